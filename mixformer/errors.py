@@ -1,0 +1,41 @@
+"""Exceptions that say what went wrong and what to do about it."""
+
+
+class MixFormerError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class BoxError(MixFormerError, ValueError):
+    """A target box that cannot be tracked: not finite, without area or outside the frame."""
+
+
+class FrameError(MixFormerError, ValueError):
+    """A frame whose shape, type or size cannot be used."""
+
+
+class SourceError(MixFormerError, OSError):
+    """A video source that cannot be opened or holds no frames."""
+
+
+class OutputError(MixFormerError, OSError):
+    """A result that could not be written (disk full, folder missing, permission)."""
+
+
+class ConfigError(MixFormerError, ValueError):
+    """A configuration value that is unknown or out of range."""
+
+
+class CheckpointError(MixFormerError, ValueError):
+    """A weights file that does not fit: unknown, missing or mis-shaped entries, or unsafe content."""
+
+
+class DataError(MixFormerError, ValueError):
+    """A data set folder or annotation file that cannot be used."""
+
+
+class StateError(MixFormerError, RuntimeError):
+    """A call in the wrong order, such as `update` before `init`."""
+
+
+class MissingDependencyError(MixFormerError, ImportError):
+    """An optional package is not installed; the message holds the install command."""

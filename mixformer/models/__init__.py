@@ -1,0 +1,12 @@
+"""Networks. `build_model(config)` is the one way to make one."""
+
+from mixformer.config import ModelConfig
+from mixformer.models.attention import KeyValue
+from mixformer.models.mixformer import Memory, MixFormer, Prediction
+
+__all__ = ["KeyValue", "Memory", "MixFormer", "Prediction", "build_model"]
+
+
+def build_model(config: ModelConfig) -> MixFormer:
+    """A freshly initialised network on the CPU in float32."""
+    return MixFormer(config)
