@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from mixformer.errors import ConfigError
 
 
-class _Config:
+class BaseConfig:
     """What every configuration can do: dictionaries, files, and errors that name the wrong field."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class _Config:
 
 
 @dataclass(frozen=True)
-class ModelConfig(_Config):
+class ModelConfig(BaseConfig):
     """Everything that fixes the shape and arithmetic of one network.
 
     Attributes:
@@ -144,7 +144,7 @@ class ModelConfig(_Config):
 
 
 @dataclass(frozen=True)
-class TrackerConfig(_Config):
+class TrackerConfig(BaseConfig):
     """Inference rules; the defaults are the official MixFormerV2 ones.
 
     Attributes:

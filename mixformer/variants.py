@@ -27,7 +27,7 @@ MODELS: dict[str, ModelConfig] = {
             patch_size=14,
             search_size=196,
             template_size=98,
-            position="learned",
+            position="frozen",
             layer_scale=True,
             bins=98,
         ),

@@ -1,12 +1,115 @@
-"""Dense corner heads of MixViT: plain and pyramidal."""
+"""Dense corner heads of MixViT: plain and pyramidal. Each is two equal towers, one for each corner.
+
+Shapes follow the official heads: every unit is Conv3x3 with bias, BatchNorm, ReLU; up-sampling repeats pixels.
+"""
 
 from __future__ import annotations
 
-from torch import nn
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mixformer.config import ModelConfig
+from mixformer.errors import ConfigError
+from mixformer.models.heads import soft_argmax
 
 
-def build_corner_head(config: ModelConfig) -> nn.Module:
-    """The dense head that `config.head` names."""
-    raise NotImplementedError
+def _unit(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+def _chain(*widths: int) -> nn.Sequential:
+    """Units from each width to the next."""
+    return nn.Sequential(*(_unit(a, b) for a, b in itertools.pairwise(widths)))
+
+
+def _up(x: Tensor, factor: int) -> Tensor:
+    return F.interpolate(x, scale_factor=float(factor), mode="nearest")
+
+
+class CornerTower(nn.Module):
+    """Logit map of one corner at the resolution of the features: four units that halve the width, then a 1x1 layer."""
+
+    def __init__(self, dim: int, width: int) -> None:
+        super().__init__()
+        self.conv1 = _unit(dim, width)
+        self.conv2 = _unit(width, width // 2)
+        self.conv3 = _unit(width // 2, width // 4)
+        self.conv4 = _unit(width // 4, width // 8)
+        self.conv5 = nn.Conv2d(width // 8, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, g, g) -> (B, 1, g, g)."""
+        return self.conv5(self.conv4(self.conv3(self.conv2(self.conv1(x)))))  # type: ignore[no-any-return]
+
+
+class PyramidTower(CornerTower):
+    """Logit map of one corner at four times the resolution: the same units, up-sampled twice, with side inputs.
+
+    `adjust1` and `adjust2` bring the features in before the third and fourth unit; `adjust3` and `adjust4` add
+    logits of the coarser levels. They end in a ReLU too, so they can only raise a logit (official code).
+    """
+
+    def __init__(self, dim: int, width: int) -> None:
+        super().__init__(dim, width)
+        self.adjust1 = _unit(dim, width // 2)
+        self.adjust2 = _unit(dim, width // 4)
+        self.adjust3 = _chain(width // 2, width // 4, width // 8, 1)
+        self.adjust4 = _chain(width // 4, width // 8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, g, g) -> (B, 1, 4g, 4g)."""
+        coarse = self.conv2(self.conv1(x))
+        middle = self.conv3(_up(coarse, 2) + _up(self.adjust1(x), 2))
+        fine = self.conv4(_up(middle, 2) + _up(self.adjust2(x), 4))
+        return self.conv5(fine) + _up(self.adjust3(coarse), 4) + _up(self.adjust4(middle), 2)  # type: ignore[no-any-return]
+
+
+class CornerHead(nn.Module):
+    """Two towers of one kind, and the expected position under each of their maps."""
+
+    def __init__(self, tl: CornerTower, br: CornerTower) -> None:
+        super().__init__()
+        self.tl = tl
+        self.br = br
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Search features (B, C, g, g).
+
+        Returns:
+            Corners (B, 4) xyxy as fractions of the crop (column / positions, so below 1), and the logits
+            (B, 2, positions * positions), top-left then bottom-right, row-major.
+        """
+        maps = torch.cat([self.tl(features), self.br(features)], 1)
+        corners = [soft_argmax(marginal) for corner in (0, 1) for marginal in log_marginals(maps[:, corner])]
+        return torch.stack(corners, 1), maps.flatten(2)
+
+
+def log_marginals(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of the column and of the row under a softmax over a map.
+
+    Args:
+        logits: (B, H, W).
+
+    Returns:
+        (B, W) summed over rows and (B, H) summed over columns, not normalised; float32 at least.
+    """
+    logits = logits.float() if logits.dtype != torch.float64 else logits
+    return logits.logsumexp(1), logits.logsumexp(2)
+
+
+def build_corner_head(config: ModelConfig) -> CornerHead:
+    """The dense head that `config.head` names: "corner" (stride of a patch) or "pyramid" (a quarter of it).
+
+    Raises:
+        ConfigError: if the head is not a dense one, or `head_dim` cannot be halved three times.
+    """
+    towers: dict[str, type[CornerTower]] = {"corner": CornerTower, "pyramid": PyramidTower}
+    if config.head not in towers:
+        raise ConfigError(f"head {config.head!r} is not a corner head; there are: {', '.join(towers)}")
+    if config.head_dim < 8 or config.head_dim % 8:
+        raise ConfigError(f"head_dim must be a multiple of 8, not {config.head_dim}: each unit halves the width")
+    tower = towers[config.head]
+    return CornerHead(tower(config.dim, config.head_dim), tower(config.dim, config.head_dim))

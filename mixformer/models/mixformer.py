@@ -84,7 +84,13 @@ class MixFormer(nn.Module):
         return Memory(blocks, tokens, features or [])
 
     def locate(
-        self, search: Tensor, memory: Memory, scales: Tensor | None = None, *, keep_features: bool = False
+        self,
+        search: Tensor,
+        memory: Memory,
+        scales: Tensor | None = None,
+        *,
+        keep_features: bool = False,
+        full: bool | None = None,
     ) -> Prediction:
         """Find the remembered target in a search crop.
 
@@ -93,10 +99,12 @@ class MixFormer(nn.Module):
             memory: what `remember` returned for the same batch.
             scales: (depth, 2, B) factors on the residual branches, or None.
             keep_features: also return every block's output.
+            full: compute all tokens in the last block; by default only if features are kept or the head is dense.
         """
         features: list[Tensor] | None = [] if keep_features else None
         dense = self.config.head != "token"
-        x = self.backbone.locate(search, memory.blocks, scales, features, full=dense or keep_features)
+        full = dense or (keep_features if full is None else full)
+        x = self.backbone.locate(search, memory.blocks, scales, features, full=full)
         if dense:
             corners, logits = self.box_head(self._as_map(x))
             return Prediction(xyxy_to_cxcywh(corners), logits, None, x, features or [])

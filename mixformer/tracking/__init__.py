@@ -1,0 +1,6 @@
+"""Following targets from frame to frame."""
+
+from mixformer.tracking.state import TrackState
+from mixformer.tracking.tracker import Tracker
+
+__all__ = ["TrackState", "Tracker"]

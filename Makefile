@@ -1,0 +1,24 @@
+# All commands use the environment of the README's second command; set PYTHON to use another.
+PYTHON ?= .venv/bin/python
+
+.PHONY: check lint types test parity val
+
+check: lint types test
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+types:
+	$(PYTHON) -m mypy
+
+test:
+	$(PYTHON) -m pytest
+
+# Every reference output of the official implementation; needs ../shared/parity and some minutes.
+parity:
+	$(PYTHON) -m pytest -m sweep
+
+# The shipped weights on the real validation sequences; needs ../shared/data.
+val:
+	$(PYTHON) tools/measure_val.py --data ../shared/data

@@ -1,0 +1,43 @@
+"""Asking a person for the box, when the command line does not give it."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+
+from mixformer.boxes import parse_box, require_overlap
+from mixformer.errors import BoxError
+from mixformer.types import Box, Image
+
+_HOW = "give the target in the first frame as --box X Y WIDTH HEIGHT (pixels, from the top left), for example --box 260 29 41 142"
+
+
+def ask_box(source: str, start: int) -> Box:
+    """The target's box from a window or, without a display, from the terminal.
+
+    Raises:
+        BoxError: if nobody can be asked, or the answer is no box; the message says how to give it.
+    """
+    if not sys.stdin.isatty():
+        raise BoxError(f"no target: {_HOW}")
+    from mixformer.video.reader import open_video
+    from mixformer.view.window import draw_box, has_display
+
+    with open_video(source, start, start + 1) as video:
+        image = next(iter(video)).image
+    box = draw_box(image, source) if has_display() else _ask_terminal(image)
+    if box is None:
+        raise BoxError(f"no target chosen: {_HOW}")
+    require_overlap(box, *image.shape[:2])
+    return box
+
+
+def _ask_terminal(image: Image) -> Box:
+    console = Console(stderr=True)
+    console.print(f"The first frame has {image.shape[1]} x {image.shape[0]} pixels.")
+    console.print("Target as four numbers, x y width height:", end=" ")
+    try:
+        return parse_box(float(word) for word in sys.stdin.readline().replace(",", " ").split())
+    except ValueError as error:
+        raise BoxError(f"{error}; {_HOW}") from error

@@ -1,0 +1,112 @@
+"""Choosing the verb, and turning errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.console import Console
+from rich.logging import RichHandler
+
+from mixformer import __version__
+from mixformer.cli import convert, info, models, track, train
+from mixformer.cli.parser import make_parser
+from mixformer.errors import CheckpointError, ConfigError, MixFormerError, OutputError, SourceError
+
+OK, FAILED, USAGE, SOURCE, OUTPUT, MODEL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+_DESCRIPTION = """Follow one object through a video, given its box in the first frame.
+
+  mixformer demo                                        track the bundled clip
+  mixformer track clip.mp4 --box 260 29 41 142          write clip_tracked.mp4
+  mixformer track clip.mp4 --box 260 29 41 142 --json boxes.jsonl
+  mixformer models                                      what can be loaded
+"""
+_EPILOG = """exit codes: 0 done, 1 another error, 2 wrong usage or box, 3 the source cannot be read,
+4 a result cannot be written, 5 the model cannot be used, 130 stopped with Ctrl-C (what was written is valid)."""
+
+_VERBS = {
+    "track": track.track_parser,
+    "demo": track.demo_parser,
+    "models": models.parser,
+    "info": info.parser,
+    "convert": convert.parser,
+    "train": train.parser,
+}
+
+
+def build_parser() -> ArgumentParser:
+    """The whole command line."""
+    parser = make_parser(_DESCRIPTION, prog="mixformer", epilog=_EPILOG, version=__version__)
+    parser.add_argument("--debug", action="store_true", help="show where an error comes from, and more messages")
+    verbs = parser.add_subcommands(required=True, metavar="VERB", title="verbs (each has --help)")
+    for name, make in _VERBS.items():
+        verb = make()
+        verbs.add_subcommand(name, verb, help=verb.description.split("\n")[0])
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: words after the command's name; None takes the process's own.
+
+    Returns:
+        The exit code; see `mixformer --help`.
+    """
+    settings = build_parser().parse_args(arguments)
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    _set_up_logging(errors, settings.debug)
+    try:
+        return _run(settings)
+    except KeyboardInterrupt:
+        errors.print("stopped; what was written so far is valid")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, as in `| head`
+        return OK
+    except MixFormerError as error:
+        if settings.debug:
+            raise
+        errors.print(f"[bold red]error:[/] {_plain(error)}")
+        return exit_code(error)
+
+
+def exit_code(error: MixFormerError) -> int:
+    """The exit code of an error."""
+    for kind, code in ((SourceError, SOURCE), (OutputError, OUTPUT), (CheckpointError, MODEL), (ConfigError, USAGE)):
+        if isinstance(error, kind):
+            return code
+    return USAGE if isinstance(error, ValueError) else FAILED
+
+
+def _run(settings: Namespace) -> int:
+    verb = settings.subcommand
+    options = settings[verb]
+    if verb in ("track", "demo"):
+        track.run(options)
+    elif verb == "models":
+        models.run(options)
+    elif verb == "info":
+        info.run(options)
+    elif verb == "convert":
+        convert.run(options)
+    else:
+        train.run(options)
+    return OK
+
+
+def _set_up_logging(console: Console, debug: bool) -> None:
+    handler = RichHandler(console=console, show_time=False, show_path=debug)
+    logging.basicConfig(level=logging.INFO if debug else logging.WARNING, format="%(message)s", handlers=[handler], force=True)
+    logging.getLogger("libav").setLevel(logging.CRITICAL)  # we report unreadable frames ourselves
+
+
+def _plain(error: Exception) -> str:
+    return str(error).replace("[", "\\[")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""Cut-outs pasted over backgrounds and moved: unlimited shots with exact boxes, distractors and occluders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as SequenceOf
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from mixformer.data.folder import MaskedObject
+from mixformer.data.sampling import Random, Shot, View
+from mixformer.data.sequence import ImageCache
+from mixformer.errors import DataError
+from mixformer.types import Box, Image
+
+_CANVAS = (300, 400)  # rows, columns: about the size of the real frames, so that crops blur alike
+
+
+class CutOuts:
+    """Lazy list of RGBA cut-outs, trimmed to their object."""
+
+    def __init__(self, objects: SequenceOf[MaskedObject], cache: ImageCache, limit: int = 220) -> None:
+        """`limit`: longest side kept, in pixels.
+
+        Raises:
+            DataError: if there are no objects.
+        """
+        if not objects:
+            raise DataError("no objects to cut out")
+        self.objects, self.cache, self.limit = list(objects), cache, limit
+        self._kept: dict[int, NDArray[np.uint8]] = {}
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def get(self, index: int) -> NDArray[np.uint8]:
+        """RGBA uint8 (h, w, 4), alpha 0..255."""
+        if index not in self._kept:
+            self._kept[index] = self._load(self.objects[index])
+        return self._kept[index]
+
+    def _load(self, thing: MaskedObject) -> NDArray[np.uint8]:
+        if thing.mask is None:
+            with PillowImage.open(thing.image) as picture:
+                rgba = np.array(picture.convert("RGBA"))
+        else:
+            with PillowImage.open(thing.mask) as picture:
+                alpha = (np.asarray(picture) == thing.label).astype(np.uint8) * 255
+            rgba = np.dstack([self.cache.read(thing.image), alpha])
+        rows, columns = np.nonzero(rgba[..., 3] > 127)
+        if len(rows) == 0:
+            return np.full((32, 32, 4), 127, np.uint8)
+        trimmed = rgba[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        scale = min(1.0, self.limit / max(trimmed.shape[:2]))
+        size = max(8, round(trimmed.shape[1] * scale)), max(8, round(trimmed.shape[0] * scale))
+        return np.array(PillowImage.fromarray(trimmed).resize(size, PillowImage.Resampling.BILINEAR))
+
+
+class SyntheticShots:
+    """Shots of one cut-out that moves, turns, changes size, is lit and occluded differently in every frame."""
+
+    def __init__(self, cut_outs: CutOuts, backgrounds: SequenceOf[Path], cache: ImageCache) -> None:
+        """Raises DataError if there are no backgrounds."""
+        if not backgrounds:
+            raise DataError("no backgrounds to paste on")
+        self.cut_outs, self.backgrounds, self.cache = cut_outs, list(backgrounds), cache
+
+    def draw(self, random: Random, templates: int) -> Shot:
+        """A target over one background (sometimes another in the search frame), with look-alike distractors."""
+        target = self.cut_outs.get(int(random.integers(len(self.cut_outs))))
+        side = random.uniform(24, 110)
+        others = [self.cut_outs.get(int(i)) for i in random.integers(len(self.cut_outs), size=random.integers(0, 4))]
+        scene = self._background(random)
+        views = [self._compose(random, target, side, others, scene) for _ in range(templates)]
+        if random.random() < 0.3:
+            scene = self._background(random)
+        return Shot(tuple(views), self._compose(random, target, side, others, scene))
+
+    def view(self, random: Random) -> View:
+        """One composed frame."""
+        return self.draw(random, 1).search
+
+    def _background(self, random: Random) -> Image:
+        image = self.cache.read(self.backgrounds[int(random.integers(len(self.backgrounds)))])
+        rows, columns = _CANVAS
+        scale = max(rows / image.shape[0], columns / image.shape[1]) * random.uniform(1.0, 1.5)
+        size = max(columns, round(image.shape[1] * scale)), max(rows, round(image.shape[0] * scale))
+        large = np.asarray(PillowImage.fromarray(image).resize(size, PillowImage.Resampling.BILINEAR))
+        y = int(random.integers(large.shape[0] - rows + 1))
+        x = int(random.integers(large.shape[1] - columns + 1))
+        return large[y : y + rows, x : x + columns]
+
+    def _compose(
+        self, random: Random, target: NDArray[np.uint8], side: float, others: list[NDArray[np.uint8]], scene: Image
+    ) -> View:
+        frame = np.roll(scene, tuple(random.integers(-12, 13, 2)), (0, 1)).astype(np.float32)
+        rows, columns = _CANVAS
+        for other in others:
+            _paste(frame, _pose(random, other, side), random.uniform(0, columns), random.uniform(0, rows))
+        posed = _pose(random, target, side)
+        cx = random.uniform(0.1, 0.9) * columns
+        cy = random.uniform(0.1, 0.9) * rows
+        box = _paste(frame, posed, cx, cy)
+        if random.random() < 0.2:  # an occluder over one side of the target
+            other = self.cut_outs.get(int(random.integers(len(self.cut_outs))))
+            dx, dy = random.choice([-0.5, 0.5], 2) * (box.w, box.h)
+            _paste(frame, _pose(random, other, 0.6 * side), cx + dx, cy + dy)
+        return View(frame.astype(np.uint8), box)
+
+
+def _pose(random: Random, cut_out: NDArray[np.uint8], side: float) -> NDArray[np.uint8]:
+    """The cut-out at about `side` = sqrt(w * h) pixels, turned a little, with its own light."""
+    height, width = cut_out.shape[:2]
+    scale = side / np.sqrt(height * width) * np.exp(random.normal(0, 0.15))
+    stretch = np.exp(random.normal(0, 0.08))
+    size = max(6, round(width * scale * stretch)), max(6, round(height * scale / stretch))
+    picture = PillowImage.fromarray(cut_out).resize(size, PillowImage.Resampling.BILINEAR)
+    if random.random() < 0.5:
+        picture = picture.rotate(random.normal(0, 12), PillowImage.Resampling.BILINEAR, expand=True)
+    posed = np.array(picture)
+    posed[..., :3] = np.clip(posed[..., :3] * random.uniform(0.8, 1.2), 0, 255)
+    return posed
+
+
+def _paste(frame: NDArray[np.float32], posed: NDArray[np.uint8], cx: float, cy: float) -> Box:
+    """Blend over `frame` in place, centred; returns the box of what is opaque, which may reach outside."""
+    rows, columns = np.nonzero(posed[..., 3] > 127)
+    if len(rows) == 0:
+        rows, columns = np.array([0, posed.shape[0] - 1]), np.array([0, posed.shape[1] - 1])
+    left, top = round(cx - posed.shape[1] / 2), round(cy - posed.shape[0] / 2)
+    y1, y2 = max(top, 0), min(top + posed.shape[0], frame.shape[0])
+    x1, x2 = max(left, 0), min(left + posed.shape[1], frame.shape[1])
+    if y2 > y1 and x2 > x1:
+        part = posed[y1 - top : y2 - top, x1 - left : x2 - left].astype(np.float32)
+        alpha = part[..., 3:] / 255
+        frame[y1:y2, x1:x2] += alpha * (part[..., :3] - frame[y1:y2, x1:x2])
+    x, y = float(columns.min()), float(rows.min())
+    return Box(left + x, top + y, columns.max() + 1 - x, rows.max() + 1 - y)

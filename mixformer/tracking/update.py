@@ -1,0 +1,62 @@
+"""When and with what the online templates are replaced: the official rule as a pure function (spec 3.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mixformer.config import TrackerConfig
+
+
+@dataclass(frozen=True)
+class Ring:
+    """Bookkeeping of the online templates.
+
+    Attributes:
+        best_score: highest score of the running interval, decayed each frame; -1 before there is one.
+        count: online templates there are.
+        next_slot: slot that the next commit overwrites once the ring is full.
+    """
+
+    best_score: float = -1.0
+    count: int = 1
+    next_slot: int = 0
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What one frame means for the templates.
+
+    Attributes:
+        ring: the bookkeeping after this frame.
+        take: this frame is the interval's best candidate so far.
+        commit: the interval ends: write the best candidate (or, without one, the initial template) to `slot`.
+        slot: index of the online template to write; equal to the old count when one is appended.
+    """
+
+    ring: Ring
+    take: bool = False
+    commit: bool = False
+    slot: int = 0
+
+
+def decide(ring: Ring, score: float | None, frame_index: int, config: TrackerConfig) -> Decision:
+    """Apply the rule to one frame.
+
+    Args:
+        ring: the bookkeeping before this frame.
+        score: probability of this frame's box; None (a model without score head) never updates.
+        frame_index: 1 for the first frame after `init`.
+        config: interval, ring size, threshold and decay.
+    """
+    if score is None or config.update_interval == 0:
+        return Decision(ring)
+    best = ring.best_score * config.score_decay
+    take = score > config.score_threshold and score > best
+    ring = replace(ring, best_score=score if take else best)
+    if frame_index % config.update_interval:
+        return Decision(ring, take)
+    if ring.count < config.online_templates:
+        slot, count, following = ring.count, ring.count + 1, ring.next_slot
+    else:
+        slot, count, following = ring.next_slot, ring.count, (ring.next_slot + 1) % config.online_templates
+    return Decision(Ring(-1.0, count, following), take, True, slot)

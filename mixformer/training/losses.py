@@ -1,0 +1,140 @@
+"""Losses of the box and score stages (spec 4.3)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mixformer.boxes import cxcywh_to_xyxy, iou
+
+
+def l1_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference of xyxy corners, (B, 4) fractions of the crop."""
+    return (predicted - target).abs().mean()
+
+
+def giou_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean of 1 - generalised IoU of xyxy boxes (B, 4)."""
+    overlap, union = iou(predicted, target)
+    hull = _hull(predicted, target)
+    around = (hull[:, 2:] - hull[:, :2]).clamp(min=0).prod(1)
+    return (1 - overlap + (around - union) / around).mean()
+
+
+def ciou_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean of 1 - complete IoU of xyxy boxes (B, 4), each value limited to [-1, 1] (official form).
+
+    The aspect-ratio term counts only where IoU is above 0.5, and its weight carries no gradient.
+    """
+    overlap, _ = iou(predicted, target)
+    hull = _hull(predicted, target)
+    diagonal = (hull[:, 2:] - hull[:, :2]).square().sum(1)
+    distance = ((predicted[:, :2] + predicted[:, 2:] - target[:, :2] - target[:, 2:]) / 2).square().sum(1)
+    (w1, h1), (w2, h2) = _size(predicted), _size(target)
+    aspect = 4 / math.pi**2 * (torch.atan(w2 / h2) - torch.atan(w1 / h1)).square()
+    with torch.no_grad():
+        # The official code divides 0 by 0 where prediction and target are equal; the bound avoids that NaN.
+        weight = (overlap > 0.5).to(aspect.dtype) * aspect / (1 - overlap + aspect).clamp(min=1e-12)
+    return (1 - (overlap - distance / diagonal - weight * aspect).clamp(-1, 1)).mean()
+
+
+def edge_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy of the four edge distributions against the two bins around each true edge.
+
+    Args:
+        logits: (B, 4, bins) in the order left, right, top, bottom.
+        target: (B, 4) xyxy fractions in [0, 1].
+    """
+    bins = logits.shape[-1]
+    place = (target[:, [0, 2, 1, 3]] * bins).clamp(0, bins - 1)
+    below = place.floor().long().clamp(max=bins - 2)
+    part = (place - below).unsqueeze(-1)
+    wanted = torch.zeros_like(logits).scatter_(2, below.unsqueeze(-1), 1 - part)
+    wanted.scatter_(2, below.unsqueeze(-1) + 1, part)
+    return -(wanted * logits.log_softmax(-1)).sum(-1).mean()
+
+
+def coverage(boxes: Tensor, grid: int) -> Tensor:
+    """Part of every patch of a grid x grid crop that a box covers.
+
+    Args:
+        boxes: (B, 4) xyxy fractions in [0, 1].
+        grid: patches along a side.
+
+    Returns:
+        (B, grid * grid) in [0, 1], row-major.
+    """
+    edge = torch.arange(grid + 1, device=boxes.device, dtype=boxes.dtype) / grid
+
+    def along(low: Tensor, high: Tensor) -> Tensor:
+        shared = edge[1:].minimum(high[:, None]) - edge[:-1].maximum(low[:, None])
+        return shared.clamp(min=0) * grid
+
+    columns, rows = along(boxes[:, 0], boxes[:, 2]), along(boxes[:, 1], boxes[:, 3])
+    return (rows[:, :, None] * columns[:, None, :]).flatten(1)
+
+
+def hint_loss(hints: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Auxiliary dense losses on search tokens: is this patch on the target, and if so, where is the whole box?
+
+    Args:
+        hints: (B, g * g, 5): one logit, then the box's xyxy as fractions of the crop.
+        target: (B, 4) xyxy fractions in [0, 1].
+
+    Returns:
+        Binary cross-entropy against the covered part of each patch, and mean absolute error of the boxes over
+        patches weighted by their covered part.
+    """
+    inside = coverage(target, math.isqrt(hints.shape[1]))
+    hints = hints.float()
+    on_target = F.binary_cross_entropy_with_logits(hints[..., 0], inside)
+    error = (hints[..., 1:] - target[:, None]).abs().mean(-1)
+    return on_target, (error * inside).sum() / inside.sum().clamp(min=1)
+
+
+@dataclass(frozen=True)
+class BoxWeights:
+    """Weights of the parts of the box loss."""
+
+    l1: float = 5.0
+    ciou: float = 2.0
+    edges: float = 0.0
+
+
+def box_loss(boxes: Tensor, logits: Tensor, target: Tensor, weights: BoxWeights) -> tuple[Tensor, dict[str, Tensor]]:
+    """Weighted box loss and its parts.
+
+    Args:
+        boxes: (B, 4) predicted centre and size, fractions of the crop.
+        logits: (B, 4, bins) edge logits.
+        target: (B, 4) true xyxy, clamped here to [0, 1].
+        weights: of the parts; a part with weight 0 is not computed.
+
+    Returns:
+        The loss, and its parts plus the mean `iou`, detached.
+    """
+    corners, target = cxcywh_to_xyxy(boxes.float()), target.clamp(0, 1)
+    parts = {"l1": l1_loss(corners, target), "ciou": ciou_loss(corners, target)}
+    total = weights.l1 * parts["l1"] + weights.ciou * parts["ciou"]
+    if weights.edges:
+        parts["edges"] = edge_loss(logits.float(), target)
+        total = total + weights.edges * parts["edges"]
+    parts["iou"] = iou(corners, target)[0].mean()
+    return total, {name: value.detach() for name, value in parts.items()}
+
+
+def score_loss(logits: Tensor, present: Tensor) -> Tensor:
+    """Binary cross-entropy of score logits (B,) against presence (B,) in {0, 1}."""
+    return F.binary_cross_entropy_with_logits(logits.float(), present.float())
+
+
+def _hull(first: Tensor, second: Tensor) -> Tensor:
+    return torch.cat([first[:, :2].minimum(second[:, :2]), first[:, 2:].maximum(second[:, 2:])], 1)
+
+
+def _size(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    return boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]

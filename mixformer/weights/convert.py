@@ -1,0 +1,88 @@
+"""Between official checkpoints and model folders, in both directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mixformer.config import ModelConfig
+from mixformer.errors import ConfigError, OutputError
+from mixformer.weights.files import write_together
+from mixformer.weights.official import to_official
+from mixformer.weights.registry import CONFIG_FILE, WEIGHTS_FILE
+from mixformer.weights.store import Weights, load_weights, save_weights
+
+TARGETS = ("mixformer", "official")
+
+
+@dataclass(frozen=True)
+class ConvertReport:
+    """What a conversion wrote.
+
+    Attributes:
+        config: sizes of the model; its name is that of a variant if the sizes are.
+        files: paths written.
+        tensors: entries in the state dict.
+        size: bytes written.
+    """
+
+    config: ModelConfig
+    files: tuple[Path, ...]
+    tensors: int
+    size: int
+
+
+def convert(
+    source: str | Path, out: str | Path, to: str = "mixformer", precision: str = "float32", *, heads: int | None = None
+) -> ConvertReport:
+    """Convert weights; no code in a checkpoint is executed.
+
+    Args:
+        source: official `.pth.tar`, model folder, `.safetensors` file beside its `config.json`, or a variant's name.
+        out: folder to write for "mixformer", file (such as `model.pth.tar`) for "official".
+        to: "mixformer" or "official".
+        precision: "float32", "float16" or "int8" for a folder; official files are float32.
+        heads: attention heads of an official source, where it is not width / 64.
+
+    Raises:
+        CheckpointError: if the source cannot be used; missing, unknown and mis-shaped entries are named.
+        ConfigError: for an unknown target or precision.
+        OutputError: if the result cannot be written.
+    """
+    if to not in TARGETS:
+        raise ConfigError(f"can convert to {' or '.join(TARGETS)}, not to {to!r}")
+    if to == "official" and precision != "float32":
+        raise ConfigError(f"official files are float32; {precision!r} is for --to mixformer")
+    weights, out = load_weights(source, heads=heads), Path(out)
+    if to == "mixformer":
+        folder = save_weights(weights, out, precision=precision)
+        files: tuple[Path, ...] = (folder / CONFIG_FILE, folder / WEIGHTS_FILE)
+    else:
+        files = (write_official(weights, out),)
+    return ConvertReport(weights.config, files, len(weights.state), sum(file.stat().st_size for file in files))
+
+
+def write_official(weights: Weights, path: str | Path) -> Path:
+    """Write an official checkpoint: the weights under `net`, plain values under the other official keys.
+
+    Raises:
+        OutputError: if `path` is a folder or cannot be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; give a file name such as {path / (weights.config.name + '.pth.tar')}")
+    content = {
+        "epoch": 0,
+        "actor_type": None,
+        "net_type": "MixFormer",
+        "net": to_official(weights.state, weights.config),
+        "net_info": None,
+        "constructor": None,
+        "optimizer": None,
+        "stats": None,
+        "settings": None,
+    }
+    write_together({path: lambda place: torch.save(content, place)})
+    return path

@@ -1,0 +1,188 @@
+"""Model folders (`config.json` and `model.safetensors`) and the one way to load a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from mixformer.config import ModelConfig, TrackerConfig
+from mixformer.errors import CheckpointError, ConfigError
+from mixformer.models import MixFormer, build_model
+from mixformer.variants import tracker_config
+from mixformer.weights.files import write_together
+from mixformer.weights.fit import model_shapes, require_fit
+from mixformer.weights.official import from_official, infer_config
+from mixformer.weights.quantise import compress, expand
+from mixformer.weights.registry import CONFIG_FILE, WEIGHTS_FILE, ModelInfo, find_weights, list_models
+from mixformer.weights.unpickle import read_checkpoint
+
+__all__ = [
+    "ModelInfo",
+    "Weights",
+    "list_models",
+    "load_model",
+    "load_tracker_config",
+    "load_weights",
+    "save_model",
+    "save_weights",
+]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model before it is built.
+
+    Attributes:
+        config: its sizes.
+        state: our state dict, complete and checked, float32 on the CPU.
+        tracker: settings stored with it, or None.
+    """
+
+    config: ModelConfig
+    state: dict[str, Tensor]
+    tracker: TrackerConfig | None = None
+
+
+def save_model(
+    model: MixFormer, folder: str | Path, *, precision: str = "float32", tracker: TrackerConfig | None = None
+) -> Path:
+    """Write a model folder. It is replaced as a whole or, after an error, left as it was.
+
+    Args:
+        model: the network; its weights may be on any device.
+        folder: made if it is missing.
+        precision: "float32", "float16" or "int8" (see `quantise.compress`).
+        tracker: settings to load with the model; by default those of the variant's name apply.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OutputError: if it cannot be written.
+        ConfigError: for an unknown precision.
+    """
+    return save_weights(Weights(model.config, model.state_dict(), tracker), folder, precision=precision)
+
+
+def save_weights(weights: Weights, folder: str | Path, *, precision: str = "float32") -> Path:
+    """`save_model` for a state dict that no network was built for; same errors."""
+    folder = Path(folder)
+    tensors = compress(weights.state, precision)
+    description: dict[str, Any] = {"format": _FORMAT, "precision": precision, "model": weights.config.to_dict()}
+    if weights.tracker is not None:
+        description["tracker"] = weights.tracker.to_dict()
+    text = json.dumps(description, indent=2) + "\n"
+    write_together(
+        {
+            folder / WEIGHTS_FILE: lambda path: save_file(tensors, path, {"format": "pt"}),
+            folder / CONFIG_FILE: lambda path: path.write_text(text),
+        }
+    )
+    return folder
+
+
+def load_model(
+    name_or_path: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> MixFormer:
+    """Build a network with its weights, in evaluation mode.
+
+    Args:
+        name_or_path: a variant whose weights come with the package, a model folder, a `.safetensors` file beside a
+            `config.json`, or an official `.pth.tar` (converted in memory; nothing in it is executed).
+        device: where to put it.
+        dtype: of its weights.
+
+    Raises:
+        CheckpointError: if nothing fitting is found, or the file is damaged or of another model.
+        ConfigError: if a `config.json` holds invalid values.
+    """
+    weights = load_weights(name_or_path)
+    model = build_model(weights.config)
+    model.load_state_dict(weights.state)
+    return model.to(device=device, dtype=dtype).eval()
+
+
+def load_weights(name_or_path: str | Path, *, heads: int | None = None) -> Weights:
+    """Sizes and weights of what `load_model` would build.
+
+    Args:
+        name_or_path: as in `load_model`.
+        heads: attention heads of an official file, where it is not width / 64.
+
+    Raises:
+        CheckpointError: if nothing fitting is found, or the file is damaged or of another model.
+        ConfigError: if a `config.json` holds invalid values.
+    """
+    path = find_weights(name_or_path)
+    if path.is_dir():
+        return _load_ours(path / WEIGHTS_FILE)
+    if path.suffix == ".safetensors":
+        return _load_ours(path)
+    state = read_checkpoint(path)
+    try:
+        config = infer_config(state, heads)
+        return Weights(config, _floats(from_official(state, config)))
+    except (CheckpointError, ConfigError) as error:
+        raise CheckpointError(f"cannot use {path}: {error}") from error
+
+
+def load_tracker_config(name_or_path: str | Path) -> TrackerConfig:
+    """Tracker settings stored beside the weights, else the default ones of the variant.
+
+    Raises:
+        CheckpointError: if nothing fitting is found, or an official file cannot be used.
+        ConfigError: if the stored settings are invalid.
+    """
+    path = find_weights(name_or_path)
+    if path.is_file() and path.suffix != ".safetensors":
+        return tracker_config(load_weights(path).config.name)
+    config, tracker = _read_config(path if path.is_dir() else path.parent)
+    return tracker or tracker_config(config.name)
+
+
+def _load_ours(path: Path) -> Weights:
+    config, tracker = _read_config(path.parent)
+    try:
+        stored = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"cannot read {path}: missing or damaged; convert or download it again ({error})"
+        ) from error
+    state = expand(stored, str(path))
+    require_fit(state, model_shapes(config), str(path))
+    return Weights(config, state, tracker)
+
+
+def _read_config(folder: Path) -> tuple[ModelConfig, TrackerConfig | None]:
+    path = folder / CONFIG_FILE
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no {CONFIG_FILE} in {folder}; weights need it beside them") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is not readable JSON: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+        raise CheckpointError(f"{path} does not describe a model: it needs an object under 'model'")
+    if content.get("format") != _FORMAT:
+        raise CheckpointError(
+            f"{path} has format {content.get('format')!r}, this version reads {_FORMAT}; update mixformer"
+        )
+    try:
+        tracker = content.get("tracker")
+        return ModelConfig.from_dict(content["model"]), None if tracker is None else TrackerConfig.from_dict(tracker)
+    except TypeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _floats(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}

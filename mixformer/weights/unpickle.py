@@ -1,0 +1,241 @@
+"""Reads tensors from a file of `torch.save` without running anything the file asks for.
+
+A pickle is a program: it names callables and calls them. Here every name it can ask for is one of ours. Tensors become
+inert records, ordered dictionaries plain ones, and any other class a `Placeholder` that ignores what is done to it.
+Both layouts are read: the zip archive (torch 1.6 and later) and the stream of pickles before it.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from mixformer.errors import CheckpointError
+
+_ZIP = b"PK\x03\x04"
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_BROKEN = (
+    pickle.UnpicklingError, EOFError, LookupError, ValueError, AttributeError, TypeError, ArithmeticError, MemoryError,
+    struct.error, RuntimeError, OSError, zipfile.BadZipFile,
+)  # fmt: skip
+
+_DTYPES = {
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "DoubleStorage": torch.float64,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
+
+
+class Placeholder:
+    """Stands for any class or function a pickle names. Making, calling, filling and restoring it does nothing."""
+
+    def __new__(cls, *_: Any, **__: Any) -> Placeholder:
+        """Ignore the arguments."""
+        return object.__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        """Ignore the arguments."""
+
+    def __call__(self, *_: Any, **__: Any) -> Placeholder:
+        """Ignore the arguments; the result is inert too."""
+        return Placeholder()
+
+    def __setstate__(self, _: Any) -> None:
+        """Ignore the state."""
+
+    def __setitem__(self, _: Any, __: Any) -> None:
+        """Ignore an entry."""
+
+    def append(self, _: Any) -> None:
+        """Ignore an item."""
+
+    add = extend = append
+
+
+class _Dict(dict[Any, Any]):
+    """An ordered dictionary whose attributes cannot be set (state dicts carry a `_metadata` attribute)."""
+
+    __slots__ = ()
+
+    def __setstate__(self, _: Any) -> None:
+        """Ignore attributes."""
+
+
+class _Storage(NamedTuple):
+    """A block of numbers in the file: what they are, where, how many."""
+
+    dtype: torch.dtype
+    key: str
+    length: int
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.length * self.dtype.itemsize
+
+
+class _Record(Placeholder):
+    """A tensor as the file describes it: a view of a storage, not read yet."""
+
+    def __init__(self, storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> None:
+        whole = (offset, *shape, *stride)
+        known = isinstance(storage, _Storage) and len(shape) == len(stride)
+        if not known or not all(isinstance(v, int) and v >= 0 for v in whole):
+            raise pickle.UnpicklingError("a tensor is described wrongly")
+        last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
+        if math.prod(shape) > storage.length or (math.prod(shape) and last >= storage.length):
+            raise pickle.UnpicklingError("a tensor reaches beyond its storage")
+        self.storage, self.offset, self.shape, self.stride = storage, offset, tuple(shape), tuple(stride)
+
+    def read(self, storage: Tensor) -> Tensor:
+        """The tensor, with its own memory."""
+        return storage.as_strided(self.shape, self.stride, self.offset).clone(memory_format=torch.contiguous_format)
+
+
+class _Parameter(Placeholder):
+    """`nn.Parameter` in a pickle: the tensor it wraps."""
+
+    def __new__(cls, data: Any = None, *_: Any) -> Any:
+        """The tensor itself."""
+        return data
+
+
+class _SafeUnpickler(pickle.Unpickler):
+    """An unpickler that can only make plain containers, records and placeholders.
+
+    Attributes:
+        storages: every storage the pickle refers to, by key.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self.storages: dict[str, _Storage] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Our stand-in for a name; nothing is ever imported."""
+        if module == "torch" and name in _DTYPES:
+            return _DTYPES[name]
+        known = {
+            ("collections", "OrderedDict"): _Dict,
+            ("torch._utils", "_rebuild_tensor"): _Record,
+            ("torch._utils", "_rebuild_tensor_v2"): _Record,
+            ("torch._utils", "_rebuild_parameter"): _Parameter,
+            ("torch._utils", "_rebuild_parameter_with_state"): _Parameter,
+        }
+        return known.get((module, name), Placeholder)
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        """A reference to a storage: ("storage", type, key, device, count, ...)."""
+        kind, dtype, key, _, count = pid[:5]
+        if kind != "storage" or not isinstance(dtype, torch.dtype) or not isinstance(count, int) or count < 0:
+            raise pickle.UnpicklingError("unknown kind of storage")
+        if len(pid) > 5 and pid[5] is not None:
+            raise pickle.UnpicklingError("views of storages (torch before 0.4) are not supported")
+        return self.storages.setdefault(str(key), _Storage(dtype, str(key), count))
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
+    """The weights in a file of `torch.save`: its entry `net`, or the whole content if that is a state dict.
+
+    Returns:
+        Name -> tensor on the CPU, in the file's types.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, no PyTorch file, or holds no weights.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+            file.seek(0)
+            if not start:
+                raise CheckpointError(f"{path} is empty: copy or download it again")
+            return _read_zip(file, path) if start == _ZIP else _read_legacy(file, path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"no file {path}") from error
+    except CheckpointError:
+        raise
+    except _BROKEN as error:
+        advice = "it is damaged, cut off, or not a PyTorch checkpoint; download it again and compare its size"
+        raise CheckpointError(f"cannot read {path}: {advice} ({type(error).__name__}: {error})") from error
+
+
+def _read_zip(file: IO[bytes], path: Path) -> dict[str, Tensor]:
+    with zipfile.ZipFile(file) as archive:
+        roots = [name.removesuffix("data.pkl") for name in archive.namelist() if name.endswith("/data.pkl")]
+        if len(roots) != 1:
+            raise CheckpointError(f"{path} is a zip file, but not one that torch.save wrote")
+        root = roots[0]
+        # torch.save stores without compression; anything else could unpack to any size.
+        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+            raise CheckpointError(f"{path} is a compressed zip file; use the file as torch.save wrote it")
+        if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
+            raise CheckpointError(f"{path} was written on a big-endian machine; save it again on a common one")
+        content = _SafeUnpickler(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
+        return _tensors(content, path, lambda storage: archive.read(f"{root}data/{storage.key}"))
+
+
+def _read_legacy(file: IO[bytes], path: Path) -> dict[str, Tensor]:
+    if _SafeUnpickler(file).load() != _LEGACY_MAGIC:
+        raise pickle.UnpicklingError("no PyTorch header")
+    _SafeUnpickler(file).load()  # protocol version
+    machine = _SafeUnpickler(file).load()
+    if not isinstance(machine, dict) or machine.get("little_endian") is not True:
+        raise CheckpointError(f"{path} was written on a big-endian machine; save it again on a common one")
+    unpickler = _SafeUnpickler(file)
+    content = unpickler.load()
+    keys = _SafeUnpickler(file).load()
+    begin, end = file.tell(), path.stat().st_size
+    places: dict[str, int] = {}
+    for key in keys:  # the storages follow in this order: each a 64-bit count, then the numbers
+        (count,) = struct.unpack("<q", file.read(8))
+        storage = unpickler.storages[key]
+        if storage.length != count or begin + 8 + storage.size > end:
+            raise pickle.UnpicklingError("the list of storages does not fit the content")
+        places[key] = begin + 8
+        begin = file.seek(begin + 8 + storage.size)
+
+    def read(storage: _Storage) -> bytes:
+        file.seek(places[storage.key])
+        return file.read(storage.size)
+
+    return _tensors(content, path, read)
+
+
+def _tensors(content: Any, path: Path, read: Callable[[_Storage], bytes]) -> dict[str, Tensor]:
+    """Pick the weights out of what was unpickled, and read only their storages."""
+    weights = content["net"] if isinstance(content, dict) and "net" in content else content
+    if not isinstance(weights, dict) or not weights:
+        raise CheckpointError(f"{path} holds no weights: expected a dictionary of tensors, or one under 'net'")
+    wrong = [str(key) for key, value in weights.items() if not (isinstance(key, str) and isinstance(value, _Record))]
+    if wrong:
+        raise CheckpointError(
+            f"{path} is not a state dict: {', '.join(wrong[:8])} are no tensors, and there is no 'net'"
+        )
+    loaded: dict[_Storage, Tensor] = {}
+    for record in weights.values():
+        if record.storage not in loaded:
+            loaded[record.storage] = _storage(record.storage, read(record.storage))
+    return {key: record.read(loaded[record.storage]) for key, record in weights.items()}
+
+
+def _storage(storage: _Storage, data: bytes) -> Tensor:
+    if len(data) != storage.size:
+        raise pickle.UnpicklingError(f"storage {storage.key} has {len(data)} bytes instead of {storage.size}")
+    return torch.frombuffer(bytearray(data), dtype=storage.dtype) if data else torch.empty(0, dtype=storage.dtype)

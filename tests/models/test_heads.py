@@ -1,0 +1,108 @@
+"""Heads and position tables."""
+
+import pytest
+import torch
+
+from mixformer.config import ModelConfig
+from mixformer.errors import ConfigError
+from mixformer.models.corner import build_corner_head, log_marginals
+from mixformer.models.heads import TokenHead, TokenScore, soft_argmax
+from mixformer.models.layers import resize_table, sincos_table
+
+
+def corner_config(head: str, head_dim: int = 16) -> ModelConfig:
+    return ModelConfig(
+        "dense", depth=1, dim=12, heads=1, head=head, prediction_tokens=0, score="none", head_dim=head_dim  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_soft_argmax_of_a_certain_bin_is_its_left_edge() -> None:
+    logits = torch.full((3, 10), -1e4)
+    logits[0, 0] = logits[1, 9] = logits[2, 4] = 1e4
+    assert soft_argmax(logits).tolist() == pytest.approx([0.0, 0.9, 0.4])
+    assert soft_argmax(torch.zeros(2, 5, 10)).flatten().tolist() == pytest.approx([0.45] * 10)
+
+
+def test_soft_argmax_does_not_overflow() -> None:
+    assert soft_argmax(torch.tensor([[3e38, 0.0, -3e38, 0.0]])).item() == 0.0
+
+
+def test_token_head_maps_tokens_to_edges() -> None:
+    head = TokenHead(8, 20).eval()
+    tokens = torch.randn(2, 4, 8)
+    corners, logits = head(tokens)
+    left, right, top, bottom = soft_argmax(logits).unbind(1)
+    torch.testing.assert_close(corners, torch.stack([left, top, right, bottom], 1))
+    torch.testing.assert_close(logits.mean(-1), torch.zeros(2, 4), rtol=0, atol=1e-5)  # layer norm on the logits
+
+
+def test_token_score_is_the_mean_of_token_scores() -> None:
+    head = TokenScore(8)
+    tokens = torch.randn(2, 4, 8)
+    single = torch.stack([head(tokens[:, i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(head(tokens), single.mean(0))
+
+
+@pytest.mark.parametrize(("head", "factor"), [("corner", 1), ("pyramid", 4)])
+def test_corner_heads_expect_the_position_under_their_map(head: str, factor: int) -> None:
+    module = build_corner_head(corner_config(head)).eval()
+    corners, logits = module(torch.randn(3, 12, 6, 6))
+    side = 6 * factor
+    assert logits.shape == (3, 2, side * side)
+    weights = logits.softmax(-1).view(3, 2, side, side)
+    places = torch.arange(side) / side
+    column, row = (weights.sum(2) * places).sum(-1), (weights.sum(3) * places).sum(-1)
+    expected = torch.stack([column[:, 0], row[:, 0], column[:, 1], row[:, 1]], 1)
+    torch.testing.assert_close(corners, expected, rtol=0, atol=1e-6)
+
+
+def test_corner_towers_are_two() -> None:
+    module = build_corner_head(corner_config("corner")).eval()
+    x = torch.randn(1, 12, 6, 6)
+    before = module(x)[1]
+    with torch.no_grad():
+        module.br.conv1[0].weight.mul_(-1)
+    after = module(x)[1]
+    assert torch.equal(before[:, 0], after[:, 0])
+    assert not torch.equal(before[:, 1], after[:, 1])
+
+
+def test_log_marginals_sum_a_map_over_rows_and_columns() -> None:
+    logits = torch.randn(2, 5, 7)
+    weights = logits.flatten(1).softmax(-1).view(2, 5, 7)
+    columns, rows = log_marginals(logits)
+    torch.testing.assert_close(columns.softmax(-1), weights.sum(1))
+    torch.testing.assert_close(rows.softmax(-1), weights.sum(2))
+
+
+def test_impossible_corner_heads_are_refused() -> None:
+    for width in (0, 4, 12):
+        with pytest.raises(ConfigError, match="multiple of 8"):
+            build_corner_head(corner_config("pyramid", width))
+    with pytest.raises(ConfigError, match="not a corner head"):
+        build_corner_head(ModelConfig("token", depth=1))
+
+
+def test_sincos_table_begins_with_the_column() -> None:
+    table = sincos_table(16, 3)[0].view(3, 3, 16)
+    assert table.shape == (3, 3, 16)
+    assert torch.equal(table[0, 1, :8], table[2, 1, :8])  # first half: column
+    assert torch.equal(table[1, 0, 8:], table[1, 2, 8:])  # second half: row
+    assert torch.equal(table[1, 2, 8:], table[0, 1, :8])
+    expected = [1.0 * 10000 ** (-i / 4) for i in range(4)]
+    torch.testing.assert_close(table[0, 1, :4], torch.tensor(expected).sin())
+    torch.testing.assert_close(table[0, 1, 4:8], torch.tensor(expected).cos())
+
+
+def test_resize_table() -> None:
+    table = torch.randn(1, 36, 8)
+    same = resize_table(table, 6)
+    assert torch.equal(same, table)
+    assert same.data_ptr() != table.data_ptr()
+    for grid in (3, 9):
+        assert resize_table(table, grid).shape == (1, grid * grid, 8)
+        torch.testing.assert_close(resize_table(torch.ones(1, 36, 8), grid), torch.ones(1, grid * grid, 8))
+    ramp = torch.arange(6.0).repeat(6).view(1, 36, 1)  # grows along the columns
+    bigger = resize_table(ramp, 12).view(12, 12)
+    assert torch.allclose(bigger, bigger[:1].expand(12, 12), atol=1e-5)
+    assert (bigger[0].diff() > 0).all()

@@ -1,0 +1,194 @@
+"""Runs a network as the references were made, and compares every array of a reference with it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from rebuild import State, input_image, rebuild_state
+from torch import Tensor
+
+from mixformer.models import Memory, MixFormer, Prediction
+
+BOX_TOLERANCE = 1e-5  # boxes, probabilities and score logits, absolute
+FEATURE_TOLERANCE = 1e-4  # features and logits, in units of their standard deviation
+_EDGES = "lrtb"
+_CORNERS = ("tl", "br")
+
+
+def write_checkpoint(description: dict[str, Any], path: Path, changes: dict[str, Any] | None = None) -> Path:
+    """A rebuilt reference as an official checkpoint file."""
+    state = rebuild_state(description, changes)
+    net = OrderedDict((key, torch.from_numpy(value)) for key, value in state.items())
+    torch.save({"epoch": 500, "net_type": "MixFormer", "net": net, "stats": None, "settings": None}, path)
+    return path
+
+
+def run_reference(model: MixFormer, description: dict[str, Any], runs: list[str]) -> tuple[State, State]:
+    """Everything a reference may hold, computed by our network.
+
+    Args:
+        model: in evaluation mode; its dtype is used.
+        description: content of NAME.json.
+        runs: such as "train", "train_rate0.5", "test2".
+
+    Returns:
+        Outputs by name (taps before any position is picked out), and the taps' whole batch for their statistics.
+    """
+    results: State = {}
+    whole: State = {}
+    dtype = next(model.parameters()).dtype
+    for run in runs:
+        batch, online = (2, 1) if run.startswith("train") else (1, int(run[-1]))
+        names = ["input/template", "input/online_template", "input/online_template2"][: 1 + online]
+        images = {key: torch.from_numpy(input_image(key, tuple(shape))) for key, shape in description["inputs"].items()}
+        templates = torch.stack([images[name][:batch] for name in names], 1).to(dtype)
+        search = images["input/search"][:batch].to(dtype)
+        scales = _scales(model, description, run, batch)
+        with torch.no_grad(), _Recorder(model) as recorder:
+            memory = model.remember(templates, scales, keep_features=True)
+            prediction = model.locate(search, memory, scales, keep_features=True)
+            taps = _patch_taps(model, templates, search) | _block_taps(memory, prediction, run) | recorder.taps
+            if model.config.head == "token":
+                taps |= _token_head_taps(model, prediction)
+            results |= {f"{run}/{key}": value.numpy() for key, value in _outputs(model, prediction).items()}
+        whole |= {f"tap/{run}/{key}": value.numpy() for key, value in taps.items()}
+    return results, whole
+
+
+class Pair(NamedTuple):
+    """One array of a reference and ours, with the tolerance of their largest difference."""
+
+    got: np.ndarray
+    expected: np.ndarray
+    tolerance: float
+
+
+def pair_up(reference: State, taps: dict[str, Any], results: State, whole: State) -> dict[str, Pair]:
+    """Every array of a reference beside ours; AssertionError if we lack one.
+
+    The keys `.../stats` hold mean, standard deviation and largest value of a whole tapped tensor.
+    """
+    pairs: dict[str, Pair] = {}
+    for key, expected in reference.items():
+        if key.startswith("tap/"):
+            tensor, stats = whole[key].astype(np.float64), np.array(taps[key]["stats"])
+            assert list(tensor.shape) == taps[key]["shape"], key
+            tolerance = FEATURE_TOLERANCE * stats[1]
+            pairs[key] = Pair(_pick(tensor, taps[key]["positions"]), expected, tolerance)
+            pairs[f"{key}/stats"] = Pair(
+                np.array([tensor.mean(), tensor.std(ddof=1), np.abs(tensor).max()]), stats, tolerance
+            )
+            continue
+        assert key in results, f"no output of ours stands for {key}"
+        small = any(word in key for word in ("boxes", "prob_", "marginal_", "pred_scores"))
+        tolerance = BOX_TOLERANCE if small else FEATURE_TOLERANCE * float(expected.std())
+        pairs[key] = Pair(results[key][: len(expected)], expected, tolerance)
+    return pairs
+
+
+def difference(got: np.ndarray, expected: np.ndarray) -> float:
+    """Largest absolute difference; the shapes must be equal."""
+    assert got.shape == expected.shape, (got.shape, expected.shape)
+    return float(np.abs(got.astype(np.float64) - expected.astype(np.float64)).max())
+
+
+def runs_of(reference: State) -> list[str]:
+    """The runs a reference holds, in its order."""
+    return list(dict.fromkeys(key.split("/")[0] for key in reference if not key.startswith("tap/")))
+
+
+def _pick(tensor: np.ndarray, positions: list[Any]) -> np.ndarray:
+    """First 8 channels of some positions of batch item 0: tokens (B, N, C), maps (B, C, H, W) or vectors (B, C)."""
+    if tensor.ndim == 4:
+        return np.stack([tensor[0, :8, y, x] for y, x in positions])
+    return tensor[0, positions, :8] if tensor.ndim == 3 else tensor[:1, :8]
+
+
+def _scales(model: MixFormer, description: dict[str, Any], run: str, batch: int) -> Tensor | None:
+    """Factors of the progressive depth pruning: the rate in the run's name, on the listed layers."""
+    if "_rate" not in run:
+        return None
+    scales = torch.ones(model.config.depth, 2, batch)
+    scales[description["config"]["TRAIN"]["REMOVE_LAYERS"]] = float(run.split("_rate")[1])
+    return scales
+
+
+def _outputs(model: MixFormer, prediction: Prediction) -> dict[str, Tensor]:
+    grid, extra = model.config.search_grid, model.config.prediction_tokens
+    tokens = prediction.tokens
+    search = tokens[:, : tokens.shape[1] - extra].transpose(1, 2).reshape(len(tokens), -1, grid, grid)
+    found = {"pred_boxes": prediction.boxes[:, None], "search_feat_slice": search[:, :8, ::5, ::5]}
+    probabilities = prediction.logits.softmax(-1)
+    if model.config.head == "token":
+        found["reg_tokens_slice"] = tokens[:, -extra:, :16]
+        for index, edge in enumerate(_EDGES):
+            found |= {f"prob_{edge}": probabilities[:, index], f"logit_{edge}": prediction.logits[:, index]}
+        if prediction.scores is not None:
+            found["pred_scores"] = prediction.scores
+        return found
+    side = round(prediction.logits.shape[-1] ** 0.5)
+    for index, (corner, column, row) in enumerate((("tl", "l", "t"), ("br", "r", "b"))):
+        found |= {f"prob_{corner}": probabilities[:, index], f"score_{corner}": prediction.logits[:, index]}
+        square = probabilities[:, index].reshape(-1, side, side)
+        found |= {f"marginal_{column}": square.sum(1), f"marginal_{row}": square.sum(2)}
+    return found
+
+
+def _patch_taps(model: MixFormer, templates: Tensor, search: Tensor) -> dict[str, Tensor]:
+    """Calls in the official order: template, all online templates as one batch, search."""
+    images = [templates[:, 0], templates[:, 1:].flatten(0, 1), search]
+    embedded = [model.backbone.patch_embed(image).flatten(2).transpose(1, 2) for image in images]
+    return dict(zip(("patch_embed", "patch_embed#1", "patch_embed#2"), embedded, strict=True))
+
+
+def _block_taps(memory: Memory, prediction: Prediction, run: str) -> dict[str, Tensor]:
+    """Block outputs: joint (templates, then search and prediction tokens) in training, apart in the cached passes."""
+    taps: dict[str, Tensor] = {}
+    for index, (templates, search) in enumerate(zip(memory.features, prediction.features, strict=True)):
+        if run.startswith("train"):
+            taps[f"blocks.{index}"] = torch.cat([templates, search], 1)
+        else:
+            taps |= {f"blocks.{index}.set_online": templates, f"blocks.{index}.forward_test": search}
+    return taps
+
+
+def _token_head_taps(model: MixFormer, prediction: Prediction) -> dict[str, Tensor]:
+    """The official head is called once per token: left, right, top, bottom."""
+    head, tokens = model.box_head, prediction.tokens[:, -model.config.prediction_tokens :]
+    hidden = head.hidden_norm(head.hidden(tokens)).relu()
+    taps: dict[str, Tensor] = {}
+    for index in range(len(_EDGES)):
+        suffix = f"#{index}" if index else ""
+        taps[f"box_head.layers.0{suffix}"] = hidden[:, index]
+        taps[f"box_head.layers.1{suffix}"] = prediction.logits[:, index]
+    return taps
+
+
+class _Recorder:
+    """Outputs of the units of the corner towers, under their official names."""
+
+    def __init__(self, model: MixFormer) -> None:
+        self.taps: dict[str, Tensor] = {}
+        self._model = model
+        self._handles: list[Any] = []
+
+    def __enter__(self) -> _Recorder:
+        if self._model.config.head != "token":
+            for corner in _CORNERS:
+                for name, unit in getattr(self._model.box_head, corner).named_children():
+                    self._handles.append(unit.register_forward_hook(self._keep(f"box_head.{name}_{corner}")))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _keep(self, name: str) -> Any:
+        def hook(_module: Any, _inputs: Any, output: Tensor) -> None:
+            self.taps[name] = output
+
+        return hook
