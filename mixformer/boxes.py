@@ -19,7 +19,7 @@ Array = TypeVar("Array", bound=Any)
 
 
 def _stack(parts: list[Any]) -> Any:
-    if isinstance(parts[0], np.ndarray):
+    if isinstance(parts[0], np.ndarray | np.generic):
         return np.stack(parts, -1)
     import torch
 
@@ -75,11 +75,11 @@ def iou(first: Array, second: Array) -> tuple[Array, Array]:
 
 
 def _smaller(a: Any, b: Any) -> Any:
-    return np.minimum(a, b) if isinstance(a, np.ndarray) else a.minimum(b)
+    return np.minimum(a, b) if isinstance(a, np.ndarray | np.generic) else a.minimum(b)
 
 
 def _larger(a: Any, b: Any) -> Any:
-    return np.maximum(a, b) if isinstance(a, np.ndarray) else a.maximum(b)
+    return np.maximum(a, b) if isinstance(a, np.ndarray | np.generic) else a.maximum(b)
 
 
 def clip_to_frame(box: Box, height: int, width: int, margin: float = 10) -> Box:

@@ -89,7 +89,7 @@ def resize(image: Image, height: int, width: int) -> Image:
     if image.shape[:2] == (height, width):
         return image.copy()
     y0, y1, wy0, wy1 = _taps(image.shape[0], height)
-    x0, x1, wx0, wx1 = _taps(image.shape[1], width)
+    x0, x1, wx0, wx1 = _taps(image.shape[1], width, snap=True)
     rows, where = np.unique(np.concatenate([y0, y1]), return_inverse=True)
     source = image[rows]
     across = source[:, x0].astype(np.int32) * wx0[None, :, None]
@@ -102,19 +102,22 @@ def resize(image: Image, height: int, width: int) -> Image:
     return np.clip(above, 0, 255).astype(np.uint8)
 
 
-def _taps(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]:
-    """Indices and 11-bit weights of the two source samples of every output sample."""
+def _taps(
+    source: int, target: int, snap: bool = False
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]:
+    """Indices and 11-bit weights of the two source samples of every output sample.
+
+    At the border both samples are the same. OpenCV then gives columns the weights 1 and 0 (`snap`), but leaves rows theirs,
+    which rounds differently.
+    """
     position = ((np.arange(target) + 0.5) * (1.0 / (target / source)) - 0.5).astype(np.float32)
     first = np.floor(position).astype(np.int64)
     fraction = position - first.astype(np.float32)
-    fraction[first < 0] = 0
-    first = np.maximum(first, 0)
-    last = first >= source - 1
-    fraction[last] = 0
-    first[last] = source - 1
+    if snap:
+        fraction[(first < 0) | (first >= source - 1)] = 0
     weight = np.rint(fraction * np.float32(_ONE)).astype(np.int32)
     rest = np.rint((np.float32(1) - fraction) * np.float32(_ONE)).astype(np.int32)
-    return first, np.minimum(first + 1, source - 1), rest, weight
+    return np.clip(first, 0, source - 1), np.clip(first + 1, 0, source - 1), rest, weight
 
 
 def to_frame(location: tuple[float, float, float, float], previous: Box, scale: float, size: int) -> Box:

@@ -87,7 +87,11 @@ class PictureWriter:
 
 
 class Mp4Writer:
-    """An H.264 video file; odd sides lose their last row or column, which the format cannot hold."""
+    """An H.264 video file; odd sides lose their last row or column, which the format cannot hold.
+
+    MP4 files are written in fragments, so that a full disk or a killed process leaves what was written playable, and become
+    ordinary files when they are finished.
+    """
 
     def __init__(self, path: Path, fps: float, sound_from: str | Path | None = None) -> None:
         self.path = path
@@ -96,7 +100,7 @@ class Mp4Writer:
         self._tick, self._origin = -self._step, 0.0
         self._video: Any = None
         self._shape: tuple[int, int] = (0, 0)
-        options = {"movflags": "faststart"} if path.suffix.lower() in (".mp4", ".mov", ".m4v") else {}
+        options = {"movflags": "hybrid_fragmented"} if path.suffix.lower() in (".mp4", ".mov", ".m4v") else {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._container: Any = av.open(str(path), "w", options=options)
@@ -144,6 +148,7 @@ class Mp4Writer:
         stream = self._container.add_stream("libx264", rate=self._rate, options={"crf": "20", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = Fraction(1, _TICKS)
+        stream.gop_size = max(1, round(2 * self._rate))
         self._video, self._shape, self._origin = stream, (height, width), origin
         if self._sound:
             self._sound.attach(self._container, origin)

@@ -1,0 +1,119 @@
+"""Crops and the way back, against the official code's outputs and as properties."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mixformer.crop import CropWindow, crop, resize, to_crop, to_frame
+from mixformer.errors import BoxError
+from mixformer.types import Box
+
+REFERENCES = Path(__file__).parent / "references"
+CASES = json.loads((REFERENCES / "sample_target.json").read_text())["cases"]
+IMAGES = np.load(REFERENCES / "images.npz")
+# Above the frame the official code slices with negative numbers and gets a wrapped picture; ours is black.
+WRAPPED = {"all_but_one_row_outside", "completely_outside_top"}
+
+boxes = st.builds(
+    Box, st.floats(-50, 300), st.floats(-50, 300), st.floats(1, 200), st.floats(1, 200)
+)
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if "raises" not in c and c["name"] not in WRAPPED], ids=lambda c: c["name"]
+)
+def test_crops_equal_the_official_ones_bit_for_bit(case):
+    image, box = IMAGES[case["image"]], Box(*case["box_xywh"])
+    window = CropWindow.around(box, case["factor"])
+    assert (window.left, window.top, window.side) == (case["x1"], case["y1"], case["crop_size"])
+    cut, scale = crop(image, box, case["factor"], case["output_size"])
+    assert scale == case["resize_factor"]
+    assert hashlib.sha256(cut.tobytes()).hexdigest() == case["sha256"]
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c["name"] in WRAPPED], ids=lambda c: c["name"])
+def test_crops_above_the_frame_are_black_where_the_official_ones_wrap(case):
+    assert case["unresized_shape"][0] != case["unresized_shape"][1]
+    cut, _ = crop(IMAGES[case["image"]], Box(*case["box_xywh"]), case["factor"], case["output_size"])
+    assert cut.shape == (case["output_size"], case["output_size"], 3)
+    outside = max(0, -case["y1"]) / case["crop_size"]
+    assert not cut[: int(cut.shape[0] * min(outside, 1)) - 1].any()
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if "raises" in c], ids=lambda c: c["name"])
+def test_boxes_without_area_are_refused(case):
+    with pytest.raises(BoxError, match="no area"):
+        crop(IMAGES[case["image"]], Box(*case["box_xywh"]), case["factor"], case["output_size"])
+
+
+def test_every_reference_is_used():
+    assert len(CASES) == 30
+    assert sum("raises" in c for c in CASES) == 2
+
+
+def test_boxes_map_to_the_frame_as_in_the_official_code():
+    cases = json.loads((REFERENCES / "map_and_clip.json").read_text())["cases"]
+    mapped_cases = [case for case in cases if "pred_cxcywh_01" in case]  # the rest are about clipping alone
+    assert len(mapped_cases) == 40
+    for case in mapped_cases:
+        mapped = to_frame(
+            tuple(case["pred_cxcywh_01"]), Box(*case["state"]), case["resize_factor"], case["search_size"]
+        )
+        np.testing.assert_allclose(mapped, case["mapped_xywh"], atol=2e-3, rtol=1e-6)
+
+
+def test_boxes_map_to_the_crop_as_in_the_official_training_code():
+    arrays = np.load(REFERENCES / "boxes.npz")
+    size = int(arrays["crop_sz"][0])
+    rows = zip(arrays["box_in"], arrays["box_extract"], arrays["resize_factor"], arrays["crop_norm"], strict=True)
+    for box, around, scale, expected in rows:
+        found = to_crop(Box(*box.tolist()), Box(*around.tolist()).center, float(scale), size, half_pixel=True)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@given(box=boxes, around=boxes, scale=st.floats(0.1, 8), size=st.sampled_from([98, 196, 224, 288]))
+def test_to_frame_undoes_to_crop(box, around, scale, size):
+    x, y, w, h = to_crop(box, around.center, scale, size)
+    back = to_frame((x + w / 2, y + h / 2, w, h), around, scale, size)
+    np.testing.assert_allclose(back, box, atol=1e-6)
+
+
+@given(box=boxes, factor=st.floats(1, 6))
+def test_the_window_is_centred_within_half_a_pixel(box, factor):
+    window = CropWindow.around(box, factor)
+    assert abs(window.left + window.side / 2 - box.center[0]) <= 0.5 + 1e-9
+    assert abs(window.top + window.side / 2 - box.center[1]) <= 0.5 + 1e-9
+    assert window.side - 1 < np.sqrt(box.w * box.h) * factor <= window.side + 1e-9
+
+
+@given(left=st.integers(-90, 90), top=st.integers(-90, 90), side=st.integers(1, 90))
+@settings(max_examples=60)
+def test_the_cut_shows_the_frame_where_it_is(left, top, side):
+    frame = np.random.default_rng(0).integers(1, 256, (60, 50, 3), dtype=np.uint8)
+    cut = CropWindow(left, top, side).cut(frame)
+    assert cut.shape == (side, side, 3)
+    padded = np.pad(frame, [(100, 200), (100, 200), (0, 0)])
+    expected = padded[top + 100 : top + 100 + side, left + 100 : left + 100 + side].copy()
+    if left + side >= 50:  # the official code loses the last column of a crop that reaches the border
+        expected[:, max(0, 49 - left) :] = 0
+    if top + side >= 60:
+        expected[max(0, 59 - top) :] = 0
+    np.testing.assert_array_equal(cut, expected)
+
+
+@given(value=st.integers(0, 255), source=st.integers(1, 80), target=st.integers(1, 80))
+def test_resizing_a_flat_picture_changes_at_most_one_level(value, source, target):
+    small = resize(np.full((source, source, 3), value, np.uint8), target, target)
+    assert small.shape == (target, target, 3)
+    assert np.abs(small.astype(int) - value).max() <= 1
+
+
+def test_resizing_does_not_share_memory():
+    image = np.zeros((8, 8, 3), np.uint8)
+    resize(image, 8, 8)[:] = 1
+    assert not image.any()

@@ -1,0 +1,146 @@
+"""Every kind of source, whole and broken."""
+
+import threading
+
+import numpy as np
+import pytest
+from conftest import moving_square, write_clip
+from PIL import Image
+
+from mixformer.errors import SourceError
+from mixformer.video import open_video
+
+
+def read(source, **kwargs):
+    with open_video(source, **kwargs) as video:
+        return list(video), video
+
+
+def test_a_file(clip):
+    frames, video = read(clip)
+    assert [f.index for f in frames] == list(range(20))
+    assert [f.time for f in frames] == pytest.approx([i / 25 for i in range(20)])
+    assert video.fps == pytest.approx(25)
+    assert video.frame_count == 20
+    expected = moving_square()[0][7].astype(int)
+    assert frames[7].image.dtype == np.uint8
+    assert np.abs(frames[7].image.astype(int) - expected).mean() < 15
+    assert frames[7].image[40, 40].tolist()[0] > 180  # red, not blue: RGB order
+
+
+def test_start_and_stop(clip):
+    frames, _ = read(clip, start=5, stop=9)
+    assert [f.index for f in frames] == [5, 6, 7, 8]
+    with pytest.raises(SourceError, match="no frame 50"):
+        read(clip, start=50)
+    with pytest.raises(SourceError, match="no frames to read"):
+        open_video(clip, start=5, stop=5)
+
+
+def test_a_folder_in_natural_order(tmp_path):
+    for number in (10, 9, 1):
+        Image.new("RGB", (20, 10), (number, 0, 0)).save(tmp_path / f"f{number}.png")
+    (tmp_path / "notes.txt").write_text("not a picture")
+    frames, video = read(tmp_path)
+    assert [f.image[0, 0, 0] for f in frames] == [1, 9, 10]
+    assert video.fps is None
+    assert frames[0].time is None
+
+
+def test_grey_palette_and_alpha_pictures(tmp_path):
+    Image.new("L", (8, 6), 77).save(tmp_path / "a.png")
+    Image.new("RGBA", (8, 6), (1, 2, 3, 0)).save(tmp_path / "b.png")
+    Image.new("P", (8, 6)).save(tmp_path / "c.png")
+    frames, _ = read(tmp_path)
+    assert [f.image.shape for f in frames] == [(6, 8, 3)] * 3
+    assert frames[0].image[0, 0].tolist() == [77, 77, 77]
+
+
+def test_one_picture(tmp_path):
+    Image.new("RGB", (8, 6)).save(tmp_path / "one.jpg")
+    frames, _ = read(tmp_path / "one.jpg")
+    assert len(frames) == 1
+
+
+def test_a_broken_picture_is_skipped_and_reported(tmp_path):
+    for number in range(4):
+        Image.new("RGB", (20, 10)).save(tmp_path / f"{number}.png")
+    (tmp_path / "2.png").write_bytes(b"nonsense")
+    frames, video = read(tmp_path)
+    assert [f.index for f in frames] == [0, 1, 3]
+    assert video.skipped == [2]
+
+
+def test_a_folder_of_broken_pictures(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"nonsense")
+    with pytest.raises(SourceError, match="none of its 1 frames"):
+        read(tmp_path)
+
+
+def test_a_cut_file_gives_what_is_left(tmp_path):
+    path = write_clip(tmp_path / "whole.mkv", moving_square(40)[0])
+    content = path.read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(content[: len(content) * 6 // 10])
+    frames, _ = read(tmp_path / "cut.mkv")
+    assert 10 < len(frames) < 40
+    assert [f.index for f in frames] == list(range(len(frames)))
+
+
+def test_damage_in_the_middle_does_not_end_the_video(tmp_path):
+    path = write_clip(tmp_path / "whole.mkv", moving_square(60)[0])
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 200] = b"\x00" * 200
+    (tmp_path / "damaged.mkv").write_bytes(content)
+    frames, video = read(tmp_path / "damaged.mkv")
+    assert len(frames) + len(video.skipped) >= 45
+    assert frames[-1].index >= 45
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.mp4", None, "no file or folder"),
+        ("text.mp4", b"hello, this is text", "not a video"),
+        ("empty.mp4", b"", "not a video"),
+    ],
+)
+def test_not_a_video(tmp_path, name, content, message):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SourceError, match=message):
+        open_video(path)
+
+
+def test_a_file_with_sound_only(tmp_path):
+    import wave
+
+    path = tmp_path / "sound.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(b"\x00" * 8000)
+    with pytest.raises(SourceError, match="no video track"):
+        open_video(path)
+
+
+def test_an_empty_folder_and_a_camera_that_is_not_there(tmp_path):
+    with pytest.raises(SourceError, match="no pictures"):
+        open_video(tmp_path)
+    with pytest.raises(SourceError, match="no camera"):
+        open_video("97")
+
+
+def test_a_stream_that_is_not_there():
+    with pytest.raises(SourceError, match="rtsp://127.0.0.1"):
+        open_video("rtsp://127.0.0.1:1/none")
+
+
+def test_leaving_early_ends_the_thread(tmp_path):
+    path = write_clip(tmp_path / "long.mp4", moving_square(120, step=0)[0])
+    before = threading.active_count()
+    with open_video(path) as video:
+        for frame in video:
+            if frame.index == 3:
+                break
+    assert threading.active_count() == before

@@ -1,0 +1,168 @@
+"""Videos, picture folders and text results; what is left when writing fails."""
+
+import json
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+from conftest import moving_square
+
+from mixformer.errors import OutputError
+from mixformer.types import Box, TrackResult
+from mixformer.video import open_results, open_video, open_writer
+
+
+def frames_of(path):
+    with open_video(path) as video:
+        return list(video)
+
+
+@pytest.mark.parametrize(("height", "width"), [(90, 120), (91, 121), (2, 2)])
+def test_a_video_reads_back(tmp_path, height, width):
+    path = tmp_path / "out.mp4"
+    pictures = [np.full((height, width, 3), 10 * i, np.uint8) for i in range(10)]
+    with open_writer(path, fps=30) as writer:
+        for picture in pictures:
+            writer.write(picture)
+    frames = frames_of(path)
+    assert len(frames) == 10
+    assert frames[0].image.shape == (height // 2 * 2, width // 2 * 2, 3)
+    assert [round(f.time * 30) for f in frames] == list(range(10))
+    assert [abs(int(f.image.mean()) - 10 * i) < 6 for i, f in enumerate(frames)] == [True] * 10
+
+
+def test_times_of_the_source_are_kept(tmp_path):
+    path = tmp_path / "out.mp4"
+    times = [2.0, 2.1, 2.5, 2.52, 3.0]
+    with open_writer(path, fps=25) as writer:
+        for time in times:
+            writer.write(np.zeros((64, 64, 3), np.uint8), time)
+    assert [f.time for f in frames_of(path)] == pytest.approx([t - 2 for t in times], abs=1e-3)
+
+
+def test_sound_is_copied(clip, tmp_path):
+    path = tmp_path / "out.mp4"
+    with open_video(clip, start=5) as video, open_writer(path, video.fps, sound_from=clip) as writer:
+        for frame in video:
+            writer.write(frame.image, frame.time)
+    with av.open(str(path)) as container:
+        (audio,) = container.streams.audio
+        assert audio.codec_context.name == "aac"
+        times = [float(p.pts * p.time_base) for p in container.demux(audio) if p.pts is not None]
+    assert 0 <= times[0] < 0.1
+    assert 0.3 < times[-1] <= 0.62
+
+
+def test_a_silent_or_strange_sound_source_does_not_matter(tmp_path):
+    (tmp_path / "text.mp4").write_text("no video")
+    with open_writer(tmp_path / "out.mp4", 25, sound_from=tmp_path / "text.mp4") as writer:
+        writer.write(np.zeros((64, 64, 3), np.uint8))
+    assert len(frames_of(tmp_path / "out.mp4")) == 1
+
+
+def test_frames_that_change_size_fit_the_first(tmp_path):
+    path = tmp_path / "out.mp4"
+    with open_writer(path) as writer:
+        for shape in ((64, 64), (80, 40), (32, 100)):
+            writer.write(np.full((*shape, 3), 200, np.uint8))
+    assert [f.image.shape for f in frames_of(path)] == [(64, 64, 3)] * 3
+
+
+def test_an_exception_leaves_a_valid_file(tmp_path):
+    path = tmp_path / "out.mp4"
+    with pytest.raises(KeyboardInterrupt), open_writer(path) as writer:
+        for picture in moving_square(8)[0]:
+            writer.write(picture)
+        raise KeyboardInterrupt
+    assert len(frames_of(path)) == 8
+
+
+def test_nothing_written_leaves_no_file(tmp_path):
+    with open_writer(tmp_path / "out.mp4"):
+        pass
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_pictures(tmp_path):
+    with open_writer(tmp_path / "frames") as writer:
+        for picture in moving_square(3)[0]:
+            writer.write(picture)
+    frames = frames_of(tmp_path / "frames")
+    assert len(frames) == 3
+    np.testing.assert_array_equal(frames[2].image, moving_square(3)[0][2])
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.unknown", "folder_is_a_file/out.mp4"])
+def test_places_that_cannot_be_written(tmp_path, name):
+    (tmp_path / "folder_is_a_file").write_text("")
+    with pytest.raises(OutputError):
+        open_writer(tmp_path / name)
+
+
+FULL_DISK = """
+import resource, signal, sys
+import numpy as np
+from mixformer.errors import OutputError
+from mixformer.video import open_writer
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))  # writing on fails, as on a full disk
+random = np.random.default_rng(0)
+try:
+    with open_writer(sys.argv[1], fps=5) as writer:
+        for _ in range(200):
+            writer.write(random.integers(0, 255, (120, 160, 3), dtype=np.uint8))
+except OutputError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_says_so_and_keeps_what_is_there(tmp_path):
+    path = tmp_path / "out.mp4"
+    run = subprocess.run([sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, check=True)
+    assert "cannot write" in run.stdout
+    assert "kept" in run.stdout
+    assert len(frames_of(path)) > 5
+
+
+RESULTS = [
+    TrackResult(Box(1, 2, 3, 4), 1.0, 7, time=0.28),
+    TrackResult(Box(1.23456, 2, 3, 4), None, 8),
+]
+
+
+def test_json_lines(tmp_path):
+    with open_results(tmp_path / "a" / "boxes.jsonl", "json") as writer:
+        for result in RESULTS:
+            writer.write(result)
+    lines = [json.loads(line) for line in (tmp_path / "a" / "boxes.jsonl").read_text().splitlines()]
+    assert lines == [
+        {"frame": 7, "time": 0.28, "box": [1, 2, 3, 4], "score": 1.0},
+        {"frame": 8, "time": None, "box": [1.235, 2, 3, 4], "score": None},
+    ]
+
+
+def test_csv_and_mot(tmp_path):
+    for form in ("csv", "mot"):
+        with open_results(tmp_path / form, form) as writer:
+            for result in RESULTS:
+                writer.write(result)
+    assert (tmp_path / "csv").read_text().splitlines() == [
+        "frame,time,x,y,w,h,score",
+        "7,0.28,1.0,2.0,3.0,4.0,1.0",
+        "8,,1.235,2.0,3.0,4.0,",
+    ]
+    assert (tmp_path / "mot").read_text().splitlines()[0] == "8,1,2.000,3.000,3.000,4.000,1.00000,-1,-1,-1"
+
+
+def test_text_on_a_full_disk():
+    writer = open_results("/dev/full", "json")
+    with pytest.raises(OutputError, match="No space left"), writer:
+        writer.write(RESULTS[0])
+
+
+def test_each_line_is_on_the_disk_at_once(tmp_path):
+    with open_results(tmp_path / "boxes.jsonl", "json") as writer:
+        writer.write(RESULTS[0])
+        assert (tmp_path / "boxes.jsonl").read_text().count("\n") == 1

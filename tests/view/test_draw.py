@@ -1,0 +1,54 @@
+"""The picture with a box on it."""
+
+import numpy as np
+import pytest
+
+from mixformer.types import Box, TrackResult
+from mixformer.view.draw import Annotator
+
+GREEN, ORANGE = (64, 255, 96), (255, 176, 32)
+
+
+def draw(box, score=0.9, shape=(120, 160, 3)):
+    image = np.full(shape, 100, np.uint8)
+    picture = Annotator().draw(image, TrackResult(Box(*box), score, 3))
+    assert (image == 100).all()  # the frame itself stays as it is
+    return picture
+
+
+def colors(picture):
+    return {tuple(int(v) for v in pixel) for pixel in picture.reshape(-1, 3)}
+
+
+def test_the_box_is_where_the_target_is():
+    picture = draw((40, 50, 60, 40))
+    for y, x in ((50, 70), (90, 70), (70, 40), (70, 100)):
+        assert tuple(picture[y, x]) == GREEN
+    assert tuple(picture[70, 75]) == (100, 100, 100)
+
+
+def test_a_low_score_has_another_color():
+    assert ORANGE in colors(draw((40, 50, 60, 40), score=0.1))
+    assert GREEN not in colors(draw((40, 50, 60, 40), score=0.1))
+    assert GREEN in colors(draw((40, 50, 60, 40), score=None))
+
+
+@pytest.mark.parametrize("box", [(-50, -50, 30, 30), (150, 110, 100, 100), (0, 0, 160, 120), (10, 10, 0, 0), (20, 20, 1, 1)])
+def test_boxes_at_the_border_and_without_area(box):
+    assert draw(box).shape == (120, 160, 3)
+
+
+def test_tiny_frames():
+    assert draw((1, 1, 3, 3), shape=(8, 8, 3)).shape == (8, 8, 3)
+
+
+def test_the_trail_shows_where_the_target_was():
+    annotator, image = Annotator(trail=5), np.zeros((100, 200, 3), np.uint8)
+    for x in range(20, 160, 20):
+        picture = annotator.draw(image, TrackResult(Box(x - 5, 45, 10, 10), 0.9, x))
+    assert picture[50, 100].any()  # between past centres
+    assert not picture[50, 30].any()  # older than the trail
+    without = Annotator(trail=0)
+    for x in (20, 100):
+        picture = without.draw(image, TrackResult(Box(x - 5, 45, 10, 10), 0.9, x))
+    assert not picture[50, 60].any()
