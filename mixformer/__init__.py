@@ -1,9 +1,9 @@
 """Follow one arbitrary object through a video, given its box in the first frame.
 
-    import mixformer
+import mixformer
 
-    for result in mixformer.track("clip.mp4", box=(260, 29, 41, 142)):
-        print(result.frame_index, result.box, result.score)
+for result in mixformer.track("clip.mp4", box=(260, 29, 41, 142)):
+    print(result.frame_index, result.box, result.score)
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def iou(first: Array, second: Array) -> tuple[Array, Array]:
     height = (_smaller(a[3], b[3]) - _larger(a[1], b[1])).clip(min=0)
     shared = width * height
     union = area(first) + area(second) - shared
-    return shared / union, union  # type: ignore[return-value]
+    return shared / union, union
 
 
 def _smaller(a: Any, b: Any) -> Any:
@@ -109,7 +109,9 @@ def parse_box(values: Iterable[float]) -> Box:
     if not all(math.isfinite(v) for v in numbers):
         raise BoxError(f"box {numbers} holds a value that is not a finite number")
     if numbers[2] <= 0 or numbers[3] <= 0:
-        raise BoxError(f"box {numbers} has no area: width and height must be above 0 (the form is x y w h, not x1 y1 x2 y2)")
+        raise BoxError(
+            f"box {numbers} has no area: width and height must be above 0 (the form is x y w h, not x1 y1 x2 y2)"
+        )
     return Box(*numbers)
 
 

@@ -117,7 +117,9 @@ class ModelConfig(BaseConfig):
         self._require(self.dim % 4 == 0, f"dim {self.dim} must be a multiple of 4")
         for name in ("search_size", "template_size"):
             size = getattr(self, name)
-            self._require(size % self.patch_size == 0, f"{name} {size} is not a multiple of patch_size {self.patch_size}")
+            self._require(
+                size % self.patch_size == 0, f"{name} {size} is not a multiple of patch_size {self.patch_size}"
+            )
         self._require(self.mlp_ratio > 0, "mlp_ratio must be above 0")
         self._require(self.position in ("sincos", "frozen", "learned"), f"unknown position {self.position!r}")
         self._require(self.head in ("token", "corner", "pyramid"), f"unknown head {self.head!r}")

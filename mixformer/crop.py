@@ -99,7 +99,8 @@ def resize(image: Image, height: int, width: int) -> Image:
     above += (across[where[height:]] * wy1[:, None, None]) >> 16
     above += 2
     above >>= 2
-    return np.clip(above, 0, 255).astype(np.uint8)
+    out: Image = np.clip(above, 0, 255).astype(np.uint8)
+    return out
 
 
 def _taps(
@@ -107,8 +108,8 @@ def _taps(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]:
     """Indices and 11-bit weights of the two source samples of every output sample.
 
-    At the border both samples are the same. OpenCV then gives columns the weights 1 and 0 (`snap`), but leaves rows theirs,
-    which rounds differently.
+    At the border both samples are the same. OpenCV then gives columns the weights 1 and 0 (`snap`), but leaves rows
+    theirs, which rounds differently.
     """
     position = ((np.arange(target) + 0.5) * (1.0 / (target / source)) - 0.5).astype(np.float32)
     first = np.floor(position).astype(np.int64)

@@ -58,7 +58,10 @@ def parse() -> argparse.Namespace:
 
 def read_peers(path: Path, runs: list[Run]) -> dict[str, dict[str, float]]:
     known = json.loads(path.read_text()) if path.is_file() else {}
-    return {run.sequence.name: {peer: known.get(run.sequence.name, {}).get(peer, [np.nan])[0] for peer in PEERS} for run in runs}
+    return {
+        run.sequence.name: {peer: known.get(run.sequence.name, {}).get(peer, [np.nan])[0] for peer in PEERS}
+        for run in runs
+    }
 
 
 def report(model: str, runs: list[Run], peers: dict[str, dict[str, float]]) -> None:

@@ -10,7 +10,10 @@ from mixformer.boxes import parse_box, require_overlap
 from mixformer.errors import BoxError
 from mixformer.types import Box, Image
 
-_HOW = "give the target in the first frame as --box X Y WIDTH HEIGHT (pixels, from the top left), for example --box 260 29 41 142"
+_HOW = (
+    "give the target in the first frame as --box X Y WIDTH HEIGHT (pixels, from the top left), "
+    "for example --box 260 29 41 142"
+)
 
 
 def ask_box(source: str, start: int) -> Box:

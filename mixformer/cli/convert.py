@@ -10,7 +10,7 @@ from rich.console import Console
 
 from mixformer.cli.parser import make_parser
 
-_DESCRIPTION = """Turn an official checkpoint (.pth.tar) into a model folder, or a model folder back into a checkpoint.
+_DESCRIPTION = """Turn an official checkpoint (.pth.tar) into a model folder, or a folder back into a checkpoint.
 
 Nothing in the checkpoint is executed. The kind of model is read off the shapes of its weights.
 

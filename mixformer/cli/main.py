@@ -44,7 +44,7 @@ def build_parser() -> ArgumentParser:
     verbs = parser.add_subcommands(required=True, metavar="VERB", title="verbs (each has --help)")
     for name, make in _VERBS.items():
         verb = make()
-        verbs.add_subcommand(name, verb, help=verb.description.split("\n")[0])
+        verbs.add_subcommand(name, verb, help=str(verb.description).split("\n")[0])
     return parser
 
 
@@ -100,7 +100,9 @@ def _run(settings: Namespace) -> int:
 
 def _set_up_logging(console: Console, debug: bool) -> None:
     handler = RichHandler(console=console, show_time=False, show_path=debug)
-    logging.basicConfig(level=logging.INFO if debug else logging.WARNING, format="%(message)s", handlers=[handler], force=True)
+    logging.basicConfig(
+        level=logging.INFO if debug else logging.WARNING, format="%(message)s", handlers=[handler], force=True
+    )
     logging.getLogger("libav").setLevel(logging.CRITICAL)  # we report unreadable frames ourselves
 
 

@@ -21,7 +21,9 @@ def run(_: Namespace) -> None:
     from mixformer.variants import DEFAULT_MODEL
     from mixformer.weights.registry import list_models
 
-    table = Table(caption="* default. GFLOP: per frame with templates remembered, 2 per multiply-add.", caption_justify="left")
+    table = Table(
+        caption="* default. GFLOP: per frame with templates remembered, 2 per multiply-add.", caption_justify="left"
+    )
     table.add_column("model", no_wrap=True)
     for heading in ("params", "GFLOP", "search", "template"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 _TRACK = """Follow one object through a video, a folder of pictures, a webcam or a stream.
 
-Without --out, --json, --csv and --mot, the annotated video goes to NAME_tracked.mp4 in the current folder. Boxes are x, y, width,
-height in pixels, counted from 0 at the top left; frames count from 0.
+Without --out, --json, --csv and --mot, the annotated video goes to NAME_tracked.mp4 in the
+current folder. Boxes are x, y, width, height in pixels, counted from 0 at the top left; frames
+count from 0.
 
   mixformer track clip.mp4 --box 260 29 41 142
   mixformer track frames/ --box 260 29 41 142 --out annotated.mp4 --json boxes.jsonl
@@ -39,9 +40,15 @@ _DEMO = """Track the person in the orange shirt in the bundled clip, and print w
 def track_parser() -> ArgumentParser:
     """Options of `mixformer track`."""
     parser = make_parser(_TRACK)
-    parser.add_argument("source", type=str, help="video file, folder of pictures, webcam number, or rtsp:// or http:// address")
     parser.add_argument(
-        "--box", nargs=4, type=float, metavar=("X", "Y", "W", "H"), help="target in the first frame; asked for if left out"
+        "source", type=str, help="video file, folder of pictures, webcam number, or rtsp:// or http:// address"
+    )
+    parser.add_argument(
+        "--box",
+        nargs=4,
+        type=float,
+        metavar=("X", "Y", "W", "H"),
+        help="target in the first frame; asked for if left out",
     )
     parser.add_argument("--start", type=int, default=0, help="number of the frame that --box belongs to")
     parser.add_argument("--stop", type=int | None, default=None, help="number after the last frame")
@@ -80,7 +87,8 @@ def _add_rules(parser: ArgumentParser) -> None:
         "--search-factor",
         type=float | None,
         default=None,
-        help=f"reach of the search in units of the target's size; larger follows faster motion (default model: {default.search_factor})",
+        help="reach of the search in units of the target's size; larger follows faster motion "
+        f"(default model: {default.search_factor})",
     )
     rules.add_argument(
         "--update-interval",
@@ -89,7 +97,9 @@ def _add_rules(parser: ArgumentParser) -> None:
         help=f"frames between template updates, 0 = never (default model: {default.update_interval})",
     )
     rules.add_argument("--online-templates", type=int | None, default=None, help="number of online templates kept")
-    rules.add_argument("--score-threshold", type=float | None, default=None, help="least score (0..1) of a new template")
+    rules.add_argument(
+        "--score-threshold", type=float | None, default=None, help="least score (0..1) of a new template"
+    )
 
 
 @dataclass(frozen=True)
@@ -223,7 +233,9 @@ class _Bar:
 def _report(options: Namespace, summary: Summary, console: Console) -> None:
     score = "" if summary.mean_score is None else f", mean score {summary.mean_score:.2f}"
     rate = summary.frames / summary.seconds if summary.seconds else 0.0
-    console.print(f"{summary.frames} frames in {summary.seconds:.1f} s ({rate:.0f} FPS with reading and writing){score}")
+    console.print(
+        f"{summary.frames} frames in {summary.seconds:.1f} s ({rate:.0f} FPS with reading and writing){score}"
+    )
     if summary.skipped:
         shown = ", ".join(map(str, summary.skipped[:10])) + (" ..." if len(summary.skipped) > 10 else "")
         Console(stderr=True, soft_wrap=True).print(f"skipped {len(summary.skipped)} unreadable frames: {shown}")

@@ -1,0 +1,1 @@
+"""Training and test data: sequences, stills, synthetic shots, and how samples are cut from them."""

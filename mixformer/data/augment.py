@@ -140,4 +140,5 @@ def _blur(random: Random, image: Image) -> Image:
     length, axis = int(random.integers(2, 6)), int(random.integers(2))
     padded = np.pad(image.astype(np.float32), [(length, length) if a == axis else (0, 0) for a in range(3)], "edge")
     parts = [np.take(padded, range(s, s + image.shape[axis]), axis) for s in range(length, 2 * length)]
-    return np.mean(parts, 0).astype(np.uint8)
+    blurred: Image = np.mean(parts, 0).astype(np.uint8)
+    return blurred

@@ -83,7 +83,9 @@ def read_sequences(root: Path, use: str | None = None) -> list[Sequence]:
     folders = sorted(p.parent for p in root.glob("*/groundtruth.txt"))
     found = [read_sequence(f) for f in folders if use is None or _use_of(f) == use]
     if not found:
-        raise DataError(f"no sequences{f' marked {use!r}' if use else ''} under {root}; each needs img/ and groundtruth.txt")
+        raise DataError(
+            f"no sequences{f' marked {use!r}' if use else ''} under {root}; each needs img/ and groundtruth.txt"
+        )
     return found
 
 

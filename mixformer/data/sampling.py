@@ -117,7 +117,7 @@ class Mixture:
 
 
 def _elsewhere(random: Random, view: View, reach: float = 3.0) -> View | None:
-    """The same frame around a place so far from the target that its search crop cannot show it; None if there is none."""
+    """The same frame around a place whose search crop cannot show the target; None if there is none."""
     height, width = view.image.shape[:2]
     side = float(np.sqrt(view.box.w * view.box.h))
     for _ in range(8):

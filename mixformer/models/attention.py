@@ -36,7 +36,8 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
 
 def attention_weights(queries: Tensor, keys: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(d)), (B, heads, Nq, Nk)."""
-    return ((queries * queries.shape[-1] ** -0.5) @ keys.transpose(-1, -2)).softmax(-1)
+    logits: Tensor = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
+    return logits.softmax(-1)
 
 
 class MixedAttention(nn.Module):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -19,9 +21,11 @@ class VisionTransformer(nn.Module):
         self.token_count = config.prediction_tokens
         self.patch_embed = nn.Conv2d(3, dim, patch, patch)
         train_table = config.position == "learned"
-        frequencies = "float32" if self.token_count else "float64"
+        frequencies: Literal["float32", "float64"] = "float32" if self.token_count else "float64"
         self.pos_search = nn.Parameter(sincos_table(dim, config.search_grid, frequencies), requires_grad=train_table)
-        self.pos_template = nn.Parameter(sincos_table(dim, config.template_grid, frequencies), requires_grad=train_table)
+        self.pos_template = nn.Parameter(
+            sincos_table(dim, config.template_grid, frequencies), requires_grad=train_table
+        )
         if self.token_count:
             self.tokens = nn.Parameter(torch.empty(1, self.token_count, dim))
             self.pos_tokens = nn.Parameter(torch.zeros(1, self.token_count, dim))

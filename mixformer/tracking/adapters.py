@@ -27,4 +27,5 @@ class OpenCVTracker:
     def update(self, image: Image) -> tuple[bool, tuple[float, float, float, float]]:
         """Find the target; see `Tracker.update`. A model without a score head is always ok."""
         result = self.tracker.update(image)
-        return result.score is None or result.score > self.threshold, tuple(result.box)
+        x, y, w, h = result.box
+        return result.score is None or result.score > self.threshold, (x, y, w, h)

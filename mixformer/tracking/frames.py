@@ -37,6 +37,6 @@ def as_rgb(frame: Any, color: Color = "rgb") -> Image:
     if frame.shape[0] == 0 or frame.shape[1] == 0:
         raise FrameError(f"the frame is empty: {frame.shape[1]} x {frame.shape[0]} pixels")
     if frame.shape[2] == 1:
-        return np.repeat(frame, 3, axis=2)
-    frame = frame[..., :3]
-    return frame[..., ::-1] if color == "bgr" else frame
+        frame = np.repeat(frame, 3, axis=2)
+    rgb: Image = frame[..., :3]
+    return rgb[..., ::-1] if color == "bgr" else rgb

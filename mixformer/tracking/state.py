@@ -36,7 +36,7 @@ class TrackState:
     frame_index: int
     frame_size: tuple[int, int]
     templates: Image
-    ring: Ring = Ring()
+    ring: Ring = field(default_factory=Ring)
     candidate: Image | None = None
     memory: Any = field(default=None, repr=False, compare=False)
 
@@ -61,7 +61,7 @@ class TrackState:
             "frame_size": list(self.frame_size),
             "ring": [self.ring.best_score, self.ring.count, self.ring.next_slot],
         }
-        arrays = {"header": np.array(json.dumps(header)), "templates": self.templates}
+        arrays: dict[str, Any] = {"header": np.array(json.dumps(header)), "templates": self.templates}
         if self.candidate is not None:
             arrays["candidate"] = self.candidate
         try:
@@ -81,7 +81,7 @@ class TrackState:
             with np.load(path, allow_pickle=False) as arrays:
                 header = json.loads(str(arrays["header"]))
                 templates = arrays["templates"]
-                candidate = arrays["candidate"] if "candidate" in arrays else None
+                candidate = arrays.get("candidate")
             if header["format"] != _FORMAT:
                 raise ValueError(f"format {header['format']}, this version reads {_FORMAT}")
             best, count, following = header["ring"]

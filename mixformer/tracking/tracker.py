@@ -185,8 +185,8 @@ class Tracker:
         old_height, old_width = state.frame_size
         if self.on_resize == "error":
             raise FrameError(
-                f"the frames changed from {old_width} x {old_height} to {width} x {height} pixels; call init again, or make "
-                "the tracker with on_resize='rescale'"
+                f"the frames changed from {old_width} x {old_height} to {width} x {height} pixels; call init again, or "
+                "make the tracker with on_resize='rescale'"
             )
         sx, sy = width / old_width, height / old_height
         x, y, w, h = state.box

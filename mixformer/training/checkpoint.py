@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mixformer.errors import CheckpointError, OutputError
+from mixformer.errors import CheckpointError
 from mixformer.training.optim import MovingAverage
+from mixformer.weights.files import write_together
 
 
 def save_training(
-    path: Path, step: int, model: nn.Module, optimiser: torch.optim.Optimizer, average: MovingAverage | None, recipe: dict[str, Any]
+    path: Path,
+    step: int,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: MovingAverage | None,
+    recipe: dict[str, Any],
 ) -> None:
     """Write model, optimiser, moving average, random state and step; the old file stays until the new one is whole.
 
@@ -33,20 +38,11 @@ def save_training(
     if torch.cuda.is_available():
         tensors["random/cuda"] = torch.cuda.get_rng_state()
     header = {"step": str(step), "recipe": json.dumps(recipe), "groups": json.dumps(state["param_groups"])}
-    partial = path.with_suffix(".partial")
-    try:
-        save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, partial, header)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"could not write the checkpoint {path}: {error}; the last one before it is kept") from error
+    values = {key: value.detach().contiguous().cpu() for key, value in tensors.items()}
+    write_together({path: lambda place: save_file(values, place, header)})
 
 
-def load_training(
-    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, average: MovingAverage | None
-) -> int:
+def load_training(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, average: MovingAverage | None) -> int:
     """Restore what `save_training` wrote into objects built from the same recipe.
 
     Returns:

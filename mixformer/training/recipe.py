@@ -47,7 +47,7 @@ class Recipe(BaseConfig):
         l1: weight of the L1 loss on corners.
         ciou: weight of the complete-IoU loss.
         edges: weight of the cross-entropy of the four edge distributions.
-        hints: weight of the auxiliary loss that asks each search token whether it lies on the target and where the box is.
+        hints: weight of the auxiliary loss that asks search tokens whether they lie on the target and where the box is.
         precision: "bfloat16" computes matrix products in half precision (autocast), "float32" does not.
         seed: of weights and samples.
         workers: data loader processes.

@@ -21,7 +21,7 @@ from mixformer.variants import model_config
 from mixformer.weights.pretrained import load_dinov2
 from mixformer.weights.store import load_model, save_model
 
-# Odds of each folder of stills: by number and quality of its boxes, not by number alone (most BSDS segments are background).
+# Odds of each folder of stills: by number and quality of its boxes (most BSDS segments are background).
 STILLS = {"tiny_coco": 3.0, "imagenet_samples": 3.0, "bsds500": 1.0, "raccoon": 1.0, "kangaroo": 1.0, "camvid": 1.0}
 CUT_OUTS = ("tiny_coco", "imagenet_samples", "tuxpaint_stamps")
 BACKGROUNDS = ("imagenet_samples", "debian_wallpapers", "camvid")
@@ -82,11 +82,15 @@ def build_dataset(recipe: Recipe) -> ShotDataset:
     """The mixture of real video, stills and synthetic shots a recipe asks for; only sequences marked `train`."""
     root = Path(recipe.data)
     if not (root / "sequences").is_dir() and not (root / "images").is_dir():
-        raise DataError(f"{root} holds neither sequences/ nor images/; set `data` in the recipe to the data pack's folder")
+        raise DataError(
+            f"{root} holds neither sequences/ nor images/; set `data` in the recipe to the data pack's folder"
+        )
     cache = ImageCache(recipe.cache_mb)
     sources: list[tuple[ShotSource, float]] = []
     if recipe.sequences:
-        sources.append((SequenceShots(read_sequences(root / "sequences", "train"), cache, recipe.max_gap), recipe.sequences))
+        sources.append(
+            (SequenceShots(read_sequences(root / "sequences", "train"), cache, recipe.max_gap), recipe.sequences)
+        )
     if recipe.stills:
         total = sum(STILLS.values())
         for name, weight in STILLS.items():
@@ -98,9 +102,7 @@ def build_dataset(recipe: Recipe) -> ShotDataset:
         sources.append((SyntheticShots(CutOuts(objects, cache), pictures, cache), recipe.synthetic))
     mixture = Mixture([s for s, _ in sources], [w for _, w in sources], recipe.negatives)
     config = model_config(recipe.model)
-    crops = CropSettings(
-        config.search_size, config.template_size, recipe.search_factor, templates=recipe.templates
-    )
+    crops = CropSettings(config.search_size, config.template_size, recipe.search_factor, templates=recipe.templates)
     augmentation = Augmentation(
         search=Jitter(recipe.center_jitter, recipe.scale_jitter),
         template=Jitter(recipe.template_jitter, recipe.template_jitter),

@@ -87,7 +87,7 @@ class ScoreStage(nn.Module):
 
 
 def freeze(model: MixFormer, blocks: int) -> None:
-    """Keep the patch embedding, tokens, position tables and the first `blocks` blocks as they are; 0 freezes nothing."""
+    """Keep the patch embedding, tokens, position tables and the first blocks as they are; 0 freezes nothing."""
     if blocks == 0:
         return
     backbone = model.backbone

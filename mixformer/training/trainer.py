@@ -33,7 +33,9 @@ class TrainingDivergedError(MixFormerError, ArithmeticError):
 class Trainer:
     """One stage of one run in one folder: `state.safetensors` to resume from, `log.jsonl` with a line per report."""
 
-    def __init__(self, stage: BoxStage | ScoreStage, dataset: ShotDataset, recipe: Recipe, folder: Path, device: str) -> None:
+    def __init__(
+        self, stage: BoxStage | ScoreStage, dataset: ShotDataset, recipe: Recipe, folder: Path, device: str
+    ) -> None:
         self.stage, self.dataset, self.recipe, self.folder = stage.to(device), dataset, recipe, folder
         self.device = torch.device(device)
         self.optimiser = build_optimiser(stage, recipe)
@@ -93,7 +95,7 @@ class Trainer:
     def _batches(self) -> Iterator[Batch]:
         recipe = self.recipe
         for batch in batches(self.dataset, recipe.batch, self.step, recipe.steps, recipe.workers):
-            yield batch.to(self.device)  # type: ignore[attr-defined]
+            yield batch.to(self.device)
 
     def _step(self, batch: Batch) -> dict[str, Tensor]:
         recipe = self.recipe

@@ -160,7 +160,7 @@ def open_video(source: str | int | Path, start: int = 0, stop: int | None = None
         return VideoSource(text, _open_camera(text), start, stop)
     if "://" in text:
         return VideoSource(text, _Stream(text, _stream_options(text)), start, stop)
-    path = Path(source)
+    path = Path(text)
     if path.is_dir():
         return VideoSource(text, _Pictures(_pictures_in(path)), start, stop)
     if not path.exists():
@@ -191,7 +191,7 @@ def _stream_options(address: str) -> dict[str, str]:
 class _Pictures:
     """A list of picture files, one frame each."""
 
-    fps = None
+    fps: float | None = None
 
     def __init__(self, paths: list[Path]) -> None:
         self.paths = paths

@@ -89,8 +89,8 @@ class PictureWriter:
 class Mp4Writer:
     """An H.264 video file; odd sides lose their last row or column, which the format cannot hold.
 
-    MP4 files are written in fragments, so that a full disk or a killed process leaves what was written playable, and become
-    ordinary files when they are finished.
+    MP4 files are written in fragments, so that a full disk or a killed process leaves what was written playable, and
+    become ordinary files when they are finished.
     """
 
     def __init__(self, path: Path, fps: float, sound_from: str | Path | None = None) -> None:
@@ -129,7 +129,7 @@ class Mp4Writer:
                 self.path.unlink(missing_ok=True)
 
     def write(self, image: Image, time: float | None = None) -> None:
-        """See `FrameWriter.write`. Pictures of another size than the first are padded or cut at the right and bottom."""
+        """See `FrameWriter.write`. A picture of another size than the first is padded or cut at right and bottom."""
         try:
             if self._video is None:
                 self._start(image, time or 0.0)
@@ -171,7 +171,9 @@ class Mp4Writer:
         try:
             self._mux(self._video.encode(None))
         except (av.FFmpegError, OSError) as error:
-            raise OutputError(f"cannot write the end of {self.path}: {error}; what was written before is kept") from error
+            raise OutputError(
+                f"cannot write the end of {self.path}: {error}; what was written before is kept"
+            ) from error
 
     def _mux(self, packets: Any) -> None:
         for packet in packets:

@@ -40,9 +40,7 @@ class Annotator:
         self._label(pen, image, result, color)
         return np.asarray(picture)
 
-    def _label(
-        self, pen: ImageDraw.ImageDraw, image: Image, result: TrackResult, color: tuple[int, int, int]
-    ) -> None:
+    def _label(self, pen: ImageDraw.ImageDraw, image: Image, result: TrackResult, color: tuple[int, int, int]) -> None:
         text = f"{result.frame_index}" if result.score is None else f"{result.frame_index}  {result.score:.2f}"
         font = _font(max(11, round(image.shape[0] / 28)))
         _, _, right, bottom = pen.textbbox((0, 0), text, font=font)

@@ -59,7 +59,7 @@ class Window:
     def __init__(self, title: str) -> None:
         self._tkinter, self._root = _tkinter()
         self._root.title(title)
-        self._label = self._tkinter.Label(self._root)  # type: ignore[attr-defined]
+        self._label = self._tkinter.Label(self._root)
         self._label.pack()
         self._open = True
         for key in ("q", "<Escape>"):
@@ -93,7 +93,7 @@ def draw_box(image: Image, title: str) -> Box | None:
     tkinter, root = _tkinter()
     root.title(f"{title}: drag a box around the target, then press Enter")
     photo, scale = _photo(tkinter, root, image)
-    canvas = tkinter.Canvas(root, width=photo.width(), height=photo.height(), cursor="crosshair")  # type: ignore[attr-defined]
+    canvas = tkinter.Canvas(root, width=photo.width(), height=photo.height(), cursor="crosshair")
     canvas.create_image(0, 0, anchor="nw", image=photo)
     canvas.pack()
     corners: list[float] = []

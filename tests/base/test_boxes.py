@@ -61,7 +61,11 @@ def test_clipping_equals_the_reference():
         assert b.clip_to_frame(mapped, case["H"], case["W"], 0) == pytest.approx(case["clipped_margin0"])
 
 
-@given(box=st.builds(Box, places, places, st.floats(-50, 100), st.floats(-50, 100)), h=st.integers(20, 200), w=st.integers(20, 200))
+@given(
+    box=st.builds(Box, places, places, st.floats(-50, 100), st.floats(-50, 100)),
+    h=st.integers(20, 200),
+    w=st.integers(20, 200),
+)
 def test_a_clipped_box_can_always_be_tracked_on(box, h, w):
     clipped = b.clip_to_frame(box, h, w, 10)
     assert clipped.w >= 10

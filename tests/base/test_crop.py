@@ -19,9 +19,7 @@ IMAGES = np.load(REFERENCES / "images.npz")
 # Above the frame the official code slices with negative numbers and gets a wrapped picture; ours is black.
 WRAPPED = {"all_but_one_row_outside", "completely_outside_top"}
 
-boxes = st.builds(
-    Box, st.floats(-50, 300), st.floats(-50, 300), st.floats(1, 200), st.floats(1, 200)
-)
+boxes = st.builds(Box, st.floats(-50, 300), st.floats(-50, 300), st.floats(1, 200), st.floats(1, 200))
 
 
 @pytest.mark.parametrize(

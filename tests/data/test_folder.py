@@ -35,7 +35,7 @@ def test_every_common_separator(tmp_path, line):
 def test_a_bad_line_is_named(tmp_path, line, reason):
     path = tmp_path / "groundtruth.txt"
     path.write_text(f"1,2,3,4\n{line}\n")
-    with pytest.raises(DataError, match=f"line 2.*{reason}"):
+    with pytest.raises(DataError, match=rf"line 2.*{reason}"):
         read_boxes(path)
 
 
@@ -52,7 +52,7 @@ def test_sequences_are_chosen_by_use(tmp_path):
 
 def test_counts_must_agree(tmp_path):
     folder = make_sequence(tmp_path, "a", [[1, 2, 3, 4]] * 3, frames=2)
-    with pytest.raises(DataError, match="2 pictures.*3 boxes"):
+    with pytest.raises(DataError, match=r"2 pictures.*3 boxes"):
         read_sequence(folder)
     with pytest.raises(DataError, match="no groundtruth"):
         read_sequence(tmp_path)
@@ -74,8 +74,10 @@ def test_stills_leave_out_background_and_tiny_boxes(tmp_path):
 
 
 def test_a_named_picture_must_be_there(tmp_path):
-    (tmp_path / "annotations.json").write_text(json.dumps({"items": [{"file": "gone.png", "w": 9, "h": 9, "objects": []}]}))
-    with pytest.raises(DataError, match="gone.png"):
+    (tmp_path / "annotations.json").write_text(
+        json.dumps({"items": [{"file": "gone.png", "w": 9, "h": 9, "objects": []}]})
+    )
+    with pytest.raises(DataError, match=r"gone\.png"):
         read_masked_objects(tmp_path)
     with pytest.raises(DataError, match="cannot read"):
         read_stills(tmp_path / "nowhere")
@@ -84,7 +86,7 @@ def test_a_named_picture_must_be_there(tmp_path):
 def test_a_broken_picture_is_named(tmp_path):
     path = tmp_path / "broken.jpg"
     path.write_bytes(b"not a picture")
-    with pytest.raises(DataError, match="broken.jpg"):
+    with pytest.raises(DataError, match=r"broken\.jpg"):
         read_image(path)
 
 

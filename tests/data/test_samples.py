@@ -49,7 +49,7 @@ def test_the_box_stays_on_the_object(x, y, w, h, seed):
     assert columns.max() + 1 <= x2 + tolerance
     assert rows.min() >= y1 - tolerance
     assert rows.max() + 1 <= y2 + tolerance
-    inside = 0 < x1 and 0 < y1 and x2 < 96 and y2 < 96 and x + w < 259 and y + h < 199
+    inside = x1 > 0 and y1 > 0 and x2 < 96 and y2 < 96 and x + w < 259 and y + h < 199
     if inside:
         np.testing.assert_allclose(
             [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], [x1, y1, x2, y2], atol=tolerance

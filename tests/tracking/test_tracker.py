@@ -251,7 +251,12 @@ def test_a_prediction_that_is_no_number_keeps_the_box():
 
 
 def test_wrong_settings(tiny_model):
-    for arguments in ({"color": "hsv"}, {"on_resize": "guess"}, {"preset": "lasot", "config": RULES}, {"preset": "lasot"}):
+    for arguments in (
+        {"color": "hsv"},
+        {"on_resize": "guess"},
+        {"preset": "lasot", "config": RULES},
+        {"preset": "lasot"},
+    ):
         with pytest.raises(ConfigError):
             Tracker(RedEngine(), **arguments)
     with pytest.raises(ConfigError, match="unknown device"):

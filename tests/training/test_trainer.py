@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -52,7 +53,9 @@ def make_trainer(folder, recipe=RECIPE, drop_path=0.0):
 
 
 def test_the_box_is_learnt(tmp_path):
-    trainer = make_trainer(tmp_path, RECIPE.replace(steps=150, batch=8, decay=50, lr=3e-3, backbone_lr=1e-3, save_every=1000))
+    trainer = make_trainer(
+        tmp_path, RECIPE.replace(steps=150, batch=8, decay=50, lr=3e-3, backbone_lr=1e-3, save_every=1000)
+    )
     trainer.run(report_every=10)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(10, 151, 10))
@@ -110,9 +113,7 @@ def test_a_killed_run_leaves_a_whole_checkpoint(tmp_path):
     assert killed.resume()
     fresh = make_trainer(tmp_path / "fresh", recipe)
     stop_after(fresh, killed.step)
-    for (name, ours), theirs in zip(
-        killed.stage.state_dict().items(), fresh.stage.state_dict().values(), strict=True
-    ):
+    for (name, ours), theirs in zip(killed.stage.state_dict().items(), fresh.stage.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs), name
 
 
@@ -182,7 +183,7 @@ def test_learning_rate_warms_up_stays_and_decays():
     rates = [learning_rate(step, recipe) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9:80] == [1.0] * 71
-    assert all(a > b for a, b in zip(rates[80:], rates[81:], strict=False))
+    assert all(a > b for a, b in pairwise(rates[80:]))
     assert 0 < rates[-1] < 0.01
 
 

@@ -132,7 +132,7 @@ def test_an_empty_folder_and_a_camera_that_is_not_there(tmp_path):
 
 
 def test_a_stream_that_is_not_there():
-    with pytest.raises(SourceError, match="rtsp://127.0.0.1"):
+    with pytest.raises(SourceError, match=r"rtsp://127\.0\.0\.1"):
         open_video("rtsp://127.0.0.1:1/none")
 
 

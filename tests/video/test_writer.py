@@ -72,10 +72,15 @@ def test_frames_that_change_size_fit_the_first(tmp_path):
 
 def test_an_exception_leaves_a_valid_file(tmp_path):
     path = tmp_path / "out.mp4"
-    with pytest.raises(KeyboardInterrupt), open_writer(path) as writer:
-        for picture in moving_square(8)[0]:
-            writer.write(picture)
-        raise KeyboardInterrupt
+
+    def write_and_stop():
+        with open_writer(path) as writer:
+            for picture in moving_square(8)[0]:
+                writer.write(picture)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_and_stop()
     assert len(frames_of(path)) == 8
 
 

@@ -33,7 +33,9 @@ def test_a_low_score_has_another_color():
     assert GREEN in colors(draw((40, 50, 60, 40), score=None))
 
 
-@pytest.mark.parametrize("box", [(-50, -50, 30, 30), (150, 110, 100, 100), (0, 0, 160, 120), (10, 10, 0, 0), (20, 20, 1, 1)])
+@pytest.mark.parametrize(
+    "box", [(-50, -50, 30, 30), (150, 110, 100, 100), (0, 0, 160, 120), (10, 10, 0, 0), (20, 20, 1, 1)]
+)
 def test_boxes_at_the_border_and_without_area(box):
     assert draw(box).shape == (120, 160, 3)
 

@@ -1,0 +1,103 @@
+"""Imports point one way, the package loads quickly, and its public names are a promise."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mixformer
+
+ROOT = Path(mixformer.__file__).parent
+# A module may import from its own layer and from those above it in this list.
+LAYERS = [
+    {"errors", "types", "boxes", "crop", "config", "variants", "counting", "assets", "__init__"},
+    {"models"},
+    {"weights"},
+    {"engines"},
+    {"tracking"},
+    {"video", "view", "data"},
+    {"training", "evaluation"},
+    {"run"},
+    {"cli"},
+    {"__main__"},
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+# Not merely lower: never, whatever the rank.
+FORBIDDEN = {("training", "tracking"), ("tracking", "models"), ("video", "data"), ("data", "video"), ("view", "video")}
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+def part(path):
+    return path.relative_to(ROOT).with_suffix("").parts[0]
+
+
+def imports(tree):
+    """Imported parts of the package, leaving out those for type checkers alone."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mixformer":
+            names = (node.module or "").split(".")[1:2] or [alias.name for alias in node.names]
+            yield from (name for name in names if name in RANK)
+        if isinstance(node, ast.Import):
+            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("mixformer."))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path):
+    here = part(path)
+    assert here in RANK, f"{here} has no place in the layers"
+    for there in imports(ast.parse(path.read_text())):
+        assert RANK[there] <= RANK[here], f"{path.name} is below {there}"
+        assert (here, there) not in FORBIDDEN
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_are_short_and_need_no_heavy_vision_library(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name
+            assert module.split(".")[0] not in {"cv2", "torchvision", "timm", "einops", "mmcv", "mmengine"}
+
+
+def python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_import_loads_neither_torch_nor_a_video_library():
+    code = "import sys, mixformer; print(sorted({'torch', 'av', 'PIL', 'rich', 'safetensors'} & set(sys.modules)))"
+    assert python(code).strip() == "[]"
+
+
+def test_boxes_and_models_are_listed_without_torch():
+    code = "import sys, mixformer; mixformer.list_models(); mixformer.Box(1, 2, 3, 4); print('torch' in sys.modules)"
+    assert python(code).strip() == "False"
+
+
+def test_public_names():
+    assert sorted(mixformer.__all__) == [
+        "Box",
+        "MixFormerError",
+        "ModelConfig",
+        "OpenCVTracker",
+        "TrackResult",
+        "TrackState",
+        "Tracker",
+        "TrackerConfig",
+        "create_engine",
+        "list_models",
+        "load_model",
+        "open_video",
+        "save_model",
+        "track",
+    ]
+    for name in mixformer.__all__:
+        assert getattr(mixformer, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = mixformer.nothing
+    assert set(mixformer.__all__) <= set(dir(mixformer))
