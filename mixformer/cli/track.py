@@ -19,7 +19,7 @@ from mixformer.cli.parser import make_parser
 from mixformer.variants import DEFAULT_MODEL, DEFAULT_TRACKERS, PRESETS
 
 if TYPE_CHECKING:
-    from mixformer.config import TrackerConfig
+    from mixformer.tracking import Tracker
     from mixformer.types import Box
     from mixformer.video.reader import VideoFrame, VideoSource
 
@@ -142,27 +142,26 @@ def _default_output(source: str) -> Path:
     return Path(f"{name}_tracked.mp4")
 
 
-def _rules(options: Namespace) -> TrackerConfig:
-    from mixformer.variants import tracker_config
-    from mixformer.weights.store import load_tracker_config, load_weights
+def _tracker(options: Namespace) -> Tracker:
+    """The tracker with the model's or the preset's rules, and the options' changes to them."""
+    from mixformer.tracking import Tracker
 
     names = ("search_factor", "update_interval", "online_templates", "score_threshold")
     changes = {name: options[name] for name in names if options[name] is not None}
-    if options.preset:
-        return tracker_config(load_weights(options.model).config.name, options.preset).replace(**changes)
-    return load_tracker_config(options.model).replace(**changes)
+    tracker = Tracker(options.model, preset=options.preset, device=options.device, on_resize="rescale")
+    tracker.config = tracker.config.replace(**changes)
+    return tracker
 
 
 def _follow(options: Namespace, video: VideoSource, box: Iterable[float], console: Console) -> Summary:
     """Track, draw and write; everything opened is finished whatever happens."""
     from mixformer.run import follow
-    from mixformer.tracking import Tracker
     from mixformer.video.results import open_results
     from mixformer.video.writer import open_writer
     from mixformer.view.draw import Annotator
     from mixformer.view.window import Window
 
-    tracker = Tracker(options.model, _rules(options), device=options.device, on_resize="rescale")
+    tracker = _tracker(options)
     annotator, scores, frames, begin = Annotator(), [], 0, time.perf_counter()
     show = "show" in options and options.show
     with ExitStack() as stack:
