@@ -46,10 +46,10 @@ def load_dinov2(model: MixFormer, path: str | Path) -> None:
     try:
         state["patch_embed.weight"] = source["embeddings.patch_embeddings.projection.weight"]
         state["patch_embed.bias"] = source["embeddings.patch_embeddings.projection.bias"]
-        table = source["embeddings.patch_position_embeddings"]
+        table, class_position = _positions(source)
         state["pos_search"] = resize_table(table, config.search_grid)
         state["pos_template"] = resize_table(table, config.template_grid)
-        start = source["embeddings.cls_token"] + source["embeddings.class_position_embedding"]
+        start = source["embeddings.cls_token"] + class_position
         for index in range(config.depth):
             state |= _block(source, index)
     except KeyError as error:
@@ -62,6 +62,14 @@ def load_dinov2(model: MixFormer, path: str | Path) -> None:
         model.backbone.load_state_dict(state)
     except RuntimeError as error:
         raise CheckpointError(f"{path} does not fit {config.name}: {error}") from error
+
+
+def _positions(source: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Position tables of the patches (1, n * n, C) and of the class token (1, 1, C): one tensor or two in the file."""
+    if "embeddings.position_embeddings" in source:
+        table = source["embeddings.position_embeddings"]
+        return table[:, 1:], table[:, :1]
+    return source["embeddings.patch_position_embeddings"], source["embeddings.class_position_embedding"]
 
 
 def _block(source: dict[str, Tensor], index: int) -> dict[str, Tensor]:
