@@ -56,7 +56,7 @@ def load_dinov2(model: MixFormer, path: str | Path) -> None:
         raise CheckpointError(
             f"{path} lacks {error}; is it a DINOv2 file with at least {config.depth} blocks?"
         ) from error
-    state["tokens"] = start + torch.randn_like(model.backbone.tokens) * start.std()
+    state["tokens"] = start + torch.randn(1, config.prediction_tokens, start.shape[-1]) * start.std()
     state["pos_tokens"] = torch.zeros_like(model.backbone.pos_tokens)
     try:
         model.backbone.load_state_dict(state)
