@@ -70,6 +70,13 @@ def _add_common(parser: ArgumentParser) -> None:
     parser.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument(
+        "--precision",
+        type=str,
+        default="auto",
+        help="auto (float32 on a CPU, bfloat16 on a GPU), float32, bfloat16 (twice as fast on CPUs with AVX512-BF16 or "
+        "AMX: see mixformer info) or float16",
+    )
+    parser.add_argument(
         "--out", type=Path | None, default=None, help="annotated video (sound is kept), or a folder name for PNG files"
     )
     parser.add_argument("--json", type=Path | None, default=None, help="boxes as JSON lines: frame, time, box, score")
@@ -148,7 +155,8 @@ def _tracker(options: Namespace) -> Tracker:
 
     names = ("search_factor", "update_interval", "online_templates", "score_threshold")
     changes = {name: options[name] for name in names if options[name] is not None}
-    tracker = Tracker(options.model, preset=options.preset, device=options.device, on_resize="rescale")
+    where = {"device": options.device, "precision": options.precision}
+    tracker = Tracker(options.model, preset=options.preset, on_resize="rescale", **where)
     tracker.config = tracker.config.replace(**changes)
     return tracker
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mixformer.engines.base import Engine
-
-if TYPE_CHECKING:
-    from mixformer.engines.torch_engine import Precision
 
 __all__ = ["Engine", "create_engine"]
 
 
-def create_engine(model: str | Path, device: str = "auto", precision: Precision = "auto") -> Engine:
+def create_engine(model: str | Path, device: str = "auto", precision: str = "auto") -> Engine:
     """An engine for a model by name, folder or checkpoint file.
 
     Args:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,7 +12,6 @@ from mixformer.errors import ConfigError
 from mixformer.models import Memory, MixFormer
 from mixformer.types import Image, Location
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
 _HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -23,7 +21,7 @@ class TorchEngine:
     Half precision goes through autocast, so that norms, softmax and the expectation over bins stay in float32.
     """
 
-    def __init__(self, model: MixFormer, device: str = "cpu", precision: Precision = "auto") -> None:
+    def __init__(self, model: MixFormer, device: str = "cpu", precision: str = "auto") -> None:
         """Move the model to the device.
 
         Args:

@@ -48,6 +48,7 @@ class Tracker:
         *,
         preset: str | None = None,
         device: str = "auto",
+        precision: str = "auto",
         color: Color = "rgb",
         on_resize: Resize = "error",
     ) -> None:
@@ -58,6 +59,8 @@ class Tracker:
             config: inference rules; by default those stored with the model.
             preset: benchmark whose published settings to use instead, such as "lasot"; not together with `config`.
             device: where to run a model that is not loaded yet: "auto", "cpu", "cuda", "cuda:N" or "mps".
+            precision: of its matrix products: "auto", "float32", "bfloat16" (about twice as fast on processors that
+                have it; boxes move by a fraction of a pixel) or "float16".
             color: channel order of the frames: "rgb", or "bgr" for frames from OpenCV.
             on_resize: what to do when the frames change size: "error", or "rescale" the box with the frame.
 
@@ -72,7 +75,7 @@ class Tracker:
         if config is not None and preset is not None:
             raise ConfigError("give either a config or a preset, not both")
         named = isinstance(model, str | Path)
-        self.engine: Engine = create_engine(model, device) if named else model  # type: ignore[assignment, arg-type]
+        self.engine: Engine = create_engine(model, device, precision) if named else model  # type: ignore[assignment, arg-type]
         self.config = config or self._default_config(model if named else None, preset)  # type: ignore[arg-type]
         self.color: Color = color
         self.on_resize: Resize = on_resize
