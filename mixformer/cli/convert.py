@@ -29,6 +29,9 @@ def parser() -> ArgumentParser:
     made.add_argument(
         "--precision", type=Literal["float32", "float16", "int8"], default="float32", help="of the stored weights"
     )
+    made.add_argument(
+        "--heads", type=int | None, default=None, help="attention heads of a checkpoint, if not its width / 64"
+    )
     return made
 
 
@@ -36,7 +39,7 @@ def run(options: Namespace) -> None:
     """Convert."""
     from mixformer.weights.convert import convert
 
-    report = convert(options.source, options.out, options.to, options.precision)
+    report = convert(options.source, options.out, options.to, options.precision, heads=options.heads)
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"{report.config.name}: {report.tensors} tensors, {report.size / 1e6:.1f} MB")
     for path in report.files:

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from mixformer.assets import DEMO_BOX, DEMO_CLIP
 from mixformer.cli.parser import make_parser
+from mixformer.errors import OutputError
 from mixformer.variants import DEFAULT_MODEL, DEFAULT_TRACKERS, PRESETS
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def run(options: Namespace) -> None:
     console = Console(quiet=options.quiet, highlight=False, soft_wrap=True)
     if options.out is None and not (options.json or options.csv or options.mot):
         options.out = _default_output(source)
+    _spare_source(source, options)
     from mixformer.video.reader import open_video
 
     with open_video(source, start, stop) as video:
@@ -142,6 +144,13 @@ def _box_of(options: Namespace, source: str) -> Box:
     if options.box is not None:
         return parse_box(options.box)
     return ask_box(source, options.start)
+
+
+def _spare_source(source: str, options: Namespace) -> None:
+    """Refuse to write a result over the video that is being read."""
+    for path in (options.out, options.json, options.csv, options.mot):
+        if path and path.exists() and Path(source).exists() and path.samefile(source):
+            raise OutputError(f"{path} is the source itself; give the result another name")
 
 
 def _default_output(source: str) -> Path:

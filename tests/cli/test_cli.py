@@ -101,6 +101,8 @@ def test_an_unreadable_frame_is_skipped_and_reported(tiny_model, tmp_path, capsy
         (["track", "clip.mp4", *BOX, "--update-interval", "-3"], 2, "update_interval"),
         (["track", "clip.mp4", *BOX, "--out", "text.mp4/x.mp4"], 4, "cannot write"),
         (["track", "clip.mp4", *BOX, "--out", "out.xyz"], 4, "cannot write"),
+        (["track", "clip.mp4", *BOX, "--out", "clip.mp4"], 4, "is the source itself"),
+        (["track", "empty", *BOX, "--out", "empty"], 4, "is the source itself"),
         (["track", "clip.mp4", *BOX, "--json", "/dev/full"], 4, "No space left"),
         (["convert", "text.mp4", "--out", "x"], 5, "text.mp4"),
         (["train", "text.mp4", "--out", "x"], 2, "TOML"),
@@ -162,9 +164,9 @@ def test_models_and_info(capsys):
 def test_convert_there_and_back(tiny_model, tmp_path, capsys):
     official, back = tmp_path / "tiny.pth.tar", tmp_path / "back"
     assert main(["convert", str(tiny_model), "--out", str(official), "--to", "official"]) == 0
-    assert main(["convert", str(official), "--out", str(back)]) == 0
+    assert main(["convert", str(official), "--out", str(back), "--heads", "2"]) == 0
     assert "wrote" in capsys.readouterr().out
-    assert (back / "config.json").is_file()
+    assert mixformer.load_model(back).config.replace(name="tiny") == mixformer.load_model(tiny_model).config
 
 
 def test_ctrl_c_leaves_valid_files(tiny_model, tmp_path):
