@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.logging import RichHandler
 
@@ -28,12 +28,12 @@ _EPILOG = """exit codes: 0 done, 1 another error, 2 wrong usage or box, 3 the so
 4 a result cannot be written, 5 the model cannot be used, 130 stopped with Ctrl-C (what was written is valid)."""
 
 _VERBS = {
-    "track": track.track_parser,
-    "demo": track.demo_parser,
-    "models": models.parser,
-    "info": info.parser,
-    "convert": convert.parser,
-    "train": train.parser,
+    "track": (track.track_parser, track.run),
+    "demo": (track.demo_parser, track.run),
+    "models": (models.parser, models.run),
+    "info": (info.parser, info.run),
+    "convert": (convert.parser, convert.run),
+    "train": (train.parser, train.run),
 }
 
 
@@ -42,7 +42,7 @@ def build_parser() -> ArgumentParser:
     parser = make_parser(_DESCRIPTION, prog="mixformer", epilog=_EPILOG, version=__version__)
     parser.add_argument("--debug", action="store_true", help="show where an error comes from, and more messages")
     verbs = parser.add_subcommands(required=True, metavar="VERB", title="verbs (each has --help)")
-    for name, make in _VERBS.items():
+    for name, (make, _) in _VERBS.items():
         verb = make()
         verbs.add_subcommand(name, verb, help=str(verb.description).split("\n")[0])
     return parser
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     _set_up_logging(errors, settings.debug)
     try:
-        return _run(settings)
+        _VERBS[settings.subcommand][1](settings[settings.subcommand])
     except KeyboardInterrupt:
         errors.print("stopped; what was written so far is valid")
         return INTERRUPTED
@@ -72,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         errors.print(f"[bold red]error:[/] {_plain(error)}")
         return exit_code(error)
+    return OK
 
 
 def exit_code(error: MixFormerError) -> int:
@@ -80,22 +81,6 @@ def exit_code(error: MixFormerError) -> int:
         if isinstance(error, kind):
             return code
     return USAGE if isinstance(error, ValueError) else FAILED
-
-
-def _run(settings: Namespace) -> int:
-    verb = settings.subcommand
-    options = settings[verb]
-    if verb in ("track", "demo"):
-        track.run(options)
-    elif verb == "models":
-        models.run(options)
-    elif verb == "info":
-        info.run(options)
-    elif verb == "convert":
-        convert.run(options)
-    else:
-        train.run(options)
-    return OK
 
 
 def _set_up_logging(console: Console, debug: bool) -> None:
