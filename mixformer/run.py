@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mixformer.config import TrackerConfig
 from mixformer.engines import Engine
@@ -14,12 +15,15 @@ from mixformer.types import Image, TrackResult
 from mixformer.variants import DEFAULT_MODEL
 from mixformer.video.reader import VideoFrame, open_video
 
+if TYPE_CHECKING:
+    from mixformer.models import MixFormer
+
 
 def track(
     source: str | int | Path | Iterable[Image],
     box: Iterable[float],
     *,
-    model: str | Path | Engine = DEFAULT_MODEL,
+    model: str | Path | MixFormer | Engine = DEFAULT_MODEL,
     config: TrackerConfig | None = None,
     preset: str | None = None,
     start: int = 0,
@@ -34,7 +38,7 @@ def track(
     Args:
         source: video file, folder of pictures, webcam number, stream address, or any iterable of uint8 frames.
         box: x, y, width, height in pixels of the target in frame `start`, 0-based.
-        model: name, folder or checkpoint file of a model, or a loaded engine.
+        model: name, folder or checkpoint file of a model, a loaded network, or an engine.
         config: inference rules; by default those stored with the model.
         preset: benchmark whose published settings to use instead.
         start: number of the frame that the box belongs to.

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mixformer.engines.base import Engine
 
-__all__ = ["Engine", "create_engine"]
+if TYPE_CHECKING:
+    from mixformer.models import MixFormer
+
+__all__ = ["Engine", "as_engine", "create_engine"]
 
 
-def create_engine(model: str | Path, device: str = "auto", precision: str = "auto") -> Engine:
-    """An engine for a model by name, folder or checkpoint file.
+def create_engine(model: str | Path | MixFormer, device: str = "auto", precision: str = "auto") -> Engine:
+    """An engine for a model.
 
     Args:
-        model: see `mixformer.weights.store.load_model`.
+        model: name, folder or checkpoint file (see `mixformer.weights.store.load_model`), or a loaded network.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto", "float32", "bfloat16" or "float16".
 
@@ -24,5 +29,13 @@ def create_engine(model: str | Path, device: str = "auto", precision: str = "aut
     from mixformer.engines.torch_engine import TorchEngine, find_device
     from mixformer.weights.store import load_model
 
-    place = find_device(device)  # before the weights, so that a wrong name fails at once
-    return TorchEngine(load_model(model), str(place), precision)
+    place = str(find_device(device))  # before the weights, so that a wrong name fails at once
+    return TorchEngine(load_model(model) if isinstance(model, str | Path) else model, place, precision)
+
+
+def as_engine(model: str | Path | MixFormer | Engine, device: str = "auto", precision: str = "auto") -> Engine:
+    """`create_engine`, but an engine is given back as it is; same errors."""
+    torch = sys.modules.get("torch")  # whoever holds a network has imported it
+    if isinstance(model, str | Path) or (torch is not None and isinstance(model, torch.nn.Module)):
+        return create_engine(model, device, precision)
+    return model  # type: ignore[return-value]

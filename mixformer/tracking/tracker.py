@@ -6,20 +6,23 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mixformer.boxes import clip_to_frame, parse_box, require_overlap
 from mixformer.config import TrackerConfig
 from mixformer.crop import CropWindow, crop, to_frame
-from mixformer.engines import Engine, create_engine
+from mixformer.engines import Engine, as_engine
 from mixformer.errors import ConfigError, FrameError, StateError
 from mixformer.tracking.frames import Color, as_rgb
 from mixformer.tracking.state import TrackState
 from mixformer.tracking.update import decide
 from mixformer.types import Box, Image, TrackResult
 from mixformer.variants import DEFAULT_MODEL, tracker_config
+
+if TYPE_CHECKING:
+    from mixformer.models import MixFormer
 
 Resize = Literal["error", "rescale"]
 
@@ -43,7 +46,7 @@ class Tracker:
 
     def __init__(
         self,
-        model: str | Path | Engine = DEFAULT_MODEL,
+        model: str | Path | MixFormer | Engine = DEFAULT_MODEL,
         config: TrackerConfig | None = None,
         *,
         preset: str | None = None,
@@ -55,10 +58,10 @@ class Tracker:
         """Load the model.
 
         Args:
-            model: name, folder or checkpoint file of a model, or an engine that is loaded already.
+            model: name, folder or checkpoint file of a model, a loaded network, or an engine.
             config: inference rules; by default those stored with the model.
             preset: benchmark whose published settings to use instead, such as "lasot"; not together with `config`.
-            device: where to run a model that is not loaded yet: "auto", "cpu", "cuda", "cuda:N" or "mps".
+            device: where to run a model that is no engine yet: "auto", "cpu", "cuda", "cuda:N" or "mps".
             precision: of its matrix products: "auto", "float32", "bfloat16" (about twice as fast on processors that
                 have it; boxes move by a fraction of a pixel) or "float16".
             color: channel order of the frames: "rgb", or "bgr" for frames from OpenCV.
@@ -74,9 +77,9 @@ class Tracker:
             raise ConfigError(f"on_resize is 'error' or 'rescale', not {on_resize!r}")
         if config is not None and preset is not None:
             raise ConfigError("give either a config or a preset, not both")
-        named = isinstance(model, str | Path)
-        self.engine: Engine = create_engine(model, device, precision) if named else model  # type: ignore[assignment, arg-type]
-        self.config = config or self._default_config(model if named else None, preset)  # type: ignore[arg-type]
+        self.engine = as_engine(model, device, precision)
+        stored = model if isinstance(model, str | Path) else None
+        self.config = config or self._default_config(stored, preset)
         self.color: Color = color
         self.on_resize: Resize = on_resize
         self._state: TrackState | None = None

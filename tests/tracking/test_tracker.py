@@ -119,6 +119,17 @@ def test_a_state_kept_or_saved_goes_on_the_same_way(engine, tmp_path, where, at)
     assert any(r.template_updated for r in expected)
 
 
+def test_a_name_a_network_and_an_engine_track_alike(engine, tiny_model):
+    frames, boxes = moving_square(5)
+
+    def boxes_of(model):
+        tracker = Tracker(model, RULES, device="cpu")
+        tracker.init(frames[0], boxes[0])
+        return follow(tracker, frames[1:])
+
+    assert boxes_of(str(tiny_model)) == boxes_of(mixformer.load_model(tiny_model)) == boxes_of(engine)
+
+
 def test_two_targets_from_one_engine_do_not_mix(engine):
     frames, boxes = moving_square(10)
     alone = Tracker(engine, RULES)
