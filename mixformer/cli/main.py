@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser
@@ -93,7 +92,3 @@ def _set_up_logging(console: Console, debug: bool) -> None:
 
 def _plain(error: Exception) -> str:
     return str(error).replace("[", "\\[")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 from torch import Tensor, nn
 
@@ -12,16 +10,6 @@ from mixformer.errors import ConfigError
 from mixformer.models import MixFormer
 from mixformer.training.losses import BoxWeights, box_loss, hint_loss, score_loss
 from mixformer.training.recipe import Recipe
-
-
-class Stage(Protocol):
-    """A trainable module, and its loss on a batch."""
-
-    model: MixFormer
-
-    def __call__(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss and its parts for the log."""
-        ...
 
 
 class BoxStage(nn.Module):
