@@ -10,13 +10,16 @@ from rich.console import Console
 
 from mixformer.cli.parser import make_parser
 
-_DESCRIPTION = """Turn an official checkpoint (.pth.tar) into a model folder, or a folder back into a checkpoint.
+_DESCRIPTION = """Turn an official or mmtracking checkpoint into a model folder, or a folder back into a checkpoint.
 
 Nothing in the checkpoint is executed. The kind of model is read off the shapes of its weights.
 
   mixformer convert mixformerv2_small.pth.tar --out v2s
   mixformer track clip.mp4 --box 260 29 41 142 --model v2s
   mixformer convert v2s --out mixformerv2_small.pth.tar --to official
+
+mmtracking runs the weights of MixCvT with the exact GELU, the official code with QuickGELU. A checkpoint of either is
+taken to want QuickGELU, which it was trained with; --activation gelu reproduces mmtracking's numbers.
 """
 
 
@@ -24,13 +27,26 @@ def parser() -> ArgumentParser:
     """Options of the verb."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("source", type=Path, help="official checkpoint, or a model folder or name")
-    made.add_argument("--out", type=Path, required=True, help="folder to write (or, with --to official, a file)")
-    made.add_argument("--to", type=Literal["mixformer", "official"], default="mixformer", help="layout to write")
+    made.add_argument("--out", type=Path, required=True, help="folder to write (a file with another --to)")
+    made.add_argument("--to", type=Literal["mixformer", "official", "mmtracking"], default="mixformer", help="layout")
     made.add_argument(
         "--precision", type=Literal["float32", "float16", "int8"], default="float32", help="of the stored weights"
     )
     made.add_argument(
         "--heads", type=int | None, default=None, help="attention heads of a checkpoint, if not its width / 64"
+    )
+    for name, size in (("search", 320), ("template", 128)):
+        made.add_argument(
+            f"--{name}-size",
+            type=int | None,
+            default=None,
+            help=f"crop in pixels of a MixCvT checkpoint, if not {size}",
+        )
+    made.add_argument(
+        "--activation",
+        type=Literal["quick_gelu", "gelu"] | None,
+        default=None,
+        help="of a MixCvT checkpoint; see above",
     )
     return made
 
@@ -39,7 +55,9 @@ def run(options: Namespace) -> None:
     """Convert."""
     from mixformer.weights.convert import convert
 
-    report = convert(options.source, options.out, options.to, options.precision, heads=options.heads)
+    told = {name: options[name] for name in ("heads", "search_size", "template_size", "activation")}
+    known = {name: value for name, value in told.items() if value is not None}
+    report = convert(options.source, options.out, options.to, options.precision, known=known)
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"{report.config.name}: {report.tensors} tensors, {report.size / 1e6:.1f} MB")
     for path in report.files:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from mixformer import __version__
-from mixformer.cli import convert, info, models, track, train
+from mixformer.cli import convert, info, inspect, models, track, train
 from mixformer.cli.parser import make_parser
 from mixformer.errors import CheckpointError, ConfigError, MixFormerError, OutputError, SourceError
 
@@ -29,6 +29,7 @@ _EPILOG = """exit codes: 0 done, 1 another error, 2 wrong usage or box, 3 the so
 _VERBS = {
     "track": (track.track_parser, track.run),
     "demo": (track.demo_parser, track.run),
+    "inspect": (inspect.parser, inspect.run),
     "models": (models.parser, models.run),
     "info": (info.parser, info.run),
     "convert": (convert.parser, convert.run),

@@ -17,11 +17,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from mixformer.assets import DEMO_BOX, DEMO_CLIP
 from mixformer.cli.parser import make_parser
 from mixformer.errors import OutputError
-from mixformer.variants import DEFAULT_MODEL, DEFAULT_TRACKERS, PRESETS
+from mixformer.presets import DEFAULT_TRACKERS, PRESETS
+from mixformer.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from mixformer.masks import Mask
     from mixformer.tracking import Tracker
-    from mixformer.types import Box
+    from mixformer.types import Box, Image, TrackResult
     from mixformer.video.reader import VideoFrame, VideoSource
 
 _TRACK = """Follow one object through a video, a folder of pictures, a webcam or a stream.
@@ -34,6 +36,7 @@ count from 0.
   mixformer track frames/ --box 260 29 41 142 --out annotated.mp4 --json boxes.jsonl
   mixformer track clip.mp4 --start 100 --box 260 29 41 142 --csv boxes.csv
   mixformer track rtsp://camera/stream --box 260 29 41 142 --show
+  mixformer track clip.mp4 --box 260 29 41 142 --masks masks/
 """
 _DEMO = """Track the person in the orange shirt in the bundled clip, and print where the annotated video is."""
 
@@ -83,6 +86,15 @@ def _add_common(parser: ArgumentParser) -> None:
     parser.add_argument("--json", type=Path | None, default=None, help="boxes as JSON lines: frame, time, box, score")
     parser.add_argument("--csv", type=Path | None, default=None, help="boxes as CSV with a header")
     parser.add_argument("--mot", type=Path | None, default=None, help="boxes as MOTChallenge text (counted from 1)")
+    parser.add_argument(
+        "--masks",
+        type=Path | None,
+        default=None,
+        metavar="FOLDER",
+        help="also find the target's pixels in every box by their colours (GrabCut) and write FOLDER/00000000.png and "
+        "so on, numbered like the frames: 255 on the target, 0 elsewhere. The annotated video shows them tinted. Slow: "
+        "some 10 frames a second. Needs: pip install 'mixformer[masks]'",
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
@@ -147,10 +159,12 @@ def _box_of(options: Namespace, source: str) -> Box:
 
 
 def _spare_source(source: str, options: Namespace) -> None:
-    """Refuse to write a result over the video that is being read."""
-    for path in (options.out, options.json, options.csv, options.mot):
+    """Refuse to write a result over the video that is being read, or masks over annotated pictures."""
+    for path in (options.out, options.json, options.csv, options.mot, options.masks):
         if path and path.exists() and Path(source).exists() and path.samefile(source):
             raise OutputError(f"{path} is the source itself; give the result another name")
+    if options.masks and options.out and options.masks.resolve() == options.out.resolve():
+        raise OutputError(f"--out and --masks both write into {options.out}; give the masks another folder")
 
 
 def _default_output(source: str) -> Path:
@@ -178,6 +192,7 @@ def _follow(options: Namespace, video: VideoSource, box: Iterable[float], consol
     from mixformer.view.draw import Annotator
     from mixformer.view.window import Window
 
+    masks = _Masks(options.masks) if options.masks else None
     tracker = _tracker(options)
     annotator, scores, frames, begin = Annotator(), [], 0, time.perf_counter()
     show = "show" in options and options.show
@@ -190,8 +205,9 @@ def _follow(options: Namespace, video: VideoSource, box: Iterable[float], consol
         for frame, result in follow(tracker, _counted(video, advance), box):
             for text in texts:
                 text.write(result)
+            mask = masks.write(frame.image, result) if masks else None
             if out is not None or window is not None:
-                picture = annotator.draw(frame.image, result)
+                picture = annotator.draw(frame.image, result, mask)
                 if out is not None:
                     out.write(picture, frame.time)
                 if window is not None and not window.show(picture):
@@ -200,6 +216,22 @@ def _follow(options: Namespace, video: VideoSource, box: Iterable[float], consol
             if result.score is not None and frames > 1:
                 scores.append(result.score)
     return Summary(frames, time.perf_counter() - begin, sum(scores) / len(scores) if scores else None, video.skipped)
+
+
+class _Masks:
+    """A mask for every result, found and written."""
+
+    def __init__(self, folder: Path) -> None:
+        from mixformer.masks.grabcut import GrabCutRefiner
+        from mixformer.masks.output import MaskWriter
+
+        self._refine, self._writer = GrabCutRefiner(), MaskWriter(folder)
+
+    def write(self, image: Image, result: TrackResult) -> Mask:
+        """The mask of the result's box in its frame, after writing it."""
+        mask = self._refine(image, result.box)
+        self._writer.write(mask, result.frame_index)
+        return mask
 
 
 def _counted(video: VideoSource, bar: _Bar) -> Iterator[VideoFrame]:
@@ -255,6 +287,6 @@ def _report(options: Namespace, summary: Summary, console: Console) -> None:
     if summary.skipped:
         shown = ", ".join(map(str, summary.skipped[:10])) + (" ..." if len(summary.skipped) > 10 else "")
         Console(stderr=True, soft_wrap=True).print(f"skipped {len(summary.skipped)} unreadable frames: {shown}")
-    for path in (options.out, options.json, options.csv, options.mot):
+    for path in (options.out, options.json, options.csv, options.mot, options.masks):
         if path:
             console.print(f"wrote {path.resolve()}")

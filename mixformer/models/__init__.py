@@ -2,11 +2,11 @@
 
 from mixformer.config import ModelConfig
 from mixformer.models.attention import KeyValue
-from mixformer.models.mixformer import Memory, MixFormer, Prediction
+from mixformer.models.mixformer import Memory, MixFormer, Prediction, SymmetricMixFormer, Uncached
 
-__all__ = ["KeyValue", "Memory", "MixFormer", "Prediction", "build_model"]
+__all__ = ["KeyValue", "Memory", "MixFormer", "Prediction", "SymmetricMixFormer", "Uncached", "build_model"]
 
 
 def build_model(config: ModelConfig) -> MixFormer:
     """A freshly initialised network on the CPU in float32."""
-    return MixFormer(config)
+    return SymmetricMixFormer(config) if config.attention == "symmetric" else MixFormer(config)

@@ -1,7 +1,8 @@
-"""Mixed attention on tokens (S-MAM and P-MAM) and the transformer block around it.
+"""Mixed attention on tokens: one rule, and two ways to make queries, keys and values.
 
 Templates attend to templates; search and prediction tokens attend to everything. Because templates never look at
-the search region, a block splits exactly into `remember` (templates) and `locate` (search).
+the search region, attention splits exactly into `remember` (templates) and `locate` (search). The symmetric form, in
+which everything attends to everything, is `mix`.
 """
 
 from __future__ import annotations
@@ -12,120 +13,176 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mixformer.models.layers import Mlp
+from mixformer.models.layers import BatchNorm, maps_of, tokens_of
 
 
 class KeyValue(NamedTuple):
-    """Keys and values of the templates in one block, each (B, heads, T, head_dim)."""
+    """Keys and values of some tokens in one block, each (B, heads, T, head_dim)."""
 
     keys: Tensor
     values: Tensor
 
+    def then(self, other: KeyValue) -> KeyValue:
+        """These, followed by others."""
+        return KeyValue(torch.cat([self.keys, other.keys], 2), torch.cat([self.values, other.values], 2))
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(d)) v over (B, heads, N, d); returns (B, Nq, heads * d).
+
+class Layout(NamedTuple):
+    """How tokens lie in a sequence: square maps one after the other, then prediction tokens.
+
+    Attributes:
+        grid: side of a map.
+        extra: prediction tokens at the end.
+    """
+
+    grid: int
+    extra: int = 0
+
+
+def attend(queries: Tensor, memory: KeyValue, scale: float) -> Tensor:
+    """softmax(q k^T * scale) v over (B, heads, N, d); returns (B, Nq, heads * d).
 
     Training on a CPU takes the written-out form: the fused kernel's backward pass is about half as fast there.
     """
+    keys, values = memory
     if queries.device.type == "cpu" and torch.is_grad_enabled() and queries.requires_grad:
-        mixed = attention_weights(queries, keys).to(values.dtype) @ values
+        mixed = attention_weights(queries, keys, scale).to(values.dtype) @ values
     else:
-        mixed = F.scaled_dot_product_attention(queries, keys, values)
+        mixed = F.scaled_dot_product_attention(queries, keys, values, scale=scale)
     return mixed.transpose(1, 2).flatten(2)
 
 
-def attention_weights(queries: Tensor, keys: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(d)), (B, heads, Nq, Nk)."""
-    logits: Tensor = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
+def attention_weights(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
+    """softmax(q k^T * scale), (B, heads, Nq, Nk)."""
+    logits: Tensor = (queries * scale) @ keys.transpose(-1, -2)
     return logits.softmax(-1)
 
 
 class MixedAttention(nn.Module):
-    """Multi-head attention whose keys and values may be extended by remembered ones."""
+    """Multi-head attention whose keys and values may be extended by remembered ones.
 
-    def __init__(self, dim: int, heads: int) -> None:
+    A form of it says how queries (`project_queries`) and keys and values (`project_keys`) come from tokens, or both at
+    once (`project`); all take tokens (B, N, C) and give (B, heads, N or fewer, C / heads).
+    """
+
+    def __init__(self, dim: int, heads: int, scale: float) -> None:
         super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(dim, 3 * dim)
+        self.heads, self.scale = heads, scale
         self.proj = nn.Linear(dim, dim)
 
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, N, C) -> queries, keys, values, each (B, heads, N, C / heads)."""
-        batch, count, _ = x.shape
-        q, k, v = self.qkv(x).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        return q, k, v
+    def project_queries(self, x: Tensor, layout: Layout, last: int | None = None) -> Tensor:
+        """Queries of all tokens, or of the last ones only."""
+        raise NotImplementedError
 
-    def project_keys(self, x: Tensor) -> KeyValue:
+    def project_keys(self, x: Tensor, layout: Layout) -> KeyValue:
         """Keys and values alone: all that the last block needs of the templates."""
-        batch, count, dim = x.shape
-        weight, bias = self.qkv.weight[dim:], self.qkv.bias[dim:]
-        k, v = F.linear(x, weight, bias).view(batch, count, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        return KeyValue(k, v)
+        raise NotImplementedError
 
-    def project_queries(self, x: Tensor) -> Tensor:
-        """Queries alone, (B, N, C) -> (B, heads, N, C / heads)."""
-        batch, count, dim = x.shape
-        q = F.linear(x, self.qkv.weight[:dim], self.qkv.bias[:dim])
-        return q.view(batch, count, self.heads, -1).transpose(1, 2)
+    def project(self, x: Tensor, layout: Layout) -> tuple[Tensor, KeyValue]:
+        """Queries, keys and values."""
+        return self.project_queries(x, layout), self.project_keys(x, layout)
 
-    def remember(self, x: Tensor) -> tuple[Tensor, KeyValue]:
+    def remember(self, x: Tensor, layout: Layout) -> tuple[Tensor, KeyValue]:
         """Mix template tokens (B, T, C); also return the keys and values that search steps read."""
-        q, k, v = self.project(x)
-        return self.proj(attend(q, k, v)), KeyValue(k, v)
+        queries, memory = self.project(x, layout)
+        return self._merge(queries, memory), memory
 
-    def locate(self, x: Tensor, memory: KeyValue, last: int | None = None) -> Tensor:
+    def locate(self, x: Tensor, layout: Layout, memory: KeyValue, last: int | None = None) -> Tensor:
         """Mix search tokens (B, S, C) with remembered templates.
 
         Args:
             x: search tokens, prediction tokens at the end.
+            layout: of these tokens.
             memory: keys and values of the templates.
             last: compute only this many tokens at the end; None computes all. Exact, since each output row
                 depends on its own query only.
         """
         if last is None:
-            q, k, v = self.project(x)
+            queries, own = self.project(x, layout)
         else:
-            q, (k, v) = self.project_queries(x[:, -last:]), self.project_keys(x)
-        keys, values = torch.cat([memory.keys, k], 2), torch.cat([memory.values, v], 2)
-        return self.proj(attend(q, keys, values))  # type: ignore[no-any-return]
+            queries, own = self.project_queries(x, layout, last), self.project_keys(x, layout)
+        return self._merge(queries, memory.then(own))
+
+    def mix(self, templates: Tensor, search: Tensor, layouts: tuple[Layout, Layout]) -> tuple[Tensor, Tensor]:
+        """Symmetric form: templates and search tokens all attend to all."""
+        q_template, kv_template = self.project(templates, layouts[0])
+        q_search, kv_search = self.project(search, layouts[1])
+        memory = kv_template.then(kv_search)
+        return self._merge(q_template, memory), self._merge(q_search, memory)
+
+    def _merge(self, queries: Tensor, memory: KeyValue) -> Tensor:
+        return self.proj(attend(queries, memory, self.scale))  # type: ignore[no-any-return]
+
+    def _split(self, x: Tensor) -> Tensor:
+        """(B, N, C) -> (B, heads, N, C / heads)."""
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
-class Block(nn.Module):
-    """Pre-norm transformer block with optional LayerScale.
+class SlimAttention(MixedAttention):
+    """S-MAM and P-MAM (MixViT, MixFormerV2): linear projections, scale 1 / sqrt(head width)."""
 
-    `scale` arguments multiply the two residual branches, (2, B) or None for 1: stochastic depth in training and
-    the progressive depth pruning of MixFormerV2 (section 3.3) are both such a factor.
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__(dim, heads, (dim // heads) ** -0.5)
+        self.qkv = nn.Linear(dim, 3 * dim)
+
+    def project(self, x: Tensor, layout: Layout) -> tuple[Tensor, KeyValue]:
+        """Queries, keys and values by one matrix product."""
+        batch, count, _ = x.shape
+        q, k, v = self.qkv(x).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        return q, KeyValue(k, v)
+
+    def project_keys(self, x: Tensor, layout: Layout) -> KeyValue:
+        """Keys and values by one matrix product."""
+        batch, count, dim = x.shape
+        weight, bias = self.qkv.weight[dim:], self.qkv.bias[dim:]
+        k, v = F.linear(x, weight, bias).view(batch, count, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        return KeyValue(k, v)
+
+    def project_queries(self, x: Tensor, layout: Layout, last: int | None = None) -> Tensor:
+        """Queries of all tokens, or of the last ones only."""
+        dim = x.shape[2]
+        rows = x if last is None else x[:, -last:]
+        return self._split(F.linear(rows, self.qkv.weight[:dim], self.qkv.bias[:dim]))
+
+
+class ConvAttention(MixedAttention):
+    """W-MAM (MixCvT): depth-wise 3x3 convolution and batch norm on each map, then a linear layer.
+
+    Keys and values have every second row and column only. Each map is convolved apart, with zeros around it;
+    prediction tokens skip the convolution. The scale is 1 / sqrt(C), the whole width, as in CvT.
     """
 
-    def __init__(self, dim: int, heads: int, hidden: int, layer_scale: bool) -> None:
+    def __init__(self, dim: int, heads: int, frozen_norm: bool) -> None:
+        super().__init__(dim, heads, dim**-0.5)
+        self.query_conv = _DepthwiseConv(dim, 1, frozen_norm)
+        self.key_conv = _DepthwiseConv(dim, 2, frozen_norm)
+        self.value_conv = _DepthwiseConv(dim, 2, frozen_norm)
+        self.query = nn.Linear(dim, dim)
+        self.key = nn.Linear(dim, dim)
+        self.value = nn.Linear(dim, dim)
+
+    def project_queries(self, x: Tensor, layout: Layout, last: int | None = None) -> Tensor:
+        """Queries of all tokens, or of the last ones only (which must be prediction tokens)."""
+        rows = self.query_conv(x, layout) if last is None else x[:, -last:]
+        return self._split(self.query(rows))
+
+    def project_keys(self, x: Tensor, layout: Layout) -> KeyValue:
+        """Keys and values, a quarter as many as tokens in the maps."""
+        keys, values = self.key(self.key_conv(x, layout)), self.value(self.value_conv(x, layout))
+        return KeyValue(self._split(keys), self._split(values))
+
+
+class _DepthwiseConv(nn.Module):
+    """3x3 convolution of each channel of each map, then a batch norm."""
+
+    def __init__(self, dim: int, stride: int, frozen_norm: bool) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
-        self.attn = MixedAttention(dim, heads)
-        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
-        self.mlp = Mlp(dim, hidden)
-        self.scale1 = nn.Parameter(torch.ones(dim)) if layer_scale else None
-        self.scale2 = nn.Parameter(torch.ones(dim)) if layer_scale else None
+        self.conv = nn.Conv2d(dim, dim, 3, stride, 1, groups=dim, bias=False)
+        self.norm = BatchNorm(dim, frozen_norm)
 
-    def remember(self, x: Tensor, scale: Tensor | None = None) -> tuple[Tensor, KeyValue]:
-        """Template tokens (B, T, C) -> new tokens and the block's keys and values."""
-        mixed, memory = self.attn.remember(self.norm1(x))
-        return self._finish(x, mixed, scale), memory
-
-    def remember_keys(self, x: Tensor) -> KeyValue:
-        """Keys and values only, for the last block."""
-        return self.attn.project_keys(self.norm1(x))
-
-    def locate(self, x: Tensor, memory: KeyValue, scale: Tensor | None = None, last: int | None = None) -> Tensor:
-        """Search tokens (B, S, C) -> (B, S, C), or (B, last, C) if only the last tokens are wanted."""
-        mixed = self.attn.locate(self.norm1(x), memory, last)
-        return self._finish(x if last is None else x[:, -last:], mixed, scale)
-
-    def _finish(self, x: Tensor, mixed: Tensor, scale: Tensor | None) -> Tensor:
-        x = x + _branch(mixed, self.scale1, None if scale is None else scale[0])
-        return x + _branch(self.mlp(self.norm2(x)), self.scale2, None if scale is None else scale[1])
-
-
-def _branch(x: Tensor, layer_scale: Tensor | None, factor: Tensor | None) -> Tensor:
-    if layer_scale is not None:
-        x = x * layer_scale
-    return x if factor is None else x * factor.view(-1, 1, 1).to(x.dtype)
+    def forward(self, x: Tensor, layout: Layout) -> Tensor:
+        """(B, n * g * g + E, C) -> (B, n * g' * g' + E, C)."""
+        body = x[:, : x.shape[1] - layout.extra]
+        maps = self.norm(self.conv(maps_of(body, layout.grid).flatten(0, 1)))
+        tokens = tokens_of(maps).reshape(len(x), -1, x.shape[2])
+        return torch.cat([tokens, x[:, x.shape[1] - layout.extra :]], 1) if layout.extra else tokens

@@ -1,4 +1,4 @@
-"""Dense corner heads of MixViT: plain and pyramidal. Each is two equal towers, one for each corner.
+"""Dense corner heads of MixCvT and MixViT: plain and pyramidal. Each is two equal towers, one for each corner.
 
 Shapes follow the official heads: every unit is Conv3x3 with bias, BatchNorm, ReLU; up-sampling repeats pixels.
 """
@@ -11,18 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mixformer.config import ModelConfig
-from mixformer.errors import ConfigError
-from mixformer.models.heads import soft_argmax
+from mixformer.models.layers import BatchNorm, at_least_float32, soft_argmax
 
 
-def _unit(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU())
+def _unit(inputs: int, outputs: int, frozen: bool) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), BatchNorm(outputs, frozen), nn.ReLU())
 
 
-def _chain(*widths: int) -> nn.Sequential:
+def _chain(*widths: int, frozen: bool) -> nn.Sequential:
     """Units from each width to the next."""
-    return nn.Sequential(*(_unit(a, b) for a, b in itertools.pairwise(widths)))
+    return nn.Sequential(*(_unit(a, b, frozen) for a, b in itertools.pairwise(widths)))
 
 
 def _up(x: Tensor, factor: int) -> Tensor:
@@ -32,12 +30,12 @@ def _up(x: Tensor, factor: int) -> Tensor:
 class CornerTower(nn.Module):
     """Logit map of one corner at the resolution of the features: four units that halve the width, then a 1x1 layer."""
 
-    def __init__(self, dim: int, width: int) -> None:
+    def __init__(self, dim: int, width: int, frozen: bool = False) -> None:
         super().__init__()
-        self.conv1 = _unit(dim, width)
-        self.conv2 = _unit(width, width // 2)
-        self.conv3 = _unit(width // 2, width // 4)
-        self.conv4 = _unit(width // 4, width // 8)
+        self.conv1 = _unit(dim, width, frozen)
+        self.conv2 = _unit(width, width // 2, frozen)
+        self.conv3 = _unit(width // 2, width // 4, frozen)
+        self.conv4 = _unit(width // 4, width // 8, frozen)
         self.conv5 = nn.Conv2d(width // 8, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -52,12 +50,12 @@ class PyramidTower(CornerTower):
     logits of the coarser levels. They end in a ReLU too, so they can only raise a logit (official code).
     """
 
-    def __init__(self, dim: int, width: int) -> None:
-        super().__init__(dim, width)
-        self.adjust1 = _unit(dim, width // 2)
-        self.adjust2 = _unit(dim, width // 4)
-        self.adjust3 = _chain(width // 2, width // 4, width // 8, 1)
-        self.adjust4 = _chain(width // 4, width // 8, 1)
+    def __init__(self, dim: int, width: int, frozen: bool = False) -> None:
+        super().__init__(dim, width, frozen)
+        self.adjust1 = _unit(dim, width // 2, frozen)
+        self.adjust2 = _unit(dim, width // 4, frozen)
+        self.adjust3 = _chain(width // 2, width // 4, width // 8, 1, frozen=frozen)
+        self.adjust4 = _chain(width // 4, width // 8, 1, frozen=frozen)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, g, g) -> (B, 1, 4g, 4g)."""
@@ -96,20 +94,5 @@ def log_marginals(logits: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         (B, W) summed over rows and (B, H) summed over columns, not normalised; float32 at least.
     """
-    logits = logits.float() if logits.dtype != torch.float64 else logits
+    logits = at_least_float32(logits)
     return logits.logsumexp(1), logits.logsumexp(2)
-
-
-def build_corner_head(config: ModelConfig) -> CornerHead:
-    """The dense head that `config.head` names: "corner" (stride of a patch) or "pyramid" (a quarter of it).
-
-    Raises:
-        ConfigError: if the head is not a dense one, or `head_dim` cannot be halved three times.
-    """
-    towers: dict[str, type[CornerTower]] = {"corner": CornerTower, "pyramid": PyramidTower}
-    if config.head not in towers:
-        raise ConfigError(f"head {config.head!r} is not a corner head; there are: {', '.join(towers)}")
-    if config.head_dim < 8 or config.head_dim % 8:
-        raise ConfigError(f"head_dim must be a multiple of 8, not {config.head_dim}: each unit halves the width")
-    tower = towers[config.head]
-    return CornerHead(tower(config.dim, config.head_dim), tower(config.dim, config.head_dim))

@@ -1,26 +1,15 @@
-"""Box and score heads on the prediction tokens of MixFormerV2."""
+"""Box and score heads on prediction tokens: MixFormerV2's, and the query head of the journal paper."""
 
 from __future__ import annotations
+
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-def soft_argmax(logits: Tensor) -> Tensor:
-    """Expected position over bins, as a fraction of the crop.
-
-    Bin k stands for its left edge k / bins, so the result stays below 1 (official convention in every head).
-
-    Args:
-        logits: (..., bins).
-
-    Returns:
-        (...,) in [0, 1 - 1 / bins].
-    """
-    bins = logits.shape[-1]
-    position = torch.arange(bins, device=logits.device, dtype=logits.dtype) / bins
-    return (logits.softmax(-1) * position).sum(-1)
+from mixformer.boxes import cxcywh_to_xyxy
+from mixformer.models.layers import at_least_float32, soft_argmax
 
 
 class TokenHead(nn.Module):
@@ -42,19 +31,65 @@ class TokenHead(nn.Module):
         Returns:
             Corners (B, 4) xyxy as fractions of the crop, and the logits (B, 4, bins) in token order.
         """
-        logits = self.bins_norm(self.bins(F.relu(self.hidden_norm(self.hidden(tokens)))))
-        left, right, top, bottom = soft_argmax(logits.float() if logits.dtype != torch.float64 else logits).unbind(1)
-        return torch.stack([left, top, right, bottom], 1), logits
+        logits = self.logits(tokens)
+        return _corners(logits), logits
+
+    def logits(self, tokens: Tensor) -> Tensor:
+        """(B, n, C) -> (B, n, bins)."""
+        return self.bins_norm(self.bins(F.relu(self.hidden_norm(self.hidden(tokens)))))  # type: ignore[no-any-return]
 
 
-class TokenScore(nn.Module):
-    """Score logit: an MLP on each prediction token, the four logits averaged (official code)."""
+class SingleTokenHead(nn.Module):
+    """The same from one token by four MLPs of their own (MixFormerV2 supplement, table 8a)."""
+
+    def __init__(self, dim: int, bins: int) -> None:
+        super().__init__()
+        self.edges = nn.ModuleList(TokenHead(dim, bins) for _ in range(4))
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Token (B, 1, C); results as of `TokenHead`."""
+        logits = torch.cat([cast(TokenHead, edge).logits(tokens) for edge in self.edges], 1)
+        return _corners(logits), logits
+
+
+class QueryHead(nn.Module):
+    """A box straight from one token by three linear layers (journal paper 3.2; "T1" of MixFormerV2, table 3a)."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(dim, dim), nn.Linear(dim, dim), nn.Linear(dim, 4)])
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, None]:
+        """Token (B, 1, C) -> corners (B, 4) xyxy as fractions of the crop; centre and size are each in (0, 1)."""
+        x = tokens[:, 0]
+        for layer in self.layers[:-1]:
+            x = F.relu(layer(x))
+        return cxcywh_to_xyxy(at_least_float32(self.layers[-1](x)).sigmoid()), None
+
+
+class TokenScore(nn.Module):
+    """Score logit: an MLP on the prediction tokens, with the mean taken of its logits (official code) or its input."""
+
+    def __init__(self, dim: int, *, average_tokens: bool = False) -> None:
+        """Build the MLP.
+
+        Args:
+            dim: width of the tokens.
+            average_tokens: average before the MLP, as the supplement of MixFormerV2 describes it.
+        """
+        super().__init__()
         self.hidden = nn.Linear(dim, dim)
         self.out = nn.Linear(dim, 1)
+        self.average_tokens = average_tokens
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B, 4, C) -> (B,) logits."""
+        """(B, n, C) -> (B,) logits."""
+        if self.average_tokens:
+            tokens = tokens.mean(1, keepdim=True)
         return self.out(F.relu(self.hidden(tokens))).squeeze(-1).mean(1)  # type: ignore[no-any-return]
+
+
+def _corners(logits: Tensor) -> Tensor:
+    """Edge logits (B, 4, bins) left, right, top, bottom -> corners xyxy."""
+    left, right, top, bottom = soft_argmax(at_least_float32(logits)).unbind(1)
+    return torch.stack([left, top, right, bottom], 1)

@@ -1,4 +1,4 @@
-"""Small layers and tables that the backbones share."""
+"""Small layers and tables that the backbones and heads share."""
 
 from __future__ import annotations
 
@@ -9,17 +9,65 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Mlp(nn.Module):
-    """Two linear layers with an exact GELU between them."""
+def activate(x: Tensor, activation: str) -> Tensor:
+    """The exact GELU, or "quick_gelu": x * sigmoid(1.702 x)."""
+    return x * torch.sigmoid(1.702 * x) if activation == "quick_gelu" else F.gelu(x)
 
-    def __init__(self, dim: int, hidden: int) -> None:
+
+class Mlp(nn.Module):
+    """Two linear layers with a GELU between them."""
+
+    def __init__(self, dim: int, hidden: int, activation: str = "gelu") -> None:
         super().__init__()
         self.fc1 = nn.Linear(dim, hidden)
         self.fc2 = nn.Linear(hidden, dim)
+        self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., dim) -> (..., dim)."""
-        return self.fc2(F.gelu(self.fc1(x)))  # type: ignore[no-any-return]
+        return self.fc2(activate(self.fc1(x), self.activation))  # type: ignore[no-any-return]
+
+
+class MapNorm(nn.LayerNorm):
+    """Layer norm over the channels of a map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class BatchNorm(nn.Module):
+    """Batch norm of a map, frozen or trained; the state dict is the same either way.
+
+    A frozen one keeps its statistics and its scale and shift, which are then no parameters, even in training mode.
+    Batches are not counted (official checkpoints of unfrozen heads hold such counters, which nothing reads).
+    """
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, dim: int, frozen: bool, momentum: float = 0.1, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.frozen, self.momentum, self.eps = frozen, momentum, eps
+        for name, value in (("weight", torch.ones(dim)), ("bias", torch.zeros(dim))):
+            if frozen:
+                self.register_buffer(name, value)
+            else:
+                self.register_parameter(name, nn.Parameter(value))
+        self.register_buffer("running_mean", torch.zeros(dim))
+        self.register_buffer("running_var", torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        learns = self.training and not self.frozen
+        # Where a single map's gradient comes from tokens, PyTorch's CPU kernel takes its layout for another one and
+        # returns wrong numbers (seen with 2.13). Without the two sides there is but one layout.
+        flat = x.flatten(2) if len(x) == 1 else x
+        return F.batch_norm(
+            flat, self.running_mean, self.running_var, self.weight, self.bias, learns, self.momentum, self.eps
+        ).view_as(x)
 
 
 def sincos_table(dim: int, grid: int, frequencies: Literal["float32", "float64"] = "float32") -> Tensor:
@@ -42,12 +90,14 @@ def sincos_table(dim: int, grid: int, frequencies: Literal["float32", "float64"]
     return torch.cat([column, row], -1).reshape(1, grid * grid, dim).float()
 
 
-def resize_table(table: Tensor, grid: int) -> Tensor:
-    """Bicubic interpolation of a square position table to another grid.
+def resize_table(table: Tensor, grid: int, mode: Literal["bicubic", "bilinear"] = "bicubic") -> Tensor:
+    """Interpolate a square position table to another grid.
 
     Args:
         table: (1, n * n, dim).
         grid: wanted side.
+        mode: "bicubic", smoothed first where the grid gets coarser; "bilinear" reads four neighbours, as in the journal
+            paper (section 3.3).
 
     Returns:
         (1, grid * grid, dim).
@@ -57,5 +107,38 @@ def resize_table(table: Tensor, grid: int) -> Tensor:
     if side == grid:
         return table.clone()
     image = table.reshape(1, side, side, dim).permute(0, 3, 1, 2)
-    image = F.interpolate(image, size=(grid, grid), mode="bicubic", align_corners=False, antialias=side > grid)
+    smooth = mode == "bicubic" and side > grid
+    image = F.interpolate(image, size=(grid, grid), mode=mode, align_corners=False, antialias=smooth)
     return image.permute(0, 2, 3, 1).reshape(1, grid * grid, dim)
+
+
+def tokens_of(maps: Tensor) -> Tensor:
+    """Maps (B, C, g, g) as tokens (B, g * g, C), row-major."""
+    return maps.flatten(2).transpose(1, 2)
+
+
+def maps_of(tokens: Tensor, grid: int) -> Tensor:
+    """Tokens (B, n * g * g, C) of n maps as maps (B, n, C, g, g)."""
+    batch, _, dim = tokens.shape
+    return tokens.reshape(batch, -1, grid, grid, dim).permute(0, 1, 4, 2, 3)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """The values as float32, or as they are in float64: boxes are too fine for half precision."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def soft_argmax(logits: Tensor) -> Tensor:
+    """Expected position over bins, as a fraction of the crop.
+
+    Bin k stands for its left edge k / bins, so the result stays below 1 (official convention in every head).
+
+    Args:
+        logits: (..., bins).
+
+    Returns:
+        (...,) in [0, 1 - 1 / bins].
+    """
+    bins = logits.shape[-1]
+    position = torch.arange(bins, device=logits.device, dtype=logits.dtype) / bins
+    return (logits.softmax(-1) * position).sum(-1)

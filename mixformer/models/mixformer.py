@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from mixformer.boxes import xyxy_to_cxcywh
 from mixformer.config import ModelConfig
 from mixformer.models.attention import KeyValue
-from mixformer.models.corner import build_corner_head
-from mixformer.models.heads import TokenHead, TokenScore
-from mixformer.models.vit import VisionTransformer
+from mixformer.models.build import build_backbone, build_box_head, build_score_head
+from mixformer.models.layers import maps_of
+from mixformer.models.spm import ScorePrediction
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,9 @@ class Memory:
     """What search steps need of a set of templates.
 
     Attributes:
-        blocks: keys and values of every block, (B, heads, N * t' * t', head_dim) each.
-        templates: final template tokens (B, N * t' * t', C); None if only the keys were computed.
+        blocks: keys and values of every block, (B, heads, T, head_dim) each.
+        templates: final template tokens (B, N * t' * t', C), static template first; None if only the keys were
+            computed.
         features: every block's output, if asked for.
     """
 
@@ -31,20 +32,34 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Uncached(Memory):
+    """The memory of a network with symmetric attention: only the images, since nothing can be computed from them before
+    the search region is known. Every search step encodes them again.
+
+    Attributes:
+        images: the templates as given to `remember`, (B, N, 3, t, t).
+    """
+
+    images: Tensor = field(kw_only=True)
+
+
+@dataclass(frozen=True)
 class Prediction:
     """Output of `locate` for a batch.
 
     Attributes:
-        boxes: (B, 4) centre x, centre y, width, height as fractions of the search crop; nothing forces them positive.
+        boxes: (B, 4) centre x, centre y, width, height as fractions of the search crop; only the query head forces
+            width and height to be positive.
         logits: token head: (B, 4, bins) edge logits in the order left, right, top, bottom;
-            corner heads: (B, 2, grid * grid) logits of the top-left and bottom-right corner, row-major.
+            corner heads: (B, 2, grid * grid) logits of the top-left and bottom-right corner, row-major;
+            query head: None.
         scores: (B,) logits, or None without a score head.
         tokens: (B, S + E, C) final tokens, or (B, E, C) if only the prediction tokens were computed.
         features: every block's output, if asked for.
     """
 
     boxes: Tensor
-    logits: Tensor
+    logits: Tensor | None
     scores: Tensor | None
     tokens: Tensor
     features: list[Tensor] = field(default_factory=list)
@@ -60,9 +75,9 @@ class MixFormer(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = VisionTransformer(config)
-        self.box_head = TokenHead(config.dim, config.bins) if config.head == "token" else build_corner_head(config)
-        self.score_head = TokenScore(config.dim) if config.score == "token" else None
+        self.backbone = build_backbone(config)
+        self.box_head = build_box_head(config)
+        self.score_head = build_score_head(config)
         self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(3, 1, 1), persistent=False)
 
@@ -76,11 +91,12 @@ class MixFormer(nn.Module):
 
         Args:
             templates: (B, N, 3, t, t) normalised, static template first.
-            scales: (depth, 2, B) factors on the residual branches, or None.
+            scales: (mixing_depth, 2, B) factors on the residual branches, or None.
             keep_features: also return every block's output, and the final template tokens.
         """
         features: list[Tensor] | None = [] if keep_features else None
-        blocks, tokens = self.backbone.remember(templates, scales, features, full=keep_features)
+        full = keep_features or self.config.score == "spm"
+        blocks, tokens = self.backbone.remember(templates, scales, features, full)
         return Memory(blocks, tokens, features or [])
 
     def locate(
@@ -89,6 +105,7 @@ class MixFormer(nn.Module):
         memory: Memory,
         scales: Tensor | None = None,
         *,
+        regions: Tensor | None = None,
         keep_features: bool = False,
         full: bool | None = None,
     ) -> Prediction:
@@ -97,40 +114,82 @@ class MixFormer(nn.Module):
         Args:
             search: (B, 3, s, s) normalised.
             memory: what `remember` returned for the same batch.
-            scales: (depth, 2, B) factors on the residual branches, or None.
+            scales: (mixing_depth, 2, B) factors on the residual branches, or None.
+            regions: (B, 4) xyxy, as fractions of the crop, of the boxes that the score prediction module judges; None
+                takes the predicted ones. Its training gives positive and negative boxes here (spec 2.6).
             keep_features: also return every block's output.
-            full: compute all tokens in the last block; by default only if features are kept or the head is dense.
+            full: compute all tokens in the last block; by default only if features are kept or a head reads them.
         """
         features: list[Tensor] | None = [] if keep_features else None
-        dense = self.config.head != "token"
-        full = dense or (keep_features if full is None else full)
-        x = self.backbone.locate(search, memory.blocks, scales, features, full=full)
-        if dense:
-            corners, logits = self.box_head(self._as_map(x))
-            return Prediction(xyxy_to_cxcywh(corners), logits, None, x, features or [])
-        tokens = x[:, -self.config.prediction_tokens :]
-        corners, logits = self.box_head(tokens)
-        scores = None if self.score_head is None else self.score_head(tokens)
-        return Prediction(xyxy_to_cxcywh(corners), logits, scores, x, features or [])
+        needed = self.config.dense or self.config.score == "spm"
+        full = needed or (keep_features if full is None else full)
+        x = self.backbone.locate(search, memory.blocks, scales, features, full)
+        return self._predict(x, memory.templates, regions, features)
 
     def forward(
-        self, templates: Tensor, search: Tensor, scales: Tensor | None = None, *, keep_features: bool = False
+        self,
+        templates: Tensor,
+        search: Tensor,
+        scales: Tensor | None = None,
+        *,
+        regions: Tensor | None = None,
+        keep_features: bool = False,
     ) -> Prediction:
         """Training form: `locate(search, remember(templates))`; in training mode stochastic depth is drawn here."""
         if scales is None and self.training and self.config.drop_path > 0:
             scales = self.draw_drop_path(len(search), search.device)
         memory = self.remember(templates, scales, keep_features=keep_features)
-        return self.locate(search, memory, scales, keep_features=keep_features)
+        return self.locate(search, memory, scales, regions=regions, keep_features=keep_features)
 
     def draw_drop_path(self, batch: int, device: torch.device) -> Tensor:
-        """Random factors (depth, 2, B) of stochastic depth, its rate rising linearly over the blocks.
+        """Random factors (mixing_depth, 2, B) of stochastic depth: 0 in early stages, then rising linearly.
 
         One draw serves templates and search alike, as in the official joint forward.
         """
-        keep = 1 - torch.linspace(0, self.config.drop_path, self.config.depth, device=device).view(-1, 1, 1)
+        early = sum(stage.depth for stage in self.config.stages[: len(self.config.early_heads)])
+        rates = torch.zeros(self.config.mixing_depth, device=device)
+        rates[early:] = torch.linspace(0, self.config.drop_path, len(rates) - early, device=device)
+        keep = 1 - rates.view(-1, 1, 1)
         return torch.bernoulli(keep.expand(-1, 2, batch)) / keep
 
-    def _as_map(self, tokens: Tensor) -> Tensor:
-        """(B, s' * s', C) -> (B, C, s', s')."""
-        grid = self.config.search_grid
-        return tokens.transpose(1, 2).reshape(len(tokens), -1, grid, grid)
+    def _predict(
+        self, x: Tensor, templates: Tensor | None, regions: Tensor | None, features: list[Tensor] | None
+    ) -> Prediction:
+        """The heads on the final search tokens (prediction tokens last) and template tokens."""
+        config = self.config
+        places = config.search_grid**2
+        tokens = x[:, -config.prediction_tokens :]
+        corners, logits = self.box_head(maps_of(x, config.search_grid)[:, 0] if config.dense else tokens)
+        scores = None
+        if isinstance(self.score_head, ScorePrediction):
+            assert templates is not None  # `remember` makes them for this head
+            region = corners if regions is None else regions
+            scores = self.score_head(x[:, :places], templates[:, : config.template_grid**2], region)
+        elif self.score_head is not None:
+            scores = self.score_head(tokens)
+        return Prediction(xyxy_to_cxcywh(corners), logits, scores, x, features or [])
+
+
+class SymmetricMixFormer(MixFormer):
+    """The same network with symmetric attention: an ablation, since its templates cannot be remembered."""
+
+    def remember(self, templates: Tensor, scales: Tensor | None = None, *, keep_features: bool = False) -> Uncached:
+        """Keep the images; see `MixFormer.remember`. Factors and features are those of `locate`."""
+        return Uncached([], images=templates)
+
+    def locate(
+        self,
+        search: Tensor,
+        memory: Memory,
+        scales: Tensor | None = None,
+        *,
+        regions: Tensor | None = None,
+        keep_features: bool = False,
+        full: bool | None = None,
+    ) -> Prediction:
+        """See `MixFormer.locate`; all tokens are always computed, and features are those of templates and search."""
+        if not isinstance(memory, Uncached):
+            raise TypeError("symmetric attention needs what its own `remember` returned")
+        features: list[Tensor] | None = [] if keep_features else None
+        templates, x = self.backbone.mix(memory.images, search, scales, features)
+        return self._predict(x, templates, regions, features)

@@ -15,11 +15,12 @@ from mixformer.config import TrackerConfig
 from mixformer.crop import CropWindow, crop, to_frame
 from mixformer.engines import Engine, as_engine
 from mixformer.errors import ConfigError, FrameError, StateError
+from mixformer.presets import tracker_config
 from mixformer.tracking.frames import Color, as_rgb
 from mixformer.tracking.state import TrackState
 from mixformer.tracking.update import decide
 from mixformer.types import Box, Image, TrackResult
-from mixformer.variants import DEFAULT_MODEL, tracker_config
+from mixformer.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from mixformer.models import MixFormer
@@ -60,7 +61,8 @@ class Tracker:
         Args:
             model: name, folder or checkpoint file of a model, a loaded network, or an engine.
             config: inference rules; by default those stored with the model.
-            preset: benchmark whose published settings to use instead, such as "lasot"; not together with `config`.
+            preset: benchmark whose published settings to use instead, such as "lasot", or "lasot@1k" for weights that
+                have settings of their own (docs/presets.md); not together with `config`.
             device: where to run a model that is no engine yet: "auto", "cpu", "cuda", "cuda:N" or "mps".
             precision: of its matrix products: "auto", "float32", "bfloat16" (about twice as fast on processors that
                 have it; boxes move by a fraction of a pixel) or "float16".

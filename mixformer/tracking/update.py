@@ -1,4 +1,4 @@
-"""When and with what the online templates are replaced: the official rule as a pure function (spec 3.5)."""
+"""When and with what the online templates are replaced: the official rules as a pure function (spec 3.5, 3.6)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Decision:
 
     Attributes:
         ring: the bookkeeping after this frame.
-        take: this frame is the interval's best candidate so far.
-        commit: the interval ends: write the best candidate (or, without one, the initial template) to `slot`.
+        take: this frame is the candidate from now on.
+        commit: the interval ends: write the candidate (or, without one, the initial template) to `slot`.
         slot: index of the online template to write; equal to the old count when one is appended.
     """
 
@@ -44,16 +44,22 @@ def decide(ring: Ring, score: float | None, frame_index: int, config: TrackerCon
 
     Args:
         ring: the bookkeeping before this frame.
-        score: probability of this frame's box; None (a model without score head) never updates.
+        score: probability of this frame's box; None = the model has no score head, then the rule "score" never updates.
         frame_index: 1 for the first frame after `init`.
-        config: interval, ring size, threshold and decay.
+        config: rule, interval, ring size, threshold and decay.
     """
-    if score is None or config.update_interval == 0:
+    if config.update == "never" or config.update_interval == 0:
         return Decision(ring)
-    best = ring.best_score * config.score_decay
-    take = score > config.score_threshold and score > best
-    ring = replace(ring, best_score=score if take else best)
-    if frame_index % config.update_interval:
+    commit = frame_index % config.update_interval == 0
+    if config.update == "interval":
+        take = commit
+    elif score is None:
+        return Decision(ring)
+    else:
+        best = ring.best_score * config.score_decay
+        take = score > config.score_threshold and score > best
+        ring = replace(ring, best_score=score if take else best)
+    if not commit:
         return Decision(ring, take)
     if ring.count < config.online_templates:
         slot, count, following = ring.count, ring.count + 1, ring.next_slot

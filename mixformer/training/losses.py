@@ -105,12 +105,14 @@ class BoxWeights:
     edges: float = 0.0
 
 
-def box_loss(boxes: Tensor, logits: Tensor, target: Tensor, weights: BoxWeights) -> tuple[Tensor, dict[str, Tensor]]:
+def box_loss(
+    boxes: Tensor, logits: Tensor | None, target: Tensor, weights: BoxWeights
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Weighted box loss and its parts.
 
     Args:
         boxes: (B, 4) predicted centre and size, fractions of the crop.
-        logits: (B, 4, bins) edge logits.
+        logits: (B, 4, bins) edge logits; read only if the edges have a weight.
         target: (B, 4) true xyxy, clamped here to [0, 1].
         weights: of the parts; a part with weight 0 is not computed.
 
@@ -120,7 +122,7 @@ def box_loss(boxes: Tensor, logits: Tensor, target: Tensor, weights: BoxWeights)
     corners, target = cxcywh_to_xyxy(boxes.float()), target.clamp(0, 1)
     parts = {"l1": l1_loss(corners, target), "ciou": ciou_loss(corners, target)}
     total = weights.l1 * parts["l1"] + weights.ciou * parts["ciou"]
-    if weights.edges:
+    if weights.edges and logits is not None:
         parts["edges"] = edge_loss(logits.float(), target)
         total = total + weights.edges * parts["edges"]
     parts["iou"] = iou(corners, target)[0].mean()

@@ -18,7 +18,8 @@ class Recipe(BaseConfig):
     Attributes:
         model: variant to build.
         stage: "boxes" trains everything for the box; "score" trains the score head alone on a frozen network.
-        start: weights to start from: a DINOv2 safetensors file, or a model folder of an earlier stage; empty = random.
+        start: weights to start from: a model folder of an earlier stage, taken whole, or a file that
+            `load_pretrained` starts the backbone from; empty = random.
         data: folder of the data pack with `sequences/` and `images/`.
         sequences: weight of real video in the mixture.
         stills: weight of annotated stills.

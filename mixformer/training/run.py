@@ -18,7 +18,7 @@ from mixformer.training.recipe import Recipe
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import Progress, Trainer
 from mixformer.variants import model_config
-from mixformer.weights.pretrained import load_dinov2
+from mixformer.weights.pretrained import load_pretrained
 from mixformer.weights.store import load_model, save_model
 
 # Odds of each folder of stills: by number and quality of its boxes (most BSDS segments are background).
@@ -69,12 +69,12 @@ def export(trainer: Trainer) -> Path:
 
 
 def start_model(recipe: Recipe) -> MixFormer:
-    """The network a recipe starts from."""
+    """The network a recipe starts from: a whole model of an earlier stage, or a pre-trained backbone."""
     if recipe.start and Path(recipe.start).is_dir():
         return load_model(recipe.start)
     model = build_model(model_config(recipe.model))
     if recipe.start:
-        load_dinov2(model, recipe.start)
+        load_pretrained(model, recipe.start)
     return model
 
 

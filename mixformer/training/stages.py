@@ -23,8 +23,13 @@ class BoxStage(nn.Module):
 
     def __init__(self, model: MixFormer, recipe: Recipe) -> None:
         super().__init__()
+        if recipe.edges and model.config.head != "token":
+            raise ConfigError(
+                f"the loss of edge distributions needs a token head, not {model.config.head!r}: edges = 0"
+            )
         self.model = model
-        self.hints = nn.Sequential(nn.LayerNorm(model.config.dim), nn.Linear(model.config.dim, 5))
+        dim = model.config.final_dim
+        self.hints = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 5))
         self.weights, self.hint_weight = BoxWeights(recipe.l1, recipe.ciou, recipe.edges), recipe.hints
         freeze(model, recipe.freeze)
         if model.score_head is not None:
@@ -64,11 +69,9 @@ class ScoreStage(nn.Module):
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross-entropy of the score."""
         model = self.model
-        with torch.no_grad():
-            memory = model.remember(model.normalise(batch.templates))
-            tokens = model.locate(model.normalise(batch.search), memory).tokens
-        assert model.score_head is not None
-        logits = model.score_head(tokens[:, -model.config.prediction_tokens :])
+        memory = model.remember(model.normalise(batch.templates))
+        logits = model.locate(model.normalise(batch.search), memory, regions=batch.boxes).scores
+        assert logits is not None  # there is a head
         loss = score_loss(logits, batch.present)
         right = ((logits > 0) == (batch.present > 0.5)).float().mean()
         return loss, {"score": loss.detach(), "accuracy": right}
@@ -76,14 +79,13 @@ class ScoreStage(nn.Module):
 
 def freeze(model: MixFormer, blocks: int) -> None:
     """Keep the patch embedding, tokens, position tables and the first blocks as they are; 0 freezes nothing."""
-    if blocks == 0:
-        return
-    backbone = model.backbone
-    backbone.patch_embed.requires_grad_(False)
-    for parameter in (backbone.pos_search, backbone.pos_template, backbone.tokens, backbone.pos_tokens):
-        parameter.requires_grad_(False)
-    for block in backbone.blocks[:blocks]:
-        block.requires_grad_(False)
+    for stage in model.backbone.parts:
+        if blocks <= 0:
+            return
+        stage.requires_grad_(False)
+        for block in stage.typed_blocks[blocks:]:
+            block.requires_grad_(True)
+        blocks -= stage.size.depth
 
 
 def build_stage(model: MixFormer, recipe: Recipe) -> BoxStage | ScoreStage:

@@ -1,4 +1,4 @@
-"""The box, its score and its trail drawn on a frame."""
+"""The box, its score, its trail and the target's pixels drawn on a frame."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import deque
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
@@ -27,12 +28,12 @@ class Annotator:
         self.sure = sure
         self._trail: deque[tuple[float, float]] = deque(maxlen=max(trail, 0))
 
-    def draw(self, image: Image, result: TrackResult) -> Image:
-        """A copy of RGB uint8 (H, W, 3) with the result on it."""
-        picture = PillowImage.fromarray(image)
+    def draw(self, image: Image, result: TrackResult, mask: NDArray[np.bool_] | None = None) -> Image:
+        """A copy of RGB uint8 (H, W, 3) with the result on it, and the pixels of a bool (H, W) mask tinted."""
+        color = _SURE if result.score is None or result.score >= self.sure else _UNSURE
+        picture = PillowImage.fromarray(image if mask is None else _tinted(image, mask, color))
         pen = ImageDraw.Draw(picture)
         width = max(2, round(min(image.shape[:2]) / 180))
-        color = _SURE if result.score is None or result.score >= self.sure else _UNSURE
         self._trail.append(result.box.center)
         if len(self._trail) > 1:
             pen.line(list(self._trail), fill=color, width=max(1, width // 2))
@@ -50,6 +51,13 @@ class Annotator:
         y = above if above >= 0 else min(max(result.box.y + result.box.h, 0), image.shape[0] - height)
         pen.rectangle((x, y, x + right + 8, y + height), fill=color)
         pen.text((x + 4, y + 1), text, fill=(0, 0, 0), font=font)
+
+
+def _tinted(image: Image, mask: NDArray[np.bool_], color: tuple[int, int, int]) -> Image:
+    """A copy with the mask's pixels halfway to a color."""
+    tinted = image.copy()
+    tinted[mask] = tinted[mask] // 2 + np.array(color, np.uint8) // 2
+    return tinted
 
 
 @lru_cache(maxsize=8)

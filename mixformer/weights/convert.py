@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from mixformer.config import ModelConfig
 from mixformer.errors import ConfigError, OutputError
 from mixformer.weights.files import write_together
-from mixformer.weights.official import to_official
+from mixformer.weights.official import to_mmtracking_names, to_official
 from mixformer.weights.registry import CONFIG_FILE, WEIGHTS_FILE
 from mixformer.weights.store import Weights, load_weights, save_weights
 
-TARGETS = ("mixformer", "official")
+TARGETS = ("mixformer", "official", "mmtracking")
 
 
 @dataclass(frozen=True)
@@ -35,16 +37,22 @@ class ConvertReport:
 
 
 def convert(
-    source: str | Path, out: str | Path, to: str = "mixformer", precision: str = "float32", *, heads: int | None = None
+    source: str | Path,
+    out: str | Path,
+    to: str = "mixformer",
+    precision: str = "float32",
+    *,
+    known: Mapping[str, Any] | None = None,
 ) -> ConvertReport:
     """Convert weights; no code in a checkpoint is executed.
 
     Args:
-        source: official `.pth.tar`, model folder, `.safetensors` file beside its `config.json`, or a variant's name.
-        out: folder to write for "mixformer", file (such as `model.pth.tar`) for "official".
-        to: "mixformer" or "official".
+        source: official `.pth.tar`, mmtracking `.pth`, model folder, `.safetensors` file beside its `config.json`, or a
+            variant's name.
+        out: folder to write for "mixformer", file (such as `model.pth.tar`) for the others.
+        to: "mixformer", "official" or "mmtracking".
         precision: "float32", "float16" or "int8" for a folder; official files are float32.
-        heads: attention heads of an official source, where it is not width / 64.
+        known: values of `ModelConfig` that the source does not tell; see `load_weights`.
 
     Raises:
         CheckpointError: if the source cannot be used; missing, unknown and mis-shaped entries are named.
@@ -52,15 +60,16 @@ def convert(
         OutputError: if the result cannot be written.
     """
     if to not in TARGETS:
-        raise ConfigError(f"can convert to {' or '.join(TARGETS)}, not to {to!r}")
-    if to == "official" and precision != "float32":
-        raise ConfigError(f"official files are float32; {precision!r} is for --to mixformer")
-    weights, out = load_weights(source, heads=heads), Path(out)
+        raise ConfigError(f"can convert to {', '.join(TARGETS)}, not to {to!r}")
+    if to != "mixformer" and precision != "float32":
+        raise ConfigError(f"files for {to} are float32; {precision!r} is for --to mixformer")
+    weights, out = load_weights(source, known=known), Path(out)
     if to == "mixformer":
         folder = save_weights(weights, out, precision=precision)
         files: tuple[Path, ...] = (folder / CONFIG_FILE, folder / WEIGHTS_FILE)
     else:
-        files = (write_official(weights, out),)
+        write: Callable[[Weights, Path], Path] = write_official if to == "official" else write_mmtracking
+        files = (write(weights, out),)
     return ConvertReport(weights.config, files, len(weights.state), sum(file.stat().st_size for file in files))
 
 
@@ -70,13 +79,11 @@ def write_official(weights: Weights, path: str | Path) -> Path:
     Raises:
         OutputError: if `path` is a folder or cannot be written.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; give a file name such as {path / (weights.config.name + '.pth.tar')}")
+    score = weights.config.score == "spm"
     content = {
         "epoch": 0,
         "actor_type": None,
-        "net_type": "MixFormer",
+        "net_type": "MixFormerOnlineScore" if score else "MixFormer",
         "net": to_official(weights.state, weights.config),
         "net_info": None,
         "constructor": None,
@@ -84,5 +91,22 @@ def write_official(weights: Weights, path: str | Path) -> Path:
         "stats": None,
         "settings": None,
     }
+    return _write(content, Path(path), weights.config.name)
+
+
+def write_mmtracking(weights: Weights, path: str | Path) -> Path:
+    """Write a checkpoint of mmtracking's MixCvT: the weights under `state_dict`.
+
+    Raises:
+        CheckpointError: if the network is no MixCvT with a plain corner head.
+        OutputError: if `path` is a folder or cannot be written.
+    """
+    content = {"meta": {}, "state_dict": to_mmtracking_names(weights.state, weights.config)}
+    return _write(content, Path(path), weights.config.name)
+
+
+def _write(content: dict[str, Any], path: Path, name: str) -> Path:
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; give a file name such as {path / (name + '.pth.tar')}")
     write_together({path: lambda place: torch.save(content, place)})
     return path

@@ -1,81 +1,248 @@
-"""Starts for training: pre-trained image models brought into our layout."""
+"""Starts for training: pre-trained image models, and backbones of our own, brought into our layout."""
 
 from __future__ import annotations
 
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from mixformer.errors import CheckpointError
+from mixformer.config import ModelConfig
+from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import MixFormer
 from mixformer.models.layers import resize_table
+from mixformer.models.stage import Stage
+from mixformer.weights.fit import require_fit
+from mixformer.weights.pretrained_names import LAYOUTS, Interpolation, file_name, part_of, why_left_out
+from mixformer.weights.pretrained_source import Source, open_source
 
-_BLOCK = {
-    "norm1.weight": "norm1.weight",
-    "norm1.bias": "norm1.bias",
-    "attn.proj.weight": "attention.output.dense.weight",
-    "attn.proj.bias": "attention.output.dense.bias",
-    "norm2.weight": "norm2.weight",
-    "norm2.bias": "norm2.bias",
-    "mlp.fc1.weight": "mlp.fc1.weight",
-    "mlp.fc1.bias": "mlp.fc1.bias",
-    "mlp.fc2.weight": "mlp.fc2.weight",
-    "mlp.fc2.bias": "mlp.fc2.bias",
-    "scale1": "layer_scale1.lambda1",
-    "scale2": "layer_scale2.lambda1",
-}
+Kind = Literal["auto", "cvt", "convmae", "mae", "deit3", "dinov2", "mixformer"]
+
+log = logging.getLogger(__name__)
+
+_TABLES = ("pos_search", "pos_template")
+_TOKENS = ("tokens", "pos_tokens")
 
 
-def load_dinov2(model: MixFormer, path: str | Path) -> None:
-    """Start the backbone from a DINOv2 ViT file (Hugging Face key names, safetensors), its first blocks.
+@dataclass(frozen=True)
+class PretrainedReport:
+    """What a start did.
 
-    Position tables are interpolated to the crops' grids (journal paper, position embeddings 1 and 2). The prediction
-    tokens start as the class token plus noise that tells them apart.
+    Attributes:
+        kind: of the file.
+        loaded: entry of the model -> what it was made from.
+        left_out: entry of the file -> why the model does not need it.
+        kept: entry of the backbone that keeps its initial values -> why.
+    """
+
+    kind: str
+    loaded: Mapping[str, str]
+    left_out: Mapping[str, str]
+    kept: Mapping[str, str]
+
+
+@dataclass
+class _Start:
+    """A start in the making: where it comes from, and the values found so far under the model's names."""
+
+    path: Path
+    config: ModelConfig
+    source: Source
+    interpolation: Interpolation
+    state: dict[str, Tensor] = field(default_factory=dict)
+    used: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """Of the file."""
+        return self.source.kind
+
+    def has(self, key: str) -> bool:
+        """True if the file holds this entry of the model under its own name."""
+        return file_name(self.kind, key, self.config) in self.source.tensors
+
+    def take(self, key: str, value: Tensor, names: tuple[str, ...], note: str = "") -> None:
+        """Give an entry of the model its value, which was made from entries of the file."""
+        self.state[key], self.used[key], self.notes[key] = value, names, note
+
+    def copy(self, key: str) -> None:
+        """Take an entry as it is; nothing happens if the file lacks it."""
+        name = file_name(self.kind, key, self.config)
+        if name in self.source.tensors:
+            self.take(key, self.source.tensors[name].float(), (name,))
+
+    def origin(self, names: tuple[str, ...]) -> str:
+        """Entries as the file itself calls them."""
+        return ", ".join(part for name in names for part in self.source.origins[name])
+
+
+def load_pretrained(
+    model: MixFormer, path: str | Path, kind: Kind = "auto", *, interpolation: Interpolation | None = None
+) -> PretrainedReport:
+    """Start the backbone from a file of weights (see docs/pretrained.md for what fits what); heads are not touched.
+
+    Every entry of the backbone must be found but those that no such file has: prediction tokens start as the class
+    token plus noise that tells them apart where there is one, and fixed sin-cos tables stay. Position tables
+    "frozen" and "learned" are interpolated to the grids of search region and template (journal paper, 3.3). A model
+    with fewer blocks than the file takes the first ones.
+
+    Args:
+        model: network to start; left as it was after an error.
+        path: `.safetensors`, `.pth` (nothing in it is executed) or one of our model folders.
+        kind: of the file; "auto" tells it from the names in it.
+        interpolation: of position tables; None takes the kind's: antialiased "bicubic" for "dinov2", plain "bilinear"
+            as in the journal paper for all others.
 
     Raises:
-        CheckpointError: if the file is unreadable, or its width, patch size or depth do not fit the model.
+        CheckpointError: if the file cannot be read or does not fit, naming what is missing or of another shape.
+        ConfigError: for an unknown kind.
     """
-    try:
-        source = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"cannot read DINOv2 weights from {path}: {error}") from error
-    config, state = model.config, {}
-    try:
-        state["patch_embed.weight"] = source["embeddings.patch_embeddings.projection.weight"]
-        state["patch_embed.bias"] = source["embeddings.patch_embeddings.projection.bias"]
-        table, class_position = _positions(source)
-        state["pos_search"] = resize_table(table, config.search_grid)
-        state["pos_template"] = resize_table(table, config.template_grid)
-        start = source["embeddings.cls_token"] + class_position
-        for index in range(config.depth):
-            state |= _block(source, index)
-    except KeyError as error:
+    if kind != "auto" and kind not in LAYOUTS:
+        raise ConfigError(f"unknown kind of start {kind!r}; known: auto, {', '.join(LAYOUTS)}")
+    source = open_source(Path(path), kind)
+    start = _Start(Path(path), model.config, source, interpolation or LAYOUTS[source.kind].interpolation)
+    _require_family(start)
+    _require_parts(start)
+    for index, stage in enumerate(model.backbone.parts):
+        _start_stage(start, stage, index)
+    initial = {f"backbone.{key}": value for key, value in model.backbone.state_dict().items()}
+    expected = {key: tuple(value.shape) for key, value in initial.items() if key not in start.kept}
+    require_fit(start.state, expected, f"{path}, as a start of kind {start.kind!r},")
+    left_out = _left_out(start)
+    complete = initial | start.state
+    model.backbone.load_state_dict({key.removeprefix("backbone."): value for key, value in complete.items()})
+    loaded = {key: start.origin(names) + start.notes[key] for key, names in start.used.items()}
+    log.info(
+        "%s: %s, %d entries loaded, %d left out, %d kept", path, start.kind, len(loaded), len(left_out), len(start.kept)
+    )
+    return PretrainedReport(start.kind, loaded, left_out, start.kept)
+
+
+def _require_family(start: _Start) -> None:
+    config, layout = start.config, LAYOUTS[start.kind]
+    if layout.backbone not in ("", config.backbone):
         raise CheckpointError(
-            f"{path} lacks {error}; is it a DINOv2 file with at least {config.depth} blocks?"
-        ) from error
-    state["tokens"] = start + torch.randn(1, config.prediction_tokens, start.shape[-1]) * start.std()
-    state["pos_tokens"] = torch.zeros_like(model.backbone.pos_tokens)
-    try:
-        model.backbone.load_state_dict(state)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} does not fit {config.name}: {error}") from error
+            f"{start.path} is a file of kind {start.kind!r}, which fits backbone {layout.backbone!r}; "
+            f"{config.name} has {config.backbone!r}"
+        )
+    if config.decoder_depth and not layout.decoder:
+        raise CheckpointError(
+            f"{config.name} has {config.decoder_depth} decoder blocks, which only MAE files hold; {start.path} is of "
+            f"kind {start.kind!r}"
+        )
 
 
-def _positions(source: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Position tables of the patches (1, n * n, C) and of the class token (1, 1, C): one tensor or two in the file."""
-    if "embeddings.position_embeddings" in source:
-        table = source["embeddings.position_embeddings"]
-        return table[:, 1:], table[:, :1]
-    return source["embeddings.patch_position_embeddings"], source["embeddings.class_position_embedding"]
+def _require_parts(start: _Start) -> None:
+    """Enough blocks in every stage, and LayerScale in both or neither."""
+    for index, stage in enumerate(start.config.stages):
+        prefix, depth = _prefix(start.config, index), 0
+        while start.has(f"{prefix}blocks.{depth}.norm1.weight"):
+            depth += 1
+        if depth < stage.depth:
+            decoder = start.config.decoder_depth and index == len(start.config.stages) - 1
+            what = "decoder (MAE's files with it end in _full.pth)" if decoder else f"stage {index + 1}"
+            raise CheckpointError(
+                f"{start.path} has {depth} blocks for the {stage.depth} that {start.config.name} has in {what}"
+            )
+    scaled = any(name.endswith((".ls1.gamma", ".gamma_1", ".scale1")) for name in start.source.tensors)
+    if scaled != start.config.layer_scale:
+        has = "has LayerScale" if scaled else "has no LayerScale"
+        raise CheckpointError(
+            f"{start.path} {has}, {start.config.name} differs: set layer_scale={scaled} in the model's configuration"
+        )
 
 
-def _block(source: dict[str, Tensor], index: int) -> dict[str, Tensor]:
-    theirs, ours = f"encoder.layer.{index}.", f"blocks.{index}."
-    found = {ours + new: source[theirs + old] for new, old in _BLOCK.items()}
-    for kind in ("weight", "bias"):
-        parts = [source[f"{theirs}attention.attention.{part}.{kind}"] for part in ("query", "key", "value")]
-        found[f"{ours}attn.qkv.{kind}"] = torch.cat(parts)
-    return found
+def _prefix(config: ModelConfig, index: int) -> str:
+    return f"backbone.stages.{index}." if len(config.stages) > 1 else "backbone."
+
+
+def _start_stage(start: _Start, stage: Stage, index: int) -> None:
+    prefix = _prefix(start.config, index)
+    for key in stage.state_dict():
+        if key not in (*_TABLES, *_TOKENS):
+            start.copy(prefix + key)
+    if stage.pos_search is not None:
+        _start_tables(start, stage, index)
+    if stage.token_count:
+        _start_tokens(start, stage, prefix)
+
+
+def _start_tables(start: _Start, stage: Stage, index: int) -> None:
+    """Both tables from the file's one, or from its own two; a missing one is noticed with the other entries."""
+    prefix = _prefix(start.config, index)
+    if start.config.position == "sincos":
+        start.kept |= dict.fromkeys((prefix + key for key in _TABLES), "fixed sin-cos table")
+        return
+    tables = LAYOUTS[start.kind].tables
+    for key, grid in zip(_TABLES, (stage.size.search_grid, stage.size.template_grid), strict=True):
+        name = tables[index] if tables else file_name(start.kind, prefix + key, start.config)
+        if name in start.source.tensors:
+            table, _ = _split_table(start, name)
+            note = f", {start.interpolation} to {grid} x {grid}" if table.shape[1] != grid**2 else ""
+            start.take(prefix + key, resize_table(table, grid, start.interpolation), (name,), note)
+
+
+def _split_table(start: _Start, name: str) -> tuple[Tensor, Tensor | None]:
+    """A position table (1, n * n, C), and what stands before it for the class token (1, 1, C), if anything."""
+    table = start.source.tensors[name].float()
+    for extra in (0, 1):
+        if table.dim() == 3 and len(table) == 1 and table.shape[1] > extra:
+            count = table.shape[1] - extra
+            if math.isqrt(count) ** 2 == count:
+                return table[:, extra:], table[:, :1] if extra else None
+    raise CheckpointError(
+        f"{name} in {start.path} has shape {tuple(table.shape)}, which is no square grid with or without a class token"
+    )
+
+
+def _start_tokens(start: _Start, stage: Stage, prefix: str) -> None:
+    """The class token plus noise that tells the tokens apart; from a backbone of our own its tokens, if as many."""
+    keys = [prefix + key for key in _TOKENS]
+    found = start.source.tensors
+    if start.kind == "mixformer":
+        ours = found.get(file_name(start.kind, keys[0], start.config))
+        if ours is not None and ours.shape == stage.tokens.shape:
+            for key in keys:
+                start.copy(key)
+            return
+        start.kept |= dict.fromkeys(keys, "the file has no prediction tokens, or another number of them")
+        return
+    name = LAYOUTS[start.kind].class_token
+    if start.config.decoder_depth or name not in found:
+        start.kept |= dict.fromkeys(keys, "the file has no class token of this width")
+        return
+    token, used = found[name].float(), [name]
+    for table in LAYOUTS[start.kind].tables[:1]:
+        _, position = _split_table(start, table) if table in found else (None, None)
+        if position is not None and position.shape != token.shape:
+            raise CheckpointError(f"{name} and {table} in {start.path} differ in width; the file is damaged")
+        if position is not None:
+            token, used = token + position, [name, table]
+    noise = torch.randn(1, stage.token_count, token.shape[-1]) * token.std()
+    start.take(keys[0], token + noise, tuple(used), " plus noise")
+    start.take(keys[1], torch.zeros_like(stage.pos_tokens), (), "zeros")
+
+
+def _left_out(start: _Start) -> dict[str, str]:
+    """Entries of the file that the model does not need, and why.
+
+    Raises:
+        CheckpointError: if one belongs to a block or an embedding that was loaded, whose function it would change.
+    """
+    used = {name for names in start.used.values() for name in names}
+    parts = {part_of(name) for name in used} - {None}
+    rest = [name for name in start.source.tensors if name not in used]
+    surplus = [start.origin((name,)) for name in rest if part_of(name) in parts]
+    if surplus:
+        raise CheckpointError(
+            f"{start.path} is of another architecture than {start.config.name}, which has no place for "
+            f"{', '.join(surplus[:8])}"
+        )
+    return {origin: why_left_out(name) for name in rest for origin in start.source.origins[name]}

@@ -14,14 +14,21 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 
 _SHIPPED = Path(__file__).parent / "shipped"
-_ZOO = "https://github.com/MCG-NJU/MixFormerV2"
+_ZOOS = {"mixformerv2": "https://github.com/MCG-NJU/MixFormerV2", "mix": "https://github.com/MCG-NJU/MixFormer"}
 _OFFICIAL_FILES = {
+    "mixcvt": "mixformer_cvt_online_22k.pth.tar",
+    "mixcvt_l": "mixformer_cvtL_online_22k.pth.tar",
+    "mixvit": "mixformer_vit_base_online.pth.tar",
+    "mixvit_l": "mixformer_vit_large_online.pth.tar",
+    "mixvit_convmae": "mixformer_convmae_base_online.pth.tar",
+    "mixvit_l_convmae": "mixformer_convmae_large_online.pth.tar",
     "mixformerv2_b": "mixformerv2_base.pth.tar",
     "mixformerv2_s": "mixformerv2_small.pth.tar",
     "mixformerv2_d12": "MixFormer2-288-12-ep0500.pth.tar",
 }
 _OFFICIAL_LICENCE = "MIT (official release, not included)"
 _OWN_LICENCE = "see MODEL_CARD.md beside the weights"
+_UNRELEASED = "no weights are published; yours when you train them"
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ def list_models() -> list[ModelInfo]:
             parameters=parameter_count(config),
             flops=locate_flops(config),
             available=shipped_folder(name) is not None,
-            licence=_OFFICIAL_LICENCE if name in _OFFICIAL_FILES else _OWN_LICENCE,
+            licence=_licence(name),
             source=SOURCES[name],
             config=config,
         )
@@ -91,11 +98,23 @@ def find_weights(name_or_path: str | Path) -> Path:
     raise CheckpointError(f"no model, folder or file named {name!r}; named models: {', '.join(MODELS)}")
 
 
+def _licence(name: str) -> str:
+    if name in _OFFICIAL_FILES:
+        return _OFFICIAL_LICENCE
+    return _UNRELEASED if name.endswith("_stage1") else _OWN_LICENCE
+
+
 def _explain_missing(name: str) -> Path:
+    if name.endswith("_stage1"):
+        raise CheckpointError(
+            f"{name} is the first training stage of {name.removesuffix('_stage1')}; its weights were never published. "
+            "Give a checkpoint of your own training"
+        )
     if name not in _OFFICIAL_FILES:
         raise CheckpointError(f"the weights of {name} are missing from this installation; install the package again")
     file = _OFFICIAL_FILES[name]
+    zoo = next(url for start, url in _ZOOS.items() if name.startswith(start))
     raise CheckpointError(
-        f"the official weights of {name} are not included. Download {file} from the model zoo of {_ZOO}, run "
+        f"the official weights of {name} are not included. Download {file} from the model zoo of {zoo}, run "
         f"`mixformer convert {file} --out {name}`, and give that folder as the model"
     )

@@ -16,10 +16,11 @@ from torch import Tensor
 from mixformer.config import ModelConfig, TrackerConfig
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import MixFormer, build_model
-from mixformer.variants import tracker_config
+from mixformer.presets import tracker_config
 from mixformer.weights.files import write_together
 from mixformer.weights.fit import model_shapes, require_fit
-from mixformer.weights.official import from_official, infer_config
+from mixformer.weights.infer import infer_config
+from mixformer.weights.official import as_official, from_official
 from mixformer.weights.quantise import compress, expand
 from mixformer.weights.registry import CONFIG_FILE, WEIGHTS_FILE, ModelInfo, find_weights, list_models
 from mixformer.weights.unpickle import read_checkpoint
@@ -98,7 +99,7 @@ def load_model(
 
     Args:
         name_or_path: a variant whose weights come with the package, a model folder, a `.safetensors` file beside a
-            `config.json`, or an official `.pth.tar` (converted in memory; nothing in it is executed).
+            `config.json`, or an official or mmtracking checkpoint (converted in memory; nothing in it is executed).
         device: where to put it.
         dtype: of its weights.
 
@@ -112,12 +113,13 @@ def load_model(
     return model.to(device=device, dtype=dtype).eval()
 
 
-def load_weights(name_or_path: str | Path, *, heads: int | None = None) -> Weights:
+def load_weights(name_or_path: str | Path, *, known: Mapping[str, Any] | None = None) -> Weights:
     """Sizes and weights of what `load_model` would build.
 
     Args:
         name_or_path: as in `load_model`.
-        heads: attention heads of an official file, where it is not width / 64.
+        known: values of `ModelConfig` that an official file does not tell, where they are not the usual ones:
+            `heads` (width / 64), `search_size` and `template_size` of a MixCvT (320, 128), its `activation`.
 
     Raises:
         CheckpointError: if nothing fitting is found, or the file is damaged or of another model.
@@ -128,9 +130,9 @@ def load_weights(name_or_path: str | Path, *, heads: int | None = None) -> Weigh
         return _load_ours(path / WEIGHTS_FILE)
     if path.suffix == ".safetensors":
         return _load_ours(path)
-    state = read_checkpoint(path)
+    state = as_official(read_checkpoint(path))
     try:
-        config = infer_config(state, heads)
+        config = infer_config(state, known)
         return Weights(config, _floats(from_official(state, config)))
     except (CheckpointError, ConfigError) as error:
         raise CheckpointError(f"cannot use {path}: {error}") from error

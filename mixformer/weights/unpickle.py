@@ -23,6 +23,8 @@ from mixformer.errors import CheckpointError
 
 _ZIP = b"PK\x03\x04"
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+# Where training code puts a state dict: the official trackers; MAE, DeiT and others; mmtracking and others.
+_ENTRIES = ("net", "model", "state_dict")
 _BROKEN = (
     pickle.UnpicklingError, EOFError, LookupError, ValueError, AttributeError, TypeError, ArithmeticError, MemoryError,
     struct.error, RuntimeError, OSError, zipfile.BadZipFile,
@@ -151,7 +153,7 @@ class _SafeUnpickler(pickle.Unpickler):
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
-    """The weights in a file of `torch.save`: its entry `net`, or the whole content if that is a state dict.
+    """The weights in a file of `torch.save`: its entry `net`, `model` or `state_dict`, or the whole content.
 
     Returns:
         Name -> tensor on the CPU, in the file's types.
@@ -220,13 +222,15 @@ def _read_legacy(file: IO[bytes], path: Path) -> dict[str, Tensor]:
 
 def _tensors(content: Any, path: Path, read: Callable[[_Storage], bytes]) -> dict[str, Tensor]:
     """Pick the weights out of what was unpickled, and read only their storages."""
-    weights = content["net"] if isinstance(content, dict) and "net" in content else content
+    entries = [content[name] for name in _ENTRIES if isinstance(content, dict) and name in content]
+    weights = entries[0] if entries else content
+    known = " or ".join(repr(name) for name in _ENTRIES)
     if not isinstance(weights, dict) or not weights:
-        raise CheckpointError(f"{path} holds no weights: expected a dictionary of tensors, or one under 'net'")
+        raise CheckpointError(f"{path} holds no weights: expected a dictionary of tensors, or one under {known}")
     wrong = [str(key) for key, value in weights.items() if not (isinstance(key, str) and isinstance(value, _Record))]
     if wrong:
         raise CheckpointError(
-            f"{path} is not a state dict: {', '.join(wrong[:8])} are no tensors, and there is no 'net'"
+            f"{path} is not a state dict: {', '.join(wrong[:8])} are no tensors, and there is none under {known}"
         )
     loaded: dict[_Storage, Tensor] = {}
     for record in weights.values():

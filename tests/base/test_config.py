@@ -1,34 +1,68 @@
 """Configurations refuse what cannot be built; published settings are found by name."""
 
+import json
+
 import pytest
 
-from mixformer.config import ModelConfig, TrackerConfig
+from mixformer.config import ModelConfig, StageSize, TrackerConfig
 from mixformer.errors import ConfigError
-from mixformer.variants import DEFAULT_MODEL, MODELS, PRESETS, SOURCES, model_config, tracker_config
+from mixformer.presets import PRESETS
+from mixformer.variants import DEFAULT_MODEL, MODELS, SOURCES, model_config
+
+BAD_MODELS = [
+    ("mixformerv2_b", {"attention": "causal"}, "unknown attention 'causal'; known: asymmetric, symmetric"),
+    ("mixformerv2_b", {"backbone": "resnet"}, "unknown backbone 'resnet'; known: vit, convmae, cvt"),
+    ("mixformerv2_b", {"activation": "relu"}, "unknown activation 'relu'; known: gelu, quick_gelu"),
+    ("mixformerv2_b", {"position": "rotary"}, "unknown position 'rotary'"),
+    ("mixformerv2_b", {"head": "anchor"}, "unknown head 'anchor'; known: token, query, corner, pyramid"),
+    ("mixformerv2_b", {"score": "magic"}, "unknown score 'magic'"),
+    ("mixformerv2_b", {"frozen_norms": "head"}, "unknown frozen_norms 'head'; known: none, backbone, all"),
+    ("mixformerv2_b", {"depth": 0}, "depth must be a whole number above 0, not 0"),
+    ("mixformerv2_b", {"depth": 1.5}, "depth must be a whole number above 0, not 1.5"),
+    ("mixformerv2_b", {"dim": -768}, "dim must be a whole number"),
+    ("mixformerv2_b", {"heads": 0}, "heads must be a whole number"),
+    ("mixformerv2_b", {"patch_size": 0}, "patch_size must be a whole number"),
+    ("mixformerv2_b", {"search_size": 0}, "search_size must be a whole number"),
+    ("mixformerv2_b", {"template_size": 0}, "template_size must be a whole number"),
+    ("mixformerv2_b", {"bins": 0}, "bins must be a whole number"),
+    ("mixformerv2_b", {"search_size": 290}, "search_size 290 is not a multiple of patch_size 16"),
+    ("mixformerv2_b", {"template_size": 100}, "template_size 100 is not a multiple of patch_size 16"),
+    ("mixformerv2_b", {"mlp_ratio": 0}, "mlp_ratio must be above 0"),
+    ("mixformerv2_b", {"drop_path": 1.0}, r"drop_path must be in \[0, 1\)"),
+    ("mixformerv2_b", {"drop_path": -0.1}, "drop_path"),
+    ("mixformerv2_b", {"decoder_depth": -1}, "decoder_depth must be a whole number, 0 or more, not -1"),
+    ("mixformerv2_b", {"decoder_depth": 0.5}, "decoder_depth must be a whole number"),
+    ("mixvit", {"decoder_depth": 1, "decoder_heads": 0}, "decoder_heads must be a whole number above 0"),
+    ("mixvit", {"decoder_depth": 1, "decoder_heads": 3}, "heads 3 does not divide dim 512"),
+    ("mixvit", {"decoder_depth": 1, "decoder_dim": 30, "decoder_heads": 5}, "dim 30 must be a multiple of 4"),
+    ("mixformerv2_b", {"heads": 5}, "heads 5 does not divide dim 768"),
+    ("mixformerv2_b", {"dim": 770, "heads": 10}, "dim 770 must be a multiple of 4"),
+    ("mixformerv2_b", {"early_depths": (1,)}, "early_depths and early_dims differ in length"),
+    ("mixcvt", {"early_depths": (1, 0)}, r"early_depths must be a whole number above 0, not \(1, 0\)"),
+    ("mixcvt", {"early_heads": (0, 3)}, "early_heads must be a whole number above 0"),
+    ("mixvit_convmae", {"early_dims": (0, 384)}, "early_dims must be a whole number above 0"),
+    ("mixcvt", {"early_dims": (64, 190)}, "heads 3 does not divide dim 190"),
+    ("mixcvt", {"early_heads": (1,)}, "backbone 'cvt' needs 2 early_heads"),
+    ("mixvit_convmae", {"early_heads": (1, 3)}, "backbone 'convmae' needs 0 early_heads"),
+    ("mixvit", {"backbone": "convmae"}, "backbone 'convmae' with 0 early stages"),
+    ("mixvit_convmae", {"backbone": "vit"}, "backbone 'vit' with 2 early stages"),
+    ("mixcvt", {"patch_size": 32}, "2 early stages need patch_size 16"),
+    ("mixvit", {"position": "none"}, 'position "none" is for backbone "cvt", and only it'),
+    ("mixcvt", {"position": "sincos"}, 'position "none" is for backbone "cvt", and only it'),
+    ("mixformerv2_b", {"prediction_tokens": 2}, "head 'token' needs prediction_tokens 1 or 4"),
+    ("mixformerv2_b", {"prediction_tokens": 0}, "head 'token' needs prediction_tokens 1 or 4"),
+    ("mixformerv2_b", {"head": "query"}, "head 'query' needs prediction_tokens 1"),
+    ("mixformerv2_b", {"head": "corner"}, "head 'corner' needs prediction_tokens 0"),
+    ("mixvit", {"prediction_tokens": 1}, "head 'pyramid' needs prediction_tokens 0"),
+    ("mixvit", {"score": "token"}, "score 'token' needs prediction tokens"),
+    ("mixvit", {"score": "token_mean"}, "score 'token_mean' needs prediction tokens"),
+]
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"depth": 0},
-        {"depth": 1.5},
-        {"heads": 5},
-        {"dim": 770},
-        {"search_size": 290},
-        {"template_size": 100},
-        {"mlp_ratio": 0},
-        {"position": "rotary"},
-        {"head": "query"},
-        {"score": "magic"},
-        {"head": "corner"},
-        {"head": "corner", "prediction_tokens": 0},
-        {"prediction_tokens": 0},
-        {"drop_path": 1.0},
-    ],
-)
-def test_impossible_models(changes):
-    with pytest.raises(ConfigError, match="ModelConfig"):
-        model_config("mixformerv2_b").replace(**changes)
+@pytest.mark.parametrize(("name", "changes", "message"), BAD_MODELS)
+def test_impossible_models(name, changes, message):
+    with pytest.raises(ConfigError, match=f"ModelConfig: .*{message}"):
+        model_config(name).replace(**changes)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +75,7 @@ def test_impossible_models(changes):
         {"score_threshold": 1.1},
         {"score_decay": 0},
         {"margin": 0},
+        {"update": "always"},
     ],
 )
 def test_impossible_rules(changes):
@@ -52,6 +87,40 @@ def test_impossible_rules(changes):
 def test_files_keep_everything(config, tmp_path):
     config.to_file(tmp_path / "config.json")
     assert type(config).from_file(tmp_path / "config.json") == config
+
+
+@pytest.mark.parametrize("config", MODELS.values(), ids=MODELS.keys())
+def test_dictionaries_keep_everything(config):
+    values = config.to_dict()
+    assert ModelConfig.from_dict(values) == config
+    listed = json.loads(json.dumps(values))
+    assert isinstance(listed["early_dims"], list)
+    again = ModelConfig.from_dict(listed)
+    assert again == config
+    assert hash(again) == hash(config)
+    for name in ("early_depths", "early_dims", "early_heads", "mean", "std"):
+        assert isinstance(getattr(again, name), tuple)
+
+
+def test_stages_of_mixcvt():
+    config = model_config("mixcvt")
+    assert config.stages == (
+        StageSize(depth=1, dim=64, heads=1, search_grid=80, template_grid=32),
+        StageSize(depth=4, dim=192, heads=3, search_grid=40, template_grid=16),
+        StageSize(depth=16, dim=384, heads=6, search_grid=20, template_grid=8),
+    )
+    assert (config.mixing_depth, config.final_dim, config.mlp_dim, config.dense) == (21, 384, 1536, True)
+    large = model_config("mixcvt_l")
+    assert [stage[:3] for stage in large.stages] == [(2, 192, 3), (2, 768, 12), (12, 1024, 16)]
+    assert large.stages[0][3:] == (80, 32)
+
+
+def test_stages_of_the_others():
+    assert model_config("mixvit").stages == (StageSize(12, 768, 12, 18, 8),)
+    assert model_config("mixvit_l_convmae").stages == (StageSize(20, 1024, 16, 24, 12),)
+    longer = model_config("mixvit").replace(decoder_depth=2)
+    assert longer.stages == (StageSize(12, 768, 12, 18, 8), StageSize(2, 512, 16, 18, 8))
+    assert (longer.mixing_depth, longer.final_dim) == (14, 512)
 
 
 def test_bad_files(tmp_path):
@@ -68,30 +137,8 @@ def test_the_table_is_whole():
     assert set(SOURCES) == set(MODELS)
     assert all(name == config.name for name, config in MODELS.items())
     assert DEFAULT_MODEL in MODELS
-    assert len({(p.model, p.benchmark) for p in PRESETS}) == len(PRESETS)
-
-
-@pytest.mark.parametrize(
-    ("model", "benchmark", "factor", "interval", "templates"),
-    [
-        ("mixformerv2_b", "LaSOT", 5.0, 200, 1),
-        ("mixformerv2_b", "got10k", 5.0, 10, 1),
-        ("mixformerv2_s", "lasot", 4.4, 200, 1),
-        ("mixformerv2_s", "trackingnet", 4.55, 25, 1),
-        ("mixformerv2_s", "got10k", 4.55, 15, 1),
-        ("mixformerv2_s", "vot2022stb", 4.5, 10, 3),
-        ("mixformerv2_b", "tnl2k", 4.5, 200, 3),
-    ],
-)
-def test_published_settings(model, benchmark, factor, interval, templates):
-    found = tracker_config(model, benchmark)
-    assert (found.search_factor, found.update_interval, found.online_templates) == (factor, interval, templates)
-    assert found.score_threshold == 0.5
 
 
 def test_unknown_names_list_the_known_ones():
-    with pytest.raises(ConfigError, match=r"no preset 'davis' for mixformerv2_b.*lasot"):
-        tracker_config("mixformerv2_b", "davis")
     with pytest.raises(ConfigError, match="mixformerv2_s"):
         model_config("mixformerv3")
-    assert tracker_config("anything else") == TrackerConfig()

@@ -1,19 +1,28 @@
 """Heads and position tables."""
 
+import copy
+from typing import Any
+
 import pytest
 import torch
+from family import small
 
+from mixformer.boxes import xyxy_to_cxcywh
 from mixformer.config import ModelConfig
 from mixformer.errors import ConfigError
-from mixformer.models.corner import build_corner_head, log_marginals
-from mixformer.models.heads import TokenHead, TokenScore, soft_argmax
-from mixformer.models.layers import resize_table, sincos_table
+from mixformer.models.build import build_box_head
+from mixformer.models.corner import CornerHead, log_marginals
+from mixformer.models.heads import QueryHead, SingleTokenHead, TokenHead
+from mixformer.models.layers import resize_table, sincos_table, soft_argmax
 
 
 def corner_config(head: str, head_dim: int = 16) -> ModelConfig:
-    return ModelConfig(
-        "dense", depth=1, dim=12, heads=1, head=head, prediction_tokens=0, score="none", head_dim=head_dim  # type: ignore[arg-type]
-    )  # fmt: skip
+    return small(dim=12, head=head, prediction_tokens=0, score="none", head_dim=head_dim)
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
 
 
 def test_soft_argmax_of_a_certain_bin_is_its_left_edge() -> None:
@@ -36,16 +45,9 @@ def test_token_head_maps_tokens_to_edges() -> None:
     torch.testing.assert_close(logits.mean(-1), torch.zeros(2, 4), rtol=0, atol=1e-5)  # layer norm on the logits
 
 
-def test_token_score_is_the_mean_of_token_scores() -> None:
-    head = TokenScore(8)
-    tokens = torch.randn(2, 4, 8)
-    single = torch.stack([head(tokens[:, i : i + 1]) for i in range(4)])
-    torch.testing.assert_close(head(tokens), single.mean(0))
-
-
 @pytest.mark.parametrize(("head", "factor"), [("corner", 1), ("pyramid", 4)])
 def test_corner_heads_expect_the_position_under_their_map(head: str, factor: int) -> None:
-    module = build_corner_head(corner_config(head)).eval()
+    module = build_box_head(corner_config(head)).eval()
     corners, logits = module(torch.randn(3, 12, 6, 6))
     side = 6 * factor
     assert logits.shape == (3, 2, side * side)
@@ -57,7 +59,7 @@ def test_corner_heads_expect_the_position_under_their_map(head: str, factor: int
 
 
 def test_corner_towers_are_two() -> None:
-    module = build_corner_head(corner_config("corner")).eval()
+    module = build_box_head(corner_config("corner", 64)).eval()
     x = torch.randn(1, 12, 6, 6)
     before = module(x)[1]
     with torch.no_grad():
@@ -78,9 +80,77 @@ def test_log_marginals_sum_a_map_over_rows_and_columns() -> None:
 def test_impossible_corner_heads_are_refused() -> None:
     for width in (0, 4, 12):
         with pytest.raises(ConfigError, match="multiple of 8"):
-            build_corner_head(corner_config("pyramid", width))
-    with pytest.raises(ConfigError, match="not a corner head"):
-        build_corner_head(ModelConfig("token", depth=1))
+            build_box_head(corner_config("pyramid", width))
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({}, TokenHead),
+        ({"prediction_tokens": 1}, SingleTokenHead),
+        ({"prediction_tokens": 1, "head": "query"}, QueryHead),
+        ({"prediction_tokens": 0, "head": "corner", "score": "none"}, CornerHead),
+        ({"prediction_tokens": 0, "head": "pyramid", "score": "spm"}, CornerHead),
+    ],
+)
+def test_every_head_is_built_at_the_width_of_the_tokens(changes: dict[str, Any], kind: type) -> None:
+    for decoder, width in ((0, 24), (1, 16)):
+        config = small(**changes, decoder_depth=decoder, decoder_dim=16, decoder_heads=2)
+        head = build_box_head(config)
+        assert type(head) is kind
+        assert next(head.parameters()).shape[1] == width == config.final_dim
+
+
+def test_single_token_head_is_four_heads() -> None:
+    head = SingleTokenHead(8, 20)
+    tokens = torch.randn(2, 1, 8)
+    corners, logits = head(tokens)
+    assert logits.shape == (2, 4, 20)
+    left, right, top, bottom = soft_argmax(logits).unbind(1)
+    torch.testing.assert_close(corners, torch.stack([left, top, right, bottom], 1))
+    for edge, place in enumerate((0, 2, 1, 3)):  # edges left, right, top, bottom; corners left, top, right, bottom
+        other = copy.deepcopy(head)
+        with torch.no_grad():
+            other.edges[edge].bins.weight.mul_(-1)
+        changed_corners, changed_logits = other(tokens)
+        assert [i for i in range(4) if not torch.equal(logits[:, i], changed_logits[:, i])] == [edge]
+        assert [i for i in range(4) if not torch.equal(corners[:, i], changed_corners[:, i])] == [place]
+
+
+def test_single_token_head_with_equal_parts_is_the_shared_one() -> None:
+    shared, single = TokenHead(8, 20), SingleTokenHead(8, 20)
+    for edge in single.edges:
+        edge.load_state_dict(shared.state_dict())
+    token = torch.randn(2, 1, 8)
+    torch.testing.assert_close(single(token)[1], shared(token.expand(-1, 4, -1))[1])
+
+
+def test_query_head_is_three_layers_and_a_sigmoid() -> None:
+    head = QueryHead(8).double()
+    token = torch.randn(5, 1, 8, dtype=torch.float64)
+    corners, logits = head(token)
+    assert logits is None
+    assert len(head.layers) == 3
+    x = token[:, 0]
+    for layer in head.layers:
+        x = x @ layer.weight.T + layer.bias
+        if layer is not head.layers[-1]:
+            x = x.clamp(min=0)
+    torch.testing.assert_close(xyxy_to_cxcywh(corners), 1 / (1 + (-x).exp()), rtol=0, atol=1e-14)
+
+
+def test_query_boxes_always_have_a_size() -> None:
+    head = QueryHead(8)
+    boxes = xyxy_to_cxcywh(head(20 * torch.randn(1000, 1, 8))[0])
+    assert ((boxes > 0) & (boxes < 1)).all()
+
+
+@pytest.mark.parametrize("kind", [TokenHead, SingleTokenHead, QueryHead])
+def test_boxes_are_never_in_half_precision_and_never_lose_double(kind: Any) -> None:
+    head = kind(8) if kind is QueryHead else kind(8, 20)
+    tokens = torch.randn(2, 4 if isinstance(head, TokenHead) else 1, 8)
+    for dtype, expected in ((torch.bfloat16, torch.float32), (torch.float32, torch.float32), (torch.float64,) * 2):
+        assert copy.deepcopy(head).to(dtype)(tokens.to(dtype))[0].dtype == expected
 
 
 def test_sincos_table_begins_with_the_column() -> None:

@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from rebuild import State, input_image, rebuild_state
-from torch import Tensor
+from torch import Tensor, nn
 
+from mixformer.boxes import cxcywh_to_xyxy
 from mixformer.models import Memory, MixFormer, Prediction
+from mixformer.models.layers import maps_of
+from mixformer.models.roi import precise_roi_pool
 
 BOX_TOLERANCE = 1e-5  # boxes, probabilities and score logits, absolute
 FEATURE_TOLERANCE = 1e-4  # features and logits, in units of their standard deviation
@@ -48,13 +51,20 @@ def run_reference(model: MixFormer, description: dict[str, Any], runs: list[str]
         templates = torch.stack([images[name][:batch] for name in names], 1).to(dtype)
         search = images["input/search"][:batch].to(dtype)
         scales = _scales(model, description, run, batch)
-        with torch.no_grad(), _Recorder(model) as recorder:
+        with torch.no_grad(), Recorder(model) as recorder:
             memory = model.remember(templates, scales, keep_features=True)
-            prediction = model.locate(search, memory, scales, keep_features=True)
-            taps = _patch_taps(model, templates, search) | _block_taps(memory, prediction, run) | recorder.taps
+            regions = _regions(description, batch, dtype)
+            prediction = model.locate(search, memory, scales, regions=regions, keep_features=True)
+        taps = recorder.official(batch) | _block_taps(model, memory, prediction, run)
+        with torch.no_grad():
             if model.config.head == "token":
                 taps |= _token_head_taps(model, prediction)
-            results |= {f"{run}/{key}": value.numpy() for key, value in _outputs(model, prediction).items()}
+            outputs = _outputs(model, prediction) | {"template_feat_slice": _template_slice(model, memory)}
+            if model.config.score == "spm":
+                outputs["pred_scores_gt_roi"] = prediction.scores
+                outputs["pred_scores_own_roi"] = model.locate(search, memory, scales).scores
+                taps["score.prroipool"] = _pooled(model, prediction, regions)
+        results |= {f"{run}/{key}": value.numpy() for key, value in outputs.items()}
         whole |= {f"tap/{run}/{key}": value.numpy() for key, value in taps.items()}
     return results, whole
 
@@ -75,16 +85,18 @@ def pair_up(reference: State, taps: dict[str, Any], results: State, whole: State
     pairs: dict[str, Pair] = {}
     for key, expected in reference.items():
         if key.startswith("tap/"):
-            tensor, stats = whole[key].astype(np.float64), np.array(taps[key]["stats"])
+            tensor, (mean, deviation, top) = whole[key].astype(np.float64), taps[key]["stats"]
             assert list(tensor.shape) == taps[key]["shape"], key
-            tolerance = FEATURE_TOLERANCE * stats[1]
+            if deviation is None:  # a single number: a score logit
+                pairs[key] = Pair(_pick(tensor, taps[key]["positions"]), expected, BOX_TOLERANCE)
+                continue
+            tolerance = FEATURE_TOLERANCE * deviation
             pairs[key] = Pair(_pick(tensor, taps[key]["positions"]), expected, tolerance)
-            pairs[f"{key}/stats"] = Pair(
-                np.array([tensor.mean(), tensor.std(ddof=1), np.abs(tensor).max()]), stats, tolerance
-            )
+            ours = np.array([tensor.mean(), tensor.std(ddof=1), np.abs(tensor).max()])
+            pairs[f"{key}/stats"] = Pair(ours, np.array([mean, deviation, top]), tolerance)
             continue
         assert key in results, f"no output of ours stands for {key}"
-        small = any(word in key for word in ("boxes", "prob_", "marginal_", "pred_scores"))
+        small = any(word in key for word in ("boxes", "prob_", "marginal_", "pred_scores", "xyxy"))
         tolerance = BOX_TOLERANCE if small else FEATURE_TOLERANCE * float(expected.std())
         pairs[key] = Pair(results[key][: len(expected)], expected, tolerance)
     return pairs
@@ -121,7 +133,11 @@ def _outputs(model: MixFormer, prediction: Prediction) -> dict[str, Tensor]:
     grid, extra = model.config.search_grid, model.config.prediction_tokens
     tokens = prediction.tokens
     search = tokens[:, : tokens.shape[1] - extra].transpose(1, 2).reshape(len(tokens), -1, grid, grid)
-    found = {"pred_boxes": prediction.boxes[:, None], "search_feat_slice": search[:, :8, ::5, ::5]}
+    found = {
+        "pred_boxes": prediction.boxes[:, None],
+        "xyxy": cxcywh_to_xyxy(prediction.boxes),
+        "search_feat_slice": search[:, :8, ::5, ::5],
+    }
     probabilities = prediction.logits.softmax(-1)
     if model.config.head == "token":
         found["reg_tokens_slice"] = tokens[:, -extra:, :16]
@@ -138,22 +154,37 @@ def _outputs(model: MixFormer, prediction: Prediction) -> dict[str, Tensor]:
     return found
 
 
-def _patch_taps(model: MixFormer, templates: Tensor, search: Tensor) -> dict[str, Tensor]:
-    """Calls in the official order: template, all online templates as one batch, search."""
-    images = [templates[:, 0], templates[:, 1:].flatten(0, 1), search]
-    embedded = [model.backbone.patch_embed(image).flatten(2).transpose(1, 2) for image in images]
-    return dict(zip(("patch_embed", "patch_embed#1", "patch_embed#2"), embedded, strict=True))
+def _regions(description: dict[str, Any], batch: int, dtype: torch.dtype) -> Tensor | None:
+    boxes = description.get("gt_bboxes_xyxy")
+    return None if boxes is None else torch.tensor(boxes[:batch], dtype=torch.float32).to(dtype)
 
 
-def _block_taps(memory: Memory, prediction: Prediction, run: str) -> dict[str, Tensor]:
+def _template_slice(model: MixFormer, memory: Memory) -> Tensor:
+    return maps_of(memory.templates, model.config.template_grid)[:, 0, :8, ::3, ::3]
+
+
+def _pooled(model: MixFormer, prediction: Prediction, regions: Tensor) -> Tensor:
+    grid = model.config.search_grid
+    return precise_roi_pool(maps_of(prediction.tokens[:, : grid**2], grid)[:, 0], regions * grid, 4)
+
+
+def _block_taps(model: MixFormer, memory: Memory, prediction: Prediction, run: str) -> dict[str, Tensor]:
     """Block outputs: joint (templates, then search and prediction tokens) in training, apart in the cached passes."""
     taps: dict[str, Tensor] = {}
-    for index, (templates, search) in enumerate(zip(memory.features, prediction.features, strict=True)):
+    names = _block_names(model)
+    for name, templates, search in zip(names, memory.features, prediction.features, strict=True):
         if run.startswith("train"):
-            taps[f"blocks.{index}"] = torch.cat([templates, search], 1)
+            taps[name] = torch.cat([templates, search], 1)
         else:
-            taps |= {f"blocks.{index}.set_online": templates, f"blocks.{index}.forward_test": search}
+            taps |= {f"{name}.set_online": templates, f"{name}.forward_test": search}
     return taps
+
+
+def _block_names(model: MixFormer) -> list[str]:
+    """Official names of all mixed-attention blocks in order."""
+    prefix = {"vit": ["blocks"], "convmae": ["blocks3"], "cvt": [f"stage{i}.blocks" for i in range(3)]}
+    stages = zip(prefix[model.config.backbone], model.config.stages, strict=True)
+    return [f"{name}.{index}" for name, stage in stages for index in range(stage.depth)]
 
 
 def _token_head_taps(model: MixFormer, prediction: Prediction) -> dict[str, Tensor]:
@@ -168,27 +199,66 @@ def _token_head_taps(model: MixFormer, prediction: Prediction) -> dict[str, Tens
     return taps
 
 
-class _Recorder:
-    """Outputs of the units of the corner towers, under their official names."""
+class Recorder:
+    """Outputs of embeddings, stems and heads, under their official names.
+
+    Our embeddings see all templates in one call and then the search region; the official ones see the template, all
+    online templates, and the search region, so a first output is split.
+    """
 
     def __init__(self, model: MixFormer) -> None:
-        self.taps: dict[str, Tensor] = {}
-        self._model = model
+        self._calls: dict[str, list[Tensor]] = {}
         self._handles: list[Any] = []
+        self._modules = _tapped_modules(model)
 
-    def __enter__(self) -> _Recorder:
-        if self._model.config.head != "token":
-            for corner in _CORNERS:
-                for name, unit in getattr(self._model.box_head, corner).named_children():
-                    self._handles.append(unit.register_forward_hook(self._keep(f"box_head.{name}_{corner}")))
+    def __enter__(self) -> Recorder:
+        for name, module in self._modules.items():
+            self._handles.append(module.register_forward_hook(self._keep(name)))
         return self
 
     def __exit__(self, *_: object) -> None:
         for handle in self._handles:
             handle.remove()
 
+    def official(self, batch: int) -> dict[str, Tensor]:
+        """What was recorded for a batch, by official name."""
+        taps: dict[str, Tensor] = {}
+        for name, calls in self._calls.items():
+            if len(calls) == 1:  # heads
+                taps[name] = calls[0]
+                continue
+            templates = calls[0].unflatten(0, (batch, -1))
+            parts = (templates[:, 0], templates[:, 1:].flatten(0, 1), calls[1])
+            taps |= {f"{name}#{index}" if index else name: part for index, part in enumerate(parts)}
+        return taps
+
     def _keep(self, name: str) -> Any:
         def hook(_module: Any, _inputs: Any, output: Tensor) -> None:
-            self.taps[name] = output
+            if name == "patch_embed":
+                output = output.flatten(2).transpose(1, 2)
+            self._calls.setdefault(name, []).append(output.flatten(1, 2) if name == "patch_embed4" else output)
 
         return hook
+
+
+def _tapped_modules(model: MixFormer) -> dict[str, nn.Module]:
+    """Modules by official name."""
+    found: dict[str, nn.Module] = {}
+    if model.config.backbone == "vit":
+        found["patch_embed"] = model.backbone.patch_embed
+    elif model.config.backbone == "cvt":
+        found |= {f"stage{index}.patch_embed": stage.patch_embed for index, stage in enumerate(model.backbone.parts)}
+    else:
+        stem = model.backbone.patch_embed
+        found |= {f"patch_embed{index + 1}": embed for index, embed in enumerate(stem.embeds)}
+        found |= {f"blocks{i + 1}.{j}": block for i, part in enumerate(stem.blocks) for j, block in enumerate(part)}
+        found["patch_embed4"] = stem.proj
+    if model.config.dense:
+        for corner in _CORNERS:
+            units = getattr(model.box_head, corner).named_children()
+            found |= {f"box_head.{name}_{corner}": unit for name, unit in units}
+    if model.config.score == "spm":
+        for index, look in enumerate(model.score_head.looks):
+            found |= {f"score.proj.{index}": look.proj, f"score.norm2.{index}": look.norm}
+        found["score.score_head"] = model.score_head.layers[-1]
+    return found

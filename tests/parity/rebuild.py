@@ -78,10 +78,11 @@ def rebuild_state(description: dict[str, Any], changes: dict[str, Any] | None = 
         changes: content of `trackers/NAME.json`: salted names, gains and set values are applied.
     """
     changes = changes or {}
+    first = description.get("variant", "").startswith("v1")
     state: State = {}
     for row in description["state_dict"]:
         key = row["name"]
-        array = _tensor(_salt(key, changes) + key, key, tuple(row["shape"]), row["kind"])
+        array = _tensor(_salt(key, changes) + key, key, tuple(row["shape"]), row["kind"], first)
         for pattern, gain in changes.get("weight_gain_float32", {}).items():
             if _matches(pattern, key):
                 array = array * np.float32(gain)
@@ -103,11 +104,11 @@ def check_state(description: dict[str, Any], state: State) -> None:
         np.testing.assert_allclose(got, want, rtol=0, atol=tolerance, err_msg=row["name"])
 
 
-def _tensor(seed: str, key: str, shape: tuple[int, ...], kind: str) -> NDArray[Any]:
+def _tensor(seed: str, key: str, shape: tuple[int, ...], kind: str, first: bool) -> NDArray[Any]:
     if kind == "zero":
         return np.zeros(shape, np.int64)
     if kind == "fixed":
-        return fixed_table(shape)
+        return fixed_table(shape, np.float64 if first else np.float32)  # the first papers' code computes in float64
     n = generator(seed).standard_normal(shape)
     values = {
         "running_mean": lambda: 0.1 * n,

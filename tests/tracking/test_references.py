@@ -16,7 +16,8 @@ from mixformer.engines.torch_engine import TorchEngine
 from mixformer.models import build_model
 from mixformer.tracking import Tracker
 from mixformer.types import Box
-from mixformer.weights.official import from_official, infer_config
+from mixformer.weights.infer import infer_config
+from mixformer.weights.official import from_official
 
 HERE = Path(__file__).parent / "references"
 NO_SHARED = f"the full set of references is not at {SHARED}"
@@ -39,13 +40,15 @@ def make_engine(changes):
     return TorchEngine(model)
 
 
-def rules(run):
+def rules(name, run):
+    """Settings of a run; the trackers of the first papers without a score replace the template at fixed intervals."""
     options = run["options"]
     return TrackerConfig(
         search_factor=run["search_factor"],
         template_factor=run["template_factor"],
         update_interval=options.get("update_interval", *options.get("intervals", [])),
-        online_templates=options.get("online_size", 1),
+        online_templates=options.get("online_size", options.get("online_sizes", 1)),
+        update="interval" if name.startswith("v1") and name.endswith("offline") else "score",
         score_decay=options.get("max_score_decay", 1.0),
     )
 
@@ -74,6 +77,9 @@ def check_frame(reference, i, frame, before, tracker, result):
     near("state_after", result.box, 2e-3)
     assert result.template_updated == reference["template_updated"][i]
     assert tracker.state.ring.count == reference["online_templates_after"][i] == len(tracker.state.templates) - 1
+    if reference["candidate_taken"][i]:
+        template, _ = crop(frame, result.box, settings.template_factor, size.template_size)
+        np.testing.assert_array_equal(sha(template), reference["template_crop_sha256"][i])
     if np.isnan(reference["score"][i]):  # a model without score head
         assert result.score is None
         return
@@ -82,9 +88,6 @@ def check_frame(reference, i, frame, before, tracker, result):
     after = tracker.state
     near("max_pred_score_after", after.ring.best_score, 1e-5)
     assert after.ring.next_slot == reference["forget_index_after"][i]
-    if reference["candidate_taken"][i]:
-        template, _ = crop(frame, result.box, settings.template_factor, size.template_size)
-        np.testing.assert_array_equal(sha(template), reference["template_crop_sha256"][i])
     if not result.template_updated:  # a commit clears the candidate
         taken = after.candidate is not None and after.candidate is not before.candidate
         assert taken == reference["candidate_taken"][i]
@@ -94,7 +97,7 @@ def check_run(name, run_name, engine, description):
     with np.load(find(f"{name}.npz")) as arrays:
         reference = {k.removeprefix(run_name + "/"): arrays[k] for k in arrays.files if k.startswith(run_name + "/")}
     frames, truth = read_clip()
-    tracker = Tracker(engine, rules(description["runs"][run_name]))
+    tracker = Tracker(engine, rules(name, description["runs"][run_name]))
     tracker.init(frames[0], description["init_bbox"])
     for i, frame in enumerate(frames[1:]):
         if run_name.endswith("/forced"):
@@ -129,8 +132,22 @@ def test_mixformerv2_s_follows_the_official_run(engines, name, run):
 
 @pytest.mark.sweep
 @pytest.mark.skipif(not (SHARED / "trackers").is_dir(), reason=NO_SHARED)
-@pytest.mark.parametrize(("name", "run"), runs_of("v2_s_offline") + runs_of("v2_b_online"))
-def test_every_mixformerv2_run(engines, name, run):
+@pytest.mark.parametrize(
+    ("name", "run"),
+    [
+        pair
+        for name in (
+            "v2_s_offline",
+            "v2_b_online",
+            "v1_cvt_offline",
+            "v1_cvt_online",
+            "v1_vit_offline",
+            "v1_vit_online",
+        )
+        for pair in runs_of(name)
+    ],
+)
+def test_every_official_run(engines, name, run):
     check_run(name, run, *engines(name))
 
 

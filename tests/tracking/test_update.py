@@ -1,9 +1,14 @@
-"""The template update rule, by hand."""
+"""The template update rules, by hand."""
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mixformer.config import TrackerConfig
+from mixformer.config import ModelConfig, TrackerConfig
+from mixformer.tracking import Tracker
 from mixformer.tracking.update import Decision, Ring, decide
+from mixformer.types import Location
 
 EVERY_5 = TrackerConfig(update_interval=5, online_templates=3)
 
@@ -51,3 +56,66 @@ def test_one_online_template_is_always_replaced():
 def test_without_score_or_interval_nothing_happens():
     assert decide(Ring(), None, 5, EVERY_5) == Decision(Ring())
     assert decide(Ring(), 0.9, 5, TrackerConfig(update_interval=0)) == Decision(Ring())
+
+
+def replay(config, frames, score):
+    """Decisions on frames 1 to `frames`, all with this score."""
+    ring, decisions = Ring(), []
+    for frame in range(1, frames + 1):
+        decisions.append(decide(ring, score, frame, config))
+        ring = decisions[-1].ring
+    return decisions
+
+
+SCORES = st.none() | st.floats(0, 1)
+
+
+@given(st.integers(1, 12), st.integers(1, 5), st.integers(0, 100), SCORES)
+def test_an_unconditional_update_takes_and_commits_the_same_frame(interval, templates, frames, score):
+    config = TrackerConfig(update="interval", update_interval=interval, online_templates=templates)
+    decisions = replay(config, frames, score)
+    commits = [decision for decision in decisions if decision.commit]
+    assert len(commits) == frames // interval
+    assert all(decision.take == decision.commit for decision in decisions)
+    # Slots 1, 2, ... are appended first, then the ring turns from slot 0, which holds the copy of the initial template.
+    appended = list(range(1, templates))
+    turning = [turn % templates for turn in range(len(commits))]
+    assert [decision.slot for decision in commits] == (appended + turning)[: len(commits)]
+    assert all(decision.ring.count <= templates for decision in decisions)
+
+
+@given(st.integers(0, 12), st.integers(1, 5), SCORES)
+def test_never_means_never(interval, templates, score):
+    config = TrackerConfig(update="never", update_interval=interval, online_templates=templates)
+    assert set(replay(config, 30, score)) == {Decision(Ring())}
+
+
+@pytest.mark.parametrize("update", ["score", "interval", "never"])
+def test_an_interval_of_zero_is_never_too(update):
+    assert decide(Ring(), 0.9, 5, TrackerConfig(update=update, update_interval=0)) == Decision(Ring())
+
+
+class StillEngine:
+    """Finds the target where it was, without a score; its memory is the templates themselves."""
+
+    config = ModelConfig("still", depth=1, search_size=64, template_size=32, score="none")
+
+    def remember(self, templates):
+        return templates
+
+    def locate(self, search, memory):
+        side = 1 / 4  # of the crop, which is 4 boxes wide
+        return Location(np.array([[0.5, 0.5, side, side]]), None)
+
+
+def test_the_tracker_commits_the_frame_of_the_update_itself():
+    tracker = Tracker(StillEngine(), TrackerConfig(search_factor=4.0, update="interval", update_interval=3))
+    tracker.init(np.zeros((120, 160, 3), np.uint8), (60, 40, 32, 32))
+    shown = []
+    for grey in range(10, 80, 10):
+        result = tracker.update(np.full((120, 160, 3), grey, np.uint8))
+        assert result.template_updated == (result.frame_index % 3 == 0)
+        assert tracker.state.candidate is None
+        shown.append([int(template.max()) for template in tracker.state.templates])
+        np.testing.assert_array_equal(tracker.state.memory[0], tracker.state.templates)
+    assert shown == [[0, 0], [0, 0], [0, 30], [0, 30], [0, 30], [0, 60], [0, 60]]

@@ -1,19 +1,30 @@
 """Names, sizes and errors of official state dicts, on small networks."""
 
+import json
 from typing import Any
 
 import pytest
 import torch
+from rebuild import reference_path
 from torch import Tensor
 
 from mixformer.config import ModelConfig
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import build_model
+from mixformer.models.layers import sincos_table
 from mixformer.variants import MODELS
 from mixformer.weights.fit import model_shapes
-from mixformer.weights.official import from_official, infer_config, official_name, to_official, unused_shapes
+from mixformer.weights.infer import infer_config
+from mixformer.weights.names import COUNTER, is_mmtracking, official_name, unused_shapes
+from mixformer.weights.official import as_official, from_official, to_mmtracking_names, to_official
 
 DENSE: dict[str, Any] = {"prediction_tokens": 0, "score": "none", "head_dim": 16, "bins": 96, "unused_keys": True}
+SCORED: dict[str, Any] = {**DENSE, "score": "spm", "frozen_norms": "all"}
+CVT: dict[str, Any] = {
+    "backbone": "cvt", "early_depths": (1, 2), "early_dims": (64, 64), "early_heads": (1, 1), "position": "none",
+    "activation": "quick_gelu", "head": "corner", "search_size": 320, "template_size": 128,
+}  # fmt: skip
+CONVMAE: dict[str, Any] = {"backbone": "convmae", "early_depths": (1, 2), "early_dims": (32, 48), "head": "pyramid"}
 SIZES: dict[str, dict[str, Any]] = {
     "token": {},
     "no score": {"score": "none", "mlp_ratio": 1.0, "bins": 9},
@@ -21,6 +32,11 @@ SIZES: dict[str, dict[str, Any]] = {
     "layer scale": {"layer_scale": True, "position": "frozen"},
     "corner": {"head": "corner", **DENSE},
     "pyramid": {"head": "pyramid", **DENSE},
+    "vit with score": {"head": "pyramid", **SCORED},
+    "cvt": {**DENSE, **CVT, "frozen_norms": "backbone"},
+    "cvt with score": {**SCORED, **CVT},
+    "convmae": {**DENSE, **CONVMAE},
+    "convmae with score and layer scale": {**SCORED, **CONVMAE, "layer_scale": True},
 }
 
 
@@ -35,7 +51,7 @@ def small(**changes: Any) -> ModelConfig:
 def state_of(config: ModelConfig) -> dict[str, Tensor]:
     torch.manual_seed(0)
     state = build_model(config).state_dict()
-    if config.position != "sincos":
+    if config.position == "frozen":
         state["backbone.pos_search"] = torch.randn_like(state["backbone.pos_search"])
     return {
         k: v + 0.1 * torch.randn(v.shape) if v.is_floating_point() and "pos_" not in k else v for k, v in state.items()
@@ -54,7 +70,10 @@ def test_there_and_back(config: ModelConfig) -> None:
     assert back.keys() == state.keys()
     assert all(torch.equal(back[key], state[key]) for key in state)
     unused = unused_shapes(config)
-    assert len(official) == len(state) + len(unused)
+    counters = [key for key in official if key.endswith(COUNTER)]
+    learning = config.dense and config.frozen_norms != "all"
+    assert len(counters) == learning * sum(k.endswith("running_mean") and k.startswith("box_head") for k in state)
+    assert len(official) == len(state) + len(unused) + len(counters)
     assert {key: tuple(official[key].shape) for key in unused} == unused
     assert bool(unused) == config.unused_keys
     if unused:
@@ -65,21 +84,36 @@ def test_there_and_back(config: ModelConfig) -> None:
 def test_sizes_are_read_from_shapes(config: ModelConfig) -> None:
     found = infer_config(to_official(state_of(config), config))
     assert found.replace(name="small") == config
-    assert found.name == f"{'mixformerv2' if config.head == 'token' else 'mixvit'}_{config.depth}x{config.dim}"
+    kind = "mixformerv2" if config.head == "token" else "mixcvt" if config.backbone == "cvt" else "mixvit"
+    assert found.name == f"{kind}_{config.depth}x{config.dim}"
 
 
 @pytest.mark.parametrize("name", list(MODELS))
 def test_named_variants_are_recognised(name: str) -> None:
     config = MODELS[name]
-    state = {key: torch.zeros(shape) for key, shape in model_shapes(config.replace(depth=1)).items()}
-    table = build_model(config.replace(depth=1)).state_dict()
-    for key in ("backbone.pos_search", "backbone.pos_template"):
-        state[key] = table[key] if config.position == "sincos" else torch.ones_like(table[key])
-    official = to_official(state, config.replace(depth=1))
-    blocks = {key: value for key, value in official.items() if ".blocks.0." in key}
-    for index in range(config.depth):
-        official |= {key.replace(".blocks.0.", f".blocks.{index}."): value for key, value in blocks.items()}
-    assert infer_config(official) == config
+    state = {key: torch.empty(shape, device="meta") for key, shape in model_shapes(config).items()}
+    for key, grid in (("backbone.pos_search", config.search_grid), ("backbone.pos_template", config.template_grid)):
+        if config.position != "none":
+            table = sincos_table(config.dim, grid)
+            state[key] = table if config.position == "sincos" else torch.ones_like(table)
+    assert infer_config(to_official(state, config)) == config
+
+
+@pytest.mark.parametrize(
+    "name", ["v1_cvt_base_online", "v1_vit_base_offline", "v1_convmae_base_online", "v1_cvt_large_offline"]
+)
+def test_names_are_those_of_the_reference_checkpoints(name: str) -> None:
+    """Every key and shape, also of entries that nothing reads, is one the official strict loader expects."""
+    path = reference_path(f"{name}.json")
+    if path is None:
+        pytest.skip(f"{name}.json is not beside the checkout")
+    expected = {row["name"]: tuple(row["shape"]) for row in json.loads(path.read_text())["state_dict"]}
+    kinds = {"cvt": "mixcvt", "vit": "mixvit", "convmae": "mixvit_convmae"}
+    _, kind, size, stage = name.split("_")
+    ours = kinds[kind] if size == "base" else kinds[kind].replace("mixcvt", "mixcvt_l")
+    config = MODELS[ours if stage == "online" else f"{ours}_stage1"]
+    state = {key: torch.empty(shape, device="meta") for key, shape in model_shapes(config).items()}
+    assert {key: tuple(value.shape) for key, value in to_official(state, config).items()} == expected
 
 
 def test_position_tables_decide_between_fixed_and_not() -> None:
@@ -94,11 +128,11 @@ def test_position_tables_decide_between_fixed_and_not() -> None:
 def test_heads_can_be_given() -> None:
     config = small(dim=48, heads=3)
     official = to_official(state_of(config), config)
-    assert infer_config(official, heads=3).heads == 3
+    assert infer_config(official, {"heads": 3}).heads == 3
     with pytest.raises(CheckpointError, match="number of attention heads"):
         infer_config(official)
     with pytest.raises(ConfigError, match="does not divide"):
-        infer_config(official, heads=5)
+        infer_config(official, {"heads": 5})
 
 
 def test_all_wrong_entries_are_named() -> None:
@@ -135,7 +169,7 @@ def test_the_other_way_is_strict_too() -> None:
     with pytest.raises(CheckpointError, match=r"small does not fit.*backbone.tokens \(1, 5, 64\)"):
         to_official(state, config)
     with pytest.raises(CheckpointError, match=r"no place for backbone\.other"):
-        official_name("backbone.other")
+        official_name("backbone.other", config)
 
 
 def test_unused_entries_belong_to_dense_heads_only() -> None:
@@ -146,28 +180,74 @@ def test_unused_entries_belong_to_dense_heads_only() -> None:
         from_official(official, config)
 
 
-def test_batch_counters_may_be_missing() -> None:
-    """Frozen batch norms, in official online checkpoints, have none."""
+def test_batch_counters_may_be_there_or_not() -> None:
+    """Heads that still learn have them in official files; nothing reads them, and frozen ones have none."""
     config = small(head="corner", **DENSE)
+    official = to_official(state_of(config), config)
+    counter = "box_head.conv1_tl.1.num_batches_tracked"
+    assert official[counter] == 0
+    back = from_official({**official, counter: torch.tensor(5)}, config)
+    assert not any(key.endswith(COUNTER) for key in back)
+    without = {key: value for key, value in official.items() if not key.endswith(COUNTER)}
+    assert from_official(without, config).keys() == back.keys()
+    assert infer_config(without).frozen_norms == "all"
+    with pytest.raises(CheckpointError, match=r"1 of another shape: .*num_batches_tracked"):
+        from_official({**official, counter: torch.ones(3)}, config)
+
+
+def test_mmtracking_names() -> None:
+    config = small(**SCORED, **CVT)
     state = state_of(config)
-    counter = "box_head.tl.conv1.1.num_batches_tracked"
-    official = to_official({**state, counter: torch.tensor(5)}, config)
-    assert from_official(official, config)[counter] == 5
-    assert official.pop("box_head.conv1_tl.1.num_batches_tracked") == 5
-    assert from_official(official, config)[counter] == 0
+    theirs = to_mmtracking_names(state, config)
+    assert is_mmtracking(theirs)
+    for name in (
+        "backbone.stage0.patch_embed.proj.weight",
+        "backbone.stage1.blocks.1.attn.conv_proj_k.bn.num_batches_tracked",
+        "backbone.stage2.blocks.0.mlp.layers.0.0.weight",
+        "backbone.stage2.blocks.1.mlp.layers.1.bias",
+        "head.bbox_head.tl_corner_pred.0.conv.bias",
+        "head.bbox_head.br_corner_pred.3.bn.running_var",
+        "head.bbox_head.br_corner_pred.4.weight",
+        "head.score_decoder_head.score_token",
+        "head.score_decoder_head.proj_k.1.weight",
+        "head.score_decoder_head.score_head.layers.2.bias",
+    ):
+        assert name in theirs
+    for named in (theirs, {key.replace("score_decoder_head", "score_head", 1): value for key, value in theirs.items()}):
+        official = as_official(named)
+        found = infer_config(official)
+        assert found.replace(name="small") == config
+        back = from_official(official, found)
+        assert back.keys() == state.keys()
+        assert all(torch.equal(back[key], state[key]) for key in state)
+    assert infer_config(official, {"activation": "gelu"}).activation == "gelu"
+    with pytest.raises(CheckpointError, match=r"1 unknown: head\.other"):
+        from_official(as_official({**theirs, "head.other": torch.ones(1)}), config)
+    with pytest.raises(CheckpointError, match="mmtracking has no place for"):
+        to_mmtracking_names(state_of(small()), small())
+
+
+def test_the_two_activations_of_mixcvt_differ() -> None:
+    """Why `activation` matters: the same weights give other features with the exact GELU."""
+    config = small(**SCORED, **CVT)
+    images, search = torch.randn(1, 2, 3, 128, 128), torch.randn(1, 3, 320, 320)
+    boxes = []
+    for activation in ("quick_gelu", "gelu"):
+        model = build_model(config.replace(activation=activation)).eval()
+        model.load_state_dict(state_of(config))
+        with torch.no_grad():
+            boxes.append(model(images, search).tokens)
+    assert 1e-5 < (boxes[0] - boxes[1]).abs().max() < 0.5
 
 
 @pytest.mark.parametrize(
-    ("key", "family"),
-    [
-        ("backbone.stage0.patch_embed.proj.weight", "MixCvT"),
-        ("backbone.patch_embed1.proj.weight", "ConvMAE"),
-        ("score_branch.score_token", "score branch"),
-    ],
+    "changes",
+    [{"head": "query", "prediction_tokens": 1}, {"prediction_tokens": 1}, {"decoder_depth": 1, "decoder_dim": 32}],
 )
-def test_other_families_are_named(key: str, family: str) -> None:
-    with pytest.raises(CheckpointError, match=family):
-        infer_config({key: torch.ones(1)})
+def test_parts_without_official_names_are_refused(changes: dict[str, Any]) -> None:
+    config = small(**{"score": "none", "decoder_heads": 2, **changes})
+    with pytest.raises(CheckpointError, match="the official layout has no place for"):
+        to_official(state_of(config), config)
 
 
 def test_state_dicts_of_something_else() -> None:

@@ -1,101 +1,222 @@
-"""A DINOv2 file as the start of a tracker."""
+"""A backbone started from a file computes what the file's own network computes, written out here."""
 
+import pretrained_files as files
 import pytest
 import torch
+from pretrained_files import DIM, EARLY, HEADS, SIDE
 from safetensors.torch import save_file
+from torch.nn import functional as F
 
 from mixformer.config import ModelConfig
-from mixformer.errors import CheckpointError
 from mixformer.models import build_model
 from mixformer.models.layers import resize_table
-from mixformer.weights.pretrained import load_dinov2
+from mixformer.weights.pretrained import load_pretrained
 
-CONFIG = ModelConfig(
-    "small", depth=2, dim=32, heads=2, patch_size=14, search_size=56, template_size=28, bins=8, layer_scale=True
+VIT = ModelConfig(
+    "small", depth=2, dim=DIM, heads=HEADS, mlp_ratio=2.0, search_size=64, template_size=32, bins=8, position="frozen"
 )
+SCALED = VIT.replace(layer_scale=True)
+CONVMAE = VIT.replace(backbone="convmae", early_depths=(2, 2), early_dims=EARLY)
+CVT = VIT.replace(
+    backbone="cvt", early_depths=(1, 2), early_dims=EARLY, early_heads=(1, 2), position="none", activation="quick_gelu"
+)
+DECODER = VIT.replace(decoder_depth=2, decoder_dim=16, decoder_heads=4, drop_path=0.0)
+
+FILES = {
+    "mae": (files.mae, VIT),
+    "deit3": (files.deit3, SCALED),
+    "dinov2": (files.dinov2, SCALED),
+    "dinov2, Hugging Face": (files.hugging_face, SCALED),
+    "dinov2, Hugging Face, two tables": (lambda: files.hugging_face(split=True), SCALED),
+    "convmae": (files.convmae, CONVMAE),
+    "cvt": (files.cvt, CVT),
+}
 
 
-def dinov2(blocks=3, dim=32, split=False):
-    """Random weights in the names of a Hugging Face DINOv2 file."""
-    torch.manual_seed(0)
-    shapes = {"embeddings.cls_token": (1, 1, dim)}
-    shapes["embeddings.patch_embeddings.projection.weight"] = (dim, 3, 14, 14)
-    shapes["embeddings.patch_embeddings.projection.bias"] = (dim,)
-    for i in range(blocks):
-        start = f"encoder.layer.{i}."
-        for part in ("query", "key", "value"):
-            shapes[f"{start}attention.attention.{part}.weight"] = (dim, dim)
-            shapes[f"{start}attention.attention.{part}.bias"] = (dim,)
-        shapes[f"{start}attention.output.dense.weight"] = (dim, dim)
-        shapes[f"{start}attention.output.dense.bias"] = (dim,)
-        for name, shape in {"fc1.weight": (4 * dim, dim), "fc1.bias": (4 * dim,)}.items():
-            shapes[f"{start}mlp.{name}"] = shape
-        for name, shape in {"fc2.weight": (dim, 4 * dim), "fc2.bias": (dim,)}.items():
-            shapes[f"{start}mlp.{name}"] = shape
-        for name in ("norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias"):
-            shapes[start + name] = (dim,)
-        for name in ("layer_scale1.lambda1", "layer_scale2.lambda1"):
-            shapes[start + name] = (dim,)
-    state = {name: torch.randn(shape) for name, shape in shapes.items()}
-    table = torch.randn(1, 1 + 25, dim)
-    if split:
-        state["embeddings.patch_position_embeddings"] = table[:, 1:].contiguous()
-        state["embeddings.class_position_embedding"] = table[:, :1].contiguous()
+def write(state, path):
+    """As its publishers do: under an entry of `torch.save`, but a CvT bare; or as safetensors."""
+    if path.suffix == ".safetensors":
+        save_file(state, path)
     else:
-        state["embeddings.position_embeddings"] = table
-    return state
+        torch.save(state if "stage2.cls_token" in state else {"model": state, "epoch": 7}, path)
+    return path
 
 
-@pytest.mark.parametrize("split", [False, True])
-def test_a_block_computes_what_dinov2_computes(tmp_path, split):
-    state = dinov2(split=split)
-    save_file(state, tmp_path / "dino.safetensors")
-    model = build_model(CONFIG)
-    load_dinov2(model, tmp_path / "dino.safetensors")
-    assert torch.equal(model.backbone.patch_embed.weight, state["embeddings.patch_embeddings.projection.weight"])
-
-    def part(name, x):
-        start = "encoder.layer.1."
-        return torch.nn.functional.linear(x, state[f"{start}{name}.weight"], state[f"{start}{name}.bias"])
-
-    def norm(name, x):
-        start = f"encoder.layer.1.{name}."
-        return torch.nn.functional.layer_norm(x, (32,), state[start + "weight"], state[start + "bias"], 1e-6)
-
-    x = torch.randn(1, 7, 32)
-    y = norm("norm1", x)
-    q, k, v = (part(f"attention.attention.{n}", y).view(1, 7, 2, 16).transpose(1, 2) for n in ("query", "key", "value"))
-    mixed = ((q @ k.transpose(-1, -2)) / 4).softmax(-1) @ v
-    out = part("attention.output.dense", mixed.transpose(1, 2).reshape(1, 7, 32))
-    expected = x + state["encoder.layer.1.layer_scale1.lambda1"] * out
-    hidden = torch.nn.functional.gelu(part("mlp.fc1", norm("norm2", expected)))
-    expected = expected + state["encoder.layer.1.layer_scale2.lambda1"] * part("mlp.fc2", hidden)
-    torch.testing.assert_close(model.backbone.blocks[1].remember(x)[0], expected, rtol=1e-4, atol=1e-4)
+def layer(state, name, x):
+    return F.linear(x, state[f"{name}.weight"], state[f"{name}.bias"])
 
 
-def test_position_tables_are_interpolated(tmp_path):
-    state = dinov2(split=True)
-    save_file(state, tmp_path / "dino.safetensors")
-    model = build_model(CONFIG)
-    load_dinov2(model, tmp_path / "dino.safetensors")
-    assert model.backbone.pos_search.shape == (1, 16, 32)
-    assert model.backbone.pos_template.shape == (1, 4, 32)
-    flat = resize_table(torch.ones(1, 25, 3) * torch.tensor([1.0, 2, 3]), 4)
-    torch.testing.assert_close(flat, torch.ones(1, 16, 3) * torch.tensor([1.0, 2, 3]))
-    ramp = torch.arange(64.0).view(1, 64, 1)
-    assert torch.equal(resize_table(ramp, 8), ramp)
-    assert (resize_table(ramp, 4).diff(dim=1) > 0).all()
+def norm(state, name, x, eps):
+    return F.layer_norm(x, x.shape[-1:], state[f"{name}.weight"], state[f"{name}.bias"], eps)
 
 
-@pytest.mark.parametrize(("state", "message"), [(dinov2(1), "at least 2 blocks"), (dinov2(dim=64), "does not fit")])
-def test_a_start_that_does_not_fit(tmp_path, state, message):
-    save_file(state, tmp_path / "dino.safetensors")
-    with pytest.raises(CheckpointError, match=message):
-        load_dinov2(build_model(CONFIG), tmp_path / "dino.safetensors")
+def tokens(maps):
+    return maps.flatten(2).transpose(1, 2)
 
 
-def test_a_start_that_is_no_file_of_weights(tmp_path):
-    (tmp_path / "text.safetensors").write_text("no weights")
-    for path in (tmp_path / "text.safetensors", tmp_path / "missing.safetensors"):
-        with pytest.raises(CheckpointError, match="cannot read"):
-            load_dinov2(build_model(CONFIG), path)
+def attend(q, k, v, heads, scale):
+    q, k, v = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+    return ((q @ k.transpose(2, 3)) * scale).softmax(-1).matmul(v).transpose(1, 2).flatten(2)
+
+
+def block(state, name, x, heads=HEADS, scales=None):
+    """Of every plain transformer; `scales` names the two factors of LayerScale."""
+    one, two = (state[f"{name}.{s}"] for s in scales) if scales else (1, 1)
+    q, k, v = layer(state, f"{name}.attn.qkv", norm(state, f"{name}.norm1", x, 1e-6)).chunk(3, -1)
+    x = x + one * layer(state, f"{name}.attn.proj", attend(q, k, v, heads, (x.shape[2] / heads) ** -0.5))
+    hidden = F.gelu(layer(state, f"{name}.mlp.fc1", norm(state, f"{name}.norm2", x, 1e-6)))
+    return x + two * layer(state, f"{name}.mlp.fc2", hidden)
+
+
+def bilinear(table, grid):
+    """Interpolation of an (n, n, C) table as a product with the weights of a hat function along each side."""
+    side = len(table)
+    places = ((torch.arange(grid) + 0.5) * side / grid - 0.5).clamp(0, side - 1)
+    hat = (1 - (places[:, None] - torch.arange(side)).abs()).clamp(min=0)
+    return torch.einsum("ai,bj,ijc->abc", hat, hat, table).flatten(0, 1)[None]
+
+
+def run_vit(state, image, scales=None, skip=1, table=None):
+    if table is None:
+        table = bilinear(state["pos_embed"][0, skip:].view(SIDE, SIDE, -1), image.shape[2] // 16)
+    x = tokens(conv(state, "patch_embed.proj", image, 16)) + table
+    for index in range(VIT.depth):
+        x = block(state, f"blocks.{index}", x, scales=scales)
+    return x
+
+
+def map_norm(state, name, maps):
+    return norm(state, name, maps.permute(0, 2, 3, 1), 1e-5).permute(0, 3, 1, 2)
+
+
+def conv(state, name, x, stride=1, padding=0, groups=1):
+    return F.conv2d(x, state[f"{name}.weight"], state.get(f"{name}.bias"), stride, padding, groups=groups)
+
+
+def run_convmae(state, image):
+    x = image
+    for stage, stride in ((1, 4), (2, 2), (3, 2)):
+        x = F.gelu(map_norm(state, f"patch_embed{stage}.norm", conv(state, f"patch_embed{stage}.proj", x, stride)))
+        for name in (f"blocks{stage}.0", f"blocks{stage}.1") if stage < 3 else ():
+            y = conv(state, f"{name}.conv1", map_norm(state, f"{name}.norm1", x))
+            x = x + conv(state, f"{name}.conv2", conv(state, f"{name}.attn", y, padding=2, groups=y.shape[1]))
+            y = conv(state, f"{name}.mlp.fc1", map_norm(state, f"{name}.norm2", x))
+            x = x + conv(state, f"{name}.mlp.fc2", F.gelu(y))
+    x = layer(state, "patch_embed4", tokens(x))
+    x = x + bilinear(state["pos_embed"][0].view(SIDE, SIDE, -1), image.shape[2] // 16)
+    for index in range(CONVMAE.depth):
+        x = block(state, f"blocks3.{index}", x)
+    return x
+
+
+def run_cvt(state, image):
+    maps = image
+    for stage, heads in enumerate((1, 2, HEADS)):
+        start = f"stage{stage}"
+        maps = conv(state, f"{start}.patch_embed.proj", maps, *((4, 2) if stage == 0 else (2, 1)))
+        maps = map_norm(state, f"{start}.patch_embed.norm", maps)
+        for index in range((1, 2, CVT.depth)[stage]):
+            maps = cvt_block(state, f"{start}.blocks.{index}", maps, heads)
+    return tokens(maps)
+
+
+def cvt_block(state, name, maps, heads):
+    def project(part, maps):
+        start = f"{name}.attn.conv_proj_{part}"
+        bn = [state[f"{start}.bn.{key}"].view(-1, 1, 1) for key in ("running_mean", "running_var", "weight", "bias")]
+        y = conv(state, f"{start}.conv", maps, 1 if part == "q" else 2, 1, maps.shape[1])
+        y = (y - bn[0]) / (bn[1] + 1e-5).sqrt() * bn[2] + bn[3]
+        return layer(state, f"{name}.attn.proj_{part}", tokens(y))
+
+    x, normed = tokens(maps), map_norm(state, f"{name}.norm1", maps)
+    q, k, v = (project(part, normed) for part in "qkv")
+    x = x + layer(state, f"{name}.attn.proj", attend(q, k, v, heads, maps.shape[1] ** -0.5))
+    hidden = layer(state, f"{name}.mlp.fc1", norm(state, f"{name}.norm2", x, 1e-5))
+    x = x + layer(state, f"{name}.mlp.fc2", hidden * torch.sigmoid(1.702 * hidden))
+    return x.transpose(1, 2).view_as(maps)
+
+
+SOURCES = {
+    "mae": lambda state, image: run_vit(state, image),
+    "deit3": lambda state, image: run_vit(state, image, ("gamma_1", "gamma_2"), 0),
+    "dinov2": lambda state, image: run_vit(state, image, ("ls1.gamma", "ls2.gamma")),
+    "convmae": run_convmae,
+    "cvt": run_cvt,
+}
+
+
+def template_tokens(model, image):
+    """What the backbone makes of a single template, which is what the source makes of an image without class token."""
+    with torch.no_grad():
+        return model.eval().backbone.remember(image[:, None])[1]
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("name", FILES)
+def test_the_backbone_computes_what_the_source_computes(tmp_path, name, suffix):
+    make, config = FILES[name]
+    kind = name.split(",")[0]
+    path = write(make(), tmp_path / f"start{suffix}")
+    model, image = build_model(config), torch.randn(2, 3, 32, 32)
+    report = load_pretrained(model, path, interpolation="bilinear")
+    assert report.kind == kind
+    plain = files.dinov2() if kind == "dinov2" else make()
+    torch.testing.assert_close(template_tokens(model, image), SOURCES[kind](plain, image), rtol=1e-4, atol=1e-5)
+    again = build_model(config)
+    assert load_pretrained(again, path, kind, interpolation="bilinear").loaded == report.loaded
+
+
+def test_the_search_region_has_its_own_table(tmp_path):
+    state, model, image = files.mae(), build_model(VIT), torch.randn(1, 3, 64, 64)
+    load_pretrained(model, write(state, tmp_path / "mae.pth"))
+    expected = tokens(conv(state, "patch_embed.proj", image, 16))
+    expected = expected + bilinear(state["pos_embed"][0, 1:].view(SIDE, SIDE, -1), 4)
+    torch.testing.assert_close(model.backbone.embed_search(image)[:, :16], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("position", ["frozen", "sincos"])
+def test_decoder_blocks_continue_the_encoder(tmp_path, position):
+    state, image = files.mae(decoder=3), torch.randn(1, 3, 32, 32)
+    model = build_model(DECODER.replace(position=position))
+    report = load_pretrained(model, write(state, tmp_path / "mae_full.pth"))
+    encoder, decoder = model.backbone.parts
+    tables = [stage.pos_template for stage in (encoder, decoder)]
+    if position == "frozen":
+        tables = [bilinear(state[key][0, 1:].view(SIDE, SIDE, -1), 2) for key in ("pos_embed", "decoder_pos_embed")]
+    x = run_vit(state, image, table=tables[0])
+    x = layer(state, "decoder_embed", norm(state, "norm", x, 1e-6)) + tables[1]
+    for index in range(2):
+        x = block(state, f"decoder_blocks.{index}", x, heads=4)
+    torch.testing.assert_close(template_tokens(model, image), x.detach(), rtol=1e-4, atol=1e-5)
+    assert "decoder_blocks.2.norm1.weight" in report.left_out
+    assert report.left_out["decoder_pred.weight"] == "it serves pre-training only"
+
+
+def test_tables_keep_their_values_on_an_equal_grid(tmp_path):
+    state, model = files.mae(), build_model(VIT.replace(search_size=48))
+    report = load_pretrained(model, write(state, tmp_path / "mae.pth"))
+    assert torch.equal(model.backbone.pos_search, state["pos_embed"][:, 1:])
+    assert report.loaded["backbone.pos_search"] == "pos_embed"
+    assert report.loaded["backbone.pos_template"] == "pos_embed, bilinear to 2 x 2"
+
+
+@pytest.mark.parametrize(("grid", "places"), [(8, [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]), (2, [0.5, 2.5])])
+def test_bilinear_interpolation_of_a_ramp(grid, places):
+    """A table whose value is 10 * row + column, read between its places; beyond the outer ones it is constant."""
+    ramp = (10 * torch.arange(4.0)[:, None] + torch.arange(4.0)).view(1, 16, 1)
+    expected = 10 * torch.tensor(places)[:, None] + torch.tensor(places)
+    torch.testing.assert_close(resize_table(ramp, grid, "bilinear"), expected.view(1, -1, 1))
+    assert torch.equal(resize_table(ramp, 4, "bilinear"), ramp)
+    assert not torch.allclose(resize_table(ramp, grid), expected.view(1, -1, 1))
+
+
+def test_dinov2_is_interpolated_with_cubics_unless_asked_otherwise(tmp_path):
+    path, state = write(files.hugging_face(), tmp_path / "dino.safetensors"), files.dinov2()
+    found = {}
+    for mode in (None, "bicubic", "bilinear"):
+        model = build_model(SCALED)
+        load_pretrained(model, path, interpolation=mode)
+        found[mode] = model.backbone.pos_search.detach()
+    assert torch.equal(found[None], found["bicubic"])
+    assert torch.equal(found[None], resize_table(state["pos_embed"][:, 1:], 4))
+    torch.testing.assert_close(found["bilinear"], bilinear(state["pos_embed"][0, 1:].view(SIDE, SIDE, -1), 4))

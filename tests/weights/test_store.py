@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from mixformer.config import ModelConfig, TrackerConfig
 from mixformer.errors import CheckpointError, ConfigError, OutputError
 from mixformer.models import MixFormer, build_model
-from mixformer.variants import DEFAULT_MODEL, MODELS, tracker_config
+from mixformer.presets import tracker_config
+from mixformer.variants import DEFAULT_MODEL, MODELS
 from mixformer.weights import registry
 from mixformer.weights.convert import convert
 from mixformer.weights.files import write_together
@@ -187,12 +188,12 @@ def test_conversion_errors(tmp_path: Path) -> None:
     folder = save_model(make(), tmp_path / "m")
     with pytest.raises(ConfigError, match="not to 'onnx'"):
         convert(folder, tmp_path / "o", "onnx")
-    with pytest.raises(ConfigError, match="official files are float32"):
+    with pytest.raises(ConfigError, match="files for official are float32"):
         convert(folder, tmp_path / "o", "official", "int8")
     with pytest.raises(OutputError, match=r"is a folder; .*small\.pth\.tar"):
         convert(folder, tmp_path, "official")
     torch.save({"net": {"fc.weight": torch.ones(2, 2)}}, tmp_path / "x.pth")
-    with pytest.raises(CheckpointError, match=r"cannot use .*x\.pth: not a MixFormerV2"):
+    with pytest.raises(CheckpointError, match=r"cannot use .*x\.pth: not a checkpoint of the MixFormer"):
         convert(tmp_path / "x.pth", tmp_path / "o")
     assert not (tmp_path / "o").exists()
 
@@ -202,7 +203,7 @@ def test_heads_of_an_official_file(tmp_path: Path) -> None:
     convert(folder, tmp_path / "o.pth.tar", "official")
     with pytest.raises(CheckpointError, match="attention heads"):
         convert(tmp_path / "o.pth.tar", tmp_path / "back")
-    assert convert(tmp_path / "o.pth.tar", tmp_path / "back", heads=3).config.heads == 3
+    assert convert(tmp_path / "o.pth.tar", tmp_path / "back", known={"heads": 3}).config.heads == 3
 
 
 def write_config(folder: Path, content: Any) -> None:

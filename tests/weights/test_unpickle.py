@@ -279,7 +279,7 @@ def test_files_without_weights(tmp_path: Path, layout: bool) -> None:
         with pytest.raises(CheckpointError, match="holds no weights"):
             read_checkpoint(save(content, tmp_path / "a.pth", layout))
     with pytest.raises(CheckpointError, match="epoch"):
-        read_checkpoint(save({"epoch": 1, "model": {"w": torch.ones(2)}}, tmp_path / "a.pth", layout))
+        read_checkpoint(save({"epoch": 1, "weights": {"w": torch.ones(2)}}, tmp_path / "a.pth", layout))
     with pytest.raises(CheckpointError, match="no file"):
         read_checkpoint(tmp_path / "missing.pth")
     with pytest.raises(CheckpointError):

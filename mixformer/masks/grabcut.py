@@ -1,0 +1,147 @@
+"""Masks by GrabCut (Rother, Kolmogorov, Blake, SIGGRAPH 2004): two colour models and a minimal cut, no training."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from mixformer.errors import ConfigError, MissingDependencyError
+from mixformer.masks.refiner import Mask
+from mixformer.types import Box, Image
+
+_SMALLEST = 4  # pixels; a box with a shorter side has too few colours to model
+_COMPONENTS = 5  # of each of GrabCut's colour mixtures: fewer pixels than this cannot be split into them
+
+
+class GrabCutRefiner:
+    """A `MaskRefiner` on a CPU with OpenCV's GrabCut, for `pip install 'mixformer[masks]'`.
+
+    GrabCut learns the colours of target and background from the frame itself and cuts where they change. It is good
+    where the two differ in colour and poor where they do not; it knows nothing of objects.
+
+    A window around the box is scaled down. Pixels outside the box plus a margin are surely background, an ellipse in
+    the middle of the box surely target; the ellipse inscribed in the box is likely target and the rest likely
+    background, and GrabCut decides about both. The same frame and box always give the same mask.
+
+    Of a box that reaches over the border only the part inside the frame counts. If that has a side below 4 pixels,
+    the mask is the filled box; if it has no area, or the box holds a value that is not finite, all is false. Where
+    GrabCut finds nothing, or there is one colour only or too few pixels to learn from, the mask is the ellipse
+    inscribed in the box.
+    """
+
+    def __init__(
+        self,
+        size: int = 256,
+        search_factor: float = 2.0,
+        margin: float = 0.05,
+        core: float = 0.45,
+        iterations: int = 2,
+    ) -> None:
+        """Choose speed and trust in the box.
+
+        Args:
+            size: longest side in pixels of the window that GrabCut sees; smaller is faster and coarser.
+            search_factor: sides of the window in units of the box's sides, above 1; background is learned there.
+            margin: how far the target may reach over the box, in units of its sides (0 trusts the box wholly).
+            core: sides of the ellipse that is surely target, in units of the box's sides, 0 to 1.
+            iterations: rounds of learning colours and cutting, at least 1.
+
+        Raises:
+            ConfigError: if a value is out of range.
+            MissingDependencyError: if OpenCV is not installed.
+        """
+        if size < 16 or search_factor <= 1 or margin < 0 or not 0 <= core <= 1 or iterations < 1:
+            raise ConfigError(
+                f"GrabCut needs size >= 16, search_factor > 1, margin >= 0, 0 <= core <= 1 and iterations >= 1; got "
+                f"{size=}, {search_factor=}, {margin=}, {core=}, {iterations=}"
+            )
+        self.size, self.search_factor, self.margin = size, search_factor, margin
+        self.core, self.iterations = core, iterations
+        self._cv2 = _load_opencv()
+
+    def __call__(self, frame: Image, box: Box) -> Mask:
+        """See `MaskRefiner.__call__`."""
+        mask = np.zeros(frame.shape[:2], np.bool_)
+        box = _visible(box, mask.shape)
+        if not (box.w > 0 and box.h > 0):
+            return mask
+        if min(box.w, box.h) < _SMALLEST:
+            mask[_pixels(box, mask.shape)] = True
+            return mask
+        window = _pixels(_grown(box, self.search_factor), mask.shape)
+        mask[window] = self._cut(frame[window], box._replace(x=box.x - window[1].start, y=box.y - window[0].start))
+        return mask
+
+    def _cut(self, crop: Image, box: Box) -> Mask:
+        """Mask of a crop (h, w, 3), in whose pixels the box is given."""
+        cv2 = self._cv2
+        height, width = crop.shape[:2]
+        scale = min(1.0, self.size / max(height, width))
+        small = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = cv2.cvtColor(cv2.resize(crop, small, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
+        sx, sy = small[0] / width, small[1] / height
+        labels = self._labels(image.shape[:2], Box(box.x * sx, box.y * sy, box.w * sx, box.h * sy))
+        likely = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).sum()
+        colors = np.ptp(image, axis=(0, 1)).any()
+        if colors and _COMPONENTS <= likely <= labels.size - _COMPONENTS:
+            cv2.setRNGSeed(0)  # it starts its clusters at random
+            models = np.zeros((1, 65)), np.zeros((1, 65))
+            cv2.grabCut(image, labels, None, *models, self.iterations, cv2.GC_INIT_WITH_MASK)
+            found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
+            if found.any():
+                smooth = cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+                cut: Mask = smooth > 0.5
+                return cut
+        return inscribed_ellipse(crop.shape[:2], box)
+
+    def _labels(self, shape: tuple[int, int], box: Box) -> Any:
+        """What is known before the cut: GrabCut's four classes as uint8 (h, w)."""
+        cv2 = self._cv2
+        labels = np.full(shape, cv2.GC_BGD, np.uint8)
+        labels[_pixels(_grown(box, 1 + 2 * self.margin), shape)] = cv2.GC_PR_BGD
+        labels[inscribed_ellipse(shape, box)] = cv2.GC_PR_FGD
+        labels[inscribed_ellipse(shape, _grown(box, self.core))] = cv2.GC_FGD
+        return labels
+
+
+def _load_opencv() -> Any:
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"masks need OpenCV, which cannot be used here ({error}); run: pip install 'mixformer[masks]'"
+        ) from error
+    return cv2
+
+
+def _grown(box: Box, factor: float) -> Box:
+    """A box with the same centre and `factor` times the sides."""
+    x, y = box.center
+    return Box(x - box.w * factor / 2, y - box.h * factor / 2, box.w * factor, box.h * factor)
+
+
+def _visible(box: Box, shape: tuple[int, ...]) -> Box:
+    """The part of a box inside an (H, W) frame; without area if there is none or a value is not finite."""
+    if not all(math.isfinite(v) for v in box):
+        return Box(0, 0, 0, 0)
+    x1, y1, x2, y2 = box.xyxy
+    x1, y1, x2, y2 = max(x1, 0.0), max(y1, 0.0), min(x2, shape[1]), min(y2, shape[0])
+    return Box(x1, y1, x2 - x1, y2 - y1)
+
+
+def _pixels(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of an (H, W) array that a box with its centre inside touches."""
+    x1, y1, x2, y2 = box.xyxy
+    rows = slice(max(0, math.floor(y1)), min(math.ceil(y2), shape[0]))
+    return rows, slice(max(0, math.floor(x1)), min(math.ceil(x2), shape[1]))
+
+
+def inscribed_ellipse(shape: tuple[int, ...], box: Box) -> Mask:
+    """Pixels of an (H, W) array whose centres lie in the ellipse inscribed in the box."""
+    if box.w <= 0 or box.h <= 0:
+        return np.zeros(shape, np.bool_)
+    (cx, cy), (rows, columns) = box.center, np.ogrid[: shape[0], : shape[1]]
+    inside: Mask = ((columns + 0.5 - cx) / (box.w / 2)) ** 2 + ((rows + 0.5 - cy) / (box.h / 2)) ** 2 <= 1
+    return inside

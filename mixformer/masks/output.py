@@ -1,0 +1,109 @@
+"""Masks out: PNG files, and the VOT toolkit's text form."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from mixformer.errors import DataError, OutputError
+from mixformer.masks.refiner import Mask
+from mixformer.types import Box
+
+_LARGEST = 2**28  # pixels of a box in text: beyond any picture, and little enough to hold
+
+
+class MaskWriter:
+    """A folder of masks as 8-bit single-channel PNG files, 255 on the target and 0 elsewhere."""
+
+    def __init__(self, folder: str | Path) -> None:
+        """`folder` is made if it is not there; masks of the same number in it are replaced, other files left.
+
+        Raises:
+            OutputError: if the folder cannot be made.
+        """
+        self.folder = Path(folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot make the folder {folder} for masks: {error}; give another folder") from error
+
+    def write(self, mask: Mask, index: int) -> Path:
+        """Write a bool (H, W) mask as `index` with eight digits and `.png`; returns where.
+
+        A file appears under its name only when it is complete.
+
+        Raises:
+            OutputError: if it cannot be written; the masks before it are kept.
+        """
+        path = self.folder / f"{index:08d}.png"
+        part = path.with_suffix(".part")
+        try:
+            PillowImage.fromarray(mask.astype(np.uint8) * 255).save(part, format="PNG")
+            part.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise OutputError(f"cannot write {path}: {error}; the masks before it are kept") from error
+        return path
+
+
+def mask_box(mask: Mask) -> Box | None:
+    """Smallest box around the target in a bool (H, W) mask, None if it is empty.
+
+    The rule of VOT and of the official runs: both end pixels belong to the box, w = x1 - x0 + 1.
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return None
+    x, y = int(columns[0]), int(rows[0])
+    return Box(x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1)
+
+
+def encode_rle(mask: Mask) -> str:
+    """A bool (H, W) mask as text in the form of the VOT toolkit's result files: `mX,Y,W,H,ZEROS,ONES,ZEROS,...`.
+
+    X, Y, W, H are `mask_box`; the rest are lengths of runs in that box, row by row from the top left, of zeros and
+    ones in turn. The first is of zeros and may be 0, the others are not. An empty mask is `m0,0,0,0,0`.
+    """
+    box = mask_box(mask)
+    if box is None:
+        return "m0,0,0,0,0"
+    x, y, w, h = (int(v) for v in box)
+    pixels = mask[y : y + h, x : x + w].ravel()
+    changes = np.flatnonzero(np.diff(pixels)) + 1
+    runs = np.diff(np.concatenate([[0], changes, [pixels.size]]))
+    first = [0] if pixels[0] else []
+    return "m" + ",".join(str(v) for v in (x, y, w, h, *first, *runs.tolist()))
+
+
+def decode_rle(text: str, height: int, width: int) -> Mask:
+    """The bool (height, width) mask of a text in the form of `encode_rle`.
+
+    What lies outside the frame is left out, and runs may end before the box does: the rest is zeros.
+
+    Raises:
+        DataError: if the text is not of that form.
+    """
+    try:
+        x, y, w, h, *runs = (int(v) for v in text.strip().removeprefix("m").split(","))
+    except ValueError as error:
+        raise DataError(f"not a mask of the form mX,Y,W,H,ZEROS,ONES,...: {_short(text)}") from error
+    if not text.strip().startswith("m") or min(w, h, *runs, 0) < 0:
+        raise DataError(f"a mask begins with m and has no negative size or run: {_short(text)}")
+    if sum(runs) > w * h or w * h > _LARGEST:
+        raise DataError(f"runs of {sum(runs)} pixels in a box of {w} x {h} cannot be a mask: {_short(text)}")
+    pixels = np.zeros(w * h, np.bool_)
+    values = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    pixels[: len(values)] = values
+    mask = np.zeros((height, width), np.bool_)
+    x1, y1 = min(max(x, 0), width), min(max(y, 0), height)
+    seen = pixels.reshape(h, w)[y1 - y : max(height - y, 0), x1 - x : max(width - x, 0)]
+    mask[y1 : y1 + seen.shape[0], x1 : x1 + seen.shape[1]] = seen
+    return mask
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:40] + "...")

@@ -1,0 +1,68 @@
+"""The transformer block around a mixed attention, for every backbone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mixformer.models.attention import KeyValue, Layout, MixedAttention
+from mixformer.models.layers import Mlp
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block with optional LayerScale.
+
+    `scale` arguments multiply the two residual branches, (2, B) or None for 1: stochastic depth in training and
+    the progressive depth pruning of MixFormerV2 (section 3.3) are both such a factor.
+    """
+
+    def __init__(
+        self,
+        attention: MixedAttention,
+        dim: int,
+        hidden: int,
+        *,
+        layer_scale: bool = False,
+        activation: str = "gelu",
+        eps: float = 1e-6,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=eps)
+        self.attn = attention
+        self.norm2 = nn.LayerNorm(dim, eps=eps)
+        self.mlp = Mlp(dim, hidden, activation)
+        self.scale1 = nn.Parameter(torch.ones(dim)) if layer_scale else None
+        self.scale2 = nn.Parameter(torch.ones(dim)) if layer_scale else None
+
+    def remember(self, x: Tensor, layout: Layout, scale: Tensor | None = None) -> tuple[Tensor, KeyValue]:
+        """Template tokens (B, T, C) -> new tokens and the block's keys and values."""
+        mixed, memory = self.attn.remember(self.norm1(x), layout)
+        return self._finish(x, mixed, scale), memory
+
+    def remember_keys(self, x: Tensor, layout: Layout) -> KeyValue:
+        """Keys and values only, for the last block."""
+        return self.attn.project_keys(self.norm1(x), layout)
+
+    def locate(
+        self, x: Tensor, layout: Layout, memory: KeyValue, scale: Tensor | None = None, last: int | None = None
+    ) -> Tensor:
+        """Search tokens (B, S, C) -> (B, S, C), or (B, last, C) if only the last tokens are wanted."""
+        mixed = self.attn.locate(self.norm1(x), layout, memory, last)
+        return self._finish(x if last is None else x[:, -last:], mixed, scale)
+
+    def mix(
+        self, templates: Tensor, search: Tensor, layouts: tuple[Layout, Layout], scale: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Symmetric form: both attend to both."""
+        mixed = self.attn.mix(self.norm1(templates), self.norm1(search), layouts)
+        return self._finish(templates, mixed[0], scale), self._finish(search, mixed[1], scale)
+
+    def _finish(self, x: Tensor, mixed: Tensor, scale: Tensor | None) -> Tensor:
+        x = x + _branch(mixed, self.scale1, None if scale is None else scale[0])
+        return x + _branch(self.mlp(self.norm2(x)), self.scale2, None if scale is None else scale[1])
+
+
+def _branch(x: Tensor, layer_scale: Tensor | None, factor: Tensor | None) -> Tensor:
+    if layer_scale is not None:
+        x = x * layer_scale
+    return x if factor is None else x * factor.view(-1, 1, 1).to(x.dtype)

@@ -1,0 +1,231 @@
+"""A stage: maps in, tokens through mixed-attention blocks. A plain backbone is one stage, MixCvT a chain of three."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from mixformer.config import StageSize
+from mixformer.models.attention import KeyValue, Layout
+from mixformer.models.block import Block
+from mixformer.models.layers import maps_of, sincos_table, tokens_of
+
+
+class Stage(nn.Module):
+    """Embeds maps (or images) as tokens and mixes them. No norm follows the last block (as in the official code).
+
+    `remember`, `locate` and `mix` take the same optional arguments:
+
+    - scales: (depth, 2, B) factors on the residual branches, or None.
+    - features: a list that every block's output is appended to, or None.
+    - full: False leaves out what the heads do not read. In `remember` that is the output of the last block, of which
+      only keys and values are made; in `locate` everything but the prediction tokens of the last block. Both exact.
+    """
+
+    def __init__(
+        self, embed: nn.Module, blocks: list[Block], size: StageSize, position: str = "none", tokens: int = 0
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            embed: module from maps (B, C', h, w) to maps (B, dim, grid, grid).
+            blocks: `size.depth` blocks.
+            size: widths and grids.
+            position: as in `ModelConfig`.
+            tokens: prediction tokens to append to the search tokens.
+        """
+        super().__init__()
+        self.size, self.token_count = size, tokens
+        self.patch_embed = embed
+        if position != "none":
+            learn = position == "learned"
+            self.pos_search = nn.Parameter(_table(size.dim, size.search_grid, tokens), requires_grad=learn)
+            self.pos_template = nn.Parameter(_table(size.dim, size.template_grid, tokens), requires_grad=learn)
+        else:
+            self.pos_search, self.pos_template = None, None  # type: ignore[assignment]
+        if tokens:
+            self.tokens = nn.Parameter(torch.empty(1, tokens, size.dim))
+            self.pos_tokens = nn.Parameter(torch.zeros(1, tokens, size.dim))
+            nn.init.trunc_normal_(self.tokens, std=0.02)
+        self.blocks = nn.ModuleList(blocks)
+
+    @property
+    def parts(self) -> list[Stage]:
+        """Itself, as a chain of one."""
+        return [self]
+
+    @property
+    def layouts(self) -> tuple[Layout, Layout]:
+        """How template tokens and search tokens lie."""
+        return Layout(self.size.template_grid), Layout(self.size.search_grid, self.token_count)
+
+    def embed_templates(self, maps: Tensor) -> Tensor:
+        """(B, N, C', h, w) -> (B, N * t' * t', C); the templates share one position table."""
+        tokens = tokens_of(self.patch_embed(maps.flatten(0, 1)))
+        if self.pos_template is not None:
+            tokens = tokens + self.pos_template
+        return tokens.reshape(len(maps), -1, tokens.shape[2])
+
+    def embed_search(self, maps: Tensor) -> Tensor:
+        """(B, C', h, w) -> (B, s' * s' + E, C), prediction tokens last."""
+        tokens = tokens_of(self.patch_embed(maps))
+        if self.pos_search is not None:
+            tokens = tokens + self.pos_search
+        if not self.token_count:
+            return tokens
+        extra = (self.tokens + self.pos_tokens).expand(len(tokens), -1, -1)
+        return torch.cat([tokens, extra.to(tokens.dtype)], 1)
+
+    def remember(
+        self,
+        templates: Tensor,
+        scales: Tensor | None = None,
+        features: list[Tensor] | None = None,
+        full: bool = True,
+    ) -> tuple[list[KeyValue], Tensor | None]:
+        """Encode all templates (B, N, C', h, w) jointly.
+
+        Returns:
+            Keys and values of every block, and the final template tokens (None unless `full`).
+        """
+        layout, _ = self.layouts
+        x = self.embed_templates(templates)
+        memory = []
+        for index, block in enumerate(self.typed_blocks):
+            if index == len(self.blocks) - 1 and not full:
+                memory.append(block.remember_keys(x, layout))
+                return memory, None
+            x, kept = block.remember(x, layout, _at(scales, index))
+            memory.append(kept)
+            _append(features, x)
+        return memory, x
+
+    def locate(
+        self,
+        search: Tensor,
+        memory: list[KeyValue],
+        scales: Tensor | None = None,
+        features: list[Tensor] | None = None,
+        full: bool = True,
+    ) -> Tensor:
+        """Mix the search region (B, C', h, w) with remembered templates.
+
+        Returns:
+            (B, s' * s' + E, C), or (B, E, C) if not `full`.
+        """
+        _, layout = self.layouts
+        x = self.embed_search(search)
+        for index, block in enumerate(self.typed_blocks):
+            last = self.token_count if index == len(self.blocks) - 1 and not full else None
+            x = block.locate(x, layout, memory[index], _at(scales, index), last)
+            _append(features, x)
+        return x
+
+    def mix(
+        self, templates: Tensor, search: Tensor, scales: Tensor | None = None, features: list[Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Symmetric attention over templates (B, N, C', h, w) and the search region (B, C', h, w): both tokens."""
+        t, s = self.embed_templates(templates), self.embed_search(search)
+        for index, block in enumerate(self.typed_blocks):
+            t, s = block.mix(t, s, self.layouts, _at(scales, index))
+            _append(features, torch.cat([t, s], 1))
+        return t, s
+
+    def template_maps(self, tokens: Tensor) -> Tensor:
+        """(B, N * t' * t', C) -> (B, N, C, t', t')."""
+        return maps_of(tokens, self.size.template_grid)
+
+    def search_map(self, tokens: Tensor) -> Tensor:
+        """(B, s' * s' + E, C) -> (B, C, s', s'), without the prediction tokens."""
+        return maps_of(tokens[:, : self.size.search_grid**2], self.size.search_grid)[:, 0]
+
+    @property
+    def typed_blocks(self) -> list[Block]:
+        """The blocks, for type checkers."""
+        return cast("list[Block]", list(self.blocks))
+
+
+class StageChain(nn.Module):
+    """Stages in a row, each on the maps of the one before. The interface is that of `Stage`."""
+
+    def __init__(self, stages: list[Stage]) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+
+    @property
+    def parts(self) -> list[Stage]:
+        """The stages in order."""
+        return cast("list[Stage]", list(self.stages))
+
+    def remember(
+        self,
+        templates: Tensor,
+        scales: Tensor | None = None,
+        features: list[Tensor] | None = None,
+        full: bool = True,
+    ) -> tuple[list[KeyValue], Tensor | None]:
+        """See `Stage.remember`."""
+        memory: list[KeyValue] = []
+        tokens: Tensor | None = None
+        for stage, own, last in self._shares(scales):
+            kept, tokens = stage.remember(templates, own, features, full or not last)
+            memory += kept
+            if tokens is not None:
+                templates = stage.template_maps(tokens)
+        return memory, tokens
+
+    def locate(
+        self,
+        search: Tensor,
+        memory: list[KeyValue],
+        scales: Tensor | None = None,
+        features: list[Tensor] | None = None,
+        full: bool = True,
+    ) -> Tensor:
+        """See `Stage.locate`."""
+        tokens, start = search, 0
+        for stage, own, last in self._shares(scales):
+            tokens = stage.locate(search, memory[start:], own, features, full or not last)
+            start += stage.size.depth
+            if not last:
+                search = stage.search_map(tokens)
+        return tokens
+
+    def mix(
+        self, templates: Tensor, search: Tensor, scales: Tensor | None = None, features: list[Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """See `Stage.mix`."""
+        t = s = search
+        for stage, own, _ in self._shares(scales):
+            t, s = stage.mix(templates, search, own, features)
+            templates, search = stage.template_maps(t), stage.search_map(s)
+        return t, s
+
+    def _shares(self, scales: Tensor | None) -> list[tuple[Stage, Tensor | None, bool]]:
+        """Every stage with its share of the factors, and whether it is the last."""
+        shares, start = [], 0
+        for stage in self.parts:
+            own = None if scales is None else scales[start : start + stage.size.depth]
+            shares.append((stage, own, stage is self.parts[-1]))
+            start += stage.size.depth
+        return shares
+
+
+Backbone = Stage | StageChain
+
+
+def _table(dim: int, grid: int, tokens: int) -> Tensor:
+    """V2, known by its prediction tokens, computes the frequencies in float32, the first papers' code in float64."""
+    frequencies: Literal["float32", "float64"] = "float32" if tokens else "float64"
+    return sincos_table(dim, grid, frequencies)
+
+
+def _at(scales: Tensor | None, index: int) -> Tensor | None:
+    return None if scales is None else scales[index]
+
+
+def _append(features: list[Tensor] | None, x: Tensor) -> None:
+    if features is not None:
+        features.append(x)
