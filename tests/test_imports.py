@@ -12,7 +12,8 @@ import mixformer
 ROOT = Path(mixformer.__file__).parent
 # A module may import from its own layer and from those above it in this list.
 LAYERS = [
-    {"errors", "types", "boxes", "crop", "config", "variants", "presets", "counting", "assets", "__init__"},
+    {"errors", "types", "boxes", "crop", "base_config", "config", "variants", "presets", "counting"}
+    | {"assets", "__init__"},
     {"models"},
     {"weights"},
     {"engines"},

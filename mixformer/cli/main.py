@@ -22,6 +22,8 @@ _DESCRIPTION = """Follow one object through a video, given its box in the first 
   mixformer track clip.mp4 --box 260 29 41 142          write clip_tracked.mp4
   mixformer track clip.mp4 --box 260 29 41 142 --json boxes.jsonl
   mixformer models                                      what can be loaded
+  mixformer inspect clip.mp4 --box 260 29 41 142 --frame 30 --out seen
+                                                        pictures of the attention and of the edge distributions
 """
 _EPILOG = """exit codes: 0 done, 1 another error, 2 wrong usage or box, 3 the source cannot be read,
 4 a result cannot be written, 5 the model cannot be used, 130 stopped with Ctrl-C (what was written is valid)."""

@@ -120,6 +120,8 @@ class MixFormer(nn.Module):
             keep_features: also return every block's output.
             full: compute all tokens in the last block; by default only if features are kept or a head reads them.
         """
+        if isinstance(memory, Uncached):
+            raise TypeError("this memory is of a network with symmetric attention; give what `remember` returned")
         features: list[Tensor] | None = [] if keep_features else None
         needed = self.config.dense or self.config.score == "spm"
         full = needed or (keep_features if full is None else full)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from mixformer.config import BaseConfig
+from mixformer.base_config import BaseConfig
 from mixformer.errors import ConfigError
 
 

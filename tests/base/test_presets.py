@@ -151,6 +151,7 @@ def test_defaults():
         assert tracker_config(model) == TrackerConfig()
 
 
-def test_the_documented_table_is_current():
-    page = runpy.run_path(str(ROOT / "tools" / "write_presets.py"))["render"]()
-    assert (ROOT / "docs" / "presets.md").read_text() == page, "run python tools/write_presets.py"
+@pytest.mark.parametrize("name", ["presets", "models"])
+def test_the_documented_tables_are_current(name):
+    page = runpy.run_path(str(ROOT / "tools" / f"write_{name}.py"))["render"]()
+    assert (ROOT / "docs" / f"{name}.md").read_text() == page, f"run python tools/write_{name}.py"

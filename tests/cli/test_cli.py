@@ -135,7 +135,7 @@ def test_wrong_usage_exits_with_2(words):
     assert "usage" in answer.stderr.lower()
 
 
-@pytest.mark.parametrize("verb", ["track", "demo", "models", "info", "convert", "train"])
+@pytest.mark.parametrize("verb", ["track", "demo", "models", "info", "inspect", "convert", "train"])
 def test_every_verb_has_help(verb, capsys):
     with pytest.raises(SystemExit) as stop:
         main([verb, "--help"])

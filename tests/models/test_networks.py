@@ -4,14 +4,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from family import backbone_of, images, make, small
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from mixformer.config import ModelConfig
 from mixformer.counting import locate_flops, parameter_count, remember_flops
-from mixformer.errors import ConfigError
-from mixformer.models import MixFormer, build_model
 
 SIZES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -24,29 +22,6 @@ SIZES: dict[str, dict[str, Any]] = {
     "corner": {"head": "corner", "prediction_tokens": 0, "score": "none", "head_dim": 16},
     "pyramid": {"head": "pyramid", "prediction_tokens": 0, "score": "none", "head_dim": 32},
 }
-
-
-def small(**changes: Any) -> ModelConfig:
-    values: dict[str, Any] = {
-        "depth": 2, "dim": 24, "heads": 2, "mlp_ratio": 2.0, "search_size": 64, "template_size": 32, "bins": 16
-    }  # fmt: skip
-    return ModelConfig("small", **{**values, **changes})
-
-
-def make(config: ModelConfig, seed: int = 0) -> MixFormer:
-    """A network whose every parameter is random, norms too."""
-    random = torch.Generator().manual_seed(seed)
-    model = build_model(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape, generator=random)
-    return model
-
-
-def images(config: ModelConfig, batch: int = 2, count: int = 2, seed: int = 1) -> tuple[Tensor, Tensor]:
-    random = torch.Generator().manual_seed(seed)
-    templates = torch.randn(batch, count, 3, config.template_size, config.template_size, generator=random)
-    return templates, torch.randn(batch, 3, config.search_size, config.search_size, generator=random)
 
 
 @pytest.fixture(params=SIZES.values(), ids=SIZES.keys())
@@ -101,20 +76,6 @@ def test_batch_items_do_not_mix(config: ModelConfig) -> None:
         torch.testing.assert_close(alone.logits[0], together.logits[item], rtol=0, atol=1e-4)
 
 
-def test_gradients_reach_all_trained_parameters(config: ModelConfig) -> None:
-    model = make(config).train()
-    prediction = model(*images(config))
-    loss = prediction.boxes.sum() + prediction.logits.square().mean()
-    (loss if prediction.scores is None else loss + prediction.scores.sum()).backward()
-    for name, parameter in model.named_parameters():
-        table = name.endswith(("pos_search", "pos_template"))
-        assert parameter.requires_grad == (not table or config.position == "learned"), name
-        if parameter.requires_grad:
-            assert parameter.grad is not None, name
-            assert parameter.grad.isfinite().all(), name
-            assert parameter.grad.abs().max() > 0, name
-
-
 @pytest.mark.parametrize("online", [1, 2, 3, 4, 5])
 def test_any_number_of_online_templates(online: int) -> None:
     config = small()
@@ -167,6 +128,39 @@ def test_drop_path_rates_rise_with_depth() -> None:
     torch.testing.assert_close(scales.mean((1, 2)), torch.ones(3), rtol=0, atol=0.02)
 
 
+def test_early_stages_never_drop() -> None:
+    config = small(**backbone_of("cvt") | {"early_depths": (1, 2)}, depth=3, drop_path=0.6)
+    torch.manual_seed(0)
+    scales = make(config).draw_drop_path(20000, torch.device("cpu"))
+    assert scales.shape == (config.mixing_depth, 2, 20000)
+    rates = torch.tensor([0, 0, 0, 0, 0.3, 0.6])  # linear from the first block of the last stage
+    torch.testing.assert_close((scales == 0).float().mean((1, 2)), rates, rtol=0, atol=0.01)
+    torch.testing.assert_close(scales.mean((1, 2)), torch.ones(6), rtol=0, atol=0.02)
+    kept = scales[5][scales[5] > 0]
+    torch.testing.assert_close(kept, torch.full_like(kept, 1 / 0.4))
+    assert (scales[5, 0] != scales[5, 1]).any()  # the two branches are drawn apart
+
+
+def test_every_stage_takes_its_share_of_the_scales() -> None:
+    config = small(**backbone_of("cvt") | {"early_depths": (1, 2)}, depth=2, frozen_norms="all")
+    model = make(config)
+    templates, search = images(config)
+    memory = model.remember(templates, keep_features=True)
+    before = model.locate(search, memory, keep_features=True).features
+    for block in range(5):
+        scales = torch.ones(5, 2, 2)
+        scales[block, :, 1] = 0  # for the second item only
+        changed = model.remember(templates, scales, keep_features=True)
+        after = model.locate(search, changed, scales, keep_features=True).features
+        for features, others in ((memory.features, changed.features), (before, after)):
+            assert all(torch.equal(x[0], y[0]) for x, y in zip(features, others, strict=True))
+            assert [torch.equal(x, y) for x, y in zip(features, others, strict=True)] == [i < block for i in range(5)]
+        within_stage = block in (2, 4)  # whose input is the output of the block before
+        assert within_stage == (
+            after[block].shape == after[block - 1].shape and torch.equal(after[block][1], after[block - 1][1])
+        )
+
+
 def test_a_scale_of_zero_removes_a_block() -> None:
     config = small(depth=3)
     model = make(config)
@@ -201,24 +195,3 @@ def test_counts_are_those_of_the_network(config: ModelConfig) -> None:
             with FlopCounterMode(display=False) as counter:
                 model.locate(search, memory, full=full)
             assert counter.get_total_flops() == locate_flops(config, 2, full=full)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"depth": 0}, "depth"),
-        ({"dim": 30, "heads": 4}, "does not divide"),
-        ({"dim": 22, "heads": 2}, "multiple of 4"),
-        ({"search_size": 65}, "search_size 65"),
-        ({"template_size": 30}, "template_size 30"),
-        ({"mlp_ratio": 0.0}, "mlp_ratio"),
-        ({"head": "query"}, "unknown head"),
-        ({"position": "rotary"}, "unknown position"),
-        ({"head": "corner"}, "prediction_tokens 0"),
-        ({"head": "corner", "prediction_tokens": 0}, "score 'token' needs"),
-        ({"drop_path": 1.0}, "drop_path"),
-    ],
-)
-def test_impossible_sizes_are_refused(changes: dict[str, Any], words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
-        small(**changes)

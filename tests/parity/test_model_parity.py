@@ -1,5 +1,6 @@
 """Every reference output of both papers, through the converter, against our network."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from compare import difference, pair_up, run_reference, runs_of, write_checkpoint
+from cut import KEEP, RUN, SLICES
 from rebuild import REFERENCES, SHARED, check_state, fixed_table, generator, read_json, read_outputs, rebuild_state
 
 from mixformer.boxes import cxcywh_to_xyxy
@@ -15,10 +17,11 @@ from mixformer.counting import locate_flops, parameter_count, remember_flops
 from mixformer.models import build_model
 from mixformer.models.layers import sincos_table
 from mixformer.weights.convert import convert
-from mixformer.weights.official import to_official
+from mixformer.weights.infer import infer_config
+from mixformer.weights.official import from_official, to_official
 from mixformer.weights.store import load_model
 
-QUICK = ["v2_s_online"]
+QUICK = ["v1_cvt_base_online", "v2_s_online"]
 SWEEP = sorted(
     path.stem for path in (SHARED / "models").glob("v?_*.json") if "." not in path.stem and path.stem not in QUICK
 )
@@ -65,6 +68,21 @@ def reprojection(config: ModelConfig) -> int:
 @pytest.mark.parametrize("name", QUICK)
 def test_reference(name: str, tmp_path: Path) -> None:
     check_reference(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", KEEP)
+def test_beginning_of_a_reference(name: str) -> None:
+    """Embeddings and first blocks of the variants that are too large to run whole here."""
+    description, taps = (json.loads((SLICES / f"{name}{end}.json").read_text()) for end in ("", ".taps"))
+    with np.load(SLICES / f"{name}.npz") as arrays:
+        reference = {key: arrays[key] for key in arrays.files}
+    state = {key: torch.from_numpy(value) for key, value in rebuild_state(description).items()}
+    config = infer_config(state)
+    model = build_model(config).eval()
+    model.load_state_dict(from_official(state, config))
+    assert len(reference) == sum(key.startswith(f"tap/{RUN}/") for key in reference) > 3
+    for key, pair in pair_up(reference, taps, *run_reference(model, description, [RUN])).items():
+        assert difference(pair.got, pair.expected) <= pair.tolerance, key
 
 
 @pytest.mark.sweep
