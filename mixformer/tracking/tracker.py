@@ -90,7 +90,7 @@ class Tracker:
         if preset is None and model is not None:
             from mixformer.weights.store import load_tracker_config
 
-            return load_tracker_config(model)
+            return load_tracker_config(model, self.engine.config.name)
         return tracker_config(self.engine.config.name, preset)
 
     @property

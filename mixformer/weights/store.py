@@ -138,8 +138,12 @@ def load_weights(name_or_path: str | Path, *, known: Mapping[str, Any] | None = 
         raise CheckpointError(f"cannot use {path}: {error}") from error
 
 
-def load_tracker_config(name_or_path: str | Path) -> TrackerConfig:
+def load_tracker_config(name_or_path: str | Path, variant: str | None = None) -> TrackerConfig:
     """Tracker settings stored beside the weights, else the default ones of the variant.
+
+    Args:
+        name_or_path: as in `load_model`.
+        variant: name of the model there, if it is loaded already; spares reading an official file again.
 
     Raises:
         CheckpointError: if nothing fitting is found, or an official file cannot be used.
@@ -147,7 +151,7 @@ def load_tracker_config(name_or_path: str | Path) -> TrackerConfig:
     """
     path = find_weights(name_or_path)
     if path.is_file() and path.suffix != ".safetensors":
-        return tracker_config(load_weights(path).config.name)
+        return tracker_config(variant or load_weights(path).config.name)
     config, tracker = _read_config(path if path.is_dir() else path.parent)
     return tracker or tracker_config(config.name)
 
