@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_type_hints
 
 from mixformer.errors import ConfigError
 
@@ -28,7 +28,7 @@ class BaseConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Build from plain values.
+        """Build from plain values; an object stands for a field that is a configuration itself.
 
         Raises:
             ConfigError: for an unknown key or an invalid value.
@@ -36,7 +36,8 @@ class BaseConfig:
         known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
         if unknown := sorted(set(values) - known):
             raise ConfigError(f"{cls.__name__} has no field {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+        hints = get_type_hints(cls)
+        return cls(**{key: _from_plain(hints[key], value) for key, value in values.items()})
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
@@ -58,3 +59,15 @@ class BaseConfig:
     def _require(self, condition: bool, message: str) -> None:
         if not condition:
             raise ConfigError(f"{type(self).__name__}: {message}")
+
+
+def _from_plain(hint: Any, value: Any) -> Any:
+    """A value as its field holds it: nested configurations, alone or in a tuple, and tuples for lists."""
+    if isinstance(value, Mapping):
+        parts = [part for part in (hint, *getattr(hint, "__args__", ())) if isinstance(part, type)]
+        kinds = [part for part in parts if issubclass(part, BaseConfig)]
+        return kinds[0].from_dict(value) if kinds else dict(value)
+    if isinstance(value, list):
+        inner = getattr(hint, "__args__", (None,))[0]
+        return tuple(_from_plain(inner, each) for each in value)
+    return value

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from mixformer import __version__
-from mixformer.cli import convert, info, inspect, models, track, train
+from mixformer.cli import bench, convert, data, info, inspect, models, prune, track, train
 from mixformer.cli.parser import make_parser
 from mixformer.errors import CheckpointError, ConfigError, MixFormerError, OutputError, SourceError
 
@@ -35,7 +35,10 @@ _VERBS = {
     "models": (models.parser, models.run),
     "info": (info.parser, info.run),
     "convert": (convert.parser, convert.run),
+    "prune": (prune.parser, prune.run),
     "train": (train.parser, train.run),
+    "data": (data.parser, data.run),
+    "bench": (bench.parser, bench.run),
 }
 
 
@@ -47,6 +50,8 @@ def build_parser() -> ArgumentParser:
     for name, (make, _) in _VERBS.items():
         verb = make()
         verbs.add_subcommand(name, verb, help=str(verb.description).split("\n")[0])
+        if name == "data":  # jsonargparse wants inner verbs added after the outer one
+            data.add_verbs(verb)
     return parser
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from pathlib import Path
 
@@ -14,11 +14,15 @@ from mixformer.cli.parser import make_parser
 
 _DESCRIPTION = """Train one stage from a recipe; the same command goes on where a stopped run was.
 
-The run folder gets state.safetensors (to resume from), log.jsonl and, at the end, model/.
+The run folder gets state.safetensors (to resume from), log.jsonl, recipe.json, environment.json and, at the end,
+model/.
 
   mixformer train recipes/dino_s8_boxes.toml --out runs/boxes
-  mixformer train recipes/dino_s8_boxes.toml --out runs/short --set '{"steps": 500, "batch": 8}'
+  mixformer train recipes/dino_s8_boxes.toml --out runs/short --set steps=500 optimiser.lr=1e-4
+  mixformer train recipes/mixvit_stage1.toml --out runs/try --smoke --set changes.depth=2
+  torchrun --nproc-per-node 8 -m mixformer train recipes/mixvit_stage1.toml --out runs/mixvit
 """
+_SMOKE_STEPS = 4
 
 
 def parser() -> ArgumentParser:
@@ -27,7 +31,19 @@ def parser() -> ArgumentParser:
     made.add_argument("recipe", type=Path, help="TOML file; its fields are those of mixformer.training.recipe.Recipe")
     made.add_argument("--out", type=Path, required=True, help="run folder")
     made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
-    made.add_argument("--set", type=str, default="{}", help="fields of the recipe to change, as a JSON object")
+    made.add_argument(
+        "--set",
+        type=str,
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="fields of the recipe to change, dotted keys",
+    )
+    made.add_argument(
+        "--smoke",
+        action="store_true",
+        help=f"try the recipe: {_SMOKE_STEPS} steps on made-up pictures, without its data, start and teacher",
+    )
     made.add_argument("--fresh", action="store_true", help="start anew even if the run folder holds a checkpoint")
     return made
 
@@ -38,16 +54,22 @@ def run(options: Namespace) -> None:
     from mixformer.training.recipe import Recipe
     from mixformer.training.run import train
 
-    recipe = Recipe.from_toml(options.recipe, **_changes(options.set))
+    smoke = (
+        [f"steps={_SMOKE_STEPS}", "batch=2", "accumulate=1", "precision=float32", "data.workers=0", "validate_every=0"]
+        if options.smoke
+        else []
+    )
+    recipe = Recipe.from_toml(options.recipe, [*smoke, *options.set])
+    talks = os.environ.get("RANK", "0") == "0"
     bar = Progress(
         TextColumn("step"),
         MofNCompleteColumn(),
         BarColumn(),
         TextColumn("{task.description}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True, quiet=not sys.stderr.isatty()),
+        console=Console(stderr=True, quiet=not (talks and sys.stderr.isatty())),
     )
-    task = bar.add_task("", total=recipe.steps)
+    task = bar.add_task("", total=recipe.total_steps)
 
     def progress(step: int, means: dict[str, float]) -> None:
         shown = "  ".join(f"{name} {means[name]:.3f}" for name in ("loss", "iou", "accuracy") if name in means)
@@ -56,17 +78,8 @@ def run(options: Namespace) -> None:
 
     device = str(find_device(options.device))
     with bar:
-        folder = train(recipe, options.out, resume=not options.fresh, device=device, progress=progress)
-    Console(soft_wrap=True).print(f"wrote {folder.resolve()}")
-
-
-def _changes(text: str) -> dict[str, object]:
-    from mixformer.errors import ConfigError
-
-    try:
-        changes = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"--set takes a JSON object such as '{{\"steps\": 500}}': {error}") from error
-    if not isinstance(changes, dict):
-        raise ConfigError("--set takes a JSON object such as '{\"steps\": 500}'")
-    return changes
+        folder = train(
+            recipe, options.out, resume=not options.fresh, device=device, progress=progress, smoke=options.smoke
+        )
+    if talks:
+        Console(soft_wrap=True).print(f"wrote {folder.resolve()}")

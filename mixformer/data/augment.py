@@ -1,14 +1,16 @@
-"""From a shot to network inputs: jittered crops and the light changes that training wants."""
+"""From a shot to the plan of a sample: jittered crops and the light changes that training wants."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from mixformer.crop import crop, to_crop
+from mixformer.crop import CropWindow, to_crop
+from mixformer.data.plan import CropPlan, SamplePlan, shows_frame
 from mixformer.data.sampling import Random, Shot, View
-from mixformer.types import Box, FloatArray, Image
+from mixformer.types import Box
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class Augmentation:
         brightness: each crop is multiplied by 1 +- this.
         contrast: each crop's contrast is multiplied by 1 +- this, and its channels by up to half as much.
         blur: odds of a motion-like blur of the search crop.
+        pixel_index: coordinates name the middles of pixels, as in the official training code: the crop's middle is at
+            `(size - 1) / 2`, and a frame is mirrored around `(W - 1) / 2`, which moves its box by a pixel. Off, they
+            name the edges of pixels as in tracking: `size / 2` and `W / 2`.
+        keep_border: crops keep the frame's last row and column, which official crops that reach them lose to black.
+        reject: a shot is given up if a crop shows nothing of its frame, as officially; off, the jitter is drawn again.
+        nearest: brightness is rounded to the nearest of 256 levels and not down.
     """
 
     search: Jitter = Jitter(4.5, 0.5)
@@ -53,92 +61,110 @@ class Augmentation:
     brightness: float = 0.2
     contrast: float = 0.0
     blur: float = 0.0
+    pixel_index: bool = False
+    keep_border: bool = False
+    reject: bool = False
+    nearest: bool = False
+
+    @classmethod
+    def official(cls, *, training: bool = True) -> Self:
+        """The official processing (spec 4.2); in validation without brightness and independent mirroring."""
+        light, flip_each = (0.2, 0.5) if training else (0.0, 0.0)
+        return cls(brightness=light, flip_each=flip_each, pixel_index=True, reject=True, nearest=True)
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One training sample.
+class CropSettings:
+    """Sizes and reach of the crops of a sample.
 
     Attributes:
-        templates: uint8 (N, t, t, 3).
-        search: uint8 (s, s, 3).
-        box: (4,) float64 xyxy as fractions of the search crop, not clipped.
-        present: 1.0 if the target is in the search crop, else 0.0.
+        search_size: side of the search crop in pixels.
+        template_size: side of the template crops in pixels.
+        search_factor: side of the search crop in units of the jittered sqrt(w * h).
+        template_factor: the same for the templates.
+        templates: template crops in a sample, the static one included.
     """
 
-    templates: Image
-    search: Image
-    box: FloatArray
-    present: float
+    search_size: int
+    template_size: int
+    search_factor: float
+    template_factor: float = 2.0
+    templates: int = 2
 
 
-def make_sample(
-    random: Random,
-    shot: Shot,
-    augmentation: Augmentation,
-    *,
-    search_size: int,
-    template_size: int,
-    search_factor: float,
-    template_factor: float,
-) -> Sample:
-    """Cut, jitter and light one shot.
+def plan_sample(random: Random, shot: Shot, augmentation: Augmentation, crops: CropSettings) -> SamplePlan | None:
+    """Cut, jitter and light one shot; None if the augmentation rejects it.
 
     Args:
         random: the sample's own generator.
         shot: frames and boxes.
         augmentation: what to vary.
-        search_size: side of the search crop in pixels.
-        template_size: side of the template crops in pixels.
-        search_factor: side of the search crop in units of the jittered sqrt(w * h).
-        template_factor: the same for the templates.
+        crops: sizes and reach.
     """
     grey, mirror = random.random() < augmentation.grey, random.random() < augmentation.flip
-    templates = []
-    for view in shot.templates:
-        image, _ = _cut(random, view, augmentation.template, template_factor, template_size)
-        flip = mirror ^ (random.random() < augmentation.flip_each)
-        templates.append(_light(random, image[:, ::-1] if flip else image, augmentation, grey))
-    image, box = _cut(random, shot.search, augmentation.search, search_factor, search_size)
-    x, y, w, h = box
-    if mirror ^ (random.random() < augmentation.flip_each):
-        image, x = image[:, ::-1], 1 - x - w
-    if random.random() < augmentation.blur:
-        image = _blur(random, image)
-    search = _light(random, image, augmentation, grey)
-    return Sample(np.stack(templates), search, np.array([x, y, x + w, y + h]), float(shot.present))
+    views = [*shot.templates, shot.search]
+    if mirror and augmentation.pixel_index:
+        views, mirror = [_mirrored(view) for view in views], False
+    plans = []
+    for number, view in enumerate(views):
+        searched = number == len(shot.templates)
+        plan = _plan(random, view, augmentation, crops, searched=searched, grey=grey, mirror=mirror)
+        if plan is None:
+            return None
+        plans.append(plan)
+    return SamplePlan(tuple(plans), shot.present)
 
 
-def _cut(random: Random, view: View, jitter: Jitter, factor: float, size: int) -> tuple[Image, Box]:
-    """The crop around a jittered box that still touches the frame, and the target's box in it."""
+def _plan(
+    random: Random,
+    view: View,
+    augmentation: Augmentation,
+    crops: CropSettings,
+    *,
+    searched: bool,
+    grey: bool,
+    mirror: bool,
+) -> CropPlan | None:
+    factor, size = (
+        (crops.search_factor, crops.search_size) if searched else (crops.template_factor, crops.template_size)
+    )
+    jitter = augmentation.search if searched else augmentation.template
+    around = _around(random, view, jitter, once=augmentation.reject)
+    if augmentation.reject and not (around.w > 0 and around.h > 0):
+        return None
+    frame = np.pad(view.image, ((0, 1), (0, 1), (0, 0))) if augmentation.keep_border else view.image
+    window = CropWindow.around(around, factor)
+    if augmentation.reject and not shows_frame(window, frame.shape[0], frame.shape[1], size):
+        return None
+    box = to_crop(view.box, around.center, size / window.side, size, half_pixel=augmentation.pixel_index)
+    flip = mirror ^ (random.random() < augmentation.flip_each)
+    if flip:
+        box = box._replace(x=1 - box.x - box.w)
+    blur = None
+    if searched and random.random() < augmentation.blur:
+        blur = int(random.integers(2, 6)), int(random.integers(2))
+    contrast = None
+    if augmentation.contrast:
+        strength = 1 + random.uniform(-1, 1) * augmentation.contrast
+        contrast = strength, 1 + random.uniform(-0.5, 0.5, 3).astype(np.float32) * augmentation.contrast
+    gain = 1 + random.uniform(-1, 1) * augmentation.brightness
+    return CropPlan(frame, window, size, box, flip, grey, blur, contrast, gain, augmentation.nearest)
+
+
+def _around(random: Random, view: View, jitter: Jitter, *, once: bool) -> Box:
+    """The jittered box; unless `once`, one that still touches the frame, or the box itself."""
+    if once:
+        return jitter.apply(random, view.box)
     height, width = view.image.shape[:2]
-    around = view.box
     for _ in range(10):
         candidate = jitter.apply(random, view.box)
         cx, cy = candidate.center
         if 0 <= cx < width and 0 <= cy < height and candidate.w * candidate.h >= 1:
-            around = candidate
-            break
-    image, scale = crop(view.image, around, factor, size)
-    return image, to_crop(view.box, around.center, scale, size)
+            return candidate
+    return view.box
 
 
-def _light(random: Random, image: Image, augmentation: Augmentation, grey: bool) -> Image:
-    values = image.astype(np.float32)
-    if grey:
-        values = np.repeat((values @ np.array([0.299, 0.587, 0.114], np.float32))[..., None], 3, -1)
-    if augmentation.contrast:
-        middle = values.mean()
-        values = middle + (values - middle) * (1 + random.uniform(-1, 1) * augmentation.contrast)
-        values *= 1 + random.uniform(-0.5, 0.5, 3).astype(np.float32) * augmentation.contrast
-    values *= 1 + random.uniform(-1, 1) * augmentation.brightness
-    return np.clip(values, 0, 255).astype(np.uint8)
-
-
-def _blur(random: Random, image: Image) -> Image:
-    """Mean over a short line of shifts, horizontal or vertical."""
-    length, axis = int(random.integers(2, 6)), int(random.integers(2))
-    padded = np.pad(image.astype(np.float32), [(length, length) if a == axis else (0, 0) for a in range(3)], "edge")
-    parts = [np.take(padded, range(s, s + image.shape[axis]), axis) for s in range(length, 2 * length)]
-    blurred: Image = np.mean(parts, 0).astype(np.uint8)
-    return blurred
+def _mirrored(view: View) -> View:
+    """The whole view mirrored in pixel indices: column x goes to W - 1 - x, and so does each side of the box."""
+    box, width = view.box, view.image.shape[1]
+    return View(view.image[:, ::-1], box._replace(x=width - 1 - box.x - box.w), view.origin)

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from mixformer.data.augment import Augmentation, Sample, make_sample
+from mixformer.data.augment import Augmentation, plan_sample
+from mixformer.data.augment import CropSettings as CropSettings
+from mixformer.data.gpu import PackedCrops, pack
+from mixformer.data.plan import Sample, SamplePlan
 from mixformer.data.sampling import Mixture
-
-
-@dataclass(frozen=True)
-class CropSettings:
-    """Sizes and reach of the crops; see `make_sample`."""
-
-    search_size: int
-    template_size: int
-    search_factor: float
-    template_factor: float = 2.0
-    templates: int = 2
+from mixformer.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -40,6 +34,35 @@ class Batch:
         return Batch(*(part.to(device, non_blocking=True) for part in parts))
 
 
+@dataclass(frozen=True)
+class RawBatch:
+    """A batch whose crops are made on the device that it is sent to.
+
+    Attributes:
+        templates: of all samples, sample by sample.
+        search: one of each sample.
+        boxes: (B, 4), as in `Batch`.
+        present: (B,).
+        sizes: sides of the template and search crops in pixels.
+    """
+
+    templates: PackedCrops
+    search: PackedCrops
+    boxes: Tensor
+    present: Tensor
+    sizes: tuple[int, int]
+
+    def to(self, device: torch.device) -> Batch:
+        """The finished batch on a device."""
+        small, large = self.sizes
+        templates = self.templates.to(device).render(small).unflatten(0, (len(self.boxes), -1))
+        parts = (part.to(device, non_blocking=True) for part in (self.boxes, self.present))
+        return Batch(templates, self.search.to(device).render(large), *parts)
+
+
+_TRIES = 100  # shots rejected in a row before the data is taken to be at fault
+
+
 class ShotDataset(Dataset[Sample]):
     """Samples of a mixture by number, without end."""
 
@@ -47,24 +70,41 @@ class ShotDataset(Dataset[Sample]):
         self.mixture, self.crops, self.augmentation, self.seed = mixture, crops, augmentation, seed
 
     def __getitem__(self, index: int) -> Sample:
+        return self.plan(index).render()
+
+    def plan(self, index: int) -> SamplePlan:
+        """Sample `index` before any pixel of it is made.
+
+        Raises:
+            DataError: if shot after shot is rejected, or the mixture has none.
+        """
         random = np.random.default_rng([self.seed, index])
-        shot = self.mixture.draw(random, self.crops.templates)
-        return make_sample(
-            random,
-            shot,
-            self.augmentation,
-            search_size=self.crops.search_size,
-            template_size=self.crops.template_size,
-            search_factor=self.crops.search_factor,
-            template_factor=self.crops.template_factor,
+        for _ in range(_TRIES):
+            shot = self.mixture.draw(random, self.crops.templates)
+            plan = plan_sample(random, shot, self.augmentation, self.crops)
+            if plan is not None:
+                return plan
+        raise DataError(
+            f"sample {index}: {_TRIES} shots in a row were rejected because a crop shows nothing of its frame; check "
+            "the boxes of the data (`mixformer data check`) or lower the jitter of the search crop"
         )
 
 
-class _Range(Sampler[int]):
-    """Sample numbers from one on, without end, so that a resumed run goes on where it stopped."""
+class _Plans(Dataset[SamplePlan]):
+    """The plans of a dataset's samples."""
 
-    def __init__(self, start: int, stop: int) -> None:
-        self.numbers = range(start, stop)
+    def __init__(self, dataset: ShotDataset) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, index: int) -> SamplePlan:
+        return self.dataset.plan(index)
+
+
+class _Range(Sampler[int]):
+    """Given sample numbers in order, so that a resumed run goes on where it stopped."""
+
+    def __init__(self, numbers: range) -> None:
+        self.numbers = numbers
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.numbers)
@@ -83,22 +123,51 @@ def collate(samples: list[Sample]) -> Batch:
     )
 
 
-def batches(dataset: ShotDataset, batch: int, start: int, stop: int, workers: int) -> DataLoader[Sample]:
-    """Batches `start` to `stop` (exclusive) of the endless stream.
+def collate_raw(plans: list[SamplePlan]) -> RawBatch:
+    """Pack the pixels that a batch needs.
+
+    Raises:
+        DataError: if a plan asks for what devices do not make, see `pack`.
+    """
+    return RawBatch(
+        pack([crop for plan in plans for crop in plan.crops[:-1]]),
+        pack([plan.crops[-1] for plan in plans]),
+        torch.from_numpy(np.stack([plan.box for plan in plans])).float(),
+        torch.tensor([float(plan.present) for plan in plans]),
+        (plans[0].crops[0].size, plans[0].crops[-1].size),
+    )
+
+
+def batches(
+    dataset: ShotDataset,
+    batch: int,
+    start: int,
+    stop: int,
+    workers: int,
+    *,
+    rank: int = 0,
+    ranks: int = 1,
+    raw: bool = False,
+) -> DataLoader[Any]:
+    """Batches `start` to `stop` (exclusive) of the endless stream: `Batch`, or `RawBatch` if `raw`.
 
     Args:
         dataset: where samples come from.
-        batch: samples in a batch.
+        batch: samples in a batch of one process.
         start: number of the first batch.
         stop: number after the last batch.
         workers: loader processes; 0 loads in the caller.
+        rank: number of this process. It takes every `ranks`-th sample, so that batch i of all processes together is
+            batch i of a single process with a batch `ranks` times as large.
+        ranks: number of processes that train together.
+        raw: leave cropping to the device that the batch is sent to.
     """
     return DataLoader(
-        dataset,
+        _Plans(dataset) if raw else dataset,
         batch_size=batch,
-        sampler=_Range(start * batch, stop * batch),
+        sampler=_Range(range(start * batch * ranks + rank, stop * batch * ranks, ranks)),
         num_workers=workers,
-        collate_fn=collate,
+        collate_fn=collate_raw if raw else collate,
         prefetch_factor=4 if workers else None,
         persistent_workers=False,
     )

@@ -14,7 +14,8 @@ from mixformer.data.sequence import Sequence
 from mixformer.errors import DataError
 from mixformer.types import FloatArray
 
-_PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+"""Endings of the picture files that count as frames."""
 
 
 @dataclass(frozen=True)
@@ -32,26 +33,45 @@ class MaskedObject:
     label: int = 0
 
 
-def read_boxes(path: Path) -> FloatArray:
+def parse_boxes(text: str) -> tuple[FloatArray, dict[int, str]]:
     """Boxes from text: one `x y w h` a line, separated by comma, tab or space; `nan` where the target is absent.
 
-    Raises:
-        DataError: naming file and line, if a line does not hold four numbers.
+    Empty lines do not count.
+
+    Returns:
+        (n, 4) boxes, NaN for a broken line, and what is wrong with each broken line, by row.
     """
-    rows = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    rows: list[list[float]] = []
+    broken: dict[int, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         try:
             values = [float(v) for v in re.split(r"[,\s]+", line.strip().rstrip(","))]
-        except ValueError as error:
-            raise DataError(f"{path}, line {number}: not a number in {line!r}") from error
-        if len(values) != 4:
-            raise DataError(f"{path}, line {number}: a box has four numbers, found {len(values)}")
-        rows.append(values)
-    if not rows:
+            reason = "" if len(values) == 4 else f"a box has four numbers, found {len(values)}"
+        except ValueError:
+            values, reason = [], f"not a number in {line!r}"
+        if reason:
+            broken[len(rows)] = f"line {number}: {reason}"
+        rows.append([np.nan] * 4 if reason else values)
+    return np.array(rows, np.float64).reshape(-1, 4), broken
+
+
+def read_boxes(path: Path) -> FloatArray:
+    """The boxes of a text file; see `parse_boxes`.
+
+    Raises:
+        DataError: naming file and line, if a line does not hold four numbers.
+    """
+    try:
+        boxes, broken = parse_boxes(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+    if broken:
+        raise DataError(f"{path}, {next(iter(broken.values()))}")
+    if not len(boxes):
         raise DataError(f"{path} holds no boxes")
-    return np.array(rows, np.float64)
+    return boxes
 
 
 def read_sequence(folder: Path) -> Sequence:
@@ -63,7 +83,7 @@ def read_sequence(folder: Path) -> Sequence:
     truth = folder / "groundtruth.txt"
     if not truth.is_file():
         raise DataError(f"{folder} has no groundtruth.txt")
-    frames = tuple(sorted(p for p in (folder / "img").glob("*") if p.suffix.lower() in _PICTURES))
+    frames = tuple(sorted(p for p in (folder / "img").glob("*") if p.suffix.lower() in PICTURES))
     boxes = read_boxes(truth)
     if len(frames) != len(boxes):
         raise DataError(f"{folder}: {len(frames)} pictures in img/ but {len(boxes)} boxes in groundtruth.txt")

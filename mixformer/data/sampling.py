@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -17,10 +17,11 @@ Random = np.random.Generator
 
 @dataclass(frozen=True)
 class View:
-    """A frame and the target's box in it (xywh pixels)."""
+    """A frame and the target's box in it (xywh pixels); `origin` is the sequence it shows, None if it was made up."""
 
     image: Image
     box: Box
+    origin: Sequence | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class ShotSource(Protocol):
 
     def view(self, random: Random) -> View:
         """Any target in any frame: the search side of a negative shot."""
+        ...
+
+    def absent(self, random: Random, view: View) -> View | None:
+        """A frame of the view's own video without its target; None if this source has none."""
         ...
 
 
@@ -82,38 +87,85 @@ class SequenceShots:
         sequence = self._pick(random)
         return self._view(sequence, int(random.choice(sequence.visible)))
 
+    def absent(self, random: Random, view: View) -> View | None:
+        """None: only frames that show their target are kept here."""
+        return None
+
     def _pick(self, random: Random) -> Sequence:
         return self.sequences[int(random.choice(len(self.sequences), p=self._weights))]
 
     def _view(self, sequence: Sequence, index: int) -> View:
-        return View(self.cache.read(sequence.frames[index]), sequence.box(index))
+        return View(self.cache.read(sequence.frames[index]), sequence.box(index), sequence)
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """Which shots do not show their target, for the score stage.
+
+    Attributes:
+        odds: part of the shots that are negative (0..1); the official value is 0.5.
+        rule: "absent" is the official one: a frame of the same video in which the target is not seen, around its
+            middle, or another view if there is none. "elsewhere" takes either another place of the positive search
+            frame or another view.
+        same_target: another view may come from the very pictures of the templates, as in the official code.
+    """
+
+    odds: float = 0.0
+    rule: Literal["absent", "elsewhere"] = "absent"
+    same_target: bool = False
 
 
 class Mixture:
     """Several sources with given odds."""
 
-    def __init__(self, sources: SequenceOf[ShotSource], weights: SequenceOf[float], negatives: float = 0.0) -> None:
-        """`negatives`: part of the shots whose search frame shows another target (0..1), for the score stage.
+    def __init__(
+        self, sources: SequenceOf[ShotSource], weights: SequenceOf[float], negatives: float | Negatives = 0.0
+    ) -> None:
+        """`negatives`: which shots show another target; a number is the odds of the rule "elsewhere" alone.
 
         Raises:
             DataError: if there is nothing to draw from.
         """
         if not sources or len(sources) != len(weights) or sum(weights) <= 0:
             raise DataError("a mixture needs at least one source, and one weight for each")
-        self.sources, self.negatives = list(sources), negatives
+        self.sources = list(sources)
+        self.negatives = (
+            negatives if isinstance(negatives, Negatives) else Negatives(negatives, "elsewhere", same_target=True)
+        )
         self.weights = np.array(weights, np.float64) / sum(weights)
 
     def draw(self, random: Random, templates: int) -> Shot:
         """A shot of a random source, negative with the mixture's odds."""
-        shot = self._pick(random).draw(random, templates)
-        if random.random() >= self.negatives:
+        source = self._pick(random)
+        shot = source.draw(random, templates)
+        if random.random() >= self.negatives.odds:
             return shot
-        if random.random() < 0.5 and (away := _elsewhere(random, shot.search)):
-            return Shot(shot.templates, away, present=False)
-        return Shot(shot.templates, self._pick(random).view(random), present=False)
+        if self.negatives.rule == "absent":
+            away = source.absent(random, shot.search)
+        else:
+            away = _elsewhere(random, shot.search) if random.random() < 0.5 else None
+        return Shot(shot.templates, away or self._another(random, shot.search), present=False)
+
+    def _another(self, random: Random, shown: View, tries: int = 50) -> View:
+        for _ in range(tries):
+            view = self._pick(random).view(random)
+            if self.negatives.same_target or not _same_pictures(view, shown):
+                return view
+        raise DataError(
+            f"{tries} draws found no other target than {shown.origin.name if shown.origin else 'the one shown'}: give "
+            "more than one sequence, or allow same_target"
+        )
 
     def _pick(self, random: Random) -> ShotSource:
         return self.sources[int(random.choice(len(self.sources), p=self.weights))]
+
+
+def _same_pictures(first: View, second: View) -> bool:
+    """Whether both come from one video, or from one still, be it for another of its objects."""
+    one, other = first.origin, second.origin
+    if one is None or other is None:
+        return False
+    return (one.source, one.name) == (other.source, other.name) or one.frames[0] == other.frames[0]
 
 
 def _elsewhere(random: Random, view: View, reach: float = 3.0) -> View | None:

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import overload
 
 import numpy as np
-from PIL import Image as PillowImage
+from numpy.typing import NDArray
 
+from mixformer.data.frames import FrameRef, read_image
 from mixformer.errors import DataError
 from mixformer.types import Box, FloatArray, Image
 
-
-def read_image(path: Path) -> Image:
-    """Any picture file as RGB uint8 (H, W, 3); alpha is dropped.
-
-    Raises:
-        DataError: if the file is missing or is not a readable picture.
-    """
-    try:
-        with PillowImage.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read the image {path}: {error}") from error
+__all__ = ["FrameRef", "ImageCache", "LazySequences", "Sequence", "read_image"]
 
 
 class ImageCache:
@@ -33,16 +25,16 @@ class ImageCache:
         """`limit_mb`: memory for decoded pictures; 0 keeps none."""
         self.limit = limit_mb * 2**20
         self._size = 0
-        self._images: OrderedDict[Path, Image] = OrderedDict()
+        self._images: OrderedDict[FrameRef, Image] = OrderedDict()
 
-    def read(self, path: Path) -> Image:
+    def read(self, frame: FrameRef) -> Image:
         """`read_image` through the cache."""
-        if path in self._images:
-            self._images.move_to_end(path)
-            return self._images[path]
-        image = read_image(path)
+        if frame in self._images:
+            self._images.move_to_end(frame)
+            return self._images[frame]
+        image = read_image(frame)
         if image.nbytes <= self.limit:
-            self._images[path] = image
+            self._images[frame] = image
             self._size += image.nbytes
             while self._size > self.limit:
                 self._size -= self._images.popitem(last=False)[1].nbytes
@@ -55,26 +47,95 @@ class Sequence:
 
     Attributes:
         name: for messages and result files.
-        frames: picture files in order.
+        frames: pictures in order, as references for `read_image`.
         boxes: (len(frames), 4) xywh in pixels, NaN where the target is absent.
         source: name of the data set it comes from.
+        hidden: (len(frames),) True where the annotators marked the target as absent or occluded, whatever its box;
+            None for nowhere.
+        label: what the target is ("bicycle"), or "" if the data set does not say.
+        valid: numbers of the frames whose box is finite and has a width and a height above 0.
+        visible: those of them in which the target is not hidden.
     """
 
     name: str
-    frames: tuple[Path, ...]
+    frames: SequenceOf[FrameRef]
     boxes: FloatArray
     source: str = ""
-    visible: FloatArray = field(init=False, repr=False)
+    hidden: NDArray[np.bool_] | None = field(default=None, repr=False)
+    label: str = ""
+    valid: NDArray[np.intp] = field(init=False, repr=False)
+    visible: NDArray[np.intp] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.boxes.shape != (len(self.frames), 4):
-            raise DataError(f"{self.name}: {len(self.frames)} frames but boxes of shape {self.boxes.shape}")
-        seen = np.isfinite(self.boxes).all(1) & (np.nan_to_num(self.boxes)[:, 2:] > 0).all(1)
-        object.__setattr__(self, "visible", np.flatnonzero(seen))
+        count = len(self.frames)
+        if self.boxes.shape != (count, 4):
+            raise DataError(f"{self.name}: {count} frames but boxes of shape {self.boxes.shape}")
+        if self.hidden is not None and self.hidden.shape != (count,):
+            raise DataError(f"{self.name}: {count} frames but marks of hidden targets of shape {self.hidden.shape}")
+        valid = has_area(self.boxes)
+        object.__setattr__(self, "valid", np.flatnonzero(valid))
+        object.__setattr__(self, "visible", np.flatnonzero(valid if self.hidden is None else valid & ~self.hidden))
 
     def __len__(self) -> int:
         return len(self.frames)
 
+    @property
+    def is_still(self) -> bool:
+        """Whether this is a single picture."""
+        return len(self.frames) == 1
+
     def box(self, index: int) -> Box:
         """Box of one frame; NaN where the target is absent."""
         return Box(*self.boxes[index].tolist())
+
+
+def has_area(boxes: FloatArray) -> NDArray[np.bool_]:
+    """(n,) whether each of (n, 4) xywh boxes is finite with a width and a height above 0."""
+    return np.logical_and(np.isfinite(boxes).all(1), (np.nan_to_num(boxes)[:, 2:] > 0).all(1))
+
+
+class LazySequences(SequenceOf[Sequence]):
+    """A data set that reads the annotation of a sequence when it is indexed, and keeps the last ones read.
+
+    Every item is an ordinary `Sequence`. Iterating reads them all, one at a time.
+    """
+
+    def __init__(
+        self, names: SequenceOf[str], load: Callable[[int], Sequence], source: str = "", keep: int = 256
+    ) -> None:
+        """Set up; nothing is read.
+
+        Args:
+            names: of the sequences, known without reading them.
+            load: gives sequence number i; must be picklable for loader processes started by `spawn`.
+            source: name of the data set.
+            keep: number of sequences kept in memory.
+        """
+        self.names, self.source, self.keep = names, source, keep
+        self._load = load
+        self._kept: OrderedDict[int, Sequence] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> Sequence: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Sequence]: ...
+
+    def __getitem__(self, index: int | slice) -> Sequence | list[Sequence]:
+        """Sequence `index`, read now unless it was lately; a slice reads several."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        number = range(len(self))[index]  # negative numbers, and IndexError
+        if number in self._kept:
+            self._kept.move_to_end(number)
+            return self._kept[number]
+        sequence = self._kept[number] = self._load(number)
+        if len(self._kept) > self.keep:
+            self._kept.popitem(last=False)
+        return sequence
+
+    def __repr__(self) -> str:
+        return f"LazySequences({len(self)} of {self.source or 'unnamed'})"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from mixformer.data.folder import MaskedObject
+from mixformer.data.motion import Motion, Pass, Pose, Swing, motion_blur
 from mixformer.data.sampling import Random, Shot, View
 from mixformer.data.sequence import ImageCache
 from mixformer.errors import DataError
@@ -61,18 +62,31 @@ class CutOuts:
 class SyntheticShots:
     """Shots of one cut-out that moves, turns, changes size, is lit and occluded differently in every frame."""
 
-    def __init__(self, cut_outs: CutOuts, backgrounds: SequenceOf[Path], cache: ImageCache) -> None:
-        """Raises DataError if there are no backgrounds."""
+    def __init__(
+        self,
+        cut_outs: CutOuts,
+        backgrounds: SequenceOf[Path],
+        cache: ImageCache,
+        motion: Motion | None = None,
+    ) -> None:
+        """`motion`: how everything moves from frame to frame; None places it anew in each frame, without blur.
+
+        Raises:
+            DataError: if there are no backgrounds.
+        """
         if not backgrounds:
             raise DataError("no backgrounds to paste on")
-        self.cut_outs, self.backgrounds, self.cache = cut_outs, list(backgrounds), cache
+        self.cut_outs, self.backgrounds, self.cache, self.motion = cut_outs, list(backgrounds), cache, motion
 
     def draw(self, random: Random, templates: int) -> Shot:
         """A target over one background (sometimes another in the search frame), with look-alike distractors."""
-        target = self.cut_outs.get(int(random.integers(len(self.cut_outs))))
+        target = self._cut_out(random)
         side = random.uniform(24, 110)
         others = [self.cut_outs.get(int(i)) for i in random.integers(len(self.cut_outs), size=random.integers(0, 4))]
         scene = self._background(random)
+        if self.motion is not None:
+            *shown, search = self._film(random, self.motion, [*others, target], side, scene, templates + 1)
+            return Shot(tuple(shown), search)
         views = [self._compose(random, target, side, others, scene) for _ in range(templates)]
         if random.random() < 0.3:
             scene = self._background(random)
@@ -81,6 +95,13 @@ class SyntheticShots:
     def view(self, random: Random) -> View:
         """One composed frame."""
         return self.draw(random, 1).search
+
+    def absent(self, random: Random, view: View) -> View | None:
+        """None: a scene is made for one shot and not kept."""
+        return None
+
+    def _cut_out(self, random: Random) -> NDArray[np.uint8]:
+        return self.cut_outs.get(int(random.integers(len(self.cut_outs))))
 
     def _background(self, random: Random) -> Image:
         image = self.cache.read(self.backgrounds[int(random.integers(len(self.backgrounds)))])
@@ -104,10 +125,29 @@ class SyntheticShots:
         cy = random.uniform(0.1, 0.9) * rows
         box = _paste(frame, posed, cx, cy)
         if random.random() < 0.2:  # an occluder over one side of the target
-            other = self.cut_outs.get(int(random.integers(len(self.cut_outs))))
+            other = self._cut_out(random)
             dx, dy = random.choice([-0.5, 0.5], 2) * (box.w, box.h)
             _paste(frame, _pose(random, other, 0.6 * side), cx + dx, cy + dy)
         return View(frame.astype(np.uint8), box)
+
+    def _film(
+        self, random: Random, motion: Motion, things: list[NDArray[np.uint8]], side: float, scene: Image, count: int
+    ) -> list[View]:
+        """Frames of one moving scene at ascending times; the last of the things is the target."""
+        times = motion.times(random, count)
+        ways: list[Swing | Pass] = [Swing.draw(random, motion, side, *_CANVAS) for _ in things]
+        target = len(things) - 1
+        if random.random() < motion.occlusion:
+            ways.append(Pass.draw(random, motion, ways[target].at(times[-1]), times[-1]))
+            things = [*things, self._cut_out(random)]
+        views = []
+        for time in times:
+            frame, exposure = scene.astype(np.float32), random.uniform(0, motion.exposure)
+            boxes = [
+                _paste_moving(frame, thing, way.at(time), exposure) for thing, way in zip(things, ways, strict=True)
+            ]
+            views.append(View(np.clip(frame, 0, 255).astype(np.uint8), boxes[target]))
+        return views
 
 
 def _pose(random: Random, cut_out: NDArray[np.uint8], side: float) -> NDArray[np.uint8]:
@@ -124,17 +164,39 @@ def _pose(random: Random, cut_out: NDArray[np.uint8], side: float) -> NDArray[np
     return posed
 
 
+def _paste_moving(frame: NDArray[np.float32], cut_out: NDArray[np.uint8], pose: Pose, exposure: float) -> Box:
+    """Blend a moving cut-out over `frame` in place; returns its box at the middle of the exposure."""
+    height, width = cut_out.shape[:2]
+    scale = pose.side / np.sqrt(height * width)
+    size = max(6, round(width * scale)), max(6, round(height * scale))
+    picture = PillowImage.fromarray(cut_out).resize(size, PillowImage.Resampling.BILINEAR)
+    posed = np.array(picture.rotate(pose.angle, PillowImage.Resampling.BILINEAR, expand=True))
+    blurred = motion_blur(posed, pose.velocity[0] * exposure, pose.velocity[1] * exposure)
+    border = (blurred.shape[0] - posed.shape[0]) // 2, (blurred.shape[1] - posed.shape[1]) // 2
+    left, top = round(pose.x - posed.shape[1] / 2), round(pose.y - posed.shape[0] / 2)
+    _blend(frame, blurred, left - border[1], top - border[0])
+    return _opaque(posed, left, top)
+
+
 def _paste(frame: NDArray[np.float32], posed: NDArray[np.uint8], cx: float, cy: float) -> Box:
     """Blend over `frame` in place, centred; returns the box of what is opaque, which may reach outside."""
+    left, top = round(cx - posed.shape[1] / 2), round(cy - posed.shape[0] / 2)
+    _blend(frame, posed, left, top)
+    return _opaque(posed, left, top)
+
+
+def _opaque(posed: NDArray[np.uint8], left: int, top: int) -> Box:
     rows, columns = np.nonzero(posed[..., 3] > 127)
     if len(rows) == 0:
         rows, columns = np.array([0, posed.shape[0] - 1]), np.array([0, posed.shape[1] - 1])
-    left, top = round(cx - posed.shape[1] / 2), round(cy - posed.shape[0] / 2)
+    x, y = float(columns.min()), float(rows.min())
+    return Box(left + x, top + y, columns.max() + 1 - x, rows.max() + 1 - y)
+
+
+def _blend(frame: NDArray[np.float32], posed: NDArray[np.uint8], left: int, top: int) -> None:
     y1, y2 = max(top, 0), min(top + posed.shape[0], frame.shape[0])
     x1, x2 = max(left, 0), min(left + posed.shape[1], frame.shape[1])
     if y2 > y1 and x2 > x1:
         part = posed[y1 - top : y2 - top, x1 - left : x2 - left].astype(np.float32)
         alpha = part[..., 3:] / 255
         frame[y1:y2, x1:x2] += alpha * (part[..., :3] - frame[y1:y2, x1:x2])
-    x, y = float(columns.min()), float(rows.min())
-    return Box(left + x, top + y, columns.max() + 1 - x, rows.max() + 1 - y)

@@ -12,8 +12,10 @@ from mixformer.models.layers import Mlp
 class Block(nn.Module):
     """Pre-norm transformer block with optional LayerScale.
 
-    `scale` arguments multiply the two residual branches, (2, B) or None for 1: stochastic depth in training and
-    the progressive depth pruning of MixFormerV2 (section 3.3) are both such a factor.
+    `scale` arguments multiply the two residual branches, (2, B) or None for 1: stochastic depth in training and the
+    progressive depth pruning of the official MixFormerV2 code are both such a factor. A third factor, (3, B),
+    multiplies all that the block adds while the MLP still sees the whole attention: the pruning of the paper
+    (equation 8).
     """
 
     def __init__(
@@ -58,8 +60,12 @@ class Block(nn.Module):
         return self._finish(templates, mixed[0], scale), self._finish(search, mixed[1], scale)
 
     def _finish(self, x: Tensor, mixed: Tensor, scale: Tensor | None) -> Tensor:
+        before = x
         x = x + _branch(mixed, self.scale1, None if scale is None else scale[0])
-        return x + _branch(self.mlp(self.norm2(x)), self.scale2, None if scale is None else scale[1])
+        x = x + _branch(self.mlp(self.norm2(x)), self.scale2, None if scale is None else scale[1])
+        if scale is None or len(scale) == 2:
+            return x
+        return torch.lerp(before.to(x.dtype), x, scale[2].view(-1, 1, 1).to(x.dtype))  # exact where it is 0 or 1
 
 
 def _branch(x: Tensor, layer_scale: Tensor | None, factor: Tensor | None) -> Tensor:

@@ -18,7 +18,7 @@ class Stage(nn.Module):
 
     `remember`, `locate` and `mix` take the same optional arguments:
 
-    - scales: (depth, 2, B) factors on the residual branches, or None.
+    - scales: (depth, 2 or 3, B) factors on the residual branches and on the whole block (see `Block`), or None.
     - features: a list that every block's output is appended to, or None.
     - full: False leaves out what the heads do not read. In `remember` that is the output of the last block, of which
       only keys and values are made; in `locate` everything but the prediction tokens of the last block. Both exact.

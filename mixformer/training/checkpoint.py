@@ -19,12 +19,16 @@ from mixformer.weights.files import write_together
 def save_training(
     path: Path,
     step: int,
+    best: float,
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
     average: MovingAverage | None,
+    scaler: torch.amp.GradScaler,
     recipe: dict[str, Any],
 ) -> None:
-    """Write model, optimiser, moving average, random state and step; the old file stays until the new one is whole.
+    """Write model, optimiser, moving average, loss scale and step; the old file stays until the new one is whole.
+
+    No random state is kept, since none lasts: samples depend on their number, and factors of a step on the step.
 
     Raises:
         OutputError: if it cannot be written; an earlier checkpoint is then still there.
@@ -34,19 +38,28 @@ def save_training(
     tensors |= {f"optimiser/{i}/{k}": v for i, entry in state["state"].items() for k, v in entry.items()}
     if average is not None:
         tensors |= {f"average/{k}": v for k, v in average.values.items()}
-    tensors["random/torch"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random/cuda"] = torch.cuda.get_rng_state()
-    header = {"step": str(step), "recipe": json.dumps(recipe), "groups": json.dumps(state["param_groups"])}
+    header = {
+        "step": str(step),
+        "best": repr(best),
+        "recipe": json.dumps(recipe),
+        "groups": json.dumps(state["param_groups"]),
+        "scaler": json.dumps(scaler.state_dict()),
+    }
     values = {key: value.detach().contiguous().cpu() for key, value in tensors.items()}
     write_together({path: lambda place: save_file(values, place, header)})
 
 
-def load_training(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, average: MovingAverage | None) -> int:
+def load_training(
+    path: Path,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: MovingAverage | None,
+    scaler: torch.amp.GradScaler,
+) -> tuple[int, float]:
     """Restore what `save_training` wrote into objects built from the same recipe.
 
     Returns:
-        Number of steps done.
+        Number of steps done, and the best validation score so far.
 
     Raises:
         CheckpointError: if the file is damaged or belongs to another model.
@@ -61,14 +74,13 @@ def load_training(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer
             index, name = key.split("/", 1)
             entries.setdefault(int(index), {})[name] = value
         optimiser.load_state_dict({"state": entries, "param_groups": json.loads(header["groups"])})
+        scaler.load_state_dict(json.loads(header["scaler"]))
+        step, best = int(header["step"]), float(header["best"])
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit this run: {error}") from error
     if average is not None:
         average.values = {k: v.to(average.values[k].device) for k, v in _below(tensors, "average/").items()}
-    torch.set_rng_state(tensors["random/torch"])
-    if "random/cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random/cuda"])
-    return int(header["step"])
+    return step, best
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -35,10 +36,12 @@ def ciou_loss(predicted: Tensor, target: Tensor) -> Tensor:
     diagonal = (hull[:, 2:] - hull[:, :2]).square().sum(1)
     distance = ((predicted[:, :2] + predicted[:, 2:] - target[:, :2] - target[:, 2:]) / 2).square().sum(1)
     (w1, h1), (w2, h2) = _size(predicted), _size(target)
-    aspect = 4 / math.pi**2 * (torch.atan(w2 / h2) - torch.atan(w1 / h1)).square()
+    counts = overlap.detach() > 0.5
+    # A height of nearly 0 has an endless gradient; where the term does not count, the official code makes it NaN.
+    aspect = 4 / math.pi**2 * (torch.atan(w2 / h2) - torch.atan(w1 / torch.where(counts, h1, 1))).square()
     with torch.no_grad():
         # The official code divides 0 by 0 where prediction and target are equal; the bound avoids that NaN.
-        weight = (overlap > 0.5).to(aspect.dtype) * aspect / (1 - overlap + aspect).clamp(min=1e-12)
+        weight = counts.to(aspect.dtype) * aspect / (1 - overlap + aspect).clamp(min=1e-12)
     return (1 - (overlap - distance / diagonal - weight * aspect).clamp(-1, 1)).mean()
 
 
@@ -101,8 +104,9 @@ class BoxWeights:
     """Weights of the parts of the box loss."""
 
     l1: float = 5.0
-    ciou: float = 2.0
+    overlap: float = 2.0
     edges: float = 0.0
+    kind: Literal["ciou", "giou"] = "ciou"
 
 
 def box_loss(
@@ -120,8 +124,9 @@ def box_loss(
         The loss, and its parts plus the mean `iou`, detached.
     """
     corners, target = cxcywh_to_xyxy(boxes.float()), target.clamp(0, 1)
-    parts = {"l1": l1_loss(corners, target), "ciou": ciou_loss(corners, target)}
-    total = weights.l1 * parts["l1"] + weights.ciou * parts["ciou"]
+    overlap = ciou_loss if weights.kind == "ciou" else giou_loss
+    parts = {"l1": l1_loss(corners, target), weights.kind: overlap(corners, target)}
+    total = weights.l1 * parts["l1"] + weights.overlap * parts[weights.kind]
     if weights.edges and logits is not None:
         parts["edges"] = edge_loss(logits.float(), target)
         total = total + weights.edges * parts["edges"]

@@ -1,4 +1,4 @@
-"""Parameter groups, learning-rate schedule and the moving average of the weights."""
+"""Parameter groups, learning-rate schedules and the moving average of the weights."""
 
 from __future__ import annotations
 
@@ -8,31 +8,45 @@ import torch
 from torch import Tensor, nn
 
 from mixformer.training.recipe import Recipe
+from mixformer.training.sections import OptimiserSection
 
 
-def learning_rate(step: int, recipe: Recipe) -> float:
-    """Factor on the peak rate at a step: linear warm-up, constant, cosine to zero over the last `decay` steps."""
-    if step < recipe.warmup:
-        return (step + 1) / recipe.warmup
-    left = recipe.steps - step
-    if left < recipe.decay:
-        return 0.5 * (1 - math.cos(math.pi * left / recipe.decay))
-    return 1.0
+def learning_rate(step: int, total: int, plan: OptimiserSection) -> float:
+    """Factor on the peak rate at a step: linear warm-up, then the schedule of the plan.
 
-
-def build_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW with two rates (backbone and the rest) and weight decay on matrices only; frozen parameters left out.
-
-    Prediction tokens belong to the heads: they are new, whatever the backbone started from.
+    Args:
+        step: steps done.
+        total: steps of the run.
+        plan: schedule and its lengths.
     """
+    if step < plan.warmup:
+        return (step + 1) / plan.warmup
+    if plan.schedule == "step":
+        return 1.0 if step < plan.drop_at * total else 0.1
+    if plan.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * (step - plan.warmup) / max(1, total - plan.warmup)))
+    left = total - step
+    return 0.5 * (1 - math.cos(math.pi * left / plan.decay)) if left < plan.decay else 1.0
+
+
+def build_optimiser(stage: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW with two rates, for the backbone and for the rest; frozen parameters are left out.
+
+    Everything but the tracker's backbone counts as new. So do prediction tokens, whatever the backbone started from,
+    unless the plan says otherwise; in pre-training there is nothing but a backbone and its decoder, at one rate.
+    """
+    plan = recipe.optimiser
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            new = "backbone." not in name or name.endswith(("backbone.tokens", "backbone.pos_tokens"))
-            decay = recipe.weight_decay if parameter.ndim == 2 else 0.0
-            groups.setdefault((recipe.lr if new else recipe.backbone_lr, decay), []).append(parameter)
+    for name, parameter in stage.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        tokens = name.endswith((".tokens", ".pos_tokens")) and not plan.tokens_with_backbone
+        old = "backbone." in name and not tokens and recipe.stage != "pretrain"
+        decay = plan.weight_decay if plan.decay_all or parameter.ndim == 2 or parameter.ndim == 4 else 0.0
+        groups.setdefault((plan.backbone_lr if old else plan.lr, decay), []).append(parameter)
     return torch.optim.AdamW(
-        [{"params": members, "lr": lr, "peak": lr, "weight_decay": decay} for (lr, decay), members in groups.items()]
+        [{"params": members, "lr": lr, "peak": lr, "weight_decay": decay} for (lr, decay), members in groups.items()],
+        betas=plan.betas,
     )
 
 

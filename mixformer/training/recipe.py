@@ -1,14 +1,30 @@
-"""A training run as data: what a recipe file in `recipes/` holds."""
+"""A training run as data: what a recipe file in `recipes/` holds, section by section."""
 
 from __future__ import annotations
 
+import json
+import math
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from mixformer.base_config import BaseConfig
+from mixformer.config import ModelConfig
 from mixformer.errors import ConfigError
+from mixformer.training.sections import (
+    CropSection,
+    DataSection,
+    LossSection,
+    MaskSection,
+    OptimiserSection,
+    PruningSection,
+    TeacherSection,
+)
+from mixformer.variants import model_config
+
+Stage = Literal["boxes", "score", "distil", "pretrain"]
 
 
 @dataclass(frozen=True)
@@ -17,97 +33,97 @@ class Recipe(BaseConfig):
 
     Attributes:
         model: variant to build.
-        stage: "boxes" trains everything for the box; "score" trains the score head alone on a frozen network.
+        changes: fields of its `ModelConfig` to change, such as `{"head": "corner", "bins": 72}`.
+        stage: "boxes" trains for the box; "score" the score head alone on a frozen network; "distil" for the box and a
+            teacher's answers; "pretrain" the backbone alone, to restore hidden patches.
         start: weights to start from: a model folder of an earlier stage, taken whole, or a file that
             `load_pretrained` starts the backbone from; empty = random.
-        data: folder of the data pack with `sequences/` and `images/`.
-        sequences: weight of real video in the mixture.
-        stills: weight of annotated stills.
-        synthetic: weight of moving cut-outs.
-        negatives: part of the shots without the target (score stage).
-        max_gap: largest distance in frames between template and search.
-        steps: optimiser steps.
-        batch: samples per step.
-        templates: template crops per sample, the static one included.
-        search_factor: side of the search crop in units of sqrt(w * h).
-        center_jitter: offsets of the search crop, uniform in +- half of this.
-        scale_jitter: standard deviation of the log of each side of the search crop.
-        template_jitter: both jitters of the template crops.
-        flip_each: odds of mirroring each crop by itself.
-        contrast: strength of contrast and colour changes.
-        blur: odds of motion blur in the search crop.
-        lr: peak learning rate of heads and tokens.
-        backbone_lr: peak learning rate of the backbone.
-        weight_decay: of AdamW, on matrices only.
-        warmup: steps of linear warm-up.
-        decay: steps of the final cosine decay to zero; in between the rate is constant, so that a run can be made
-            longer or cut short without planning.
-        clip: largest gradient norm.
-        ema: decay of the moving average of the weights that is evaluated and exported; 0 = none.
-        freeze: number of first blocks that stay as they are, with everything before them.
-        l1: weight of the L1 loss on corners.
-        ciou: weight of the complete-IoU loss.
-        edges: weight of the cross-entropy of the four edge distributions.
-        hints: weight of the auxiliary loss that asks search tokens whether they lie on the target and where the box is.
-        precision: "bfloat16" computes matrix products in half precision (autocast), "float32" does not.
+        steps: optimiser steps; 0 takes `epochs`.
+        epochs: passes over `epoch_samples` samples, where steps is 0.
+        epoch_samples: samples of an epoch, all processes together.
+        batch: samples of a step, all processes and micro-batches together.
+        accumulate: micro-batches that a process splits its part of a step into, to save memory.
+        templates: template crops of a sample, the static one included.
+        precision: of matrix products: "float32", "bfloat16", or "float16" with a scaled loss (GPUs only).
         seed: of weights and samples.
-        workers: data loader processes.
-        cache_mb: memory for decoded pictures in each loader process.
         save_every: steps between checkpoints.
+        validate_every: steps between measurements on `validate`, 0 = none; the best averaged weights are kept.
+        validate: folder of annotated sequences to measure on during training; never those that results are reported on.
+        tensorboard: write TensorBoard's files beside the JSON lines; needs the extra `tensorboard`.
+        data: what is learnt from.
+        crops: how samples are cut and changed.
+        optimiser: how weights move.
+        loss: what is minimised.
+        teacher: whom to follow ("distil").
+        pruning: blocks that fade out ("distil").
+        masks: what is hidden ("pretrain").
     """
 
     model: str
-    stage: Literal["boxes", "score"] = "boxes"
+    changes: dict[str, Any] = field(default_factory=dict)
+    stage: Stage = "boxes"
     start: str = ""
-    data: str = "../shared/data"
-    sequences: float = 1.0
-    stills: float = 0.5
-    synthetic: float = 0.5
-    negatives: float = 0.0
-    max_gap: int = 100
     steps: int = 4000
+    epochs: int = 0
+    epoch_samples: int = 60000
     batch: int = 16
+    accumulate: int = 1
     templates: int = 2
-    search_factor: float = 4.0
-    center_jitter: float = 3.0
-    scale_jitter: float = 0.25
-    template_jitter: float = 0.0
-    flip_each: float = 0.0
-    contrast: float = 0.2
-    blur: float = 0.1
-    lr: float = 5e-4
-    backbone_lr: float = 1e-4
-    weight_decay: float = 1e-4
-    warmup: int = 200
-    decay: int = 1000
-    clip: float = 1.0
-    ema: float = 0.998
-    freeze: int = 0
-    l1: float = 5.0
-    ciou: float = 2.0
-    edges: float = 1.0
-    hints: float = 1.0
-    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    precision: Literal["bfloat16", "float16", "float32"] = "bfloat16"
     seed: int = 1
-    workers: int = 1
-    cache_mb: int = 2000
     save_every: int = 200
+    validate_every: int = 0
+    validate: str = ""
+    tensorboard: bool = False
+    data: DataSection = field(default_factory=DataSection)
+    crops: CropSection = field(default_factory=CropSection)
+    optimiser: OptimiserSection = field(default_factory=OptimiserSection)
+    loss: LossSection = field(default_factory=LossSection)
+    teacher: TeacherSection = field(default_factory=TeacherSection)
+    pruning: PruningSection = field(default_factory=PruningSection)
+    masks: MaskSection = field(default_factory=MaskSection)
 
     def __post_init__(self) -> None:
-        self._require(self.stage in ("boxes", "score"), f"stage must be 'boxes' or 'score', not {self.stage!r}")
-        self._require(self.precision in ("bfloat16", "float32"), f"unknown precision {self.precision!r}")
-        for name in ("steps", "batch", "templates", "save_every"):
+        stages = ("boxes", "score", "distil", "pretrain")
+        self._require(self.stage in stages, f"stage must be one of {', '.join(stages)}, not {self.stage!r}")
+        self._require(self.precision in ("bfloat16", "float16", "float32"), f"unknown precision {self.precision!r}")
+        for name in ("batch", "accumulate", "templates", "save_every", "epoch_samples"):
             self._require(getattr(self, name) >= 1, f"{name} must be at least 1")
-        self._require(0 <= self.ema < 1, "ema must be in [0, 1)")
-        self._require(0 <= self.negatives <= 1, "negatives must be in [0, 1]")
-        self._require(self.stage == "boxes" or self.negatives > 0, "the score stage needs negatives above 0")
+        self._require(self.steps > 0 or self.epochs > 0, "steps or epochs must be above 0")
+        self._require(self.batch % self.accumulate == 0, "accumulate must divide batch")
+        self._require(not self.validate_every or bool(self.validate), "validate_every needs a folder in validate")
+        self._require(self.stage != "score" or self.data.negatives > 0, "the score stage needs data.negatives above 0")
+        self._require(self.stage != "distil" or bool(self.teacher.model), "the distil stage needs teacher.model")
 
-    @classmethod
-    def from_toml(cls, path: str | Path, **changes: Any) -> Self:
-        """Read a recipe file; `changes` override its values.
+    @property
+    def epoch_steps(self) -> int:
+        """Steps of an epoch; a last incomplete one is left out."""
+        return max(1, self.epoch_samples // self.batch)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.steps or self.epochs * self.epoch_steps
+
+    def network(self) -> ModelConfig:
+        """Configuration of the network to train.
 
         Raises:
-            ConfigError: if the file is missing, is not TOML, or holds an unknown key.
+            ConfigError: for an unknown variant or an impossible change.
+        """
+        config = model_config(self.model)
+        return ModelConfig.from_dict({**config.to_dict(), **self.changes}) if self.changes else config
+
+    @classmethod
+    def from_toml(cls, path: str | Path, changes: Iterable[str] = ()) -> Self:
+        """Read a recipe file.
+
+        Args:
+            path: TOML file.
+            changes: "key=value" with a dotted key, such as "optimiser.lr=1e-4"; the value is JSON, or else text.
+
+        Raises:
+            ConfigError: if the file is missing, is not TOML, or holds an unknown key; the same for a change.
         """
         try:
             values = tomllib.loads(Path(path).read_text())
@@ -115,4 +131,25 @@ class Recipe(BaseConfig):
             raise ConfigError(f"no recipe at {path}") from error
         except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is not a readable TOML file: {error}") from error
-        return cls.from_dict({**values, **changes})
+        for change in changes:
+            _apply(values, change)
+        return cls.from_dict(values)
+
+
+def _apply(values: dict[str, Any], change: str) -> None:
+    """Put one "a.b=value" into nested values."""
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"{change!r} is no change of a recipe: write key=value, such as optimiser.lr=1e-4")
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        value = text
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{change!r}: the value is no finite number")
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"{change!r}: {section} is no section of a recipe")
+    values[last] = value

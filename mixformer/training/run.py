@@ -2,112 +2,194 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import os
+import platform
 from pathlib import Path
 
 import torch
 
-from mixformer.data.augment import Augmentation, Jitter
-from mixformer.data.dataset import CropSettings, ShotDataset
-from mixformer.data.folder import read_masked_objects, read_pictures, read_sequences, read_stills
-from mixformer.data.sampling import Mixture, SequenceShots, ShotSource
-from mixformer.data.sequence import ImageCache
-from mixformer.data.synthetic import CutOuts, SyntheticShots
-from mixformer.errors import DataError
+from mixformer import __version__
+from mixformer.config import TrackerConfig
+from mixformer.data.folder import read_sequences
+from mixformer.engines.torch_engine import TorchEngine
+from mixformer.errors import ConfigError, OutputError
+from mixformer.evaluation.runner import measure
 from mixformer.models import MixFormer, build_model
+from mixformer.training.processes import Processes, join
 from mixformer.training.recipe import Recipe
+from mixformer.training.smoke import smoke_dataset
+from mixformer.training.sources import build_dataset
 from mixformer.training.stages import build_stage
-from mixformer.training.trainer import Progress, Trainer
-from mixformer.variants import model_config
+from mixformer.training.trainer import Progress, Trainer, Validate
 from mixformer.weights.pretrained import load_pretrained
-from mixformer.weights.store import load_model, save_model
+from mixformer.weights.prune import remove_blocks
+from mixformer.weights.registry import WEIGHTS_FILE
+from mixformer.weights.store import Weights, load_model, load_weights, save_weights
 
-# Odds of each folder of stills: by number and quality of its boxes (most BSDS segments are background).
-STILLS = {"tiny_coco": 3.0, "imagenet_samples": 3.0, "bsds500": 1.0, "raccoon": 1.0, "kangaroo": 1.0, "camvid": 1.0}
-CUT_OUTS = ("tiny_coco", "imagenet_samples", "tuxpaint_stamps")
-BACKGROUNDS = ("imagenet_samples", "debian_wallpapers", "camvid")
+log = logging.getLogger(__name__)
+
+_NO_WEIGHTS = {
+    "name",
+    "drop_path",
+    "frozen_norms",
+    "unused_keys",
+}  # fields that networks of equal weights may differ in
+_SCORE, _BOX = {"score"}, {"head", "head_dim", "bins"}
 
 
 def train(
-    recipe: Recipe, out: Path, *, resume: bool = True, device: str = "cpu", progress: Progress | None = None
+    recipe: Recipe,
+    out: Path,
+    *,
+    resume: bool = True,
+    device: str = "cpu",
+    progress: Progress | None = None,
+    smoke: bool = False,
 ) -> Path:
-    """Train one stage and write the averaged model.
+    """Train one stage and write the averaged model; under `torchrun`, together with its other processes.
 
     Args:
         recipe: what to do.
-        out: run folder; holds `state.safetensors`, `log.jsonl`, `recipe.json` and, at the end, `model/`.
+        out: run folder; holds `state.safetensors`, `log.jsonl`, `recipe.json`, `environment.json`,
+            `best/` if the recipe validates, and, at the end, `model/`.
         resume: go on from a checkpoint in `out` if there is one.
         device: "cpu", "cuda" or "cuda:N".
         progress: called after every step.
+        smoke: learn from moving shapes made on the spot, to try a recipe without its data and start.
 
     Returns:
         The model folder, loadable by name wherever a model is.
 
     Raises:
+        ConfigError: if the recipe contradicts itself or the network.
         DataError: if the data folder lacks what the recipe asks for.
-        CheckpointError: if the start or the checkpoint does not fit.
+        CheckpointError: if the start, the teacher or the checkpoint does not fit.
     """
-    trainer = prepare(recipe, out, resume=resume, device=device)
-    trainer.run(progress=progress)
-    return export(trainer)
+    with join(torch.device(device)) as processes:
+        trainer = prepare(recipe, out, resume=resume, processes=processes, smoke=smoke)
+        trainer.run(
+            1 if smoke else 20, progress=progress, validate=_validator(recipe) if recipe.validate_every else None
+        )
+        if processes.first:
+            export(trainer)
+        processes.wait()
+    return out / "model"
 
 
-def prepare(recipe: Recipe, out: Path, *, resume: bool = True, device: str = "cpu") -> Trainer:
+def prepare(
+    recipe: Recipe, out: Path, *, resume: bool = True, processes: Processes | None = None, smoke: bool = False
+) -> Trainer:
     """Everything built and, if asked, restored; nothing trained yet."""
     torch.manual_seed(recipe.seed)
-    trainer = Trainer(build_stage(start_model(recipe), recipe), build_dataset(recipe), recipe, out, device)
-    recipe.to_file(out / "recipe.json")
+    model = build_model(recipe.network()) if smoke else start_model(recipe)
+    teacher = _teacher(recipe, smoke=smoke) if recipe.stage == "distil" else None
+    dataset = smoke_dataset(recipe, model.config) if smoke else build_dataset(recipe, model.config)
+    trainer = Trainer(build_stage(model, recipe, teacher), dataset, recipe, out, processes)
+    if trainer.processes.first:
+        _describe(recipe, out)
     if resume:
         trainer.resume()
     return trainer
 
 
 def export(trainer: Trainer) -> Path:
-    """Write the averaged model of a run as `model/` in its folder (float32)."""
-    folder = trainer.folder / "model"
-    save_model(trainer.averaged_model(), folder)
+    """Write the averaged model of a run as `model/` in its folder (float32), without blocks that have faded out."""
+    folder, pruning = trainer.folder / "model", trainer.recipe.pruning
+    with trainer.averaged() as model:
+        state, config = model.state_dict(), model.config
+        if trainer.recipe.stage == "distil" and pruning.remove:
+            state, config = remove_blocks(state, config, pruning.remove)
+        save_weights(Weights(config, state), folder)
     return folder
 
 
 def start_model(recipe: Recipe) -> MixFormer:
-    """The network a recipe starts from: a whole model of an earlier stage, or a pre-trained backbone."""
+    """The network of a recipe with the weights that it starts from.
+
+    A model folder of the same sizes is taken whole. Where only the heads differ (another box head, number of bins or
+    score head) what fits is taken, and what starts anew is logged by name. A file starts the backbone alone.
+
+    Raises:
+        ConfigError: if the folder holds another network, naming the fields that differ, or if a part would start anew
+            that this stage does not train.
+        CheckpointError: if the start is not there, is damaged or does not fit.
+    """
+    model = build_model(recipe.network())
     if recipe.start and Path(recipe.start).is_dir():
-        return load_model(recipe.start)
-    model = build_model(model_config(recipe.model))
-    if recipe.start:
+        _take(load_weights(recipe.start), model, recipe)
+    elif recipe.stage == "score":
+        raise ConfigError(
+            f"the score stage needs a network with a trained box: a model folder in start, not {recipe.start!r}"
+        )
+    elif recipe.start:
         load_pretrained(model, recipe.start)
     return model
 
 
-def build_dataset(recipe: Recipe) -> ShotDataset:
-    """The mixture of real video, stills and synthetic shots a recipe asks for; only sequences marked `train`."""
-    root = Path(recipe.data)
-    if not (root / "sequences").is_dir() and not (root / "images").is_dir():
-        raise DataError(
-            f"{root} holds neither sequences/ nor images/; set `data` in the recipe to the data pack's folder"
+def _take(weights: Weights, model: MixFormer, recipe: Recipe) -> None:
+    """Load what fits of another run's model."""
+    ours, theirs = model.config.to_dict(), weights.config.to_dict()
+    differing = {name for name in ours if ours[name] != theirs[name]} - _NO_WEIGHTS
+    if wrong := sorted(differing - (_SCORE if recipe.stage == "score" else _SCORE | _BOX)):
+        fields = ", ".join(f"{name} ({theirs[name]!r}, not {ours[name]!r})" for name in wrong)
+        advice = f"name {Path(recipe.start) / WEIGHTS_FILE} to start the backbone alone"
+        if recipe.stage == "score":
+            advice = "train the box first: this stage trains the score head alone"
+        raise ConfigError(
+            f"the network in {recipe.start} differs from the recipe's in {fields}. Make `model` and `changes` of the "
+            f"recipe fit it, or {advice}"
         )
-    cache = ImageCache(recipe.cache_mb)
-    sources: list[tuple[ShotSource, float]] = []
-    if recipe.sequences:
-        sources.append(
-            (SequenceShots(read_sequences(root / "sequences", "train"), cache, recipe.max_gap), recipe.sequences)
-        )
-    if recipe.stills:
-        total = sum(STILLS.values())
-        for name, weight in STILLS.items():
-            shots = SequenceShots(read_stills(root / "images" / name), cache)
-            sources.append((shots, recipe.stills * weight / total))
-    if recipe.synthetic:
-        objects = [thing for name in CUT_OUTS for thing in read_masked_objects(root / "images" / name)]
-        pictures = [path for name in BACKGROUNDS for path in read_pictures(root / "images" / name)]
-        sources.append((SyntheticShots(CutOuts(objects, cache), pictures, cache), recipe.synthetic))
-    mixture = Mixture([s for s, _ in sources], [w for _, w in sources], recipe.negatives)
-    config = model_config(recipe.model)
-    crops = CropSettings(config.search_size, config.template_size, recipe.search_factor, templates=recipe.templates)
-    augmentation = Augmentation(
-        search=Jitter(recipe.center_jitter, recipe.scale_jitter),
-        template=Jitter(recipe.template_jitter, recipe.template_jitter),
-        flip_each=recipe.flip_each,
-        contrast=recipe.contrast,
-        blur=recipe.blur,
-    )
-    return ShotDataset(mixture, crops, augmentation, recipe.seed)
+    state = model.state_dict()
+    other = ("box_head.",) if "head" in differing else ()  # layers of another head may have fitting shapes by chance
+    fitting = {
+        key: value
+        for key, value in weights.state.items()
+        if key in state and value.shape == state[key].shape and not key.startswith(other)
+    }
+    if anew := [key for key in state if key not in fitting]:
+        whole = {key.split(".")[0] for key in anew} - {key.split(".")[0] for key in fitting}
+        names = dict.fromkeys(part if (part := key.split(".")[0]) in whole else key for key in anew)
+        log.warning("%s has nothing that fits these, which start anew: %s", recipe.start, ", ".join(names))
+    model.load_state_dict(state | fitting)
+
+
+def _teacher(recipe: Recipe, *, smoke: bool) -> MixFormer:
+    """The teacher; when only trying a recipe out, random weights in the student's sizes, as deep as needed."""
+    if not smoke:
+        return load_model(recipe.teacher.model)
+    config = recipe.network()
+    missing = max((block + 1 for block in recipe.teacher.teacher_blocks), default=0) - config.mixing_depth
+    return build_model(config.replace(depth=config.depth + max(0, missing)))
+
+
+def _validator(recipe: Recipe) -> Validate:
+    """Mean success AUC of the tracker on the folder of sequences that the recipe names."""
+    sequences = read_sequences(Path(recipe.validate))
+    settings = TrackerConfig(search_factor=recipe.crops.search_factor, template_factor=recipe.crops.template_factor)
+
+    def validate(model: MixFormer) -> float:
+        device = str(next(model.parameters()).device)
+        runs = measure(TorchEngine(model, device), settings, sequences)
+        return sum(run.success.auc for run in runs) / len(sequences)
+
+    return validate
+
+
+def _describe(recipe: Recipe, out: Path) -> None:
+    """Recipe and environment beside the weights."""
+    environment = {
+        "mixformer": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "devices": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "threads": torch.get_num_threads(),
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),
+    }
+    try:
+        recipe.to_file(out / "recipe.json")
+        (out / "environment.json").write_text(json.dumps(environment, indent=2) + "\n")
+    except OSError as error:
+        raise OutputError(f"cannot write to the run folder {out}: {error}") from error

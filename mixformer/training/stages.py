@@ -1,6 +1,9 @@
-"""The two stages of training: what is trained, and the loss of a batch."""
+"""The stages of training: what is trained, and the loss of a batch."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -8,55 +11,98 @@ from torch import Tensor, nn
 from mixformer.data.dataset import Batch
 from mixformer.errors import ConfigError
 from mixformer.models import MixFormer
+from mixformer.training.distill import DistillWeights, FeaturePairs, distill_loss, resize_for
 from mixformer.training.losses import BoxWeights, box_loss, hint_loss, score_loss
+from mixformer.training.pretrain import PretrainStage
+from mixformer.training.pruning import depth_scales, freeze_removed, pruning_rate
 from mixformer.training.recipe import Recipe
+from mixformer.training.sections import LossSection
+
+Parts = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where in a run a batch is.
+
+    Attributes:
+        step: optimiser steps done.
+        epoch_steps: steps of an epoch.
+        batch: samples of the whole step, all processes and micro-batches together.
+        places: which of these the batch holds.
+    """
+
+    step: int
+    epoch_steps: int
+    batch: int
+    places: slice
+
+    @property
+    def epoch(self) -> int:
+        """Running epoch, counted from 1."""
+        return self.step // self.epoch_steps + 1
+
+
+class TrainingStage(Protocol):
+    """A module around the network it trains."""
+
+    @property
+    def model(self) -> MixFormer:
+        """The network."""
+        ...
+
+    def __call__(self, batch: Batch, clock: Clock) -> tuple[Tensor, Parts]:
+        """Loss of a batch, and its parts for the log."""
+        ...
 
 
 class BoxStage(nn.Module):
-    """Stage 1: the box, with auxiliary questions to the search tokens that training alone needs.
+    """The box, with auxiliary questions to the search tokens that training alone needs.
 
     The prediction tokens must learn where to look before they can learn where the edges are. Asking every search token
     of the two blocks before the last whether it lies on the target, and where the whole box is, gives a dense signal
     from the first step and leaves the prediction tokens with the task of reading the answer: what a dense teacher does
-    in MixFormerV2's first distillation stage, without a teacher.
+    in MixFormerV2's first distillation stage, without a teacher. The published stages do without (`hints` 0).
     """
 
     def __init__(self, model: MixFormer, recipe: Recipe) -> None:
         super().__init__()
-        if recipe.edges and model.config.head != "token":
+        loss = recipe.loss
+        if loss.edges and model.config.head != "token":
             raise ConfigError(
-                f"the loss of edge distributions needs a token head, not {model.config.head!r}: edges = 0"
+                f"loss.edges needs a token head, {model.config.name} has {model.config.head!r}: set it to 0"
             )
         self.model = model
         dim = model.config.final_dim
-        self.hints = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 5))
-        self.weights, self.hint_weight = BoxWeights(recipe.l1, recipe.ciou, recipe.edges), recipe.hints
-        freeze(model, recipe.freeze)
+        self.hints = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 5)) if loss.hints else None
+        self.weights, self.hint_weight = box_weights(loss), loss.hints
+        freeze(model, recipe.optimiser.freeze)
         if model.score_head is not None:
             model.score_head.requires_grad_(False)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Batch, clock: Clock) -> tuple[Tensor, Parts]:
         """Box loss plus the auxiliary loss."""
-        model = self.model
-        scales = model.draw_drop_path(len(batch.search), batch.search.device) if model.config.drop_path else None
+        model, keep = self.model, self.hints is not None
+        scales = drop_path(model, batch, clock)
         memory = model.remember(model.normalise(batch.templates), scales)
-        found = model.locate(model.normalise(batch.search), memory, scales, keep_features=True, full=False)
+        search = model.normalise(batch.search)
+        found = model.locate(search, memory, scales, keep_features=keep, full=False)
         loss, parts = box_loss(found.boxes, found.logits, batch.boxes, self.weights)
-        if self.hint_weight:
-            extra, more = self._hint_loss(found.features, batch.boxes.clamp(0, 1))
+        if self.hints is not None:
+            extra, more = self._hint_loss(self.hints, found.features, batch.boxes.clamp(0, 1))
             loss, parts = loss + self.hint_weight * extra, parts | more
         return loss, parts
 
-    def _hint_loss(self, features: list[Tensor], target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _hint_loss(self, hints: nn.Module, features: list[Tensor], target: Tensor) -> tuple[Tensor, Parts]:
         count = self.model.config.search_grid**2
         layers = features[-3:-1] or features[-1:]
-        pairs = [hint_loss(self.hints(x[:, :count]), target) for x in layers]
+        pairs = [hint_loss(hints(x[:, :count]), target) for x in layers]
         inside, box = (torch.stack(part).mean() for part in zip(*pairs, strict=True))
         return inside + self.weights.l1 * box, {"inside": inside.detach(), "hint_l1": box.detach()}
 
 
 class ScoreStage(nn.Module):
-    """Stage 2: the score head on a frozen network, on crops with and without the target."""
+    """The score head alone on a frozen network, on crops with and without the target."""
 
     def __init__(self, model: MixFormer, recipe: Recipe) -> None:
         super().__init__()
@@ -66,8 +112,8 @@ class ScoreStage(nn.Module):
         model.requires_grad_(False)
         model.score_head.requires_grad_(True)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Cross-entropy of the score."""
+    def forward(self, batch: Batch, clock: Clock) -> tuple[Tensor, Parts]:
+        """Cross-entropy of the score; a score prediction module judges the given boxes (spec 2.6)."""
         model = self.model
         memory = model.remember(model.normalise(batch.templates))
         logits = model.locate(model.normalise(batch.search), memory, regions=batch.boxes).scores
@@ -77,8 +123,85 @@ class ScoreStage(nn.Module):
         return loss, {"score": loss.detach(), "accuracy": right}
 
 
+class DistilStage(nn.Module):
+    """The box and a teacher's answers, while blocks of the student may fade out (MixFormerV2, sections 3.2 and 3.3)."""
+
+    def __init__(self, model: MixFormer, teacher: MixFormer, recipe: Recipe) -> None:
+        """Set up.
+
+        Args:
+            model: the student.
+            teacher: kept outside of this module's parameters and state.
+            recipe: weights, pairs of blocks, fading blocks.
+
+        Raises:
+            ConfigError: if the two cannot be compared as asked for, or there is no such block.
+        """
+        super().__init__()
+        plan, self.pruning = recipe.teacher, recipe.pruning
+        pairs = FeaturePairs(plan.student_blocks, plan.teacher_blocks)
+        pairs.check(model.config, teacher.config)
+        self.model = model
+        self.weights = DistillWeights(box_weights(recipe.loss), plan.logits, plan.features, pairs)
+        self._teacher = [teacher.eval().requires_grad_(False)]  # a list hides it from `parameters` and `state_dict`
+        freeze(model, recipe.optimiser.freeze)
+        freeze_removed(model, self.pruning.remove)
+        if model.score_head is not None:
+            model.score_head.requires_grad_(False)
+
+    def forward(self, batch: Batch, clock: Clock) -> tuple[Tensor, Parts]:
+        """Box loss, divergence from the teacher's edge distributions, and difference of block outputs."""
+        model, keep = self.model, self.weights.features > 0
+        scales = self._scales(batch, clock)
+        memory = model.remember(model.normalise(batch.templates), scales, keep_features=keep)
+        found = model.locate(model.normalise(batch.search), memory, scales, keep_features=keep)
+        with torch.no_grad():
+            teacher = self._teacher[0].to(batch.search.device)
+            sizes = teacher.config.template_size, teacher.config.search_size
+            images = (teacher.normalise(batch.templates), teacher.normalise(batch.search))
+            templates, search = (resize_for(image, size) for image, size in zip(images, sizes, strict=True))
+            known = teacher.remember(templates, keep_features=keep)
+            answer = teacher.locate(search, known, keep_features=keep)
+        return distill_loss(found, memory, answer, known, batch.boxes, self.weights)
+
+    def _scales(self, batch: Batch, clock: Clock) -> Tensor | None:
+        scales = drop_path(self.model, batch, clock)
+        if not self.pruning.remove:
+            return scales
+        if scales is None:
+            scales = torch.ones(self.model.config.mixing_depth, 2, 1, device=batch.search.device)
+        epoch = clock.epoch if self.pruning.form == "official" else clock.step / clock.epoch_steps
+        rate = pruning_rate(epoch, self.pruning.epochs, self.pruning.form)
+        return depth_scales(scales, self.pruning.remove, rate, self.pruning.form)
+
+
+class MaskedStage(PretrainStage):
+    """Pre-training in the trainer's call form."""
+
+    def forward(self, batch: Batch, clock: Clock | torch.Generator | None = None) -> tuple[Tensor, Parts]:
+        """See `PretrainStage.forward`; masks depend on the step and on the place of the batch in it."""
+        if not isinstance(clock, Clock):
+            return super().forward(batch, clock)
+        place = clock.places.start or 0
+        return super().forward(batch, torch.Generator().manual_seed(torch.initial_seed() + 7919 * place))
+
+
+def box_weights(loss: LossSection) -> BoxWeights:
+    """Weights of the box loss of a recipe."""
+    return BoxWeights(loss.l1, loss.iou, loss.edges, loss.overlap)
+
+
+def drop_path(model: MixFormer, batch: Batch, clock: Clock) -> Tensor | None:
+    """Factors of stochastic depth: drawn for the whole step and then picked, so that they do not depend on how a step
+    is split into processes and micro-batches."""
+    if not (model.training and model.config.drop_path):
+        return None
+    return model.draw_drop_path(clock.batch, batch.search.device)[..., clock.places]
+
+
 def freeze(model: MixFormer, blocks: int) -> None:
-    """Keep the patch embedding, tokens, position tables and the first blocks as they are; 0 freezes nothing."""
+    """Keep the first blocks as they are, and with them what comes before: embeddings, tables and tokens of their
+    stages. 0 freezes nothing."""
     for stage in model.backbone.parts:
         if blocks <= 0:
             return
@@ -88,6 +211,16 @@ def freeze(model: MixFormer, blocks: int) -> None:
         blocks -= stage.size.depth
 
 
-def build_stage(model: MixFormer, recipe: Recipe) -> BoxStage | ScoreStage:
-    """The stage a recipe names."""
+def build_stage(model: MixFormer, recipe: Recipe, teacher: MixFormer | None = None) -> nn.Module:
+    """The stage a recipe names.
+
+    Raises:
+        ConfigError: if the network cannot be trained so.
+    """
+    if recipe.stage == "pretrain":
+        return MaskedStage(model, recipe.masks)
+    if recipe.stage == "distil":
+        if teacher is None:
+            raise ConfigError("the distil stage needs a teacher")
+        return DistilStage(model, teacher, recipe)
     return BoxStage(model, recipe) if recipe.stage == "boxes" else ScoreStage(model, recipe)

@@ -1,29 +1,34 @@
-"""The training loop: resumable at any step, logged, with a moving average of the weights."""
+"""The training loop: resumable at any step, in one process or many, with a moving average of the weights."""
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from mixformer.data.dataset import Batch, ShotDataset, batches
-from mixformer.errors import MixFormerError
+from mixformer.errors import ConfigError, MixFormerError
 from mixformer.models import MixFormer
 from mixformer.training.checkpoint import load_training, save_training
+from mixformer.training.meter import Meter
 from mixformer.training.optim import MovingAverage, build_optimiser, learning_rate, set_learning_rate
+from mixformer.training.processes import Processes
 from mixformer.training.recipe import Recipe
-from mixformer.training.stages import BoxStage, ScoreStage
+from mixformer.training.stages import Clock, Parts, TrainingStage
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, dict[str, float]], None]
+Validate = Callable[[MixFormer], float]
+
+_HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class TrainingDivergedError(MixFormerError, ArithmeticError):
@@ -34,13 +39,39 @@ class Trainer:
     """One stage of one run in one folder: `state.safetensors` to resume from, `log.jsonl` with a line per report."""
 
     def __init__(
-        self, stage: BoxStage | ScoreStage, dataset: ShotDataset, recipe: Recipe, folder: Path, device: str
+        self, stage: nn.Module, dataset: ShotDataset, recipe: Recipe, folder: Path, processes: Processes | None = None
     ) -> None:
-        self.stage, self.dataset, self.recipe, self.folder = stage.to(device), dataset, recipe, folder
-        self.device = torch.device(device)
+        """Put a run together; nothing is trained yet.
+
+        Args:
+            stage: what is trained, a `TrainingStage`.
+            dataset: where samples come from.
+            recipe: how.
+            folder: where the run is kept; made if it is missing.
+            processes: this process among those of the run; by default it is alone, on the CPU.
+
+        Raises:
+            ConfigError: if a step's samples cannot be split among the processes.
+        """
+        self.processes = processes or Processes()
+        parts = self.processes.count * recipe.accumulate
+        if recipe.batch % parts:
+            raise ConfigError(
+                f"batch {recipe.batch} cannot be split into {parts} parts: {self.processes.count} processes, "
+                f"accumulate {recipe.accumulate}"
+            )
+        if recipe.precision == "float16" and self.processes.device.type == "cpu":
+            raise ConfigError("precision float16 is for GPUs; take bfloat16 or float32 on a CPU")
+        self.stage, self.dataset, self.recipe, self.folder = stage.to(self.processes.device), dataset, recipe, folder
+        config = self.model.config
+        # The last query convolution of a MixCvT with prediction tokens is read by nothing.
+        self.parallel = self.processes.wrap(self.stage, unused=config.backbone == "cvt" and not config.dense)
+        self.micro_batch = recipe.batch // parts
         self.optimiser = build_optimiser(stage, recipe)
-        self.average = MovingAverage(stage, recipe.ema) if recipe.ema else None
+        self.scaler = torch.amp.GradScaler(enabled=recipe.precision == "float16")
+        self.average = MovingAverage(stage, recipe.optimiser.ema) if recipe.optimiser.ema else None
         self.step = 0
+        self.best = -math.inf
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -48,109 +79,171 @@ class Trainer:
         """File that holds the state of the run."""
         return self.folder / "state.safetensors"
 
+    @property
+    def model(self) -> MixFormer:
+        """The network that is trained."""
+        return cast(TrainingStage, self.stage).model
+
     def resume(self) -> bool:
         """Go on from the checkpoint if there is one; the same bits as without the interruption."""
         if not self.checkpoint.exists():
             return False
-        self.step = load_training(self.checkpoint, self.stage, self.optimiser, self.average)
+        self.step, self.best = load_training(self.checkpoint, self.stage, self.optimiser, self.average, self.scaler)
         log.info("resumed at step %d", self.step)
         return True
 
     def save(self) -> None:
-        """Write the checkpoint, atomically."""
-        save_training(self.checkpoint, self.step, self.stage, self.optimiser, self.average, self.recipe.to_dict())
+        """Write the checkpoint, atomically; the first process does, the others wait."""
+        if self.processes.first:
+            save_training(
+                self.checkpoint,
+                self.step,
+                self.best,
+                self.stage,
+                self.optimiser,
+                self.average,
+                self.scaler,
+                self.recipe.to_dict(),
+            )
+        self.processes.wait()
 
-    def run(self, report_every: int = 20, progress: Progress | None = None) -> None:
+    def run(self, report_every: int = 20, progress: Progress | None = None, validate: Validate | None = None) -> None:
         """Train to the recipe's last step.
 
         Args:
             report_every: steps between lines of the log.
             progress: called after every step with the step number and the latest means.
+            validate: measures the averaged network, higher is better; called as the recipe says.
 
         Raises:
             TrainingDivergedError: if the loss is no finite number.
         """
-        self.stage.train()
-        meter = Meter(self.folder / "log.jsonl", report_every)
-        for batch in self._batches():
-            waited = meter.waited()
-            parts = self._step(batch)
+        recipe = self.recipe
+        talks, board = self.processes.first, recipe.tensorboard
+        meter = Meter(self.folder, report_every, recipe.batch, enabled=talks, tensorboard=board)
+        stream = self._batches()
+        while self.step < recipe.total_steps:
+            self.stage.train()
+            parts = self._step(stream, meter)
             self.step += 1
-            meter.add(self.step, parts, waited, self.optimiser.param_groups[-1]["lr"], self.recipe.batch)
+            meter.add(self.step, parts, self.optimiser.param_groups[-1]["lr"])
+            if validate is not None and recipe.validate_every and self.step % recipe.validate_every == 0:
+                self._validate(validate, meter)
             if progress is not None:
                 progress(self.step, meter.latest)
-            if self.step % self.recipe.save_every == 0:
+            if self.step % recipe.save_every == 0:
                 self.save()
         self.save()
 
-    def averaged_model(self) -> MixFormer:
-        """The network with the moving average in place of the raw weights: what is measured and exported."""
-        if self.average is not None:
+    @contextmanager
+    def averaged(self) -> Iterator[MixFormer]:
+        """The network with the moving average in place of the raw weights, in evaluation mode, for a while."""
+        parameters = dict(self.stage.named_parameters())
+        swapped = {} if self.average is None else self.average.values
+        raw = {name: parameters[name].detach().clone() for name in swapped}
+        training = self.stage.training
+        try:
             with torch.no_grad():
-                for name, parameter in self.stage.named_parameters():
-                    if name in self.average.values:
-                        parameter.copy_(self.average.values[name])
-        return self.stage.model.eval()
+                for name, value in swapped.items():
+                    parameters[name].copy_(value)
+            self.stage.eval()
+            yield self.model
+        finally:
+            with torch.no_grad():
+                for name, value in raw.items():
+                    parameters[name].copy_(value)
+            self.stage.train(training)
+
+    def _validate(self, validate: Validate, meter: Meter) -> None:
+        """Measure, and keep the best averaged weights."""
+        if self.processes.first:
+            with self.averaged() as model:
+                score = validate(model)
+                meter.note(self.step, {"validation": score})
+                if score > self.best:
+                    self.best = score
+                    from mixformer.weights.store import save_model
+
+                    save_model(model, self.folder / "best")
+        self.processes.wait()
 
     def _batches(self) -> Iterator[Batch]:
-        recipe = self.recipe
-        for batch in batches(self.dataset, recipe.batch, self.step, recipe.steps, recipe.workers):
-            yield batch.to(self.device)
+        """This process's micro-batches from the current step to the last."""
+        recipe, processes = self.recipe, self.processes
+        start, stop = (step * recipe.accumulate for step in (self.step, recipe.total_steps))
+        for batch in batches(
+            self.dataset,
+            self.micro_batch,
+            start,
+            stop,
+            recipe.data.workers,
+            rank=processes.rank,
+            ranks=processes.count,
+        ):
+            yield batch.to(processes.device)
 
-    def _step(self, batch: Batch) -> dict[str, Tensor]:
+    def _step(self, stream: Iterator[Batch], meter: Meter) -> Parts:
+        """One optimiser step over all micro-batches; means of the parts over them and over the processes."""
         recipe = self.recipe
-        torch.manual_seed(recipe.seed * 1_000_003 + self.step)  # stochastic depth depends on the step, not on history
-        set_learning_rate(self.optimiser, learning_rate(self.step, recipe))
-        with self._autocast():
-            loss, parts = self.stage(batch)
-        if not math.isfinite(loss.item()):
-            raise TrainingDivergedError(
-                f"the loss is {loss.item()} at step {self.step}; the checkpoint {self.checkpoint} holds the last good "
-                "state. Resume from it with a lower learning rate or with precision float32."
-            )
+        factor = learning_rate(self.step, recipe.total_steps, recipe.optimiser)
+        set_learning_rate(self.optimiser, factor)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        trained = [p for p in self.stage.parameters() if p.requires_grad]
-        parts["grad"] = nn.utils.clip_grad_norm_(trained, recipe.clip).detach()
-        self.optimiser.step()
+        sums: Parts = {}
+        for index in range(recipe.accumulate):
+            with meter.waiting():
+                batch = next(stream)
+            last = index == recipe.accumulate - 1
+            for name, value in self._backward(batch, index, last).items():
+                sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.float() / recipe.accumulate
+        sums["grad"] = self._clip()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         if self.average is not None:
             self.average.update(self.stage, self.step)
+        return {name: self.processes.mean(value) for name, value in sums.items()}
+
+    def _backward(self, batch: Batch, index: int, last: bool) -> Parts:
+        """Loss and gradients of one micro-batch; gradients are shared between processes with the last one."""
+        recipe = self.recipe
+        # Random factors depend on the step, not on history, and are the same in every process and micro-batch.
+        torch.manual_seed(recipe.seed * 1_000_003 + self.step)
+        alone: AbstractContextManager[None] = nullcontext()
+        if not last and isinstance(self.parallel, DistributedDataParallel):
+            alone = self.parallel.no_sync()
+        with alone:
+            with self._autocast():
+                loss, parts = self.parallel(batch, self._clock(index))
+            self._require_finite(loss)
+            self.scaler.scale(loss / recipe.accumulate).backward()
         return {"loss": loss.detach(), **parts}
+
+    def _clock(self, index: int) -> Clock:
+        count = self.processes.count
+        start = index * self.micro_batch * count
+        places = slice(start + self.processes.rank, start + self.micro_batch * count, count)
+        return Clock(self.step, self.recipe.epoch_steps, self.recipe.batch, places)
+
+    def _require_finite(self, loss: Tensor) -> None:
+        # The mean over processes is no number in all of them if it is none in one, so all stop together.
+        if not math.isfinite(self.processes.mean(loss.detach()).item()):
+            raise TrainingDivergedError(self._advice("the loss", loss.item()))
+
+    def _advice(self, what: str, value: float) -> str:
+        return (
+            f"{what} is {value} at step {self.step}; the checkpoint {self.checkpoint} holds the last good state. "
+            "Resume from it with a lower learning rate or with precision float32."
+        )
+
+    def _clip(self) -> Tensor:
+        """Limit the gradient; returns its norm before that."""
+        trained = [p for p in self.stage.parameters() if p.requires_grad]
+        self.scaler.unscale_(self.optimiser)
+        norm = nn.utils.clip_grad_norm_(trained, self.recipe.optimiser.clip or math.inf).detach()
+        if not self.scaler.is_enabled() and not math.isfinite(norm.item()):  # a scaler leaves such a step out by itself
+            raise TrainingDivergedError(self._advice("the gradient", norm.item()))
+        return norm
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.recipe.precision == "float32":
             return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
-
-
-class Meter:
-    """Means over the last steps, written as one JSON line per report."""
-
-    def __init__(self, path: Path, every: int) -> None:
-        self.path, self.every = path, every
-        self.latest: dict[str, float] = {}
-        self._sums: dict[str, float] = {}
-        self._count = 0
-        self._start = self._last = time.perf_counter()
-
-    def waited(self) -> float:
-        """Seconds since the last step ended: the time spent waiting for data."""
-        return time.perf_counter() - self._last
-
-    def add(self, step: int, parts: dict[str, Tensor], waited: float, lr: float, batch: int) -> None:
-        """Count one step; every so many steps, write the means."""
-        for name, value in parts.items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(value)
-        self._sums["waited"] = self._sums.get("waited", 0.0) + waited
-        self._count += 1
-        self._last = time.perf_counter()
-        if step % self.every == 0:
-            self._write(step, lr, batch)
-
-    def _write(self, step: int, lr: float, batch: int) -> None:
-        seconds = self._last - self._start
-        self.latest = {name: total / self._count for name, total in self._sums.items()}
-        self.latest |= {"lr": lr, "samples_per_second": self._count * batch / seconds}
-        with self.path.open("a") as file:
-            file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in self.latest.items()}}) + "\n")
-        self._sums, self._count, self._start = {}, 0, self._last
+        return torch.autocast(self.processes.device.type, _HALF[self.recipe.precision])

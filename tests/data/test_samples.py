@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mixformer.data.augment import Augmentation, Jitter, make_sample
+from mixformer.data.augment import Augmentation, Jitter, plan_sample
 from mixformer.data.dataset import CropSettings, ShotDataset, batches
 from mixformer.data.folder import MaskedObject
 from mixformer.data.sampling import Mixture, SequenceShots, Shot, View
@@ -16,7 +16,7 @@ from mixformer.data.synthetic import CutOuts, SyntheticShots
 from mixformer.errors import DataError
 from mixformer.types import Box
 
-SIZES = {"search_size": 96, "template_size": 48, "search_factor": 4.0, "template_factor": 2.0}
+SIZES = CropSettings(search_size=96, template_size=48, search_factor=4.0)
 PLAIN = Augmentation(Jitter(2.0, 0.2), grey=0, flip=0.5, flip_each=0.3, brightness=0)
 
 
@@ -37,9 +37,9 @@ def red_box_frame(box, height=200, width=260):
 def test_the_box_stays_on_the_object(x, y, w, h, seed):
     box = Box(x, y, w, h)
     view = View(red_box_frame(box), box)
-    sample = make_sample(np.random.default_rng(seed), Shot((view,), view), PLAIN, **SIZES)
+    sample = plan_sample(np.random.default_rng(seed), Shot((view,), view), PLAIN, SIZES).render()
     rows, columns = np.nonzero(sample.search[..., 0] > 127)
-    x1, y1, x2, y2 = sample.box * SIZES["search_size"]
+    x1, y1, x2, y2 = sample.box * SIZES.search_size
     visible_x2, visible_y2 = min(x + w, 260), min(y + h, 200)
     if len(rows) < 20 or visible_x2 - x < 8 or visible_y2 - y < 8:
         return  # jittered out of sight
@@ -59,7 +59,8 @@ def test_the_box_stays_on_the_object(x, y, w, h, seed):
 def test_without_jitter_the_template_is_centred():
     box = Box(100, 80, 40, 40)
     view = View(red_box_frame(box), box)
-    sample = make_sample(np.random.default_rng(0), Shot((view, view), view), Augmentation(Jitter(), flip=0), **SIZES)
+    augmentation = Augmentation(Jitter(), flip=0)
+    sample = plan_sample(np.random.default_rng(0), Shot((view, view), view), augmentation, SIZES).render()
     assert sample.templates.shape == (2, 48, 48, 3)
     assert sample.search.shape == (96, 96, 3)
     np.testing.assert_allclose(sample.box, [0.375, 0.375, 0.625, 0.625], atol=1e-9)

@@ -112,3 +112,11 @@ def test_hint_loss_counts_boxes_only_on_the_target():
     inside, box = hint_loss(hints, target)
     assert inside.item() == pytest.approx(0, abs=1e-4)
     assert box.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_flat_box_does_not_spoil_the_gradient():
+    """Width and height of exactly 0 in a box that hardly overlaps: the aspect term does not count there."""
+    predicted = torch.tensor([[0.3, 0.4, 0.5, 0.4], [0.2, 0.2, 0.6, 0.7]], requires_grad=True)
+    ciou_loss(predicted, torch.tensor([[0.2, 0.2, 0.6, 0.6], [0.2, 0.2, 0.6, 0.6]])).backward()
+    assert predicted.grad.isfinite().all()
+    assert predicted.grad[:, 1::2].abs().min() > 0

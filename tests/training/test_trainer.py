@@ -1,11 +1,12 @@
 """The training loop on a tiny network: it learns, resumes to the same bits, and keeps what it has when things fail."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
-import time
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,16 +19,37 @@ from mixformer.data.dataset import CropSettings, ShotDataset
 from mixformer.data.sampling import Mixture, Shot, View
 from mixformer.errors import CheckpointError, ConfigError, OutputError
 from mixformer.models import build_model
+from mixformer.training.meter import Meter
 from mixformer.training.optim import learning_rate
+from mixformer.training.processes import Processes
 from mixformer.training.recipe import Recipe
+from mixformer.training.sections import DataSection, LossSection, OptimiserSection
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import Trainer, TrainingDivergedError
 from mixformer.types import Box
+from mixformer.weights.store import load_model
 
 TINY = ModelConfig("tiny", depth=3, dim=32, heads=2, patch_size=16, search_size=64, template_size=32, bins=32)
+OPTIMISER = OptimiserSection(warmup=2, decay=4, ema=0.9, lr=1e-3)
 RECIPE = Recipe(
-    "tiny", steps=12, batch=4, warmup=2, decay=4, workers=0, save_every=4, ema=0.9, precision="float32", lr=1e-3
+    "tiny",
+    steps=12,
+    batch=4,
+    save_every=4,
+    precision="float32",
+    data=DataSection(workers=0),
+    optimiser=OPTIMISER,
+    loss=LossSection(edges=1.0, hints=1.0),
 )
+
+
+# The auxiliary questions weigh patches within a micro-batch, so they alone depend on how a step is split.
+SPLIT = RECIPE.replace(steps=6, loss=LossSection(edges=1.0))
+
+
+def tuned(**changes):
+    """The recipe with another optimiser section."""
+    return RECIPE.replace(optimiser=OPTIMISER.replace(**changes))
 
 
 class Squares:
@@ -43,18 +65,19 @@ class Squares:
         return View(frame, Box(x, y, 28, 28))
 
 
-def make_trainer(folder, recipe=RECIPE, drop_path=0.0):
+def make_trainer(folder, recipe=RECIPE, drop_path=0.0, processes=None):
     torch.manual_seed(recipe.seed)
     stage = build_stage(build_model(TINY.replace(drop_path=drop_path)), recipe)
     crops = CropSettings(64, 32, 4.0, templates=2)
     augmentation = Augmentation(Jitter(1.5, 0.1))
-    dataset = ShotDataset(Mixture([Squares()], [1.0], recipe.negatives), crops, augmentation, recipe.seed)
-    return Trainer(stage, dataset, recipe, folder, "cpu")
+    dataset = ShotDataset(Mixture([Squares()], [1.0], recipe.data.negatives), crops, augmentation, recipe.seed)
+    return Trainer(stage, dataset, recipe, folder, processes)
 
 
 def test_the_box_is_learnt(tmp_path):
     trainer = make_trainer(
-        tmp_path, RECIPE.replace(steps=150, batch=8, decay=50, lr=3e-3, backbone_lr=1e-3, save_every=1000)
+        tmp_path,
+        tuned(decay=50, lr=3e-3, backbone_lr=1e-3).replace(steps=150, batch=8, save_every=1000),
     )
     trainer.run(report_every=10)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -81,44 +104,78 @@ def test_resume_gives_the_same_bits(tmp_path):
 
 
 def stop_after(trainer, steps):
-    for batch in trainer._batches():
-        trainer._step(batch)
+    """Train to a step and stop there, whatever the recipe says."""
+    trainer.stage.train()
+    stream, meter = trainer._batches(), Meter(trainer.folder, 100, 1, enabled=False)
+    while trainer.step < steps:
+        trainer._step(stream, meter)
         trainer.step += 1
-        if trainer.step == steps:
-            return
 
 
 KILLED = """
 import sys, pathlib
 sys.path.insert(0, sys.argv[2])
 from test_trainer import RECIPE, make_trainer
-trainer = make_trainer(pathlib.Path(sys.argv[1]), RECIPE.replace(steps=400, save_every=1, decay=4))
+trainer = make_trainer(pathlib.Path(sys.argv[1]), RECIPE.replace(steps=int(sys.argv[3]), save_every=1))
 trainer.resume()
 trainer.run(progress=lambda step, means: print(step, flush=True))
 """
 
 
-def test_a_killed_run_leaves_a_whole_checkpoint(tmp_path):
-    here = str(__import__("pathlib").Path(__file__).parent)
-    command = [sys.executable, "-c", KILLED, str(tmp_path), here]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if int(line) >= 4:
-            break
-    time.sleep(0.013)
-    process.send_signal(signal.SIGKILL)
+def run_killed(folder, recipe_steps, wait):
+    """Start or go on with a run in a process of its own and kill it after a while; returns whether it had ended."""
+    here = str(Path(__file__).parent)
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(folder), here, str(recipe_steps)], stdout=subprocess.PIPE
+    )
+    process.stdout.readline()  # the first step is done
+    try:
+        process.wait(wait)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
     process.wait()
-    recipe = RECIPE.replace(steps=400, save_every=1, decay=4)
-    killed = make_trainer(tmp_path, recipe)
+    process.stdout.close()
+    return process.returncode == 0
+
+
+def same_state(one, other):
+    """Whether two checkpoints hold the same bits."""
+    ours, theirs = load_file(one), load_file(other)
+    return ours.keys() == theirs.keys() and all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+def test_a_killed_run_leaves_a_whole_checkpoint(tmp_path):
+    run_killed(tmp_path / "killed", 400, 0.05)
+    killed = make_trainer(tmp_path / "killed", RECIPE.replace(steps=400, save_every=1))
     assert killed.resume()
-    fresh = make_trainer(tmp_path / "fresh", recipe)
+    fresh = make_trainer(tmp_path / "fresh", RECIPE.replace(steps=400, save_every=1))
     stop_after(fresh, killed.step)
     for (name, ours), theirs in zip(killed.stage.state_dict().items(), fresh.stage.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs), name
 
 
+@pytest.mark.sweep
+def test_twenty_kills_end_in_the_same_bits(tmp_path):
+    steps, random = 60, np.random.default_rng(0)
+    kills = 0
+    while kills < 20:
+        folder = tmp_path / f"killed{kills // 10}"
+        if run_killed(folder, steps + 200 * (kills // 10), float(random.uniform(0.0, 0.12))):
+            break
+        kills += 1
+    assert kills == 20
+    for index in (0, 1):
+        recipe = RECIPE.replace(steps=steps + 200 * index, save_every=1)
+        killed = make_trainer(tmp_path / f"killed{index}", recipe)
+        assert killed.resume()
+        killed.run()
+        whole = make_trainer(tmp_path / f"whole{index}", recipe)
+        whole.run()
+        assert same_state(killed.checkpoint, whole.checkpoint)
+
+
 def test_the_score_head_learns_alone(tmp_path):
-    recipe = RECIPE.replace(stage="score", negatives=0.5, steps=30, batch=8, lr=1e-2)
+    recipe = tuned(lr=1e-2).replace(stage="score", data=DataSection(workers=0, negatives=0.5), steps=30, batch=8)
     trainer = make_trainer(tmp_path, recipe)
     before = {k: v.clone() for k, v in trainer.stage.model.state_dict().items()}
     trainer.run(report_every=10)
@@ -128,7 +185,7 @@ def test_the_score_head_learns_alone(tmp_path):
 
 
 def test_frozen_blocks_stay(tmp_path):
-    trainer = make_trainer(tmp_path, RECIPE.replace(freeze=2, steps=3))
+    trainer = make_trainer(tmp_path, tuned(freeze=2).replace(steps=3))
     before = {k: v.clone() for k, v in trainer.stage.model.backbone.state_dict().items()}
     trainer.run()
     changed = {k for k, v in trainer.stage.model.backbone.state_dict().items() if not torch.equal(v, before[k])}
@@ -171,7 +228,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
     if damage == "other":
         torch.manual_seed(0)
         stage = build_stage(build_model(TINY.replace(depth=4)), RECIPE)
-        trainer = Trainer(stage, trainer.dataset, RECIPE, tmp_path, "cpu")
+        trainer = Trainer(stage, trainer.dataset, RECIPE, tmp_path)
     else:
         trainer.checkpoint.write_bytes(b"" if damage == "empty" else content[: len(content) // 2])
     with pytest.raises(CheckpointError, match="does not fit"):
@@ -179,12 +236,20 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
 
 
 def test_learning_rate_warms_up_stays_and_decays():
-    recipe = RECIPE.replace(steps=100, warmup=10, decay=20)
-    rates = [learning_rate(step, recipe) for step in range(100)]
+    plan = OptimiserSection(warmup=10, decay=20)
+    rates = [learning_rate(step, 100, plan) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9:80] == [1.0] * 71
     assert all(a > b for a, b in pairwise(rates[80:]))
     assert 0 < rates[-1] < 0.01
+
+
+def test_the_published_schedules():
+    step = OptimiserSection(warmup=0, schedule="step", drop_at=0.8)
+    assert [learning_rate(epoch, 500, step) for epoch in (0, 399, 400, 499)] == [1.0, 1.0, 0.1, 0.1]
+    cosine = OptimiserSection(warmup=40, schedule="cosine")
+    assert learning_rate(170, 300, cosine) == pytest.approx(0.5)  # the reference's value at epoch 170 of 300
+    assert learning_rate(100, 300, cosine) == pytest.approx(0.8742553740855506, rel=1e-12)
 
 
 def test_recipes_are_checked(tmp_path):
@@ -192,8 +257,18 @@ def test_recipes_are_checked(tmp_path):
     path.write_text('model = "tiny"\nstepz = 3\n')
     with pytest.raises(ConfigError, match="stepz"):
         Recipe.from_toml(path)
-    path.write_text('model = "tiny"\nsteps = 3\n')
-    assert Recipe.from_toml(path, batch=2).batch == 2
+    path.write_text('model = "tiny"\nsteps = 3\n[optimiser]\nlr = 2e-3\n[[data.sets]]\nname = "lasot"\nroot = "x"\n')
+    changed = Recipe.from_toml(
+        path, ["batch=2", "optimiser.freeze=1", "start=some/file.pth", "teacher.student_blocks=[1, 3]"]
+    )
+    assert (changed.batch, changed.optimiser.freeze, changed.optimiser.lr) == (2, 1, 2e-3)
+    assert (changed.start, changed.teacher.student_blocks) == ("some/file.pth", (1, 3))
+    assert changed.data.sets[0].name == "lasot"
+    changed.to_file(tmp_path / "recipe.json")
+    assert Recipe.from_file(tmp_path / "recipe.json") == changed
+    for change, message in (("batch", "key=value"), ("optimiser.lrr=1", "lrr"), ("steps.x=1", "no section")):
+        with pytest.raises(ConfigError, match=message):
+            Recipe.from_toml(path, [change])
     path.write_text("model = ")
     with pytest.raises(ConfigError, match="TOML"):
         Recipe.from_toml(path)
@@ -201,5 +276,100 @@ def test_recipes_are_checked(tmp_path):
         Recipe.from_toml(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="negatives"):
         Recipe("tiny", stage="score")
-    with pytest.raises(ConfigError, match="steps"):
+    with pytest.raises(ConfigError, match="steps or epochs"):
         Recipe("tiny", steps=0)
+    with pytest.raises(ConfigError, match=r"teacher\.model"):
+        Recipe("tiny", stage="distil")
+    with pytest.raises(ConfigError, match="accumulate must divide"):
+        Recipe("tiny", batch=6, accumulate=4)
+
+
+def test_epochs_give_steps():
+    recipe = Recipe("tiny", steps=0, epochs=500, epoch_samples=60000, batch=256)
+    assert recipe.epoch_steps == 234
+    assert recipe.total_steps == 117000
+
+
+def test_accumulation_gives_the_same_run_up_to_rounding(tmp_path):
+    curves = []
+    for parts in (1, 2, 4):
+        folder = tmp_path / str(parts)
+        trainer = make_trainer(folder, SPLIT.replace(accumulate=parts), drop_path=0.3)
+        trainer.run(report_every=1)
+        curves.append([json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()])
+    assert len(curves[0]) == 6
+    for other in curves[1:]:
+        assert other == pytest.approx(curves[0], rel=1e-4)
+
+
+PROCESS = """
+import pathlib, sys
+sys.path.insert(0, sys.argv[2])
+import torch
+from test_trainer import SPLIT, make_trainer
+from mixformer.training.processes import join
+torch.set_num_threads(1)
+with join(torch.device("cpu")) as processes:
+    trainer = make_trainer(pathlib.Path(sys.argv[1]), SPLIT, 0.3, processes)
+    trainer.run(report_every=1)
+"""
+
+
+def test_two_processes_give_the_same_run_up_to_rounding(tmp_path):
+    here = str(Path(__file__).parent)
+    script = tmp_path / "process.py"
+    script.write_text(PROCESS)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, str(tmp_path / "two"), here], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    alone = make_trainer(tmp_path / "one", SPLIT, drop_path=0.3)
+    alone.run(report_every=1)
+    one, two = (
+        [json.loads(line)["loss"] for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    )
+    assert len(one) == 6
+    assert two == pytest.approx(one, rel=1e-4)
+    ours, theirs = load_file(alone.checkpoint), load_file(tmp_path / "two" / "state.safetensors")
+    for name, value in ours.items():
+        torch.testing.assert_close(theirs[name], value, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_a_step_that_cannot_be_split_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be split into 3 parts"):
+        make_trainer(tmp_path, processes=Processes(count=3))
+    with pytest.raises(ConfigError, match="float16 is for GPUs"):
+        make_trainer(tmp_path, RECIPE.replace(precision="float16"))
+
+
+def test_validation_keeps_the_best_averaged_weights(tmp_path):
+    scores = iter([0.5, 0.7, 0.6])
+    seen = []
+
+    def validate(model):
+        seen.append({k: v.clone() for k, v in model.state_dict().items()})
+        return next(scores)
+
+    trainer = make_trainer(tmp_path, RECIPE.replace(validate="somewhere", validate_every=4))
+    trainer.run(report_every=100, validate=validate)
+    assert trainer.best == 0.7
+    best = load_model(tmp_path / "best").state_dict()
+    assert all(torch.equal(best[name], value) for name, value in seen[1].items())
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [(line["step"], line["validation"]) for line in lines] == [(4, 0.5), (8, 0.7), (12, 0.6)]
+    again = make_trainer(tmp_path, RECIPE)
+    assert again.resume()
+    assert again.best == 0.7
+
+
+def test_the_average_is_put_in_for_a_while_only(tmp_path):
+    trainer = make_trainer(tmp_path)
+    stop_after(trainer, 3)
+    raw = {k: v.clone() for k, v in trainer.stage.state_dict().items()}
+    with trainer.averaged() as model:
+        assert not model.training
+        assert any(not torch.equal(v, raw[f"model.{k}"]) for k, v in model.state_dict().items())
+    assert trainer.stage.training
+    assert all(torch.equal(v, raw[k]) for k, v in trainer.stage.state_dict().items())

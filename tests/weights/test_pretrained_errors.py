@@ -106,8 +106,8 @@ def test_a_start_that_is_no_file_of_weights(tmp_path, name):
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_a_recipe_starts_from_a_file(tmp_path, monkeypatch, suffix):
-    monkeypatch.setattr(run, "model_config", lambda _: VIT)
+def test_a_recipe_starts_from_a_file(tmp_path, suffix):
     path = write(files.mae(), tmp_path / f"mae{suffix}")
-    model = run.start_model(Recipe(model="mixformerv2_b", stage="boxes", start=str(path)))
+    changes = {name: value for name, value in VIT.to_dict().items() if name != "name"}
+    model = run.start_model(Recipe(model="mixformerv2_b", changes=changes, start=str(path)))
     assert torch.equal(model.backbone.blocks[0].mlp.fc1.weight, files.mae()["blocks.0.mlp.fc1.weight"])

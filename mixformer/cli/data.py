@@ -1,0 +1,206 @@
+"""`mixformer data`: check, import, pack and list data sets."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from mixformer.cli.parser import make_parser
+
+_DESCRIPTION = """Check, import, pack and list data for training.
+
+  mixformer data check my_videos            what is wrong with it, and how to mend it
+  mixformer data import cvat annotations.xml my_videos --images clip.mp4
+  mixformer data pack lasot lasot_lmdb      one LMDB database in the official layout
+  mixformer data list                       the sets that can be read, and how they must lie
+
+Your own data is a folder of NAME/img/* with NAME/groundtruth.txt, or one JSON file; see docs/data.md.
+"""
+_CHECK = """Look for what is wrong with sequences and say how to mend it; exit code 1 if anything must be mended.
+
+DIR is a folder of NAME/img/* with NAME/groundtruth.txt, a JSON file of sequences, or a known set.
+"""
+_IMPORT = """Turn annotations of another tool into folders NAME/img/ and NAME/groundtruth.txt, one for each track.
+
+  coco-vid  JSON with videos, images, annotations (instance_id or track_id)
+  mot       folder with gt/gt.txt and img1/, or a folder of such
+  cvat      XML 1.1 of a video task (tracks) or an image task (each box becomes a sequence of one picture)
+"""
+_PACK = """Write a known set as LMDB in the official layout: one file instead of millions, quick to read at random.
+
+TrackingNet becomes one database for each part and a seq_list.json.
+"""
+_LIST = """List the data sets that can be read, and how they must lie; with a folder, the sequences in it."""
+
+_ROWS = 200  # of the table of sequences
+
+
+def parser() -> ArgumentParser:
+    """The verb itself; `add_verbs` adds those in it."""
+    return make_parser(_DESCRIPTION)
+
+
+def add_verbs(made: ArgumentParser) -> None:
+    """Add the verbs in this verb, once it belongs to the whole command line."""
+    verbs = made.add_subcommands(required=True, metavar="WHAT", title="what to do (each has --help)")
+    for name, (make, _) in _VERBS.items():
+        verb = make()
+        verbs.add_subcommand(name, verb, help=str(verb.description).split("\n")[0])
+
+
+def run(options: Namespace) -> None:
+    """Do it."""
+    _VERBS[options.subcommand][1](options[options.subcommand])
+
+
+def _check_parser() -> ArgumentParser:
+    made = make_parser(_CHECK)
+    made.add_argument("dir", type=Path, metavar="DIR", help="folder, JSON file or archive")
+    made.add_argument("--all", action="store_true", help="decode every picture instead of five of each sequence")
+    made.add_argument("--limit", type=int, default=0, help="look at this many sequences, evenly spread; 0: all")
+    made.add_argument(
+        "--factor", type=float, default=4.5, help="side of the search region over the target's, to judge jumps"
+    )
+    return made
+
+
+def _check(options: Namespace) -> None:
+    from mixformer.data.check import Options, Summary, check
+    from mixformer.data.check_pictures import Problem
+    from mixformer.errors import MixFormerError
+
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(caption="side: median square root of the box's area, in pixels", caption_justify="left")
+    table.add_column("sequence")
+    for heading in ("frames", "boxes", "visible", "picture", "side"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    problems: list[Problem] = []
+    summaries: list[Summary] = []
+    settings = Options(options.all, options.factor, options.limit)
+    with _spinner("checking") as show:
+        for summary, found in check(options.dir, settings):
+            problems += found
+            if summary:
+                summaries.append(summary)
+                show(summary.name)
+    for summary in summaries[:_ROWS]:
+        share = f"{100 * summary.visible / max(1, summary.frames):.0f} %"
+        size = f"{summary.size[0]} x {summary.size[1]}" if summary.size else "?"
+        counts = str(summary.frames), str(summary.boxes), share, size, f"{summary.side:.0f}"
+        table.add_row(escape(summary.name), *counts)
+    console.print(table)
+    if len(summaries) > _ROWS:
+        console.print(f"... and {len(summaries) - _ROWS} more")
+    frames, boxes = sum(s.frames for s in summaries), sum(s.boxes for s in summaries)
+    console.print(f"{len(summaries)} sequences, {frames} frames, {boxes} boxes")
+    for problem in problems:
+        colour = "red" if problem.level == "error" else "yellow"
+        console.print(f"[{colour}]{problem.level}[/] {escape(f'{problem.sequence}: {problem.text}')}")
+        console.print(f"    {escape(problem.advice)}")
+    errors = sum(problem.level == "error" for problem in problems)
+    if errors:
+        raise MixFormerError(f"{errors} things to mend in {options.dir}")
+    warnings = f"; {len(problems)} warnings" if problems else ""
+    console.print(f"ready to train on{warnings}")
+
+
+def _import_parser() -> ArgumentParser:
+    from typing import Literal
+
+    made = make_parser(_IMPORT)
+    made.add_argument("format", type=Literal["coco-vid", "mot", "cvat"], metavar="FORMAT", help="coco-vid, mot or cvat")
+    made.add_argument("source", type=Path, metavar="SRC", help="annotation file or folder")
+    made.add_argument("out", type=Path, metavar="OUT", help="folder to write into")
+    made.add_argument("--images", type=Path | None, default=None, help="pictures or video, if not beside SRC")
+    made.add_argument("--copy", action="store_true", help="copy pictures instead of linking to them")
+    return made
+
+
+def _import(options: Namespace) -> None:
+    from mixformer.data.importers import IMPORTERS, write_folders
+
+    console = Console(highlight=False, soft_wrap=True)
+    sequences = IMPORTERS[options.format](options.source, options.images)
+    with _spinner("writing") as show:
+        folders = write_folders(sequences, options.out, copy=options.copy, progress=show)
+    console.print(f"wrote {len(folders)} sequences to {options.out.resolve()}")
+    console.print(f"next: mixformer data check {options.out}")
+
+
+def _pack_parser() -> ArgumentParser:
+    made = make_parser(_PACK)
+    made.add_argument("source", type=Path, metavar="SET_DIR", help="folder of the set, or of its zip files")
+    made.add_argument("out", type=Path, metavar="OUT", help="folder to write, such as lasot_lmdb")
+    made.add_argument("--set", type=str, default="", help="name of the set, if it is not recognised")
+    return made
+
+
+def _pack(options: Namespace) -> None:
+    from mixformer.data.sets.pack import pack
+
+    console = Console(highlight=False, soft_wrap=True)
+    with _spinner("packing") as show:
+        packed = pack(
+            options.source, options.out, options.set, lambda files, size: show(f"{files} files, {size / 1e9:.2f} GB")
+        )
+    console.print(f"{packed.name}: {packed.files} files, {packed.size / 1e6:.1f} MB")
+    for path in packed.databases:
+        console.print(f"wrote {path.resolve()}")
+
+
+def _list_parser() -> ArgumentParser:
+    made = make_parser(_LIST)
+    made.add_argument(
+        "dir", type=Path | None, nargs="?", default=None, metavar="DIR", help="folder, JSON file or archive"
+    )
+    made.add_argument("--split", type=str, default="", help="of a known set")
+    return made
+
+
+def _list(options: Namespace) -> None:
+    from mixformer.data.sequence import LazySequences
+    from mixformer.data.sets import SETS, read_any
+
+    console = Console(highlight=False, soft_wrap=True)
+    if options.dir:
+        found = read_any(options.dir, options.split)
+        names = found.names if isinstance(found, LazySequences) else [sequence.name for sequence in found]
+        for name in names:
+            console.print(escape(name))
+        return
+    for known in SETS.values():
+        console.print(f"[bold]{known.name}[/]  {known.title}")
+        for split, meaning in known.splits.items():
+            console.print(f"    {split:<10}  {meaning}")
+        console.print(f"    looked for: {escape(known.layout)}")
+
+
+@contextmanager
+def _spinner(doing: str) -> Iterator[Callable[[str], None]]:
+    """Shows on a terminal what is being worked on."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn(f"{doing} {{task.description}}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True, quiet=not sys.stderr.isatty()),
+        transient=True,
+    )
+    task = bar.add_task("", total=None)
+    with bar:
+        yield lambda text: bar.update(task, description=escape(text))
+
+
+_VERBS = {
+    "check": (_check_parser, _check),
+    "import": (_import_parser, _import),
+    "pack": (_pack_parser, _pack),
+    "list": (_list_parser, _list),
+}

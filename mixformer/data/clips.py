@@ -1,0 +1,83 @@
+"""Single frames out of a video file, by number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mixformer.errors import DataError
+from mixformer.types import Image
+
+_AHEAD = 32  # frames worth decoding instead of seeking
+
+
+class Clip:
+    """A video file whose frames are read by number; going forward decodes each frame once."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises DataError if this is not a readable video."""
+        import av
+
+        self.path = path
+        try:
+            self._container = av.open(str(path))
+            self._stream = self._container.streams.video[0]
+            # Loader processes are the parallelism.
+            self._stream.codec_context.thread_count = 1
+            times = {p.pts for p in self._container.demux(self._stream) if p.pts is not None and p.size}
+        except (OSError, av.FFmpegError, IndexError) as error:
+            raise DataError(f"cannot open {path} as a video: {error}") from error
+        self._times = sorted(times)
+        self._error: type[Exception] = av.FFmpegError
+        self._frames: Iterator[Any] = iter(())
+        self._next = len(self._times)  # nothing decoded yet: the first read seeks
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def read(self, index: int) -> Image:
+        """Frame `index` as RGB uint8 (H, W, 3).
+
+        Raises:
+            DataError: if there is no such frame, or it cannot be decoded.
+        """
+        if not 0 <= index < len(self._times):
+            raise DataError(f"{self.path} has {len(self._times)} frames; there is no frame {index} (counted from 0)")
+        try:
+            return self._decode(index)
+        except self._error as error:
+            self._next = len(self._times)
+            raise DataError(f"cannot decode frame {index} of {self.path}: {error}") from error
+
+    def _decode(self, index: int) -> Image:
+        time = self._times[index]
+        if not self._next <= index < self._next + _AHEAD:
+            self._seek(time)
+        image = self._forward_to(time)
+        if image is None:  # some containers seek too far, so decode from the start
+            self._seek(self._times[0])
+            image = self._forward_to(time)
+        if image is None:
+            self._next = len(self._times)
+            raise DataError(f"{self.path} lists frame {index}, but no such frame can be decoded")
+        self._next = index + 1
+        return image
+
+    def _seek(self, time: int) -> None:
+        self._container.seek(time, stream=self._stream)
+        self._frames = self._container.decode(self._stream)
+
+    def _forward_to(self, time: int) -> Image | None:
+        for frame in self._frames:
+            if frame.pts == time:
+                image: Image = frame.to_ndarray(format="rgb24")
+                return image
+            if frame.pts is not None and frame.pts > time:
+                return None
+        return None
+
+    def close(self) -> None:
+        """Close the file and free its decoder."""
+        self._frames = iter(())
+        self._container.close()

@@ -1,0 +1,156 @@
+"""References to pictures, and the one function that reads them.
+
+A reference is a small hashable value: a file, an entry of an archive, or a frame of a video. Nothing is open until a
+picture is read; archives then stay open, and are closed before a `fork`, so that no two processes share a handle.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from mixformer.data.archives import LmdbArchive, ZipArchive
+from mixformer.data.clips import Clip
+from mixformer.errors import DataError
+from mixformer.types import Image
+
+T = TypeVar("T")
+H = TypeVar("H")
+
+_OPEN_AT_ONCE = 64  # archives; TrackingNet comes as thirty thousand
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFrame:
+    """A picture inside a zip file or an LMDB database.
+
+    Attributes:
+        archive: zip file, or folder (or file) of the database.
+        key: name of the entry, with `/` between its parts.
+    """
+
+    archive: Path
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.archive}:{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFrame:
+    """Frame `index` (from 0) of a video file."""
+
+    clip: Path
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.clip}:{self.index}"
+
+
+FrameRef = Path | ArchiveFrame | ClipFrame
+
+
+def read_image(frame: FrameRef) -> Image:
+    """Any picture as RGB uint8 (H, W, 3); alpha is dropped.
+
+    Raises:
+        DataError: if the picture is missing or cannot be read.
+        MissingDependencyError: for an entry of an LMDB database without `lmdb` installed.
+    """
+    if isinstance(frame, ClipFrame):
+        return _handles.use(frame.clip, Clip, lambda clip: clip.read(frame.index))
+    try:
+        with PillowImage.open(frame if isinstance(frame, Path) else io.BytesIO(read_bytes(frame))) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except DataError:
+        raise
+    except (OSError, ValueError, PillowImage.DecompressionBombError) as error:
+        raise DataError(f"cannot read the image {frame}: {error}") from error
+
+
+def read_bytes(frame: Path | ArchiveFrame) -> bytes:
+    """The stored bytes of a file or of an archive's entry.
+
+    Raises:
+        DataError: if it is missing.
+    """
+    if isinstance(frame, Path):
+        try:
+            return frame.read_bytes()
+        except OSError as error:
+            raise DataError(f"cannot read {frame}: {error}") from error
+    data = use_archive(frame.archive, lambda archive: archive.read(frame.key))
+    if data is None:
+        raise DataError(f"{frame.archive} has no entry {frame.key}")
+    return data
+
+
+class Archive(Protocol):
+    """An open zip file or database."""
+
+    def read(self, key: str) -> bytes | None:
+        """Bytes of an entry, or None if there is none of that name."""
+        ...
+
+    def listing(self, folder: str) -> tuple[list[str], list[str]]:
+        """Names of the folders and of the files directly in a folder ("" is the top), each sorted."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+def use_archive(path: Path, work: Callable[[Archive], T]) -> T:
+    """`work` on the open archive, which stays open for the next call."""
+    return _handles.use(path, _open_archive, work)
+
+
+def _open_archive(path: Path) -> Archive:
+    return ZipArchive(path) if path.suffix.lower() == ".zip" else LmdbArchive(path)
+
+
+class Handles:
+    """Open files of this process, the least recently used closed first. Safe to use from several threads."""
+
+    def __init__(self, limit: int = _OPEN_AT_ONCE) -> None:
+        self.limit = limit
+        self._open: OrderedDict[Path, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def use(self, path: Path, opener: Callable[[Path], H], work: Callable[[H], T]) -> T:
+        """Open the file unless it is open, and work on it while no other thread does."""
+        with self._lock:
+            if path not in self._open:
+                self._open[path] = opener(path)
+            self._open.move_to_end(path)
+            while len(self._open) > self.limit:
+                self._open.popitem(last=False)[1].close()
+            return work(self._open[path])
+
+    def before_fork(self) -> None:
+        """Close everything, and let no thread open anything until `after_fork`."""
+        self._lock.acquire()
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def after_fork(self) -> None:
+        """Let threads go on; in the parent and in the child, files are opened again when needed."""
+        self._lock.release()
+
+
+_handles = Handles()
+# An open database must not be used after a fork, a file's position would be shared, and a decoder cannot even be freed.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_handles.before_fork, after_in_parent=_handles.after_fork, after_in_child=_handles.after_fork
+    )

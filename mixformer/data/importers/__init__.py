@@ -1,0 +1,15 @@
+"""Annotations of other tools as sequences, and as folders in our own layout; see docs/data.md."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from mixformer.data.importers.coco_vid import read_coco_vid
+from mixformer.data.importers.cvat import read_cvat
+from mixformer.data.importers.folder import write_folders
+from mixformer.data.importers.mot import read_mot
+from mixformer.data.importers.tracks import Importer
+
+IMPORTERS: Mapping[str, Importer] = MappingProxyType({"coco-vid": read_coco_vid, "mot": read_mot, "cvat": read_cvat})
+"""Readers by format."""
+
+__all__ = ["IMPORTERS", "Importer", "write_folders"]

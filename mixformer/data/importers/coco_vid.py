@@ -1,0 +1,87 @@
+"""COCO-VID JSON: videos, images with a frame number, and annotations with the number of an instance."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from mixformer.data.frames import FrameRef
+from mixformer.data.importers.tracks import track_sequence
+from mixformer.data.sequence import Sequence
+from mixformer.errors import DataError
+
+log = logging.getLogger(__name__)
+
+_Track = tuple[Any, Any]
+
+
+def read_coco_vid(source: Path, images: Path | None = None) -> list[Sequence]:
+    """Every instance of every video of a file, without crowds.
+
+    Args:
+        source: JSON file with `videos`, `images` (`video_id`, `frame_id`, `file_name`), `annotations` (`image_id`,
+            `instance_id` or `track_id`, `bbox`) and `categories`.
+        images: folder that the file names are relative to; None takes the JSON file's own.
+
+    Raises:
+        DataError: if the file is not of this form.
+    """
+    try:
+        content = json.loads(source.read_text(encoding="utf-8-sig"))
+        videos = {video["id"]: str(video["name"]) for video in content["videos"]}
+        kinds = {kind["id"]: str(kind["name"]) for kind in content.get("categories", [])}
+        frames = {picture["id"]: (picture["video_id"], int(picture["frame_id"])) for picture in content["images"]}
+        pictures = _pictures(content["images"], images or source.parent)
+        tracks, labels = _tracks(content["annotations"], frames, kinds)
+        found = [
+            track_sequence(
+                f"{videos[video].replace('/', '_')}_{instance}",
+                pictures[video],
+                boxes,
+                "coco-vid",
+                labels[video, instance],
+            )
+            for (video, instance), boxes in tracks.items()
+        ]
+    except DataError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{source} is not a COCO-VID file: {type(error).__name__} {error}") from error
+    return [sequence for sequence in found if sequence]
+
+
+def _pictures(images: list[dict[str, Any]], folder: Path) -> dict[Any, dict[int, FrameRef]]:
+    """Picture of each frame of each video; those that are not there are left out."""
+    found: dict[Any, dict[int, FrameRef]] = defaultdict(dict)
+    missing = []
+    for picture in images:
+        file = folder / picture["file_name"]
+        if file.is_file():
+            found[picture["video_id"]][int(picture["frame_id"])] = file
+        else:
+            missing.append(file)
+    if missing and not found:
+        raise DataError(f"none of the {len(missing)} pictures is there, such as {missing[0]}; use --images FOLDER")
+    if missing:
+        log.warning("%d of %d pictures are not there, such as %s; left out", len(missing), len(images), missing[0])
+    return found
+
+
+def _tracks(
+    annotations: list[dict[str, Any]], frames: dict[Any, tuple[Any, int]], kinds: dict[Any, str]
+) -> tuple[dict[_Track, dict[int, tuple[float, ...] | None]], dict[_Track, str]]:
+    """Boxes by frame number of each (video, instance), and its class."""
+    tracks: dict[_Track, dict[int, tuple[float, ...] | None]] = defaultdict(dict)
+    labels: dict[_Track, str] = {}
+    for thing in annotations:
+        if thing.get("iscrowd"):
+            continue
+        video, number = frames[thing["image_id"]]
+        track = video, thing["instance_id"] if "instance_id" in thing else thing["track_id"]
+        x, y, w, h = (float(v) for v in thing["bbox"])
+        tracks[track][number] = (x, y, w, h)
+        labels[track] = kinds.get(thing.get("category_id"), "")
+    return tracks, labels

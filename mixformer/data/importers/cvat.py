@@ -1,0 +1,102 @@
+"""CVAT XML 1.1, of video tasks (tracks) and of image tasks (boxes)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from mixformer.data.clips import Clip
+from mixformer.data.frames import ClipFrame, FrameRef
+from mixformer.data.importers.tracks import pictures_in, track_sequence
+from mixformer.data.sequence import Sequence
+from mixformer.errors import DataError
+
+_Boxes = dict[int, tuple[float, ...] | None]
+
+
+def read_cvat(source: Path, images: Path | None = None) -> list[Sequence]:
+    """Every track of a video task, or every box of an image task as a sequence of one frame.
+
+    A box marked `outside` is not there; one marked `occluded` is kept, as CVAT means partly hidden. Between two key
+    frames that are all the file holds, boxes are interpolated as CVAT does.
+
+    Args:
+        source: the XML file, or the folder of an export with annotations.xml.
+        images: folder of the pictures or the video file; None takes images/ beside the XML file, or its own folder.
+
+    Raises:
+        DataError: if the file is not of this form, or the pictures are not there.
+    """
+    file = source / "annotations.xml" if source.is_dir() else source
+    try:
+        root = ElementTree.parse(file).getroot()
+    except (OSError, ElementTree.ParseError) as error:
+        raise DataError(f"cannot read {file} as CVAT XML: {error}") from error
+    beside = images or (file.parent / "images" if (file.parent / "images").is_dir() else file.parent)
+    try:
+        found = list(_tracks(root, file, beside)) if root.find("track") is not None else list(_stills(root, beside))
+    except (KeyError, ValueError) as error:
+        raise DataError(f"{file} is not CVAT XML 1.1: {type(error).__name__} {error}") from error
+    if not found:
+        raise DataError(f"{file} holds no boxes on pictures that are in {beside}; say where they are with --images")
+    return found
+
+
+def _tracks(root: ElementTree.Element, file: Path, images: Path) -> Iterator[Sequence]:
+    pictures = _frames(images)
+    for track in root.iter("track"):
+        name = f"{root.findtext('meta/task/name') or file.stem}_{int(track.attrib['id']):04d}"
+        label = track.attrib.get("label", "")
+        sequence = track_sequence(name, pictures, _between(_boxes(track)), "cvat", label)
+        if sequence:
+            yield sequence
+
+
+def _frames(images: Path) -> Mapping[int, FrameRef]:
+    """Pictures by number: those of a folder in name order, or the frames of a video."""
+    if images.is_file():
+        clip = Clip(images)
+        clip.close()
+        return {number: ClipFrame(images, number) for number in range(len(clip))}
+    return dict(enumerate(pictures_in(images)))
+
+
+def _boxes(track: ElementTree.Element) -> _Boxes:
+    """Boxes by frame; None where the target is outside."""
+    return {
+        int(box.attrib["frame"]): None if box.attrib.get("outside") == "1" else _xywh(box)
+        for box in sorted(track.iter("box"), key=lambda box: int(box.attrib["frame"]))
+    }
+
+
+def _xywh(box: ElementTree.Element) -> tuple[float, float, float, float]:
+    left, top, right, bottom = (float(box.attrib[side]) for side in ("xtl", "ytl", "xbr", "ybr"))
+    return left, top, right - left, bottom - top
+
+
+def _between(boxes: _Boxes) -> _Boxes:
+    """With the frames between key frames, where the target is there at the earlier one."""
+    numbers, filled = list(boxes), dict(boxes)
+    for first, last in pairwise(numbers):
+        start = boxes[first]
+        if start is None:
+            continue
+        end = boxes[last] or start
+        for number in range(first + 1, last):
+            part = (number - first) / (last - first)
+            filled[number] = tuple(np.add(np.multiply(start, 1 - part), np.multiply(end, part)).tolist())
+    return filled
+
+
+def _stills(root: ElementTree.Element, images: Path) -> Iterator[Sequence]:
+    for picture in root.iter("image"):
+        file = images / picture.attrib["name"]
+        for number, box in enumerate(picture.iter("box")):
+            if file.is_file():
+                name = f"{Path(picture.attrib['name']).with_suffix('').as_posix().replace('/', '_')}_{number}"
+                label = box.attrib.get("label", "")
+                yield Sequence(name, (file,), np.array([_xywh(box)]), "cvat", label=label)

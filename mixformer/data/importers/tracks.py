@@ -1,0 +1,57 @@
+"""What the importers share: boxes by frame number become a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mixformer.data.frames import FrameRef
+from mixformer.data.sequence import Sequence
+from mixformer.data.stores import is_picture
+from mixformer.errors import DataError
+
+Importer = Callable[[Path, Path | None], list[Sequence]]
+"""From an annotation and, if it does not lie where the format expects it, the pictures or video, to sequences."""
+
+
+def track_sequence(
+    name: str,
+    pictures: Mapping[int, FrameRef],
+    boxes: Mapping[int, tuple[float, ...] | None],
+    source: str,
+    label: str = "",
+) -> Sequence | None:
+    """One track from its first box to its last; None if it has no box on any picture.
+
+    Args:
+        name: of the sequence.
+        pictures: by frame number; numbers without a picture are left out.
+        boxes: xywh by frame number; None or a number that is not there means the target is not to be seen.
+        source: the format.
+        label: class of the target.
+    """
+    shown = [number for number, box in boxes.items() if box is not None and number in pictures]
+    if not shown:
+        return None
+    numbers = [n for n in range(min(shown), max(shown) + 1) if n in pictures]
+    rows = [boxes.get(n) or (np.nan,) * 4 for n in numbers]
+    return Sequence(name, tuple(pictures[n] for n in numbers), np.array(rows, np.float64), source, label=label)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Picture files of a folder in name order.
+
+    Raises:
+        DataError: if there are none.
+    """
+    found = sorted(path for path in folder.glob("*") if is_picture(path.name))
+    if not found:
+        raise DataError(f"{folder} holds no pictures; say where they are with --images")
+    return found
+
+
+def safe_name(name: str) -> str:
+    """A folder name out of anything."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name).strip(".") or "track"

@@ -1,0 +1,140 @@
+"""Smooth paths over a virtual time axis, for synthetic sequences, and the blur that motion leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixformer.data.sampling import Random
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How the things of a synthetic scene move; time is counted in frames.
+
+    Attributes:
+        span: frames from the first to the last of a shot, at most.
+        speed: largest movement in one frame, in units of the target's side.
+        growth: amplitude of the log of the side.
+        turn: amplitude of the angle in degrees.
+        occlusion: odds that something passes before the target while the search frame is taken.
+        exposure: part of a frame's time that the shutter is open, at most; motion blurs as far as it goes meanwhile.
+    """
+
+    span: int = 100
+    speed: float = 0.15
+    growth: float = 0.4
+    turn: float = 20.0
+    occlusion: float = 0.3
+    exposure: float = 0.8
+
+    def times(self, random: Random, count: int) -> list[float]:
+        """Moments of the frames of a shot, ascending, so that the search frame comes last."""
+        return sorted(random.uniform(0, self.span, count).tolist())
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where a thing is at one moment: centre, side and velocity (pixels a frame) in pixels, angle in degrees."""
+
+    x: float
+    y: float
+    side: float
+    angle: float
+    velocity: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Swing:
+    """A swing of position, size and angle around a middle.
+
+    Attributes:
+        middle: (x, y) in pixels.
+        reach: largest distance from it along each axis.
+        side: middle of the side in pixels.
+        growth: amplitude of the log of the side.
+        turn: amplitude of the angle in degrees.
+        phase: (4,) of x, y, size and angle, in radians.
+        rate: (4,) radians a frame.
+    """
+
+    middle: tuple[float, float]
+    reach: tuple[float, float]
+    side: float
+    growth: float
+    turn: float
+    phase: NDArray[np.float64]
+    rate: NDArray[np.float64]
+
+    @classmethod
+    def draw(cls, random: Random, motion: Motion, side: float, rows: int, columns: int) -> Self:
+        """A path that keeps its middle in the inner 80 % of a frame of `rows` x `columns` pixels."""
+        reach = 0.4 * columns, 0.4 * rows
+        fastest = motion.speed * side / np.sqrt(2) / np.array(reach)
+        rate = np.append(random.uniform(0.2, 1, 2) * fastest, random.uniform(0.005, 0.05, 2))
+        return cls(
+            (columns / 2, rows / 2), reach, side, motion.growth, motion.turn, random.uniform(0, 2 * np.pi, 4), rate
+        )
+
+    def at(self, time: float) -> Pose:
+        """The pose at a moment, in frames."""
+        angles = self.phase + self.rate * time
+        swing, slope = np.sin(angles), np.cos(angles) * self.rate
+        return Pose(
+            float(self.middle[0] + self.reach[0] * swing[0]),
+            float(self.middle[1] + self.reach[1] * swing[1]),
+            float(self.side * np.exp(self.growth * swing[2])),
+            float(self.turn * swing[3]),
+            (float(self.reach[0] * slope[0]), float(self.reach[1] * slope[1])),
+        )
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A straight way at constant speed through a given place at a given time."""
+
+    place: tuple[float, float]
+    time: float
+    side: float
+    angle: float
+    velocity: tuple[float, float]
+
+    @classmethod
+    def draw(cls, random: Random, motion: Motion, pose: Pose, time: float) -> Self:
+        """Something smaller than the thing at `pose`, over a part of it at `time`."""
+        aside = random.uniform(-0.6, 0.6, 2) * pose.side
+        direction, speed = random.uniform(0, 2 * np.pi), random.uniform(0.2, 1) * motion.speed * pose.side
+        velocity = float(np.cos(direction) * speed), float(np.sin(direction) * speed)
+        place = float(pose.x + aside[0]), float(pose.y + aside[1])
+        return cls(place, time, 0.6 * pose.side, float(random.uniform(-30, 30)), velocity)
+
+    def at(self, time: float) -> Pose:
+        """The pose at a moment, in frames."""
+        x, y = (p + v * (time - self.time) for p, v in zip(self.place, self.velocity, strict=True))
+        return Pose(x, y, self.side, self.angle, self.velocity)
+
+
+def motion_blur(cut_out: NDArray[np.uint8], dx: float, dy: float) -> NDArray[np.uint8]:
+    """An RGBA cut-out as it looks while it moves by (dx, dy) pixels: larger by about that much, its middle in place.
+
+    Args:
+        cut_out: (h, w, 4) uint8 with alpha 0..255.
+        dx: movement to the right while the shutter is open.
+        dy: movement down.
+    """
+    steps = min(16, int(np.ceil(max(abs(dx), abs(dy)))))
+    if steps < 2:
+        return cut_out
+    border = int(np.ceil(abs(dy) / 2)), int(np.ceil(abs(dx) / 2))
+    height, width = cut_out.shape[:2]
+    total = np.zeros((height + 2 * border[0], width + 2 * border[1], 4), np.float32)
+    solid = cut_out.astype(np.float32)
+    solid[..., :3] *= solid[..., 3:] / 255
+    for part in (np.arange(steps) + 0.5) / steps - 0.5:
+        y, x = border[0] + round(part * dy), border[1] + round(part * dx)
+        total[y : y + height, x : x + width] += solid / steps
+    total[..., :3] *= 255 / np.maximum(total[..., 3:], 1e-3)
+    return np.clip(np.rint(total), 0, 255).astype(np.uint8)

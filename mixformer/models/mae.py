@@ -1,0 +1,258 @@
+"""Masked autoencoders around a tracker's own backbone: MAE on single pictures, and TrackMAE on a search region that
+is mostly hidden while its templates are in full view (journal paper, section 3.4 and figure 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mixformer.base_config import BaseConfig
+from mixformer.config import ModelConfig
+from mixformer.errors import ConfigError
+from mixformer.models.build import build_backbone
+from mixformer.models.layers import tokens_of
+from mixformer.models.mixformer import MixFormer
+from mixformer.models.stage import Stage
+
+_UNTRAINED = ("tokens", "pos_tokens")
+
+
+@dataclass(frozen=True)
+class MaskConfig(BaseConfig):
+    """What is hidden, and what has to restore it. The defaults are MAE's.
+
+    Attributes:
+        kind: "trackmae" = templates in full view, search region masked, mixed attention between the two; "mae" = every
+            search crop and every template is a picture of its own, masked and restored without any other.
+        ratio: part of the patches of a masked picture that is hidden, above 0 and below 1.
+        decoder_depth: blocks of the decoder.
+        decoder_dim: its width in channels.
+        decoder_heads: its attention heads; must divide `decoder_dim`.
+        normalise: the target of every hidden patch is brought to mean 0 and variance 1, so that texture counts as
+            much as light (MAE's "norm_pix_loss").
+    """
+
+    kind: Literal["mae", "trackmae"] = "trackmae"
+    ratio: float = 0.75
+    decoder_depth: int = 8
+    decoder_dim: int = 512
+    decoder_heads: int = 16
+    normalise: bool = True
+
+    def __post_init__(self) -> None:
+        self._require(self.kind in ("mae", "trackmae"), f"unknown kind {self.kind!r}; known: mae, trackmae")
+        self._require(0 < self.ratio < 1, f"ratio must be above 0 and below 1, not {self.ratio}")
+        self._require(self.decoder_depth >= 1, "decoder_depth must be at least 1")
+
+
+class Split(NamedTuple):
+    """Which patches a network sees: indices in rising order, visible (B, V) and hidden (B, H), V + H = all."""
+
+    visible: Tensor
+    hidden: Tensor
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """Pictures and what was made of their visible part.
+
+    Attributes:
+        images: (B, 3, h, h) normalised, the originals.
+        patches: (B, g * g, p * p * 3) predictions for all patches, in the form of `patchify`; only the hidden ones are
+            trained. With `MaskConfig.normalise` they are in units of each patch's own mean and deviation.
+        split: what was visible.
+    """
+
+    images: Tensor
+    patches: Tensor
+    split: Split
+
+
+def patchify(images: Tensor, side: int) -> Tensor:
+    """Cut (B, C, g * side, g * side) into patches (B, g * g, side * side * C): row-major, channels last."""
+    batch, channels, height, width = images.shape
+    cut = images.reshape(batch, channels, height // side, side, width // side, side)
+    return cut.permute(0, 2, 4, 3, 5, 1).reshape(batch, -1, side * side * channels)
+
+
+def unpatchify(patches: Tensor, side: int) -> Tensor:
+    """The exact inverse of `patchify`, for squares: (B, g * g, side * side * C) -> (B, C, g * side, g * side)."""
+    batch, count, values = patches.shape
+    grid = round(count**0.5)
+    cut = patches.reshape(batch, grid, grid, side, side, values // side**2)
+    return cut.permute(0, 5, 1, 3, 2, 4).reshape(batch, -1, grid * side, grid * side)
+
+
+def draw_split(batch: int, count: int, ratio: float, generator: torch.Generator | None = None) -> Split:
+    """Hide `round(ratio * count)` of `count` patches, each sample its own.
+
+    Args:
+        batch: samples.
+        count: patches of a picture.
+        ratio: part to hide.
+        generator: source of the randomness, on the CPU, so that every device sees the same stream; None takes
+            PyTorch's own.
+    """
+    order = torch.rand(batch, count, generator=generator).argsort(dim=1, stable=True)
+    hidden = round(ratio * count)
+    return Split(order[:, hidden:].sort(1).values, order[:, :hidden].sort(1).values)
+
+
+def pick(x: Tensor, index: Tensor) -> Tensor:
+    """Rows (B, K) of x (B, N, C): (B, K, C)."""
+    return x.gather(1, index[..., None].expand(-1, -1, x.shape[2]))
+
+
+class MaskedAutoencoder(nn.Module):
+    """A tracker's backbone as encoder of what is visible, and a light decoder that restores the rest.
+
+    The encoder runs on visible tokens alone, so hiding three quarters of a picture makes it about four times as cheap.
+    Prediction tokens take no part, nor do the heads. The decoder is the very stage that a tracker with `decoder_depth`
+    puts behind its encoder: MAE's blocks with mixed attention.
+    """
+
+    def __init__(self, model: MixFormer, masks: MaskConfig) -> None:
+        """Wrap a tracker; its backbone is used in place, not copied.
+
+        Raises:
+            ConfigError: for a backbone that cannot leave out tokens, or a ratio that hides no patch or all of them.
+        """
+        super().__init__()
+        _require_plain(model.config)
+        _require_ratio(model.config, masks)
+        self.model, self.masks = model, masks
+        self.decoder = _build_decoder(model.config, masks)
+        self.mask_token = nn.Parameter(torch.empty(1, 1, masks.decoder_dim))
+        nn.init.trunc_normal_(self.mask_token, std=0.02)
+        self.norm = nn.LayerNorm(masks.decoder_dim, eps=1e-6)
+        self.pixels = nn.Linear(masks.decoder_dim, 3 * model.config.patch_size**2)
+
+    @property
+    def encoder(self) -> Stage:
+        """The tracker's backbone."""
+        return self.model.backbone.parts[0]
+
+    def forward(
+        self, templates: Tensor, search: Tensor, generator: torch.Generator | None = None
+    ) -> list[Reconstruction]:
+        """Mask and restore.
+
+        Args:
+            templates: (B, N, 3, t, t) normalised.
+            search: (B, 3, s, s) normalised.
+            generator: of the masks, see `draw_split`.
+
+        Returns:
+            The search regions; for "mae" also the templates, as B * N pictures.
+        """
+        seen = self._split(len(search), self.model.config.search_grid, search.device, generator)
+        tracking = self.masks.kind == "trackmae"
+        found = [self.reconstruct(search, seen, templates if tracking else None)]
+        if not tracking:
+            pictures = templates.flatten(0, 1)
+            split = self._split(len(pictures), self.model.config.template_grid, search.device, generator)
+            found.append(self.reconstruct_templates(pictures, split))
+        return found
+
+    def reconstruct(self, search: Tensor, split: Split, templates: Tensor | None = None) -> Reconstruction:
+        """Restore search regions (B, 3, s, s), with the help of templates (B, N, 3, t, t) if there are any."""
+        templates, x = self.encode(search, split.visible, templates)
+        if templates is not None:
+            templates = self.decoder.embed_templates(self.encoder.template_maps(templates))
+        return self._decode(search, x, self.decoder.pos_search, split, templates)
+
+    def reconstruct_templates(self, pictures: Tensor, split: Split) -> Reconstruction:
+        """Restore pictures (B, 3, t, t) of the templates' size, each alone."""
+        tokens = pick(self.encoder.embed_templates(pictures[:, None]), split.visible)
+        _, x = self._mix(self.encoder, None, tokens)
+        return self._decode(pictures, x, self.decoder.pos_template, split, None)
+
+    def encode(self, search: Tensor, visible: Tensor, templates: Tensor | None = None) -> tuple[Tensor | None, Tensor]:
+        """Template tokens (B, N * t' * t', C), if there are templates, and the visible search tokens (B, V, C)."""
+        x = pick(self.encoder.embed_search(search), visible)
+        tokens = None if templates is None else self.encoder.embed_templates(templates)
+        return self._mix(self.encoder, tokens, x)
+
+    def encoder_state(self, *, decoder: bool = False) -> dict[str, Tensor]:
+        """Entries "backbone.…" that `load_pretrained(model, file, kind="mixformer")` starts a tracker from.
+
+        Args:
+            decoder: also give the decoder, for trackers with `decoder_depth` up to this one's.
+        """
+        parts = {"backbone.stages.0.": self.encoder, "backbone.stages.1.": self.decoder}
+        chosen = parts if decoder else {"backbone.": self.encoder}
+        return {
+            prefix + key: value.detach().clone()
+            for prefix, part in chosen.items()
+            for key, value in part.state_dict().items()
+            if key not in _UNTRAINED
+        }
+
+    def _split(self, batch: int, grid: int, device: torch.device, generator: torch.Generator | None) -> Split:
+        split = draw_split(batch, grid**2, self.masks.ratio, generator)
+        return Split(*(part.to(device) for part in split))
+
+    def _decode(
+        self, images: Tensor, x: Tensor, table: Tensor, split: Split, templates: Tensor | None
+    ) -> Reconstruction:
+        """Encoded visible tokens (B, V, C) -> predictions for all patches; `table` says where each patch lies."""
+        x = tokens_of(self.decoder.patch_embed(x.transpose(1, 2)[..., None]))  # a map one token wide
+        places = split.visible[..., None].expand(-1, -1, x.shape[2])
+        blank = self.mask_token.to(x.dtype).expand(len(x), table.shape[1], -1)
+        _, x = self._mix(self.decoder, templates, blank.scatter(1, places, x) + table)
+        return Reconstruction(images, self.pixels(self.norm(x)), split)
+
+    def _mix(self, stage: Stage, templates: Tensor | None, x: Tensor) -> tuple[Tensor | None, Tensor]:
+        """All blocks of a stage, with mixed attention where there are templates."""
+        of_templates, of_search = stage.layouts  # linear projections do not ask where tokens lie
+        for block in stage.typed_blocks:
+            if templates is None:
+                x, _ = block.remember(x, of_search)
+            elif self.model.config.attention == "symmetric":
+                templates, x = block.mix(templates, x, (of_templates, of_search))
+            else:
+                templates, memory = block.remember(templates, of_templates)
+                x = block.locate(x, of_search, memory)
+        return templates, x
+
+
+def _build_decoder(config: ModelConfig, masks: MaskConfig) -> Stage:
+    """The decoder stage of a tracker with `decoder_depth`, without prediction tokens."""
+    form = config.replace(
+        depth=1,  # of an encoder that is not used
+        decoder_depth=masks.decoder_depth,
+        decoder_dim=masks.decoder_dim,
+        decoder_heads=masks.decoder_heads,
+        prediction_tokens=0,
+        head="corner",
+        score="none",
+    )
+    return build_backbone(form).parts[1]
+
+
+def _require_plain(config: ModelConfig) -> None:
+    if config.backbone != "vit":
+        raise ConfigError(
+            f"masked pre-training leaves tokens out, which backbone {config.backbone!r} of {config.name} cannot: its "
+            "convolutions see hidden pixels next to visible ones. Pre-train a plain transformer (backbone 'vit'), "
+            "or start this one from a published file (docs/pretrained.md)"
+        )
+    if config.decoder_depth:
+        raise ConfigError(
+            f"{config.name} has {config.decoder_depth} decoder blocks; pre-train it with decoder_depth=0, then start "
+            "the one with decoder blocks from encoder_state(decoder=True)"
+        )
+
+
+def _require_ratio(config: ModelConfig, masks: MaskConfig) -> None:
+    grids = (config.search_grid, config.template_grid) if masks.kind == "mae" else (config.search_grid,)
+    for grid in grids:
+        hidden = round(masks.ratio * grid**2)
+        if not 0 < hidden < grid**2:
+            raise ConfigError(
+                f"a ratio of {masks.ratio} hides {hidden} of {grid**2} patches; at least one must "
+                "be hidden and one visible: choose a ratio closer to 0.5 or larger crops"
+            )

@@ -1,0 +1,103 @@
+"""Crops made in one batch on a device equal those made one by one in numpy."""
+
+import numpy as np
+import pytest
+import torch
+
+from mixformer.crop import CropWindow, crop, resize
+from mixformer.data.augment import Augmentation, CropSettings, Jitter
+from mixformer.data.dataset import ShotDataset, batches
+from mixformer.data.gpu import crop_batch
+from mixformer.data.sampling import Mixture, Shot, View
+from mixformer.errors import DataError
+from mixformer.types import Box
+
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+def pictures(count, random):
+    return [random.integers(0, 256, (*random.integers(40, 150, 2), 3)).astype(np.uint8) for _ in range(count)]
+
+
+def random_windows(frames, random):
+    for frame in frames:
+        height, width = frame.shape[:2]
+        side = int(random.integers(1, 200))
+        yield CropWindow(
+            int(random.integers(-side - 20, width + 20)), int(random.integers(-side - 20, height + 20)), side
+        )
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("size", [1, 48, 97, 112])
+def test_a_batch_of_crops_equals_the_crops(size, device):
+    random = np.random.default_rng(size)
+    frames = pictures(60, random)
+    windows = list(random_windows(frames, random))
+    windows[0] = CropWindow(3, 5, size)  # no resize
+    windows[1] = CropWindow(frames[1].shape[1] - 30, 0, 30)  # flush with the border
+    together = crop_batch([torch.from_numpy(f).to(device) for f in frames], windows, size)
+    assert together.device.type == device
+    assert together.dtype == torch.uint8
+    for frame, window, found in zip(frames, windows, together.cpu().numpy(), strict=True):
+        np.testing.assert_array_equal(found, resize(window.cut(frame), size, size))
+
+
+def test_a_crop_around_a_box():
+    frame = pictures(1, np.random.default_rng(0))[0]
+    box = Box(20.4, 11.2, 30, 12)
+    found = crop_batch([torch.from_numpy(frame)], [CropWindow.around(box, 4.5)], 64)
+    np.testing.assert_array_equal(found[0].numpy(), crop(frame, box, 4.5, 64)[0])
+
+
+def test_mirroring_and_brightness():
+    random = np.random.default_rng(1)
+    frames = pictures(6, random)
+    windows = list(random_windows(frames, random))
+    tensors = [torch.from_numpy(f) for f in frames]
+    plain = crop_batch(tensors, windows, 50)
+    flips = torch.tensor([True, False] * 3)
+    flipped = crop_batch(tensors, windows, 50, flips=flips)
+    for index, flip in enumerate(flips):
+        assert torch.equal(flipped[index], plain[index].flip(1) if flip else plain[index])
+    gains = torch.tensor([0.8, 1.0, 1.2, 0.5, 2.0, 1.0])
+    lit = crop_batch(tensors, windows, 50, brightness=gains)
+    expected = (plain * gains[:, None, None, None]).clamp(0, 255)
+    assert (lit - expected).abs().max() <= 0.5
+    assert torch.equal(lit[1], plain[1])
+
+
+class Shots:
+    """Targets in random frames of random sizes, some over the border."""
+
+    def draw(self, random, templates):
+        return Shot(tuple(self.view(random) for _ in range(templates)), self.view(random))
+
+    def view(self, random):
+        frame = pictures(1, random)[0]
+        return View(frame, Box(*random.uniform(-10, 120, 2), *random.uniform(8, 50, 2)))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("official", [True, False])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_raw_batches_become_the_same_batches(official, workers, device):
+    augmentation = Augmentation.official() if official else Augmentation(Jitter(2.0, 0.25), grey=0.5)
+    dataset = ShotDataset(Mixture([Shots()], [1]), CropSettings(96, 48, 4.5, templates=3), augmentation, seed=1)
+    made = list(batches(dataset, 6, 0, 4, workers))
+    raw = [batch.to(torch.device(device)) for batch in batches(dataset, 6, 0, 4, workers, raw=True)]
+    assert len(made) == len(raw) == 4
+    for ours, theirs in zip(made, raw, strict=True):
+        assert theirs.templates.shape == (6, 3, 48, 48, 3)
+        assert torch.equal(ours.boxes, theirs.boxes.cpu())
+        assert torch.equal(ours.present, theirs.present.cpu())
+        # grey is a sum of floats, whose order may differ
+        assert (ours.search.int() - theirs.search.cpu().int()).abs().max() <= 1
+        assert (ours.templates.int() - theirs.templates.cpu().int()).abs().max() <= 1
+        assert (ours.search != theirs.search.cpu()).float().mean() < 0.01
+
+
+def test_raw_batches_refuse_what_devices_do_not_make():
+    dataset = ShotDataset(Mixture([Shots()], [1]), CropSettings(96, 48, 4.5), Augmentation(contrast=0.2), seed=1)
+    with pytest.raises(DataError, match="contrast"):
+        next(iter(batches(dataset, 2, 0, 1, 0, raw=True)))

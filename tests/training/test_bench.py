@@ -1,0 +1,41 @@
+"""The training benchmark runs and its numbers belong together; how large they are is no test."""
+
+import json
+
+import pytest
+
+from mixformer.cli.main import main
+
+RECIPE = """
+model = "mixformerv2_s"
+batch = 2
+[changes]
+depth = 1
+dim = 32
+heads = 2
+search_size = 64
+template_size = 32
+[data]
+workers = 0
+"""
+
+
+def test_bench_train(tmp_path, capsys):
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    words = ["bench", "train", str(tmp_path / "recipe.toml"), "--smoke", "--steps", "2", "--device", "cpu"]
+    assert main([*words, "--json", str(tmp_path / "speed.json")]) == 0
+    assert "TFLOP/s" in capsys.readouterr().out
+    first, second = json.loads((tmp_path / "speed.json").read_text())
+    assert (first["precision"], second["precision"]) == ("float32", "bfloat16")
+    for speed in (first, second):
+        assert 0 < speed["achieved"] < speed["peak"]
+        assert speed["together"] <= 1.5 * min(speed["loader"], speed["step"])
+    assert main([*words, "--precision", "float16"]) == 2
+    assert main(["bench", "train", str(tmp_path / "none.toml")]) == 2
+
+
+@pytest.mark.parametrize("what", [[], ["nothing"]])
+def test_bench_says_what_it_can_measure(what, capsys):
+    with pytest.raises(SystemExit):
+        main(["bench", *what])
+    assert "what" in capsys.readouterr().err

@@ -1,0 +1,174 @@
+"""Every stage in the trainer, on tiny networks: it learns, and what it writes can be loaded."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from test_trainer import Squares
+
+from mixformer.config import ModelConfig
+from mixformer.data.augment import Augmentation, CropSettings, Jitter
+from mixformer.data.dataset import ShotDataset
+from mixformer.data.sampling import Mixture
+from mixformer.errors import ConfigError, MissingDependencyError
+from mixformer.models import build_model
+from mixformer.training.meter import Meter
+from mixformer.training.recipe import Recipe
+from mixformer.training.run import export, prepare
+from mixformer.training.sections import (
+    DataSection,
+    LossSection,
+    MaskSection,
+    OptimiserSection,
+    PruningSection,
+    TeacherSection,
+)
+from mixformer.training.stages import Clock, DistilStage, build_stage
+from mixformer.training.trainer import Trainer
+from mixformer.weights.pretrained import load_pretrained
+from mixformer.weights.store import load_model
+
+TOKEN = ModelConfig("token", depth=4, dim=32, heads=2, search_size=64, template_size=32, bins=16, score="none")
+DENSE = TOKEN.replace(name="dense", head="corner", prediction_tokens=0, head_dim=16)
+SPM = DENSE.replace(name="spm", score="spm", frozen_norms="all")
+CVT = ModelConfig(
+    "cvt", 1, 16, 2, backbone="cvt", early_depths=(1, 1), early_dims=(8, 16), early_heads=(1, 2), position="none",
+    head="query", prediction_tokens=1, score="none", search_size=64, template_size=32, frozen_norms="backbone",
+)  # fmt: skip
+RECIPE = Recipe(
+    "tiny",
+    steps=40,
+    batch=8,
+    save_every=1000,
+    precision="float32",
+    data=DataSection(workers=0),
+    optimiser=OptimiserSection(lr=3e-3, backbone_lr=3e-3, warmup=4, decay=10, ema=0.9),
+)
+
+
+def trainer_of(folder, config, recipe, teacher=None):
+    torch.manual_seed(recipe.seed)
+    stage = build_stage(build_model(config), recipe, teacher)
+    crops = CropSettings(config.search_size, config.template_size, 4.0)
+    mixture = Mixture([Squares()], [1.0], recipe.data.negatives)
+    dataset = ShotDataset(mixture, crops, Augmentation(Jitter(1.0, 0.1)), recipe.seed)
+    return Trainer(stage, dataset, recipe, folder)
+
+
+def log_of(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("config", [TOKEN, DENSE, CVT], ids=lambda config: config.name)
+def test_boxes_are_learnt_by_every_kind(tmp_path, config):
+    trainer = trainer_of(tmp_path, config, RECIPE)
+    trainer.run(report_every=5)
+    lines = log_of(tmp_path)
+    assert lines[-1]["l1"] < lines[0]["l1"]
+    assert {"waited", "busy", "memory_mb", "samples_per_second", "grad", "lr"} <= lines[-1].keys()
+    again = load_model(export(trainer))
+    assert again.config == config
+
+
+def test_the_score_prediction_module_learns_on_given_boxes(tmp_path):
+    recipe = RECIPE.replace(stage="score", data=DataSection(workers=0, negatives=0.5), steps=10)
+    trainer = trainer_of(tmp_path, SPM, recipe)
+    before = {k: v.clone() for k, v in trainer.model.state_dict().items()}
+    trainer.run(report_every=5)
+    changed = {k for k, v in trainer.model.state_dict().items() if not torch.equal(v, before[k])}
+    assert changed
+    assert all(name.startswith("score_head.") for name in changed)
+
+
+def test_a_student_follows_a_dense_teacher(tmp_path):
+    torch.manual_seed(1)
+    teacher = build_model(DENSE)
+    with torch.no_grad():  # a teacher with an opinion
+        for tower in (teacher.box_head.tl, teacher.box_head.br):
+            tower.conv5.weight *= 30
+    recipe = RECIPE.replace(stage="distil", teacher=TeacherSection("given"), loss=LossSection(0.0, 0.0))
+    trainer = trainer_of(tmp_path, TOKEN, recipe, teacher)
+    assert not any("teacher" in name for name in trainer.stage.state_dict())
+    kept = {k: v.clone() for k, v in teacher.state_dict().items()}
+    trainer.run(report_every=5)
+    lines = log_of(tmp_path)
+    assert lines[-1]["kl"] < 0.6 * lines[0]["kl"]
+    assert all(torch.equal(v, kept[k]) for k, v in teacher.state_dict().items())
+
+
+def test_blocks_fade_out_and_are_gone_in_the_result(tmp_path):
+    torch.manual_seed(1)
+    teacher = build_model(TOKEN).eval()
+    recipe = RECIPE.replace(
+        stage="distil",
+        steps=12,
+        epoch_samples=8,  # an epoch is one step
+        teacher=TeacherSection("given", features=0.2, student_blocks=(1, 3), teacher_blocks=(1, 3)),
+        pruning=PruningSection((0, 2), epochs=8),
+    )
+    trainer = trainer_of(tmp_path, TOKEN, recipe, teacher)
+    trainer.run(report_every=4)
+    small = load_model(export(trainer))
+    assert small.config.depth == 2
+    images, search = torch.randn(1, 2, 3, 32, 32), torch.randn(1, 3, 64, 64)
+    scales = torch.ones(4, 2, 1)
+    scales[[0, 2]] = 0
+    with trainer.averaged() as model, torch.no_grad():
+        torch.testing.assert_close(small(images, search).boxes, model(images, search, scales).boxes, rtol=0, atol=1e-6)
+    assert "features" in log_of(tmp_path)[-1]
+
+
+def test_fading_follows_the_epoch_of_the_step():
+    teacher = build_model(TOKEN)
+    recipe = RECIPE.replace(stage="distil", teacher=TeacherSection("given"), pruning=PruningSection((1,), epochs=4))
+    stage = DistilStage(build_model(TOKEN), teacher, recipe)
+    batch = next(iter(trainer_of_batches(2)))
+    rates = [stage._scales(batch, Clock(step, 10, 2, slice(0, 2)))[1, 0, 0].item() for step in (0, 9, 10, 30, 99)]
+    assert rates[0] == rates[1] > rates[2] > 0
+    assert rates[3:] == [0.0, 0.0]
+    plan = TeacherSection("given", features=1.0, student_blocks=(9,), teacher_blocks=(1,))
+    with pytest.raises(ConfigError, match="no block 9"):
+        DistilStage(build_model(TOKEN), teacher, recipe.replace(teacher=plan))
+
+
+def trainer_of_batches(count):
+    crops = CropSettings(64, 32, 4.0)
+    dataset = ShotDataset(Mixture([Squares()], [1.0]), crops, Augmentation(Jitter(1.0, 0.1)), 0)
+    from mixformer.data.dataset import batches
+
+    return batches(dataset, count, 0, 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["mae", "trackmae"])
+def test_pre_training_gives_a_start(tmp_path, kind):
+    masks = MaskSection(kind=kind, decoder_depth=1, decoder_dim=16, decoder_heads=2)
+    trainer = trainer_of(tmp_path, TOKEN, RECIPE.replace(stage="pretrain", masks=masks, steps=30))
+    trainer.run(report_every=5)
+    lines = log_of(tmp_path)
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    folder = export(trainer)
+    report = load_pretrained(build_model(DENSE), folder / "model.safetensors")
+    assert report.kind == "mixformer"
+
+
+def test_a_recipe_runs_from_its_file_alone(tmp_path):
+    """Recipe, environment and log of a whole run on made-up pictures."""
+    recipe = RECIPE.replace(
+        model="mixformerv2_s",
+        changes={"depth": 1, "dim": 32, "heads": 2, "search_size": 64, "template_size": 32},
+        steps=2,
+    )
+    trainer = prepare(recipe, tmp_path, smoke=True)
+    trainer.run(report_every=1)
+    assert Recipe.from_file(tmp_path / "recipe.json") == recipe
+    assert json.loads((tmp_path / "environment.json").read_text())["torch"] == torch.__version__
+    assert load_model(export(trainer)).config.dim == 32
+
+
+def test_tensorboard_is_an_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingDependencyError, match=r"mixformer\[tensorboard\]"):
+        Meter(tmp_path, 1, 1, tensorboard=True)
+    assert not list(Path(tmp_path).iterdir())
