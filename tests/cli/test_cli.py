@@ -170,7 +170,7 @@ def test_convert_there_and_back(tiny_model, tmp_path, capsys):
 
 
 def test_ctrl_c_leaves_valid_files(tiny_model, tmp_path):
-    write_clip(tmp_path / "long.mp4", moving_square(600, step=0)[0])
+    write_clip(tmp_path / "long.mp4", moving_square(4000, step=0)[0])
     out, boxes = tmp_path / "out.mp4", tmp_path / "boxes.jsonl"
     words = ["track", tmp_path / "long.mp4", *BOX, "--model", tiny_model, "--out", out, "--json", boxes]
     process = subprocess.Popen([sys.executable, "-m", "mixformer", *map(str, words)], stderr=subprocess.PIPE, text=True)
