@@ -20,7 +20,8 @@ LAYERS = [
     {"tracking"},
     {"video", "view", "data", "masks"},
     {"training", "evaluation"},
-    {"run", "inspection"},
+    {"run", "inspection", "vot"},
+    {"report"},
     {"cli"},
     {"__main__"},
 ]

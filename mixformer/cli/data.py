@@ -15,9 +15,10 @@ from rich.table import Table
 
 from mixformer.cli.parser import make_parser
 
-_DESCRIPTION = """Check, import, pack and list data for training.
+_DESCRIPTION = """Check, import, pack and list data for training and evaluation.
 
   mixformer data check my_videos            what is wrong with it, and how to mend it
+  mixformer data check LaSOT --split test   which of the 280 sequences are absent, and what is wrong with the others
   mixformer data import cvat annotations.xml my_videos --images clip.mp4
   mixformer data pack lasot lasot_lmdb      one LMDB database in the official layout
   mixformer data list                       the sets that can be read, and how they must lie
@@ -64,6 +65,8 @@ def run(options: Namespace) -> None:
 def _check_parser() -> ArgumentParser:
     made = make_parser(_CHECK)
     made.add_argument("dir", type=Path, metavar="DIR", help="folder, JSON file or archive")
+    made.add_argument("--set", type=str, default="", help="name of the known set, if it is not recognised")
+    made.add_argument("--split", type=str, default="", help="of a known set, such as test; none: its first")
     made.add_argument("--all", action="store_true", help="decode every picture instead of five of each sequence")
     made.add_argument("--limit", type=int, default=0, help="look at this many sequences, evenly spread; 0: all")
     made.add_argument(
@@ -84,7 +87,7 @@ def _check(options: Namespace) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     problems: list[Problem] = []
     summaries: list[Summary] = []
-    settings = Options(options.all, options.factor, options.limit)
+    settings = Options(options.all, options.factor, options.limit, options.set, options.split)
     with _spinner("checking") as show:
         for summary, found in check(options.dir, settings):
             problems += found

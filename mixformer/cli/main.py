@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from mixformer import __version__
-from mixformer.cli import bench, convert, data, info, inspect, models, prune, track, train
+from mixformer.cli import bench, convert, data, evaluate, info, inspect, models, pack, prune, report, track, train, vot
 from mixformer.cli.parser import make_parser
 from mixformer.errors import CheckpointError, ConfigError, MixFormerError, OutputError, SourceError
 
@@ -22,6 +22,7 @@ _DESCRIPTION = """Follow one object through a video, given its box in the first 
   mixformer track clip.mp4 --box 260 29 41 142          write clip_tracked.mp4
   mixformer track clip.mp4 --box 260 29 41 142 --json boxes.jsonl
   mixformer models                                      what can be loaded
+  mixformer evaluate --dataset lasot --root LaSOT       raw results and numbers on a data set
   mixformer inspect clip.mp4 --box 260 29 41 142 --frame 30 --out seen
                                                         pictures of the attention and of the edge distributions
 """
@@ -38,8 +39,13 @@ _VERBS = {
     "prune": (prune.parser, prune.run),
     "train": (train.parser, train.run),
     "data": (data.parser, data.run),
+    "evaluate": (evaluate.parser, evaluate.run),
+    "pack": (pack.parser, pack.run),
+    "report": (report.parser, report.run),
     "bench": (bench.parser, bench.run),
+    "vot": (vot.parser, vot.run),
 }
+_INNER = {"data": data.add_verbs, "vot": vot.add_verbs}
 
 
 def build_parser() -> ArgumentParser:
@@ -50,8 +56,8 @@ def build_parser() -> ArgumentParser:
     for name, (make, _) in _VERBS.items():
         verb = make()
         verbs.add_subcommand(name, verb, help=str(verb.description).split("\n")[0])
-        if name == "data":  # jsonargparse wants inner verbs added after the outer one
-            data.add_verbs(verb)
+        if name in _INNER:  # jsonargparse wants inner verbs added after the outer one
+            _INNER[name](verb)
     return parser
 
 

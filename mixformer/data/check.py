@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from mixformer.data.check_pictures import Problem, check_pictures
 from mixformer.data.folder import read_sequence
 from mixformer.data.sequence import LazySequences, Sequence, has_area
-from mixformer.data.sets.registry import read_any
+from mixformer.data.sets.base import SetOptions
+from mixformer.data.sets.benchmark import say_absent
+from mixformer.data.sets.registry import absent, known_set, open_set, read_any
 from mixformer.errors import DataError
 from mixformer.types import FloatArray
 
@@ -49,11 +51,15 @@ class Options:
         every: decode every picture instead of a few of each sequence.
         factor: side of a search region over the target's; a target that jumps out of it cannot be followed.
         limit: look at this many sequences, evenly spread; 0 looks at all.
+        name: of the known set at the path; "" recognises it, or takes the path for a user's own sequences.
+        split: of a known set; "" takes its first.
     """
 
     every: bool = False
     factor: float = 4.5
     limit: int = 0
+    name: str = ""
+    split: str = ""
 
 
 def check(path: Path, options: Options | None = None) -> Iterator[tuple[Summary | None, list[Problem]]]:
@@ -63,7 +69,9 @@ def check(path: Path, options: Options | None = None) -> Iterator[tuple[Summary 
         DataError: if there are no sequences at all.
     """
     options = options or Options()
-    loaders = _loaders(path)
+    loaders, problems = _loaders(path, options)
+    if problems:
+        yield None, problems
     step = max(1, len(loaders) // options.limit) if options.limit else 1
     for name, load in loaders[::step][: options.limit or None]:
         try:
@@ -82,14 +90,20 @@ def check(path: Path, options: Options | None = None) -> Iterator[tuple[Summary 
 _Loader = tuple[str, Callable[[], Sequence]]
 
 
-def _loaders(path: Path) -> SequenceOf[_Loader]:
-    """Name and reader of each sequence, so that a broken one does not hide the others."""
+def _loaders(path: Path, options: Options) -> tuple[SequenceOf[_Loader], list[Problem]]:
+    """Name and reader of each sequence, so that a broken one does not hide the others; and what is absent."""
+    known, problems = options.name or known_set(path), list[Problem]()
     own = [p for p in sorted(path.glob("*")) if (p / "groundtruth.txt").is_file() or (p / "img").is_dir()]
-    if own and not (path / "groundtruth.txt").is_file():
-        return [(folder.name, partial(read_sequence, folder)) for folder in own]
-    found = read_any(path)
+    if own and not known and not (path / "groundtruth.txt").is_file():
+        return [(folder.name, partial(read_sequence, folder)) for folder in own], problems
+    found = open_set(known, path, SetOptions(options.split)) if known else read_any(path)
+    if known and isinstance(found, LazySequences):
+        missing, total = absent(known, options.split, found)
+        if missing:
+            text, advice = say_absent(missing, total), "download them, or name with every score the part it is of"
+            problems.append(Problem(known, "error", text, advice))
     names = found.names if isinstance(found, LazySequences) else [sequence.name for sequence in found]
-    return [(name, partial(found.__getitem__, index)) for index, name in enumerate(names)]
+    return [(name, partial(found.__getitem__, index)) for index, name in enumerate(names)], problems
 
 
 def check_boxes(sequence: Sequence, size: tuple[int, int] | None, factor: float) -> list[Problem]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,7 +15,42 @@ from mixformer.engines import Engine
 from mixformer.errors import DataError
 from mixformer.evaluation.success import Success, success
 from mixformer.tracking import Tracker
-from mixformer.types import FloatArray
+from mixformer.types import Box, FloatArray, Image, TrackResult
+
+
+class Follower(Protocol):
+    """Anything that tracks like `mixformer.tracking.Tracker`: ours, or another library's behind a few lines."""
+
+    def init(self, frame: Image, box: Box) -> Any:
+        """Choose the target (xywh, 0-based) in an RGB uint8 (H, W, 3) frame."""
+        ...
+
+    def update(self, frame: Image) -> TrackResult:
+        """Find the target in the next frame."""
+        ...
+
+
+@dataclass(frozen=True)
+class Track:
+    """What a tracker said about one sequence.
+
+    Attributes:
+        boxes: (n, 4) xywh per frame in pixels, 0-based; the first is the box it was given.
+        scores: (n,) probabilities, 1 for the first frame, NaN for a model without scores.
+        times: (n,) seconds of tracking per frame, without reading pictures; the first is `init`.
+        size: (height, width) of the first frame.
+    """
+
+    boxes: FloatArray
+    scores: FloatArray
+    times: FloatArray
+    size: tuple[int, int]
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of tracking."""
+        seconds = float(self.times.sum())
+        return len(self.times) / seconds if seconds > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +72,38 @@ class Run:
     fps: float
 
 
+def follow(tracker: Follower, sequence: Sequence, progress: Callable[[int], None] | None = None) -> Track:
+    """Track one sequence once, from the box of its first frame to its end, without restarts.
+
+    Args:
+        tracker: started anew by `init`.
+        sequence: only the box of its first frame is looked at.
+        progress: called with the number of frames done, after every frame.
+
+    Raises:
+        DataError: if the first frame has no box, or a picture cannot be read.
+    """
+    if len(sequence.valid) == 0 or sequence.valid[0] != 0:
+        raise DataError(f"{sequence.name}: the first frame has no box to start from")
+    count = len(sequence)
+    boxes, scores, times = np.empty((count, 4)), np.full(count, np.nan), np.empty(count)
+    size = (0, 0)
+    for index, frame in enumerate(sequence.frames):
+        image = read_image(frame)
+        start = time.perf_counter()
+        if index == 0:
+            tracker.init(image, sequence.box(0))
+            size, box, score = (image.shape[0], image.shape[1]), sequence.box(0), 1.0
+        else:
+            result = tracker.update(image)
+            box, score = result.box, np.nan if result.score is None else result.score
+        times[index] = time.perf_counter() - start
+        boxes[index], scores[index] = box, score
+        if progress:
+            progress(index + 1)
+    return Track(boxes, scores, times, size)
+
+
 def measure(engine: Engine, config: TrackerConfig, sequences: Iterable[Sequence]) -> Iterator[Run]:
     """Track each sequence once (one pass, no restart) and measure it.
 
@@ -44,19 +112,5 @@ def measure(engine: Engine, config: TrackerConfig, sequences: Iterable[Sequence]
     """
     tracker = Tracker(engine, config)
     for sequence in sequences:
-        yield _run(tracker, sequence)
-
-
-def _run(tracker: Tracker, sequence: Sequence) -> Run:
-    if len(sequence.visible) == 0 or sequence.visible[0] != 0:
-        raise DataError(f"{sequence.name}: the first frame has no box to start from")
-    boxes, scores, seconds = np.empty((len(sequence), 4)), np.full(len(sequence), np.nan), 0.0
-    for index, path in enumerate(sequence.frames):
-        image = read_image(path)
-        start = time.perf_counter()
-        result = tracker.init(image, sequence.box(0)) if index == 0 else tracker.update(image)
-        seconds += time.perf_counter() - start
-        boxes[index] = result.box
-        if result.score is not None:
-            scores[index] = result.score
-    return Run(sequence, boxes, scores, success(boxes, sequence.boxes), len(sequence) / seconds)
+        track = follow(tracker, sequence)
+        yield Run(sequence, track.boxes, track.scores, success(track.boxes, sequence.boxes), track.fps)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixformer.boxes import iou, xywh_to_xyxy
 from mixformer.errors import DataError
+from mixformer.evaluation.metrics.frames import OVERLAP_THRESHOLDS, overlap, share_above
+from mixformer.evaluation.metrics.types import Tracked
 from mixformer.types import FloatArray
-
-THRESHOLDS = np.linspace(0, 1, 21)
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,8 @@ class Success:
 
 def overlaps(predicted: FloatArray, truth: FloatArray) -> FloatArray:
     """IoU per frame of (n, 4) xywh boxes; NaN where the truth is absent (NaN or without area)."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values, _ = iou(xywh_to_xyxy(predicted), xywh_to_xyxy(truth))
-        values[~(np.isfinite(truth).all(1) & (truth[:, 2:] > 0).all(1))] = np.nan
+    values = overlap(predicted, truth)
+    values[~Tracked("boxes", predicted, truth).annotated] = np.nan
     return values
 
 
@@ -53,5 +51,4 @@ def success(predicted: FloatArray, truth: FloatArray) -> Success:
     values = values[np.isfinite(values)]
     if len(values) == 0:
         raise DataError("no annotated frame after the first: there is nothing to measure")
-    curve = (values[:, None] > THRESHOLDS).mean(0)
-    return Success(float(curve.mean()), float(values.mean()), len(values))
+    return Success(float(share_above(values, OVERLAP_THRESHOLDS).mean()), float(values.mean()), len(values))

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image as PillowImage
+
+from mixformer.errors import BoxError, ConfigError
 from mixformer.tracking.tracker import Tracker
-from mixformer.types import Image
+from mixformer.types import FloatArray, Image
 
 
 class OpenCVTracker:
@@ -29,3 +36,98 @@ class OpenCVTracker:
         result = self.tracker.update(image)
         x, y, w, h = result.box
         return result.score is None or result.score > self.threshold, (x, y, w, h)
+
+
+class Got10kTracker:
+    """For callers of the got10k toolkit, such as its experiments: `init(image, box)` and `update(image) -> box`.
+
+    It has all that the toolkit asks of a tracker without inheriting from its class: `name`, `is_deterministic` and
+    `track(files, box)`. Images are PIL or RGB arrays; boxes are xywh in the coordinates of the caller's own boxes.
+    """
+
+    is_deterministic = True  # so that the toolkit runs each sequence once instead of three times
+
+    def __init__(self, *args: Any, name: str = "mixformer", **kwargs: Any) -> None:
+        """Everything but `name` (of the result folder and in reports) goes to `Tracker`."""
+        self.tracker, self.name = Tracker(*args, **kwargs), name
+
+    def init(self, image: Any, box: Iterable[float]) -> None:
+        """Choose the target; see `Tracker.init`."""
+        self.tracker.init(_pixels(image), box)
+
+    def update(self, image: Any) -> FloatArray:
+        """Find the target; (4,) xywh. See `Tracker.update`."""
+        return np.array(self.tracker.update(_pixels(image)).box)
+
+    def track(
+        self, img_files: Sequence[str | Path], box: Iterable[float], visualize: bool = False
+    ) -> tuple[FloatArray, FloatArray]:
+        """Track through picture files.
+
+        Args:
+            img_files: pictures in order.
+            box: target in the first one.
+            visualize: must be False; `mixformer track --show` draws.
+
+        Returns:
+            (n, 4) boxes, the first as given, and (n,) seconds per picture, without reading it.
+
+        Raises:
+            ConfigError: if asked to draw.
+        """
+        if visualize:
+            raise ConfigError("this adapter does not draw; use mixformer track --show, or track without visualize")
+        boxes, times = np.zeros((len(img_files), 4)), np.zeros(len(img_files))
+        boxes[0] = tuple(box)
+        for index, file in enumerate(img_files):
+            with PillowImage.open(file) as picture:
+                image = np.asarray(picture.convert("RGB"))
+            begin = time.perf_counter()
+            if index == 0:
+                self.init(image, boxes[0])
+            else:
+                boxes[index] = self.update(image)
+            times[index] = time.perf_counter() - begin
+        return boxes, times
+
+
+class PytrackingTracker:
+    """For callers of pytracking, STARK or the official MixFormer: `initialize(image, info)` and `track(image)`.
+
+    Images are RGB arrays. Unlike theirs, it needs no parameter file and no data set's name.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Everything goes to `Tracker`."""
+        self.tracker = Tracker(*args, **kwargs)
+
+    def initialize(self, image: Any, info: Mapping[str, Any]) -> None:
+        """Choose the target, `info["init_bbox"]` as xywh; other entries do not matter. See `Tracker.init`.
+
+        Raises:
+            BoxError: if there is no such entry, or the box cannot be tracked.
+        """
+        if "init_bbox" not in info:
+            raise BoxError(
+                f'the target must be in info["init_bbox"] as x, y, w, h; info has {", ".join(info) or "nothing"}'
+            )
+        self.tracker.init(_pixels(image), info["init_bbox"])
+
+    def track(self, image: Any, info: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Find the target; see `Tracker.update`.
+
+        Args:
+            image: the next frame.
+            info: not looked at.
+
+        Returns:
+            "target_bbox": [x, y, w, h]; "best_score": probability 0..1, NaN for a model without a score head.
+        """
+        result = self.tracker.update(_pixels(image))
+        score = math.nan if result.score is None else result.score
+        return {"target_bbox": list(result.box), "best_score": score}
+
+
+def _pixels(image: Any) -> Any:
+    """A PIL image as an RGB array; anything else as it is."""
+    return np.asarray(image.convert("RGB")) if isinstance(image, PillowImage.Image) else image

@@ -7,7 +7,7 @@ import pytest
 from miniatures import FRAMES, MAKERS, boxes, got10k, trackingnet, zip_folder
 
 from mixformer.data.sequence import read_image
-from mixformer.data.sets import SETS, SetOptions, open_set, read_any, recognise
+from mixformer.data.sets import SetOptions, open_set, read_any, recognise
 from mixformer.data.sets.pack import pack
 from mixformer.errors import DataError, OutputError
 
@@ -29,7 +29,7 @@ def contents(sequences):
     ]
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", MAKERS)
 def test_folders(tmp_path, name):
     root = MAKERS[name](tmp_path / "root")
     found = open_set(name, root)
@@ -67,7 +67,7 @@ def test_a_track_of_vid_ends_where_its_object_is_missing(tmp_path):
     assert last.boxes.tolist() == [boxes(1)[3]]
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", MAKERS)
 def test_lmdb_databases_hold_the_same(tmp_path, name):
     root = MAKERS[name](tmp_path / "root")
     before = contents(open_set(name, root))
@@ -160,8 +160,8 @@ def test_packing_never_replaces(tmp_path):
         pack(root, tmp_path / "packed")
     with pytest.raises(DataError, match="none of lasot, got10k"):
         pack(tmp_path / "packed", tmp_path / "other")
-    with pytest.raises(DataError, match="no data set called 'nfs'"):
-        pack(root, tmp_path / "other", "nfs")
+    with pytest.raises(DataError, match="no data set called 'other'"):
+        pack(root, tmp_path / "other", "other")
     with pytest.raises(DataError, match="no vid"):
         pack(root, tmp_path / "other", "vid")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["packed", "root"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from mixformer.data.lists import Row
 from mixformer.data.sequence import LazySequences
 from mixformer.data.sets.video import Rules, Video, VideoReader
 from mixformer.data.stores import Store
@@ -26,6 +27,7 @@ class SetOptions:
         exclude: text file of the sequences to leave out, one a line: names, or the numbers at the end of names.
         chunks: numbers of the parts to take, for a set that comes in parts; () takes those that are there.
         cache: folder for compact indices of large annotation files; None parses them anew every time.
+        as_written: keep boxes as the files have them also in a set that counts pixels from 1, as official runs do.
     """
 
     split: str = ""
@@ -33,6 +35,7 @@ class SetOptions:
     exclude: Path | None = None
     chunks: tuple[int, ...] = ()
     cache: Path | None = None
+    as_written: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class DataSet:
         read: the set under a root; raises DataError if it is not there.
         pack: databases to write, by path below the output ("" is the output itself), each with its entries; and plain
             files are written for names that end in `.json`.
+        rows: published list of each test split, by split.
+        prefix: put before the names of sequences in result files of the official code.
     """
 
     name: str
@@ -59,6 +64,8 @@ class DataSet:
     recognise: Callable[[Path], bool]
     read: Callable[[Path, SetOptions], LazySequences]
     pack: Callable[[Path], Mapping[str, Iterator[PackItem]]]
+    rows: Mapping[str, Callable[[], tuple[Row, ...]]] = field(default_factory=dict)
+    prefix: str = ""
 
 
 def video_set(videos: list[Video], rules: Rules, source: str, root: Path, layout: str) -> LazySequences:

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mixformer.data.lists import Row, read_list
 from mixformer.data.sequence import LazySequences
 from mixformer.data.sets.base import DataSet, PackItem, SetOptions, choose, pack_video, video_set
+from mixformer.data.sets.benchmark import listed_set, pick
+from mixformer.data.sets.strict import StrictRules
 from mixformer.data.sets.video import Rules, Video, parse_numbers
 from mixformer.data.stores import Store, find_folders, read_text, stores
 from mixformer.errors import DataError
@@ -47,8 +50,12 @@ def class_of(video: Video) -> str:
     return ""
 
 
-_RULES = Rules(1, (("absence.label", absent), ("cover.label", covered)), class_of)
-_TEST = Rules(1, label=class_of, only_first=True)
+_FLAGS = (("absence.label", absent), ("cover.label", covered))
+_RULES = Rules(1, _FLAGS, class_of)
+_STRICT = {
+    "val": StrictRules(flags=_FLAGS, label=class_of),
+    "test": StrictRules(label=class_of, only_first=True),
+}
 
 
 def find(root: Path, part: str) -> Iterator[Video]:
@@ -86,9 +93,24 @@ def read(root: Path, options: SetOptions) -> LazySequences:
             f"got10k {split} needs `ids`, the text file of its sequences (row numbers from 0, or names)"
             + (", or `exclude`, the list of videos that the VOT challenge uses" if split == "vottrain" else "")
         )
-    part = split if split == "test" or (split == "val" and not options.ids) else "train"
-    videos = choose(list(find(root, part)), options)
-    return video_set(videos, _TEST if part == "test" else _RULES, "got10k", root, _LAYOUT)
+    if split == "test" or (split == "val" and not options.ids):
+        rows = ROWS[split]()
+        return listed_set(rows, pick(rows, find(root, split), _STRICT[split]), options, "got10k", root, _LAYOUT)
+    return video_set(choose(list(find(root, "train")), options), _RULES, "got10k", root, _LAYOUT)
+
+
+def val_rows() -> tuple[Row, ...]:
+    """The 180 videos for validation."""
+    return read_list("got10k_val")
+
+
+def test_rows() -> tuple[Row, ...]:
+    """The 180 videos for testing."""
+    return read_list("got10k_test")
+
+
+ROWS = {"val": val_rows, "test": test_rows}
+"""Published lists, by split."""
 
 
 def recognise(root: Path) -> bool:
@@ -111,5 +133,5 @@ def _items(root: Path) -> Iterator[PackItem]:
 
 
 GOT10K = DataSet(
-    "got10k", "GOT-10k, short videos", SPLITS, _LAYOUT, frozenset({"ids", "exclude"}), recognise, read, pack
+    "got10k", "GOT-10k, short videos", SPLITS, _LAYOUT, frozenset({"ids", "exclude"}), recognise, read, pack, ROWS
 )

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mixformer.data.lists import Row, read_list
 from mixformer.data.sequence import LazySequences
 from mixformer.data.sets.base import DataSet, PackItem, SetOptions, choose, entry, pack_video, video_set
+from mixformer.data.sets.benchmark import listed_set, pick
+from mixformer.data.sets.strict import StrictRules
 from mixformer.data.sets.video import Rules, Video, parse_numbers
 from mixformer.data.stores import FolderStore, find_folders, open_store, read_text, stores
 from mixformer.errors import DataError
@@ -31,7 +34,10 @@ def class_of(video: Video) -> str:
     return video.name.rpartition("-")[0]
 
 
-_RULES = Rules(1, (("full_occlusion.txt", marks), ("out_of_view.txt", marks)), class_of)
+_FLAGS = (("full_occlusion.txt", marks), ("out_of_view.txt", marks))
+_RULES = Rules(1, _FLAGS, class_of)
+_TEST = StrictRules(flags=_FLAGS, label=class_of, origin=1)
+_TEST_EXT = StrictRules(flags=_FLAGS, label=class_of)
 
 
 def find(root: Path, marker: str = "groundtruth.txt") -> Iterator[Video]:
@@ -48,6 +54,8 @@ def _order(video: Video) -> tuple[str, int]:
 
 def read(root: Path, options: SetOptions) -> LazySequences:
     """The set under a root; `train` needs one of the benchmark's own lists in the root, or `ids` or `exclude`."""
+    if options.split == "test":
+        return listed_set(test_rows(), pick(test_rows(), find(root), _TEST), options, "lasot", root, _LAYOUT)
     videos = choose(sorted(find(root), key=_order), options)
     if videos and options.split == "train" and not (options.ids or options.exclude):
         videos = _training(root, videos)
@@ -66,9 +74,30 @@ def _training(root: Path, videos: list[Video]) -> list[Video]:
     )
 
 
+def test_rows() -> tuple[Row, ...]:
+    """The 280 test videos."""
+    return read_list("lasot")
+
+
+def ext_rows() -> tuple[Row, ...]:
+    """The 150 videos of the extension."""
+    return read_list("lasot_ext")
+
+
+def read_ext(root: Path, options: SetOptions) -> LazySequences:
+    """The extension under a root."""
+    return listed_set(ext_rows(), pick(ext_rows(), find(root), _TEST_EXT), options, "lasot_ext", root, _LAYOUT)
+
+
 def recognise(root: Path) -> bool:
     """Whether some video has LaSOT's mark of full occlusion."""
     return next(find(root, "full_occlusion.txt"), None) is not None
+
+
+def recognise_ext(root: Path) -> bool:
+    """Whether the first such video is of the extension."""
+    first = next(find(root, "full_occlusion.txt"), None)
+    return first is not None and first.name in {row.name for row in ext_rows()}
 
 
 def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
@@ -86,10 +115,27 @@ def _items(root: Path) -> Iterator[PackItem]:
 LASOT = DataSet(
     "lasot",
     "LaSOT, long videos of 70 classes",
-    {"train": "1120 videos: those of training_set.txt, or those not in testing_set.txt", "all": "whatever is there"},
+    {
+        "train": "1120 videos: those of training_set.txt, or those not in testing_set.txt",
+        "all": "whatever is there",
+        "test": "280 videos",
+    },
     _LAYOUT,
-    frozenset({"ids", "exclude"}),
+    frozenset({"ids", "exclude", "as_written"}),
     recognise,
     read,
     pack,
+    {"test": test_rows},
+)
+
+LASOT_EXT = DataSet(
+    "lasot_ext",
+    "LaSOT_ext, its extension by 15 classes",
+    {"test": "150 videos"},
+    _LAYOUT,
+    frozenset({"ids", "exclude", "as_written"}),
+    recognise_ext,
+    read_ext,
+    pack,
+    {"test": ext_rows},
 )

@@ -13,16 +13,19 @@ from mixformer.data.sequence import LazySequences, Sequence
 from mixformer.data.sets.base import DataSet, SetOptions
 from mixformer.data.sets.coco import COCO
 from mixformer.data.sets.got10k import GOT10K
-from mixformer.data.sets.lasot import LASOT
+from mixformer.data.sets.lasot import LASOT, LASOT_EXT
 from mixformer.data.sets.listed import read_json
+from mixformer.data.sets.short import AVIST, NFS, OTB100, TC128, UAV123
 from mixformer.data.sets.tnl2k import TNL2K
 from mixformer.data.sets.trackingnet import TRACKINGNET
 from mixformer.data.sets.vid import VID
+from mixformer.data.sets.vot import VOT2020, VOT2022
 from mixformer.errors import DataError
 
-SETS: Mapping[str, DataSet] = MappingProxyType(
-    {known.name: known for known in (LASOT, GOT10K, TRACKINGNET, COCO, VID, TNL2K)}
-)
+_TRAINING = (LASOT, GOT10K, TRACKINGNET, COCO, VID, TNL2K)
+_BENCHMARKS = (LASOT_EXT, UAV123, OTB100, NFS, TC128, AVIST, VOT2022, VOT2020)
+
+SETS: Mapping[str, DataSet] = MappingProxyType({known.name: known for known in (*_TRAINING, *_BENCHMARKS)})
 """The sets of the papers by name."""
 
 OWN_LAYOUT = "NAME/img/* with NAME/groundtruth.txt, or one JSON file of sequences (docs/data.md)"
@@ -57,7 +60,31 @@ def open_set(name: str, root: Path, options: SetOptions | None = None) -> LazySe
 
 def recognise(root: Path) -> str | None:
     """Name of the known set in a folder or archive, or None."""
-    return next((name for name, known in SETS.items() if known.recognise(root)), None)
+    # From the last: the later ones look for more particular things.
+    return next((name for name in reversed(tuple(SETS)) if SETS[name].recognise(root)), None)
+
+
+def absent(name: str, split: str, found: LazySequences) -> tuple[list[str], int]:
+    """Sequences of the published list of a test split that are not among those found, and the list's length.
+
+    Args:
+        name: a key of `SETS`.
+        split: "" takes the set's first.
+        found: what `open_set` gave, without `ids` or `exclude`.
+
+    Returns:
+        Nothing and 0 for a split without a list.
+    """
+    rows = SETS[name].rows.get(split or next(iter(SETS[name].splits)))
+    names, there = [row.name for row in rows()] if rows else [], set(found.names)
+    return [name for name in names if name not in there], len(names)
+
+
+def known_set(path: Path) -> str:
+    """Name of the known set at a path; "" for a user's own sequences, which have img/, and for what is not there."""
+    folders = any(path.glob("*/img")) and any(path.glob("*/groundtruth.txt"))
+    own = path.suffix.lower() == ".json" or (path / "img").is_dir() or folders
+    return "" if own or not path.exists() else recognise(path) or ""
 
 
 def read_any(path: Path, split: str = "") -> SequenceOf[Sequence]:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from mixformer.data.lists import Row, read_list
 from mixformer.data.sequence import LazySequences
 from mixformer.data.sets.base import DataSet, PackItem, SetOptions, choose, pack_video, video_set
+from mixformer.data.sets.benchmark import listed_set, pick
+from mixformer.data.sets.strict import StrictRules
 from mixformer.data.sets.video import Rules, Video
 from mixformer.data.stores import FolderStore, find_folders, stores
 
-_LAYOUT = "TNL2K_train_subset/NAME/ with groundtruth.txt and imgs/, as folders, as zip files or in one LMDB database"
-_RULES = Rules(first=None)
+_LAYOUT = (
+    "TNL2K_train_subset/NAME/ (or NAME/) with groundtruth.txt and imgs/, as folders, as zip files or in one LMDB "
+    "database"
+)
+_RULES, _TEST = Rules(first=None), StrictRules(first=None)
 
 
 def find(root: Path) -> Iterator[Video]:
@@ -25,7 +31,14 @@ def find(root: Path) -> Iterator[Video]:
 
 def read(root: Path, options: SetOptions) -> LazySequences:
     """The set under a root; pictures and boxes are paired in order, and every frame counts as visible."""
+    if options.split == "test":
+        return listed_set(test_rows(), pick(test_rows(), find(root), _TEST), options, "tnl2k", root, _LAYOUT)
     return video_set(choose(list(find(root)), options), _RULES, "tnl2k", root, _LAYOUT)
+
+
+def test_rows() -> tuple[Row, ...]:
+    """The 700 test videos."""
+    return read_list("tnl2k")
 
 
 def recognise(root: Path) -> bool:
@@ -41,10 +54,11 @@ def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
 TNL2K = DataSet(
     "tnl2k",
     "TNL2K, videos with descriptions",
-    {"train": "whatever is there (1300)"},
+    {"train": "whatever is there (1300)", "test": "700 videos"},
     _LAYOUT,
     frozenset({"ids", "exclude"}),
     recognise,
     read,
     pack,
+    {"test": test_rows},
 )

@@ -6,18 +6,21 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from mixformer.data.lists import Row, read_list
 from mixformer.data.sequence import LazySequences
 from mixformer.data.sets.base import DataSet, PackItem, SetOptions, choose, entry, number_of, video_set
+from mixformer.data.sets.benchmark import listed_set, pick
+from mixformer.data.sets.strict import StrictRules
 from mixformer.data.sets.video import Rules, Video
 from mixformer.data.stores import ArchiveStore, FolderStore, open_store
 from mixformer.errors import DataError
 
 _LAYOUT = (
-    "TRAIN_0 ... TRAIN_11/ with anno/NAME.txt and frames/NAME/0.jpg ... or zips/NAME.zip, as folders, or "
+    "TRAIN_0 ... TRAIN_11/ or TEST/ with anno/NAME.txt and frames/NAME/0.jpg ... or zips/NAME.zip, as folders, or "
     "seq_list.json beside the LMDB databases TRAIN_0_lmdb ..."
 )
 _LIST = "seq_list.json"
-_RULES, _TEST = Rules(first=0), Rules(first=0, only_first=True)
+_RULES, _TEST = Rules(first=0), StrictRules(first=0, only_first=True)
 
 
 def find(root: Path, parts: tuple[str, ...]) -> Iterator[Video]:
@@ -57,10 +60,8 @@ def _sequence_list(root: Path) -> list[tuple[int, str]]:
         raise DataError(f"cannot read {root / _LIST} as a list of [part, name] pairs: {error}") from error
 
 
-def parts_of(root: Path, split: str) -> tuple[str, ...]:
-    """The parts that are there, by number."""
-    if split == "test":
-        return ("TEST",)
+def parts_of(root: Path) -> tuple[str, ...]:
+    """The parts of the training set that are there, by number."""
     if not root.is_dir():
         raise DataError(f"{root} is not a folder; looked for {_LAYOUT}")
     names = {path.name.removesuffix("_lmdb") for path in root.glob("TRAIN_*") if path.is_dir()}
@@ -69,24 +70,32 @@ def parts_of(root: Path, split: str) -> tuple[str, ...]:
 
 def read(root: Path, options: SetOptions) -> LazySequences:
     """The set under a root, or the parts of it that `chunks` names."""
-    parts = parts_of(root, options.split)
+    if options.split == "test":
+        found = pick(test_rows(), find(root, ("TEST",)), _TEST)
+        return listed_set(test_rows(), found, options, "trackingnet", root, _LAYOUT)
+    parts = parts_of(root)
     if options.chunks:
         wanted = tuple(f"TRAIN_{number}" for number in options.chunks)
         if gone := [name for name in wanted if name not in parts]:
             raise DataError(f"trackingnet in {root} has no {', '.join(gone)}; found {', '.join(parts) or 'no part'}")
         parts = wanted
     videos = choose(list(find(root, parts)), options)
-    return video_set(videos, _TEST if options.split == "test" else _RULES, "trackingnet", root, _LAYOUT)
+    return video_set(videos, _RULES, "trackingnet", root, _LAYOUT)
+
+
+def test_rows() -> tuple[Row, ...]:
+    """The 511 test videos."""
+    return read_list("trackingnet")
 
 
 def recognise(root: Path) -> bool:
     """Whether there is a part."""
-    return root.is_dir() and bool(parts_of(root, "train") or (root / "TEST" / "anno").is_dir())
+    return root.is_dir() and bool(parts_of(root) or (root / "TEST" / "anno").is_dir())
 
 
 def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
     """The list of sequences, and one database for each part with the keys anno/NAME.txt and frames/NAME/0.jpg."""
-    parts = parts_of(root, "train")
+    parts = parts_of(root)
     listed = [[number_of(part), video.name] for part in parts for video in find(root, (part,))]
     files: dict[str, Iterator[PackItem]] = {_LIST: iter([(_LIST, json.dumps(listed).encode())])}
     return files | {f"{part}_lmdb": _items(root, part) for part in parts}
@@ -109,4 +118,5 @@ TRACKINGNET = DataSet(
     recognise,
     read,
     pack,
+    {"test": test_rows},
 )

@@ -1,0 +1,243 @@
+"""`mixformer evaluate`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence as SequenceOf
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mixformer.cli.parser import make_parser
+from mixformer.errors import ConfigError, MixFormerError
+from mixformer.variants import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from mixformer.data.sequence import Sequence
+    from mixformer.evaluation.executor import Executor
+    from mixformer.evaluation.jobs import Job, JobEvent, Outcome
+
+_DESCRIPTION = """Run a tracker over a data set, write its raw results and print its numbers.
+
+The results go to OUT/NAME/DATASET: SEQUENCE.txt (x,y,w,h), SEQUENCE_time.txt, SEQUENCE_score.txt and run.json. The same
+command goes on where a stopped run was. Sequences that fail are listed, their tracebacks are in failures/, and the
+exit code is then 1.
+
+  mixformer evaluate --dataset lasot --root LaSOTBenchmark --model mixvit.pth.tar --preset paper --workers 8
+  mixformer evaluate --dataset got10k --split test --root GOT-10k --preset none
+  mixformer evaluate --root my_videos                    NAME/img/* with NAME/groundtruth.txt
+  mixformer pack got10k results/mixvit/got10k mixvit.zip
+"""
+_SHOWN = 20  # failed sequences
+
+
+def parser() -> ArgumentParser:
+    """Options of the verb."""
+    made = make_parser(_DESCRIPTION)
+    made.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the data set")
+    made.add_argument(
+        "--dataset", type=str, default="", metavar="NAME", help="one of mixformer data list; default: what is in DIR"
+    )
+    made.add_argument("--split", type=str, default="", help="of the data set; default: test, else val")
+    made.add_argument(
+        "--sequences", type=str, default="", metavar="A,B", help="only these, with commas between their names"
+    )
+    made.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
+    made.add_argument(
+        "--preset",
+        type=str,
+        default="none",
+        help="none: the rules that come with the model; paper: those published for this model on this data set; or the "
+        "name of published rules, such as lasot@1k (docs/presets.md)",
+    )
+    made.add_argument("--out", type=Path, default=Path("results"), metavar="RESULTS", help="folder of all results")
+    made.add_argument("--name", type=str, default="", metavar="TRACKER", help="name in tables; default: the model's")
+    made.add_argument("--integers", action="store_true", help="whole pixels, cut off as the official code does")
+    made.add_argument(
+        "--as-written",
+        action="store_true",
+        help="keep boxes of data sets that count pixels from 1 as they are written, as the official code does",
+    )
+    made.add_argument(
+        "--convention", type=str, default="", help="how to measure; default: the data set's own, else pytracking"
+    )
+    _add_machine(made)
+    return made
+
+
+def _add_machine(made: ArgumentParser) -> None:
+    where = made.add_argument_group("where it runs (the results do not depend on the number of workers)")
+    where.add_argument("--workers", type=int, default=1, help="processes with a model each; 0: in this process")
+    where.add_argument("--threads", type=int, default=1, help="PyTorch's threads in each worker")
+    where.add_argument(
+        "--device", type=str, default="auto", help="auto, cpu, cuda (workers share all GPUs), cuda:N, mps"
+    )
+    where.add_argument("--precision", type=str, default="auto", help="auto, float32, bfloat16 or float16")
+    where.add_argument(
+        "--executor",
+        type=Literal["local", "ray"],
+        default="local",
+        help="ray: on a Ray cluster. Needs: pip install 'mixformer[ray]'",
+    )
+    where.add_argument(
+        "--address", type=str | None, default=None, help="of the Ray cluster; default: RAY_ADDRESS, else this machine"
+    )
+    where.add_argument("--gpus", type=float, default=0.0, help="GPUs that a Ray worker takes; 0.5: two on one")
+    where.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def run(options: Namespace) -> None:
+    """Track, print the table, and raise if a sequence failed."""
+    from mixformer.evaluation.jobs import run_job
+
+    console = Console(quiet=options.quiet, highlight=False, soft_wrap=True)
+    job = _job(options)
+    convention = _convention(options.convention, job.dataset)
+    with _Bars(len(job.only or job.sequences), options.quiet) as bars:
+        outcome = run_job(job, _executor(options), bars.listen)
+    kept = f", {len(outcome.kept)} were complete" if outcome.kept else ""
+    console.print(f"{len(outcome.done)} sequences tracked{kept}; wrote {escape(str(outcome.folder.resolve()))}")
+    _measure(convention, job, outcome, console)
+    if outcome.failed:
+        raise MixFormerError(_failures(outcome))
+
+
+def _job(options: Namespace) -> Job:
+    from mixformer.evaluation.jobs import Job
+    from mixformer.evaluation.plan import TrackerPlan, rules_for
+
+    dataset, split, sequences = open_for_test(options.dataset, options.root, options.split, options.as_written)
+    rules = rules_for(options.model, options.preset, dataset)
+    plan = TrackerPlan(options.model, rules, options.device, options.precision, options.threads)
+    return Job(
+        options.name or Path(options.model).name.removesuffix(".tar").removesuffix(".pth"),
+        dataset,
+        sequences,
+        plan,
+        options.out,
+        settings={**plan.settings(), "as_written": options.as_written},
+        notes={
+            "root": str(options.root.resolve()),
+            **{key: options[key] for key in ("preset", "device", "workers", "executor")},
+        },
+        integers=options.integers,
+        split=split,
+        only=tuple(name.strip() for name in options.sequences.split(",") if name.strip()),
+    )
+
+
+def open_for_test(
+    dataset: str, root: Path, split: str, as_written: bool = False
+) -> tuple[str, str, SequenceOf[Sequence]]:
+    """Name, split and sequences of a data set to measure on.
+
+    Args:
+        dataset: known name, or "" for whatever is in the folder.
+        root: folder of the data set.
+        split: of a known set; "" takes its test split, else its validation split, else its first.
+        as_written: keep boxes that count pixels from 1 as they are.
+
+    Raises:
+        DataError: if it is not there.
+    """
+    from mixformer.data.sets import SETS, SetOptions, known_set, open_set, read_any
+
+    name = dataset or known_set(root)
+    if not name:
+        return root.resolve().name, split, read_any(root, split)
+    splits = SETS[name].splits if name in SETS else {}
+    split = split or next((part for part in ("test", "val", *splits) if part in splits), "")
+    return name, split, open_set(name, root, SetOptions(split, as_written=as_written))
+
+
+def _convention(name: str, dataset: str) -> str:
+    """The name asked for or the data set's own; a wrong one is found before anything is tracked."""
+    from mixformer.evaluation.metrics import CONVENTIONS
+    from mixformer.report.metrics import convention_of
+
+    if name and name not in CONVENTIONS:
+        raise ConfigError(f"there is no convention {name!r}; there are: {', '.join(CONVENTIONS)}")
+    return name or convention_of(dataset)
+
+
+def _executor(options: Namespace) -> Executor:
+    from mixformer.evaluation.executor import ProcessExecutor, SerialExecutor
+
+    if options.executor == "ray":
+        from mixformer.evaluation.ray_executor import RayExecutor
+
+        return RayExecutor(options.workers, address=options.address, cpus=options.threads, gpus=options.gpus)
+    if options.workers < 0 or options.threads < 1:
+        raise ConfigError("--workers must be 0 or more, and --threads 1 or more")
+    return ProcessExecutor(options.workers) if options.workers else SerialExecutor()
+
+
+def _measure(convention: str, job: Job, outcome: Outcome, console: Console) -> None:
+    """Print the numbers of the sequences that have results, unless their truth is not public."""
+    from mixformer.report.compare import compare
+    from mixformer.report.content import overall
+    from mixformer.report.folders import ResultFolder
+    from mixformer.report.tables import to_terminal
+
+    complete = {*outcome.done, *outcome.kept}
+    sequences = [sequence for sequence in job.sequences if sequence.name in complete]
+    if not sequences:
+        return
+    if all(len(sequence.valid) < 2 for sequence in sequences):
+        console.print(
+            f"the truth of this split is not public: pack the results for the benchmark's server with\n"
+            f"  mixformer pack {job.dataset} {escape(str(outcome.folder))} {escape(job.tracker)}.zip"
+        )
+        return
+    found = compare(job.dataset, [ResultFolder(job.tracker, outcome.folder)], sequences, convention)
+    to_terminal(overall(found), console)
+
+
+def _failures(outcome: Outcome) -> str:
+    lines = [f"  {name}: {message}" for name, message in list(outcome.failed.items())[:_SHOWN]]
+    if len(outcome.failed) > _SHOWN:
+        lines.append(f"  ... and {len(outcome.failed) - _SHOWN} more")
+    where = outcome.folder / "failures"
+    lines.append(f"tracebacks are in {where}; the same command tries these sequences again")
+    return "\n".join([f"{len(outcome.failed)} sequences failed:", *lines])
+
+
+class _Bars:
+    """Overall progress, and a line for each sequence that is being tracked."""
+
+    def __init__(self, total: int, quiet: bool) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True, quiet=quiet or not sys.stderr.isatty()),
+            transient=True,
+        )
+        self._all = self._bars.add_task("sequences", total=total)
+        self._open: dict[str, int] = {}
+
+    def __enter__(self) -> _Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def listen(self, event: JobEvent) -> None:
+        """Show an event."""
+        from mixformer.evaluation.executor import Advanced, Began
+
+        if isinstance(event, Began):
+            frames = event.steps or None
+            self._open[event.name] = self._bars.add_task(escape(event.name), total=frames)
+        elif isinstance(event, Advanced):
+            self._bars.update(self._open[event.name], completed=event.steps)  # type: ignore[arg-type]
+        else:
+            if event.name in self._open:
+                self._bars.remove_task(self._open.pop(event.name))  # type: ignore[arg-type]
+            self._bars.advance(self._all)

@@ -1,0 +1,146 @@
+"""`mixformer vot`: the tracker under the official VOT toolkit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.console import Console
+
+from mixformer.cli.parser import make_parser
+from mixformer.variants import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from mixformer.vot.workspace import Entry
+
+_DESCRIPTION = """Take part in VOT challenges: files for the official toolkit, and the tracker that it starts.
+
+  mixformer vot init workspace --stack vot2022/shorttermbox
+  mixformer vot init workspace --stack vots2024/main --masks grabcut
+  vot evaluate --workspace workspace MixFormer         (the toolkit, installed in an environment of its own)
+  vot analysis --workspace workspace MixFormer
+
+docs/vot.md says which version of the toolkit can run what.
+"""
+_INIT = """Write a workspace of the official VOT toolkit, or add this tracker to one of the same stack.
+
+Writes config.yaml and trackers.ini; the toolkit downloads the data when it first runs.
+"""
+_RUN = """Answer the VOT toolkit on standard input and output (TraX); this is what trackers.ini calls.
+
+It waits for messages of the toolkit: there is nothing to see when it is started by hand.
+"""
+
+
+def parser() -> ArgumentParser:
+    """The verb itself; `add_verbs` adds those in it."""
+    return make_parser(_DESCRIPTION)
+
+
+def add_verbs(made: ArgumentParser) -> None:
+    """Add the verbs in this verb, once it belongs to the whole command line."""
+    verbs = made.add_subcommands(required=True, metavar="WHAT", title="what to do (each has --help)")
+    for name, (make, _) in _VERBS.items():
+        verb = make()
+        verbs.add_subcommand(name, verb, help=str(verb.description).split("\n")[0])
+
+
+def run(options: Namespace) -> None:
+    """Do it."""
+    _VERBS[options.subcommand][1](options[options.subcommand])
+
+
+def _add_tracker(made: ArgumentParser) -> None:
+    made.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
+    made.add_argument(
+        "--masks",
+        type=str | None,
+        default=None,
+        metavar="REFINER",
+        help="report masks instead of boxes: grabcut, or module:factory for a refiner of your own (docs/masks.md)",
+    )
+    made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    made.add_argument("--precision", type=str, default="auto", help="auto, float32, bfloat16 or float16")
+
+
+def _init_parser() -> ArgumentParser:
+    made = make_parser(_INIT)
+    made.add_argument("dir", type=Path, metavar="DIR", help="folder of the workspace; made if it is not there")
+    made.add_argument(
+        "--stack",
+        type=str,
+        required=True,
+        help="the toolkit's name of a challenge, or a stack file of your own, *.yaml",
+    )
+    made.add_argument("--name", type=str, default="MixFormer", help="of the tracker in the toolkit")
+    _add_tracker(made)
+    made.add_argument(
+        "--preset",
+        type=str | None,
+        default=None,
+        help="published tracker settings; by default those for the challenge, where the model has some",
+    )
+    made.add_argument("--sequences", type=Path | None, default=None, help="folder of data that is there already")
+    made.add_argument(
+        "--protocol",
+        type=Literal["auto", "python", "trax"],
+        default="auto",
+        help="python: the tracker runs in the toolkit's environment, which then needs mixformer too; trax: in this "
+        "one; auto: python where toolkit 0.9.0 can run the whole stack, trax for stacks that need 0.7.4",
+    )
+    return made
+
+
+def _init(options: Namespace) -> None:
+    from mixformer.vot.session import load_refiner
+    from mixformer.vot.stacks import find_stack, preset_for
+    from mixformer.vot.workspace import Entry, write_workspace
+    from mixformer.weights.registry import find_weights
+
+    stack = find_stack(options.stack)
+    weights = find_weights(options.model)
+    if options.masks is not None:
+        load_refiner(options.masks)  # a wrong name fails here, not in the toolkit
+    preset = options.preset or preset_for(stack, options.model)
+    given = {"preset": preset, "masks": options.masks, "device": options.device, "precision": options.precision}
+    settings = {key: value for key, value in given.items() if value not in (None, "auto")}
+    model = str(weights.resolve()) if Path(options.model).exists() else options.model
+    protocol = options.protocol if options.protocol != "auto" else "python" if stack.runs == "once" else "trax"
+    entry = Entry(options.name, protocol, model, settings, stack.multiobject)
+    written = write_workspace(options.dir, stack, entry, options.sequences)
+    _report(Console(soft_wrap=True, highlight=False), written, entry, stack.runs)
+
+
+def _report(console: Console, written: list[Path], entry: Entry, runs: str) -> None:
+    for path in written:
+        console.print(f"wrote {path.resolve()}")
+    console.print(
+        f"tracker {entry.name}: {entry.protocol} protocol, settings: {entry.settings.get('preset', 'of the model')}"
+    )
+    if runs != "once":
+        console.print(
+            f"this stack has {runs} experiments, which toolkits 0.8 to 0.9.0 cannot run: use vot-toolkit 0.7.4"
+        )
+    console.print(f"next: vot evaluate --workspace {written[-1].parent.resolve()} {entry.name}")
+
+
+def _run_parser() -> ArgumentParser:
+    made = make_parser(_RUN)
+    _add_tracker(made)
+    made.add_argument("--preset", type=str | None, default=None, help="published tracker settings for a benchmark")
+    made.add_argument("--multiobject", action="store_true", help="follow several targets")
+    return made
+
+
+def _run(options: Namespace) -> None:
+    from mixformer.vot.session import open_session
+    from mixformer.vot.trax import serve, toolkit_streams
+
+    with toolkit_streams() as (incoming, outgoing):
+        names = ("model", "preset", "masks", "device", "precision")
+        session = open_session(**{name: options[name] for name in names})
+        serve(session, incoming, outgoing, options.multiobject)
+
+
+_VERBS = {"init": (_init_parser, _init), "run": (_run_parser, _run)}

@@ -1,0 +1,156 @@
+"""Measures that need an honest score: long-term precision, recall and F, and finding that the target is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from mixformer.errors import DataError
+from mixformer.evaluation.metrics.types import BoolArray, Curve, Measured, Tracked
+from mixformer.evaluation.metrics.vot import region_overlap
+from mixformer.types import FloatArray
+
+RESOLUTION = 100
+LOST_THRESHOLDS = np.linspace(0, 1, 101)
+LOST_BELOW = 0.5
+
+
+def measure_longterm(runs: Iterable[Tracked], dataset: str = "") -> Measured:
+    """Tracking precision, recall and their F at the score threshold where F of the whole set is largest (VOT-LT).
+
+    For a threshold, a sequence's precision is the mean overlap of the frames with a score at or above it (1 if there
+    is none), its recall the sum of those overlaps by the number of frames in which the target is present. Both are
+    averaged over sequences; F is their harmonic mean. Frame 0 is left out. A predicted box or score of NaN says that
+    the tracker reports no target.
+
+    Returns:
+        Numbers "f", "precision", "recall", "threshold"; curves "precision", "recall", "f" over rising thresholds.
+        A sequence without the target after frame 0 has NaN recall and does not count in it.
+
+    Raises:
+        DataError: if a run has no scores, or more or fewer predictions than annotated frames.
+    """
+    reports = {run.name: _reports(run) for run in runs}
+    thresholds = score_thresholds(np.concatenate([scores for scores, _, _ in reports.values()]))
+    rows = np.array([_precision_recall(*report, thresholds) for report in reports.values()])
+    precision = rows[:, 0].mean(0)
+    known = ~np.isnan(rows[:, 1, 0])
+    recall = rows[known, 1].mean(0) if known.any() else np.full(len(thresholds), np.nan)
+    f = harmonic(precision, recall)
+    best = len(f) - 1 - int(np.argmax(np.nan_to_num(f, nan=-1.0)[::-1]))  # the highest threshold of equal ones
+    per_sequence = {
+        name: {"f": float(harmonic(*row[:, best])), "precision": float(row[0, best]), "recall": float(row[1, best])}
+        for name, row in zip(reports, rows, strict=True)
+    }
+    values = {"f": f[best], "precision": precision[best], "recall": recall[best], "threshold": thresholds[best]}
+    return Measured(
+        {name: float(value) for name, value in values.items()},
+        {n: Curve(n, thresholds, c) for n, c in (("precision", precision), ("recall", recall), ("f", f))},
+        per_sequence,
+    )
+
+
+def _scores(run: Tracked) -> FloatArray:
+    if run.scores is None or np.isnan(run.scores[1:]).all():
+        raise DataError(
+            f"{run.name}: this convention measures the tracker's score, and there is none; "
+            "use a model with a score head and keep its SEQ_score.txt"
+        )
+    return run.scores
+
+
+def _reports(run: Tracked) -> tuple[FloatArray, FloatArray, int]:
+    """Falling scores of the frames with a reported target, the overlaps beside them, frames with the target."""
+    scores, present = _scores(run), run.present[1:]
+    values = np.where(present, region_overlap(run)[1:], 0.0)
+    reported = np.isfinite(run.predicted[1:]).all(1) & ~np.isnan(scores[1:])
+    order = np.argsort(-scores[1:][reported], kind="stable")
+    return scores[1:][reported][order], values[reported][order], int(present.sum())
+
+
+def score_thresholds(scores: FloatArray) -> FloatArray:
+    """Rising thresholds: at most 98 of the scores, evenly spread by rank, between minus and plus infinity."""
+    ranked = np.sort(scores)[::-1]
+    inner = RESOLUTION - 2
+    if len(ranked) > inner:
+        step = len(ranked) // inner
+        ranked = ranked[np.round(np.linspace(step, len(ranked) - step, inner)).astype(int)]
+    return np.concatenate([[-np.inf], ranked[::-1], [np.inf]])
+
+
+def _precision_recall(
+    scores: FloatArray, values: FloatArray, present: int, thresholds: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(k,) precision and recall of one sequence at each threshold."""
+    count = np.searchsorted(-scores, -thresholds, side="right")
+    shared = np.concatenate([[0.0], np.cumsum(values)])[count]
+    precision = np.where(count > 0, shared / np.maximum(count, 1), 1.0)
+    return precision, shared / present if present else np.full(len(thresholds), np.nan)
+
+
+def harmonic(precision: FloatArray, recall: FloatArray) -> FloatArray:
+    """F of precision and recall, element by element; 0 where both are 0."""
+    both = precision + recall
+    f: FloatArray = np.where(both == 0, 0.0, 2 * precision * recall / np.where(both == 0, 1.0, both))
+    return f
+
+
+def measure_absence(runs: Iterable[Tracked], dataset: str = "") -> Measured:
+    """How well a low score says that the target is absent.
+
+    A frame is called lost where the score is below 0.5 (the curves: below each of 101 thresholds) or there is no box.
+    It is absent where the truth has no box or marks the target as hidden. Frame 0 is left out; a frame with a box but
+    without a score is not called lost. Frames of all sequences are pooled.
+
+    Returns:
+        Numbers "f", "precision", "recall", "false_alarm" (part of the frames with the target that are called lost),
+        "best_f" and "best_threshold"; curves "precision", "recall", "f", "false_alarm". NaN where nothing was absent
+        or nothing called lost and the number has no meaning.
+
+    Raises:
+        DataError: if a run has no scores, or more or fewer predictions than annotated frames.
+    """
+    tables = {run.name: _lost_counts(run) for run in runs}
+    total = np.sum(list(tables.values()), axis=0)
+    rates = _rates(total)
+    at = int(np.searchsorted(LOST_THRESHOLDS, LOST_BELOW))
+    best = int(np.argmax(np.nan_to_num(rates["f"], nan=-1.0)))
+    values = {name: float(curve[at]) for name, curve in rates.items()}
+    return Measured(
+        {**values, "best_f": float(rates["f"][best]), "best_threshold": float(LOST_THRESHOLDS[best])},
+        {name: Curve(name, LOST_THRESHOLDS, curve) for name, curve in rates.items()},
+        {name: {key: float(curve[at]) for key, curve in _rates(table).items()} for name, table in tables.items()},
+    )
+
+
+def _lost_counts(run: Tracked) -> FloatArray:
+    """(4, k): absent frames called lost, frames with the target called lost, and all frames of both kinds."""
+    scores = _scores(run)
+    if len(scores) != len(run.truth):
+        raise DataError(f"{run.name}: {len(scores)} scores for {len(run.truth)} annotated frames")
+    sure = np.where(np.isnan(scores), np.inf, scores)
+    sure[np.isnan(run.predicted).any(1)] = -np.inf
+    absent = ~run.present[1:]
+    kinds = (absent, ~absent)
+    lost = [_below(sure[1:], kind) for kind in kinds]
+    return np.stack([*lost, *(np.full(len(LOST_THRESHOLDS), kind.sum()) for kind in kinds)]).astype(np.float64)
+
+
+def _below(scores: FloatArray, chosen: BoolArray) -> FloatArray:
+    """How many of the chosen scores lie below each threshold."""
+    first = np.searchsorted(LOST_THRESHOLDS, scores[chosen], side="right")
+    counts: FloatArray = np.bincount(first, minlength=len(LOST_THRESHOLDS) + 1)[:-1].cumsum()
+    return counts
+
+
+def _rates(table: FloatArray) -> dict[str, FloatArray]:
+    found, false, absent, present = table
+    with np.errstate(invalid="ignore", divide="ignore"):
+        f = 2 * found / (found + false + absent)
+        return {
+            "f": np.where(absent > 0, f, np.nan),
+            "precision": found / (found + false),
+            "recall": found / absent,
+            "false_alarm": false / present,
+        }

@@ -1,0 +1,157 @@
+"""Success and precision as pytracking, STARK and the official MixFormer evaluation measure them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixformer.errors import DataError
+from mixformer.evaluation.metrics.frames import (
+    PIXEL_THRESHOLDS,
+    SIZE_THRESHOLDS,
+    center_error,
+    fit_length,
+    overlap,
+    share_above,
+    share_within,
+    start_from_truth,
+)
+from mixformer.evaluation.metrics.types import BoolArray, Measured, Tracked, average_curves
+from mixformer.types import FloatArray
+
+_STEPS = np.arange(21)
+SUCCESS_THRESHOLDS = (_STEPS // 4 * 4) * 0.05 + (_STEPS % 4) * 0.05
+"""0, 0.05 .. 1 as a vectorised `arange` makes them: the 14th and 16th are a last bit above 0.65 and 0.75."""
+
+HIT = -1.0
+"""Error of a frame that counts as followed, whatever the tracker said: it is within every threshold."""
+
+
+@dataclass(frozen=True)
+class FrameErrors:
+    """Per-frame numbers of one sequence.
+
+    Attributes:
+        overlap: (n,) intersection over union, -1 where the frame is not valid.
+        center: (n,) distance of centres in pixels; in a frame that is not valid infinite, for uav -1 (a hit).
+        relative: (n,) distance of centres in units of the true width and height; -1 (a hit) in a frame that is not
+            valid, for lasot infinite where the target is not visible.
+        valid: (n,) True where the true box has a width and a height above 0 and is not marked as invisible.
+    """
+
+    overlap: FloatArray
+    center: FloatArray
+    relative: FloatArray
+    valid: BoolArray
+
+
+def rules_of(dataset: str) -> str:
+    """Which rules for invalid frames a data set falls under: "lasot", "uav" or "generic" (all others).
+
+    LaSOT's extension counts as generic, as in pytracking: its invisible frames are hits in normalised precision.
+    """
+    key = dataset.lower().replace("-", "_")
+    if key in ("lasot", "lasot_test", "lasot_lmdb"):
+        return "lasot"
+    return "uav" if key.startswith("uav") else "generic"
+
+
+def frame_errors(run: Tracked, dataset: str = "") -> FrameErrors:
+    """Per-frame numbers of one sequence, frame 0 replaced by the truth.
+
+    Where the official tool refuses NaN truth outside uav, such frames are taken here as boxes without size.
+
+    Raises:
+        DataError: for a predicted box with NaN or a negative side, too few boxes (lasot only; others are filled with
+            empty boxes), or lasot without visibility.
+    """
+    rules = rules_of(dataset)
+    predicted = start_from_truth(_complete(run, rules), run.truth)
+    valid = run.present
+    errors = FrameErrors(
+        overlap(predicted, run.truth, pixel=1.0),
+        center_error(predicted, run.truth),
+        center_error(predicted, run.truth, relative=True),
+        valid,
+    )
+    errors.overlap[~valid] = -1.0
+    errors.center[~valid] = HIT if rules == "uav" else np.inf
+    errors.relative[~valid] = HIT
+    if rules == "lasot":
+        if run.visible is None:
+            raise DataError(
+                f"{run.name}: the lasot rules need to know where the target is visible; "
+                "read full_occlusion.txt and out_of_view.txt of the sequence"
+            )
+        errors.center[~run.visible] = errors.relative[~run.visible] = np.inf
+    return errors
+
+
+def _complete(run: Tracked, rules: str) -> FloatArray:
+    """(n, 4) predictions: boxes without size repeat the one before, then the length is made to fit."""
+    boxes, count = run.predicted, len(run.truth)
+    with np.errstate(invalid="ignore"):
+        bad = np.isnan(boxes).any(1) | (boxes[:, 2:] < 0).any(1)
+    if bad.any():
+        frame = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"{run.name}: predicted box of frame {frame} is {boxes[frame].tolist()}; "
+            "this convention takes finite boxes with sides of 0 or more only"
+        )
+    if rules == "lasot" and len(boxes) < count:
+        raise DataError(f"{run.name}: {len(boxes)} predicted boxes for {count} annotated frames; lasot needs all")
+    empty = (boxes[:, 2:] == 0).any(1)
+    if rules == "uav":
+        # A frame without annotation keeps its empty prediction, and hands it on to empty predictions after it.
+        empty[:count] &= ~np.isnan(run.truth.sum(1))[: len(empty)]
+    empty[:1] = False
+    source = np.maximum.accumulate(np.where(empty, 0, np.arange(len(boxes))))
+    return fit_length(boxes[source], count, 0.0)
+
+
+def measure(runs: Iterable[Tracked], dataset: str = "", *, exclude_invalid: bool = False) -> Measured:
+    """Success, precision and normalised precision, averaged over sequences.
+
+    Args:
+        runs: one per sequence.
+        dataset: decides the rules for invalid frames, see `rules_of`.
+        exclude_invalid: divide by the number of valid frames instead of all; hits in invalid frames then take the
+            result above 1, as in the official tool.
+
+    Returns:
+        Numbers "auc" (mean of the success curve), "op50", "op75", "precision" (20 pixels), "normalised_precision"
+        (0.20) and curves "success", "precision", "normalised_precision".
+
+    Raises:
+        DataError: see `frame_errors`; or a sequence without valid frames where those are what is divided by.
+    """
+    names: list[str] = []
+    success: list[FloatArray] = []
+    precision: list[FloatArray] = []
+    relative: list[FloatArray] = []
+    for run in runs:
+        errors = frame_errors(run, dataset)
+        total = int(errors.valid.sum()) if exclude_invalid else len(errors.valid)
+        if total == 0:
+            raise DataError(f"{run.name}: no valid frame to measure")
+        names.append(run.name)
+        success.append(share_above(errors.overlap, SUCCESS_THRESHOLDS, total))
+        precision.append(share_within(errors.center, PIXEL_THRESHOLDS, total))
+        relative.append(share_within(errors.relative, SIZE_THRESHOLDS, total))
+    return average_curves(
+        names,
+        {
+            "success": (SUCCESS_THRESHOLDS, success),
+            "precision": (PIXEL_THRESHOLDS, precision),
+            "normalised_precision": (SIZE_THRESHOLDS, relative),
+        },
+        {
+            "auc": ("success", lambda curve: curve.mean(-1)),
+            "op50": ("success", lambda curve: curve[..., 10]),
+            "op75": ("success", lambda curve: curve[..., 15]),
+            "precision": ("precision", lambda curve: curve[..., 20]),
+            "normalised_precision": ("normalised_precision", lambda curve: curve[..., 20]),
+        },
+    )

@@ -1,0 +1,108 @@
+"""OTB and GOT-10k as the got10k toolkit measures them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from mixformer.errors import DataError
+from mixformer.evaluation.metrics.frames import (
+    OVERLAP_THRESHOLDS,
+    PIXEL_THRESHOLDS,
+    center_error,
+    clip_boxes,
+    overlap,
+    same_length,
+    share_above,
+    share_within,
+    start_from_truth,
+)
+from mixformer.evaluation.metrics.types import Curve, Measured, Tracked, average_curves
+from mixformer.types import FloatArray
+
+GOT10K_THRESHOLDS = np.linspace(0, 1, 101)
+_EPSILON = float(np.finfo(np.float64).eps)
+
+
+def toolkit_overlap(predicted: FloatArray, truth: FloatArray) -> FloatArray:
+    """Intersection over union of (n, 4) boxes in 0..1, with the toolkit's small number added to the union."""
+    return np.clip(overlap(predicted, truth, epsilon=_EPSILON), 0.0, 1.0)
+
+
+def measure_otb(runs: Iterable[Tracked], dataset: str = "") -> Measured:
+    """Success and precision over all frames; frame 0 is replaced by the truth and counts.
+
+    A frame without a true box, or with a predicted box of NaN, is a miss.
+
+    Returns:
+        Numbers "auc", "op50" and "precision" (20 pixels); curves "success" and "precision".
+
+    Raises:
+        DataError: if a sequence has more or fewer predictions than annotated frames.
+    """
+    names: list[str] = []
+    success: list[FloatArray] = []
+    precision: list[FloatArray] = []
+    for run in runs:
+        predicted = start_from_truth(same_length(run, "the OTB convention"), run.truth)
+        names.append(run.name)
+        success.append(share_above(toolkit_overlap(predicted, run.truth), OVERLAP_THRESHOLDS))
+        precision.append(share_within(center_error(predicted, run.truth), PIXEL_THRESHOLDS))
+    return average_curves(
+        names,
+        {"success": (OVERLAP_THRESHOLDS, success), "precision": (PIXEL_THRESHOLDS, precision)},
+        {
+            "auc": ("success", lambda curve: curve.mean(-1)),
+            "op50": ("success", lambda curve: curve[..., 10]),
+            "precision": ("precision", lambda curve: curve[..., 20]),
+        },
+    )
+
+
+def got10k_overlaps(run: Tracked) -> FloatArray:
+    """Overlaps of the frames that count: not the first, and only those with cover above 0.
+
+    Without cover, frames in which the target is present count. Both boxes are clipped to the frame if its size is
+    known. A predicted box of NaN overlaps by 0.
+
+    Raises:
+        DataError: if there are more or fewer predictions than annotated frames.
+    """
+    predicted, truth = (
+        clip_boxes(boxes, run.size)[1:] for boxes in (same_length(run, "the GOT-10k convention"), run.truth)
+    )
+    seen = run.present if run.cover is None else (run.cover > 0) & np.isfinite(run.truth).all(1)
+    return np.nan_to_num(toolkit_overlap(predicted, truth)[seen[1:]], nan=0.0)
+
+
+def measure_got10k(runs: Iterable[Tracked], dataset: str = "") -> Measured:
+    """Average overlap and success rates over the frames of all sequences together, as the toolkit pools them.
+
+    Returns:
+        Numbers "ao" (mean overlap), "sr50", "sr75" (parts of frames with an overlap above 0.5, 0.75); curve "success"
+        with 101 thresholds. A sequence in which no frame counts has NaN per sequence and adds nothing to the whole.
+
+    Raises:
+        DataError: if a sequence has more or fewer predictions than annotated frames, or no frame counts at all.
+    """
+    per_sequence: dict[str, dict[str, float]] = {}
+    pooled = np.zeros(len(GOT10K_THRESHOLDS))
+    total, frames = 0.0, 0
+    for run in runs:
+        values = got10k_overlaps(run)
+        count = len(values)
+        above = share_above(values, GOT10K_THRESHOLDS, 1)
+        per_sequence[run.name] = _numbers(float(values.sum()), above, count)
+        pooled += above
+        total += float(values.sum())
+        frames += count
+    if frames == 0:
+        raise DataError("no frame in which the target is seen after the first: there is nothing to measure")
+    curve = Curve("success", GOT10K_THRESHOLDS, pooled / frames)
+    return Measured(_numbers(total, pooled, frames), {"success": curve}, per_sequence)
+
+
+def _numbers(total: float, above: FloatArray, frames: int) -> dict[str, float]:
+    sums = {"ao": total, "sr50": float(above[50]), "sr75": float(above[75])}
+    return {name: value / frames if frames else float("nan") for name, value in sums.items()}

@@ -1,0 +1,87 @@
+"""Which tracker a run uses, in a form that any worker can make it from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mixformer.config import TrackerConfig
+from mixformer.errors import ConfigError
+from mixformer.evaluation.runner import Follower
+from mixformer.presets import tracker_config
+from mixformer.weights.registry import WEIGHTS_FILE, find_weights
+
+# Benchmark whose published settings are those of a data set, where the names differ.
+_BENCHMARKS = {"lasot_ext": "lasot", "vot2022": "vot2022stb"}
+
+
+@dataclass(frozen=True)
+class TrackerPlan:
+    """A tracker of this library; calling it with the number of the worker makes it.
+
+    Attributes:
+        model: name, folder or checkpoint file.
+        config: inference rules.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps". With "auto" and "cuda", the workers share out the GPUs.
+        precision: as in `Tracker`.
+        threads: of PyTorch in each worker. More than one changes the last digits of the results, so that runs are
+            alike only with equal threads.
+    """
+
+    model: str
+    config: TrackerConfig
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 1
+
+    def __call__(self, number: int) -> Follower:
+        """Make the tracker of worker `number`; sets the number of PyTorch's threads in this process."""
+        import torch
+
+        from mixformer.tracking import Tracker
+
+        torch.set_num_threads(self.threads)
+        device, count = self.device, torch.cuda.device_count()
+        if device in ("auto", "cuda") and count:
+            device = f"cuda:{number % count}"
+        return Tracker(self.model, self.config, device=device, precision=self.precision, on_resize="rescale")
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the results: the model with a fingerprint of its weights, the rules and the precision."""
+        path = find_weights(self.model)
+        with (path / WEIGHTS_FILE if path.is_dir() else path).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {
+            "model": Path(self.model).name,
+            "weights": digest[:16],
+            "rules": self.config.to_dict(),
+            "precision": self.precision,
+            "threads": self.threads,
+        }
+
+
+def rules_for(model: str, preset: str, dataset: str) -> TrackerConfig:
+    """Inference rules for a model on a data set.
+
+    Args:
+        model: name, folder or checkpoint file.
+        preset: "none" for the rules that come with the model, "paper" for those published for this model on this data
+            set, or the name of published rules, such as "lasot@1k".
+        dataset: name of the data set.
+
+    Raises:
+        CheckpointError: if the model is not there or cannot be used.
+        ConfigError: if no such rules are published; the message lists what there is.
+    """
+    from mixformer.weights.store import load_tracker_config, load_weights
+
+    if preset == "none":
+        return load_tracker_config(model)
+    variant = load_weights(model).config.name
+    name = _BENCHMARKS.get(dataset, dataset) if preset == "paper" else preset
+    try:
+        return tracker_config(variant, name)
+    except ConfigError as error:
+        raise ConfigError(f"{error}. Choose one with --preset, or --preset none for the model's own rules") from error

@@ -1,0 +1,1 @@
+"""Comparing trackers' raw results: tables, plots and one page, each naming the convention of its numbers."""

@@ -1,0 +1,115 @@
+"""Finding trackers' raw results: which folders on the command line hold which tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixformer.errors import SourceError
+
+_LAYOUT = "SEQUENCE.txt, DATASET/SEQUENCE.txt or TRACKER/DATASET/SEQUENCE.txt (or SEQUENCE/SEQUENCE_001.txt)"
+_NOT_BOXES = ("_time.txt", "_score.txt", "_confidence.value", "_all_boxes.txt")
+
+
+@dataclass(frozen=True)
+class ResultFolder:
+    """The raw results of one tracker on one data set.
+
+    Attributes:
+        tracker: name in tables and plots.
+        folder: holds a text file for each sequence.
+        prefix: stands before the names of sequences in those files where they are not found without it.
+        first_pixel: what the left upper pixel has as x and y in those files, 0 or 1.
+    """
+
+    tracker: str
+    folder: Path
+    prefix: str = ""
+    first_pixel: float = 0.0
+
+    def boxes_file(self, sequence: str) -> Path | None:
+        """The file of one sequence, in the common or in GOT-10k's layout; None if there is none."""
+        return self._first("{0}.txt", "{0}/{0}_001.txt", sequence)
+
+    def side_file(self, sequence: str, kind: str) -> Path | None:
+        """The file of times ("time") or scores ("score") of one sequence; None if there is none."""
+        return self._first(f"{{0}}_{kind}.txt", f"{{0}}/{{0}}_{kind}.txt", sequence)
+
+    def _first(self, flat: str, nested: str, sequence: str) -> Path | None:
+        names = dict.fromkeys((sequence, self.prefix + sequence))
+        candidates = (self.folder / form.format(name) for name in names for form in (flat, nested))
+        return next((path for path in candidates if path.is_file()), None)
+
+
+def find_results(words: Iterable[str], dataset: str) -> list[ResultFolder]:
+    """Result folders for what was given on the command line, in that order.
+
+    Args:
+        words: `FOLDER` or `NAME=FOLDER`. A folder may hold the results themselves, a folder named after the data set,
+            or a folder for each tracker with one named after the data set in it.
+        dataset: name of the data set; case does not matter.
+
+    Raises:
+        SourceError: if a folder is not there or holds no results, or two trackers have one name.
+    """
+    found: list[ResultFolder] = []
+    for word in words:
+        name, path = _split(word)
+        here = list(_inside(path, dataset))
+        if not here:
+            raise SourceError(f"{path} holds no results for {dataset}; looked for {_LAYOUT}")
+        if name and len(here) > 1:
+            inner = ", ".join(result.tracker for result in here)
+            raise SourceError(
+                f"{path} holds several trackers ({inner}); give each as NAME=FOLDER, or leave the name out"
+            )
+        found += [ResultFolder(name or result.tracker, result.folder) for result in here]
+    for result in found:
+        twins = [str(other.folder) for other in found if other.tracker == result.tracker]
+        if len(twins) > 1:
+            raise SourceError(f"two trackers are called {result.tracker} ({', '.join(twins)}); name them: NAME=FOLDER")
+    return found
+
+
+def _split(word: str) -> tuple[str, Path]:
+    """Name and folder; a folder whose own name has an equals sign is taken as it is."""
+    name, sign, rest = word.partition("=")
+    if sign and not Path(word).exists():
+        word = rest
+    else:
+        name = ""
+    path = Path(word)
+    if not path.is_dir():
+        raise SourceError(f"{path} is no folder; give a folder of results, as FOLDER or NAME=FOLDER")
+    return name, path
+
+
+def _inside(path: Path, dataset: str) -> Iterator[ResultFolder]:
+    path = path.resolve()
+    inner = _called(path, dataset)
+    if inner is not None:
+        yield ResultFolder(path.name, inner)
+    elif _has_results(path):
+        yield ResultFolder(path.parent.name if _same(path.name, dataset) else path.name, path)
+    else:
+        for tracker in sorted(child for child in path.iterdir() if child.is_dir()):
+            inner = _called(tracker, dataset)
+            if inner is not None:
+                yield ResultFolder(tracker.name, inner)
+
+
+def _called(path: Path, dataset: str) -> Path | None:
+    """The folder named after the data set, if it holds results."""
+    inner = [child for child in path.iterdir() if child.is_dir() and _same(child.name, dataset)]
+    return next((child for child in inner if _has_results(child)), None)
+
+
+def _has_results(path: Path) -> bool:
+    if any(not child.name.endswith(_NOT_BOXES) for child in path.glob("*.txt")):
+        return True
+    return any(child.parent.name + "_001.txt" == child.name for child in path.glob("*/*_001.txt"))
+
+
+def _same(one: str, other: str) -> bool:
+    return one.lower().replace("-", "_") == other.lower().replace("-", "_")

@@ -1,0 +1,156 @@
+"""One table of numbers, written for a terminal, a README, a spreadsheet or a paper."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+Cell = str | float | None
+Kind = Literal["text", "percent", "fraction", "number"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column holds.
+
+    Attributes:
+        heading: as a person reads it.
+        kind: "text"; or numbers shown times 100 with one decimal ("percent"), as they are with three decimals
+            ("fraction") or as they are with one ("number").
+        best: whether the largest ("high") or the smallest ("low") number is bold, or none ("").
+    """
+
+    heading: str
+    kind: Kind = "text"
+    best: Literal["high", "low", ""] = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text and numbers; None and NaN are shown as a dash.
+
+    Attributes:
+        title: what it is about.
+        columns: one for each cell of a row.
+        rows: as long as `columns` each.
+        notes: lines under the table; the first one names the convention.
+        across: compare the numbers of a row with one another, not those of a column.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+    across: bool = False
+
+    def texts(self) -> list[list[tuple[str, bool]]]:
+        """The cells as they are shown, each with whether it is the best of its column or row (ties all are)."""
+        numbers = np.array([[_number(cell, column) for cell, column in self._pairs(row)] for row in self.rows])
+        axis = 1 if self.across else 0
+        known = np.isfinite(numbers).sum(axis, keepdims=True)
+        top = np.where(np.isfinite(numbers), numbers, -np.inf).max(axis, keepdims=True, initial=-np.inf)
+        best = (numbers == top) & (known > 1)
+        return [
+            [(_text(*pair), bool(best[number, place])) for place, pair in enumerate(self._pairs(row))]
+            for number, row in enumerate(self.rows)
+        ]
+
+    def _pairs(self, row: tuple[Cell, ...]) -> list[tuple[Cell, Column]]:
+        return list(zip(row, self.columns, strict=True))
+
+
+def _number(cell: Cell, column: Column) -> float:
+    """The number as it is shown, so that equal looking ones are equal, larger for better; NaN if it is not compared."""
+    text = _text(cell, column)
+    if not column.best or text == "-":
+        return np.nan
+    return -float(text) if column.best == "low" else float(text)
+
+
+def _text(cell: Cell, column: Column) -> str:
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return "-"
+    if isinstance(cell, str):
+        return cell
+    return {"percent": f"{100 * cell:.1f}", "fraction": f"{cell:.3f}", "number": f"{cell:.1f}"}[column.kind]
+
+
+def to_terminal(table: Table, console: Console) -> None:
+    """Print with rich, the best numbers bold."""
+    shown = RichTable(title=escape(table.title), title_justify="left")
+    for column in table.columns:
+        shown.add_column(escape(column.heading), justify="left" if column.kind == "text" else "right")
+    for row in table.texts():
+        shown.add_row(*(f"[bold]{escape(text)}[/]" if best else escape(text) for text, best in row))
+    console.print(shown)
+    for note in table.notes:
+        console.print(escape(note))
+
+
+def to_markdown(table: Table) -> str:
+    """A heading, a table in pipes with bold best numbers, and the notes in italics."""
+
+    def line(cells: list[str]) -> str:
+        return "| " + " | ".join(cells) + " |"
+
+    rules = ["---" if column.kind == "text" else "---:" for column in table.columns]
+    lines = [f"### {table.title}", "", line([_pipe(column.heading) for column in table.columns]), line(rules)]
+    lines += [line([f"**{text}**" if best else _pipe(text) for text, best in row]) for row in table.texts()]
+    lines += [f"\n*{_pipe(note)}*" for note in table.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _pipe(text: str) -> str:
+    """Text in a Markdown cell, where a pipe ends the cell and stars and underscores would mean emphasis."""
+    for special in "\\|*_":
+        text = text.replace(special, "\\" + special)
+    return text
+
+
+def to_csv(table: Table) -> str:
+    """Comma-separated: numbers unrounded and unscaled (fractions 0..1), unknown ones empty, notes as `#` lines."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([column.heading for column in table.columns])
+    for row in table.rows:
+        writer.writerow(["" if _text(*pair) == "-" else pair[0] for pair in table._pairs(row)])
+    return out.getvalue() + "".join(f"# {note}\n" for note in table.notes)
+
+
+def to_latex(table: Table) -> str:
+    """A `table` for a paper; needs the package booktabs."""
+    kinds = "".join("l" if column.kind == "text" else "r" for column in table.columns)
+    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_tex(' '.join((table.title + '.', *table.notes)))}}}"]
+    lines += [rf"\begin{{tabular}}{{{kinds}}}", r"\toprule"]
+    lines += [" & ".join(_tex(column.heading) for column in table.columns) + r" \\", r"\midrule"]
+    for row in table.texts():
+        lines.append(" & ".join(rf"\textbf{{{_tex(text)}}}" if best else _tex(text) for text, best in row) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
+
+
+_TEX: Mapping[str, str] = MappingProxyType(
+    {sign: "\\" + sign for sign in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}"}
+)
+
+
+def _tex(text: str) -> str:
+    """Text with every sign that LaTeX would take as a command written out."""
+    return "".join(_TEX.get(sign, sign) for sign in text)
+
+
+WRITERS: Mapping[str, tuple[str, Callable[[Table], str]]] = MappingProxyType(
+    {"markdown": ("md", to_markdown), "csv": ("csv", to_csv), "latex": ("tex", to_latex)}
+)
+"""Text formats by name: the ending of their files, and the function that makes them."""

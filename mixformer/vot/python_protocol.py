@@ -1,0 +1,125 @@
+"""The toolkit's `python` protocol, new in 0.8: a class that the toolkit loads into a process of its own interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from mixformer.errors import ConfigError, MixFormerError
+from mixformer.masks.refiner import Mask
+from mixformer.types import Box
+from mixformer.variants import DEFAULT_MODEL
+from mixformer.vot.regions import Polygon, Region, region_box
+
+Status = tuple[Any, dict[str, str]]
+"""A region and its properties, as the toolkit reads them."""
+
+_TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
+
+
+class MaskRows(list[list[int]]):
+    """A mask as rows of 0 and 1, the one form the toolkit recognises.
+
+    Toolkit 0.9.0 then asks the list for `astype`, as if it were an array; a plain list stops it.
+    """
+
+    def astype(self, dtype: DTypeLike) -> NDArray[Any]:
+        """The (H, W) array."""
+        return np.array(list(self), dtype)
+
+
+class VotTracker:
+    """What `command = mixformer.vot:VotTracker` in a `trackers.ini` names; its `arg_NAME` lines come as arguments.
+
+    The entry needs `convert = rectangle`: the toolkit cannot hand over masks otherwise.
+    """
+
+    def __init__(
+        self,
+        model: str = DEFAULT_MODEL,
+        preset: str | None = None,
+        masks: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        multiobject: str = "true",
+    ) -> None:
+        """Load the model; arguments as in `open_session`.
+
+        `multiobject` says whether several targets may be given, "true" or "false". The toolkit runs experiments with
+        one target either way, but `vot test` of 0.9.0 gives three to every tracker of this protocol.
+
+        Raises:
+            RuntimeError: if that fails; the toolkit reports only errors of a few kinds.
+        """
+        from mixformer.vot.session import open_session
+
+        try:
+            self.multiobject = _flag(multiobject)
+            self._session = open_session(model, preset=preset, masks=masks, device=device, precision=precision)
+        except MixFormerError as error:
+            raise RuntimeError(str(error)) from error
+
+    def init(self, frame: str | Mapping[str, str], new: Any, properties: Mapping[str, Any]) -> Status | list[Status]:
+        """Forget all targets and start on those of `new`; see `update`."""
+        self._session.reset()
+        return self.update(frame, new, properties)
+
+    def update(
+        self, frame: str | Mapping[str, str], new: Any = (), properties: Mapping[str, Any] | None = None
+    ) -> Status | list[Status]:
+        """Follow all targets into a frame and take up the new ones.
+
+        Args:
+            frame: file of the picture, or one for each channel, of which `color` is taken.
+            new: (region, properties) in `init` of one target, otherwise a list of such pairs.
+            properties: not used.
+
+        Returns:
+            (region, properties) of the target, or a list of these if `multiobject`.
+
+        Raises:
+            RuntimeError: if the frame or a region cannot be used.
+        """
+        from mixformer.data.frames import read_image
+
+        pairs = [new] if isinstance(new, tuple) and new else new
+        try:
+            image = read_image(Path(frame if isinstance(frame, str) else frame["color"]))
+            answers = self._session.process(image, [_region(region) for region, _ in pairs])
+        except MixFormerError as error:
+            raise RuntimeError(str(error)) from error
+        found = [(_plain(answer.region), answer.properties) for answer in answers]
+        return found if self.multiobject else found[0]
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in _TRUE + _FALSE:
+        raise ConfigError(f"multiobject is true or false, not {text!r}")
+    return text.lower() in _TRUE
+
+
+def _region(data: Any) -> Region:
+    """A region as the toolkit encodes it.
+
+    With `convert = rectangle` only a mask comes as points: the corners of its box, each the place of a pixel that
+    belongs to it, so that the box ends one pixel after them.
+    """
+    match data:
+        case np.ndarray():
+            return data.astype(np.bool_)
+        case (x, y, w, h) if isinstance(data, tuple):
+            return Box(x, y, w, h)
+        case [_, _, _, *_] if isinstance(data, list):
+            x, y, w, h = region_box(Polygon(np.array(data, np.float64)))
+            return Box(x, y, w + 1, h + 1)
+    raise ConfigError(f"cannot start on the region {str(data)[:60]}; a box, a mask or a polygon is needed")
+
+
+def _plain(region: Box | Mask) -> tuple[float, ...] | MaskRows:
+    if isinstance(region, Box):
+        return tuple(float(v) for v in region)
+    return MaskRows(region.astype(int).tolist())

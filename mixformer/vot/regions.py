@@ -1,0 +1,45 @@
+"""Regions as VOT gives and takes them: boxes, polygons and masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mixformer.errors import BoxError
+from mixformer.masks.output import mask_box
+from mixformer.masks.refiner import Mask
+from mixformer.types import Box, FloatArray
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """A target's outline.
+
+    Attributes:
+        points: (n, 2) float x, y of its corners in pixels, 0-based, n >= 3.
+    """
+
+    points: FloatArray
+
+
+Region = Box | Polygon | Mask
+"""Where a target is. A mask has the size of the frame."""
+
+
+def region_box(region: Region) -> Box:
+    """Box to start a tracker from.
+
+    The smallest box around a polygon's corners, or around a mask's pixels with both end pixels in it
+    (w = x1 - x0 + 1), as in the official runs.
+
+    Raises:
+        BoxError: if the mask is empty.
+    """
+    if isinstance(region, Box):
+        return region
+    if isinstance(region, Polygon):
+        (x0, y0), (x1, y1) = region.points.min(0), region.points.max(0)
+        return Box(float(x0), float(y0), float(x1 - x0), float(y1 - y0))
+    box = mask_box(region)
+    if box is None:
+        raise BoxError("the mask to start from is empty; start where the target is visible")
+    return box

@@ -1,0 +1,139 @@
+"""What both protocols share: the targets of one sequence, each followed by a state of one tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mixformer.errors import ConfigError
+from mixformer.masks.refiner import Mask, MaskRefiner
+from mixformer.types import Box, Image, TrackResult
+from mixformer.variants import DEFAULT_MODEL
+from mixformer.vot.regions import Region, region_box
+
+if TYPE_CHECKING:
+    from mixformer.tracking import Tracker, TrackState
+
+GRABCUT = "grabcut"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One target in one frame.
+
+    Attributes:
+        region: its box, or its mask of the frame's size.
+        confidence: probability (0..1) that the target is there; None for a model without a score head.
+    """
+
+    region: Box | Mask
+    confidence: float | None
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """What VOT is told besides the region: `confidence`, where there is one."""
+        return {} if self.confidence is None else {"confidence": f"{self.confidence:.6f}"}
+
+
+class Session:
+    """Follows any number of targets with one tracker. All of them share the network; each has a state of its own."""
+
+    def __init__(self, tracker: Tracker, refiner: MaskRefiner | None = None) -> None:
+        """`refiner` makes the answers masks instead of boxes."""
+        self._tracker = tracker
+        self._refiner = refiner
+        self._states: list[TrackState] = []
+
+    def reset(self) -> None:
+        """Forget all targets."""
+        self._states = []
+
+    def process(self, image: Image, new: Sequence[Region] = ()) -> list[Answer]:
+        """Follow the targets into a frame, and take up new ones in it.
+
+        Args:
+            image: RGB uint8 (H, W, 3).
+            new: where further targets are in this frame.
+
+        Returns:
+            One answer for each target, in the order in which they came.
+
+        Raises:
+            BoxError: if a new target cannot be tracked; no target has moved then.
+            FrameError: if the frame cannot be used.
+        """
+        # New targets first: only they can be refused.
+        started = [(self._tracker.init(image, region_box(region)), self._tracker.state) for region in new]
+        moved = [(self._follow(image, state), self._tracker.state) for state in self._states]
+        self._states = [state for _, state in moved + started]
+        return [self._answer(image, result) for result, _ in moved + started]
+
+    def _follow(self, image: Image, state: TrackState) -> TrackResult:
+        self._tracker.state = state
+        return self._tracker.update(image)
+
+    def _answer(self, image: Image, result: TrackResult) -> Answer:
+        region = result.box if self._refiner is None else self._refiner(image, result.box)
+        return Answer(region, result.score)
+
+
+def open_session(
+    model: str = DEFAULT_MODEL,
+    *,
+    preset: str | None = None,
+    masks: str | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Session:
+    """A session with a model loaded and run once.
+
+    Args:
+        model: name, folder or checkpoint file of a model.
+        preset: benchmark whose published settings to use, such as "vot2020"; by default those stored with the model.
+        masks: how to turn boxes into masks, see `load_refiner`; None answers with boxes.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: "auto", "float32", "bfloat16" or "float16".
+
+    Raises:
+        CheckpointError: if the model is not there or does not fit.
+        ConfigError: if another value is wrong.
+        MissingDependencyError: if the refiner needs a package that is not installed.
+    """
+    from mixformer.tracking import Tracker
+
+    refiner = None if masks is None else load_refiner(masks)
+    tracker = Tracker(model, preset=preset, device=device, precision=precision, on_resize="rescale")
+    session = Session(tracker, refiner)
+    blank = np.zeros((64, 64, 3), np.uint8)
+    session.process(blank, [Box(24, 24, 16, 16)])  # the toolkit measures time, and real-time tests allow 3 slow frames
+    session.process(blank)
+    session.reset()
+    return session
+
+
+def load_refiner(name: str) -> MaskRefiner:
+    """A mask refiner by name.
+
+    Args:
+        name: "grabcut", or "module:factory" for one of your own: `factory()` in the importable `module` returns it.
+
+    Raises:
+        ConfigError: if there is nothing of that name.
+        MissingDependencyError: if OpenCV is not installed, for "grabcut".
+    """
+    if name == GRABCUT:
+        from mixformer.masks.grabcut import GrabCutRefiner
+
+        return GrabCutRefiner()
+    module, _, factory = name.partition(":")
+    try:
+        refiner: MaskRefiner = getattr(import_module(module), factory)()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"no mask refiner {name!r}: {error}; give {GRABCUT!r} or module:factory, with the module on PYTHONPATH"
+        ) from error
+    return refiner

@@ -1,0 +1,101 @@
+"""The toolkit's experiment stacks that a box or mask tracker can enter, and what each asks of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixformer.errors import ConfigError
+from mixformer.presets import PRESETS
+
+# Source: the stack files of vot-toolkit 0.9.0. Left out: stacks with a second channel (depth, infrared), and those that
+# start from a point or a sentence. "runs" is how targets are given: in one run ("once"), from anchor frames
+# ("multistart"), again after each failure ("restarts"), or in one run against the clock ("realtime").
+_TABLE = """
+stack                 region targets runs       benchmark
+vot2013               box    one     restarts   vot2020
+vot2014               box    one     restarts   vot2020
+vot2015/rgb           box    one     restarts   vot2020
+vot2016/rgb           box    one     restarts   vot2020
+vot2017               box    one     restarts   vot2020
+vot2018/shortterm     box    one     restarts   vot2020
+vot2018/longterm      box    one     once       vot2020lt
+vot2019/shortterm     box    one     restarts   vot2020
+vot2019/longterm      box    one     once       vot2020lt
+vot2020/shortterm     mask   one     multistart vot2020
+vot2020/longterm      box    one     once       vot2020lt
+vot2021/shortterm     mask   one     multistart vot2020
+vot2021/longterm      box    one     once       vot2020lt
+vot2022/shortterm     mask   one     multistart vot2020
+vot2022/shorttermbox  box    one     multistart vot2022stb
+vot2022/longterm      box    one     once       vot2020lt
+vots2023              mask   several once       -
+vots2024/main         mask   several once       -
+vots2024/votst        mask   several once       -
+vots2024/votstval     mask   several once       -
+vots2025/main         mask   several once       -
+vots2025/realtime     mask   several realtime   -
+vots2025/votst        mask   several once       -
+vots2025/votstval     mask   several once       -
+vots2026/main         mask   several once       -
+otb50                 box    one     once       otb100
+otb100                box    one     once       otb100
+davis2017val          mask   several once       -
+tests/basic           box    one     once       -
+tests/segmentation    mask   one     multistart -
+tests/multiobject     mask   several once       -
+"""
+_RUNS = {"multistart": r"type:\s*multistart\b", "restarts": r"type:\s*supervised\b", "realtime": r"realtime:"}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A set of experiments on a data set.
+
+    Attributes:
+        name: the toolkit's name, or the file of one of your own.
+        masks: annotated with masks: boxes may be reported, and lose accuracy.
+        multiobject: several targets at once.
+        runs: "once", "multistart", "restarts" or "realtime"; toolkits 0.8 and 0.9.0 can do "once" alone.
+        benchmark: whose published settings fit it; "" for none.
+    """
+
+    name: str
+    masks: bool = False
+    multiobject: bool = False
+    runs: str = "once"
+    benchmark: str = ""
+
+
+STACKS = {
+    name: Stack(name, region == "mask", targets == "several", runs, benchmark.strip("-"))
+    for name, region, targets, runs, benchmark in (line.split() for line in _TABLE.strip().splitlines()[1:])
+}
+
+
+def find_stack(name: str) -> Stack:
+    """A stack by the toolkit's name, or of a stack file of your own, `*.yaml`.
+
+    Raises:
+        ConfigError: if there is none; the message lists the names.
+    """
+    if name in STACKS:
+        return STACKS[name]
+    path = Path(name)
+    if path.suffix != ".yaml":
+        raise ConfigError(f"no VOT stack {name!r}; there are: {', '.join(STACKS)}, or the path of a stack file, *.yaml")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the stack file {path}: {error}") from error
+    runs = next((kind for kind, pattern in _RUNS.items() if re.search(pattern, text)), "once")
+    several = re.search(r"multiobject:\s*true", text, re.IGNORECASE) is not None
+    return Stack(str(path.resolve()), multiobject=several, runs=runs)
+
+
+def preset_for(stack: Stack, model: str) -> str | None:
+    """Published settings for a model on a stack: its benchmark's, else those for VOT2020 short-term, else None."""
+    known = {entry.name for entry in PRESETS if entry.model == model}
+    wanted = [stack.benchmark] + (["vot2020"] if stack.benchmark == "vot2022stb" else [])
+    return next((name for name in wanted if name in known), None)

@@ -1,0 +1,205 @@
+"""The tracker's side of TraX, version 4, the protocol between the VOT toolkits and a tracker in a process of its own.
+
+A message is a line `@@TRAX:NAME "ARGUMENT" ... "KEY=VALUE" ...`; other lines are the tracker's own output. After the
+tracker's `hello`, the toolkit says `initialize` once for every new target, or without a region to forget the old ones,
+then `frame` with the picture; the tracker answers one `state` for every target. Either may say `quit`.
+
+Sources: the protocol's public description (docs/protocol.rst of votchallenge/trax) and, for version 4, the messages
+that vot-trax 4.0.2 sends.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from mixformer.data.frames import read_image
+from mixformer.errors import DataError, MixFormerError
+from mixformer.masks.output import decode_rle, encode_rle
+from mixformer.types import Box
+from mixformer.vot.regions import Polygon, Region
+from mixformer.vot.session import Answer, Session
+
+_PREFIX = "@@TRAX:"
+_ARGUMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s"]+)')
+_KEY = re.compile(r"[\w.]{1,64}=")
+_ESCAPED = {"n": "\n", "\\": "\\", '"': '"'}
+
+
+@dataclass(frozen=True)
+class Message:
+    """One line of the protocol.
+
+    Attributes:
+        name: what is wanted, such as "frame".
+        arguments: its values in order.
+        properties: named values.
+    """
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    properties: Mapping[str, str] | None = None
+
+    def encode(self) -> bytes:
+        """The line. It begins with a newline: whatever was printed before, a message is on a line of its own."""
+        values = [*self.arguments, *(f"{key}={value}" for key, value in (self.properties or {}).items())]
+        quoted = "".join(f'"{_escaped(value)}" ' for value in values)
+        return f"\n{_PREFIX}{self.name} {quoted}\n".encode()
+
+    @classmethod
+    def decode(cls, line: str) -> Message | None:
+        """A message, or None if the line is none.
+
+        Named values are those after the last other one: a path may hold `=` too.
+
+        Raises:
+            DataError: if the line begins like a message and is not well formed.
+        """
+        if not line.startswith(_PREFIX):
+            return None
+        name, _, rest = line.removeprefix(_PREFIX).strip().partition(" ")
+        if not name.isalpha() or _ARGUMENT.sub("", rest).strip():
+            raise DataError(f"not a TraX message: {line[:80]!r}")
+        found = [bare or _unescaped(quoted) for quoted, bare in _ARGUMENT.findall(rest)]
+        count = min(len(found), _COUNTS.get(name, 0))
+        properties = dict(value.partition("=")[::2] for value in found[count:] if _KEY.match(value))
+        return cls(name, tuple(found[:count]), properties)
+
+
+_COUNTS = {"initialize": 1, "frame": 1, "state": 1}  # arguments that are no named values
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", lambda m: _ESCAPED.get(m[1], m[0]), text)
+
+
+def parse_region(text: str, height: int, width: int) -> Region:
+    """A region of a message: `x,y,w,h`, `x,y,x,y,x,y,...` or `mask:x,y,w,h,ZEROS,ONES,...` in a frame of that size.
+
+    Raises:
+        DataError: if it is none of these.
+    """
+    if text.startswith("mask:"):
+        return decode_rle("m" + text.removeprefix("mask:"), height, width)
+    try:
+        values = np.array([float(v) for v in text.split(",")])
+    except ValueError as error:
+        raise DataError(f"not a region: {text[:60]!r}") from error
+    if len(values) == 4:
+        return Box(*values.tolist())
+    if len(values) < 6 or len(values) % 2:
+        raise DataError(f"a region is a box, a mask or a polygon of 3 or more points, not {text[:60]!r}")
+    return Polygon(values.reshape(-1, 2))
+
+
+def format_region(region: Region) -> str:
+    """The text of a region; see `parse_region`."""
+    if isinstance(region, Box):
+        return ",".join(f"{v:.4f}" for v in region)
+    if isinstance(region, Polygon):
+        return ",".join(f"{v:.4f}" for v in region.points.ravel())
+    return "mask:" + encode_rle(region).removeprefix("m")
+
+
+def serve(session: Session, incoming: BinaryIO, outgoing: BinaryIO, multiobject: bool = False) -> None:
+    """Answer the toolkit's messages until it quits.
+
+    Args:
+        session: follows the targets.
+        incoming: messages of the toolkit, UTF-8.
+        outgoing: where answers are written, at once.
+        multiobject: offer to follow several targets.
+
+    Raises:
+        MixFormerError: if a message, a frame or a region cannot be used; the toolkit has been told why.
+    """
+    _send(outgoing, _hello(multiobject))
+    waiting: list[str] = []
+    try:
+        for message in _messages(incoming):
+            if message.name == "quit":
+                return
+            if message.name == "initialize":
+                if not (message.arguments and multiobject):
+                    session.reset()
+                    waiting.clear()
+                waiting.extend(message.arguments)
+                continue
+            for answer in _process(session, message, waiting):
+                _send(outgoing, Message("state", (format_region(answer.region),), answer.properties))
+            waiting.clear()
+    except MixFormerError as error:
+        _send(outgoing, Message("quit", (), {"trax.reason": str(error)}))
+        raise
+
+
+def _hello(multiobject: bool) -> Message:
+    offer = {
+        "trax.version": "4",
+        "trax.name": "mixformer",
+        "trax.image": "path;",
+        "trax.region": "rectangle;polygon;mask;",
+        "trax.channels": "color;",
+    }
+    return Message("hello", (), {**offer, **({"trax.multiobject": "1"} if multiobject else {})})
+
+
+def _messages(incoming: BinaryIO) -> Iterator[Message]:
+    for line in incoming:
+        message = Message.decode(line.decode(errors="replace").rstrip("\r\n"))
+        if message is not None:
+            yield message
+
+
+def _process(session: Session, message: Message, waiting: Sequence[str]) -> list[Answer]:
+    if message.name != "frame" or not message.arguments:
+        raise DataError(f"the toolkit sent {message.name!r}; only initialize, frame with a picture, and quit may come")
+    image = read_image(Path(message.arguments[0].removeprefix("file://")))
+    return session.process(image, [parse_region(text, *image.shape[:2]) for text in waiting])
+
+
+def _send(outgoing: BinaryIO, message: Message) -> None:
+    outgoing.write(message.encode())
+    outgoing.flush()
+
+
+@contextmanager
+def toolkit_streams() -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """Streams from and to the toolkit that started this process.
+
+    The socket at port `TRAX_SOCKET` if that is set, otherwise standard input and output. What else is printed goes to
+    standard error meanwhile: in the middle of a line it would spoil a message.
+
+    Raises:
+        DataError: if there is no such socket.
+    """
+    port = os.environ.get("TRAX_SOCKET")
+    if port:
+        try:
+            connection = socket.create_connection(("127.0.0.1", int(port)))
+        except (OSError, ValueError) as error:
+            raise DataError(f"TRAX_SOCKET is {port!r}, and no toolkit listens there: {error}") from error
+        with connection, connection.makefile("rb") as incoming, connection.makefile("wb") as outgoing:
+            yield incoming, outgoing
+        return
+    sys.stdout.flush()
+    with open(os.dup(1), "wb") as outgoing:
+        os.dup2(2, 1)
+        try:
+            yield sys.stdin.buffer, outgoing
+        finally:
+            sys.stdout.flush()
+            os.dup2(outgoing.fileno(), 1)

@@ -1,0 +1,129 @@
+"""The toolkit's files: `config.yaml` of a workspace, and our entry in its `trackers.ini`."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import mixformer
+from mixformer.errors import ConfigError, OutputError
+from mixformer.vot.stacks import Stack
+
+CONFIG, TRACKERS = "config.yaml", "trackers.ini"
+TIMEOUT = 300  # seconds for one answer: the first one waits for the model, and the toolkit's 30 are few
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A tracker in `trackers.ini`.
+
+    Attributes:
+        name: the toolkit's identifier: letters, digits, `-` and `_`.
+        protocol: "python" runs in the toolkit's own interpreter, "trax" in this one.
+        model: name of a model, or absolute path.
+        settings: further arguments of `mixformer vot run` and of `VotTracker`, such as {"preset": "vot2020"}.
+        multiobject: offer to follow several targets, which the "python" protocol always does.
+    """
+
+    name: str
+    protocol: str
+    model: str
+    settings: dict[str, str]
+    multiobject: bool
+
+    def lines(self) -> dict[str, str]:
+        """Keys and values of the section."""
+        arguments = {"model": self.model, **self.settings}
+        common = {"label": self.name, "protocol": self.protocol, "timeout": str(TIMEOUT)}
+        if self.protocol == "python":
+            # The toolkit cannot encode a mask for this protocol; we start from its box anyway.
+            options = {"command": "mixformer.vot:VotTracker", "convert": "rectangle"}
+            return {**common, **options, **{f"arg_{key}": value for key, value in arguments.items()}}
+        words = [sys.executable, "-m", "mixformer", "vot", "run"]
+        words += [word for key, value in arguments.items() for word in (f"--{key}", value)]
+        words += ["--multiobject"] if self.multiobject else []
+        return {**common, "command": shlex.join(words), **_environment()}
+
+
+def write_workspace(folder: Path, stack: Stack, entry: Entry, sequences: Path | None = None) -> list[Path]:
+    """Write a workspace, or add a tracker to one of the same stack.
+
+    Args:
+        folder: of the workspace; made if it is not there.
+        stack: its experiments.
+        entry: the tracker.
+        sequences: folder of the data; by default `sequences` in the workspace, into which the toolkit downloads them.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ConfigError: if the name cannot be one, or is taken.
+        OutputError: if the folder holds a workspace of another stack, or cannot be written.
+    """
+    if not _NAME.fullmatch(entry.name):
+        raise ConfigError(f"the toolkit takes letters, digits, - and _ for a tracker's name, not {entry.name!r}")
+    config, trackers = folder / CONFIG, folder / TRACKERS
+    try:
+        new = not config.exists()
+        if not new:
+            _require_same(config, stack)
+        text = trackers.read_text(encoding="utf-8") if trackers.exists() else ""
+        section = _section(text, entry, trackers)
+        for name in ("sequences", "results"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        trackers.write_text(text + section, encoding="utf-8")
+        if new:
+            config.write_text(_config(stack, sequences), encoding="utf-8")
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"cannot write the workspace {folder}: {error}; give another folder") from error
+    return [config, trackers] if new else [trackers]
+
+
+def _require_same(config: Path, stack: Stack) -> None:
+    found = re.search(r"^stack:\s*(.+?)\s*$", config.read_text(encoding="utf-8"), re.MULTILINE)
+    there = found[1].strip("'\"") if found else "a stack of its own"
+    if there != stack.name:
+        raise OutputError(
+            f"{config.parent} is already a workspace, of {there}, not of {stack.name}; give another folder, or "
+            f"--stack {there} to add a tracker to it"
+        )
+
+
+def _section(text: str, entry: Entry, path: Path) -> str:
+    present = configparser.ConfigParser(interpolation=None)
+    try:
+        present.read_string(text)
+    except configparser.Error as error:
+        raise ConfigError(f"cannot read {path}: {error}; mend or remove it") from error
+    if present.has_section(entry.name):
+        raise ConfigError(f"{path} has a tracker {entry.name} already; give another --name, or take that entry out")
+    # The toolkit reads % as the start of a reference to another key.
+    lines = [f"{key} = {value.replace('%', '%%')}" for key, value in entry.lines().items()]
+    return "\n".join([*([""] if text else []), f"[{entry.name}]", *lines, ""])
+
+
+def _config(stack: Stack, sequences: Path | None) -> str:
+    lines = [f"stack: {json.dumps(stack.name)}", "registry:", f"- ./{TRACKERS}"]
+    if sequences is not None:
+        lines.append(f"sequences: {json.dumps(str(sequences.resolve()))}")
+    return "\n".join([*lines, ""])
+
+
+def _environment() -> dict[str, str]:
+    """What the toolkit has to set for our process, which starts in a folder of its own."""
+    root = Path(mixformer.__file__).parents[1]
+    paths = [str(Path(p).resolve()) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+    if root.name not in ("site-packages", "dist-packages") and str(root) not in paths:
+        paths.insert(0, str(root))
+    return {"env_PYTHONPATH": os.pathsep.join(paths)} if paths else {}

@@ -1,0 +1,167 @@
+"""`mixformer evaluate` and `mixformer pack` as a person uses them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from conftest import moving_square
+from PIL import Image
+
+from mixformer.cli import main
+
+
+def write_sequence(folder, frames, boxes, pictures="img", ending="png"):
+    (folder / pictures).mkdir(parents=True)
+    for index, frame in enumerate(frames, 1):
+        Image.fromarray(frame).save(folder / pictures / f"{index:08d}.{ending}")
+    np.savetxt(folder / "groundtruth.txt", boxes, delimiter=",", fmt="%.2f")
+
+
+@pytest.fixture
+def squares(tmp_path):
+    """A user's own folder with three short sequences."""
+    for number in range(3):
+        frames, boxes = moving_square(4 + number)
+        write_sequence(tmp_path / "squares" / f"clip_{number}", frames, boxes)
+    return tmp_path / "squares"
+
+
+@pytest.fixture
+def evaluate(squares, tiny_model, tmp_path, capsys):
+    """Run the verb; gives the exit code, and what was printed with single spaces."""
+
+    def run(*words, root=squares):
+        usual = {
+            "--root": root,
+            "--model": tiny_model,
+            "--out": tmp_path / "results",
+            "--workers": 0,
+            "--device": "cpu",
+        }
+        code = main(["evaluate", *(str(word) for pair in usual.items() for word in pair), *map(str, words)])
+        return code, " ".join("".join(capsys.readouterr()).split())
+
+    return run
+
+
+def test_a_folder_of_ones_own(evaluate, tmp_path):
+    code, printed = evaluate("--name", "ours")
+    assert code == 0
+    assert "3 sequences tracked" in printed
+    assert "AUC" in printed
+    assert "0.952" in printed  # the table says its convention
+    folder = tmp_path / "results" / "ours" / "squares"
+    assert len((folder / "clip_2.txt").read_text().splitlines()) == 6
+    assert (folder / "run.json").is_file()
+    before = (folder / "clip_2.txt").stat().st_mtime_ns
+    code, printed = evaluate("--name", "ours")
+    assert code == 0
+    assert "0 sequences tracked, 3 were complete" in printed
+    assert (folder / "clip_2.txt").stat().st_mtime_ns == before
+
+
+def test_only_some_sequences(evaluate, tmp_path):
+    code, printed = evaluate("--sequences", "clip_0, clip_2", "--quiet")
+    assert (code, printed) == (0, "")
+    found = sorted(path.name for path in (tmp_path / "results" / "tiny" / "squares").glob("clip_?.txt"))
+    assert found == ["clip_0.txt", "clip_2.txt"]
+
+
+def test_a_failed_sequence_is_reported_and_the_exit_code_is_1(evaluate, squares, tmp_path):
+    (squares / "clip_1" / "img" / "00000003.png").write_bytes(b"broken")
+    code, printed = evaluate()
+    assert code == 1
+    assert "2 sequences tracked" in printed
+    assert "AUC" in printed
+    assert "1 sequences failed" in printed
+    assert "00000003.png" in printed
+    failures = tmp_path / "results" / "tiny" / "squares" / "failures"
+    assert "Traceback" in (failures / "clip_1.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--root", "nowhere"], 2, "nowhere is not there"),
+        (["--dataset", "imagenet"], 2, "no data set called 'imagenet'"),
+        (["--dataset", "lasot"], 2, "lasot"),
+        (["--sequences", "clip_7"], 2, "no sequence clip_7"),
+        (["--model", "nothing"], 5, "no model"),
+        (["--preset", "paper"], 2, "no preset 'squares' for tiny"),
+        (["--name", "a/b"], 2, "becomes a folder"),
+        (["--workers", "-1"], 2, "--workers must be 0 or more"),
+        (["--convention", "mine"], 2, "mine"),
+    ],
+)
+def test_what_goes_wrong_is_said_once(evaluate, words, code, message):
+    found, printed = evaluate(*words)
+    assert message in printed
+    assert printed.count("error:") == 1
+    assert found == code
+
+
+def test_without_ray_the_install_command_is_said(evaluate, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, printed = evaluate("--executor", "ray", "--workers", "1")
+    assert code == 1
+    assert "pip install 'mixformer[ray]'" in printed
+
+
+def test_a_test_split_without_truth_is_packed(evaluate, tmp_path, capsys):
+    root = tmp_path / "GOT-10k"
+    for number in (1, 2):
+        frames, boxes = moving_square(4)
+        name = f"GOT-10k_Test_{number:06d}"
+        write_sequence(root / "test" / name, frames, boxes[:1], pictures=".", ending="jpg")
+    (root / "test" / "list.txt").write_text("GOT-10k_Test_000001\nGOT-10k_Test_000002\n")
+    code, printed = evaluate("--dataset", "got10k", root=root)
+    assert code == 0
+    assert "mixformer pack got10k" in printed
+    folder, out = tmp_path / "results" / "tiny" / "got10k", tmp_path / "out.zip"
+    words = ["pack", "got10k", str(folder), str(out)]
+    assert main(words) == 2
+    errors = " ".join(capsys.readouterr().err.split())
+    assert "GOT-10k_Test_000003.txt is missing" in errors
+    assert not out.exists()
+    for more in ([], ["--root", str(root)]):
+        assert main([*words, "--part", *more]) == 0
+        with zipfile.ZipFile(out) as archive:
+            assert len(archive.namelist()) == 4
+            lines = archive.read("GOT-10k_Test_000002/GOT-10k_Test_000002_001.txt").decode().splitlines()
+        assert len(lines) == 4
+    shorter = (folder / "GOT-10k_Test_000002.txt").read_text().splitlines()[:3]
+    (folder / "GOT-10k_Test_000002.txt").write_text("\n".join(shorter))
+    assert main([*words, "--part"]) == 2
+    assert "3 lines for 4 frames" in capsys.readouterr().err
+    assert main([*words, "--split", "train"]) == 2
+    assert "no list of the split 'train', but of: val, test" in capsys.readouterr().err
+    assert main(["pack", "got10k", str(tmp_path), str(out), "--part"]) == 2
+    assert "holds no result" in capsys.readouterr().err
+
+
+def test_ctrl_c_then_the_same_command_goes_on(squares, tiny_model, tmp_path):
+    frames, boxes = moving_square(30, width=200)
+    write_sequence(squares / "long", frames * 40, boxes * 40)
+    words = ["evaluate", "--root", squares, "--model", tiny_model, "--device", "cpu", "--out", tmp_path, "--name", "x"]
+    command = [sys.executable, "-m", "mixformer", *map(str, words)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    folder = tmp_path / "x" / "squares"
+    for _ in range(600):
+        if (folder / "clip_2.txt").exists():
+            break
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert sorted(path.name for path in folder.glob("*.txt") if "_" not in path.stem[5:]) == [
+        "clip_0.txt",
+        "clip_1.txt",
+        "clip_2.txt",
+    ]
+    assert '"long"' in (folder / "run.json").read_text()

@@ -1,0 +1,179 @@
+"""Reading results of several trackers, and what is done about what is missing."""
+
+import numpy as np
+import pytest
+from report_maker import FRAMES, GROUPS, NAMES, make, make_comparison, moved, truth_of, write_boxes
+
+from mixformer.data.sets import read_any
+from mixformer.errors import ConfigError, DataError, SourceError
+from mixformer.report.compare import compare
+from mixformer.report.content import by_attribute, overall, worst
+from mixformer.report.folders import ResultFolder, find_results
+from mixformer.report.plots import plots
+
+
+@pytest.fixture
+def made(tmp_path):
+    return make(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory):
+    return make_comparison(tmp_path_factory.mktemp("report"))
+
+
+def test_numbers_of_trackers_worked_out_by_hand(comparison):
+    ours, shifted, still = comparison.entries
+    assert ours.summary.values["auc"] == pytest.approx(20 / 21)
+    # The first frame counts as a hit (20 of 21 thresholds), the nine others have IoU 16 / 24: above 0 .. 0.65.
+    assert shifted.summary.values["auc"] == pytest.approx((20 / 21 + 9 * 14 / 21) / 10)
+    assert shifted.summary.values["op75"] == pytest.approx(0.1)
+    assert still.summary.values["precision"] == pytest.approx(0.7)  # 3 pixels a frame: 18 after six
+    assert [entry.tracker for entry in comparison.ranked] == ["ours", "shifted", "still"]
+    assert (ours.fps, shifted.fps, still.fps) == (pytest.approx(100), pytest.approx(250), None)
+
+
+def test_attributes_measure_their_own_sequences(made):
+    write_boxes(made.folder("ours") / "dog.txt", np.repeat(truth_of(2)[:1], FRAMES, 0))
+    found = made.compared(attributes={**GROUPS, "never": frozenset({"cat"})})
+    ours, still = found.entries[0], found.entries[2]
+    assert list(found.attributes) == list(GROUPS)
+    assert ours.by_attribute["fast motion"] == pytest.approx(20 / 21)
+    assert ours.by_attribute["occlusion"] == pytest.approx(still.by_attribute["occlusion"])
+    table = by_attribute(found)
+    assert [row[:2] for row in table.rows] == [("fast motion", "2"), ("occlusion", "1"), ("motion blur", "3")]
+    assert worst(found, ours)[0] == "dog"
+
+
+def test_sequences_that_one_tracker_lacks_are_named_and_left_out_for_all(made):
+    (made.folder("shifted") / "car.txt").unlink()
+    (made.folder("still") / "dog.txt").write_text("1,2,3,4\n1,2,x,4\n")
+    found = made.compared()
+    assert [sequence.name for sequence in found.sequences] == ["bird", "fish"]
+    assert all(set(entry.summary.per_sequence) == {"bird", "fish"} for entry in found.entries)
+    notes = "\n".join(overall(found).notes)
+    assert "2 of 4 sequences; 2 left out for all" in notes
+    assert "shifted lacks car (no file)" in notes
+    assert "dog.txt, line 2" in notes
+
+
+def test_a_missing_sequence_can_count_as_tracked_nowhere(made):
+    (made.folder("ours") / "car.txt").unlink()
+    found = made.compared(missing="zero")
+    ours = found.entries[0].summary
+    assert len(found.sequences) == 4
+    # Only the first frame counts, which the convention takes from the truth.
+    assert ours.per_sequence["car"]["auc"] == pytest.approx(20 / 21 / FRAMES)
+    assert ours.values["auc"] == pytest.approx((3 * 20 / 21 + 20 / 21 / FRAMES) / 4)
+    assert "one that a tracker lacks counts as tracked nowhere" in "\n".join(found.notes)
+
+
+def test_what_the_convention_has_a_rule_for_is_used_and_told(made):
+    write_boxes(made.folder("ours") / "car.txt", np.vstack([truth_of(1), truth_of(1)[-1:]]))
+    write_boxes(made.folder("shifted") / "car.txt", np.full((FRAMES, 4), np.nan))
+    found = made.compared()
+    assert found.entries[0].odd == {"car": "car.txt: 11 lines for 10 frames"}
+    assert found.entries[0].summary.per_sequence["bird"]["auc"] == pytest.approx(20 / 21)
+    assert "frame 0" in found.entries[1].missing["car"]  # pytracking takes no NaN
+    assert "ours, odd but used: car (car.txt: 11 lines for 10 frames)" in found.notes
+
+
+def test_broken_scores_and_times_are_reasons_not_crashes(made):
+    (made.folder("ours") / "car_score.txt").write_text("0.5\n")
+    (made.folder("still") / "dog_time.txt").write_text("fast\n")
+    found = made.compared()
+    assert "car_score.txt" in found.entries[0].missing["car"]
+    assert "dog" not in found.entries[2].missing  # boxes count without times
+    assert "dog_time.txt, line 1" in found.entries[2].odd["dog"]
+
+
+def test_pixels_counted_from_one_are_taken_off(made):
+    for number, name in enumerate(NAMES):
+        write_boxes(made.folder("ours") / f"{name}.txt", moved(truth_of(number), 1.0, 1.0))
+    folder = ResultFolder("ours", made.folder("ours"), first_pixel=1.0)
+    found = compare("toy", [folder], made.compared().sequences, "pytracking")
+    assert found.entries[0].summary.values["op75"] == 1
+    assert any("count from 1 in the files of ours" in note for note in found.notes)
+
+
+def test_nothing_left_or_no_public_truth_is_an_error(made):
+    for name in NAMES:
+        (made.folder("still") / f"{name}.txt").unlink()
+    (made.folder("still") / "cat.txt").write_text("1,2,3,4\n")
+    with pytest.raises(DataError, match="no sequence of toy has usable results of every tracker; bird: no file"):
+        made.compared()
+    hidden = truth_of(0)
+    hidden[1:] = np.nan
+    write_boxes(made.root / "bird" / "groundtruth.txt", hidden)
+    with pytest.raises(DataError, match="not public; pack the results"):
+        made.compared()
+
+
+def test_unknown_convention(made):
+    with pytest.raises(ConfigError, match="choose from pytracking"):
+        compare("toy", find_results([str(made.results)], "toy"), made.compared().sequences, "mine")
+
+
+def test_folders_are_found_in_three_layouts(made):
+    whole = find_results([str(made.results)], "Toy")
+    assert [result.tracker for result in whole] == ["ours", "shifted", "still"]
+    assert find_results([str(made.results / "ours")], "toy")[0].folder == made.folder("ours").resolve()
+    straight = find_results([str(made.folder("ours")), f"theirs={made.folder('still')}"], "toy")
+    assert [result.tracker for result in straight] == ["ours", "theirs"]
+
+
+def test_layouts_and_names_of_other_code_are_read(tmp_path):
+    write_boxes(tmp_path / "them" / "car" / "car_001.txt", truth_of(0))
+    write_boxes(tmp_path / "them" / "uav_bike.txt", truth_of(0))
+    (found,) = find_results([str(tmp_path / "them")], "uav123")
+    assert found.boxes_file("car").name == "car_001.txt"
+    assert found.boxes_file("bike") is None
+    prefixed = ResultFolder(found.tracker, found.folder, prefix="uav_")
+    assert prefixed.boxes_file("bike").name == "uav_bike.txt"
+    assert prefixed.side_file("bike", "time") is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["{0}/nowhere"], "is no folder"),
+        (["{0}/empty"], "holds no results for toy"),
+        (["one={0}"], "holds several trackers"),
+        (["{0}/ours", "ours={0}/still"], "two trackers are called ours"),
+    ],
+)
+def test_wrong_folders_are_explained(made, words, message):
+    (made.results / "empty").mkdir()
+    with pytest.raises(SourceError, match=message):
+        find_results([word.format(made.results) for word in words], "toy")
+
+
+def test_other_conventions_measure_the_same_results(made):
+    words = [str(made.results / name) for name in ("ours", "shifted")]
+    (made.folder("shifted") / "car.txt").unlink()
+    folders, sequences = find_results(words, "toy"), made.compared(missing="zero").sequences
+    found = compare("toy", folders, sequences, "got10k", missing="zero")
+    ours, shifted = (entry.summary for entry in found.entries)
+    assert ours.values["ao"] == pytest.approx(1)
+    assert shifted.values["ao"] == pytest.approx(2 / 3 * 3 / 4)  # nothing at all for the sequence it lacks
+    assert shifted.per_sequence["car"]["ao"] == 0
+    assert found.main == found.sequence_metric == "ao"
+    assert overall(found).columns[1].heading == "AO"
+    assert compare("toy", folders, sequences, "trackingnet").entries[0].summary.values["auc"] == pytest.approx(0.975)
+
+
+def test_absence_ranks_by_f_and_wants_few_false_alarms(made):
+    for name in NAMES:
+        text = "".join(f"{score}\n" for score in [1.0] * 8 + [0.2] * 2)
+        (made.folder("ours") / f"{name}_score.txt").write_text(text)
+        truth = truth_of(NAMES.index(name))
+        truth[9] = np.nan
+        write_boxes(made.root / name / "groundtruth.txt", truth)
+    folders = find_results([str(made.results / "ours")], "toy")
+    found = compare("toy", folders, read_any(made.root), "absence")
+    values = found.entries[0].summary.values
+    assert (values["precision"], values["recall"]) == (0.5, 1)
+    columns = {column.heading: column.best for column in overall(found).columns}
+    assert columns["false alarm"] == "low"
+    assert columns["its threshold"] == ""
+    assert set(plots(found)) == {"precision", "recall", "f", "false_alarm"}

@@ -1,0 +1,125 @@
+"""The page is one file that parses, with the strips of the worst sequences."""
+
+import base64
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+from report_maker import make, make_comparison, with_awkward_name
+
+from mixformer.errors import OutputError
+from mixformer.report.content import tables
+from mixformer.report.page import make_page
+from mixformer.report.plots import plots
+from mixformer.report.strips import pick_frames, worst_strips
+from mixformer.report.write import make_folder, write_report
+
+VOID = {"meta", "img"}
+
+
+class Reader(HTMLParser):
+    """Checks that elements are closed in order, and keeps what a test asks for."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.sources, self.words, self.tags = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.sources += [value for name, value in attrs if name in ("src", "href", "data", "srcset", "action")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def read(page):
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory):
+    return make_comparison(tmp_path_factory.mktemp("report"))
+
+
+def test_one_file_without_any_reference_outside(comparison):
+    page = make_page(comparison, tables(comparison), plots(comparison), worst_strips(comparison, 2, 3))
+    reader = read(page)
+    assert all(source.startswith(("data:image/", "#part")) for source in reader.sources)
+    assert not re.search(r"https?:|@import|url\(|<script|<link", page)
+    assert reader.tags.count("img") == 7 + 2
+    assert reader.tags.count("table") == 3
+    assert "95.2" in reader.words
+    assert {"Results", "Plots", "Worst sequences"} <= set(reader.words)
+    assert page.count("a perfect tracker scores 0.952") == 4  # on top and under every table
+    for source in reader.sources:
+        if source.startswith("data:"):
+            with Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))) as picture:
+                assert picture.width > 300
+
+
+def test_names_cannot_break_the_page(comparison):
+    awkward = with_awkward_name(comparison)
+    reader = read(make_page(awkward, tables(awkward), {}, worst_strips(awkward, 1, 2)))
+    assert "a_b|c <50%> & [x]" in reader.words
+    assert "Plots" not in reader.words
+
+
+def test_strips_show_the_worst_sequences_with_all_boxes(tmp_path):
+    made = make(tmp_path)
+    path = made.folder("ours") / "dog.txt"
+    path.write_text("7,8,20,12\n" + "40,20,20,12\n" * 9)
+    first, second = worst_strips(made.compared(), 2, 4)
+    assert first.sequence == "dog"
+    assert first.frames == (0, 3, 6, 9)
+    assert [name for name, _ in first.values] == ["ours", "shifted", "still"]
+    assert first.values[0][1] < second.values[0][1]
+    picture = np.asarray(Image.open(io.BytesIO(first.jpeg)).convert("RGB")).astype(int)
+    assert picture.shape == (144, 4 * 196 - 4, 3)
+    for colour in ((0xF0, 0xE4, 0x42), (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)):
+        close = np.abs(picture - colour).max(-1) < 40
+        assert close[:, 588:].sum() > 60  # the last tile, where the boxes lie apart
+
+
+def test_frames_are_spread_over_those_with_a_box(comparison):
+    sequence = comparison.sequences[0]
+    boxes = sequence.boxes.copy()
+    boxes[3:9] = np.nan
+    gapped = replace(sequence, boxes=boxes)
+    assert pick_frames(gapped, 3) == [0, 2, 9]
+    assert pick_frames(gapped, 9) == [0, 1, 2, 9]
+
+
+def test_boxes_far_away_or_short_results_do_not_stop_a_strip(tmp_path):
+    made = make(tmp_path)
+    (made.folder("ours") / "car.txt").unlink()
+    (made.folder("still") / "car.txt").write_text("6,8,20,12\n")
+    strips = worst_strips(made.compared(missing="zero"), 1, 3)
+    assert strips[0].sequence == "car"
+
+
+def test_a_folder_of_everything_or_of_tables_alone(comparison, tmp_path):
+    written = write_report(comparison, tmp_path, strips=1)
+    assert written[0].name == "index.html"
+    assert sorted(path.name for path in written) == sorted(path.name for path in tmp_path.iterdir())
+    assert len(written) == 1 + 3 * 3 + 7 * 2
+    assert all(path.stat().st_size > 100 for path in written)
+    make_folder(tmp_path / "bare")
+    bare = write_report(comparison, tmp_path / "bare", plots=False, strips=0)
+    assert {path.suffix for path in bare} == {".html", ".md", ".csv", ".tex"}
+    with pytest.raises(OutputError, match="cannot write"):
+        write_report(comparison, tmp_path / "nowhere", plots=False, strips=0)
+    with pytest.raises(OutputError, match="give another --out"):
+        make_folder(written[0])

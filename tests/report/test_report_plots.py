@@ -1,0 +1,124 @@
+"""What plots show, looked up in the figures themselves, and that they are written."""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from report_maker import make, make_comparison
+
+from mixformer.errors import MissingDependencyError, OutputError
+from mixformer.evaluation.metrics import Curve
+from mixformer.report import plots
+from mixformer.report.figures import COLOURS, look, new_figure, require_matplotlib, save_figure
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory):
+    return make_comparison(tmp_path_factory.mktemp("report"))
+
+
+def lines_of(figure):
+    return {line.get_label(): line for line in figure.axes[0].get_lines()}
+
+
+def test_all_plots_that_the_results_allow(comparison):
+    made = plots.plots(comparison)
+    assert list(made) == [
+        "success", "precision", "normalised_precision", "attributes_radar", "attributes_bars", "difference", "speed",
+    ]  # fmt: skip
+    alone = replace(comparison, entries=comparison.entries[2:], attributes={})
+    assert list(plots.plots(alone)) == ["success", "precision", "normalised_precision"]
+
+
+def test_a_curve_for_each_tracker_with_the_number_of_the_table(comparison):
+    figure = plots.curves(comparison, "success")
+    lines = lines_of(figure)
+    assert list(lines)[:2] == ["ours [95.2]", "shifted [69.5]"]
+    assert len(lines) == 3
+    curve = comparison.entries[1].summary.curves["success"]
+    assert np.allclose(lines["shifted [69.5]"].get_ydata(), 100 * curve.values)
+    assert len({line.get_linestyle() for line in lines.values()}) == 3  # told apart in grey too
+    assert lines_of(plots.curves(comparison, "precision"))["still [70.0]"].get_ydata()[20] == pytest.approx(70)
+    assert figure.axes[0].get_xlabel() == "Overlap threshold"
+
+
+def test_curves_over_scores_leave_infinite_thresholds_out(comparison):
+    first = comparison.entries[0]
+    curve = Curve("precision", np.array([-np.inf, 0.1, 0.9, np.inf]), np.ones(4))
+    summary = replace(first.summary, convention="longterm", values={"f": 0.5}, curves={"precision": curve})
+    figure = plots.curves(replace(comparison, entries=(replace(first, summary=summary),)), "precision")
+    (line,) = figure.axes[0].get_lines()
+    assert list(line.get_xdata()) == [0.1, 0.9]
+    assert figure.axes[0].get_xlabel() == "Score threshold"
+
+
+def test_attributes_as_radar_and_bars(comparison):
+    radar = plots.attribute_radar(comparison)
+    lines = lines_of(radar)
+    assert set(lines) == {"ours", "shifted", "still"}
+    values = lines["ours"].get_ydata()
+    assert len(values) == 4  # three attributes, closed
+    assert values[0] == values[3] == pytest.approx(95.238, abs=1e-3)
+    assert any("fast motion\n(" in text.get_text() for text in radar.axes[0].texts)
+    bars = plots.attribute_bars(comparison).axes[0]
+    assert [bar.get_label() for bar in bars.containers] == ["ours", "shifted", "still"]
+    assert sum(len(container) for container in bars.containers) == 9
+    assert "occlusion (1)" in [label.get_text() for label in bars.get_yticklabels()]
+
+
+def test_difference_of_two_trackers_is_sorted(comparison):
+    ours, _, still = comparison.entries
+    figure = plots.difference(comparison, still, ours)
+    heights = [bar.get_height() for bar in figure.axes[0].patches]
+    assert len(heights) == 4
+    assert heights == sorted(heights)
+    assert max(heights) < 0
+    assert figure.axes[0].get_xlabel().startswith("0 of 4 sequences better, 4 worse\nMost lost: bird -")
+    even = plots.difference(comparison, ours, ours).axes[0]
+    assert even.get_xlabel() == "0 of 4 sequences better, 0 worse"
+
+
+def test_speed_shows_trackers_with_times(comparison):
+    axes = plots.speed(comparison).axes[0]
+    points = {line.get_label(): (line.get_xdata()[0], line.get_ydata()[0]) for line in axes.get_lines()}
+    assert points == {"ours": pytest.approx((100, 95.238), abs=1e-2), "shifted": pytest.approx((250, 69.524), abs=1e-2)}
+    assert axes.get_xscale() == "linear"
+    slow = replace(comparison.entries[0], fps=1.0)
+    assert plots.speed(replace(comparison, entries=(slow, *comparison.entries[1:]))).axes[0].get_xscale() == "log"
+
+
+def test_no_two_of_many_trackers_look_alike():
+    looks = {(look(number)["color"], str(look(number)["linestyle"])) for number in range(2 * len(COLOURS))}
+    assert len(looks) == 2 * len(COLOURS)
+
+
+def test_written_as_png_and_pdf_without_touching_matplotlibs_settings(comparison, tmp_path):
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    png, pdf = save_figure(plots.curves(comparison, "success"), tmp_path, "success")
+    assert dict(matplotlib.rcParams) == before
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert pdf.stat().st_size > 3000
+    with Image.open(png) as picture:
+        assert picture.width == 1020  # 3.4 inches, 300 dots each
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 20
+    with pytest.raises(OutputError, match="cannot write"):
+        save_figure(new_figure(1.0)[0], tmp_path / "nowhere", "success")
+
+
+def test_without_matplotlib_the_install_command_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'mixformer\[plots\]'"):
+        require_matplotlib()
+
+
+def test_a_tracker_alone_and_one_sequence_can_be_drawn(tmp_path):
+    made = make(tmp_path)
+    for name in ("car", "dog", "fish"):
+        (made.folder("ours") / f"{name}.txt").unlink()
+    alone = made.compared(str(made.results / "ours"))
+    assert set(plots.plots(alone)) == {"success", "precision", "normalised_precision"}

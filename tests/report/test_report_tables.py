@@ -1,0 +1,164 @@
+"""Tables in every format, and the numbers of the papers."""
+
+import csv
+import io
+
+import pytest
+from report_maker import make_comparison, with_awkward_name
+from rich.console import Console
+
+from mixformer.errors import DataError
+from mixformer.report import published as papers
+from mixformer.report.content import by_sequence, overall, tables
+from mixformer.report.published import Published, published, published_table
+from mixformer.report.tables import Column, Table, to_csv, to_latex, to_markdown, to_terminal
+
+TABLE = Table(
+    "toy: 3 trackers",
+    (
+        Column("tracker"),
+        Column("AUC", "percent", "high"),
+        Column("EAO", "fraction", "high"),
+        Column("lost", "percent", "low"),
+    ),
+    (("a_b", 0.71234, 0.5, 0.1), ("c|d", 0.7126, None, 0.02), ("e & f", 0.3, float("nan"), 0.5)),
+    ("Convention otb: 21 thresholds",),
+)
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory):
+    return make_comparison(tmp_path_factory.mktemp("report"))
+
+
+def printed(table, width=100):
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, highlight=False, color_system="standard")
+    to_terminal(table, console)
+    return console.file.getvalue()
+
+
+def test_markdown():
+    assert to_markdown(TABLE) == (
+        "### toy: 3 trackers\n"
+        "\n"
+        "| tracker | AUC | EAO | lost |\n"
+        "| --- | ---: | ---: | ---: |\n"
+        "| a\\_b | 71.2 | 0.500 | 10.0 |\n"
+        "| c\\|d | **71.3** | - | **2.0** |\n"
+        "| e & f | 30.0 | - | 50.0 |\n"
+        "\n"
+        "*Convention otb: 21 thresholds*\n"
+    )
+
+
+def test_csv_keeps_whole_numbers():
+    text = to_csv(TABLE)
+    assert text == (
+        "tracker,AUC,EAO,lost\na_b,0.71234,0.5,0.1\nc|d,0.7126,,0.02\ne & f,0.3,,0.5\n# Convention otb: 21 thresholds\n"
+    )
+    assert next(csv.DictReader(io.StringIO(text)))["AUC"] == "0.71234"
+
+
+def test_latex():
+    assert to_latex(TABLE) == (
+        "\\begin{table}\n\\centering\n\\caption{toy: 3 trackers. Convention otb: 21 thresholds}\n"
+        "\\begin{tabular}{lrrr}\n\\toprule\n"
+        "tracker & AUC & EAO & lost \\\\\n\\midrule\n"
+        "a\\_b & 71.2 & 0.500 & 10.0 \\\\\n"
+        "c|d & \\textbf{71.3} & - & \\textbf{2.0} \\\\\n"
+        "e \\& f & 30.0 & - & 50.0 \\\\\n"
+        "\\bottomrule\n\\end{tabular}\n\\end{table}\n"
+    )
+
+
+def test_terminal_shows_best_in_bold_and_the_convention():
+    text = printed(TABLE)
+    assert "\x1b[1m71.3\x1b[0m" in text
+    assert "\x1b[1m71.2" not in text
+    assert "Convention otb: 21 thresholds" in text
+    assert "[x]" in printed(Table("t", (Column("a"),), (("[x]",),), ()))  # no markup
+
+
+def test_equal_looking_numbers_are_both_best_and_one_alone_is_not():
+    column = Column("AUC", "percent", "high")
+    ties = Table("t", (column,), ((0.71234,), (0.71241,), (0.5,)))
+    assert [best for ((_, best),) in ties.texts()] == [True, True, False]
+    assert Table("t", (column,), ((0.7,),)).texts() == [[("70.0", False)]]
+    assert Table("t", (column,), ()).texts() == []
+    rows = Table("t", (Column("s"), column, column), (("a", 0.1, 0.2), ("b", 0.4, 0.3)), (), across=True)
+    assert [[best for _, best in row] for row in rows.texts()] == [[False, False, True], [False, True, False]]
+
+
+def test_every_table_names_its_convention(comparison):
+    made = tables(comparison)
+    assert list(made) == ["overall", "attributes", "sequences"]
+    for table in made.values():
+        for text in (to_markdown(table), to_csv(table), to_latex(table), printed(table, 400)):
+            assert "a perfect tracker scores 0.952" in text.replace("\\", "")
+    first = to_markdown(made["overall"]).splitlines()
+    assert first[2] == "| tracker | AUC | OP50 | OP75 | P | P norm | FPS |"
+    assert first[4] == "| ours | **95.2** | **100.0** | **100.0** | **100.0** | **100.0** | 100.0 |"
+    assert "| bird | 10 | **95.2** |" in to_markdown(by_sequence(comparison))
+
+
+def test_awkward_names_are_escaped(comparison):
+    table = overall(with_awkward_name(comparison))
+    assert "| a\\_b\\|c <50%> & [x] |" in to_markdown(table)
+    assert "a\\_b|c \\textless{}50\\%\\textgreater{} \\& [x] &" in to_latex(table)
+    assert "a_b|c <50%> & [x]" in printed(table, 200)
+
+
+@pytest.mark.parametrize(
+    ("tracker", "dataset", "metric", "value", "source", "note"),
+    [
+        ("MixViT-L (ConvMAE)", "lasot", "auc", 0.733, "journal table 10", ""),
+        ("MixViT-L", "got10k", "ao", 0.757, "journal table 10", "trained on GOT-10k alone"),
+        ("MixCvT", "trackingnet", "normalised_precision", 0.881, "journal table 10", ""),
+        ("MixCvT-1k", "uav123", "precision", 0.895, "journal table 10", ""),
+        ("SiamFC", "got10k", "sr75", 0.098, "journal table 10", ""),
+        ("OSTrack-384", "lasot", "precision", 0.776, "journal table 10", ""),
+        ("MixViT-L", "vot2020", "eao", 0.584, "journal table 9", "masks"),
+        ("MixFormerL", "vot2022", "robustness", 0.859, "journal table 11", "short-term boxes, public challenge"),
+        ("MixFormerV2-B", "vot2022", "accuracy", 0.795, "MixFormerV2 table 4", "short-term boxes"),
+        ("MixFormerV2-B", "tnl2k", "precision", 0.584, "MixFormerV2 table 5", ""),
+        ("MixFormerV2-B*", "lasot", "auc", 0.695, "MixFormerV2 table 5", "taught by MixViT-B"),
+        ("MixFormerV2-S", "speed", "fps_cpu", 30, "MixFormerV2 table 6", ""),
+        ("MixFormerV2-S", "vot2020", "eao", 0.258, "MixFormerV2 table 7", "boxes"),
+        ("MixFormerV2-S", "got10k", "ao", 0.621, "MixFormerV2 table 7", "trained on more than GOT-10k"),
+    ],
+)
+def test_published_rows_equal_the_papers(tracker, dataset, metric, value, source, note):
+    source = source if source.startswith("MixFormerV2") else f"MixFormer {source}"
+    assert Published(tracker, dataset, metric, value, source, note) in published()
+
+
+def test_published_rows_are_whole_and_differ():
+    rows = published()
+    assert len(rows) == len({(row.tracker, row.dataset, row.metric, row.source, row.note) for row in rows}) > 600
+    assert all(0 < row.value < 1 for row in rows if row.dataset != "speed")
+    journal = {row.tracker for row in rows if row.source == "MixFormer journal table 10"}
+    assert len(journal) == 47
+
+
+def test_measured_rows_stand_above_those_of_the_papers():
+    keys = ("auc", "op50", "normalised_precision", "precision")
+    table = published_table("LaSOT", keys, [("mine", {"auc": 0.5, "op50": 0.6})], ("Convention x: y",))
+    assert [column.heading for column in table.columns] == ["tracker", "AUC", "P norm", "P", "source"]
+    assert table.rows[0] == ("mine", 0.5, None, None, "measured here")
+    assert table.rows[1] == ("MixViT-L (ConvMAE)", 0.733, 0.828, 0.803, "MixFormer journal table 10")
+    assert table.notes[0] == "Convention x: y"
+    assert "not measured here" in table.notes[1]
+    assert published_table("my_videos", keys, [], ()) is None
+    assert published_table("lasot", ("ao",), [], ()) is None
+    assert published_table("got10k_test", ("ao",), [], ()).rows[0][0] == "MixViT-L"
+
+
+def test_a_broken_data_file_names_its_line(tmp_path, monkeypatch):
+    (tmp_path / "p.csv").write_text("tracker,dataset,metric,value,unit,source,note\na,lasot,auc,x,percent,s,\n")
+    monkeypatch.setattr(papers, "_FILE", tmp_path / "p.csv")
+    published.cache_clear()
+    try:
+        with pytest.raises(DataError, match=r"p\.csv, line 2"):
+            published()
+    finally:
+        published.cache_clear()
