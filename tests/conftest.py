@@ -1,6 +1,7 @@
 """Small clips and models that several tests use."""
 
 import os
+import signal
 from pathlib import Path
 
 import av
@@ -8,6 +9,14 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a shared machine
+
+
+def hear_interrupts():
+    """For `preexec_fn` of a child that a test interrupts.
+
+    What runs in a shell's background ignores Ctrl-C, and so would its children.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def moving_square(count=20, height=90, width=120, side=20, step=3):

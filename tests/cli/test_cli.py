@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import moving_square, write_clip
+from conftest import hear_interrupts, moving_square, write_clip
 from PIL import Image
 
 import mixformer
@@ -170,10 +170,15 @@ def test_convert_there_and_back(tiny_model, tmp_path, capsys):
 
 
 def test_ctrl_c_leaves_valid_files(tiny_model, tmp_path):
-    write_clip(tmp_path / "long.mp4", moving_square(4000, step=0)[0])
+    write_clip(tmp_path / "long.mp4", moving_square(1200, step=0)[0])
     out, boxes = tmp_path / "out.mp4", tmp_path / "boxes.jsonl"
     words = ["track", tmp_path / "long.mp4", *BOX, "--model", tiny_model, "--out", out, "--json", boxes]
-    process = subprocess.Popen([sys.executable, "-m", "mixformer", *map(str, words)], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mixformer", *map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,
+    )
     while process.poll() is None and (not boxes.exists() or boxes.read_text().count("\n") < 30):
         pass
     process.send_signal(signal.SIGINT)

@@ -9,7 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import moving_square
+from conftest import hear_interrupts, moving_square
 from PIL import Image
 
 from mixformer.cli import main
@@ -149,7 +149,9 @@ def test_ctrl_c_then_the_same_command_goes_on(squares, tiny_model, tmp_path):
     write_sequence(squares / "long", frames * 40, boxes * 40)
     words = ["evaluate", "--root", squares, "--model", tiny_model, "--device", "cpu", "--out", tmp_path, "--name", "x"]
     command = [sys.executable, "-m", "mixformer", *map(str, words)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_interrupts
+    )
     folder = tmp_path / "x" / "squares"
     for _ in range(600):
         if (folder / "clip_2.txt").exists():
