@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "as_engine", "create_engine"]
 
 
-def create_engine(model: str | Path | MixFormer, device: str = "auto", precision: str = "auto") -> Engine:
+def create_engine(
+    model: str | Path | MixFormer, device: str = "auto", precision: str = "auto", threads: int | None = None
+) -> Engine:
     """An engine for a model.
 
     Args:
         model: name, folder or checkpoint file (see `mixformer.weights.store.load_model`), or a loaded network.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto", "float32", "bfloat16" or "float16".
+        threads: on the CPU while the engine works; None takes PyTorch's own number.
 
     Raises:
         CheckpointError: if the model is not there or does not fit.
@@ -30,7 +33,7 @@ def create_engine(model: str | Path | MixFormer, device: str = "auto", precision
     from mixformer.weights.store import load_model
 
     place = str(find_device(device))  # before the weights, so that a wrong name fails at once
-    return TorchEngine(load_model(model) if isinstance(model, str | Path) else model, place, precision)
+    return TorchEngine(load_model(model) if isinstance(model, str | Path) else model, place, precision, threads)
 
 
 def as_engine(model: str | Path | MixFormer | Engine, device: str = "auto", precision: str = "auto") -> Engine:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -21,13 +22,17 @@ class TorchEngine:
     Half precision goes through autocast, so that norms, softmax and the expectation over bins stay in float32.
     """
 
-    def __init__(self, model: MixFormer, device: str = "cpu", precision: str = "auto") -> None:
+    def __init__(
+        self, model: MixFormer, device: str = "cpu", precision: str = "auto", threads: int | None = None
+    ) -> None:
         """Move the model to the device.
 
         Args:
             model: the network; it is moved and put in evaluation mode.
             device: "cpu", "cuda", "cuda:N" or "mps".
             precision: of matrix products; "auto" = float32 on the CPU and bfloat16 on a GPU.
+            threads: of PyTorch on the CPU while this engine works; None leaves them as they are. Other numbers of
+                threads give other last digits.
 
         Raises:
             ConfigError: if the device or the precision does not exist.
@@ -37,20 +42,20 @@ class TorchEngine:
             raise ConfigError(f"unknown precision {precision!r}; there are: auto, float32, bfloat16, float16")
         if precision == "auto":
             precision = "bfloat16" if self.device.type == "cuda" else "float32"
-        self.precision = precision
+        self.precision, self.threads = precision, threads
         self.model = model.to(self.device).eval()
         self.config = model.config
 
     @torch.inference_mode()
     def remember(self, templates: Image) -> Memory:
         """See `Engine.remember`."""
-        with self._autocast():
+        with _using(self.threads), self._autocast():
             return self.model.remember(self._upload(templates))
 
     @torch.inference_mode()
     def locate(self, search: Image, memory: Memory) -> Location:
         """See `Engine.locate`."""
-        with self._autocast():
+        with _using(self.threads), self._autocast():
             found = self.model.locate(self._upload(search), memory)
         scores = None if found.scores is None else _download(found.scores)
         return Location(_download(found.boxes), scores)
@@ -62,6 +67,20 @@ class TorchEngine:
         if self.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device.type, _HALF[self.precision])
+
+
+@contextmanager
+def _using(threads: int | None) -> Iterator[None]:
+    """PyTorch on this many threads for a while."""
+    before = torch.get_num_threads()
+    if threads is None or threads == before:
+        yield
+        return
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _download(values: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

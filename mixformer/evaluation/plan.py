@@ -37,16 +37,17 @@ class TrackerPlan:
     threads: int = 1
 
     def __call__(self, number: int) -> Follower:
-        """Make the tracker of worker `number`; sets the number of PyTorch's threads in this process."""
+        """Make the tracker of worker `number`."""
         import torch
 
+        from mixformer.engines import create_engine
         from mixformer.tracking import Tracker
 
-        torch.set_num_threads(self.threads)
         device, count = self.device, torch.cuda.device_count()
         if device in ("auto", "cuda") and count:
             device = f"cuda:{number % count}"
-        return Tracker(self.model, self.config, device=device, precision=self.precision, on_resize="rescale")
+        engine = create_engine(self.model, device, self.precision, self.threads)
+        return Tracker(engine, self.config, on_resize="rescale")
 
     def settings(self) -> dict[str, Any]:
         """What decides the results: the model with a fingerprint of its weights, the rules and the precision."""

@@ -86,3 +86,22 @@ def test_what_does_not_exist(tiny_model):
     with pytest.raises(CheckpointError, match="named models"):
         create_engine("nothing", "cpu")
     assert find_device("auto").type in ("cpu", "cuda", "mps")
+
+
+def test_threads_are_the_engines_alone(tiny_model, crops, monkeypatch):
+    templates, search = crops
+    engine = create_engine(tiny_model, "cpu", threads=1)
+    seen = []
+    locate = engine.model.locate
+    monkeypatch.setattr(engine.model, "locate", lambda *a: seen.append(torch.get_num_threads()) or locate(*a))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        engine.locate(search, engine.remember(templates))
+        assert seen == [1]
+        assert torch.get_num_threads() == 2
+        with pytest.raises(RuntimeError):
+            engine.locate(search[:1], engine.remember(templates))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -128,7 +129,9 @@ def run_killed(folder, recipe_steps, wait):
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(folder), here, str(recipe_steps)], stdout=subprocess.PIPE
     )
-    process.stdout.readline()  # the first step is done
+    process.stdout.readline()  # the first step is done, and saved a moment later
+    while not (folder / "state.safetensors").exists() and process.poll() is None:
+        time.sleep(0.005)
     try:
         process.wait(wait)
     except subprocess.TimeoutExpired:
