@@ -1,7 +1,7 @@
 # All commands use the environment of the README's second command; set PYTHON to use another.
 PYTHON ?= .venv/bin/python
 
-.PHONY: check lint types test parity val
+.PHONY: check lint types test parity val baselines
 
 check: lint types test
 
@@ -22,3 +22,8 @@ parity:
 # The shipped weights on the real validation sequences; needs ../shared/data.
 val:
 	$(PYTHON) tools/measure_val.py --data ../shared/data
+
+# The same beside OpenCV's CSRT, KCF and NanoTrack v2; OPENCV_PYTHON has opencv-contrib-python-headless 4.
+OPENCV_PYTHON ?= $(PYTHON)
+baselines:
+	$(PYTHON) tools/baselines.py --data ../shared/data --opencv-python $(OPENCV_PYTHON)

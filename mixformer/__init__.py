@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mixformer.engines import create_engine
     from mixformer.errors import MixFormerError
     from mixformer.run import track
-    from mixformer.tracking import Tracker, TrackState
+    from mixformer.tracking import MultiTracker, Tracker, TrackState
     from mixformer.tracking.adapters import OpenCVTracker
     from mixformer.types import Box, TrackResult
     from mixformer.video import open_video
@@ -30,6 +30,7 @@ _HOMES = {
     "Box": "mixformer.types",
     "MixFormerError": "mixformer.errors",
     "ModelConfig": "mixformer.config",
+    "MultiTracker": "mixformer.tracking",
     "OpenCVTracker": "mixformer.tracking.adapters",
     "TrackResult": "mixformer.types",
     "TrackState": "mixformer.tracking",
@@ -47,6 +48,7 @@ __all__ = [
     "Box",
     "MixFormerError",
     "ModelConfig",
+    "MultiTracker",
     "OpenCVTracker",
     "TrackResult",
     "TrackState",
@@ -64,7 +66,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'mixformer' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    from mixformer.optional import explain_missing
+
+    with explain_missing(f"mixformer.{name}"):
+        return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

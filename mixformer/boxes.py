@@ -19,7 +19,7 @@ Array = TypeVar("Array", bound=Any)
 
 
 def _stack(parts: list[Any]) -> Any:
-    if isinstance(parts[0], np.ndarray | np.generic):
+    if isinstance(parts[0], (np.ndarray, np.generic)):
         return np.stack(parts, -1)
     import torch
 

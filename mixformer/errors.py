@@ -39,3 +39,7 @@ class StateError(MixFormerError, RuntimeError):
 
 class MissingDependencyError(MixFormerError, ImportError):
     """An optional package is not installed; the message holds the install command."""
+
+
+class ExportError(MixFormerError, RuntimeError):
+    """An exported graph that does not give what the network gives, or loses too much."""

@@ -54,6 +54,12 @@ def write_clip(path, frames, fps=25, sound=False, codec="libx264"):
     return path
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_graphs(tmp_path_factory):
+    """Compiled graphs of this run are kept for this run alone, not in the user's cache folder."""
+    os.environ["MIXFORMER_CACHE"] = str(tmp_path_factory.mktemp("graphs"))
+
+
 @pytest.fixture
 def clip(tmp_path) -> Path:
     """A 20-frame clip of a moving square, 120 x 90, 25 FPS, with sound."""

@@ -13,14 +13,14 @@ ROOT = Path(mixformer.__file__).parent
 # A module may import from its own layer and from those above it in this list.
 LAYERS = [
     {"errors", "types", "boxes", "crop", "base_config", "config", "variants", "presets", "counting"}
-    | {"assets", "__init__"},
+    | {"assets", "optional", "__init__"},
     {"models"},
     {"weights"},
     {"engines"},
     {"tracking"},
     {"video", "view", "data", "masks"},
     {"training", "evaluation"},
-    {"run", "inspection", "vot"},
+    {"run", "inspection", "vot", "export", "bench"},
     {"report"},
     {"cli"},
     {"__main__"},
@@ -95,6 +95,7 @@ def test_public_names():
         "Box",
         "MixFormerError",
         "ModelConfig",
+        "MultiTracker",
         "OpenCVTracker",
         "TrackResult",
         "TrackState",

@@ -1,19 +1,48 @@
-"""`mixformer bench`."""
+"""`mixformer bench`: how fast tracking and training are here."""
 
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
+from mixformer.assets import DEMO_BOX
 from mixformer.cli.parser import make_parser
+from mixformer.variants import DEFAULT_MODEL
 
-_DESCRIPTION = """Measure how fast a recipe trains on this machine; nothing is kept.
+if TYPE_CHECKING:
+    from mixformer.bench.track import Plan
+
+_DESCRIPTION = """Measure how fast tracking or training is on this machine, beside what the machine could do.
+
+  mixformer bench                                       the default model, every engine that is installed
+  mixformer bench track --models mixformerv2_s,mixformerv2_b --goals
+  mixformer bench train recipes/dino_s8_boxes.toml      loader and training step of a recipe
+"""
+_TRACK = """Measure engines side by side on one clip: time per frame, start-up, memory, share of the machine's peak.
+
+All engines of a model are in memory at once and take turns, round by round, so that other work on the
+machine slows all of them alike; ratios are taken within a round. What they are compared with, "plain", is the
+computation of the official code: float32, templates and search region anew for every frame, nothing kept.
+
+  mixformer bench track
+  mixformer bench track --engines torch,openvino:float32,openvino:bfloat16,onnx --rounds 15 --json here.json
+  mixformer bench track --clip clip.mp4 --box 260 29 41 142 --load
+  mixformer bench track --models mixformerv2_b --engines openvino --batch 1 8 64
+
+Models without weights here get random ones: as fast, but the box is held in place. docs/benchmarks.md explains
+every column.
+"""
+_TRAIN = """Measure how fast a recipe trains on this machine; nothing is kept.
 
 Samples per second of the loader alone, of the step alone, and of both together: a loader slower than the step starves
 it. Beside them the operations per second that the step reaches and those of a large matrix product measured here.
@@ -21,12 +50,63 @@ it. Beside them the operations per second that the step reaches and those of a l
   mixformer bench train recipes/dino_s8_boxes.toml
   mixformer bench train recipes/mixvit_stage1.toml --smoke --set batch=8 --precision bfloat16
 """
+_WIDTH = 140  # of tables in a file or a pipe
+_EVERY = "torch,torch:bfloat16,onnx,openvino:float32,openvino:bfloat16"
 
 
 def parser() -> ArgumentParser:
-    """Options of the verb."""
-    made = make_parser(_DESCRIPTION)
-    made.add_argument("what", type=Literal["train"], help="train: loader, step and both together, for one recipe")
+    """The verb itself; `add_verbs` adds those in it."""
+    return make_parser(_DESCRIPTION)
+
+
+def add_verbs(made: ArgumentParser) -> None:
+    """Add the verbs in this verb, once it belongs to the whole command line."""
+    verbs = made.add_subcommands(required=False, metavar="WHAT", title="what to measure (each has --help)")
+    for name, (make, _) in _VERBS.items():
+        verb = make()
+        verbs.add_subcommand(name, verb, help=str(verb.description).split("\n")[0])
+
+
+def run(options: Namespace) -> None:
+    """Measure and print; without a verb of its own, tracking."""
+    if options.subcommand is None:
+        _run_track(_track_parser().parse_args([]))
+        return
+    _VERBS[options.subcommand][1](options[options.subcommand])
+
+
+def _track_parser() -> ArgumentParser:
+    made = make_parser(_TRACK)
+    made.add_argument("--models", type=str, default=DEFAULT_MODEL, metavar="A,B", help="names, folders or files")
+    made.add_argument(
+        "--engines",
+        type=str,
+        default=_EVERY,
+        metavar="A,B:PRECISION",
+        help="auto, torch, graph, compile, openvino, onnx; each alone or with :float32, :bfloat16, :float16 "
+        "or :int8 (openvino). plain is always measured",
+    )
+    made.add_argument("--clip", type=str | None, default=None, metavar="VIDEO", help="default: the bundled clip")
+    made.add_argument(
+        "--box", nargs=4, type=float, metavar=("X", "Y", "W", "H"), help="target in the clip's first frame"
+    )
+    made.add_argument("--device", type=str, default="cpu", help="cpu, cuda or cuda:N")
+    made.add_argument("--threads", type=int | None, default=None, help="of every engine; default: every core")
+    made.add_argument("--frames", type=int, default=20, help="measured per engine and round")
+    made.add_argument("--rounds", type=int, default=7, help="rounds; more of them calm a busy machine's figures")
+    made.add_argument(
+        "--batch", type=int, nargs="+", default=[], metavar="N", help="also measure this many targets at once"
+    )
+    made.add_argument("--load", action="store_true", help="also measure beside a process that is busy on one core")
+    made.add_argument("--no-startup", action="store_true", help="leave out start-up times and memory")
+    made.add_argument("--goals", action="store_true", help="also print what this project set out to reach")
+    made.add_argument("--note", type=str, default="", help="kept in the JSON, such as what else ran meanwhile")
+    made.add_argument("--json", type=Path | None, default=None, metavar="FILE", help="also write everything here")
+    return made
+
+
+def _train_parser() -> ArgumentParser:
+    made = make_parser(_TRAIN)
     made.add_argument("recipe", type=Path, help="TOML file")
     made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
     made.add_argument(
@@ -46,10 +126,86 @@ def parser() -> ArgumentParser:
     return made
 
 
-def run(options: Namespace) -> None:
-    """Measure and print."""
+def _plan(options: Namespace) -> Plan:
+    """What to measure, from the options.
+
+    Raises:
+        ConfigError: for an unknown engine or precision, numbers below 1, or a clip without a box.
+    """
+    from mixformer.assets import DEMO_CLIP
+    from mixformer.bench.candidates import parse_candidates
+    from mixformer.bench.contest import Rules
+    from mixformer.bench.track import Plan
+    from mixformer.errors import ConfigError
+
+    if (options.clip is None) != (options.box is None):
+        raise ConfigError("--clip and --box belong together: the target's x, y, width and height in its first frame")
+    rules = Rules(
+        frames=options.frames,
+        rounds=options.rounds,
+        threads=options.threads,
+        device=options.device,
+        batches=tuple(options.batch),
+        load=options.load,
+        startup=not options.no_startup,
+    )
+    candidates = parse_candidates(options.models, options.engines)
+    return Plan(candidates, Path(options.clip or DEMO_CLIP), tuple(options.box or DEMO_BOX), rules, options.note)
+
+
+def _run_track(options: Namespace) -> None:
+    from mixformer.bench.track import measure_tracking
+    from mixformer.cli.bench_tables import goal_table, tables
+
+    console = Console(soft_wrap=True)
+    if not console.is_terminal:
+        console.width = _WIDTH
+    with _telling():
+        report = measure_tracking(_plan(options))
+    for table in tables(report):
+        console.print(table)
+    if options.goals:
+        console.print(goal_table(report))
+    if options.json:
+        report.to_file(options.json)
+
+
+class _Tell(logging.Handler):
+    """Shows the last message beside a spinner, or every message as a line where there is no terminal."""
+
+    def __init__(self, console: Console, status: Status) -> None:
+        super().__init__(logging.INFO)
+        self._console, self._status = console, status
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show it."""
+        if self._console.is_terminal:
+            self._status.update(record.getMessage())
+        else:
+            self._console.print(record.getMessage(), markup=False)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """What the measurement says goes to standard error."""
+    console, source = Console(stderr=True, highlight=False, soft_wrap=True), logging.getLogger("mixformer.bench")
+    level = source.level
+    with console.status("measuring") as status:
+        teller = _Tell(console, status)
+        source.addHandler(teller)
+        source.setLevel(logging.INFO)
+        source.propagate = False
+        try:
+            yield
+        finally:
+            source.removeHandler(teller)
+            source.setLevel(level)
+            source.propagate = True
+
+
+def _run_train(options: Namespace) -> None:
+    from mixformer.bench.train import measure_training
     from mixformer.engines.torch_engine import find_device
-    from mixformer.training.bench import measure_training
     from mixformer.training.recipe import Recipe
 
     recipe = Recipe.from_toml(options.recipe, options.set)
@@ -65,10 +221,13 @@ def run(options: Namespace) -> None:
             f"{speed.step:.1f}",
             f"{speed.together:.1f}",
             f"{speed.step / found[0].step:.2f} x",
-            f"{speed.achieved / 1e12:.2f}",
-            f"{speed.peak / 1e12:.2f}",
+            f"{speed.achieved / 1e12:.3g}",
+            f"{speed.peak / 1e12:.3g}",
             f"{speed.achieved / speed.peak:.0%}",
         )
     Console(soft_wrap=True).print(table)
     if options.json:
         options.json.write_text(json.dumps([asdict(speed) for speed in found], indent=2) + "\n")
+
+
+_VERBS = {"track": (_track_parser, _run_track), "train": (_train_parser, _run_train)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,16 +9,16 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mixformer.cli.parser import make_parser
+from mixformer.cli.bars import TaskBars
+from mixformer.cli.parser import add_machine, make_parser
 from mixformer.errors import ConfigError, MixFormerError
 from mixformer.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from mixformer.data.sequence import Sequence
     from mixformer.evaluation.executor import Executor
-    from mixformer.evaluation.jobs import Job, JobEvent, Outcome
+    from mixformer.evaluation.jobs import Job, Outcome
 
 _DESCRIPTION = """Run a tracker over a data set, write its raw results and print its numbers.
 
@@ -72,11 +71,7 @@ def parser() -> ArgumentParser:
 def _add_machine(made: ArgumentParser) -> None:
     where = made.add_argument_group("where it runs (the results do not depend on the number of workers)")
     where.add_argument("--workers", type=int, default=1, help="processes with a model each; 0: in this process")
-    where.add_argument("--threads", type=int, default=1, help="PyTorch's threads in each worker")
-    where.add_argument(
-        "--device", type=str, default="auto", help="auto, cpu, cuda (workers share all GPUs), cuda:N, mps"
-    )
-    where.add_argument("--precision", type=str, default="auto", help="auto, float32, bfloat16 or float16")
+    add_machine(where, threads=1)
     where.add_argument(
         "--executor",
         type=Literal["local", "ray"],
@@ -97,7 +92,7 @@ def run(options: Namespace) -> None:
     console = Console(quiet=options.quiet, highlight=False, soft_wrap=True)
     job = _job(options)
     convention = _convention(options.convention, job.dataset)
-    with _Bars(len(job.only or job.sequences), options.quiet) as bars:
+    with TaskBars(len(job.only or job.sequences), options.quiet) as bars:
         outcome = run_job(job, _executor(options), bars.listen)
     kept = f", {len(outcome.kept)} were complete" if outcome.kept else ""
     console.print(f"{len(outcome.done)} sequences tracked{kept}; wrote {escape(str(outcome.folder.resolve()))}")
@@ -112,7 +107,8 @@ def _job(options: Namespace) -> Job:
 
     dataset, split, sequences = open_for_test(options.dataset, options.root, options.split, options.as_written)
     rules = rules_for(options.model, options.preset, dataset)
-    plan = TrackerPlan(options.model, rules, options.device, options.precision, options.threads)
+    places = options.device, options.precision, options.threads, options.engine
+    plan = TrackerPlan(options.model, rules, *places)
     return Job(
         options.name or Path(options.model).name.removesuffix(".tar").removesuffix(".pth"),
         dataset,
@@ -148,7 +144,7 @@ def open_for_test(
 
     name = dataset or known_set(root)
     if not name:
-        return root.resolve().name, split, read_any(root, split)
+        return root.resolve().name, split, read_any(root, split, lazy=True)
     splits = SETS[name].splits if name in SETS else {}
     split = split or next((part for part in ("test", "val", *splits) if part in splits), "")
     return name, split, open_set(name, root, SetOptions(split, as_written=as_written))
@@ -178,13 +174,15 @@ def _executor(options: Namespace) -> Executor:
 
 def _measure(convention: str, job: Job, outcome: Outcome, console: Console) -> None:
     """Print the numbers of the sequences that have results, unless their truth is not public."""
+    from mixformer.evaluation.jobs import names_of
     from mixformer.report.compare import compare
     from mixformer.report.content import overall
     from mixformer.report.folders import ResultFolder
     from mixformer.report.tables import to_terminal
 
     complete = {*outcome.done, *outcome.kept}
-    sequences = [sequence for sequence in job.sequences if sequence.name in complete]
+    names = names_of(job.sequences)
+    sequences = [job.sequences[number] for number, name in enumerate(names) if name in complete]
     if not sequences:
         return
     if all(len(sequence.valid) < 2 for sequence in sequences):
@@ -193,8 +191,17 @@ def _measure(convention: str, job: Job, outcome: Outcome, console: Console) -> N
             f"  mixformer pack {job.dataset} {escape(str(outcome.folder))} {escape(job.tracker)}.zip"
         )
         return
-    found = compare(job.dataset, [ResultFolder(job.tracker, outcome.folder)], sequences, convention)
+    lacking = max(len(names), _published(job)) - len(sequences)
+    found = compare(job.dataset, [ResultFolder(job.tracker, outcome.folder)], sequences, convention, absent=lacking)
     to_terminal(overall(found), console)
+
+
+def _published(job: Job) -> int:
+    """How many sequences the published list of the split has; 0 for a set of one's own."""
+    from mixformer.data.sets import SETS
+
+    rows = SETS[job.dataset].rows.get(job.split) if job.dataset in SETS else None
+    return len(rows()) if rows else 0
 
 
 def _failures(outcome: Outcome) -> str:
@@ -204,40 +211,3 @@ def _failures(outcome: Outcome) -> str:
     where = outcome.folder / "failures"
     lines.append(f"tracebacks are in {where}; the same command tries these sequences again")
     return "\n".join([f"{len(outcome.failed)} sequences failed:", *lines])
-
-
-class _Bars:
-    """Overall progress, and a line for each sequence that is being tracked."""
-
-    def __init__(self, total: int, quiet: bool) -> None:
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True, quiet=quiet or not sys.stderr.isatty()),
-            transient=True,
-        )
-        self._all = self._bars.add_task("sequences", total=total)
-        self._open: dict[str, int] = {}
-
-    def __enter__(self) -> _Bars:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def listen(self, event: JobEvent) -> None:
-        """Show an event."""
-        from mixformer.evaluation.executor import Advanced, Began
-
-        if isinstance(event, Began):
-            frames = event.steps or None
-            self._open[event.name] = self._bars.add_task(escape(event.name), total=frames)
-        elif isinstance(event, Advanced):
-            self._bars.update(self._open[event.name], completed=event.steps)  # type: ignore[arg-type]
-        else:
-            if event.name in self._open:
-                self._bars.remove_task(self._open.pop(event.name))  # type: ignore[arg-type]
-            self._bars.advance(self._all)

@@ -6,17 +6,17 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.table import Table
 
+from mixformer.bench.machine import INSTRUCTIONS, cpu_flags, processor
 from mixformer.cli.parser import make_parser
+from mixformer.errors import MixFormerError
 
 _DESCRIPTION = """Print versions, processor and devices, for bug reports."""
-_PACKAGES = ("torch", "numpy", "av", "safetensors", "pillow", "rich", "jsonargparse")
-_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_int8", "neon", "asimd")
+_PACKAGES = ("openvino", "torch", "onnxruntime", "numpy", "av", "safetensors", "pillow", "rich", "jsonargparse")
 
 
 def parser() -> ArgumentParser:
@@ -34,24 +34,40 @@ def run(_: Namespace) -> None:
 
 def rows() -> list[tuple[str, str]]:
     """Name and value of every line."""
-    import torch
-
     from mixformer import __version__
+    from mixformer.engines.choose import choose
+    from mixformer.variants import DEFAULT_MODEL
     from mixformer.weights.registry import list_models
 
-    devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    mps = ["mps"] if torch.backends.mps.is_available() else []
+    try:
+        choice = choose(DEFAULT_MODEL)
+        engine = f"{choice.engine}, {choice.device}, {choice.precision}"
+    except MixFormerError as error:
+        engine = str(error)
     return [
         ("mixformer", __version__),
         ("python", f"{sys.version.split()[0]} ({platform.python_implementation()})"),
         ("system", platform.platform()),
-        ("processor", f"{_processor()}, {os.cpu_count()} cores"),
-        ("features", ", ".join(_features()) or "unknown"),
-        ("torch threads", str(torch.get_num_threads())),
-        ("devices", ", ".join(["cpu", *devices, *mps])),
+        ("processor", f"{processor()}, {os.cpu_count()} cores"),
+        ("features", ", ".join(name for name in INSTRUCTIONS if name in cpu_flags()) or "unknown"),
+        ("devices", ", ".join(["cpu", *_gpus()])),
+        ("engine", engine),
         *((name, _version(name)) for name in _PACKAGES),
         ("weights included", ", ".join(m.name for m in list_models() if m.available) or "none"),
     ]
+
+
+def _gpus() -> list[str]:
+    """Names of the GPUs that PyTorch can use; torch is not imported where there can be none."""
+    from mixformer.engines.choose import may_have_gpu
+    from mixformer.optional import installed
+
+    if not (may_have_gpu() and installed("torch")):
+        return []
+    import torch
+
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return names + (["mps"] if torch.backends.mps.is_available() else [])
 
 
 def _version(name: str) -> str:
@@ -59,18 +75,3 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _cpu_lines() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.is_file() else []
-
-
-def _processor() -> str:
-    names = [line.split(":", 1)[1].strip() for line in _cpu_lines() if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _features() -> list[str]:
-    flags = {word for line in _cpu_lines() if line.startswith(("flags", "Features")) for word in line.split()}
-    return [feature for feature in _FEATURES if feature in flags]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.logging import RichHandler
 
 from mixformer import __version__
-from mixformer.cli import bench, convert, data, evaluate, info, inspect, models, pack, prune, report, track, train, vot
 from mixformer.cli.parser import make_parser
 from mixformer.errors import CheckpointError, ConfigError, MixFormerError, OutputError, SourceError
+from mixformer.optional import explain_missing
 
 OK, FAILED, USAGE, SOURCE, OUTPUT, MODEL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
@@ -21,6 +25,7 @@ _DESCRIPTION = """Follow one object through a video, given its box in the first 
   mixformer demo                                        track the bundled clip
   mixformer track clip.mp4 --box 260 29 41 142          write clip_tracked.mp4
   mixformer track clip.mp4 --box 260 29 41 142 --json boxes.jsonl
+  mixformer track-all jobs.csv --out tracked            many videos, several at once
   mixformer models                                      what can be loaded
   mixformer evaluate --dataset lasot --root LaSOT       raw results and numbers on a data set
   mixformer inspect clip.mp4 --box 260 29 41 142 --frame 30 --out seen
@@ -29,35 +34,55 @@ _DESCRIPTION = """Follow one object through a video, given its box in the first 
 _EPILOG = """exit codes: 0 done, 1 another error, 2 wrong usage or box, 3 the source cannot be read,
 4 a result cannot be written, 5 the model cannot be used, 130 stopped with Ctrl-C (what was written is valid)."""
 
+
+@dataclass(frozen=True)
+class _Verb:
+    """Where a verb lives: its module here, imported when it is asked for, and names of functions there."""
+
+    module: str
+    parser: str = "parser"
+    run: str = "run"
+    inner: str = ""
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """A function of its module with arguments."""
+        return getattr(import_module(f"mixformer.cli.{self.module}"), name)(*arguments)
+
+
 _VERBS = {
-    "track": (track.track_parser, track.run),
-    "demo": (track.demo_parser, track.run),
-    "inspect": (inspect.parser, inspect.run),
-    "models": (models.parser, models.run),
-    "info": (info.parser, info.run),
-    "convert": (convert.parser, convert.run),
-    "prune": (prune.parser, prune.run),
-    "train": (train.parser, train.run),
-    "data": (data.parser, data.run),
-    "evaluate": (evaluate.parser, evaluate.run),
-    "pack": (pack.parser, pack.run),
-    "report": (report.parser, report.run),
-    "bench": (bench.parser, bench.run),
-    "vot": (vot.parser, vot.run),
+    "track": _Verb("track", "track_parser"),
+    "demo": _Verb("track", "demo_parser"),
+    "track-all": _Verb("track_all"),
+    "inspect": _Verb("inspect"),
+    "models": _Verb("models"),
+    "info": _Verb("info"),
+    "convert": _Verb("convert"),
+    "export": _Verb("export"),
+    "prune": _Verb("prune"),
+    "train": _Verb("train"),
+    "data": _Verb("data", inner="add_verbs"),
+    "evaluate": _Verb("evaluate"),
+    "pack": _Verb("pack"),
+    "report": _Verb("report"),
+    "bench": _Verb("bench", inner="add_verbs"),
+    "vot": _Verb("vot", inner="add_verbs"),
 }
-_INNER = {"data": data.add_verbs, "vot": vot.add_verbs}
 
 
-def build_parser() -> ArgumentParser:
-    """The whole command line."""
+def build_parser(only: str | None = None) -> ArgumentParser:
+    """The command line.
+
+    Args:
+        only: name of the single verb to put into it, since the modules of all of them take a while; None for all.
+    """
     parser = make_parser(_DESCRIPTION, prog="mixformer", epilog=_EPILOG, version=__version__)
     parser.add_argument("--debug", action="store_true", help="show where an error comes from, and more messages")
     verbs = parser.add_subcommands(required=True, metavar="VERB", title="verbs (each has --help)")
-    for name, (make, _) in _VERBS.items():
-        verb = make()
-        verbs.add_subcommand(name, verb, help=str(verb.description).split("\n")[0])
-        if name in _INNER:  # jsonargparse wants inner verbs added after the outer one
-            _INNER[name](verb)
+    for name, verb in _VERBS.items() if only is None else [(only, _VERBS[only])]:
+        made = verb.call(verb.parser)
+        verbs.add_subcommand(name, made, help=str(made.description).split("\n")[0])
+        if verb.inner:  # jsonargparse wants inner verbs added after the outer one
+            verb.call(verb.inner, made)
     return parser
 
 
@@ -70,11 +95,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see `mixformer --help`.
     """
-    settings = build_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    first = next((word for word in words if not word.startswith("-")), None)
+    settings = build_parser(first if first in _VERBS else None).parse_args(words)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     _set_up_logging(errors, settings.debug)
     try:
-        _VERBS[settings.subcommand][1](settings[settings.subcommand])
+        verb = _VERBS[settings.subcommand]
+        with explain_missing(f"mixformer {settings.subcommand}"):
+            verb.call(verb.run, settings[settings.subcommand])
     except KeyboardInterrupt:
         errors.print("stopped; what was written so far is valid")
         return INTERRUPTED

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mixformer.cli.parser import make_parser
+
+if TYPE_CHECKING:
+    from mixformer.training.recipe import Recipe
 
 _DESCRIPTION = """Train one stage from a recipe; the same command goes on where a stopped run was.
 
@@ -72,9 +76,7 @@ def run(options: Namespace) -> None:
     task = bar.add_task("", total=recipe.total_steps)
 
     def progress(step: int, means: dict[str, float]) -> None:
-        shown = "  ".join(f"{name} {means[name]:.3f}" for name in ("loss", "iou", "accuracy") if name in means)
-        rate = f"  {means['samples_per_second']:.1f} samples/s" if means else ""
-        bar.update(task, completed=step, description=shown + rate)
+        bar.update(task, completed=step, description=_describe(recipe, step, means))
 
     device = str(find_device(options.device))
     with bar:
@@ -83,3 +85,17 @@ def run(options: Namespace) -> None:
         )
     if talks:
         Console(soft_wrap=True).print(f"wrote {folder.resolve()}")
+
+
+def _describe(recipe: Recipe, step: int, means: dict[str, float]) -> str:
+    """What stands beside the bar: epoch, losses, speed of training and of its loader, seconds of a step, memory."""
+    words = [f"epoch {(step - 1) // recipe.epoch_steps + 1}/{recipe.epochs}"] if recipe.epochs else []
+    words += [f"{name} {means[name]:.3f}" for name in ("loss", "iou", "accuracy") if name in means]
+    if means:
+        loader = means.get("loader_samples_per_second", 0.0)
+        words += [
+            f"{means['samples_per_second']:.1f} samples/s (loader {loader:.1f})",
+            f"wait {means['waited']:.2f} + step {means['busy']:.2f} s",
+            f"{means['memory_mb'] / 1024:.1f} GB",
+        ]
+    return "  ".join(words)

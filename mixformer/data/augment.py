@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from mixformer.crop import CropWindow, to_crop
-from mixformer.data.plan import CropPlan, SamplePlan, shows_frame
+from mixformer.data.plan import LONGEST_BLUR, CropPlan, SamplePlan, shows_frame
 from mixformer.data.sampling import Random, Shot, View
 from mixformer.types import Box
 
@@ -142,7 +142,7 @@ def _plan(
         box = box._replace(x=1 - box.x - box.w)
     blur = None
     if searched and random.random() < augmentation.blur:
-        blur = int(random.integers(2, 6)), int(random.integers(2))
+        blur = int(random.integers(2, LONGEST_BLUR + 1)), int(random.integers(2))
     contrast = None
     if augmentation.contrast:
         strength = 1 + random.uniform(-1, 1) * augmentation.contrast

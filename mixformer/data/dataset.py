@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,17 +22,36 @@ from mixformer.errors import DataError
 
 @dataclass(frozen=True)
 class Batch:
-    """Stacked samples: templates uint8 (B, N, t, t, 3), search uint8 (B, s, s, 3), boxes (B, 4), present (B,)."""
+    """Stacked samples.
+
+    Attributes:
+        templates: uint8 (B, N, t, t, 3).
+        search: uint8 (B, s, s, 3).
+        boxes: (B, 4) xyxy as fractions of the search crop, not clipped.
+        present: (B,) 1 where the target is in the search crop, else 0.
+        seconds: how long the loader process worked on it.
+    """
 
     templates: Tensor
     search: Tensor
     boxes: Tensor
     present: Tensor
+    seconds: float = 0.0
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on another device."""
-        parts = (self.templates, self.search, self.boxes, self.present)
-        return Batch(*(part.to(device, non_blocking=True) for part in parts))
+        """The batch on another device; the copy goes on in the background if the memory is pinned."""
+        return self._with(*(part.to(device, non_blocking=True) for part in self._parts))
+
+    def pin_memory(self) -> Batch:
+        """The batch in memory that a GPU reads while the program goes on; `DataLoader` calls this."""
+        return self._with(*(part.pin_memory() for part in self._parts))
+
+    @property
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.templates, self.search, self.boxes, self.present
+
+    def _with(self, templates: Tensor, search: Tensor, boxes: Tensor, present: Tensor) -> Batch:
+        return Batch(templates, search, boxes, present, self.seconds)
 
 
 @dataclass(frozen=True)
@@ -44,6 +64,7 @@ class RawBatch:
         boxes: (B, 4), as in `Batch`.
         present: (B,).
         sizes: sides of the template and search crops in pixels.
+        seconds: how long the loader process worked on it.
     """
 
     templates: PackedCrops
@@ -51,13 +72,19 @@ class RawBatch:
     boxes: Tensor
     present: Tensor
     sizes: tuple[int, int]
+    seconds: float = 0.0
 
     def to(self, device: torch.device) -> Batch:
         """The finished batch on a device."""
         small, large = self.sizes
         templates = self.templates.to(device).render(small).unflatten(0, (len(self.boxes), -1))
-        parts = (part.to(device, non_blocking=True) for part in (self.boxes, self.present))
-        return Batch(templates, self.search.to(device).render(large), *parts)
+        boxes, present = (part.to(device, non_blocking=True) for part in (self.boxes, self.present))
+        return Batch(templates, self.search.to(device).render(large), boxes, present, self.seconds)
+
+    def pin_memory(self) -> RawBatch:
+        """The batch in memory that a GPU reads while the program goes on; `DataLoader` calls this."""
+        crops = self.templates.pin_memory(), self.search.pin_memory()
+        return RawBatch(*crops, self.boxes.pin_memory(), self.present.pin_memory(), self.sizes, self.seconds)
 
 
 _TRIES = 100  # shots rejected in a row before the data is taken to be at fault
@@ -90,27 +117,34 @@ class ShotDataset(Dataset[Sample]):
         )
 
 
-class _Plans(Dataset[SamplePlan]):
-    """The plans of a dataset's samples."""
+class _Batches(Dataset[Batch | RawBatch]):
+    """Batches by the numbers of their samples."""
 
-    def __init__(self, dataset: ShotDataset) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: ShotDataset, raw: bool) -> None:
+        self.dataset, self.raw = dataset, raw
 
-    def __getitem__(self, index: int) -> SamplePlan:
-        return self.dataset.plan(index)
+    def __getitem__(self, numbers: range) -> Batch | RawBatch:
+        begin = time.perf_counter()
+        if self.raw:
+            made: Batch | RawBatch = collate_raw(self.dataset.plan(number) for number in numbers)
+        else:
+            made = collate([self.dataset[number] for number in numbers])
+        return replace(made, seconds=time.perf_counter() - begin)
 
 
-class _Range(Sampler[int]):
-    """Given sample numbers in order, so that a resumed run goes on where it stopped."""
+class _Numbers(Sampler[range]):
+    """Sample numbers of batch after batch, so that a resumed run goes on where it stopped."""
 
-    def __init__(self, numbers: range) -> None:
-        self.numbers = numbers
+    def __init__(self, batch: int, start: int, stop: int, rank: int, ranks: int) -> None:
+        self.size, self.stop = batch * ranks, stop
+        self.start, self.rank, self.ranks = start, rank, ranks
 
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.numbers)
+    def __iter__(self) -> Iterator[range]:
+        for number in range(self.start, self.stop):
+            yield range(number * self.size + self.rank, (number + 1) * self.size, self.ranks)
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return self.stop - self.start
 
 
 def collate(samples: list[Sample]) -> Batch:
@@ -123,12 +157,9 @@ def collate(samples: list[Sample]) -> Batch:
     )
 
 
-def collate_raw(plans: list[SamplePlan]) -> RawBatch:
-    """Pack the pixels that a batch needs.
-
-    Raises:
-        DataError: if a plan asks for what devices do not make, see `pack`.
-    """
+def collate_raw(samples: Iterable[SamplePlan]) -> RawBatch:
+    """Pack the pixels that a batch needs; whole frames are let go one by one."""
+    plans = [plan.trimmed() for plan in samples]
     return RawBatch(
         pack([crop for plan in plans for crop in plan.crops[:-1]]),
         pack([plan.crops[-1] for plan in plans]),
@@ -148,6 +179,7 @@ def batches(
     rank: int = 0,
     ranks: int = 1,
     raw: bool = False,
+    pin: bool = False,
 ) -> DataLoader[Any]:
     """Batches `start` to `stop` (exclusive) of the endless stream: `Batch`, or `RawBatch` if `raw`.
 
@@ -161,13 +193,15 @@ def batches(
             batch i of a single process with a batch `ranks` times as large.
         ranks: number of processes that train together.
         raw: leave cropping to the device that the batch is sent to.
+        pin: put batches into pinned memory, for quick copies to a GPU.
     """
+    numbers: Any = _Numbers(batch, start, stop, rank, ranks)  # a batch is made at once, so that its time is known
     return DataLoader(
-        _Plans(dataset) if raw else dataset,
-        batch_size=batch,
-        sampler=_Range(range(start * batch * ranks + rank, stop * batch * ranks, ranks)),
+        _Batches(dataset, raw),
+        batch_size=None,
+        sampler=numbers,
         num_workers=workers,
-        collate_fn=collate_raw if raw else collate,
         prefetch_factor=4 if workers else None,
         persistent_workers=False,
+        pin_memory=pin,
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mixformer.data.sequence import Sequence
+from mixformer.data.sequence import LazySequences, Sequence
 from mixformer.errors import DataError
 from mixformer.types import FloatArray
 
@@ -107,6 +107,22 @@ def read_sequences(root: Path, use: str | None = None) -> list[Sequence]:
             f"no sequences{f' marked {use!r}' if use else ''} under {root}; each needs img/ and groundtruth.txt"
         )
     return found
+
+
+def lazy_sequences(root: Path) -> LazySequences:
+    """All sequence folders below `root`, in name order, each read when it is indexed."""
+    folders = sorted(path.parent for path in root.glob("*/groundtruth.txt"))
+    return LazySequences([folder.name for folder in folders], _Folders(tuple(folders)), root.name)
+
+
+@dataclass(frozen=True)
+class _Folders:
+    """Reads sequence number i; can be sent to other processes."""
+
+    folders: tuple[Path, ...]
+
+    def __call__(self, index: int) -> Sequence:
+        return read_sequence(self.folders[index])
 
 
 def _use_of(folder: Path) -> str | None:

@@ -1,7 +1,8 @@
-"""Crop, resize, mirror and light for a whole batch at once, on any device.
+"""Crop, resize, mirror, blur and light for a whole batch at once, on any device.
 
-The loader then ships only the part of each frame that its crop needs. The arithmetic is that of `mixformer.crop`, in
-whole numbers, so that a crop made here equals one made there bit for bit.
+The loader then ships only the part of each frame that its crop needs. The arithmetic of cropping is that of
+`mixformer.crop`, in whole numbers, so that a crop made here equals one made there bit for bit; means (grey, contrast,
+blur) are sums of floats, whose order may differ, and so a level now and then.
 """
 
 from __future__ import annotations
@@ -14,9 +15,7 @@ import torch
 from torch import Tensor
 
 from mixformer.crop import CropWindow
-from mixformer.data.plan import GREY, CropPlan
-from mixformer.errors import DataError
-from mixformer.types import Image
+from mixformer.data.plan import GREY, LONGEST_BLUR, CropPlan
 
 _ONE = 2048.0  # weights have 11 bits, as in `mixformer.crop`
 
@@ -28,17 +27,27 @@ class PackedCrops:
     Attributes:
         pixels: uint8 (P, 3), a black pixel and then the pixels of all frames, row by row.
         layout: int64 (B, 6): place of the frame's first pixel, its width and height, the window's left, top and side.
-        light: float32 (B, 4): mirror (0 or 1), grey (0 or 1), brightness factor, and 1 to round to the nearest level.
+        light: float32 (B, 9): mirror, grey, and round to the nearest level (0 or 1 each), brightness factor, change
+            contrast (0 or 1), its factor, and factors of the three channels.
+        blur: int64 (K, 3): number of a crop to blur, length in pixels, and axis.
     """
 
     pixels: Tensor
     layout: Tensor
     light: Tensor
+    blur: Tensor
 
     def to(self, device: torch.device | str) -> PackedCrops:
         """The same on another device."""
-        parts = (self.pixels, self.layout, self.light)
-        return PackedCrops(*(part.to(device, non_blocking=True) for part in parts))
+        return PackedCrops(*(part.to(device, non_blocking=True) for part in self._parts))
+
+    def pin_memory(self) -> PackedCrops:
+        """The same in memory that a GPU reads while the program goes on."""
+        return PackedCrops(*(part.pin_memory() for part in self._parts))
+
+    @property
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.pixels, self.layout, self.light, self.blur
 
     def render(self, size: int) -> Tensor:
         """All crops, uint8 (B, size, size, 3)."""
@@ -53,7 +62,7 @@ class PackedCrops:
             across = self._gather(starts, x0) * wx0[:, None, :, None]
             across += self._gather(starts, x1) * wx1[:, None, :, None]
             total = total + (((across >> 4) * wy[:, :, None, None]) >> 16)
-        return self._lit((total >> 2).clamp(0, 255))
+        return self._lit(self._blurred((total >> 2).clamp(0, 255)))
 
     def _gather(self, starts: Tensor, columns: Tensor) -> Tensor:
         """Pixels (B, size, size, 3) int32 of rows that begin at `starts`; what is negative is the black pixel."""
@@ -61,27 +70,44 @@ class PackedCrops:
         index = torch.where((starts[:, :, None] >= 0) & (columns[:, None, :] >= 0), index, 0)
         return self.pixels.index_select(0, index.flatten()).view(*index.shape, 3).int()
 
+    def _blurred(self, values: Tensor) -> Tensor:
+        """Crops (B, size, size, 3) int32, those to blur replaced by means over a short line of shifts."""
+        if not len(self.blur):
+            return values
+        which, length, axis = self.blur.unbind(1)
+        crops, steps = values.index_select(0, which), torch.arange(values.shape[1], device=values.device)
+        number = torch.arange(len(which), device=which.device)[:, None, None]
+        total = torch.zeros_like(crops, dtype=torch.float32)
+        for shift in range(LONGEST_BLUR):
+            down, right = ((steps + shift * (axis == a)[:, None]).clamp(max=len(steps) - 1) for a in (0, 1))
+            moved = crops[number, down[:, :, None], right[:, None]]
+            total += moved * (shift < length)[:, None, None, None]
+        return values.index_copy(0, which, (total / length[:, None, None, None]).int())
+
     def _lit(self, values: Tensor) -> Tensor:
-        _, grey, gain, nearest = self.light[:, :, None, None, None].unbind(1)
+        _, grey, nearest, gain, changed, strength = self.light[:, :6, None, None, None].unbind(1)
         values = values.float()
-        if bool((self.light[:, 1] > 0).any()):
-            weights = torch.tensor(GREY, device=values.device)
-            values = torch.where(grey > 0, (values * weights).sum(-1, keepdim=True), values)
-        values = values * gain
+        weights = torch.tensor(GREY, device=values.device)
+        values = torch.where(grey > 0, (values * weights).sum(-1, keepdim=True), values)
+        middle = values.mean((1, 2, 3), keepdim=True)
+        contrasted = (middle + (values - middle) * strength) * self.light[:, None, None, 6:]
+        values = torch.where(changed > 0, contrasted, values) * gain
         return torch.where(nearest > 0, values.round(), values).clamp(0, 255).byte()
 
 
 def pack(plans: SequenceOf[CropPlan]) -> PackedCrops:
-    """Crops of equal size for later; only the pixels they need are kept.
+    """Crops of equal size, from plans that are `trimmed`, for later."""
+    frames = [torch.from_numpy(plan.frame) for plan in plans]
+    light = torch.tensor([_light(plan) for plan in plans]).float()
+    blur = [(number, *plan.blur) for number, plan in enumerate(plans) if plan.blur is not None]
+    return _packed(frames, [plan.window for plan in plans], light, blur)
 
-    Raises:
-        DataError: if a plan asks for blur or contrast, which are made on the CPU only.
-    """
-    if any(plan.blur is not None or plan.contrast is not None for plan in plans):
-        raise DataError("crops on the device know neither blur nor contrast; set both to 0 or crop in the loader")
-    light = [(plan.flip, plan.grey, plan.gain, plan.nearest) for plan in plans]
-    parts = [_needed(plan.frame, plan.window) for plan in plans]
-    return _packed([part for part, _ in parts], [window for _, window in parts], torch.tensor(light).float())
+
+def _light(plan: CropPlan) -> tuple[float, ...]:
+    """A row of `PackedCrops.light`."""
+    strength, channels = plan.contrast or (1.0, np.ones(3))
+    changes = plan.flip, plan.grey, plan.nearest, plan.gain, plan.contrast is not None
+    return (*map(float, changes), strength, *map(float, channels))
 
 
 def crop_batch(
@@ -105,16 +131,21 @@ def crop_batch(
         uint8 (B, size, size, 3), equal to `mixformer.crop.crop` where neither flip nor brightness is asked for.
     """
     count = len(windows)
-    light = torch.zeros(count, 4)
-    light[:, 2:] = 1
+    light = torch.zeros(count, 9)
+    light[:, [2, 3, 5, 6, 7, 8]] = 1
     if flips is not None:
         light[:, 0] = flips
     if brightness is not None:
-        light[:, 2] = brightness
-    return _packed(frames, windows, light).to(frames[0].device).render(size)
+        light[:, 3] = brightness
+    return _packed(frames, windows, light, []).to(frames[0].device).render(size)
 
 
-def _packed(frames: SequenceOf[Tensor], windows: SequenceOf[CropWindow], light: Tensor) -> PackedCrops:
+def _packed(
+    frames: SequenceOf[Tensor],
+    windows: SequenceOf[CropWindow],
+    light: Tensor,
+    blur: SequenceOf[tuple[int, int, int]],
+) -> PackedCrops:
     black = torch.zeros(1, 3, dtype=torch.uint8, device=frames[0].device)
     pixels = torch.cat([black, *(frame.reshape(-1, 3) for frame in frames)])
     places = 1 + np.cumsum([0, *(frame.shape[0] * frame.shape[1] for frame in frames[:-1])])
@@ -122,17 +153,7 @@ def _packed(frames: SequenceOf[Tensor], windows: SequenceOf[CropWindow], light: 
         (int(place), frame.shape[1], frame.shape[0], window.left, window.top, window.side)
         for place, frame, window in zip(places, frames, windows, strict=True)
     ]
-    return PackedCrops(pixels, torch.tensor(rows), light)
-
-
-def _needed(frame: Image, window: CropWindow) -> tuple[Tensor, CropWindow]:
-    """The part of a frame under a window, with the pixel beyond it that tells whether it reaches the border."""
-    height, width = frame.shape[:2]
-    x1, y1 = min(max(window.left, 0), width), min(max(window.top, 0), height)
-    x2 = min(max(window.left + window.side + 1, x1), width)
-    y2 = min(max(window.top + window.side + 1, y1), height)
-    part = torch.from_numpy(frame[y1:y2, x1:x2].copy())
-    return part, CropWindow(window.left - x1, window.top - y1, window.side)
+    return PackedCrops(pixels, torch.tensor(rows), light, torch.tensor(blur, dtype=torch.int64).reshape(-1, 3))
 
 
 def _taps(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
@@ -12,18 +11,15 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer.data.sampling import Random, Shot, View
+from mixformer.data.sampling import UNREADABLE, Random, Shot, View
 from mixformer.data.sequence import ImageCache, Sequence
 from mixformer.errors import DataError
 from mixformer.types import Box
-
-log = logging.getLogger(__name__)
 
 Indices = NDArray[np.intp]
 
 _TRIES = 200  # tries with the frames of one sequence; the causal gap then has grown by 1000 frames
 _SEQUENCES = 1000  # sequences tried for one shot
-_UNREADABLE = 20  # of these, how many may fail to be read
 
 
 class Sampler(Protocol):
@@ -182,7 +178,7 @@ class OfficialShots:
         try:
             image = self.cache.read(sequence.frames[int(random.choice(hidden))])
         except DataError as error:
-            log.warning("%s: passing over a frame of %s: %s", self.name, sequence.name, error)
+            self.cache.pass_over(f"{self.name}, {sequence.name}", error)
             return None
         return View(image, _middle(*image.shape[:2]), sequence)
 
@@ -202,8 +198,8 @@ class OfficialShots:
                     return [View(self.cache.read(sequence.frames[i]), sequence.box(i), sequence) for i in numbers]
             except DataError as error:
                 unreadable += 1
-                log.warning("%s: passing over a sequence: %s", self.name, error)
-                if unreadable == _UNREADABLE:
+                self.cache.pass_over(self.name, error)
+                if unreadable == UNREADABLE:
                     raise DataError(
                         f"{self.name}: {unreadable} sequences could not be read for one sample; the last: {error}"
                     ) from error

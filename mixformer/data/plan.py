@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from mixformer.types import Box, FloatArray, Image
 
 GREY = (0.299, 0.587, 0.114)
 """Parts of red, green and blue in a grey level."""
+LONGEST_BLUR = 5
+"""Pixels that a blur is a mean over, at most."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,16 @@ class CropPlan:
             image = _blur(image, *self.blur)
         return self._light(image)
 
+    def trimmed(self) -> CropPlan:
+        """The same crop of a copy of the part of the frame that it needs, to be made later."""
+        height, width = self.frame.shape[:2]
+        left, top, side = self.window.left, self.window.top, self.window.side
+        x1, y1 = min(max(left, 0), width), min(max(top, 0), height)
+        # One pixel more than the window, which tells whether it reaches the border.
+        x2, y2 = min(max(left + side + 1, x1), width), min(max(top + side + 1, y1), height)
+        part = self.frame[y1:y2, x1:x2].copy()
+        return replace(self, frame=part, window=CropWindow(left - x1, top - y1, side))
+
     def _light(self, image: Image) -> Image:
         values = image.astype(np.float32)
         if self.grey:
@@ -93,6 +105,10 @@ class SamplePlan:
     def box(self) -> FloatArray:
         """The target in the search crop, see `Sample.box`."""
         return np.array(self.crops[-1].box.xyxy)
+
+    def trimmed(self) -> SamplePlan:
+        """The plan without the pixels that it does not need."""
+        return replace(self, crops=tuple(crop.trimmed() for crop in self.crops))
 
     def render(self) -> Sample:
         """The sample, made here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -13,6 +14,8 @@ from mixformer.errors import DataError
 from mixformer.types import Box, Image
 
 Random = np.random.Generator
+UNREADABLE = 20
+"""Draws for one sample that may meet a picture that cannot be read, before the data is taken to be at fault."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +78,27 @@ class SequenceShots:
         self._weights /= self._weights.sum()
 
     def draw(self, random: Random, templates: int) -> Shot:
-        """Uniform search frame; templates drawn from the visible frames within the gap."""
-        sequence = self._pick(random)
-        search = int(random.choice(sequence.visible))
-        near = sequence.visible[np.abs(sequence.visible - search) <= self.max_gap]
-        chosen = random.choice(near, templates)
-        return Shot(tuple(self._view(sequence, int(i)) for i in chosen), self._view(sequence, search))
+        """Uniform search frame; templates drawn from the visible frames within the gap.
+
+        Raises:
+            DataError: if draw after draw meets a picture that cannot be read.
+        """
+
+        def choose(sequence: Sequence) -> list[int]:
+            search = int(random.choice(sequence.visible))
+            near = sequence.visible[np.abs(sequence.visible - search) <= self.max_gap]
+            return [*random.choice(near, templates).tolist(), search]
+
+        *shown, search = self._views(random, choose)
+        return Shot(tuple(shown), search)
 
     def view(self, random: Random) -> View:
-        """Uniform visible frame of a random sequence."""
-        sequence = self._pick(random)
-        return self._view(sequence, int(random.choice(sequence.visible)))
+        """Uniform visible frame of a random sequence.
+
+        Raises:
+            DataError: if draw after draw meets a picture that cannot be read.
+        """
+        return self._views(random, lambda sequence: [int(random.choice(sequence.visible))])[0]
 
     def absent(self, random: Random, view: View) -> View | None:
         """None: only frames that show their target are kept here."""
@@ -94,8 +107,16 @@ class SequenceShots:
     def _pick(self, random: Random) -> Sequence:
         return self.sequences[int(random.choice(len(self.sequences), p=self._weights))]
 
-    def _view(self, sequence: Sequence, index: int) -> View:
-        return View(self.cache.read(sequence.frames[index]), sequence.box(index), sequence)
+    def _views(self, random: Random, choose: Callable[[Sequence], list[int]]) -> list[View]:
+        """The chosen frames of the first random sequence that can be read."""
+        for _ in range(UNREADABLE):
+            sequence = self._pick(random)
+            try:
+                return [View(self.cache.read(sequence.frames[i]), sequence.box(i), sequence) for i in choose(sequence)]
+            except DataError as error:
+                self.cache.pass_over(sequence.name, error)
+                last = error
+        raise DataError(f"{UNREADABLE} draws in a row could not be read; the last: {last}") from last
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
@@ -15,6 +16,8 @@ from mixformer.data.frames import FrameRef, read_image
 from mixformer.errors import DataError
 from mixformer.types import Box, FloatArray, Image
 
+log = logging.getLogger(__name__)
+
 __all__ = ["FrameRef", "ImageCache", "LazySequences", "Sequence", "read_image"]
 
 
@@ -26,6 +29,7 @@ class ImageCache:
         self.limit = limit_mb * 2**20
         self._size = 0
         self._images: OrderedDict[FrameRef, Image] = OrderedDict()
+        self._told: set[str] = set()
 
     def read(self, frame: FrameRef) -> Image:
         """`read_image` through the cache."""
@@ -39,6 +43,13 @@ class ImageCache:
             while self._size > self.limit:
                 self._size -= self._images.popitem(last=False)[1].nbytes
         return image
+
+    def pass_over(self, what: str, error: DataError) -> None:
+        """Warn that something cannot be read and is left out: once, however often it is drawn."""
+        message = f"{what}: {error}"
+        if message not in self._told:
+            self._told.add(message)
+            log.warning("passing over what cannot be read: %s", message)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from mixformer.config import ModelConfig
@@ -11,7 +12,8 @@ from mixformer.types import Image, Location
 class Engine(Protocol):
     """Anything that can remember templates and locate a target: eager PyTorch, an exported graph, a fake in a test.
 
-    Engines keep nothing between calls; the memory is a value that the caller holds.
+    Memories are values that the caller holds; what an engine keeps between calls are buffers, nothing that a result
+    depends on. One engine serves one thread at a time.
     """
 
     config: ModelConfig
@@ -32,6 +34,10 @@ class Engine(Protocol):
 
         Args:
             search: uint8 RGB (B, s, s, 3).
-            memory: what `remember` returned for the same batch.
+            memory: what `remember` or `join` returned for the same batch.
         """
+        ...
+
+    def join(self, memories: Sequence[Any]) -> Any:
+        """The memories of single targets (each of a batch of 1, with equally many templates) as one batch, in order."""
         ...

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mixformer.errors import ConfigError
-from mixformer.models import Memory, MixFormer
+from mixformer.models import Memory, MixFormer, join
+from mixformer.models.fold import fold
+from mixformer.models.half import halve
 from mixformer.types import Image, Location
 
-_HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+HALF: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class TorchEngine:
-    """Runs a `MixFormer` on one device.
+    """Runs a `MixFormer` on one device, with its constants folded.
 
-    Half precision goes through autocast, so that norms, softmax and the expectation over bins stay in float32.
+    In half precision norms, softmax, the residual stream and what becomes a box or a score stay in float32 (see
+    `halve`).
     """
 
     def __init__(
         self, model: MixFormer, device: str = "cpu", precision: str = "auto", threads: int | None = None
     ) -> None:
-        """Move the model to the device.
+        """Make a copy of the model for inference on the device.
 
         Args:
-            model: the network; it is moved and put in evaluation mode.
+            model: the network; it stays as it is.
             device: "cpu", "cuda", "cuda:N" or "mps".
             precision: of matrix products; "auto" = float32 on the CPU and bfloat16 on a GPU.
             threads: of PyTorch on the CPU while this engine works; None leaves them as they are. Other numbers of
@@ -38,39 +41,40 @@ class TorchEngine:
             ConfigError: if the device or the precision does not exist.
         """
         self.device = find_device(device)
-        if precision not in ("auto", "float32", *_HALF):
+        if precision not in ("auto", "float32", *HALF):
             raise ConfigError(f"unknown precision {precision!r}; there are: auto, float32, bfloat16, float16")
         if precision == "auto":
             precision = "bfloat16" if self.device.type == "cuda" else "float32"
         self.precision, self.threads = precision, threads
-        self.model = model.to(self.device).eval()
+        folded = fold(model)
+        self.model = (folded if precision == "float32" else halve(folded, HALF[precision])).to(self.device)
         self.config = model.config
 
     @torch.inference_mode()
     def remember(self, templates: Image) -> Memory:
         """See `Engine.remember`."""
-        with _using(self.threads), self._autocast():
+        with using_threads(self.threads):
             return self.model.remember(self._upload(templates))
 
     @torch.inference_mode()
     def locate(self, search: Image, memory: Memory) -> Location:
         """See `Engine.locate`."""
-        with _using(self.threads), self._autocast():
+        with using_threads(self.threads):
             found = self.model.locate(self._upload(search), memory)
         scores = None if found.scores is None else _download(found.scores)
         return Location(_download(found.boxes), scores)
 
+    @torch.inference_mode()
+    def join(self, memories: Sequence[Memory]) -> Memory:
+        """See `Engine.join`."""
+        return join(memories)
+
     def _upload(self, images: Image) -> Tensor:
         return self.model.normalise(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))
 
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.device.type, _HALF[self.precision])
-
 
 @contextmanager
-def _using(threads: int | None) -> Iterator[None]:
+def using_threads(threads: int | None) -> Iterator[None]:
     """PyTorch on this many threads for a while."""
     before = torch.get_num_threads()
     if threads is None or threads == before:

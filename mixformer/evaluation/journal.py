@@ -22,7 +22,7 @@ JOURNAL = "run.json"
 _FORMAT = 1
 _PARTS = ("settings", "expected", "sequences", "failures")
 _SAVE_EVERY = 5.0  # seconds: with ten thousand sequences the file is a megabyte
-_PACKAGES = ("torch", "numpy", "pillow", "av")
+_PACKAGES = ("torch", "openvino", "onnxruntime", "numpy", "pillow", "av")
 
 
 class Journal:
@@ -132,9 +132,17 @@ def environment(notes: Mapping[str, Any]) -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.platform(),
         "processors": os.cpu_count(),
-        "packages": {"mixformer": __version__, **{name: metadata.version(name) for name in _PACKAGES}},
+        "packages": {"mixformer": __version__, **{name: _version(name) for name in _PACKAGES}},
         **notes,
     }
+
+
+def _version(package: str) -> str | None:
+    """Version of a package, None if it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _require_same(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mixformer.config import TrackerConfig
 from mixformer.errors import ConfigError
-from mixformer.evaluation.runner import Follower
 from mixformer.presets import tracker_config
 from mixformer.weights.registry import WEIGHTS_FILE, find_weights
+
+if TYPE_CHECKING:
+    from mixformer.tracking import Tracker
 
 # Benchmark whose published settings are those of a data set, where the names differ.
 _BENCHMARKS = {"lasot_ext": "lasot", "vot2022": "vot2022stb"}
@@ -26,8 +28,9 @@ class TrackerPlan:
         config: inference rules.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps". With "auto" and "cuda", the workers share out the GPUs.
         precision: as in `Tracker`.
-        threads: of PyTorch in each worker. More than one changes the last digits of the results, so that runs are
+        threads: of the engine in each worker. More than one changes the last digits of the results, so that runs are
             alike only with equal threads.
+        engine: as in `mixformer.create_engine`.
     """
 
     model: str
@@ -35,8 +38,9 @@ class TrackerPlan:
     device: str = "auto"
     precision: str = "auto"
     threads: int = 1
+    engine: str = "auto"
 
-    def __call__(self, number: int) -> Follower:
+    def __call__(self, number: int) -> Tracker:
         """Make the tracker of worker `number`."""
         import torch
 
@@ -46,11 +50,17 @@ class TrackerPlan:
         device, count = self.device, torch.cuda.device_count()
         if device in ("auto", "cuda") and count:
             device = f"cuda:{number % count}"
-        engine = create_engine(self.model, device, self.precision, self.threads)
+        engine = create_engine(self.model, device, self.precision, self.threads, self.engine)
         return Tracker(engine, self.config, on_resize="rescale")
 
     def settings(self) -> dict[str, Any]:
-        """What decides the results: the model with a fingerprint of its weights, the rules and the precision."""
+        """What decides the results: the model with a fingerprint of its weights, the rules, and how it is calculated.
+
+        Engine and precision are those that "auto" stands for on this machine.
+        """
+        from mixformer.engines.choose import choose
+
+        choice = choose(self.model, self.device, self.precision, self.engine)
         path = find_weights(self.model)
         with (path / WEIGHTS_FILE if path.is_dir() else path).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -58,7 +68,8 @@ class TrackerPlan:
             "model": Path(self.model).name,
             "weights": digest[:16],
             "rules": self.config.to_dict(),
-            "precision": self.precision,
+            "engine": choice.engine,
+            "precision": choice.precision,
             "threads": self.threads,
         }
 
@@ -76,11 +87,11 @@ def rules_for(model: str, preset: str, dataset: str) -> TrackerConfig:
         CheckpointError: if the model is not there or cannot be used.
         ConfigError: if no such rules are published; the message lists what there is.
     """
-    from mixformer.weights.store import load_tracker_config, load_weights
+    from mixformer.weights.folder import load_tracker_config, variant_of
 
     if preset == "none":
         return load_tracker_config(model)
-    variant = load_weights(model).config.name
+    variant = variant_of(model)
     name = _BENCHMARKS.get(dataset, dataset) if preset == "paper" else preset
     try:
         return tracker_config(variant, name)

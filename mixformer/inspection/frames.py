@@ -105,7 +105,8 @@ def inspect_frame(
     if frame <= start:
         raise ConfigError(f"frame {frame} is not after frame {start}, where the box is given; take a later one")
     with open_video(source, start, frame + 1) as video:
-        tracker = Tracker(model, config, preset=preset, device=device, precision="float32", on_resize="rescale")
+        where: dict[str, Any] = {"device": device, "precision": "float32", "engine": "torch"}
+        tracker = Tracker(model, config, preset=preset, on_resize="rescale", **where)
         require_torch(tracker.engine)
         image = _track_to(tracker, video, box, frame, on_frame)
     if image is None:

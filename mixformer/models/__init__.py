@@ -2,9 +2,9 @@
 
 from mixformer.config import ModelConfig
 from mixformer.models.attention import KeyValue
-from mixformer.models.mixformer import Memory, MixFormer, Prediction, SymmetricMixFormer, Uncached
+from mixformer.models.mixformer import Memory, MixFormer, Prediction, SymmetricMixFormer, Uncached, join
 
-__all__ = ["KeyValue", "Memory", "MixFormer", "Prediction", "SymmetricMixFormer", "Uncached", "build_model"]
+__all__ = ["KeyValue", "Memory", "MixFormer", "Prediction", "SymmetricMixFormer", "Uncached", "build_model", "join"]
 
 
 def build_model(config: ModelConfig) -> MixFormer:

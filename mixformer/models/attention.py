@@ -27,6 +27,39 @@ class KeyValue(NamedTuple):
         return KeyValue(torch.cat([self.keys, other.keys], 2), torch.cat([self.values, other.values], 2))
 
 
+class Room:
+    """Keys and values of templates with room behind them, for an engine that runs one step again and again.
+
+    A search step's keys and values are written into the room, in place: nothing is concatenated or allocated, and the
+    addresses stay. Only for inference.
+    """
+
+    def __init__(self, kept: KeyValue) -> None:
+        """Make room behind a copy of these; how much is known at the first step."""
+        self._kept = KeyValue(kept.keys.clone(), kept.values.clone())
+        self._all: KeyValue | None = None
+
+    @property
+    def keys(self) -> Tensor:
+        """The templates' keys, to be overwritten in place."""
+        return self._kept.keys
+
+    @property
+    def values(self) -> Tensor:
+        """The templates' values, to be overwritten in place."""
+        return self._kept.values
+
+    def then(self, own: KeyValue) -> KeyValue:
+        """The templates' keys and values, followed by others."""
+        count = self._kept.keys.shape[2]
+        if self._all is None:
+            self._all = self._kept.then(own)
+            self._kept = KeyValue(*(part[:, :, :count] for part in self._all))
+        for part, new in zip(self._all, own, strict=True):
+            part[:, :, count:].copy_(new)
+        return self._all
+
+
 class Layout(NamedTuple):
     """How tokens lie in a sequence: square maps one after the other, then prediction tokens.
 
@@ -87,7 +120,7 @@ class MixedAttention(nn.Module):
         queries, memory = self.project(x, layout)
         return self._merge(queries, memory), memory
 
-    def locate(self, x: Tensor, layout: Layout, memory: KeyValue, last: int | None = None) -> Tensor:
+    def locate(self, x: Tensor, layout: Layout, memory: KeyValue | Room, last: int | None = None) -> Tensor:
         """Mix search tokens (B, S, C) with remembered templates.
 
         Args:
@@ -135,13 +168,13 @@ class SlimAttention(MixedAttention):
         """Keys and values by one matrix product."""
         batch, count, dim = x.shape
         weight, bias = self.qkv.weight[dim:], self.qkv.bias[dim:]
-        k, v = F.linear(x, weight, bias).view(batch, count, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        k, v = F.linear(x.to(weight.dtype), weight, bias).view(batch, count, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         return KeyValue(k, v)
 
     def project_queries(self, x: Tensor, layout: Layout, last: int | None = None) -> Tensor:
         """Queries of all tokens, or of the last ones only."""
         dim = x.shape[2]
-        rows = x if last is None else x[:, -last:]
+        rows = (x if last is None else x[:, -last:]).to(self.qkv.weight.dtype)
         return self._split(F.linear(rows, self.qkv.weight[:dim], self.qkv.bias[:dim]))
 
 
@@ -154,9 +187,9 @@ class ConvAttention(MixedAttention):
 
     def __init__(self, dim: int, heads: int, frozen_norm: bool) -> None:
         super().__init__(dim, heads, dim**-0.5)
-        self.query_conv = _DepthwiseConv(dim, 1, frozen_norm)
-        self.key_conv = _DepthwiseConv(dim, 2, frozen_norm)
-        self.value_conv = _DepthwiseConv(dim, 2, frozen_norm)
+        self.query_conv = DepthwiseConv(dim, 1, frozen_norm)
+        self.key_conv = DepthwiseConv(dim, 2, frozen_norm)
+        self.value_conv = DepthwiseConv(dim, 2, frozen_norm)
         self.query = nn.Linear(dim, dim)
         self.key = nn.Linear(dim, dim)
         self.value = nn.Linear(dim, dim)
@@ -172,7 +205,7 @@ class ConvAttention(MixedAttention):
         return KeyValue(self._split(keys), self._split(values))
 
 
-class _DepthwiseConv(nn.Module):
+class DepthwiseConv(nn.Module):
     """3x3 convolution of each channel of each map, then a batch norm."""
 
     def __init__(self, dim: int, stride: int, frozen_norm: bool) -> None:
@@ -184,5 +217,5 @@ class _DepthwiseConv(nn.Module):
         """(B, n * g * g + E, C) -> (B, n * g' * g' + E, C)."""
         body = x[:, : x.shape[1] - layout.extra]
         maps = self.norm(self.conv(maps_of(body, layout.grid).flatten(0, 1)))
-        tokens = tokens_of(maps).reshape(len(x), -1, x.shape[2])
+        tokens = tokens_of(maps).reshape(x.shape[0], -1, x.shape[2])
         return torch.cat([tokens, x[:, x.shape[1] - layout.extra :]], 1) if layout.extra else tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mixformer.models.attention import KeyValue, Layout, MixedAttention
+from mixformer.models.attention import KeyValue, Layout, MixedAttention, Room
 from mixformer.models.layers import Mlp
 
 
@@ -46,7 +46,7 @@ class Block(nn.Module):
         return self.attn.project_keys(self.norm1(x), layout)
 
     def locate(
-        self, x: Tensor, layout: Layout, memory: KeyValue, scale: Tensor | None = None, last: int | None = None
+        self, x: Tensor, layout: Layout, memory: KeyValue | Room, scale: Tensor | None = None, last: int | None = None
     ) -> Tensor:
         """Search tokens (B, S, C) -> (B, S, C), or (B, last, C) if only the last tokens are wanted."""
         mixed = self.attn.locate(self.norm1(x), layout, memory, last)

@@ -33,6 +33,7 @@ class MapNorm(nn.LayerNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
+        x = x if self.weight is None else x.to(self.weight.dtype)  # a convolution before it may be in half precision
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
@@ -64,7 +65,7 @@ class BatchNorm(nn.Module):
         learns = self.training and not self.frozen
         # Where a single map's gradient comes from tokens, PyTorch's CPU kernel takes its layout for another one and
         # returns wrong numbers (seen with 2.13). Without the two sides there is but one layout.
-        flat = x.flatten(2) if len(x) == 1 else x
+        flat = x.flatten(2) if x.shape[0] == 1 else x
         return F.batch_norm(
             flat, self.running_mean, self.running_var, self.weight, self.bias, learns, self.momentum, self.eps
         ).view_as(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from mixformer.boxes import xyxy_to_cxcywh
 from mixformer.config import ModelConfig
+from mixformer.errors import ConfigError
 from mixformer.models.attention import KeyValue
 from mixformer.models.build import build_backbone, build_box_head, build_score_head
 from mixformer.models.layers import maps_of
@@ -43,6 +45,31 @@ class Uncached(Memory):
     images: Tensor = field(kw_only=True)
 
 
+def join(memories: Sequence[Memory]) -> Memory:
+    """The memories of several batches as that of one batch, in order.
+
+    Args:
+        memories: at least one, all of one network and of equally many templates; features are left out.
+
+    Raises:
+        ConfigError: if their shapes differ.
+    """
+    first = memories[0]
+    try:
+        if isinstance(first, Uncached):
+            return Uncached([], images=torch.cat([each.images for each in memories]))  # type: ignore[attr-defined]
+        pairs = zip(*(each.blocks for each in memories), strict=True)
+        blocks = [KeyValue(*(torch.cat(part) for part in zip(*block, strict=True))) for block in pairs]
+        templates = None
+        if first.templates is not None:
+            templates = torch.cat([each.templates for each in memories])  # type: ignore[misc]
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"memories of different kinds make no batch; join those of as many templates: {error}"
+        ) from error
+    return Memory(blocks, templates)
+
+
 @dataclass(frozen=True)
 class Prediction:
     """Output of `locate` for a batch.
@@ -72,6 +99,9 @@ class MixFormer(nn.Module):
     Inputs are normalised float images; see `normalise`.
     """
 
+    mean: Tensor
+    std: Tensor | None
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
@@ -83,8 +113,10 @@ class MixFormer(nn.Module):
 
     def normalise(self, images: Tensor) -> Tensor:
         """uint8 (..., H, W, 3) RGB -> normalised (..., 3, H, W) in the model's dtype."""
-        scaled = images.movedim(-1, -3).to(self.mean.dtype) / 255  # type: ignore[arg-type]
-        return (scaled - self.mean) / self.std  # type: ignore[operator]
+        pixels = images.movedim(-1, -3).to(self.mean.dtype)
+        if self.std is None:  # a folded network, whose first layer takes pixels as they are
+            return pixels
+        return (pixels / 255 - self.mean) / self.std
 
     def remember(self, templates: Tensor, scales: Tensor | None = None, *, keep_features: bool = False) -> Memory:
         """Encode the static template and any number of online templates jointly.

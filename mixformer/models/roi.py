@@ -42,4 +42,5 @@ def _mean_hats(start: Tensor, end: Tensor, bins: int, count: int) -> Tensor:
         left, right = low.clamp(peak + side, peak + side + 1), high.clamp(peak + side, peak + side + 1)
         area = area + (right - left) * (1 - ((left + right) / 2 - peak).abs())
     length = step[:, None, None]
-    return torch.where(length > 0, area / torch.where(length > 0, length, 1), 0)
+    empty = ~(length > 0)  # filled, not chosen with `where`: that copies its number to a GPU, which no graph can record
+    return (area / length.masked_fill(empty, 1)).masked_fill(empty, 0)

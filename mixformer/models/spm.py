@@ -42,7 +42,7 @@ class ScorePrediction(nn.Module):
             (B,) logits.
         """
         grid = round(search.shape[1] ** 0.5)
-        x = self.norm(self.token.expand(len(search), -1, -1))
+        x = self.norm(self.token.expand(search.shape[0], -1, -1))
         pooled = tokens_of(precise_roi_pool(maps_of(search, grid)[:, 0], corners * grid, _POOL))
         for look, memory in zip(self.looks, (pooled, template), strict=True):
             x = look(x, memory)

@@ -66,7 +66,7 @@ class Stage(nn.Module):
         tokens = tokens_of(self.patch_embed(maps.flatten(0, 1)))
         if self.pos_template is not None:
             tokens = tokens + self.pos_template
-        return tokens.reshape(len(maps), -1, tokens.shape[2])
+        return tokens.reshape(maps.shape[0], -1, tokens.shape[2])
 
     def embed_search(self, maps: Tensor) -> Tensor:
         """(B, C', h, w) -> (B, s' * s' + E, C), prediction tokens last."""
@@ -75,7 +75,7 @@ class Stage(nn.Module):
             tokens = tokens + self.pos_search
         if not self.token_count:
             return tokens
-        extra = (self.tokens + self.pos_tokens).expand(len(tokens), -1, -1)
+        extra = (self.tokens + self.pos_tokens).expand(tokens.shape[0], -1, -1)
         return torch.cat([tokens, extra.to(tokens.dtype)], 1)
 
     def remember(

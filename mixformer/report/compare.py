@@ -102,7 +102,7 @@ class Comparison:
     def _counted(self) -> str:
         parts = [f"{len(self.sequences)} of {self.total + self.absent} sequences"]
         if self.absent:
-            parts.append(f"{self.absent} of the data set are not there")
+            parts.append(f"{self.absent} of the data set are missing")
         if self.policy == "zero":
             parts.append("one that a tracker lacks counts as tracked nowhere")
         elif len(self.sequences) < self.total:
@@ -209,8 +209,8 @@ def _read(folder: ResultFolder, sequences: list[Sequence], rules: _Rules) -> _Re
             score_file = folder.side_file(name, "score")
             scores = None if score_file is None else read_column(score_file, len(boxes))
             if oddity := _oddity(boxes, len(sequence)):
-                rules.evaluate([rules.tracked(sequence, boxes, scores)])  # fails where the convention has no rule
-                results.odd[name] = f"{path.name}: {oddity}"
+                _require_rule(rules, rules.tracked(sequence, boxes, scores), f"{path}, {oddity}")
+                results.odd[name] = f"{path}, {oddity}"
         except DataError as error:
             results.missing[name] = str(error)
             continue
@@ -231,13 +231,24 @@ def _read_times(folder: ResultFolder, name: str, results: _Results) -> None:
         results.odd.setdefault(name, str(error))
 
 
+def _require_rule(rules: _Rules, run: Tracked, oddity: str) -> None:
+    """Raise, with the place in the file, where the convention has no rule for an odd result."""
+    try:
+        rules.evaluate([run])
+    except DataError as error:
+        raise DataError(f"{oddity}: {error}") from error
+
+
 def _oddity(boxes: FloatArray, frames: int) -> str:
-    """What a complete result would not have; "" for nothing."""
-    if len(boxes) != frames:
-        return f"{len(boxes)} lines for {frames} frames"
-    if not np.isfinite(boxes).all():
-        return f"line {1 + int(np.flatnonzero(~np.isfinite(boxes).all(1))[0])} is no box"
-    return "a box has a negative side" if (boxes[:, 2:] < 0).any() else ""
+    """The line and what a complete result would not have there; "" for nothing."""
+    if len(boxes) < frames:
+        return f"line {len(boxes) + 1} is missing, {len(boxes)} lines for {frames} frames"
+    if len(boxes) > frames:
+        return f"line {frames + 1} is too much, {len(boxes)} lines for {frames} frames"
+    for wrong, what in ((~np.isfinite(boxes).all(1), "no box"), ((boxes[:, 2:] < 0).any(1), "a box of negative size")):
+        if wrong.any():
+            return f"line {1 + int(np.flatnonzero(wrong)[0])} is {what}"
+    return ""
 
 
 def _measure(

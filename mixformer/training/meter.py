@@ -21,7 +21,15 @@ class Meter:
     """Means over the last steps, written as one JSON line per report."""
 
     def __init__(
-        self, folder: Path, every: int, batch: int, *, enabled: bool = True, tensorboard: bool = False
+        self,
+        folder: Path,
+        every: int,
+        batch: int,
+        *,
+        workers: int = 1,
+        device: torch.device | None = None,
+        enabled: bool = True,
+        tensorboard: bool = False,
     ) -> None:
         """Begin a log.
 
@@ -29,6 +37,8 @@ class Meter:
             folder: gets `log.jsonl`.
             every: steps between reports.
             batch: samples of a step.
+            workers: loader processes of each training process.
+            device: whose memory is reported; this process's by default.
             enabled: False keeps silent; one process of several talks.
             tensorboard: also write TensorBoard's files.
 
@@ -37,10 +47,11 @@ class Meter:
         """
         self._board = _open_board(folder) if tensorboard and enabled else None
         self.path, self.every, self.batch, self.enabled = folder / "log.jsonl", every, batch, enabled
+        self.workers, self.device = workers, device or torch.device("cpu")
         self.latest: dict[str, float] = {}
-        self._sums: dict[str, float] = {}
-        self._count = 0
-        self._waited = 0.0
+        self._sums: dict[str, Tensor] = {}
+        self._count, self._lr = 0, 0.0
+        self._waited = self._loading = 0.0
         self._start = time.perf_counter()
 
     @contextmanager
@@ -50,26 +61,37 @@ class Meter:
         yield
         self._waited += time.perf_counter() - begin
 
+    def loaded(self, seconds: float) -> None:
+        """Count the time that a loader process took for a batch."""
+        self._loading += seconds
+
     def add(self, step: int, parts: dict[str, Tensor], lr: float) -> None:
         """Count one step; every so many steps, write the means.
 
         `waited` is seconds per step spent waiting for data, `busy` the rest; a loader that cannot keep up shows here.
+        `loader_samples_per_second` is what the loader processes would give if nobody kept them waiting.
         """
-        for name, value in parts.items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+        for name, value in parts.items():  # no `float` here: it would wait for the device
+            self._sums[name] = self._sums.get(name, torch.zeros((), device=value.device)) + value.detach().float()
         self._count += 1
+        self._lr = lr
         if step % self.every == 0:
-            seconds = time.perf_counter() - self._start
-            self.latest = {name: total / self._count for name, total in self._sums.items()}
-            self.latest |= {
-                "lr": lr,
-                "samples_per_second": self._count * self.batch / seconds,
-                "waited": self._waited / self._count,
-                "busy": (seconds - self._waited) / self._count,
-                "memory_mb": peak_memory(),
-            }
+            self.latest = self.means()
             self.note(step, self.latest)
-            self._sums, self._count, self._waited, self._start = {}, 0, 0.0, time.perf_counter()
+            self._sums, self._count, self._waited, self._loading = {}, 0, 0.0, 0.0
+            self._start = time.perf_counter()
+
+    def means(self) -> dict[str, float]:
+        """What a report made now would say; empty if no step was made since the last one."""
+        if not self._count:
+            return {}
+        seconds = time.perf_counter() - self._start
+        found = {name: float(total) / self._count for name, total in self._sums.items()}
+        found |= {"lr": self._lr, "samples_per_second": self._count * self.batch / seconds}
+        if self._loading:
+            found["loader_samples_per_second"] = self.workers * self._count * self.batch / self._loading
+        found |= {"waited": self._waited / self._count, "busy": (seconds - self._waited) / self._count}
+        return found | {"memory_mb": peak_memory(self.device)}
 
     def note(self, step: int, values: dict[str, float]) -> None:
         """Write a line."""
@@ -93,9 +115,9 @@ def _open_board(folder: Path) -> Any:
     return make(str(folder / "tensorboard"))
 
 
-def peak_memory() -> float:
-    """Most memory used so far in MB: of the GPU if there is one, else of this process."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
+def peak_memory(device: torch.device) -> float:
+    """Most memory used so far in MB: of the GPU, or of this process if the device is none."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -8,6 +8,7 @@ import os
 import platform
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from mixformer import __version__
@@ -182,6 +183,8 @@ def _describe(recipe: Recipe, out: Path) -> None:
     environment = {
         "mixformer": __version__,
         "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "numpy": np.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
         "devices": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],

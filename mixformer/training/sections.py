@@ -62,6 +62,9 @@ class DataSection(BaseConfig):
         max_gap: largest distance in frames between template and search.
         cache_mb: memory for decoded pictures in each loader process.
         workers: loader processes of each training process.
+        crops: where crops, resizing, blur and light are made: "loader" = one by one in the loader processes; "device" =
+            for a whole batch at once where the network is; "auto" = on the device if that is a GPU. The samples are the
+            same but for the rounding of light.
     """
 
     sets: tuple[SetSection, ...] = ()
@@ -75,8 +78,11 @@ class DataSection(BaseConfig):
     max_gap: int = 100
     cache_mb: int = 2000
     workers: int = 1
+    crops: Literal["auto", "loader", "device"] = "auto"
 
     def __post_init__(self) -> None:
+        places = ("auto", "loader", "device")
+        self._require(self.crops in places, f"data.crops must be one of {', '.join(places)}, not {self.crops!r}")
         self._require(0 <= self.negatives <= 1, "negatives must be in [0, 1]")
         self._require(self.workers >= 0, "workers must be 0 or more")
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from mixformer.data.dataset import Batch, ShotDataset, batches
+from mixformer.data.dataset import Batch, RawBatch, ShotDataset, batches
 from mixformer.errors import ConfigError, MixFormerError
 from mixformer.models import MixFormer
 from mixformer.training.checkpoint import load_training, save_training
@@ -119,8 +119,15 @@ class Trainer:
             TrainingDivergedError: if the loss is no finite number.
         """
         recipe = self.recipe
-        talks, board = self.processes.first, recipe.tensorboard
-        meter = Meter(self.folder, report_every, recipe.batch, enabled=talks, tensorboard=board)
+        meter = Meter(
+            self.folder,
+            report_every,
+            recipe.batch,
+            workers=max(1, recipe.data.workers),
+            device=self.processes.device,
+            enabled=self.processes.first,
+            tensorboard=recipe.tensorboard,
+        )
         stream = self._batches()
         while self.step < recipe.total_steps:
             self.stage.train()
@@ -130,7 +137,7 @@ class Trainer:
             if validate is not None and recipe.validate_every and self.step % recipe.validate_every == 0:
                 self._validate(validate, meter)
             if progress is not None:
-                progress(self.step, meter.latest)
+                progress(self.step, meter.latest or meter.means())
             if self.step % recipe.save_every == 0:
                 self.save()
         self.save()
@@ -167,20 +174,18 @@ class Trainer:
                     save_model(model, self.folder / "best")
         self.processes.wait()
 
+    def loader(self, start: int, stop: int) -> Iterator[Batch | RawBatch]:
+        """This process's micro-batches `start` to `stop` (exclusive) of the run, not yet on its device."""
+        processes, data, gpu = self.processes, self.recipe.data, self.processes.device.type == "cuda"
+        raw = data.crops == "device" or (data.crops == "auto" and gpu)
+        place = {"rank": processes.rank, "ranks": processes.count}
+        return iter(batches(self.dataset, self.micro_batch, start, stop, data.workers, **place, raw=raw, pin=gpu))
+
     def _batches(self) -> Iterator[Batch]:
-        """This process's micro-batches from the current step to the last."""
-        recipe, processes = self.recipe, self.processes
-        start, stop = (step * recipe.accumulate for step in (self.step, recipe.total_steps))
-        for batch in batches(
-            self.dataset,
-            self.micro_batch,
-            start,
-            stop,
-            recipe.data.workers,
-            rank=processes.rank,
-            ranks=processes.count,
-        ):
-            yield batch.to(processes.device)
+        """This process's micro-batches from the current step to the last, on its device."""
+        start, stop = (step * self.recipe.accumulate for step in (self.step, self.recipe.total_steps))
+        for batch in self.loader(start, stop):
+            yield batch.to(self.processes.device)
 
     def _step(self, stream: Iterator[Batch], meter: Meter) -> Parts:
         """One optimiser step over all micro-batches; means of the parts over them and over the processes."""
@@ -192,6 +197,7 @@ class Trainer:
         for index in range(recipe.accumulate):
             with meter.waiting():
                 batch = next(stream)
+            meter.loaded(batch.seconds)
             last = index == recipe.accumulate - 1
             for name, value in self._backward(batch, index, last).items():
                 sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.float() / recipe.accumulate

@@ -60,11 +60,12 @@ class VideoSource:
         name: the source as given.
         fps: frames per second, or None if unknown.
         frame_count: number of frames, or None if unknown (containers may be wrong by a few).
+        live: frames come at their own pace, from a camera or the network.
         skipped: numbers of frames that could not be read so far.
     """
 
-    def __init__(self, name: str, decoder: _Decoder, start: int, stop: int | None) -> None:
-        self.name, self._decoder = name, decoder
+    def __init__(self, name: str, decoder: _Decoder, start: int, stop: int | None, live: bool = False) -> None:
+        self.name, self._decoder, self.live = name, decoder, live
         self._start, self._stop = start, stop
         self.fps = decoder.fps
         self.frame_count = decoder.count
@@ -157,9 +158,9 @@ def open_video(source: str | int | Path, start: int = 0, stop: int | None = None
     if start < 0 or (stop is not None and stop <= start):
         raise SourceError(f"no frames to read from {start} to {stop}: start at 0 or later, and stop after the start")
     if text.isdigit() or text.startswith("/dev/video"):
-        return VideoSource(text, _open_camera(text), start, stop)
+        return VideoSource(text, _open_camera(text), start, stop, live=True)
     if "://" in text:
-        return VideoSource(text, _Stream(text, _stream_options(text)), start, stop)
+        return VideoSource(text, _Stream(text, _stream_options(text)), start, stop, live=True)
     path = Path(text)
     if path.is_dir():
         return VideoSource(text, _Pictures(_pictures_in(path)), start, stop)

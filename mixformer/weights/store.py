@@ -16,9 +16,9 @@ from torch import Tensor
 from mixformer.config import ModelConfig, TrackerConfig
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import MixFormer, build_model
-from mixformer.presets import tracker_config
 from mixformer.weights.files import write_together
 from mixformer.weights.fit import model_shapes, require_fit
+from mixformer.weights.folder import FORMAT, load_tracker_config, read_folder
 from mixformer.weights.infer import infer_config
 from mixformer.weights.official import as_official, from_official
 from mixformer.weights.quantise import compress, expand
@@ -35,8 +35,6 @@ __all__ = [
     "save_model",
     "save_weights",
 ]
-
-_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def save_weights(weights: Weights, folder: str | Path, *, precision: str = "floa
     """`save_model` for a state dict that no network was built for; same errors."""
     folder = Path(folder)
     tensors = compress(weights.state, precision)
-    description: dict[str, Any] = {"format": _FORMAT, "precision": precision, "model": weights.config.to_dict()}
+    description: dict[str, Any] = {"format": FORMAT, "precision": precision, "model": weights.config.to_dict()}
     if weights.tracker is not None:
         description["tracker"] = weights.tracker.to_dict()
     text = json.dumps(description, indent=2) + "\n"
@@ -138,26 +136,8 @@ def load_weights(name_or_path: str | Path, *, known: Mapping[str, Any] | None = 
         raise CheckpointError(f"cannot use {path}: {error}") from error
 
 
-def load_tracker_config(name_or_path: str | Path, variant: str | None = None) -> TrackerConfig:
-    """Tracker settings stored beside the weights, else the default ones of the variant.
-
-    Args:
-        name_or_path: as in `load_model`.
-        variant: name of the model there, if it is loaded already; spares reading an official file again.
-
-    Raises:
-        CheckpointError: if nothing fitting is found, or an official file cannot be used.
-        ConfigError: if the stored settings are invalid.
-    """
-    path = find_weights(name_or_path)
-    if path.is_file() and path.suffix != ".safetensors":
-        return tracker_config(variant or load_weights(path).config.name)
-    config, tracker = _read_config(path if path.is_dir() else path.parent)
-    return tracker or tracker_config(config.name)
-
-
 def _load_ours(path: Path) -> Weights:
-    config, tracker = _read_config(path.parent)
+    folder = read_folder(path.parent)
     try:
         stored = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -165,29 +145,8 @@ def _load_ours(path: Path) -> Weights:
             f"cannot read {path}: missing or damaged; convert or download it again ({error})"
         ) from error
     state = expand(stored, str(path))
-    require_fit(state, model_shapes(config), str(path))
-    return Weights(config, state, tracker)
-
-
-def _read_config(folder: Path) -> tuple[ModelConfig, TrackerConfig | None]:
-    path = folder / CONFIG_FILE
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise CheckpointError(f"there is no {CONFIG_FILE} in {folder}; weights need it beside them") from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is not readable JSON: {error}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
-        raise CheckpointError(f"{path} does not describe a model: it needs an object under 'model'")
-    if content.get("format") != _FORMAT:
-        raise CheckpointError(
-            f"{path} has format {content.get('format')!r}, this version reads {_FORMAT}; update mixformer"
-        )
-    try:
-        tracker = content.get("tracker")
-        return ModelConfig.from_dict(content["model"]), None if tracker is None else TrackerConfig.from_dict(tracker)
-    except TypeError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    require_fit(state, model_shapes(folder.config), str(path))
+    return Weights(folder.config, state, folder.tracker)
 
 
 def _floats(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,9 +15,22 @@ from mixformer.crop import CropWindow, crop, resize, to_crop, to_frame
 from mixformer.errors import BoxError
 from mixformer.types import Box
 
+try:
+    import cv2
+except ImportError:
+    cv2 = None
+
 REFERENCES = Path(__file__).parent / "references"
 CASES = json.loads((REFERENCES / "sample_target.json").read_text())["cases"]
 IMAGES = np.load(REFERENCES / "images.npz")
+
+
+@pytest.fixture(autouse=True)
+def without_opencv(monkeypatch):
+    """Another test may have loaded it, and then it would do the work."""
+    monkeypatch.setitem(sys.modules, "cv2", None)
+
+
 # Above the frame the official code slices with negative numbers and gets a wrapped picture; ours is black.
 WRAPPED = {"all_but_one_row_outside", "completely_outside_top"}
 
@@ -115,3 +130,28 @@ def test_resizing_does_not_share_memory():
     image = np.zeros((8, 8, 3), np.uint8)
     resize(image, 8, 8)[:] = 1
     assert not image.any()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_numpy_resize_is_that_of_opencv(seed, monkeypatch):
+    if cv2 is None:
+        pytest.skip("compares with OpenCV, which is not installed")
+    random = np.random.default_rng(seed)
+    height, width, rows, columns = random.integers(1, 200, 4) if seed < 30 else random.integers(1, 8, 4)
+    image = random.integers(0, 256, (height, 2 * width, 3), dtype=np.uint8)[::-1, ::2, ::-1]  # any memory layout
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    expected = cv2.resize(np.ascontiguousarray(image), (int(columns), int(rows)))
+    np.testing.assert_array_equal(resize(image, int(rows), int(columns)), expected)
+    monkeypatch.setitem(sys.modules, "cv2", cv2)
+    np.testing.assert_array_equal(resize(image, int(rows), int(columns)), expected)
+
+
+def test_another_opencv_is_not_used(monkeypatch):
+    image = IMAGES["chelsea"]
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    expected = resize(image, 40, 50)
+    broken, loading = ModuleType("cv2"), ModuleType("cv2")
+    broken.resize = lambda image, size: np.zeros((*size[::-1], 3), np.uint8)
+    for other in (broken, loading):
+        monkeypatch.setitem(sys.modules, "cv2", other)
+        np.testing.assert_array_equal(resize(image, 40, 50), expected)

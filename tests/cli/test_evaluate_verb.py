@@ -84,6 +84,17 @@ def test_a_failed_sequence_is_reported_and_the_exit_code_is_1(evaluate, squares,
     assert "Traceback" in (failures / "clip_1.txt").read_text()
 
 
+def test_a_half_downloaded_sequence_stops_none_of_the_others(evaluate, squares):
+    (squares / "clip_1" / "img" / "00000003.png").unlink()
+    code, printed = evaluate()
+    assert code == 1
+    assert "2 sequences tracked" in printed
+    assert "AUC" in printed
+    assert "1 sequences failed" in printed
+    assert "2 of 3 sequences; 1 of the data set are missing" in printed
+    assert "4 pictures in img/ but 5 boxes in groundtruth.txt" in printed
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

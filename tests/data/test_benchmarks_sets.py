@@ -20,6 +20,7 @@ from benchmark_makers import (
 )
 from miniatures import zip_folder
 
+from mixformer.data.frames import read_bytes
 from mixformer.data.sets import SETS, SetOptions, absent, open_set, read_any, recognise
 from mixformer.data.sets.pack import pack
 
@@ -169,6 +170,24 @@ def test_only_the_first_box_is_given(tmp_path):
     assert [frame.name for frame in found[0].frames] == [f"{number}.jpg" for number in range(11)]
     assert found[0].boxes[0].tolist() == [11, 21, 30, 40]
     assert np.isnan(found[0].boxes[1:]).all()
+
+
+def test_test_videos_of_trackingnet_are_packed_beside_the_training_parts(tmp_path):
+    root = trackingnet(tmp_path / "root")
+    packed = pack(root, tmp_path / "test_alone")
+    assert [path.name for path in packed.databases] == ["TEST_lmdb"]
+    assert recognise(tmp_path / "test_alone") == "trackingnet"
+    frames(root / "TRAIN_3" / "frames" / "a_0", 0, 1, "{}.jpg")
+    text(root / "TRAIN_3" / "anno" / "a_0.txt", rows(2))
+    pack(root, tmp_path / "both")
+    assert (tmp_path / "both" / "seq_list.json").read_text() == '[[3, "a_0"]]'
+    assert list(open_set("trackingnet", tmp_path / "both").names) == ["a_0"]
+    plain = open_set("trackingnet", root, SetOptions("test"))
+    for place in ("test_alone", "both"):
+        found = open_set("trackingnet", tmp_path / place, SetOptions("test"))
+        assert found.names == plain.names
+        assert [frame.name for frame in plain[0].frames] == [frame.key.split("/")[-1] for frame in found[0].frames]
+        assert read_bytes(found[0].frames[10]) == plain[0].frames[10].read_bytes()
 
 
 def test_got10k_val_knows_covered_targets(tmp_path):

@@ -7,9 +7,9 @@ import torch
 from mixformer.crop import CropWindow, crop, resize
 from mixformer.data.augment import Augmentation, CropSettings, Jitter
 from mixformer.data.dataset import ShotDataset, batches
-from mixformer.data.gpu import crop_batch
+from mixformer.data.gpu import crop_batch, pack
+from mixformer.data.plan import LONGEST_BLUR, CropPlan
 from mixformer.data.sampling import Mixture, Shot, View
-from mixformer.errors import DataError
 from mixformer.types import Box
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -78,12 +78,20 @@ class Shots:
         return View(frame, Box(*random.uniform(-10, 120, 2), *random.uniform(8, 50, 2)))
 
 
+AUGMENTATIONS = {
+    "official": Augmentation.official(),
+    "grey": Augmentation(Jitter(2.0, 0.25), grey=0.5),
+    "blur": Augmentation(Jitter(2.0, 0.25), blur=0.7),
+    "contrast": Augmentation(Jitter(2.0, 0.25), contrast=0.5, grey=0.3, blur=0.3),
+}
+
+
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("official", [True, False])
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 @pytest.mark.parametrize("workers", [0, 1])
-def test_raw_batches_become_the_same_batches(official, workers, device):
-    augmentation = Augmentation.official() if official else Augmentation(Jitter(2.0, 0.25), grey=0.5)
-    dataset = ShotDataset(Mixture([Shots()], [1]), CropSettings(96, 48, 4.5, templates=3), augmentation, seed=1)
+def test_raw_batches_become_the_same_batches(name, workers, device):
+    crops = CropSettings(96, 48, 4.5, templates=3)
+    dataset = ShotDataset(Mixture([Shots()], [1]), crops, AUGMENTATIONS[name], seed=1)
     made = list(batches(dataset, 6, 0, 4, workers))
     raw = [batch.to(torch.device(device)) for batch in batches(dataset, 6, 0, 4, workers, raw=True)]
     assert len(made) == len(raw) == 4
@@ -91,13 +99,40 @@ def test_raw_batches_become_the_same_batches(official, workers, device):
         assert theirs.templates.shape == (6, 3, 48, 48, 3)
         assert torch.equal(ours.boxes, theirs.boxes.cpu())
         assert torch.equal(ours.present, theirs.present.cpu())
-        # grey is a sum of floats, whose order may differ
+        assert theirs.seconds > 0
+        # grey and contrast are sums of floats, whose order may differ
         assert (ours.search.int() - theirs.search.cpu().int()).abs().max() <= 1
         assert (ours.templates.int() - theirs.templates.cpu().int()).abs().max() <= 1
         assert (ours.search != theirs.search.cpu()).float().mean() < 0.01
 
 
-def test_raw_batches_refuse_what_devices_do_not_make():
-    dataset = ShotDataset(Mixture([Shots()], [1]), CropSettings(96, 48, 4.5), Augmentation(contrast=0.2), seed=1)
-    with pytest.raises(DataError, match="contrast"):
-        next(iter(batches(dataset, 2, 0, 1, 0, raw=True)))
+def test_blur_on_a_device_is_that_of_the_loader_bit_for_bit():
+    random = np.random.default_rng(4)
+    frame = pictures(1, random)[0]
+    window, box = CropWindow(-5, 3, 60), Box(0, 0, 1, 1)
+    for length in range(2, LONGEST_BLUR + 1):
+        plans = [
+            CropPlan(frame, window, 40, box, flip, False, blur, None, 1.0, False)
+            for flip in (False, True)
+            for blur in ((length, 0), (length, 1), None)
+        ]
+        for plan, found in zip(plans, pack(plans).render(40).numpy(), strict=True):
+            np.testing.assert_array_equal(found, plan.render())
+
+
+def test_a_trimmed_plan_holds_little_and_gives_the_same_crop():
+    frame = np.random.default_rng(5).integers(0, 256, (300, 400, 3)).astype(np.uint8)
+    for left, top in ((50, 60), (-20, 280), (370, -10), (380, 200)):
+        plan = CropPlan(frame, CropWindow(left, top, 30), 32, Box(0, 0, 1, 1), True, False, None, None, 1.1, True)
+        small = plan.trimmed()
+        assert small.frame.nbytes <= 31 * 31 * 3
+        np.testing.assert_array_equal(small.render(), plan.render())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="pinned memory needs a GPU")
+@pytest.mark.parametrize("raw", [False, True])
+def test_pinned_batches_are_the_same(raw):
+    dataset = ShotDataset(Mixture([Shots()], [1]), CropSettings(96, 48, 4.5), Augmentation(), seed=1)
+    plain, pinned = (next(iter(batches(dataset, 4, 0, 1, 0, raw=raw, pin=pin))) for pin in (False, True))
+    assert pinned.boxes.is_pinned()
+    assert torch.equal(plain.to(torch.device("cuda")).search, pinned.to(torch.device("cuda")).search)

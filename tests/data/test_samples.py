@@ -91,6 +91,22 @@ def test_frames_are_visible_and_within_the_gap(video):
         assert max(abs(p - places[-1]) for p in places) <= 4
 
 
+def test_a_broken_picture_is_passed_over_and_named_once(video, caplog):
+    video.frames[3].write_bytes(video.frames[3].read_bytes()[:60])
+    shots, random = SequenceShots([video], ImageCache(10), max_gap=4), np.random.default_rng(0)
+    for _ in range(60):
+        shot = shots.draw(random, 2)
+        assert all(view.box.x != 25 for view in (*shot.templates, shot.search))
+        assert shots.view(random).box.x != 25
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == 1
+    assert f"video: cannot read the image {video.frames[3]}" in warnings[0]
+    for path in video.frames:
+        path.unlink()
+    with pytest.raises(DataError, match=r"20 draws in a row could not be read; the last: .*No such file"):
+        SequenceShots([video], ImageCache()).draw(random, 2)
+
+
 def test_nothing_to_sample_is_an_error(video):
     blind = Sequence("blind", video.frames, np.full((30, 4), np.nan))
     with pytest.raises(DataError, match="visible"):

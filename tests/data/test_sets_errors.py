@@ -6,11 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-from miniatures import MAKERS, boxes, coco, got10k, lasot, trackingnet, vid, zip_folder
+from miniatures import MAKERS, boxes, coco, got10k, lasot, tnl2k, trackingnet, vid, zip_folder
 
 from mixformer.data.sets import SETS, SetOptions, open_set, read_any
 from mixformer.data.sets.index import write_whole
 from mixformer.data.sets.pack import pack
+from mixformer.data.sets.video import number_names
 from mixformer.errors import DataError, MissingDependencyError, OutputError
 
 
@@ -54,6 +55,24 @@ def test_a_missing_frame_is_a_warning_once(tmp_path, caplog, name):
     assert len(warnings) == 1
     number = int(gone.stem)
     assert f"{gone.parent} lacks 1 of 4 frames, the first of them number {number}" in warnings[0]
+
+
+@pytest.mark.parametrize(("gone", "rows"), [([9], [0, 2, 3]), ([9, 11], [0, 2]), ([11], [0, 1, 2]), ([8], [0, 1, 2])])
+def test_gaps_in_the_numbers_of_ordered_pictures_tell_which_are_missing(tmp_path, caplog, gone, rows):
+    """Where names only give an order; the last case cannot be told from a missing end."""
+    root = tnl2k(tmp_path)
+    for number in gone:
+        (root / "TNL2K_train_subset" / "baby" / "imgs" / f"f_{number}.png").unlink()
+    sequence = open_set("tnl2k", root)[1]
+    assert sequence.boxes.tolist() == [boxes(1)[row] for row in rows]
+    assert f"lacks {len(gone)} of 4 frames" in caplog.text
+
+
+def test_numbers_with_steps_and_names_without_numbers_keep_their_order():
+    assert number_names(["5.jpg", "0.jpg", "10.jpg"], None, 4) == {0: "0.jpg", 1: "5.jpg", 2: "10.jpg"}
+    assert number_names(["a.jpg", "b.jpg", "x.txt"], None, 9) == {0: "a.jpg", 1: "b.jpg"}
+    assert number_names(["a.jpg", "b3.jpg"], 1) == {2: "b3.jpg"}
+    assert number_names([], None, 3) == {}
 
 
 def test_a_broken_line_is_a_warning_and_its_frame_left_out(tmp_path, caplog):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from models.family import FAMILY, make
 
 from mixformer.engines import create_engine
 from mixformer.engines.torch_engine import TorchEngine, find_device
@@ -105,3 +106,20 @@ def test_threads_are_the_engines_alone(tiny_model, crops, monkeypatch):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("kind", ["vit-token4-asym", "cvt-corner0-asym", "vit-corner0-symm"])
+def test_joined_memories_are_the_memory_of_the_batch(kind, crops):
+    config = FAMILY[kind]
+    random = np.random.default_rng(0)
+    templates = random.integers(0, 256, (3, 2, *[config.template_size] * 2, 3), dtype=np.uint8)
+    search = random.integers(0, 256, (3, *[config.search_size] * 2, 3), dtype=np.uint8)
+    engine = TorchEngine(make(config))
+    together = engine.locate(search, engine.remember(templates))
+    joined = engine.locate(search, engine.join([engine.remember(templates[i : i + 1]) for i in range(3)]))
+    np.testing.assert_allclose(joined.boxes, together.boxes, atol=1e-6)
+    if together.scores is not None:
+        np.testing.assert_allclose(joined.scores, together.scores, atol=1e-5)
+    other = engine.remember(random.integers(0, 256, (1, 3, *[config.template_size] * 2, 3), dtype=np.uint8))
+    with pytest.raises(ConfigError, match="as many templates"):
+        engine.join([engine.remember(templates[:1]), other])

@@ -1,5 +1,7 @@
 """Reading results of several trackers, and what is done about what is missing."""
 
+import re
+
 import numpy as np
 import pytest
 from report_maker import FRAMES, GROUPS, NAMES, make, make_comparison, moved, truth_of, write_boxes
@@ -72,10 +74,29 @@ def test_what_the_convention_has_a_rule_for_is_used_and_told(made):
     write_boxes(made.folder("ours") / "car.txt", np.vstack([truth_of(1), truth_of(1)[-1:]]))
     write_boxes(made.folder("shifted") / "car.txt", np.full((FRAMES, 4), np.nan))
     found = made.compared()
-    assert found.entries[0].odd == {"car": "car.txt: 11 lines for 10 frames"}
+    place = f"{made.folder('ours') / 'car.txt'}, line 11 is too much, 11 lines for 10 frames"
+    assert found.entries[0].odd == {"car": place}
     assert found.entries[0].summary.per_sequence["bird"]["auc"] == pytest.approx(20 / 21)
-    assert "frame 0" in found.entries[1].missing["car"]  # pytracking takes no NaN
-    assert "ours, odd but used: car (car.txt: 11 lines for 10 frames)" in found.notes
+    reason = found.entries[1].missing["car"]  # pytracking takes no NaN
+    assert "car.txt, line 1 is no box" in reason
+    assert "frame 0" in reason
+    assert f"ours, odd but used: car ({place})" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("convention", "change", "message"),
+    [
+        ("got10k", lambda boxes: boxes[:-2], "line 9 is missing, 8 lines for 10 frames: .*complete results only"),
+        ("got10k", lambda boxes: np.vstack([boxes, boxes[:1]]), "line 11 is too much"),
+        ("otb", lambda boxes: boxes[:-1], "line 10 is missing"),
+        ("pytracking", lambda boxes: np.where(np.arange(10)[:, None] == 3, np.nan, boxes), "line 4 is no box"),
+        ("pytracking", lambda boxes: boxes * (1, 1, -1, 1), "line 1 is a box of negative size"),
+    ],
+)
+def test_what_the_convention_has_no_rule_for_is_named_by_file_and_line(made, convention, change, message):
+    write_boxes(made.folder("ours") / "car.txt", change(truth_of(1)))
+    found = compare("toy", find_results([str(made.results / "ours")], "toy"), read_any(made.root), convention)
+    assert re.search(rf"car\.txt, {message}", found.entries[0].missing["car"])
 
 
 def test_broken_scores_and_times_are_reasons_not_crashes(made):

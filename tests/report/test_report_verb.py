@@ -117,7 +117,7 @@ def test_known_sets_bring_names_pixels_attributes_and_the_papers(tmp_path, capsy
     out = capsys.readouterr().out
     assert out.count("| **95.2** | **100.0** | **100.0** |") == 2
     assert "Pixels count from 1 in the files of theirs" in out
-    assert "2 of 129 sequences; 127 of the data set are not there." in out
+    assert "2 of 129 sequences; 127 of the data set are missing." in out
     assert "AUC by attribute" in out
     assert main([*words, "--format", "markdown", "--count-from", "0"]) == 0
     assert "Pixels count from 1" not in capsys.readouterr().out

@@ -33,8 +33,9 @@ def test_bench_train(tmp_path, capsys):
     assert main(["bench", "train", str(tmp_path / "none.toml")]) == 2
 
 
-@pytest.mark.parametrize("what", [[], ["nothing"]])
-def test_bench_says_what_it_can_measure(what, capsys):
+def test_bench_says_what_it_can_measure(capsys):
     with pytest.raises(SystemExit):
-        main(["bench", *what])
-    assert "what" in capsys.readouterr().err
+        main(["bench", "nothing"])
+    said = capsys.readouterr().err
+    assert "track" in said
+    assert "train" in said

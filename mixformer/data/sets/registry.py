@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from mixformer.data.folder import read_sequence, read_sequences
+from mixformer.data.folder import lazy_sequences, read_sequence, read_sequences
 from mixformer.data.sequence import LazySequences, Sequence
 from mixformer.data.sets.base import DataSet, SetOptions
 from mixformer.data.sets.coco import COCO
@@ -87,12 +87,14 @@ def known_set(path: Path) -> str:
     return "" if own or not path.exists() else recognise(path) or ""
 
 
-def read_any(path: Path, split: str = "") -> SequenceOf[Sequence]:
+def read_any(path: Path, split: str = "", *, lazy: bool = False) -> SequenceOf[Sequence]:
     """Whatever is at a path: a user's own folder or JSON file, one sequence folder, or a known set.
 
     Args:
         path: folder, archive or JSON file.
         split: of a known set.
+        lazy: read the sequences of a user's own folder one by one when they are indexed, so that a broken one
+            spoils none of the others; otherwise it is an error at once.
 
     Raises:
         DataError: if it is none of these, saying what was looked for.
@@ -102,7 +104,7 @@ def read_any(path: Path, split: str = "") -> SequenceOf[Sequence]:
     if (path / "groundtruth.txt").is_file() and (path / "img").is_dir():
         return [read_sequence(path)]
     if any(path.glob("*/img")) and any(path.glob("*/groundtruth.txt")):
-        return read_sequences(path)
+        return lazy_sequences(path) if lazy else read_sequences(path)
     if not path.exists():
         raise DataError(f"{path} is not there")
     if name := recognise(path):

@@ -17,9 +17,10 @@ from mixformer.errors import DataError
 
 _LAYOUT = (
     "TRAIN_0 ... TRAIN_11/ or TEST/ with anno/NAME.txt and frames/NAME/0.jpg ... or zips/NAME.zip, as folders, or "
-    "seq_list.json beside the LMDB databases TRAIN_0_lmdb ..."
+    "seq_list.json beside the LMDB databases TRAIN_0_lmdb ..., or TEST_lmdb"
 )
 _LIST = "seq_list.json"
+_TEST_PART = "TEST"
 _RULES, _TEST = Rules(first=0), StrictRules(first=0, only_first=True)
 
 
@@ -47,9 +48,12 @@ def _plain(store: FolderStore, part: str) -> Iterator[Video]:
 
 def _packed(root: Path, part: str) -> Iterator[Video]:
     store = open_store(root / f"{part}_lmdb")
-    for number, name in _sequence_list(root):
-        if number == number_of(part):
-            yield Video(name, store, f"anno/{name}.txt", store, f"frames/{name}")
+    if part == _TEST_PART:  # the official list of packed videos knows the training parts alone
+        names = [file.removesuffix(".txt") for file in store.listing("anno")[1]]
+    else:
+        names = [name for number, name in _sequence_list(root) if number == number_of(part)]
+    for name in names:
+        yield Video(name, store, f"anno/{name}.txt", store, f"frames/{name}")
 
 
 def _sequence_list(root: Path) -> list[tuple[int, str]]:
@@ -71,7 +75,7 @@ def parts_of(root: Path) -> tuple[str, ...]:
 def read(root: Path, options: SetOptions) -> LazySequences:
     """The set under a root, or the parts of it that `chunks` names."""
     if options.split == "test":
-        found = pick(test_rows(), find(root, ("TEST",)), _TEST)
+        found = pick(test_rows(), find(root, (_TEST_PART,)), _TEST)
         return listed_set(test_rows(), found, options, "trackingnet", root, _LAYOUT)
     parts = parts_of(root)
     if options.chunks:
@@ -90,15 +94,21 @@ def test_rows() -> tuple[Row, ...]:
 
 def recognise(root: Path) -> bool:
     """Whether there is a part."""
-    return root.is_dir() and bool(parts_of(root) or (root / "TEST" / "anno").is_dir())
+    return root.is_dir() and bool(parts_of(root) or _has_test(root))
+
+
+def _has_test(root: Path) -> bool:
+    return (root / _TEST_PART / "anno").is_dir() or (root / f"{_TEST_PART}_lmdb").is_dir()
 
 
 def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
-    """The list of sequences, and one database for each part with the keys anno/NAME.txt and frames/NAME/0.jpg."""
+    """One database for each part with the keys anno/NAME.txt and frames/NAME/0.jpg, and the list of training videos."""
     parts = parts_of(root)
     listed = [[number_of(part), video.name] for part in parts for video in find(root, (part,))]
-    files: dict[str, Iterator[PackItem]] = {_LIST: iter([(_LIST, json.dumps(listed).encode())])}
-    return files | {f"{part}_lmdb": _items(root, part) for part in parts}
+    files: dict[str, Iterator[PackItem]] = {}
+    if listed:
+        files[_LIST] = iter([(_LIST, json.dumps(listed).encode())])
+    return files | {f"{part}_lmdb": _items(root, part) for part in (*parts, *([_TEST_PART] * _has_test(root)))}
 
 
 def _items(root: Path, part: str) -> Iterator[PackItem]:

@@ -92,7 +92,7 @@ class Rules:
     """How a set lays out its videos.
 
     Attributes:
-        first: number in the name of the first frame; None pairs pictures and boxes in the order of names.
+        first: number in the name of the first frame; None pairs pictures and boxes in order, see `number_names`.
         flags: annotation files that mark frames, each with a function from its text to (n,) True where the target is
             hidden.
         label: what the target of a video is.
@@ -119,7 +119,7 @@ class VideoReader:
         video, problems = self.videos[index], list[str]()
         boxes, broken = self._boxes(video, problems)
         place = video.place()
-        names = number_names(video.pictures.listing(place)[1], self.rules.first)
+        names = number_names(video.pictures.listing(place)[1], self.rules.first, len(boxes))
         if self.rules.only_first:
             boxes = np.vstack([boxes, np.full((max(0, max(names, default=-1) + 1 - len(boxes)), 4), np.nan)])
         self._compare(where(video.pictures, place), len(boxes), names, problems)
@@ -175,15 +175,26 @@ def where(store: Store, key: str) -> str:
     return f"{store.root}{'/' if store.root.is_dir() else ':'}{key}" if key else str(store.root)
 
 
-def number_names(names: Iterable[str], first: int | None) -> dict[int, str]:
-    """Row of each picture among file names: the number its name ends with, less `first`, or its place in the order."""
+def number_names(names: Iterable[str], first: int | None, count: int = 0) -> dict[int, str]:
+    """Row of each picture among file names.
+
+    Args:
+        names: of files; those that are no pictures do not count.
+        first: the row is the number a name ends with, less this; None takes the place in the order of these numbers.
+        count: rows there should be. With fewer pictures in order, gaps in their numbers tell which are missing.
+    """
     pictures = [name for name in names if is_picture(name)]
     digits = [re.search(r"\d+$", PurePosixPath(name).stem) for name in pictures]
-    if first is None:
-        keys = [int(found[0]) if found else -1 for found in digits]
-        ordered = [name for _, name in sorted(zip(keys, pictures, strict=True))]
-        return dict(enumerate(ordered if -1 not in keys else sorted(pictures)))
-    return {int(found[0]) - first: name for found, name in zip(digits, pictures, strict=True) if found}
+    numbers = [int(found[0]) if found else -1 for found in digits]
+    if first is not None:
+        return {number - first: name for number, name in zip(numbers, pictures, strict=True) if number >= 0}
+    if -1 in numbers:
+        return dict(enumerate(sorted(pictures)))
+    ordered = sorted(zip(numbers, pictures, strict=True))
+    rows = [number - ordered[0][0] for number, _ in ordered]
+    if len(rows) < count and len(set(rows)) == len(rows) and rows[-1:] < [count]:
+        return {row: name for row, (_, name) in zip(rows, ordered, strict=True)}
+    return dict(enumerate(name for _, name in ordered))
 
 
 def parse_numbers(text: str) -> NDArray[np.float64]:

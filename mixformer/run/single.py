@@ -1,11 +1,11 @@
-"""Tracking from a source to results: the tracker and the reader put together."""
+"""One target from a source to results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mixformer.config import TrackerConfig
 from mixformer.engines import Engine
@@ -29,6 +29,8 @@ def track(
     start: int = 0,
     stop: int | None = None,
     device: str = "auto",
+    engine: str = "auto",
+    threads: int | None = None,
     color: Color = "rgb",
 ) -> Iterator[TrackResult]:
     """Follow one target through a source; yields one result per readable frame, as frames come.
@@ -44,6 +46,8 @@ def track(
         start: number of the frame that the box belongs to.
         stop: number after the last frame; None goes to the end.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        engine: which engine runs the model; see `create_engine`.
+        threads: of the engine on the CPU; None takes the engine's own number.
         color: channel order of an iterable's frames, "rgb" or "bgr"; other sources are always read as RGB.
 
     Raises:
@@ -52,13 +56,14 @@ def track(
         CheckpointError: if the model is not there or does not fit.
         FrameError: if a frame of an iterable cannot be used.
     """
+    where: dict[str, Any] = {"device": device, "engine": engine, "threads": threads}
     if isinstance(source, str | int | Path):
         with open_video(source, start, stop) as video:
-            tracker = Tracker(model, config, preset=preset, device=device, on_resize="rescale")
+            tracker = Tracker(model, config, preset=preset, on_resize="rescale", **where)
             for _, result in follow(tracker, video, box):
                 yield result
         return
-    tracker = Tracker(model, config, preset=preset, device=device, color=color, on_resize="rescale")
+    tracker = Tracker(model, config, preset=preset, color=color, on_resize="rescale", **where)
     frames = (VideoFrame(index, None, image) for index, image in enumerate(source))
     wanted = (f for f in frames if f.index >= start)
     for frame, result in follow(tracker, wanted, box):

@@ -1,0 +1,1 @@
+"""How fast tracking and training are on this machine, beside what the machine could do."""

@@ -1,0 +1,84 @@
+"""`mixformer export`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.console import Console
+from rich.table import Table
+
+from mixformer.cli.parser import make_parser
+from mixformer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mixformer.export.plan import ExportReport
+
+_DESCRIPTION = """Write a model as graphs for other runtimes, and check them against PyTorch on real crops.
+
+The folder is a model folder too: give it wherever a model is asked for. Beyond a tolerance nothing is written.
+
+  mixformer export mixformerv2_small.pth.tar --to onnx --out v2s
+  mixformer track clip.mp4 --box 260 29 41 142 --model v2s --engine onnx
+  mixformer export v2s --to openvino --precision int8 --out v2s_int8
+  mixformer export v2s --to openvino --precision int8 --calibrate mine.mp4 --box 12 40 80 60 --out v2s_mine
+
+--precision int8 is smaller weights with --to onnx, and 8-bit arithmetic, calibrated on the demo clip or --calibrate,
+with --to openvino. Needs mixformer[export], and mixformer[int8] for the latter.
+"""
+
+
+def parser() -> ArgumentParser:
+    """Options of the verb."""
+    made = make_parser(_DESCRIPTION)
+    made.add_argument("model", help="name, folder or official checkpoint of a model")
+    made.add_argument("--out", type=Path, required=True, help="folder to write")
+    made.add_argument("--to", type=Literal["onnx", "openvino"], default="onnx", help="form of the graphs")
+    made.add_argument(
+        "--precision",
+        type=Literal["float32", "float16", "int8"] | None,
+        default=None,
+        help="of the stored weights; left out, as the model has them",
+    )
+    for name, what in (("batch", "targets in one call"), ("templates", "templates of a target, the first one counted")):
+        made.add_argument(
+            f"--{name}", type=int | Literal["dynamic"], default="dynamic", metavar="N", help=f"fixed number of {what}"
+        )
+    made.add_argument(
+        "--calibrate", type=str | None, default=None, metavar="VIDEO", help="video or folder of frames to check on"
+    )
+    made.add_argument("--box", nargs=4, type=float, metavar=("X", "Y", "W", "H"), help="target in its first frame")
+    return made
+
+
+def run(options: Namespace) -> None:
+    """Export."""
+    from mixformer.export.plan import ExportPlan
+    from mixformer.export.write import export_model
+
+    if (options.calibrate is None) != (options.box is None):
+        raise ConfigError("give --calibrate VIDEO and --box X Y W H together: the target is tracked through the video")
+    batch, templates = (None if count == "dynamic" else count for count in (options.batch, options.templates))
+    plan = ExportPlan(options.to, options.precision, batch, templates)
+    if options.calibrate is not None:
+        plan = replace(plan, video=options.calibrate, box=tuple(options.box))
+    _show(export_model(options.model, options.out, plan))
+
+
+def _show(report: ExportReport) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    batch, count = ("any number" if fixed is None else str(fixed) for fixed in (report.batch, report.templates))
+    console.print(f"{report.config.name}: {report.precision} weights, targets in a call: {batch}, templates: {count}")
+    if report.differences:
+        table = Table("runtime", "batch", "templates", "boxes", "scores", title="largest differences from PyTorch")
+        for each in report.differences:
+            scores = "no score" if each.scores is None else f"{each.scores:.1e}"
+            table.add_row(each.runtime, str(each.batch), str(each.templates), f"{each.boxes:.1e}", scores)
+        console.print(table)
+        console.print("boxes in sides of the search crop; scores are logits, relative to them where above 1")
+    if report.iou is not None:
+        console.print(f"mean IoU with the boxes of the source model: {report.iou:.4f}")
+    for name, size in report.sizes.items():
+        console.print(f"wrote {report.folder / name} ({size / 1e6:.2f} MB)")

@@ -1,0 +1,95 @@
+"""`mixformer track-all`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from jsonargparse import Namespace
+from rich.console import Console
+from rich.markup import escape
+
+from mixformer.cli.bars import TaskBars
+from mixformer.cli.track import changed_rules
+from mixformer.cli.track_options import all_parser as parser
+from mixformer.errors import ConfigError, MixFormerError
+
+if TYPE_CHECKING:
+    from mixformer.evaluation.executor import Events, Failed
+    from mixformer.evaluation.plan import TrackerPlan
+    from mixformer.run.jobs import VideoJob
+
+__all__ = ["parser", "run"]
+
+_SHOWN = 20  # failed videos
+
+
+def run(options: Namespace) -> None:
+    """Track what is not done, and raise if a video failed."""
+    from mixformer.evaluation.executor import Failed, Finished
+    from mixformer.run.jobs import read_jobs
+
+    console = Console(quiet=options.quiet, highlight=False, soft_wrap=True)
+    _check(options)
+    plan = _plan(options)
+    settings = {key: value for key, value in plan.settings().items() if key != "threads"}
+    jobs = read_jobs(options.jobs, options.out, options.write, settings)
+    waiting = [job for job in jobs if not job.complete()]
+    ends: list[Finished | Failed] = []
+    with TaskBars(len(waiting), options.quiet, "videos") as bars, closing(_events(options, plan, waiting)) as events:
+        for event in events:
+            bars.listen(event)
+            if isinstance(event, Finished | Failed):
+                ends.append(event)
+    done = [event.result.frames for event in ends if isinstance(event, Finished)]
+    kept = f", {len(jobs) - len(waiting)} were complete" if len(waiting) < len(jobs) else ""
+    console.print(f"{len(done)} videos tracked, {sum(done)} frames{kept}; wrote {escape(str(options.out.resolve()))}")
+    failed = [event for event in ends if isinstance(event, Failed)]
+    if failed:
+        raise MixFormerError(_failures(failed))
+
+
+def _check(options: Namespace) -> None:
+    """Refuse numbers out of range before anything is loaded."""
+    if options.at_once < 1 or options.workers < 0:
+        raise ConfigError("--at-once must be 1 or more, and --workers 0 or more")
+    if options.executor == "ray" and options.workers < 1:
+        raise ConfigError("a Ray cluster needs --workers, 1 or more")
+
+
+def _plan(options: Namespace) -> TrackerPlan:
+    """The model and its rules, as a worker needs them."""
+    from mixformer.evaluation.plan import TrackerPlan, rules_for
+
+    rules = rules_for(options.model, options.preset or "none", "").replace(**changed_rules(options))
+    return TrackerPlan(options.model, rules, options.device, options.precision, options.threads or 1, options.engine)
+
+
+def _events(options: Namespace, plan: TrackerPlan, jobs: list[VideoJob]) -> Events:
+    """Track the videos here or in workers."""
+    from mixformer.evaluation.executor import ProcessExecutor
+    from mixformer.run.together import VideoWork, track_together
+    from mixformer.tracking import MultiTracker
+
+    tasks = [(job.name, job) for job in jobs]
+    if not jobs:
+        return
+    if options.executor == "ray":
+        from mixformer.evaluation.ray_executor import RayExecutor
+
+        workers = min(options.workers, len(jobs))
+        ray = RayExecutor(workers, address=options.address, cpus=plan.threads, gpus=options.gpus)
+        yield from ray.run(VideoWork(plan), tasks)
+    elif options.workers:
+        yield from ProcessExecutor(options.workers).run(VideoWork(plan), tasks)
+    else:
+        where = {"device": options.device, "precision": options.precision, "engine": options.engine}
+        tracker = MultiTracker(options.model, plan.config, threads=options.threads, on_resize="rescale", **where)
+        yield from track_together(tracker, jobs, options.at_once)
+
+
+def _failures(failed: list[Failed]) -> str:
+    lines = [f"  {event.name}: {event.message}" for event in failed[:_SHOWN]]
+    if len(failed) > _SHOWN:
+        lines.append(f"  ... and {len(failed) - _SHOWN} more")
+    return "\n".join([f"{len(failed)} videos failed; the same command tries them again:", *lines])

@@ -1,0 +1,94 @@
+"""Exported graphs in ONNX Runtime, on the CPU or, with its CUDA build, on a GPU. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from mixformer.engines.exported import ExportedEngine
+from mixformer.errors import CheckpointError
+from mixformer.types import FloatArray, Image
+from mixformer.weights.folder import ModelFolder
+
+_GPU = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
+
+
+class OnnxEngine(ExportedEngine):
+    """Runs in float32. The memory stays on the device; a step copies the crop there, and what is found back."""
+
+    precision = "float32"
+
+    def __init__(self, folder: ModelFolder, device: str = "cpu", threads: int | None = None) -> None:
+        """Read both graphs.
+
+        Args:
+            folder: a model with graphs in ONNX form.
+            device: "cpu", "cuda" or "cuda:N".
+            threads: on the CPU; None takes ONNX Runtime's number, one for each core. They sleep while they wait, so
+                that a busy machine slows them down less (docs/engines.md).
+
+        Raises:
+            CheckpointError: if there are no such graphs, or they cannot be read.
+            ConfigError: if they are made for several targets at once.
+        """
+        super().__init__(folder)
+        if self.graphs.format != "onnx":
+            raise CheckpointError(f"{folder.path} holds no ONNX graphs; write some with mixformer export --to onnx")
+        self.device, self.threads = device, threads
+        self._place = ("cpu", 0) if device == "cpu" else ("cuda", int(device.partition(":")[2] or 0))
+        options, providers = _options(threads), _providers(device)
+        self._remember = _open(self.graphs.remember, options, providers)
+        self._locate = _open(self.graphs.locate, options, providers)
+        self._outputs = [output.name for output in self._locate.get_outputs()]
+
+    def _encode(self, templates: Image) -> tuple[Any, ...]:
+        binding = self._remember.io_binding()
+        binding.bind_cpu_input("templates", np.ascontiguousarray(templates))
+        for name in self.graphs.memory:
+            binding.bind_output(name, *self._place)
+        self._remember.run_with_iobinding(binding)
+        return tuple(binding.get_outputs())
+
+    def _find(self, search: Image, target: tuple[Any, ...], count: int) -> dict[str, FloatArray]:
+        binding = self._locate.io_binding()
+        binding.bind_cpu_input("search", np.ascontiguousarray(search))
+        for name, value in zip(self.graphs.memory, target, strict=True):
+            binding.bind_ortvalue_input(name, value)
+        for name in self._outputs:
+            binding.bind_output(name, "cpu")
+        self._locate.run_with_iobinding(binding)
+        values = binding.copy_outputs_to_cpu()
+        return {name: value.astype(np.float64) for name, value in zip(self._outputs, values, strict=True)}
+
+
+def has_cuda() -> bool:
+    """Whether this build of ONNX Runtime can use an NVIDIA GPU."""
+    return any(name in ort.get_available_providers() for name in _GPU)
+
+
+def _options(threads: int | None) -> Any:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3  # errors only
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _providers(device: str) -> list[Any]:
+    """Of a GPU before that of the CPU, TensorRT first."""
+    if device == "cpu":
+        return ["CPUExecutionProvider"]
+    number = {"device_id": device.partition(":")[2] or "0"}
+    there = [(name, number) for name in _GPU if name in ort.get_available_providers()]
+    return [*there, "CPUExecutionProvider"]
+
+
+def _open(file: Path, options: Any, providers: list[Any]) -> Any:
+    try:
+        return ort.InferenceSession(str(file), options, providers=providers)
+    except Exception as error:  # its exceptions have no common base but this
+        raise CheckpointError(f"ONNX Runtime cannot read {file}; export the model again ({error})") from error

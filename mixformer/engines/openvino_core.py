@@ -1,0 +1,171 @@
+"""OpenVINO itself: what the processor can do, and compiled graphs, kept on disk between runs."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openvino as ov
+
+from mixformer import __version__
+from mixformer.engines.openvino_graph import is_quantised, keep_residual, unpack
+from mixformer.errors import CheckpointError
+from mixformer.weights.folder import Graphs
+from mixformer.weights.registry import WEIGHTS_FILE
+
+log = logging.getLogger(__name__)
+
+CACHE_VARIABLE = "MIXFORMER_CACHE"
+"""Environment variable: folder for compiled graphs, or "off"."""
+_CACHE_LIMIT = 2_000_000_000  # bytes of compiled graphs; the oldest go
+_METHOD = 1  # number of the way graphs are changed before they are compiled
+_GROUP = 64  # activations that share a scale in int8; 32 is more exact, and slower
+_HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+
+Shape = tuple[int, ...]
+
+
+def capabilities() -> list[str]:
+    """What OpenVINO says the processor can calculate with, such as "FP32", "BF16", "INT8"."""
+    return list(ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+
+
+def cache_folder() -> Path | None:
+    """Where compiled graphs are kept: `MIXFORMER_CACHE`, else the user's cache folder; None if switched off."""
+    said = os.environ.get(CACHE_VARIABLE, "")
+    if said.lower() == "off":
+        return None
+    if said:
+        return Path(said)
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return base / "mixformer" / "openvino"
+
+
+class Compiler:
+    """Compiles the two graphs of one folder for static shapes."""
+
+    def __init__(self, graphs: Graphs, precision: str, threads: int | None) -> None:
+        """Prepare.
+
+        Args:
+            graphs: what to compile.
+            precision: "float32", "bfloat16" or "float16"; "int8" for weights stored in 8 bits: products of these with
+                activations that are rounded to 8 bits in groups, the rest in bfloat16 where the processor has it.
+            threads: of the compiled graphs; None leaves it to OpenVINO.
+        """
+        self._graphs, self._core, self._precision = graphs, ov.Core(), precision
+        half = "BF16" in capabilities()
+        self._settings: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": _HINTS.get(precision, "bf16" if half else "f32"),
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": _GROUP if precision == "int8" else 0,
+        }
+        if threads is not None:
+            self._settings["INFERENCE_NUM_THREADS"] = threads
+
+    def remember(self, templates: Shape) -> Any:
+        """The graph `remember` for templates of a shape, from disk if it was compiled before.
+
+        Raises:
+            CheckpointError: if the graph cannot be read or compiled.
+        """
+        return self._compile(self._graphs.remember, (templates,), lambda: {"templates": templates})
+
+    def locate(self, search: Shape, templates: Shape) -> Any:
+        """The graph `locate` for a search crop and the memory of templates of a shape; as `remember`."""
+
+        def shapes() -> dict[str, Shape]:
+            model = self._read(self._graphs.remember)
+            model.reshape({"templates": templates})
+            memory = {name: tuple(model.output(name).get_shape()) for name in self._graphs.memory}
+            return {"search": search, **memory}
+
+        return self._compile(self._graphs.locate, (search, templates), shapes)
+
+    def _compile(self, file: Path, key: tuple[Shape, ...], shapes: Callable[[], dict[str, Shape]]) -> Any:
+        kept = self._place(file, key)
+        if kept is not None and (found := self._load(kept)) is not None:
+            return found
+        model = self._read(file)
+        try:
+            model.reshape(shapes())
+            compiled = self._compile_anew(model)
+        except RuntimeError as error:
+            raise CheckpointError(f"OpenVINO cannot compile {file} for {key}: {error}") from error
+        if kept is not None:
+            _store(compiled, kept)
+        return compiled
+
+    def _compile_anew(self, model: Any) -> Any:
+        if self._precision == "int8" or is_quantised(model):
+            return self._core.compile_model(model, "CPU", self._settings)
+        if self._precision != "float32":
+            marked = keep_residual(self._core, model)
+            unpack(marked)
+            try:
+                return self._core.compile_model(marked, "CPU", self._settings)
+            except RuntimeError as error:  # it has no way to go on from some kinds of layers
+                log.info("OpenVINO cannot keep the residual sums of this graph in float32: %s", error)
+        unpack(model)
+        return self._core.compile_model(model, "CPU", self._settings)
+
+    def _read(self, file: Path) -> Any:
+        try:
+            return self._core.read_model(file, self._graphs.weights or "")
+        except RuntimeError as error:
+            raise CheckpointError(f"OpenVINO cannot read {file}; export the model again ({error})") from error
+
+    def _place(self, file: Path, key: tuple[Shape, ...]) -> Path | None:
+        """File of the compiled graph; its name changes with everything that goes into it."""
+        folder = cache_folder()
+        if folder is None:
+            return None
+        files = [file, self._graphs.weights or file.with_name(WEIGHTS_FILE)]
+        stamps = [(str(each.resolve()), each.stat().st_size, each.stat().st_mtime_ns) for each in files]
+        machine = [self._core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+        facts = (__version__, _METHOD, ov.get_version(), machine, stamps, key, sorted(self._settings.items()))
+        return folder / f"{file.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:24]}.blob"
+
+    def _load(self, kept: Path) -> Any:
+        """The compiled graph, or None if it is not there or cannot be used."""
+        try:
+            return self._core.import_model(kept.read_bytes(), "CPU", self._settings)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RuntimeError) as error:
+            log.info("cannot use %s, compiling again: %s", kept, error)
+            return None
+
+
+def _store(compiled: Any, kept: Path) -> None:
+    """Keep a compiled graph; a folder that cannot be written is no error."""
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as part:
+            part.write(compiled.export_model().getbuffer())
+        Path(part.name).replace(kept)
+        _forget_old(kept.parent)
+    except OSError as error:
+        log.info("compiled graphs are not kept: %s", error)
+
+
+def _forget_old(folder: Path) -> None:
+    """Delete the oldest compiled graphs while there are too many bytes of them."""
+    files = sorted(folder.glob("*.blob"), key=lambda file: file.stat().st_mtime, reverse=True)
+    total = 0
+    for file in files:
+        total += file.stat().st_size
+        if total > _CACHE_LIMIT:
+            file.unlink(missing_ok=True)

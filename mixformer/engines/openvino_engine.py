@@ -1,0 +1,129 @@
+"""Exported graphs in OpenVINO, on the CPU. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import openvino as ov
+
+from mixformer.engines.exported import ExportedEngine
+from mixformer.engines.openvino_core import Compiler, Shape
+from mixformer.types import FloatArray, Image
+from mixformer.weights.folder import ModelFolder
+
+_USUAL_TEMPLATES = 2  # the static one and one online template, as trackers start
+
+
+class OpenVINOEngine(ExportedEngine):
+    """Runs graphs compiled for static shapes, once for each number of templates.
+
+    Those for the usual number are compiled on other threads from the start, while the caller opens a video; errors of
+    theirs come with the first call. Keys and values stay in OpenVINO's tensors and are bound once per target.
+    """
+
+    device = "cpu"
+
+    def __init__(self, folder: ModelFolder, precision: str = "float32", threads: int | None = None) -> None:
+        """Start compiling.
+
+        Args:
+            folder: a model with graphs.
+            precision: "float32", "bfloat16", "float16" or "int8"; one that the processor and the graphs have.
+            threads: None takes OpenVINO's number: one for each core.
+
+        Raises:
+            CheckpointError: if the folder has no graphs.
+            ConfigError: if they are made for several targets at once.
+        """
+        super().__init__(folder)
+        self.precision, self.threads = precision, threads
+        self._compiler = Compiler(self.graphs, precision, threads)
+        self._pairs: dict[int, _Pair] = {}
+        self._pair(self.graphs.templates or _USUAL_TEMPLATES)
+
+    def prepare(self) -> None:
+        """Wait until the graphs for the usual number of templates are compiled; else the first calls wait.
+
+        Raises:
+            CheckpointError: if they cannot be.
+        """
+        self._pair(self.graphs.templates or _USUAL_TEMPLATES).wait()
+
+    def _encode(self, templates: Image) -> tuple[Any, ...]:
+        return self._pair(templates.shape[1]).remember(templates)
+
+    def _find(self, search: Image, target: tuple[Any, ...], count: int) -> dict[str, FloatArray]:
+        return self._pair(count).locate(search, target)
+
+    def _pair(self, count: int) -> _Pair:
+        if count not in self._pairs:
+            size, search = self.config.template_size, self.config.search_size
+            shapes = (1, search, search, 3), (1, count, size, size, 3)
+            self._pairs[count] = _Pair(self._compiler, self.graphs.memory, *shapes)
+        return self._pairs[count]
+
+
+class _Pair:
+    """Both graphs for one number of templates, compiled on two threads that end when they are done."""
+
+    def __init__(self, compiler: Compiler, memory: tuple[str, ...], search: Shape, templates: Shape) -> None:
+        self._names, self._lock = memory, Lock()
+        threads = ThreadPoolExecutor(2, "compile")
+        self._encoder: Future[_Request] = threads.submit(lambda: _Request(compiler.remember(templates)))
+        self._finder: Future[_Request] = threads.submit(lambda: _Request(compiler.locate(search, templates)))
+        threads.shutdown(wait=False)
+        self._target: tuple[Any, ...] | None = None
+
+    def wait(self) -> None:
+        self._encoder.result()
+        self._finder.result()
+
+    def remember(self, templates: Image) -> tuple[Any, ...]:
+        request = self._encoder.result()
+        with self._lock:
+            made = tuple(request.new_output(name) for name in self._names)
+            request.run("templates", templates)
+        return made
+
+    def locate(self, search: Image, target: tuple[Any, ...]) -> dict[str, FloatArray]:
+        request = self._finder.result()
+        with self._lock:
+            if target is not self._target:
+                for name, tensor in zip(self._names, target, strict=True):
+                    request.bind(name, tensor)
+                self._target = target
+            request.run("search", search)
+            return request.read()
+
+
+class _Request:
+    """One infer request: tensors are bound once, and runs copy nothing but the picture and the numbers found."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._request = compiled.create_infer_request()
+        self._outputs = [port.get_any_name() for port in compiled.outputs]
+        self._ports = {port.get_any_name(): port for port in (*compiled.inputs, *compiled.outputs)}
+
+    def bind(self, name: str, tensor: Any) -> None:
+        """Read from or write to this tensor from now on."""
+        self._request.set_tensor(self._ports[name], tensor)
+
+    def new_output(self, name: str) -> Any:
+        """A fresh tensor for the next run to write to."""
+        port = self._ports[name]
+        tensor = ov.Tensor(port.get_element_type(), port.get_shape())
+        self.bind(name, tensor)
+        return tensor
+
+    def run(self, name: str, picture: Image) -> None:
+        """Copy the input that changes, and calculate."""
+        self._request.get_tensor(self._ports[name]).data[...] = picture
+        self._request.infer()
+
+    def read(self) -> dict[str, FloatArray]:
+        """Copies of all outputs, float64, by name."""
+        ports = self._ports
+        return {name: self._request.get_tensor(ports[name]).data.astype(np.float64) for name in self._outputs}

@@ -1,0 +1,48 @@
+"""8-bit arithmetic for OpenVINO, calibrated on real crops. Norms, softmax and heads stay in floats."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import nncf
+import openvino as ov
+from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, AdvancedSmoothQuantParameters
+
+from mixformer.export.crops import Crops
+
+_HEADS = [".*box_head.*", ".*score_head.*"]
+# How far large activations are moved into weights (0 to 1). On the default model 0.5 gave a mean IoU of 0.988 with the
+# boxes of float32, 0.95 (meant for language models) 0.982, 0.25 0.984, and none 0.975.
+_SMOOTHING = 0.5
+
+
+def quantise(remember: Any, locate: Any, memory: tuple[str, ...], crops: Crops) -> Any:
+    """Quantise `locate`, which runs on every frame. `remember` stays in floats: it runs seldom, and its keys count.
+
+    Args:
+        remember: OpenVINO model that makes the memory.
+        locate: OpenVINO model with constants folded; it is changed.
+        memory: names of the memory tensors.
+        crops: what activations are calibrated on.
+
+    Returns:
+        The new `locate`.
+    """
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    kept = ov.Core().compile_model(remember, "CPU", {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 0})(
+        {"templates": crops.templates[None]}
+    )
+    remembered = {name: kept[name].copy() for name in memory}
+    samples = [{"search": crop[None], **remembered} for crop in crops.searches]
+    return nncf.quantize(
+        locate,
+        nncf.Dataset(samples),
+        preset=nncf.QuantizationPreset.MIXED,
+        model_type=nncf.ModelType.TRANSFORMER,
+        subset_size=len(samples),
+        ignored_scope=nncf.IgnoredScope(patterns=_HEADS, validate=False),
+        advanced_parameters=AdvancedQuantizationParameters(
+            smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=_SMOOTHING, convolution=-1)
+        ),
+    )

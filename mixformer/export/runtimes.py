@@ -1,0 +1,94 @@
+"""Exported graphs run plainly, with any shapes, to check what was written. Tracking has faster engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mixformer.errors import MissingDependencyError
+from mixformer.optional import installed
+from mixformer.types import FloatArray, Image, Location
+from mixformer.weights.folder import Graphs
+
+Runner = Callable[[Image, Image], Location]
+"""Templates (B, N, t, t, 3) and search crops (B, s, s, 3), uint8 -> what the graphs find."""
+
+_PACKAGES = {"onnx": ("onnxruntime", "openvino"), "openvino": ("openvino",)}
+
+
+def runners(graphs: Graphs) -> dict[str, Runner]:
+    """Every installed runtime that reads the graphs' format, by the name of its package.
+
+    Raises:
+        MissingDependencyError: if there is none.
+    """
+    makers = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+    there = [package for package in _PACKAGES[graphs.format] if installed(package)]
+    if not there:
+        names = " or ".join(_PACKAGES[graphs.format])
+        raise MissingDependencyError(f"checking the exported graphs needs {names}: pip install openvino")
+    return {package: makers[package](graphs) for package in there}
+
+
+def _onnxruntime(graphs: Graphs) -> Runner:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    remember, locate = (
+        onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        for file in (graphs.remember, graphs.locate)
+    )
+    outputs = [output.name for output in locate.get_outputs()]
+
+    def run(templates: Image, search: Image) -> Location:
+        memory = remember.run(list(graphs.memory), {"templates": templates})
+        inputs = {"search": search, **dict(zip(graphs.memory, memory, strict=True))}
+        return _location(dict(zip(outputs, locate.run(outputs, inputs), strict=True)))
+
+    return run
+
+
+def _openvino(graphs: Graphs) -> Runner:
+    import openvino
+
+    settings = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # else activations become 8-bit wherever weights are
+    }
+    core = openvino.Core()
+    models = [core.read_model(file, graphs.weights or "") for file in (graphs.remember, graphs.locate)]
+    if graphs.format == "onnx":
+        for model in models:
+            fold(model)
+    remember, locate = (core.compile_model(model, "CPU", settings) for model in models)
+
+    def run(templates: Image, search: Image) -> Location:
+        memory = remember({"templates": templates})
+        inputs = {"search": search, **{name: memory[name] for name in graphs.memory}}
+        found = locate(inputs)
+        return _location({port.get_any_name(): value for port, value in found.items()})
+
+    return run
+
+
+def fold(model: Any) -> None:
+    """Compute in an OpenVINO model what depends on constants alone, such as floats from stored 8-bit integers.
+
+    Without it OpenVINO 2026.4 cannot compile a product of a constant and an 8-bit matrix, as the score prediction
+    module with a fixed batch has one ("m_element_type.is_static() failed").
+    """
+    from openvino.passes import ConstantFolding, Manager
+
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(model)
+
+
+def _location(found: dict[str, Any]) -> Location:
+    def as_float64(name: str) -> FloatArray:
+        return np.asarray(found[name], np.float64)
+
+    return Location(as_float64("boxes"), as_float64("scores") if "scores" in found else None)

@@ -1,0 +1,165 @@
+"""The network as two ONNX graphs, `remember` and `locate`, traced by PyTorch's exporter.
+
+Images come in as uint8 and are normalised inside. The memory is flat: keys and values of every block in order, then
+the template tokens where the score prediction module reads them; for symmetric attention only the images.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import onnx_ir as ir
+import torch
+from onnxscript import opset20
+from torch import Tensor, nn
+
+from mixformer.models import KeyValue, Memory, MixFormer, Uncached
+
+OPSET = 20
+STATE_PREFIX = "model."  # of the names of weights in the graphs, before the names of the state dict
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """Both graphs of a network.
+
+    Attributes:
+        remember: `templates` uint8 (B, N, t, t, 3) -> memory.
+        locate: `search` uint8 (B, s, s, 3) and memory -> `boxes` (B, 4) and, with a score head, `scores` (B,).
+        memory: names of the memory's tensors, outputs of the one and inputs of the other.
+        templates: N, or None if any number will do.
+        batch: B, or None if any number will do.
+    """
+
+    remember: ir.Model
+    locate: ir.Model
+    memory: tuple[str, ...]
+    templates: int | None
+    batch: int | None
+
+
+class Remember(nn.Module):
+    """Images of templates to a flat memory."""
+
+    def __init__(self, model: MixFormer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, templates: Tensor) -> tuple[Tensor, ...]:
+        """uint8 (B, N, t, t, 3) -> tensors of the memory."""
+        if self.model.config.attention == "symmetric":
+            return (templates.clone(),)
+        memory = self.model.remember(self.model.normalise(templates))
+        flat = tuple(part for block in memory.blocks for part in block)
+        return flat if memory.templates is None else (*flat, memory.templates)
+
+
+class Locate(nn.Module):
+    """An image and a flat memory to boxes and scores."""
+
+    def __init__(self, model: MixFormer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, search: Tensor, *memory: Tensor) -> tuple[Tensor, ...]:
+        """uint8 (B, s, s, 3) and tensors of the memory -> boxes (B, 4), and scores (B,) if there is a score head."""
+        found = self.model.locate(self.model.normalise(search), self._unflatten(memory))
+        boxes = found.boxes.float()
+        return (boxes,) if found.scores is None else (boxes, found.scores.float())
+
+    def _unflatten(self, memory: tuple[Tensor, ...]) -> Memory:
+        if self.model.config.attention == "symmetric":
+            return Uncached([], images=self.model.normalise(memory[0]))
+        count = 2 * self.model.config.mixing_depth
+        blocks = [KeyValue(*memory[start : start + 2]) for start in range(0, count, 2)]
+        return Memory(blocks, memory[count] if len(memory) > count else None)
+
+
+def trace(model: MixFormer, templates: int | None = None, batch: int | None = None) -> Graphs:
+    """Trace a network in float32 on the CPU.
+
+    Args:
+        model: the network, in evaluation mode.
+        templates: number of templates to fix, or None for any.
+        batch: number of targets to fix, or None for any.
+    """
+    size, search_size = model.config.template_size, model.config.search_size
+    count, rows = templates or 2, batch or 3  # examples that no other dimension is likely to equal
+    images = torch.zeros(rows, count, size, size, 3, dtype=torch.uint8)
+    search = torch.zeros(rows, search_size, search_size, 3, dtype=torch.uint8)
+    any_row = {} if batch else {0: torch.export.Dim("batch")}
+    any_count = {} if templates else {1: torch.export.Dim("templates")}
+    with torch.no_grad(), _quiet():
+        memory = Remember(model)(images)
+        names = tuple(f"memory.{index}" for index in range(len(memory)))
+        remember = _export(Remember(model), (images,), {"templates": any_row | any_count}, ["templates"], list(names))
+        shapes = {
+            "search": any_row,
+            "memory": tuple(_memory_shape(part, any_row, templates, model) for part in memory),
+        }
+        outputs = ["boxes", "scores"][: 1 + (model.score_head is not None)]
+        locate = _export(Locate(model), (search, *memory), shapes, ["search", *names], outputs)
+    return Graphs(remember, locate, names, templates, batch)
+
+
+def _memory_shape(part: Tensor, any_row: dict[int, Any], templates: int | None, model: MixFormer) -> dict[int, Any]:
+    """Which dimensions of a memory tensor are free: keys (B, heads, T, d), tokens (B, T, C), images (B, N, ...)."""
+    if templates:
+        return any_row
+    return any_row | {2 if part.dim() == 4 else 1: torch.export.Dim.AUTO}
+
+
+def _export(
+    module: nn.Module, inputs: tuple[Tensor, ...], shapes: dict[str, Any], names: list[str], outputs: list[str]
+) -> ir.Model:
+    program = torch.onnx.export(
+        module.eval(),
+        inputs,
+        dynamo=True,
+        optimize=False,  # would bake transposed copies of the weights into the graph
+        verbose=False,
+        opset_version=OPSET,
+        dynamic_shapes=shapes,
+        input_names=names,
+        output_names=outputs,
+        custom_translation_table={torch.ops.aten.scaled_dot_product_attention.default: _attention},
+    )
+    assert program is not None  # it is only for exports straight into a file
+    return program.model
+
+
+def _attention(
+    queries: Any,
+    keys: Any,
+    values: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float = 1.0,
+    enable_gqa: bool = False,
+) -> Any:
+    """softmax(q k^T * scale) v; the exporter's own form scales keys and queries, templates' keys again and again."""
+    scaled = opset20.Mul(queries, opset20.Constant(value_float=scale))
+    logits = opset20.MatMul(scaled, opset20.Transpose(keys, perm=[0, 1, 3, 2]))
+    return opset20.MatMul(opset20.Softmax(logits, axis=-1), values)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's remarks on packages that are not needed."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "torch.export")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

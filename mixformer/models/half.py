@@ -1,0 +1,36 @@
+"""A network whose matrix products run in half precision, with weights cast once and no autocast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mixformer.models.corner import CornerHead
+from mixformer.models.mixformer import MixFormer
+
+
+def halve(model: MixFormer, dtype: torch.dtype) -> MixFormer:
+    """Bring linear layers and convolutions of the backbone and of corner heads to half precision, for inference.
+
+    The residual stream, layer norms, softmax, heads on tokens and all that becomes a box or a score stay in float32.
+    Autocast would choose nearly the same, but casts the weights again in every step.
+
+    Args:
+        model: a network in float32, folded or not; it is changed.
+        dtype: bfloat16 or float16.
+
+    Returns:
+        The same network.
+    """
+    dense = [model.box_head] if isinstance(model.box_head, CornerHead) else []
+    for part in (model.backbone, *dense):
+        for layer in part.modules():
+            if isinstance(layer, nn.Linear | nn.Conv2d):
+                layer.to(dtype).register_forward_pre_hook(_cast_input)
+    return model
+
+
+def _cast_input(layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Tensor]:
+    return (inputs[0].to(layer.weight.dtype),)

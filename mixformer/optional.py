@@ -1,0 +1,52 @@
+"""Packages that not every installation has, and how to get them: the one place that knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from mixformer.errors import MissingDependencyError
+
+_INSTALLS = {
+    "torch": "mixformer[torch]",
+    "openvino": "openvino",
+    "onnxruntime": "mixformer[onnx]",
+    "onnx": "mixformer[export]",
+    "onnxscript": "mixformer[export]",
+    "nncf": "mixformer[int8]",
+}
+
+
+def installed(package: str) -> bool:
+    """Whether a package can be imported, without importing it."""
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):  # refused by an import hook, or half loaded
+        return False
+
+
+def missing(package: str, purpose: str) -> MissingDependencyError:
+    """The error for a package that is not there.
+
+    Args:
+        package: name that is imported, one of those this module knows.
+        purpose: what needs it, as the beginning of a sentence: "training".
+    """
+    return MissingDependencyError(f"{purpose} needs {package}: pip install '{_INSTALLS[package]}'")
+
+
+@contextmanager
+def explain_missing(purpose: str) -> Iterator[None]:
+    """Turn the failed import of an optional package into an error that names its install command.
+
+    Raises:
+        MissingDependencyError: if a package of this module's list is missing. Other failed imports pass unchanged.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0]
+        if package not in _INSTALLS:
+            raise
+        raise missing(package, purpose) from error

@@ -1,0 +1,240 @@
+"""Several targets at once: one batch through the network for all of them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mixformer.boxes import parse_box
+from mixformer.config import TrackerConfig
+from mixformer.engines import Engine
+from mixformer.errors import ConfigError, StateError
+from mixformer.tracking.frames import Color, as_rgb
+from mixformer.tracking.rules import Resize, Rules, Step
+from mixformer.tracking.state import TrackState
+from mixformer.tracking.tracker import Tracker
+from mixformer.types import Image, TrackResult
+from mixformer.variants import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from mixformer.models import MixFormer
+
+
+class MultiTracker:
+    """Follow several targets: `add` and `remove` them at any frame, `update` finds all with one call of the network.
+
+    Each target has a `TrackState` of its own and follows the rules of `Tracker`, so that its boxes are those of a
+    tracker of its own, to rounding: a matrix product may round differently in a batch. Targets whose online templates
+    are not equally many (only while they fill a ring of more than one) go through the network group by group.
+
+    A target takes the lowest free slot, its row of the batch, and keeps it. Memory does not grow with the number of
+    frames, nor with the number of targets that came and went. If a call raises, everything is as before it.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | MixFormer | Engine = DEFAULT_MODEL,
+        config: TrackerConfig | None = None,
+        *,
+        slots: int | None = None,
+        preset: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        engine: str = "auto",
+        threads: int | None = None,
+        color: Color = "rgb",
+        on_resize: Resize = "error",
+    ) -> None:
+        """Load the model. Everything but `slots` is as in `Tracker`, with the same errors.
+
+        Args:
+            model: name, folder or checkpoint file of a model, a loaded network, or an engine.
+            config: inference rules; by default those stored with the model.
+            slots: most targets at a time. The batch then always has this many rows, which suits engines that prepare
+                themselves for each size of batch, where targets come and go often; empty rows cost as much as others.
+                None = as many rows as targets.
+            preset: benchmark whose published settings to use instead.
+            device: where to run a model that is no engine yet.
+            precision: of its matrix products.
+            engine: which engine runs it.
+            threads: of the engine on the CPU.
+            color: channel order of the frames.
+            on_resize: what to do when the frames change size.
+
+        Raises:
+            ConfigError: if `slots` is not above 0, and as `Tracker`.
+        """
+        if slots is not None and slots < 1:
+            raise ConfigError(f"slots is 1 or more, or None for as many as there are targets, not {slots}")
+        options: dict[str, Any] = {"preset": preset, "device": device, "precision": precision, "engine": engine}
+        made = Tracker(model, config, threads=threads, color=color, on_resize=on_resize, **options)
+        self.engine, self.config = made.engine, made.config
+        self.color, self.on_resize, self.slots = made.color, made.on_resize, slots
+        self._slots: list[Hashable | None] = []
+        self._states: dict[Hashable, TrackState] = {}
+        self._batches: dict[int, _Batch] = {}
+        self._last_id = 0
+
+    @property
+    def rules(self) -> Rules:
+        """What decides how targets are followed, as it is set now."""
+        return Rules(self.engine, self.config, self.on_resize)
+
+    @property
+    def ids(self) -> tuple[Hashable, ...]:
+        """The targets there are, by slot."""
+        return tuple(each for each in self._slots if each is not None)
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._states
+
+    def state(self, id: Hashable) -> TrackState:
+        """All that is known about a target, a value: keep it, save it, `restore` it, here or in a `Tracker`.
+
+        Raises:
+            StateError: if there is no such target.
+        """
+        self._require(id)
+        return self._states[id]
+
+    def add(self, frame: Image, box: Iterable[float], id: Hashable | None = None) -> Hashable:
+        """Choose a further target in a frame; `update` finds it from the next frame on.
+
+        Args:
+            frame: as for `Tracker.init`.
+            box: x, y, width, height in pixels, 0-based; may reach over the border.
+            id: what to call it, any hashable value; None takes the next of 1, 2, 3, ... that was not used yet.
+
+        Returns:
+            Its id.
+
+        Raises:
+            BoxError: if the box is not finite, has no area, or lies outside the frame.
+            FrameError: if the frame cannot be used.
+            StateError: if there is a target of that id already, or no slot is free.
+        """
+        id = self._new_id(id)
+        self._put(id, self.rules.start(as_rgb(frame, self.color), parse_box(box)))
+        return id
+
+    def restore(self, state: TrackState, id: Hashable | None = None) -> Hashable:
+        """Add a target by a state kept or read before; see `add`.
+
+        Raises:
+            StateError: as `add`, or if the state belongs to another model.
+        """
+        id = self._new_id(id)
+        self._put(id, self.rules.check(state))
+        return id
+
+    def remove(self, id: Hashable) -> TrackState:
+        """Forget a target, which frees its slot; returns its last state.
+
+        Raises:
+            StateError: if there is no such target.
+        """
+        self._require(id)
+        self._slots[self._slots.index(id)] = None
+        while self._slots and self._slots[-1] is None:
+            self._slots.pop()
+        self._batches.clear()  # its memory is in one of them
+        return self._states.pop(id)
+
+    def update(self, frame: Image) -> dict[Hashable, TrackResult]:
+        """Find all targets in the next frame; results by id, in the order of slots. Without targets there are none.
+
+        Raises:
+            FrameError: if the frame cannot be used, or its size changed and `on_resize` is "error".
+        """
+        image = as_rgb(frame, self.color)
+        return self._update(dict.fromkeys(self.ids, image))
+
+    def update_each(self, frames: Mapping[Hashable, Image]) -> dict[Hashable, TrackResult]:
+        """Find some targets, each in a frame of its own, as for several videos at once; the others wait.
+
+        Args:
+            frames: the next frame of each target, by id.
+
+        Raises:
+            FrameError: as `update`.
+            StateError: if there is no target of such an id.
+        """
+        for id in frames:
+            self._require(id)
+        return self._update({id: as_rgb(frames[id], self.color) for id in self.ids if id in frames})
+
+    def _update(self, images: Mapping[Hashable, Image]) -> dict[Hashable, TrackResult]:
+        rules = self.rules
+        states = {id: rules.ready(self._states[id], image) for id, image in images.items()}
+        steps: dict[Hashable, Step] = {}
+        batches: dict[int, _Batch] = {}
+        by_templates = sorted(states, key=lambda id: len(states[id].templates))  # stable: slots stay in order
+        for count, members in groupby(by_templates, key=lambda id: len(states[id].templates)):
+            ids = list(members)
+            batch = self._batch(count, [states[id].memory for id in ids])
+            found = rules.search([images[id] for id in ids], [states[id] for id in ids], batch.memory, batch.rows)
+            steps.update(zip(ids, found, strict=True))
+            batches[count] = batch
+        moved = {id: rules.advance(image, states[id], steps[id]) for id, image in images.items()}
+        self._states.update({id: state for id, (state, _) in moved.items()})
+        self._batches = batches
+        return {
+            id: TrackResult(steps[id].box, steps[id].score, state.frame_index, updated, raw=steps[id].raw)
+            for id, (state, updated) in moved.items()
+        }
+
+    def _batch(self, count: int, memories: list[Any]) -> _Batch:
+        """The memories as one, made anew only if one of them is new."""
+        known = self._batches.get(count)
+        if known and known.holds(memories):
+            return known
+        rows = max(self.slots or 0, len(memories))
+        filled = memories + memories[:1] * (rows - len(memories))
+        return _Batch(memories, filled[0] if rows == 1 else self.engine.join(filled), rows)
+
+    def _new_id(self, id: Hashable | None) -> Hashable:
+        """The id of a target to come."""
+        if self.slots is not None and len(self._states) >= self.slots:
+            raise StateError(f"all {self.slots} slots are taken; remove a target first, or make a tracker with more")
+        if id is None:
+            id = self._last_id + 1
+            while id in self._states:
+                id += 1
+        if id in self._states:
+            raise StateError(f"there is a target {id!r} already; remove it first, or choose another id")
+        return id
+
+    def _put(self, id: Hashable, state: TrackState) -> None:
+        """Let a target have the lowest free slot."""
+        if isinstance(id, int):
+            self._last_id = max(self._last_id, id)
+        if None in self._slots:
+            self._slots[self._slots.index(None)] = id
+        else:
+            self._slots.append(id)
+        self._states[id] = state
+
+    def _require(self, id: Hashable) -> None:
+        if id not in self._states:
+            there = ", ".join(map(repr, self.ids)) or "none"
+            raise StateError(f"there is no target {id!r}; there are: {there}")
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Memories of some targets, and the same as one of `rows` rows."""
+
+    members: Sequence[Any]
+    memory: Any
+    rows: int
+
+    def holds(self, memories: Sequence[Any]) -> bool:
+        """Whether these are its members."""
+        return len(memories) == len(self.members) and all(map(operator.is_, memories, self.members))

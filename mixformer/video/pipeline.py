@@ -1,0 +1,118 @@
+"""Stages of work on a stream of items, each in a thread of its own: while one frame is drawn, the next is tracked."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
+from typing import Any
+
+_PATIENCE = 0.1  # seconds after which a waiting thread looks whether all is over
+
+
+class _End:
+    """What follows the last item: nothing, or the error that ended the stream."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+def pipelined(
+    items: Iterable[Any], *stages: Callable[[Any], Any], ahead: int = 4, threads: bool = True
+) -> Generator[Any, None, None]:
+    """Items after they went through all stages, in order.
+
+    The iterable and every stage run in a thread each, so that they work at the same time on different items, and hand
+    items on through bounded queues. What comes out is the same as without threads.
+
+    An exception of the iterable or of a stage reaches the caller after the items before it. Closing the generator, by
+    leaving the loop early in a `with closing(...)` or by Ctrl-C, stops all threads before it returns: each finishes
+    the item it is at, and items on the way are dropped. The iterable is closed in its own thread, if it is a generator.
+
+    Args:
+        items: worked through in the first thread.
+        stages: functions of an item, called in order, each always by the same thread.
+        ahead: items that may wait between two stages; they are what the pipeline adds to memory and to latency.
+        threads: False does everything in the caller's thread, one item at a time.
+    """
+    if not threads:
+        yield from _in_turn(items, stages)
+        return
+    over = threading.Event()
+    queues: list[queue.Queue[Any]] = [queue.Queue(ahead) for _ in range(len(stages) + 1)]
+    work = [threading.Thread(target=_produce, args=(items, queues[0], over), name="items", daemon=True)]
+    for number, stage in enumerate(stages):
+        job = (stage, queues[number], queues[number + 1], over)
+        work.append(threading.Thread(target=_serve, args=job, name=f"stage {number + 1}", daemon=True))
+    for thread in work:
+        thread.start()
+    try:
+        while not isinstance(item := queues[-1].get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        over.set()
+        for thread in work:
+            thread.join()
+
+
+def _in_turn(items: Iterable[Any], stages: Iterable[Callable[[Any], Any]]) -> Generator[Any, None, None]:
+    """The same in one thread."""
+    try:
+        for item in items:
+            for stage in stages:
+                item = stage(item)
+            yield item
+    finally:
+        _close(items)
+
+
+def _produce(items: Iterable[Any], after: queue.Queue[Any], over: threading.Event) -> None:
+    """Runs in the first thread: errors travel through the queue."""
+    end = _End()
+    try:
+        for item in items:
+            if not _put(after, item, over):
+                break
+    except BaseException as error:  # whatever it is, the caller gets it
+        end = _End(error)
+    finally:
+        try:
+            _close(items)
+        except BaseException as error:
+            end = _End(end.error or error)
+        _put(after, end, over)
+
+
+def _serve(
+    stage: Callable[[Any], Any], before: queue.Queue[Any], after: queue.Queue[Any], over: threading.Event
+) -> None:
+    """Runs in the thread of a stage."""
+    item: Any = None
+    while not over.is_set() and not isinstance(item, _End):
+        try:
+            item = before.get(timeout=_PATIENCE)
+        except queue.Empty:
+            continue
+        if not isinstance(item, _End):
+            try:
+                item = stage(item)
+            except BaseException as error:  # as above
+                item = _End(error)
+        _put(after, item, over)
+
+
+def _put(after: queue.Queue[Any], item: Any, over: threading.Event) -> bool:
+    """Hand an item on, unless all is over."""
+    while not over.is_set():
+        with suppress(queue.Full):
+            after.put(item, timeout=_PATIENCE)
+            return True
+    return False
+
+
+def _close(items: Iterable[Any]) -> None:
+    if isinstance(items, Generator):
+        items.close()

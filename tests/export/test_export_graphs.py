@@ -1,0 +1,112 @@
+"""Graphs of every variant against PyTorch, through the runtimes that are installed."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mixformer.engines.torch_engine import TorchEngine
+from mixformer.errors import CheckpointError
+from mixformer.export.verify import Difference, overlap
+from mixformer.models import build_model
+from mixformer.variants import MODELS
+from mixformer.weights.store import load_model, save_model
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+from family import FAMILY, make
+
+pytest.importorskip("onnxscript")
+pytest.importorskip("openvino")
+
+from mixformer.export.crops import Crops
+from mixformer.export.graphs import write_graphs
+from mixformer.export.plan import ExportPlan
+from mixformer.export.runtimes import runners
+from mixformer.export.share import stored_tensors
+from mixformer.export.verify import compare
+from mixformer.export.write import _describe, export_model
+
+
+def differences(model, place, plan=None, precision="float32"):
+    """Of a network exported into a folder, on noise."""
+    folder = save_model(model, place, precision=precision)
+    config, random = model.config, np.random.default_rng(0)
+    crops = Crops(
+        random.integers(0, 256, (2, *[config.template_size] * 2, 3), dtype=np.uint8),
+        random.integers(0, 256, (2, *[config.search_size] * 2, 3), dtype=np.uint8),
+    )
+    plan = plan or ExportPlan()
+    described = _describe(folder, write_graphs(load_model(folder), folder, plan, crops))
+    engine = TorchEngine(load_model(folder), "cpu", "float32")
+    return compare(engine, described.graphs, runners(described.graphs), crops)
+
+
+def require_equal(found, tolerance=1e-5):
+    for each in found:
+        assert each.boxes < tolerance, each
+        assert each.scores is None or each.scores < 10 * tolerance, each
+
+
+def test_score_module_with_int8_weights_and_fixed_sizes(tmp_path):
+    """The one with precise RoI pooling, whose memory has template tokens too."""
+    found = differences(make(FAMILY["vit-corner0-asym"]), tmp_path, ExportPlan(batch=1, templates=2), "int8")
+    assert {(each.batch, each.templates) for each in found} == {(1, 2)}
+    assert all(each.scores is not None for each in found)
+    require_equal(found)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("name", FAMILY)
+def test_every_backbone_head_and_attention(name, tmp_path):
+    require_equal(differences(make(FAMILY[name]), tmp_path))
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("name", [name for name in MODELS if not name.endswith("_stage1")])
+def test_full_sizes(name, tmp_path):
+    torch.manual_seed(0)
+    require_equal(differences(build_model(MODELS[name]), tmp_path, precision="float16"), 1e-4)
+
+
+@pytest.mark.sweep
+def test_8_bit_arithmetic_of_the_default_model(tmp_path):
+    pytest.importorskip("nncf")
+    report = export_model("mixformerv2_dino_s8", tmp_path / "int8", ExportPlan(to="openvino", precision="int8"))
+    assert report.iou > 0.98
+    assert report.sizes["graphs.bin"] < 17e6
+    assert b"FakeQuantize" in (report.folder / "locate.xml").read_bytes()
+
+
+def test_places_in_a_safetensors_file(tmp_path):
+    tensors = {"a": torch.arange(6, dtype=torch.float16).view(2, 3), "b": torch.tensor([1.5, -2.0])}
+    save_file(tensors, tmp_path / "w.safetensors", {"format": "pt"})
+    found, content = stored_tensors(tmp_path / "w.safetensors"), (tmp_path / "w.safetensors").read_bytes()
+    assert {name: each.shape for name, each in found.items()} == {"a": (2, 3), "b": (2,)}
+    for name, dtype in (("a", np.float16), ("b", np.float32)):
+        place = found[name]
+        values = np.frombuffer(content[place.offset : place.offset + place.length], dtype)
+        np.testing.assert_array_equal(values, tensors[name].flatten().numpy())
+
+
+def test_a_type_that_graphs_cannot_use_is_refused(tmp_path):
+    save_file({"a": torch.zeros(2, dtype=torch.bfloat16)}, tmp_path / "w.safetensors")
+    with pytest.raises(CheckpointError, match=r"a in .* is stored as BF16"):
+        stored_tensors(tmp_path / "w.safetensors")
+
+
+def test_overlap():
+    boxes = np.array([[0.5, 0.5, 0.2, 0.2], [0.5, 0.5, 0.2, 0.2], [0.5, 0.5, 0.0, 0.2]])
+    moved = boxes + np.array([[0, 0, 0, 0], [0.1, 0, 0, 0], [0.0005, 0, 0, 0]])
+    assert overlap(boxes[:1], moved[:1]) == pytest.approx(1)
+    assert overlap(boxes[1:2], moved[1:2]) == pytest.approx(1 / 3)
+    assert overlap(boxes[2:], moved[2:]) == 1  # without area, but the same
+    assert overlap(boxes[2:], boxes[1:2]) == 0
+
+
+def test_what_is_no_number_is_beyond_every_tolerance():
+    assert Difference("openvino", 1, 2, 0.0, None).within(0.0)
+    assert not Difference("openvino", 1, 2, float("nan"), None).within(1.0)
+    assert not Difference("openvino", 1, 2, 0.0, float("nan")).within(1.0)

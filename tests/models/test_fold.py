@@ -1,0 +1,102 @@
+"""The folded network is the network, for every backbone and head, and with the weights that are shipped."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from family import FAMILY, make
+from torch import Tensor
+
+from mixformer.config import ModelConfig
+from mixformer.models import MixFormer, Prediction
+from mixformer.models.attention import KeyValue, Room
+from mixformer.models.fold import fold
+from mixformer.models.half import halve
+from mixformer.models.layers import BatchNorm
+from mixformer.variants import DEFAULT_MODEL
+from mixformer.weights.store import load_model
+
+
+def pixels(config: ModelConfig, batch: int = 2, count: int = 2) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(5)
+    shapes = ((batch, count, *[config.template_size] * 2, 3), (batch, *[config.search_size] * 2, 3))
+    templates, search = (torch.randint(0, 256, s, generator=generator, dtype=torch.uint8) for s in shapes)
+    return templates, search
+
+
+@torch.inference_mode()
+def run(model: MixFormer, templates: Tensor, search: Tensor) -> Prediction:
+    return model.locate(model.normalise(search), model.remember(model.normalise(templates)))
+
+
+def assert_equal(a: Prediction, b: Prediction, atol: float) -> None:
+    torch.testing.assert_close(a.boxes, b.boxes, atol=atol, rtol=0)
+    for x, y in ((a.logits, b.logits), (a.scores, b.scores)):
+        assert (x is None) == (y is None)
+        if x is not None and y is not None:
+            torch.testing.assert_close(x, y, atol=1e3 * atol, rtol=1e3 * atol)
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_folding_changes_nothing(kind: str) -> None:
+    model = make(FAMILY[kind], dtype=torch.float64)
+    before = copy.deepcopy(model.state_dict())
+    folded = fold(model)
+    assert_equal(run(folded, *pixels(model.config)), run(model, *pixels(model.config)), 1e-11)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not any(isinstance(module, BatchNorm) for module in folded.modules())
+    assert not any(value.requires_grad for value in folded.parameters())
+
+
+def test_folding_the_shipped_weights() -> None:
+    model = load_model(DEFAULT_MODEL)
+    images = pixels(model.config, 1)
+    assert_equal(run(fold(model), *images), run(model, *images), 2e-6)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FAMILY if kind.endswith("asym")])
+def test_what_the_heads_do_not_read_changes_nothing(kind: str) -> None:
+    """The last block makes keys and values of the templates, and queries for the prediction tokens, and no more."""
+    model = make(FAMILY[kind], dtype=torch.float64)
+    templates, search = (model.normalise(images) for images in pixels(model.config))
+    with torch.inference_mode():
+        short, whole = model.remember(templates), model.remember(templates, keep_features=True)
+        assert (short.templates is not None) == (model.config.score == "spm")
+        found, expected = model.locate(search, short), model.locate(search, whole, full=True)
+    assert_equal(found, expected, 1e-12)
+    rows = {True: model.config.search_grid**2 + model.config.prediction_tokens, False: model.config.prediction_tokens}
+    assert found.tokens.shape[1] == rows[model.config.dense or model.config.score == "spm"]
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_half_precision_is_near_and_keeps_float32_where_it_counts(kind: str) -> None:
+    model = make(FAMILY[kind])
+    images = pixels(model.config)
+    half = halve(fold(model), torch.bfloat16)
+    found, expected = run(half, *images), run(model, *images)
+    torch.testing.assert_close(found.boxes, expected.boxes, atol=0.01, rtol=0)
+    assert not torch.equal(found.boxes, expected.boxes)
+    assert found.boxes.dtype == found.tokens.dtype == torch.float32
+    assert half.backbone.parts[-1].typed_blocks[0].mlp.fc1.weight.dtype == torch.bfloat16
+    norms = [module for module in half.modules() if isinstance(module, torch.nn.LayerNorm)]
+    assert all(norm.weight is None or norm.weight.dtype == torch.float32 for norm in norms)
+
+
+def test_room_is_a_concatenation() -> None:
+    def random(count: int) -> KeyValue:
+        return KeyValue(torch.randn(2, 3, count, 4), torch.randn(2, 3, count, 4))
+
+    kept, other = random(5), random(5)
+    before = kept.keys.clone()
+    room = Room(kept)
+    for own in (random(7), random(7)):
+        for mine, joined in zip(room.then(own), kept.then(own), strict=True):
+            assert torch.equal(mine, joined)
+    room.keys.copy_(other.keys)
+    room.values.copy_(other.values)
+    own = random(7)
+    for mine, joined in zip(room.then(own), other.then(own), strict=True):
+        assert torch.equal(mine, joined)
+    assert torch.equal(kept.keys, before)

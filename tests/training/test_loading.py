@@ -1,0 +1,152 @@
+"""How samples reach the trainer: where crops are made, loader processes, and the report on their speed."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mixformer.config import ModelConfig
+from mixformer.data.augment import Augmentation, Jitter
+from mixformer.data.dataset import CropSettings, RawBatch, ShotDataset
+from mixformer.data.sampling import Mixture, Shot, View
+from mixformer.errors import CheckpointError, ConfigError
+from mixformer.models import build_model
+from mixformer.training.checkpoint import load_training, save_training
+from mixformer.training.meter import Meter, peak_memory
+from mixformer.training.recipe import Recipe
+from mixformer.training.sections import DataSection, OptimiserSection
+from mixformer.training.stages import build_stage
+from mixformer.training.trainer import Trainer
+from mixformer.types import Box
+
+TINY = ModelConfig("tiny", depth=2, dim=32, heads=2, patch_size=16, search_size=64, template_size=32, bins=16)
+RECIPE = Recipe(
+    "tiny",
+    steps=6,
+    batch=4,
+    save_every=3,
+    precision="float32",
+    data=DataSection(workers=0),
+    optimiser=OptimiserSection(warmup=2, decay=4, ema=0.9, lr=1e-3),
+)
+
+
+class Squares:
+    """A bright square somewhere on a noisy frame."""
+
+    def draw(self, random, templates):
+        return Shot(tuple(self.view(random) for _ in range(templates)), self.view(random))
+
+    def view(self, random):
+        frame = random.integers(0, 60, (100, 140, 3), dtype=np.uint8)
+        x, y = int(random.integers(10, 90)), int(random.integers(10, 60))
+        frame[y : y + 28, x : x + 28] = (220, 60, 40)
+        return View(frame, Box(x, y, 28, 28))
+
+
+def make_trainer(folder, **data):
+    torch.manual_seed(1)
+    recipe = RECIPE.replace(data=DataSection(**{"workers": 0, **data}))
+    augmentation = Augmentation(Jitter(1.5, 0.1), contrast=0.3, blur=0.3)
+    dataset = ShotDataset(Mixture([Squares()], [1.0]), CropSettings(64, 32, 4.0), augmentation, recipe.seed)
+    return Trainer(build_stage(build_model(TINY), recipe), dataset, recipe, folder)
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_crops_on_the_device_give_the_same_run_up_to_rounding(tmp_path):
+    for place in ("loader", "device"):
+        trainer = make_trainer(tmp_path / place, crops=place)
+        assert isinstance(next(trainer.loader(0, 1)), RawBatch) == (place == "device")
+        trainer.run(report_every=1)
+    losses = [[line["loss"] for line in lines(tmp_path / place)] for place in ("loader", "device")]
+    assert len(losses[0]) == 6
+    assert losses[1] == pytest.approx(losses[0], rel=2e-3)
+
+
+def test_auto_cuts_in_the_loader_on_a_cpu(tmp_path):
+    assert not isinstance(next(make_trainer(tmp_path).loader(0, 1)), RawBatch)
+    with pytest.raises(ConfigError, match=r"data\.crops"):
+        DataSection(crops="gpu")
+
+
+@pytest.mark.parametrize("crops", ["loader", "device"])
+def test_a_run_of_loader_processes_resumes_to_the_same_bits(tmp_path, crops):
+    """The sampler's place is the step, and every sample has random numbers of its own, so workers keep no state."""
+    whole = make_trainer(tmp_path / "whole", crops=crops)
+    whole.run()
+    first = make_trainer(tmp_path / "parts", crops=crops, workers=2)
+    stop = RuntimeError("stopped")
+
+    def kill(step, means):
+        if step == 4:
+            raise stop
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        first.run(progress=kill)  # one step after the checkpoint, with batches waiting in the loader
+    second = make_trainer(tmp_path / "parts", crops=crops, workers=1)
+    assert second.resume()
+    assert second.step == 3
+    second.run()
+    expected, found = load_file(whole.checkpoint), load_file(second.checkpoint)
+    assert expected.keys() == found.keys()
+    assert any(name.startswith("average/") for name in found)
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
+
+
+def test_the_loss_scale_is_kept(tmp_path):
+    model = torch.nn.Linear(2, 1)
+    optimiser = torch.optim.AdamW(model.parameters())
+
+    def scaler():
+        return torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=2)
+
+    used = scaler()
+    for factor in (1.0, 1.0, torch.inf, 1.0):  # grows, then halves, then counts one good step
+        optimiser.zero_grad()
+        used.scale(model(torch.ones(1, 2)).sum() * factor).backward()
+        used.step(optimiser)
+        used.update()
+    assert used.get_scale() == 8.0
+    path = tmp_path / "state.safetensors"
+    save_training(path, 4, 0.5, model, optimiser, None, used, {})
+    fresh = scaler()
+    assert load_training(path, model, torch.optim.AdamW(model.parameters()), None, fresh) == (4, 0.5)
+    assert fresh.state_dict() == used.state_dict()
+    assert fresh.state_dict()["_growth_tracker"] == 1
+    with pytest.raises(CheckpointError, match="does not fit"):
+        load_training(path, torch.nn.Linear(3, 1), optimiser, None, scaler())
+
+
+def test_the_log_tells_the_loader_from_the_step(tmp_path):
+    trainer, shown = make_trainer(tmp_path), []
+    trainer.run(report_every=3, progress=lambda step, means: shown.append(dict(means)))
+    assert len(lines(tmp_path)) == 2
+    for line in lines(tmp_path):
+        # without loader processes, all their work is waited for
+        assert line["loader_samples_per_second"] >= line["samples_per_second"]
+        assert line["waited"] > 0
+        assert line["busy"] > 0
+        assert line["memory_mb"] > 50
+    assert len(shown) == 6
+    assert all({"loss", "waited", "busy", "memory_mb"} <= means.keys() for means in shown)  # from the first step on
+
+
+def test_the_meter(tmp_path):
+    meter = Meter(tmp_path, 2, 8, workers=3)
+    assert meter.means() == {}
+    for step in (1, 2):
+        meter.loaded(0.25)
+        meter.add(step, {"loss": torch.tensor(float(step))}, 1e-3)
+    assert meter.latest["loss"] == 1.5
+    assert meter.latest["loader_samples_per_second"] == pytest.approx(3 * 8 / 0.25)
+    assert meter.latest["lr"] == 1e-3
+    assert meter.means() == {}
+    meter.add(3, {"loss": torch.tensor(7.0)}, 1e-3)
+    assert meter.means()["loss"] == 7.0
+    assert "loader_samples_per_second" not in meter.means()  # nobody said how long it took
+    assert peak_memory(torch.device("cpu")) > 50

@@ -1,0 +1,80 @@
+"""How much slower a step gets while another program keeps one core busy: p50 and p95, alone and beside it.
+
+Rounds with and without the other program alternate, engines alternate within each, so that what else the machine does
+falls on all alike. A step is a crop and one `locate` of the default model. On a machine that is busy anyway the numbers
+mean little: look at its load first.
+
+    python tools/measure_load.py
+    OMP_WAIT_POLICY=PASSIVE python tools/measure_load.py --engines torch:float32
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+
+import numpy as np
+
+from mixformer.assets import DEMO_BOX, DEMO_CLIP
+from mixformer.crop import crop
+from mixformer.engines import create_engine
+from mixformer.tracking import Tracker
+from mixformer.types import Box
+from mixformer.variants import DEFAULT_MODEL
+from mixformer.video import open_video
+
+ENGINES = ("openvino:bfloat16", "openvino:float32", "onnx:float32", "torch:float32")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engines", nargs="+", default=ENGINES, metavar="ENGINE:PRECISION")
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=30, help="of each engine in each round")
+    parser.add_argument("--threads", type=int, help="of the engines; default: their own number")
+    options = parser.parse_args()
+    with open_video(DEMO_CLIP, 0, 1) as video:
+        frame = next(iter(video)).image
+    works = {}
+    for name in options.engines:
+        kind, precision = name.split(":")
+        engine = create_engine(DEFAULT_MODEL, "cpu", precision, options.threads, kind)
+        tracker = Tracker(engine)
+        tracker.init(frame, DEMO_BOX)
+        works[name] = (engine, tracker.state.memory, tracker.config.search_factor)
+    times = defaultdict(list)
+    for number in range(2 * options.rounds):
+        busy = number % 2 == 1
+        other = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None
+        try:
+            for name, work in works.items():
+                times[name, busy] += list(steps(*work, frame, options.steps))
+        finally:
+            if other is not None:
+                other.kill()
+                other.wait()
+    load = ", ".join(f"{v:.1f}" for v in os.getloadavg())
+    print(f"{os.cpu_count()} cores, load now {load}; milliseconds a step")
+    print(f"{'':20s} {'alone p50':>10s} {'p95':>8s} {'beside p50':>11s} {'p95':>8s} {'p95 ratio':>10s}")
+    for name in works:
+        alone, beside = (np.quantile(times[name, busy], (0.5, 0.95)) * 1e3 for busy in (False, True))
+        numbers = f"{alone[0]:10.1f} {alone[1]:8.1f} {beside[0]:11.1f} {beside[1]:8.1f}"
+        print(f"{name:20s} {numbers} {beside[1] / alone[1]:10.2f}")
+
+
+def steps(engine, memory, factor, frame, count):
+    """Seconds of each step; the first two do not count."""
+    for number in range(count + 2):
+        begin = time.perf_counter()
+        region, _ = crop(frame, Box(*DEMO_BOX), factor, engine.config.search_size)
+        engine.locate(region[None], memory)
+        if number > 1:
+            yield time.perf_counter() - begin
+
+
+if __name__ == "__main__":
+    main()

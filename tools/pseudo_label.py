@@ -1,0 +1,114 @@
+"""Give videos without annotations boxes, so that they can be trained on.
+
+python tools/pseudo_label.py clips/*.mp4 --out pseudo                   # what moves by itself
+python tools/pseudo_label.py dog.mp4 --box 260,29,41,142 --out pseudo   # a target of your own in the first frame
+
+Each target is followed forwards and, from where that ends, back again. Frames in which both agree are kept, if there
+are enough in a row, as a folder of sequences: `mixformer data check pseudo`, and in a recipe
+`sets = [{ name = "own", root = "pseudo", weight = 0.5 }]`. These boxes are a tracker's own: they show it more of the
+world, but no more precision than it has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from mixformer.boxes import parse_box
+from mixformer.data.frames import ClipFrame
+from mixformer.data.importers.folder import write_folders
+from mixformer.data.pseudo import Run, Trust, follow, moving
+from mixformer.data.sequence import Sequence
+from mixformer.errors import BoxError, MixFormerError
+from mixformer.tracking.tracker import Tracker
+from mixformer.types import Box, Image
+from mixformer.variants import DEFAULT_MODEL
+from mixformer.video.reader import open_video
+
+
+def main() -> None:
+    options, screen = parse(), Console(stderr=True, soft_wrap=True)
+    tracker = Tracker(options.model, device=options.device)
+    trust = Trust(options.agree, options.score, options.shortest)
+    found: list[tuple[Sequence, Run]] = []
+    for path in options.videos:
+        try:
+            new = list(label(path, tracker, trust, options))
+        except MixFormerError as error:
+            screen.print(f"{path}: {error}")
+            continue
+        screen.print(f"{path}: {len(new)} sequences, {sum(len(sequence) for sequence, _ in new)} frames")
+        found += new
+    if not found:
+        raise SystemExit("nothing was followed both ways; lower --agree or --shortest, or give a --box")
+    folders = write_folders([sequence for sequence, _ in found], options.out)
+    facts = {
+        folder.name: {"video": str(seq.frames[0].clip), "first": run.start, "agreement": round(run.agreement, 4)}
+        for folder, (seq, run) in zip(folders, found, strict=True)
+    }
+    content = {"model": str(options.model), "agree": trust.agree, "score": trust.score, "sequences": facts}
+    (options.out / "pseudo.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("videos", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the sequences")
+    parser.add_argument("--box", default="", help="x,y,w,h in the first frame, followed for --length frames")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--targets", type=int, default=2, help="at most, in each piece of a video")
+    parser.add_argument("--length", type=int, default=60, help="frames of a piece")
+    parser.add_argument("--gap", type=int, default=5, help="frames between those compared for motion")
+    parser.add_argument("--agree", type=float, default=0.6, help="least IoU of both directions")
+    parser.add_argument("--score", type=float, default=0.5, help="least score, both ways")
+    parser.add_argument("--shortest", type=int, default=20, help="frames in a row to keep")
+    return parser.parse_args()
+
+
+def label(path: Path, tracker: Tracker, trust: Trust, options: argparse.Namespace) -> Iterator[tuple[Sequence, Run]]:
+    """Trusted sequences of a video, piece by piece."""
+    for start, frames in pieces(path, options.length):
+        if len(frames) < trust.shortest:
+            continue
+        first = options.gap if not options.box else 0
+        for box in boxes_of(frames, start, options):
+            try:
+                run = follow(tracker, frames[first:], box, trust)
+            except BoxError:
+                continue
+            if run is not None:
+                begin = start + first + run.start
+                shown = tuple(ClipFrame(path, begin + index) for index in range(len(run.boxes)))
+                name = f"{path.stem}_{begin:06d}"
+                yield Sequence(name, shown, run.boxes, "pseudo"), Run(begin, run.boxes, run.agreement)
+
+
+def pieces(path: Path, length: int) -> Iterator[tuple[int, list[Image]]]:
+    """Number of the first frame, and frames, of piece after piece."""
+    with open_video(path) as video:
+        start, frames = 0, []
+        for frame in video:
+            frames.append(frame.image)
+            if len(frames) == length:
+                yield start, frames
+                start, frames = start + length, []
+        yield start, frames
+
+
+def boxes_of(frames: list[Image], start: int, options: argparse.Namespace) -> list[Box]:
+    """Where to begin in a piece: the given box in the first one, or what moves in frame `gap`."""
+    if options.box:
+        return [parse_box(np.fromstring(options.box, sep=","))] if start == 0 else []
+    if len(frames) <= 2 * options.gap:
+        return []
+    return moving(frames[0], frames[options.gap], frames[2 * options.gap], options.targets)
+
+
+if __name__ == "__main__":
+    main()
