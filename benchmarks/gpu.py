@@ -114,11 +114,10 @@ class Run:
     def batches(self, model: str) -> dict[str, Any]:
         """Target-frames per second of many targets, beside a matrix product measured now."""
         engines, left_out = self.engines(model)
-        peaks = self.peaks()
         known = {name: (engine, name.split(":")[1]) for name, engine in engines.items()}
-        found = measure_batches(known, self.scale.batches, self.scale.rounds, peaks)
+        found = measure_batches(known, self.scale.batches, self.scale.rounds, self.peaks)
         sizes = {name: [batch.to_dict() for batch in batches] for name, batches in found.items()}
-        return {"peaks": peaks.to_dict(), "engines": sizes, "left_out": left_out}
+        return {"engines": sizes, "left_out": left_out}
 
     def tracking(self) -> dict[str, Any]:
         """The report of `mixformer bench track` on the bundled clip."""

@@ -14,7 +14,7 @@ from mixformer.base_config import BaseConfig
 from mixformer.bench.candidates import PLAIN, Candidate, Weights, build_engine, chosen_precision, place_of
 from mixformer.bench.clip import Clip
 from mixformer.bench.machine import usable_cores
-from mixformer.bench.peaks import Peaks
+from mixformer.bench.peaks import Peaks, measure_peaks
 from mixformer.bench.record import Result, Times
 from mixformer.bench.session import FrameTime, Session
 from mixformer.bench.startup import StartError, measure_startup
@@ -66,7 +66,7 @@ class Contest:
     """Builds the candidates of one model, measures them, and keeps what was found in `results`, by title."""
 
     def __init__(
-        self, weights: Weights, candidates: Sequence[Candidate], clip: Clip, peaks: Peaks, rules: Rules, folder: Path
+        self, weights: Weights, candidates: Sequence[Candidate], clip: Clip, rules: Rules, folder: Path
     ) -> None:
         """Build every engine; one that cannot be built gets a result with the reason.
 
@@ -74,11 +74,11 @@ class Contest:
             weights: of the model.
             candidates: all of that model.
             clip: what is tracked.
-            peaks: of the machine.
             rules: how to measure.
             folder: for graphs that have to be exported; must stay while this object is used.
         """
-        self.weights, self.clip, self.peaks, self.rules = weights, clip, peaks, rules
+        self.weights, self.clip, self.rules = weights, clip, rules
+        self.peaks: list[Peaks] = []
         self.hold = weights.origin == "random"
         self.threads = rules.threads or usable_cores()
         self.candidates = {candidate.title: candidate for candidate in candidates}
@@ -106,7 +106,7 @@ class Contest:
             self._measure_whole_clip()
         if rules.batches:
             fast = {t: (e, self.results[t].precision) for t, e in self.engines.items() if not self._plain(t)}
-            for title, batches in measure_batches(fast, rules.batches, _FEW, self.peaks).items():
+            for title, batches in measure_batches(fast, rules.batches, _FEW, self._take_peaks).items():
                 self._note(title, batches=batches)
         if rules.startup:
             self._measure_starts()
@@ -141,28 +141,32 @@ class Contest:
             pairs = zip(found, expected, strict=True)
             self._note(title, pixels=max(abs(a - b) for one, two in pairs for a, b in zip(one, two, strict=True)))
 
+    def _take_peaks(self) -> Peaks:
+        self.peaks.append(measure_peaks(self.rules.device, self.threads))
+        return self.peaks[-1]
+
     def _visits(self, sessions: dict[str, Session]) -> dict[str, list[list[FrameTime]]]:
+        """Frame times of every round, each of which begins with the machine's peaks."""
         work = {title: partial(session.visit, self.rules.frames) for title, session in sessions.items()}
-        return interleave(work, self.rules.rounds)
+        return interleave(work, self.rules.rounds, self._take_peaks)
 
     def _measure_frames(self, sessions: dict[str, Session]) -> None:
         log.info("%d rounds of %d frames, %d engines in turns", self.rules.rounds, self.rules.frames, len(sessions))
         visits = self._visits(sessions)
-        steps = {
-            title: [percentile([f.step for f in visit], 0.5) for visit in found] for title, found in visits.items()
-        }
+        peaks = self.peaks[-self.rules.rounds :]
         base = next((title for title in sessions if self._plain(title)), None)
         for title, found in visits.items():
-            times = times_of([each for visit in found for each in visit])
             config, precision = self.engines[title].config, self.results[title].precision
             cost = plain_flops(config), plain_bytes(config)
             if not self._plain(title):
                 cost = frame_flops(config), frame_bytes(config, precision)
+            network = [percentile([frame.network for frame in visit], 0.5) for visit in found]
+            speedup = ratio(_steps(visits[base]), _steps(found)) if base and title != base else None
             self._note(
                 title,
-                times=times,
-                reached=reached(*cost, times.network / 1e3, self.peaks, precision),
-                speedup=ratio(steps[base], steps[title]) if base and title != base else None,
+                times=times_of([each for visit in found for each in visit]),
+                reached=reached(*cost, network, peaks, precision),
+                speedup=speedup,
             )
 
     def _measure_whole_clip(self) -> None:
@@ -205,3 +209,8 @@ def times_of(frames: Sequence[FrameTime]) -> Times:
         [1e3 * value for value in part] for part in zip(*((f.crop, f.network, f.rest) for f in frames), strict=True)
     )
     return Times(*(percentile(totals, share) for share in (0.5, 0.95, 0.99)), *(percentile(p, 0.5) for p in parts))
+
+
+def _steps(visits: Sequence[Sequence[FrameTime]]) -> list[float]:
+    """Median seconds of network and crop in each round."""
+    return [percentile([frame.step for frame in visit], 0.5) for visit in visits]

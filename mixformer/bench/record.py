@@ -57,8 +57,9 @@ class Reached(BaseConfig):
         bytes: weights, keys and values that it must read for that.
         flops_per_second: the one over the time.
         bytes_per_second: the other; weights that stay in a cache can exceed the bandwidth of memory.
-        of_products: share of the peak of matrix products in the same precision; None without such a peak.
-        of_bandwidth: share of the peak of reading memory.
+        of_products: share of the peak of matrix products in the same precision, measured in the same rounds: the
+            median. None without such a peak.
+        of_bandwidth: share of the peak of reading memory, likewise.
     """
 
     flops: int
@@ -131,7 +132,7 @@ class Report(BaseConfig):
         note: what a reader must know, such as other load on the machine.
         machine: that it ran on.
         settings: of the run.
-        peaks: of the machine, measured in the run.
+        peaks: of the machine, the best of all rounds.
         decode: milliseconds per frame of reading the clip alone, as fast as it goes.
         results: the candidates in order.
     """

@@ -53,7 +53,9 @@ def ratio(over: Sequence[float], under: Sequence[float]) -> Spread:
     return spread([a / b for a, b in zip(over, under, strict=True)])
 
 
-def interleave(work: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+def interleave(
+    work: Mapping[str, Callable[[], T]], rounds: int, opening: Callable[[], object] | None = None
+) -> dict[str, list[T]]:
     """Do every piece of work once per round, and give its results in order.
 
     Each round starts with the next piece, so that none is always the first.
@@ -61,9 +63,12 @@ def interleave(work: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, li
     Args:
         work: what to do, by name.
         rounds: how often.
+        opening: also to be done, at the beginning of every round.
     """
     names, found = list(work), {name: list[T]() for name in work}
     for index in range(rounds):
+        if opening is not None:
+            opening()
         shift = index % len(names) if names else 0
         for name in (*names[shift:], *names[:shift]):
             found[name].append(work[name]())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -14,15 +15,26 @@ from mixformer.bench.work import frame_bytes, frame_flops
 from mixformer.engines import Engine
 
 
-def reached(flops: int, size: int, seconds: float, peaks: Peaks, precision: str) -> Reached:
-    """Operations and bytes over a time, beside the peaks."""
-    products = peaks.products(precision)
-    share = None if products is None else flops / seconds / products
-    return Reached(flops, size, flops / seconds, size / seconds, share, size / seconds / peaks.bandwidth)
+def reached(flops: int, size: int, seconds: Sequence[float], peaks: Sequence[Peaks], precision: str) -> Reached:
+    """Operations and bytes over a time, beside the peaks.
+
+    Args:
+        flops: operations of the work.
+        size: bytes that it must read.
+        seconds: that it took, in every round.
+        peaks: of the machine in the same rounds; shares are taken within a round.
+        precision: of matrix products.
+    """
+    time_of_one, products = spread(seconds).median, [each.products(precision) for each in peaks]
+    rounds = list(zip(seconds, products, strict=True))
+    shares = [flops / took / peak for took, peak in rounds if peak is not None]
+    bandwidth = [size / took / each.bandwidth for took, each in zip(seconds, peaks, strict=True)]
+    of_products = spread(shares).median if shares else None
+    return Reached(flops, size, flops / time_of_one, size / time_of_one, of_products, spread(bandwidth).median)
 
 
 def measure_batches(
-    engines: dict[str, tuple[Engine, str]], sizes: Sequence[int], rounds: int, peaks: Peaks
+    engines: dict[str, tuple[Engine, str]], sizes: Sequence[int], rounds: int, take_peaks: Callable[[], Peaks]
 ) -> dict[str, tuple[Batch, ...]]:
     """Time `locate` on several targets at once, engine after engine in every round.
 
@@ -30,26 +42,26 @@ def measure_batches(
         engines: engine and precision by name; all of one model.
         sizes: numbers of targets.
         rounds: measured calls of every engine and size, after one that is not counted.
-        peaks: of the machine.
+        take_peaks: measures the machine, once in every round.
     """
     found: dict[str, list[Batch]] = {name: [] for name in engines}
     for size in sizes:
         work = {name: _Call(engine, size) for name, (engine, _) in engines.items()}
         for call in work.values():
             call()
-        for name, seconds in interleave(work, rounds).items():
+        peaks: list[Peaks] = []
+        for name, seconds in interleave(work, rounds, partial(_append, peaks, take_peaks)).items():
             engine, precision = engines[name]
-            time_of_one, config = spread(seconds), engine.config
+            config = engine.config
             cost = size * frame_flops(config), frame_bytes(config, precision, size)
-            found[name].append(
-                Batch(
-                    size,
-                    spread([1e3 * value for value in seconds]),
-                    size / time_of_one.median,
-                    reached(*cost, time_of_one.median, peaks, precision),
-                )
-            )
+            milliseconds = spread([1e3 * value for value in seconds])
+            there = reached(*cost, seconds, peaks, precision)
+            found[name].append(Batch(size, milliseconds, 1e3 * size / milliseconds.median, there))
     return {name: tuple(batches) for name, batches in found.items()}
+
+
+def _append(peaks: list[Peaks], take: Callable[[], Peaks]) -> None:
+    peaks.append(take())
 
 
 class _Call:

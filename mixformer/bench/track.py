@@ -15,7 +15,7 @@ from mixformer.bench.candidates import Candidate, prepare_weights
 from mixformer.bench.clip import decode_time, read_clip
 from mixformer.bench.contest import Contest, Rules
 from mixformer.bench.machine import describe_machine, usable_cores
-from mixformer.bench.peaks import measure_peaks
+from mixformer.bench.peaks import Peaks, best_of
 from mixformer.bench.record import FORMAT, Report, Result, Settings
 from mixformer.bench.stats import spread
 from mixformer.bench.surroundings import torch_threads
@@ -55,12 +55,13 @@ def measure_tracking(plan: Plan) -> Report:
     clip, rules = read_clip(plan.clip, plan.box), plan.rules
     with torch_threads(rules.threads or usable_cores()), tempfile.TemporaryDirectory() as folder:
         weights = {each.model: prepare_weights(each.model, Path(folder)) for each in plan.candidates}
-        log.info("peaks of the machine")
-        peaks = measure_peaks(rules.device, rules.threads)
         decode = spread([1e3 * decode_time(clip) for _ in range(_READS)])
         results: list[Result] = []
+        peaks: list[Peaks] = []
         for model, candidates in groupby(plan.candidates, lambda candidate: candidate.model):
-            results += Contest(weights[model], list(candidates), clip, peaks, rules, Path(folder)).measure()
+            contest = Contest(weights[model], list(candidates), clip, rules, Path(folder))
+            results += contest.measure()
+            peaks += contest.peaks
     width, height = clip.size
     settings = Settings(
         clip.path.name,
@@ -72,4 +73,6 @@ def measure_tracking(plan: Plan) -> Report:
         rules.device,
     )
     machine = describe_machine(rules.device)
-    return Report(FORMAT, date.today().isoformat(), plan.note, machine, settings, peaks, decode, tuple(results))
+    return Report(
+        FORMAT, date.today().isoformat(), plan.note, machine, settings, best_of(peaks), decode, tuple(results)
+    )

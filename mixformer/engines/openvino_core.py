@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 CACHE_VARIABLE = "MIXFORMER_CACHE"
 """Environment variable: folder for compiled graphs, or "off"."""
-_CACHE_LIMIT = 2_000_000_000  # bytes of compiled graphs; the oldest go
+_CACHE_LIMIT = 2_000_000_000  # bytes of compiled graphs; the oldest go, and those of larger weights than a quarter
 _METHOD = 1  # number of the way graphs are changed before they are compiled
 _GROUP = 64  # activations that share a scale in int8; 32 is more exact, and slower
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -128,11 +128,10 @@ class Compiler:
             raise CheckpointError(f"OpenVINO cannot read {file}; export the model again ({error})") from error
 
     def _place(self, file: Path, key: tuple[Shape, ...]) -> Path | None:
-        """File of the compiled graph; its name changes with everything that goes into it."""
-        folder = cache_folder()
-        if folder is None:
+        """File of the compiled graph, if it is to be kept; its name changes with everything that goes into it."""
+        folder, files = cache_folder(), [file, self._graphs.weights or file.with_name(WEIGHTS_FILE)]
+        if folder is None or files[1].stat().st_size > _CACHE_LIMIT // 4:
             return None
-        files = [file, self._graphs.weights or file.with_name(WEIGHTS_FILE)]
         stamps = [(str(each.resolve()), each.stat().st_size, each.stat().st_mtime_ns) for each in files]
         machine = [self._core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
         facts = (__version__, _METHOD, ov.get_version(), machine, stamps, key, sorted(self._settings.items()))
@@ -153,9 +152,10 @@ def _store(compiled: Any, kept: Path) -> None:
     """Keep a compiled graph; a folder that cannot be written is no error."""
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as part:
-            part.write(compiled.export_model().getbuffer())
-        Path(part.name).replace(kept)
+        with tempfile.TemporaryDirectory(dir=kept.parent) as place:  # a name of its own: others may write the same
+            part = Path(place) / kept.name
+            part.write_bytes(compiled.export_model().getbuffer())
+            part.replace(kept)
         _forget_old(kept.parent)
     except OSError as error:
         log.info("compiled graphs are not kept: %s", error)

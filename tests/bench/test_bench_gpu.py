@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mixformer.bench import clip, track
+from mixformer.bench import clip, contest
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
 
@@ -72,7 +72,7 @@ def test_exit_code_tells_of_failures(gpu, tmp_path, monkeypatch, capsys):
 
 
 def test_every_part_runs_on_tiny_networks(gpu, tmp_path, monkeypatch):
-    monkeypatch.setattr(track, "measure_peaks", partial(track.measure_peaks, side=64, megabytes=1))
+    monkeypatch.setattr(contest, "measure_peaks", partial(contest.measure_peaks, side=64, megabytes=1))
     monkeypatch.setattr(clip, "LONGEST", 4)
     out = tmp_path / "gpu.json"
     assert gpu.main(["--out", str(out), "--device", "cpu", "--smoke"]) == 0

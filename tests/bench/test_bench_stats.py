@@ -3,8 +3,10 @@
 import pytest
 
 from mixformer.bench.contest import times_of
+from mixformer.bench.peaks import Peaks, best_of
 from mixformer.bench.session import FrameTime
 from mixformer.bench.stats import Spread, interleave, percentile, ratio, spread
+from mixformer.bench.throughput import reached
 from mixformer.errors import ConfigError
 
 
@@ -46,6 +48,9 @@ def test_candidates_take_turns_and_each_starts_a_round():
     assert "".join(order) == "abcbcacab"
     assert found == {"a": [1, 6, 8], "b": [2, 4, 9], "c": [3, 5, 7]}
     assert interleave({}, 3) == {}
+    order.clear()
+    interleave(work, 2, lambda: order.append("-"))
+    assert "".join(order) == "-abc-bca"
 
 
 def test_times_of_frames():
@@ -56,3 +61,18 @@ def test_times_of_frames():
     assert times.p95 == pytest.approx(9.8)
     assert times.p99 == pytest.approx(9.96)
     assert frames[0].step == pytest.approx(0.003)
+
+
+def test_shares_are_taken_within_a_round():
+    """A busy second round halves both; the third finds the machine at its best, and the work too slow."""
+    peaks = [Peaks(100.0, None, 10.0), Peaks(50.0, None, 5.0), Peaks(100.0, None, 10.0)]
+    found = reached(40, 8, [1.0, 2.0, 4.0], peaks, "float32")
+    assert (found.flops_per_second, found.bytes_per_second) == (20, 4)
+    assert found.of_products == pytest.approx(0.4)  # 0.4, 0.4, 0.1
+    assert found.of_bandwidth == pytest.approx(0.8)
+    assert reached(40, 8, [1.0, 2.0, 4.0], peaks, "bfloat16").of_products is None
+
+
+def test_best_of_several_peaks():
+    assert best_of([Peaks(1.0, None, 5.0), Peaks(2.0, 3.0, 4.0)]) == Peaks(2.0, 3.0, 5.0)
+    assert best_of([Peaks(1.0, None, 5.0)]).bfloat16 is None

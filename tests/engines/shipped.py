@@ -18,7 +18,7 @@ from mixformer.types import Box, Image, Location
 from mixformer.variants import DEFAULT_MODEL
 from mixformer.video import open_video
 
-STEPS = 8
+STEPS = 5
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,16 @@ def child(code, cwd):
 def test_demo_through_both_engines(tmp_path):
     code = """
 from mixformer.cli import main
-for engine in ("auto", "onnx"):
-    assert main(["demo", "--quiet", "--json", engine + ".jsonl", "--engine", engine]) == 0
+from mixformer.assets import DEMO_BOX, DEMO_CLIP
+assert main(["demo", "--quiet", "--json", "auto.jsonl"]) == 0
+words = ["track", str(DEMO_CLIP), "--box", *map(str, DEMO_BOX), "--stop", "5"]
+assert main([*words, "--quiet", "--json", "onnx.jsonl", "--engine", "onnx"]) == 0
 assert "torch" not in sys.modules
 """
     done = child(code, tmp_path)
     assert done.returncode == 0, done.stderr
     lines = [(tmp_path / f"{engine}.jsonl").read_text().splitlines() for engine in ("auto", "onnx")]
-    assert len(lines[0]) == len(lines[1]) == 53
+    assert [len(its) for its in lines] == [53, 5]
     first = [json.loads(its[1])["box"] for its in lines]
     assert max(abs(a - b) for a, b in zip(*first, strict=True)) < 0.5
 
