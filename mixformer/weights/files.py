@@ -30,9 +30,7 @@ def write_together(files: Mapping[Path, Writer]) -> None:
     try:
         for path, write in files.items():
             _make_folder(path.parent, made)
-            write(partial[path])
-            with partial[path].open("rb+") as file:
-                os.fsync(file.fileno())
+            _write(partial[path], write)
         for path in files:
             partial[path].replace(path)
     except (OSError, RuntimeError, SafetensorError) as error:
@@ -41,6 +39,16 @@ def write_together(files: Mapping[Path, Writer]) -> None:
         raise OutputError(
             f"could not write {names}: {error}; check free space and permissions, nothing was changed"
         ) from error
+
+
+def _write(path: Path, write: Writer) -> None:
+    """One file, on the disk when this returns."""
+    path.touch()
+    usual = path.stat().st_mode
+    write(path)
+    path.chmod(usual)  # safetensors makes files that only their owner can read
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _make_folder(folder: Path, made: list[Path]) -> None:

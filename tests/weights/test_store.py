@@ -72,6 +72,13 @@ def test_save_and_load(config: ModelConfig, tmp_path: Path) -> None:
     assert torch.equal(boxes(load_model(str(folder / "model.safetensors"))), boxes(model))
 
 
+def test_others_may_read_the_files_as_usual(tmp_path: Path) -> None:
+    save_model(make(SMALL), tmp_path / "model")
+    (tmp_path / "usual").touch()
+    usual = (tmp_path / "usual").stat().st_mode
+    assert {path.stat().st_mode for path in (tmp_path / "model").iterdir()} == {usual}
+
+
 def test_type_of_the_loaded_weights(tmp_path: Path) -> None:
     folder = save_model(make().double(), tmp_path / "m")
     assert load_file(folder / "model.safetensors")["backbone.tokens"].dtype == torch.float32
