@@ -1,6 +1,6 @@
 """Measure a model on the real validation sequences, next to CSRT, KCF and NanoTrack v2 on the same files.
 
-python tools/measure_val.py --data ../shared/data [--model NAME_OR_FOLDER] [--split val] [--json FILE]
+python tools/measure_val.py --data ../shared/data [--model NAME_OR_FOLDER] [--split val] [--engine E] [--precision P] [--json FILE]
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -19,20 +18,19 @@ from mixformer.data.folder import read_sequences
 from mixformer.engines import create_engine
 from mixformer.evaluation.runner import Run, measure
 from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.store import load_tracker_config
+from mixformer.weights.folder import load_tracker_config
 
 PEERS = ("csrt", "kcf", "nano")
 
 
 def main() -> None:
     options = parse()
-    if options.threads:
-        torch.set_num_threads(options.threads)
     sequences = read_sequences(options.data / "sequences", options.split)
     if options.sequences:
         sequences = [s for s in sequences if s.name in options.sequences.split(",")]
     config = load_tracker_config(options.model).replace(**json.loads(options.settings))
-    runs = measure(create_engine(options.model, "cpu", options.precision), config, sequences)
+    engine = create_engine(options.model, "cpu", options.precision, options.threads, options.engine)
+    runs = measure(engine, config, sequences)
     done = list(track(runs, "tracking", len(sequences), console=Console(stderr=True)))
     peers = read_peers(options.data / "baselines" / "baselines.json", done)
     report(options.model, done, peers)
@@ -51,7 +49,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--sequences", default="", help="only these, separated by commas")
     parser.add_argument("--settings", default="{}", help="tracker settings to change, as JSON")
     parser.add_argument("--precision", default="float32")
-    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 

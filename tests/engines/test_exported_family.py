@@ -11,11 +11,9 @@ from mixformer.export.write import export_model
 from mixformer.tracking import Tracker
 from mixformer.weights.store import save_model
 
-SHOWN = [*FAMILY]
-
 
 @pytest.mark.sweep
-@pytest.mark.parametrize("kind", SHOWN)
+@pytest.mark.parametrize("kind", FAMILY)
 def test_engines_agree(kind, tmp_path):
     model = make(FAMILY[kind])
     folder = tmp_path / "graphs"
