@@ -1,6 +1,6 @@
 """Measure a model on the real validation sequences, next to CSRT, KCF and NanoTrack v2 on the same files.
 
-python tools/measure_val.py --data ../shared/data [--model NAME_OR_FOLDER] [--split val] [--engine E] [--precision P] [--json FILE]
+python tools/measure_val.py --data ../shared/data [--model NAME_OR_FOLDER] [--engine E] [--precision P] [--json FILE]
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ def tables(report: Report) -> Iterator[Table | str]:
     """What to print, in order: the machine, then of every model the frames, the machine's use, starts and batches."""
     machine, peaks, settings = report.machine, report.peaks, report.settings
     yield (
-        f"{machine.gpu or machine.processor}, {settings.threads} of {machine.cores} cores; peaks, best of the run: float32 "
+        f"{machine.gpu or machine.processor}, {settings.threads} of {machine.cores} cores; best peaks: float32 "
         f"{peaks.float32 / 1e12:.2f} TFLOP/s, bfloat16 {_tera(peaks.bfloat16)} TFLOP/s, reading "
         f"{peaks.bandwidth / 1e9:.1f} GB/s"
     )
@@ -78,7 +78,7 @@ def _frames(results: list[Result], report: Report) -> Table:
 def _use(results: list[Result]) -> Table:
     """What the machine gave, start and memory of one model."""
     table = Table(
-        caption="of peak: of the peaks in the same rounds, median; start: interpreter, imports, load or compile, first box"
+        caption="of peak: of those in the same rounds, median; start: interpreter, imports, load or compile, first box"
     )
     table.add_column("engine", no_wrap=True)
     headings = ("GFLOP", "TFLOP/s", "of peak", "MB read", "GB/s", "of peak", "start s", "of which", "memory MiB")

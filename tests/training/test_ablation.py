@@ -82,7 +82,7 @@ def test_rows_of_a_question_differ_in_what_it_asks_alone(finished):
 
 
 def test_a_named_row_brings_what_it_needs():
-    assert [plan.name for plan in ablation.needed(["sparse"])] == ["mae", "corner", "pyramid", "sparse"]
+    assert [plan.name for plan in ablation.needed(["sparse"])] == ["mae", "corner", "t4", "pyramid", "sparse"]
     assert ablation.needed([]) == list(PLANS)
 
 
