@@ -73,7 +73,8 @@ class Compiler:
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": _GROUP if precision == "int8" else 0,
         }
         if threads is not None:
-            self._settings["INFERENCE_NUM_THREADS"] = threads
+            # Pinned threads of several processes would all sit on the first cores, and workers wait for each other.
+            self._settings |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
 
     def remember(self, templates: Shape) -> Any:
         """The graph `remember` for templates of a shape, from disk if it was compiled before.

@@ -47,6 +47,13 @@ def test_a_damaged_file_is_replaced(folder):
         assert kept.stat().st_size == size
 
 
+def test_a_given_number_of_threads_is_not_pinned_to_the_first_cores(folder):
+    """Or one worker beside another would get nothing from a second core."""
+    compiled = Compiler(find_folder(DEFAULT_MODEL).graphs, "float32", 1).remember(SHAPE)
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    assert not compiled.get_property("ENABLE_CPU_PINNING")
+
+
 def test_precisions_are_kept_apart(folder):
     assert not np.array_equal(remember("int8"), remember())
     assert len(list(folder.iterdir())) == 2
