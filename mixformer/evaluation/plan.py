@@ -42,12 +42,10 @@ class TrackerPlan:
 
     def __call__(self, number: int) -> Tracker:
         """Make the tracker of worker `number`."""
-        import torch
-
-        from mixformer.engines import create_engine
+        from mixformer.engines import create_engine, gpu_count
         from mixformer.tracking import Tracker
 
-        device, count = self.device, torch.cuda.device_count()
+        device, count = self.device, gpu_count()
         if device in ("auto", "cuda") and count:
             device = f"cuda:{number % count}"
         engine = create_engine(self.model, device, self.precision, self.threads, self.engine)

@@ -83,3 +83,16 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     done = child(code, tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def test_workers_of_an_evaluation_need_no_torch(tmp_path):
+    code = """
+import mixformer
+from mixformer.config import TrackerConfig
+from mixformer.evaluation.plan import TrackerPlan
+tracker = TrackerPlan("mixformerv2_dino_s8", TrackerConfig())(1)
+assert tracker.engine.config.name == "mixformerv2_dino_s8"
+assert "torch" not in sys.modules
+"""
+    done = child(code, tmp_path)
+    assert done.returncode == 0, done.stderr
