@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -204,4 +205,10 @@ def batches(
         prefetch_factor=4 if workers else None,
         persistent_workers=False,
         pin_memory=pin,
+        worker_init_fn=_leave_stopping_to_parent,
     )
+
+
+def _leave_stopping_to_parent(_: int) -> None:
+    """Ctrl-C reaches all processes of a terminal; the parent still needs the batches of the step it is making."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -23,6 +23,7 @@ from mixformer.training.recipe import Recipe
 from mixformer.training.smoke import smoke_dataset
 from mixformer.training.sources import build_dataset
 from mixformer.training.stages import build_stage
+from mixformer.training.stopping import only_writer
 from mixformer.training.trainer import Progress, Trainer, Validate
 from mixformer.weights.pretrained import load_pretrained
 from mixformer.weights.prune import remove_blocks
@@ -67,8 +68,10 @@ def train(
         ConfigError: if the recipe contradicts itself or the network.
         DataError: if the data folder lacks what the recipe asks for.
         CheckpointError: if the start, the teacher or the checkpoint does not fit.
+        OutputError: if another process is training into the same folder.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM; the same call then goes on.
     """
-    with join(torch.device(device)) as processes:
+    with join(torch.device(device)) as processes, only_writer(out, processes.first):
         trainer = prepare(recipe, out, resume=resume, processes=processes, smoke=smoke)
         trainer.run(
             1 if smoke else 20, progress=progress, validate=_validator(recipe) if recipe.validate_every else None

@@ -22,6 +22,7 @@ from mixformer.training.optim import MovingAverage, build_optimiser, learning_ra
 from mixformer.training.processes import Processes
 from mixformer.training.recipe import Recipe
 from mixformer.training.stages import Clock, Parts, TrainingStage
+from mixformer.training.stopping import stop_requests
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +111,9 @@ class Trainer:
     def run(self, report_every: int = 20, progress: Progress | None = None, validate: Validate | None = None) -> None:
         """Train to the recipe's last step.
 
+        Ctrl-C and SIGTERM end the step that is being made, and the checkpoint is written. With several processes they
+        stop at once, and the last checkpoint is what `save_every` left.
+
         Args:
             report_every: steps between lines of the log.
             progress: called after every step with the step number and the latest means.
@@ -117,7 +121,14 @@ class Trainer:
 
         Raises:
             TrainingDivergedError: if the loss is no finite number.
+            KeyboardInterrupt: after Ctrl-C or SIGTERM.
         """
+        with stop_requests(self.processes.count == 1) as stop_asked:
+            self._run(report_every, progress, validate, stop_asked)
+
+    def _run(
+        self, report_every: int, progress: Progress | None, validate: Validate | None, stop_asked: Callable[[], bool]
+    ) -> None:
         recipe = self.recipe
         meter = Meter(
             self.folder,
@@ -138,6 +149,9 @@ class Trainer:
                 self._validate(validate, meter)
             if progress is not None:
                 progress(self.step, meter.latest or meter.means())
+            if stop_asked():
+                self.save()
+                raise KeyboardInterrupt
             if self.step % recipe.save_every == 0:
                 self.save()
         self.save()

@@ -1,0 +1,90 @@
+"""A run that is asked to stop loses no step, and a second run stays out of its folder."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_trainer import RECIPE, make_trainer, same_state, stop_after
+
+from mixformer.training.stopping import only_writer, stop_requests
+
+CHILD = """
+import sys, pathlib
+sys.path.insert(0, sys.argv[2])
+from test_trainer import RECIPE, make_trainer
+trainer = make_trainer(pathlib.Path(sys.argv[1]), RECIPE.replace(steps=100_000, save_every=50_000))
+try:
+    trainer.run(progress=lambda step, means: print(step, flush=True))
+except KeyboardInterrupt:
+    print("stopped at", trainer.step, flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_step_that_was_being_made_is_saved(tmp_path, number):
+    words = [sys.executable, "-c", CHILD, str(tmp_path / "run"), str(Path(__file__).parent)]
+    # A shell that starts jobs in the background has them ignore Ctrl-C; this child must not inherit that.
+    caught = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, caught)
+    process.stdout.readline()
+    process.send_signal(number)
+    rest, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    step = int(rest.splitlines()[-1].removeprefix("stopped at "))
+    fresh = make_trainer(tmp_path / "fresh", RECIPE.replace(steps=100_000))
+    stop_after(fresh, step)
+    fresh.save()
+    stopped = make_trainer(tmp_path / "run", RECIPE.replace(steps=100_000))
+    assert stopped.resume()
+    assert stopped.step == step
+    stopped.save()  # both files are now written by this process, with equal recipes
+    assert same_state(stopped.checkpoint, fresh.checkpoint)
+
+
+def test_the_second_request_stops_at_once():
+    with stop_requests() as asked:
+        assert not asked()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_ignored_signals_stay_ignored_and_several_processes_are_left_alone():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stop_requests() as asked:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not asked()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with stop_requests(enabled=False):
+        assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_one_writer(tmp_path):
+    code = f"""
+from pathlib import Path
+from mixformer.errors import OutputError
+from mixformer.training.stopping import only_writer
+try:
+    with only_writer(Path({str(tmp_path)!r})):
+        print("in")
+except OutputError as error:
+    print(error)
+"""
+    words = [sys.executable, "-c", code]
+    with only_writer(tmp_path):
+        said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        with only_writer(tmp_path, enabled=False):  # the other processes of the same run
+            pass
+    assert said.startswith(f"another process is training into {tmp_path}")
+    assert "--out" in said
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "in\n"
