@@ -2,11 +2,16 @@
 
 python tools/pseudo_label.py clips/*.mp4 --out pseudo                   # what moves by itself
 python tools/pseudo_label.py dog.mp4 --box 260,29,41,142 --out pseudo   # a target of your own in the first frame
+python tools/pseudo_label.py clips/*.mp4 --keys keys.json --out pseudo   # targets of your own in some frames
 
 Each target is followed forwards and, from where that ends, back again. Frames in which both agree are kept, if there
 are enough in a row, as a folder of sequences: `mixformer data check pseudo`, and in a recipe
 `sets = [{ name = "own", root = "pseudo", weight = 0.5 }]`. These boxes are a tracker's own: they show it more of the
 world, but no more precision than it has.
+
+`--keys` names boxes in key frames, {"dog.mp4": [{"0": [260, 29, 41, 142], "25": [...]}, ...], ...}: one entry for each
+target. Between two key frames it is tracked from both, and a frame in which both agree (--agree) gets a box. Leave the
+frames in which a target is hidden out of the keys; what lies more than --apart frames apart is not joined.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,23 +28,25 @@ from rich.console import Console
 from mixformer.boxes import parse_box
 from mixformer.data.frames import ClipFrame
 from mixformer.data.importers.folder import write_folders
-from mixformer.data.pseudo import Run, Trust, follow, moving
+from mixformer.data.pseudo import Run, Trust, between, follow, moving
 from mixformer.data.sequence import Sequence
 from mixformer.errors import BoxError, MixFormerError
 from mixformer.tracking.tracker import Tracker
 from mixformer.types import Box, Image
 from mixformer.variants import DEFAULT_MODEL
 from mixformer.video.reader import open_video
+from mixformer.weights.folder import load_tracker_config
 
 
 def main() -> None:
     options, screen = parse(), Console(stderr=True, soft_wrap=True)
-    tracker = Tracker(options.model, device=options.device)
+    config = load_tracker_config(options.model).replace(**json.loads(options.settings))
+    tracker = Tracker(options.model, config, device=options.device)
     trust = Trust(options.agree, options.score, options.shortest)
     found: list[tuple[Sequence, Run]] = []
     for path in options.videos:
         try:
-            new = list(label(path, tracker, trust, options))
+            new = list(label_keys(path, tracker, options) if options.keys else label(path, tracker, trust, options))
         except MixFormerError as error:
             screen.print(f"{path}: {error}")
             continue
@@ -47,12 +55,16 @@ def main() -> None:
     if not found:
         raise SystemExit("nothing was followed both ways; lower --agree or --shortest, or give a --box")
     folders = write_folders([sequence for sequence, _ in found], options.out)
-    facts = {
-        folder.name: {"video": str(seq.frames[0].clip), "first": run.start, "agreement": round(run.agreement, 4)}
-        for folder, (seq, run) in zip(folders, found, strict=True)
-    }
+    facts = {folder.name: facts_of(*pair) for folder, pair in zip(folders, found, strict=True)}
     content = {"model": str(options.model), "agree": trust.agree, "score": trust.score, "sequences": facts}
     (options.out / "pseudo.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def facts_of(sequence: Sequence, run: Run) -> dict[str, object]:
+    agreement = None if np.isnan(run.agreement) else round(run.agreement, 4)
+    first = sequence.frames[0]
+    assert isinstance(first, ClipFrame)
+    return {"video": first.clip.name, "first": run.start, "boxes": len(sequence.visible), "agreement": agreement}
 
 
 def parse() -> argparse.Namespace:
@@ -60,6 +72,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("videos", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True, help="folder for the sequences")
     parser.add_argument("--box", default="", help="x,y,w,h in the first frame, followed for --length frames")
+    parser.add_argument("--keys", type=Path, help="JSON with boxes in key frames, for each video's file name")
+    parser.add_argument("--apart", type=int, default=60, help="most frames between two key frames")
+    parser.add_argument("--settings", default="{}", help="tracker settings to change, as JSON")
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--targets", type=int, default=2, help="at most, in each piece of a video")
@@ -87,6 +102,27 @@ def label(path: Path, tracker: Tracker, trust: Trust, options: argparse.Namespac
                 shown = tuple(ClipFrame(path, begin + index) for index in range(len(run.boxes)))
                 name = f"{path.stem}_{begin:06d}"
                 yield Sequence(name, shown, run.boxes, "pseudo"), Run(begin, run.boxes, run.agreement)
+
+
+def label_keys(path: Path, tracker: Tracker, options: argparse.Namespace) -> Iterator[tuple[Sequence, Run]]:
+    """Sequences of the targets that have key frames in a video, from the first of these to the last."""
+    targets = json.loads(options.keys.read_text()).get(path.name, [])
+    if not targets:
+        return
+    with open_video(path) as video:
+        frames = [frame.image for frame in video]
+    for number, target in enumerate(targets):
+        keys = sorted((int(index), parse_box(box)) for index, box in target.items() if int(index) < len(frames))
+        start, end = keys[0][0], keys[-1][0]
+        boxes = np.full((end - start + 1, 4), np.nan)
+        for (here, first), (there, last) in pairwise(keys):
+            if there - here <= options.apart:
+                found = between(tracker, frames[here : there + 1], first, last, options.agree)
+                boxes[here - start : there - start + 1] = found
+        for index, box in keys:
+            boxes[index - start] = box
+        shown = tuple(ClipFrame(path, index) for index in range(start, end + 1))
+        yield Sequence(f"{path.stem}_{number}", shown, boxes, "keys"), Run(start, boxes, float("nan"))
 
 
 def pieces(path: Path, length: int) -> Iterator[tuple[int, list[Image]]]:

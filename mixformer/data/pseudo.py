@@ -65,17 +65,42 @@ def follow(tracker: Tracker, frames: SequenceOf[Image], box: Box, trust: Trust) 
     """
     forth, sure = _track(tracker, frames, box)
     try:
-        back, sure_too = _track(tracker, frames[::-1], Box(*forth[-1].tolist()))
+        back, sure_too = _track_back(tracker, frames, Box(*forth[-1].tolist()))
     except BoxError:  # it ended outside the frame
         return None
-    back = back[::-1]
-    overlap = np.nan_to_num(iou(_corners(forth), _corners(back))[0])
-    good = (overlap >= trust.agree) & (np.minimum(sure, sure_too[::-1]) >= trust.score)
+    overlap = _overlap(forth, back)
+    good = (overlap >= trust.agree) & (np.minimum(sure, sure_too) >= trust.score)
     start, length = longest_run(good)
     if length < max(1, trust.shortest):
         return None
     kept = slice(start, start + length)
     return Run(start, (forth[kept] + back[kept]) / 2, float(overlap[kept].mean()))
+
+
+def between(tracker: Tracker, frames: SequenceOf[Image], first: Box, last: Box, agree: float) -> FloatArray:
+    """Boxes of the frames between two that a person has drawn boxes in: tracked from either end, and where both agree,
+    their mean, in which the nearer end counts for more.
+
+    Args:
+        tracker: follows; its target is replaced.
+        frames: RGB uint8 (H, W, 3), in order; at least two.
+        first: the target in the first frame.
+        last: the target in the last frame.
+        agree: least overlap (IoU) of the boxes found from both ends.
+
+    Returns:
+        (n, 4) xywh in pixels, NaN where they do not agree; the ends are the given boxes.
+
+    Raises:
+        BoxError: if a box cannot be tracked.
+    """
+    forth, _ = _track(tracker, frames, first)
+    back, _ = _track_back(tracker, frames, last)
+    nearer = np.linspace(0, 1, len(frames))[:, None]
+    boxes = forth * (1 - nearer) + back * nearer
+    boxes[_overlap(forth, back) < agree] = np.nan
+    boxes[0], boxes[-1] = first, last
+    return boxes
 
 
 def longest_run(good: NDArray[np.bool_]) -> tuple[int, int]:
@@ -133,6 +158,18 @@ def _track(tracker: Tracker, frames: SequenceOf[Image], box: Box) -> tuple[Float
     found = [tracker.init(frames[0], box), *(tracker.update(frame) for frame in frames[1:])]
     scores = [1.0 if result.score is None else result.score for result in found]
     return np.array([result.box for result in found], np.float64), np.array(scores, np.float64)
+
+
+def _track_back(tracker: Tracker, frames: SequenceOf[Image], box: Box) -> tuple[FloatArray, FloatArray]:
+    """The same from the last frame to the first; results in the order of the frames."""
+    boxes, scores = _track(tracker, frames[::-1], box)
+    return boxes[::-1], scores[::-1]
+
+
+def _overlap(forth: FloatArray, back: FloatArray) -> FloatArray:
+    """IoU of boxes (n, 4) with boxes (n, 4), 0 where it is not defined."""
+    overlap: FloatArray = np.nan_to_num(iou(_corners(forth), _corners(back))[0])
+    return overlap
 
 
 def _corners(boxes: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import moving_square, write_clip
 
-from mixformer.data.pseudo import Trust, follow, longest_run, moving
+from mixformer.data.pseudo import Trust, between, follow, longest_run, moving
 from mixformer.data.sets import read_any
 from mixformer.errors import BoxError
 from mixformer.types import Box, TrackResult
@@ -72,6 +72,39 @@ def test_a_target_lost_at_the_end_is_no_label():
     assert follow(Leaves(), FRAMES, FIRST, Trust()) is None
 
 
+def test_between_two_drawn_boxes():
+    """Where both ends lead to different things there is no box; the drawn boxes themselves stay."""
+    last = Box(49, 20, 30, 30)
+    boxes = between(Seer(), FRAMES, FIRST, last, 0.5)
+    np.testing.assert_allclose(boxes[:, 0], 10 + np.arange(40))
+
+    class Shifted(Seer):
+        """Found 4 pixels too low forwards and 4 too high backwards."""
+
+        def init(self, frame, box):
+            self.shift = 4 if frame[0, 0, 0] == 0 else -4
+            return super().init(frame, box)
+
+        def update(self, frame):
+            found = super().update(frame)
+            return TrackResult(found.box._replace(y=found.box.y + self.shift), found.score, 1)
+
+    boxes = between(Shifted(), FRAMES, FIRST, last, 0.5)
+    assert boxes[0].tolist() == list(FIRST)
+    assert boxes[-1].tolist() == list(last)
+    np.testing.assert_allclose(boxes[1:-1, 1], 20 + 4 - 8 * np.arange(1, 39) / 39)
+
+    class LostForwards(Seer):
+        """Follows the other thing from frame 12 on, but not on the way back."""
+
+        def init(self, frame, box):
+            self.lost = 12 if frame[0, 0, 0] == 0 else 99
+            return super().init(frame, box)
+
+    boxes = between(LostForwards(), FRAMES, FIRST, last, 0.5)
+    assert np.isfinite(boxes).all(1).tolist() == [True] * 12 + [False] * 27 + [True]
+
+
 def test_runs():
     assert longest_run(np.array([0, 1, 1, 0, 1, 1, 1, 0], bool)) == (4, 3)
     assert longest_run(np.array([1, 1, 0, 1, 1], bool)) == (0, 2)
@@ -114,3 +147,20 @@ def test_the_tool(tmp_path, tiny_model, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [*words, "--shortest", "40"])
     with pytest.raises(SystemExit, match="nothing was followed"):
         runpy.run_path(str(TOOL), run_name="__main__")
+
+
+def test_the_tool_with_key_frames(tmp_path, tiny_model, monkeypatch):
+    """Two key frames far apart are not joined; the boxes drawn there are kept exactly."""
+    clip = write_clip(tmp_path / "clip.mp4", moving_square(16)[0])
+    target = {"2": [10, 30, 20, 20], "6": [18, 30, 20, 20], "15": [36, 30, 20, 20]}
+    (tmp_path / "keys.json").write_text(json.dumps({"clip.mp4": [target]}))
+    words = ["tool", str(clip), "--model", str(tiny_model), "--out", str(tmp_path / "out"), "--apart", "5"]
+    settings = ["--agree", "0", "--settings", '{"margin": 2}', "--keys", str(tmp_path / "keys.json")]
+    monkeypatch.setattr(sys, "argv", [*words, *settings])
+    runpy.run_path(str(TOOL), run_name="__main__")
+    (sequence,) = read_any(tmp_path / "out")
+    assert len(sequence) == 14
+    assert list(sequence.visible) == [0, 1, 2, 3, 4, 13]
+    assert sequence.boxes[[0, 4, 13]].tolist() == list(target.values())
+    facts = json.loads((tmp_path / "out" / "pseudo.json").read_text())
+    assert facts["sequences"]["clip_0"] == {"video": "clip.mp4", "first": 2, "boxes": 6, "agreement": None}
