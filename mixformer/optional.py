@@ -1,10 +1,15 @@
-"""Packages that not every installation has, and how to get them: the one place that knows."""
+"""Packages that not every installation has, and how to get them: the one place that knows.
+
+Only tkinter is no affair of this module: it comes with Python, and no pip command brings it (mixformer/view/window.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from mixformer.errors import MissingDependencyError
 
@@ -15,6 +20,11 @@ _INSTALLS = {
     "onnx": "mixformer[export]",
     "onnxscript": "mixformer[export]",
     "nncf": "mixformer[int8]",
+    "lmdb": "mixformer[lmdb]",
+    "cv2": "mixformer[masks]",
+    "matplotlib": "mixformer[plots]",
+    "ray": "mixformer[ray]",
+    "tensorboard": "mixformer[tensorboard]",
 }
 
 
@@ -26,14 +36,31 @@ def installed(package: str) -> bool:
         return False
 
 
-def missing(package: str, purpose: str) -> MissingDependencyError:
+def missing(package: str, purpose: str, more: str = "") -> MissingDependencyError:
     """The error for a package that is not there.
 
     Args:
         package: name that is imported, one of those this module knows.
         purpose: what needs it, as the beginning of a sentence: "training".
+        more: how the sentence goes on after the install command: " (or do without)".
     """
-    return MissingDependencyError(f"{purpose} needs {package}: pip install '{_INSTALLS[package]}'")
+    return MissingDependencyError(f"{purpose} needs {package}: pip install '{_INSTALLS[package]}'{more}")
+
+
+def load(package: str, purpose: str) -> Any:
+    """Import an optional package.
+
+    Args:
+        package: as in `missing`.
+        purpose: as in `missing`.
+
+    Raises:
+        MissingDependencyError: if it is not there or cannot be used, such as OpenCV without a library of the system.
+    """
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise missing(package, purpose, f" ({error})") from error
 
 
 @contextmanager

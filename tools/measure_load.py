@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
-import sys
 import time
 from collections import defaultdict
+from contextlib import nullcontext
 
 import numpy as np
 
 from mixformer.assets import DEMO_BOX, DEMO_CLIP
+from mixformer.bench.surroundings import busy_core
 from mixformer.crop import crop
 from mixformer.engines import create_engine
 from mixformer.tracking import Tracker
@@ -49,14 +49,9 @@ def main() -> None:
     times = defaultdict(list)
     for number in range(2 * options.rounds):
         busy = number % 2 == 1
-        other = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None
-        try:
+        with busy_core(pinned=False) if busy else nullcontext():
             for name, work in works.items():
                 times[name, busy] += list(steps(*work, frame, options.steps))
-        finally:
-            if other is not None:
-                other.kill()
-                other.wait()
     load = ", ".join(f"{v:.1f}" for v in os.getloadavg())
     print(f"{os.cpu_count()} cores, load now {load}; milliseconds a step")
     print(f"{'':20s} {'alone p50':>10s} {'p95':>8s} {'beside p50':>11s} {'p95':>8s} {'p95 ratio':>10s}")

@@ -12,7 +12,7 @@ from mixformer.optional import installed
 
 _BUSY = """
 import os, sys
-if hasattr(os, "sched_setaffinity"):
+if "pinned" in sys.argv and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 print("busy", flush=True)
 while os.getppid() == int(sys.argv[1]):
@@ -31,12 +31,14 @@ def torch_threads(count: int) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def busy_core() -> Iterator[None]:
-    """Another process computes on one core (the last one, where the system lets it choose) for a while.
+def busy_core(*, pinned: bool = True) -> Iterator[None]:
+    """Another process computes on one core for a while. It ends by itself when this process is gone.
 
-    It ends by itself when this process is gone.
+    Args:
+        pinned: it stays on the last core, where the system lets it choose; else the system moves it about.
     """
-    child = subprocess.Popen([sys.executable, "-c", _BUSY, str(os.getpid())], stdout=subprocess.PIPE, text=True)
+    words = [sys.executable, "-c", _BUSY, str(os.getpid()), *(["pinned"] if pinned else [])]
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None  # it is a pipe
         child.stdout.readline()

@@ -16,7 +16,7 @@ from rich.status import Status
 from rich.table import Table
 
 from mixformer.assets import DEMO_BOX
-from mixformer.cli.parser import make_parser
+from mixformer.cli.parser import add_verbs, make_parser, run_verb
 from mixformer.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -55,16 +55,13 @@ _EVERY = "torch,torch:bfloat16,onnx,openvino:float32,openvino:bfloat16"
 
 
 def parser() -> ArgumentParser:
-    """The verb itself; `add_verbs` adds those in it."""
+    """The verb itself; `add_inner` adds those in it."""
     return make_parser(_DESCRIPTION)
 
 
-def add_verbs(made: ArgumentParser) -> None:
+def add_inner(made: ArgumentParser) -> None:
     """Add the verbs in this verb, once it belongs to the whole command line."""
-    verbs = made.add_subcommands(required=False, metavar="WHAT", title="what to measure (each has --help)")
-    for name, (make, _) in _VERBS.items():
-        verb = make()
-        verbs.add_subcommand(name, verb, help=str(verb.description).split("\n")[0])
+    add_verbs(made, _VERBS, "what to measure", required=False)
 
 
 def run(options: Namespace) -> None:
@@ -72,7 +69,7 @@ def run(options: Namespace) -> None:
     if options.subcommand is None:
         _run_track(_track_parser().parse_args([]))
         return
-    _VERBS[options.subcommand][1](options[options.subcommand])
+    run_verb(options, _VERBS)
 
 
 def _track_parser() -> ArgumentParser:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mixformer.cli.parser import make_parser
+from mixformer.cli.parser import add_verbs, make_parser, run_verb
 
 _DESCRIPTION = """Check, import, pack and list data for training and evaluation.
 
@@ -45,21 +45,18 @@ _ROWS = 200  # of the table of sequences
 
 
 def parser() -> ArgumentParser:
-    """The verb itself; `add_verbs` adds those in it."""
+    """The verb itself; `add_inner` adds those in it."""
     return make_parser(_DESCRIPTION)
 
 
-def add_verbs(made: ArgumentParser) -> None:
+def add_inner(made: ArgumentParser) -> None:
     """Add the verbs in this verb, once it belongs to the whole command line."""
-    verbs = made.add_subcommands(required=True, metavar="WHAT", title="what to do (each has --help)")
-    for name, (make, _) in _VERBS.items():
-        verb = make()
-        verbs.add_subcommand(name, verb, help=str(verb.description).split("\n")[0])
+    add_verbs(made, _VERBS)
 
 
 def run(options: Namespace) -> None:
     """Do it."""
-    _VERBS[options.subcommand][1](options[options.subcommand])
+    run_verb(options, _VERBS)
 
 
 def _check_parser() -> ArgumentParser:

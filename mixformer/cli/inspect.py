@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from mixformer.cli.parser import make_parser
+from mixformer.cli.parser import add_source, make_parser
 from mixformer.variants import DEFAULT_MODEL
 
 _DESCRIPTION = """Show what the network looks at in one frame: attention of every block, and where the box comes from.
@@ -32,16 +32,7 @@ docs/inspection.md says how to read the pictures.
 def parser() -> ArgumentParser:
     """Options of the verb."""
     parser = make_parser(_DESCRIPTION)
-    parser.add_argument(
-        "source", type=str, help="video file, folder of pictures, webcam number, or rtsp:// or http:// address"
-    )
-    parser.add_argument(
-        "--box",
-        nargs=4,
-        type=float,
-        metavar=("X", "Y", "W", "H"),
-        help="target in frame --start; asked for if left out",
-    )
+    add_source(parser, "frame --start")
     parser.add_argument("--frame", type=int, required=True, help="number of the frame to inspect, after --start")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures; made if it is not there")
     parser.add_argument("--start", type=int, default=0, help="number of the frame that --box belongs to")

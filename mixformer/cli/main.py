@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from mixformer import __version__
-from mixformer.cli.parser import make_parser
+from mixformer.cli.parser import add_verb, make_parser
 from mixformer.errors import CheckpointError, ConfigError, MixFormerError, OutputError, SourceError
 from mixformer.optional import explain_missing
 
@@ -60,12 +60,12 @@ _VERBS = {
     "export": _Verb("export"),
     "prune": _Verb("prune"),
     "train": _Verb("train"),
-    "data": _Verb("data", inner="add_verbs"),
+    "data": _Verb("data", inner="add_inner"),
     "evaluate": _Verb("evaluate"),
     "pack": _Verb("pack"),
     "report": _Verb("report"),
-    "bench": _Verb("bench", inner="add_verbs"),
-    "vot": _Verb("vot", inner="add_verbs"),
+    "bench": _Verb("bench", inner="add_inner"),
+    "vot": _Verb("vot", inner="add_inner"),
 }
 
 
@@ -80,7 +80,7 @@ def build_parser(only: str | None = None) -> ArgumentParser:
     verbs = parser.add_subcommands(required=True, metavar="VERB", title="verbs (each has --help)")
     for name, verb in _VERBS.items() if only is None else [(only, _VERBS[only])]:
         made = verb.call(verb.parser)
-        verbs.add_subcommand(name, made, help=str(made.description).split("\n")[0])
+        add_verb(verbs, name, made)
         if verb.inner:  # jsonargparse wants inner verbs added after the outer one
             verb.call(verb.inner, made)
     return parser

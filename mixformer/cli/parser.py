@@ -1,20 +1,60 @@
-"""Parsers whose descriptions keep their lines, so that examples stay readable."""
+"""What the verbs' command lines share: parsers, verbs inside verbs, and options of several verbs."""
 
 from __future__ import annotations
 
 from argparse import RawDescriptionHelpFormatter
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+
+Verbs = Mapping[str, tuple[Callable[[], ArgumentParser], Callable[[Namespace], None]]]
+"""Verbs inside a verb, by name: what makes the parser of each, and what does it."""
 
 
 class _Formatter(DefaultHelpFormatter, RawDescriptionHelpFormatter):
-    """Keeps the lines of descriptions as they are written."""
+    """Keeps the lines of descriptions as they are written, so that examples stay readable."""
 
 
 def make_parser(description: str, **options: Any) -> ArgumentParser:
     """A parser with a multi-line description; its first line is the summary shown in the list of verbs."""
     return ArgumentParser(description=description, formatter_class=_Formatter, **options)
+
+
+def add_verb(verbs: Any, name: str, made: ArgumentParser) -> None:
+    """Add a parser to what `add_subcommands` gave; the first line of its description is shown in the list."""
+    verbs.add_subcommand(name, made, help=str(made.description).split("\n")[0])
+
+
+def add_verbs(parser: ArgumentParser, verbs: Verbs, title: str = "what to do", *, required: bool = True) -> None:
+    """Add verbs inside a verb. jsonargparse wants that after the verb itself belongs to the whole command line."""
+    added = parser.add_subcommands(required=required, metavar="WHAT", title=f"{title} (each has --help)")
+    for name, (make, _) in verbs.items():
+        add_verb(added, name, make())
+
+
+def run_verb(options: Namespace, verbs: Verbs) -> None:
+    """Do the verb inside a verb that was asked for."""
+    verbs[options.subcommand][1](options[options.subcommand])
+
+
+def add_source(parser: ArgumentParser, frame: str) -> None:
+    """The video and --box.
+
+    Args:
+        parser: gets the options.
+        frame: where the box belongs, such as "the first frame".
+    """
+    parser.add_argument(
+        "source", type=str, help="video file, folder of pictures, webcam number, or rtsp:// or http:// address"
+    )
+    parser.add_argument(
+        "--box",
+        nargs=4,
+        type=float,
+        metavar=("X", "Y", "W", "H"),
+        help=f"target in {frame}; asked for if left out",
+    )
 
 
 def add_machine(parser: Any, threads: int | None = None) -> None:

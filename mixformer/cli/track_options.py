@@ -7,7 +7,7 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from mixformer.cli.parser import add_machine, make_parser
+from mixformer.cli.parser import add_machine, add_source, make_parser
 from mixformer.presets import DEFAULT_TRACKERS, PRESETS
 from mixformer.variants import DEFAULT_MODEL
 
@@ -40,16 +40,7 @@ _DEMO = """Track the person in the orange shirt in the bundled clip, and print w
 def track_parser() -> ArgumentParser:
     """Options of `mixformer track`."""
     parser = make_parser(_TRACK)
-    parser.add_argument(
-        "source", type=str, help="video file, folder of pictures, webcam number, or rtsp:// or http:// address"
-    )
-    parser.add_argument(
-        "--box",
-        nargs=4,
-        type=float,
-        metavar=("X", "Y", "W", "H"),
-        help="target in the first frame; asked for if left out",
-    )
+    add_source(parser, "the first frame")
     parser.add_argument(
         "--boxes",
         type=Path | None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import zipfile
 from bisect import bisect_left
 from pathlib import Path
-from typing import Any
 
-from mixformer.errors import DataError, MissingDependencyError
+from mixformer.errors import DataError
+from mixformer.optional import load
 
 
 class ZipArchive:
@@ -58,25 +58,12 @@ def list_sorted(names: list[str], folder: str) -> tuple[list[str], list[str]]:
     return folders, files
 
 
-def import_lmdb() -> Any:
-    """The optional package.
-
-    Raises:
-        MissingDependencyError: saying how to install it.
-    """
-    try:
-        import lmdb
-    except ImportError as error:
-        raise MissingDependencyError("LMDB databases need a package more: pip install 'mixformer[lmdb]'") from error
-    return lmdb
-
-
 class LmdbArchive:
     """An LMDB database whose keys are paths with `/` and whose values are the bytes of files."""
 
     def __init__(self, path: Path) -> None:
-        """Raises DataError if this is not an LMDB database."""
-        lmdb = import_lmdb()
+        """Raises DataError if this is not an LMDB database, MissingDependencyError without `lmdb` installed."""
+        lmdb = load("lmdb", "an LMDB database")
         self.path = path
         try:
             self._environment = lmdb.open(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from mixformer.types import FloatArray
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 """Endings of the picture files that count as frames."""
+Parsed = tuple[FloatArray, dict[int, str]]
+"""Boxes (n, 4) xywh, NaN for a broken row, and what is wrong with each broken row."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,12 @@ class MaskedObject:
     label: int = 0
 
 
-def parse_boxes(text: str) -> tuple[FloatArray, dict[int, str]]:
-    """Boxes from text: one `x y w h` a line, separated by comma, tab or space; `nan` where the target is absent.
+def parse_lines(text: str, parse: Callable[[str], list[float]]) -> Parsed:
+    """One box a line. Empty lines do not count.
 
-    Empty lines do not count.
-
-    Returns:
-        (n, 4) boxes, NaN for a broken line, and what is wrong with each broken line, by row.
+    Args:
+        text: of an annotation file.
+        parse: from a line as it stands to x, y, w, h; raises ValueError, saying what is wrong with it.
     """
     rows: list[list[float]] = []
     broken: dict[int, str] = {}
@@ -47,14 +49,26 @@ def parse_boxes(text: str) -> tuple[FloatArray, dict[int, str]]:
         if not line.strip():
             continue
         try:
-            values = [float(v) for v in re.split(r"[,\s]+", line.strip().rstrip(","))]
-            reason = "" if len(values) == 4 else f"a box has four numbers, found {len(values)}"
-        except ValueError:
-            values, reason = [], f"not a number in {line!r}"
-        if reason:
-            broken[len(rows)] = f"line {number}: {reason}"
-        rows.append([np.nan] * 4 if reason else values)
+            rows.append(parse(line))
+        except ValueError as error:
+            broken[len(rows)] = f"line {number}: {error}"
+            rows.append([np.nan] * 4)
     return np.array(rows, np.float64).reshape(-1, 4), broken
+
+
+def parse_boxes(text: str) -> Parsed:
+    """Boxes from text: one `x y w h` a line, separated by comma, tab or space; `nan` where the target is absent."""
+    return parse_lines(text, _four_numbers)
+
+
+def _four_numbers(line: str) -> list[float]:
+    try:
+        values = [float(v) for v in re.split(r"[,\s]+", line.strip().rstrip(","))]
+    except ValueError as error:
+        raise ValueError(f"not a number in {line!r}") from error
+    if len(values) != 4:
+        raise ValueError(f"a box has four numbers, found {len(values)}")
+    return values
 
 
 def read_boxes(path: Path) -> FloatArray:

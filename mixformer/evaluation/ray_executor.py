@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from mixformer.errors import ConfigError, MissingDependencyError, MixFormerError
+from mixformer.errors import ConfigError, MixFormerError
 from mixformer.evaluation.executor import Events, Failed, Finished, Maker, Tasks, Work, attempt, began
+from mixformer.optional import load
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +42,8 @@ class RayExecutor:
         """
         if workers < 1 or retries < 0:
             raise ConfigError(f"workers must be 1 or more and retries 0 or more, not {workers} and {retries}")
-        try:
-            import ray
-        except ImportError as error:
-            raise MissingDependencyError("a Ray cluster needs Ray: pip install 'mixformer[ray]'") from error
+        self._ray = ray = load("ray", "a Ray cluster")
         self.workers, self.cpus, self.gpus, self.retries = workers, cpus, gpus, retries
-        self._ray: Any = ray
         if not ray.is_initialized():
             try:
                 ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mixformer.errors import MissingDependencyError
-from mixformer.optional import installed
+from mixformer.optional import installed, missing
 from mixformer.types import FloatArray, Image, Location
 from mixformer.weights.folder import Graphs
 
@@ -27,8 +26,7 @@ def runners(graphs: Graphs) -> dict[str, Runner]:
     makers = {"onnxruntime": _onnxruntime, "openvino": _openvino}
     there = [package for package in _PACKAGES[graphs.format] if installed(package)]
     if not there:
-        names = " or ".join(_PACKAGES[graphs.format])
-        raise MissingDependencyError(f"checking the exported graphs needs {names}: pip install openvino")
+        raise missing("openvino", "checking the exported graphs")
     return {package: makers[package](graphs) for package in there}
 
 

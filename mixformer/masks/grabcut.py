@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mixformer.errors import ConfigError, MissingDependencyError
+from mixformer.errors import ConfigError
 from mixformer.masks.refiner import Mask
+from mixformer.optional import load
 from mixformer.types import Box, Image
 
 _SMALLEST = 4  # pixels; a box with a shorter side has too few colours to model
@@ -59,7 +60,7 @@ class GrabCutRefiner:
             )
         self.size, self.search_factor, self.margin = size, search_factor, margin
         self.core, self.iterations = core, iterations
-        self._cv2 = _load_opencv()
+        self._cv2 = load("cv2", "a mask by GrabCut")
 
     def __call__(self, frame: Image, box: Box) -> Mask:
         """See `MaskRefiner.__call__`."""
@@ -104,16 +105,6 @@ class GrabCutRefiner:
         labels[inscribed_ellipse(shape, box)] = cv2.GC_PR_FGD
         labels[inscribed_ellipse(shape, _grown(box, self.core))] = cv2.GC_FGD
         return labels
-
-
-def _load_opencv() -> Any:
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"masks need OpenCV, which cannot be used here ({error}); run: pip install 'mixformer[masks]'"
-        ) from error
-    return cv2
 
 
 def _grown(box: Box, factor: float) -> Box:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from mixformer.errors import MissingDependencyError, OutputError
+from mixformer.errors import OutputError
+from mixformer.optional import installed, missing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,10 +48,8 @@ def require_matplotlib() -> None:
     Raises:
         MissingDependencyError: without matplotlib; the message has the install command.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise MissingDependencyError(
-            "plots need matplotlib: pip install 'mixformer[plots]' (or leave them out with --no-plots)"
-        )
+    if not installed("matplotlib"):
+        raise missing("matplotlib", "drawing plots", " (or leave them out with --no-plots)")
 
 
 def in_house_style(draw: Callable[Parameters, Result]) -> Callable[Parameters, Result]:

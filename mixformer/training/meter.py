@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mixformer.errors import MissingDependencyError
+from mixformer.optional import missing
 
 
 class Meter:
@@ -108,9 +108,7 @@ def _open_board(folder: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise MissingDependencyError(
-            "TensorBoard is not installed: pip install 'mixformer[tensorboard]', or set tensorboard = false"
-        ) from error
+        raise missing("tensorboard", "a TensorBoard log", ", or set tensorboard = false") from error
     make: Any = SummaryWriter
     return make(str(folder / "tensorboard"))
 

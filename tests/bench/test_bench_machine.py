@@ -1,5 +1,6 @@
 """Peaks, the description of the machine, a busy neighbour, and starting in a process of its own."""
 
+import os
 import platform
 import subprocess
 
@@ -46,14 +47,18 @@ def test_torch_threads_are_put_back():
     assert torch.get_num_threads() == before
 
 
-def test_a_busy_neighbour_runs_and_ends(monkeypatch):
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_busy_neighbour_runs_and_ends(monkeypatch, pinned):
     children = []
     popen = subprocess.Popen
     monkeypatch.setattr(
         "subprocess.Popen", lambda *words, **more: children.append(popen(*words, **more)) or children[0]
     )
-    with busy_core():
+    with busy_core(pinned=pinned):
         assert children[0].poll() is None
+        if hasattr(os, "sched_getaffinity"):
+            mine = os.sched_getaffinity(0)
+            assert os.sched_getaffinity(children[0].pid) == ({max(mine)} if pinned else mine)
     assert children[0].poll() is not None
 
 

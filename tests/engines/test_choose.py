@@ -2,13 +2,14 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 
 from mixformer.engines import create_engine
 from mixformer.engines.choose import Choice, choose, may_have_gpu
 from mixformer.errors import CheckpointError, ConfigError, MissingDependencyError, MixFormerError
-from mixformer.optional import explain_missing, installed, missing
+from mixformer.optional import explain_missing, installed, load, missing
 from mixformer.variants import DEFAULT_MODEL
 from mixformer.weights.registry import shipped_folder
 
@@ -174,7 +175,18 @@ def test_a_driver_is_looked_for_without_pytorch(monkeypatch, tmp_path):
 def test_only_known_packages_are_explained():
     assert installed("json")
     assert not installed("a_package_that_is_not")
-    assert "mixformer[int8]" in str(missing("nncf", "quantising"))
+    assert str(missing("nncf", "quantising")) == "quantising needs nncf: pip install 'mixformer[int8]'"
     with pytest.raises(ModuleNotFoundError) as unknown, explain_missing("this"):
         import a_package_that_is_not  # noqa: F401
     assert not isinstance(unknown.value, MixFormerError)
+
+
+def test_why_a_package_cannot_be_used_is_told(tmp_path, monkeypatch):
+    """OpenCV may be there, and a library of the system that it needs not."""
+    (tmp_path / "cv2.py").write_text("raise ImportError('no libGL.so.1')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cv2", raising=False)
+    with pytest.raises(MissingDependencyError) as caught:
+        load("cv2", "a mask")
+    assert str(caught.value) == "a mask needs cv2: pip install 'mixformer[masks]' (no libGL.so.1)"
+    assert load("json", "this") is json

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mixformer.data.archives import import_lmdb
 from mixformer.data.frames import read_bytes
 from mixformer.data.sets.base import PackItem
 from mixformer.data.sets.registry import SETS, recognise
 from mixformer.errors import DataError, OutputError
+from mixformer.optional import load
 
 _AT_ONCE = 64 * 2**20  # bytes written in one transaction
 _FIRST_SIZE = 64 * 2**20  # of the memory map, doubled when full; the file only takes what is used
@@ -49,7 +49,7 @@ def pack(root: Path, out: Path, name: str = "", progress: Callable[[int, int], N
         OutputError: if `out` exists or cannot be written.
         MissingDependencyError: without `lmdb` installed.
     """
-    lmdb = import_lmdb()
+    lmdb = load("lmdb", "an LMDB database")
     name = name or recognise(root) or ""
     if name not in SETS:
         raise DataError(f"{root} is none of {', '.join(SETS)}" if not name else f"there is no data set called {name!r}")

@@ -7,8 +7,9 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from mixformer.data.folder import Parsed, parse_lines
 from mixformer.data.sets.benchmark import Layout, Split, benchmark
-from mixformer.data.sets.strict import Parsed, StrictRules
+from mixformer.data.sets.strict import StrictRules
 from mixformer.data.sets.video import Video, parse_numbers
 from mixformer.errors import DataError
 
@@ -20,19 +21,15 @@ def marked(text: str) -> NDArray[np.bool_]:
 
 def parse_corners(text: str) -> Parsed:
     """Boxes of lines `track left top right bottom frame lost occluded generated "label"`; NaN where `lost` is 1."""
-    rows: list[list[float]] = []
-    broken: dict[int, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        words = line.split()[:7]
-        try:
-            _, x0, y0, x1, y1, _, lost = (float(word) for word in words)
-        except ValueError:
-            broken[len(rows)] = f"line {number}: needs seven numbers first, found {line!r}"
-            x0 = y0 = x1 = y1 = lost = np.nan
-        rows.append([np.nan] * 4 if lost else [x0, y0, x1 - x0, y1 - y0])
-    return np.array(rows, np.float64).reshape(-1, 4), broken
+    return parse_lines(text, _corners_box)
+
+
+def _corners_box(line: str) -> list[float]:
+    try:
+        _, x0, y0, x1, y1, _, lost = (float(word) for word in line.split()[:7])
+    except ValueError as error:
+        raise ValueError(f"needs seven numbers first, found {line!r}") from error
+    return [np.nan] * 4 if lost else [x0, y0, x1 - x0, y1 - y0]
 
 
 def frames_file(video: Video) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer.data.folder import parse_boxes
+from mixformer.data.folder import Parsed, parse_boxes
 from mixformer.data.lists import Row
 from mixformer.data.sequence import Sequence, has_area
 from mixformer.data.sets.video import Frames, Video, number_names, where
@@ -22,8 +22,6 @@ from mixformer.types import FloatArray
 
 log = logging.getLogger(__name__)
 
-Parsed = tuple[FloatArray, dict[int, str]]
-"""Boxes (n, 4) xywh, NaN for a broken row, and what is wrong with each broken row."""
 Flag = tuple[str, Callable[[str], NDArray[np.bool_]]]
 """Name of a file, and a function from its text to (n,) True where the target is hidden."""
 

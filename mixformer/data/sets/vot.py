@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixformer.data.folder import Parsed, parse_lines
 from mixformer.data.lists import Row
 from mixformer.data.sets.benchmark import Layout, Split, benchmark
-from mixformer.data.sets.strict import Entry, Parsed, StrictRules
+from mixformer.data.sets.strict import Entry, StrictRules
 from mixformer.data.sets.video import Video
 from mixformer.data.stores import Store, is_picture, read_text
 
@@ -62,17 +63,7 @@ def _mask_box(numbers: list[int]) -> list[float]:
 
 def parse_regions(text: str) -> Parsed:
     """The box of each line; see `region_box`."""
-    rows: list[list[float]] = []
-    broken: dict[int, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(region_box(line.strip()))
-        except ValueError as error:
-            broken[len(rows)] = f"line {number}: {error}"
-            rows.append([np.nan] * 4)
-    return np.array(rows, np.float64).reshape(-1, 4), broken
+    return parse_lines(text, lambda line: region_box(line.strip()))
 
 
 _RULES = StrictRules(parse=parse_regions, beside=("sequence", *(f"{tag}.tag" for tag in TAGS)))
