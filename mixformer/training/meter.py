@@ -7,7 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,9 @@ class Meter:
         device: torch.device | None = None,
         enabled: bool = True,
         tensorboard: bool = False,
+        start: int = 0,
     ) -> None:
-        """Begin a log.
+        """Begin a log, or go on with one.
 
         Args:
             folder: gets `log.jsonl`.
@@ -41,12 +42,15 @@ class Meter:
             device: whose memory is reported; this process's by default.
             enabled: False keeps silent; one process of several talks.
             tensorboard: also write TensorBoard's files.
+            start: steps done before. What the log says of later ones is dropped: they are made again.
 
         Raises:
             MissingDependencyError: if TensorBoard is asked for and not installed.
         """
-        self._board = _open_board(folder) if tensorboard and enabled else None
+        self._board = _open_board(folder, start) if tensorboard and enabled else None
         self.path, self.every, self.batch, self.enabled = folder / "log.jsonl", every, batch, enabled
+        if enabled and self.path.exists():
+            _drop_after(self.path, start)
         self.workers, self.device = workers, device or torch.device("cpu")
         self.latest: dict[str, float] = {}
         self._sums: dict[str, Tensor] = {}
@@ -104,13 +108,23 @@ class Meter:
             self._board.flush()
 
 
-def _open_board(folder: Path) -> Any:
+def _drop_after(path: Path, step: int) -> None:
+    """Keep the lines of a log up to a step; a line that a kill has cut short goes too."""
+    kept = []
+    for line in path.read_text().splitlines():
+        with suppress(ValueError):
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+    path.write_text("".join(kept))
+
+
+def _open_board(folder: Path, start: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise missing("tensorboard", "a TensorBoard log", ", or set tensorboard = false") from error
     make: Any = SummaryWriter
-    return make(str(folder / "tensorboard"))
+    return make(str(folder / "tensorboard"), purge_step=start + 1)
 
 
 def peak_memory(device: torch.device) -> float:

@@ -138,6 +138,7 @@ class Trainer:
             device=self.processes.device,
             enabled=self.processes.first,
             tensorboard=recipe.tensorboard,
+            start=self.step,
         )
         stream = self._batches()
         while self.step < recipe.total_steps:

@@ -136,6 +136,22 @@ def test_the_log_tells_the_loader_from_the_step(tmp_path):
     assert all({"loss", "waited", "busy", "memory_mb"} <= means.keys() for means in shown)  # from the first step on
 
 
+def test_a_log_goes_on_where_the_checkpoint_is(tmp_path):
+    """Steps after it are made again, so what was said of them goes, and so does a line cut short by a kill."""
+    meter = Meter(tmp_path, 1, 8)
+    for step in (1, 2, 3):
+        meter.add(step, {"loss": torch.tensor(float(step))}, 1e-3)
+    with meter.path.open("a") as file:
+        file.write('{"step": 4, "lo')
+    Meter(tmp_path, 1, 8, start=3, enabled=False)  # a silent process leaves the file alone
+    assert len(meter.path.read_text().splitlines()) == 4
+    Meter(tmp_path, 1, 8, start=2).add(3, {"loss": torch.tensor(9.0)}, 1e-3)
+    lines = [json.loads(line) for line in meter.path.read_text().splitlines()]
+    assert [(line["step"], line["loss"]) for line in lines] == [(1, 1.0), (2, 2.0), (3, 9.0)]
+    Meter(tmp_path, 1, 8)
+    assert meter.path.read_text() == ""
+
+
 def test_the_meter(tmp_path):
     meter = Meter(tmp_path, 2, 8, workers=3)
     assert meter.means() == {}
