@@ -11,7 +11,8 @@ world, but no more precision than it has.
 
 `--keys` names boxes in key frames, {"dog.mp4": [{"0": [260, 29, 41, 142], "25": [...]}, ...], ...}: one entry for each
 target. Between two key frames it is tracked from both, and a frame in which both agree (--agree) gets a box. Leave the
-frames in which a target is hidden out of the keys; what lies more than --apart frames apart is not joined.
+frames in which a target is hidden out of the keys; what lies more than --apart frames apart is not joined, and with
+--apart 0 nothing is: the key frames alone are written.
 """
 
 from __future__ import annotations
@@ -73,7 +74,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for the sequences")
     parser.add_argument("--box", default="", help="x,y,w,h in the first frame, followed for --length frames")
     parser.add_argument("--keys", type=Path, help="JSON with boxes in key frames, for each video's file name")
-    parser.add_argument("--apart", type=int, default=60, help="most frames between two key frames")
+    parser.add_argument(
+        "--apart",
+        type=int,
+        default=60,
+        help="most frames between two key frames that are joined; 0 takes the key frames alone",
+    )
     parser.add_argument("--settings", default="{}", help="tracker settings to change, as JSON")
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--device", default="auto")
@@ -121,7 +127,9 @@ def label_keys(path: Path, tracker: Tracker, options: argparse.Namespace) -> Ite
                 boxes[here - start : there - start + 1] = found
         for index, box in keys:
             boxes[index - start] = box
-        shown = tuple(ClipFrame(path, index) for index in range(start, end + 1))
+        kept = range(start, end + 1) if options.apart else [index for index, _ in keys]
+        boxes = boxes[[index - start for index in kept]]
+        shown = tuple(ClipFrame(path, index) for index in kept)
         yield Sequence(f"{path.stem}_{number}", shown, boxes, "keys"), Run(start, boxes, float("nan"))
 
 

@@ -154,10 +154,13 @@ def test_the_tool_with_key_frames(tmp_path, tiny_model, monkeypatch):
     clip = write_clip(tmp_path / "clip.mp4", moving_square(16)[0])
     target = {"2": [10, 30, 20, 20], "6": [18, 30, 20, 20], "15": [36, 30, 20, 20]}
     (tmp_path / "keys.json").write_text(json.dumps({"clip.mp4": [target]}))
-    words = ["tool", str(clip), "--model", str(tiny_model), "--out", str(tmp_path / "out"), "--apart", "5"]
-    settings = ["--agree", "0", "--settings", '{"margin": 2}', "--keys", str(tmp_path / "keys.json")]
-    monkeypatch.setattr(sys, "argv", [*words, *settings])
-    runpy.run_path(str(TOOL), run_name="__main__")
+    words = ["tool", str(clip), "--model", str(tiny_model), "--keys", str(tmp_path / "keys.json"), "--agree", "0"]
+    settings = ["--settings", '{"margin": 2}']
+    for out, apart in (("out", "5"), ("alone", "0")):
+        monkeypatch.setattr(sys, "argv", [*words, *settings, "--out", str(tmp_path / out), "--apart", apart])
+        runpy.run_path(str(TOOL), run_name="__main__")
+    (alone,) = read_any(tmp_path / "alone")
+    assert alone.boxes.tolist() == list(target.values())
     (sequence,) = read_any(tmp_path / "out")
     assert len(sequence) == 14
     assert list(sequence.visible) == [0, 1, 2, 3, 4, 13]
