@@ -145,7 +145,7 @@ def test_names():
 def test_defaults():
     for model in (*FORMS, *STAGE1):
         assert tracker_config(model) == tracker_config(model, "lasot")
-    assert tracker_config("mixformerv2_dino_s8") == TrackerConfig(search_factor=4.0, update_interval=25)
+    assert tracker_config("mixformerv2_dino_s8") == TrackerConfig(search_factor=4.0, update_interval=25, margin=2.0)
     assert set(DEFAULT_TRACKERS) == {*FORMS, *STAGE1, "mixformerv2_dino_s8"}
     for model in (*V2, "my own"):
         assert tracker_config(model) == TrackerConfig()
