@@ -23,15 +23,19 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.fixture
+def _ctrl_c():
+    """Ctrl-C as in a terminal: jobs that a shell has put into the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c")  # the child inherits it
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_step_that_was_being_made_is_saved(tmp_path, number):
     words = [sys.executable, "-c", CHILD, str(tmp_path / "run"), str(Path(__file__).parent)]
-    # A shell that starts jobs in the background has them ignore Ctrl-C; this child must not inherit that.
-    caught = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    finally:
-        signal.signal(signal.SIGINT, caught)
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     process.stdout.readline()
     process.send_signal(number)
     rest, _ = process.communicate(timeout=120)
@@ -47,6 +51,7 @@ def test_the_step_that_was_being_made_is_saved(tmp_path, number):
     assert same_state(stopped.checkpoint, fresh.checkpoint)
 
 
+@pytest.mark.usefixtures("_ctrl_c")
 def test_the_second_request_stops_at_once():
     with stop_requests() as asked:
         assert not asked()
