@@ -6,9 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, Self, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from mixformer.errors import ConfigError
+
+_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
 
 
 class BaseConfig:
@@ -31,13 +34,17 @@ class BaseConfig:
         """Build from plain values; an object stands for a field that is a configuration itself.
 
         Raises:
-            ConfigError: for an unknown key or an invalid value.
+            ConfigError: for an unknown key, or a value that is invalid or of the wrong kind.
         """
         known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
         if unknown := sorted(set(values) - known):
             raise ConfigError(f"{cls.__name__} has no field {', '.join(unknown)}; known: {', '.join(sorted(known))}")
         hints = get_type_hints(cls)
-        return cls(**{key: _from_plain(hints[key], value) for key, value in values.items()})
+        ready = {key: _from_plain(hints[key], value) for key, value in values.items()}
+        for key, value in ready.items():
+            if not _fits(hints[key], value):
+                raise ConfigError(f"{cls.__name__}: {key} must be {_described(hints[key])}, not {values[key]!r}")
+        return cls(**ready)
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
@@ -71,3 +78,38 @@ def _from_plain(hint: Any, value: Any) -> Any:
         inner = getattr(hint, "__args__", (None,))[0]
         return tuple(_from_plain(inner, each) for each in value)
     return value
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    """Whether a value is of the kind that a field is declared with; which values of that kind is the class's affair."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
+    if origin in (Union, UnionType):
+        return any(_fits(part, value) for part in parts)
+    if origin is Literal:
+        return isinstance(value, type(parts[0]))
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        inner = parts[:1] * len(value) if parts[-1] is Ellipsis else parts
+        return len(inner) == len(value) and all(map(_fits, inner, value))
+    if hint in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, int | float if hint is float else origin or hint)
+
+
+def _described(hint: Any) -> str:
+    """The kind in words."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return " or ".join(map(_described, parts))
+    if origin is Literal:
+        return " or ".join(map(repr, parts))
+    if origin is tuple:
+        inner = dict.fromkeys(map(_described, (part for part in parts if part is not Ellipsis)))
+        length = "" if parts[-1] is Ellipsis else f" of {len(parts)} values"
+        return f"a list{length}, each {' or '.join(inner)}"
+    if isinstance(hint, type) and issubclass(hint, BaseConfig):
+        return f"an object with fields of {hint.__name__} ({', '.join(field.name for field in fields(hint))})"  # type: ignore[arg-type]
+    return _KINDS.get(hint, "an object")

@@ -68,8 +68,16 @@ class SyntheticShots:
         backgrounds: SequenceOf[Path],
         cache: ImageCache,
         motion: Motion | None = None,
+        lookalikes: float = 0.0,
     ) -> None:
-        """`motion`: how everything moves from frame to frame; None places it anew in each frame, without blur.
+        """Shots over these backgrounds.
+
+        Args:
+            cut_outs: what is pasted.
+            backgrounds: pictures.
+            cache: for the pictures.
+            motion: how everything moves from frame to frame; None places it anew in each frame, without blur.
+            lookalikes: odds that a second copy of the target, posed for itself, is in its scene.
 
         Raises:
             DataError: if there are no backgrounds.
@@ -77,12 +85,15 @@ class SyntheticShots:
         if not backgrounds:
             raise DataError("no backgrounds to paste on")
         self.cut_outs, self.backgrounds, self.cache, self.motion = cut_outs, list(backgrounds), cache, motion
+        self.lookalikes = lookalikes
 
     def draw(self, random: Random, templates: int) -> Shot:
-        """A target over one background (sometimes another in the search frame), with look-alike distractors."""
+        """A target over one background (sometimes another in the search frame), with distractors."""
         target = self._cut_out(random)
         side = random.uniform(24, 110)
         others = [self.cut_outs.get(int(i)) for i in random.integers(len(self.cut_outs), size=random.integers(0, 4))]
+        if self.lookalikes and random.random() < self.lookalikes:
+            others.append(target)
         scene = self._background(random)
         if self.motion is not None:
             *shown, search = self._film(random, self.motion, [*others, target], side, scene, templates + 1)

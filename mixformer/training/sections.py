@@ -57,6 +57,7 @@ class DataSection(BaseConfig):
         sequences: weight of its real video in the mixture.
         stills: weight of its annotated stills.
         synthetic: weight of cut-outs over its pictures.
+        lookalikes: odds that a cut-out has a second copy of itself in its scene.
         moving: cut-outs move smoothly, pass behind each other and blur; else each frame places them anew.
         negatives: part of the samples without the target (score stage).
         max_gap: largest distance in frames between template and search.
@@ -73,6 +74,7 @@ class DataSection(BaseConfig):
     sequences: float = 0.0
     stills: float = 0.0
     synthetic: float = 0.0
+    lookalikes: float = 0.0
     moving: bool = False
     negatives: float = 0.0
     max_gap: int = 100
@@ -84,6 +86,7 @@ class DataSection(BaseConfig):
         places = ("auto", "loader", "device")
         self._require(self.crops in places, f"data.crops must be one of {', '.join(places)}, not {self.crops!r}")
         self._require(0 <= self.negatives <= 1, "negatives must be in [0, 1]")
+        self._require(0 <= self.lookalikes <= 1, "lookalikes must be in [0, 1]")
         self._require(self.workers >= 0, "workers must be 0 or more")
 
 
@@ -96,6 +99,9 @@ class CropSection(BaseConfig):
         template_factor: side of a template crop in the same units.
         center_jitter: offsets of the search crop, uniform in +- half of this.
         scale_jitter: standard deviation of the log of each side of the search crop.
+        motion: part of the search crops whose offsets are those of a target between two frames, so that the network
+            learns to expect it near the middle; see `mixformer.data.augment.Jitter`.
+        motion_spread: mean absolute offset of these along each axis.
         template_jitter: both jitters of the template crops.
         flip_each: odds of mirroring each crop by itself.
         brightness: each crop is multiplied by 1 +- this.
@@ -109,12 +115,18 @@ class CropSection(BaseConfig):
     template_factor: float = 2.0
     center_jitter: float = 3.0
     scale_jitter: float = 0.25
+    motion: float = 0.0
+    motion_spread: float = 0.15
     template_jitter: float = 0.0
     flip_each: float = 0.0
     brightness: float = 0.2
     contrast: float = 0.2
     blur: float = 0.1
     official: bool = False
+
+    def __post_init__(self) -> None:
+        self._require(0 <= self.motion <= 1, "motion must be in [0, 1]")
+        self._require(self.motion_spread > 0, "motion_spread must be above 0")
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def samples_of(mixture: Mixture, recipe: Recipe, config: ModelConfig) -> ShotDat
 
 def augmentation(crops: CropSection) -> Augmentation:
     """How samples are changed."""
-    search = Jitter(crops.center_jitter, crops.scale_jitter)
+    search = Jitter(crops.center_jitter, crops.scale_jitter, crops.motion, crops.motion_spread)
     template = Jitter(crops.template_jitter, crops.template_jitter)
     if crops.official:
         return replace(Augmentation.official(), search=search, template=template)
@@ -100,5 +100,7 @@ def _pack_shots(data: DataSection, cache: ImageCache) -> Weighted:
         objects = [thing for name in CUT_OUTS for thing in read_masked_objects(root / "images" / name)]
         pictures = [path for name in BACKGROUNDS for path in read_pictures(root / "images" / name)]
         motion = Motion() if data.moving else None
-        found.append((SyntheticShots(CutOuts(objects, cache), pictures, cache, motion), data.synthetic))
+        found.append(
+            (SyntheticShots(CutOuts(objects, cache), pictures, cache, motion, data.lookalikes), data.synthetic)
+        )
     return found

@@ -7,6 +7,8 @@ import pytest
 from mixformer.config import ModelConfig, StageSize, TrackerConfig
 from mixformer.errors import ConfigError
 from mixformer.presets import PRESETS
+from mixformer.training.recipe import Recipe
+from mixformer.training.sections import DataSection, OptimiserSection
 from mixformer.variants import DEFAULT_MODEL, MODELS, SOURCES, model_config
 
 BAD_MODELS = [
@@ -142,3 +144,30 @@ def test_the_table_is_whole():
 def test_unknown_names_list_the_known_ones():
     with pytest.raises(ConfigError, match="mixformerv2_s"):
         model_config("mixformerv3")
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "said"),
+    [
+        (Recipe, {"model": 3}, "Recipe: model must be text, not 3"),
+        (Recipe, {"model": "x", "steps": "many"}, "steps must be a whole number, not 'many'"),
+        (Recipe, {"model": "x", "steps": True}, "steps must be a whole number, not True"),
+        (Recipe, {"model": "x", "steps": 1.5}, "steps must be a whole number, not 1.5"),
+        (Recipe, {"model": "x", "changes": 1}, "changes must be an object, not 1"),
+        (DataSection, {"moving": 1}, "moving must be true or false, not 1"),
+        (DataSection, {"sampler": 4}, "sampler must be 'near' or 'causal' or"),
+        (DataSection, {"sets": ["a"]}, "sets must be a list, each an object with fields of SetSection"),
+        (DataSection, {"sets": [{"name": "own", "root": 1}]}, "SetSection: root must be text, not 1"),
+        (DataSection, {"sets": "a"}, "sets must be a list, each an object"),
+        (OptimiserSection, {"lr": "1e-4"}, "lr must be a number, not '1e-4'"),
+        (OptimiserSection, {"betas": [0.9]}, "betas must be a list of 2 values, each a number, not"),
+    ],
+)
+def test_values_of_the_wrong_kind_are_named(kind, values, said):
+    with pytest.raises(ConfigError) as caught:
+        kind.from_dict(values)
+    assert said in str(caught.value)
+
+
+def test_whole_numbers_are_numbers():
+    assert OptimiserSection.from_dict({"lr": 1, "betas": [0, 0.5]}).betas == (0, 0.5)

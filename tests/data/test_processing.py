@@ -245,3 +245,33 @@ def test_the_default_processing_still_gives_the_samples_it_gave():
     np.testing.assert_allclose([s.box for s in samples], EARLIER_BOXES, atol=1e-9)
     np.testing.assert_allclose([s.search.mean() for s in samples], EARLIER_SEARCH, atol=0.02)
     np.testing.assert_allclose([s.templates.mean() for s in samples], EARLIER_TEMPLATES, atol=0.02)
+
+
+def offsets(jitter, count=4000):
+    """Centres of jittered boxes in units of their size, around the target."""
+    random, found = np.random.default_rng(3), []
+    for _ in range(count):
+        box = jitter.apply(random, TARGET)
+        found.append(np.subtract(box.center, TARGET.center) / np.sqrt(box.w * box.h))
+    return np.array(found)
+
+
+def test_crops_that_follow_motion_are_mostly_near_and_sometimes_far():
+    far, near = offsets(Jitter(2.0, 0.2)), offsets(Jitter(2.0, 0.2, motion=1.0, motion_spread=0.1))
+    assert np.abs(far).max() <= 1
+    np.testing.assert_allclose(np.abs(far).mean(0), 0.5, atol=0.03)
+    np.testing.assert_allclose(np.abs(near).mean(0), 0.1, atol=0.01)
+    np.testing.assert_allclose(np.median(np.abs(near), 0), 0.1 * np.log(2), atol=0.01)  # of a Laplace distribution
+    assert np.abs(near).max() > 0.5
+    both = offsets(Jitter(2.0, 0.2, motion=0.5, motion_spread=0.1))
+    np.testing.assert_allclose((np.abs(both) > 0.4).mean(0), 0.5 * 0.6 + 0.5 * np.exp(-4), atol=0.03)
+
+
+def test_without_motion_nothing_more_is_drawn():
+    random, other = np.random.default_rng(5), np.random.default_rng(5)
+    first = [Jitter(2.0, 0.2).apply(random, TARGET) for _ in range(3)]
+    assert first == [Jitter(2.0, 0.2, motion_spread=9.0).apply(other, TARGET) for _ in range(3)]
+    drawn = np.random.default_rng(5)
+    for _ in range(3):
+        drawn.normal(size=2), drawn.random(2)
+    assert random.random() == drawn.random()

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mixformer.data import synthetic
 from mixformer.data.augment import Augmentation, CropSettings
 from mixformer.data.dataset import ShotDataset
 from mixformer.data.folder import MaskedObject
 from mixformer.data.motion import Motion, Pass, Pose, Swing, motion_blur
-from mixformer.data.sampling import Mixture, Negatives
+from mixformer.data.sampling import Mixture, Negatives, View
 from mixformer.data.sequence import ImageCache
 from mixformer.data.synthetic import CutOuts, SyntheticShots
+from mixformer.types import Box
 
 STILL = Motion(growth=0, turn=0, occlusion=0, exposure=0)
 
@@ -24,7 +26,7 @@ def scene(tmp_path):
     Image.new("RGB", (500, 400), (0, 0, 60)).save(tmp_path / "scene.png")
     cache = ImageCache(10)
     cut_outs = CutOuts([MaskedObject(tmp_path / "stamp.png", None)], cache)
-    return lambda motion: SyntheticShots(cut_outs, [tmp_path / "scene.png"], cache, motion)
+    return lambda motion, **more: SyntheticShots(cut_outs, [tmp_path / "scene.png"], cache, motion, **more)
 
 
 def red(image):
@@ -146,3 +148,44 @@ def test_moving_scenes_are_a_set_like_any_other(scene):
     samples = [dataset[i] for i in range(12)]
     assert {sample.present for sample in samples} == {0.0, 1.0}
     np.testing.assert_array_equal(samples[5].search, dataset[5].search)
+
+
+@pytest.mark.parametrize("motion", [None, STILL])
+def test_look_alikes_put_one_more_thing_into_a_scene(scene, monkeypatch, motion):
+    counts = {}
+    for odds in (0.0, 0.5, 1.0):
+        pasted = []
+        for name in ("_paste", "_paste_moving"):
+            real = getattr(synthetic, name)
+
+            def counting(frame, *rest, real=real, pasted=pasted):
+                pasted.append(rest[0])
+                return real(frame, *rest)
+
+            monkeypatch.setattr(synthetic, name, counting)
+        shots, counts[odds] = scene(motion, lookalikes=odds), []
+        for seed in range(60):
+            pasted.clear()
+            shots.draw(np.random.default_rng(seed), 1)
+            counts[odds].append(len(pasted) / 2)
+        monkeypatch.undo()
+    means = [np.mean(each) for each in counts.values()]
+    np.testing.assert_allclose(np.diff(means), 0.5, atol=0.25)
+
+
+def test_a_look_alike_is_the_target_itself(tmp_path):
+    cache = ImageCache(10)
+    things = []
+    for number, colour in enumerate(["red", "lime", "blue"] * 8):
+        Image.new("RGBA", (20 + number, 30), colour).save(tmp_path / f"{number}.png")
+        things.append(MaskedObject(tmp_path / f"{number}.png", None))
+    Image.new("RGB", (500, 400)).save(tmp_path / "scene.png")
+    cut_outs = CutOuts(things, cache)
+    shots = SyntheticShots(cut_outs, [tmp_path / "scene.png"], cache, lookalikes=1.0)
+    seen = []
+    shots._compose = lambda random, target, side, others, scene: (
+        seen.append(others[-1] is target) or View(scene, Box(0, 0, 9, 9))
+    )
+    for seed in range(20):
+        shots.draw(np.random.default_rng(seed), 1)
+    assert all(seen)
