@@ -27,6 +27,7 @@ from mixformer.variants import DEFAULT_MODEL
 from mixformer.video import open_video
 
 ENGINES = ("openvino:float32", "onnx:float32", "openvino:bfloat16", "torch:bfloat16", "openvino:int8")
+HALF = 0.5  # pixel: what a step may move at most, in any precision
 
 
 class Side:
@@ -85,7 +86,7 @@ def clips(data: Path | None, part: str) -> Iterator[tuple[str, Iterator[Image], 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--data", type=Path, help="folder of sequences, as in the data pack")
+    parser.add_argument("--data", type=Path, help="folder of sequences, such as sequences/ of the data pack")
     parser.add_argument("--part", default="train", help="of the data pack")
     parser.add_argument("--steps", type=int, help="of each sequence; default: all")
     parser.add_argument("--engines", nargs="+", default=ENGINES, metavar="ENGINE:PRECISION")
@@ -103,8 +104,12 @@ def main() -> None:
     rows = {}
     for column, name in enumerate(options.engines):
         mean, p95, most = far[:, column].mean(), np.quantile(far[:, column], 0.95), far[:, column].max()
-        rows[name] = {"mean": mean, "p95": p95, "max": most, "mean_iou": iou[:, column].mean()}
-        print(f"{name:20s} px: mean {mean:.5f}, p95 {p95:.5f}, max {most:.5f}; mean IoU {iou[:, column].mean():.5f}")
+        over, overlap = (far[:, column] > HALF).mean(), iou[:, column].mean()
+        rows[name] = {"mean": mean, "p95": p95, "max": most, "over_half": over, "mean_iou": overlap}
+        print(
+            f"{name:20s} px: mean {mean:.5f}, p95 {p95:.5f}, max {most:.5f}, above {HALF} in {over:.2%}; "
+            f"mean IoU {overlap:.5f}"
+        )
     if options.json:
         options.json.write_text(json.dumps({"steps": len(far), "engines": rows}, indent=2) + "\n")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mixformer.config import ModelConfig
 from mixformer.models import MixFormer, Prediction
-from mixformer.models.attention import KeyValue, Room
+from mixformer.models.attention import ConvAttention, KeyValue, Room, SlimAttention
 from mixformer.models.fold import fold
 from mixformer.models.half import halve
 from mixformer.models.layers import BatchNorm
@@ -82,6 +82,33 @@ def test_half_precision_is_near_and_keeps_float32_where_it_counts(kind: str) -> 
     assert half.backbone.parts[-1].typed_blocks[0].mlp.fc1.weight.dtype == torch.bfloat16
     norms = [module for module in half.modules() if isinstance(module, torch.nn.LayerNorm)]
     assert all(norm.weight is None or norm.weight.dtype == torch.float32 for norm in norms)
+
+
+def key_biases(model: MixFormer) -> list[Tensor]:
+    """The bias of keys of every block, which writing to changes."""
+    found = []
+    for module in model.modules():
+        if isinstance(module, SlimAttention):
+            found.append(module.qkv.bias.data.view(3, -1)[1])
+        elif isinstance(module, ConvAttention):
+            found.append(module.key.bias.data)
+    return found
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_large_biases_of_keys_are_left_out_and_half_precision_does_not_feel_them(kind: str) -> None:
+    model = make(FAMILY[kind])
+    generator = torch.Generator().manual_seed(3)
+    for bias in key_biases(model):
+        bias.copy_(300 * torch.randn(bias.shape, generator=generator))
+    double, images = copy.deepcopy(model).double(), pixels(model.config)
+    expected = run(double, *images)
+    assert_equal(run(fold(double), *images), expected, 1e-11)
+    folded = fold(model)
+    assert not any(bias.any() for bias in key_biases(folded))
+    halved = [run(halve(net, torch.bfloat16), *images) for net in (folded, copy.deepcopy(model))]
+    without, having = ((found.tokens - expected.tokens).abs().mean() for found in halved)
+    assert without < 0.8 * having
 
 
 def test_room_is_a_concatenation() -> None:
