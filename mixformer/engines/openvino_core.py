@@ -14,16 +14,7 @@ from typing import Any
 import openvino as ov
 
 from mixformer import __version__
-from mixformer.engines.openvino_graph import (
-    centre_keys,
-    is_quantised,
-    keep_exact,
-    light_layers,
-    merge_pixel_steps,
-    residual_sums,
-    unpack,
-    widen_products,
-)
+from mixformer.engines.openvino_graph import is_quantised, keep_residual, unpack
 from mixformer.errors import CheckpointError
 from mixformer.weights.folder import Graphs
 from mixformer.weights.registry import WEIGHTS_FILE
@@ -33,13 +24,11 @@ log = logging.getLogger(__name__)
 CACHE_VARIABLE = "MIXFORMER_CACHE"
 """Environment variable: folder for compiled graphs, or "off"."""
 _CACHE_LIMIT = 2_000_000_000  # bytes of compiled graphs; the oldest go, and those of larger weights than a quarter
-_METHOD = 2  # number of the way graphs are changed before they are compiled
+_METHOD = 1  # number of the way graphs are changed before they are compiled
 _GROUP = 64  # activations that share a scale in int8; 32 is more exact, and slower
-_HINT = "INFERENCE_PRECISION_HINT"
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 Shape = tuple[int, ...]
-Settings = dict[str, Any]
 
 
 def capabilities() -> list[str]:
@@ -78,9 +67,9 @@ class Compiler:
         """
         self._graphs, self._core, self._precision = graphs, ov.Core(), precision
         half = "BF16" in capabilities()
-        self._settings: Settings = {
+        self._settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
-            _HINT: _HINTS.get(precision, "bf16" if half else "f32"),
+            "INFERENCE_PRECISION_HINT": _HINTS.get(precision, "bf16" if half else "f32"),
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": _GROUP if precision == "int8" else 0,
         }
         if threads is not None:
@@ -90,13 +79,10 @@ class Compiler:
     def remember(self, templates: Shape) -> Any:
         """The graph `remember` for templates of a shape, from disk if it was compiled before.
 
-        In float32 where `locate` is in 16 bits: it runs seldom, and what it loses is in every step until it runs again.
-
         Raises:
             CheckpointError: if the graph cannot be read or compiled.
         """
-        settings = self._settings if self._precision == "int8" else self._settings | {_HINT: "f32"}
-        return self._compile(self._graphs.remember, (templates,), lambda: {"templates": templates}, settings)
+        return self._compile(self._graphs.remember, (templates,), lambda: {"templates": templates})
 
     def locate(self, search: Shape, templates: Shape) -> Any:
         """The graph `locate` for a search crop and the memory of templates of a shape; as `remember`."""
@@ -107,46 +93,34 @@ class Compiler:
             memory = {name: tuple(model.output(name).get_shape()) for name in self._graphs.memory}
             return {"search": search, **memory}
 
-        return self._compile(self._graphs.locate, (search, templates), shapes, self._settings)
+        return self._compile(self._graphs.locate, (search, templates), shapes)
 
-    def _compile(
-        self, file: Path, key: tuple[Shape, ...], shapes: Callable[[], dict[str, Shape]], settings: Settings
-    ) -> Any:
-        kept = self._place(file, key, settings)
-        if kept is not None and (found := self._load(kept, settings)) is not None:
+    def _compile(self, file: Path, key: tuple[Shape, ...], shapes: Callable[[], dict[str, Shape]]) -> Any:
+        kept = self._place(file, key)
+        if kept is not None and (found := self._load(kept)) is not None:
             return found
         model = self._read(file)
         try:
             model.reshape(shapes())
-            compiled = self._compile_anew(model, settings)
+            compiled = self._compile_anew(model)
         except RuntimeError as error:
             raise CheckpointError(f"OpenVINO cannot compile {file} for {key}: {error}") from error
         if kept is not None:
             _store(compiled, kept)
         return compiled
 
-    def _compile_anew(self, model: Any, settings: Settings) -> Any:
-        quantised = is_quantised(model)
-        if self._precision != "float32" and not quantised:
-            centre_keys(model)
-        if self._precision != "int8" and not quantised:
-            if settings[_HINT] != "f32" and (compiled := self._compile_mixed(model, settings)) is not None:
-                return compiled
-            unpack(model)
-        return self._core.compile_model(model, "CPU", settings)
-
-    def _compile_mixed(self, model: Any, settings: Settings) -> Any:
-        """With what matters most in float32; None if that cannot be done."""
-        merge_pixel_steps(model)
-        widen_products(model)
-        for kept in (light_layers, residual_sums):
-            marked = keep_exact(self._core, model, kept(model))
+    def _compile_anew(self, model: Any) -> Any:
+        if self._precision == "int8" or is_quantised(model):
+            return self._core.compile_model(model, "CPU", self._settings)
+        if self._precision != "float32":
+            marked = keep_residual(self._core, model)
             unpack(marked)
             try:
-                return self._core.compile_model(marked, "CPU", settings)
+                return self._core.compile_model(marked, "CPU", self._settings)
             except RuntimeError as error:  # it has no way to go on from some kinds of layers
-                log.info("OpenVINO cannot keep the %s of this graph in float32: %s", kept.__name__, error)
-        return None
+                log.info("OpenVINO cannot keep the residual sums of this graph in float32: %s", error)
+        unpack(model)
+        return self._core.compile_model(model, "CPU", self._settings)
 
     def _read(self, file: Path) -> Any:
         try:
@@ -154,21 +128,20 @@ class Compiler:
         except RuntimeError as error:
             raise CheckpointError(f"OpenVINO cannot read {file}; export the model again ({error})") from error
 
-    def _place(self, file: Path, key: tuple[Shape, ...], settings: Settings) -> Path | None:
+    def _place(self, file: Path, key: tuple[Shape, ...]) -> Path | None:
         """File of the compiled graph, if it is to be kept; its name changes with everything that goes into it."""
         folder, files = cache_folder(), [file, self._graphs.weights or file.with_name(WEIGHTS_FILE)]
         if folder is None or files[1].stat().st_size > _CACHE_LIMIT // 4:
             return None
         stamps = [(str(each.resolve()), each.stat().st_size, each.stat().st_mtime_ns) for each in files]
         machine = [self._core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-        method = (_METHOD, self._precision)
-        facts = (__version__, method, ov.get_version(), machine, stamps, key, sorted(settings.items()))
+        facts = (__version__, _METHOD, ov.get_version(), machine, stamps, key, sorted(self._settings.items()))
         return folder / f"{file.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:24]}.blob"
 
-    def _load(self, kept: Path, settings: Settings) -> Any:
+    def _load(self, kept: Path) -> Any:
         """The compiled graph, or None if it is not there or cannot be used."""
         try:
-            return self._core.import_model(kept.read_bytes(), "CPU", settings)
+            return self._core.import_model(kept.read_bytes(), "CPU", self._settings)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RuntimeError) as error:
