@@ -6,9 +6,9 @@ import logging
 from typing import Any
 
 import nncf
-import openvino as ov
 from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, AdvancedSmoothQuantParameters
 
+from mixformer.engines.openvino_core import core
 from mixformer.export.crops import Crops
 
 _HEADS = [".*box_head.*", ".*score_head.*"]
@@ -30,7 +30,7 @@ def quantise(remember: Any, locate: Any, memory: tuple[str, ...], crops: Crops) 
         The new `locate`.
     """
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    kept = ov.Core().compile_model(remember, "CPU", {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 0})(
+    kept = core().compile_model(remember, "CPU", {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 0})(
         {"templates": crops.templates[None]}
     )
     remembered = {name: kept[name].copy() for name in memory}

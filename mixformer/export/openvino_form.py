@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import openvino as ov
 
+from mixformer.engines.openvino_core import core
 from mixformer.export.crops import Crops
 from mixformer.export.runtimes import fold
 
@@ -29,8 +30,7 @@ def to_openvino(place: Path, described: dict[str, Any], precision: str | None, c
     Returns:
         What `config.json` says of the new graphs.
     """
-    core = ov.Core()
-    models = {name: core.read_model(place / described[name]) for name in ("remember", "locate")}
+    models = {name: core().read_model(place / described[name]) for name in ("remember", "locate")}
     fold(models["locate"])
     if precision == "int8":  # then `remember` keeps its weights as they are stored, in 8 bits
         from mixformer.export.int8 import quantise

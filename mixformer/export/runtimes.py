@@ -50,18 +50,17 @@ def _onnxruntime(graphs: Graphs) -> Runner:
 
 
 def _openvino(graphs: Graphs) -> Runner:
-    import openvino
+    from mixformer.engines.openvino_core import core
 
     settings = {
         "INFERENCE_PRECISION_HINT": "f32",
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # else activations become 8-bit wherever weights are
     }
-    core = openvino.Core()
-    models = [core.read_model(file, graphs.weights or "") for file in (graphs.remember, graphs.locate)]
+    models = [core().read_model(file, graphs.weights or "") for file in (graphs.remember, graphs.locate)]
     if graphs.format == "onnx":
         for model in models:
             fold(model)
-    remember, locate = (core.compile_model(model, "CPU", settings) for model in models)
+    remember, locate = (core().compile_model(model, "CPU", settings) for model in models)
 
     def run(templates: Image, search: Image) -> Location:
         memory = remember({"templates": templates})
