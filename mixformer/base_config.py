@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
@@ -34,11 +34,14 @@ class BaseConfig:
         """Build from plain values; an object stands for a field that is a configuration itself.
 
         Raises:
-            ConfigError: for an unknown key, or a value that is invalid or of the wrong kind.
+            ConfigError: for an unknown or a missing key, or a value that is invalid or of the wrong kind.
         """
-        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-        if unknown := sorted(set(values) - known):
+        known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
+        if unknown := sorted(set(values) - known.keys()):
             raise ConfigError(f"{cls.__name__} has no field {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        needed = (name for name, f in known.items() if f.default is MISSING and f.default_factory is MISSING)
+        if missing := [name for name in needed if name not in values]:
+            raise ConfigError(f"{cls.__name__} needs {', '.join(missing)}")
         hints = get_type_hints(cls)
         ready = {key: _from_plain(hints[key], value) for key, value in values.items()}
         for key, value in ready.items():

@@ -79,7 +79,7 @@ def read_folder(path: str | Path) -> ModelFolder:
             None if tracker is None else TrackerConfig.from_dict(tracker),
             _graphs(path, content["graphs"]) if "graphs" in content else None,
         )
-    except (ConfigError, TypeError) as error:
+    except ConfigError as error:
         raise ConfigError(f"{path / CONFIG_FILE}: {error}") from error
 
 

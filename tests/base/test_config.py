@@ -150,6 +150,8 @@ def test_unknown_names_list_the_known_ones():
     ("kind", "values", "said"),
     [
         (Recipe, {"model": 3}, "Recipe: model must be text, not 3"),
+        (Recipe, {"stage": "boxes"}, "Recipe needs model"),
+        (DataSection, {"sets": [{"root": "a"}]}, "SetSection needs name"),
         (Recipe, {"model": "x", "steps": "many"}, "steps must be a whole number, not 'many'"),
         (Recipe, {"model": "x", "steps": True}, "steps must be a whole number, not True"),
         (Recipe, {"model": "x", "steps": 1.5}, "steps must be a whole number, not 1.5"),
@@ -163,7 +165,7 @@ def test_unknown_names_list_the_known_ones():
         (OptimiserSection, {"betas": [0.9]}, "betas must be a list of 2 values, each a number, not"),
     ],
 )
-def test_values_of_the_wrong_kind_are_named(kind, values, said):
+def test_values_missing_or_of_the_wrong_kind_are_named(kind, values, said):
     with pytest.raises(ConfigError) as caught:
         kind.from_dict(values)
     assert said in str(caught.value)
