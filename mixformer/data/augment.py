@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from mixformer.crop import CropWindow, to_crop
+from mixformer.data.coarse import coarsened
 from mixformer.data.plan import LONGEST_BLUR, CropPlan, SamplePlan, shows_frame
 from mixformer.data.sampling import Random, Shot, View
 from mixformer.types import Box
@@ -56,6 +57,8 @@ class Augmentation:
         brightness: each crop is multiplied by 1 +- this.
         contrast: each crop's contrast is multiplied by 1 +- this, and its channels by up to half as much.
         blur: odds of a motion-like blur of the search crop.
+        coarse: odds of a shot whose frames are shrunk till the target is as small as targets far away
+            (`mixformer.data.coarse`); the crop makes it larger again, and blurred.
         pixel_index: coordinates name the middles of pixels, as in the official training code: the crop's middle is at
             `(size - 1) / 2`, and a frame is mirrored around `(W - 1) / 2`, which moves its box by a pixel. Off, they
             name the edges of pixels as in tracking: `size / 2` and `W / 2`.
@@ -72,6 +75,7 @@ class Augmentation:
     brightness: float = 0.2
     contrast: float = 0.0
     blur: float = 0.0
+    coarse: float = 0.0
     pixel_index: bool = False
     keep_border: bool = False
     reject: bool = False
@@ -112,6 +116,8 @@ def plan_sample(random: Random, shot: Shot, augmentation: Augmentation, crops: C
         augmentation: what to vary.
         crops: sizes and reach.
     """
+    if augmentation.coarse and random.random() < augmentation.coarse:
+        shot = coarsened(random, shot)
     grey, mirror = random.random() < augmentation.grey, random.random() < augmentation.flip
     views = [*shot.templates, shot.search]
     if mirror and augmentation.pixel_index:

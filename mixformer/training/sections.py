@@ -107,6 +107,8 @@ class CropSection(BaseConfig):
         brightness: each crop is multiplied by 1 +- this.
         contrast: strength of contrast and colour changes.
         blur: odds of motion blur in the search crop.
+        coarse: odds of frames shrunk till the target is 12 to 40 pixels large, so that crops look as those of small
+            targets do.
         official: everything but the factors and jitters as in the official code (`Augmentation.official`); flips, light
             and blur given here are then not read.
     """
@@ -122,11 +124,13 @@ class CropSection(BaseConfig):
     brightness: float = 0.2
     contrast: float = 0.2
     blur: float = 0.1
+    coarse: float = 0.0
     official: bool = False
 
     def __post_init__(self) -> None:
         self._require(0 <= self.motion <= 1, "motion must be in [0, 1]")
         self._require(self.motion_spread > 0, "motion_spread must be above 0")
+        self._require(0 <= self.coarse <= 1, "coarse must be in [0, 1]")
 
 
 @dataclass(frozen=True)

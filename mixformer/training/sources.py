@@ -64,6 +64,7 @@ def augmentation(crops: CropSection) -> Augmentation:
         brightness=crops.brightness,
         contrast=crops.contrast,
         blur=crops.blur,
+        coarse=crops.coarse,
     )
 
 
