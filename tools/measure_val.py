@@ -25,7 +25,7 @@ PEERS = ("csrt", "kcf", "nano")
 
 def main() -> None:
     options = parse()
-    sequences = read_sequences(options.data / "sequences", options.split)
+    sequences = read_sequences(options.data / "sequences", options.split or None)
     if options.sequences:
         sequences = [s for s in sequences if s.name in options.sequences.split(",")]
     config = load_tracker_config(options.model).replace(**json.loads(options.settings))
@@ -45,7 +45,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--split", default="val")
+    parser.add_argument("--split", default="val", help="part of the data pack; empty: all there is")
     parser.add_argument("--sequences", default="", help="only these, separated by commas")
     parser.add_argument("--settings", default="{}", help="tracker settings to change, as JSON")
     parser.add_argument("--precision", default="float32")

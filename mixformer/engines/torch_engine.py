@@ -21,8 +21,8 @@ HALF: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.flo
 class TorchEngine:
     """Runs a `MixFormer` on one device, with its constants folded.
 
-    In half precision norms, softmax, the residual stream and what becomes a box or a score stay in float32 (see
-    `halve`).
+    In half precision the first convolution, norms, softmax, the residual stream and what becomes a box or a score stay
+    in float32 (see `halve`).
     """
 
     def __init__(

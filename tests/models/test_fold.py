@@ -15,6 +15,7 @@ from mixformer.models.attention import ConvAttention, KeyValue, Room, SlimAttent
 from mixformer.models.fold import fold
 from mixformer.models.half import halve
 from mixformer.models.layers import BatchNorm
+from mixformer.models.stem import ConvStem
 from mixformer.variants import DEFAULT_MODEL
 from mixformer.weights.store import load_model
 
@@ -82,6 +83,21 @@ def test_half_precision_is_near_and_keeps_float32_where_it_counts(kind: str) -> 
     assert half.backbone.parts[-1].typed_blocks[0].mlp.fc1.weight.dtype == torch.bfloat16
     norms = [module for module in half.modules() if isinstance(module, torch.nn.LayerNorm)]
     assert all(norm.weight is None or norm.weight.dtype == torch.float32 for norm in norms)
+    first = [module for module in half.modules() if isinstance(module, torch.nn.Conv2d) and module.in_channels == 3]
+    assert [layer.weight.dtype for layer in first] == [torch.float32]
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_tokens_are_made_of_pixels_without_loss(kind: str) -> None:
+    """Levels of 8 bits, normalised, do not fit into bfloat16, and what is lost there is in all that follows."""
+    model = fold(make(FAMILY[kind]))
+    images = model.normalise(pixels(model.config)[1])
+    expected = model.backbone.parts[0].patch_embed(images)
+    found = halve(model, torch.bfloat16).backbone.parts[0].patch_embed(images)
+    if isinstance(model.backbone.parts[0].patch_embed, ConvStem):  # ConvMAE's has blocks in half precision as well
+        assert not torch.equal(found, expected)
+    else:
+        torch.testing.assert_close(found, expected)
 
 
 def key_biases(model: MixFormer) -> list[Tensor]:
