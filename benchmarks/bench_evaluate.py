@@ -31,7 +31,7 @@ from mixformer.evaluation.plan import TrackerPlan
 from mixformer.types import Box, Image, TrackResult
 from mixformer.variants import DEFAULT_MODEL
 from mixformer.video.reader import open_video
-from mixformer.weights.folder import load_tracker_config
+from mixformer.weights.settings import load_tracker_config
 
 
 def main() -> None:

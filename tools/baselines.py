@@ -36,7 +36,7 @@ from mixformer.report.folders import ResultFolder
 from mixformer.report.tables import to_markdown, to_terminal
 from mixformer.report.write import make_folder, write_report
 from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.folder import load_tracker_config
+from mixformer.weights.settings import load_tracker_config
 
 CHILD = Path(__file__).with_name("opencv_trackers.py")
 WARM_UP = 5  # frames tracked by each before anything is measured

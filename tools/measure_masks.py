@@ -25,7 +25,7 @@ from mixformer.masks.grabcut import GrabCutRefiner, inscribed_ellipse
 from mixformer.masks.refiner import Mask
 from mixformer.types import Box
 from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.store import load_tracker_config
+from mixformer.weights.settings import load_tracker_config
 
 METHODS = ("box", "ellipse", "grabcut")
 

@@ -18,7 +18,7 @@ from mixformer.data.folder import read_sequences
 from mixformer.engines import create_engine
 from mixformer.evaluation.runner import Run, measure
 from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.folder import load_tracker_config
+from mixformer.weights.settings import load_tracker_config
 
 PEERS = ("csrt", "kcf", "nano")
 

@@ -36,7 +36,7 @@ from mixformer.tracking.tracker import Tracker
 from mixformer.types import Box, Image
 from mixformer.variants import DEFAULT_MODEL
 from mixformer.video.reader import open_video
-from mixformer.weights.folder import load_tracker_config
+from mixformer.weights.settings import load_tracker_config
 
 
 def main() -> None:

@@ -85,7 +85,7 @@ def rules_for(model: str, preset: str, dataset: str) -> TrackerConfig:
         CheckpointError: if the model is not there or cannot be used.
         ConfigError: if no such rules are published; the message lists what there is.
     """
-    from mixformer.weights.folder import load_tracker_config, variant_of
+    from mixformer.weights.settings import load_tracker_config, variant_of
 
     if preset == "none":
         return load_tracker_config(model)

@@ -75,7 +75,7 @@ class Tracker:
 
     def _default_config(self, model: str | Path | None, preset: str | None) -> TrackerConfig:
         if preset is None and model is not None:
-            from mixformer.weights.folder import load_tracker_config
+            from mixformer.weights.settings import load_tracker_config
 
             return load_tracker_config(model, self.engine.config.name)
         return tracker_config(self.engine.config.name, preset)

@@ -182,7 +182,7 @@ class LossSection(BaseConfig):
         l1: of the L1 loss on corners.
         iou: of the loss on overlap.
         overlap: that loss: "ciou" (official code), or "giou" (the first paper).
-        edges: of the cross-entropy of the four edge distributions (token heads).
+        edges: of the cross-entropy of the four edge distributions; those of a corner head are marginals of its maps.
         hints: of the auxiliary loss that asks search tokens whether they lie on the target and where the box is.
     """
 

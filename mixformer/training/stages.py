@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mixformer.data.dataset import Batch
 from mixformer.errors import ConfigError
 from mixformer.models import MixFormer
-from mixformer.training.distill import DistillWeights, FeaturePairs, distill_loss, resize_for
+from mixformer.training.distill import DistillWeights, FeaturePairs, distill_loss, edge_logits, resize_for
 from mixformer.training.losses import BoxWeights, box_loss, hint_loss, score_loss
 from mixformer.training.pretrain import PretrainStage
 from mixformer.training.pruning import depth_scales, freeze_removed, pruning_rate
@@ -68,9 +68,10 @@ class BoxStage(nn.Module):
     def __init__(self, model: MixFormer, recipe: Recipe) -> None:
         super().__init__()
         loss = recipe.loss
-        if loss.edges and model.config.head != "token":
+        if loss.edges and model.config.head == "query":
             raise ConfigError(
-                f"loss.edges needs a token head, {model.config.name} has {model.config.head!r}: set it to 0"
+                f"loss.edges needs a head that predicts distributions of edges, {model.config.name} has 'query': "
+                "set it to 0"
             )
         self.model = model
         dim = model.config.final_dim
@@ -87,7 +88,8 @@ class BoxStage(nn.Module):
         memory = model.remember(model.normalise(batch.templates), scales)
         search = model.normalise(batch.search)
         found = model.locate(search, memory, scales, keep_features=keep, full=False)
-        loss, parts = box_loss(found.boxes, found.logits, batch.boxes, self.weights)
+        edges = edge_logits(found) if self.weights.edges else None
+        loss, parts = box_loss(found.boxes, edges, batch.boxes, self.weights)
         if self.hints is not None:
             extra, more = self._hint_loss(self.hints, found.features, batch.boxes.clamp(0, 1))
             loss, parts = loss + self.hint_weight * extra, parts | more

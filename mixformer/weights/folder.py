@@ -10,7 +10,6 @@ from typing import Any
 
 from mixformer.config import ModelConfig, TrackerConfig
 from mixformer.errors import CheckpointError, ConfigError
-from mixformer.presets import tracker_config
 from mixformer.weights.registry import CONFIG_FILE, find_weights
 
 FORMAT = 1
@@ -94,33 +93,6 @@ def find_folder(name_or_path: str | Path) -> ModelFolder | None:
     if path.is_dir():
         return read_folder(path)
     return read_folder(path.parent) if path.suffix == ".safetensors" else None
-
-
-def load_tracker_config(name_or_path: str | Path, variant: str | None = None) -> TrackerConfig:
-    """Tracker settings stored beside the weights, else the default ones of the variant.
-
-    Args:
-        name_or_path: as in `load_model`.
-        variant: name of the model there, if it is loaded already; spares reading an official file again.
-
-    Raises:
-        CheckpointError: if nothing fitting is found, or an official file cannot be used.
-        ConfigError: if the stored settings are invalid.
-    """
-    folder = find_folder(name_or_path)
-    if folder is not None and folder.tracker is not None:
-        return folder.tracker
-    return tracker_config(variant or variant_of(name_or_path))
-
-
-def variant_of(name_or_path: str | Path) -> str:
-    """Name of the variant that a folder says or an official file's weights tell; errors as `load_tracker_config`."""
-    folder = find_folder(name_or_path)
-    if folder is not None:
-        return folder.config.name
-    from mixformer.weights.store import load_weights
-
-    return load_weights(name_or_path).config.name
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import MixFormer, build_model
 from mixformer.weights.files import write_together
 from mixformer.weights.fit import model_shapes, require_fit
-from mixformer.weights.folder import FORMAT, load_tracker_config, read_folder
+from mixformer.weights.folder import FORMAT, read_folder
 from mixformer.weights.infer import infer_config
 from mixformer.weights.official import as_official, from_official
 from mixformer.weights.quantise import compress, expand
@@ -30,7 +30,6 @@ __all__ = [
     "Weights",
     "list_models",
     "load_model",
-    "load_tracker_config",
     "load_weights",
     "save_model",
     "save_weights",

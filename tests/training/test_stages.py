@@ -72,6 +72,20 @@ def test_boxes_are_learnt_by_every_kind(tmp_path, config):
     assert again.config == config
 
 
+@pytest.mark.parametrize("config", [TOKEN, DENSE], ids=lambda config: config.name)
+def test_edge_distributions_are_learnt_by_tokens_and_by_corner_maps(tmp_path, config):
+    recipe = RECIPE.replace(loss=LossSection(0.0, 0.0, edges=1.0))  # nothing else teaches
+    trainer_of(tmp_path, config, recipe).run(report_every=5)
+    lines = log_of(tmp_path)
+    assert lines[-1]["edges"] < 0.95 * lines[0]["edges"]
+    assert lines[-1]["iou"] > lines[0]["iou"]
+
+
+def test_a_box_without_edge_distributions_has_no_loss_on_them(tmp_path):
+    with pytest.raises(ConfigError, match=r"loss.edges needs a head that predicts distributions of edges, cvt has"):
+        trainer_of(tmp_path, CVT, RECIPE.replace(loss=LossSection(edges=1.0)))
+
+
 def test_the_score_prediction_module_learns_on_given_boxes(tmp_path):
     recipe = RECIPE.replace(stage="score", data=DataSection(workers=0, negatives=0.5), steps=10)
     trainer = trainer_of(tmp_path, SPM, recipe)

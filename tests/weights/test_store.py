@@ -21,7 +21,8 @@ from mixformer.variants import DEFAULT_MODEL, MODELS
 from mixformer.weights import registry
 from mixformer.weights.convert import convert
 from mixformer.weights.files import write_together
-from mixformer.weights.store import Weights, list_models, load_model, load_tracker_config, load_weights, save_model
+from mixformer.weights.settings import load_tracker_config
+from mixformer.weights.store import Weights, list_models, load_model, load_weights, save_model
 from mixformer.weights.unpickle import read_checkpoint
 
 SMALL = ModelConfig(
