@@ -210,5 +210,8 @@ def batches(
 
 
 def _leave_stopping_to_parent(_: int) -> None:
-    """Ctrl-C reaches all processes of a terminal; the parent still needs the batches of the step it is making."""
+    """The parent still needs the batches of the step it is making when a stop is asked for, and signals reach everyone:
+    Ctrl-C all processes of a terminal, the SIGTERM of `timeout` and of batch systems all of a process group. A second
+    SIGTERM ends a loader process, since PyTorch ends those that hang with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))

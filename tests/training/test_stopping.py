@@ -15,7 +15,9 @@ CHILD = """
 import sys, pathlib
 sys.path.insert(0, sys.argv[2])
 from test_trainer import RECIPE, make_trainer
-trainer = make_trainer(pathlib.Path(sys.argv[1]), RECIPE.replace(steps=100_000, save_every=50_000))
+recipe = RECIPE.replace(steps=100_000, save_every=50_000)
+recipe = recipe.replace(data=recipe.data.replace(workers=int(sys.argv[3])))
+trainer = make_trainer(pathlib.Path(sys.argv[1]), recipe)
 try:
     trainer.run(progress=lambda step, means: print(step, flush=True))
 except KeyboardInterrupt:
@@ -33,11 +35,13 @@ def _ctrl_c():
 
 @pytest.mark.usefixtures("_ctrl_c")  # the child inherits it
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_step_that_was_being_made_is_saved(tmp_path, number):
-    words = [sys.executable, "-c", CHILD, str(tmp_path / "run"), str(Path(__file__).parent)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_step_that_was_being_made_is_saved(tmp_path, number, workers):
+    """The signal goes to the whole group, loader processes included, as those of terminals and batch systems do."""
+    words = [sys.executable, "-c", CHILD, str(tmp_path / "run"), str(Path(__file__).parent), str(workers)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, process_group=0)
     process.stdout.readline()
-    process.send_signal(number)
+    os.killpg(process.pid, number)
     rest, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     step = int(rest.splitlines()[-1].removeprefix("stopped at "))
