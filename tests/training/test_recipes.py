@@ -16,7 +16,7 @@ from mixformer.weights.store import load_model, load_weights, save_model
 
 FOLDER = Path(__file__).parents[2] / "recipes"
 PATHS = {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
-OWN = {"dino_s8_boxes", "dino_s8_clips", "dino_s8_motion", "dino_s8_coarse", "dino_s8_score"}
+OWN = {name for name in PATHS if name.startswith("dino_")}  # see test_own_recipes.py
 PAPERS = sorted(set(PATHS) - OWN)
 
 # Steps left out by a recipe file and made by `mixformer prune`: folder -> recipe whose model it is made of.
