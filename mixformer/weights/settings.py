@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mixformer.config import TrackerConfig
 from mixformer.presets import tracker_config
-from mixformer.weights.folder import find_folder
+from mixformer.weights.folder import ModelFolder, find_folder
 
 
 def load_tracker_config(name_or_path: str | Path, variant: str | None = None) -> TrackerConfig:
@@ -23,12 +23,15 @@ def load_tracker_config(name_or_path: str | Path, variant: str | None = None) ->
     folder = find_folder(name_or_path)
     if folder is not None and folder.tracker is not None:
         return folder.tracker
-    return tracker_config(variant or variant_of(name_or_path))
+    return tracker_config(variant or _variant(folder, name_or_path))
 
 
 def variant_of(name_or_path: str | Path) -> str:
     """Name of the variant that a folder says or an official file's weights tell; errors as `load_tracker_config`."""
-    folder = find_folder(name_or_path)
+    return _variant(find_folder(name_or_path), name_or_path)
+
+
+def _variant(folder: ModelFolder | None, name_or_path: str | Path) -> str:
     if folder is not None:
         return folder.config.name
     from mixformer.weights.store import load_weights  # needs torch, which a folder does not

@@ -3,16 +3,14 @@
 from pathlib import Path
 
 import pytest
-import torch
+from test_recipes import FOLDER, OWN, PATHS, exported, recipe
 
 from mixformer.cli import main
 from mixformer.models import build_model
-from mixformer.training.recipe import Recipe
 from mixformer.training.run import start_model
 from mixformer.training.stages import build_stage
 from mixformer.weights.store import load_model, save_model
 
-FOLDER = Path(__file__).parents[2] / "recipes"
 SMALL = [f"changes.{change}" for change in ("dim=16", "heads=2", "search_size=56", "template_size=28", "bins=16")]
 ORDER = (
     "dino_s8_boxes",
@@ -28,11 +26,11 @@ ORDER = (
 
 
 def small(name, *changes):
-    return Recipe.from_toml(FOLDER / f"{name}.toml", [*SMALL, *changes])
+    return recipe(name, *SMALL, *changes)
 
 
 def test_every_recipe_has_its_place_and_is_explained():
-    assert {path.stem for path in FOLDER.glob("dino_*.toml")} == set(ORDER)
+    assert set(ORDER) == OWN
     text = (FOLDER.parent / "docs" / "training.md").read_text()
     assert [name for name in ORDER if f"recipes/{name}.toml" not in text] == []
 
@@ -47,15 +45,13 @@ def test_each_goes_on_from_one_before_it(tmp_path, monkeypatch):
         model = build_model(plan.network()) if name == "dino_s8_boxes" else start_model(plan)
         teacher = load_model(plan.teacher.model) if plan.stage == "distil" else None
         assert any(weight.requires_grad for weight in build_stage(model, plan, teacher).parameters())
-        depth = plan.network().depth - len(plan.pruning.remove)
-        save_model(build_model(plan.network().replace(depth=depth)), Path("runs", name, "model"))
+        save_model(build_model(exported(plan)), Path("runs", name, "model"))
         made.add(name)
 
 
-def test_the_score_of_the_pruned_model_is_learnt_by_the_same_recipe(tmp_path, monkeypatch):
+def test_the_score_recipe_fits_the_pruned_model(tmp_path, monkeypatch):
     """As its first lines say."""
     monkeypatch.chdir(tmp_path)
-    torch.manual_seed(0)
     save_model(build_model(small("dino_s6_boxes").network()), Path("runs/dino_s6_boxes/model"))
     plan = small("dino_s8_score", "changes.depth=6", "start=runs/dino_s6_boxes/model")
     assert start_model(plan).config.depth == 6
@@ -64,7 +60,7 @@ def test_the_score_of_the_pruned_model_is_learnt_by_the_same_recipe(tmp_path, mo
 @pytest.mark.parametrize("name", ["dino_s8_teacher", "dino_s6_fade"])
 def test_the_way_to_a_smaller_model_can_be_tried(tmp_path, name):
     changes = [*SMALL, "changes.head_dim=8"]
-    words = ["train", str(FOLDER / f"{name}.toml"), "--out", str(tmp_path), "--smoke", "--device", "cpu"]
+    words = ["train", str(PATHS[name]), "--out", str(tmp_path), "--smoke", "--device", "cpu"]
     assert main([*words, "--set", *changes]) == 0
     config = load_model(tmp_path / "model").config
     assert (config.depth, config.head) == ((8, "pyramid") if "teacher" in name else (6, "token"))
