@@ -23,15 +23,15 @@ from statistics import median
 import numpy as np
 from PIL import Image as Picture
 
-from mixformer.assets import DEMO_BOX, DEMO_CLIP
-from mixformer.data.sequence import Sequence
-from mixformer.evaluation.executor import Began, Finished, ProcessExecutor
-from mixformer.evaluation.jobs import Job, JobEvent, TrackerMaker, run_job
-from mixformer.evaluation.plan import TrackerPlan
+from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.data.sequence import VideoSequence
+from mixformer.evaluation.runs import EvaluationRun, JobEvent, TrackerMaker, run_evaluation
+from mixformer.run.executor import Completed, ProcessExecutor, Started
+from mixformer.tracking.factory import TrackerFactory
 from mixformer.types import Box, Image, TrackResult
-from mixformer.variants import DEFAULT_MODEL
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.video.reader import open_video
-from mixformer.weights.settings import load_tracker_config
+from mixformer.weights.tracker_settings import load_tracker_config
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
         for number in range(options.rounds):
             for workers in options.workers:
                 out = Path(place) / f"{number}_{workers}"
-                found[workers].append(measure(Job("ours", "copies", sequences, make, out), workers))
+                found[workers].append(measure(EvaluationRun("ours", "copies", sequences, make, out), workers))
     count = len(frames) * options.sequences
     print(f"{options.sequences} sequences x {len(frames)} frames ({count}), {options.rounds} rounds, medians")
     first: tuple[float, float] | None = None
@@ -94,7 +94,7 @@ def choose_tracker(options: argparse.Namespace) -> TrackerMaker:
     if options.wait:
         return Waits(options.wait / 1000)
     rules = load_tracker_config(options.model)
-    return TrackerPlan(options.model, rules, "cpu", options.precision, threads=1, engine=options.engine)
+    return TrackerFactory(options.model, rules, "cpu", options.precision, threads=1, engine=options.engine)
 
 
 def write_frames(folder: Path, count: int) -> list[Path]:
@@ -108,17 +108,17 @@ def write_frames(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def make_sequences(frames: list[Path], count: int) -> list[Sequence]:
+def make_sequences(frames: list[Path], count: int) -> list[VideoSequence]:
     """Copies that differ in name alone."""
     boxes = np.tile(DEMO_BOX, (len(frames), 1))
-    return [Sequence(f"copy_{number:03d}", tuple(frames), boxes) for number in range(count)]
+    return [VideoSequence(f"copy_{number:03d}", tuple(frames), boxes) for number in range(count)]
 
 
-def measure(job: Job, workers: int) -> tuple[float, float, float]:
+def measure(job: EvaluationRun, workers: int) -> tuple[float, float, float]:
     """Frames per second of the whole job and of its steady part, and the part of their time that workers were busy."""
     clock = _Clock()
     start = time.perf_counter()
-    outcome = run_job(job, ProcessExecutor(workers), clock.listen)
+    outcome = run_evaluation(job, ProcessExecutor(workers), clock.listen)
     whole = time.perf_counter() - start
     assert not outcome.failed, outcome.failed
     frames, later = len(job.sequences[0]), len(job.sequences) - workers
@@ -136,9 +136,9 @@ class _Clock:
     def listen(self, event: JobEvent) -> None:
         """Note the time."""
         now = time.perf_counter()
-        if isinstance(event, Began):
+        if isinstance(event, Started):
             self._changes.append((now, 1))
-        elif isinstance(event, Finished):
+        elif isinstance(event, Completed):
             self._changes.append((now, -1))
             self.ends.append(now)
 

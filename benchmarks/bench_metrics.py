@@ -14,27 +14,27 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from mixformer.evaluation.metrics import CONVENTIONS, Summary, Tracked, evaluate
+from mixformer.evaluation.metrics import CONVENTIONS, SequenceResult, Summary, evaluate
 from mixformer.evaluation.metrics.pytracking import SUCCESS_THRESHOLDS
 
 
-def make_runs(sequences: int, frames: int, kinds: int = 8) -> Iterator[Tracked]:
+def make_runs(sequences: int, frames: int, kinds: int = 8) -> Iterator[SequenceResult]:
     """Runs over a few different tracks, so that making them takes no time."""
     made = [_make_run(np.random.default_rng(kind), frames) for kind in range(kinds)]
     for index in range(sequences):
         run = made[index % kinds]
-        yield Tracked(f"s{index}_00000000", run.predicted, run.truth, scores=run.scores, size=run.size)
+        yield SequenceResult(f"s{index}_00000000", run.predicted, run.truth, scores=run.scores, size=run.size)
 
 
-def _make_run(rng: np.random.Generator, frames: int) -> Tracked:
+def _make_run(rng: np.random.Generator, frames: int) -> SequenceResult:
     truth = np.concatenate([rng.uniform(0, 500, (frames, 2)), rng.uniform(20, 200, (frames, 2))], axis=1)
     predicted = truth + rng.normal(0, 8, (frames, 4))
     predicted[:, 2:] = np.maximum(predicted[:, 2:], 1)
     truth[1:][rng.random(frames - 1) < 0.05] = np.nan
-    return Tracked("s", predicted, truth, scores=rng.random(frames), size=(720, 1280))
+    return SequenceResult("s", predicted, truth, scores=rng.random(frames), size=(720, 1280))
 
 
-def plain_loop(runs: list[Tracked]) -> dict[str, float]:
+def plain_loop(runs: list[SequenceResult]) -> dict[str, float]:
     """The pytracking numbers frame by frame and threshold by threshold."""
     totals = np.zeros((len(runs), 5))
     for row, run in enumerate(runs):
@@ -42,9 +42,9 @@ def plain_loop(runs: list[Tracked]) -> dict[str, float]:
         count = len(overlaps)
         success = [sum(value > threshold for value in overlaps) / count for threshold in SUCCESS_THRESHOLDS]
         precision = [sum(value <= pixels for value in errors) / count for pixels in range(51)]
-        normalised = [sum(value <= step / 100 for value in relative) / count for step in range(51)]
-        totals[row] = [sum(success) / 21, success[10], success[15], precision[20], normalised[20]]
-    return dict(zip(("auc", "op50", "op75", "precision", "normalised_precision"), totals.mean(0).tolist(), strict=True))
+        normalized = [sum(value <= step / 100 for value in relative) / count for step in range(51)]
+        totals[row] = [sum(success) / 21, success[10], success[15], precision[20], normalized[20]]
+    return dict(zip(("auc", "op50", "op75", "precision", "norm_precision"), totals.mean(0).tolist(), strict=True))
 
 
 def _plain_frames(
@@ -90,7 +90,7 @@ def main() -> None:
         main_value = summary.values[CONVENTIONS[convention].main]
         print(f"{convention:12} {seconds:8.2f} s   {CONVENTIONS[convention].main} {main_value:.4f}")
         if convention == "pytracking":
-            vectorised = seconds
+            vectorized = seconds
     few = list(make_runs(options.loop, options.frames))
     start = time.process_time()
     numbers = plain_loop(few)
@@ -98,7 +98,7 @@ def main() -> None:
     expected = evaluate("pytracking", few, "trackingnet").values
     worst = max(abs(expected[name] - value) for name, value in numbers.items())
     print(f"plain loop   {loop:8.1f} s   (scaled up from {len(few)} sequences; numbers differ by at most {worst:.1e})")
-    print(f"ratio        {loop / vectorised:8.0f}")
+    print(f"ratio        {loop / vectorized:8.0f}")
 
 
 if __name__ == "__main__":

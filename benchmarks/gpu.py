@@ -25,21 +25,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from mixformer.assets import DEMO_BOX, DEMO_CLIP
 from mixformer.bench.candidates import build_engine, parse_candidates, prepare_weights
 from mixformer.bench.contest import Rules
 from mixformer.bench.machine import describe_machine
 from mixformer.bench.peaks import Peaks, measure_peaks
 from mixformer.bench.stats import interleave, ratio, spread
 from mixformer.bench.throughput import measure_batches
-from mixformer.bench.track import Plan, measure_tracking
-from mixformer.bench.train import measure_training
-from mixformer.config import ModelConfig
+from mixformer.bench.tracking_speed import Plan, measure_tracking
+from mixformer.bench.training_speed import measure_training
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine
 from mixformer.models import build_model
 from mixformer.training.recipe import Recipe
-from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.store import save_model
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+from mixformer.weights.load_save import save_model
 
 FORMAT = 1
 EAGER = "torch:bfloat16"

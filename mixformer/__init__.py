@@ -11,8 +11,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mixformer._version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from mixformer.config import ModelConfig, TrackerConfig
+    from mixformer.configs.model import ModelConfig
+    from mixformer.configs.tracker import TrackerConfig
     from mixformer.engines import create_engine
     from mixformer.errors import MixFormerError
     from mixformer.run import track
@@ -20,27 +23,26 @@ if TYPE_CHECKING:
     from mixformer.tracking.adapters import OpenCVTracker
     from mixformer.types import Box, TrackResult
     from mixformer.video import open_video
-    from mixformer.weights.registry import list_models
-    from mixformer.weights.store import load_model, save_model
+    from mixformer.weights.catalog import list_models
+    from mixformer.weights.load_save import load_model, save_model
 
-__version__ = "0.1.0"
 
 # Where each public name lives; a module is imported when its first name is used, so that `import mixformer` is quick.
 _HOMES = {
     "Box": "mixformer.types",
     "MixFormerError": "mixformer.errors",
-    "ModelConfig": "mixformer.config",
+    "ModelConfig": "mixformer.configs.model",
     "MultiTracker": "mixformer.tracking",
     "OpenCVTracker": "mixformer.tracking.adapters",
     "TrackResult": "mixformer.types",
     "TrackState": "mixformer.tracking",
     "Tracker": "mixformer.tracking",
-    "TrackerConfig": "mixformer.config",
+    "TrackerConfig": "mixformer.configs.tracker",
     "create_engine": "mixformer.engines",
-    "list_models": "mixformer.weights.registry",
-    "load_model": "mixformer.weights.store",
+    "list_models": "mixformer.weights.catalog",
+    "load_model": "mixformer.weights.load_save",
     "open_video": "mixformer.video",
-    "save_model": "mixformer.weights.store",
+    "save_model": "mixformer.weights.load_save",
     "track": "mixformer.run",
 }
 

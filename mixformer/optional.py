@@ -1,11 +1,11 @@
 """Packages that not every installation has, and how to get them: the one place that knows.
 
-Only tkinter is no affair of this module: it comes with Python, and no pip command brings it (mixformer/view/window.py).
+tkinter is not handled here: it comes with Python, and no pip command installs it (see `mixformer.video.window`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -77,3 +77,28 @@ def explain_missing(purpose: str) -> Iterator[None]:
         if package not in _INSTALLS:
             raise
         raise missing(package, purpose) from error
+
+
+def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a package whose public names are imported when they are first used (PEP 562).
+
+    Args:
+        package: the package's `__name__`.
+        homes: the module of each public name. No module may be called like a public name of its package: importing
+            it would hide the name.
+
+    Example:
+        >>> get, names = lazy_names("mixformer.video", {"open_video": "mixformer.video.reader"})
+        >>> names()
+        ['open_video']
+        >>> get("open_video").__name__
+        'open_video'
+    """
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        with explain_missing(f"{package}.{name}"):
+            return getattr(import_module(homes[name]), name)
+
+    return get, lambda: sorted(homes)

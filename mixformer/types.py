@@ -34,11 +34,11 @@ class Box(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Location:
+class EngineOutput:
     """What an engine finds in a batch of search crops.
 
     Attributes:
-        boxes: (B, 4) float64 centre x, centre y, width, height as fractions of the search crop (0..1, unclipped).
+        boxes: (B, 4) float64 center x, center y, width, height as fractions of the search crop (0..1, unclipped).
         scores: (B,) float64 logits that the target is in the crop, or None for a model without a score head.
     """
 

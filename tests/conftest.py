@@ -71,9 +71,9 @@ def tiny_model(tmp_path_factory) -> Path:
     """Folder of a tiny network with random weights: good for the plumbing, not for tracking."""
     import torch
 
-    from mixformer.config import ModelConfig
+    from mixformer.configs.model import ModelConfig
     from mixformer.models import build_model
-    from mixformer.weights.store import save_model
+    from mixformer.weights.load_save import save_model
 
     torch.manual_seed(0)
     config = ModelConfig("tiny", depth=2, dim=64, heads=2, patch_size=16, search_size=64, template_size=32, bins=16)

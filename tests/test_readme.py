@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mixformer.configs.variants import MODELS
 from mixformer.training.recipe import Recipe
-from mixformer.variants import MODELS
 
 ROOT = Path(__file__).parent.parent
 

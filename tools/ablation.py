@@ -25,22 +25,22 @@ import torch
 from ablation_rows import PLANS, Plan
 from ablation_table import table
 
-from mixformer.boxes import cxcywh_to_xyxy, iou
-from mixformer.data.augment import Augmentation, CropSettings, Jitter, plan_sample
-from mixformer.data.dataset import Batch, ShotDataset, collate
-from mixformer.data.folder import read_sequences
-from mixformer.data.plan import Sample
-from mixformer.data.sampling import Mixture, Shot, View
-from mixformer.data.sequence import Sequence, read_image
+from mixformer.data.annotated_folders import read_sequences
+from mixformer.data.augmentation import Augmentation, CropSettings, Jitter, draw_sample_params
+from mixformer.data.crop_params import Sample
+from mixformer.data.sample_dataset import Batch, SampleDataset, collate
+from mixformer.data.sampling import AnnotatedFrame, Mixture, TrainingSample
+from mixformer.data.sequence import VideoSequence, read_image
+from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
 from mixformer.models import MixFormer
+from mixformer.training.build_data import build_dataset, samples_of
 from mixformer.training.recipe import Recipe
-from mixformer.training.run import export, start_model
-from mixformer.training.sources import build_dataset, samples_of
+from mixformer.training.run_training import export, start_model
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import Trainer
-from mixformer.weights.prune import remove_blocks
-from mixformer.weights.registry import WEIGHTS_FILE
-from mixformer.weights.store import Weights, load_model, load_weights, save_weights
+from mixformer.weights.catalog import WEIGHTS_FILE
+from mixformer.weights.load_save import Weights, load_model, load_weights, save_weights
+from mixformer.weights.pruning import remove_blocks
 
 PLAN = {plan.name: plan for plan in PLANS}
 NETWORK: dict[str, Any] = {
@@ -54,7 +54,7 @@ TRAINING: dict[str, Any] = {
     "save_every": 10**9,
     "data": {"sequences": 1.0, "stills": 0.5, "synthetic": 0.5, "workers": 0, "cache_mb": 1500},
     "crops": {"search_factor": 3.0, "template_factor": 1.5, "center_jitter": 2.0, "scale_jitter": 0.2},
-    "optimiser": {"lr": 1e-3, "backbone_lr": 1e-3, "schedule": "cosine", "ema": 0.0},
+    "optimizer": {"lr": 1e-3, "backbone_lr": 1e-3, "schedule": "cosine", "ema": 0.0},
     "masks": {"decoder_depth": 2, "decoder_dim": 48, "decoder_heads": 2},
 }
 PRETRAINING = {"lr": 2e-3, "betas": [0.9, 0.95], "weight_decay": 0.05}
@@ -85,9 +85,9 @@ class Workshop:
     def recipe(self, plan: Plan, seed: int) -> Recipe:
         """The recipe of one run; its start and teacher are other runs of the same seed."""
         steps, fields = self.steps * plan.times, self.training
-        optimiser = {**fields["optimiser"], "warmup": max(1, round(WARM * steps))}
+        optimizer = {**fields["optimizer"], "warmup": max(1, round(WARM * steps))}
         if plan.stage == "pretrain":
-            optimiser |= PRETRAINING
+            optimizer |= PRETRAINING
         student, teacher = plan.follow
         follow = {"features": 0.2, "student_blocks": student, "teacher_blocks": teacher} if student else {}
         model = str(self.folder(plan.teacher, seed) / "model") if plan.teacher else ""
@@ -100,7 +100,7 @@ class Workshop:
                 "steps": steps,
                 "epoch_samples": fields["batch"],  # an epoch is a step, so that blocks fade smoothly
                 "start": self.start(plan, seed),
-                "optimiser": optimiser,
+                "optimizer": optimizer,
                 "loss": {"hints": plan.hints},
                 "teacher": {"model": model, "logits": 5.0, **follow},
                 "pruning": {"remove": plan.fade, "epochs": max(1, round(FADE * steps)), "form": "paper"},
@@ -124,10 +124,10 @@ class Workshop:
         save_weights(Weights(config, state), self.folder(plan.name, seed) / "start")
 
 
-class KeptSamples(ShotDataset):
+class KeptSamples(SampleDataset):
     """Samples are made once and then kept: all rows of a seed learn from the same ones."""
 
-    def __init__(self, made: ShotDataset) -> None:
+    def __init__(self, made: SampleDataset) -> None:
         super().__init__(made.mixture, made.crops, made.augmentation, made.seed)
         self._kept: dict[int, Sample] = {}
 
@@ -140,18 +140,20 @@ class KeptSamples(ShotDataset):
 Crops = dict[str, Batch]  # name of a sequence -> its crops
 
 
-def held_out(sequences: list[Sequence], crops: CropSettings, count: int = 48) -> Crops:
+def held_out(sequences: list[VideoSequence], crops: CropSettings, count: int = 48) -> Crops:
     """Crops around the target, jittered, of `count` frames of every sequence; the template is the first frame's."""
-    plain = Augmentation(search=JITTER, grey=0.0, flip=0.0, flip_each=0.0, brightness=0.0)
+    plain = Augmentation(search=JITTER, gray=0.0, flip=0.0, flip_each=0.0, brightness=0.0)
     found = {}
     for number, sequence in enumerate(sequences):
         first, *later = (int(i) for i in sequence.visible)
-        template = View(read_image(sequence.frames[first]), sequence.box(first), sequence)
+        template = AnnotatedFrame(read_image(sequence.frames[first]), sequence.box(first), sequence)
         chosen = [later[i] for i in np.linspace(0, len(later) - 1, min(count, len(later))).astype(int)]
         samples = []
         for index in chosen:
-            view = View(read_image(sequence.frames[index]), sequence.box(index), sequence)
-            plan = plan_sample(np.random.default_rng([number, index]), Shot((template,), view), plain, crops)
+            view = AnnotatedFrame(read_image(sequence.frames[index]), sequence.box(index), sequence)
+            plan = draw_sample_params(
+                np.random.default_rng([number, index]), TrainingSample((template,), view), plain, crops
+            )
             assert plan is not None  # such an augmentation rejects nothing
             samples.append(plan.render())
         found[sequence.name] = collate(samples)
@@ -163,13 +165,13 @@ def measure(model: MixFormer, crops: Crops) -> dict[str, list[float]]:
     """IoU of every crop of every sequence."""
     found = {}
     for name, batch in crops.items():
-        memory = model.remember(model.normalise(batch.templates))
-        boxes = model.locate(model.normalise(batch.search), memory).boxes
+        memory = model.remember(model.normalize(batch.templates))
+        boxes = model.locate(model.normalize(batch.search), memory).boxes
         found[name] = iou(cxcywh_to_xyxy(boxes.float()), batch.boxes.clamp(0, 1))[0].tolist()
     return found
 
 
-def train(shop: Workshop, plan: Plan, seed: int, samples: ShotDataset, crops: Crops) -> dict[str, Any]:
+def train(shop: Workshop, plan: Plan, seed: int, samples: SampleDataset, crops: Crops) -> dict[str, Any]:
     """One run from its start to its line of results."""
     begin = time.perf_counter()
     folder = shop.folder(plan.name, seed)

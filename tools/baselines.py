@@ -23,20 +23,20 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from mixformer.data.folder import read_sequences
-from mixformer.data.sequence import Sequence
+from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.data.annotated_folders import read_sequences
+from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError
-from mixformer.evaluation.journal import environment
-from mixformer.evaluation.plan import TrackerPlan
-from mixformer.evaluation.results import write_result
-from mixformer.evaluation.runner import Follower, Track, follow
-from mixformer.report.compare import compare
-from mixformer.report.content import by_sequence, overall
-from mixformer.report.folders import ResultFolder
-from mixformer.report.tables import to_markdown, to_terminal
-from mixformer.report.write import make_folder, write_report
-from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.settings import load_tracker_config
+from mixformer.evaluation.compare import compare
+from mixformer.evaluation.manifest import environment
+from mixformer.evaluation.report.build_tables import by_sequence, overall
+from mixformer.evaluation.report.tables import to_markdown, to_terminal
+from mixformer.evaluation.report.writing import make_folder, write_report
+from mixformer.evaluation.result_files import write_result
+from mixformer.evaluation.result_folders import ResultFolder
+from mixformer.evaluation.sequence_runner import Track, TrackerLike, follow
+from mixformer.tracking.factory import TrackerFactory
+from mixformer.weights.tracker_settings import load_tracker_config
 
 CHILD = Path(__file__).with_name("opencv_trackers.py")
 WARM_UP = 5  # frames tracked by each before anything is measured
@@ -48,7 +48,7 @@ def main() -> None:
     make_folder(options.out)
     write_truth(options.out / f"{options.split}.json", sequences)
     rules, places = load_tracker_config(options.model), ("cpu", options.precision, options.threads, options.engine)
-    plan = TrackerPlan(options.model, rules, *places)
+    plan = TrackerFactory(options.model, rules, *places)
     peers = OpenCV(options.opencv_python, options.data / "baselines", options.threads)
     names = [Path(options.model).name, *peers.trackers]
     folders = [ResultFolder(name, options.out / name / options.split) for name in names]
@@ -94,7 +94,7 @@ class OpenCV:
         self.version: str = told["opencv"]
         self.trackers: list[str] = told["trackers"]
 
-    def follow(self, tracker: str, sequence: Sequence) -> Track:
+    def follow(self, tracker: str, sequence: VideoSequence) -> Track:
         """As `runner.follow`, without scores."""
         asked = {"tracker": tracker, "frames": list(map(str, sequence.frames)), "box": list(sequence.box(0))}
         assert self._child.stdin is not None
@@ -119,10 +119,10 @@ class OpenCV:
         return told
 
 
-def measure(ours: Follower, peers: OpenCV, sequences: list[Sequence], folders: list[ResultFolder]) -> None:
+def measure(ours: TrackerLike, peers: OpenCV, sequences: list[VideoSequence], folders: list[ResultFolder]) -> None:
     """Every tracker on every sequence, in turns; each result is written as it comes."""
     first = sequences[0]
-    short = Sequence(first.name, first.frames[:WARM_UP], first.boxes[:WARM_UP])
+    short = VideoSequence(first.name, first.frames[:WARM_UP], first.boxes[:WARM_UP])
     for folder in folders:
         _run(folder.tracker, ours, peers, short)
     for sequence in track(sequences, "tracking", console=Console(stderr=True)):
@@ -131,11 +131,11 @@ def measure(ours: Follower, peers: OpenCV, sequences: list[Sequence], folders: l
             write_result(folder.folder, sequence.name, found.boxes, found.times)
 
 
-def _run(name: str, ours: Follower, peers: OpenCV, sequence: Sequence) -> Track:
+def _run(name: str, ours: TrackerLike, peers: OpenCV, sequence: VideoSequence) -> Track:
     return peers.follow(name, sequence) if name in peers.trackers else follow(ours, sequence)
 
 
-def write_truth(path: Path, sequences: list[Sequence]) -> None:
+def write_truth(path: Path, sequences: list[VideoSequence]) -> None:
     """The measured sequences as a data set of one's own (docs/data.md), so that a report finds just these."""
     rows = [
         {

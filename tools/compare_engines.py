@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from mixformer.assets import DEMO_BOX, DEMO_CLIP
-from mixformer.crop import CropWindow
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine, create_engine
+from mixformer.imaging.crop import CropWindow
 from mixformer.tracking import Tracker
-from mixformer.types import Box, Image, Location
-from mixformer.variants import DEFAULT_MODEL
+from mixformer.types import Box, EngineOutput, Image
 from mixformer.video import open_video
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 ENGINES = ("openvino:float32", "onnx:float32", "openvino:bfloat16", "torch:bfloat16", "openvino:int8")
 HALF = 0.5  # pixel: what a step may move at most, in any precision
@@ -40,7 +40,7 @@ class Side:
     def remember(self, templates: Image) -> Any:
         return [engine.remember(templates) for engine in self.engines]
 
-    def locate(self, search: Image, memory: Any) -> Location:
+    def locate(self, search: Image, memory: Any) -> EngineOutput:
         each = [engine.locate(search, its) for engine, its in zip(self.engines, memory, strict=True)]
         self.found.append(np.stack([location.boxes[0] for location in each]))
         return each[0]
@@ -76,7 +76,7 @@ def clips(data: Path | None, part: str) -> Iterator[tuple[str, Iterator[Image], 
         yield "demo", (frame.image for frame in video), Box(*DEMO_BOX)
     if data is None:
         return
-    from mixformer.data.folder import read_sequences
+    from mixformer.data.annotated_folders import read_sequences
     from mixformer.data.sequence import read_image
 
     for sequence in read_sequences(data, part):

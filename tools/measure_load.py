@@ -18,14 +18,14 @@ from contextlib import nullcontext
 
 import numpy as np
 
-from mixformer.assets import DEMO_BOX, DEMO_CLIP
 from mixformer.bench.surroundings import busy_core
-from mixformer.crop import crop
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import create_engine
+from mixformer.imaging.crop import crop
 from mixformer.tracking import Tracker
 from mixformer.types import Box
-from mixformer.variants import DEFAULT_MODEL
 from mixformer.video import open_video
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 ENGINES = ("openvino:bfloat16", "openvino:float32", "onnx:float32", "torch:float32")
 

@@ -17,15 +17,15 @@ from PIL import Image as PillowImage
 from rich.console import Console
 from rich.table import Table
 
-from mixformer.data.folder import read_sequences
-from mixformer.data.sequence import Sequence, read_image
+from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.data.annotated_folders import read_sequences
+from mixformer.data.sequence import VideoSequence, read_image
 from mixformer.engines import create_engine
-from mixformer.evaluation.runner import measure
+from mixformer.evaluation.sequence_runner import measure
 from mixformer.masks.grabcut import GrabCutRefiner, inscribed_ellipse
 from mixformer.masks.refiner import Mask
 from mixformer.types import Box
-from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.settings import load_tracker_config
+from mixformer.weights.tracker_settings import load_tracker_config
 
 METHODS = ("box", "ellipse", "grabcut")
 
@@ -65,7 +65,7 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def values_of(sequence: Sequence, refiner: GrabCutRefiner, options: argparse.Namespace) -> Iterator[list[float]]:
+def values_of(sequence: VideoSequence, refiner: GrabCutRefiner, options: argparse.Namespace) -> Iterator[list[float]]:
     """IoU of every method and the milliseconds of GrabCut; frames without target are left out."""
     boxes = boxes_of(sequence, options.boxes)
     for index in range(0, len(sequence), options.every):
@@ -81,7 +81,7 @@ def values_of(sequence: Sequence, refiner: GrabCutRefiner, options: argparse.Nam
         yield [*(overlap(m, truth) for m in masks), 1e3 * seconds]
 
 
-def boxes_of(sequence: Sequence, kind: str) -> np.ndarray:
+def boxes_of(sequence: VideoSequence, kind: str) -> np.ndarray:
     if kind == "tracked":
         engine = create_engine(DEFAULT_MODEL, "cpu", "float32")
         (run,) = measure(engine, load_tracker_config(DEFAULT_MODEL), [sequence])
@@ -92,7 +92,7 @@ def boxes_of(sequence: Sequence, kind: str) -> np.ndarray:
     return sequence.boxes + moves + np.pad(-moves[:, :2], [(0, 0), (2, 0)])
 
 
-def mask_file(sequence: Sequence, index: int) -> Path:
+def mask_file(sequence: VideoSequence, index: int) -> Path:
     path = sequence.frames[index]
     return path.parent.parent / "mask" / f"{path.stem}.png"
 

@@ -29,8 +29,8 @@ def child(engine: str, begin: float) -> None:
     words = ["track", "clip.mp4", "--box", "260", "29", "41", "142", "--engine", engine]
     options = build_parser("track").parse_args(words)["track"]
     mark("command line")
-    from mixformer.assets import DEMO_BOX, DEMO_CLIP
     from mixformer.tracking import MultiTracker
+    from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
     from mixformer.video.reader import open_video
 
     mark("imports")

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from mixformer.data.folder import read_sequences
+from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.data.annotated_folders import read_sequences
 from mixformer.engines import create_engine
-from mixformer.evaluation.runner import Run, measure
-from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.settings import load_tracker_config
+from mixformer.evaluation.sequence_runner import Run, measure
+from mixformer.weights.tracker_settings import load_tracker_config
 
 PEERS = ("csrt", "kcf", "nano")
 

@@ -24,19 +24,19 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from pseudo import Run, Trust, between, follow, moving
 from rich.console import Console
 
-from mixformer.boxes import parse_box
-from mixformer.data.frames import ClipFrame
-from mixformer.data.importers.folder import write_folders
-from mixformer.data.pseudo import Run, Trust, between, follow, moving
-from mixformer.data.sequence import Sequence
+from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.data.frame_storage import ClipFrame
+from mixformer.data.importers.folder_writer import write_folders
+from mixformer.data.sequence import VideoSequence
 from mixformer.errors import BoxError, MixFormerError
+from mixformer.imaging.boxes import parse_box
 from mixformer.tracking.tracker import Tracker
 from mixformer.types import Box, Image
-from mixformer.variants import DEFAULT_MODEL
 from mixformer.video.reader import open_video
-from mixformer.weights.settings import load_tracker_config
+from mixformer.weights.tracker_settings import load_tracker_config
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
     config = load_tracker_config(options.model).replace(**json.loads(options.settings))
     tracker = Tracker(options.model, config, device=options.device)
     trust = Trust(options.agree, options.score, options.shortest)
-    found: list[tuple[Sequence, Run]] = []
+    found: list[tuple[VideoSequence, Run]] = []
     for path in options.videos:
         try:
             new = list(label_keys(path, tracker, options) if options.keys else label(path, tracker, trust, options))
@@ -61,7 +61,7 @@ def main() -> None:
     (options.out / "pseudo.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
-def facts_of(sequence: Sequence, run: Run) -> dict[str, object]:
+def facts_of(sequence: VideoSequence, run: Run) -> dict[str, object]:
     agreement = None if np.isnan(run.agreement) else round(run.agreement, 4)
     first = sequence.frames[0]
     assert isinstance(first, ClipFrame)
@@ -92,7 +92,9 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def label(path: Path, tracker: Tracker, trust: Trust, options: argparse.Namespace) -> Iterator[tuple[Sequence, Run]]:
+def label(
+    path: Path, tracker: Tracker, trust: Trust, options: argparse.Namespace
+) -> Iterator[tuple[VideoSequence, Run]]:
     """Trusted sequences of a video, piece by piece."""
     for start, frames in pieces(path, options.length):
         if len(frames) < trust.shortest:
@@ -107,10 +109,10 @@ def label(path: Path, tracker: Tracker, trust: Trust, options: argparse.Namespac
                 begin = start + first + run.start
                 shown = tuple(ClipFrame(path, begin + index) for index in range(len(run.boxes)))
                 name = f"{path.stem}_{begin:06d}"
-                yield Sequence(name, shown, run.boxes, "pseudo"), Run(begin, run.boxes, run.agreement)
+                yield VideoSequence(name, shown, run.boxes, "pseudo"), Run(begin, run.boxes, run.agreement)
 
 
-def label_keys(path: Path, tracker: Tracker, options: argparse.Namespace) -> Iterator[tuple[Sequence, Run]]:
+def label_keys(path: Path, tracker: Tracker, options: argparse.Namespace) -> Iterator[tuple[VideoSequence, Run]]:
     """Sequences of the targets that have key frames in a video, from the first of these to the last."""
     targets = json.loads(options.keys.read_text()).get(path.name, [])
     if not targets:
@@ -130,7 +132,7 @@ def label_keys(path: Path, tracker: Tracker, options: argparse.Namespace) -> Ite
         kept = range(start, end + 1) if options.apart else [index for index, _ in keys]
         boxes = boxes[[index - start for index in kept]]
         shown = tuple(ClipFrame(path, index) for index in kept)
-        yield Sequence(f"{path.stem}_{number}", shown, boxes, "keys"), Run(start, boxes, float("nan"))
+        yield VideoSequence(f"{path.stem}_{number}", shown, boxes, "keys"), Run(start, boxes, float("nan"))
 
 
 def pieces(path: Path, length: int) -> Iterator[tuple[int, list[Image]]]:

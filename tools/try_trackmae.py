@@ -5,7 +5,7 @@ python tools/try_trackmae.py --data ../shared/data [--kind trackmae] [--steps 20
 Trains on the sequences and stills marked `train`. Then, on crops of the `val` sequences with fixed masks, compares the
 error of the hidden patches with that of one number, with that of the mean patch of the training data, with the
 error when every search region gets the templates of another sequence, and with that when it gets its own ones, cut into
-patches that lie in random order: they still tell colours and texture, but no longer what the target looks like.
+patches that lie in random order: they still tell colors and texture, but no longer what the target looks like.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mixformer.config import ModelConfig
-from mixformer.data.augment import Augmentation, Jitter
-from mixformer.data.dataset import Batch, CropSettings, ShotDataset, batches, collate
-from mixformer.data.folder import read_sequences, read_stills
-from mixformer.data.sampling import Mixture, SequenceShots
+from mixformer.configs.model import ModelConfig
+from mixformer.data.annotated_folders import read_sequences, read_stills
+from mixformer.data.augmentation import Augmentation, Jitter
+from mixformer.data.sample_dataset import Batch, CropSettings, SampleDataset, batches, collate
+from mixformer.data.sampling import Mixture, SequenceSamples
 from mixformer.data.sequence import ImageCache
 from mixformer.models import build_model
 from mixformer.models.mae import MaskConfig, patchify, unpatchify
-from mixformer.training.pretrain import PretrainStage, patch_target, reconstruction_sheet
+from mixformer.training.pretraining import PretrainStage, patch_target, reconstruction_sheet
 
 STILLS = ("tiny_coco", "imagenet_samples")
 
@@ -40,7 +40,7 @@ def main() -> None:
         "tiny", 4, 96, 3, patch_size=8, search_size=64, template_size=32, prediction_tokens=0, head="corner",
         score="none", head_dim=8,
     )  # fmt: skip
-    masks = MaskConfig(options.kind, decoder_depth=2, decoder_dim=64, decoder_heads=2, normalise=not options.raw)
+    masks = MaskConfig(options.kind, decoder_depth=2, decoder_dim=64, decoder_heads=2, normalize=not options.raw)
     stage = PretrainStage(build_model(config), masks)
     start = time.perf_counter()
     samples = training_samples(options)
@@ -64,7 +64,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=1.5e-3)
-    parser.add_argument("--raw", action="store_true", help="targets are pixels, not normalised patches")
+    parser.add_argument("--raw", action="store_true", help="targets are pixels, not normalized patches")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--json", type=Path)
@@ -75,26 +75,26 @@ def crops() -> CropSettings:
     return CropSettings(search_size=64, template_size=32, search_factor=4.0, templates=2)
 
 
-def training_samples(options: argparse.Namespace) -> ShotDataset:
+def training_samples(options: argparse.Namespace) -> SampleDataset:
     cache = ImageCache(2000)
-    video = SequenceShots(read_sequences(options.data / "sequences", "train"), cache, 50)
-    stills = [SequenceShots(read_stills(options.data / "images" / name), cache) for name in STILLS]
+    video = SequenceSamples(read_sequences(options.data / "sequences", "train"), cache, 50)
+    stills = [SequenceSamples(read_stills(options.data / "images" / name), cache) for name in STILLS]
     augmentation = Augmentation(Jitter(1.0, 0.25), Jitter(0.0, 0.1), flip_each=0.0)
-    return ShotDataset(Mixture([video, *stills], [2.0, 1.0, 1.0]), crops(), augmentation, options.seed)
+    return SampleDataset(Mixture([video, *stills], [2.0, 1.0, 1.0]), crops(), augmentation, options.seed)
 
 
-def pretrain(stage: PretrainStage, samples: ShotDataset, options: argparse.Namespace) -> None:
+def pretrain(stage: PretrainStage, samples: SampleDataset, options: argparse.Namespace) -> None:
     trained = [p for p in stage.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(trained, options.lr, betas=(0.9, 0.95), weight_decay=0.05)
+    optimizer = torch.optim.AdamW(trained, options.lr, betas=(0.9, 0.95), weight_decay=0.05)
     warm = max(1, options.steps // 20)
-    plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.lr, options.steps, warm / options.steps)
+    plan = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.lr, options.steps, warm / options.steps)
     generator = torch.Generator().manual_seed(options.seed)
     losses = []
     for step, batch in enumerate(batches(samples, options.batch, 0, options.steps, 0), 1):
         loss, parts = stage(batch, generator)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         plan.step()
         losses.append([float(loss.detach()), float(parts["flat"])])
         if step % 100 == 0:
@@ -103,10 +103,10 @@ def pretrain(stage: PretrainStage, samples: ShotDataset, options: argparse.Names
 
 
 def validation_batches(options: argparse.Namespace, count: int = 24):
-    """Batches with one sample of every sequence, so that neighbours are of different sequences."""
-    cache, plain = ImageCache(1000), Augmentation(Jitter(1.0, 0.25), grey=0.0, flip=0.0, flip_each=0.0, brightness=0.0)
+    """Batches with one sample of every sequence, so that neighbors are of different sequences."""
+    cache, plain = ImageCache(1000), Augmentation(Jitter(1.0, 0.25), gray=0.0, flip=0.0, flip_each=0.0, brightness=0.0)
     sets = [
-        ShotDataset(Mixture([SequenceShots([sequence], cache, 50)], [1.0]), crops(), plain, 0)
+        SampleDataset(Mixture([SequenceSamples([sequence], cache, 50)], [1.0]), crops(), plain, 0)
         for sequence in read_sequences(options.data / "sequences", "val")
     ]
     for index in range(count):
@@ -131,8 +131,8 @@ def measure(stage: PretrainStage, held_out: list[Batch]) -> dict[str, float | li
     return {name: summary(value) if name != "val_samples" else value for name, value in report.items()}
 
 
-def error_of_mean_patch(stage: PretrainStage, samples: ShotDataset, held_out: list[Batch]) -> list[float]:
-    """What the best constant patch would do: grey is no zero once a patch is normalised over its colours."""
+def error_of_mean_patch(stage: PretrainStage, samples: SampleDataset, held_out: list[Batch]) -> list[float]:
+    """What the best constant patch would do: gray is no zero once a patch is normalized over its colors."""
     seen = next(iter(batches(samples, 256, 0, 1, 0))).search
     targets = [target_of(stage, search) for search in (seen, *(batch.search for batch in held_out))]
     mean = targets[0].mean((0, 1))
@@ -141,7 +141,7 @@ def error_of_mean_patch(stage: PretrainStage, samples: ShotDataset, held_out: li
 
 def target_of(stage: PretrainStage, search: torch.Tensor) -> torch.Tensor:
     model = stage.model
-    return patch_target(model.normalise(search), model.config.patch_size, stage.autoencoder.masks.normalise)
+    return patch_target(model.normalize(search), model.config.patch_size, stage.autoencoder.masks.normalize)
 
 
 def summary(values: np.ndarray) -> list[float]:

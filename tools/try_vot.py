@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mixformer.masks.output import encode_rle
+from mixformer.masks.mask_files import encode_rle
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / ".." / "shared" / "data" / "sequences"
@@ -33,14 +33,14 @@ experiments:
   unsupervised:
     type: unsupervised
     repetitions: 1
-    analyses:
+    analyzes:
       - {type: average_accuracy, name: accuracy, burnin: 1}
 """
 MULTISTART = """title: local, anchors
 experiments:
   baseline:
     type: multistart
-    analyses:
+    analyzes:
       - {type: multistart_average_ar, name: ar}
       - {type: multistart_eao_score, name: eaoscore, low: 5, high: 25}
 """
@@ -110,7 +110,7 @@ def _upper(mask: np.ndarray) -> np.ndarray:
 
 
 def _try(options: argparse.Namespace, name: str, data: Path, stack: Path, masks: bool) -> None:
-    """One workspace: evaluate and analyse with every protocol that the toolkit has, print the numbers."""
+    """One workspace: evaluate and analyze with every protocol that the toolkit has, print the numbers."""
     workspace = options.out / name
     protocols = ["python", "trax"] if options.toolkit == "0.9" else ["trax"]
     for protocol in protocols:
@@ -121,7 +121,7 @@ def _try(options: argparse.Namespace, name: str, data: Path, stack: Path, masks:
     _run([options.vot, "analysis", "--workspace", workspace, "--name", "try", *protocols])
     found = json.loads((workspace / "analysis" / "try.json").read_text())
     for experiment in found["results"].values():
-        for analysis, values in zip(experiment["parameters"]["analyses"], experiment["results"], strict=True):
+        for analysis, values in zip(experiment["parameters"]["analyzes"], experiment["results"], strict=True):
             for protocol, value in zip(found["trackers"], values, strict=True):
                 print(f"{name:16} {protocol:7} {analysis['name']:9} {_numbers(value)}", flush=True)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mixformer.config import ModelConfig
-from mixformer.counting import locate_flops, parameter_count, remember_flops
-from mixformer.variants import DEFAULT_MODEL, MODELS
+from mixformer.configs.flops import locate_flops, parameter_count, remember_flops
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.variants import DEFAULT_MODEL, MODELS
 
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 

@@ -1,4 +1,4 @@
-"""Write docs/presets.md from the table in mixformer/presets.py.
+"""Write docs/presets.md from the table in mixformer/configs/presets.py.
 
 python tools/write_presets.py
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from mixformer.config import TrackerConfig
-from mixformer.presets import DEFAULT_TRACKERS, PRESETS, Preset
+from mixformer.configs.presets import DEFAULT_TRACKERS, PRESETS, Preset
+from mixformer.configs.tracker import TrackerConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "presets.md"
 INTRO = """# Presets
 
 The settings that were published for each model on each benchmark. This page is written by `tools/write_presets.py` from
-`mixformer/presets.py`, which also names the sources and says where they contradict each other.
+`mixformer/configs/presets.py`, which also names the sources and says where they contradict each other.
 
 ```
 mixformer track clip.mp4 --box 260 29 41 142 --model mixformer_cvt_online_22k.pth.tar --preset lasot
@@ -35,7 +35,7 @@ not say which training it comes from: choose the preset that fits yours.
 - *update*: what becomes the newest online template, and when. *best of N*: every N frames the best of those N, or the
   initial template if no score was above 0.5 (without a score head: never). *every N*: each N-th frame, unconditionally.
 - *templates*: most online templates kept at a time, besides the initial one.
-- *decay*: factor on the best score so far, each frame; below 1 favours recent frames.
+- *decay*: factor on the best score so far, each frame; below 1 favors recent frames.
 
 The row *default* is used without a preset. Models that are not here have no published settings.
 """

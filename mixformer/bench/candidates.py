@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mixformer.configs.variants import MODELS
 from mixformer.engines import Engine, create_engine
-from mixformer.engines.choose import ENGINES, PRECISIONS, choose
+from mixformer.engines.selection import ENGINES, PRECISIONS, choose
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.optional import explain_missing
-from mixformer.variants import MODELS
-from mixformer.weights.folder import ModelFolder, find_folder
-from mixformer.weights.registry import find_weights
+from mixformer.weights.catalog import find_weights
+from mixformer.weights.model_folder import ModelFolder, find_folder
 
 PLAIN = "plain"
 _EXPORTED = ("openvino", "onnx")  # engines that read graphs
@@ -92,7 +92,7 @@ def prepare_weights(model: str, folder: Path) -> Weights:
         import torch
 
         from mixformer.models import build_model
-        from mixformer.weights.store import save_model
+        from mixformer.weights.load_save import save_model
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return Weights(save_model(build_model(MODELS[model]), folder / model), "random")
@@ -107,13 +107,13 @@ def place_of(weights: Weights, candidate: Candidate, folder: Path) -> Path:
     stored = find_folder(weights.path)
     if candidate.engine not in _EXPORTED or (stored is not None and _has_graphs(stored, candidate.precision)):
         return weights.path
-    from mixformer.export.plan import ExportPlan
-    from mixformer.export.write import export_model
+    from mixformer.export.exporting import export_model
+    from mixformer.export.settings import ExportPlan
 
-    quantised = (candidate.engine, candidate.precision) == ("openvino", "int8")
-    out = folder / f"{Path(candidate.model).name}_{'int8' if quantised else 'graphs'}"
+    quantized = (candidate.engine, candidate.precision) == ("openvino", "int8")
+    out = folder / f"{Path(candidate.model).name}_{'int8' if quantized else 'graphs'}"
     if not out.exists():
-        export_model(weights.path, out, ExportPlan("openvino", "int8") if quantised else ExportPlan())
+        export_model(weights.path, out, ExportPlan("openvino", "int8") if quantized else ExportPlan())
     return out
 
 
@@ -142,5 +142,5 @@ def build_engine(path: Path, engine: str, precision: str, device: str, threads: 
     with explain_missing("the plain computation, which the others are measured against,"):
         from mixformer.bench.plain import PlainEngine
         from mixformer.engines.torch_engine import find_device
-        from mixformer.weights.store import load_model
+        from mixformer.weights.load_save import load_model
     return PlainEngine(load_model(path, device=find_device(device)))

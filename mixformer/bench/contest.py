@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mixformer.base_config import BaseConfig
 from mixformer.bench.candidates import PLAIN, Candidate, Weights, build_engine, chosen_precision, place_of
 from mixformer.bench.clip import Clip
 from mixformer.bench.machine import usable_cores
@@ -22,6 +21,7 @@ from mixformer.bench.stats import interleave, percentile, ratio, spread
 from mixformer.bench.surroundings import busy_core
 from mixformer.bench.throughput import measure_batches, reached
 from mixformer.bench.work import frame_bytes, frame_flops, plain_bytes, plain_flops
+from mixformer.configs.base_config import BaseConfig
 from mixformer.engines import Engine
 from mixformer.errors import MixFormerError
 from mixformer.run import track

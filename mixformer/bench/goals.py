@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mixformer.bench.machine import Machine
 from mixformer.bench.record import Report, Result
-from mixformer.variants import DEFAULT_MODEL
+from mixformer.configs.variants import DEFAULT_MODEL
 
 SMALL, BASE = "mixformerv2_s", "mixformerv2_b"
 _TIMES, _TIMES_OTHERWISE = 8.0, 1.5  # with AMX; without any bfloat16

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from mixformer import __version__
-from mixformer.base_config import BaseConfig
+from mixformer._version import __version__
+from mixformer.configs.base_config import BaseConfig
 
 PACKAGES = ("torch", "openvino", "onnxruntime", "numpy", "av")
 INSTRUCTIONS = (

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mixformer.base_config import BaseConfig
 from mixformer.bench.surroundings import torch_threads
+from mixformer.configs.base_config import BaseConfig
 from mixformer.optional import installed
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mixformer.base_config import BaseConfig
 from mixformer.bench.machine import Machine
 from mixformer.bench.peaks import Peaks
 from mixformer.bench.startup import Startup
 from mixformer.bench.stats import Spread
+from mixformer.configs.base_config import BaseConfig
 
 FORMAT = 1
 

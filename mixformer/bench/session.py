@@ -9,7 +9,7 @@ from typing import Any
 
 from mixformer.engines import Engine
 from mixformer.tracking import Tracker, TrackState
-from mixformer.types import Image, Location
+from mixformer.types import EngineOutput, Image
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class StopWatch:
         self.remembered += time.perf_counter() - begin
         return memory
 
-    def locate(self, search: Image, memory: Any) -> Location:
+    def locate(self, search: Image, memory: Any) -> EngineOutput:
         """See `Engine.locate`."""
         begin = time.perf_counter()
         found = self.engine.locate(search, memory)

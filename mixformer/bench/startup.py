@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from mixformer.base_config import BaseConfig
+from mixformer.configs.base_config import BaseConfig
 from mixformer.errors import MixFormerError
 
 _PACKAGES = {"plain": "torch", "torch": "torch", "graph": "torch", "compile": "torch"} | {

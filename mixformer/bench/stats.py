@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mixformer.base_config import BaseConfig
+from mixformer.configs.base_config import BaseConfig
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class Spread(BaseConfig):
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that a share (0..1) of the values do not exceed, linear between neighbours.
+    """The value that a share (0..1) of the values do not exceed, linear between neighbors.
 
     Raises:
         ValueError: without values, or for a share outside 0..1.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mixformer.config import ModelConfig
-from mixformer.counting import locate_flops, memory_values, parameter_count, remember_flops
+from mixformer.configs.flops import locate_flops, memory_values, parameter_count, remember_flops
+from mixformer.configs.model import ModelConfig
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 

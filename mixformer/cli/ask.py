@@ -6,8 +6,8 @@ import sys
 
 from rich.console import Console
 
-from mixformer.boxes import parse_box, require_overlap
 from mixformer.errors import BoxError
+from mixformer.imaging.boxes import parse_box, require_overlap
 from mixformer.types import Box, Image
 
 _HOW = (
@@ -25,7 +25,7 @@ def ask_box(source: str, start: int) -> Box:
     if not sys.stdin.isatty():
         raise BoxError(f"no target: {_HOW}")
     from mixformer.video.reader import open_video
-    from mixformer.view.window import draw_box, has_display
+    from mixformer.video.window import draw_box, has_display
 
     with open_video(source, start, start + 1) as video:
         image = next(iter(video)).image

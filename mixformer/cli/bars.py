@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
-    from mixformer.evaluation.jobs import JobEvent
+    from mixformer.evaluation.runs import JobEvent
 
 
 class _Bars:
@@ -70,11 +70,11 @@ class TaskBars(_Bars):
 
     def listen(self, event: JobEvent) -> None:
         """Show an event."""
-        from mixformer.evaluation.executor import Advanced, Began
+        from mixformer.run.executor import Progressed, Started
 
-        if isinstance(event, Began):
+        if isinstance(event, Started):
             self._open[event.name] = self._bars.add_task(escape(event.name), total=event.steps or None)
-        elif isinstance(event, Advanced):
+        elif isinstance(event, Progressed):
             self._bars.update(self._open[event.name], completed=event.steps)  # type: ignore[arg-type]
         else:
             if event.name in self._open:

@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-from mixformer.assets import DEMO_BOX
 from mixformer.cli.parser import add_verbs, make_parser, run_verb
-from mixformer.variants import DEFAULT_MODEL
+from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.video.demo import DEMO_BOX
 
 if TYPE_CHECKING:
-    from mixformer.bench.track import Plan
+    from mixformer.bench.tracking_speed import Plan
 
 _DESCRIPTION = """Measure how fast tracking or training is on this machine, beside what the machine could do.
 
@@ -129,11 +129,11 @@ def _plan(options: Namespace) -> Plan:
     Raises:
         ConfigError: for an unknown engine or precision, numbers below 1, or a clip without a box.
     """
-    from mixformer.assets import DEMO_CLIP
     from mixformer.bench.candidates import parse_candidates
     from mixformer.bench.contest import Rules
-    from mixformer.bench.track import Plan
+    from mixformer.bench.tracking_speed import Plan
     from mixformer.errors import ConfigError
+    from mixformer.video.demo import DEMO_CLIP
 
     if (options.clip is None) != (options.box is None):
         raise ConfigError("--clip and --box belong together: the target's x, y, width and height in its first frame")
@@ -151,7 +151,7 @@ def _plan(options: Namespace) -> Plan:
 
 
 def _run_track(options: Namespace) -> None:
-    from mixformer.bench.track import measure_tracking
+    from mixformer.bench.tracking_speed import measure_tracking
     from mixformer.cli.bench_tables import goal_table, tables
 
     console = Console(soft_wrap=True)
@@ -201,7 +201,7 @@ def _telling() -> Iterator[None]:
 
 
 def _run_train(options: Namespace) -> None:
-    from mixformer.bench.train import measure_training
+    from mixformer.bench.training_speed import measure_training
     from mixformer.engines.torch_engine import find_device
     from mixformer.training.recipe import Recipe
 

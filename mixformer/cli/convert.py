@@ -53,7 +53,7 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> None:
     """Convert."""
-    from mixformer.weights.convert import convert
+    from mixformer.weights.conversion import convert
 
     told = {name: options[name] for name in ("heads", "search_size", "template_size", "activation")}
     known = {name: value for name, value in told.items() if value is not None}

@@ -62,7 +62,7 @@ def run(options: Namespace) -> None:
 def _check_parser() -> ArgumentParser:
     made = make_parser(_CHECK)
     made.add_argument("dir", type=Path, metavar="DIR", help="folder, JSON file or archive")
-    made.add_argument("--set", type=str, default="", help="name of the known set, if it is not recognised")
+    made.add_argument("--set", type=str, default="", help="name of the known set, if it is not recognized")
     made.add_argument("--split", type=str, default="", help="of a known set, such as test; none: its first")
     made.add_argument("--all", action="store_true", help="decode every picture instead of five of each sequence")
     made.add_argument("--limit", type=int, default=0, help="look at this many sequences, evenly spread; 0: all")
@@ -73,8 +73,8 @@ def _check_parser() -> ArgumentParser:
 
 
 def _check(options: Namespace) -> None:
-    from mixformer.data.check import Options, Summary, check
-    from mixformer.data.check_pictures import Problem
+    from mixformer.data.checks import Options, Summary, check
+    from mixformer.data.picture_checks import Problem
     from mixformer.errors import MixFormerError
 
     console = Console(highlight=False, soft_wrap=True)
@@ -102,8 +102,8 @@ def _check(options: Namespace) -> None:
     frames, boxes = sum(s.frames for s in summaries), sum(s.boxes for s in summaries)
     console.print(f"{len(summaries)} sequences, {frames} frames, {boxes} boxes")
     for problem in problems:
-        colour = "red" if problem.level == "error" else "yellow"
-        console.print(f"[{colour}]{problem.level}[/] {escape(f'{problem.sequence}: {problem.text}')}")
+        color = "red" if problem.level == "error" else "yellow"
+        console.print(f"[{color}]{problem.level}[/] {escape(f'{problem.sequence}: {problem.text}')}")
         console.print(f"    {escape(problem.advice)}")
     errors = sum(problem.level == "error" for problem in problems)
     if errors:
@@ -139,12 +139,12 @@ def _pack_parser() -> ArgumentParser:
     made = make_parser(_PACK)
     made.add_argument("source", type=Path, metavar="SET_DIR", help="folder of the set, or of its zip files")
     made.add_argument("out", type=Path, metavar="OUT", help="folder to write, such as lasot_lmdb")
-    made.add_argument("--set", type=str, default="", help="name of the set, if it is not recognised")
+    made.add_argument("--set", type=str, default="", help="name of the set, if it is not recognized")
     return made
 
 
 def _pack(options: Namespace) -> None:
-    from mixformer.data.sets.pack import pack
+    from mixformer.data.datasets.archive_packing import pack
 
     console = Console(highlight=False, soft_wrap=True)
     with _spinner("packing") as show:
@@ -166,8 +166,8 @@ def _list_parser() -> ArgumentParser:
 
 
 def _list(options: Namespace) -> None:
+    from mixformer.data.datasets import DATASETS, read_any
     from mixformer.data.sequence import LazySequences
-    from mixformer.data.sets import SETS, read_any
 
     console = Console(highlight=False, soft_wrap=True)
     if options.dir:
@@ -176,7 +176,7 @@ def _list(options: Namespace) -> None:
         for name in names:
             console.print(escape(name))
         return
-    for known in SETS.values():
+    for known in DATASETS.values():
         console.print(f"[bold]{known.name}[/]  {known.title}")
         for split, meaning in known.splits.items():
             console.print(f"    {split:<10}  {meaning}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as SequenceOf
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,13 +12,13 @@ from rich.markup import escape
 
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.parser import add_machine, make_parser
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import ConfigError, MixFormerError
-from mixformer.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from mixformer.data.sequence import Sequence
-    from mixformer.evaluation.executor import Executor
-    from mixformer.evaluation.jobs import Job, Outcome
+    from mixformer.data.sequence import VideoSequence
+    from mixformer.evaluation.runs import EvaluationRun, Outcome
+    from mixformer.run.executor import Executor
 
 _DESCRIPTION = """Run a tracker over a data set, write its raw results and print its numbers.
 
@@ -87,13 +87,13 @@ def _add_machine(made: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Track, print the table, and raise if a sequence failed."""
-    from mixformer.evaluation.jobs import run_job
+    from mixformer.evaluation.runs import run_evaluation
 
     console = Console(quiet=options.quiet, highlight=False, soft_wrap=True)
     job = _job(options)
     convention = _convention(options.convention, job.dataset)
     with TaskBars(len(job.only or job.sequences), options.quiet) as bars:
-        outcome = run_job(job, _executor(options), bars.listen)
+        outcome = run_evaluation(job, _executor(options), bars.listen)
     kept = f", {len(outcome.kept)} were complete" if outcome.kept else ""
     console.print(f"{len(outcome.done)} sequences tracked{kept}; wrote {escape(str(outcome.folder.resolve()))}")
     _measure(convention, job, outcome, console)
@@ -101,15 +101,15 @@ def run(options: Namespace) -> None:
         raise MixFormerError(_failures(outcome))
 
 
-def _job(options: Namespace) -> Job:
-    from mixformer.evaluation.jobs import Job
-    from mixformer.evaluation.plan import TrackerPlan, rules_for
+def _job(options: Namespace) -> EvaluationRun:
+    from mixformer.evaluation.runs import EvaluationRun
+    from mixformer.tracking.factory import TrackerFactory, rules_for
 
     dataset, split, sequences = open_for_test(options.dataset, options.root, options.split, options.as_written)
     rules = rules_for(options.model, options.preset, dataset)
     places = options.device, options.precision, options.threads, options.engine
-    plan = TrackerPlan(options.model, rules, *places)
-    return Job(
+    plan = TrackerFactory(options.model, rules, *places)
+    return EvaluationRun(
         options.name or Path(options.model).name.removesuffix(".tar").removesuffix(".pth"),
         dataset,
         sequences,
@@ -128,7 +128,7 @@ def _job(options: Namespace) -> Job:
 
 def open_for_test(
     dataset: str, root: Path, split: str, as_written: bool = False
-) -> tuple[str, str, SequenceOf[Sequence]]:
+) -> tuple[str, str, Sequence[VideoSequence]]:
     """Name, split and sequences of a data set to measure on.
 
     Args:
@@ -140,20 +140,20 @@ def open_for_test(
     Raises:
         DataError: if it is not there.
     """
-    from mixformer.data.sets import SETS, SetOptions, known_set, open_set, read_any
+    from mixformer.data.datasets import DATASETS, DatasetOptions, known_set, load_dataset, read_any
 
     name = dataset or known_set(root)
     if not name:
         return root.resolve().name, split, read_any(root, split, lazy=True)
-    splits = SETS[name].splits if name in SETS else {}
+    splits = DATASETS[name].splits if name in DATASETS else {}
     split = split or next((part for part in ("test", "val", *splits) if part in splits), "")
-    return name, split, open_set(name, root, SetOptions(split, as_written=as_written))
+    return name, split, load_dataset(name, root, DatasetOptions(split, as_written=as_written))
 
 
 def _convention(name: str, dataset: str) -> str:
     """The name asked for or the data set's own; a wrong one is found before anything is tracked."""
     from mixformer.evaluation.metrics import CONVENTIONS
-    from mixformer.report.metrics import convention_of
+    from mixformer.evaluation.report.metric_labels import convention_of
 
     if name and name not in CONVENTIONS:
         raise ConfigError(f"there is no convention {name!r}; there are: {', '.join(CONVENTIONS)}")
@@ -161,10 +161,10 @@ def _convention(name: str, dataset: str) -> str:
 
 
 def _executor(options: Namespace) -> Executor:
-    from mixformer.evaluation.executor import ProcessExecutor, SerialExecutor
+    from mixformer.run.executor import ProcessExecutor, SerialExecutor
 
     if options.executor == "ray":
-        from mixformer.evaluation.ray_executor import RayExecutor
+        from mixformer.run.ray_executor import RayExecutor
 
         return RayExecutor(options.workers, address=options.address, cpus=options.threads, gpus=options.gpus)
     if options.workers < 0 or options.threads < 1:
@@ -172,13 +172,13 @@ def _executor(options: Namespace) -> Executor:
     return ProcessExecutor(options.workers) if options.workers else SerialExecutor()
 
 
-def _measure(convention: str, job: Job, outcome: Outcome, console: Console) -> None:
+def _measure(convention: str, job: EvaluationRun, outcome: Outcome, console: Console) -> None:
     """Print the numbers of the sequences that have results, unless their truth is not public."""
-    from mixformer.evaluation.jobs import names_of
-    from mixformer.report.compare import compare
-    from mixformer.report.content import overall
-    from mixformer.report.folders import ResultFolder
-    from mixformer.report.tables import to_terminal
+    from mixformer.evaluation.compare import compare
+    from mixformer.evaluation.report.build_tables import overall
+    from mixformer.evaluation.report.tables import to_terminal
+    from mixformer.evaluation.result_folders import ResultFolder
+    from mixformer.evaluation.runs import names_of
 
     complete = {*outcome.done, *outcome.kept}
     names = names_of(job.sequences)
@@ -196,11 +196,11 @@ def _measure(convention: str, job: Job, outcome: Outcome, console: Console) -> N
     to_terminal(overall(found), console)
 
 
-def _published(job: Job) -> int:
+def _published(job: EvaluationRun) -> int:
     """How many sequences the published list of the split has; 0 for a set of one's own."""
-    from mixformer.data.sets import SETS
+    from mixformer.data.datasets import DATASETS
 
-    rows = SETS[job.dataset].rows.get(job.split) if job.dataset in SETS else None
+    rows = DATASETS[job.dataset].rows.get(job.split) if job.dataset in DATASETS else None
     return len(rows()) if rows else 0
 
 

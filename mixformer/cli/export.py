@@ -14,7 +14,7 @@ from mixformer.cli.parser import make_parser
 from mixformer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mixformer.export.plan import ExportReport
+    from mixformer.export.settings import ExportReport
 
 _DESCRIPTION = """Write a model as graphs for other runtimes, and check them against PyTorch on real crops.
 
@@ -55,8 +55,8 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> None:
     """Export."""
-    from mixformer.export.plan import ExportPlan
-    from mixformer.export.write import export_model
+    from mixformer.export.exporting import export_model
+    from mixformer.export.settings import ExportPlan
 
     if (options.calibrate is None) != (options.box is None):
         raise ConfigError("give --calibrate VIDEO and --box X Y W H together: the target is tracked through the video")

@@ -34,10 +34,10 @@ def run(_: Namespace) -> None:
 
 def rows() -> list[tuple[str, str]]:
     """Name and value of every line."""
-    from mixformer import __version__
-    from mixformer.engines.choose import choose
-    from mixformer.variants import DEFAULT_MODEL
-    from mixformer.weights.registry import list_models
+    from mixformer._version import __version__
+    from mixformer.configs.variants import DEFAULT_MODEL
+    from mixformer.engines.selection import choose
+    from mixformer.weights.catalog import list_models
 
     try:
         choice = choose(DEFAULT_MODEL)
@@ -59,7 +59,7 @@ def rows() -> list[tuple[str, str]]:
 
 def _gpus() -> list[str]:
     """Names of the GPUs that PyTorch can use; torch is not imported where there can be none."""
-    from mixformer.engines.choose import may_have_gpu
+    from mixformer.engines.selection import may_have_gpu
     from mixformer.optional import installed
 
     if not (may_have_gpu() and installed("torch")):

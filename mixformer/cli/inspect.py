@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from mixformer.cli.parser import add_source, make_parser
-from mixformer.variants import DEFAULT_MODEL
+from mixformer.configs.variants import DEFAULT_MODEL
 
 _DESCRIPTION = """Show what the network looks at in one frame: attention of every block, and where the box comes from.
 
@@ -58,8 +58,8 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> None:
     """Track, inspect, write."""
-    from mixformer.boxes import parse_box
     from mixformer.cli.ask import ask_box
+    from mixformer.imaging.boxes import parse_box
     from mixformer.inspection import inspect_frame, write_inspection
     from mixformer.inspection.render import make_folder
 

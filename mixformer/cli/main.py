@@ -13,7 +13,7 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.logging import RichHandler
 
-from mixformer import __version__
+from mixformer._version import __version__
 from mixformer.cli.parser import add_verb, make_parser
 from mixformer.errors import CheckpointError, ConfigError, MixFormerError, OutputError, SourceError
 from mixformer.optional import explain_missing

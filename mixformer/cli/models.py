@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from mixformer.cli.parser import make_parser
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
 
-_DESCRIPTION = """List the models: network, sizes, operations, whether weights come with the package, licence."""
+_DESCRIPTION = """List the models: network, sizes, operations, whether weights come with the package, license."""
 
 
 def parser() -> ArgumentParser:
@@ -27,8 +27,8 @@ def network(config: ModelConfig) -> str:
 
 def run(_: Namespace) -> None:
     """Print the table."""
-    from mixformer.variants import DEFAULT_MODEL
-    from mixformer.weights.registry import list_models
+    from mixformer.configs.variants import DEFAULT_MODEL
+    from mixformer.weights.catalog import list_models
 
     table = Table(
         caption="* default. GFLOP: per frame with templates remembered, 2 per multiply-add.", caption_justify="left"
@@ -51,8 +51,8 @@ def run(_: Namespace) -> None:
         )
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)
-    console.print("Where they come from, and the licence of their weights:")
-    origins = {entry.name: f"{entry.source}; {entry.licence}" for entry in models}
+    console.print("Where they come from, and the license of their weights:")
+    origins = {entry.name: f"{entry.source}; {entry.license}" for entry in models}
     for origin in dict.fromkeys(origins.values()):
         names = ", ".join(name for name, its in origins.items() if its == origin)
         console.print(f"  {origin}:\n    {names}")

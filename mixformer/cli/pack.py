@@ -37,7 +37,7 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> None:
     """Check, pack and say where."""
-    from mixformer.evaluation.packing import pack
+    from mixformer.evaluation.submission import pack
 
     count = pack(options.format, options.results, options.out, _expected(options), integers=options.integers)
     Console(soft_wrap=True).print(f"packed {count} sequences: {options.out.resolve()}")
@@ -45,10 +45,10 @@ def run(options: Namespace) -> None:
 
 def _expected(options: Namespace) -> Mapping[str, int | None]:
     """The sequences that must be there, with their numbers of frames as far as known."""
-    from mixformer.data.sets import SETS
+    from mixformer.data.datasets import DATASETS
     from mixformer.errors import ConfigError
 
-    rows = SETS[options.format].rows
+    rows = DATASETS[options.format].rows
     if options.split not in rows:
         raise ConfigError(f"{options.format} has no list of the split {options.split!r}, but of: {', '.join(rows)}")
     frames = _frames(options)
@@ -62,11 +62,13 @@ def _expected(options: Namespace) -> Mapping[str, int | None]:
 
 def _frames(options: Namespace) -> dict[str, int]:
     """Frames of each sequence, from the data set, else from the run that made the results; empty without both."""
-    from mixformer.data.sets import SetOptions, open_set
-    from mixformer.evaluation.journal import JOURNAL, read_journal
+    from mixformer.data.datasets import DatasetOptions, load_dataset
+    from mixformer.evaluation.manifest import JOURNAL, read_manifest
 
     if options.root is not None:
-        return {each.name: len(each) for each in open_set(options.format, options.root, SetOptions(options.split))}
+        return {
+            each.name: len(each) for each in load_dataset(options.format, options.root, DatasetOptions(options.split))
+        }
     if not (options.results / JOURNAL).is_file():
         return {}
-    return {name: told["frames"] for name, told in read_journal(options.results)["sequences"].items()}
+    return {name: told["frames"] for name, told in read_manifest(options.results)["sequences"].items()}

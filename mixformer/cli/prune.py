@@ -14,7 +14,7 @@ from mixformer.cli.parser import make_parser
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from mixformer.config import ModelConfig
+    from mixformer.configs.model import ModelConfig
 
 _DESCRIPTION = """Make a smaller network out of a larger one, to start a student from; distillation has to follow.
 
@@ -46,9 +46,9 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> None:
     """Prune."""
-    from mixformer.counting import parameter_count
-    from mixformer.weights.prune import first_blocks, reduce_mlp, remove_blocks, skip_blocks
-    from mixformer.weights.store import Weights, load_weights, save_weights
+    from mixformer.configs.flops import parameter_count
+    from mixformer.weights.load_save import Weights, load_weights, save_weights
+    from mixformer.weights.pruning import first_blocks, reduce_mlp, remove_blocks, skip_blocks
 
     ways: dict[str, Callable[..., tuple[dict[str, Tensor], ModelConfig]]] = {
         "keep_first": first_blocks,

@@ -15,11 +15,11 @@ from mixformer.cli.parser import make_parser
 from mixformer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mixformer.data.sequence import Sequence
-    from mixformer.data.sets import DataSet
-    from mixformer.report.compare import Comparison
-    from mixformer.report.folders import ResultFolder
-    from mixformer.report.tables import Table
+    from mixformer.data.datasets import DatasetSpec
+    from mixformer.data.sequence import VideoSequence
+    from mixformer.evaluation.compare import Comparison
+    from mixformer.evaluation.report.tables import Table
+    from mixformer.evaluation.result_folders import ResultFolder
 
 _DESCRIPTION = """Compare trackers' raw results: tables, plots and one page.
 
@@ -94,9 +94,9 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> None:
     """Read, measure, print, write."""
-    from mixformer.report.content import tables
-    from mixformer.report.figures import require_matplotlib
-    from mixformer.report.write import make_folder, write_report
+    from mixformer.evaluation.report.build_tables import tables
+    from mixformer.evaluation.report.figures import require_matplotlib
+    from mixformer.evaluation.report.writing import make_folder, write_report
 
     if options.out is not None:  # before the work, so that what cannot be written fails at once
         make_folder(options.out)
@@ -113,24 +113,27 @@ def run(options: Namespace) -> None:
 
 def _compare(options: Namespace) -> Comparison:
     from mixformer.cli.evaluate import open_for_test
+    from mixformer.data.datasets import DATASETS, absent
     from mixformer.data.sequence import LazySequences
-    from mixformer.data.sets import SETS, absent
-    from mixformer.report.attributes import published_attributes, read_attributes
-    from mixformer.report.compare import compare
-    from mixformer.report.folders import find_results
-    from mixformer.report.metrics import convention_of
+    from mixformer.evaluation.attributes import published_attributes, read_attributes
+    from mixformer.evaluation.compare import compare
+    from mixformer.evaluation.report.metric_labels import convention_of
+    from mixformer.evaluation.result_folders import find_results
 
     dataset = options.dataset
     folders = find_results(options.results, dataset)
     root = options.root or _noted_root(folders)
-    _, split, found = open_for_test(dataset if dataset in SETS else "", root, options.split)
+    _, split, found = open_for_test(dataset if dataset in DATASETS else "", root, options.split)
     sequences = list(found)
     names = [sequence.name for sequence in sequences]
-    gone = absent(dataset, split, found)[0] if dataset in SETS and isinstance(found, LazySequences) else []
+    gone = absent(dataset, split, found)[0] if dataset in DATASETS and isinstance(found, LazySequences) else []
     return compare(
         dataset,
         _settled(
-            folders, options.count_from, SETS.get(dataset), lambda known: _first_pixel(known, root, split, sequences[0])
+            folders,
+            options.count_from,
+            DATASETS.get(dataset),
+            lambda known: _first_pixel(known, root, split, sequences[0]),
         ),
         sequences,
         options.convention or convention_of(dataset),
@@ -143,7 +146,7 @@ def _compare(options: Namespace) -> Comparison:
 
 
 def _settled(
-    folders: list[ResultFolder], count_from: str, known: DataSet | None, find_first: Callable[[DataSet], float]
+    folders: list[ResultFolder], count_from: str, known: DatasetSpec | None, find_first: Callable[[DatasetSpec], float]
 ) -> list[ResultFolder]:
     """The folders with the prefix that a known set's official results have, and their first pixel."""
     if known is not None:
@@ -158,31 +161,31 @@ def _settled(
 
 def _counts_like_the_set(result: ResultFolder) -> bool:
     """Whether pixels have the numbers of the data set's own files, as official runs leave them, rather than ours."""
-    from mixformer.evaluation.journal import JOURNAL, read_journal
+    from mixformer.evaluation.manifest import JOURNAL, read_manifest
 
     ours = (result.folder / JOURNAL).is_file()
-    return not ours or bool(read_journal(result.folder)["settings"].get("as_written"))
+    return not ours or bool(read_manifest(result.folder)["settings"].get("as_written"))
 
 
-def _first_pixel(known: DataSet, root: Path, split: str, sequence: Sequence) -> float:
+def _first_pixel(known: DatasetSpec, root: Path, split: str, sequence: VideoSequence) -> float:
     """What the first pixel is in a set's own files, 0 or 1: it shows in the same box read both ways."""
     import numpy as np
 
-    from mixformer.data.sets import SetOptions
+    from mixformer.data.datasets import DatasetOptions
 
     if "as_written" not in known.takes:
         return 0.0
-    written = known.read(root, SetOptions(split, as_written=True))[0]
+    written = known.read(root, DatasetOptions(split, as_written=True))[0]
     return float(np.nanmax((written.boxes - sequence.boxes)[:, :2]).round())
 
 
 def _noted_root(folders: list[ResultFolder]) -> Path:
     """The data set's folder as `mixformer evaluate` noted it beside some results."""
-    from mixformer.evaluation.journal import JOURNAL, read_journal
+    from mixformer.evaluation.manifest import JOURNAL, read_manifest
 
     for result in folders:
         if (result.folder / JOURNAL).is_file():
-            noted = read_journal(result.folder).get("environment", {}).get("root")
+            noted = read_manifest(result.folder).get("environment", {}).get("root")
             if noted and Path(noted).exists():
                 return Path(noted)
     raise ConfigError("where the data set is was not noted with these results; give its folder as --root DIR")
@@ -190,7 +193,7 @@ def _noted_root(folders: list[ResultFolder]) -> Path:
 
 def _print(tables: list[Table], form: str) -> None:
     """Print tables; on a terminal the first one last, where it is in sight, since that of the papers is long."""
-    from mixformer.report.tables import WRITERS, to_terminal
+    from mixformer.evaluation.report.tables import WRITERS, to_terminal
 
     console = Console(soft_wrap=True, highlight=False)
     if form != "terminal":

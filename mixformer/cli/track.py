@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import Namespace
 from rich.console import Console
 
-from mixformer.assets import DEMO_BOX, DEMO_CLIP
 from mixformer.cli.bars import FrameBar
 from mixformer.cli.track_options import demo_parser, track_parser
 from mixformer.errors import BoxError, ConfigError, OutputError
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 if TYPE_CHECKING:
-    from mixformer.run.output import Paths
+    from mixformer.run.outputs import Paths
     from mixformer.tracking import MultiTracker
-    from mixformer.tracking.targets import Target
     from mixformer.video.reader import VideoSource
+    from mixformer.video.targets import Target
 
 
 __all__ = ["demo_parser", "run", "track_parser"]
@@ -44,7 +44,7 @@ def run(options: Namespace) -> None:
     console = Console(quiet=options.quiet, highlight=False, soft_wrap=True)
     if options.out is None and not (options.json or options.csv or options.mot):
         options.out = _default_output(source)
-    from mixformer.run.output import Paths
+    from mixformer.run.outputs import Paths
     from mixformer.video.reader import open_video
 
     paths = Paths(options.out, options.json, options.csv, options.mot, options.masks)
@@ -72,8 +72,8 @@ def changed_rules(options: Namespace) -> dict[str, Any]:
 
 
 def _demo_targets() -> list[Target]:
-    from mixformer.tracking.targets import Target
     from mixformer.types import Box
+    from mixformer.video.targets import Target
 
     return [Target(1, Box(*DEMO_BOX))]
 
@@ -85,9 +85,9 @@ def _targets(options: Namespace) -> list[Target]:
         BoxError: if that is not said, or not possible.
         ConfigError: if it is said twice.
     """
-    from mixformer.boxes import parse_box
     from mixformer.cli.ask import ask_box
-    from mixformer.tracking.targets import Target, read_targets
+    from mixformer.imaging.boxes import parse_box
+    from mixformer.video.targets import Target, read_targets
 
     if options.boxes is None:
         box = ask_box(options.source, options.start) if options.box is None else parse_box(options.box)
@@ -118,10 +118,10 @@ def _default_output(source: str) -> Path:
 
 def _follow(options: Namespace, video: VideoSource, targets: list[Target], paths: Paths) -> Summary:
     """Track, draw and write; everything opened is finished whatever happens."""
-    from mixformer.run.many import follow_many
-    from mixformer.run.output import VideoOutput
+    from mixformer.run.multi_target import track_targets
+    from mixformer.run.outputs import VideoOutput
     from mixformer.video.pipeline import pipelined
-    from mixformer.view.window import Window
+    from mixformer.video.window import Window
 
     ids = "boxes" in options and options.boxes is not None
     show = "show" in options and options.show
@@ -132,7 +132,7 @@ def _follow(options: Namespace, video: VideoSource, targets: list[Target], paths
         window = stack.enter_context(Window(video.name)) if show else None
         bar = stack.enter_context(FrameBar(_frames_to_come(options, video), options.quiet))
         threads = not (options.sequential or video.live)
-        tracked = follow_many(tracker, video, targets)
+        tracked = track_targets(tracker, video, targets)
         done = stack.enter_context(closing(pipelined(tracked, output.draw, output.write, ahead=2, threads=threads)))
         for drawn in done:
             frames += 1

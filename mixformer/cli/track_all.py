@@ -15,9 +15,9 @@ from mixformer.cli.track_options import all_parser as parser
 from mixformer.errors import ConfigError, MixFormerError
 
 if TYPE_CHECKING:
-    from mixformer.evaluation.executor import Events, Failed
-    from mixformer.evaluation.plan import TrackerPlan
+    from mixformer.run.executor import Events, Failed
     from mixformer.run.jobs import VideoJob
+    from mixformer.tracking.factory import TrackerFactory
 
 __all__ = ["parser", "run"]
 
@@ -26,7 +26,7 @@ _SHOWN = 20  # failed videos
 
 def run(options: Namespace) -> None:
     """Track what is not done, and raise if a video failed."""
-    from mixformer.evaluation.executor import Failed, Finished
+    from mixformer.run.executor import Completed, Failed
     from mixformer.run.jobs import read_jobs
 
     console = Console(quiet=options.quiet, highlight=False, soft_wrap=True)
@@ -35,13 +35,13 @@ def run(options: Namespace) -> None:
     settings = {key: value for key, value in plan.settings().items() if key != "threads"}
     jobs = read_jobs(options.jobs, options.out, options.write, settings)
     waiting = [job for job in jobs if not job.complete()]
-    ends: list[Finished | Failed] = []
+    ends: list[Completed | Failed] = []
     with TaskBars(len(waiting), options.quiet, "videos") as bars, closing(_events(options, plan, waiting)) as events:
         for event in events:
             bars.listen(event)
-            if isinstance(event, Finished | Failed):
+            if isinstance(event, Completed | Failed):
                 ends.append(event)
-    done = [event.result.frames for event in ends if isinstance(event, Finished)]
+    done = [event.result.frames for event in ends if isinstance(event, Completed)]
     kept = f", {len(jobs) - len(waiting)} were complete" if len(waiting) < len(jobs) else ""
     console.print(f"{len(done)} videos tracked, {sum(done)} frames{kept}; wrote {escape(str(options.out.resolve()))}")
     failed = [event for event in ends if isinstance(event, Failed)]
@@ -57,25 +57,25 @@ def _check(options: Namespace) -> None:
         raise ConfigError("a Ray cluster needs --workers, 1 or more")
 
 
-def _plan(options: Namespace) -> TrackerPlan:
+def _plan(options: Namespace) -> TrackerFactory:
     """The model and its rules, as a worker needs them."""
-    from mixformer.evaluation.plan import TrackerPlan, rules_for
+    from mixformer.tracking.factory import TrackerFactory, rules_for
 
     rules = rules_for(options.model, options.preset or "none", "").replace(**changed_rules(options))
-    return TrackerPlan(options.model, rules, options.device, options.precision, options.threads or 1, options.engine)
+    return TrackerFactory(options.model, rules, options.device, options.precision, options.threads or 1, options.engine)
 
 
-def _events(options: Namespace, plan: TrackerPlan, jobs: list[VideoJob]) -> Events:
+def _events(options: Namespace, plan: TrackerFactory, jobs: list[VideoJob]) -> Events:
     """Track the videos here or in workers."""
-    from mixformer.evaluation.executor import ProcessExecutor
-    from mixformer.run.together import VideoWork, track_together
+    from mixformer.run.batch import VideoWork, track_videos
+    from mixformer.run.executor import ProcessExecutor
     from mixformer.tracking import MultiTracker
 
     tasks = [(job.name, job) for job in jobs]
     if not jobs:
         return
     if options.executor == "ray":
-        from mixformer.evaluation.ray_executor import RayExecutor
+        from mixformer.run.ray_executor import RayExecutor
 
         workers = min(options.workers, len(jobs))
         ray = RayExecutor(workers, address=options.address, cpus=plan.threads, gpus=options.gpus)
@@ -85,7 +85,7 @@ def _events(options: Namespace, plan: TrackerPlan, jobs: list[VideoJob]) -> Even
     else:
         where = {"device": options.device, "precision": options.precision, "engine": options.engine}
         tracker = MultiTracker(options.model, plan.config, threads=options.threads, on_resize="rescale", **where)
-        yield from track_together(tracker, jobs, options.at_once)
+        yield from track_videos(tracker, jobs, options.at_once)
 
 
 def _failures(failed: list[Failed]) -> str:

@@ -8,8 +8,8 @@ from typing import Literal
 from jsonargparse import ArgumentParser
 
 from mixformer.cli.parser import add_machine, add_source, make_parser
-from mixformer.presets import DEFAULT_TRACKERS, PRESETS
-from mixformer.variants import DEFAULT_MODEL
+from mixformer.configs.presets import DEFAULT_TRACKERS, PRESETS
+from mixformer.configs.variants import DEFAULT_MODEL
 
 _TRACK = """Follow objects through a video, a folder of pictures, a webcam or a stream.
 
@@ -126,7 +126,7 @@ def _add_outputs(parser: ArgumentParser) -> None:
         type=Path | None,
         default=None,
         metavar="FOLDER",
-        help="also find the targets' pixels in every box by their colours (GrabCut) and write FOLDER/00000000.png and "
+        help="also find the targets' pixels in every box by their colors (GrabCut) and write FOLDER/00000000.png and "
         "so on, numbered like the frames: 255 on the target, 0 elsewhere; with --boxes in FOLDER/ID. The "
         "annotated video shows them tinted. Slow: some 10 frames a second. Needs: pip install 'mixformer[masks]'",
     )

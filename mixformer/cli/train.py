@@ -22,7 +22,7 @@ The run folder gets state.safetensors (to resume from), log.jsonl, recipe.json, 
 model/.
 
   mixformer train recipes/dino_s8_boxes.toml --out runs/boxes
-  mixformer train recipes/dino_s8_boxes.toml --out runs/short --set steps=500 optimiser.lr=1e-4
+  mixformer train recipes/dino_s8_boxes.toml --out runs/short --set steps=500 optimizer.lr=1e-4
   mixformer train recipes/mixvit_stage1.toml --out runs/try --smoke --set changes.depth=2
   torchrun --nproc-per-node 8 -m mixformer train recipes/mixvit_stage1.toml --out runs/mixvit
 """
@@ -56,7 +56,7 @@ def run(options: Namespace) -> None:
     """Train."""
     from mixformer.engines.torch_engine import find_device
     from mixformer.training.recipe import Recipe
-    from mixformer.training.run import train
+    from mixformer.training.run_training import train
 
     smoke = (
         [f"steps={_SMOKE_STEPS}", "batch=2", "accumulate=1", "precision=float32", "data.workers=0", "validate_every=0"]

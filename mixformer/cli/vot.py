@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 from mixformer.cli.parser import add_verbs, make_parser, run_verb
-from mixformer.variants import DEFAULT_MODEL
+from mixformer.configs.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from mixformer.vot.workspace import Entry
@@ -93,7 +93,7 @@ def _init(options: Namespace) -> None:
     from mixformer.vot.session import load_refiner
     from mixformer.vot.stacks import find_stack, preset_for
     from mixformer.vot.workspace import Entry, write_workspace
-    from mixformer.weights.registry import find_weights
+    from mixformer.weights.catalog import find_weights
 
     stack = find_stack(options.stack)
     weights = find_weights(options.model)

@@ -1,23 +1,23 @@
 """Crop, resize, mirror, blur and light for a whole batch at once, on any device.
 
 The loader then ships only the part of each frame that its crop needs. The arithmetic of cropping is that of
-`mixformer.crop`, in whole numbers, so that a crop made here equals one made there bit for bit; means (grey, contrast,
-blur) are sums of floats, whose order may differ, and so a level now and then.
+`mixformer.imaging.crop`, in whole numbers, so a crop made here equals one made there bit for bit. Means (gray, contrast
+and blur) are sums of floats. Their order may differ, and so may a level now and then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence as SequenceOf
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mixformer.crop import CropWindow
-from mixformer.data.plan import GREY, LONGEST_BLUR, CropPlan
+from mixformer.data.crop_params import GRAY, LONGEST_BLUR, CropParams
+from mixformer.imaging.crop import CropWindow
 
-_ONE = 2048.0  # weights have 11 bits, as in `mixformer.crop`
+_ONE = 2048.0  # weights have 11 bits, as in `mixformer.imaging.crop`
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class PackedCrops:
     Attributes:
         pixels: uint8 (P, 3), a black pixel and then the pixels of all frames, row by row.
         layout: int64 (B, 6): place of the frame's first pixel, its width and height, the window's left, top and side.
-        light: float32 (B, 9): mirror, grey, and round to the nearest level (0 or 1 each), brightness factor, change
+        light: float32 (B, 9): mirror, gray, and round to the nearest level (0 or 1 each), brightness factor, change
             contrast (0 or 1), its factor, and factors of the three channels.
         blur: int64 (K, 3): number of a crop to blur, length in pixels, and axis.
     """
@@ -85,17 +85,17 @@ class PackedCrops:
         return values.index_copy(0, which, (total / length[:, None, None, None]).int())
 
     def _lit(self, values: Tensor) -> Tensor:
-        _, grey, nearest, gain, changed, strength = self.light[:, :6, None, None, None].unbind(1)
+        _, gray, nearest, gain, changed, strength = self.light[:, :6, None, None, None].unbind(1)
         values = values.float()
-        weights = torch.tensor(GREY, device=values.device)
-        values = torch.where(grey > 0, (values * weights).sum(-1, keepdim=True), values)
+        weights = torch.tensor(GRAY, device=values.device)
+        values = torch.where(gray > 0, (values * weights).sum(-1, keepdim=True), values)
         middle = values.mean((1, 2, 3), keepdim=True)
         contrasted = (middle + (values - middle) * strength) * self.light[:, None, None, 6:]
         values = torch.where(changed > 0, contrasted, values) * gain
         return torch.where(nearest > 0, values.round(), values).clamp(0, 255).byte()
 
 
-def pack(plans: SequenceOf[CropPlan]) -> PackedCrops:
+def pack(plans: Sequence[CropParams]) -> PackedCrops:
     """Crops of equal size, from plans that are `trimmed`, for later."""
     frames = [torch.from_numpy(plan.frame) for plan in plans]
     light = torch.tensor([_light(plan) for plan in plans]).float()
@@ -103,16 +103,16 @@ def pack(plans: SequenceOf[CropPlan]) -> PackedCrops:
     return _packed(frames, [plan.window for plan in plans], light, blur)
 
 
-def _light(plan: CropPlan) -> tuple[float, ...]:
+def _light(plan: CropParams) -> tuple[float, ...]:
     """A row of `PackedCrops.light`."""
     strength, channels = plan.contrast or (1.0, np.ones(3))
-    changes = plan.flip, plan.grey, plan.nearest, plan.gain, plan.contrast is not None
+    changes = plan.flip, plan.gray, plan.nearest, plan.gain, plan.contrast is not None
     return (*map(float, changes), strength, *map(float, channels))
 
 
 def crop_batch(
-    frames: SequenceOf[Tensor],
-    windows: SequenceOf[CropWindow],
+    frames: Sequence[Tensor],
+    windows: Sequence[CropWindow],
     size: int,
     *,
     flips: Tensor | None = None,
@@ -128,7 +128,7 @@ def crop_batch(
         brightness: (B,) factors, the results rounded and clamped to 0..255; 1 if not given.
 
     Returns:
-        uint8 (B, size, size, 3), equal to `mixformer.crop.crop` where neither flip nor brightness is asked for.
+        uint8 (B, size, size, 3), equal to `mixformer.imaging.crop.crop` where neither flip nor brightness is asked for.
     """
     count = len(windows)
     light = torch.zeros(count, 9)
@@ -141,10 +141,10 @@ def crop_batch(
 
 
 def _packed(
-    frames: SequenceOf[Tensor],
-    windows: SequenceOf[CropWindow],
+    frames: Sequence[Tensor],
+    windows: Sequence[CropWindow],
     light: Tensor,
-    blur: SequenceOf[tuple[int, int, int]],
+    blur: Sequence[tuple[int, int, int]],
 ) -> PackedCrops:
     black = torch.zeros(1, 3, dtype=torch.uint8, device=frames[0].device)
     pixels = torch.cat([black, *(frame.reshape(-1, 3) for frame in frames)])
@@ -161,7 +161,7 @@ def _taps(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Frame columns (or rows) of the two samples of every output sample, -1 where black, and their weights: (B, size).
 
-    See `mixformer.crop` for `snap`. `start`, `side` and `length` (of the frame) are (B, 1).
+    See `mixformer.imaging.crop` for `snap`. `start`, `side` and `length` (of the frame) are (B, 1).
     """
     steps = torch.arange(size, device=start.device, dtype=torch.float64) + 0.5
     position = (steps * (1.0 / (size / side.double())) - 0.5).float()

@@ -38,7 +38,7 @@ class Motion:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a thing is at one moment: centre, side and velocity (pixels a frame) in pixels, angle in degrees."""
+    """Where a thing is at one moment: center, side and velocity (pixels a frame) in pixels, angle in degrees."""
 
     x: float
     y: float

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
-from collections.abc import Sequence as SequenceOf
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer.data.frames import FrameRef, read_image
+from mixformer.data.frame_storage import FrameRef, read_image
 from mixformer.errors import DataError
 from mixformer.types import Box, FloatArray, Image
 
 log = logging.getLogger(__name__)
 
-__all__ = ["FrameRef", "ImageCache", "LazySequences", "Sequence", "read_image"]
+__all__ = ["FrameRef", "ImageCache", "LazySequences", "VideoSequence", "read_image"]
 
 
 class ImageCache:
@@ -53,7 +52,7 @@ class ImageCache:
 
 
 @dataclass(frozen=True)
-class Sequence:
+class VideoSequence:
     """One target through a list of frames; a still is a sequence of one.
 
     Attributes:
@@ -69,7 +68,7 @@ class Sequence:
     """
 
     name: str
-    frames: SequenceOf[FrameRef]
+    frames: Sequence[FrameRef]
     boxes: FloatArray
     source: str = ""
     hidden: NDArray[np.bool_] | None = field(default=None, repr=False)
@@ -105,14 +104,14 @@ def has_area(boxes: FloatArray) -> NDArray[np.bool_]:
     return np.logical_and(np.isfinite(boxes).all(1), (np.nan_to_num(boxes)[:, 2:] > 0).all(1))
 
 
-class LazySequences(SequenceOf[Sequence]):
+class LazySequences(Sequence[VideoSequence]):
     """A data set that reads the annotation of a sequence when it is indexed, and keeps the last ones read.
 
-    Every item is an ordinary `Sequence`. Iterating reads them all, one at a time.
+    Every item is an ordinary `VideoSequence`. Iterating reads them all, one at a time.
     """
 
     def __init__(
-        self, names: SequenceOf[str], load: Callable[[int], Sequence], source: str = "", keep: int = 256
+        self, names: Sequence[str], load: Callable[[int], VideoSequence], source: str = "", keep: int = 256
     ) -> None:
         """Set up; nothing is read.
 
@@ -124,19 +123,19 @@ class LazySequences(SequenceOf[Sequence]):
         """
         self.names, self.source, self.keep = names, source, keep
         self._load = load
-        self._kept: OrderedDict[int, Sequence] = OrderedDict()
+        self._kept: OrderedDict[int, VideoSequence] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self.names)
 
     @overload
-    def __getitem__(self, index: int) -> Sequence: ...
+    def __getitem__(self, index: int) -> VideoSequence: ...
 
     @overload
-    def __getitem__(self, index: slice) -> list[Sequence]: ...
+    def __getitem__(self, index: slice) -> list[VideoSequence]: ...
 
-    def __getitem__(self, index: int | slice) -> Sequence | list[Sequence]:
-        """Sequence `index`, read now unless it was lately; a slice reads several."""
+    def __getitem__(self, index: int | slice) -> VideoSequence | list[VideoSequence]:
+        """VideoSequence `index`, read now unless it was lately; a slice reads several."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         number = range(len(self))[index]  # negative numbers, and IndexError

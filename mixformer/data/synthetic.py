@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as SequenceOf
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from mixformer.data.folder import MaskedObject
+from mixformer.data.annotated_folders import MaskedObject
 from mixformer.data.motion import Motion, Pass, Pose, Swing, motion_blur
-from mixformer.data.sampling import Random, Shot, View
+from mixformer.data.sampling import AnnotatedFrame, Random, TrainingSample
 from mixformer.data.sequence import ImageCache
 from mixformer.errors import DataError
 from mixformer.types import Box, Image
@@ -22,7 +22,7 @@ _CANVAS = (300, 400)  # rows, columns: about the size of the real frames, so tha
 class CutOuts:
     """Lazy list of RGBA cut-outs, trimmed to their object."""
 
-    def __init__(self, objects: SequenceOf[MaskedObject], cache: ImageCache, limit: int = 220) -> None:
+    def __init__(self, objects: Sequence[MaskedObject], cache: ImageCache, limit: int = 220) -> None:
         """`limit`: longest side kept, in pixels.
 
         Raises:
@@ -59,13 +59,13 @@ class CutOuts:
         return np.array(PillowImage.fromarray(trimmed).resize(size, PillowImage.Resampling.BILINEAR))
 
 
-class SyntheticShots:
+class SyntheticSamples:
     """Shots of one cut-out that moves, turns, changes size, is lit and occluded differently in every frame."""
 
     def __init__(
         self,
         cut_outs: CutOuts,
-        backgrounds: SequenceOf[Path],
+        backgrounds: Sequence[Path],
         cache: ImageCache,
         motion: Motion | None = None,
         lookalikes: float = 0.0,
@@ -87,7 +87,7 @@ class SyntheticShots:
         self.cut_outs, self.backgrounds, self.cache, self.motion = cut_outs, list(backgrounds), cache, motion
         self.lookalikes = lookalikes
 
-    def draw(self, random: Random, templates: int) -> Shot:
+    def draw(self, random: Random, templates: int) -> TrainingSample:
         """A target over one background (sometimes another in the search frame), with distractors."""
         target = self._cut_out(random)
         side = random.uniform(24, 110)
@@ -97,17 +97,17 @@ class SyntheticShots:
         scene = self._background(random)
         if self.motion is not None:
             *shown, search = self._film(random, self.motion, [*others, target], side, scene, templates + 1)
-            return Shot(tuple(shown), search)
+            return TrainingSample(tuple(shown), search)
         views = [self._compose(random, target, side, others, scene) for _ in range(templates)]
         if random.random() < 0.3:
             scene = self._background(random)
-        return Shot(tuple(views), self._compose(random, target, side, others, scene))
+        return TrainingSample(tuple(views), self._compose(random, target, side, others, scene))
 
-    def view(self, random: Random) -> View:
+    def view(self, random: Random) -> AnnotatedFrame:
         """One composed frame."""
         return self.draw(random, 1).search
 
-    def absent(self, random: Random, view: View) -> View | None:
+    def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
         """None: a scene is made for one shot and not kept."""
         return None
 
@@ -126,7 +126,7 @@ class SyntheticShots:
 
     def _compose(
         self, random: Random, target: NDArray[np.uint8], side: float, others: list[NDArray[np.uint8]], scene: Image
-    ) -> View:
+    ) -> AnnotatedFrame:
         frame = np.roll(scene, tuple(random.integers(-12, 13, 2)), (0, 1)).astype(np.float32)
         rows, columns = _CANVAS
         for other in others:
@@ -139,11 +139,11 @@ class SyntheticShots:
             other = self._cut_out(random)
             dx, dy = random.choice([-0.5, 0.5], 2) * (box.w, box.h)
             _paste(frame, _pose(random, other, 0.6 * side), cx + dx, cy + dy)
-        return View(frame.astype(np.uint8), box)
+        return AnnotatedFrame(frame.astype(np.uint8), box)
 
     def _film(
         self, random: Random, motion: Motion, things: list[NDArray[np.uint8]], side: float, scene: Image, count: int
-    ) -> list[View]:
+    ) -> list[AnnotatedFrame]:
         """Frames of one moving scene at ascending times; the last of the things is the target."""
         times = motion.times(random, count)
         ways: list[Swing | Pass] = [Swing.draw(random, motion, side, *_CANVAS) for _ in things]
@@ -157,7 +157,7 @@ class SyntheticShots:
             boxes = [
                 _paste_moving(frame, thing, way.at(time), exposure) for thing, way in zip(things, ways, strict=True)
             ]
-            views.append(View(np.clip(frame, 0, 255).astype(np.uint8), boxes[target]))
+            views.append(AnnotatedFrame(np.clip(frame, 0, 255).astype(np.uint8), boxes[target]))
         return views
 
 
@@ -190,7 +190,7 @@ def _paste_moving(frame: NDArray[np.float32], cut_out: NDArray[np.uint8], pose: 
 
 
 def _paste(frame: NDArray[np.float32], posed: NDArray[np.uint8], cx: float, cy: float) -> Box:
-    """Blend over `frame` in place, centred; returns the box of what is opaque, which may reach outside."""
+    """Blend over `frame` in place, centered; returns the box of what is opaque, which may reach outside."""
     left, top = round(cx - posed.shape[1] / 2), round(cy - posed.shape[0] / 2)
     _blend(frame, posed, left, top)
     return _opaque(posed, left, top)

@@ -1,89 +1,24 @@
-"""Ways to run a network. `create_engine` is the one way to get one; nothing here imports torch before that."""
+"""Run a network on this machine: OpenVINO, ONNX Runtime, PyTorch and CUDA graphs behind one interface."""
 
-from __future__ import annotations
-
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixformer.engines.base import Engine
-from mixformer.engines.choose import ENGINES, Choice, gpu_count
-from mixformer.engines.choose import choose as _choose
-from mixformer.errors import ConfigError
-from mixformer.optional import explain_missing
+from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
-    from mixformer.models import MixFormer
-    from mixformer.weights.folder import ModelFolder
+    from mixformer.engines.create import as_engine, create_engine
+    from mixformer.engines.engine import Engine
+    from mixformer.engines.selection import ENGINES, EngineChoice, gpu_count
 
-__all__ = ["ENGINES", "Choice", "Engine", "as_engine", "create_engine", "gpu_count"]
+__all__ = ["ENGINES", "Engine", "EngineChoice", "as_engine", "create_engine", "gpu_count"]
 
-
-def create_engine(
-    model: str | Path | MixFormer,
-    device: str = "auto",
-    precision: str = "auto",
-    threads: int | None = None,
-    engine: str = "auto",
-) -> Engine:
-    """An engine for a model.
-
-    Args:
-        model: name, folder or checkpoint file (see `mixformer.weights.store.load_model`), or a loaded network.
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: "auto", "float32", "bfloat16", "float16", or "int8" (OpenVINO, for weights stored in 8 bits); what
-            "auto" means depends on the engine and the machine (docs/engines.md).
-        threads: on the CPU; None takes the engine's own number.
-        engine: "auto" = the fastest that can run this model here, or "torch", "graph" (PyTorch with a CUDA graph),
-            "compile" (PyTorch, compiled), "openvino" or "onnx" (ONNX Runtime).
-
-    Raises:
-        CheckpointError: if the model is not there or does not fit.
-        ConfigError: if the engine, the device, the precision or the number of threads does not exist, or they do not
-            go together.
-        MissingDependencyError: if a package is missing; the message has its install command.
-    """
-    if threads is not None and threads < 1:
-        raise ConfigError(f"threads is 1 or more, or None for the engine's own number, not {threads}")
-    choice = _choose(model, device, precision, engine)
-    with explain_missing(f"the engine {choice.engine}"):
-        if choice.folder is not None:
-            return _exported(choice, choice.folder, threads)
-        return _pytorch(model, choice, threads)
-
-
-def as_engine(
-    model: str | Path | MixFormer | Engine,
-    device: str = "auto",
-    precision: str = "auto",
-    threads: int | None = None,
-    engine: str = "auto",
-) -> Engine:
-    """`create_engine`, but an engine is given back as it is; same errors."""
-    torch = sys.modules.get("torch")  # whoever holds a network has imported it
-    if isinstance(model, str | Path) or (torch is not None and isinstance(model, torch.nn.Module)):
-        return create_engine(model, device, precision, threads, engine)
-    return model  # type: ignore[return-value]
-
-
-def _exported(choice: Choice, folder: ModelFolder, threads: int | None) -> Engine:
-    if choice.engine == "openvino":
-        from mixformer.engines.openvino_engine import OpenVINOEngine
-
-        return OpenVINOEngine(folder, choice.precision, threads)
-    from mixformer.engines.onnx_engine import OnnxEngine
-
-    return OnnxEngine(folder, choice.device, threads)
-
-
-def _pytorch(model: str | Path | MixFormer, choice: Choice, threads: int | None) -> Engine:
-    from mixformer.engines.graph_engine import CompiledEngine, GraphEngine
-    from mixformer.engines.torch_engine import TorchEngine
-    from mixformer.weights.store import load_model
-
-    network = load_model(model) if isinstance(model, str | Path) else model
-    if choice.engine == "graph":
-        return GraphEngine(network, choice.device, choice.precision)
-    if choice.engine == "compile":
-        return CompiledEngine(network, choice.device, choice.precision, threads)
-    return TorchEngine(network, choice.device, choice.precision, threads)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "ENGINES": "mixformer.engines.selection",
+        "Engine": "mixformer.engines.engine",
+        "EngineChoice": "mixformer.engines.selection",
+        "as_engine": "mixformer.engines.create",
+        "create_engine": "mixformer.engines.create",
+        "gpu_count": "mixformer.engines.selection",
+    },
+)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from mixformer.engines.exported import ExportedEngine
+from mixformer.engines.exported_engine import ExportedEngine
 from mixformer.errors import CheckpointError
 from mixformer.types import FloatArray, Image
-from mixformer.weights.folder import ModelFolder
+from mixformer.weights.model_folder import ModelFolder
 
 _GPU = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from mixformer.engines.exported import ExportedEngine
-from mixformer.engines.openvino_core import Compiler, Shape
+from mixformer.engines.exported_engine import ExportedEngine
+from mixformer.engines.openvino_compiler import Compiler, Shape
 from mixformer.types import FloatArray, Image
-from mixformer.weights.folder import ModelFolder
+from mixformer.weights.model_folder import ModelFolder
 
 _USUAL_TEMPLATES = 2  # the static one and one online template, as trackers start
 

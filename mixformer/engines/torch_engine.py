@@ -11,9 +11,9 @@ from torch import Tensor
 
 from mixformer.errors import ConfigError
 from mixformer.models import Memory, MixFormer, join
-from mixformer.models.fold import fold
-from mixformer.models.half import halve
-from mixformer.types import Image, Location
+from mixformer.models.fold_constants import fold
+from mixformer.models.half_precision import to_half_precision
+from mixformer.types import EngineOutput, Image
 
 HALF: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -22,7 +22,7 @@ class TorchEngine:
     """Runs a `MixFormer` on one device, with its constants folded.
 
     In half precision the first convolution, norms, softmax, the residual stream and what becomes a box or a score stay
-    in float32 (see `halve`).
+    in float32 (see `to_half_precision`).
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class TorchEngine:
             precision = "bfloat16" if self.device.type == "cuda" else "float32"
         self.precision, self.threads = precision, threads
         folded = fold(model)
-        self.model = (folded if precision == "float32" else halve(folded, HALF[precision])).to(self.device)
+        self.model = (folded if precision == "float32" else to_half_precision(folded, HALF[precision])).to(self.device)
         self.config = model.config
 
     @torch.inference_mode()
@@ -57,12 +57,12 @@ class TorchEngine:
             return self.model.remember(self._upload(templates))
 
     @torch.inference_mode()
-    def locate(self, search: Image, memory: Memory) -> Location:
+    def locate(self, search: Image, memory: Memory) -> EngineOutput:
         """See `Engine.locate`."""
         with using_threads(self.threads):
             found = self.model.locate(self._upload(search), memory)
         scores = None if found.scores is None else _download(found.scores)
-        return Location(_download(found.boxes), scores)
+        return EngineOutput(_download(found.boxes), scores)
 
     @torch.inference_mode()
     def join(self, memories: Sequence[Memory]) -> Memory:
@@ -70,7 +70,7 @@ class TorchEngine:
         return join(memories)
 
     def _upload(self, images: Image) -> Tensor:
-        return self.model.normalise(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))
+        return self.model.normalize(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))
 
 
 @contextmanager

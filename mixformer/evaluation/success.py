@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixformer.errors import DataError
-from mixformer.evaluation.metrics.frames import OVERLAP_THRESHOLDS, overlap, share_above
-from mixformer.evaluation.metrics.types import Tracked
+from mixformer.evaluation.metrics.frame_errors import OVERLAP_THRESHOLDS, overlap, success_curve
+from mixformer.evaluation.metrics.metric_types import SequenceResult
 from mixformer.types import FloatArray
 
 
@@ -31,7 +31,7 @@ class Success:
 def overlaps(predicted: FloatArray, truth: FloatArray) -> FloatArray:
     """IoU per frame of (n, 4) xywh boxes; NaN where the truth is absent (NaN or without area)."""
     values = overlap(predicted, truth)
-    values[~Tracked("boxes", predicted, truth).annotated] = np.nan
+    values[~SequenceResult("boxes", predicted, truth).annotated] = np.nan
     return values
 
 
@@ -51,4 +51,4 @@ def success(predicted: FloatArray, truth: FloatArray) -> Success:
     values = values[np.isfinite(values)]
     if len(values) == 0:
         raise DataError("no annotated frame after the first: there is nothing to measure")
-    return Success(float(share_above(values, OVERLAP_THRESHOLDS).mean()), float(values.mean()), len(values))
+    return Success(float(success_curve(values, OVERLAP_THRESHOLDS).mean()), float(values.mean()), len(values))

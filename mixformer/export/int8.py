@@ -8,8 +8,8 @@ from typing import Any
 import nncf
 from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, AdvancedSmoothQuantParameters
 
-from mixformer.engines.openvino_core import core
-from mixformer.export.crops import Crops
+from mixformer.engines.openvino_compiler import core
+from mixformer.export.sample_crops import Crops
 
 _HEADS = [".*box_head.*", ".*score_head.*"]
 # How far large activations are moved into weights (0 to 1). On the default model 0.5 gave a mean IoU of 0.988 with the
@@ -17,8 +17,8 @@ _HEADS = [".*box_head.*", ".*score_head.*"]
 _SMOOTHING = 0.5
 
 
-def quantise(remember: Any, locate: Any, memory: tuple[str, ...], crops: Crops) -> Any:
-    """Quantise `locate`, which runs on every frame. `remember` stays in floats: it runs seldom, and its keys count.
+def quantize(remember: Any, locate: Any, memory: tuple[str, ...], crops: Crops) -> Any:
+    """Quantize `locate`, which runs on every frame. `remember` stays in floats: it runs seldom, and its keys count.
 
     Args:
         remember: OpenVINO model that makes the memory.

@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import openvino as ov
 
-from mixformer.engines.openvino_core import core
-from mixformer.export.crops import Crops
+from mixformer.engines.openvino_compiler import core
 from mixformer.export.runtimes import fold
+from mixformer.export.sample_crops import Crops
 
 CONSTANTS_FILE = "graphs.bin"
 _ALIGNMENT = 64  # bytes; what vector instructions like best
@@ -33,10 +33,10 @@ def to_openvino(place: Path, described: dict[str, Any], precision: str | None, c
     models = {name: core().read_model(place / described[name]) for name in ("remember", "locate")}
     fold(models["locate"])
     if precision == "int8":  # then `remember` keeps its weights as they are stored, in 8 bits
-        from mixformer.export.int8 import quantise
+        from mixformer.export.int8 import quantize
 
         memory = tuple(described["memory"])
-        models["locate"] = quantise(models["remember"], models["locate"], memory, calibration)
+        models["locate"] = quantize(models["remember"], models["locate"], memory, calibration)
     else:
         fold(models["remember"])
     with TemporaryDirectory(dir=place) as raw, (place / CONSTANTS_FILE).open("wb") as constants:

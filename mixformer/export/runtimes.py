@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from mixformer.optional import installed, missing
-from mixformer.types import FloatArray, Image, Location
-from mixformer.weights.folder import Graphs
+from mixformer.types import EngineOutput, FloatArray, Image
+from mixformer.weights.model_folder import Graphs
 
-Runner = Callable[[Image, Image], Location]
+Runner = Callable[[Image, Image], EngineOutput]
 """Templates (B, N, t, t, 3) and search crops (B, s, s, 3), uint8 -> what the graphs find."""
 
 _PACKAGES = {"onnx": ("onnxruntime", "openvino"), "openvino": ("openvino",)}
@@ -41,7 +41,7 @@ def _onnxruntime(graphs: Graphs) -> Runner:
     )
     outputs = [output.name for output in locate.get_outputs()]
 
-    def run(templates: Image, search: Image) -> Location:
+    def run(templates: Image, search: Image) -> EngineOutput:
         memory = remember.run(list(graphs.memory), {"templates": templates})
         inputs = {"search": search, **dict(zip(graphs.memory, memory, strict=True))}
         return _location(dict(zip(outputs, locate.run(outputs, inputs), strict=True)))
@@ -50,7 +50,7 @@ def _onnxruntime(graphs: Graphs) -> Runner:
 
 
 def _openvino(graphs: Graphs) -> Runner:
-    from mixformer.engines.openvino_core import core
+    from mixformer.engines.openvino_compiler import core
 
     settings = {
         "INFERENCE_PRECISION_HINT": "f32",
@@ -62,7 +62,7 @@ def _openvino(graphs: Graphs) -> Runner:
             fold(model)
     remember, locate = (core().compile_model(model, "CPU", settings) for model in models)
 
-    def run(templates: Image, search: Image) -> Location:
+    def run(templates: Image, search: Image) -> EngineOutput:
         memory = remember({"templates": templates})
         inputs = {"search": search, **{name: memory[name] for name in graphs.memory}}
         found = locate(inputs)
@@ -84,8 +84,8 @@ def fold(model: Any) -> None:
     manager.run_passes(model)
 
 
-def _location(found: dict[str, Any]) -> Location:
+def _location(found: dict[str, Any]) -> EngineOutput:
     def as_float64(name: str) -> FloatArray:
         return np.asarray(found[name], np.float64)
 
-    return Location(as_float64("boxes"), as_float64("scores") if "scores" in found else None)
+    return EngineOutput(as_float64("boxes"), as_float64("scores") if "scores" in found else None)

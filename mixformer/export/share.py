@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from mixformer.errors import CheckpointError
 from mixformer.export.trace import STATE_PREFIX
-from mixformer.weights.registry import WEIGHTS_FILE
+from mixformer.weights.catalog import WEIGHTS_FILE
 
 _TYPES = {"F32": ir.DataType.FLOAT, "F16": ir.DataType.FLOAT16, "I8": ir.DataType.INT8, "I64": ir.DataType.INT64}
 
@@ -49,8 +49,8 @@ def stored_tensors(path: Path) -> dict[str, Stored]:
 def point_into(model: ir.Model, tensors: Mapping[str, Stored]) -> None:
     """Replace a graph's weights by references into the weights file, in place.
 
-    Half floats pass a Cast and 8-bit integers a DequantizeLinear by row, as in `quantise.expand`. What the file does
-    not hold (mean and deviation of the normalisation, small constants) stays inside.
+    Half floats pass a Cast and 8-bit integers a DequantizeLinear by row, as in `quantize.expand`. What the file does
+    not hold (mean and deviation of the normalization, small constants) stays inside.
     """
     graph = model.graph
     first = graph[0]

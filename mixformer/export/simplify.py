@@ -11,7 +11,7 @@ from mixformer.export.trace import STATE_PREFIX
 def simplify(model: ir.Model) -> None:
     """Fold what does not depend on a weight, and forget where every node came from; in place.
 
-    Weights are shown to the optimiser as inputs, so that it makes no transposed or merged copies of them: graphs share
+    Weights are shown to the optimizer as inputs, so that it makes no transposed or merged copies of them: graphs share
     one weights file, and the runtimes fold such expressions when they load.
     """
     graph = model.graph

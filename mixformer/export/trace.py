@@ -1,6 +1,6 @@
 """The network as two ONNX graphs, `remember` and `locate`, traced by PyTorch's exporter.
 
-Images come in as uint8 and are normalised inside. The memory is flat: keys and values of every block in order, then
+Images come in as uint8 and are normalized inside. The memory is flat: keys and values of every block in order, then
 the template tokens where the score prediction module reads them; for symmetric attention only the images.
 """
 
@@ -18,7 +18,7 @@ import torch
 from onnxscript import opset20
 from torch import Tensor, nn
 
-from mixformer.models import KeyValue, Memory, MixFormer, Uncached
+from mixformer.models import KVCache, Memory, MixFormer, RawTemplates
 
 OPSET = 20
 STATE_PREFIX = "model."  # of the names of weights in the graphs, before the names of the state dict
@@ -54,7 +54,7 @@ class Remember(nn.Module):
         """uint8 (B, N, t, t, 3) -> tensors of the memory."""
         if self.model.config.attention == "symmetric":
             return (templates.clone(),)
-        memory = self.model.remember(self.model.normalise(templates))
+        memory = self.model.remember(self.model.normalize(templates))
         flat = tuple(part for block in memory.blocks for part in block)
         return flat if memory.templates is None else (*flat, memory.templates)
 
@@ -68,15 +68,15 @@ class Locate(nn.Module):
 
     def forward(self, search: Tensor, *memory: Tensor) -> tuple[Tensor, ...]:
         """uint8 (B, s, s, 3) and tensors of the memory -> boxes (B, 4), and scores (B,) if there is a score head."""
-        found = self.model.locate(self.model.normalise(search), self._unflatten(memory))
+        found = self.model.locate(self.model.normalize(search), self._unflatten(memory))
         boxes = found.boxes.float()
         return (boxes,) if found.scores is None else (boxes, found.scores.float())
 
     def _unflatten(self, memory: tuple[Tensor, ...]) -> Memory:
         if self.model.config.attention == "symmetric":
-            return Uncached([], images=self.model.normalise(memory[0]))
+            return RawTemplates([], images=self.model.normalize(memory[0]))
         count = 2 * self.model.config.mixing_depth
-        blocks = [KeyValue(*memory[start : start + 2]) for start in range(0, count, 2)]
+        blocks = [KVCache(*memory[start : start + 2]) for start in range(0, count, 2)]
         return Memory(blocks, memory[count] if len(memory) > count else None)
 
 

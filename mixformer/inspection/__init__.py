@@ -1,20 +1,15 @@
-"""What a network looks at in one frame: attention weights, distributions of the box, and pictures of them.
+"""See what a network looks at in one frame: attention maps, edge distributions, and pictures of them."""
 
-    from mixformer.inspection import inspect_frame, write_inspection
+from typing import TYPE_CHECKING
 
-    seen = inspect_frame("clip.mp4", box=(260, 29, 41, 142), frame=100)
-    seen.result.blocks[-1].maps["search_to_template"]  # (s * s, t * t), averaged over heads
-    seen.result.distributions.edges  # (4, bins)
-    write_inspection(seen, "seen")
+from mixformer.optional import lazy_names
 
-docs/inspection.md says how to read the pictures.
-"""
-
-from mixformer.inspection.attention import PAIRS, attention_sheet
-from mixformer.inspection.curves import distributions_picture
-from mixformer.inspection.frames import FrameInspection, inspect_frame, inspect_tracker
-from mixformer.inspection.maps import BlockAttention, Distributions, Grid, Inspection, inspect_attention
-from mixformer.inspection.render import write_inspection
+if TYPE_CHECKING:
+    from mixformer.inspection.attention_pictures import PAIRS, attention_sheet
+    from mixformer.inspection.distributions import distributions_picture
+    from mixformer.inspection.frame_inspection import FrameInspection, inspect_frame, inspect_tracker
+    from mixformer.inspection.network_maps import BlockAttention, Distributions, Grid, Inspection, inspect_attention
+    from mixformer.inspection.render import write_inspection
 
 __all__ = [
     "PAIRS",
@@ -30,3 +25,21 @@ __all__ = [
     "inspect_tracker",
     "write_inspection",
 ]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "BlockAttention": "mixformer.inspection.network_maps",
+        "Distributions": "mixformer.inspection.network_maps",
+        "FrameInspection": "mixformer.inspection.frame_inspection",
+        "Grid": "mixformer.inspection.network_maps",
+        "Inspection": "mixformer.inspection.network_maps",
+        "PAIRS": "mixformer.inspection.attention_pictures",
+        "attention_sheet": "mixformer.inspection.attention_pictures",
+        "distributions_picture": "mixformer.inspection.distributions",
+        "inspect_attention": "mixformer.inspection.network_maps",
+        "inspect_frame": "mixformer.inspection.frame_inspection",
+        "inspect_tracker": "mixformer.inspection.frame_inspection",
+        "write_inspection": "mixformer.inspection.render",
+    },
+)

@@ -11,10 +11,10 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 
 from mixformer.errors import OutputError
-from mixformer.inspection.attention import PAIRS, Query, attention_sheet, with_box
-from mixformer.inspection.curves import distributions_picture
-from mixformer.inspection.frames import FrameInspection
-from mixformer.inspection.sheet import FAINT, PAPER, font
+from mixformer.inspection.attention_pictures import PAIRS, Query, attention_sheet, with_box
+from mixformer.inspection.contact_sheet import FAINT, PAPER, font
+from mixformer.inspection.distributions import distributions_picture
+from mixformer.inspection.frame_inspection import FrameInspection
 from mixformer.types import Image
 
 _GAP, _LINE = 12, 18

@@ -1,4 +1,4 @@
-"""Masks by GrabCut (Rother, Kolmogorov, Blake, SIGGRAPH 2004): two colour models and a minimal cut, no training."""
+"""Masks by GrabCut (Rother, Kolmogorov, Blake, SIGGRAPH 2004): two color models and a minimal cut, no training."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mixformer.masks.refiner import Mask
 from mixformer.optional import load
 from mixformer.types import Box, Image
 
-_SMALLEST = 4  # pixels; a box with a shorter side has too few colours to model
-_COMPONENTS = 5  # of each of GrabCut's colour mixtures: fewer pixels than this cannot be split into them
+_SMALLEST = 4  # pixels; a box with a shorter side has too few colors to model
+_COMPONENTS = 5  # of each of GrabCut's color mixtures: fewer pixels than this cannot be split into them
 
 
 class GrabCutRefiner:
     """A `MaskRefiner` on a CPU with OpenCV's GrabCut, for `pip install 'mixformer[masks]'`.
 
-    GrabCut learns the colours of target and background from the frame itself and cuts where they change. It is good
-    where the two differ in colour and poor where they do not; it knows nothing of objects.
+    GrabCut learns the colors of target and background from the frame itself and cuts where they change. It is good
+    where the two differ in color and poor where they do not; it knows nothing of objects.
 
     A window around the box is scaled down. Pixels outside the box plus a margin are surely background, an ellipse in
     the middle of the box surely target; the ellipse inscribed in the box is likely target and the rest likely
@@ -28,7 +28,7 @@ class GrabCutRefiner:
 
     Of a box that reaches over the border only the part inside the frame counts. If that has a side below 4 pixels,
     the mask is the filled box; if it has no area, or the box holds a value that is not finite, all is false. Where
-    GrabCut finds nothing, or there is one colour only or too few pixels to learn from, the mask is the ellipse
+    GrabCut finds nothing, or there is one color only or too few pixels to learn from, the mask is the ellipse
     inscribed in the box.
     """
 
@@ -47,7 +47,7 @@ class GrabCutRefiner:
             search_factor: sides of the window in units of the box's sides, above 1; background is learned there.
             margin: how far the target may reach over the box, in units of its sides (0 trusts the box wholly).
             core: sides of the ellipse that is surely target, in units of the box's sides, 0 to 1.
-            iterations: rounds of learning colours and cutting, at least 1.
+            iterations: rounds of learning colors and cutting, at least 1.
 
         Raises:
             ConfigError: if a value is out of range.
@@ -108,7 +108,7 @@ class GrabCutRefiner:
 
 
 def _grown(box: Box, factor: float) -> Box:
-    """A box with the same centre and `factor` times the sides."""
+    """A box with the same center and `factor` times the sides."""
     x, y = box.center
     return Box(x - box.w * factor / 2, y - box.h * factor / 2, box.w * factor, box.h * factor)
 
@@ -123,14 +123,14 @@ def _visible(box: Box, shape: tuple[int, ...]) -> Box:
 
 
 def _pixels(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of an (H, W) array that a box with its centre inside touches."""
+    """Rows and columns of an (H, W) array that a box with its center inside touches."""
     x1, y1, x2, y2 = box.xyxy
     rows = slice(max(0, math.floor(y1)), min(math.ceil(y2), shape[0]))
     return rows, slice(max(0, math.floor(x1)), min(math.ceil(x2), shape[1]))
 
 
 def inscribed_ellipse(shape: tuple[int, ...], box: Box) -> Mask:
-    """Pixels of an (H, W) array whose centres lie in the ellipse inscribed in the box."""
+    """Pixels of an (H, W) array whose centers lie in the ellipse inscribed in the box."""
     if box.w <= 0 or box.h <= 0:
         return np.zeros(shape, np.bool_)
     (cx, cy), (rows, columns) = box.center, np.ogrid[: shape[0], : shape[1]]

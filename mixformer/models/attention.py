@@ -16,28 +16,28 @@ from torch.nn import functional as F
 from mixformer.models.layers import BatchNorm, maps_of, tokens_of
 
 
-class KeyValue(NamedTuple):
+class KVCache(NamedTuple):
     """Keys and values of some tokens in one block, each (B, heads, T, head_dim)."""
 
     keys: Tensor
     values: Tensor
 
-    def then(self, other: KeyValue) -> KeyValue:
+    def then(self, other: KVCache) -> KVCache:
         """These, followed by others."""
-        return KeyValue(torch.cat([self.keys, other.keys], 2), torch.cat([self.values, other.values], 2))
+        return KVCache(torch.cat([self.keys, other.keys], 2), torch.cat([self.values, other.values], 2))
 
 
-class Room:
+class StaticKVCache:
     """Keys and values of templates with room behind them, for an engine that runs one step again and again.
 
     A search step's keys and values are written into the room, in place: nothing is concatenated or allocated, and the
     addresses stay. Only for inference.
     """
 
-    def __init__(self, kept: KeyValue) -> None:
+    def __init__(self, kept: KVCache) -> None:
         """Make room behind a copy of these; how much is known at the first step."""
-        self._kept = KeyValue(kept.keys.clone(), kept.values.clone())
-        self._all: KeyValue | None = None
+        self._kept = KVCache(kept.keys.clone(), kept.values.clone())
+        self._all: KVCache | None = None
 
     @property
     def keys(self) -> Tensor:
@@ -49,12 +49,12 @@ class Room:
         """The templates' values, to be overwritten in place."""
         return self._kept.values
 
-    def then(self, own: KeyValue) -> KeyValue:
+    def then(self, own: KVCache) -> KVCache:
         """The templates' keys and values, followed by others."""
         count = self._kept.keys.shape[2]
         if self._all is None:
             self._all = self._kept.then(own)
-            self._kept = KeyValue(*(part[:, :, :count] for part in self._all))
+            self._kept = KVCache(*(part[:, :, :count] for part in self._all))
         for part, new in zip(self._all, own, strict=True):
             part[:, :, count:].copy_(new)
         return self._all
@@ -72,7 +72,7 @@ class Layout(NamedTuple):
     extra: int = 0
 
 
-def attend(queries: Tensor, memory: KeyValue, scale: float) -> Tensor:
+def attend(queries: Tensor, memory: KVCache, scale: float) -> Tensor:
     """softmax(q k^T * scale) v over (B, heads, N, d); returns (B, Nq, heads * d).
 
     Training on a CPU takes the written-out form: the fused kernel's backward pass is about half as fast there.
@@ -107,20 +107,20 @@ class MixedAttention(nn.Module):
         """Queries of all tokens, or of the last ones only."""
         raise NotImplementedError
 
-    def project_keys(self, x: Tensor, layout: Layout) -> KeyValue:
+    def project_keys(self, x: Tensor, layout: Layout) -> KVCache:
         """Keys and values alone: all that the last block needs of the templates."""
         raise NotImplementedError
 
-    def project(self, x: Tensor, layout: Layout) -> tuple[Tensor, KeyValue]:
+    def project(self, x: Tensor, layout: Layout) -> tuple[Tensor, KVCache]:
         """Queries, keys and values."""
         return self.project_queries(x, layout), self.project_keys(x, layout)
 
-    def remember(self, x: Tensor, layout: Layout) -> tuple[Tensor, KeyValue]:
+    def remember(self, x: Tensor, layout: Layout) -> tuple[Tensor, KVCache]:
         """Mix template tokens (B, T, C); also return the keys and values that search steps read."""
         queries, memory = self.project(x, layout)
         return self._merge(queries, memory), memory
 
-    def locate(self, x: Tensor, layout: Layout, memory: KeyValue | Room, last: int | None = None) -> Tensor:
+    def locate(self, x: Tensor, layout: Layout, memory: KVCache | StaticKVCache, last: int | None = None) -> Tensor:
         """Mix search tokens (B, S, C) with remembered templates.
 
         Args:
@@ -143,7 +143,7 @@ class MixedAttention(nn.Module):
         memory = kv_template.then(kv_search)
         return self._merge(q_template, memory), self._merge(q_search, memory)
 
-    def _merge(self, queries: Tensor, memory: KeyValue) -> Tensor:
+    def _merge(self, queries: Tensor, memory: KVCache) -> Tensor:
         return self.proj(attend(queries, memory, self.scale))  # type: ignore[no-any-return]
 
     def _split(self, x: Tensor) -> Tensor:
@@ -158,18 +158,18 @@ class SlimAttention(MixedAttention):
         super().__init__(dim, heads, (dim // heads) ** -0.5)
         self.qkv = nn.Linear(dim, 3 * dim)
 
-    def project(self, x: Tensor, layout: Layout) -> tuple[Tensor, KeyValue]:
+    def project(self, x: Tensor, layout: Layout) -> tuple[Tensor, KVCache]:
         """Queries, keys and values by one matrix product."""
         batch, count, _ = x.shape
         q, k, v = self.qkv(x).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        return q, KeyValue(k, v)
+        return q, KVCache(k, v)
 
-    def project_keys(self, x: Tensor, layout: Layout) -> KeyValue:
+    def project_keys(self, x: Tensor, layout: Layout) -> KVCache:
         """Keys and values by one matrix product."""
         batch, count, dim = x.shape
         weight, bias = self.qkv.weight[dim:], self.qkv.bias[dim:]
         k, v = F.linear(x.to(weight.dtype), weight, bias).view(batch, count, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        return KeyValue(k, v)
+        return KVCache(k, v)
 
     def project_queries(self, x: Tensor, layout: Layout, last: int | None = None) -> Tensor:
         """Queries of all tokens, or of the last ones only."""
@@ -199,10 +199,10 @@ class ConvAttention(MixedAttention):
         rows = self.query_conv(x, layout) if last is None else x[:, -last:]
         return self._split(self.query(rows))
 
-    def project_keys(self, x: Tensor, layout: Layout) -> KeyValue:
+    def project_keys(self, x: Tensor, layout: Layout) -> KVCache:
         """Keys and values, a quarter as many as tokens in the maps."""
         keys, values = self.key(self.key_conv(x, layout)), self.value(self.value_conv(x, layout))
-        return KeyValue(self._split(keys), self._split(values))
+        return KVCache(self._split(keys), self._split(values))
 
 
 class DepthwiseConv(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mixformer.models.attention import KeyValue, Layout, MixedAttention, Room
+from mixformer.models.attention import KVCache, Layout, MixedAttention, StaticKVCache
 from mixformer.models.layers import Mlp
 
 
@@ -36,17 +36,22 @@ class Block(nn.Module):
         self.scale1 = nn.Parameter(torch.ones(dim)) if layer_scale else None
         self.scale2 = nn.Parameter(torch.ones(dim)) if layer_scale else None
 
-    def remember(self, x: Tensor, layout: Layout, scale: Tensor | None = None) -> tuple[Tensor, KeyValue]:
+    def remember(self, x: Tensor, layout: Layout, scale: Tensor | None = None) -> tuple[Tensor, KVCache]:
         """Template tokens (B, T, C) -> new tokens and the block's keys and values."""
         mixed, memory = self.attn.remember(self.norm1(x), layout)
         return self._finish(x, mixed, scale), memory
 
-    def remember_keys(self, x: Tensor, layout: Layout) -> KeyValue:
+    def remember_keys(self, x: Tensor, layout: Layout) -> KVCache:
         """Keys and values only, for the last block."""
         return self.attn.project_keys(self.norm1(x), layout)
 
     def locate(
-        self, x: Tensor, layout: Layout, memory: KeyValue | Room, scale: Tensor | None = None, last: int | None = None
+        self,
+        x: Tensor,
+        layout: Layout,
+        memory: KVCache | StaticKVCache,
+        scale: Tensor | None = None,
+        last: int | None = None,
     ) -> Tensor:
         """Search tokens (B, S, C) -> (B, S, C), or (B, last, C) if only the last tokens are wanted."""
         mixed = self.attn.locate(self.norm1(x), layout, memory, last)

@@ -6,7 +6,7 @@ import itertools
 
 from torch import nn
 
-from mixformer.config import ModelConfig, StageSize
+from mixformer.configs.model import ModelConfig, StageSize
 from mixformer.errors import ConfigError
 from mixformer.models.attention import ConvAttention, SlimAttention
 from mixformer.models.block import Block

@@ -92,7 +92,7 @@ def log_marginals(logits: Tensor) -> tuple[Tensor, Tensor]:
         logits: (B, H, W).
 
     Returns:
-        (B, W) summed over rows and (B, H) summed over columns, not normalised; float32 at least.
+        (B, W) summed over rows and (B, H) summed over columns, not normalized; float32 at least.
     """
     logits = at_least_float32(logits)
     return logits.logsumexp(1), logits.logsumexp(2)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mixformer.boxes import cxcywh_to_xyxy
+from mixformer.imaging.boxes import cxcywh_to_xyxy
 from mixformer.models.layers import at_least_float32, soft_argmax
 
 
@@ -60,7 +60,7 @@ class QueryHead(nn.Module):
         self.layers = nn.ModuleList([nn.Linear(dim, dim), nn.Linear(dim, dim), nn.Linear(dim, 4)])
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, None]:
-        """Token (B, 1, C) -> corners (B, 4) xyxy as fractions of the crop; centre and size are each in (0, 1)."""
+        """Token (B, 1, C) -> corners (B, 4) xyxy as fractions of the crop; center and size are each in (0, 1)."""
         x = tokens[:, 0]
         for layer in self.layers[:-1]:
             x = F.relu(layer(x))

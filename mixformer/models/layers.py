@@ -97,7 +97,7 @@ def resize_table(table: Tensor, grid: int, mode: Literal["bicubic", "bilinear"] 
     Args:
         table: (1, n * n, dim).
         grid: wanted side.
-        mode: "bicubic", smoothed first where the grid gets coarser; "bilinear" reads four neighbours, as in the journal
+        mode: "bicubic", smoothed first where the grid gets coarser; "bilinear" reads four neighbors, as in the journal
             paper (section 3.3).
 
     Returns:

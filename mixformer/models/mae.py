@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mixformer.base_config import BaseConfig
-from mixformer.config import ModelConfig
+from mixformer.configs.base_config import BaseConfig
+from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError
 from mixformer.models.build import build_backbone
 from mixformer.models.layers import tokens_of
@@ -31,7 +31,7 @@ class MaskConfig(BaseConfig):
         decoder_depth: blocks of the decoder.
         decoder_dim: its width in channels.
         decoder_heads: its attention heads; must divide `decoder_dim`.
-        normalise: the target of every hidden patch is brought to mean 0 and variance 1, so that texture counts as
+        normalize: the target of every hidden patch is brought to mean 0 and variance 1, so that texture counts as
             much as light (MAE's "norm_pix_loss").
     """
 
@@ -40,7 +40,7 @@ class MaskConfig(BaseConfig):
     decoder_depth: int = 8
     decoder_dim: int = 512
     decoder_heads: int = 16
-    normalise: bool = True
+    normalize: bool = True
 
     def __post_init__(self) -> None:
         self._require(self.kind in ("mae", "trackmae"), f"unknown kind {self.kind!r}; known: mae, trackmae")
@@ -60,9 +60,9 @@ class Reconstruction:
     """Pictures and what was made of their visible part.
 
     Attributes:
-        images: (B, 3, h, h) normalised, the originals.
+        images: (B, 3, h, h) normalized, the originals.
         patches: (B, g * g, p * p * 3) predictions for all patches, in the form of `patchify`; only the hidden ones are
-            trained. With `MaskConfig.normalise` they are in units of each patch's own mean and deviation.
+            trained. With `MaskConfig.normalize` they are in units of each patch's own mean and deviation.
         split: what was visible.
     """
 
@@ -141,8 +141,8 @@ class MaskedAutoencoder(nn.Module):
         """Mask and restore.
 
         Args:
-            templates: (B, N, 3, t, t) normalised.
-            search: (B, 3, s, s) normalised.
+            templates: (B, N, 3, t, t) normalized.
+            search: (B, 3, s, s) normalized.
             generator: of the masks, see `draw_split`.
 
         Returns:

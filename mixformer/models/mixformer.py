@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from mixformer.boxes import xyxy_to_cxcywh
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError
-from mixformer.models.attention import KeyValue
+from mixformer.imaging.boxes import xyxy_to_cxcywh
+from mixformer.models.attention import KVCache
 from mixformer.models.build import build_backbone, build_box_head, build_score_head
 from mixformer.models.layers import maps_of
 from mixformer.models.spm import ScorePrediction
@@ -28,13 +28,13 @@ class Memory:
         features: every block's output, if asked for.
     """
 
-    blocks: list[KeyValue]
+    blocks: list[KVCache]
     templates: Tensor | None = None
     features: list[Tensor] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Uncached(Memory):
+class RawTemplates(Memory):
     """The memory of a network with symmetric attention: only the images, since nothing can be computed from them before
     the search region is known. Every search step encodes them again.
 
@@ -56,10 +56,10 @@ def join(memories: Sequence[Memory]) -> Memory:
     """
     first = memories[0]
     try:
-        if isinstance(first, Uncached):
-            return Uncached([], images=torch.cat([each.images for each in memories]))  # type: ignore[attr-defined]
+        if isinstance(first, RawTemplates):
+            return RawTemplates([], images=torch.cat([each.images for each in memories]))  # type: ignore[attr-defined]
         pairs = zip(*(each.blocks for each in memories), strict=True)
-        blocks = [KeyValue(*(torch.cat(part) for part in zip(*block, strict=True))) for block in pairs]
+        blocks = [KVCache(*(torch.cat(part) for part in zip(*block, strict=True))) for block in pairs]
         templates = None
         if first.templates is not None:
             templates = torch.cat([each.templates for each in memories])  # type: ignore[misc]
@@ -75,7 +75,7 @@ class Prediction:
     """Output of `locate` for a batch.
 
     Attributes:
-        boxes: (B, 4) centre x, centre y, width, height as fractions of the search crop; only the query head forces
+        boxes: (B, 4) center x, center y, width, height as fractions of the search crop; only the query head forces
             width and height to be positive.
         logits: token head: (B, 4, bins) edge logits in the order left, right, top, bottom;
             corner heads: (B, 2, grid * grid) logits of the top-left and bottom-right corner, row-major;
@@ -96,7 +96,7 @@ class MixFormer(nn.Module):
     """Stateless tracker network of any variant.
 
     `forward` is the composition of `remember` and `locate`, so training and tracking compute the same function.
-    Inputs are normalised float images; see `normalise`.
+    Inputs are normalized float images; see `normalize`.
     """
 
     mean: Tensor
@@ -111,8 +111,8 @@ class MixFormer(nn.Module):
         self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(3, 1, 1), persistent=False)
 
-    def normalise(self, images: Tensor) -> Tensor:
-        """uint8 (..., H, W, 3) RGB -> normalised (..., 3, H, W) in the model's dtype."""
+    def normalize(self, images: Tensor) -> Tensor:
+        """uint8 (..., H, W, 3) RGB -> normalized (..., 3, H, W) in the model's dtype."""
         pixels = images.movedim(-1, -3).to(self.mean.dtype)
         if self.std is None:  # a folded network, whose first layer takes pixels as they are
             return pixels
@@ -122,7 +122,7 @@ class MixFormer(nn.Module):
         """Encode the static template and any number of online templates jointly.
 
         Args:
-            templates: (B, N, 3, t, t) normalised, static template first.
+            templates: (B, N, 3, t, t) normalized, static template first.
             scales: (mixing_depth, 2, B) factors on the residual branches, or None.
             keep_features: also return every block's output, and the final template tokens.
         """
@@ -144,7 +144,7 @@ class MixFormer(nn.Module):
         """Find the remembered target in a search crop.
 
         Args:
-            search: (B, 3, s, s) normalised.
+            search: (B, 3, s, s) normalized.
             memory: what `remember` returned for the same batch.
             scales: (mixing_depth, 2, B) factors on the residual branches, or None.
             regions: (B, 4) xyxy, as fractions of the crop, of the boxes that the score prediction module judges; None
@@ -152,7 +152,7 @@ class MixFormer(nn.Module):
             keep_features: also return every block's output.
             full: compute all tokens in the last block; by default only if features are kept or a head reads them.
         """
-        if isinstance(memory, Uncached):
+        if isinstance(memory, RawTemplates):
             raise TypeError("this memory is of a network with symmetric attention; give what `remember` returned")
         features: list[Tensor] | None = [] if keep_features else None
         needed = self.config.dense or self.config.score == "spm"
@@ -207,9 +207,9 @@ class MixFormer(nn.Module):
 class SymmetricMixFormer(MixFormer):
     """The same network with symmetric attention: an ablation, since its templates cannot be remembered."""
 
-    def remember(self, templates: Tensor, scales: Tensor | None = None, *, keep_features: bool = False) -> Uncached:
+    def remember(self, templates: Tensor, scales: Tensor | None = None, *, keep_features: bool = False) -> RawTemplates:
         """Keep the images; see `MixFormer.remember`. Factors and features are those of `locate`."""
-        return Uncached([], images=templates)
+        return RawTemplates([], images=templates)
 
     def locate(
         self,
@@ -222,7 +222,7 @@ class SymmetricMixFormer(MixFormer):
         full: bool | None = None,
     ) -> Prediction:
         """See `MixFormer.locate`; all tokens are always computed, and features are those of templates and search."""
-        if not isinstance(memory, Uncached):
+        if not isinstance(memory, RawTemplates):
             raise TypeError("symmetric attention needs what its own `remember` returned")
         features: list[Tensor] | None = [] if keep_features else None
         templates, x = self.backbone.mix(memory.images, search, scales, features)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mixformer.models.attention import KeyValue, attend
+from mixformer.models.attention import KVCache, attend
 from mixformer.models.layers import maps_of, tokens_of
 from mixformer.models.roi import precise_roi_pool
 
@@ -65,7 +65,7 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
         """(B, n, C) looking at (B, m, C) -> (B, n, C)."""
-        memory_kv = KeyValue(self._split(self.key(memory)), self._split(self.value(memory)))
+        memory_kv = KVCache(self._split(self.key(memory)), self._split(self.value(memory)))
         return self.norm(self.proj(attend(self._split(self.query(x)), memory_kv, self.scale)))  # type: ignore[no-any-return]
 
     def _split(self, x: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from mixformer.config import StageSize
-from mixformer.models.attention import KeyValue, Layout
+from mixformer.configs.model import StageSize
+from mixformer.models.attention import KVCache, Layout
 from mixformer.models.block import Block
 from mixformer.models.layers import maps_of, sincos_table, tokens_of
 
@@ -84,7 +84,7 @@ class Stage(nn.Module):
         scales: Tensor | None = None,
         features: list[Tensor] | None = None,
         full: bool = True,
-    ) -> tuple[list[KeyValue], Tensor | None]:
+    ) -> tuple[list[KVCache], Tensor | None]:
         """Encode all templates (B, N, C', h, w) jointly.
 
         Returns:
@@ -105,7 +105,7 @@ class Stage(nn.Module):
     def locate(
         self,
         search: Tensor,
-        memory: list[KeyValue],
+        memory: list[KVCache],
         scales: Tensor | None = None,
         features: list[Tensor] | None = None,
         full: bool = True,
@@ -165,9 +165,9 @@ class StageChain(nn.Module):
         scales: Tensor | None = None,
         features: list[Tensor] | None = None,
         full: bool = True,
-    ) -> tuple[list[KeyValue], Tensor | None]:
+    ) -> tuple[list[KVCache], Tensor | None]:
         """See `Stage.remember`."""
-        memory: list[KeyValue] = []
+        memory: list[KVCache] = []
         tokens: Tensor | None = None
         for stage, own, last in self._shares(scales):
             kept, tokens = stage.remember(templates, own, features, full or not last)
@@ -179,7 +179,7 @@ class StageChain(nn.Module):
     def locate(
         self,
         search: Tensor,
-        memory: list[KeyValue],
+        memory: list[KVCache],
         scales: Tensor | None = None,
         features: list[Tensor] | None = None,
         full: bool = True,

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mixformer.boxes import parse_box
 from mixformer.errors import BoxError, ConfigError, OutputError
-from mixformer.run.output import Paths
-from mixformer.tracking.targets import Target, read_targets, whole
+from mixformer.imaging.boxes import parse_box
+from mixformer.run.outputs import Paths
+from mixformer.video.targets import Target, read_targets, whole
 
 _COLUMNS = ("source", "box", "boxes", "start", "stop", "name")
 _HOW = "columns are source, box (x y w h) or boxes (a file), and, if wanted, start, stop and name"

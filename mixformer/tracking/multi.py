@@ -9,16 +9,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixformer.boxes import parse_box
-from mixformer.config import TrackerConfig
+from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine
 from mixformer.errors import ConfigError, StateError
-from mixformer.tracking.frames import Color, as_rgb
-from mixformer.tracking.rules import Resize, Rules, Step
+from mixformer.imaging.boxes import parse_box
+from mixformer.imaging.colors import Color, as_rgb
 from mixformer.tracking.state import TrackState
+from mixformer.tracking.step import Resize, Rules, Step
 from mixformer.tracking.tracker import Tracker
 from mixformer.types import Image, TrackResult
-from mixformer.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from mixformer.models import MixFormer

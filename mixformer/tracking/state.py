@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mixformer.crop import resize
 from mixformer.errors import CheckpointError, OutputError
-from mixformer.tracking.update import Ring
+from mixformer.imaging.crop import resize
+from mixformer.tracking.template_update import TemplateBuffer
 from mixformer.types import Box, Image
 
 _FORMAT = 1
@@ -36,7 +36,7 @@ class TrackState:
     frame_index: int
     frame_size: tuple[int, int]
     templates: Image
-    ring: Ring = field(default_factory=Ring)
+    ring: TemplateBuffer = field(default_factory=TemplateBuffer)
     candidate: Image | None = None
     memory: Any = field(default=None, repr=False, compare=False)
 
@@ -86,7 +86,7 @@ class TrackState:
                 raise ValueError(f"format {header['format']}, this version reads {_FORMAT}")
             best, count, following = header["ring"]
             height, width = header["frame_size"]
-            ring = Ring(float(best), int(count), int(following))
+            ring = TemplateBuffer(float(best), int(count), int(following))
             box, index = Box(*header["box"]), int(header["frame_index"])
         except Exception as error:  # zipfile, numpy and json raise many kinds; all mean the same here
             raise CheckpointError(f"{path} is not a tracker state: {error}") from error

@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixformer.boxes import parse_box
-from mixformer.config import TrackerConfig
+from mixformer.configs.presets import tracker_config
+from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine, as_engine
 from mixformer.errors import ConfigError, StateError
-from mixformer.presets import tracker_config
-from mixformer.tracking.frames import Color, as_rgb
-from mixformer.tracking.rules import Resize, Rules, Step
+from mixformer.imaging.boxes import parse_box
+from mixformer.imaging.colors import Color, as_rgb
 from mixformer.tracking.state import TrackState
+from mixformer.tracking.step import Resize, Rules, Step
 from mixformer.types import Image, TrackResult
-from mixformer.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from mixformer.models import MixFormer
@@ -75,7 +75,7 @@ class Tracker:
 
     def _default_config(self, model: str | Path | None, preset: str | None) -> TrackerConfig:
         if preset is None and model is not None:
-            from mixformer.weights.settings import load_tracker_config
+            from mixformer.weights.tracker_settings import load_tracker_config
 
             return load_tracker_config(model, self.engine.config.name)
         return tracker_config(self.engine.config.name, preset)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mixformer.boxes import cxcywh_to_xyxy, iou
+from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
 
 
 def l1_loss(predicted: Tensor, target: Tensor) -> Tensor:
@@ -19,7 +19,7 @@ def l1_loss(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def giou_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """Mean of 1 - generalised IoU of xyxy boxes (B, 4)."""
+    """Mean of 1 - generalized IoU of xyxy boxes (B, 4)."""
     overlap, union = iou(predicted, target)
     hull = _hull(predicted, target)
     around = (hull[:, 2:] - hull[:, :2]).clamp(min=0).prod(1)
@@ -45,7 +45,7 @@ def ciou_loss(predicted: Tensor, target: Tensor) -> Tensor:
     return (1 - (overlap - distance / diagonal - weight * aspect).clamp(-1, 1)).mean()
 
 
-def edge_loss(logits: Tensor, target: Tensor) -> Tensor:
+def distribution_focal_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy of the four edge distributions against the two bins around each true edge.
 
     Args:
@@ -81,7 +81,7 @@ def coverage(boxes: Tensor, grid: int) -> Tensor:
     return (rows[:, :, None] * columns[:, None, :]).flatten(1)
 
 
-def hint_loss(hints: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def auxiliary_loss(hints: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Auxiliary dense losses on search tokens: is this patch on the target, and if so, where is the whole box?
 
     Args:
@@ -115,7 +115,7 @@ def box_loss(
     """Weighted box loss and its parts.
 
     Args:
-        boxes: (B, 4) predicted centre and size, fractions of the crop.
+        boxes: (B, 4) predicted center and size, fractions of the crop.
         logits: (B, 4, bins) edge logits; read only if the edges have a weight.
         target: (B, 4) true xyxy, clamped here to [0, 1].
         weights: of the parts; a part with weight 0 is not computed.
@@ -128,7 +128,7 @@ def box_loss(
     parts = {"l1": l1_loss(corners, target), weights.kind: overlap(corners, target)}
     total = weights.l1 * parts["l1"] + weights.overlap * parts[weights.kind]
     if weights.edges and logits is not None:
-        parts["edges"] = edge_loss(logits.float(), target)
+        parts["edges"] = distribution_focal_loss(logits.float(), target)
         total = total + weights.edges * parts["edges"]
     parts["iou"] = iou(corners, target)[0].mean()
     return total, {name: value.detach() for name, value in parts.items()}

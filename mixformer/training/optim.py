@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor, nn
 
+from mixformer.training.config import OptimizerSection
 from mixformer.training.recipe import Recipe
-from mixformer.training.sections import OptimiserSection
 
 
-def learning_rate(step: int, total: int, plan: OptimiserSection) -> float:
+def learning_rate(step: int, total: int, plan: OptimizerSection) -> float:
     """Factor on the peak rate at a step: linear warm-up, then the schedule of the plan.
 
     Args:
@@ -29,13 +29,13 @@ def learning_rate(step: int, total: int, plan: OptimiserSection) -> float:
     return 0.5 * (1 - math.cos(math.pi * left / plan.decay)) if left < plan.decay else 1.0
 
 
-def build_optimiser(stage: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+def build_optimizer(stage: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     """AdamW with two rates, for the backbone and for the rest; frozen parameters are left out.
 
     Everything but the tracker's backbone counts as new. So do prediction tokens, whatever the backbone started from,
     unless the plan says otherwise; in pre-training there is nothing but a backbone and its decoder, at one rate.
     """
-    plan = recipe.optimiser
+    plan = recipe.optimizer
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in stage.named_parameters():
         if not parameter.requires_grad:
@@ -50,13 +50,13 @@ def build_optimiser(stage: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     )
 
 
-def set_learning_rate(optimiser: torch.optim.Optimizer, factor: float) -> None:
+def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
     """Scale every group's peak rate."""
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         group["lr"] = group["peak"] * factor
 
 
-class MovingAverage:
+class EMA:
     """Exponential moving average of trained parameters, with a shorter memory in the first steps."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:

@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from mixformer.base_config import BaseConfig
-from mixformer.config import ModelConfig
+from mixformer.configs.base_config import BaseConfig
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.variants import model_config
 from mixformer.errors import ConfigError
-from mixformer.training.sections import (
+from mixformer.training.config import (
     CropSection,
     DataSection,
     LossSection,
     MaskSection,
-    OptimiserSection,
+    OptimizerSection,
     PruningSection,
     TeacherSection,
 )
-from mixformer.variants import model_config
 
 Stage = Literal["boxes", "score", "distil", "pretrain"]
 
@@ -38,7 +38,7 @@ class Recipe(BaseConfig):
             teacher's answers; "pretrain" the backbone alone, to restore hidden patches.
         start: weights to start from: a model folder of an earlier stage, taken whole, or a file that
             `load_pretrained` starts the backbone from; empty = random.
-        steps: optimiser steps; 0 takes `epochs`.
+        steps: optimizer steps; 0 takes `epochs`.
         epochs: passes over `epoch_samples` samples, where steps is 0.
         epoch_samples: samples of an epoch, all processes together.
         batch: samples of a step, all processes and micro-batches together.
@@ -52,8 +52,8 @@ class Recipe(BaseConfig):
         tensorboard: write TensorBoard's files beside the JSON lines; needs the extra `tensorboard`.
         data: what is learnt from.
         crops: how samples are cut and changed.
-        optimiser: how weights move.
-        loss: what is minimised.
+        optimizer: how weights move.
+        loss: what is minimized.
         teacher: whom to follow ("distil").
         pruning: blocks that fade out ("distil").
         masks: what is hidden ("pretrain").
@@ -77,7 +77,7 @@ class Recipe(BaseConfig):
     tensorboard: bool = False
     data: DataSection = field(default_factory=DataSection)
     crops: CropSection = field(default_factory=CropSection)
-    optimiser: OptimiserSection = field(default_factory=OptimiserSection)
+    optimizer: OptimizerSection = field(default_factory=OptimizerSection)
     loss: LossSection = field(default_factory=LossSection)
     teacher: TeacherSection = field(default_factory=TeacherSection)
     pruning: PruningSection = field(default_factory=PruningSection)
@@ -120,7 +120,7 @@ class Recipe(BaseConfig):
 
         Args:
             path: TOML file.
-            changes: "key=value" with a dotted key, such as "optimiser.lr=1e-4"; the value is JSON, or else text.
+            changes: "key=value" with a dotted key, such as "optimizer.lr=1e-4"; the value is JSON, or else text.
 
         Raises:
             ConfigError: if the file is missing, is not TOML, or holds an unknown key; the same for a change.
@@ -140,7 +140,7 @@ def _apply(values: dict[str, Any], change: str) -> None:
     """Put one "a.b=value" into nested values."""
     key, equals, text = change.partition("=")
     if not equals or not key:
-        raise ConfigError(f"{change!r} is no change of a recipe: write key=value, such as optimiser.lr=1e-4")
+        raise ConfigError(f"{change!r} is no change of a recipe: write key=value, such as optimizer.lr=1e-4")
     try:
         value = json.loads(text)
     except json.JSONDecodeError:

@@ -8,25 +8,25 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from mixformer.data.dataset import Batch
+from mixformer.data.sample_dataset import Batch
 from mixformer.errors import ConfigError
 from mixformer.models import MixFormer
-from mixformer.training.distill import DistillWeights, FeaturePairs, distill_loss, edge_logits, resize_for
-from mixformer.training.losses import BoxWeights, box_loss, hint_loss, score_loss
-from mixformer.training.pretrain import PretrainStage
-from mixformer.training.pruning import depth_scales, freeze_removed, pruning_rate
+from mixformer.training.config import LossSection
+from mixformer.training.depth_pruning import depth_scales, freeze_removed, pruning_rate
+from mixformer.training.distillation import DistillWeights, FeaturePairs, distill_loss, edge_logits, resize_for
+from mixformer.training.losses import BoxWeights, auxiliary_loss, box_loss, score_loss
+from mixformer.training.pretraining import PretrainStage
 from mixformer.training.recipe import Recipe
-from mixformer.training.sections import LossSection
 
-Parts = dict[str, Tensor]
+LossDict = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Clock:
+class BatchPosition:
     """Where in a run a batch is.
 
     Attributes:
-        step: optimiser steps done.
+        step: optimizer steps done.
         epoch_steps: steps of an epoch.
         batch: samples of the whole step, all processes and micro-batches together.
         places: which of these the batch holds.
@@ -51,7 +51,7 @@ class TrainingStage(Protocol):
         """The network."""
         ...
 
-    def __call__(self, batch: Batch, clock: Clock) -> tuple[Tensor, Parts]:
+    def __call__(self, batch: Batch, clock: BatchPosition) -> tuple[Tensor, LossDict]:
         """Loss of a batch, and its parts for the log."""
         ...
 
@@ -77,16 +77,16 @@ class BoxStage(nn.Module):
         dim = model.config.final_dim
         self.hints = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 5)) if loss.hints else None
         self.weights, self.hint_weight = box_weights(loss), loss.hints
-        freeze(model, recipe.optimiser.freeze)
+        freeze(model, recipe.optimizer.freeze)
         if model.score_head is not None:
             model.score_head.requires_grad_(False)
 
-    def forward(self, batch: Batch, clock: Clock) -> tuple[Tensor, Parts]:
+    def forward(self, batch: Batch, clock: BatchPosition) -> tuple[Tensor, LossDict]:
         """Box loss plus the auxiliary loss."""
         model, keep = self.model, self.hints is not None
         scales = drop_path(model, batch, clock)
-        memory = model.remember(model.normalise(batch.templates), scales)
-        search = model.normalise(batch.search)
+        memory = model.remember(model.normalize(batch.templates), scales)
+        search = model.normalize(batch.search)
         found = model.locate(search, memory, scales, keep_features=keep, full=False)
         edges = edge_logits(found) if self.weights.edges else None
         loss, parts = box_loss(found.boxes, edges, batch.boxes, self.weights)
@@ -95,10 +95,10 @@ class BoxStage(nn.Module):
             loss, parts = loss + self.hint_weight * extra, parts | more
         return loss, parts
 
-    def _hint_loss(self, hints: nn.Module, features: list[Tensor], target: Tensor) -> tuple[Tensor, Parts]:
+    def _hint_loss(self, hints: nn.Module, features: list[Tensor], target: Tensor) -> tuple[Tensor, LossDict]:
         count = self.model.config.search_grid**2
         layers = features[-3:-1] or features[-1:]
-        pairs = [hint_loss(hints(x[:, :count]), target) for x in layers]
+        pairs = [auxiliary_loss(hints(x[:, :count]), target) for x in layers]
         inside, box = (torch.stack(part).mean() for part in zip(*pairs, strict=True))
         return inside + self.weights.l1 * box, {"inside": inside.detach(), "hint_l1": box.detach()}
 
@@ -114,18 +114,18 @@ class ScoreStage(nn.Module):
         model.requires_grad_(False)
         model.score_head.requires_grad_(True)
 
-    def forward(self, batch: Batch, clock: Clock) -> tuple[Tensor, Parts]:
+    def forward(self, batch: Batch, clock: BatchPosition) -> tuple[Tensor, LossDict]:
         """Cross-entropy of the score; a score prediction module judges the given boxes (spec 2.6)."""
         model = self.model
-        memory = model.remember(model.normalise(batch.templates))
-        logits = model.locate(model.normalise(batch.search), memory, regions=batch.boxes).scores
+        memory = model.remember(model.normalize(batch.templates))
+        logits = model.locate(model.normalize(batch.search), memory, regions=batch.boxes).scores
         assert logits is not None  # there is a head
         loss = score_loss(logits, batch.present)
         right = ((logits > 0) == (batch.present > 0.5)).float().mean()
         return loss, {"score": loss.detach(), "accuracy": right}
 
 
-class DistilStage(nn.Module):
+class DistillStage(nn.Module):
     """The box and a teacher's answers, while blocks of the student may fade out (MixFormerV2, sections 3.2 and 3.3)."""
 
     def __init__(self, model: MixFormer, teacher: MixFormer, recipe: Recipe) -> None:
@@ -146,27 +146,27 @@ class DistilStage(nn.Module):
         self.model = model
         self.weights = DistillWeights(box_weights(recipe.loss), plan.logits, plan.features, pairs)
         self._teacher = [teacher.eval().requires_grad_(False)]  # a list hides it from `parameters` and `state_dict`
-        freeze(model, recipe.optimiser.freeze)
+        freeze(model, recipe.optimizer.freeze)
         freeze_removed(model, self.pruning.remove)
         if model.score_head is not None:
             model.score_head.requires_grad_(False)
 
-    def forward(self, batch: Batch, clock: Clock) -> tuple[Tensor, Parts]:
+    def forward(self, batch: Batch, clock: BatchPosition) -> tuple[Tensor, LossDict]:
         """Box loss, divergence from the teacher's edge distributions, and difference of block outputs."""
         model, keep = self.model, self.weights.features > 0
         scales = self._scales(batch, clock)
-        memory = model.remember(model.normalise(batch.templates), scales, keep_features=keep)
-        found = model.locate(model.normalise(batch.search), memory, scales, keep_features=keep)
+        memory = model.remember(model.normalize(batch.templates), scales, keep_features=keep)
+        found = model.locate(model.normalize(batch.search), memory, scales, keep_features=keep)
         with torch.no_grad():
             teacher = self._teacher[0].to(batch.search.device)
             sizes = teacher.config.template_size, teacher.config.search_size
-            images = (teacher.normalise(batch.templates), teacher.normalise(batch.search))
+            images = (teacher.normalize(batch.templates), teacher.normalize(batch.search))
             templates, search = (resize_for(image, size) for image, size in zip(images, sizes, strict=True))
             known = teacher.remember(templates, keep_features=keep)
             answer = teacher.locate(search, known, keep_features=keep)
         return distill_loss(found, memory, answer, known, batch.boxes, self.weights)
 
-    def _scales(self, batch: Batch, clock: Clock) -> Tensor | None:
+    def _scales(self, batch: Batch, clock: BatchPosition) -> Tensor | None:
         scales = drop_path(self.model, batch, clock)
         if not self.pruning.remove:
             return scales
@@ -180,9 +180,9 @@ class DistilStage(nn.Module):
 class MaskedStage(PretrainStage):
     """Pre-training in the trainer's call form."""
 
-    def forward(self, batch: Batch, clock: Clock | torch.Generator | None = None) -> tuple[Tensor, Parts]:
+    def forward(self, batch: Batch, clock: BatchPosition | torch.Generator | None = None) -> tuple[Tensor, LossDict]:
         """See `PretrainStage.forward`; masks depend on the step and on the place of the batch in it."""
-        if not isinstance(clock, Clock):
+        if not isinstance(clock, BatchPosition):
             return super().forward(batch, clock)
         place = clock.places.start or 0
         return super().forward(batch, torch.Generator().manual_seed(torch.initial_seed() + 7919 * place))
@@ -193,7 +193,7 @@ def box_weights(loss: LossSection) -> BoxWeights:
     return BoxWeights(loss.l1, loss.iou, loss.edges, loss.overlap)
 
 
-def drop_path(model: MixFormer, batch: Batch, clock: Clock) -> Tensor | None:
+def drop_path(model: MixFormer, batch: Batch, clock: BatchPosition) -> Tensor | None:
     """Factors of stochastic depth: drawn for the whole step and then picked, so that they do not depend on how a step
     is split into processes and micro-batches."""
     if not (model.training and model.config.drop_path):
@@ -224,5 +224,5 @@ def build_stage(model: MixFormer, recipe: Recipe, teacher: MixFormer | None = No
     if recipe.stage == "distil":
         if teacher is None:
             raise ConfigError("the distil stage needs a teacher")
-        return DistilStage(model, teacher, recipe)
+        return DistillStage(model, teacher, recipe)
     return BoxStage(model, recipe) if recipe.stage == "boxes" else ScoreStage(model, recipe)

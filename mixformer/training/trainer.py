@@ -13,16 +13,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from mixformer.data.dataset import Batch, RawBatch, ShotDataset, batches
+from mixformer.data.sample_dataset import Batch, RawBatch, SampleDataset, batches
 from mixformer.errors import ConfigError, MixFormerError
 from mixformer.models import MixFormer
-from mixformer.training.checkpoint import load_training, save_training
-from mixformer.training.meter import Meter
-from mixformer.training.optim import MovingAverage, build_optimiser, learning_rate, set_learning_rate
-from mixformer.training.processes import Processes
+from mixformer.training.distributed import Distributed
+from mixformer.training.metric_logger import MetricLogger
+from mixformer.training.optim import EMA, build_optimizer, learning_rate, set_learning_rate
 from mixformer.training.recipe import Recipe
-from mixformer.training.stages import Clock, Parts, TrainingStage
-from mixformer.training.stopping import stop_requests
+from mixformer.training.signals import stop_requests
+from mixformer.training.stages import BatchPosition, LossDict, TrainingStage
+from mixformer.training.training_state import load_training, save_training
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,12 @@ class Trainer:
     """One stage of one run in one folder: `state.safetensors` to resume from, `log.jsonl` with a line per report."""
 
     def __init__(
-        self, stage: nn.Module, dataset: ShotDataset, recipe: Recipe, folder: Path, processes: Processes | None = None
+        self,
+        stage: nn.Module,
+        dataset: SampleDataset,
+        recipe: Recipe,
+        folder: Path,
+        processes: Distributed | None = None,
     ) -> None:
         """Put a run together; nothing is trained yet.
 
@@ -54,7 +59,7 @@ class Trainer:
         Raises:
             ConfigError: if a step's samples cannot be split among the processes.
         """
-        self.processes = processes or Processes()
+        self.processes = processes or Distributed()
         parts = self.processes.count * recipe.accumulate
         if recipe.batch % parts:
             raise ConfigError(
@@ -68,9 +73,9 @@ class Trainer:
         # The last query convolution of a MixCvT with prediction tokens is read by nothing.
         self.parallel = self.processes.wrap(self.stage, unused=config.backbone == "cvt" and not config.dense)
         self.micro_batch = recipe.batch // parts
-        self.optimiser = build_optimiser(stage, recipe)
+        self.optimizer = build_optimizer(stage, recipe)
         self.scaler = torch.amp.GradScaler(enabled=recipe.precision == "float16")
-        self.average = MovingAverage(stage, recipe.optimiser.ema) if recipe.optimiser.ema else None
+        self.average = EMA(stage, recipe.optimizer.ema) if recipe.optimizer.ema else None
         self.step = 0
         self.best = -math.inf
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +94,7 @@ class Trainer:
         """Go on from the checkpoint if there is one; the same bits as without the interruption."""
         if not self.checkpoint.exists():
             return False
-        self.step, self.best = load_training(self.checkpoint, self.stage, self.optimiser, self.average, self.scaler)
+        self.step, self.best = load_training(self.checkpoint, self.stage, self.optimizer, self.average, self.scaler)
         log.info("resumed at step %d", self.step)
         return True
 
@@ -101,7 +106,7 @@ class Trainer:
                 self.step,
                 self.best,
                 self.stage,
-                self.optimiser,
+                self.optimizer,
                 self.average,
                 self.scaler,
                 self.recipe.to_dict(),
@@ -130,7 +135,7 @@ class Trainer:
         self, report_every: int, progress: Progress | None, validate: Validate | None, stop_asked: Callable[[], bool]
     ) -> None:
         recipe = self.recipe
-        meter = Meter(
+        meter = MetricLogger(
             self.folder,
             report_every,
             recipe.batch,
@@ -145,7 +150,7 @@ class Trainer:
             self.stage.train()
             parts = self._step(stream, meter)
             self.step += 1
-            meter.add(self.step, parts, self.optimiser.param_groups[-1]["lr"])
+            meter.add(self.step, parts, self.optimizer.param_groups[-1]["lr"])
             if validate is not None and recipe.validate_every and self.step % recipe.validate_every == 0:
                 self._validate(validate, meter)
             if progress is not None:
@@ -176,7 +181,7 @@ class Trainer:
                     parameters[name].copy_(value)
             self.stage.train(training)
 
-    def _validate(self, validate: Validate, meter: Meter) -> None:
+    def _validate(self, validate: Validate, meter: MetricLogger) -> None:
         """Measure, and keep the best averaged weights."""
         if self.processes.first:
             with self.averaged() as model:
@@ -184,7 +189,7 @@ class Trainer:
                 meter.note(self.step, {"validation": score})
                 if score > self.best:
                     self.best = score
-                    from mixformer.weights.store import save_model
+                    from mixformer.weights.load_save import save_model
 
                     save_model(model, self.folder / "best")
         self.processes.wait()
@@ -202,13 +207,13 @@ class Trainer:
         for batch in self.loader(start, stop):
             yield batch.to(self.processes.device)
 
-    def _step(self, stream: Iterator[Batch], meter: Meter) -> Parts:
-        """One optimiser step over all micro-batches; means of the parts over them and over the processes."""
+    def _step(self, stream: Iterator[Batch], meter: MetricLogger) -> LossDict:
+        """One optimizer step over all micro-batches; means of the parts over them and over the processes."""
         recipe = self.recipe
-        factor = learning_rate(self.step, recipe.total_steps, recipe.optimiser)
-        set_learning_rate(self.optimiser, factor)
-        self.optimiser.zero_grad(set_to_none=True)
-        sums: Parts = {}
+        factor = learning_rate(self.step, recipe.total_steps, recipe.optimizer)
+        set_learning_rate(self.optimizer, factor)
+        self.optimizer.zero_grad(set_to_none=True)
+        sums: LossDict = {}
         for index in range(recipe.accumulate):
             with meter.waiting():
                 batch = next(stream)
@@ -217,13 +222,13 @@ class Trainer:
             for name, value in self._backward(batch, index, last).items():
                 sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.float() / recipe.accumulate
         sums["grad"] = self._clip()
-        self.scaler.step(self.optimiser)
+        self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.average is not None:
             self.average.update(self.stage, self.step)
         return {name: self.processes.mean(value) for name, value in sums.items()}
 
-    def _backward(self, batch: Batch, index: int, last: bool) -> Parts:
+    def _backward(self, batch: Batch, index: int, last: bool) -> LossDict:
         """Loss and gradients of one micro-batch; gradients are shared between processes with the last one."""
         recipe = self.recipe
         # Random factors depend on the step, not on history, and are the same in every process and micro-batch.
@@ -238,11 +243,11 @@ class Trainer:
             self.scaler.scale(loss / recipe.accumulate).backward()
         return {"loss": loss.detach(), **parts}
 
-    def _clock(self, index: int) -> Clock:
+    def _clock(self, index: int) -> BatchPosition:
         count = self.processes.count
         start = index * self.micro_batch * count
         places = slice(start + self.processes.rank, start + self.micro_batch * count, count)
-        return Clock(self.step, self.recipe.epoch_steps, self.recipe.batch, places)
+        return BatchPosition(self.step, self.recipe.epoch_steps, self.recipe.batch, places)
 
     def _require_finite(self, loss: Tensor) -> None:
         # The mean over processes is no number in all of them if it is none in one, so all stop together.
@@ -258,8 +263,8 @@ class Trainer:
     def _clip(self) -> Tensor:
         """Limit the gradient; returns its norm before that."""
         trained = [p for p in self.stage.parameters() if p.requires_grad]
-        self.scaler.unscale_(self.optimiser)
-        norm = nn.utils.clip_grad_norm_(trained, self.recipe.optimiser.clip or math.inf).detach()
+        self.scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(trained, self.recipe.optimizer.clip or math.inf).detach()
         if not self.scaler.is_enabled() and not math.isfinite(norm.item()):  # a scaler leaves such a step out by itself
             raise TrainingDivergedError(self._advice("the gradient", norm.item()))
         return norm

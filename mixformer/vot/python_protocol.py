@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import ConfigError, MixFormerError
 from mixformer.masks.refiner import Mask
 from mixformer.types import Box
-from mixformer.variants import DEFAULT_MODEL
 from mixformer.vot.regions import Polygon, Region, region_box
 
 Status = tuple[Any, dict[str, str]]
@@ -22,7 +22,7 @@ _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 
 
 class MaskRows(list[list[int]]):
-    """A mask as rows of 0 and 1, the one form the toolkit recognises.
+    """A mask as rows of 0 and 1, the one form the toolkit recognizes.
 
     Toolkit 0.9.0 then asks the list for `astype`, as if it were an array; a plain list stops it.
     """
@@ -84,7 +84,7 @@ class VotTracker:
         Raises:
             RuntimeError: if the frame or a region cannot be used.
         """
-        from mixformer.data.frames import read_image
+        from mixformer.data.frame_storage import read_image
 
         pairs = [new] if isinstance(new, tuple) and new else new
         try:

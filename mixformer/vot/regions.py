@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mixformer.errors import BoxError
-from mixformer.masks.output import mask_box
+from mixformer.masks.mask_files import mask_box
 from mixformer.masks.refiner import Mask
 from mixformer.types import Box, FloatArray
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import ConfigError
 from mixformer.masks.refiner import Mask, MaskRefiner
 from mixformer.types import Box, Image, TrackResult
-from mixformer.variants import DEFAULT_MODEL
 from mixformer.vot.regions import Region, region_box
 
 if TYPE_CHECKING:

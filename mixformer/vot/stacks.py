@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from mixformer.configs.presets import PRESETS
 from mixformer.errors import ConfigError
-from mixformer.presets import PRESETS
 
 # Source: the stack files of vot-toolkit 0.9.0. Left out: stacks with a second channel (depth, infrared), and those that
 # start from a point or a sentence. "runs" is how targets are given: in one run ("once"), from anchor frames

@@ -22,9 +22,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from mixformer.data.frames import read_image
+from mixformer.data.frame_storage import read_image
 from mixformer.errors import DataError, MixFormerError
-from mixformer.masks.output import decode_rle, encode_rle
+from mixformer.masks.mask_files import decode_rle, encode_rle
 from mixformer.types import Box
 from mixformer.vot.regions import Polygon, Region
 from mixformer.vot.session import Answer, Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
 from mixformer.errors import CheckpointError
 
 COUNTER = "num_batches_tracked"

@@ -12,12 +12,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import MixFormer
 from mixformer.models.layers import resize_table
 from mixformer.models.stage import Stage
-from mixformer.weights.fit import require_fit
+from mixformer.weights.check_state_dict import check_state_dict
 from mixformer.weights.pretrained_names import LAYOUTS, Interpolation, file_name, part_of, why_left_out
 from mixformer.weights.pretrained_source import Source, open_source
 
@@ -114,7 +114,7 @@ def load_pretrained(
         _start_stage(start, stage, index)
     initial = {f"backbone.{key}": value for key, value in model.backbone.state_dict().items()}
     expected = {key: tuple(value.shape) for key, value in initial.items() if key not in start.kept}
-    require_fit(start.state, expected, f"{path}, as a start of kind {start.kind!r},")
+    check_state_dict(start.state, expected, f"{path}, as a start of kind {start.kind!r},")
     left_out = _left_out(start)
     complete = initial | start.state
     model.backbone.load_state_dict({key.removeprefix("backbone."): value for key, value in complete.items()})

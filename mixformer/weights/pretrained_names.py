@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
 from mixformer.weights.names import COUNTER, official_name
 
 Interpolation = Literal["bicubic", "bilinear"]

@@ -13,11 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mixformer.errors import CheckpointError
+from mixformer.weights.catalog import WEIGHTS_FILE
+from mixformer.weights.checkpoint_reader import read_checkpoint
+from mixformer.weights.load_save import load_weights
 from mixformer.weights.pretrained_names import LAYOUTS, find_kind, numbered
-from mixformer.weights.quantise import expand
-from mixformer.weights.registry import WEIGHTS_FILE
-from mixformer.weights.store import load_weights
-from mixformer.weights.unpickle import read_checkpoint
+from mixformer.weights.quantize import dequantize_state
 
 
 class Source(NamedTuple):
@@ -53,7 +53,7 @@ def open_source(path: Path, kind: str) -> Source:
         )
     if found == "mixformer" and _safetensors(path) is None:
         stored = load_weights(path).state  # an official file, which has other names
-    return _normalise(found, stored)
+    return _normalize(found, stored)
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
@@ -61,7 +61,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     if file is None:
         return read_checkpoint(path)
     try:
-        return expand(load_file(file), str(path))
+        return dequantize_state(load_file(file), str(path))
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"cannot read {path}: missing or damaged; download or write it again ({error})"
@@ -100,7 +100,7 @@ _JOINS = (
 )
 
 
-def _normalise(kind: str, stored: Mapping[str, Tensor]) -> Source:
+def _normalize(kind: str, stored: Mapping[str, Tensor]) -> Source:
     """Bring the two ways to name a DINOv2 file, and ours to name a backbone, to one. Unknown names stay."""
     tensors: dict[str, Tensor] = {}
     origins: dict[str, tuple[str, ...]] = {}

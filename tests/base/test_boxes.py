@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixformer import boxes as b
 from mixformer.errors import BoxError
+from mixformer.imaging import boxes as b
 from mixformer.types import Box
 
 REFERENCES = Path(__file__).parent / "references"

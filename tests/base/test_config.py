@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from mixformer.config import ModelConfig, StageSize, TrackerConfig
+from mixformer.configs.model import ModelConfig, StageSize
+from mixformer.configs.presets import PRESETS
+from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.variants import DEFAULT_MODEL, MODELS, SOURCES, model_config
 from mixformer.errors import ConfigError
-from mixformer.presets import PRESETS
+from mixformer.training.config import DataSection, OptimizerSection
 from mixformer.training.recipe import Recipe
-from mixformer.training.sections import DataSection, OptimiserSection
-from mixformer.variants import DEFAULT_MODEL, MODELS, SOURCES, model_config
 
 BAD_MODELS = [
     ("mixformerv2_b", {"attention": "causal"}, "unknown attention 'causal'; known: asymmetric, symmetric"),
@@ -161,8 +162,8 @@ def test_unknown_names_list_the_known_ones():
         (DataSection, {"sets": ["a"]}, "sets must be a list, each an object with fields of SetSection"),
         (DataSection, {"sets": [{"name": "own", "root": 1}]}, "SetSection: root must be text, not 1"),
         (DataSection, {"sets": "a"}, "sets must be a list, each an object"),
-        (OptimiserSection, {"lr": "1e-4"}, "lr must be a number, not '1e-4'"),
-        (OptimiserSection, {"betas": [0.9]}, "betas must be a list of 2 values, each a number, not"),
+        (OptimizerSection, {"lr": "1e-4"}, "lr must be a number, not '1e-4'"),
+        (OptimizerSection, {"betas": [0.9]}, "betas must be a list of 2 values, each a number, not"),
     ],
 )
 def test_values_missing_or_of_the_wrong_kind_are_named(kind, values, said):
@@ -172,4 +173,4 @@ def test_values_missing_or_of_the_wrong_kind_are_named(kind, values, said):
 
 
 def test_whole_numbers_are_numbers():
-    assert OptimiserSection.from_dict({"lr": 1, "betas": [0, 0.5]}).betas == (0, 0.5)
+    assert OptimizerSection.from_dict({"lr": 1, "betas": [0, 0.5]}).betas == (0, 0.5)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixformer.crop import CropWindow, crop, resize, to_crop, to_frame
 from mixformer.errors import BoxError
+from mixformer.imaging.crop import CropWindow, crop, resize, to_crop, to_frame
 from mixformer.types import Box
 
 try:
@@ -97,7 +97,7 @@ def test_to_frame_undoes_to_crop(box, around, scale, size):
 
 
 @given(box=boxes, factor=st.floats(1, 6))
-def test_the_window_is_centred_within_half_a_pixel(box, factor):
+def test_the_window_is_centered_within_half_a_pixel(box, factor):
     window = CropWindow.around(box, factor)
     assert abs(window.left + window.side / 2 - box.center[0]) <= 0.5 + 1e-9
     assert abs(window.top + window.side / 2 - box.center[1]) <= 0.5 + 1e-9

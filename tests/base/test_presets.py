@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mixformer.config import TrackerConfig
+from mixformer.configs.presets import DEFAULT_TRACKERS, PRESETS, tracker_config
+from mixformer.configs.tracker import TrackerConfig
 from mixformer.errors import ConfigError
-from mixformer.presets import DEFAULT_TRACKERS, PRESETS, tracker_config
 
 ROOT = Path(__file__).parents[2]
 FORMS = ("mixcvt", "mixcvt_l", "mixvit", "mixvit_l", "mixvit_convmae", "mixvit_l_convmae")

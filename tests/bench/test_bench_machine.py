@@ -1,4 +1,4 @@
-"""Peaks, the description of the machine, a busy neighbour, and starting in a process of its own."""
+"""Peaks, the description of the machine, a busy neighbor, and starting in a process of its own."""
 
 import os
 import platform
@@ -7,12 +7,12 @@ import subprocess
 import pytest
 import torch
 
-from mixformer.assets import DEMO_BOX, DEMO_CLIP
 from mixformer.bench import peaks as peaks_module
 from mixformer.bench.machine import Machine, describe_machine
 from mixformer.bench.peaks import measure_peaks
 from mixformer.bench.startup import StartError, measure_startup
 from mixformer.bench.surroundings import busy_core, torch_threads
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 
 def test_peaks_are_positive():
@@ -48,7 +48,7 @@ def test_torch_threads_are_put_back():
 
 
 @pytest.mark.parametrize("pinned", [True, False])
-def test_a_busy_neighbour_runs_and_ends(monkeypatch, pinned):
+def test_a_busy_neighbor_runs_and_ends(monkeypatch, pinned):
     children = []
     popen = subprocess.Popen
     monkeypatch.setattr(

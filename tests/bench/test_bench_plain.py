@@ -12,12 +12,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mixformer.bench.plain import PlainEngine
 from mixformer.bench.work import frame_bytes, frame_flops, plain_bytes, plain_flops
-from mixformer.config import ModelConfig
-from mixformer.counting import memory_values, parameter_count
+from mixformer.configs.flops import memory_values, parameter_count
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.variants import MODELS
 from mixformer.models import build_model
-from mixformer.variants import MODELS
-from mixformer.weights.infer import infer_config
-from mixformer.weights.official import from_official
+from mixformer.weights.infer_config import infer_config
+from mixformer.weights.official_names import from_official
 
 OFFICIAL = {
     "v2_s_online": "mixformerv2_s",
@@ -62,7 +62,7 @@ def test_boxes_are_those_of_forward(kind):
     memory = engine.remember(templates)
     found = engine.locate(search, memory)
     with torch.no_grad():
-        images = [model.normalise(torch.from_numpy(each)) for each in (templates, search)]
+        images = [model.normalize(torch.from_numpy(each)) for each in (templates, search)]
         expected = model(*images)
     np.testing.assert_allclose(found.boxes, expected.boxes, rtol=0, atol=1e-6)
     assert (found.scores is None) == (expected.scores is None)
@@ -76,7 +76,7 @@ def test_operations_are_those_that_pytorch_counts():
     templates, search = pictures(config, batch=1)
     memory = engine.remember(templates)
     with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # which it can count
-        engine.compute(memory, engine.model.normalise(torch.from_numpy(search)))
+        engine.compute(memory, engine.model.normalize(torch.from_numpy(search)))
     assert plain_flops(config) == counter.get_total_flops()
     assert frame_flops(config) < plain_flops(config)
 

@@ -13,8 +13,8 @@ from mixformer.bench.peaks import Peaks
 from mixformer.bench.record import FORMAT, Report, Result, Settings, Times
 from mixformer.bench.startup import Startup
 from mixformer.bench.stats import Spread
+from mixformer.configs.variants import DEFAULT_MODEL, MODELS
 from mixformer.errors import ConfigError
-from mixformer.variants import DEFAULT_MODEL, MODELS
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 KEPT = sorted(FOLDER.glob("*.json"))

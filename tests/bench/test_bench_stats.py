@@ -16,7 +16,7 @@ from mixformer.errors import ConfigError
         ([3.0], 0.95, 3.0),  # one value is every percentile
         ([4.0, 1.0, 3.0, 2.0], 0.5, 2.5),  # between the two in the middle, in any order
         ([1.0, 2.0, 3.0, 4.0, 5.0], 0.25, 2.0),  # exactly a value
-        ([0.0, 10.0], 0.95, 9.5),  # linear between neighbours
+        ([0.0, 10.0], 0.95, 9.5),  # linear between neighbors
         ([1.0, 2.0, 9.0], 1.0, 9.0),  # the largest
         ([1.0, 2.0, 9.0], 0.0, 1.0),  # the smallest
     ],

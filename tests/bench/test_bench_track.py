@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mixformer.assets import DEMO_BOX, DEMO_CLIP
 from mixformer.bench import clip, contest, startup
 from mixformer.bench.candidates import Candidate, parse_candidates, place_of, prepare_weights
 from mixformer.bench.clip import read_clip
 from mixformer.bench.record import Report
 from mixformer.bench.session import Session
 from mixformer.cli.main import main
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.variants import MODELS
 from mixformer.engines import create_engine
 from mixformer.errors import CheckpointError, ConfigError, SourceError
-from mixformer.variants import MODELS
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 START = startup.Startup(0.1, 0.2, 0.3, 0.4, 1.0, 100.0, None)
 
@@ -149,7 +149,7 @@ def test_everything(tiny_model, tmp_path, capsys, monkeypatch, quick):
         assert words in out
 
 
-def test_without_a_start_and_a_busy_neighbour(tiny_model, capsys, quick):
+def test_without_a_start_and_a_busy_neighbor(tiny_model, capsys, quick):
     code, out, _ = run(
         ["--models", tiny_model, "--engines", "torch", "--frames", 1, "--rounds", 1, "--no-startup"], capsys
     )

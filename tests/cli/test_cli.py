@@ -153,7 +153,7 @@ def test_help_teaches():
 def test_models_and_info(capsys):
     assert main(["models"]) == 0
     printed = capsys.readouterr().out
-    for name in ("mixformerv2_b", "mixformerv2_s", "2 per multiply-add", "licence", "included"):
+    for name in ("mixformerv2_b", "mixformerv2_s", "2 per multiply-add", "license", "included"):
         assert name in printed
     assert main(["info"]) == 0
     printed = capsys.readouterr().out
@@ -221,7 +221,7 @@ def test_training_from_the_command_line(tmp_path, capsys):
     (tmp_path / "recipe.toml").write_text(
         'model = "mixformerv2_dino_s8"\nsteps = 1\nbatch = 1\n'
         f'[data]\nroot = "{tmp_path / "data"}"\nsequences = 1.0\nworkers = 0\n'
-        "[optimiser]\nwarmup = 1\ndecay = 1\nfreeze = 7\n"
+        "[optimizer]\nwarmup = 1\ndecay = 1\nfreeze = 7\n"
     )
     words = ["train", str(tmp_path / "recipe.toml"), "--out", str(tmp_path / "run"), "--device", "cpu"]
     assert main(words) == 0

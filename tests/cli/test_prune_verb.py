@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from mixformer.cli import main
-from mixformer.config import ModelConfig, TrackerConfig
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.tracker import TrackerConfig
 from mixformer.models import build_model
-from mixformer.weights.settings import load_tracker_config
-from mixformer.weights.store import load_model, load_weights, save_model
+from mixformer.weights.load_save import load_model, load_weights, save_model
+from mixformer.weights.tracker_settings import load_tracker_config
 
 CONFIG = ModelConfig("small", depth=6, dim=16, heads=2, search_size=64, template_size=32, bins=16)
 TRACKER = TrackerConfig(search_factor=3.5)

@@ -169,7 +169,7 @@ def _once_more(jobs, out, words, capsys):
         ("source,box\na.mp4,\n", [], "jobs.csv, line 2: a video needs its source, and either box or boxes"),
         ("source,box,boxes\na.mp4,1 2 3 4,b.csv\n", [], "either box or boxes"),
         ("source,boxes\na.mp4,none.csv\n", [], "jobs.csv, line 2: the targets in"),
-        ("source,box,colour\na.mp4,1 2 3 4,red\n", [], "there is no column colour"),
+        ("source,box,color\na.mp4,1 2 3 4,red\n", [], "there is no column color"),
         ("source,box\na.mp4,1,2,3,4\n", [], "jobs.csv, line 2: there is no column (too many values)"),
         ("source,box\na.mp4,1 2 3 4\nx/a.mp4,1 2 3 4\n", [], "line 3: there is a video called 'a' already"),
         ("source,box,start\na.mp4,1 2 3 4,soon\n", [], "line 2: start is a whole number"),

@@ -9,11 +9,11 @@ import pytest
 from conftest import moving_square, write_clip
 
 from mixformer.cli import main
-from mixformer.config import TrackerConfig
-from mixformer.evaluation.executor import Failed, Finished, ProcessExecutor
-from mixformer.evaluation.plan import TrackerPlan
+from mixformer.configs.tracker import TrackerConfig
+from mixformer.run.batch import VideoWork
+from mixformer.run.executor import Completed, Failed, ProcessExecutor
 from mixformer.run.jobs import read_jobs
-from mixformer.run.together import VideoWork
+from mixformer.tracking.factory import TrackerFactory
 
 pytestmark = pytest.mark.sweep  # starting processes and a cluster takes a while
 
@@ -55,18 +55,18 @@ def frames(folder):
 
 
 def ends(events):
-    return {event.name: event for event in events if isinstance(event, Finished | Failed)}
+    return {event.name: event for event in events if isinstance(event, Completed | Failed)}
 
 
 def check(ended, out):
-    assert [name for name, event in sorted(ended.items()) if isinstance(event, Finished)] == ["a", "b", "c"]
+    assert [name for name, event in sorted(ended.items()) if isinstance(event, Completed)] == ["a", "b", "c"]
     assert "is not a video" in ended["d"].message
     assert frames(out / "b") == list(range(9))
     assert (out / "b" / "done.json").exists()
 
 
 def test_a_killed_process_is_replaced_and_its_video_tracked_again(jobs, tiny_model, tmp_path):
-    plan = TrackerPlan(str(tiny_model), RULES, "cpu", engine="torch")
+    plan = TrackerFactory(str(tiny_model), RULES, "cpu", engine="torch")
     made = DiesOnce(plan, tmp_path / "mark")
     tasks = [(job.name, job) for job in read_jobs(jobs, tmp_path / "out")]
     check(ends(ProcessExecutor(1).run(made, tasks)), tmp_path / "out")
@@ -83,9 +83,9 @@ def cluster():
 
 
 def test_on_ray(cluster, jobs, tiny_model, tmp_path, capsys):
-    from mixformer.evaluation.ray_executor import RayExecutor
+    from mixformer.run.ray_executor import RayExecutor
 
-    plan = TrackerPlan(str(tiny_model), RULES, "cpu", engine="torch")
+    plan = TrackerFactory(str(tiny_model), RULES, "cpu", engine="torch")
     tasks = [(job.name, job) for job in read_jobs(jobs, tmp_path / "out")]
     check(ends(RayExecutor(2).run(DiesOnce(plan, tmp_path / "mark"), tasks)), tmp_path / "out")
     assert (tmp_path / "mark").exists()

@@ -6,13 +6,13 @@ import pickle
 import pytest
 from benchmark_makers import MAKERS, avist, got10k_test, lasot, nfs_published, otb100, tc128, text, tnl2k, uav123
 
-from mixformer.data.check import Options, check
-from mixformer.data.sets import SetOptions, absent, open_set
+from mixformer.data.checks import Options, check
+from mixformer.data.datasets import DatasetOptions, absent, load_dataset
 from mixformer.errors import DataError
 
 
 def fails(name, root, split="test", sequence=0):
-    found = open_set(name, root, SetOptions(split))
+    found = load_dataset(name, root, DatasetOptions(split))
     with pytest.raises(DataError) as caught:
         found[sequence if isinstance(sequence, int) else found.names.index(sequence)]
     return str(caught.value)
@@ -25,7 +25,7 @@ def test_a_missing_picture_is_named(tmp_path):
     (folder / "000801.jpg").unlink()
     message = fails("uav123", root, sequence="bird1_2")
     assert f"bird1_2: {folder} lacks 2 of 703 pictures, the first of them number 800; unpack or download" in message
-    assert len(open_set("uav123", root)[0]) == 253  # the other parts are whole
+    assert len(load_dataset("uav123", root)[0]) == 253  # the other parts are whole
 
 
 def test_no_pictures_at_all(tmp_path):
@@ -56,7 +56,7 @@ def test_counts_that_differ_from_the_list(tmp_path):
 def test_more_pictures_than_boxes_is_a_warning(tmp_path, caplog):
     root = tnl2k(tmp_path)
     (root / "INF_bike" / "imgs" / "00013.png").touch()
-    found = open_set("tnl2k", root, SetOptions("test"))
+    found = load_dataset("tnl2k", root, DatasetOptions("test"))
     with caplog.at_level(logging.WARNING):
         assert len(found[found.names.index("INF_bike")]) == 5
     assert "holds 5 boxes for 6 pictures; the last are left out" in caplog.text
@@ -96,20 +96,20 @@ def test_first_box_alone_needs_every_picture(tmp_path):
 def test_a_split_that_is_not_there(tmp_path):
     root = got10k_test(tmp_path)
     with pytest.raises(DataError, match=r"no got10k val sequences in .*; looked for train/list.txt"):
-        open_set("got10k", root, SetOptions("val"))
+        load_dataset("got10k", root, DatasetOptions("val"))
     with pytest.raises(DataError, match="no nfs 240fps sequences"):
-        open_set("nfs", MAKERS["nfs"][0](tmp_path / "b"), SetOptions("240fps"))
+        load_dataset("nfs", MAKERS["nfs"][0](tmp_path / "b"), DatasetOptions("240fps"))
 
 
 def test_a_list_is_needed_to_miss_something(tmp_path):
-    found = open_set("lasot", lasot(tmp_path), SetOptions("all"))
+    found = load_dataset("lasot", lasot(tmp_path), DatasetOptions("all"))
     assert absent("lasot", "all", found) == ([], 0)
 
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_sets_travel_to_worker_processes(tmp_path, name):
     make, split = MAKERS[name]
-    found = open_set(name, make(tmp_path), SetOptions(split))
+    found = load_dataset(name, make(tmp_path), DatasetOptions(split))
     copy = pickle.loads(pickle.dumps(found))
     assert copy[0].boxes.tobytes() == found[0].boxes.tobytes()
     assert list(copy[0].frames) == list(found[0].frames)

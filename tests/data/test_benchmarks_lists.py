@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from benchmark_makers import text, vot
 
+from mixformer.data.datasets import DATASETS, attributes
 from mixformer.data.lists import attribute_names, read_list
-from mixformer.data.sets import SETS, attributes
 from mixformer.errors import DataError
 
 PUBLISHED = {
@@ -29,12 +29,12 @@ PUBLISHED = {
 
 
 def test_every_list_has_its_published_length():
-    found = {(name, split): rows() for name, known in SETS.items() for split, rows in known.rows.items()}
+    found = {(name, split): rows() for name, known in DATASETS.items() for split, rows in known.rows.items()}
     assert {key: len(rows) for key, rows in found.items()} == PUBLISHED
     for rows in found.values():
         assert len({row.name for row in rows}) == len(rows)
         assert all(row.name == row.name.strip() and row.name for row in rows)
-    assert all(split in SETS[name].splits for name, split in PUBLISHED)
+    assert all(split in DATASETS[name].splits for name, split in PUBLISHED)
 
 
 @pytest.mark.parametrize(("name", "count"), [("otb100", 59_040), ("uav123", 112_578)])

@@ -20,9 +20,9 @@ from benchmark_makers import (
 )
 from miniatures import zip_folder
 
-from mixformer.data.frames import read_bytes
-from mixformer.data.sets import SETS, SetOptions, absent, open_set, read_any, recognise
-from mixformer.data.sets.pack import pack
+from mixformer.data.datasets import DATASETS, DatasetOptions, absent, load_dataset, read_any, recognize
+from mixformer.data.datasets.archive_packing import pack
+from mixformer.data.frame_storage import read_bytes
 
 
 def by_name(sequences):
@@ -39,20 +39,20 @@ def contents(sequences):
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_every_set_is_found_whole_and_recognised(tmp_path, name, caplog):
+def test_every_set_is_found_whole_and_recognized(tmp_path, name, caplog):
     make, split = MAKERS[name]
     root = make(tmp_path / "root")
-    found = open_set(name, root, SetOptions(split))
+    found = load_dataset(name, root, DatasetOptions(split))
     gone, total = absent(name, split, found)
-    assert len(found) + len(gone) == total == len(SETS[name].rows[split]())
+    assert len(found) + len(gone) == total == len(DATASETS[name].rows[split]())
     assert f"{len(gone)} of {total} sequences are not there: {gone[0]}" in caplog.text
-    order = [row.name for row in SETS[name].rows[split]()]
+    order = [row.name for row in DATASETS[name].rows[split]()]
     assert list(found.names) == [s.name for s in found] == sorted(found.names, key=order.index)
     for sequence in found:
         assert sequence.source == name
         assert len(sequence.visible) > 0
         assert numbers(sequence) == list(range(numbers(sequence)[0], numbers(sequence)[0] + len(sequence)))
-    assert recognise(root) == name
+    assert recognize(root) == name
     assert contents(read_any(root, split)) == contents(found)
 
 
@@ -60,42 +60,42 @@ def test_every_set_is_found_whole_and_recognised(tmp_path, name, caplog):
 def test_zip_and_lmdb_hold_the_same(tmp_path, name):
     make, split = MAKERS[name]
     root = make(tmp_path / "root")
-    before = contents(open_set(name, root, SetOptions(split)))
+    before = contents(load_dataset(name, root, DatasetOptions(split)))
     zip_folder(root, tmp_path / "a" / "whole.zip", "Downloads")
-    assert contents(open_set(name, tmp_path / "a" / "whole.zip", SetOptions(split))) == before
+    assert contents(load_dataset(name, tmp_path / "a" / "whole.zip", DatasetOptions(split))) == before
     packed = pack(root, tmp_path / "packed.lmdb")
     assert packed.name == name
-    assert contents(open_set(name, tmp_path / "packed.lmdb", SetOptions(split))) == before
-    assert recognise(tmp_path / "packed.lmdb") == name
+    assert contents(load_dataset(name, tmp_path / "packed.lmdb", DatasetOptions(split))) == before
+    assert recognize(tmp_path / "packed.lmdb") == name
 
 
 def test_otb_as_one_zip_file_for_each_sequence(tmp_path):
     root = otb100(tmp_path / "root")
-    before = contents(open_set("otb100", root))
+    before = contents(load_dataset("otb100", root))
     for folder in root.iterdir():
         zip_folder(folder, tmp_path / "zips" / f"{folder.name}.zip", folder.name)
-    assert contents(open_set("otb100", tmp_path / "zips")) == before
+    assert contents(load_dataset("otb100", tmp_path / "zips")) == before
 
 
 def test_lasot_marks_absent_frames_and_counts_pixels_from_1(tmp_path):
     root = lasot(tmp_path)
-    first = open_set("lasot", root, SetOptions("test"))[0]
+    first = load_dataset("lasot", root, DatasetOptions("test"))[0]
     assert (first.name, first.label) == ("airplane-1", "airplane")
     assert first.boxes[0].tolist() == [10, 20, 30, 40]
     assert first.hidden.tolist() == [False, True, True, False, False]
     assert (first.valid.tolist(), first.visible.tolist()) == ([0, 1, 2, 3, 4], [0, 3, 4])
-    assert open_set("lasot", root, SetOptions("test", as_written=True))[0].boxes[0].tolist() == [11, 21, 30, 40]
+    assert load_dataset("lasot", root, DatasetOptions("test", as_written=True))[0].boxes[0].tolist() == [11, 21, 30, 40]
 
 
 def test_lasot_test_takes_the_test_videos_of_the_whole_set(tmp_path):
     lasot(tmp_path, ("airplane-1", "airplane-2", "atv-1"))
-    assert open_set("lasot", tmp_path, SetOptions("test")).names == ["airplane-1"]
-    assert open_set("lasot_ext", tmp_path).names == ["atv-1"]
-    assert open_set("lasot_ext", tmp_path)[0].boxes[0, 0] == 11  # not known to count from 1
+    assert load_dataset("lasot", tmp_path, DatasetOptions("test")).names == ["airplane-1"]
+    assert load_dataset("lasot_ext", tmp_path).names == ["atv-1"]
+    assert load_dataset("lasot_ext", tmp_path)[0].boxes[0, 0] == 11  # not known to count from 1
 
 
 def test_otb_traps(tmp_path):
-    found = by_name(open_set("otb100", otb100(tmp_path)))
+    found = by_name(load_dataset("otb100", otb100(tmp_path)))
     assert len(found) == 10
     assert (numbers(found["David"])[0], len(found["David"])) == (300, 471)
     assert (numbers(found["BlurCar3"])[0], len(found["BlurCar3"])) == (3, 357)
@@ -116,7 +116,7 @@ def test_otb_traps(tmp_path):
 
 
 def test_uav_parts_of_videos_and_absent_targets(tmp_path):
-    found = by_name(open_set("uav123", uav123(tmp_path)))
+    found = by_name(load_dataset("uav123", uav123(tmp_path)))
     assert {name: (numbers(s)[0], numbers(s)[-1]) for name, s in found.items()} == {
         "bird1_1": (1, 253),
         "bird1_2": (775, 1477),
@@ -127,32 +127,32 @@ def test_uav_parts_of_videos_and_absent_targets(tmp_path):
     assert np.flatnonzero(np.isnan(away.boxes).any(1)).tolist() == [100, 101, 102]
     assert away.boxes[0].tolist() == [10, 20, 30, 40]
     assert away.label == "aircraft"
-    assert SETS["uav123"].prefix == "uav_"
+    assert DATASETS["uav123"].prefix == "uav_"
 
 
 def test_nfs_in_both_layouts_and_speeds(tmp_path):
-    prepared = by_name(open_set("nfs", nfs(tmp_path / "a")))
+    prepared = by_name(load_dataset("nfs", nfs(tmp_path / "a")))
     assert (len(prepared["bee"]), len(prepared["car_jumping"])) == (45, 21)  # a box less than pictures
     assert prepared["bee"].boxes[0].tolist() == [11, 21, 30, 40]
     root = nfs_published(tmp_path / "b")
-    slow, fast = open_set("nfs", root)[0], open_set("nfs", root, SetOptions("240fps"))[0]
+    slow, fast = load_dataset("nfs", root)[0], load_dataset("nfs", root, DatasetOptions("240fps"))[0]
     assert (len(slow), len(fast)) == (45, 359)
     assert slow.boxes[2].tolist() == [27, 21, 30, 40]  # every eighth box, from corners
     assert np.isnan(slow.boxes[1]).all()  # lost
     assert np.flatnonzero(np.isnan(fast.boxes[:, 0])).tolist() == [8]
-    assert recognise(root) == "nfs"
+    assert recognize(root) == "nfs"
 
 
 def test_tc128_takes_its_frames_from_a_file(tmp_path):
     root = tc128(tmp_path)
-    found = by_name(open_set("tc128", root))
+    found = by_name(load_dataset("tc128", root))
     assert (numbers(found["Bolt"])[0], len(found["Bolt"])) == (7, 14)
     assert found["Bolt"].boxes[0].tolist() == [10, 20, 30, 40]
-    assert open_set("tc128", root, SetOptions("ce")).names == ["Airport_ce"]
+    assert load_dataset("tc128", root, DatasetOptions("ce")).names == ["Airport_ce"]
 
 
 def test_avist_keeps_its_marks_in_folders_of_their_own(tmp_path):
-    found = open_set("avist", avist(tmp_path))
+    found = load_dataset("avist", avist(tmp_path))
     assert found.names == ["air_show", "zebra_in_water"]
     assert found[0].visible.tolist() == [0, 3, 4]
     assert found[0].frames[0].name == "img_00001.jpg"
@@ -160,13 +160,13 @@ def test_avist_keeps_its_marks_in_folders_of_their_own(tmp_path):
 
 
 def test_tnl2k_pairs_pictures_and_boxes_in_the_order_of_numbers(tmp_path):
-    found = by_name(open_set("tnl2k", tnl2k(tmp_path), SetOptions("test")))
+    found = by_name(load_dataset("tnl2k", tnl2k(tmp_path), DatasetOptions("test")))
     assert [frame.name for frame in found["Bird_28-Done"].frames][:3] == ["img8.jpg", "img9.jpg", "img10.jpg"]
     assert found["INF_bike"].boxes[:, 0].tolist() == [11, 12, 13, 14, 15]
 
 
 def test_only_the_first_box_is_given(tmp_path):
-    found = open_set("trackingnet", trackingnet(tmp_path), SetOptions("test"))
+    found = load_dataset("trackingnet", trackingnet(tmp_path), DatasetOptions("test"))
     assert [frame.name for frame in found[0].frames] == [f"{number}.jpg" for number in range(11)]
     assert found[0].boxes[0].tolist() == [11, 21, 30, 40]
     assert np.isnan(found[0].boxes[1:]).all()
@@ -176,22 +176,22 @@ def test_test_videos_of_trackingnet_are_packed_beside_the_training_parts(tmp_pat
     root = trackingnet(tmp_path / "root")
     packed = pack(root, tmp_path / "test_alone")
     assert [path.name for path in packed.databases] == ["TEST_lmdb"]
-    assert recognise(tmp_path / "test_alone") == "trackingnet"
+    assert recognize(tmp_path / "test_alone") == "trackingnet"
     frames(root / "TRAIN_3" / "frames" / "a_0", 0, 1, "{}.jpg")
     text(root / "TRAIN_3" / "anno" / "a_0.txt", rows(2))
     pack(root, tmp_path / "both")
     assert (tmp_path / "both" / "seq_list.json").read_text() == '[[3, "a_0"]]'
-    assert list(open_set("trackingnet", tmp_path / "both").names) == ["a_0"]
-    plain = open_set("trackingnet", root, SetOptions("test"))
+    assert list(load_dataset("trackingnet", tmp_path / "both").names) == ["a_0"]
+    plain = load_dataset("trackingnet", root, DatasetOptions("test"))
     for place in ("test_alone", "both"):
-        found = open_set("trackingnet", tmp_path / place, SetOptions("test"))
+        found = load_dataset("trackingnet", tmp_path / place, DatasetOptions("test"))
         assert found.names == plain.names
         assert [frame.name for frame in plain[0].frames] == [frame.key.split("/")[-1] for frame in found[0].frames]
         assert read_bytes(found[0].frames[10]) == plain[0].frames[10].read_bytes()
 
 
 def test_got10k_val_knows_covered_targets(tmp_path):
-    found = open_set("got10k", got10k_val(tmp_path), SetOptions("val"))
+    found = load_dataset("got10k", got10k_val(tmp_path), DatasetOptions("val"))
     assert (found.names, found[0].label) == (["GOT-10k_Val_000007"], "bear")
     assert found[0].visible.tolist() == [0, 1, 3]
 
@@ -200,12 +200,16 @@ def test_ids_and_exclude_choose_from_the_list(tmp_path):
     root = uav123(tmp_path / "root")
     text(tmp_path / "ids.txt", "uav2\nbird1_1\n")
     text(tmp_path / "out.txt", "uav2\n")
-    assert open_set("uav123", root, SetOptions(ids=tmp_path / "ids.txt")).names == ["uav2", "bird1_1"]
-    assert open_set("uav123", root, SetOptions(exclude=tmp_path / "out.txt")).names == ["bird1_1", "bird1_2", "bird1_3"]
+    assert load_dataset("uav123", root, DatasetOptions(ids=tmp_path / "ids.txt")).names == ["uav2", "bird1_1"]
+    assert load_dataset("uav123", root, DatasetOptions(exclude=tmp_path / "out.txt")).names == [
+        "bird1_1",
+        "bird1_2",
+        "bird1_3",
+    ]
 
 
 def test_a_users_own_folder_is_not_taken_for_a_benchmark(tmp_path):
     frames(tmp_path / "girl" / "img", 1, 3, "{:08d}.jpg")  # the name of a sequence of VOT
     text(tmp_path / "girl" / "groundtruth.txt", rows(3))
-    assert recognise(tmp_path) is None
+    assert recognize(tmp_path) is None
     assert [s.name for s in read_any(tmp_path)] == ["girl"]

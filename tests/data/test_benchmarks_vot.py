@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from benchmark_makers import blob, frames, mask_text, text, vot
 
-from mixformer.data.sets import SetOptions, open_set, recognise
-from mixformer.data.sets.vot import region_box
+from mixformer.data.datasets import DatasetOptions, load_dataset, recognize
+from mixformer.data.datasets.vot_sequences import region_box
 from mixformer.errors import DataError
-from mixformer.masks.output import encode_rle, mask_box
+from mixformer.masks.mask_files import encode_rle, mask_box
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_masks_of_any_shape_and_window(seed):
 
 def test_a_sequence_with_every_kind_of_region(tmp_path):
     vot(tmp_path, "tennis", ["m3,4,4,3,5,2,5", "1,1,5,1,3,9", "0", "1.5,2,30,40"])
-    found = open_set("vot2022", tmp_path)[0]
+    found = load_dataset("vot2022", tmp_path)[0]
     assert found.boxes[[0, 1, 3]].tolist() == [[4, 5, 2, 1], [1, 1, 4, 8], [1.5, 2, 30, 40]]
     assert found.valid.tolist() == [0, 1, 3]
     assert found.frames[0].parent.name == "color"
@@ -74,25 +74,25 @@ def test_a_sequence_with_every_kind_of_region(tmp_path):
 def test_the_file_sequence_says_where_the_pictures_are(tmp_path, properties, folder):
     vot(tmp_path, "tennis", ["1,2,3,4"] * 3, folder)
     text(tmp_path / "tennis" / "sequence", properties)
-    found = open_set("vot2022", tmp_path)[0]
+    found = load_dataset("vot2022", tmp_path)[0]
     assert found.frames[0].relative_to(tmp_path / "tennis").as_posix() == f"{folder}/00000001.jpg"
 
 
 def test_pictures_beside_the_boxes(tmp_path):
     frames(tmp_path / "tiger", 1, 2, "{:08d}.jpg")
     text(tmp_path / "tiger" / "groundtruth.txt", "1,2,3,4\n1,2,3,4\n")
-    assert len(open_set("vot2022", tmp_path)[0]) == 2
+    assert len(load_dataset("vot2022", tmp_path)[0]) == 2
 
 
 def test_which_year_is_told_by_its_own_sequences(tmp_path):
     vot(tmp_path, "tiger", ["1,2,3,4"])  # in both lists
-    assert recognise(tmp_path) == "vot2022"
+    assert recognize(tmp_path) == "vot2022"
     vot(tmp_path, "godfather", ["1,2,3,4"])
-    assert recognise(tmp_path) == "vot2020"
-    assert open_set("vot2020", tmp_path).names == ["godfather", "tiger"]
+    assert recognize(tmp_path) == "vot2020"
+    assert load_dataset("vot2020", tmp_path).names == ["godfather", "tiger"]
 
 
 def test_a_broken_region_names_file_and_line(tmp_path):
     vot(tmp_path, "tennis", ["1,2,3,4", "m1,2", "1,2,3,4"])
     with pytest.raises(DataError, match=r"tennis/groundtruth\.txt, line 2: a mask begins with x, y, width"):
-        open_set("vot2022", tmp_path, SetOptions("test"))[0]
+        load_dataset("vot2022", tmp_path, DatasetOptions("test"))[0]

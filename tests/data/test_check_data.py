@@ -10,8 +10,8 @@ from miniatures import MAKERS, lines, picture, write
 from PIL import Image
 
 from mixformer.cli import main
-from mixformer.data.check import Options, check, check_boxes
-from mixformer.data.sequence import Sequence
+from mixformer.data.checks import Options, check, check_boxes
+from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError
 
 GOOD = [[5.0 + i, 6, 10, 8] for i in range(8)]
@@ -69,7 +69,7 @@ def test_boxes(tmp_path, boxes, level, text):
 
 def test_jumps_depend_on_the_search_region():
     boxes = np.array([[0.0, 0, 10, 10], [20, 0, 10, 10]])
-    two = Sequence("x", ("a", "b"), boxes)
+    two = VideoSequence("x", ("a", "b"), boxes)
     assert check_boxes(two, None, 4.5) == []
     assert "jumps" in check_boxes(two, None, 3.9)[0].text
 

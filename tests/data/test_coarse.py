@@ -3,24 +3,24 @@
 import numpy as np
 import pytest
 
-from mixformer.data.augment import Augmentation, CropSettings, Jitter, plan_sample
-from mixformer.data.coarse import SIDES, coarsened
-from mixformer.data.sampling import Shot, View
+from mixformer.data.augmentation import Augmentation, CropSettings, Jitter, draw_sample_params
+from mixformer.data.low_resolution import SIDES, downscale
+from mixformer.data.sampling import AnnotatedFrame, TrainingSample
 from mixformer.types import Box
 
 TARGET = Box(120, 60, 80, 120)
 
 
 def view(box=TARGET, size=(300, 400)):
-    """A grey frame with a white target."""
+    """A gray frame with a white target."""
     image = np.full((*size, 3), 60, np.uint8)
     x, y, w, h = (round(v) for v in box)
     image[y : y + h, x : x + w] = 255
-    return View(image, box)
+    return AnnotatedFrame(image, box)
 
 
 def shot(box=TARGET, present=True):
-    return Shot((view(box), view(box)), view(Box(box.x + 20, box.y, box.w, box.h)), present)
+    return TrainingSample((view(box), view(box)), view(Box(box.x + 20, box.y, box.w, box.h)), present)
 
 
 def sides(shots):
@@ -29,7 +29,7 @@ def sides(shots):
 
 def test_targets_are_as_small_as_said():
     random = np.random.default_rng(0)
-    found = sides(coarsened(random, shot()) for _ in range(200))
+    found = sides(downscale(random, shot()) for _ in range(200))
     least, most = SIDES
     assert least * 0.95 < found.min() < least * 1.1  # frames have whole numbers of pixels
     assert most * 0.9 < found.max() < most * 1.05
@@ -37,7 +37,7 @@ def test_targets_are_as_small_as_said():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_boxes_go_along_with_the_pixels(seed):
-    small = coarsened(np.random.default_rng(seed), shot())
+    small = downscale(np.random.default_rng(seed), shot())
     for each in (*small.templates, small.search):
         brightness = each.image[..., 0].astype(float)
         weight = (brightness - 60) / 195  # the part of each pixel that the target covers
@@ -49,7 +49,7 @@ def test_boxes_go_along_with_the_pixels(seed):
 
 def test_all_frames_shrink_alike_and_the_rest_is_kept():
     before = shot(present=False)
-    after = coarsened(np.random.default_rng(1), before)
+    after = downscale(np.random.default_rng(1), before)
     assert not after.present
     assert len({each.image.shape for each in (*after.templates, after.search)}) == 1
     ratio = after.search.image.shape[1] / 400
@@ -58,14 +58,14 @@ def test_all_frames_shrink_alike_and_the_rest_is_kept():
 
 def test_what_is_small_is_left_and_draws_nothing():
     random, small = np.random.default_rng(2), shot(Box(10, 10, 9, 16))
-    assert coarsened(random, small) is small
+    assert downscale(random, small) is small
     assert random.random() == np.random.default_rng(2).random()
 
 
 def test_crops_of_coarse_shots_show_the_target_where_it_was_but_blurred():
     def render(odds):
-        settings = Augmentation(search=Jitter(), coarse=odds, grey=0, flip=0, flip_each=0, brightness=0)
-        return plan_sample(np.random.default_rng(3), shot(), settings, CropSettings(196, 98, 4.0)).render()
+        settings = Augmentation(search=Jitter(), coarse=odds, gray=0, flip=0, flip_each=0, brightness=0)
+        return draw_sample_params(np.random.default_rng(3), shot(), settings, CropSettings(196, 98, 4.0)).render()
 
     plain, coarse = render(0.0), render(1.0)
     np.testing.assert_allclose(plain.box, coarse.box, atol=0.02)  # windows have whole numbers of pixels

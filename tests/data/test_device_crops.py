@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from mixformer.crop import CropWindow, crop, resize
-from mixformer.data.augment import Augmentation, CropSettings, Jitter
-from mixformer.data.dataset import ShotDataset, batches
+from mixformer.data.augmentation import Augmentation, CropSettings, Jitter
+from mixformer.data.crop_params import LONGEST_BLUR, CropParams
 from mixformer.data.gpu import crop_batch, pack
-from mixformer.data.plan import LONGEST_BLUR, CropPlan
-from mixformer.data.sampling import Mixture, Shot, View
+from mixformer.data.sample_dataset import SampleDataset, batches
+from mixformer.data.sampling import AnnotatedFrame, Mixture, TrainingSample
+from mixformer.imaging.crop import CropWindow, crop, resize
 from mixformer.types import Box
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -71,18 +71,18 @@ class Shots:
     """Targets in random frames of random sizes, some over the border."""
 
     def draw(self, random, templates):
-        return Shot(tuple(self.view(random) for _ in range(templates)), self.view(random))
+        return TrainingSample(tuple(self.view(random) for _ in range(templates)), self.view(random))
 
     def view(self, random):
         frame = pictures(1, random)[0]
-        return View(frame, Box(*random.uniform(-10, 120, 2), *random.uniform(8, 50, 2)))
+        return AnnotatedFrame(frame, Box(*random.uniform(-10, 120, 2), *random.uniform(8, 50, 2)))
 
 
 AUGMENTATIONS = {
     "official": Augmentation.official(),
-    "grey": Augmentation(Jitter(2.0, 0.25), grey=0.5),
+    "gray": Augmentation(Jitter(2.0, 0.25), gray=0.5),
     "blur": Augmentation(Jitter(2.0, 0.25), blur=0.7),
-    "contrast": Augmentation(Jitter(2.0, 0.25), contrast=0.5, grey=0.3, blur=0.3),
+    "contrast": Augmentation(Jitter(2.0, 0.25), contrast=0.5, gray=0.3, blur=0.3),
 }
 
 
@@ -91,7 +91,7 @@ AUGMENTATIONS = {
 @pytest.mark.parametrize("workers", [0, 1])
 def test_raw_batches_become_the_same_batches(name, workers, device):
     crops = CropSettings(96, 48, 4.5, templates=3)
-    dataset = ShotDataset(Mixture([Shots()], [1]), crops, AUGMENTATIONS[name], seed=1)
+    dataset = SampleDataset(Mixture([Shots()], [1]), crops, AUGMENTATIONS[name], seed=1)
     made = list(batches(dataset, 6, 0, 4, workers))
     raw = [batch.to(torch.device(device)) for batch in batches(dataset, 6, 0, 4, workers, raw=True)]
     assert len(made) == len(raw) == 4
@@ -100,7 +100,7 @@ def test_raw_batches_become_the_same_batches(name, workers, device):
         assert torch.equal(ours.boxes, theirs.boxes.cpu())
         assert torch.equal(ours.present, theirs.present.cpu())
         assert theirs.seconds > 0
-        # grey and contrast are sums of floats, whose order may differ
+        # gray and contrast are sums of floats, whose order may differ
         assert (ours.search.int() - theirs.search.cpu().int()).abs().max() <= 1
         assert (ours.templates.int() - theirs.templates.cpu().int()).abs().max() <= 1
         assert (ours.search != theirs.search.cpu()).float().mean() < 0.01
@@ -112,7 +112,7 @@ def test_blur_on_a_device_is_that_of_the_loader_bit_for_bit():
     window, box = CropWindow(-5, 3, 60), Box(0, 0, 1, 1)
     for length in range(2, LONGEST_BLUR + 1):
         plans = [
-            CropPlan(frame, window, 40, box, flip, False, blur, None, 1.0, False)
+            CropParams(frame, window, 40, box, flip, False, blur, None, 1.0, False)
             for flip in (False, True)
             for blur in ((length, 0), (length, 1), None)
         ]
@@ -123,7 +123,7 @@ def test_blur_on_a_device_is_that_of_the_loader_bit_for_bit():
 def test_a_trimmed_plan_holds_little_and_gives_the_same_crop():
     frame = np.random.default_rng(5).integers(0, 256, (300, 400, 3)).astype(np.uint8)
     for left, top in ((50, 60), (-20, 280), (370, -10), (380, 200)):
-        plan = CropPlan(frame, CropWindow(left, top, 30), 32, Box(0, 0, 1, 1), True, False, None, None, 1.1, True)
+        plan = CropParams(frame, CropWindow(left, top, 30), 32, Box(0, 0, 1, 1), True, False, None, None, 1.1, True)
         small = plan.trimmed()
         assert small.frame.nbytes <= 31 * 31 * 3
         np.testing.assert_array_equal(small.render(), plan.render())
@@ -132,7 +132,7 @@ def test_a_trimmed_plan_holds_little_and_gives_the_same_crop():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="pinned memory needs a GPU")
 @pytest.mark.parametrize("raw", [False, True])
 def test_pinned_batches_are_the_same(raw):
-    dataset = ShotDataset(Mixture([Shots()], [1]), CropSettings(96, 48, 4.5), Augmentation(), seed=1)
+    dataset = SampleDataset(Mixture([Shots()], [1]), CropSettings(96, 48, 4.5), Augmentation(), seed=1)
     plain, pinned = (next(iter(batches(dataset, 4, 0, 1, 0, raw=raw, pin=pin))) for pin in (False, True))
     assert pinned.boxes.is_pinned()
     assert torch.equal(plain.to(torch.device("cuda")).search, pinned.to(torch.device("cuda")).search)

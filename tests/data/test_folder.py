@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mixformer.data.folder import read_boxes, read_masked_objects, read_sequence, read_sequences, read_stills
-from mixformer.data.sequence import ImageCache, Sequence, read_image
+from mixformer.data.annotated_folders import read_boxes, read_masked_objects, read_sequence, read_sequences, read_stills
+from mixformer.data.sequence import ImageCache, VideoSequence, read_image
 from mixformer.errors import DataError
 
 
@@ -59,7 +59,7 @@ def test_counts_must_agree(tmp_path):
     with pytest.raises(DataError, match="no sequences"):
         read_sequences(tmp_path / "nowhere")
     with pytest.raises(DataError, match="shape"):
-        Sequence("x", (), np.zeros((1, 4)))
+        VideoSequence("x", (), np.zeros((1, 4)))
 
 
 def test_stills_leave_out_background_and_tiny_boxes(tmp_path):

@@ -9,10 +9,10 @@ from conftest import moving_square, write_clip
 from miniatures import lasot, picture, write, zip_folder
 
 from mixformer.cli import main
-from mixformer.data.folder import read_sequences
+from mixformer.data.annotated_folders import read_sequences
+from mixformer.data.datasets import load_dataset
 from mixformer.data.importers import IMPORTERS, write_folders
 from mixformer.data.sequence import read_image
-from mixformer.data.sets import open_set
 from mixformer.errors import DataError, OutputError
 
 
@@ -170,7 +170,7 @@ def test_a_video_is_taken_apart_once(tmp_path):
 
 def test_pictures_of_an_archive_are_written_as_they_are(tmp_path):
     root = lasot(tmp_path / "lasot")
-    sequences = open_set("lasot", zip_folder(root, tmp_path / "all.zip"))
+    sequences = load_dataset("lasot", zip_folder(root, tmp_path / "all.zip"))
     write_folders(sequences, tmp_path / "out")
     second = read_sequences(tmp_path / "out")[1]
     assert second.visible.tolist() == [0, 3]  # hidden frames have no box

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mixformer.crop import CropWindow, resize
-from mixformer.data.augment import Augmentation, CropSettings, Jitter, plan_sample
-from mixformer.data.dataset import ShotDataset
-from mixformer.data.plan import frame_part, shows_frame
-from mixformer.data.sampling import Mixture, Shot, View
+from mixformer.data.augmentation import Augmentation, CropSettings, Jitter, draw_sample_params
+from mixformer.data.crop_params import frame_part, shows_frame
+from mixformer.data.sample_dataset import SampleDataset
+from mixformer.data.sampling import AnnotatedFrame, Mixture, TrainingSample
 from mixformer.errors import DataError
+from mixformer.imaging.crop import CropWindow, resize
 from mixformer.types import Box
 
 OFFICIAL = json.loads((Path(__file__).parents[1] / "base/references/sample_target.json").read_text())["cases"]
@@ -20,7 +20,7 @@ ARRAYS = np.load(Path(__file__).parents[1] / "base/references/sample_target.npz"
 IMAGES = np.load(Path(__file__).parents[1] / "base/references/images.npz")
 JITTERED = np.load(Path(__file__).parent / "references/jittered_crops.npz")
 SIZES = CropSettings(search_size=288, template_size=128, search_factor=4.5)
-STILL = Augmentation(Jitter(), Jitter(), grey=0, flip=0, flip_each=0, brightness=0, pixel_index=True, nearest=True)
+STILL = Augmentation(Jitter(), Jitter(), gray=0, flip=0, flip_each=0, brightness=0, pixel_index=True, nearest=True)
 FRAME = np.random.default_rng(7).integers(0, 256, (120, 170, 3)).astype(np.uint8)
 TARGET = Box(60.3, 40.7, 31.0, 22.0)
 
@@ -36,12 +36,12 @@ class One:
 
 
 def shot_of(box, frame=FRAME, templates=2):
-    view = View(frame, box)
-    return Shot((view,) * templates, view)
+    view = AnnotatedFrame(frame, box)
+    return TrainingSample((view,) * templates, view)
 
 
 def plan(augmentation, box=TARGET, seed=0, frame=FRAME):
-    return plan_sample(np.random.default_rng(seed), shot_of(box, frame), augmentation, SIZES)
+    return draw_sample_params(np.random.default_rng(seed), shot_of(box, frame), augmentation, SIZES)
 
 
 def windows_reaching_out():
@@ -93,14 +93,14 @@ def test_jittered_crops_and_their_boxes_are_the_official_ones(row):
 @pytest.mark.parametrize("pixel_index", [True, False])
 def test_the_box_in_the_crop_has_the_chosen_middle(pixel_index):
     jittery = Augmentation(
-        Jitter(1.0, 0.3), grey=0, flip=0, flip_each=0, brightness=0, pixel_index=pixel_index, reject=True
+        Jitter(1.0, 0.3), gray=0, flip=0, flip_each=0, brightness=0, pixel_index=pixel_index, reject=True
     )
     box = TARGET
     for seed in range(20):
         random = np.random.default_rng(seed)
-        made = plan_sample(random, shot_of(box, templates=0), jittery, SIZES)
+        made = draw_sample_params(random, shot_of(box, templates=0), jittery, SIZES)
         again = np.random.default_rng(seed)
-        again.random(2)  # grey, flip
+        again.random(2)  # gray, flip
         w, h = np.array([31.0, 22.0]) * np.exp(0.3 * again.normal(size=2))
         ax, ay = np.array(box.center) + np.sqrt(w * h) * 1.0 * (again.random(2) - 0.5)
         side = np.ceil(np.sqrt(w * h) * 4.5)
@@ -112,19 +112,19 @@ def test_the_box_in_the_crop_has_the_chosen_middle(pixel_index):
 
 
 def official_gray(image):
-    """OpenCV's grey of 8-bit pictures, as far as rounding goes."""
+    """OpenCV's gray of 8-bit pictures, as far as rounding goes."""
     return np.rint(image @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
 
 
 def test_grey_and_joint_mirroring_come_before_the_crop():
     """The official order: change the frame, then cut; a mirrored frame's box moves to W - 1 - x - w."""
-    changed = replace(STILL, grey=1, flip=1, reject=True)
+    changed = replace(STILL, gray=1, flip=1, reject=True)
     box, sample = TARGET, plan(changed).render()
     frame = np.repeat(official_gray(FRAME)[:, ::-1, None], 3, -1)
     mirrored = Box(170 - 1 - box.x - box.w, box.y, box.w, box.h)
     window = CropWindow.around(mirrored, 4.5)
     expected = resize(window.cut(frame), 288, 288)
-    assert np.abs(sample.search.astype(int) - expected).max() <= 1  # grey of the resized picture, not of the frame
+    assert np.abs(sample.search.astype(int) - expected).max() <= 1  # gray of the resized picture, not of the frame
     np.testing.assert_array_equal(sample.search[..., 0], sample.search[..., 2])
     scale = 288 / window.side
     np.testing.assert_allclose(sample.box.reshape(2, 2).mean(0), [287 / 576] * 2, atol=1e-9)
@@ -150,7 +150,7 @@ def test_a_mirrored_crop_mirrors_its_box():
 
 
 def test_crops_are_mirrored_and_lit_each_by_itself():
-    official = replace(Augmentation.official(), grey=0, flip=0)
+    official = replace(Augmentation.official(), gray=0, flip=0)
     plans = [plan(official, seed=seed) for seed in range(400)]
     flips = np.array([[crop.flip for crop in p.crops] for p in plans])
     gains = np.array([[crop.gain for crop in p.crops] for p in plans])
@@ -164,9 +164,9 @@ def test_crops_are_mirrored_and_lit_each_by_itself():
 
 def test_joint_changes_have_the_official_odds_and_no_others_in_validation():
     plans = [plan(Augmentation.official(training=False), seed=seed) for seed in range(600)]
-    grey = np.array([[crop.grey for crop in p.crops] for p in plans])
-    assert np.all(grey.all(1) == grey.any(1))
-    assert 0.02 < grey.mean() < 0.09
+    gray = np.array([[crop.gray for crop in p.crops] for p in plans])
+    assert np.all(gray.all(1) == gray.any(1))
+    assert 0.02 < gray.mean() < 0.09
     joint = [p.crops[0].frame[0, 0, 0] != FRAME[0, 0, 0] for p in plans]
     assert abs(np.mean(joint) - 0.5) < 0.08
     assert not any(crop.flip or crop.gain != 1 for p in plans for crop in p.crops)
@@ -203,14 +203,14 @@ def test_brightness_is_rounded_and_clamped():
 def test_crops_that_show_nothing_are_rejected(box):
     once = replace(STILL, reject=True)
     assert plan(once, box) is None
-    endless = ShotDataset(Mixture([One(shot_of(box))], [1]), SIZES, once, seed=0)
+    endless = SampleDataset(Mixture([One(shot_of(box))], [1]), SIZES, once, seed=0)
     with pytest.raises(DataError, match=r"sample 3: 100 shots .* rejected"):
         endless[3]
 
 
 def test_rejected_jitter_is_replaced_by_another_shot():
     wild = replace(STILL, search=Jitter(30.0, 0.0), reject=True)
-    dataset = ShotDataset(Mixture([One(shot_of(Box(60, 40, 30, 20)))], [1]), SIZES, wild, seed=0)
+    dataset = SampleDataset(Mixture([One(shot_of(Box(60, 40, 30, 20)))], [1]), SIZES, wild, seed=0)
     for index in range(30):
         crop = dataset.plan(index).crops[-1]
         assert shows_frame(crop.window, 120, 170, 288)
@@ -248,7 +248,7 @@ def test_the_default_processing_still_gives_the_samples_it_gave():
 
 
 def offsets(jitter, count=4000):
-    """Centres of jittered boxes in units of their size, around the target."""
+    """Centers of jittered boxes in units of their size, around the target."""
     random, found = np.random.default_rng(3), []
     for _ in range(count):
         box = jitter.apply(random, TARGET)

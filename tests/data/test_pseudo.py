@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import moving_square, write_clip
+from pseudo import Trust, between, follow, longest_run, moving
 
-from mixformer.data.pseudo import Trust, between, follow, longest_run, moving
-from mixformer.data.sets import read_any
+from mixformer.data.datasets import read_any
 from mixformer.errors import BoxError
 from mixformer.types import Box, TrackResult
 

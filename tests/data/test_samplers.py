@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from mixformer.data.augment import Augmentation, CropSettings
-from mixformer.data.dataset import ShotDataset, batches
-from mixformer.data.official import SAMPLERS, Causal, OfficialShots, Trident
-from mixformer.data.sampling import Mixture, Negatives, SequenceShots
-from mixformer.data.sequence import ImageCache, Sequence
+from mixformer.data.augmentation import Augmentation, CropSettings
+from mixformer.data.official_samplers import SAMPLERS, Causal, OfficialSamples, Trident
+from mixformer.data.sample_dataset import SampleDataset, batches
+from mixformer.data.sampling import Mixture, Negatives, SequenceSamples
+from mixformer.data.sequence import ImageCache, VideoSequence
 from mixformer.errors import DataError
 from mixformer.types import Box
 
 PATTERNS = [
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
     [0, 1, 2, 6, 7, 11],
-    [1, 5, 9],  # with a small gap, only a grown one finds neighbours
+    [1, 5, 9],  # with a small gap, only a grown one finds neighbors
     [0, 10, 11],
 ]
 
@@ -41,7 +41,7 @@ def sequence(name, length, *, hidden=(), empty=()):
     boxes[list(empty)] = np.nan
     marks = np.zeros(length, bool)
     marks[list(hidden)] = True
-    return Sequence(name, tuple(Path(name) / str(i) for i in range(length)), boxes, hidden=marks)
+    return VideoSequence(name, tuple(Path(name) / str(i) for i in range(length)), boxes, hidden=marks)
 
 
 def toy(visible, length=12, valid=None):
@@ -147,7 +147,7 @@ def test_only_long_videos_that_show_their_target_take_part():
         sequence("b", 30, hidden=range(7, 30)),  # 7 visible frames: enough for two templates, not for three
         sequence("c", 30, hidden=range(6, 30)),
     ]
-    shots = OfficialShots(videos, Pictures(), Causal(), name="toys")
+    shots = OfficialSamples(videos, Pictures(), Causal(), name="toys")
     random = np.random.default_rng(0)
     assert {shots.draw(random, 2).search.origin.name for _ in range(100)} == {"b"}
     with pytest.raises(DataError, match="toys"):
@@ -156,14 +156,14 @@ def test_only_long_videos_that_show_their_target_take_part():
 
 def test_sequences_are_equally_likely():
     videos = [sequence("a", 20), sequence("b", 90), sequence("c", 1)]
-    shots = OfficialShots(videos, Pictures(), SAMPLERS["trident_pro"])
+    shots = OfficialSamples(videos, Pictures(), SAMPLERS["trident_pro"])
     random = np.random.default_rng(0)
     names = Counter(shots.draw(random, 2).search.origin.name for _ in range(1500))
     assert all(abs(count - 500) < 90 for count in names.values())
 
 
 def test_a_still_serves_every_frame():
-    shots = OfficialShots([sequence("still", 1)], Pictures(), Causal())
+    shots = OfficialSamples([sequence("still", 1)], Pictures(), Causal())
     shot = shots.draw(np.random.default_rng(0), 3)
     assert len(shot.templates) == 3
     assert numbers(shot) == [0] * 4
@@ -172,14 +172,14 @@ def test_a_still_serves_every_frame():
 
 def test_small_objects_of_stills_can_be_left_out():
     random = np.random.default_rng(0)
-    assert OfficialShots([sequence("still", 1)], Pictures(), Causal(), smallest=23).draw(random, 2)
+    assert OfficialSamples([sequence("still", 1)], Pictures(), Causal(), smallest=23).draw(random, 2)
     with pytest.raises(DataError, match="training set"):
-        OfficialShots([sequence("still", 1)], Pictures(), Causal(), smallest=24).draw(random, 2)
+        OfficialSamples([sequence("still", 1)], Pictures(), Causal(), smallest=24).draw(random, 2)
 
 
 def test_frames_without_a_box_are_never_cut():
     video = sequence("a", 40, hidden=range(10, 20), empty=range(20, 30))
-    shots = OfficialShots([video], Pictures(), SAMPLERS["trident_pro"])
+    shots = OfficialSamples([video], Pictures(), SAMPLERS["trident_pro"])
     random = np.random.default_rng(0)
     online = Counter(numbers(shots.draw(random, 2))[1] for _ in range(800))
     assert not set(online) & set(range(20, 30))
@@ -208,10 +208,10 @@ def test_a_rule_gives_up_on_frames_too_far_apart():
 def test_what_cannot_be_sampled_ends_with_an_error(caplog):
     random = np.random.default_rng(0)
     with pytest.raises(DataError, match="empty set: no sequences"):
-        OfficialShots([], Pictures(), Causal(), name="empty set")
+        OfficialSamples([], Pictures(), Causal(), name="empty set")
     with pytest.raises(DataError, match=r"faraway: 1000 draws .*Nothing"):
-        OfficialShots([sequence("a", 30)], Pictures(), Nothing(), name="faraway").draw(random, 2)
-    lost = OfficialShots([sequence("lost", 30)], Pictures(), Causal(), name="broken")
+        OfficialSamples([sequence("a", 30)], Pictures(), Nothing(), name="faraway").draw(random, 2)
+    lost = OfficialSamples([sequence("lost", 30)], Pictures(), Causal(), name="broken")
     with caplog.at_level(logging.CRITICAL), pytest.raises(DataError, match=r"broken: .*lost"):
         lost.draw(random, 2)
     with caplog.at_level(logging.CRITICAL), pytest.raises(DataError, match=r"broken: .*lost"):
@@ -219,7 +219,7 @@ def test_what_cannot_be_sampled_ends_with_an_error(caplog):
 
 
 def test_a_video_that_cannot_be_read_is_named_and_passed_over(caplog):
-    shots = OfficialShots([sequence("lost", 30), sequence("a", 30)], Pictures(), Causal(), name="half")
+    shots = OfficialSamples([sequence("lost", 30), sequence("a", 30)], Pictures(), Causal(), name="half")
     random = np.random.default_rng(0)
     with caplog.at_level(logging.WARNING):
         assert {shots.draw(random, 2).search.origin.name for _ in range(20)} == {"a"}
@@ -229,7 +229,7 @@ def test_a_video_that_cannot_be_read_is_named_and_passed_over(caplog):
 
 def test_negatives_show_the_video_without_its_target():
     video = sequence("a", 30, hidden=range(20, 30))
-    mixture = Mixture([OfficialShots([video], Pictures(), SAMPLERS["trident"])], [1], Negatives(0.5))
+    mixture = Mixture([OfficialSamples([video], Pictures(), SAMPLERS["trident"])], [1], Negatives(0.5))
     random = np.random.default_rng(0)
     shots = [mixture.draw(random, 2) for _ in range(1000)]
     away = Counter(numbers(shot)[-1] for shot in shots if not shot.present)
@@ -243,8 +243,8 @@ def test_negatives_show_the_video_without_its_target():
 
 def test_without_such_a_frame_negatives_show_another_target():
     sets = [
-        OfficialShots([sequence("a", 30), sequence("b", 30)], Pictures(), SAMPLERS["trident_pro"]),
-        OfficialShots([sequence("d", 1)], Pictures(), SAMPLERS["trident_pro"]),
+        OfficialSamples([sequence("a", 30), sequence("b", 30)], Pictures(), SAMPLERS["trident_pro"]),
+        OfficialSamples([sequence("d", 1)], Pictures(), SAMPLERS["trident_pro"]),
     ]
     random = np.random.default_rng(0)
     for same_target in (False, True):
@@ -260,15 +260,15 @@ def test_without_such_a_frame_negatives_show_another_target():
 
 def test_another_target_of_the_same_still_does_not_count_as_other():
     picture = sequence("a", 1)
-    other = Sequence("a, second object", picture.frames, picture.boxes)
-    shots = OfficialShots([picture, other], Pictures(), Causal())
+    other = VideoSequence("a, second object", picture.frames, picture.boxes)
+    shots = OfficialSamples([picture, other], Pictures(), Causal())
     with pytest.raises(DataError, match="more than one sequence"):
         Mixture([shots], [1], Negatives(1)).draw(np.random.default_rng(0), 2)
     assert not Mixture([shots], [1], Negatives(1, same_target=True)).draw(np.random.default_rng(0), 2).present
 
 
 def test_sets_are_drawn_by_their_weights():
-    sets = [OfficialShots([sequence(name, 30)], Pictures(), Causal()) for name in "abd"]
+    sets = [OfficialSamples([sequence(name, 30)], Pictures(), Causal()) for name in "abd"]
     mixture = Mixture(sets, [1, 2, 1])
     random = np.random.default_rng(0)
     names = Counter(mixture.draw(random, 2).search.origin.name for _ in range(1200))
@@ -279,12 +279,12 @@ def test_sets_are_drawn_by_their_weights():
 def official_dataset(seed=5):
     videos = [sequence("a", 40, hidden=range(30, 40)), sequence("b", 25, empty=range(5))]
     sets = [
-        OfficialShots(videos, Pictures(), SAMPLERS["trident_pro"]),
-        OfficialShots([sequence("d", 1)], Pictures(), Causal()),
-        SequenceShots(videos, Pictures()),
+        OfficialSamples(videos, Pictures(), SAMPLERS["trident_pro"]),
+        OfficialSamples([sequence("d", 1)], Pictures(), Causal()),
+        SequenceSamples(videos, Pictures()),
     ]
     mixture = Mixture(sets, [1, 1, 1], Negatives(0.5))
-    return ShotDataset(mixture, CropSettings(64, 32, 4.5), Augmentation.official(), seed)
+    return SampleDataset(mixture, CropSettings(64, 32, 4.5), Augmentation.official(), seed)
 
 
 def same(first, second):

@@ -7,17 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mixformer.data.augment import Augmentation, Jitter, plan_sample
-from mixformer.data.dataset import CropSettings, ShotDataset, batches
-from mixformer.data.folder import MaskedObject
-from mixformer.data.sampling import Mixture, SequenceShots, Shot, View
-from mixformer.data.sequence import ImageCache, Sequence
-from mixformer.data.synthetic import CutOuts, SyntheticShots
+from mixformer.data.annotated_folders import MaskedObject
+from mixformer.data.augmentation import Augmentation, Jitter, draw_sample_params
+from mixformer.data.sample_dataset import CropSettings, SampleDataset, batches
+from mixformer.data.sampling import AnnotatedFrame, Mixture, SequenceSamples, TrainingSample
+from mixformer.data.sequence import ImageCache, VideoSequence
+from mixformer.data.synthetic import CutOuts, SyntheticSamples
 from mixformer.errors import DataError
 from mixformer.types import Box
 
 SIZES = CropSettings(search_size=96, template_size=48, search_factor=4.0)
-PLAIN = Augmentation(Jitter(2.0, 0.2), grey=0, flip=0.5, flip_each=0.3, brightness=0)
+PLAIN = Augmentation(Jitter(2.0, 0.2), gray=0, flip=0.5, flip_each=0.3, brightness=0)
 
 
 def red_box_frame(box, height=200, width=260):
@@ -36,8 +36,8 @@ def red_box_frame(box, height=200, width=260):
 @settings(max_examples=60, deadline=None)
 def test_the_box_stays_on_the_object(x, y, w, h, seed):
     box = Box(x, y, w, h)
-    view = View(red_box_frame(box), box)
-    sample = plan_sample(np.random.default_rng(seed), Shot((view,), view), PLAIN, SIZES).render()
+    view = AnnotatedFrame(red_box_frame(box), box)
+    sample = draw_sample_params(np.random.default_rng(seed), TrainingSample((view,), view), PLAIN, SIZES).render()
     rows, columns = np.nonzero(sample.search[..., 0] > 127)
     x1, y1, x2, y2 = sample.box * SIZES.search_size
     visible_x2, visible_y2 = min(x + w, 260), min(y + h, 200)
@@ -56,11 +56,13 @@ def test_the_box_stays_on_the_object(x, y, w, h, seed):
         )
 
 
-def test_without_jitter_the_template_is_centred():
+def test_without_jitter_the_template_is_centered():
     box = Box(100, 80, 40, 40)
-    view = View(red_box_frame(box), box)
+    view = AnnotatedFrame(red_box_frame(box), box)
     augmentation = Augmentation(Jitter(), flip=0)
-    sample = plan_sample(np.random.default_rng(0), Shot((view, view), view), augmentation, SIZES).render()
+    sample = draw_sample_params(
+        np.random.default_rng(0), TrainingSample((view, view), view), augmentation, SIZES
+    ).render()
     assert sample.templates.shape == (2, 48, 48, 3)
     assert sample.search.shape == (96, 96, 3)
     np.testing.assert_allclose(sample.box, [0.375, 0.375, 0.625, 0.625], atol=1e-9)
@@ -78,11 +80,11 @@ def video(tmp_path):
         frames.append(path)
     boxes = np.array([[10 + 5 * i, 40, 30, 30] for i in range(30)], np.float64)
     boxes[20:25] = np.nan
-    return Sequence("video", tuple(frames), boxes)
+    return VideoSequence("video", tuple(frames), boxes)
 
 
 def test_frames_are_visible_and_within_the_gap(video):
-    shots = SequenceShots([video], ImageCache(10), max_gap=4)
+    shots = SequenceSamples([video], ImageCache(10), max_gap=4)
     random = np.random.default_rng(0)
     for _ in range(50):
         shot = shots.draw(random, 2)
@@ -93,7 +95,7 @@ def test_frames_are_visible_and_within_the_gap(video):
 
 def test_a_broken_picture_is_passed_over_and_named_once(video, caplog):
     video.frames[3].write_bytes(video.frames[3].read_bytes()[:60])
-    shots, random = SequenceShots([video], ImageCache(10), max_gap=4), np.random.default_rng(0)
+    shots, random = SequenceSamples([video], ImageCache(10), max_gap=4), np.random.default_rng(0)
     for _ in range(60):
         shot = shots.draw(random, 2)
         assert all(view.box.x != 25 for view in (*shot.templates, shot.search))
@@ -104,13 +106,13 @@ def test_a_broken_picture_is_passed_over_and_named_once(video, caplog):
     for path in video.frames:
         path.unlink()
     with pytest.raises(DataError, match=r"20 draws in a row could not be read; the last: .*No such file"):
-        SequenceShots([video], ImageCache()).draw(random, 2)
+        SequenceSamples([video], ImageCache()).draw(random, 2)
 
 
 def test_nothing_to_sample_is_an_error(video):
-    blind = Sequence("blind", video.frames, np.full((30, 4), np.nan))
+    blind = VideoSequence("blind", video.frames, np.full((30, 4), np.nan))
     with pytest.raises(DataError, match="visible"):
-        SequenceShots([blind], ImageCache())
+        SequenceSamples([blind], ImageCache())
     with pytest.raises(DataError, match="source"):
         Mixture([], [])
     with pytest.raises(DataError, match="cut out"):
@@ -118,7 +120,7 @@ def test_nothing_to_sample_is_an_error(video):
 
 
 def test_negatives_do_not_show_the_target(video):
-    mixture = Mixture([SequenceShots([video], ImageCache(10))], [1.0], negatives=1.0)
+    mixture = Mixture([SequenceSamples([video], ImageCache(10))], [1.0], negatives=1.0)
     random = np.random.default_rng(1)
     elsewhere = 0
     for _ in range(40):
@@ -132,8 +134,8 @@ def test_negatives_do_not_show_the_target(video):
 
 
 def test_sample_i_does_not_depend_on_the_workers(video):
-    mixture = Mixture([SequenceShots([video], ImageCache(10))], [1.0], negatives=0.3)
-    dataset = ShotDataset(mixture, CropSettings(64, 32, 4.0), Augmentation(blur=0.5, contrast=0.2), seed=5)
+    mixture = Mixture([SequenceSamples([video], ImageCache(10))], [1.0], negatives=0.3)
+    dataset = SampleDataset(mixture, CropSettings(64, 32, 4.0), Augmentation(blur=0.5, contrast=0.2), seed=5)
     alone = list(batches(dataset, 4, 0, 4, workers=0))
     shared = list(batches(dataset, 4, 0, 4, workers=2))
     later = list(batches(dataset, 4, 2, 4, workers=0))
@@ -153,7 +155,7 @@ def test_synthetic_boxes_frame_their_cut_out(tmp_path):
     cache = ImageCache(10)
     cut_outs = CutOuts([MaskedObject(tmp_path / "stamp.png", None)], cache)
     assert cut_outs.get(0).shape == (40, 60, 4)
-    shots = SyntheticShots(cut_outs, [tmp_path / "scene.png"], cache)
+    shots = SyntheticSamples(cut_outs, [tmp_path / "scene.png"], cache)
     seen = 0
     for seed in range(30):
         shot = shots.draw(np.random.default_rng(seed), 2)

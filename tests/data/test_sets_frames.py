@@ -10,10 +10,10 @@ import pytest
 from conftest import moving_square, write_clip
 from miniatures import got10k, lasot, zip_folder
 
-from mixformer.data.frames import ArchiveFrame, ClipFrame, Handles, read_image
-from mixformer.data.sequence import ImageCache, LazySequences, Sequence
-from mixformer.data.sets import open_set
-from mixformer.data.sets.pack import pack
+from mixformer.data.datasets import load_dataset
+from mixformer.data.datasets.archive_packing import pack
+from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, Handles, read_image
+from mixformer.data.sequence import ImageCache, LazySequences, VideoSequence
 from mixformer.errors import DataError
 
 
@@ -65,7 +65,7 @@ def test_child_processes_open_archives_of_their_own(archives, method, clip):
 
 
 def test_sequences_of_a_set_can_be_sent_to_a_process(archives):
-    found = open_set("lasot", archives[2])
+    found = load_dataset("lasot", archives[2])
     again = pickle.loads(pickle.dumps(found))
     assert [s.name for s in again] == [s.name for s in found]
     assert list(pickle.loads(pickle.dumps(again[0])).frames) == list(found[0].frames)
@@ -127,7 +127,7 @@ def test_nothing_is_read_before_it_is_asked_for(tmp_path):
 
     def load(index):
         loaded.append(index)
-        return Sequence(f"s{index}", (tmp_path / "a.png",), np.array([[1.0, 2, 3, 4]]))
+        return VideoSequence(f"s{index}", (tmp_path / "a.png",), np.array([[1.0, 2, 3, 4]]))
 
     lazy = LazySequences([f"s{i}" for i in range(5)], load, "set", keep=2)
     assert (len(lazy), loaded, lazy.names[3]) == (5, [], "s3")
@@ -148,17 +148,19 @@ def test_opening_a_set_reads_few_of_its_annotations(tmp_path, monkeypatch):
     names = [f"GOT-10k_Train_{number:06d}" for number in range(1, 1001)]
     (root / "train" / "list.txt").write_text("\n".join(names))
     read = []
-    monkeypatch.setattr("mixformer.data.sets.video.parse_boxes", lambda text: read.append(1) or (np.ones((4, 4)), {}))
-    assert len(open_set("got10k", root)) == 1000
+    monkeypatch.setattr(
+        "mixformer.data.datasets.video_folders.parse_boxes", lambda text: read.append(1) or (np.ones((4, 4)), {})
+    )
+    assert len(load_dataset("got10k", root)) == 1000
     assert len(read) <= 5
 
 
 def test_marks_of_hidden_targets(tmp_path):
     frames = (tmp_path / "a.png",) * 3
     boxes = np.array([[1.0, 2, 3, 4], [1, 2, 0, 4], [1, 2, 3, 4]])
-    sequence = Sequence("x", frames, boxes, hidden=np.array([False, False, True]))
+    sequence = VideoSequence("x", frames, boxes, hidden=np.array([False, False, True]))
     assert sequence.valid.tolist() == [0, 2]
     assert sequence.visible.tolist() == [0]
     assert not sequence.is_still
     with pytest.raises(DataError, match="marks of hidden targets"):
-        Sequence("x", frames, boxes, hidden=np.zeros(2, bool))
+        VideoSequence("x", frames, boxes, hidden=np.zeros(2, bool))

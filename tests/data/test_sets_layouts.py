@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from miniatures import FRAMES, MAKERS, boxes, got10k, trackingnet, zip_folder
 
+from mixformer.data.datasets import DatasetOptions, load_dataset, read_any, recognize
+from mixformer.data.datasets.archive_packing import pack
 from mixformer.data.sequence import read_image
-from mixformer.data.sets import SetOptions, open_set, read_any, recognise
-from mixformer.data.sets.pack import pack
 from mixformer.errors import DataError, OutputError
 
 EXPECTED = {  # names, labels, and frames in which the target of the second sequence is visible
@@ -32,20 +32,20 @@ def contents(sequences):
 @pytest.mark.parametrize("name", MAKERS)
 def test_folders(tmp_path, name):
     root = MAKERS[name](tmp_path / "root")
-    found = open_set(name, root)
+    found = load_dataset(name, root)
     names, labels, visible = EXPECTED[name]
     assert [s.name for s in found] == list(found.names) == names
     assert [s.label for s in found] == labels
     assert found[1].visible.tolist() == visible
     assert {s.source for s in found} == {name}
     assert [s.is_still for s in found] == [name == "coco", name == "coco", name in ("coco", "vid")]
-    assert recognise(root) == name
+    assert recognize(root) == name
     assert contents(read_any(root)) == contents(found)
 
 
 @pytest.mark.parametrize("name", ["lasot", "got10k", "trackingnet", "tnl2k"])
 def test_boxes_belong_to_their_frames(tmp_path, name):
-    for number, sequence in enumerate(open_set(name, MAKERS[name](tmp_path / "root"))):
+    for number, sequence in enumerate(load_dataset(name, MAKERS[name](tmp_path / "root"))):
         assert len(sequence) == FRAMES
         for frame in range(FRAMES):
             red, green, _ = read_image(sequence.frames[frame])[0, 0].tolist()
@@ -55,13 +55,13 @@ def test_boxes_belong_to_their_frames(tmp_path, name):
 
 
 def test_a_hidden_target_may_have_a_valid_box(tmp_path):
-    sequence = open_set("lasot", MAKERS["lasot"](tmp_path))[1]
+    sequence = load_dataset("lasot", MAKERS["lasot"](tmp_path))[1]
     assert sequence.valid.tolist() == [0, 1, 2, 3]
-    assert np.isnan(open_set("trackingnet", trackingnet(tmp_path / "t"))[1].boxes[1]).all()
+    assert np.isnan(load_dataset("trackingnet", trackingnet(tmp_path / "t"))[1].boxes[1]).all()
 
 
 def test_a_track_of_vid_ends_where_its_object_is_missing(tmp_path):
-    first, whole, last = open_set("vid", MAKERS["vid"](tmp_path))
+    first, whole, last = load_dataset("vid", MAKERS["vid"](tmp_path))
     assert [len(s) for s in (first, whole, last)] == [2, 4, 1]
     assert read_image(last.frames[0])[0, 0, 1] > 110  # the last frame of the video
     assert last.boxes.tolist() == [boxes(1)[3]]
@@ -70,13 +70,13 @@ def test_a_track_of_vid_ends_where_its_object_is_missing(tmp_path):
 @pytest.mark.parametrize("name", MAKERS)
 def test_lmdb_databases_hold_the_same(tmp_path, name):
     root = MAKERS[name](tmp_path / "root")
-    before = contents(open_set(name, root))
+    before = contents(load_dataset(name, root))
     packed = pack(root, tmp_path / "packed.lmdb")
     assert packed.name == name
     assert all((path / "data.mdb").is_file() for path in packed.databases)
     shutil.rmtree(root)
-    assert recognise(tmp_path / "packed.lmdb") == name
-    assert contents(open_set(name, tmp_path / "packed.lmdb")) == before
+    assert recognize(tmp_path / "packed.lmdb") == name
+    assert contents(load_dataset(name, tmp_path / "packed.lmdb")) == before
 
 
 OFFICIAL_KEYS = {
@@ -105,14 +105,14 @@ def test_parts_of_trackingnet_are_packed_one_by_one(tmp_path):
     pack(root, tmp_path / "packed")
     assert (tmp_path / "packed" / "seq_list.json").read_text() == '[[0, "a_0"], [0, "b_1"], [2, "c_0"]]'
     for place in (root, tmp_path / "packed"):
-        assert list(open_set("trackingnet", place, SetOptions(chunks=(2,))).names) == ["c_0"]
+        assert list(load_dataset("trackingnet", place, DatasetOptions(chunks=(2,))).names) == ["c_0"]
         with pytest.raises(DataError, match=r"no TRAIN_7; found TRAIN_0, TRAIN_2"):
-            open_set("trackingnet", place, SetOptions(chunks=(0, 7)))
+            load_dataset("trackingnet", place, DatasetOptions(chunks=(0, 7)))
 
 
 def test_a_database_grows_beyond_its_first_size(tmp_path, monkeypatch):
-    monkeypatch.setattr("mixformer.data.sets.pack._FIRST_SIZE", 2**16)
-    monkeypatch.setattr("mixformer.data.sets.pack._AT_ONCE", 2**10)
+    monkeypatch.setattr("mixformer.data.datasets.archive_packing._FIRST_SIZE", 2**16)
+    monkeypatch.setattr("mixformer.data.datasets.archive_packing._AT_ONCE", 2**10)
     root = MAKERS["lasot"](tmp_path / "root")
     (root / "bear" / "bear-1" / "nlp.txt").write_bytes(bytes(10**6))
     seen = []
@@ -140,17 +140,17 @@ def test_zip_files(tmp_path):
         shutil.copytree(plain / part / "anno", tmp_path / "trackingnet_zip" / part / "anno", dirs_exist_ok=True)
     for name in ("lasot", "coco", "got10k", "trackingnet"):
         zipped = tmp_path / f"{name}_zip"
-        assert recognise(zipped) == name
-        assert contents(open_set(name, zipped)) == contents(open_set(name, tmp_path / name)), name
+        assert recognize(zipped) == name
+        assert contents(load_dataset(name, zipped)) == contents(load_dataset(name, tmp_path / name)), name
         packed = pack(zipped, tmp_path / f"{name}_lmdb").databases
         assert packed
-        assert contents(open_set(name, tmp_path / f"{name}_lmdb")) == contents(open_set(name, zipped)), name
+        assert contents(load_dataset(name, tmp_path / f"{name}_lmdb")) == contents(load_dataset(name, zipped)), name
 
 
 def test_one_zip_file_of_a_whole_set(tmp_path):
     plain = MAKERS["lasot"](tmp_path / "plain")
     archive = zip_folder(plain, tmp_path / "lasot.zip")
-    assert contents(read_any(archive)) == contents(open_set("lasot", plain))
+    assert contents(read_any(archive)) == contents(load_dataset("lasot", plain))
 
 
 def test_packing_never_replaces(tmp_path):

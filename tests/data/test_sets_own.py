@@ -7,8 +7,8 @@ import pytest
 from conftest import moving_square, write_clip
 from miniatures import boxes, lines, picture, write
 
+from mixformer.data.datasets import read_any
 from mixformer.data.sequence import read_image
-from mixformer.data.sets import read_any
 from mixformer.errors import DataError
 
 

@@ -5,13 +5,13 @@ import pytest
 from PIL import Image
 
 from mixformer.data import synthetic
-from mixformer.data.augment import Augmentation, CropSettings
-from mixformer.data.dataset import ShotDataset
-from mixformer.data.folder import MaskedObject
+from mixformer.data.annotated_folders import MaskedObject
+from mixformer.data.augmentation import Augmentation, CropSettings
 from mixformer.data.motion import Motion, Pass, Pose, Swing, motion_blur
-from mixformer.data.sampling import Mixture, Negatives, View
+from mixformer.data.sample_dataset import SampleDataset
+from mixformer.data.sampling import AnnotatedFrame, Mixture, Negatives
 from mixformer.data.sequence import ImageCache
-from mixformer.data.synthetic import CutOuts, SyntheticShots
+from mixformer.data.synthetic import CutOuts, SyntheticSamples
 from mixformer.types import Box
 
 STILL = Motion(growth=0, turn=0, occlusion=0, exposure=0)
@@ -26,7 +26,7 @@ def scene(tmp_path):
     Image.new("RGB", (500, 400), (0, 0, 60)).save(tmp_path / "scene.png")
     cache = ImageCache(10)
     cut_outs = CutOuts([MaskedObject(tmp_path / "stamp.png", None)], cache)
-    return lambda motion, **more: SyntheticShots(cut_outs, [tmp_path / "scene.png"], cache, motion, **more)
+    return lambda motion, **more: SyntheticSamples(cut_outs, [tmp_path / "scene.png"], cache, motion, **more)
 
 
 def red(image):
@@ -144,7 +144,7 @@ def test_motion_blur_spreads_a_cut_out_around_its_middle():
 
 def test_moving_scenes_are_a_set_like_any_other(scene):
     mixture = Mixture([scene(Motion())], [1], Negatives(0.5))
-    dataset = ShotDataset(mixture, CropSettings(64, 32, 4.5), Augmentation.official(), seed=3)
+    dataset = SampleDataset(mixture, CropSettings(64, 32, 4.5), Augmentation.official(), seed=3)
     samples = [dataset[i] for i in range(12)]
     assert {sample.present for sample in samples} == {0.0, 1.0}
     np.testing.assert_array_equal(samples[5].search, dataset[5].search)
@@ -176,15 +176,15 @@ def test_look_alikes_put_one_more_thing_into_a_scene(scene, monkeypatch, motion)
 def test_a_look_alike_is_the_target_itself(tmp_path):
     cache = ImageCache(10)
     things = []
-    for number, colour in enumerate(["red", "lime", "blue"] * 8):
-        Image.new("RGBA", (20 + number, 30), colour).save(tmp_path / f"{number}.png")
+    for number, color in enumerate(["red", "lime", "blue"] * 8):
+        Image.new("RGBA", (20 + number, 30), color).save(tmp_path / f"{number}.png")
         things.append(MaskedObject(tmp_path / f"{number}.png", None))
     Image.new("RGB", (500, 400)).save(tmp_path / "scene.png")
     cut_outs = CutOuts(things, cache)
-    shots = SyntheticShots(cut_outs, [tmp_path / "scene.png"], cache, lookalikes=1.0)
+    shots = SyntheticSamples(cut_outs, [tmp_path / "scene.png"], cache, lookalikes=1.0)
     seen = []
     shots._compose = lambda random, target, side, others, scene: (
-        seen.append(others[-1] is target) or View(scene, Box(0, 0, 9, 9))
+        seen.append(others[-1] is target) or AnnotatedFrame(scene, Box(0, 0, 9, 9))
     )
     for seed in range(20):
         shots.draw(np.random.default_rng(seed), 1)

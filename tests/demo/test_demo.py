@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import mixformer
-from mixformer.assets import DEMO_BOX, DEMO_CLIP
 from mixformer.cli import main
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.evaluation.success import overlaps
-from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.registry import shipped_folder
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+from mixformer.weights.catalog import shipped_folder
 
 # Drawn by hand on enlarged frames, before any tracker had seen the clip.
 TRUTH = {int(k): v for k, v in json.loads((Path(__file__).parent / "orange_shirt_boxes.json").read_text()).items()}
@@ -78,7 +78,7 @@ def test_the_shipped_weights_are_small_and_described():
     assert folder is not None
     assert (folder / "model.safetensors").stat().st_size <= 20_000_000
     card = (folder / "MODEL_CARD.md").read_text().lower()
-    for word in ("licence", "data", "recipe", "auc"):
+    for word in ("license", "data", "recipe", "auc"):
         assert word in card
 
 

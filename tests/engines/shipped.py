@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from mixformer.assets import DEMO_BOX, DEMO_CLIP
-from mixformer.crop import CropWindow
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine, create_engine
+from mixformer.imaging.crop import CropWindow
 from mixformer.tracking import Tracker
-from mixformer.types import Box, Image, Location
-from mixformer.variants import DEFAULT_MODEL
+from mixformer.types import Box, EngineOutput, Image
 from mixformer.video import open_video
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 STEPS = 5
 
@@ -31,7 +31,7 @@ class Seen:
     templates: Image
     searches: Image
     sides: np.ndarray
-    expected: Location
+    expected: EngineOutput
 
 
 class _Recorder:
@@ -39,13 +39,13 @@ class _Recorder:
         self.engine, self.config = engine, engine.config
         self.templates: list[Image] = []
         self.searches: list[Image] = []
-        self.found: list[Location] = []
+        self.found: list[EngineOutput] = []
 
     def remember(self, templates: Image) -> Any:
         self.templates.append(templates)
         return self.engine.remember(templates)
 
-    def locate(self, search: Image, memory: Any) -> Location:
+    def locate(self, search: Image, memory: Any) -> EngineOutput:
         self.searches.append(search.copy())
         self.found.append(self.engine.locate(search, memory))
         return self.found[-1]
@@ -68,7 +68,7 @@ def seen() -> Seen:
             tracker.update(image)
     boxes = np.concatenate([found.boxes for found in recorder.found])
     scores = np.concatenate([found.scores for found in recorder.found])
-    return Seen(recorder.templates[0], np.concatenate(recorder.searches), np.array(sides), Location(boxes, scores))
+    return Seen(recorder.templates[0], np.concatenate(recorder.searches), np.array(sides), EngineOutput(boxes, scores))
 
 
 def pixels_apart(engine: Engine) -> np.ndarray:

@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import create_engine
-from mixformer.engines.choose import Choice, choose, may_have_gpu
+from mixformer.engines.selection import EngineChoice, choose, may_have_gpu
 from mixformer.errors import CheckpointError, ConfigError, MissingDependencyError, MixFormerError
 from mixformer.optional import explain_missing, installed, load, missing
-from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.registry import shipped_folder
+from mixformer.weights.catalog import shipped_folder
 
-CHOOSE = "mixformer.engines.choose"
+CHOOSE = "mixformer.engines.selection"
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_precision_is_what_the_processor_has(machine):
 
 def test_a_model_without_graphs_runs_in_pytorch(machine, tiny_model):
     machine(ALL)
-    assert choose(tiny_model) == Choice("torch", "cpu", "float32")
+    assert choose(tiny_model) == EngineChoice("torch", "cpu", "float32")
     for engine in ("openvino", "onnx"):
         with pytest.raises(ConfigError, match=f"mixformer export .*{tiny_model.name} --to onnx --out"):
             choose(tiny_model, engine=engine)
@@ -175,7 +175,7 @@ def test_a_driver_is_looked_for_without_pytorch(monkeypatch, tmp_path):
 def test_only_known_packages_are_explained():
     assert installed("json")
     assert not installed("a_package_that_is_not")
-    assert str(missing("nncf", "quantising")) == "quantising needs nncf: pip install 'mixformer[int8]'"
+    assert str(missing("nncf", "quantizing")) == "quantizing needs nncf: pip install 'mixformer[int8]'"
     with pytest.raises(ModuleNotFoundError) as unknown, explain_missing("this"):
         import a_package_that_is_not  # noqa: F401
     assert not isinstance(unknown.value, MixFormerError)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from engines.shipped import STEPS, pixels_apart, seen
 
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import create_engine
-from mixformer.engines.choose import openvino_precisions
 from mixformer.engines.onnx_engine import OnnxEngine
 from mixformer.engines.openvino_engine import OpenVINOEngine
+from mixformer.engines.selection import openvino_precisions
 from mixformer.errors import CheckpointError, ConfigError
-from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.folder import read_folder
-from mixformer.weights.registry import shipped_folder
+from mixformer.weights.catalog import shipped_folder
+from mixformer.weights.model_folder import read_folder
 
 
 @pytest.fixture(scope="module", params=["openvino", "onnx"])

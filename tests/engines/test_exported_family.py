@@ -6,10 +6,10 @@ from engines.shipped import seen
 from models.family import FAMILY, make
 
 from mixformer.engines import create_engine
-from mixformer.engines.choose import openvino_precisions
-from mixformer.export.write import export_model
+from mixformer.engines.selection import openvino_precisions
+from mixformer.export.exporting import export_model
 from mixformer.tracking import Tracker
-from mixformer.weights.store import save_model
+from mixformer.weights.load_save import save_model
 
 
 @pytest.mark.sweep

@@ -9,9 +9,9 @@ import pytest
 import torch
 from models.family import FAMILY, make
 
-from mixformer.config import ModelConfig
-from mixformer.engines import graph_engine
-from mixformer.engines.graph_engine import CompiledEngine, GraphEngine, run_each_time
+from mixformer.configs.model import ModelConfig
+from mixformer.engines import cudagraph_engine as graph_engine
+from mixformer.engines.cudagraph_engine import CompiledEngine, CudaGraphEngine, run_each_time
 from mixformer.engines.torch_engine import TorchEngine
 from mixformer.errors import ConfigError
 
@@ -50,7 +50,7 @@ class Recorder:
 @pytest.mark.parametrize("kind", FAMILY)
 def test_it_finds_what_the_eager_engine_finds(kind):
     config = FAMILY[kind]
-    eager, graph = TorchEngine(make(config)), GraphEngine(make(config), "cpu", recorder=run_each_time)
+    eager, graph = TorchEngine(make(config)), CudaGraphEngine(make(config), "cpu", recorder=run_each_time)
     for seed in range(2):  # other templates in the same buffers
         templates, search = crops(config, 2, seed=seed)
         assert_same(graph.locate(search, graph.remember(templates)), eager.locate(search, eager.remember(templates)))
@@ -59,7 +59,7 @@ def test_it_finds_what_the_eager_engine_finds(kind):
 @pytest.mark.parametrize("kind", ["vit-token1-asym", "cvt-corner0-asym", "vit-corner0-symm"])
 def test_memories_are_values(kind):
     config = FAMILY[kind]
-    engine = GraphEngine(make(config), "cpu", recorder=run_each_time)
+    engine = CudaGraphEngine(make(config), "cpu", recorder=run_each_time)
     (t1, search), (t2, _) = crops(config, 1), crops(config, 1, seed=1)
     first, second = engine.remember(t1), engine.remember(t2)
     before = [engine.locate(search, memory) for memory in (first, second)]
@@ -71,7 +71,7 @@ def test_memories_are_values(kind):
 def test_one_recording_for_each_shape():
     config = FAMILY["vit-token4-asym"]
     recorder = Recorder()
-    engine, eager = GraphEngine(make(config), "cpu", recorder=recorder), TorchEngine(make(config))
+    engine, eager = CudaGraphEngine(make(config), "cpu", recorder=recorder), TorchEngine(make(config))
     for batch, count in ((1, 2), (1, 2), (3, 2), (1, 2), (1, 3), (3, 2)):
         templates, search = crops(config, batch, count)
         assert_same(engine.locate(search, engine.remember(templates)), eager.locate(search, eager.remember(templates)))
@@ -81,7 +81,7 @@ def test_one_recording_for_each_shape():
 def test_buffers_stay_where_they_are():
     """What a CUDA graph needs: after the first step nothing it reads or writes moves."""
     config = FAMILY["vit-token4-asym"]
-    engine = GraphEngine(make(config), "cpu", recorder=run_each_time)
+    engine = CudaGraphEngine(make(config), "cpu", recorder=run_each_time)
     places = []
     for seed in range(3):
         templates, search = crops(config, 1, seed=seed)
@@ -96,7 +96,7 @@ def test_buffers_stay_where_they_are():
 def test_few_recordings_are_kept(monkeypatch):
     monkeypatch.setattr(graph_engine, "_KEPT", 2)
     config, recorder = FAMILY["vit-token4-asym"], Recorder()
-    engine = GraphEngine(make(config), "cpu", recorder=recorder)
+    engine = CudaGraphEngine(make(config), "cpu", recorder=recorder)
     for batch in (1, 2, 1, 3, 1, 2):
         templates, search = crops(config, batch)
         engine.locate(search, engine.remember(templates))
@@ -106,7 +106,7 @@ def test_few_recordings_are_kept(monkeypatch):
 
 def test_joined_memories_and_wrong_shapes():
     config = FAMILY["vit-token4-asym"]
-    engine = GraphEngine(make(config), "cpu", recorder=run_each_time)
+    engine = CudaGraphEngine(make(config), "cpu", recorder=run_each_time)
     templates, search = crops(config, 3)
     joined = engine.join([engine.remember(templates[i : i + 1]) for i in range(3)])
     assert_same(engine.locate(search, joined), engine.locate(search, engine.remember(templates)))
@@ -116,7 +116,7 @@ def test_joined_memories_and_wrong_shapes():
 
 def test_without_a_gpu_it_says_so():
     with pytest.raises(ConfigError, match="NVIDIA GPU"):
-        GraphEngine(make(FAMILY["vit-token4-asym"]), "cpu")
+        CudaGraphEngine(make(FAMILY["vit-token4-asym"]), "cpu")
 
 
 def test_without_a_compiler_it_says_so(monkeypatch):
@@ -142,7 +142,7 @@ def test_compiled(kind):
 @pytest.mark.parametrize("kind", FAMILY)
 def test_cuda_graphs(kind):
     config = FAMILY[kind]
-    eager, graph = TorchEngine(make(config), "cuda", "float32"), GraphEngine(make(config), "cuda", "float32")
+    eager, graph = TorchEngine(make(config), "cuda", "float32"), CudaGraphEngine(make(config), "cuda", "float32")
     for seed, batch in enumerate((1, 3, 1)):
         templates, search = crops(config, batch, seed=seed)
         for _ in range(2):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from engines.shipped import seen
 
-from mixformer.engines import openvino_core
-from mixformer.engines.openvino_core import CACHE_VARIABLE, Compiler, cache_folder
-from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.folder import find_folder
+from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.engines import openvino_compiler as openvino_core
+from mixformer.engines.openvino_compiler import CACHE_VARIABLE, Compiler, cache_folder
+from mixformer.weights.model_folder import find_folder
 
 SHAPE = (1, 2, 98, 98, 3)
 

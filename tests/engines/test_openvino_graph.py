@@ -8,12 +8,12 @@ import openvino.opset13 as ops
 import pytest
 from engines.shipped import pixels_apart, seen
 
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import create_engine
-from mixformer.engines.choose import openvino_precisions
-from mixformer.engines.openvino_core import CACHE_VARIABLE, Compiler, core
-from mixformer.engines.openvino_graph import centre_keys, keep_exact, light_layers, merge_pixel_steps, residual_sums
-from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.folder import find_folder
+from mixformer.engines.openvino_compiler import CACHE_VARIABLE, Compiler, core
+from mixformer.engines.openvino_passes import center_keys, keep_exact, light_layers, merge_pixel_steps, residual_sums
+from mixformer.engines.selection import openvino_precisions
+from mixformer.weights.model_folder import find_folder
 
 SEARCH, TEMPLATES = (1, 196, 196, 3), (1, 2, 98, 98, 3)
 GRAPHS = find_folder(DEFAULT_MODEL).graphs
@@ -56,12 +56,12 @@ def run(model, picture):
 def test_keys_without_bias_find_the_same_boxes(monkeypatch):
     plain = Compiler._read
 
-    def centred(self, file):
+    def centered(self, file):
         model = plain(self, file)
-        centre_keys(model)
+        center_keys(model)
         return model
 
-    monkeypatch.setattr(Compiler, "_read", centred)
+    monkeypatch.setattr(Compiler, "_read", centered)
     assert pixels_apart(create_engine(DEFAULT_MODEL, "cpu", "float32", 1, "openvino")).max() < 1e-3
 
 
@@ -73,7 +73,7 @@ def test_only_the_keys_lose_their_bias(name):
 
     model = shipped(name)
     before = biases(model)
-    centre_keys(model)
+    center_keys(model)
     after = biases(model)
     assert len(after) == 8
     for block, (queries, keys, values) in after.items():
@@ -108,7 +108,7 @@ def test_marks_change_nothing_in_float32():
     np.testing.assert_array_equal(run(marked, picture), run(model, picture))
 
 
-def test_residual_sums_are_two_for_each_block_and_its_neighbours_are_light():
+def test_residual_sums_are_two_for_each_block_and_its_neighbors_are_light():
     model = shipped("locate")
     sums, light = residual_sums(model), light_layers(model)
     assert sums < light

@@ -7,9 +7,9 @@ import pytest
 
 COME_AND_GO = """
 import signal
-from mixformer.engines.openvino_core import Compiler
-from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.folder import find_folder
+from mixformer.engines.openvino_compiler import Compiler
+from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.weights.model_folder import find_folder
 
 signal.signal(signal.{name}, lambda *_: print("handled"))
 graphs = find_folder(DEFAULT_MODEL).graphs
@@ -24,7 +24,7 @@ print("alive")
 LOOK_AT_ONCE = """
 import sys, threading
 import openvino as ov
-from mixformer.engines.openvino_core import core
+from mixformer.engines.openvino_compiler import core
 
 core()
 sys.setswitchinterval(1e-6)

@@ -8,7 +8,7 @@ from models.family import FAMILY, make
 from mixformer.engines import create_engine
 from mixformer.engines.torch_engine import TorchEngine, find_device
 from mixformer.errors import CheckpointError, ConfigError
-from mixformer.weights.store import load_model
+from mixformer.weights.load_save import load_model
 
 
 @pytest.fixture
@@ -53,19 +53,19 @@ def test_half_precision_is_near(tiny_model, crops):
     np.testing.assert_allclose(a.boxes, b.boxes, atol=0.03)
 
 
-def test_the_reference_normalisation():
+def test_the_reference_normalization():
     from pathlib import Path
 
-    from mixformer.crop import crop
+    from mixformer.configs.variants import model_config
+    from mixformer.imaging.crop import crop
     from mixformer.models import build_model
     from mixformer.types import Box
-    from mixformer.variants import model_config
 
     references = Path(__file__).parents[1] / "base" / "references"
     reference, images = np.load(references / "preprocess.npz"), np.load(references / "images.npz")
     image, _ = crop(images["chelsea"], Box(150, 80, 120, 90), 2.0, 128)
     model = build_model(model_config("mixformerv2_s").replace(depth=1))
-    found = model.normalise(torch.from_numpy(image)[None])
+    found = model.normalize(torch.from_numpy(image)[None])
     assert list(found.shape) == reference["center_template/shape"].tolist()
     expected = reference["center_template/slice"]
     rows, columns = (128 // n for n in expected.shape[2:])
@@ -73,7 +73,7 @@ def test_the_reference_normalisation():
     assert any(np.allclose(c, expected, atol=2e-6) for c in candidates)
     np.testing.assert_allclose(found.double().sum((0, 2, 3)), reference["center_template/sum_per_channel"], rtol=1e-5)
     for name, value in (("black", 0), ("white", 255)):
-        flat = model.normalise(torch.full((1, 1, 3), value, dtype=torch.uint8)).flatten()
+        flat = model.normalize(torch.full((1, 1, 3), value, dtype=torch.uint8)).flatten()
         np.testing.assert_allclose(flat, reference[f"{name}/value"], atol=2e-6)
 
 

@@ -24,7 +24,7 @@ def child(code, cwd):
 def test_demo_through_both_engines(tmp_path):
     code = """
 from mixformer.cli import main
-from mixformer.assets import DEMO_BOX, DEMO_CLIP
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 assert main(["demo", "--quiet", "--json", "auto.jsonl"]) == 0
 words = ["track", str(DEMO_CLIP), "--box", *map(str, DEMO_BOX), "--stop", "5"]
 assert main([*words, "--quiet", "--json", "onnx.jsonl", "--engine", "onnx"]) == 0
@@ -41,7 +41,7 @@ assert "torch" not in sys.modules
 def test_the_rest_needs_no_torch_or_says_so(tmp_path):
     code = """
 import numpy as np, mixformer
-from mixformer.assets import DEMO_BOX, DEMO_CLIP
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.cli import main
 tracker = mixformer.Tracker()
 tracker.init(np.zeros((90, 120, 3), np.uint8), (10, 20, 30, 40))
@@ -88,9 +88,9 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 def test_workers_of_an_evaluation_need_no_torch(tmp_path):
     code = """
 import mixformer
-from mixformer.config import TrackerConfig
-from mixformer.evaluation.plan import TrackerPlan
-tracker = TrackerPlan("mixformerv2_dino_s8", TrackerConfig())(1)
+from mixformer.configs.tracker import TrackerConfig
+from mixformer.tracking.factory import TrackerFactory
+tracker = TrackerFactory("mixformerv2_dino_s8", TrackerConfig())(1)
 assert tracker.engine.config.name == "mixformerv2_dino_s8"
 assert "torch" not in sys.modules
 """

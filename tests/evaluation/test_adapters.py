@@ -50,11 +50,11 @@ def test_got10k_files(engine, reference, tmp_path):
 
 
 def test_a_grey_picture_is_tracked_as_the_toolkit_reads_it(engine):
-    grey = [Image.fromarray(frame).convert("L") for frame in FRAMES[:2]]
+    gray = [Image.fromarray(frame).convert("L") for frame in FRAMES[:2]]
     one, other = Got10kTracker(engine), Tracker(engine)
-    one.init(grey[0], BOXES[0])
-    other.init(np.asarray(grey[0].convert("RGB")), BOXES[0])
-    assert tuple(one.update(grey[1])) == other.update(np.asarray(grey[1].convert("RGB"))).box
+    one.init(gray[0], BOXES[0])
+    other.init(np.asarray(gray[0].convert("RGB")), BOXES[0])
+    assert tuple(one.update(gray[1])) == other.update(np.asarray(gray[1].convert("RGB"))).box
 
 
 def test_pytracking_calls(engine, reference):

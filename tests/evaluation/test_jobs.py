@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from trackers import CannotStart, MakeBad, MakeStays, make_sequences
 
-from mixformer.config import TrackerConfig
-from mixformer.data.sequence import LazySequences, Sequence
+from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.variants import MODELS
+from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.errors import ConfigError, DataError, MixFormerError
-from mixformer.evaluation.executor import Advanced, Began, Failed, Finished, ProcessExecutor, SerialExecutor
-from mixformer.evaluation.jobs import Job, Skipped, run_job
-from mixformer.evaluation.plan import TrackerPlan, rules_for
-from mixformer.evaluation.results import read_result
-from mixformer.evaluation.runner import follow
+from mixformer.evaluation.result_files import read_result
+from mixformer.evaluation.runs import EvaluationRun, Skipped, run_evaluation
+from mixformer.evaluation.sequence_runner import follow
 from mixformer.models import build_model
+from mixformer.run.executor import Completed, Failed, ProcessExecutor, Progressed, SerialExecutor, Started
 from mixformer.tracking import Tracker
-from mixformer.variants import MODELS
-from mixformer.weights.store import save_model
+from mixformer.tracking.factory import TrackerFactory, rules_for
+from mixformer.weights.load_save import save_model
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def job(sequences, tmp_path):
 
     def made(**changes):
         values = {"make": MakeStays(), "sequences": sequences, "settings": {"rules": {"speed": 1}}} | changes
-        return Job("stays", "squares", out=tmp_path, **values)
+        return EvaluationRun("stays", "squares", out=tmp_path, **values)
 
     return made
 
@@ -46,10 +46,10 @@ def journal(folder):
 
 
 def test_results_do_not_depend_on_the_workers(tiny_model, sequences, tmp_path):
-    plan = TrackerPlan(str(tiny_model), TrackerConfig(update_interval=2), "cpu")
+    plan = TrackerFactory(str(tiny_model), TrackerConfig(update_interval=2), "cpu")
     found = []
     for name, executor in (("one", ProcessExecutor(1)), ("three", ProcessExecutor(3))):
-        outcome = run_job(Job(name, "squares", sequences, plan, tmp_path, plan.settings()), executor)
+        outcome = run_evaluation(EvaluationRun(name, "squares", sequences, plan, tmp_path, plan.settings()), executor)
         assert sorted(outcome.done) == ["clip_0", "clip_1", "clip_2"]
         assert not outcome.failed
         found.append(files(outcome.folder))
@@ -65,13 +65,13 @@ def test_results_do_not_depend_on_the_workers(tiny_model, sequences, tmp_path):
 
 def test_what_is_written(job, sequences):
     heard = []
-    outcome = run_job(job(), ProcessExecutor(2), heard.append)
+    outcome = run_evaluation(job(), ProcessExecutor(2), heard.append)
     assert outcome.folder.parts[-2:] == ("stays", "squares")
     assert (outcome.folder / "clip_0.txt").read_text().splitlines()[:2] == [
         "10.0000,30.0000,20.0000,20.0000",
         "9.2500,30.0000,20.0000,20.0000",
     ]
-    assert [type(event) for event in heard if event.name == "clip_1"] == [Began, Finished]
+    assert [type(event) for event in heard if event.name == "clip_1"] == [Started, Completed]
     assert next(event.steps for event in heard if event.name == "clip_1") == 6
     told = journal(outcome.folder)
     assert told["settings"] == {"rules": {"speed": 1}, "integers": False}
@@ -83,18 +83,18 @@ def test_what_is_written(job, sequences):
 
 
 def test_integers_are_cut_off(job):
-    outcome = run_job(job(integers=True), SerialExecutor())
+    outcome = run_evaluation(job(integers=True), SerialExecutor())
     assert (outcome.folder / "clip_0.txt").read_text().splitlines()[:3] == ["10,30,20,20", "9,30,20,20", "8,30,20,20"]
 
 
 def test_a_restart_does_only_what_is_missing_or_damaged(job, caplog):
-    outcome = run_job(job(), SerialExecutor())
+    outcome = run_evaluation(job(), SerialExecutor())
     before = files(outcome.folder)
     (outcome.folder / "clip_0.txt").unlink()
     whole = (outcome.folder / "clip_2.txt").read_text()
     (outcome.folder / "clip_2.txt").write_text(whole[: len(whole) // 2])
     heard = []
-    again = run_job(job(), SerialExecutor(), heard.append)
+    again = run_evaluation(job(), SerialExecutor(), heard.append)
     assert again.done == ("clip_0", "clip_2")
     assert again.kept == ("clip_1",)
     assert [event for event in heard if event.name == "clip_1"] == [Skipped("clip_1")]
@@ -103,51 +103,51 @@ def test_a_restart_does_only_what_is_missing_or_damaged(job, caplog):
 
 
 def test_other_settings_are_not_mixed(job):
-    outcome = run_job(job(), SerialExecutor())
+    outcome = run_evaluation(job(), SerialExecutor())
     with pytest.raises(ConfigError, match=r"rules\.speed was 1, now 2.*another name"):
-        run_job(job(settings={"rules": {"speed": 2}}), SerialExecutor())
+        run_evaluation(job(settings={"rules": {"speed": 2}}), SerialExecutor())
     with pytest.raises(ConfigError, match="integers was False, now True"):
-        run_job(job(integers=True), SerialExecutor())
+        run_evaluation(job(integers=True), SerialExecutor())
     (outcome.folder / "run.json").write_text("{")
     with pytest.raises(DataError, match=r"run\.json"):
-        run_job(job(), SerialExecutor())
+        run_evaluation(job(), SerialExecutor())
     (outcome.folder / "run.json").unlink()
     with pytest.raises(ConfigError, match=r"without a run\.json"):
-        run_job(job(), SerialExecutor())
+        run_evaluation(job(), SerialExecutor())
 
 
 def test_parts_and_wrong_names(job, sequences):
-    outcome = run_job(job(only=("clip_2", "clip_0")), SerialExecutor())
+    outcome = run_evaluation(job(only=("clip_2", "clip_0")), SerialExecutor())
     assert outcome.done == ("clip_0", "clip_2")
     assert journal(outcome.folder)["expected"][""] == ["clip_0", "clip_1", "clip_2"]
     with pytest.raises(ConfigError, match="no sequence clip_9; there are 3: clip_0"):
-        run_job(job(only=("clip_9",)), SerialExecutor())
+        run_evaluation(job(only=("clip_9",)), SerialExecutor())
     with pytest.raises(ConfigError, match="two sequences are called 'clip_0'"):
-        run_job(job(sequences=[sequences[0], sequences[0]]), SerialExecutor())
+        run_evaluation(job(sequences=[sequences[0], sequences[0]]), SerialExecutor())
     with pytest.raises(ConfigError, match="cannot be"):
-        Job("a/b", "squares", sequences, MakeStays(), outcome.folder)
+        EvaluationRun("a/b", "squares", sequences, MakeStays(), outcome.folder)
 
 
 @pytest.mark.parametrize(
     ("how", "message"), [("raise", "RuntimeError: the tracker is tired"), ("nan", "not four finite")]
 )
 def test_a_failure_is_kept_apart_and_tried_again(job, tmp_path, how, message):
-    outcome = run_job(job(make=MakeBad(how, tmp_path / "mark")), SerialExecutor())
+    outcome = run_evaluation(job(make=MakeBad(how, tmp_path / "mark")), SerialExecutor())
     assert outcome.done == ("clip_0", "clip_2")
     assert message in outcome.failed["clip_1"]
     told = journal(outcome.folder)["failures"]["clip_1"]
     assert message in told["message"]
     assert "Traceback" in (outcome.folder / told["traceback"]).read_text()
     assert not (outcome.folder / "clip_1.txt").exists()
-    again = run_job(job(), SerialExecutor())
+    again = run_evaluation(job(), SerialExecutor())
     assert (again.done, again.kept) == (("clip_1",), ("clip_0", "clip_2"))
     assert journal(outcome.folder)["failures"] == {}
     assert not list((outcome.folder / "failures").iterdir())
 
 
 def test_unreadable_sequences_fail_alone(job, sequences):
-    blank = Sequence("blank", sequences[0].frames, np.full((4, 4), np.nan))
-    gone = Sequence("gone", (sequences[0].frames[0].with_name("none.png"),) * 2, sequences[0].boxes[:2])
+    blank = VideoSequence("blank", sequences[0].frames, np.full((4, 4), np.nan))
+    gone = VideoSequence("gone", (sequences[0].frames[0].with_name("none.png"),) * 2, sequences[0].boxes[:2])
 
     def load(index):
         if index == 3:
@@ -155,7 +155,7 @@ def test_unreadable_sequences_fail_alone(job, sequences):
         return [sequences[0], blank, gone][index]
 
     lazy = LazySequences(["clip_0", "blank", "gone", "broken"], load)
-    outcome = run_job(job(sequences=lazy), SerialExecutor())
+    outcome = run_evaluation(job(sequences=lazy), SerialExecutor())
     assert outcome.done == ("clip_0",)
     assert "first frame has no box" in outcome.failed["blank"]
     assert "none.png" in outcome.failed["gone"]
@@ -163,38 +163,38 @@ def test_unreadable_sequences_fail_alone(job, sequences):
 
 
 def test_a_killed_worker_is_replaced_and_its_sequence_tried_again(job, tmp_path):
-    outcome = run_job(job(make=MakeBad("die once", tmp_path / "mark")), ProcessExecutor(1))
+    outcome = run_evaluation(job(make=MakeBad("die once", tmp_path / "mark")), ProcessExecutor(1))
     assert (tmp_path / "mark").exists()
     assert sorted(outcome.done) == ["clip_0", "clip_1", "clip_2"]
 
 
 def test_a_sequence_that_kills_its_workers_fails_alone(job, tmp_path):
-    outcome = run_job(job(make=MakeBad("die", tmp_path / "mark")), ProcessExecutor(2))
+    outcome = run_evaluation(job(make=MakeBad("die", tmp_path / "mark")), ProcessExecutor(2))
     assert sorted(outcome.done) == ["clip_0", "clip_2"]
     assert "SIGKILL" in outcome.failed["clip_1"]
 
 
 def test_a_tracker_that_cannot_be_made_is_one_error(job):
     with pytest.raises(MixFormerError, match=r"(?s)a worker could not be made.*no such model"):
-        run_job(job(make=CannotStart()), ProcessExecutor(2))
+        run_evaluation(job(make=CannotStart()), ProcessExecutor(2))
     with pytest.raises(ConfigError, match="cannot be sent to another process"):
-        run_job(job(make=lambda number: None), ProcessExecutor(1))
+        run_evaluation(job(make=lambda number: None), ProcessExecutor(1))
     with pytest.raises(ConfigError, match="workers must be 1 or more"):
         ProcessExecutor(0)
 
 
 def test_ctrl_c_leaves_whole_files(job):
     def listen(event):
-        if isinstance(event, Finished):
+        if isinstance(event, Completed):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_job(job(), ProcessExecutor(1), listen)
+        run_evaluation(job(), ProcessExecutor(1), listen)
     folder = job().folder
     assert list(journal(folder)["sequences"]) == ["clip_0"]
     assert len(read_result(folder, "clip_0").boxes) == 4
     assert not (folder / "clip_2.txt").exists()
-    again = run_job(job(), SerialExecutor())
+    again = run_evaluation(job(), SerialExecutor())
     assert again.kept == ("clip_0",)
 
 
@@ -209,7 +209,7 @@ def test_rules_of_the_papers(tmp_path):
 
 
 def test_the_weights_belong_to_the_settings(tiny_model):
-    settings = TrackerPlan(str(tiny_model), TrackerConfig()).settings()
+    settings = TrackerFactory(str(tiny_model), TrackerConfig()).settings()
     assert settings["model"] == "tiny"
     assert len(settings["weights"]) == 16
     assert settings["rules"]["search_factor"] == 4.5
@@ -217,9 +217,9 @@ def test_the_weights_belong_to_the_settings(tiny_model):
 
 def test_progress_within_a_sequence():
     events = list(ProcessExecutor(1).run(_make_slow, [("slow", 3)]))
-    assert [type(event) for event in events] == [Began, Advanced, Advanced, Finished]
+    assert [type(event) for event in events] == [Started, Progressed, Progressed, Completed]
     assert events[-1].result == "done"
-    assert [type(event) for event in SerialExecutor().run(_make_slow, [("wrong", "x")])] == [Began, Failed]
+    assert [type(event) for event in SerialExecutor().run(_make_slow, [("wrong", "x")])] == [Started, Failed]
 
 
 def _make_slow(number):

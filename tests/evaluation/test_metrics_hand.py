@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mixformer.errors import ConfigError, DataError
-from mixformer.evaluation.metrics import CONVENTIONS, Tracked, evaluate, longterm, pytracking, vot
+from mixformer.evaluation.metrics import CONVENTIONS, SequenceResult, evaluate, longterm, pytracking
+from mixformer.evaluation.metrics import vot_eao as vot
 
 TRUTH = np.array([[10.0, 20, 40, 30]] * 6)
 HONEST = np.array([np.nan, 0.9, 0.8, 0.1, 0.9, 0.7])
@@ -19,14 +20,14 @@ def moved(x, frames=slice(1, None), truth=TRUTH):
 def with_absence():
     truth = TRUTH.copy()
     truth[3] = np.nan
-    return Tracked("s", TRUTH.copy(), truth, scores=HONEST, size=(100, 100))
+    return SequenceResult("s", TRUTH.copy(), truth, scores=HONEST, size=(100, 100))
 
 
 PERFECT = {
-    "pytracking": {"auc": 20 / 21, "op50": 1, "op75": 1, "precision": 1, "normalised_precision": 1},
+    "pytracking": {"auc": 20 / 21, "op50": 1, "op75": 1, "precision": 1, "norm_precision": 1},
     "otb": {"auc": 20 / 21, "op50": 1, "precision": 1},
     "got10k": {"ao": 1, "sr50": 1, "sr75": 1},
-    "trackingnet": {"auc": 0.975, "precision": 1, "normalised_precision": 1},
+    "trackingnet": {"auc": 0.975, "precision": 1, "norm_precision": 1},
     "longterm": {"f": 1, "precision": 1, "recall": 1, "threshold": 0.7},
     "absence": {"f": 1, "precision": 1, "recall": 1, "false_alarm": 0, "best_f": 1, "best_threshold": 0.11},
     "vot": {"eao": 1, "accuracy": 799 / 800, "robustness": 1},
@@ -37,7 +38,7 @@ def perfect_run(convention):
     if convention in ("longterm", "absence"):
         return with_absence()
     truth = np.repeat(TRUTH[:1], 800, axis=0) if convention == "vot" else TRUTH
-    return Tracked("s", truth.copy(), truth)
+    return SequenceResult("s", truth.copy(), truth)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
@@ -52,28 +53,28 @@ def test_a_perfect_tracker(convention):
 
 @pytest.mark.parametrize("convention", ["pytracking", "otb"])
 def test_shifted_by_half_a_width(convention):
-    # Frames 1..5: IoU 20 / 60 = 1/3, above 0 .. 0.3 (7 thresholds); centres 20 px and 0.5 widths apart.
-    summary = evaluate(convention, [Tracked("s", moved(20), TRUTH)])
+    # Frames 1..5: IoU 20 / 60 = 1/3, above 0 .. 0.3 (7 thresholds); centers 20 px and 0.5 widths apart.
+    summary = evaluate(convention, [SequenceResult("s", moved(20), TRUTH)])
     assert summary.values["auc"] == pytest.approx((20 / 21 + 5 * 7 / 21) / 6)
     assert summary.values["op50"] == pytest.approx(1 / 6)
     assert summary.values["precision"] == 1  # 20 px is within 20 px
-    assert evaluate(convention, [Tracked("s", moved(20.01), TRUTH)]).values["precision"] == pytest.approx(1 / 6)
+    assert evaluate(convention, [SequenceResult("s", moved(20.01), TRUTH)]).values["precision"] == pytest.approx(1 / 6)
     if convention == "pytracking":
-        assert summary.values["normalised_precision"] == pytest.approx(1 / 6)
-        assert summary.curves["normalised_precision"].values[-1] == 1
+        assert summary.values["norm_precision"] == pytest.approx(1 / 6)
+        assert summary.curves["norm_precision"].values[-1] == 1
 
 
 def test_overlap_on_a_threshold_is_not_above_it():
     half = TRUTH.copy()
     half[:, 2] = 20  # IoU exactly 0.5
     for convention, name in (("otb", "op50"), ("got10k", "sr50")):
-        hits = evaluate(convention, [Tracked("s", half, TRUTH)]).values[name]
+        hits = evaluate(convention, [SequenceResult("s", half, TRUTH)]).values[name]
         assert hits == pytest.approx(1 / 6 if convention == "otb" else 0)
 
 
 def test_got10k_pools_frames_not_sequences():
-    long = Tracked("long", np.repeat(TRUTH, 2, axis=0), np.repeat(TRUTH, 2, axis=0))
-    short = Tracked("short", moved(20), TRUTH)
+    long = SequenceResult("long", np.repeat(TRUTH, 2, axis=0), np.repeat(TRUTH, 2, axis=0))
+    short = SequenceResult("short", moved(20), TRUTH)
     summary = evaluate("got10k", [long, short])
     assert summary.values["ao"] == pytest.approx((11 * 1 + 5 / 3) / 16)
     assert summary.per_sequence["short"]["ao"] == pytest.approx(1 / 3)
@@ -84,9 +85,9 @@ def test_got10k_leaves_out_frames_without_cover_and_boxes_of_nan_miss():
     predicted = moved(20)
     predicted[2] = np.nan
     cover = np.array([8, 8, 8, 0, 0, 4])
-    run = Tracked("s", predicted, TRUTH, cover=cover)
+    run = SequenceResult("s", predicted, TRUTH, cover=cover)
     assert evaluate("got10k", [run]).values["ao"] == pytest.approx((1 / 3 + 0 + 1 / 3) / 3)
-    unseen = Tracked("unseen", TRUTH, TRUTH, cover=np.zeros(6))
+    unseen = SequenceResult("unseen", TRUTH, TRUTH, cover=np.zeros(6))
     both = evaluate("got10k", [run, unseen])
     assert both.values["ao"] == pytest.approx(2 / 9)
     assert np.isnan(both.per_sequence["unseen"]["ao"])
@@ -100,68 +101,68 @@ def test_got10k_clips_without_changing_its_input():
     predicted = outside.copy()
     predicted[:, 2] = 1000
     kept = predicted.copy()
-    run = Tracked("s", predicted, outside, size=(100, 90))
+    run = SequenceResult("s", predicted, outside, size=(100, 90))
     assert evaluate("got10k", [run]).values["ao"] == pytest.approx(1)
     np.testing.assert_array_equal(predicted, kept)
 
 
 def test_trackingnet_rounds_and_takes_areas():
-    summary = evaluate("trackingnet", [Tracked("s", moved(0.49), TRUTH)])
+    summary = evaluate("trackingnet", [SequenceResult("s", moved(0.49), TRUTH)])
     assert summary.values["auc"] == pytest.approx(0.975)
     # 10 px: within 10, 12.5 .. 50, that is 17 of 21 points; the area is 16.5 of 20 steps.
-    summary = evaluate("trackingnet", [Tracked("s", moved(10.2), TRUTH)])
+    summary = evaluate("trackingnet", [SequenceResult("s", moved(10.2), TRUTH)])
     assert summary.values["precision"] == pytest.approx((1 + 5 * 16.5 / 20) / 6)
     # 0.25 widths: within 0.25, 0.275 .. 0.5: 11 points, 10.5 steps.
-    assert summary.values["normalised_precision"] == pytest.approx((1 + 5 * 10.5 / 20) / 6)
+    assert summary.values["norm_precision"] == pytest.approx((1 + 5 * 10.5 / 20) / 6)
 
 
 def test_trackingnet_misses_what_is_missing():
-    full = evaluate("trackingnet", [Tracked("s", TRUTH[:3], TRUTH)])
+    full = evaluate("trackingnet", [SequenceResult("s", TRUTH[:3], TRUTH)])
     assert full.values["auc"] == pytest.approx(0.975 / 2)
     assert full.values["precision"] == pytest.approx(0.5)
     longer = np.concatenate([TRUTH, moved(99)])
-    assert evaluate("trackingnet", [Tracked("s", longer, TRUTH)]).values["precision"] == 1
+    assert evaluate("trackingnet", [SequenceResult("s", longer, TRUTH)]).values["precision"] == 1
 
 
 def test_rules_for_frames_without_the_target():
     truth = TRUTH.copy()
     truth[3] = np.nan
     visible = np.array([True, True, False, False, True, True])
-    run = Tracked("s", TRUTH.copy(), truth, visible)
+    run = SequenceResult("s", TRUTH.copy(), truth, visible)
     lasot, uav, other = (evaluate("pytracking", [run], name).values for name in ("lasot", "uav123", "nfs"))
     for values in (lasot, uav, other):
         assert values["op50"] == pytest.approx(4 / 6)
     assert (lasot["precision"], uav["precision"], other["precision"]) == pytest.approx((4 / 6, 1, 4 / 6))
-    assert (lasot["normalised_precision"], uav["normalised_precision"]) == pytest.approx((4 / 6, 1))
-    assert other["normalised_precision"] == pytest.approx(1)
+    assert (lasot["norm_precision"], uav["norm_precision"]) == pytest.approx((4 / 6, 1))
+    assert other["norm_precision"] == pytest.approx(1)
 
 
 def test_empty_predictions_repeat_the_one_before():
     truth, predicted = TRUTH.copy(), moved(20)
     predicted[2:4] = 0
-    repeated = pytracking.frame_errors(Tracked("s", predicted, truth)).overlap
+    repeated = pytracking.frame_errors(SequenceResult("s", predicted, truth)).overlap
     assert repeated == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3])
     truth[2] = np.nan  # uav: the frame without annotation stays empty, and so does the next
-    found = pytracking.frame_errors(Tracked("s", predicted, truth), "uav").overlap
+    found = pytracking.frame_errors(SequenceResult("s", predicted, truth), "uav").overlap
     assert found == pytest.approx([1, 1 / 3, -1, 0, 1 / 3, 1 / 3])
-    cut = pytracking.frame_errors(Tracked("s", moved(20)[:4], TRUTH)).overlap
+    cut = pytracking.frame_errors(SequenceResult("s", moved(20)[:4], TRUTH)).overlap
     assert cut == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3, 0, 0])
 
 
 def test_hits_in_invalid_frames_exceed_one_when_those_are_left_out_of_the_count():
     truth = TRUTH.copy()
     truth[3] = np.nan
-    run = Tracked("s", TRUTH, truth)
+    run = SequenceResult("s", TRUTH, truth)
     assert pytracking.measure([run], "uav", exclude_invalid=True).values["precision"] == pytest.approx(6 / 5)
     with pytest.raises(DataError, match="no valid frame"):
-        pytracking.measure([Tracked("s", TRUTH, TRUTH * np.nan)], exclude_invalid=True)
+        pytracking.measure([SequenceResult("s", TRUTH, TRUTH * np.nan)], exclude_invalid=True)
 
 
 def test_longterm_by_hand():
     truth = TRUTH.copy()
     truth[4:] = np.nan
     scores = np.array([1.0, 0.9, 0.8, 0.2, 0.8, 0.1])
-    run = Tracked("s", moved(30, [3]), truth, scores=scores)
+    run = SequenceResult("s", moved(30, [3]), truth, scores=scores)
     summary = evaluate("longterm", [run])
     # At 0.8: frames 1, 2, 4 reported with overlaps 1, 1, 0; three frames hold the target. At 0.9 F is 1/2.
     assert summary.values == pytest.approx({"f": 2 / 3, "precision": 2 / 3, "recall": 2 / 3, "threshold": 0.8})
@@ -174,7 +175,9 @@ def test_longterm_by_hand():
 def test_longterm_leaves_a_sequence_without_target_out_of_recall():
     gone = TRUTH.copy()
     gone[1:] = np.nan
-    quiet = Tracked("gone", TRUTH * [[1.0]] + np.where(np.arange(6)[:, None] > 0, np.nan, 0), gone, scores=HONEST)
+    quiet = SequenceResult(
+        "gone", TRUTH * [[1.0]] + np.where(np.arange(6)[:, None] > 0, np.nan, 0), gone, scores=HONEST
+    )
     summary = evaluate("longterm", [with_absence(), quiet])
     assert summary.values["f"] == pytest.approx(1)
     assert np.isnan(summary.per_sequence["gone"]["recall"])
@@ -186,7 +189,7 @@ def test_absence_by_hand():
     truth[5:8] = np.nan
     predicted[7] = np.nan  # no box: lost whatever the score
     scores = np.array([np.nan, 0.9, 0.4, 0.5, np.nan, 0.2, 0.6, 0.9, 0.8])
-    summary = evaluate("absence", [Tracked("s", predicted, truth, scores=scores)])
+    summary = evaluate("absence", [SequenceResult("s", predicted, truth, scores=scores)])
     # Lost at 0.5: frames 2 (wrong), 5 and 7 (right); 6 is missed. 0.5 itself and no score are not lost.
     assert summary.values["precision"] == pytest.approx(2 / 3)
     assert summary.values["recall"] == pytest.approx(2 / 3)
@@ -197,7 +200,7 @@ def test_absence_by_hand():
 
 
 def test_absence_without_absent_frames_has_no_f_but_false_alarms():
-    summary = evaluate("absence", [Tracked("s", TRUTH, TRUTH, scores=HONEST)])
+    summary = evaluate("absence", [SequenceResult("s", TRUTH, TRUTH, scores=HONEST)])
     assert np.isnan(summary.values["f"])
     assert np.isnan(summary.values["recall"])
     assert summary.values["false_alarm"] == pytest.approx(1 / 5)
@@ -209,7 +212,7 @@ def vot_run(name, count, lost_from=None, absent=()):
     if lost_from is not None:
         predicted[lost_from:, 0] += 500
     truth[list(absent)] = np.nan
-    return Tracked(name, predicted, truth, size=(1000, 1000))
+    return SequenceResult(name, predicted, truth, size=(1000, 1000))
 
 
 def test_vot_failure_needs_ten_frames():
@@ -246,24 +249,29 @@ def test_rules_of_data_sets(name, dataset, rules):
     assert pytracking.rules_of(dataset) == rules
 
 
-PLAIN = Tracked("s", TRUTH, TRUTH)
+PLAIN = SequenceResult("s", TRUTH, TRUTH)
 BROKEN = {
     "unknown": (ConfigError, "no convention 'auc'; choose from pytracking", "auc", [PLAIN]),
     "nothing": (DataError, "no sequences", "pytracking", []),
     "twice": (DataError, "s was given twice", "otb", [PLAIN] * 2),
-    "nan": (DataError, "s: predicted box of frame 2", "pytracking", [Tracked("s", moved(np.nan, 2), TRUTH)]),
-    "negative": (DataError, "s: predicted box of frame 0", "pytracking", [Tracked("s", -TRUTH, TRUTH)]),
-    "short otb": (DataError, "3 predicted boxes for 6", "otb", [Tracked("s", TRUTH[:3], TRUTH)]),
-    "short got10k": (DataError, "3 predicted boxes for 6", "got10k", [Tracked("s", TRUTH[:3], TRUTH)]),
-    "long vot": (DataError, "6 predicted boxes for 3", "vot", [Tracked("s", TRUTH, TRUTH[:3])]),
+    "nan": (DataError, "s: predicted box of frame 2", "pytracking", [SequenceResult("s", moved(np.nan, 2), TRUTH)]),
+    "negative": (DataError, "s: predicted box of frame 0", "pytracking", [SequenceResult("s", -TRUTH, TRUTH)]),
+    "short otb": (DataError, "3 predicted boxes for 6", "otb", [SequenceResult("s", TRUTH[:3], TRUTH)]),
+    "short got10k": (DataError, "3 predicted boxes for 6", "got10k", [SequenceResult("s", TRUTH[:3], TRUTH)]),
+    "long vot": (DataError, "6 predicted boxes for 3", "vot", [SequenceResult("s", TRUTH, TRUTH[:3])]),
     "no score": (
         DataError,
         "s: this convention measures the tracker's score",
         "longterm",
-        [Tracked("s", TRUTH, TRUTH)],
+        [SequenceResult("s", TRUTH, TRUTH)],
     ),
-    "only nan": (DataError, "score", "absence", [Tracked("s", TRUTH, TRUTH, scores=np.full(6, np.nan))]),
-    "short absence": (DataError, "3 scores for 6", "absence", [Tracked("s", TRUTH[:3], TRUTH, scores=HONEST[:3])]),
+    "only nan": (DataError, "score", "absence", [SequenceResult("s", TRUTH, TRUTH, scores=np.full(6, np.nan))]),
+    "short absence": (
+        DataError,
+        "3 scores for 6",
+        "absence",
+        [SequenceResult("s", TRUTH[:3], TRUTH, scores=HONEST[:3])],
+    ),
 }
 
 
@@ -276,9 +284,9 @@ def test_refusals(case):
 
 def test_lasot_refuses_what_the_official_tool_refuses():
     with pytest.raises(DataError, match="3 predicted boxes for 6 annotated frames; lasot"):
-        evaluate("pytracking", [Tracked("s", TRUTH[:3], TRUTH, np.ones(6, bool))], "lasot")
+        evaluate("pytracking", [SequenceResult("s", TRUTH[:3], TRUTH, np.ones(6, bool))], "lasot")
     with pytest.raises(DataError, match=r"full_occlusion\.txt"):
-        evaluate("pytracking", [Tracked("s", TRUTH, TRUTH)], "lasot")
+        evaluate("pytracking", [SequenceResult("s", TRUTH, TRUTH)], "lasot")
 
 
 @pytest.mark.parametrize(
@@ -294,7 +302,7 @@ def test_lasot_refuses_what_the_official_tool_refuses():
 )
 def test_runs_that_do_not_fit(change, message):
     with pytest.raises(DataError, match=message):
-        Tracked(**{"name": "s", "predicted": TRUTH, "truth": TRUTH, **change})
+        SequenceResult(**{"name": "s", "predicted": TRUTH, "truth": TRUTH, **change})
 
 
 def test_thresholds_at_most_hundred():

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixformer.evaluation.metrics import CONVENTIONS, Tracked, evaluate
-from mixformer.evaluation.metrics.frames import center_error, overlap, share_above, share_within
+from mixformer.evaluation.metrics import CONVENTIONS, SequenceResult, evaluate
+from mixformer.evaluation.metrics.frame_errors import center_error, overlap, precision_curve, success_curve
 
 SHORT_TERM = ("pytracking", "otb", "got10k", "trackingnet")
 
@@ -19,7 +19,7 @@ def random_run(seed, name="s", frames=40):
     truth[rng.random(frames) < 0.2] = np.nan
     truth[0] = [30, 30, 20, 20]
     scores = np.where(np.isnan(truth[:, 0]), rng.uniform(0, 0.7, frames), rng.uniform(0.3, 1, frames))
-    return Tracked(name, predicted, truth, scores=scores, size=(240, 320))
+    return SequenceResult(name, predicted, truth, scores=scores, size=(240, 320))
 
 
 def values_of(summary):
@@ -78,9 +78,9 @@ def test_overlap_is_symmetric_and_bounded(seed):
 @given(st.lists(st.sampled_from([np.nan, -np.inf, np.inf, -1.0, 0.0, 0.05, 0.3, 0.3001, 0.95, 1.0]), min_size=1))
 def test_shares_are_counts(values):
     values, thresholds = np.array(values), np.linspace(0, 1, 21)
-    np.testing.assert_array_equal(share_above(values, thresholds), (values[:, None] > thresholds).mean(0))
-    np.testing.assert_array_equal(share_within(values, thresholds), (values[:, None] <= thresholds).mean(0))
-    assert share_above(values, thresholds, 1)[0] == (values > 0).sum()
+    np.testing.assert_array_equal(success_curve(values, thresholds), (values[:, None] > thresholds).mean(0))
+    np.testing.assert_array_equal(precision_curve(values, thresholds), (values[:, None] <= thresholds).mean(0))
+    assert success_curve(values, thresholds, 1)[0] == (values > 0).sum()
 
 
 def loop_longterm(runs, threshold):

@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mixformer.evaluation.metrics import Tracked, evaluate, longterm, pytracking, toolkit, vot
-from mixformer.evaluation.metrics.frames import (
+from mixformer.evaluation.metrics import SequenceResult, evaluate, longterm, pytracking, toolkit
+from mixformer.evaluation.metrics import vot_eao as vot
+from mixformer.evaluation.metrics.frame_errors import (
     OVERLAP_THRESHOLDS,
     PIXEL_THRESHOLDS,
     SIZE_THRESHOLDS,
     center_error,
     clip_boxes,
-    share_above,
-    share_within,
+    precision_curve,
+    success_curve,
 )
 
 REFERENCES = Path(__file__).parent / "references"
@@ -26,12 +27,12 @@ NAMED = {
     "op50": "OP50",
     "op75": "OP75",
     "precision": "Precision",
-    "normalised_precision": "NormPrecision",
+    "norm_precision": "NormPrecision",
 }
 CURVES = {
     "success": "success_curve",
     "precision": "precision_curve",
-    "normalised_precision": "norm_precision_curve",
+    "norm_precision": "norm_precision_curve",
 }
 SIZE = (240, 320)
 
@@ -50,7 +51,7 @@ def vot_arrays():
 
 def tracked(sequence, tracker):
     data = arrays()
-    return Tracked(
+    return SequenceResult(
         sequence,
         data[f"{sequence}/pred_{tracker}"],
         data[f"{sequence}/gt"],
@@ -121,7 +122,7 @@ def test_mean_overlap_of_valid_frames(group):
 
 def got10k_run(number, tracker, size=SIZE):
     data, key = arrays(), f"got10k/g{number}"
-    return Tracked(
+    return SequenceResult(
         f"g{number}", data[f"{key}/pred_{tracker}"], data[f"{key}/gt"], cover=data[f"{key}/cover"], size=size
     )
 
@@ -151,14 +152,14 @@ def test_got10k_frames(number, tracker):
     np.testing.assert_array_equal(errors, arrays()[f"{key}/center_error"])
     if tracker == "A":
         success, precision = (arrays()[f"got10k_otb/g{number}/A/{name}_curve"] for name in ("succ", "prec"))
-        np.testing.assert_array_equal(share_above(free, OVERLAP_THRESHOLDS), success)
-        np.testing.assert_array_equal(share_within(errors, PIXEL_THRESHOLDS), precision)
+        np.testing.assert_array_equal(success_curve(free, OVERLAP_THRESHOLDS), success)
+        np.testing.assert_array_equal(precision_curve(errors, PIXEL_THRESHOLDS), precision)
 
 
 def test_vot_toolkit():
     data = vot_arrays()
     names = [key.removesuffix("/truth") for key in data if key.endswith("/truth")]
-    runs = [Tracked(name, data[f"{name}/predicted"], data[f"{name}/truth"], size=SIZE) for name in names]
+    runs = [SequenceResult(name, data[f"{name}/predicted"], data[f"{name}/truth"], size=SIZE) for name in names]
     rules = vot.Rules(low=60, high=140)
     for run in runs:
         overlaps = vot.region_overlap(run)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mixformer.errors import DataError, OutputError
-from mixformer.evaluation.packing import pack
-from mixformer.evaluation.results import write_result
+from mixformer.evaluation.result_files import write_result
+from mixformer.evaluation.submission import pack
 
 BOXES = np.array([[10.0, 20, 30, 40], [10.26, 19.5, 30.123456, 40]])
 NAMES = ["GOT-10k_Test_000001", "all_time-0_1", "x_time_0"]  # ids that hold the words "all" and "time"

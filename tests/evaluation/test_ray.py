@@ -5,12 +5,12 @@ import trackers
 from test_jobs import files
 from trackers import CannotStart, MakeBad, MakeStays, make_sequences
 
-from mixformer.config import TrackerConfig
+from mixformer.configs.tracker import TrackerConfig
 from mixformer.errors import ConfigError, MixFormerError
-from mixformer.evaluation.executor import ProcessExecutor
-from mixformer.evaluation.jobs import Job, run_job
-from mixformer.evaluation.plan import TrackerPlan
-from mixformer.evaluation.ray_executor import RayExecutor
+from mixformer.evaluation.runs import EvaluationRun, run_evaluation
+from mixformer.run.executor import ProcessExecutor
+from mixformer.run.ray_executor import RayExecutor
+from mixformer.tracking.factory import TrackerFactory
 
 pytestmark = pytest.mark.sweep  # starting a cluster takes a quarter of a minute
 
@@ -37,28 +37,28 @@ def sequences(tmp_path_factory):
 
 
 def test_results_are_those_of_one_process(cluster, tiny_model, sequences, tmp_path):
-    plan = TrackerPlan(str(tiny_model), TrackerConfig(update_interval=2), "cpu")
+    plan = TrackerFactory(str(tiny_model), TrackerConfig(update_interval=2), "cpu")
     found = []
     for name, executor in (("ray", RayExecutor(2)), ("local", ProcessExecutor(1))):
-        outcome = run_job(Job(name, "squares", sequences, plan, tmp_path), executor)
+        outcome = run_evaluation(EvaluationRun(name, "squares", sequences, plan, tmp_path), executor)
         assert sorted(outcome.done) == ["clip_0", "clip_1", "clip_2"]
         found.append(files(outcome.folder))
     assert found[0] == found[1]
 
 
 def test_a_killed_worker_is_replaced_and_its_sequence_tried_again(cluster, sequences, tmp_path):
-    job = Job("bad", "squares", sequences, MakeBad("die once", tmp_path / "mark"), tmp_path)
-    outcome = run_job(job, RayExecutor(2))
+    job = EvaluationRun("bad", "squares", sequences, MakeBad("die once", tmp_path / "mark"), tmp_path)
+    outcome = run_evaluation(job, RayExecutor(2))
     assert (tmp_path / "mark").exists()
     assert sorted(outcome.done) == ["clip_0", "clip_1", "clip_2"]
     assert not outcome.failed
 
 
 def test_failures_stay_apart(cluster, sequences, tmp_path):
-    raises = Job("raises", "squares", sequences, MakeBad("raise", tmp_path / "mark"), tmp_path)
-    assert "the tracker is tired" in run_job(raises, RayExecutor(2)).failed["clip_1"]
-    dies = Job("dies", "squares", sequences, MakeBad("die", tmp_path / "mark"), tmp_path)
-    outcome = run_job(dies, RayExecutor(1, retries=1))
+    raises = EvaluationRun("raises", "squares", sequences, MakeBad("raise", tmp_path / "mark"), tmp_path)
+    assert "the tracker is tired" in run_evaluation(raises, RayExecutor(2)).failed["clip_1"]
+    dies = EvaluationRun("dies", "squares", sequences, MakeBad("die", tmp_path / "mark"), tmp_path)
+    outcome = run_evaluation(dies, RayExecutor(1, retries=1))
     assert list(outcome.failed) == ["clip_1"]
     assert "worker died 2 times" in outcome.failed["clip_1"]
     assert sorted(outcome.done) == ["clip_0", "clip_2"]
@@ -66,11 +66,11 @@ def test_failures_stay_apart(cluster, sequences, tmp_path):
 
 def test_what_cannot_work_is_one_error(cluster, sequences, tmp_path):
     with pytest.raises(MixFormerError, match=r"a worker could not be made.*no such model"):
-        run_job(Job("none", "squares", sequences, CannotStart(), tmp_path), RayExecutor(1))
+        run_evaluation(EvaluationRun("none", "squares", sequences, CannotStart(), tmp_path), RayExecutor(1))
     with pytest.raises(ConfigError, match="workers must be 1 or more"):
         RayExecutor(0)
 
 
 def test_more_workers_than_the_cluster_has_processors(cluster, sequences, tmp_path):
-    outcome = run_job(Job("many", "squares", sequences, MakeStays(), tmp_path), RayExecutor(3, cpus=1))
+    outcome = run_evaluation(EvaluationRun("many", "squares", sequences, MakeStays(), tmp_path), RayExecutor(3, cpus=1))
     assert sorted(outcome.done) == ["clip_0", "clip_1", "clip_2"]

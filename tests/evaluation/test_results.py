@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mixformer.errors import DataError, OutputError
-from mixformer.evaluation.results import read_boxes, read_column, read_result, write_result
+from mixformer.evaluation.result_files import read_boxes, read_column, read_result, write_result
 
 BOXES = np.array([[1.23456, 2.0, 30.5, 40.25], [-3.7, 2.9, 31.0, 41.0], [5.0, 6.0, 32.0, 42.0]])
 TIMES = np.array([0.5, 0.01, 0.02])

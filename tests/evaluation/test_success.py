@@ -5,11 +5,11 @@ import pytest
 from conftest import moving_square
 from PIL import Image
 
-from mixformer.config import TrackerConfig
-from mixformer.data.sequence import Sequence
+from mixformer.configs.tracker import TrackerConfig
+from mixformer.data.sequence import VideoSequence
 from mixformer.engines import create_engine
 from mixformer.errors import DataError
-from mixformer.evaluation.runner import measure
+from mixformer.evaluation.sequence_runner import measure
 from mixformer.evaluation.success import success
 
 TRUTH = np.array([[10.0, 10, 20, 20]] * 5)
@@ -52,13 +52,13 @@ def test_measure(tiny_model, tmp_path):
     for index, frame in enumerate(frames):
         paths.append(tmp_path / f"{index}.png")
         Image.fromarray(frame).save(paths[-1])
-    sequence = Sequence("square", tuple(paths), np.array(boxes, np.float64))
+    sequence = VideoSequence("square", tuple(paths), np.array(boxes, np.float64))
     (run,) = measure(create_engine(tiny_model, "cpu"), TrackerConfig(), [sequence])
     assert run.boxes.shape == (6, 4)
     assert run.boxes[0].tolist() == list(boxes[0])
     assert 0 <= run.success.auc <= 20 / 21
     assert np.isfinite(run.scores).all()
     assert run.fps > 0
-    late = Sequence("late", tuple(paths), np.array([[np.nan] * 4, *boxes[1:]]))
+    late = VideoSequence("late", tuple(paths), np.array([[np.nan] * 4, *boxes[1:]]))
     with pytest.raises(DataError, match="first frame"):
         list(measure(create_engine(tiny_model, "cpu"), TrackerConfig(), [late]))

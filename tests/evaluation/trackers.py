@@ -9,7 +9,7 @@ import numpy as np
 from conftest import moving_square
 from PIL import Image
 
-from mixformer.data.sequence import Sequence
+from mixformer.data.sequence import VideoSequence
 from mixformer.types import Box, TrackResult
 
 
@@ -25,7 +25,7 @@ def make_sequences(folder, lengths=(4, 6, 5)):
             Image.fromarray(frame).save(path)
             paths.append(path)
         np.savetxt(folder / f"clip_{number}" / "groundtruth.txt", boxes, delimiter=",")
-        made.append(Sequence(f"clip_{number}", tuple(paths), np.array(boxes, float)))
+        made.append(VideoSequence(f"clip_{number}", tuple(paths), np.array(boxes, float)))
     return made
 
 

@@ -8,12 +8,13 @@ import pytest
 
 from mixformer.engines.torch_engine import TorchEngine
 from mixformer.errors import ConfigError, ExportError, MissingDependencyError, OutputError
-from mixformer.export import check, write
-from mixformer.export.plan import ExportPlan
+from mixformer.export import exporting as write
+from mixformer.export import validation as check
+from mixformer.export.exporting import export_model
 from mixformer.export.runtimes import runners
-from mixformer.export.write import export_model
-from mixformer.weights.folder import read_folder
-from mixformer.weights.store import load_model
+from mixformer.export.settings import ExportPlan
+from mixformer.weights.load_save import load_model
+from mixformer.weights.model_folder import read_folder
 
 onnx_ir = pytest.importorskip("onnx_ir")
 pytest.importorskip("onnxscript")
@@ -100,7 +101,7 @@ def no_tracing(monkeypatch, exported):
             shutil.copyfile(exported.folder / name, place / name)
         return json.loads((exported.folder / "config.json").read_text())["graphs"]
 
-    monkeypatch.setattr("mixformer.export.graphs.write_graphs", copied)
+    monkeypatch.setattr("mixformer.export.graph_files.write_graphs", copied)
     monkeypatch.setattr(check, "_COMPARED", 2)
     return monkeypatch
 
@@ -108,7 +109,7 @@ def no_tracing(monkeypatch, exported):
 def test_graphs_that_differ_leave_nothing(no_tracing, exported, tmp_path):
     """The graphs point into float16 weights; beside float32 ones every weight of theirs is another."""
     export_model(exported.folder, tmp_path / "same")
-    no_tracing.setattr("mixformer.export.verify.BOX_TOLERANCE", 0.0)
+    no_tracing.setattr("mixformer.export.differences.BOX_TOLERANCE", 0.0)
     no_tracing.setattr(check, "BOX_TOLERANCE", -1.0)
     with pytest.raises(ExportError, match=r"differ from PyTorch beyond -1 .*batch 1, 2 templates: boxes .*Nothing"):
         export_model(exported.folder, tmp_path / "new")
@@ -116,7 +117,7 @@ def test_graphs_that_differ_leave_nothing(no_tracing, exported, tmp_path):
 
 
 def test_lost_overlap_is_refused_with_the_figure(no_tracing, tiny_model, tmp_path):
-    no_tracing.setattr("mixformer.export.verify.LOWEST_IOU", 1.0)
+    no_tracing.setattr("mixformer.export.differences.LOWEST_IOU", 1.0)
     with pytest.raises(ExportError, match=r"float16 moves the boxes too far: mean IoU [01]\.\d{4}"):
         export_model(tiny_model, tmp_path / "new", ExportPlan(precision="float16"))
     assert not list(tmp_path.iterdir())
@@ -130,7 +131,7 @@ def test_a_full_disk_leaves_the_old_folder(no_tracing, exported, tmp_path):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    no_tracing.setattr("mixformer.export.graphs.write_graphs", full)
+    no_tracing.setattr("mixformer.export.graph_files.write_graphs", full)
     with pytest.raises(OutputError, match="No space left on device"):
         export_model(exported.folder, old)
     assert {file.name: file.read_bytes() for file in old.iterdir()} == before
@@ -141,11 +142,11 @@ def test_export_into_the_own_folder_drops_older_graphs(no_tracing, exported, tmp
     own = tmp_path / "own"
     shutil.copytree(exported.folder, own)
     (own / "remember.xml").write_text("of an earlier export")
-    (own / "MODEL_CARD.md").write_text("licence")
+    (own / "MODEL_CARD.md").write_text("license")
     report = export_model(own, own)
     assert sorted(report.sizes) == sorted(file.name for file in own.iterdir())
     assert "remember.xml" not in report.sizes
-    assert (own / "MODEL_CARD.md").read_text() == "licence"
+    assert (own / "MODEL_CARD.md").read_text() == "license"
 
 
 @pytest.mark.parametrize(

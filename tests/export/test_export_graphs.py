@@ -8,12 +8,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from mixformer.configs.variants import MODELS
 from mixformer.engines.torch_engine import TorchEngine
 from mixformer.errors import CheckpointError
-from mixformer.export.verify import Difference, overlap
+from mixformer.export.differences import Difference, overlap
 from mixformer.models import build_model
-from mixformer.variants import MODELS
-from mixformer.weights.store import load_model, save_model
+from mixformer.weights.load_save import load_model, save_model
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 from family import FAMILY, make
@@ -21,13 +21,13 @@ from family import FAMILY, make
 pytest.importorskip("onnxscript")
 pytest.importorskip("openvino")
 
-from mixformer.export.crops import Crops
-from mixformer.export.graphs import write_graphs
-from mixformer.export.plan import ExportPlan
+from mixformer.export.differences import compare
+from mixformer.export.exporting import _describe, export_model
+from mixformer.export.graph_files import write_graphs
 from mixformer.export.runtimes import runners
+from mixformer.export.sample_crops import Crops
+from mixformer.export.settings import ExportPlan
 from mixformer.export.share import stored_tensors
-from mixformer.export.verify import compare
-from mixformer.export.write import _describe, export_model
 
 
 def differences(model, place, plan=None, precision="float32"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError, FrameError
 from mixformer.inspection import inspect_attention
 from mixformer.models import build_model
@@ -90,8 +90,8 @@ def test_keys_of_mixcvt_are_fewer_than_queries():
     block = inspect_attention(*network("cvt", 2)).blocks[-1]
     assert (block.search.queries, block.search.keys, block.template.queries, block.template.keys) == (5, 3, 3, 2)
     assert block.maps["search_to_online"].shape == (25, 2, 4)
-    np.testing.assert_allclose(block.search.key_centres(), [0.1, 0.5, 0.9])
-    np.testing.assert_allclose(block.template.key_centres(), [1 / 6, 5 / 6])
+    np.testing.assert_allclose(block.search.key_centers(), [0.1, 0.5, 0.9])
+    np.testing.assert_allclose(block.template.key_centers(), [1 / 6, 5 / 6])
 
 
 @pytest.mark.parametrize("kind", KINDS)

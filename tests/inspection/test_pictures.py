@@ -17,9 +17,9 @@ from mixformer.inspection import (
     inspect_attention,
     write_inspection,
 )
-from mixformer.inspection.attention import average_queries, select_places
-from mixformer.inspection.heat import colours, overlay, scaled, spread
-from mixformer.inspection.sheet import PANEL
+from mixformer.inspection.attention_pictures import average_queries, select_places
+from mixformer.inspection.contact_sheet import PANEL
+from mixformer.inspection.heatmap import colors, overlay, scaled, spread
 
 
 def seen_frame(kind, online=1):
@@ -44,7 +44,7 @@ def one_peak(key):
 
 
 def lightest(picture):
-    """Centre (x, y) of the yellow pixels."""
+    """Center (x, y) of the yellow pixels."""
     red, green, blue = np.moveaxis(picture, -1, 0)
     rows, columns = np.nonzero((red > 220) & (green > 180) & (blue < 180))
     return np.array([columns.mean(), rows.mean()])
@@ -88,17 +88,17 @@ def test_a_peak_appears_at_its_pixel(grid, place):
     """Keys of a strided convolution stand at every second token."""
     values = np.zeros((8, 8))
     values[2, 5] = 0.3
-    picture = overlay(np.zeros((PANEL, PANEL, 3), np.uint8), spread(scaled(values), grid.key_centres(), PANEL))
+    picture = overlay(np.zeros((PANEL, PANEL, 3), np.uint8), spread(scaled(values), grid.key_centers(), PANEL))
     row, column = np.unravel_index(picture.sum(2).argmax(), picture.shape[:2])
     assert ((column + 0.5) / PANEL, (row + 0.5) / PANEL) == pytest.approx(place, abs=1 / PANEL)
 
 
 def test_heat_is_dark_where_there_is_none_and_where_all_is_even():
-    grey = np.full((8, 8, 3), 200, np.uint8)
-    np.testing.assert_allclose(overlay(grey, np.zeros((8, 8))), 100, atol=3)
+    gray = np.full((8, 8, 3), 200, np.uint8)
+    np.testing.assert_allclose(overlay(gray, np.zeros((8, 8))), 100, atol=3)
     assert scaled(np.full((4, 4), 0.2)).max() == pytest.approx(0.25)
     assert scaled(np.eye(16)).max() == 1
-    assert (np.diff(colours(np.linspace(0, 1, 50)).astype(float) @ (0.2126, 0.7152, 0.0722)) > 0).all()
+    assert (np.diff(colors(np.linspace(0, 1, 50)).astype(float) @ (0.2126, 0.7152, 0.0722)) > 0).all()
 
 
 def test_queries_are_those_in_the_box():
@@ -132,13 +132,13 @@ def test_the_query_changes_the_picture():
 
 
 def test_edges_are_drawn_where_they_are_expected():
-    """A sure left edge: its curve stands above its place on the crop, in its colour."""
+    """A sure left edge: its curve stands above its place on the crop, in its color."""
     seen = seen_frame("token")
     edges = np.full((4, 16), 1e-6, np.float32)
     edges[[0, 1, 2, 3], [4, 12, 2, 10]] = 1
     result = type(seen.result)([], type(seen.result.distributions)(edges, None), seen.result.prediction)
     picture = distributions_picture(FrameInspection(seen.search, seen.templates, 2.0, result))
-    blue, orange = ((picture == colour).all(-1) for colour in ((0, 114, 178), (213, 94, 0)))
+    blue, orange = ((picture == color).all(-1) for color in ((0, 114, 178), (213, 94, 0)))
     above = slice(48, 120)
     middles = [np.nonzero(mask[above].any(0))[0].mean() for mask in (blue, orange)]
     assert middles[1] - middles[0] == pytest.approx(400 * 8 / 16, abs=2)

@@ -10,7 +10,7 @@ from PIL import Image
 import mixformer
 from mixformer.cli import main
 from mixformer.types import Box, TrackResult
-from mixformer.view.draw import Annotator
+from mixformer.video.draw import Annotator
 
 BOX = ["--box", "10", "30", "20", "20"]
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from mixformer.assets import DEMO_CLIP
-from mixformer.masks.output import decode_rle
+from mixformer.masks.mask_files import decode_rle
 from mixformer.types import Box
+from mixformer.video.demo import DEMO_CLIP
 
 PAGE = Path(__file__).parents[2] / "docs" / "masks.md"
 

@@ -1,4 +1,4 @@
-"""Masks by GrabCut: right where colours differ, calm where there is nothing to cut."""
+"""Masks by GrabCut: right where colors differ, calm where there is nothing to cut."""
 
 import sys
 
@@ -99,7 +99,7 @@ def test_tiny_boxes_are_filled(box):
 
 @pytest.mark.parametrize("value", [0, 128, 255])
 @pytest.mark.parametrize("box", [(40, 30, 60, 40), (0, 0, 160, 120), (-900, -900, 4000, 4000), (0, 0, 4, 120)])
-def test_one_colour_gives_some_part_of_the_box(value, box):
+def test_one_color_gives_some_part_of_the_box(value, box):
     mask = GrabCutRefiner()(np.full((120, 160, 3), value, np.uint8), Box(*box))
     assert mask.any()
     rows, columns = np.nonzero(mask)

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
 from mixformer.errors import DataError, OutputError
-from mixformer.masks.output import MaskWriter, decode_rle, encode_rle, mask_box
+from mixformer.masks.mask_files import MaskWriter, decode_rle, encode_rle, mask_box
 from mixformer.types import Box
 
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))

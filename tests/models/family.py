@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
 from mixformer.models import MixFormer, build_model
 
 BACKBONES = ("vit", "convmae", "cvt")

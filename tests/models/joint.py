@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mixformer.config import ModelConfig, StageSize
+from mixformer.configs.model import ModelConfig, StageSize
 from mixformer.models import MixFormer
 
 
@@ -159,9 +159,9 @@ class _Stage:
         return x @ self.state[f"{name}.weight"].T + self.state[f"{name}.bias"]
 
     def norm(self, x: Tensor, name: str, eps: float) -> Tensor:
-        centred = x - x.mean(-1, keepdim=True)
-        deviation = (centred.square().mean(-1, keepdim=True) + eps).sqrt()
-        return centred / deviation * self.state[f"{name}.weight"] + self.state[f"{name}.bias"]
+        centered = x - x.mean(-1, keepdim=True)
+        deviation = (centered.square().mean(-1, keepdim=True) + eps).sqrt()
+        return centered / deviation * self.state[f"{name}.weight"] + self.state[f"{name}.bias"]
 
 
 def _rows(maps: Tensor) -> Tensor:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from joint import joint_forward
 from torch import Tensor
 
-from mixformer.boxes import xyxy_to_cxcywh
-from mixformer.config import ModelConfig
-from mixformer.models import Memory, MixFormer, Prediction, Uncached, build_model
+from mixformer.configs.model import ModelConfig
+from mixformer.imaging.boxes import xyxy_to_cxcywh
+from mixformer.models import Memory, MixFormer, Prediction, RawTemplates, build_model
 from mixformer.models.spm import ScorePrediction
 
 FLOAT64 = torch.float64
@@ -175,7 +175,7 @@ def test_nothing_is_cached_for_symmetric_attention(config: ModelConfig) -> None:
     model = make(config, dtype=FLOAT64)
     templates, search = images(config, dtype=FLOAT64)
     memory = model.remember(templates)
-    assert isinstance(memory, Uncached)
+    assert isinstance(memory, RawTemplates)
     assert memory.blocks == []
     assert memory.templates is None
     assert memory.images is templates

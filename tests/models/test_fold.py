@@ -9,15 +9,15 @@ import torch
 from family import FAMILY, make
 from torch import Tensor
 
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.models import MixFormer, Prediction
-from mixformer.models.attention import ConvAttention, KeyValue, Room, SlimAttention
-from mixformer.models.fold import fold
-from mixformer.models.half import halve
+from mixformer.models.attention import ConvAttention, KVCache, SlimAttention, StaticKVCache
+from mixformer.models.fold_constants import fold
+from mixformer.models.half_precision import to_half_precision
 from mixformer.models.layers import BatchNorm
 from mixformer.models.stem import ConvStem
-from mixformer.variants import DEFAULT_MODEL
-from mixformer.weights.store import load_model
+from mixformer.weights.load_save import load_model
 
 
 def pixels(config: ModelConfig, batch: int = 2, count: int = 2) -> tuple[Tensor, Tensor]:
@@ -29,7 +29,7 @@ def pixels(config: ModelConfig, batch: int = 2, count: int = 2) -> tuple[Tensor,
 
 @torch.inference_mode()
 def run(model: MixFormer, templates: Tensor, search: Tensor) -> Prediction:
-    return model.locate(model.normalise(search), model.remember(model.normalise(templates)))
+    return model.locate(model.normalize(search), model.remember(model.normalize(templates)))
 
 
 def assert_equal(a: Prediction, b: Prediction, atol: float) -> None:
@@ -61,7 +61,7 @@ def test_folding_the_shipped_weights() -> None:
 def test_what_the_heads_do_not_read_changes_nothing(kind: str) -> None:
     """The last block makes keys and values of the templates, and queries for the prediction tokens, and no more."""
     model = make(FAMILY[kind], dtype=torch.float64)
-    templates, search = (model.normalise(images) for images in pixels(model.config))
+    templates, search = (model.normalize(images) for images in pixels(model.config))
     with torch.inference_mode():
         short, whole = model.remember(templates), model.remember(templates, keep_features=True)
         assert (short.templates is not None) == (model.config.score == "spm")
@@ -75,7 +75,7 @@ def test_what_the_heads_do_not_read_changes_nothing(kind: str) -> None:
 def test_half_precision_is_near_and_keeps_float32_where_it_counts(kind: str) -> None:
     model = make(FAMILY[kind])
     images = pixels(model.config)
-    half = halve(fold(model), torch.bfloat16)
+    half = to_half_precision(fold(model), torch.bfloat16)
     found, expected = run(half, *images), run(model, *images)
     torch.testing.assert_close(found.boxes, expected.boxes, atol=0.01, rtol=0)
     assert not torch.equal(found.boxes, expected.boxes)
@@ -89,11 +89,11 @@ def test_half_precision_is_near_and_keeps_float32_where_it_counts(kind: str) -> 
 
 @pytest.mark.parametrize("kind", FAMILY)
 def test_tokens_are_made_of_pixels_without_loss(kind: str) -> None:
-    """Levels of 8 bits, normalised, do not fit into bfloat16, and what is lost there is in all that follows."""
+    """Levels of 8 bits, normalized, do not fit into bfloat16, and what is lost there is in all that follows."""
     model = fold(make(FAMILY[kind]))
-    images = model.normalise(pixels(model.config)[1])
+    images = model.normalize(pixels(model.config)[1])
     expected = model.backbone.parts[0].patch_embed(images)
-    found = halve(model, torch.bfloat16).backbone.parts[0].patch_embed(images)
+    found = to_half_precision(model, torch.bfloat16).backbone.parts[0].patch_embed(images)
     if isinstance(model.backbone.parts[0].patch_embed, ConvStem):  # ConvMAE's has blocks in half precision as well
         assert not torch.equal(found, expected)
     else:
@@ -122,18 +122,18 @@ def test_large_biases_of_keys_are_left_out_and_half_precision_does_not_feel_them
     assert_equal(run(fold(double), *images), expected, 1e-11)
     folded = fold(model)
     assert not any(bias.any() for bias in key_biases(folded))
-    halved = [run(halve(net, torch.bfloat16), *images) for net in (folded, copy.deepcopy(model))]
+    halved = [run(to_half_precision(net, torch.bfloat16), *images) for net in (folded, copy.deepcopy(model))]
     without, having = ((found.tokens - expected.tokens).abs().mean() for found in halved)
     assert without < 0.8 * having
 
 
 def test_room_is_a_concatenation() -> None:
-    def random(count: int) -> KeyValue:
-        return KeyValue(torch.randn(2, 3, count, 4), torch.randn(2, 3, count, 4))
+    def random(count: int) -> KVCache:
+        return KVCache(torch.randn(2, 3, count, 4), torch.randn(2, 3, count, 4))
 
     kept, other = random(5), random(5)
     before = kept.keys.clone()
-    room = Room(kept)
+    room = StaticKVCache(kept)
     for own in (random(7), random(7)):
         for mine, joined in zip(room.then(own), kept.then(own), strict=True):
             assert torch.equal(mine, joined)

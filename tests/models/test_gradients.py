@@ -9,7 +9,7 @@ import torch
 from family import FAMILY, images, make
 from torch import Tensor
 
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
 from mixformer.models import MixFormer
 from mixformer.models.attention import ConvAttention, Layout
 from mixformer.models.layers import BatchNorm, soft_argmax
@@ -133,9 +133,9 @@ def test_frozen_batch_norms_stand_still(kind: str, norms: str) -> None:
     model = trainable(FAMILY[kind].replace(frozen_norms=norms))
     frozen = {"none": (), "backbone": ("backbone.",), "all": ("backbone.", "box_head.")}[norms]
     before = {name: {k: v.clone() for k, v in norm.state_dict().items()} for name, norm in norms_of(model).items()}
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     train_step(model)
-    optimiser.step()
+    optimizer.step()
     parameters = dict(model.named_parameters())
     assert before
     for name, norm in norms_of(model).items():

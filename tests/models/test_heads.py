@@ -7,9 +7,9 @@ import pytest
 import torch
 from family import small
 
-from mixformer.boxes import xyxy_to_cxcywh
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError
+from mixformer.imaging.boxes import xyxy_to_cxcywh
 from mixformer.models.build import build_box_head
 from mixformer.models.corner import CornerHead, log_marginals
 from mixformer.models.heads import QueryHead, SingleTokenHead, TokenHead

@@ -121,8 +121,8 @@ def test_tokens_and_maps_are_inverse_and_row_major() -> None:
 
 def norm_over_channels(x: Tensor, norm: nn.Module, eps: float = 1e-5) -> Tensor:
     """Layer norm of a map written out."""
-    centred = x - x.mean(1, keepdim=True)
-    scaled = centred / (centred.square().mean(1, keepdim=True) + eps).sqrt()
+    centered = x - x.mean(1, keepdim=True)
+    scaled = centered / (centered.square().mean(1, keepdim=True) + eps).sqrt()
     return scaled * norm.weight[:, None, None] + norm.bias[:, None, None]
 
 

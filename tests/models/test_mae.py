@@ -5,7 +5,7 @@ import torch
 from family import backbone_of, small
 from safetensors.torch import save_file
 
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError
 from mixformer.models import build_model
 from mixformer.models.mae import MaskConfig, MaskedAutoencoder, Split, draw_split, patchify, pick, unpatchify

@@ -8,8 +8,8 @@ from family import backbone_of, images, make, small
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from mixformer.config import ModelConfig
-from mixformer.counting import locate_flops, parameter_count, remember_flops
+from mixformer.configs.flops import locate_flops, parameter_count, remember_flops
+from mixformer.configs.model import ModelConfig
 
 SIZES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -174,10 +174,10 @@ def test_a_scale_of_zero_removes_a_block() -> None:
     torch.testing.assert_close(model(templates, search, scales).boxes, expected.boxes, rtol=0, atol=1e-6)
 
 
-def test_normalise() -> None:
+def test_normalize() -> None:
     config = small()
     pixels = torch.randint(0, 256, (2, 5, 7, 3), dtype=torch.uint8)
-    got = make(config).normalise(pixels)
+    got = make(config).normalize(pixels)
     assert got.shape == (2, 3, 5, 7)
     expected = (pixels[1, 2, 3, 0].item() / 255 - config.mean[0]) / config.std[0]
     assert got[1, 0, 2, 3].item() == pytest.approx(expected, abs=1e-6)

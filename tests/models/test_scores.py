@@ -6,8 +6,8 @@ from family import BACKBONES, HEADS, backbone_of, images, make, small
 from torch import Tensor
 from torch.nn import functional as F
 
-from mixformer.boxes import cxcywh_to_xyxy
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
+from mixformer.imaging.boxes import cxcywh_to_xyxy
 from mixformer.models.heads import TokenScore
 from mixformer.models.roi import precise_roi_pool
 from mixformer.models.spm import CrossAttention, ScorePrediction

@@ -11,7 +11,7 @@ import torch
 from rebuild import State, input_image, rebuild_state
 from torch import Tensor, nn
 
-from mixformer.boxes import cxcywh_to_xyxy
+from mixformer.imaging.boxes import cxcywh_to_xyxy
 from mixformer.models import Memory, MixFormer, Prediction
 from mixformer.models.layers import maps_of
 from mixformer.models.roi import precise_roi_pool

@@ -54,7 +54,7 @@ def generator(text: str) -> np.random.Generator:
 
 
 def input_image(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A reference input, such as `input/search`; it stands for normalised images (B, 3, s, s)."""
+    """A reference input, such as `input/search`; it stands for normalized images (B, 3, s, s)."""
     return generator(name).standard_normal(shape).astype(np.float32)
 
 

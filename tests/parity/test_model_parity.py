@@ -11,15 +11,15 @@ from compare import difference, pair_up, run_reference, runs_of, write_checkpoin
 from cut import KEEP, RUN, SLICES
 from rebuild import REFERENCES, SHARED, check_state, fixed_table, generator, read_json, read_outputs, rebuild_state
 
-from mixformer.boxes import cxcywh_to_xyxy
-from mixformer.config import ModelConfig
-from mixformer.counting import locate_flops, parameter_count, remember_flops
+from mixformer.configs.flops import locate_flops, parameter_count, remember_flops
+from mixformer.configs.model import ModelConfig
+from mixformer.imaging.boxes import cxcywh_to_xyxy
 from mixformer.models import build_model
 from mixformer.models.layers import sincos_table
-from mixformer.weights.convert import convert
-from mixformer.weights.infer import infer_config
-from mixformer.weights.official import from_official, to_official
-from mixformer.weights.store import load_model
+from mixformer.weights.conversion import convert
+from mixformer.weights.infer_config import infer_config
+from mixformer.weights.load_save import load_model
+from mixformer.weights.official_names import from_official, to_official
 
 QUICK = ["v1_cvt_base_online", "v2_s_online"]
 SWEEP = sorted(
@@ -151,9 +151,9 @@ def joint_forward(state: dict[str, torch.Tensor], templates: list[torch.Tensor],
         return x @ get(f"{name}.weight").T + get(f"{name}.bias")
 
     def norm(x: torch.Tensor, name: str) -> torch.Tensor:
-        centred = x - x.mean(-1, keepdim=True)
-        deviation = (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt()
-        return centred / deviation * get(f"{name}.weight") + get(f"{name}.bias")
+        centered = x - x.mean(-1, keepdim=True)
+        deviation = (centered.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+        return centered / deviation * get(f"{name}.weight") + get(f"{name}.bias")
 
     def patches(image: torch.Tensor) -> torch.Tensor:
         size = get("patch_embed.proj.weight").shape[-1]

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mixformer.data.sets import read_any
-from mixformer.report.compare import compare
-from mixformer.report.folders import find_results
+from mixformer.data.datasets import read_any
+from mixformer.evaluation.compare import compare
+from mixformer.evaluation.result_folders import find_results
 
 FRAMES, NAMES = 10, ("bird", "car", "dog", "fish")
 GROUPS = {

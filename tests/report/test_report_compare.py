@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from report_maker import FRAMES, GROUPS, NAMES, make, make_comparison, moved, truth_of, write_boxes
 
-from mixformer.data.sets import read_any
+from mixformer.data.datasets import read_any
 from mixformer.errors import ConfigError, DataError, SourceError
-from mixformer.report.compare import compare
-from mixformer.report.content import by_attribute, overall, worst
-from mixformer.report.folders import ResultFolder, find_results
-from mixformer.report.plots import plots
+from mixformer.evaluation.compare import compare
+from mixformer.evaluation.report.build_tables import by_attribute, overall, worst
+from mixformer.evaluation.report.plots import plots
+from mixformer.evaluation.result_folders import ResultFolder, find_results
 
 
 @pytest.fixture

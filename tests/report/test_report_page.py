@@ -12,11 +12,11 @@ from PIL import Image
 from report_maker import make, make_comparison, with_awkward_name
 
 from mixformer.errors import OutputError
-from mixformer.report.content import tables
-from mixformer.report.page import make_page
-from mixformer.report.plots import plots
-from mixformer.report.strips import pick_frames, worst_strips
-from mixformer.report.write import make_folder, write_report
+from mixformer.evaluation.report.build_tables import tables
+from mixformer.evaluation.report.page import make_page
+from mixformer.evaluation.report.plots import plots
+from mixformer.evaluation.report.qualitative import pick_frames, worst_strips
+from mixformer.evaluation.report.writing import make_folder, write_report
 
 VOID = {"meta", "img"}
 
@@ -88,8 +88,8 @@ def test_strips_show_the_worst_sequences_with_all_boxes(tmp_path):
     assert first.values[0][1] < second.values[0][1]
     picture = np.asarray(Image.open(io.BytesIO(first.jpeg)).convert("RGB")).astype(int)
     assert picture.shape == (144, 4 * 196 - 4, 3)
-    for colour in ((0xF0, 0xE4, 0x42), (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)):
-        close = np.abs(picture - colour).max(-1) < 40
+    for color in ((0xF0, 0xE4, 0x42), (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)):
+        close = np.abs(picture - color).max(-1) < 40
         assert close[:, 588:].sum() > 60  # the last tile, where the boxes lie apart
 
 

@@ -9,8 +9,8 @@ from report_maker import make, make_comparison
 
 from mixformer.errors import MissingDependencyError, OutputError
 from mixformer.evaluation.metrics import Curve
-from mixformer.report import plots
-from mixformer.report.figures import COLOURS, look, new_figure, require_matplotlib, save_figure
+from mixformer.evaluation.report import plots
+from mixformer.evaluation.report.figures import COLORS, look, new_figure, require_matplotlib, save_figure
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +25,10 @@ def lines_of(figure):
 def test_all_plots_that_the_results_allow(comparison):
     made = plots.plots(comparison)
     assert list(made) == [
-        "success", "precision", "normalised_precision", "attributes_radar", "attributes_bars", "difference", "speed",
+        "success", "precision", "norm_precision", "attributes_radar", "attributes_bars", "difference", "speed",
     ]  # fmt: skip
     alone = replace(comparison, entries=comparison.entries[2:], attributes={})
-    assert list(plots.plots(alone)) == ["success", "precision", "normalised_precision"]
+    assert list(plots.plots(alone)) == ["success", "precision", "norm_precision"]
 
 
 def test_a_curve_for_each_tracker_with_the_number_of_the_table(comparison):
@@ -38,7 +38,7 @@ def test_a_curve_for_each_tracker_with_the_number_of_the_table(comparison):
     assert len(lines) == 3
     curve = comparison.entries[1].summary.curves["success"]
     assert np.allclose(lines["shifted [69.5]"].get_ydata(), 100 * curve.values)
-    assert len({line.get_linestyle() for line in lines.values()}) == 3  # told apart in grey too
+    assert len({line.get_linestyle() for line in lines.values()}) == 3  # told apart in gray too
     assert lines_of(plots.curves(comparison, "precision"))["still [70.0]"].get_ydata()[20] == pytest.approx(70)
     assert figure.axes[0].get_xlabel() == "Overlap threshold"
 
@@ -89,8 +89,8 @@ def test_speed_shows_trackers_with_times(comparison):
 
 
 def test_no_two_of_many_trackers_look_alike():
-    looks = {(look(number)["color"], str(look(number)["linestyle"])) for number in range(2 * len(COLOURS))}
-    assert len(looks) == 2 * len(COLOURS)
+    looks = {(look(number)["color"], str(look(number)["linestyle"])) for number in range(2 * len(COLORS))}
+    assert len(looks) == 2 * len(COLORS)
 
 
 def test_written_as_png_and_pdf_without_touching_matplotlibs_settings(comparison, tmp_path):
@@ -109,7 +109,7 @@ def test_written_as_png_and_pdf_without_touching_matplotlibs_settings(comparison
 
 
 def test_without_matplotlib_the_install_command_is_told(monkeypatch):
-    monkeypatch.setattr("mixformer.report.figures.installed", lambda package: False)
+    monkeypatch.setattr("mixformer.evaluation.report.figures.installed", lambda package: False)
     with pytest.raises(MissingDependencyError, match=r"pip install 'mixformer\[plots\]'"):
         require_matplotlib()
 
@@ -119,4 +119,4 @@ def test_a_tracker_alone_and_one_sequence_can_be_drawn(tmp_path):
     for name in ("car", "dog", "fish"):
         (made.folder("ours") / f"{name}.txt").unlink()
     alone = made.compared(str(made.results / "ours"))
-    assert set(plots.plots(alone)) == {"success", "precision", "normalised_precision"}
+    assert set(plots.plots(alone)) == {"success", "precision", "norm_precision"}

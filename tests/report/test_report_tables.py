@@ -8,10 +8,10 @@ from report_maker import make_comparison, with_awkward_name
 from rich.console import Console
 
 from mixformer.errors import DataError
-from mixformer.report import published as papers
-from mixformer.report.content import by_sequence, overall, tables
-from mixformer.report.published import Published, published, published_table
-from mixformer.report.tables import Column, Table, to_csv, to_latex, to_markdown, to_terminal
+from mixformer.evaluation.report import paper_results as papers
+from mixformer.evaluation.report.build_tables import by_sequence, overall, tables
+from mixformer.evaluation.report.paper_results import Published, published, published_table
+from mixformer.evaluation.report.tables import Column, Table, to_csv, to_latex, to_markdown, to_terminal
 
 TABLE = Table(
     "toy: 3 trackers",
@@ -113,7 +113,7 @@ def test_awkward_names_are_escaped(comparison):
     [
         ("MixViT-L (ConvMAE)", "lasot", "auc", 0.733, "journal table 10", ""),
         ("MixViT-L", "got10k", "ao", 0.757, "journal table 10", "trained on GOT-10k alone"),
-        ("MixCvT", "trackingnet", "normalised_precision", 0.881, "journal table 10", ""),
+        ("MixCvT", "trackingnet", "norm_precision", 0.881, "journal table 10", ""),
         ("MixCvT-1k", "uav123", "precision", 0.895, "journal table 10", ""),
         ("SiamFC", "got10k", "sr75", 0.098, "journal table 10", ""),
         ("OSTrack-384", "lasot", "precision", 0.776, "journal table 10", ""),
@@ -141,7 +141,7 @@ def test_published_rows_are_whole_and_differ():
 
 
 def test_measured_rows_stand_above_those_of_the_papers():
-    keys = ("auc", "op50", "normalised_precision", "precision")
+    keys = ("auc", "op50", "norm_precision", "precision")
     table = published_table("LaSOT", keys, [("mine", {"auc": 0.5, "op50": 0.6})], ("Convention x: y",))
     assert [column.heading for column in table.columns] == ["tracker", "AUC", "P norm", "P", "source"]
     assert table.rows[0] == ("mine", 0.5, None, None, "measured here")

@@ -9,7 +9,7 @@ from report_maker import NAMES, make, moved, truth_of, write_boxes
 
 from mixformer.cli.main import SOURCE, USAGE, main
 from mixformer.errors import DataError
-from mixformer.report.attributes import published_attributes, read_attributes
+from mixformer.evaluation.attributes import published_attributes, read_attributes
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_whole_report_is_written(made, capsys, tmp_path):
 
 
 def test_without_plots_matplotlib_is_not_needed(made, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr("mixformer.report.figures.installed", lambda package: False)
+    monkeypatch.setattr("mixformer.evaluation.report.figures.installed", lambda package: False)
     assert report(made, "--out", str(tmp_path / "out")) != 0
     assert "pip install 'mixformer[plots]'" in capsys.readouterr().err
     assert report(made, "--out", str(tmp_path / "out"), "--no-plots", "--worst", "0") == 0
@@ -154,9 +154,9 @@ def test_attributes_that_no_sequence_has_are_left_out(tmp_path):
 
 
 def test_numbers_agree_with_the_metrics_called_directly(made, capsys):
-    from mixformer.evaluation.metrics import Tracked, evaluate
+    from mixformer.evaluation.metrics import SequenceResult, evaluate
 
-    runs = [Tracked(name, np.repeat(truth_of(i)[:1], 10, 0), truth_of(i)) for i, name in enumerate(NAMES)]
+    runs = [SequenceResult(name, np.repeat(truth_of(i)[:1], 10, 0), truth_of(i)) for i, name in enumerate(NAMES)]
     auc = evaluate("otb", runs, "toy").values["auc"]
     assert report(made, "--format", "csv", "--convention", "otb") == 0
     assert f"still,{auc}," in capsys.readouterr().out

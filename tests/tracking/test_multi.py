@@ -5,12 +5,13 @@ import pytest
 from conftest import moving_square
 
 import mixformer
-from mixformer.assets import DEMO_BOX, DEMO_CLIP
-from mixformer.config import ModelConfig, TrackerConfig
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import create_engine
 from mixformer.errors import BoxError, ConfigError, FrameError, StateError
 from mixformer.tracking import MultiTracker, Tracker, TrackState
-from mixformer.variants import DEFAULT_MODEL
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 RULES = TrackerConfig(search_factor=4.0, update_interval=3, online_templates=3, score_threshold=0.0)
 SQUARE, CORNER, MIDDLE, EDGE = (10, 30, 20, 20), (60, 50, 30, 20), (40, 20, 25, 40), (-5, 60, 24, 24)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import mixformer
-from mixformer.assets import DEMO_CLIP
+from mixformer.video.demo import DEMO_CLIP
 
 PAGE = Path(__file__).parents[2] / "docs" / "many.md"
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import mixformer
-from mixformer.assets import DEMO_BOX, DEMO_CLIP
-from mixformer.config import TrackerConfig
+from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import create_engine
 from mixformer.tracking import MultiTracker, Tracker, TrackState
-from mixformer.variants import DEFAULT_MODEL
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 FRAMES = 8
 RULES = TrackerConfig(search_factor=4.0, update_interval=3, online_templates=2, score_threshold=0.0)

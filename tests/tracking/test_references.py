@@ -11,14 +11,14 @@ import pytest
 import torch
 from rebuild import SHARED, read_json, rebuild_state
 
-from mixformer.config import TrackerConfig
-from mixformer.crop import CropWindow, crop
+from mixformer.configs.tracker import TrackerConfig
 from mixformer.engines.torch_engine import TorchEngine
+from mixformer.imaging.crop import CropWindow, crop
 from mixformer.models import build_model
 from mixformer.tracking import Tracker
 from mixformer.types import Box
-from mixformer.weights.infer import infer_config
-from mixformer.weights.official import from_official
+from mixformer.weights.infer_config import infer_config
+from mixformer.weights.official_names import from_official
 
 HERE = Path(__file__).parent / "references"
 NO_SHARED = f"the full set of references is not at {SHARED}"

@@ -3,8 +3,8 @@
 import pytest
 
 from mixformer.errors import BoxError
-from mixformer.tracking.targets import Target, read_targets
 from mixformer.types import Box
+from mixformer.video.targets import Target, read_targets
 
 
 def read(tmp_path, text, name="boxes.csv", start=0):

@@ -7,12 +7,13 @@ import pytest
 from conftest import moving_square
 
 import mixformer
-from mixformer.config import ModelConfig, TrackerConfig
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.tracker import TrackerConfig
 from mixformer.engines import create_engine
 from mixformer.errors import BoxError, CheckpointError, ConfigError, FrameError, OutputError, StateError
 from mixformer.tracking import Tracker, TrackState
 from mixformer.tracking.adapters import OpenCVTracker
-from mixformer.types import Box, Location
+from mixformer.types import Box, EngineOutput
 
 CONFIG = ModelConfig("red", depth=1, dim=64, heads=1, patch_size=16, search_size=64, template_size=32, bins=16)
 RULES = TrackerConfig(search_factor=4.0, update_interval=4, online_templates=3)
@@ -34,10 +35,10 @@ class RedEngine:
         self.located += 1
         rows, columns = np.nonzero((search[0, ..., 0] > 140) & (search[0, ..., 2] < 120))
         if len(rows) == 0:
-            return Location(np.array([[0.5, 0.5, 0.2, 0.2]]), np.array([-3.0]))
+            return EngineOutput(np.array([[0.5, 0.5, 0.2, 0.2]]), np.array([-3.0]))
         x1, x2, y1, y2 = columns.min(), columns.max() + 1, rows.min(), rows.max() + 1
         box = np.array([[(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]]) / search.shape[1]
-        return Location(box, None if self.scores == "none" else np.array([score]))
+        return EngineOutput(box, None if self.scores == "none" else np.array([score]))
 
 
 def follow(tracker, frames):
@@ -211,9 +212,9 @@ def test_grey_alpha_and_bgr_frames(engine):
     assert boxes_of(Tracker(engine, RULES, color="bgr"), lambda f: f[..., ::-1]) == expected
     assert boxes_of(Tracker(engine, RULES), lambda f: np.dstack([f, f[..., :1]])) == expected
     assert boxes_of(Tracker(engine, RULES), lambda f: f[..., ::-1]) != expected
-    grey = boxes_of(Tracker(engine, RULES), lambda f: f[..., 0])
-    assert grey == boxes_of(Tracker(engine, RULES), lambda f: f[..., :1])
-    assert grey == boxes_of(Tracker(engine, RULES), lambda f: np.repeat(f[..., :1], 3, 2))
+    gray = boxes_of(Tracker(engine, RULES), lambda f: f[..., 0])
+    assert gray == boxes_of(Tracker(engine, RULES), lambda f: f[..., :1])
+    assert gray == boxes_of(Tracker(engine, RULES), lambda f: np.repeat(f[..., :1], 3, 2))
 
 
 def test_a_new_frame_size_may_rescale_the_box():
@@ -255,7 +256,7 @@ def test_a_prediction_that_is_no_number_keeps_the_box():
     engine = RedEngine()
     tracker = Tracker(engine, RULES)
     tracker.init(frames[0], boxes[0])
-    engine.locate = lambda search, memory: Location(np.full((1, 4), np.nan), np.array([2.0]))
+    engine.locate = lambda search, memory: EngineOutput(np.full((1, 4), np.nan), np.array([2.0]))
     result = tracker.update(frames[1])
     assert result.box == Box(*boxes[0])
     assert result.score == 0.0

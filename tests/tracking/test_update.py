@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixformer.config import ModelConfig, TrackerConfig
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.tracker import TrackerConfig
 from mixformer.tracking import Tracker
-from mixformer.tracking.update import Decision, Ring, decide
-from mixformer.types import Location
+from mixformer.tracking.template_update import TemplateBuffer, TemplateUpdate, decide
+from mixformer.types import EngineOutput
 
 EVERY_5 = TrackerConfig(update_interval=5, online_templates=3)
 
@@ -24,7 +25,7 @@ EVERY_5 = TrackerConfig(update_interval=5, online_templates=3)
     ],
 )
 def test_candidates(score, best, taken):
-    decision = decide(Ring(best), score, 1, EVERY_5)
+    decision = decide(TemplateBuffer(best), score, 1, EVERY_5)
     assert decision.take is taken
     assert not decision.commit
     assert decision.ring.best_score == (score if taken else best)
@@ -32,12 +33,12 @@ def test_candidates(score, best, taken):
 
 def test_the_best_score_decays_before_the_comparison():
     config = EVERY_5.replace(score_decay=0.9)
-    assert decide(Ring(0.8), 0.73, 1, config).take  # 0.8 * 0.9 = 0.72
-    assert decide(Ring(0.8), 0.71, 1, config).ring.best_score == pytest.approx(0.72)
+    assert decide(TemplateBuffer(0.8), 0.73, 1, config).take  # 0.8 * 0.9 = 0.72
+    assert decide(TemplateBuffer(0.8), 0.71, 1, config).ring.best_score == pytest.approx(0.72)
 
 
 def test_the_ring_fills_and_then_turns():
-    ring, slots = Ring(), []
+    ring, slots = TemplateBuffer(), []
     for frame in range(1, 36):
         decision = decide(ring, 0.9, frame, EVERY_5)
         assert decision.commit == (frame % 5 == 0)
@@ -49,18 +50,18 @@ def test_the_ring_fills_and_then_turns():
 
 
 def test_one_online_template_is_always_replaced():
-    decision = decide(Ring(), 0.9, 10, TrackerConfig(update_interval=10))
-    assert (decision.commit, decision.slot, decision.ring) == (True, 0, Ring(-1.0, 1, 0))
+    decision = decide(TemplateBuffer(), 0.9, 10, TrackerConfig(update_interval=10))
+    assert (decision.commit, decision.slot, decision.ring) == (True, 0, TemplateBuffer(-1.0, 1, 0))
 
 
 def test_without_score_or_interval_nothing_happens():
-    assert decide(Ring(), None, 5, EVERY_5) == Decision(Ring())
-    assert decide(Ring(), 0.9, 5, TrackerConfig(update_interval=0)) == Decision(Ring())
+    assert decide(TemplateBuffer(), None, 5, EVERY_5) == TemplateUpdate(TemplateBuffer())
+    assert decide(TemplateBuffer(), 0.9, 5, TrackerConfig(update_interval=0)) == TemplateUpdate(TemplateBuffer())
 
 
 def replay(config, frames, score):
     """Decisions on frames 1 to `frames`, all with this score."""
-    ring, decisions = Ring(), []
+    ring, decisions = TemplateBuffer(), []
     for frame in range(1, frames + 1):
         decisions.append(decide(ring, score, frame, config))
         ring = decisions[-1].ring
@@ -87,12 +88,14 @@ def test_an_unconditional_update_takes_and_commits_the_same_frame(interval, temp
 @given(st.integers(0, 12), st.integers(1, 5), SCORES)
 def test_never_means_never(interval, templates, score):
     config = TrackerConfig(update="never", update_interval=interval, online_templates=templates)
-    assert set(replay(config, 30, score)) == {Decision(Ring())}
+    assert set(replay(config, 30, score)) == {TemplateUpdate(TemplateBuffer())}
 
 
 @pytest.mark.parametrize("update", ["score", "interval", "never"])
 def test_an_interval_of_zero_is_never_too(update):
-    assert decide(Ring(), 0.9, 5, TrackerConfig(update=update, update_interval=0)) == Decision(Ring())
+    assert decide(TemplateBuffer(), 0.9, 5, TrackerConfig(update=update, update_interval=0)) == TemplateUpdate(
+        TemplateBuffer()
+    )
 
 
 class StillEngine:
@@ -105,15 +108,15 @@ class StillEngine:
 
     def locate(self, search, memory):
         side = 1 / 4  # of the crop, which is 4 boxes wide
-        return Location(np.array([[0.5, 0.5, side, side]]), None)
+        return EngineOutput(np.array([[0.5, 0.5, side, side]]), None)
 
 
 def test_the_tracker_commits_the_frame_of_the_update_itself():
     tracker = Tracker(StillEngine(), TrackerConfig(search_factor=4.0, update="interval", update_interval=3))
     tracker.init(np.zeros((120, 160, 3), np.uint8), (60, 40, 32, 32))
     shown = []
-    for grey in range(10, 80, 10):
-        result = tracker.update(np.full((120, 160, 3), grey, np.uint8))
+    for gray in range(10, 80, 10):
+        result = tracker.update(np.full((120, 160, 3), gray, np.uint8))
         assert result.template_updated == (result.frame_index % 3 == 0)
         assert tracker.state.candidate is None
         shown.append([int(template.max()) for template in tracker.state.templates])

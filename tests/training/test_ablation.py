@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mixformer.data.augment import CropSettings
-from mixformer.data.dataset import collate
+from mixformer.data.augmentation import CropSettings
+from mixformer.data.sample_dataset import collate
 from mixformer.data.sampling import Mixture
-from mixformer.data.sequence import Sequence
-from mixformer.training.smoke import Shapes
-from mixformer.weights.store import load_weights
+from mixformer.data.sequence import VideoSequence
+from mixformer.training.dry_run import Shapes
+from mixformer.weights.load_save import load_weights
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 import ablation
@@ -107,7 +107,7 @@ def test_measured_crops_show_the_target_and_never_change(tmp_path):
     boxes = np.array([[10.0 + 5 * i, 20, 20, 20] for i in range(4)])
     boxes[2] = np.nan
     settings = CropSettings(48, 24, 3.0, 1.5, 1)
-    first, second = (ablation.held_out([Sequence("square", files, boxes)], settings)["square"] for _ in range(2))
+    first, second = (ablation.held_out([VideoSequence("square", files, boxes)], settings)["square"] for _ in range(2))
     assert len(first.boxes) == 2
     assert first.search.equal(second.search)
     assert first.templates.shape[1] == 1

@@ -10,7 +10,7 @@ from models.family import FAMILY, images, make, small
 
 from mixformer.errors import ConfigError
 from mixformer.models import Memory, Prediction
-from mixformer.training.distill import (
+from mixformer.training.distillation import (
     DistillWeights,
     FeaturePairs,
     distill_loss,
@@ -252,7 +252,7 @@ def test_pairs_after_the_official_removal():
 
 
 def test_resizing_for_a_teacher():
-    """Corners stay where they are, a ramp stays a ramp, and normalising before or after is the same."""
+    """Corners stay where they are, a ramp stays a ramp, and normalizing before or after is the same."""
     ramp = torch.linspace(0, 1, 8).expand(2, 3, 3, 8, 8)
     found = resize_for(ramp, 12)
     assert found.shape == (2, 3, 3, 12, 12)

@@ -7,18 +7,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mixformer.config import ModelConfig
-from mixformer.data.augment import Augmentation, Jitter
-from mixformer.data.dataset import CropSettings, RawBatch, ShotDataset
-from mixformer.data.sampling import Mixture, Shot, View
+from mixformer.configs.model import ModelConfig
+from mixformer.data.augmentation import Augmentation, Jitter
+from mixformer.data.sample_dataset import CropSettings, RawBatch, SampleDataset
+from mixformer.data.sampling import AnnotatedFrame, Mixture, TrainingSample
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import build_model
-from mixformer.training.checkpoint import load_training, save_training
-from mixformer.training.meter import Meter, peak_memory
+from mixformer.training.config import DataSection, OptimizerSection
+from mixformer.training.metric_logger import MetricLogger, peak_memory
 from mixformer.training.recipe import Recipe
-from mixformer.training.sections import DataSection, OptimiserSection
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import Trainer
+from mixformer.training.training_state import load_training, save_training
 from mixformer.types import Box
 
 TINY = ModelConfig("tiny", depth=2, dim=32, heads=2, patch_size=16, search_size=64, template_size=32, bins=16)
@@ -29,7 +29,7 @@ RECIPE = Recipe(
     save_every=3,
     precision="float32",
     data=DataSection(workers=0),
-    optimiser=OptimiserSection(warmup=2, decay=4, ema=0.9, lr=1e-3),
+    optimizer=OptimizerSection(warmup=2, decay=4, ema=0.9, lr=1e-3),
 )
 
 
@@ -37,20 +37,20 @@ class Squares:
     """A bright square somewhere on a noisy frame."""
 
     def draw(self, random, templates):
-        return Shot(tuple(self.view(random) for _ in range(templates)), self.view(random))
+        return TrainingSample(tuple(self.view(random) for _ in range(templates)), self.view(random))
 
     def view(self, random):
         frame = random.integers(0, 60, (100, 140, 3), dtype=np.uint8)
         x, y = int(random.integers(10, 90)), int(random.integers(10, 60))
         frame[y : y + 28, x : x + 28] = (220, 60, 40)
-        return View(frame, Box(x, y, 28, 28))
+        return AnnotatedFrame(frame, Box(x, y, 28, 28))
 
 
 def make_trainer(folder, **data):
     torch.manual_seed(1)
     recipe = RECIPE.replace(data=DataSection(**{"workers": 0, **data}))
     augmentation = Augmentation(Jitter(1.5, 0.1), contrast=0.3, blur=0.3)
-    dataset = ShotDataset(Mixture([Squares()], [1.0]), CropSettings(64, 32, 4.0), augmentation, recipe.seed)
+    dataset = SampleDataset(Mixture([Squares()], [1.0]), CropSettings(64, 32, 4.0), augmentation, recipe.seed)
     return Trainer(build_stage(build_model(TINY), recipe), dataset, recipe, folder)
 
 
@@ -100,26 +100,26 @@ def test_a_run_of_loader_processes_resumes_to_the_same_bits(tmp_path, crops):
 
 def test_the_loss_scale_is_kept(tmp_path):
     model = torch.nn.Linear(2, 1)
-    optimiser = torch.optim.AdamW(model.parameters())
+    optimizer = torch.optim.AdamW(model.parameters())
 
     def scaler():
         return torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=2)
 
     used = scaler()
     for factor in (1.0, 1.0, torch.inf, 1.0):  # grows, then halves, then counts one good step
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         used.scale(model(torch.ones(1, 2)).sum() * factor).backward()
-        used.step(optimiser)
+        used.step(optimizer)
         used.update()
     assert used.get_scale() == 8.0
     path = tmp_path / "state.safetensors"
-    save_training(path, 4, 0.5, model, optimiser, None, used, {})
+    save_training(path, 4, 0.5, model, optimizer, None, used, {})
     fresh = scaler()
     assert load_training(path, model, torch.optim.AdamW(model.parameters()), None, fresh) == (4, 0.5)
     assert fresh.state_dict() == used.state_dict()
     assert fresh.state_dict()["_growth_tracker"] == 1
     with pytest.raises(CheckpointError, match="does not fit"):
-        load_training(path, torch.nn.Linear(3, 1), optimiser, None, scaler())
+        load_training(path, torch.nn.Linear(3, 1), optimizer, None, scaler())
 
 
 def test_the_log_tells_the_loader_from_the_step(tmp_path):
@@ -138,22 +138,22 @@ def test_the_log_tells_the_loader_from_the_step(tmp_path):
 
 def test_a_log_goes_on_where_the_checkpoint_is(tmp_path):
     """Steps after it are made again, so what was said of them goes, and so does a line cut short by a kill."""
-    meter = Meter(tmp_path, 1, 8)
+    meter = MetricLogger(tmp_path, 1, 8)
     for step in (1, 2, 3):
         meter.add(step, {"loss": torch.tensor(float(step))}, 1e-3)
     with meter.path.open("a") as file:
         file.write('{"step": 4, "lo')
-    Meter(tmp_path, 1, 8, start=3, enabled=False)  # a silent process leaves the file alone
+    MetricLogger(tmp_path, 1, 8, start=3, enabled=False)  # a silent process leaves the file alone
     assert len(meter.path.read_text().splitlines()) == 4
-    Meter(tmp_path, 1, 8, start=2).add(3, {"loss": torch.tensor(9.0)}, 1e-3)
+    MetricLogger(tmp_path, 1, 8, start=2).add(3, {"loss": torch.tensor(9.0)}, 1e-3)
     lines = [json.loads(line) for line in meter.path.read_text().splitlines()]
     assert [(line["step"], line["loss"]) for line in lines] == [(1, 1.0), (2, 2.0), (3, 9.0)]
-    Meter(tmp_path, 1, 8)
+    MetricLogger(tmp_path, 1, 8)
     assert meter.path.read_text() == ""
 
 
 def test_the_meter(tmp_path):
-    meter = Meter(tmp_path, 2, 8, workers=3)
+    meter = MetricLogger(tmp_path, 2, 8, workers=3)
     assert meter.means() == {}
     for step in (1, 2):
         meter.loaded(0.25)

@@ -8,12 +8,12 @@ import torch
 
 from mixformer.training.losses import (
     BoxWeights,
+    auxiliary_loss,
     box_loss,
     ciou_loss,
     coverage,
-    edge_loss,
+    distribution_focal_loss,
     giou_loss,
-    hint_loss,
     l1_loss,
     score_loss,
 )
@@ -79,14 +79,14 @@ def test_edge_loss_is_smallest_where_the_expectation_is_the_edge():
             wanted[0, edge, low] = 30
         else:
             wanted[0, edge, low] = wanted[0, edge, low + 1] = 30
-    best = edge_loss(wanted, target)
+    best = distribution_focal_loss(wanted, target)
     assert best.item() == pytest.approx(0.5 * np.log(2), abs=1e-5)  # two edges lie between two bins
-    swapped = edge_loss(wanted[:, [1, 0, 3, 2]], target)
+    swapped = distribution_focal_loss(wanted[:, [1, 0, 3, 2]], target)
     assert swapped > best + 10
 
 
 def test_edge_loss_accepts_edges_on_the_border():
-    loss = edge_loss(torch.zeros(2, 4, 8), torch.tensor([[0.0, 0, 1, 1], [0, 0.99, 0.999, 1]]))
+    loss = distribution_focal_loss(torch.zeros(2, 4, 8), torch.tensor([[0.0, 0, 1, 1], [0, 0.99, 0.999, 1]]))
     assert loss.item() == pytest.approx(np.log(8), abs=1e-5)
 
 
@@ -109,7 +109,7 @@ def test_hint_loss_counts_boxes_only_on_the_target():
     hints[0, on_target, 1:] = target  # ... but on the target
     hints[0, :, 0] = -20
     hints[0, on_target, 0] = 20
-    inside, box = hint_loss(hints, target)
+    inside, box = auxiliary_loss(hints, target)
     assert inside.item() == pytest.approx(0, abs=1e-4)
     assert box.item() == pytest.approx(0, abs=1e-6)
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from mixformer.config import ModelConfig
-from mixformer.data.dataset import Batch
+from mixformer.configs.model import ModelConfig
+from mixformer.data.sample_dataset import Batch
 from mixformer.errors import ConfigError
 from mixformer.models import build_model
 from mixformer.models.mae import MaskConfig, draw_split
-from mixformer.training.pretrain import PretrainStage, patch_target, reconstruction_sheet
+from mixformer.training.pretraining import PretrainStage, patch_target, reconstruction_sheet
 
 TINY = ModelConfig("tiny", 2, 48, 3, patch_size=8, search_size=32, template_size=16, bins=16)
 MASKS = MaskConfig(decoder_depth=1, decoder_dim=32, decoder_heads=2)
@@ -23,15 +23,15 @@ def make(seed=0, config=TINY, **changes):
 
 
 def pictures(batch=4, seed=0):
-    """Stripes whose direction, colour and width are the sample's own, so that the rest of a picture tells a patch."""
+    """Stripes whose direction, color and width are the sample's own, so that the rest of a picture tells a patch."""
     random = np.random.default_rng(seed)
     templates, search = np.zeros((batch, 2, 16, 16, 3)), np.zeros((batch, 32, 32, 3))
     for index in range(batch):
-        angle, width, colour = random.uniform(0, 3.14), random.uniform(4, 9), random.uniform(60, 120, 3)
+        angle, width, color = random.uniform(0, 3.14), random.uniform(4, 9), random.uniform(60, 120, 3)
         for image in (*templates[index], search[index]):
             y, x = np.mgrid[: len(image), : len(image)] + random.integers(0, 9)
             wave = np.sin((x * np.cos(angle) + y * np.sin(angle)) * 6.28 / width)
-            image += 128 + colour * wave[..., None]
+            image += 128 + color * wave[..., None]
     crops = (torch.from_numpy(x.clip(0, 255).astype(np.uint8)) for x in (templates, search))
     return Batch(*crops, torch.zeros(batch, 4), torch.ones(batch))
 
@@ -40,12 +40,12 @@ def seeded(seed=1):
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("normalise", [True, False])
+@pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("kind", ["mae", "trackmae"])
-def test_the_loss_is_the_mean_squared_error_of_hidden_patches(kind, normalise):
-    stage, batch = make(kind=kind, normalise=normalise).eval(), pictures()
+def test_the_loss_is_the_mean_squared_error_of_hidden_patches(kind, normalize):
+    stage, batch = make(kind=kind, normalize=normalize).eval(), pictures()
     loss, parts = stage(batch, seeded())
-    found = stage.autoencoder(stage.model.normalise(batch.templates), stage.model.normalise(batch.search), seeded())
+    found = stage.autoencoder(stage.model.normalize(batch.templates), stage.model.normalize(batch.search), seeded())
     squares, values = [], []
     for one in found:
         images, guess = one.images.detach().numpy(), one.patches.detach().numpy()
@@ -55,7 +55,7 @@ def test_the_loss_is_the_mean_squared_error_of_hidden_patches(kind, normalise):
                 row, column = divmod(index, grid)
                 square = images[sample, :, row * 8 : row * 8 + 8, column * 8 : column * 8 + 8]
                 target = square.transpose(1, 2, 0).ravel().astype(np.float64)
-                if normalise:
+                if normalize:
                     target = (target - target.mean()) / np.sqrt(target.var(ddof=1) + 1e-6)
                 squares.append(np.mean((guess[sample, index] - target) ** 2))
                 values.append(target)
@@ -63,7 +63,7 @@ def test_the_loss_is_the_mean_squared_error_of_hidden_patches(kind, normalise):
     assert loss.item() == pytest.approx(np.mean(squares), rel=1e-5)
     assert parts["search"].item() == pytest.approx(np.mean(squares[:48]), rel=1e-5)
     assert ("templates" in parts) == (kind == "mae")
-    if normalise:
+    if normalize:
         assert parts["flat"].item() == pytest.approx(np.mean(np.square(values)), rel=1e-3)
 
 
@@ -98,24 +98,24 @@ def test_only_what_is_pre_trained_gets_gradients():
 def test_a_fixed_batch_is_learnt(kind):
     stage, batch = make(kind=kind), pictures()
     trained = [p for p in stage.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(trained, 3e-3)
+    optimizer = torch.optim.AdamW(trained, 3e-3)
     losses = []
     for _ in range(80):
         loss, _ = stage(batch, seeded())
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.5 * min(losses[0], 1.0)
 
 
 def told_by_templates(index, ratio):
-    """Ramps of one direction and colour all over templates and search region, but for noise where that is seen."""
+    """Ramps of one direction and color all over templates and search region, but for noise where that is seen."""
     random = torch.Generator().manual_seed(index)
     ramp = torch.linspace(-1, 1, 8)[:, None].expand(8, 8)
     turned = torch.rand(8, generator=random) < 0.5
-    colours = torch.randint(0, 2, (8, 1, 1, 3), generator=random) * 160 - 80
-    patch = 128 + torch.stack([ramp.T if turn else ramp for turn in turned])[..., None] * colours
+    colors = torch.randint(0, 2, (8, 1, 1, 3), generator=random) * 160 - 80
+    patch = 128 + torch.stack([ramp.T if turn else ramp for turn in turned])[..., None] * colors
     templates, search = patch.repeat(1, 2, 2, 1)[:, None].repeat(1, 2, 1, 1, 1), patch.repeat(1, 4, 4, 1)
     for picture, places in zip(search, draw_split(8, 16, ratio, seeded(index)).visible.tolist(), strict=True):
         for place in places:
@@ -126,12 +126,12 @@ def told_by_templates(index, ratio):
 
 def test_what_only_the_templates_tell_is_learnt_from_them():
     stage = make(ratio=0.9)
-    optimiser = torch.optim.AdamW([p for p in stage.parameters() if p.requires_grad], 3e-3)
+    optimizer = torch.optim.AdamW([p for p in stage.parameters() if p.requires_grad], 3e-3)
     for step in range(60):
         loss, _ = stage(told_by_templates(step, 0.9), seeded(step))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     batch = told_by_templates(1000, 0.9)
     own = stage(batch, seeded(1000))[0].item()
     other = stage(replace(batch, templates=batch.templates.roll(1, 0)), seeded(1000))[0].item()
@@ -149,9 +149,9 @@ def test_half_precision_gives_nearly_the_same_loss():
 
 
 @pytest.mark.parametrize("kind", ["mae", "trackmae"])
-@pytest.mark.parametrize("normalise", [True, False])
-def test_the_sheet_shows_original_covered_and_restored(kind, normalise):
-    stage, batch = make(kind=kind, normalise=normalise).eval(), pictures()
+@pytest.mark.parametrize("normalize", [True, False])
+def test_the_sheet_shows_original_covered_and_restored(kind, normalize):
+    stage, batch = make(kind=kind, normalize=normalize).eval(), pictures()
     sheet = reconstruction_sheet(stage.autoencoder, batch, seeded(), count=3)
     columns = 4 if kind == "trackmae" else 3
     assert sheet.shape == (3 * 32 + 2 * 4, columns * 32 + (columns - 1) * 4, 3)
@@ -175,8 +175,8 @@ def test_the_sheet_shows_original_covered_and_restored(kind, normalise):
 
 def test_perfect_predictions_give_back_the_picture(monkeypatch):
     stage, batch = make().eval(), pictures()
-    images = stage.model.normalise(batch.search)
-    found = stage.autoencoder(stage.model.normalise(batch.templates), images, seeded())[0]
+    images = stage.model.normalize(batch.search)
+    found = stage.autoencoder(stage.model.normalize(batch.templates), images, seeded())[0]
     perfect = [replace(found, patches=patch_target(images, 8, True))]
     monkeypatch.setattr(stage.autoencoder, "forward", lambda *_: perfect)
     loss, _ = stage(batch, seeded())

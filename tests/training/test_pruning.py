@@ -10,7 +10,7 @@ from models.family import FAMILY, images, make, small
 
 from mixformer.errors import ConfigError
 from mixformer.models.block import Block
-from mixformer.training.pruning import depth_scales, freeze_removed, pruning_rate
+from mixformer.training.depth_pruning import depth_scales, freeze_removed, pruning_rate
 
 ROWS = json.loads((Path(__file__).parent / "references" / "pmdp_schedule.json").read_text())["rows"]
 

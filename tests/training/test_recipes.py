@@ -8,11 +8,11 @@ import torch
 
 from mixformer.cli import main
 from mixformer.models import build_model
-from mixformer.training.optim import build_optimiser, learning_rate
+from mixformer.training.optim import build_optimizer, learning_rate
 from mixformer.training.recipe import Recipe
-from mixformer.training.run import start_model
+from mixformer.training.run_training import start_model
 from mixformer.training.stages import build_stage
-from mixformer.weights.store import load_model, load_weights, save_model
+from mixformer.weights.load_save import load_model, load_weights, save_model
 
 FOLDER = Path(__file__).parents[2] / "recipes"
 PATHS = {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
@@ -22,7 +22,7 @@ PAPERS = sorted(set(PATHS) - OWN)
 # Steps left out by a recipe file and made by `mixformer prune`: folder -> recipe whose model it is made of.
 PRUNED = {"runs/v2_s_4_mlp1": "v2_s_4"}
 
-# name: epochs, last epoch before the drop, samples of an optimiser step, samples of an epoch, rate, rate of the
+# name: epochs, last epoch before the drop, samples of an optimizer step, samples of an epoch, rate, rate of the
 # backbone, search factor. Typed from the official configurations (8 GPUs).
 BOXES = {
     "mixcvt_stage1": (500, 400, 64, 60000, 1e-4, 1e-5, 5.0),
@@ -88,7 +88,7 @@ def test_every_recipe_is_explained():
 def test_settings_are_the_published_ones(name):
     """Batch, epochs, rates, drop, clipping, decay and processing."""
     epochs, kept, batch, samples, lr, backbone_lr, factor = TABLE[name]
-    plan, rules = recipe(name), recipe(name).optimiser
+    plan, rules = recipe(name), recipe(name).optimizer
     assert (plan.epochs, plan.batch, plan.epoch_samples) == (epochs, batch, samples)
     assert plan.total_steps == epochs * (samples // batch)
     assert (rules.weight_decay, rules.decay_all, rules.betas) == (1e-4, True, (0.9, 0.999))
@@ -133,7 +133,7 @@ def test_losses_are_the_published_ones():
     }
 
 
-# Groups of the official optimiser (references optim_v1.json and optim_v2.json): rate, tensors, values, without the
+# Groups of the official optimizer (references optim_v1.json and optim_v2.json): rate, tensors, values, without the
 # entries of the official backbones' base classes that no computation reads: 4 of CvT-21 (385,768 values), 6 of a ViT
 # (922,600 at width 768, 1,229,800 at 1024) and 2 of a ConvMAE; MixCvT-L has them frozen.
 GROUPS = {
@@ -183,8 +183,8 @@ def test_the_official_parameters_are_trained(name):
     # The official depth pruning runs have 72 bins, ours those of the published model.
     changes = ("changes.bins=72",) if name.startswith("v2_b_") and name != "v2_b_score" else ()
     plan = recipe(name, *changes)
-    assert plan.optimiser.freeze == freeze
-    groups = build_optimiser(stage_of(plan), plan).param_groups
+    assert plan.optimizer.freeze == freeze
+    groups = build_optimizer(stage_of(plan), plan).param_groups
     assert {group["weight_decay"] for group in groups} == {1e-4}
     found = {(group["peak"], len(group["params"]), sum(p.numel() for p in group["params"])) for group in groups}
     assert found == expected
@@ -276,7 +276,7 @@ def test_a_recipe_can_be_tried_on_shapes(name, tmp_path):
     accumulation of the large ones give way to what a CPU can do."""
     changes = small_changes(name)
     if "v2" not in name:
-        changes += ["changes.depth=2", "optimiser.freeze=1"]
+        changes += ["changes.depth=2", "optimizer.freeze=1"]
     if name == "mixvit_pretrain_trackmae":
         changes += ["masks.decoder_dim=16", "masks.decoder_heads=2", "masks.decoder_depth=1"]
     out = tmp_path / "run"

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixformer.training.distill import resample_distribution
+from mixformer.training.distillation import resample_distribution
 
 
 @settings(max_examples=60, deadline=None)

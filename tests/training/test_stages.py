@@ -8,27 +8,27 @@ import pytest
 import torch
 from test_trainer import Squares
 
-from mixformer.config import ModelConfig
-from mixformer.data.augment import Augmentation, CropSettings, Jitter
-from mixformer.data.dataset import ShotDataset
+from mixformer.configs.model import ModelConfig
+from mixformer.data.augmentation import Augmentation, CropSettings, Jitter
+from mixformer.data.sample_dataset import SampleDataset
 from mixformer.data.sampling import Mixture
 from mixformer.errors import ConfigError, MissingDependencyError
 from mixformer.models import build_model
-from mixformer.training.meter import Meter
-from mixformer.training.recipe import Recipe
-from mixformer.training.run import export, prepare
-from mixformer.training.sections import (
+from mixformer.training.config import (
     DataSection,
     LossSection,
     MaskSection,
-    OptimiserSection,
+    OptimizerSection,
     PruningSection,
     TeacherSection,
 )
-from mixformer.training.stages import Clock, DistilStage, build_stage
+from mixformer.training.metric_logger import MetricLogger
+from mixformer.training.recipe import Recipe
+from mixformer.training.run_training import export, prepare
+from mixformer.training.stages import BatchPosition, DistillStage, build_stage
 from mixformer.training.trainer import Trainer
+from mixformer.weights.load_save import load_model
 from mixformer.weights.pretrained import load_pretrained
-from mixformer.weights.store import load_model
 
 TOKEN = ModelConfig("token", depth=4, dim=32, heads=2, search_size=64, template_size=32, bins=16, score="none")
 DENSE = TOKEN.replace(name="dense", head="corner", prediction_tokens=0, head_dim=16)
@@ -44,7 +44,7 @@ RECIPE = Recipe(
     save_every=1000,
     precision="float32",
     data=DataSection(workers=0),
-    optimiser=OptimiserSection(lr=3e-3, backbone_lr=3e-3, warmup=4, decay=10, ema=0.9),
+    optimizer=OptimizerSection(lr=3e-3, backbone_lr=3e-3, warmup=4, decay=10, ema=0.9),
 )
 
 
@@ -53,7 +53,7 @@ def trainer_of(folder, config, recipe, teacher=None):
     stage = build_stage(build_model(config), recipe, teacher)
     crops = CropSettings(config.search_size, config.template_size, 4.0)
     mixture = Mixture([Squares()], [1.0], recipe.data.negatives)
-    dataset = ShotDataset(mixture, crops, Augmentation(Jitter(1.0, 0.1)), recipe.seed)
+    dataset = SampleDataset(mixture, crops, Augmentation(Jitter(1.0, 0.1)), recipe.seed)
     return Trainer(stage, dataset, recipe, folder)
 
 
@@ -137,20 +137,22 @@ def test_blocks_fade_out_and_are_gone_in_the_result(tmp_path):
 def test_fading_follows_the_epoch_of_the_step():
     teacher = build_model(TOKEN)
     recipe = RECIPE.replace(stage="distil", teacher=TeacherSection("given"), pruning=PruningSection((1,), epochs=4))
-    stage = DistilStage(build_model(TOKEN), teacher, recipe)
+    stage = DistillStage(build_model(TOKEN), teacher, recipe)
     batch = next(iter(trainer_of_batches(2)))
-    rates = [stage._scales(batch, Clock(step, 10, 2, slice(0, 2)))[1, 0, 0].item() for step in (0, 9, 10, 30, 99)]
+    rates = [
+        stage._scales(batch, BatchPosition(step, 10, 2, slice(0, 2)))[1, 0, 0].item() for step in (0, 9, 10, 30, 99)
+    ]
     assert rates[0] == rates[1] > rates[2] > 0
     assert rates[3:] == [0.0, 0.0]
     plan = TeacherSection("given", features=1.0, student_blocks=(9,), teacher_blocks=(1,))
     with pytest.raises(ConfigError, match="no block 9"):
-        DistilStage(build_model(TOKEN), teacher, recipe.replace(teacher=plan))
+        DistillStage(build_model(TOKEN), teacher, recipe.replace(teacher=plan))
 
 
 def trainer_of_batches(count):
     crops = CropSettings(64, 32, 4.0)
-    dataset = ShotDataset(Mixture([Squares()], [1.0]), crops, Augmentation(Jitter(1.0, 0.1)), 0)
-    from mixformer.data.dataset import batches
+    dataset = SampleDataset(Mixture([Squares()], [1.0]), crops, Augmentation(Jitter(1.0, 0.1)), 0)
+    from mixformer.data.sample_dataset import batches
 
     return batches(dataset, count, 0, 1, 0)
 
@@ -184,5 +186,5 @@ def test_a_recipe_runs_from_its_file_alone(tmp_path):
 def test_tensorboard_is_an_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingDependencyError, match=r"mixformer\[tensorboard\]"):
-        Meter(tmp_path, 1, 1, tensorboard=True)
+        MetricLogger(tmp_path, 1, 1, tensorboard=True)
     assert not list(Path(tmp_path).iterdir())

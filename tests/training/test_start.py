@@ -7,10 +7,10 @@ import torch
 
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import build_model
+from mixformer.training.config import DataSection
 from mixformer.training.recipe import Recipe
-from mixformer.training.run import start_model
-from mixformer.training.sections import DataSection
-from mixformer.weights.store import load_weights, save_model
+from mixformer.training.run_training import start_model
+from mixformer.weights.load_save import load_weights, save_model
 
 START = Recipe(
     "mixformerv2_d12",

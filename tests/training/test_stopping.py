@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_trainer import RECIPE, make_trainer, same_state, stop_after
 
-from mixformer.training.stopping import only_writer, stop_requests
+from mixformer.training.signals import only_writer, stop_requests
 
 CHILD = """
 import sys, pathlib
@@ -82,7 +82,7 @@ def test_one_writer(tmp_path):
     code = f"""
 from pathlib import Path
 from mixformer.errors import OutputError
-from mixformer.training.stopping import only_writer
+from mixformer.training.signals import only_writer
 try:
     with only_writer(Path({str(tmp_path)!r})):
         print("in")

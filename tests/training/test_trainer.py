@@ -14,24 +14,24 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mixformer.config import ModelConfig
-from mixformer.data.augment import Augmentation, Jitter
-from mixformer.data.dataset import CropSettings, ShotDataset
-from mixformer.data.sampling import Mixture, Shot, View
+from mixformer.configs.model import ModelConfig
+from mixformer.data.augmentation import Augmentation, Jitter
+from mixformer.data.sample_dataset import CropSettings, SampleDataset
+from mixformer.data.sampling import AnnotatedFrame, Mixture, TrainingSample
 from mixformer.errors import CheckpointError, ConfigError, OutputError
 from mixformer.models import build_model
-from mixformer.training.meter import Meter
+from mixformer.training.config import DataSection, LossSection, OptimizerSection
+from mixformer.training.distributed import Distributed
+from mixformer.training.metric_logger import MetricLogger
 from mixformer.training.optim import learning_rate
-from mixformer.training.processes import Processes
 from mixformer.training.recipe import Recipe
-from mixformer.training.sections import DataSection, LossSection, OptimiserSection
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import Trainer, TrainingDivergedError
 from mixformer.types import Box
-from mixformer.weights.store import load_model
+from mixformer.weights.load_save import load_model
 
 TINY = ModelConfig("tiny", depth=3, dim=32, heads=2, patch_size=16, search_size=64, template_size=32, bins=32)
-OPTIMISER = OptimiserSection(warmup=2, decay=4, ema=0.9, lr=1e-3)
+OPTIMISER = OptimizerSection(warmup=2, decay=4, ema=0.9, lr=1e-3)
 RECIPE = Recipe(
     "tiny",
     steps=12,
@@ -39,7 +39,7 @@ RECIPE = Recipe(
     save_every=4,
     precision="float32",
     data=DataSection(workers=0),
-    optimiser=OPTIMISER,
+    optimizer=OPTIMISER,
     loss=LossSection(edges=1.0, hints=1.0),
 )
 
@@ -49,21 +49,21 @@ SPLIT = RECIPE.replace(steps=6, loss=LossSection(edges=1.0))
 
 
 def tuned(**changes):
-    """The recipe with another optimiser section."""
-    return RECIPE.replace(optimiser=OPTIMISER.replace(**changes))
+    """The recipe with another optimizer section."""
+    return RECIPE.replace(optimizer=OPTIMISER.replace(**changes))
 
 
 class Squares:
     """A bright square somewhere on a dark frame."""
 
     def draw(self, random, templates):
-        return Shot(tuple(self.view(random) for _ in range(templates)), self.view(random))
+        return TrainingSample(tuple(self.view(random) for _ in range(templates)), self.view(random))
 
     def view(self, random):
         frame = np.full((120, 160, 3), 20, np.uint8)
         x, y = int(random.integers(10, 110)), int(random.integers(10, 80))
         frame[y : y + 28, x : x + 28] = (220, 60, 40)
-        return View(frame, Box(x, y, 28, 28))
+        return AnnotatedFrame(frame, Box(x, y, 28, 28))
 
 
 def make_trainer(folder, recipe=RECIPE, drop_path=0.0, processes=None):
@@ -71,7 +71,7 @@ def make_trainer(folder, recipe=RECIPE, drop_path=0.0, processes=None):
     stage = build_stage(build_model(TINY.replace(drop_path=drop_path)), recipe)
     crops = CropSettings(64, 32, 4.0, templates=2)
     augmentation = Augmentation(Jitter(1.5, 0.1))
-    dataset = ShotDataset(Mixture([Squares()], [1.0], recipe.data.negatives), crops, augmentation, recipe.seed)
+    dataset = SampleDataset(Mixture([Squares()], [1.0], recipe.data.negatives), crops, augmentation, recipe.seed)
     return Trainer(stage, dataset, recipe, folder, processes)
 
 
@@ -107,7 +107,7 @@ def test_resume_gives_the_same_bits(tmp_path):
 def stop_after(trainer, steps):
     """Train to a step and stop there, whatever the recipe says."""
     trainer.stage.train()
-    stream, meter = trainer._batches(), Meter(trainer.folder, 100, 1, enabled=False)
+    stream, meter = trainer._batches(), MetricLogger(trainer.folder, 100, 1, enabled=False)
     while trainer.step < steps:
         trainer._step(stream, meter)
         trainer.step += 1
@@ -216,7 +216,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mixformer.training.checkpoint.save_file", full)
+    monkeypatch.setattr("mixformer.training.training_state.save_file", full)
     with pytest.raises(OutputError, match="No space left"):
         trainer.save()
     assert trainer.checkpoint.read_bytes() == saved
@@ -239,7 +239,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
 
 
 def test_learning_rate_warms_up_stays_and_decays():
-    plan = OptimiserSection(warmup=10, decay=20)
+    plan = OptimizerSection(warmup=10, decay=20)
     rates = [learning_rate(step, 100, plan) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9:80] == [1.0] * 71
@@ -248,9 +248,9 @@ def test_learning_rate_warms_up_stays_and_decays():
 
 
 def test_the_published_schedules():
-    step = OptimiserSection(warmup=0, schedule="step", drop_at=0.8)
+    step = OptimizerSection(warmup=0, schedule="step", drop_at=0.8)
     assert [learning_rate(epoch, 500, step) for epoch in (0, 399, 400, 499)] == [1.0, 1.0, 0.1, 0.1]
-    cosine = OptimiserSection(warmup=40, schedule="cosine")
+    cosine = OptimizerSection(warmup=40, schedule="cosine")
     assert learning_rate(170, 300, cosine) == pytest.approx(0.5)  # the reference's value at epoch 170 of 300
     assert learning_rate(100, 300, cosine) == pytest.approx(0.8742553740855506, rel=1e-12)
 
@@ -260,16 +260,16 @@ def test_recipes_are_checked(tmp_path):
     path.write_text('model = "tiny"\nstepz = 3\n')
     with pytest.raises(ConfigError, match="stepz"):
         Recipe.from_toml(path)
-    path.write_text('model = "tiny"\nsteps = 3\n[optimiser]\nlr = 2e-3\n[[data.sets]]\nname = "lasot"\nroot = "x"\n')
+    path.write_text('model = "tiny"\nsteps = 3\n[optimizer]\nlr = 2e-3\n[[data.sets]]\nname = "lasot"\nroot = "x"\n')
     changed = Recipe.from_toml(
-        path, ["batch=2", "optimiser.freeze=1", "start=some/file.pth", "teacher.student_blocks=[1, 3]"]
+        path, ["batch=2", "optimizer.freeze=1", "start=some/file.pth", "teacher.student_blocks=[1, 3]"]
     )
-    assert (changed.batch, changed.optimiser.freeze, changed.optimiser.lr) == (2, 1, 2e-3)
+    assert (changed.batch, changed.optimizer.freeze, changed.optimizer.lr) == (2, 1, 2e-3)
     assert (changed.start, changed.teacher.student_blocks) == ("some/file.pth", (1, 3))
     assert changed.data.sets[0].name == "lasot"
     changed.to_file(tmp_path / "recipe.json")
     assert Recipe.from_file(tmp_path / "recipe.json") == changed
-    for change, message in (("batch", "key=value"), ("optimiser.lrr=1", "lrr"), ("steps.x=1", "no section")):
+    for change, message in (("batch", "key=value"), ("optimizer.lrr=1", "lrr"), ("steps.x=1", "no section")):
         with pytest.raises(ConfigError, match=message):
             Recipe.from_toml(path, [change])
     path.write_text("model = ")
@@ -310,7 +310,7 @@ import pathlib, sys
 sys.path.insert(0, sys.argv[2])
 import torch
 from test_trainer import SPLIT, make_trainer
-from mixformer.training.processes import join
+from mixformer.training.distributed import join
 torch.set_num_threads(1)
 with join(torch.device("cpu")) as processes:
     trainer = make_trainer(pathlib.Path(sys.argv[1]), SPLIT, 0.3, processes)
@@ -342,7 +342,7 @@ def test_two_processes_give_the_same_run_up_to_rounding(tmp_path):
 
 def test_a_step_that_cannot_be_split_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="cannot be split into 3 parts"):
-        make_trainer(tmp_path, processes=Processes(count=3))
+        make_trainer(tmp_path, processes=Distributed(count=3))
     with pytest.raises(ConfigError, match="float16 is for GPUs"):
         make_trainer(tmp_path, RECIPE.replace(precision="float16"))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mixformer.types import Box, TrackResult
-from mixformer.view.draw import Annotator
+from mixformer.video.draw import Annotator
 
 GREEN, ORANGE = (64, 255, 96), (255, 176, 32)
 
@@ -48,7 +48,7 @@ def test_the_trail_shows_where_the_target_was():
     annotator, image = Annotator(trail=5), np.zeros((100, 200, 3), np.uint8)
     for x in range(20, 160, 20):
         picture = annotator.draw(image, TrackResult(Box(x - 5, 45, 10, 10), 0.9, x))
-    assert picture[50, 100].any()  # between past centres
+    assert picture[50, 100].any()  # between past centers
     assert not picture[50, 30].any()  # older than the trail
     without = Annotator(trail=0)
     for x in (20, 100):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mixformer.types import Box, TrackResult
-from mixformer.view.draw import Annotator
+from mixformer.video.draw import Annotator
 
 
 def result(box, score=0.9):

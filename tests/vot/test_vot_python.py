@@ -121,7 +121,7 @@ def test_masks_are_lists_that_the_toolkit_can_turn_into_arrays(make, frames):
     assert np.array_equal(array, np.array(list(MaskRows(rows))))
 
 
-def test_the_colour_channel_is_taken(make, frames):
+def test_the_color_channel_is_taken(make, frames):
     new = ((10.0, 30.0, 20.0, 20.0), {})
     both = make().init({"depth": "nowhere.png", "color": frames[0]}, new, {})
     assert both == make().init(frames[0], new, {})

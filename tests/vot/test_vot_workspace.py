@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from mixformer.cli import main
-from mixformer.presets import PRESETS
+from mixformer.configs.presets import PRESETS
 from mixformer.vot.stacks import STACKS, find_stack, preset_for
 
 

@@ -7,15 +7,15 @@ import torch
 from rebuild import read_json
 from torch import Tensor
 
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.variants import MODELS
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import build_model
 from mixformer.models.layers import sincos_table
-from mixformer.variants import MODELS
-from mixformer.weights.fit import model_shapes
-from mixformer.weights.infer import infer_config
+from mixformer.weights.check_state_dict import model_shapes
+from mixformer.weights.infer_config import infer_config
 from mixformer.weights.names import COUNTER, is_mmtracking, official_name, unused_shapes
-from mixformer.weights.official import as_official, from_official, to_mmtracking_names, to_official
+from mixformer.weights.official_names import as_official, from_official, to_mmtracking_names, to_official
 
 DENSE: dict[str, Any] = {"prediction_tokens": 0, "score": "none", "head_dim": 16, "bins": 96, "unused_keys": True}
 SCORED: dict[str, Any] = {**DENSE, "score": "spm", "frozen_norms": "all"}
@@ -88,7 +88,7 @@ def test_sizes_are_read_from_shapes(config: ModelConfig) -> None:
 
 
 @pytest.mark.parametrize("name", list(MODELS))
-def test_named_variants_are_recognised(name: str) -> None:
+def test_named_variants_are_recognized(name: str) -> None:
     config = MODELS[name]
     state = {key: torch.empty(shape, device="meta") for key, shape in model_shapes(config).items()}
     for key, grid in (("backbone.pos_search", config.search_grid), ("backbone.pos_template", config.template_grid)):

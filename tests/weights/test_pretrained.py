@@ -7,7 +7,7 @@ from pretrained_files import DIM, EARLY, HEADS, SIDE
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from mixformer.config import ModelConfig
+from mixformer.configs.model import ModelConfig
 from mixformer.models import build_model
 from mixformer.models.layers import resize_table
 from mixformer.weights.pretrained import load_pretrained

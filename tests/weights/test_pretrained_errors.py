@@ -8,7 +8,7 @@ from test_pretrained import CONVMAE, CVT, DECODER, FILES, SCALED, VIT, write
 
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import build_model
-from mixformer.training import run
+from mixformer.training import run_training as run
 from mixformer.training.recipe import Recipe
 from mixformer.weights.pretrained import load_pretrained
 

@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 from test_pretrained import CONVMAE, CVT, DECODER, FILES, SCALED, VIT, template_tokens, write
 
 from mixformer.models import build_model
-from mixformer.weights.convert import write_official
+from mixformer.weights.conversion import write_official
+from mixformer.weights.load_save import Weights, save_model
 from mixformer.weights.pretrained import load_pretrained
-from mixformer.weights.store import Weights, save_model
 
 
 def start(tmp_path, state, config, kind="auto"):

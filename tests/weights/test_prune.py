@@ -9,16 +9,16 @@ import torch
 from models.family import backbone_of, images, make, small
 from rebuild import SHARED, input_image, read_json, rebuild_state
 
+from mixformer.configs.variants import model_config
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import build_model
-from mixformer.training.pruning import depth_scales
-from mixformer.variants import model_config
-from mixformer.weights.fit import model_shapes, require_fit
-from mixformer.weights.infer import infer_config
+from mixformer.training.depth_pruning import depth_scales
+from mixformer.weights.check_state_dict import check_state_dict, model_shapes
+from mixformer.weights.infer_config import infer_config
+from mixformer.weights.load_save import Weights, load_model, save_weights
 from mixformer.weights.names import official_name
-from mixformer.weights.official import from_official
-from mixformer.weights.prune import first_blocks, reduce_mlp, remove_blocks, skip_blocks, skipped_blocks
-from mixformer.weights.store import Weights, load_model, save_weights
+from mixformer.weights.official_names import from_official
+from mixformer.weights.pruning import first_blocks, reduce_mlp, remove_blocks, skip_blocks, skipped_blocks
 
 KEY_MAP = json.loads((Path(__file__).parents[1] / "training" / "references" / "prune_checkpoint.json").read_text())
 TABLES = ["backbone.pos_embed_s", "backbone.pos_embed_t"]
@@ -38,7 +38,7 @@ def test_official_key_map():
     assert mapping == case["map_new_to_old"]
     assert case["missing_in_pruned"] == TABLES
     assert smaller.depth == 8
-    require_fit(found, model_shapes(smaller), "the pruned network")
+    check_state_dict(found, model_shapes(smaller), "the pruned network")
     assert KEY_MAP["cases"]["[12]"] == "AssertionError"
     with pytest.raises(ConfigError, match=r"cannot remove blocks \[12\] of mixformerv2_d12: only 0 to 11"):
         remove_blocks(state, config, (12,))
@@ -117,7 +117,7 @@ def test_first_and_skipped_blocks():
         for new, old in enumerate(kept):
             key = "backbone.blocks.{}.attn.qkv.weight"
             assert found[key.format(new)] is state[key.format(old)]
-        require_fit(found, model_shapes(smaller), "the smaller network")
+        check_state_dict(found, model_shapes(smaller), "the smaller network")
     assert first_blocks(state, config, 8)[1] == config
 
 

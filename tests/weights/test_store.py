@@ -13,17 +13,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mixformer.config import ModelConfig, TrackerConfig
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.presets import tracker_config
+from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.variants import DEFAULT_MODEL, MODELS
 from mixformer.errors import CheckpointError, ConfigError, OutputError
+from mixformer.files import write_files
 from mixformer.models import MixFormer, build_model
-from mixformer.presets import tracker_config
-from mixformer.variants import DEFAULT_MODEL, MODELS
-from mixformer.weights import registry
-from mixformer.weights.convert import convert
-from mixformer.weights.files import write_together
-from mixformer.weights.settings import load_tracker_config
-from mixformer.weights.store import Weights, list_models, load_model, load_weights, save_model
-from mixformer.weights.unpickle import read_checkpoint
+from mixformer.weights import catalog as registry
+from mixformer.weights.checkpoint_reader import read_checkpoint
+from mixformer.weights.conversion import convert
+from mixformer.weights.load_save import Weights, list_models, load_model, load_weights, save_model
+from mixformer.weights.tracker_settings import load_tracker_config
 
 SMALL = ModelConfig(
     "small", depth=2, dim=64, heads=1, mlp_ratio=2.0, search_size=64, template_size=32, bins=16, layer_scale=True
@@ -159,7 +160,7 @@ def test_the_second_file_of_a_pair_fails(tmp_path: Path) -> None:
 
     (tmp_path / "a").write_text("old")
     with pytest.raises(OutputError, match="No space left"):
-        write_together({tmp_path / "a": lambda path: path.write_text("new"), tmp_path / "b": fail})
+        write_files({tmp_path / "a": lambda path: path.write_text("new"), tmp_path / "b": fail})
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old"}
 
 
@@ -299,11 +300,11 @@ def test_list_of_models() -> None:
     assert models["mixformerv2_b"].parameters == 58_855_201
     assert not models["mixformerv2_b"].available
     assert 5.4e9 < models["mixformerv2_s"].flops < 6.7e9
-    assert all(model.licence and model.source for model in models.values())
+    assert all(model.license and model.source for model in models.values())
 
 
 def test_the_list_of_models_needs_no_torch() -> None:
-    code = "import sys, mixformer.weights.registry as r; r.list_models(); sys.exit('torch' in sys.modules)"
+    code = "import sys, mixformer.weights.catalog as r; r.list_models(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from mixformer.errors import CheckpointError
-from mixformer.weights.unpickle import read_checkpoint
+from mixformer.weights.checkpoint_reader import read_checkpoint
 
 
 class Call:
@@ -206,7 +206,7 @@ def test_hand_made_file_is_read(tmp_path: Path) -> None:
         tensor(storage=STORAGE.replace(b"K\x04", b"J\xff\xff\xff\x7f")),  # storage larger than the file
         tensor(storage=STORAGE.replace(b"\x01\x00\x00\x000", b"\x01\x00\x00\x009")),  # storage that is not there
         tensor(storage=STORAGE.replace(b"X\x07\x00\x00\x00storage", b"X\x05\x00\x00\x00other")),
-        b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n)\x81.",  # a tensor that was never initialised
+        b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n)\x81.",  # a tensor that was never initialized
         b"\x80\x02}X\x03\x00\x00\x00net}X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n)\x81ss.",
         b"\x80\x02ccollections\nOrderedDict\nN}X\x01\x00\x00\x00aK\x01s\x86b.",  # attributes set on a class
         b"\x80\x02ctorch\nfloat32\nctorch._utils\n_rebuild_tensor_v2\nN}X\x01\x00\x00\x00aK\x01s\x86b.",

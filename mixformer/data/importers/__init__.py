@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from mixformer.data.importers.coco_vid import read_coco_vid
 from mixformer.data.importers.cvat import read_cvat
-from mixformer.data.importers.folder import write_folders
+from mixformer.data.importers.folder_writer import write_folders
 from mixformer.data.importers.mot import read_mot
 from mixformer.data.importers.tracks import Importer
 

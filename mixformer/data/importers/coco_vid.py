@@ -8,9 +8,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from mixformer.data.frames import FrameRef
+from mixformer.data.frame_storage import FrameRef
 from mixformer.data.importers.tracks import track_sequence
-from mixformer.data.sequence import Sequence
+from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 _Track = tuple[Any, Any]
 
 
-def read_coco_vid(source: Path, images: Path | None = None) -> list[Sequence]:
+def read_coco_vid(source: Path, images: Path | None = None) -> list[VideoSequence]:
     """Every instance of every video of a file, without crowds.
 
     Args:

@@ -10,15 +10,15 @@ from xml.etree import ElementTree
 import numpy as np
 
 from mixformer.data.clips import Clip
-from mixformer.data.frames import ClipFrame, FrameRef
+from mixformer.data.frame_storage import ClipFrame, FrameRef
 from mixformer.data.importers.tracks import pictures_in, track_sequence
-from mixformer.data.sequence import Sequence
+from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError
 
 _Boxes = dict[int, tuple[float, ...] | None]
 
 
-def read_cvat(source: Path, images: Path | None = None) -> list[Sequence]:
+def read_cvat(source: Path, images: Path | None = None) -> list[VideoSequence]:
     """Every track of a video task, or every box of an image task as a sequence of one frame.
 
     A box marked `outside` is not there; one marked `occluded` is kept, as CVAT means partly hidden. Between two key
@@ -46,7 +46,7 @@ def read_cvat(source: Path, images: Path | None = None) -> list[Sequence]:
     return found
 
 
-def _tracks(root: ElementTree.Element, file: Path, images: Path) -> Iterator[Sequence]:
+def _tracks(root: ElementTree.Element, file: Path, images: Path) -> Iterator[VideoSequence]:
     pictures = _frames(images)
     for track in root.iter("track"):
         name = f"{root.findtext('meta/task/name') or file.stem}_{int(track.attrib['id']):04d}"
@@ -92,11 +92,11 @@ def _between(boxes: _Boxes) -> _Boxes:
     return filled
 
 
-def _stills(root: ElementTree.Element, images: Path) -> Iterator[Sequence]:
+def _stills(root: ElementTree.Element, images: Path) -> Iterator[VideoSequence]:
     for picture in root.iter("image"):
         file = images / picture.attrib["name"]
         for number, box in enumerate(picture.iter("box")):
             if file.is_file():
                 name = f"{Path(picture.attrib['name']).with_suffix('').as_posix().replace('/', '_')}_{number}"
                 label = box.attrib.get("label", "")
-                yield Sequence(name, (file,), np.array([_xywh(box)]), "cvat", label=label)
+                yield VideoSequence(name, (file,), np.array([_xywh(box)]), "cvat", label=label)

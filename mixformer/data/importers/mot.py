@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from mixformer.data.frames import FrameRef
+from mixformer.data.datasets.video_folders import number_names
+from mixformer.data.frame_storage import FrameRef
 from mixformer.data.importers.tracks import pictures_in, track_sequence
-from mixformer.data.sequence import Sequence
-from mixformer.data.sets.video import number_names
+from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError
 from mixformer.types import FloatArray
 
 _LAYOUT = "NAME/gt/gt.txt (frame, track, x, y, w, h, confidence, class, visibility) with NAME/img1/"
 
 
-def read_mot(source: Path, images: Path | None = None) -> list[Sequence]:
+def read_mot(source: Path, images: Path | None = None) -> list[VideoSequence]:
     """Every track of a MOT sequence folder, or of a folder of such.
 
     Frames and pixels are counted from 1 in the file and from 0 in the result. Boxes with confidence 0 are not part of
@@ -37,7 +37,7 @@ def read_mot(source: Path, images: Path | None = None) -> list[Sequence]:
     return [track for truth in truths for track in _tracks(truth, images)]
 
 
-def _tracks(truth: Path, images: Path | None) -> list[Sequence]:
+def _tracks(truth: Path, images: Path | None) -> list[VideoSequence]:
     folder = truth.parents[1]
     files = {path.name: path for path in pictures_in(images or folder / _image_folder(folder))}
     pictures: dict[int, FrameRef] = {n: files[name] for n, name in number_names(files, 0).items()}

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mixformer.data.frames import FrameRef
-from mixformer.data.sequence import Sequence
-from mixformer.data.stores import is_picture
+from mixformer.data.frame_storage import FrameRef
+from mixformer.data.sequence import VideoSequence
+from mixformer.data.storage import is_picture
 from mixformer.errors import DataError
 
-Importer = Callable[[Path, Path | None], list[Sequence]]
+Importer = Callable[[Path, Path | None], list[VideoSequence]]
 """From an annotation and, if it does not lie where the format expects it, the pictures or video, to sequences."""
 
 
@@ -22,7 +22,7 @@ def track_sequence(
     boxes: Mapping[int, tuple[float, ...] | None],
     source: str,
     label: str = "",
-) -> Sequence | None:
+) -> VideoSequence | None:
     """One track from its first box to its last; None if it has no box on any picture.
 
     Args:
@@ -37,7 +37,7 @@ def track_sequence(
         return None
     numbers = [n for n in range(min(shown), max(shown) + 1) if n in pictures]
     rows = [boxes.get(n) or (np.nan,) * 4 for n in numbers]
-    return Sequence(name, tuple(pictures[n] for n in numbers), np.array(rows, np.float64), source, label=label)
+    return VideoSequence(name, tuple(pictures[n] for n in numbers), np.array(rows, np.float64), source, label=label)
 
 
 def pictures_in(folder: Path) -> list[Path]:

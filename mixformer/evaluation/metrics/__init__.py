@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from mixformer.errors import ConfigError, DataError
-from mixformer.evaluation.metrics import longterm, pytracking, toolkit, trackingnet, vot
-from mixformer.evaluation.metrics.types import Convention, Curve, Summary, Tracked
+from mixformer.evaluation.metrics import longterm, pytracking, toolkit
+from mixformer.evaluation.metrics import trackingnet_protocol as trackingnet
+from mixformer.evaluation.metrics import vot_eao as vot
+from mixformer.evaluation.metrics.metric_types import Convention, Curve, SequenceResult, Summary
 
-__all__ = ["CONVENTIONS", "Convention", "Curve", "Summary", "Tracked", "evaluate"]
+__all__ = ["CONVENTIONS", "Convention", "Curve", "SequenceResult", "Summary", "evaluate"]
 
 _ALL = (
     Convention(
@@ -17,7 +19,7 @@ _ALL = (
         "pytracking / STARK",
         "auc",
         "Success: part of frames with overlap strictly above 0, 0.05 .. 1, so a perfect tracker scores 0.952; "
-        "precision at 20 pixels, normalised precision at 0.20; all frames count, the first as a hit, frames without "
+        "precision at 20 pixels, normalized precision at 0.20; all frames count, the first as a hit, frames without "
         "the target by the rules of the data set.",
         pytracking.measure,
     ),
@@ -42,7 +44,7 @@ _ALL = (
         "TrackingNet devkit",
         "auc",
         "Areas under 21-point curves of boxes rounded to whole pixels: success over overlaps 0..1 (a perfect tracker "
-        "scores 0.975), precision over 0..50 pixels and normalised precision over 0..0.5, which are averages, not the "
+        "scores 0.975), precision over 0..50 pixels and normalized precision over 0..0.5, which are averages, not the "
         "values at 20 pixels and 0.20.",
         trackingnet.measure,
     ),
@@ -75,7 +77,7 @@ _ALL = (
 CONVENTIONS: Mapping[str, Convention] = MappingProxyType({convention.name: convention for convention in _ALL})
 
 
-def evaluate(convention: str, runs: Iterable[Tracked], dataset: str = "") -> Summary:
+def evaluate(convention: str, runs: Iterable[SequenceResult], dataset: str = "") -> Summary:
     """Measure one tracker on one data set.
 
     Args:
@@ -95,7 +97,7 @@ def evaluate(convention: str, runs: Iterable[Tracked], dataset: str = "") -> Sum
     return Summary(convention, measured.values, measured.curves, measured.per_sequence, chosen.note)
 
 
-def _each_once(runs: Iterable[Tracked]) -> Iterator[Tracked]:
+def _each_once(runs: Iterable[SequenceResult]) -> Iterator[SequenceResult]:
     seen: set[str] = set()
     for run in runs:
         if run.name in seen:

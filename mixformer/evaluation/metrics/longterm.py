@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from mixformer.errors import DataError
-from mixformer.evaluation.metrics.types import BoolArray, Curve, Measured, Tracked
-from mixformer.evaluation.metrics.vot import region_overlap
+from mixformer.evaluation.metrics.metric_types import BoolArray, Curve, Measured, SequenceResult
+from mixformer.evaluation.metrics.vot_eao import region_overlap
 from mixformer.types import FloatArray
 
 RESOLUTION = 100
@@ -16,7 +16,7 @@ LOST_THRESHOLDS = np.linspace(0, 1, 101)
 LOST_BELOW = 0.5
 
 
-def measure_longterm(runs: Iterable[Tracked], dataset: str = "") -> Measured:
+def measure_longterm(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
     """Tracking precision, recall and their F at the score threshold where F of the whole set is largest (VOT-LT).
 
     For a threshold, a sequence's precision is the mean overlap of the frames with a score at or above it (1 if there
@@ -51,7 +51,7 @@ def measure_longterm(runs: Iterable[Tracked], dataset: str = "") -> Measured:
     )
 
 
-def _scores(run: Tracked) -> FloatArray:
+def _scores(run: SequenceResult) -> FloatArray:
     if run.scores is None or np.isnan(run.scores[1:]).all():
         raise DataError(
             f"{run.name}: this convention measures the tracker's score, and there is none; "
@@ -60,7 +60,7 @@ def _scores(run: Tracked) -> FloatArray:
     return run.scores
 
 
-def _reports(run: Tracked) -> tuple[FloatArray, FloatArray, int]:
+def _reports(run: SequenceResult) -> tuple[FloatArray, FloatArray, int]:
     """Falling scores of the frames with a reported target, the overlaps beside them, frames with the target."""
     scores, present = _scores(run), run.present[1:]
     values = np.where(present, region_overlap(run)[1:], 0.0)
@@ -96,7 +96,7 @@ def harmonic(precision: FloatArray, recall: FloatArray) -> FloatArray:
     return f
 
 
-def measure_absence(runs: Iterable[Tracked], dataset: str = "") -> Measured:
+def measure_absence(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
     """How well a low score says that the target is absent.
 
     A frame is called lost where the score is below 0.5 (the curves: below each of 101 thresholds) or there is no box.
@@ -124,7 +124,7 @@ def measure_absence(runs: Iterable[Tracked], dataset: str = "") -> Measured:
     )
 
 
-def _lost_counts(run: Tracked) -> FloatArray:
+def _lost_counts(run: SequenceResult) -> FloatArray:
     """(4, k): absent frames called lost, frames with the target called lost, and all frames of both kinds."""
     scores = _scores(run)
     if len(scores) != len(run.truth):

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixformer.errors import DataError
-from mixformer.evaluation.metrics.frames import (
+from mixformer.evaluation.metrics.frame_errors import (
     PIXEL_THRESHOLDS,
     SIZE_THRESHOLDS,
     center_error,
     fit_length,
     overlap,
-    share_above,
-    share_within,
+    precision_curve,
     start_from_truth,
+    success_curve,
 )
-from mixformer.evaluation.metrics.types import BoolArray, Measured, Tracked, average_curves
+from mixformer.evaluation.metrics.metric_types import BoolArray, Measured, SequenceResult, average_curves
 from mixformer.types import FloatArray
 
 _STEPS = np.arange(21)
 SUCCESS_THRESHOLDS = (_STEPS // 4 * 4) * 0.05 + (_STEPS % 4) * 0.05
-"""0, 0.05 .. 1 as a vectorised `arange` makes them: the 14th and 16th are a last bit above 0.65 and 0.75."""
+"""0, 0.05 .. 1 as a vectorized `arange` makes them: the 14th and 16th are a last bit above 0.65 and 0.75."""
 
 HIT = -1.0
 """Error of a frame that counts as followed, whatever the tracker said: it is within every threshold."""
@@ -35,8 +35,8 @@ class FrameErrors:
 
     Attributes:
         overlap: (n,) intersection over union, -1 where the frame is not valid.
-        center: (n,) distance of centres in pixels; in a frame that is not valid infinite, for uav -1 (a hit).
-        relative: (n,) distance of centres in units of the true width and height; -1 (a hit) in a frame that is not
+        center: (n,) distance of centers in pixels; in a frame that is not valid infinite, for uav -1 (a hit).
+        relative: (n,) distance of centers in units of the true width and height; -1 (a hit) in a frame that is not
             valid, for lasot infinite where the target is not visible.
         valid: (n,) True where the true box has a width and a height above 0 and is not marked as invisible.
     """
@@ -50,7 +50,7 @@ class FrameErrors:
 def rules_of(dataset: str) -> str:
     """Which rules for invalid frames a data set falls under: "lasot", "uav" or "generic" (all others).
 
-    LaSOT's extension counts as generic, as in pytracking: its invisible frames are hits in normalised precision.
+    LaSOT's extension counts as generic, as in pytracking: its invisible frames are hits in normalized precision.
     """
     key = dataset.lower().replace("-", "_")
     if key in ("lasot", "lasot_test", "lasot_lmdb"):
@@ -58,7 +58,7 @@ def rules_of(dataset: str) -> str:
     return "uav" if key.startswith("uav") else "generic"
 
 
-def frame_errors(run: Tracked, dataset: str = "") -> FrameErrors:
+def frame_errors(run: SequenceResult, dataset: str = "") -> FrameErrors:
     """Per-frame numbers of one sequence, frame 0 replaced by the truth.
 
     Where the official tool refuses NaN truth outside uav, such frames are taken here as boxes without size.
@@ -89,7 +89,7 @@ def frame_errors(run: Tracked, dataset: str = "") -> FrameErrors:
     return errors
 
 
-def _complete(run: Tracked, rules: str) -> FloatArray:
+def _complete(run: SequenceResult, rules: str) -> FloatArray:
     """(n, 4) predictions: boxes without size repeat the one before, then the length is made to fit."""
     boxes, count = run.predicted, len(run.truth)
     with np.errstate(invalid="ignore"):
@@ -111,8 +111,8 @@ def _complete(run: Tracked, rules: str) -> FloatArray:
     return fit_length(boxes[source], count, 0.0)
 
 
-def measure(runs: Iterable[Tracked], dataset: str = "", *, exclude_invalid: bool = False) -> Measured:
-    """Success, precision and normalised precision, averaged over sequences.
+def measure(runs: Iterable[SequenceResult], dataset: str = "", *, exclude_invalid: bool = False) -> Measured:
+    """Success, precision and normalized precision, averaged over sequences.
 
     Args:
         runs: one per sequence.
@@ -121,8 +121,8 @@ def measure(runs: Iterable[Tracked], dataset: str = "", *, exclude_invalid: bool
             result above 1, as in the official tool.
 
     Returns:
-        Numbers "auc" (mean of the success curve), "op50", "op75", "precision" (20 pixels), "normalised_precision"
-        (0.20) and curves "success", "precision", "normalised_precision".
+        Numbers "auc" (mean of the success curve), "op50", "op75", "precision" (20 pixels), "norm_precision"
+        (0.20) and curves "success", "precision", "norm_precision".
 
     Raises:
         DataError: see `frame_errors`; or a sequence without valid frames where those are what is divided by.
@@ -137,21 +137,21 @@ def measure(runs: Iterable[Tracked], dataset: str = "", *, exclude_invalid: bool
         if total == 0:
             raise DataError(f"{run.name}: no valid frame to measure")
         names.append(run.name)
-        success.append(share_above(errors.overlap, SUCCESS_THRESHOLDS, total))
-        precision.append(share_within(errors.center, PIXEL_THRESHOLDS, total))
-        relative.append(share_within(errors.relative, SIZE_THRESHOLDS, total))
+        success.append(success_curve(errors.overlap, SUCCESS_THRESHOLDS, total))
+        precision.append(precision_curve(errors.center, PIXEL_THRESHOLDS, total))
+        relative.append(precision_curve(errors.relative, SIZE_THRESHOLDS, total))
     return average_curves(
         names,
         {
             "success": (SUCCESS_THRESHOLDS, success),
             "precision": (PIXEL_THRESHOLDS, precision),
-            "normalised_precision": (SIZE_THRESHOLDS, relative),
+            "norm_precision": (SIZE_THRESHOLDS, relative),
         },
         {
             "auc": ("success", lambda curve: curve.mean(-1)),
             "op50": ("success", lambda curve: curve[..., 10]),
             "op75": ("success", lambda curve: curve[..., 15]),
             "precision": ("precision", lambda curve: curve[..., 20]),
-            "normalised_precision": ("normalised_precision", lambda curve: curve[..., 20]),
+            "norm_precision": ("norm_precision", lambda curve: curve[..., 20]),
         },
     )

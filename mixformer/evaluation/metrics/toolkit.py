@@ -7,18 +7,18 @@ from collections.abc import Iterable
 import numpy as np
 
 from mixformer.errors import DataError
-from mixformer.evaluation.metrics.frames import (
+from mixformer.evaluation.metrics.frame_errors import (
     OVERLAP_THRESHOLDS,
     PIXEL_THRESHOLDS,
     center_error,
     clip_boxes,
     overlap,
+    precision_curve,
     same_length,
-    share_above,
-    share_within,
     start_from_truth,
+    success_curve,
 )
-from mixformer.evaluation.metrics.types import Curve, Measured, Tracked, average_curves
+from mixformer.evaluation.metrics.metric_types import Curve, Measured, SequenceResult, average_curves
 from mixformer.types import FloatArray
 
 GOT10K_THRESHOLDS = np.linspace(0, 1, 101)
@@ -30,7 +30,7 @@ def toolkit_overlap(predicted: FloatArray, truth: FloatArray) -> FloatArray:
     return np.clip(overlap(predicted, truth, epsilon=_EPSILON), 0.0, 1.0)
 
 
-def measure_otb(runs: Iterable[Tracked], dataset: str = "") -> Measured:
+def measure_otb(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
     """Success and precision over all frames; frame 0 is replaced by the truth and counts.
 
     A frame without a true box, or with a predicted box of NaN, is a miss.
@@ -47,8 +47,8 @@ def measure_otb(runs: Iterable[Tracked], dataset: str = "") -> Measured:
     for run in runs:
         predicted = start_from_truth(same_length(run, "the OTB convention"), run.truth)
         names.append(run.name)
-        success.append(share_above(toolkit_overlap(predicted, run.truth), OVERLAP_THRESHOLDS))
-        precision.append(share_within(center_error(predicted, run.truth), PIXEL_THRESHOLDS))
+        success.append(success_curve(toolkit_overlap(predicted, run.truth), OVERLAP_THRESHOLDS))
+        precision.append(precision_curve(center_error(predicted, run.truth), PIXEL_THRESHOLDS))
     return average_curves(
         names,
         {"success": (OVERLAP_THRESHOLDS, success), "precision": (PIXEL_THRESHOLDS, precision)},
@@ -60,7 +60,7 @@ def measure_otb(runs: Iterable[Tracked], dataset: str = "") -> Measured:
     )
 
 
-def got10k_overlaps(run: Tracked) -> FloatArray:
+def got10k_overlaps(run: SequenceResult) -> FloatArray:
     """Overlaps of the frames that count: not the first, and only those with cover above 0.
 
     Without cover, frames in which the target is present count. Both boxes are clipped to the frame if its size is
@@ -76,7 +76,7 @@ def got10k_overlaps(run: Tracked) -> FloatArray:
     return np.nan_to_num(toolkit_overlap(predicted, truth)[seen[1:]], nan=0.0)
 
 
-def measure_got10k(runs: Iterable[Tracked], dataset: str = "") -> Measured:
+def measure_got10k(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
     """Average overlap and success rates over the frames of all sequences together, as the toolkit pools them.
 
     Returns:
@@ -92,7 +92,7 @@ def measure_got10k(runs: Iterable[Tracked], dataset: str = "") -> Measured:
     for run in runs:
         values = got10k_overlaps(run)
         count = len(values)
-        above = share_above(values, GOT10K_THRESHOLDS, 1)
+        above = success_curve(values, GOT10K_THRESHOLDS, 1)
         per_sequence[run.name] = _numbers(float(values.sum()), above, count)
         pooled += above
         total += float(values.sum())

@@ -1,0 +1,225 @@
+"""Parameters and floating-point operations of a variant, by formula: nothing is built, torch is not needed.
+
+Operations count 2 per multiply-add, in matrix products and convolutions only. Frozen batch norms are constants, not
+parameters (they can be folded into the convolution before them).
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+from mixformer.configs.model import ModelConfig, StageSize
+
+_POOL = 4  # the score prediction module pools the box to 4 x 4
+
+
+class _Tokens(NamedTuple):
+    """Tokens of one stage that are mixed together: maps of one size, then prediction tokens."""
+
+    grid: int
+    maps: int = 1
+    extra: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.maps * self.grid**2 + self.extra
+
+    def keys(self, config: ModelConfig) -> int:
+        """Keys they give: MixCvT skips every second row and column."""
+        side = -(-self.grid // 2) if config.backbone == "cvt" else self.grid
+        return self.maps * side**2 + self.extra
+
+
+def parameter_count(config: ModelConfig) -> int:
+    """All parameters of the network, position tables included (fixed ones too, as in the official count)."""
+    stages = sum(_stage_parameters(config, stage) for stage in config.stages)
+    tokens = 2 * config.prediction_tokens * config.final_dim
+    return _embed_parameters(config) + stages + tokens + _box_head_parameters(config) + _score_parameters(config)
+
+
+def locate_flops(config: ModelConfig, online_templates: int = 1, *, full: bool = False) -> int:
+    """Operations of one search step with remembered templates, batch 1.
+
+    With symmetric attention nothing is remembered, and this is the whole network.
+
+    Args:
+        config: the variant.
+        online_templates: online templates remembered beside the static one.
+        full: count every token in the last block. By default the shortcut of token heads is counted: there, the last
+            block computes the prediction tokens only.
+    """
+    needed = full or config.dense or config.score == "spm" or config.attention == "symmetric"
+    total = _embed_flops(config, config.search_size, 1) + _head_flops(config)
+    for index, stage in enumerate(config.stages):
+        last = index == len(config.stages) - 1
+        templates = _Tokens(stage.template_grid, 1 + online_templates)
+        search = _Tokens(stage.search_grid, 1, config.prediction_tokens if last else 0)
+        keys = templates.keys(config) + search.keys(config)
+        block = _block_flops(config, stage, search, search.total, keys)
+        shorter = block if needed or not last else _block_flops(config, stage, search, search.extra, keys)
+        total += (stage.depth - 1) * block + shorter
+        if config.attention == "symmetric":
+            total += stage.depth * _block_flops(config, stage, templates, templates.total, keys)
+    if config.attention == "symmetric":
+        total += _embed_flops(config, config.template_size, 1 + online_templates)
+    return total
+
+
+def remember_flops(config: ModelConfig, online_templates: int = 1, *, full: bool = False) -> int:
+    """Operations of encoding the static and the online templates, batch 1; 0 with symmetric attention.
+
+    Args:
+        config: the variant.
+        online_templates: online templates beside the static one.
+        full: count the whole last block. By default only its keys and values, unless the score prediction module
+            reads the rest.
+    """
+    if config.attention == "symmetric":
+        return 0
+    total = _embed_flops(config, config.template_size, 1 + online_templates)
+    for index, stage in enumerate(config.stages):
+        tokens = _Tokens(stage.template_grid, 1 + online_templates)
+        keys = tokens.keys(config)
+        block = _block_flops(config, stage, tokens, tokens.total, keys)
+        whole = full or config.score == "spm" or index < len(config.stages) - 1
+        total += (stage.depth - 1) * block + (block if whole else _block_flops(config, stage, tokens, 0, keys))
+    return total
+
+
+def memory_values(config: ModelConfig, online_templates: int = 1) -> int:
+    """Keys and values that a search step reads of the remembered templates, batch 1; 0 with symmetric attention.
+
+    Args:
+        config: the variant.
+        online_templates: online templates remembered beside the static one.
+    """
+    if config.attention == "symmetric":
+        return 0
+    return sum(
+        2 * stage.depth * stage.dim * _Tokens(stage.template_grid, 1 + online_templates).keys(config)
+        for stage in config.stages
+    )
+
+
+def _linear(inputs: int, outputs: int) -> int:
+    return inputs * outputs + outputs
+
+
+def _convs(config: ModelConfig) -> list[tuple[int, int, int, int]]:
+    """Convolutions that embed an image: input width, output width, side of the kernel, pixels per output."""
+    if config.backbone == "vit":
+        return [(3, config.dim, config.patch_size, config.patch_size)]
+    widths = (3, *config.early_dims, config.dim)
+    kernels = [7, 3, 3] if config.backbone == "cvt" else [4, 2, 2]
+    return [(a, b, kernels[min(index, 1)], 4 * 2**index) for index, (a, b) in enumerate(itertools.pairwise(widths))]
+
+
+def _embed_parameters(config: ModelConfig) -> int:
+    convs = _convs(config)
+    total = sum(kernel**2 * a * b + b for a, b, kernel, _ in convs)
+    if config.backbone != "vit":
+        total += sum(2 * b for _, b, _, _ in convs)  # layer norms
+    if config.backbone == "convmae":
+        total += _linear(config.dim, config.dim)
+        for depth, dim in zip(config.early_depths, config.early_dims, strict=True):
+            hidden = round(dim * config.mlp_ratio)
+            total += depth * (2 * _linear(dim, dim) + 26 * dim + 4 * dim + _linear(dim, hidden) + _linear(hidden, dim))
+    if config.decoder_depth:
+        total += 2 * config.dim + _linear(config.dim, config.decoder_dim)
+    return total
+
+
+def _embed_flops(config: ModelConfig, size: int, images: int) -> int:
+    """From images to the tokens of every stage: convolutions, ConvMAE's blocks, the layer before a decoder."""
+    products = sum(kernel**2 * a * b * (size // stride) ** 2 for a, b, kernel, stride in _convs(config))
+    grid = size // config.patch_size
+    if config.backbone == "convmae":
+        products += config.dim**2 * grid**2
+        for index, (depth, dim) in enumerate(zip(config.early_depths, config.early_dims, strict=True)):
+            places = (size // (4 * 2**index)) ** 2
+            products += depth * places * (2 * dim**2 + 25 * dim + 2 * dim * round(dim * config.mlp_ratio))
+    if config.decoder_depth:
+        products += config.dim * config.decoder_dim * grid**2
+    return 2 * images * products
+
+
+def _stage_parameters(config: ModelConfig, stage: StageSize) -> int:
+    dim, hidden = stage.dim, round(stage.dim * config.mlp_ratio)
+    block = 4 * _linear(dim, dim) + _linear(dim, hidden) + _linear(hidden, dim) + 4 * dim
+    if config.backbone == "cvt":
+        block += 3 * 9 * dim + (6 * dim if config.frozen_norms == "none" else 0)
+    if config.layer_scale:
+        block += 2 * dim
+    places = stage.search_grid**2 + stage.template_grid**2 if config.position != "none" else 0
+    return stage.depth * block + places * dim
+
+
+def _block_flops(config: ModelConfig, stage: StageSize, tokens: _Tokens, queries: int, keys: int) -> int:
+    """One block: `tokens` give keys and values, `queries` of them an output, mixed over `keys` in all."""
+    dim, own = stage.dim, tokens.keys(config)
+    products = queries * dim * 2 * dim + own * dim * 2 * dim  # query and output; key and value
+    products += 2 * queries * keys * dim + 2 * queries * dim * round(dim * config.mlp_ratio)
+    if config.backbone == "cvt":
+        convolved = tokens.total - tokens.extra if queries > tokens.extra else 0
+        products += 9 * dim * (convolved + 2 * (own - tokens.extra))
+    return 2 * products
+
+
+def _towers(config: ModelConfig) -> list[tuple[int, int, int]]:
+    """3x3 units of one corner tower: input width, output width, side of the map."""
+    dim, width, grid = config.final_dim, config.head_dim, config.search_grid
+    half, quarter, eighth = width // 2, width // 4, width // 8
+    scale = 2 if config.head == "pyramid" else 1
+    units = [(dim, width, grid), (width, half, grid), (half, quarter, scale * grid), (quarter, eighth, scale**2 * grid)]
+    if config.head == "pyramid":
+        units += [(dim, half, grid), (dim, quarter, grid)]
+        units += [(half, quarter, grid), (quarter, eighth, grid), (eighth, 1, grid)]
+        units += [(quarter, eighth, 2 * grid), (eighth, 1, 2 * grid)]
+    return units
+
+
+def _box_head_parameters(config: ModelConfig) -> int:
+    dim, bins = config.final_dim, config.bins
+    if config.head == "query":
+        return 2 * _linear(dim, dim) + _linear(dim, 4)
+    if config.head == "token":
+        mlps = 1 if config.prediction_tokens == 4 else 4
+        return mlps * (_linear(dim, dim) + 2 * dim + _linear(dim, bins) + 2 * bins)
+    norm = 0 if config.frozen_norms == "all" else 2
+    units = sum(9 * a * b + (1 + norm) * b for a, b, _ in _towers(config))
+    return 2 * (units + _linear(config.head_dim // 8, 1))
+
+
+def _score_parameters(config: ModelConfig) -> int:
+    dim = config.final_dim
+    if config.score == "spm":
+        looks = 2 * (4 * _linear(dim, dim) + 2 * dim)
+        return dim + 2 * dim + looks + 2 * _linear(dim, dim) + _linear(dim, 1)
+    return 0 if config.score == "none" else _linear(dim, dim) + _linear(dim, 1)
+
+
+def _head_flops(config: ModelConfig) -> int:
+    """Both heads on the final tokens of one search crop."""
+    dim = config.final_dim
+    if config.head == "query":
+        products = 2 * dim**2 + 4 * dim
+    elif config.head == "token":
+        products = 4 * (dim**2 + dim * config.bins)
+    else:
+        fine = config.search_grid * (4 if config.head == "pyramid" else 1)
+        products = 2 * (sum(9 * a * b * side**2 for a, b, side in _towers(config)) + config.head_dim // 8 * fine**2)
+    return 2 * (products + _score_products(config))
+
+
+def _score_products(config: ModelConfig) -> int:
+    """Multiply-adds of the score head."""
+    dim, grid = config.final_dim, config.search_grid
+    if config.score == "none":
+        return 0
+    if config.score != "spm":
+        rows = config.prediction_tokens if config.score == "token" else 1
+        return rows * (dim**2 + dim)
+    looks = sum(2 * dim**2 + 2 * m * dim**2 + 2 * m * dim for m in (_POOL**2, config.template_grid**2))
+    pooling = dim * (_POOL * grid * grid + _POOL * _POOL * grid)
+    return looks + 2 * dim**2 + dim + pooling

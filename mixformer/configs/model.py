@@ -1,0 +1,212 @@
+"""The frozen configuration of a network. A variant is data, never code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+from mixformer.configs.base_config import BaseConfig
+
+
+class StageSize(NamedTuple):
+    """Sizes of one stage of mixed-attention blocks.
+
+    Attributes:
+        depth: blocks.
+        dim: token width in channels.
+        heads: attention heads.
+        search_grid: tokens along one side of the search crop.
+        template_grid: tokens along one side of a template crop.
+    """
+
+    depth: int
+    dim: int
+    heads: int
+    search_grid: int
+    template_grid: int
+
+
+@dataclass(frozen=True)
+class ModelConfig(BaseConfig):
+    """Everything that fixes the shape and arithmetic of one network.
+
+    `depth`, `dim` and `heads` are those of the last stage of the backbone, the only one of a plain transformer.
+
+    Attributes:
+        name: variant name, for messages and files.
+        depth: number of transformer blocks.
+        dim: token width in channels.
+        heads: attention heads; must divide `dim`.
+        mlp_ratio: hidden width of the MLP in units of `dim`, in every stage.
+        patch_size: side in pixels of the square that one token of the last stage stands for.
+        search_size: side of the search crop in pixels, a multiple of `patch_size`.
+        template_size: side of a template crop in pixels, a multiple of `patch_size`.
+        backbone: "vit" = plain transformer (MixViT, MixFormerV2); "convmae" = the same after two convolutional stages;
+            "cvt" = three stages of windowed mixed attention (MixCvT).
+        early_depths: blocks of the stages before the last one, "convmae" and "cvt" only.
+        early_dims: their widths in channels.
+        early_heads: their attention heads, "cvt" only.
+        decoder_depth: pre-trained MAE decoder blocks appended to the backbone ("+DN" of the journal paper, 4.2.4).
+        decoder_dim: their width, which is then that of the heads' input.
+        decoder_heads: their attention heads.
+        attention: "asymmetric" = templates do not look at the search region, so they can be remembered; "symmetric" =
+            everything looks at everything (ablation of the journal paper, table 4), which nothing can be cached for.
+        activation: of the MLPs: "gelu", or "quick_gelu" = x * sigmoid(1.702 x) as in the official MixCvT; mmtracking
+            runs the same weights with "gelu".
+        position: "sincos" = fixed 2-D sin-cos tables; "frozen" = tables from a pre-trained model, not trained;
+            "learned" = trained tables (the journal paper's position embeddings 3, 1 and 2); "none" for "cvt".
+        layer_scale: learned per-channel scale on both residual branches (DeiT III, DINOv2).
+        prediction_tokens: extra tokens in the last stage: 4 for MixFormerV2's left, right, top, bottom; 1 for the query
+            head, or for a token head that predicts all edges from one token; 0 for dense heads.
+        head: "token" (V2), "query" (a box straight from one token), "corner" (plain) or "pyramid" (pyramidal corner).
+        bins: positions per edge of the token head.
+        head_dim: first width of the corner towers; the token heads work at the width of the tokens.
+        score: "spm" = score prediction module of the first papers; "token" = V2 score MLP on each prediction token,
+            logits averaged as in the official code; "token_mean" = tokens averaged first, as in the V2 supplement;
+            "none" = no score.
+        frozen_norms: batch norms that keep statistics and parameters even in training: "none", those of the
+            "backbone", or "all" (heads too).
+        drop_path: rate of stochastic depth in the last block, rising linearly from 0 over the last stage (training
+            only).
+        unused_keys: True if the official file carries entries of its base class that no computation reads, so that
+            conversion back can write them.
+        mean: per-channel RGB mean of the normalization, for values in 0..1.
+        std: per-channel RGB standard deviation.
+    """
+
+    name: str
+    depth: int
+    dim: int = 768
+    heads: int = 12
+    mlp_ratio: float = 4.0
+    patch_size: int = 16
+    search_size: int = 288
+    template_size: int = 128
+    backbone: Literal["vit", "convmae", "cvt"] = "vit"
+    early_depths: tuple[int, ...] = ()
+    early_dims: tuple[int, ...] = ()
+    early_heads: tuple[int, ...] = ()
+    decoder_depth: int = 0
+    decoder_dim: int = 512
+    decoder_heads: int = 16
+    attention: Literal["asymmetric", "symmetric"] = "asymmetric"
+    activation: Literal["gelu", "quick_gelu"] = "gelu"
+    position: Literal["sincos", "frozen", "learned", "none"] = "sincos"
+    layer_scale: bool = False
+    prediction_tokens: int = 4
+    head: Literal["token", "query", "corner", "pyramid"] = "token"
+    bins: int = 96
+    head_dim: int = 384
+    score: Literal["spm", "token", "token_mean", "none"] = "token"
+    frozen_norms: Literal["none", "backbone", "all"] = "none"
+    drop_path: float = 0.0
+    unused_keys: bool = False
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        self._check_choices()
+        self._check_sizes()
+        self._check_backbone()
+        self._check_heads()
+
+    def _check_choices(self) -> None:
+        for field in fields(self):
+            allowed = _CHOICES.get(field.name)
+            value = getattr(self, field.name)
+            self._require(
+                allowed is None or value in allowed,
+                f"unknown {field.name} {value!r}; known: {', '.join(allowed or ())}",
+            )
+
+    def _check_sizes(self) -> None:
+        single = ("depth", "dim", "heads", "patch_size", "search_size", "template_size", "bins")
+        several = ("early_depths", "early_dims", "early_heads")
+        for name in (*single, *several, "decoder_dim", "decoder_heads"):
+            value = getattr(self, name)
+            whole = all(isinstance(x, int) and x > 0 for x in (value if name in several else (value,)))
+            self._require(whole, f"{name} must be a whole number above 0, not {value!r}")
+        whole = isinstance(self.decoder_depth, int) and self.decoder_depth >= 0
+        self._require(whole, f"decoder_depth must be a whole number, 0 or more, not {self.decoder_depth!r}")
+        for name in ("search_size", "template_size"):
+            size = getattr(self, name)
+            self._require(
+                size % self.patch_size == 0, f"{name} {size} is not a multiple of patch_size {self.patch_size}"
+            )
+        self._require(self.mlp_ratio > 0, "mlp_ratio must be above 0")
+        self._require(0 <= self.drop_path < 1, "drop_path must be in [0, 1)")
+
+    def _check_backbone(self) -> None:
+        early = len(self.early_dims)
+        heads = early if self.backbone == "cvt" else 0
+        self._require(len(self.early_depths) == early, "early_depths and early_dims differ in length")
+        self._require(len(self.early_heads) == heads, f"backbone {self.backbone!r} needs {heads} early_heads")
+        self._require((early > 0) == (self.backbone != "vit"), f"backbone {self.backbone!r} with {early} early stages")
+        self._require(
+            not early or self.patch_size == 4 * 2**early, f"{early} early stages need patch_size {4 * 2**early}"
+        )
+        self._require(
+            (self.position == "none") == (self.backbone == "cvt"), 'position "none" is for backbone "cvt", and only it'
+        )
+        plain = self.backbone != "cvt"
+        self._require(
+            plain or not self.decoder_depth, "decoder_depth is for plain backbones, which an MAE decoder fits"
+        )
+        for stage in self.stages:
+            self._require(stage.dim % stage.heads == 0, f"heads {stage.heads} does not divide dim {stage.dim}")
+            self._require(stage.dim % 4 == 0, f"dim {stage.dim} must be a multiple of 4")
+
+    def _check_heads(self) -> None:
+        tokens = {"token": (1, 4), "query": (1,), "corner": (0,), "pyramid": (0,)}[self.head]
+        wanted = " or ".join(str(n) for n in tokens)
+        self._require(self.prediction_tokens in tokens, f"head {self.head!r} needs prediction_tokens {wanted}")
+        self._require(
+            not self.score.startswith("token") or self.prediction_tokens > 0,
+            f"score {self.score!r} needs prediction tokens",
+        )
+
+    @property
+    def search_grid(self) -> int:
+        """Tokens along one side of the search crop, in the last stage."""
+        return self.search_size // self.patch_size
+
+    @property
+    def template_grid(self) -> int:
+        """Tokens along one side of a template crop, in the last stage."""
+        return self.template_size // self.patch_size
+
+    @property
+    def mlp_dim(self) -> int:
+        """Hidden width of the last stage's MLPs in channels."""
+        return round(self.dim * self.mlp_ratio)
+
+    @property
+    def final_dim(self) -> int:
+        """Width of the tokens that the heads read."""
+        return self.decoder_dim if self.decoder_depth else self.dim
+
+    @property
+    def dense(self) -> bool:
+        """True if the box is read from a map of the search region, not from prediction tokens."""
+        return self.prediction_tokens == 0
+
+    @property
+    def stages(self) -> tuple[StageSize, ...]:
+        """The stages of mixed-attention blocks, in order."""
+        search, template = self.search_grid, self.template_grid
+        last = StageSize(self.depth, self.dim, self.heads, search, template)
+        stages = [last]
+        for depth, dim, heads in zip(self.early_depths, self.early_dims, self.early_heads, strict=False):
+            finer = 2 ** (len(self.early_dims) + 1 - len(stages))
+            stages.insert(-1, StageSize(depth, dim, heads, search * finer, template * finer))
+        if self.decoder_depth:
+            stages.append(StageSize(self.decoder_depth, self.decoder_dim, self.decoder_heads, search, template))
+        return tuple(stages)
+
+    @property
+    def mixing_depth(self) -> int:
+        """Mixed-attention blocks of all stages together."""
+        return sum(stage.depth for stage in self.stages)
+
+
+_CHOICES = {name: get_args(hint) for name, hint in get_type_hints(ModelConfig).items() if get_origin(hint) is Literal}

@@ -1,0 +1,47 @@
+"""The frozen settings of a tracker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mixformer.configs.base_config import BaseConfig
+
+
+@dataclass(frozen=True)
+class TrackerConfig(BaseConfig):
+    """Inference rules; the defaults are the official MixFormerV2 ones.
+
+    Attributes:
+        search_factor: side of the search crop in units of sqrt(w * h); larger follows faster motion but
+            shows the target smaller.
+        template_factor: side of a template crop in the same units.
+        update: what becomes the online template every `update_interval` frames. "score" = the best frame since the last
+            time, if its score is high enough, else the initial template; needs a score head, without one as "never".
+            "interval" = that very frame whatever its score (official MixFormer trackers without score head). "never" =
+            nothing: the online template stays the initial one.
+        update_interval: frames between updates; 0 = never update.
+        online_templates: number of online templates kept (a ring; the first one starts as the initial template).
+        score_threshold: a frame is a candidate of "score" only with a score above this (0..1).
+        score_decay: factor on the best score so far, applied each frame; below 1 favors recent frames.
+        margin: pixels of the box that must stay inside the frame, and its smallest side.
+    """
+
+    search_factor: float = 4.5
+    template_factor: float = 2.0
+    update_interval: int = 200
+    online_templates: int = 1
+    score_threshold: float = 0.5
+    score_decay: float = 1.0
+    margin: float = 10.0
+    update: Literal["score", "interval", "never"] = "score"
+
+    def __post_init__(self) -> None:
+        self._require(self.search_factor > 0, "search_factor must be above 0")
+        self._require(self.template_factor > 0, "template_factor must be above 0")
+        self._require(self.update_interval >= 0, "update_interval must be 0 (never) or more")
+        self._require(self.online_templates >= 1, "online_templates must be at least 1")
+        self._require(0 <= self.score_threshold <= 1, "score_threshold must be in [0, 1]")
+        self._require(0 < self.score_decay <= 1, "score_decay must be in (0, 1]")
+        self._require(self.margin > 0, "margin must be above 0")
+        self._require(self.update in ("score", "interval", "never"), f"unknown update {self.update!r}")

@@ -1,0 +1,212 @@
+"""Readers of annotated folders: sequences with `img/` and `groundtruth.txt`, and stills with `annotations.json`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixformer.data.sequence import LazySequences, VideoSequence
+from mixformer.errors import DataError
+from mixformer.types import FloatArray
+
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+"""Endings of the picture files that count as frames."""
+Parsed = tuple[FloatArray, dict[int, str]]
+"""Boxes (n, 4) xywh, NaN for a broken row, and what is wrong with each broken row."""
+
+
+@dataclass(frozen=True)
+class MaskedObject:
+    """A cut-out source: a picture and where its object is.
+
+    Attributes:
+        image: picture file; with an alpha channel if `mask` is None.
+        mask: label picture, or None to use the alpha channel.
+        label: value of the object's pixels in `mask`.
+    """
+
+    image: Path
+    mask: Path | None
+    label: int = 0
+
+
+def parse_lines(text: str, parse: Callable[[str], list[float]]) -> Parsed:
+    """One box a line. Empty lines do not count.
+
+    Args:
+        text: of an annotation file.
+        parse: from a line as it stands to x, y, w, h; raises ValueError, saying what is wrong with it.
+    """
+    rows: list[list[float]] = []
+    broken: dict[int, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(parse(line))
+        except ValueError as error:
+            broken[len(rows)] = f"line {number}: {error}"
+            rows.append([np.nan] * 4)
+    return np.array(rows, np.float64).reshape(-1, 4), broken
+
+
+def parse_boxes(text: str) -> Parsed:
+    """Boxes from text: one `x y w h` a line, separated by comma, tab or space; `nan` where the target is absent."""
+    return parse_lines(text, _four_numbers)
+
+
+def _four_numbers(line: str) -> list[float]:
+    try:
+        values = [float(v) for v in re.split(r"[,\s]+", line.strip().rstrip(","))]
+    except ValueError as error:
+        raise ValueError(f"not a number in {line!r}") from error
+    if len(values) != 4:
+        raise ValueError(f"a box has four numbers, found {len(values)}")
+    return values
+
+
+def read_boxes(path: Path) -> FloatArray:
+    """The boxes of a text file; see `parse_boxes`.
+
+    Raises:
+        DataError: naming file and line, if a line does not hold four numbers.
+    """
+    try:
+        boxes, broken = parse_boxes(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+    if broken:
+        raise DataError(f"{path}, {next(iter(broken.values()))}")
+    if not len(boxes):
+        raise DataError(f"{path} holds no boxes")
+    return boxes
+
+
+def read_sequence(folder: Path) -> VideoSequence:
+    """One sequence folder: pictures in `img/` in name order, boxes in `groundtruth.txt`.
+
+    Raises:
+        DataError: if either is missing or their counts differ.
+    """
+    truth = folder / "groundtruth.txt"
+    if not truth.is_file():
+        raise DataError(f"{folder} has no groundtruth.txt")
+    frames = tuple(sorted(p for p in (folder / "img").glob("*") if p.suffix.lower() in PICTURES))
+    boxes = read_boxes(truth)
+    if len(frames) != len(boxes):
+        raise DataError(f"{folder}: {len(frames)} pictures in img/ but {len(boxes)} boxes in groundtruth.txt")
+    return VideoSequence(folder.name, frames, boxes, folder.parent.name)
+
+
+def read_sequences(root: Path, use: str | None = None) -> list[VideoSequence]:
+    """All sequence folders below `root`, in name order.
+
+    Args:
+        root: folder of sequence folders.
+        use: keep those whose `meta.json` says `"dev_use": use`; None keeps all.
+
+    Raises:
+        DataError: if nothing is found.
+    """
+    folders = sorted(p.parent for p in root.glob("*/groundtruth.txt"))
+    found = [read_sequence(f) for f in folders if use is None or _use_of(f) == use]
+    if not found:
+        raise DataError(
+            f"no sequences{f' marked {use!r}' if use else ''} under {root}; each needs img/ and groundtruth.txt"
+        )
+    return found
+
+
+def lazy_sequences(root: Path) -> LazySequences:
+    """All sequence folders below `root`, in name order, each read when it is indexed."""
+    folders = sorted(path.parent for path in root.glob("*/groundtruth.txt"))
+    return LazySequences([folder.name for folder in folders], _Folders(tuple(folders)), root.name)
+
+
+@dataclass(frozen=True)
+class _Folders:
+    """Reads sequence number i; can be sent to other processes."""
+
+    folders: tuple[Path, ...]
+
+    def __call__(self, index: int) -> VideoSequence:
+        return read_sequence(self.folders[index])
+
+
+def _use_of(folder: Path) -> str | None:
+    meta = folder / "meta.json"
+    return json.loads(meta.read_text()).get("dev_use") if meta.is_file() else None
+
+
+def read_stills(folder: Path, min_side: float = 14.0, max_part: float = 0.6) -> list[VideoSequence]:
+    """Objects of an `annotations.json` folder, each a sequence of one frame.
+
+    Args:
+        folder: holds `annotations.json` with `items`: file, w, h, objects with `box` xywh.
+        min_side: leave out boxes with a side below this many pixels.
+        max_part: leave out boxes that cover more than this part of the picture.
+
+    Boxes that touch two borders or more are left out too: they are background, or objects mostly out of sight.
+    """
+    found = []
+    for item in _items(folder):
+        for number, thing in enumerate(item["objects"]):
+            box = np.array(thing["box"], np.float64)
+            if box[2:].min() < min_side or box[2] * box[3] > max_part * item["w"] * item["h"]:
+                continue
+            if _borders(box, item["w"], item["h"]) > 1:
+                continue
+            name = f"{folder.name}/{Path(item['file']).stem}/{number}"
+            found.append(VideoSequence(name, (_picture(folder, item["file"]),), box[None], folder.name))
+    return found
+
+
+def _borders(box: FloatArray, width: float, height: float) -> int:
+    """How many of the picture's borders the box touches."""
+    x, y, w, h = box
+    return int(x <= 1) + int(y <= 1) + int(x + w >= width - 1) + int(y + h >= height - 1)
+
+
+def read_masked_objects(folder: Path, min_side: float = 24.0) -> list[MaskedObject]:
+    """Objects that can be cut out: those with a mask, or pictures with an alpha channel when there are no masks."""
+    found = []
+    for item in _items(folder):
+        image = _picture(folder, item["file"])
+        if not item.get("mask"):
+            if image.suffix.lower() in (".webp", ".png"):
+                found.append(MaskedObject(image, None))
+            continue
+        mask = _picture(folder, item["mask"])
+        found += [
+            MaskedObject(image, mask, int(thing["mask_id"]))
+            for thing in item["objects"]
+            if thing.get("mask_id") is not None and min(thing["box"][2:]) >= min_side
+        ]
+    return found
+
+
+def read_pictures(folder: Path) -> list[Path]:
+    """Every picture of an `annotations.json` folder, for use as background."""
+    return [_picture(folder, item["file"]) for item in _items(folder)]
+
+
+def _items(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "annotations.json"
+    try:
+        items: list[dict[str, Any]] = json.loads(path.read_text())["items"]
+    except (OSError, json.JSONDecodeError, KeyError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+    return items
+
+
+def _picture(folder: Path, name: str) -> Path:
+    for candidate in (folder / name, folder / "images" / name, folder / "masks" / name):
+        if candidate.is_file():
+            return candidate
+    raise DataError(f"{folder / 'annotations.json'} names {name}, which is not there")

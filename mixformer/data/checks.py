@@ -1,0 +1,200 @@
+"""Looking for what is wrong with annotated sequences, and saying how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixformer.data.annotated_folders import read_sequence
+from mixformer.data.datasets.benchmark import say_absent
+from mixformer.data.datasets.dataset_spec import DatasetOptions
+from mixformer.data.datasets.registry import absent, known_set, load_dataset, read_any
+from mixformer.data.picture_checks import Problem, check_pictures
+from mixformer.data.sequence import LazySequences, VideoSequence, has_area
+from mixformer.errors import DataError
+from mixformer.types import FloatArray
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One sequence in numbers.
+
+    Attributes:
+        name: of the sequence.
+        frames: number of pictures.
+        boxes: frames with a box.
+        visible: frames in which the target is to be seen.
+        size: (width, height) of the first picture; None if it cannot be read.
+        side: median square root of the boxes' area in pixels; NaN without boxes.
+    """
+
+    name: str
+    frames: int
+    boxes: int
+    visible: int
+    size: tuple[int, int] | None
+    side: float
+
+
+@dataclass(frozen=True)
+class Options:
+    """How thorough to be.
+
+    Attributes:
+        every: decode every picture instead of a few of each sequence.
+        factor: side of a search region over the target's; a target that jumps out of it cannot be followed.
+        limit: look at this many sequences, evenly spread; 0 looks at all.
+        name: of the known set at the path; "" recognizes it, or takes the path for a user's own sequences.
+        split: of a known set; "" takes its first.
+    """
+
+    every: bool = False
+    factor: float = 4.5
+    limit: int = 0
+    name: str = ""
+    split: str = ""
+
+
+def check(path: Path, options: Options | None = None) -> Iterator[tuple[Summary | None, list[Problem]]]:
+    """Each sequence at a path in numbers, with what is wrong with it; no numbers if it cannot be read at all.
+
+    Raises:
+        DataError: if there are no sequences at all.
+    """
+    options = options or Options()
+    loaders, problems = _loaders(path, options)
+    if problems:
+        yield None, problems
+    step = max(1, len(loaders) // options.limit) if options.limit else 1
+    for name, load in loaders[::step][: options.limit or None]:
+        try:
+            sequence = load()
+        except DataError as error:
+            yield None, [Problem(name, "error", str(error), "correct the annotation, or remove the sequence")]
+            continue
+        size, problems = check_pictures(sequence, options.every)
+        problems += check_boxes(sequence, size, options.factor)
+        sides = np.sqrt(sequence.boxes[sequence.valid, 2:].prod(1))
+        side = float(np.median(sides)) if len(sides) else float("nan")
+        valid, visible = len(sequence.valid), len(sequence.visible)
+        yield Summary(sequence.name, len(sequence), valid, visible, size, side), problems
+
+
+_Loader = tuple[str, Callable[[], VideoSequence]]
+
+
+def _loaders(path: Path, options: Options) -> tuple[Sequence[_Loader], list[Problem]]:
+    """Name and reader of each sequence, so that a broken one does not hide the others; and what is absent."""
+    known, problems = options.name or known_set(path), list[Problem]()
+    own = [p for p in sorted(path.glob("*")) if (p / "groundtruth.txt").is_file() or (p / "img").is_dir()]
+    if own and not known and not (path / "groundtruth.txt").is_file():
+        return [(folder.name, partial(read_sequence, folder)) for folder in own], problems
+    found = load_dataset(known, path, DatasetOptions(options.split)) if known else read_any(path)
+    if known and isinstance(found, LazySequences):
+        missing, total = absent(known, options.split, found)
+        if missing:
+            text, advice = say_absent(missing, total), "download them, or name with every score the part it is of"
+            problems.append(Problem(known, "error", text, advice))
+    names = found.names if isinstance(found, LazySequences) else [sequence.name for sequence in found]
+    return [(name, partial(found.__getitem__, index)) for index, name in enumerate(names)], problems
+
+
+def check_boxes(sequence: VideoSequence, size: tuple[int, int] | None, factor: float) -> list[Problem]:
+    """What is wrong with the boxes.
+
+    Args:
+        sequence: what to look at.
+        size: (width, height) of its pictures; None leaves out what needs it.
+        factor: see `Options`.
+    """
+    if not len(sequence.visible):
+        return [Problem(sequence.name, "error", "the target is never visible", "remove the sequence, or give it boxes")]
+    found = []
+    for rule in _RULES:
+        rows = rule.rows(sequence.boxes, size, factor)
+        if len(rows):
+            text = f"{rule.text} in {len(rows)} of {len(sequence)} frames, first in frame {rows[0]} (from 0)"
+            found.append(Problem(sequence.name, rule.level, text, rule.advice))
+    return found
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """Finds rows of (n, 4) boxes that break it."""
+
+    level: Literal["error", "warning"]
+    text: str
+    advice: str
+    rows: Callable[[FloatArray, tuple[int, int] | None, float], NDArray[np.intp]]
+
+
+def _mixed(boxes: FloatArray, size: tuple[int, int] | None, factor: float) -> NDArray[np.intp]:
+    finite = np.isfinite(boxes).sum(1)
+    return np.flatnonzero((finite > 0) & (finite < 4) | np.isinf(boxes).any(1))
+
+
+def _empty(boxes: FloatArray, size: tuple[int, int] | None, factor: float) -> NDArray[np.intp]:
+    return np.flatnonzero(np.isfinite(boxes).all(1) & ~has_area(boxes))
+
+
+def _fractions(boxes: FloatArray, size: tuple[int, int] | None, factor: float) -> NDArray[np.intp]:
+    return np.flatnonzero(has_area(boxes) & (np.abs(np.nan_to_num(boxes)) <= 1).all(1))
+
+
+def _inside(boxes: FloatArray, size: tuple[int, int]) -> FloatArray:
+    """(n,) part of each box that lies inside the frame; 1 where there is no box."""
+    seen = has_area(boxes)
+    x, y, w, h = np.where(seen[:, None], boxes, [0, 0, 1, 1]).T
+    shared = np.clip(np.minimum(x + w, size[0]) - np.maximum(x, 0), 0, None)
+    shared = shared * np.clip(np.minimum(y + h, size[1]) - np.maximum(y, 0), 0, None)
+    return np.where(seen, shared / (w * h), 1.0)
+
+
+def _outside(boxes: FloatArray, size: tuple[int, int] | None, factor: float) -> NDArray[np.intp]:
+    return np.flatnonzero(_inside(boxes, size) == 0) if size else np.zeros(0, np.intp)
+
+
+def _over(boxes: FloatArray, size: tuple[int, int] | None, factor: float) -> NDArray[np.intp]:
+    if not size:
+        return np.zeros(0, np.intp)
+    inside = _inside(boxes, size)
+    return np.flatnonzero((inside > 0) & (inside < 0.5))
+
+
+def _jumps(boxes: FloatArray, size: tuple[int, int] | None, factor: float) -> NDArray[np.intp]:
+    seen = has_area(boxes)
+    boxes = np.where(seen[:, None], boxes, 1.0)
+    centers = boxes[:, :2] + boxes[:, 2:] / 2
+    reach = 0.5 * factor * np.sqrt(boxes[:-1, 2:].prod(1))
+    return 1 + np.flatnonzero(seen[1:] & seen[:-1] & (np.abs(np.diff(centers, axis=0)).max(1) > reach))
+
+
+_RULES = (
+    _Rule("warning", "boxes are partly NaN, or infinite", "write nan,nan,nan,nan where the target is absent", _mixed),
+    _Rule("warning", "boxes have no width or height", "these count as absent: better write nan,nan,nan,nan", _empty),
+    _Rule("error", "boxes look like fractions of the frame", "write x, y, width, height in pixels", _fractions),
+    _Rule(
+        "error",
+        "boxes lie wholly outside the picture",
+        "write left, top, width, height (not corners) in pixels of these very pictures; nan where the target is away",
+        _outside,
+    ),
+    _Rule(
+        "warning",
+        "less than half of the box lies inside the picture",
+        "see whether the numbers are left, top, width, height, not corners",
+        _over,
+    ),
+    _Rule(
+        "warning",
+        "the target jumps out of the search region",
+        "see whether frames are missing or the sequence has a cut, and split it there",
+        _jumps,
+    ),
+)

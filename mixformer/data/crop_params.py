@@ -1,0 +1,158 @@
+"""Crops and samples as decided by random numbers, and how they are made of pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixformer.imaging.crop import CropWindow, resize
+from mixformer.types import Box, FloatArray, Image
+
+GRAY = (0.299, 0.587, 0.114)
+"""Parts of red, green and blue in a gray level."""
+LONGEST_BLUR = 5
+"""Pixels that a blur is a mean over, at most."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training sample.
+
+    Attributes:
+        templates: uint8 (N, t, t, 3).
+        search: uint8 (s, s, 3).
+        box: (4,) float64 xyxy as fractions of the search crop, not clipped.
+        present: 1.0 if the target is in the search crop, else 0.0.
+    """
+
+    templates: Image
+    search: Image
+    box: FloatArray
+    present: float
+
+
+@dataclass(frozen=True)
+class CropParams:
+    """One crop as decided by random numbers, so that the work can be done here or on another device.
+
+    Attributes:
+        frame: RGB uint8 (H, W, 3) to cut from.
+        window: square of the frame.
+        size: side of the crop in pixels.
+        box: the target in the finished crop, as fractions of it.
+        flip: mirror the crop.
+        gray: take its colors away.
+        blur: length in pixels and axis of a mean over shifts, or None.
+        contrast: factor, and factors of the three channels, or None.
+        gain: brightness factor.
+        nearest: round to the nearest level and not down.
+    """
+
+    frame: Image
+    window: CropWindow
+    size: int
+    box: Box
+    flip: bool
+    gray: bool
+    blur: tuple[int, int] | None
+    contrast: tuple[float, NDArray[np.float32]] | None
+    gain: float
+    nearest: bool
+
+    def render(self) -> Image:
+        """The crop, uint8 (size, size, 3)."""
+        image = resize(self.window.cut(self.frame), self.size, self.size)
+        if self.flip:
+            image = image[:, ::-1]
+        if self.blur is not None:
+            image = _blur(image, *self.blur)
+        return self._light(image)
+
+    def trimmed(self) -> CropParams:
+        """The same crop of a copy of the part of the frame that it needs, to be made later."""
+        height, width = self.frame.shape[:2]
+        left, top, side = self.window.left, self.window.top, self.window.side
+        x1, y1 = min(max(left, 0), width), min(max(top, 0), height)
+        # One pixel more than the window, which tells whether it reaches the border.
+        x2, y2 = min(max(left + side + 1, x1), width), min(max(top + side + 1, y1), height)
+        part = self.frame[y1:y2, x1:x2].copy()
+        return replace(self, frame=part, window=CropWindow(left - x1, top - y1, side))
+
+    def _light(self, image: Image) -> Image:
+        values = image.astype(np.float32)
+        if self.gray:
+            values = np.repeat((values @ np.array(GRAY, np.float32))[..., None], 3, -1)
+        if self.contrast is not None:
+            middle = values.mean()
+            values = middle + (values - middle) * self.contrast[0]
+            values *= self.contrast[1]
+        values *= self.gain
+        if self.nearest:
+            values = np.rint(values)
+        return np.clip(values, 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class SampleParams:
+    """A whole sample as decided by random numbers: template crops, the search crop last, and whether it is positive."""
+
+    crops: tuple[CropParams, ...]
+    present: bool
+
+    @property
+    def box(self) -> FloatArray:
+        """The target in the search crop, see `Sample.box`."""
+        return np.array(self.crops[-1].box.xyxy)
+
+    def trimmed(self) -> SampleParams:
+        """The plan without the pixels that it does not need."""
+        return replace(self, crops=tuple(crop.trimmed() for crop in self.crops))
+
+    def render(self) -> Sample:
+        """The sample, made here."""
+        *templates, search = [crop.render() for crop in self.crops]
+        return Sample(np.stack(templates), search, self.box, float(self.present))
+
+
+def shows_frame(window: CropWindow, height: int, width: int, size: int) -> bool:
+    """Whether any cell of a grid of 16 pixels over the crop samples a pixel made of the frame alone (spec 4.2).
+
+    Args:
+        window: what is cut from the frame.
+        height: rows of the frame.
+        width: its columns.
+        size: side of the crop in pixels.
+    """
+    grid = max(1, size // 16)
+    cells = np.arange(grid) * size // grid
+    return all(
+        bool(frame_part(start, window.side, length, size)[cells].any())
+        for start, length in ((window.left, width), (window.top, height))
+    )
+
+
+def frame_part(start: int, side: int, length: int, size: int) -> NDArray[np.bool_]:
+    """Which columns (or rows) of a crop are interpolated from the frame alone: (size,) bool.
+
+    Args:
+        start: left (top) of the window.
+        side: of the window in pixels.
+        length: width (height) of the frame.
+        size: side of the crop.
+    """
+    position = (np.arange(size) + 0.5) * side / size - 0.5
+    first = np.floor(position).astype(int)
+    low, high = max(-start, 0), min(side, length - start - (start + side >= length))
+    left, right = np.clip(first, 0, side - 1), np.clip(first + (position > first), 0, side - 1)
+    inside: NDArray[np.bool_] = (left >= low) & (right < high)
+    return inside
+
+
+def _blur(image: Image, length: int, axis: int) -> Image:
+    """Mean over a short line of shifts along an axis."""
+    padded = np.pad(image.astype(np.float32), [(length, length) if a == axis else (0, 0) for a in range(3)], "edge")
+    parts = [np.take(padded, range(s, s + image.shape[axis]), axis) for s in range(length, 2 * length)]
+    blurred: Image = np.mean(parts, 0).astype(np.uint8)
+    return blurred

@@ -1,0 +1,89 @@
+"""Compact indices of large annotation files, parsed once and kept in a folder the user names."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixformer.data.datasets.video_folders import where
+from mixformer.data.storage import Store
+from mixformer.errors import DataError, OutputError
+
+log = logging.getLogger(__name__)
+
+Index = dict[str, Any]
+
+
+def cached_index(store: Store, key: str, cache: Path | None, make: Callable[[], Index]) -> Index:
+    """Arrays made from a file or folder of a store, or read back from an earlier run.
+
+    Args:
+        store: where the annotation is.
+        key: the annotation file, or the folder of such files.
+        cache: folder of indices; None makes them every time.
+        make: parses the annotation into named arrays.
+
+    Raises:
+        DataError: if the annotation is missing.
+        OutputError: if the cache cannot be written.
+    """
+    kept = cache / f"{Path(key).stem}_{_stamp(store, key)}.npz" if cache else None
+    if kept and kept.is_file():
+        try:
+            with np.load(kept, allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            log.warning("%s cannot be read (%s); made anew", kept, error)
+    index = make()
+    if kept:
+        write_whole(kept, lambda path: np.savez(path, **index))
+    return index
+
+
+def read_whole(store: Store, key: str) -> bytes:
+    """A file that must be there.
+
+    Raises:
+        DataError: if it is not.
+    """
+    data = store.read(key)
+    if data is None:
+        raise DataError(f"{where(store, key)} is not there")
+    return data
+
+
+def _stamp(store: Store, key: str) -> str:
+    """Changes whenever the annotation file (or a folder of files, or the archive it is in) is another."""
+    frame = store.frame(key)
+    file = frame if isinstance(frame, Path) else store.root
+    try:
+        inside = (
+            sorted(path for path in file.iterdir() if path.is_dir() or path.suffix == ".mdb") if file.is_dir() else []
+        )
+        states = [(path.stat().st_size, path.stat().st_mtime_ns) for path in [file, *inside]]
+    except OSError as error:
+        raise DataError(f"cannot read {file}: {error}") from error
+    return hashlib.sha256(f"{file.resolve()} {key} {states}".encode()).hexdigest()[:16]
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file so that no reader ever sees half of it.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    partial = path.with_name(f"{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(partial)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"cannot write {path}: {error}") from error

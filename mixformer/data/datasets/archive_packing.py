@@ -1,0 +1,121 @@
+"""Writing a set as LMDB databases in the official layout: keys are paths, values the bytes of files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mixformer.data.datasets.dataset_spec import PackItem
+from mixformer.data.datasets.registry import DATASETS, recognize
+from mixformer.data.frame_storage import read_bytes
+from mixformer.errors import DataError, OutputError
+from mixformer.optional import load
+
+_AT_ONCE = 64 * 2**20  # bytes written in one transaction
+_FIRST_SIZE = 64 * 2**20  # of the memory map, doubled when full; the file only takes what is used
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was written.
+
+    Attributes:
+        name: of the set.
+        files: number of entries.
+        size: their bytes.
+        databases: the folders written.
+    """
+
+    name: str
+    files: int
+    size: int
+    databases: tuple[Path, ...]
+
+
+def pack(root: Path, out: Path, name: str = "", progress: Callable[[int, int], None] | None = None) -> Packed:
+    """Write a set as one LMDB database, or for TrackingNet as one for each part and a list.
+
+    Args:
+        root: the set's folder, or zip files in it.
+        out: folder to write; must not exist. It appears when everything is written.
+        name: of the set; "" recognizes it.
+        progress: called with the entries and bytes written so far.
+
+    Raises:
+        DataError: if the set is not there or not recognized.
+        OutputError: if `out` exists or cannot be written.
+        MissingDependencyError: without `lmdb` installed.
+    """
+    lmdb = load("lmdb", "an LMDB database")
+    name = name or recognize(root) or ""
+    if name not in DATASETS:
+        raise DataError(
+            f"{root} is none of {', '.join(DATASETS)}" if not name else f"there is no data set called {name!r}"
+        )
+    if out.exists():
+        raise OutputError(f"{out} exists already; remove it or choose another name")
+    partial = out.with_name(f"{out.name}.partial")
+    tally = _Tally(progress)
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        parts = DATASETS[name].pack(root)
+        for place, items in parts.items():
+            _write(lmdb, partial / place, items, tally)
+        if not tally.files:
+            raise DataError(f"no {name} in {root}; looked for {DATASETS[name].layout}")
+        partial.replace(out)
+    except (OSError, lmdb.Error) as error:
+        raise OutputError(f"cannot write {out}: {error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Packed(name, tally.files, tally.size, tuple(out / place for place in parts if not place.endswith(".json")))
+
+
+class _Tally:
+    """Counts what is written."""
+
+    def __init__(self, progress: Callable[[int, int], None] | None) -> None:
+        self.files, self.size, self.progress = 0, 0, progress
+
+    def add(self, size: int) -> None:
+        self.files, self.size = self.files + 1, self.size + size
+        if self.progress:
+            self.progress(self.files, self.size)
+
+
+def _write(lmdb: Any, path: Path, items: Iterable[PackItem], tally: _Tally) -> None:
+    if path.suffix == ".json":
+        for _, content in items:
+            path.write_bytes(content if isinstance(content, bytes) else read_bytes(content))
+        return
+    path.mkdir(parents=True, exist_ok=True)
+    environment = lmdb.open(str(path), map_size=_FIRST_SIZE, lock=False)
+    try:
+        waiting, size = list[tuple[bytes, bytes]](), 0
+        for key, content in items:
+            value = content if isinstance(content, bytes) else read_bytes(content)
+            waiting.append((key.encode(), value))
+            size += len(value)
+            tally.add(len(value))
+            if size > _AT_ONCE:
+                _put(lmdb, environment, waiting)
+                waiting, size = [], 0
+        _put(lmdb, environment, waiting)
+    finally:
+        environment.close()
+
+
+def _put(lmdb: Any, environment: Any, items: list[tuple[bytes, bytes]]) -> None:
+    """All of the items in one transaction, in a map that grows until they fit."""
+    while True:
+        try:
+            with environment.begin(write=True) as transaction:
+                for key, value in items:
+                    transaction.put(key, value)
+            return
+        except lmdb.MapFullError:
+            environment.set_mapsize(2 * environment.info()["map_size"])

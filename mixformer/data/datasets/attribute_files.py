@@ -1,0 +1,67 @@
+"""What makes each sequence of a benchmark difficult: from the packaged lists, or from the set's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mixformer.data.datasets.registry import DATASETS
+from mixformer.data.datasets.video_folders import parse_numbers, where
+from mixformer.data.datasets.vot_sequences import TAGS
+from mixformer.data.lists import attribute_names
+from mixformer.data.storage import Store, open_store, read_text
+from mixformer.errors import DataError
+
+_FILES = ("att/{}.txt", "att/{}_attribute.txt", "anno/UAV123/att/{}.txt")
+"""Where sets keep a line of 0 and 1 for each sequence, in the order of `attribute_names`."""
+
+
+def attributes(name: str, split: str = "", root: Path | None = None) -> Mapping[str, tuple[str, ...]]:
+    """Short names of the attributes of each sequence of a test split that has any.
+
+    Files of the set's own count before the packaged list: `ROOT/att/NAME.txt` (LaSOT) or `NAME_attribute.txt` (TNL2K)
+    or `ROOT/anno/UAV123/att/NAME.txt` with a line of 0 and 1, and `ROOT/NAME/TAG.tag` (VOT) with one for each frame.
+
+    Args:
+        name: a key of `DATASETS`.
+        split: a split with a published list; "" takes the first such.
+        root: the set's folder or archive, for its own files; None uses the packaged list alone.
+
+    Raises:
+        DataError: for an unknown set or split, or a file that does not fit the set's attributes.
+    """
+    if name not in DATASETS:
+        raise DataError(f"there is no data set called {name!r}; known are {', '.join(DATASETS)}")
+    lists = DATASETS[name].rows
+    split = split or next(iter(lists), "")
+    if split not in lists:
+        such = ", ".join(lists) or "none"
+        raise DataError(f"{f'{name} {split}'.strip()} has no published list of sequences; such are {such}")
+    found = {row.name: row.attributes for row in lists[split]() if row.attributes}
+    if root is not None:
+        found |= _own(name, [row.name for row in lists[split]()], root)
+    return found
+
+
+def _own(name: str, sequences: list[str], root: Path) -> dict[str, tuple[str, ...]]:
+    """From the files under a root; sequences without a file are left out."""
+    store, shorts = open_store(root), tuple(attribute_names(name))
+    found: dict[str, tuple[str, ...]] = {}
+    for sequence in sequences:
+        line = next((key for pattern in _FILES if read_text(store, key := pattern.format(sequence)) is not None), None)
+        if line and shorts:
+            found[sequence] = _from_line(store, line, shorts)
+        elif tags := tuple(tag for tag in TAGS if "1" in (read_text(store, f"{sequence}/{tag}.tag") or "").split()):
+            found[sequence] = tags
+    return found
+
+
+def _from_line(store: Store, key: str, shorts: tuple[str, ...]) -> tuple[str, ...]:
+    """The attributes whose number is above 0; a further number in front stands for all sequences."""
+    try:
+        marks = parse_numbers(read_text(store, key) or "").tolist()
+    except ValueError as error:
+        raise DataError(f"{where(store, key)}: {error}") from error
+    if len(marks) not in (len(shorts), len(shorts) + 1):
+        raise DataError(f"{where(store, key)} holds {len(marks)} numbers, not the {len(shorts)} of {', '.join(shorts)}")
+    return tuple(short for short, mark in zip(shorts, marks[-len(shorts) :], strict=True) if mark > 0)

@@ -1,0 +1,156 @@
+"""COCO 2017: pictures with boxes, every box a sequence of one frame."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixformer.data.datasets.annotation_cache import cached_index, read_whole
+from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec, PackItem, entry
+from mixformer.data.datasets.video_folders import where
+from mixformer.data.sequence import LazySequences, VideoSequence
+from mixformer.data.storage import ArchiveStore, Store, open_store
+from mixformer.errors import DataError
+
+_LAYOUT = (
+    "annotations/instances_train2017.json (or annotations_trainval2017.zip) and train2017/ or images/train2017/ "
+    "(or train2017.zip), or one LMDB database with annotations/... and images/train2017/..."
+)
+_SPLITS = {"train": "train2017, without crowds (about 850,000 objects)", "val": "val2017, without crowds"}
+
+
+@dataclass(frozen=True)
+class Index:
+    """What is kept of an annotation file.
+
+    Attributes:
+        files: (pictures,) file names.
+        picture: (n,) row in `files` of each object.
+        boxes: (n, 4) xywh in pixels.
+        kind: (n,) row in `kinds`.
+        kinds: names of the classes.
+        ids: (n,) the objects' own numbers.
+    """
+
+    files: NDArray[np.str_]
+    picture: NDArray[np.int32]
+    boxes: NDArray[np.float32]
+    kind: NDArray[np.int16]
+    kinds: NDArray[np.str_]
+    ids: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the annotation and the pictures are."""
+
+    store: Store
+    truth: str
+    pictures: Store
+    folder: str
+
+
+def parse_index(data: bytes, name: str) -> dict[str, Any]:
+    """The parts of an `Index` from an instances file.
+
+    Raises:
+        DataError: if it is not one.
+    """
+    try:
+        content = json.loads(data)
+        pictures, objects = content["images"], [a for a in content["annotations"] if not a.get("iscrowd", 0)]
+        kinds = {kind["id"]: kind["name"] for kind in content["categories"]}
+        rows = {picture["id"]: row for row, picture in enumerate(pictures)}
+        kind_rows = {number: row for row, number in enumerate(kinds)}
+        return {
+            "files": np.array([picture["file_name"] for picture in pictures], np.str_),
+            "picture": np.array([rows[thing["image_id"]] for thing in objects], np.int32),
+            "boxes": np.array([thing["bbox"] for thing in objects], np.float32).reshape(-1, 4),
+            "kind": np.array([kind_rows[thing["category_id"]] for thing in objects], np.int16),
+            "kinds": np.array(list(kinds.values()), np.str_),
+            "ids": np.array([thing["id"] for thing in objects], np.int64),
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{name} is not an instances file of COCO: {type(error).__name__} {error}") from error
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Makes the sequence of object number i."""
+
+    index: Index
+    place: _Place
+
+    def __call__(self, number: int) -> VideoSequence:
+        file = str(self.index.files[self.index.picture[number]])
+        frame = self.place.pictures.frame(f"{self.place.folder}/{file}")
+        box = self.index.boxes[number].astype(np.float64)
+        box = box if (box[2:] > 0).all() else np.full(4, np.nan)
+        label = str(self.index.kinds[self.index.kind[number]])
+        return VideoSequence(str(self.index.ids[number]), (frame,), box[None], "coco", label=label)
+
+
+def find(root: Path, split: str) -> _Place | None:
+    """Annotation and pictures of a split under a root; None if either is not there."""
+    year = f"{split}2017"
+    truth = f"annotations/instances_{year}.json"
+    top = open_store(root)
+    zipped = root / "annotations_trainval2017.zip"
+    homes = [top, ArchiveStore(zipped)] if zipped.is_file() else [top]
+    store = next((s for s in homes if f"instances_{year}.json" in s.listing("annotations")[1]), None)
+    if store is None:
+        return None
+    images = ArchiveStore(root / f"{year}.zip")
+    if images.root.is_file():
+        return _Place(store, truth, images, year)
+    folders = [f for f in (year, f"images/{year}") if _holds(top, f)]
+    return _Place(store, truth, top, folders[0]) if folders else None
+
+
+def _holds(store: Store, folder: str) -> bool:
+    above, _, name = folder.rpartition("/")
+    return name in store.listing(above)[0]
+
+
+def _index(place: _Place, cache: Path | None) -> Index:
+    store, key = place.store, place.truth
+    return Index(**cached_index(store, key, cache, lambda: parse_index(read_whole(store, key), where(store, key))))
+
+
+def read(root: Path, options: DatasetOptions) -> LazySequences:
+    """The objects of a split; the annotation is parsed once if `cache` names a folder."""
+    place = find(root, options.split)
+    if place is None:
+        raise DataError(f"no coco {options.split}2017 in {root}; looked for {_LAYOUT}")
+    index = _index(place, options.cache)
+    if not len(index.boxes):
+        raise DataError(f"{where(place.store, place.truth)} holds no objects")
+    return LazySequences([str(number) for number in index.ids.tolist()], _Reader(index, place), "coco")
+
+
+def recognize(root: Path) -> bool:
+    """Whether there is an instances file with its pictures."""
+    return any(find(root, split) for split in _SPLITS)
+
+
+def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
+    """One database with the keys annotations/instances_train2017.json and images/train2017/..."""
+    return {"": _items(root)}
+
+
+def _items(root: Path) -> Iterator[PackItem]:
+    for split in _SPLITS:
+        place = find(root, split)
+        if place:
+            yield place.truth, entry(place.store, place.truth)
+            for name in place.pictures.listing(place.folder)[1]:
+                yield f"images/{split}2017/{name}", entry(place.pictures, f"{place.folder}/{name}")
+
+
+COCO = DatasetSpec("coco", "COCO 2017, pictures", _SPLITS, _LAYOUT, frozenset({"cache"}), recognize, read, pack)

@@ -1,0 +1,72 @@
+"""A user's sequences in one JSON file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixformer.data.frame_storage import ClipFrame, FrameRef
+from mixformer.data.sequence import LazySequences, VideoSequence
+from mixformer.errors import DataError
+from mixformer.types import FloatArray
+
+
+def read_json(path: Path) -> LazySequences:
+    """Sequences of `{"sequences": [{"name", "frames" or "video", "boxes", "label"?}, ...]}`.
+
+    `frames` are picture files relative to the JSON file, `video` is one video file; `boxes` holds `[x, y, w, h]` in
+    pixels for each frame, or null where the target is absent.
+
+    Raises:
+        DataError: if the file is not of this form; when a sequence is read, if that sequence is not.
+    """
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8-sig"))["sequences"]
+        names = [str(entry.get("name", number)) for number, entry in enumerate(entries)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f'{path} is not of the form {{"sequences": [{{"name": ..., "frames": [...], "boxes": [...]}}]}}: '
+            f"{type(error).__name__} {error}"
+        ) from error
+    if not names:
+        raise DataError(f"{path} lists no sequences")
+    return LazySequences(names, _Reader(path, entries, names), path.stem)
+
+
+class _Reader:
+    """Makes sequence number i."""
+
+    def __init__(self, path: Path, entries: list[dict[str, Any]], names: list[str]) -> None:
+        self.path, self.entries, self.names = path, entries, names
+
+    def __call__(self, index: int) -> VideoSequence:
+        entry, name = self.entries[index], self.names[index]
+        where = f"{self.path}, sequence {name}"
+        boxes = self._boxes(entry, where)
+        frames = self._frames(entry, len(boxes), where)
+        if len(frames) != len(boxes):
+            raise DataError(f"{where}: {len(frames)} frames but {len(boxes)} boxes; write null for an absent target")
+        return VideoSequence(name, frames, boxes, self.path.stem, label=str(entry.get("label", "")))
+
+    def _frames(self, entry: dict[str, Any], count: int, where: str) -> tuple[FrameRef, ...]:
+        if ("frames" in entry) == ("video" in entry):
+            raise DataError(f'{where}: give either "frames" or "video"')
+        if "video" in entry:
+            video = self.path.parent / str(entry["video"])
+            return tuple(ClipFrame(video, number) for number in range(count))
+        if not isinstance(entry["frames"], list):
+            raise DataError(f'{where}: "frames" must be a list of picture files')
+        return tuple(self.path.parent / str(frame) for frame in entry["frames"])
+
+    def _boxes(self, entry: dict[str, Any], where: str) -> FloatArray:
+        boxes = entry.get("boxes")
+        if not isinstance(boxes, list):
+            raise DataError(f'{where}: "boxes" must be a list with one box or null for each frame')
+        try:
+            rows = [[np.nan] * 4 if box is None else [float(v) for v in box] for box in boxes]
+            return np.array(rows, np.float64).reshape(len(rows), 4)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{where}: a box is four numbers [x, y, w, h] or null: {error}") from error

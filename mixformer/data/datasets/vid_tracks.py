@@ -1,0 +1,170 @@
+"""Tracks of ImageNet-VID: from XML files, and from and to the official cache.json."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixformer.data.datasets.annotation_cache import Index
+from mixformer.data.datasets.video_folders import where
+from mixformer.data.frame_storage import read_image
+from mixformer.data.sequence import has_area
+from mixformer.data.storage import Store, read_text
+from mixformer.errors import DataError
+from mixformer.types import FloatArray
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """All tracks in a few arrays. A track is a run of frames in which an object has a box.
+
+    Attributes:
+        folders: (n,) "ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000" of each track.
+        kinds: (n,) class name.
+        starts: (n,) number of the first frame.
+        ends: (n,) row after the last one in `boxes`.
+        boxes: (rows, 4) xywh in pixels.
+        visible: (rows,) False where the object is occluded.
+    """
+
+    folders: NDArray[np.str_]
+    kinds: NDArray[np.str_]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+    visible: NDArray[np.bool_]
+
+    def rows(self, index: int) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Boxes (n, 4), NaN without an area, and visibility (n,) of one track."""
+        rows = slice(int(self.ends[index - 1]) if index else 0, int(self.ends[index]))
+        boxes = self.boxes[rows].astype(np.float64)
+        boxes[~has_area(boxes)] = np.nan
+        return boxes, self.visible[rows]
+
+    def name(self, index: int) -> str:
+        """Video, number of the track and its first frame: unique in the set."""
+        return f"{str(self.folders[index]).rpartition('/')[2]}/{index}"
+
+
+@dataclass
+class _Track:
+    """A track that still grows."""
+
+    folder: str
+    kind: str
+    start: int
+    boxes: list[list[float]]
+    visible: list[bool]
+
+
+def _arrays(tracks: list[_Track]) -> Index:
+    return {
+        "folders": np.array([t.folder for t in tracks], np.str_),
+        "kinds": np.array([t.kind for t in tracks], np.str_),
+        "starts": np.array([t.start for t in tracks], np.int64),
+        "ends": np.cumsum([len(t.boxes) for t in tracks], dtype=np.int64),
+        "boxes": np.array([box for t in tracks for box in t.boxes], np.float32).reshape(-1, 4),
+        "visible": np.array([seen for t in tracks for seen in t.visible], bool),
+    }
+
+
+def from_json(data: bytes, name: str) -> Index:
+    """The arrays of `Tracks` from an official cache.json.
+
+    Raises:
+        DataError: if it is not one.
+    """
+    try:
+        return _arrays(
+            [
+                _Track(
+                    f"ILSVRC2015_VID_train_{int(track['set_id']):04d}/ILSVRC2015_train_{int(track['vid_id']):08d}",
+                    str(track["class_name"]),
+                    int(track["start_frame"]),
+                    [[float(v) for v in box] for box in track["anno"]],
+                    [bool(seen) for seen in track["target_visible"]],
+                )
+                for track in json.loads(data)
+            ]
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{name} is not a list of ImageNet-VID tracks: {type(error).__name__} {error}") from error
+
+
+def to_json(store: Store, data: str, tracks: Tracks) -> list[dict[str, Any]]:
+    """The official form of tracks; pictures below the key `data` give the sizes."""
+    sizes: dict[str, list[int]] = {}
+    found = []
+    for index, folder in enumerate(tracks.folders.tolist()):
+        if folder not in sizes:
+            first = f"{data}/{folder}/{store.listing(f'{data}/{folder}')[1][0]}"
+            sizes[folder] = list(read_image(store.frame(first)).shape[1::-1])
+        boxes, visible = tracks.rows(index)
+        chunk, video = (int(part.rpartition("_")[2]) for part in folder.split("/"))
+        found.append(
+            {
+                "set_id": chunk,
+                "vid_id": video,
+                "class_name": str(tracks.kinds[index]),
+                "start_frame": int(tracks.starts[index]),
+                "anno": np.nan_to_num(boxes).tolist(),
+                "target_visible": visible.tolist(),
+                "image_size": sizes[folder],
+            }
+        )
+    return found
+
+
+def from_xml(store: Store, truth: str) -> Index:
+    """The arrays of `Tracks` of all videos below the key `truth`, in name order.
+
+    Raises:
+        DataError: if there are none.
+    """
+    folders = [f"{chunk}/{name}" for chunk in store.listing(truth)[0] for name in store.listing(f"{truth}/{chunk}")[0]]
+    found = _arrays([track for folder in folders for track in _video_tracks(store, truth, folder)])
+    if not len(found["starts"]):
+        raise DataError(f"{where(store, truth)} holds no annotated objects")
+    return found
+
+
+def _video_tracks(store: Store, truth: str, folder: str) -> Iterator[_Track]:
+    """Tracks of one video; one ends when its object is missing from a frame."""
+    growing: dict[str, _Track] = {}
+    broken, last = [], -1
+    files = [name for name in store.listing(f"{truth}/{folder}")[1] if re.fullmatch(r"\d+\.xml", name)]
+    for name in files:
+        number = int(name.removesuffix(".xml"))
+        try:
+            objects = dict(_objects(read_text(store, f"{truth}/{folder}/{name}") or ""))
+        except (ElementTree.ParseError, ValueError, AttributeError, DataError):
+            broken.append(name)
+            objects = {}
+        for key in [key for key in growing if key not in objects or number != last + 1]:
+            yield growing.pop(key)
+        last = number
+        for key, (kind, box, seen) in objects.items():
+            track = growing.setdefault(key, _Track(folder, kind, number, [], []))
+            track.boxes.append(box)
+            track.visible.append(seen)
+    if broken:
+        log.warning("%s: %d files cannot be parsed, such as %s; they are left out", folder, len(broken), broken[0])
+    yield from growing.values()
+
+
+def _objects(text: str) -> Iterator[tuple[str, tuple[str, list[float], bool]]]:
+    """Track number, class, box and visibility of the objects of one frame."""
+    for thing in ElementTree.fromstring(text).iter("object"):
+        x1, y1, x2, y2 = (float(thing.findtext(f"bndbox/{side}") or "nan") for side in ("xmin", "ymin", "xmax", "ymax"))
+        seen = (thing.findtext("occluded") or "0").strip() == "0"
+        yield thing.findtext("trackid") or "", (thing.findtext("name") or "", [x1, y1, x2 - x1, y2 - y1], seen)

@@ -1,0 +1,115 @@
+"""VOT2020 and VOT2022, short-term: folders of the VOT toolkit, with rectangles, polygons or masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixformer.data.annotated_folders import Parsed, parse_lines
+from mixformer.data.datasets.benchmark import Layout, Split, benchmark
+from mixformer.data.datasets.benchmark_reader import Entry, StrictRules
+from mixformer.data.datasets.video_folders import Video
+from mixformer.data.lists import Row
+from mixformer.data.storage import Store, is_picture, read_text
+
+TAGS = ("camera_motion", "illum_change", "motion_change", "occlusion", "size_change")
+"""What is marked frame by frame in files called NAME/TAG.tag."""
+
+
+def region_box(text: str) -> list[float]:
+    """Box xywh around a region of the VOT toolkit; NaN for an empty one.
+
+    Args:
+        text: `x,y,w,h`; a polygon `x1,y1,x2,y2,x3,y3,...`; a mask `mX,Y,W,H,ZEROS,ONES,...` of runs in that window row
+            by row; or one number, a code for "no region here".
+
+    Raises:
+        ValueError: if it is none of these.
+    """
+    if text.startswith("m"):
+        return _mask_box([int(word) for word in text[1:].split(",") if word.strip()])
+    values = [float(word) for word in text.replace("\t", ",").split(",")]
+    if len(values) == 1:
+        return [np.nan] * 4
+    if len(values) == 4:
+        return values
+    if len(values) < 6 or len(values) % 2:
+        raise ValueError(f"a region has 1, 4, or 6 or more even numbers, found {len(values)}")
+    xs, ys = values[::2], values[1::2]
+    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+
+
+def _mask_box(numbers: list[int]) -> list[float]:
+    """Smallest box around the ones of a mask; both end pixels belong to it, w = x1 - x0 + 1."""
+    if len(numbers) < 4:
+        raise ValueError(f"a mask begins with x, y, width and height, found {len(numbers)} numbers")
+    x, y, width, height = numbers[:4]
+    ends = np.cumsum(numbers[4:])
+    if len(ends) and (ends[-1] > width * height or min(numbers[4:]) < 0):
+        raise ValueError(f"the runs of a mask of {width} x {height} pixels make {ends[-1]} pixels")
+    starts, stops = ends[0::2], ends[1::2]
+    starts = starts[: len(stops)]
+    full = stops > starts
+    if not full.any():
+        return [np.nan] * 4
+    starts, stops = starts[full], stops[full] - 1
+    top, bottom = starts[0] // width, stops[-1] // width
+    wraps = starts // width != stops // width  # such a run reaches the right border, and begins again at the left
+    left = 0 if wraps.any() else (starts % width).min()
+    right = width - 1 if wraps.any() else (stops % width).max()
+    return [float(v) for v in (x + left, y + top, right - left + 1, bottom - top + 1)]
+
+
+def parse_regions(text: str) -> Parsed:
+    """The box of each line; see `region_box`."""
+    return parse_lines(text, lambda line: region_box(line.strip()))
+
+
+_RULES = StrictRules(parse=parse_regions, beside=("sequence", *(f"{tag}.tag" for tag in TAGS)))
+
+
+@dataclass(frozen=True)
+class VotLayout(Layout):
+    """As the VOT toolkit writes: the file `sequence` says where the pictures are, else they are in `color/`."""
+
+    def find(self, store: Store, base: str, row: Row) -> Entry | None:
+        """A sequence of the list, or None if its boxes are not there, or it is a folder of another set."""
+        found = super().find(store, base, row)
+        if found is None:
+            return None
+        home = found.video.truth.rpartition("/")[0]
+        folders, files = store.listing(home)
+        place = _pictures(read_text(store, f"{home}/sequence") or "")
+        if "sequence" not in files and place not in folders:
+            if not any(map(is_picture, files)) or "absence.label" in files:
+                return None
+            place = ""
+        folder = f"{home}/{place}".rstrip("/")
+        return Entry(row, Video(row.name, store, found.video.truth, store, folder), self.rules, base)
+
+
+def _pictures(properties: str) -> str:
+    """Folder of the pictures from the lines `channels.color=color/%08d.jpg` of a sequence's properties."""
+    for line in properties.splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() == "channels.color":
+            folder, _, pattern = value.strip().replace("\\", "/").rpartition("/")
+            return folder if "." in pattern or not pattern else f"{folder}/{pattern}".lstrip("/")
+    return "color"
+
+
+_LAYOUT = (
+    "NAME/groundtruth.txt (rectangles, polygons or masks), NAME/sequence and NAME/color/00000001.jpg ..., as the VOT "
+    "toolkit downloads them into the folder `sequences` of a workspace"
+)
+_FILES = (VotLayout("{name}/groundtruth.txt", "{name}/color", _RULES),)
+
+VOT2020 = benchmark(
+    "vot2020",
+    "VOT2020 short-term, with masks",
+    _LAYOUT,
+    {"test": Split("60 sequences", "vot2020", _FILES)},
+    own="vot2022",
+)
+VOT2022 = benchmark("vot2022", "VOT2022 short-term", _LAYOUT, {"test": Split("62 sequences", "vot2022", _FILES)})

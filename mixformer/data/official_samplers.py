@@ -1,0 +1,225 @@
+"""The official frame samplers: which frames of a video make a shot, and in which order (spec 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixformer.data.sampling import UNREADABLE, AnnotatedFrame, Random, TrainingSample
+from mixformer.data.sequence import ImageCache, VideoSequence
+from mixformer.errors import DataError
+from mixformer.types import Box
+
+Indices = NDArray[np.intp]
+
+_TRIES = 200  # tries with the frames of one sequence; the causal gap then has grown by 1000 frames
+_SEQUENCES = 1000  # sequences tried for one shot
+
+
+class Sampler(Protocol):
+    """A rule that picks the frames of a shot from one video."""
+
+    def pick(self, random: Random, sequence: VideoSequence, templates: int) -> list[int] | None:
+        """Frame numbers, templates first (static, then online) and the search frame last; None if no try fits."""
+        ...
+
+
+@dataclass(frozen=True)
+class Causal:
+    """The rule of the box stage: online templates before the static one, the search frame after it.
+
+    Attributes:
+        gap: largest distance in frames from the static template, on either side.
+        growth: how much the gap grows with every try that finds no frame.
+    """
+
+    gap: int = 200
+    growth: int = 5
+
+    def pick(self, random: Random, sequence: VideoSequence, templates: int) -> list[int] | None:
+        """See `Sampler.pick`."""
+        visible = sequence.visible
+        for gap in range(self.gap, self.gap + _TRIES * self.growth, self.growth):
+            base = _draw(random, visible, templates - 1, len(sequence) - 1)
+            if base is None:
+                return None
+            online = _draw(random, visible, base[0] - gap, base[0], templates - 1)
+            search = _draw(random, visible, base[0] + 1, base[0] + gap)
+            if online is not None and search is not None:
+                return [*base, *online, *search]
+        return None
+
+
+@dataclass(frozen=True)
+class Trident:
+    """The rule of the score stage: static template and search frame anywhere, online templates near the search frame.
+
+    Online templates lie between the search frame and the static template: in `[search, search + gap)` if the static
+    template is not earlier than the search frame, else in `[search - gap, search)`.
+
+    Attributes:
+        gap: largest distance in frames from the search frame.
+        online: which frames may be an online template: "visible" ones, those whose box is "valid" (has an area), or
+            "any"; of the last kind, one without an area gives no shot.
+    """
+
+    gap: int = 200
+    online: Literal["visible", "valid", "any"] = "visible"
+
+    def pick(self, random: Random, sequence: VideoSequence, templates: int) -> list[int] | None:
+        """See `Sampler.pick`."""
+        allowed = self._allowed(sequence)
+        for _ in range(_TRIES):
+            static, search = _draw(random, sequence.visible), _draw(random, sequence.visible)
+            if static is None or search is None:
+                return None
+            low = search[0] if static[0] >= search[0] else search[0] - self.gap
+            online = _draw(random, allowed, low, low + self.gap, templates - 1)
+            if online is not None:
+                return [*static, *online, *search]
+        return None
+
+    def _allowed(self, sequence: VideoSequence) -> Indices:
+        if self.online == "any":
+            return np.arange(len(sequence))
+        return sequence.valid if self.online == "valid" else sequence.visible
+
+
+SAMPLERS: Mapping[str, Causal | Trident] = MappingProxyType(
+    {
+        "causal": Causal(),
+        "trident": Trident(),
+        "trident_pro": Trident(online="any"),
+        "stark": Trident(online="valid"),
+    }
+)
+"""The official samplers by their official names, with the gap of all official configurations (`replace` it)."""
+
+
+class OfficialSamples:
+    """Shots of one data set by an official sampler: a source like any other.
+
+    Sequences are equally likely. A video takes part if its target is visible in more than `2 * (1 + templates)` frames
+    and it is long enough; a still always does, and serves every frame of its shots. What gives no shot is drawn again
+    from the same set, so that the odds between sets hold; that ends with an error after a while, not never.
+    """
+
+    def __init__(
+        self,
+        sequences: Sequence[VideoSequence],
+        cache: ImageCache,
+        sampler: Sampler,
+        *,
+        name: str = "",
+        shortest: int = 20,
+        smallest: float = 0.0,
+    ) -> None:
+        """Set up; nothing is read.
+
+        Args:
+            sequences: videos and stills of one set.
+            cache: reads the pictures.
+            sampler: the rule for videos, for instance `SAMPLERS["causal"]`.
+            name: of the set, for messages.
+            shortest: frames a video must have.
+            smallest: width and height in pixels that the target of a still must exceed; the official code means 50 for
+                COCO but never applies it.
+
+        Raises:
+            DataError: if there are no sequences.
+        """
+        self.sequences, self.cache, self.sampler = sequences, cache, sampler
+        self.name, self.shortest, self.smallest = name or "training set", shortest, smallest
+        if not len(sequences):
+            raise DataError(f"{self.name}: no sequences to sample from; check its folder")
+
+    def draw(self, random: Random, templates: int) -> TrainingSample:
+        """Frames of one sequence by the rule.
+
+        Raises:
+            DataError: if many sequences in a row give no shot.
+        """
+
+        def choose(sequence: VideoSequence) -> list[int] | None:
+            if not self._accepts(sequence, templates):
+                return None
+            return [0] * (templates + 1) if sequence.is_still else self.sampler.pick(random, sequence, templates)
+
+        *shown, search = self._views(random, choose)
+        return TrainingSample(tuple(shown), search)
+
+    def view(self, random: Random) -> AnnotatedFrame:
+        """Any frame with a box of any sequence, its target visible or not: the search side of a negative.
+
+        Raises:
+            DataError: if many sequences in a row give none.
+        """
+
+        def choose(sequence: VideoSequence) -> list[int] | None:
+            return _draw(random, sequence.valid) if self._accepts(sequence, 2) else None
+
+        return self._views(random, choose)[0]
+
+    def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
+        """A frame of the same video in which the target is not seen, around its middle; None if there is none.
+
+        The box is an eighth of the frame wide and high, in whole pixels.
+        """
+        sequence = view.origin
+        if sequence is None or sequence.is_still or len(sequence.visible) == len(sequence):
+            return None
+        hidden = np.setdiff1d(np.arange(len(sequence)), sequence.visible)
+        try:
+            image = self.cache.read(sequence.frames[int(random.choice(hidden))])
+        except DataError as error:
+            self.cache.pass_over(f"{self.name}, {sequence.name}", error)
+            return None
+        return AnnotatedFrame(image, _middle(*image.shape[:2]), sequence)
+
+    def _accepts(self, sequence: VideoSequence, templates: int) -> bool:
+        if sequence.is_still:
+            return len(sequence.valid) == 1 and bool((sequence.boxes[0, 2:] > self.smallest).all())
+        return len(sequence) >= self.shortest and len(sequence.visible) > 2 * (1 + templates)
+
+    def _views(self, random: Random, choose: Callable[[VideoSequence], list[int] | None]) -> list[AnnotatedFrame]:
+        """The chosen frames of the first random sequence that has them all, with boxes; unreadable ones are named."""
+        unreadable = 0
+        for _ in range(_SEQUENCES):
+            try:
+                sequence = self.sequences[int(random.integers(len(self.sequences)))]
+                numbers = choose(sequence)
+                if numbers and np.isin(numbers, sequence.valid).all():
+                    return [
+                        AnnotatedFrame(self.cache.read(sequence.frames[i]), sequence.box(i), sequence) for i in numbers
+                    ]
+            except DataError as error:
+                unreadable += 1
+                self.cache.pass_over(self.name, error)
+                if unreadable == UNREADABLE:
+                    raise DataError(
+                        f"{self.name}: {unreadable} sequences could not be read for one sample; the last: {error}"
+                    ) from error
+        raise DataError(
+            f"{self.name}: {_SEQUENCES} draws from {len(self.sequences)} sequences gave no frames for {self.sampler}; "
+            f"a video needs {self.shortest} frames or more and a target that is visible in most of them"
+        )
+
+
+def _draw(random: Random, frames: Indices, low: int = 0, high: int | None = None, count: int = 1) -> list[int] | None:
+    """`count` of the ascending `frames` in `[low, high)`, uniform with replacement; None if there are none."""
+    first = int(np.searchsorted(frames, low))
+    last = len(frames) if high is None else int(np.searchsorted(frames, high))
+    if count and last <= first:
+        return None
+    return [int(i) for i in frames[random.integers(first, last, count)]] if count else []
+
+
+def _middle(height: int, width: int) -> Box:
+    """A box of an eighth of the frame around its middle, in whole pixels, at least one."""
+    w, h = max(1, width // 8), max(1, height // 8)
+    return Box(int(width / 2 - width / 16), int(height / 2 - height / 16), w, h)

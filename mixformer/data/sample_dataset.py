@@ -1,0 +1,217 @@
+"""Training samples by number: sample i depends on the seed and i alone, whatever the number of workers."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from mixformer.data.augmentation import Augmentation, draw_sample_params
+from mixformer.data.augmentation import CropSettings as CropSettings
+from mixformer.data.crop_params import Sample, SampleParams
+from mixformer.data.gpu import PackedCrops, pack
+from mixformer.data.sampling import Mixture
+from mixformer.errors import DataError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Stacked samples.
+
+    Attributes:
+        templates: uint8 (B, N, t, t, 3).
+        search: uint8 (B, s, s, 3).
+        boxes: (B, 4) xyxy as fractions of the search crop, not clipped.
+        present: (B,) 1 where the target is in the search crop, else 0.
+        seconds: how long the loader process worked on it.
+    """
+
+    templates: Tensor
+    search: Tensor
+    boxes: Tensor
+    present: Tensor
+    seconds: float = 0.0
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on another device; the copy goes on in the background if the memory is pinned."""
+        return self._with(*(part.to(device, non_blocking=True) for part in self._parts))
+
+    def pin_memory(self) -> Batch:
+        """The batch in memory that a GPU reads while the program goes on; `DataLoader` calls this."""
+        return self._with(*(part.pin_memory() for part in self._parts))
+
+    @property
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.templates, self.search, self.boxes, self.present
+
+    def _with(self, templates: Tensor, search: Tensor, boxes: Tensor, present: Tensor) -> Batch:
+        return Batch(templates, search, boxes, present, self.seconds)
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """A batch whose crops are made on the device that it is sent to.
+
+    Attributes:
+        templates: of all samples, sample by sample.
+        search: one of each sample.
+        boxes: (B, 4), as in `Batch`.
+        present: (B,).
+        sizes: sides of the template and search crops in pixels.
+        seconds: how long the loader process worked on it.
+    """
+
+    templates: PackedCrops
+    search: PackedCrops
+    boxes: Tensor
+    present: Tensor
+    sizes: tuple[int, int]
+    seconds: float = 0.0
+
+    def to(self, device: torch.device) -> Batch:
+        """The finished batch on a device."""
+        small, large = self.sizes
+        templates = self.templates.to(device).render(small).unflatten(0, (len(self.boxes), -1))
+        boxes, present = (part.to(device, non_blocking=True) for part in (self.boxes, self.present))
+        return Batch(templates, self.search.to(device).render(large), boxes, present, self.seconds)
+
+    def pin_memory(self) -> RawBatch:
+        """The batch in memory that a GPU reads while the program goes on; `DataLoader` calls this."""
+        crops = self.templates.pin_memory(), self.search.pin_memory()
+        return RawBatch(*crops, self.boxes.pin_memory(), self.present.pin_memory(), self.sizes, self.seconds)
+
+
+_TRIES = 100  # shots rejected in a row before the data is taken to be at fault
+
+
+class SampleDataset(Dataset[Sample]):
+    """Samples of a mixture by number, without end."""
+
+    def __init__(self, mixture: Mixture, crops: CropSettings, augmentation: Augmentation, seed: int) -> None:
+        self.mixture, self.crops, self.augmentation, self.seed = mixture, crops, augmentation, seed
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.plan(index).render()
+
+    def plan(self, index: int) -> SampleParams:
+        """Sample `index` before any pixel of it is made.
+
+        Raises:
+            DataError: if shot after shot is rejected, or the mixture has none.
+        """
+        random = np.random.default_rng([self.seed, index])
+        for _ in range(_TRIES):
+            shot = self.mixture.draw(random, self.crops.templates)
+            plan = draw_sample_params(random, shot, self.augmentation, self.crops)
+            if plan is not None:
+                return plan
+        raise DataError(
+            f"sample {index}: {_TRIES} shots in a row were rejected because a crop shows nothing of its frame; check "
+            "the boxes of the data (`mixformer data check`) or lower the jitter of the search crop"
+        )
+
+
+class _Batches(Dataset[Batch | RawBatch]):
+    """Batches by the numbers of their samples."""
+
+    def __init__(self, dataset: SampleDataset, raw: bool) -> None:
+        self.dataset, self.raw = dataset, raw
+
+    def __getitem__(self, numbers: range) -> Batch | RawBatch:
+        begin = time.perf_counter()
+        if self.raw:
+            made: Batch | RawBatch = collate_raw(self.dataset.plan(number) for number in numbers)
+        else:
+            made = collate([self.dataset[number] for number in numbers])
+        return replace(made, seconds=time.perf_counter() - begin)
+
+
+class _Numbers(Sampler[range]):
+    """Sample numbers of batch after batch, so that a resumed run goes on where it stopped."""
+
+    def __init__(self, batch: int, start: int, stop: int, rank: int, ranks: int) -> None:
+        self.size, self.stop = batch * ranks, stop
+        self.start, self.rank, self.ranks = start, rank, ranks
+
+    def __iter__(self) -> Iterator[range]:
+        for number in range(self.start, self.stop):
+            yield range(number * self.size + self.rank, (number + 1) * self.size, self.ranks)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def collate(samples: list[Sample]) -> Batch:
+    """Stack samples into a batch."""
+    return Batch(
+        torch.from_numpy(np.stack([s.templates for s in samples])),
+        torch.from_numpy(np.stack([s.search for s in samples])),
+        torch.from_numpy(np.stack([s.box for s in samples])).float(),
+        torch.tensor([s.present for s in samples]),
+    )
+
+
+def collate_raw(samples: Iterable[SampleParams]) -> RawBatch:
+    """Pack the pixels that a batch needs; whole frames are let go one by one."""
+    plans = [plan.trimmed() for plan in samples]
+    return RawBatch(
+        pack([crop for plan in plans for crop in plan.crops[:-1]]),
+        pack([plan.crops[-1] for plan in plans]),
+        torch.from_numpy(np.stack([plan.box for plan in plans])).float(),
+        torch.tensor([float(plan.present) for plan in plans]),
+        (plans[0].crops[0].size, plans[0].crops[-1].size),
+    )
+
+
+def batches(
+    dataset: SampleDataset,
+    batch: int,
+    start: int,
+    stop: int,
+    workers: int,
+    *,
+    rank: int = 0,
+    ranks: int = 1,
+    raw: bool = False,
+    pin: bool = False,
+) -> DataLoader[Any]:
+    """Batches `start` to `stop` (exclusive) of the endless stream: `Batch`, or `RawBatch` if `raw`.
+
+    Args:
+        dataset: where samples come from.
+        batch: samples in a batch of one process.
+        start: number of the first batch.
+        stop: number after the last batch.
+        workers: loader processes; 0 loads in the caller.
+        rank: number of this process. It takes every `ranks`-th sample, so that batch i of all processes together is
+            batch i of a single process with a batch `ranks` times as large.
+        ranks: number of processes that train together.
+        raw: leave cropping to the device that the batch is sent to.
+        pin: put batches into pinned memory, for quick copies to a GPU.
+    """
+    numbers: Any = _Numbers(batch, start, stop, rank, ranks)  # a batch is made at once, so that its time is known
+    return DataLoader(
+        _Batches(dataset, raw),
+        batch_size=None,
+        sampler=numbers,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        persistent_workers=False,
+        pin_memory=pin,
+        worker_init_fn=_leave_stopping_to_parent,
+    )
+
+
+def _leave_stopping_to_parent(_: int) -> None:
+    """The parent still needs the batches of the step it is making when a stop is asked for, and signals reach everyone:
+    Ctrl-C all processes of a terminal, the SIGTERM of `timeout` and of batch systems all of a process group. A second
+    SIGTERM ends a loader process, since PyTorch ends those that hang with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))

@@ -1,0 +1,208 @@
+"""The network as one step of fixed shape that is recorded once and replayed: a CUDA graph, compiled or not.
+
+At batch 1 a GPU spends most of an eager step waiting for Python to launch kernels. A CUDA graph launches them all at
+once, but reads and writes the same addresses every time, so a step owns its buffers and memories are copied into them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mixformer.engines.torch_engine import TorchEngine, find_device, using_threads
+from mixformer.errors import ConfigError
+from mixformer.models import KVCache, Memory, MixFormer, RawTemplates
+from mixformer.models.attention import StaticKVCache
+from mixformer.types import EngineOutput, FloatArray, Image
+
+Work = Callable[[], None]
+Record = Callable[[Work, torch.device], Work]
+Network = Callable[[Tensor, Memory], tuple[Tensor, Tensor | None]]
+
+_WARM_UP = 3  # runs before the recording, in which libraries choose their algorithms and allocate
+_KEPT = 8  # recordings, each for one number of targets and of templates
+
+
+def record(work: Work, device: torch.device) -> Work:
+    """A CUDA graph of some work on the GPU.
+
+    Args:
+        work: reads and writes tensors that stay where they are, and never waits for the GPU.
+        device: of these tensors.
+
+    Returns:
+        The same work, to be run any number of times on the current stream.
+    """
+    with torch.cuda.device(device):
+        here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+        aside.wait_stream(here)
+        with torch.cuda.stream(aside):
+            for _ in range(_WARM_UP):
+                work()
+        here.wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may decode on this GPU
+            work()
+    return graph.replay
+
+
+def run_each_time(work: Work, device: torch.device) -> Work:
+    """The stand-in for `record` where there is no CUDA: the work itself."""
+    return work
+
+
+class CudaGraphEngine(TorchEngine):
+    """Runs search steps as CUDA graphs; templates, which change rarely, are encoded eagerly.
+
+    One graph is recorded at the first step of each batch size and number of templates (in well under a second), and the
+    last few are kept. Results are those of `TorchEngine` up to rounding.
+    """
+
+    def __init__(
+        self, model: MixFormer, device: str = "cuda", precision: str = "auto", recorder: Record | None = None
+    ) -> None:
+        """Make a copy of the model for inference on the GPU.
+
+        Args:
+            model: the network; it stays as it is.
+            device: "cuda" or "cuda:N".
+            precision: of matrix products; "auto" = bfloat16.
+            recorder: turns work on fixed tensors into something that repeats it; by default a CUDA graph.
+
+        Raises:
+            ConfigError: if the device is no NVIDIA GPU or not there, or the precision does not exist.
+        """
+        place = find_device(device)
+        if recorder is None and place.type != "cuda":
+            raise ConfigError(
+                f"the engine graph needs an NVIDIA GPU, and {device!r} is {place.type}; use the engine torch, or auto"
+            )
+        super().__init__(model, str(place), precision)
+        self._recorder: Record = recorder or record
+        self._network: Network = self._locate
+        self._steps: OrderedDict[tuple[int, ...], _Step] = OrderedDict()
+
+    @torch.inference_mode()
+    def locate(self, search: Image, memory: Memory) -> EngineOutput:
+        """See `Engine.locate`."""
+        with using_threads(self.threads):
+            found = self._step(memory).run(search, memory)
+        return EngineOutput(found[:, :4], found[:, 4] if self.config.score != "none" else None)
+
+    def _locate(self, search: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        found = self.model.locate(self.model.normalize(search), memory)
+        return found.boxes, found.scores
+
+    def _step(self, memory: Memory) -> _Step:
+        """The step for memories of this shape, recorded if it is new."""
+        shape = tuple(_parts(memory)[0].shape)
+        if shape not in self._steps:
+            search = torch.zeros((shape[0], *[self.config.search_size] * 2, 3), dtype=torch.uint8, device=self.device)
+            self._steps[shape] = _Step(self._locate, self._network, search, memory, self._recorder)
+        self._steps.move_to_end(shape)
+        while len(self._steps) > _KEPT:
+            self._steps.popitem(last=False)
+        return self._steps[shape]
+
+
+class CompiledEngine(CudaGraphEngine):
+    """The same with a network that `torch.compile` has made faster kernels for: on a GPU in a CUDA graph, on a CPU as
+    it is. Compiling takes from many seconds to minutes, at the first step."""
+
+    def __init__(
+        self, model: MixFormer, device: str = "cpu", precision: str = "auto", threads: int | None = None
+    ) -> None:
+        """Make a copy of the model for inference; arguments are those of `TorchEngine`.
+
+        Raises:
+            ConfigError: if the device or the precision does not exist, or there is no C++ compiler for a CPU.
+        """
+        place = find_device(device)
+        cuda = place.type == "cuda"
+        if not cuda:
+            _require_compiler()
+        super().__init__(model, str(place), precision, record if cuda else run_each_time)
+        self.threads = threads
+        # "max-autotune" itself would record graphs of its own, and copy the whole memory into them in every step.
+        mode = "max-autotune-no-cudagraphs" if cuda else None
+        self._network = cast(Network, torch.compile(self._locate, fullgraph=True, mode=mode))
+
+
+class _Step:
+    """The buffers of one batch size and number of templates, and the recorded work between them."""
+
+    def __init__(self, eager: Network, network: Network, search: Tensor, memory: Memory, recorder: Record) -> None:
+        """Record a step.
+
+        Args:
+            eager: the network as it is; its first run makes the room in the memory.
+            network: what to record.
+            search: buffer for search crops, uint8 (B, s, s, 3), on the network's device.
+            memory: one of those that will be used.
+            recorder: see `CudaGraphEngine`.
+        """
+        cuda = search.device.type == "cuda"
+        self._search, self._network = search, network
+        self._memory, self._loaded = _with_room(memory), memory
+        self._found = torch.zeros((len(search), 5), device=search.device)
+        self._staged = torch.empty(search.shape, dtype=search.dtype, pin_memory=cuda)
+        self._result = torch.empty(self._found.shape, pin_memory=cuda)
+        eager(search, self._memory)
+        self._repeat = recorder(self._work, search.device)
+
+    def run(self, search: Image, memory: Memory) -> FloatArray:
+        """Boxes and scores (B, 5) float64; the score is 0 where there is none.
+
+        Raises:
+            ConfigError: if there are not as many crops as targets.
+        """
+        if search.shape != self._staged.shape:
+            raise ConfigError(f"search crops of shape {tuple(self._staged.shape)} fit this memory, not {search.shape}")
+        if memory is not self._loaded:
+            for mine, new in zip(_parts(self._memory), _parts(memory), strict=True):
+                mine.copy_(new)
+            self._loaded = memory
+        self._staged.numpy()[...] = search
+        with torch.cuda.device(self._search.device) if self._search.is_cuda else nullcontext():
+            self._search.copy_(self._staged, non_blocking=True)
+            self._repeat()
+            self._result.copy_(self._found, non_blocking=True)
+            if self._search.is_cuda:
+                torch.cuda.current_stream().synchronize()
+        return self._result.numpy().astype(np.float64)
+
+    def _work(self) -> None:
+        boxes, scores = self._network(self._search, self._memory)
+        self._found[:, :4].copy_(boxes)
+        if scores is not None:
+            self._found[:, 4].copy_(scores)
+
+
+def _parts(memory: Memory) -> list[Tensor]:
+    """All tensors of a memory."""
+    if isinstance(memory, RawTemplates):
+        return [memory.images]
+    kept = [part for block in memory.blocks for part in (block.keys, block.values)]
+    return kept if memory.templates is None else [*kept, memory.templates]
+
+
+def _with_room(memory: Memory) -> Memory:
+    """A copy to be overwritten, whose keys and values have room for a search step's behind them."""
+    if isinstance(memory, RawTemplates):
+        return RawTemplates([], images=memory.images.clone())
+    blocks = [cast(KVCache, StaticKVCache(block)) for block in memory.blocks]
+    return Memory(blocks, None if memory.templates is None else memory.templates.clone())
+
+
+def _require_compiler() -> None:
+    names = (os.environ.get("CXX"), "g++", "clang++", "cl")
+    if not any(name and shutil.which(name) for name in names):
+        raise ConfigError("the engine compile needs a C++ compiler (g++, clang++ or cl); install one, or use torch")

@@ -1,0 +1,92 @@
+"""What the engines for exported graphs share: targets one at a time, and memories as values."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mixformer.errors import CheckpointError, ConfigError
+from mixformer.types import EngineOutput, FloatArray, Image
+from mixformer.weights.model_folder import ModelFolder
+
+
+@dataclass(frozen=True)
+class TemplateMemory:
+    """Memory of targets.
+
+    Attributes:
+        targets: per target the tensors that `locate` takes, as the runtime has them, in the order of the graph's names.
+        count: number of templates of each target.
+    """
+
+    targets: tuple[tuple[Any, ...], ...] = field(repr=False)
+    count: int
+
+
+class ExportedEngine(ABC):
+    """Runs `remember` and `locate` of a folder's graphs for one target after the other.
+
+    A batch gains nothing on a CPU, whose cores a single target keeps busy. So results of a batch are those of its
+    members bit for bit, and targets that come and go make no new shapes. Calls from several threads take turns.
+    """
+
+    def __init__(self, folder: ModelFolder) -> None:
+        """Take a folder with graphs.
+
+        Raises:
+            CheckpointError: if it has none.
+            ConfigError: if they are made for several targets at once.
+        """
+        if folder.graphs is None:
+            raise CheckpointError(f"{folder.path} holds no graphs; write some with mixformer export")
+        if folder.graphs.batch not in (None, 1):
+            raise ConfigError(
+                f"the graphs in {folder.path} are made for {folder.graphs.batch} targets at once, and are run here for "
+                "one after the other; export them with --batch dynamic or --batch 1"
+            )
+        self.config, self.graphs = folder.config, folder.graphs
+
+    def remember(self, templates: Image) -> TemplateMemory:
+        """See `Engine.remember`.
+
+        Raises:
+            CheckpointError: if the graphs cannot be used.
+            ConfigError: if they are made for another number of templates.
+        """
+        count = templates.shape[1]
+        if self.graphs.templates not in (None, count):
+            raise ConfigError(
+                f"the graphs of {self.config.name} are made for {self.graphs.templates} templates, not {count}; export "
+                "them for any number"
+            )
+        return TemplateMemory(tuple(self._encode(each[None]) for each in templates), count)
+
+    def locate(self, search: Image, memory: TemplateMemory) -> EngineOutput:
+        """See `Engine.locate`; errors as `remember`."""
+        pairs = zip(search, memory.targets, strict=True)
+        found = [self._find(each[None], target, memory.count) for each, target in pairs]
+        scores = [its["scores"] for its in found if "scores" in its]
+        return EngineOutput(np.concatenate([its["boxes"] for its in found]), np.concatenate(scores) if scores else None)
+
+    def join(self, memories: Sequence[TemplateMemory]) -> TemplateMemory:
+        """See `Engine.join`.
+
+        Raises:
+            ConfigError: if the memories hold different numbers of templates.
+        """
+        counts = {memory.count for memory in memories}
+        if len(counts) != 1:
+            raise ConfigError(f"memories of {sorted(counts)} templates make no batch; join those of as many templates")
+        return TemplateMemory(tuple(target for memory in memories for target in memory.targets), counts.pop())
+
+    @abstractmethod
+    def _encode(self, templates: Image) -> tuple[Any, ...]:
+        """Tensors of one target; templates (1, N, t, t, 3)."""
+
+    @abstractmethod
+    def _find(self, search: Image, target: tuple[Any, ...], count: int) -> dict[str, FloatArray]:
+        """float64 `boxes` (1, 4) and, with a score head, `scores` (1,) of one target; search (1, s, s, 3)."""

@@ -1,0 +1,178 @@
+"""What is changed in a graph before OpenVINO compiles it: how weights are stored, and what stays in float32."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import openvino as ov
+import openvino.opset13 as ops
+
+_SHAPING = ("Convert", "Reshape", "Multiply", "Transpose", "Unsqueeze", "Broadcast")  # between weights and their use
+_LARGEST = 3e38  # no number of a network is beyond it
+_UNMARKED = ("Parameter", "Result", "Constant", "Convert")
+
+
+def is_quantized(model: Any) -> bool:
+    """Whether the graph itself rounds to 8 bits, as one made with NNCF does."""
+    return any(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
+
+
+def unpack(model: Any) -> None:
+    """Turn weights that are stored in 8 or 16 bits into float32, which OpenVINO calculates faster with."""
+    for node in model.get_ops():
+        if node.get_type_name() == "Convert" and node.get_element_type() == ov.Type.f32:
+            source = node.input_value(0).get_node()
+            if source.get_type_name() == "Constant":
+                node.output(0).replace(ov.op.Constant(source.data.astype(np.float32)).output(0))
+
+
+def center_keys(model: Any) -> None:
+    """Leave out the bias of attention keys: an exact change that makes 16 bits go further.
+
+    It adds the same number to a query's products with all keys, and the softmax takes away what is common to all. But
+    in some blocks it is far larger than what distinguishes the keys, which 8 significant bits of the sum then lose.
+    Queries and values keep theirs. To be done to both graphs, whose keys meet.
+
+    Args:
+        model: with weights named as in the network; it is changed.
+    """
+    for node in model.get_ops():
+        name = node.get_friendly_name()
+        if node.get_type_name() != "Constant" or not name.endswith((".attn.qkv.bias", ".attn.key.bias")):
+            continue
+        bias = node.data.copy()
+        keys = bias.reshape(3, -1)[1] if name.endswith("qkv.bias") else bias
+        keys[:] = 0
+        node.output(0).replace(ov.op.Constant(bias).output(0))
+
+
+def merge_pixel_steps(model: Any) -> None:
+    """Scale pixels by one factor and one offset per color.
+
+    OpenVINO merges the steps too, but into new nodes that have lost the marks of `keep_exact`.
+
+    Args:
+        model: with static shapes; it is changed.
+    """
+    divisions = (node for node in model.get_ordered_ops() if node.get_type_name() == "Divide")
+    first = next((node for node in divisions if len(node.get_output_partial_shape(0)) > 2), None)
+    steps = [] if first is None else [first, *_following(first, ("Divide", "Subtract"))]
+    values = [_value(step.input_value(1).get_node()) for step in steps]
+    if not steps or any(value is None for value in values):
+        return
+    factor, offset = np.ones(()), np.zeros(())
+    for step, value in zip(steps, values, strict=True):
+        if step.get_type_name() == "Divide":
+            factor, offset = factor / value, offset / value
+        else:
+            offset = offset - value
+    scaled = ops.multiply(steps[0].input_value(0), ops.constant(factor.astype(np.float32)))
+    shifted = ops.add(scaled, ops.constant(offset.astype(np.float32)))
+    steps[-1].output(0).replace(shifted.output(0))
+
+
+def widen_products(model: Any) -> None:
+    """Let products that go into a residual sum leave in float32, where `light_layers` are kept in it.
+
+    OpenVINO writes a product in the type of the last step that it does along with it. The bias and the factor of a
+    layer become part of the product and lose their marks; a clamp to all numbers there are does not.
+
+    Args:
+        model: with static shapes; it is changed.
+    """
+    for node in filter(_is_residual, model.get_ops()):
+        for port in node.inputs():
+            made = port.get_source_output()
+            if _ends_product(made.get_node()) and len(made.get_target_inputs()) == 1:
+                port.replace_source_output(ops.clamp(made, -_LARGEST, _LARGEST).output(0))
+
+
+def residual_sums(model: Any) -> set[str]:
+    """Names of the nodes that add what a block makes to what goes past it: what is lost there is lost for good."""
+    return {node.get_friendly_name() for node in model.get_ops() if _is_residual(node)}
+
+
+def light_layers(model: Any) -> set[str]:
+    """Names of the nodes that make much of the error in little of the time.
+
+    These are residual sums and what `widen_products` puts in front of them, layer norms, and all that makes tokens of
+    pixels.
+    """
+    ordered = model.get_ordered_ops()
+    kinds = [node.get_type_name() for node in ordered]
+    first = kinds.index("MVN") if "MVN" in kinds else 0
+    nodes = [
+        node
+        for node in ordered[:first]
+        if node.get_type_name() not in _UNMARKED and len(node.get_output_partial_shape(0)) > 2
+    ]
+    for node, kind in zip(ordered, kinds, strict=True):
+        if kind == "MVN":
+            nodes += [node, *_following(node, ("Multiply", "Add"))]
+        elif kind == "Clamp":
+            nodes.append(node)
+    return {node.get_friendly_name() for node in nodes} | residual_sums(model)
+
+
+def keep_exact(core: Any, model: Any, names: set[str]) -> Any:
+    """The graph with nodes marked to stay in float32 where the rest is in 16 bits.
+
+    OpenVINO takes such marks from its files only, so the graph goes through one.
+
+    Args:
+        core: OpenVINO's.
+        model: with static shapes; stays as it is.
+        names: of the nodes. Matrix products do not heed the mark.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        graph, weights = Path(folder) / "graph.xml", Path(folder) / "graph.bin"
+        ov.serialize(model, graph, weights)
+        root = ElementTree.fromstring(graph.read_bytes())
+        constants = ov.Tensor(np.fromfile(weights, np.uint8))
+    for layer in root.iter("layer"):
+        if layer.get("name") in names and layer.get("type") != "Const":
+            info = layer.find("rt_info")
+            if info is None:
+                info = ElementTree.Element("rt_info")
+                layer.insert(int(layer.find("data") is not None), info)
+            ElementTree.SubElement(info, "attribute", {"name": "precise", "version": "0"})
+    return core.read_model(ElementTree.tostring(root), constants)
+
+
+def _following(node: Any, kinds: tuple[str, ...]) -> list[Any]:
+    """The nodes of these kinds that come one after another behind a node, nothing else using what is between."""
+    found: list[Any] = []
+    while True:
+        users = [user.get_node() for user in (found or [node])[-1].output(0).get_target_inputs()]
+        if len(users) != 1 or users[0].get_type_name() not in kinds:
+            return found
+        found.append(users[0])
+
+
+def _value(node: Any) -> Any:
+    """Of a constant, float64; None for anything else."""
+    if node.get_type_name() == "Convert":
+        return _value(node.input_value(0).get_node())
+    return node.data.astype(np.float64) if node.get_type_name() == "Constant" else None
+
+
+def _is_residual(node: Any) -> bool:
+    """Whether a node adds two token sequences, neither of them a weight."""
+    if node.get_type_name() != "Add" or len(node.get_output_partial_shape(0)) != 3:
+        return False
+    return not any(_is_weight(node.input_value(index).get_node()) for index in (0, 1))
+
+
+def _ends_product(node: Any) -> bool:
+    """Whether a node may be the bias or the factor behind a matrix product."""
+    return node.get_type_name() in ("Add", "Multiply") and not _is_residual(node)
+
+
+def _is_weight(node: Any) -> bool:
+    if node.get_type_name() in _SHAPING:
+        return all(_is_weight(node.input_value(index).get_node()) for index in range(node.get_input_size()))
+    return bool(node.get_type_name() in ("Constant", "ShapeOf"))

@@ -1,0 +1,67 @@
+"""Which sequences have which challenge: fast motion, occlusion, blur."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from mixformer.data.datasets import DATASETS, attributes
+from mixformer.data.lists import attribute_names
+from mixformer.errors import DataError
+
+Attributes = dict[str, frozenset[str]]
+"""Sequences by attribute."""
+
+
+def published_attributes(dataset: str, split: str, root: Path, sequences: Iterable[str]) -> Attributes:
+    """Attributes that come with a known set or lie in its folder, by their long names; empty if there are none.
+
+    Raises:
+        DataError: if a file of attributes is broken.
+    """
+    if dataset not in DATASETS or (split or next(iter(DATASETS[dataset].rows), "")) not in DATASETS[dataset].rows:
+        return {}
+    found, long = attributes(dataset, split, root), attribute_names(dataset)
+    wanted = [name for name in sequences if name in found]
+    shorts = dict.fromkeys([*long, *(short for name in wanted for short in found[name])])
+    groups = {long.get(short, short): frozenset(name for name in wanted if short in found[name]) for short in shorts}
+    return {name: having for name, having in groups.items() if having}
+
+
+def read_attributes(path: Path, sequences: Iterable[str]) -> Attributes:
+    """Attributes of sequences from one's own CSV file.
+
+    Args:
+        path: its first line is `sequence,ATTRIBUTE,...`; a line for each sequence, with 0 or 1 in every cell after its
+            name.
+        sequences: names wanted; others are left out, and so are attributes that none of them has.
+
+    Raises:
+        DataError: if the file is not there, lacks a sequence, or a line is broken.
+    """
+    wanted = list(sequences)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = [line for line in csv.reader(file) if line]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read the attributes in {path}: {error}") from error
+    if not lines or len(lines[0]) < 2:
+        raise DataError(f"{path}: the first line must be sequence,ATTRIBUTE,ATTRIBUTE...")
+    names = [name.strip() for name in lines[0][1:]]
+    rows = {line[0].strip(): _flags(path, number, line, names) for number, line in enumerate(lines[1:], start=2)}
+    lacking = [name for name in wanted if name not in rows]
+    if lacking:
+        shown = ", ".join(lacking[:5]) + (" ..." if len(lacking) > 5 else "")
+        raise DataError(f"{path} has no line for {len(lacking)} sequences: {shown}; add them")
+    groups = {name: frozenset(each for each in wanted if rows[each][i]) for i, name in enumerate(names)}
+    return {name: having for name, having in groups.items() if having}
+
+
+def _flags(path: Path, number: int, line: list[str], names: list[str]) -> list[bool]:
+    cells = [cell.strip() for cell in line[1:]]
+    if len(cells) != len(names) or set(cells) - {"0", "1"}:
+        raise DataError(
+            f"{path}, line {number}: {','.join(line)!r} does not hold 0 or 1 for each of {', '.join(names)}"
+        )
+    return [cell == "1" for cell in cells]

@@ -1,0 +1,167 @@
+"""`run.json`: with what a folder of results was made, what is in it, and what failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mixformer._version import __version__
+from mixformer.errors import ConfigError, DataError
+from mixformer.files import write_files
+from mixformer.types import FloatArray
+
+JOURNAL = "run.json"
+_FORMAT = 1
+_PARTS = ("settings", "expected", "sequences", "failures")
+_SAVE_EVERY = 5.0  # seconds: with ten thousand sequences the file is a megabyte
+_PACKAGES = ("torch", "openvino", "onnxruntime", "numpy", "pillow", "av")
+
+
+class RunManifest:
+    """The content of `run.json`, written now and then and at the end; each time whole."""
+
+    def __init__(self, folder: Path, content: dict[str, Any]) -> None:
+        self.folder, self.content = folder, content
+        self._saved = 0.0
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        settings: Mapping[str, Any],
+        notes: Mapping[str, Any],
+        expected: Mapping[str, Sequence[str]],
+    ) -> RunManifest:
+        """Begin a run in a folder, or go on with one.
+
+        Args:
+            folder: of results; made if need be.
+            settings: plain values that decide the results.
+            notes: plain values that do not.
+            expected: names of all sequences of the data set, by its split.
+
+        Raises:
+            ConfigError: if the results there were made with other settings, or it is not known with which.
+            DataError: if its `run.json` is damaged.
+            OutputError: if the folder cannot be written.
+        """
+        settings = json.loads(json.dumps(settings))  # as they come back from the file
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        content: dict[str, Any] = {"format": _FORMAT, "settings": settings, "started": now}
+        content |= {"expected": {}, "sequences": {}, "failures": {}}
+        path = folder / JOURNAL
+        if path.is_file():
+            content = read_manifest(folder)
+            _require_same(path, content["settings"], settings)
+        elif any(folder.glob("*.txt")):
+            raise ConfigError(f"{folder} holds results without a {JOURNAL}; give the tracker another name")
+        content |= {"environment": environment(notes), "updated": now}
+        content["expected"] = content["expected"] | {split: list(names) for split, names in expected.items()}
+        journal = cls(folder, content)
+        journal.save()
+        return journal
+
+    def finished(self, name: str, frames: int, times: FloatArray | None, size: tuple[int, int] | None = None) -> None:
+        """A sequence's result is there: its frames, (n,) seconds a frame and (height, width) as far as known."""
+        if failure := self.content["failures"].pop(name, None):
+            (self.folder / failure["traceback"]).unlink(missing_ok=True)
+        entry = self.content["sequences"].setdefault(name, {})
+        entry["frames"] = frames
+        if times is not None:
+            entry["seconds"] = round(float(times.sum()), 6)
+        if size is not None:
+            entry["size"] = list(size)
+        self._save_sometimes()
+
+    def failed(self, name: str, message: str, trace: str) -> None:
+        """A sequence failed: keep the message, and the traceback in a file of its own."""
+        place = f"failures/{name.replace('/', '_')}.txt"
+        _write(self.folder / place, f"{message}\n\n{trace}")
+        self.content["failures"][name] = {"message": message, "traceback": place}
+        self.content["sequences"].pop(name, None)
+        self._save_sometimes()
+
+    def save(self) -> None:
+        """Write the file.
+
+        Raises:
+            OutputError: if it cannot be written; the old one is then as it was.
+        """
+        self.content["updated"] = datetime.now(UTC).isoformat(timespec="seconds")
+        _write(self.folder / JOURNAL, json.dumps(self.content, indent=1) + "\n")
+        self._saved = time.monotonic()
+
+    def _save_sometimes(self) -> None:
+        if time.monotonic() - self._saved > _SAVE_EVERY:
+            self.save()
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What `run.json` in a folder of results says.
+
+    Returns:
+        "settings", "environment", "expected" (split: names), "sequences" (name: frames, seconds, size), "failures"
+        (name: message, traceback), "started" and "updated".
+
+    Raises:
+        DataError: if it is missing or damaged.
+    """
+    path = folder / JOURNAL
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {path}: {error}; move it away if its results are not needed") from error
+    if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in _PARTS):
+        raise DataError(f"{path} is not from a run of mixformer evaluate; it needs {', '.join(_PARTS)}")
+    if content.get("format") != _FORMAT:
+        raise DataError(f"{path} has format {content.get('format')!r}, this version reads {_FORMAT}; update mixformer")
+    return content
+
+
+def environment(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Versions and machine, and the notes."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processors": os.cpu_count(),
+        "packages": {"mixformer": __version__, **{name: _version(name) for name in _PACKAGES}},
+        **notes,
+    }
+
+
+def _version(package: str) -> str | None:
+    """Version of a package, None if it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _require_same(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    old, new = _flat(old), _flat(new)
+    changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    if changed:
+        list_ = ", ".join(f"{key} was {old.get(key)!r}, now {new.get(key)!r}" for key in changed)
+        raise ConfigError(
+            f"{path.parent} holds results made with other settings ({list_}); give the tracker another name"
+        )
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested values by dotted key."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {before + key: value}
+    return flat
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    write_files({path: lambda part: part.write_text(text, encoding="utf-8", newline="\n")})

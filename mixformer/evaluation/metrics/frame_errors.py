@@ -1,0 +1,127 @@
+"""Per-frame numbers and their curves: the arithmetic that all conventions share.
+
+Results near a threshold depend on the order of float64 operations, so `overlap` and `center_error` take the one detail
+in which the tools differ instead of being written once per tool.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixformer.errors import DataError
+from mixformer.evaluation.metrics.metric_types import SequenceResult
+from mixformer.types import FloatArray
+
+OVERLAP_THRESHOLDS = np.linspace(0, 1, 21)
+PIXEL_THRESHOLDS = np.arange(51.0)
+SIZE_THRESHOLDS = np.arange(51) / 100
+
+
+def overlap(first: FloatArray, second: FloatArray, *, pixel: float = 0.0, epsilon: float = 0.0) -> FloatArray:
+    """Intersection over union of matching (n, 4) xywh boxes; NaN for a pair without any area or with NaN.
+
+    Args:
+        first: boxes.
+        second: boxes.
+        pixel: 1 for tools that take the last pixel (x + w - 1) as the right end and add the 1 back: rounding then lets
+            the result exceed 1 by some 1e-16.
+        epsilon: added to the union.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        width, height = (_shared(first, second, axis, pixel) for axis in (0, 1))
+        shared = width * height
+        union = first[:, 2] * first[:, 3] + second[:, 2] * second[:, 3] - shared
+        ratio: FloatArray = shared / (union + epsilon)
+    return ratio
+
+
+def _shared(first: FloatArray, second: FloatArray, axis: int, pixel: float) -> FloatArray:
+    """Length that two boxes share along x (axis 0) or y (axis 1)."""
+    low = np.maximum(first[:, axis], second[:, axis])
+    high = np.minimum(first[:, axis] + first[:, axis + 2] - pixel, second[:, axis] + second[:, axis + 2] - pixel)
+    length: FloatArray = np.maximum(high - low + pixel, 0.0)
+    return length
+
+
+def center_error(predicted: FloatArray, truth: FloatArray, *, relative: bool = False) -> FloatArray:
+    """Distance of the boxes' centers, x + (w - 1) / 2.
+
+    Returns:
+        (n,) pixels, or with `relative` a distance in units of the true box's width and height.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        first, second = (boxes[:, :2] + 0.5 * (boxes[:, 2:] - 1.0) for boxes in (predicted, truth))
+        if relative:
+            first, second = first / truth[:, 2:], second / truth[:, 2:]
+        x, y = (first - second).T
+        distance: FloatArray = np.sqrt(x * x + y * y)
+    return distance
+
+
+def success_curve(values: FloatArray, thresholds: FloatArray, total: int | None = None) -> FloatArray:
+    """For each threshold the part of the values strictly above it; NaN is above nothing.
+
+    Args:
+        values: (n,).
+        thresholds: (k,) rising.
+        total: what to divide by; the number of values by default.
+    """
+    reached = np.searchsorted(thresholds, np.where(np.isnan(values), -np.inf, values), side="left")
+    counts = np.bincount(reached, minlength=len(thresholds) + 1)
+    above: FloatArray = counts[::-1].cumsum()[::-1][1:] / (len(values) if total is None else total)
+    return above
+
+
+def precision_curve(values: FloatArray, thresholds: FloatArray, total: int | None = None) -> FloatArray:
+    """For each threshold the part of the values not above it; NaN is within nothing. Arguments as `success_curve`."""
+    first = np.searchsorted(thresholds, np.where(np.isnan(values), np.inf, values), side="left")
+    counts = np.bincount(first, minlength=len(thresholds) + 1)
+    within: FloatArray = counts[:-1].cumsum() / (len(values) if total is None else total)
+    return within
+
+
+def trapezoid(values: FloatArray) -> FloatArray:
+    """Area under (..., k) values at k evenly spaced places of 0..1, by the trapezoidal rule."""
+    area: FloatArray = ((values[..., 1:] + values[..., :-1]) / 2).mean(-1)
+    return area
+
+
+def clip_boxes(boxes: FloatArray, size: tuple[int, int] | None) -> FloatArray:
+    """A copy of (n, 4) xywh boxes in which left and top are moved into the frame and the far sides cut at its border.
+
+    As the got10k toolkit does it: a box that begins left of the frame keeps its width.
+    """
+    if size is None:
+        return boxes
+    left, top = np.clip(boxes[:, 0], 0, size[1]), np.clip(boxes[:, 1], 0, size[0])
+    return np.stack(
+        [left, top, np.clip(boxes[:, 2], 0, size[1] - left), np.clip(boxes[:, 3], 0, size[0] - top)], axis=1
+    )
+
+
+def same_length(run: SequenceResult, tool: str) -> FloatArray:
+    """The predictions, of which there must be as many as annotated frames.
+
+    Raises:
+        DataError: if not.
+    """
+    if len(run.predicted) != len(run.truth):
+        raise DataError(
+            f"{run.name}: {len(run.predicted)} predicted boxes for {len(run.truth)} annotated frames; "
+            f"{tool} takes complete results only, so run the tracker on this sequence again"
+        )
+    return run.predicted
+
+
+def fit_length(boxes: FloatArray, count: int, fill: float) -> FloatArray:
+    """The first `count` of (m, 4) boxes; missing ones are filled with `fill`."""
+    if len(boxes) >= count:
+        return boxes[:count]
+    return np.concatenate([boxes, np.full((count - len(boxes), 4), fill)])
+
+
+def start_from_truth(boxes: FloatArray, truth: FloatArray) -> FloatArray:
+    """A copy of the boxes whose first is the true one, as it was given to the tracker."""
+    boxes = boxes.copy()
+    boxes[:1] = truth[:1]
+    return boxes

@@ -1,0 +1,113 @@
+"""The look of every plot: one column of a paper wide, readable in print, told apart without colors."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from mixformer.errors import OutputError
+from mixformer.optional import installed, missing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+COLUMN = 3.4
+"""Width of a column of a two-column paper in inches."""
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
+"""Okabe and Ito's colors, which color-blind people can tell apart, without their yellow that paper swallows."""
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 1)), (0, (1, 2)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_SIZE = 8.0  # points; captions of papers have 8 or 9
+_STYLE = {
+    "font.size": _SIZE,
+    "axes.titlesize": _SIZE + 1,
+    "axes.labelsize": _SIZE,
+    "legend.fontsize": _SIZE - 1,
+    "xtick.labelsize": _SIZE - 1,
+    "ytick.labelsize": _SIZE - 1,
+    "axes.linewidth": 0.6,
+    "grid.linewidth": 0.4,
+    "grid.color": "#CCCCCC",
+    "axes.axisbelow": True,
+    "legend.handlelength": 2.8,
+    "hatch.linewidth": 0.6,
+    "pdf.fonttype": 42,  # text stays text; some publishers refuse type 3 fonts
+}
+
+
+def require_matplotlib() -> None:
+    """Check that plots can be drawn.
+
+    Raises:
+        MissingDependencyError: without matplotlib; the message has the install command.
+    """
+    if not installed("matplotlib"):
+        raise missing("matplotlib", "drawing plots", " (or leave them out with --no-plots)")
+
+
+def in_house_style(draw: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """A function that draws in the house's style, and leaves matplotlib's settings as they were."""
+
+    @wraps(draw)
+    def styled(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        from matplotlib import rc_context
+
+        with rc_context(_STYLE):
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+def new_figure(height: float, *, polar: bool = False) -> tuple[Figure, Any]:
+    """An empty figure, so many inches high, that belongs to no window; and its axes, `PolarAxes` if polar."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(COLUMN, height), layout="constrained")
+    axes = figure.add_subplot(projection="polar" if polar else None)
+    axes.grid(True)
+    return figure, axes
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """Name the lines under the axes, in two columns."""
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+
+
+def look(number: int) -> dict[str, Any]:
+    """Color and dashes of line `number`; after eight, the colors come again with other dashes."""
+    return {
+        "color": COLORS[number % len(COLORS)],
+        "linestyle": DASHES[(number + number // len(COLORS)) % len(DASHES)],
+        "linewidth": 1.4,
+    }
+
+
+@in_house_style
+def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write `name.png` (300 dots per inch) and `name.pdf`.
+
+    Raises:
+        OutputError: if they cannot be written.
+    """
+    paths = [folder / f"{name}.png", folder / f"{name}.pdf"]
+    try:
+        figure.savefig(paths[0], dpi=300)
+        figure.savefig(paths[1], metadata={"CreationDate": None})
+    except OSError as error:
+        raise OutputError(f"cannot write {folder / name}: {error}") from error
+    return paths
+
+
+@in_house_style
+def png_bytes(figure: Figure, dots: int = 200) -> bytes:
+    """The figure as a PNG file in memory, with so many dots per inch."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=dots)
+    return file.getvalue()

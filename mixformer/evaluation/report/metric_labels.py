@@ -1,0 +1,57 @@
+"""How metrics are called and shown, whichever convention they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from mixformer.evaluation.report.tables import Column
+
+_LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        "auc": "AUC",
+        "op50": "OP50",
+        "op75": "OP75",
+        "precision": "P",
+        "norm_precision": "P norm",
+        "ao": "AO",
+        "sr50": "SR50",
+        "sr75": "SR75",
+        "eao": "EAO",
+        "accuracy": "Accuracy",
+        "robustness": "Robustness",
+        "recall": "Recall",
+        "f": "F",
+        "best_f": "best F",
+        "best_threshold": "its threshold",
+        "threshold": "score threshold",
+        "expected_overlap": "Expected overlap",
+        "fps": "FPS",
+    }
+)
+_FRACTIONS = {"eao", "accuracy", "robustness"}  # the papers print these as they are
+_SETTINGS = {"threshold", "best_threshold"}  # neither good nor bad
+_LOW_IS_GOOD = {"false_alarm"}
+_OWN = MappingProxyType({"got10k": "got10k", "trackingnet": "trackingnet"})
+
+
+def convention_of(dataset: str) -> str:
+    """The convention that a data set's own server or toolkit uses, else "pytracking" as in the papers."""
+    return _OWN.get(dataset, "pytracking")
+
+
+def label(metric: str) -> str:
+    """As a person reads it: "auc" is AUC; an unknown key has its underscores as spaces."""
+    return _LABELS.get(metric, metric.replace("_", " "))
+
+
+def column_of(metric: str, heading: str = "") -> Column:
+    """The column of a metric, under its label or another heading."""
+    heading = heading or label(metric)
+    if metric == "fps":
+        return Column(heading, "number", "high")
+    if metric in _SETTINGS:
+        return Column(heading, "fraction")
+    return Column(
+        heading, "fraction" if metric in _FRACTIONS else "percent", "low" if metric in _LOW_IS_GOOD else "high"
+    )

@@ -1,0 +1,206 @@
+"""Plots of a comparison: curves, attributes, differences, speed."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mixformer.evaluation.compare import Comparison, Entry
+from mixformer.evaluation.report.build_tables import sequence_value
+from mixformer.evaluation.report.figures import COLORS, MARKERS, in_house_style, legend_below, look, new_figure
+from mixformer.evaluation.report.metric_labels import label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_TITLES: Mapping[str, str] = MappingProxyType(
+    {"success": "Success", "precision": "Precision", "norm_precision": "Normalized precision"}
+)
+_BELOW: Mapping[str, str] = MappingProxyType(
+    {
+        "success": "Overlap threshold",
+        "precision": "Center error threshold [pixels]",
+        "norm_precision": "Center error threshold [parts of the target's size]",
+        "expected_overlap": "Frames after the first",
+    }
+)
+_NUMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType({"success": ("auc", "ao"), "expected_overlap": ("eao",)})
+_BY_SCORE = {"longterm", "absence"}
+_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oooo", "----")
+_MOST_LINES = 12  # more cannot be told apart; the best are drawn
+
+
+def plots(comparison: Comparison) -> dict[str, Figure]:
+    """Every plot that the results allow, by the name of its files.
+
+    A curve per name in `Summary.curves`; `attributes_radar` and `attributes_bars` if there are three attributes or
+    more; `difference` of the first two trackers; `speed` if two trackers have times.
+    """
+    made = {name: curves(comparison, name) for name in comparison.entries[0].summary.curves}
+    if len(comparison.attributes) > 2:
+        made["attributes_radar"] = attribute_radar(comparison)
+    if comparison.attributes:
+        made["attributes_bars"] = attribute_bars(comparison)
+    if len(comparison.entries) > 1:
+        made["difference"] = difference(comparison, *comparison.entries[:2])
+    if sum(entry.fps is not None for entry in comparison.entries) > 1:
+        made["speed"] = speed(comparison)
+    return made
+
+
+@in_house_style
+def curves(comparison: Comparison, name: str) -> Figure:
+    """One kind of curve, a line for each tracker; the legend gives the number that the tables have."""
+    title = _TITLES.get(name, label(name))
+    by_score = comparison.entries[0].summary.convention in _BY_SCORE
+    below = "Score threshold" if by_score else _BELOW.get(name, "Threshold")
+    figure, axes = new_figure(2.7)
+    drawn = [entry for entry in comparison.ranked[:_MOST_LINES] if name in entry.summary.curves]
+    for entry in sorted(drawn, key=lambda entry: -np.nan_to_num(_number(entry, name))):
+        curve, number = entry.summary.curves[name], _number(entry, name)
+        shown = entry.tracker if np.isnan(number) else f"{entry.tracker} [{100 * number:.1f}]"
+        inside = np.isfinite(curve.thresholds)
+        axes.plot(curve.thresholds[inside], 100 * curve.values[inside], label=shown, **_look(comparison, entry))
+    axes.set(title=f"{title} on {comparison.dataset}", xlabel=below, ylabel=f"{title} [%]", ylim=(0, 101))
+    axes.margins(x=0)
+    axes.legend(loc="lower left" if name == "success" else "best", framealpha=0.85)
+    return figure
+
+
+def _number(entry: Entry, curve: str) -> float:
+    """The number of the tables that a curve is summed up in; NaN if there is none."""
+    values = entry.summary.values
+    return next((values[key] for key in _NUMBERS.get(curve, (curve,)) if key in values), float("nan"))
+
+
+def _look(comparison: Comparison, entry: Entry) -> dict[str, Any]:
+    """The same line for a tracker in every plot, by its place among those given."""
+    return look(comparison.entries.index(entry))
+
+
+@in_house_style
+def attribute_radar(comparison: Comparison) -> Figure:
+    """The main metric per attribute around a circle, a closed line for each tracker, as in the journal's figure 10.
+
+    Beside an attribute stand the lowest and the highest number on its spoke.
+    """
+    names = list(comparison.attributes)
+    angles = np.linspace(0, 2 * np.pi, len(names), endpoint=False)
+    figure, axes = new_figure(3.8, polar=True)
+    axes.set_theta_zero_location("N")
+    axes.set_theta_direction(-1)
+    entries = comparison.entries[:_MOST_LINES]
+    values = np.array([[100 * entry.by_attribute[name] for name in names] for entry in entries])
+    for entry, row in zip(entries, values, strict=True):
+        axes.plot(np.append(angles, angles[0]), np.append(row, row[0]), label=entry.tracker, **_look(comparison, entry))
+    low, high = np.floor(np.nanmin(values) / 10 - 0.5), np.ceil(np.nanmax(values) / 10)
+    axes.set_ylim(max(0.0, 10 * low), 10 * high)
+    axes.set_rlabel_position(np.degrees(angles[1]) / 2)
+    axes.tick_params(axis="y", labelsize=5.5, labelcolor="#555555")
+    axes.set_xticks(angles, [""] * len(names))
+    for name, angle, spoke in zip(names, angles, values.T, strict=True):
+        _name_spoke(axes, angle, f"{_folded(name, 12)}\n({spoke.min():.1f}, {spoke.max():.1f})")
+    axes.set_title(f"{label(comparison.main)} by attribute on {comparison.dataset}", pad=30)
+    legend_below(figure, axes)
+    return figure
+
+
+def _name_spoke(axes: Axes, angle: float, text: str) -> None:
+    """Text outside the end of a spoke, so aligned that it grows away from the circle; angles go clockwise from top."""
+    right, up = np.sin(angle), np.cos(angle)
+    axes.annotate(
+        text,
+        (angle, axes.get_ylim()[1]),
+        xytext=(5 * right, 5 * up),
+        textcoords="offset points",
+        ha="center" if abs(right) < 0.3 else "left" if right > 0 else "right",
+        va="center" if abs(up) < 0.5 else "bottom" if up > 0 else "top",
+        fontsize=6,
+        linespacing=0.95,
+    )
+
+
+def _folded(text: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
+
+
+@in_house_style
+def attribute_bars(comparison: Comparison) -> Figure:
+    """The main metric per attribute as groups of lying bars, a bar for each tracker, hardest attribute on top."""
+    entries = comparison.entries[:_MOST_LINES]
+    best = comparison.ranked[0]
+    names = sorted(comparison.attributes, key=lambda name: -best.by_attribute[name])
+    thick = 0.8 / len(entries)
+    figure, axes = new_figure(0.9 + 0.15 * (len(entries) + 1) // 2 + len(names) * (0.12 + 0.06 * len(entries)))
+    for number, entry in enumerate(entries):
+        places = np.arange(len(names)) + 0.4 - (number + 0.5) * thick
+        widths = [100 * entry.by_attribute[name] for name in names]
+        color, hatch = COLORS[number % len(COLORS)], _HATCHES[number % len(_HATCHES)]
+        axes.barh(places, widths, thick, label=entry.tracker, color=color, hatch=hatch, edgecolor="white", linewidth=0)
+    counts = [len(comparison.attributes[name]) for name in names]
+    shown = [_folded(f"{name} ({count})", 22) for name, count in zip(names, counts, strict=True)]
+    axes.set_yticks(range(len(names)), shown)
+    axes.grid(False, axis="y")
+    axes.set(xlabel=f"{label(comparison.main)} [%]", ylim=(-0.5, len(names) - 0.5))
+    figure.suptitle(f"{comparison.dataset} by attribute (number of sequences)")
+    legend_below(figure, axes)
+    return figure
+
+
+@in_house_style
+def difference(comparison: Comparison, first: Entry, second: Entry) -> Figure:
+    """The first tracker's main metric minus the second's as bars, one a sequence, sorted; the ends are named below."""
+    metric, rows = comparison.sequence_metric, []
+    for sequence in comparison.sequences:
+        pair = [sequence_value(entry, sequence.name, metric) for entry in (first, second)]
+        if pair[0] is not None and pair[1] is not None and np.isfinite(pair[0] - pair[1]):
+            rows.append((100 * (pair[0] - pair[1]), sequence.name))
+    rows.sort()
+    gains = np.array([gain for gain, _ in rows])
+    figure, axes = new_figure(2.8)
+    colors = [COLORS[0] if gain >= 0 else COLORS[1] for gain in gains]
+    axes.bar(np.arange(len(gains)), gains, 1.0 if len(gains) > 60 else 0.85, color=colors)
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.set(xlim=(-0.6, max(len(gains), 1) - 0.4), xticks=[], ylabel=f"Difference of {label(metric)} [points]")
+    counted = f"{(gains > 0).sum()} of {len(gains)} sequences better, {(gains < 0).sum()} worse"
+    lines = [counted, _ends("Most lost", [row for row in rows if row[0] < 0][:3])]
+    lines.append(_ends("Most won", [row for row in rows[::-1] if row[0] > 0][:3]))
+    axes.set_xlabel("\n".join(line for line in lines if line), loc="left", fontsize=7)
+    figure.suptitle(_folded(f"{first.tracker} minus {second.tracker} on {comparison.dataset}", 42))
+    return figure
+
+
+def _ends(start: str, rows: list[tuple[float, str]]) -> str:
+    named = ", ".join(f"{name} {gain:+.1f}" for gain, name in rows)
+    return _folded(f"{start}: {named}", 62) if rows else ""
+
+
+@in_house_style
+def speed(comparison: Comparison) -> Figure:
+    """Frames per second against the main metric, a point for each tracker that has times."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    figure, axes = new_figure(2.9)
+    for number, entry in enumerate(comparison.entries):
+        if entry.fps is not None:
+            color, marker = COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
+            value = 100 * entry.summary.values[comparison.main]
+            axes.plot([entry.fps], [value], marker, color=color, markersize=6, label=entry.tracker)
+    axes.margins(x=0.15, y=0.15)
+    rates = [entry.fps for entry in comparison.entries if entry.fps is not None]
+    if max(rates) > 10 * min(rates):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_xlim(0, 1.15 * max(rates))
+    axes.set(title=f"Speed and accuracy on {comparison.dataset}")
+    axes.set(xlabel="Frames per second", ylabel=f"{label(comparison.main)} [%]")
+    legend_below(figure, axes)
+    return figure

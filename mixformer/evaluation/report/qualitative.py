@@ -1,0 +1,121 @@
+"""Strips of frames in which a track went wrong, with the truth and the trackers' boxes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
+
+from mixformer.data.sequence import VideoSequence, read_image
+from mixformer.evaluation.compare import Comparison
+from mixformer.evaluation.report.build_tables import sequence_value, worst
+from mixformer.evaluation.report.figures import COLORS
+from mixformer.types import FloatArray
+
+TRUTH = "#F0E442"
+"""Color of true boxes: Okabe and Ito's yellow, which no tracker has."""
+_WIDTH, _HEIGHT, _GAP = 192, 144, 4  # pixels
+_MOST = 4  # trackers drawn
+_ROOM = 3.0  # the least width and height of a region, in those of the target
+_FAR = 1e5  # pixels; boxes beyond stand for "nowhere"
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Frames of one sequence beside each other.
+
+    Attributes:
+        sequence: its name.
+        jpeg: the picture.
+        frames: numbers of the frames, from 0.
+        values: tracker and its number on the sequence, in the order of the trackers given.
+    """
+
+    sequence: str
+    jpeg: bytes
+    frames: tuple[int, ...]
+    values: tuple[tuple[str, float | None], ...]
+
+
+def drawn_trackers(comparison: Comparison) -> list[str]:
+    """Names of the trackers whose boxes are drawn, in the order of their colors."""
+    return [entry.tracker for entry in comparison.entries[:_MOST]]
+
+
+def worst_strips(comparison: Comparison, sequences: int = 5, frames: int = 6) -> list[Strip]:
+    """Strips of the sequences on which the first tracker does worst.
+
+    Raises:
+        DataError: if a picture cannot be read.
+    """
+    first = comparison.entries[0]
+    by_name = {sequence.name: sequence for sequence in comparison.sequences}
+    return [_strip(comparison, by_name[name], frames) for name in worst(comparison, first)[:sequences]]
+
+
+def _strip(comparison: Comparison, sequence: VideoSequence, count: int) -> Strip:
+    numbers = pick_frames(sequence, count)
+    tracks = [entry.boxes[sequence.name] for entry in comparison.entries[:_MOST]]
+    tiles = [_tile(sequence, number, tracks) for number in numbers]
+    sheet = PillowImage.new("RGB", (len(tiles) * (_WIDTH + _GAP) - _GAP, _HEIGHT), "white")
+    for place, tile in enumerate(tiles):
+        sheet.paste(tile, (place * (_WIDTH + _GAP), 0))
+    file = io.BytesIO()
+    sheet.save(file, "JPEG", quality=88, subsampling=0)  # thin colored lines blur with coarser colors
+    metric = comparison.sequence_metric
+    values = tuple((entry.tracker, sequence_value(entry, sequence.name, metric)) for entry in comparison.entries)
+    return Strip(sequence.name, file.getvalue(), tuple(numbers), values)
+
+
+def pick_frames(sequence: VideoSequence, count: int) -> list[int]:
+    """Up to `count` frames, the first and the last annotated one among them, evenly over those with a true box."""
+    valid = sequence.valid
+    places = np.linspace(0, len(valid) - 1, min(count, len(valid))).round().astype(int)
+    return [int(valid[place]) for place in places]
+
+
+def _tile(sequence: VideoSequence, number: int, tracks: Sequence[FloatArray]) -> PillowImage.Image:
+    """The part of a frame around the truth and the first tracker's box, with all boxes, the first tracker's on top."""
+    picture = PillowImage.fromarray(read_image(sequence.frames[number]))
+    boxes = [sequence.boxes[number], *(track[number] for track in tracks if number < len(track))]
+    left, top, width, height = _view(boxes[:2], picture.size)
+    scale = _WIDTH / width
+    tile = picture.resize((_WIDTH, _HEIGHT), PillowImage.Resampling.BICUBIC, (left, top, left + width, top + height))
+    pen = ImageDraw.Draw(tile)
+    for place in [0, *range(len(boxes) - 1, 0, -1)]:
+        if _drawable(boxes[place]):
+            x, y, w, h = ((boxes[place] - (left, top, 0, 0)) * scale).tolist()
+            _draw_box(pen, (x, y, x + w, y + h), place)
+    pen.rectangle((0, 0, 9 + 7 * len(str(number)), 15), fill="black")
+    pen.text((4, 1), str(number), fill="white", font=ImageFont.load_default(12))
+    return tile
+
+
+def _drawable(box: FloatArray) -> bool:
+    return bool(np.isfinite(box).all() and (np.abs(box) < _FAR).all() and (box[2:] >= 0).all())
+
+
+def _view(boxes: Sequence[FloatArray], size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Left, top, width and height of a region of the tile's shape with room around the boxes, inside the frame."""
+    shown = np.array([box for box in boxes if _drawable(box)])
+    low, high = shown[:, :2].min(0), (shown[:, :2] + shown[:, 2:]).max(0)
+    sides = np.maximum(1.4 * (high - low), _ROOM * shown[0, 2:])
+    width = max(sides[0], sides[1] * _WIDTH / _HEIGHT, 32.0)
+    width = min(width, size[0], size[1] * _WIDTH / _HEIGHT)
+    region = np.array([width, width * _HEIGHT / _WIDTH])
+    corner = np.clip((low + high - region) / 2, 0, np.maximum(np.array(size) - region, 0))
+    return float(corner[0]), float(corner[1]), float(region[0]), float(region[1])
+
+
+def _draw_box(pen: ImageDraw.ImageDraw, corners: tuple[float, float, float, float], place: int) -> None:
+    """The truth (place 0) as a wide frame outside its box, a tracker's as a narrow one; both seen on any ground."""
+    x1, y1, x2, y2 = corners
+    color, width = (TRUTH, 3) if place == 0 else (COLORS[place - 1], 2)
+    out = width + 1 if place == 0 else 1
+    pen.rectangle((x1 - out, y1 - out, x2 + out, y2 + out), outline="black")
+    out -= 1
+    pen.rectangle((x1 - out, y1 - out, x2 + out, y2 + out), outline=color, width=width)

@@ -1,0 +1,177 @@
+"""Raw results of a tracker as text files: one box a line, times and scores beside them.
+
+`SEQ.txt` holds `x,y,w,h` a line (0-based, pixels), `SEQ_time.txt` seconds a frame, `SEQ_score.txt` a probability a
+frame with `nan` where there is none. Files of other trackers may be separated by comma, tab, space or semicolon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from mixformer.errors import DataError
+from mixformer.files import write_files
+from mixformer.types import FloatArray
+
+_SEPARATORS = str.maketrans(",;\t", "   ")
+
+
+@dataclass(frozen=True)
+class RawResult:
+    """A tracker's answer for one sequence.
+
+    Attributes:
+        boxes: (n, 4) xywh in pixels, 0-based.
+        times: (n,) seconds per frame, or None if not kept.
+        scores: (n,) probabilities, NaN where there is none, or None if not kept.
+    """
+
+    boxes: FloatArray
+    times: FloatArray | None
+    scores: FloatArray | None
+
+
+def result_paths(folder: Path, name: str) -> tuple[Path, Path, Path]:
+    """Where boxes, times and scores of a sequence are kept.
+
+    Raises:
+        DataError: if the name cannot be a file name.
+    """
+    if not name or Path(name).name != name or "\\" in name:
+        raise DataError(f"sequence name {name!r} cannot be a file name; rename the sequence without slashes")
+    return folder / f"{name}.txt", folder / f"{name}_time.txt", folder / f"{name}_score.txt"
+
+
+def write_result(
+    folder: Path,
+    name: str,
+    boxes: FloatArray,
+    times: FloatArray | None = None,
+    scores: FloatArray | None = None,
+    *,
+    integers: bool = False,
+) -> None:
+    """Write the files of one sequence, all or none; `SEQ.txt` comes last, so where it is, the others are.
+
+    Args:
+        folder: made if missing.
+        name: of the sequence.
+        boxes: (n, 4) xywh in pixels, 0-based; 4 decimals are kept.
+        times: (n,) seconds per frame; None leaves no such file.
+        scores: (n,) probabilities, NaN where there is none; None leaves no such file.
+        integers: cut the boxes to whole numbers (towards 0), as the official runner does.
+
+    Raises:
+        DataError: if lengths differ, a box is not finite, or the name cannot be a file name.
+        OutputError: if anything cannot be written; nothing is changed then.
+    """
+    paths = result_paths(folder, name)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
+        raise DataError(f"{name}: results are (n, 4) boxes x y w h, not of shape {boxes.shape}")
+    if not np.isfinite(boxes).all():
+        frame = int(np.flatnonzero(~np.isfinite(boxes).all(1))[0])
+        raise DataError(f"{name}: the box of frame {frame} is {boxes[frame].tolist()}, not four finite numbers")
+    table, form = (np.trunc(boxes), "%d") if integers else (boxes, "%.4f")
+    files = {}
+    for path, what, values in ((paths[1], "times", times), (paths[2], "scores", scores)):
+        if values is None:
+            continue
+        if values.shape != (len(boxes),):
+            raise DataError(f"{name}: {what} of shape {values.shape} beside {len(boxes)} boxes")
+        files[path] = _text_writer(values[:, None], "%.6f")
+    write_files({**files, paths[0]: _text_writer(table, form)})
+    for path in set(paths) - {*files, paths[0]}:
+        path.unlink(missing_ok=True)  # of an earlier run: it does not belong to these boxes
+
+
+def _text_writer(table: FloatArray, form: str) -> Callable[[Path], object]:
+    return partial(np.savetxt, X=table, fmt=form, delimiter=",", newline="\n", encoding="utf-8")
+
+
+def read_boxes(path: Path, frames: int | None = None, *, allow_nan: bool = False) -> FloatArray:
+    """The boxes of a result file, separated by comma, tab, space or semicolon, in any mixture.
+
+    Args:
+        path: text file with four numbers a line.
+        frames: how many lines there must be; None takes any number above 0.
+        allow_nan: take `nan` for "no box".
+
+    Returns:
+        (n, 4) numbers as they stand.
+
+    Raises:
+        DataError: naming file and line, if a line does not hold four numbers, holds NaN or infinity, or is missing or
+            too much; or if the file is empty or cannot be read.
+    """
+    boxes = _read_table(path, 4, "a box is four numbers x y w h")
+    bad = np.isinf(boxes) if allow_nan else ~np.isfinite(boxes)
+    if bad.any():
+        row = int(np.flatnonzero(bad.any(1))[0])
+        raise DataError(f"{path}, line {row + 1}: {boxes[row].tolist()} is not a box of four finite numbers")
+    _check_count(path, len(boxes), frames)
+    return boxes
+
+
+def read_result(folder: Path, name: str, frames: int | None = None, *, allow_nan: bool = False) -> RawResult:
+    """Boxes, times and scores of one sequence; times and scores are None where there is no such file.
+
+    Raises:
+        DataError: as `read_boxes`; or if times or scores have another number of lines than the boxes.
+    """
+    paths = result_paths(folder, name)
+    boxes = read_boxes(paths[0], frames, allow_nan=allow_nan)
+    times, scores = (read_column(path, len(boxes)) if path.is_file() else None for path in paths[1:])
+    return RawResult(boxes, times, scores)
+
+
+def read_column(path: Path, frames: int | None = None) -> FloatArray:
+    """The (n,) numbers of a file of times or scores, one a line, NaN allowed.
+
+    Raises:
+        DataError: naming file and line, as `read_boxes`.
+    """
+    column = _read_table(path, 1, "times and scores are one number a line")[:, 0]
+    _check_count(path, len(column), frames)
+    return column
+
+
+def _check_count(path: Path, lines: int, frames: int | None) -> None:
+    if frames is None or lines == frames:
+        return
+    what = f"line {lines + 1} is missing" if lines < frames else f"line {frames + 1} is one too many"
+    raise DataError(f"{path}, {what}: {lines} lines for {frames} frames; run the tracker on this sequence again")
+
+
+def _read_table(path: Path, columns: int, rule: str) -> FloatArray:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+    rows = [line.split() for line in text.rstrip().translate(_SEPARATORS).splitlines()]
+    if not rows:
+        raise DataError(f"{path} is empty; run the tracker on this sequence again")
+    try:
+        table = np.array(rows, dtype=np.float64)
+    except ValueError:
+        table = np.empty((0, 0))
+    if table.shape != (len(rows), columns):
+        raise DataError(f"{path}, {_first_broken(rows, columns)}; {rule}, separated by comma, tab, space or semicolon")
+    return table
+
+
+def _first_broken(rows: list[list[str]], columns: int) -> str:
+    """What is wrong with the first line that is not `columns` numbers."""
+    for number, row in enumerate(rows, 1):
+        if not row:
+            return f"line {number} is empty"
+        try:
+            [float(value) for value in row]
+        except ValueError as error:
+            return f"line {number}: {error}"
+        if len(row) != columns:
+            break
+    return f"line {number} holds {len(row)} numbers instead of {columns}"

@@ -1,0 +1,143 @@
+"""Comparison of exported graphs with the network they come from, on real crops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixformer.engines import Engine
+from mixformer.errors import ExportError
+from mixformer.export.runtimes import Runner
+from mixformer.export.sample_crops import Crops
+from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
+from mixformer.types import EngineOutput, FloatArray, Image
+from mixformer.weights.model_folder import Graphs
+
+BOX_TOLERANCE = 1e-4
+"""Of boxes, in sides of the search crop (0.03 pixels of a crop of 288), for graphs with the network's own weights."""
+HALF_TOLERANCE = 1e-3
+"""The same for OpenVINO's form with float16 constants: what was computed from weights is rounded once more."""
+SCORE_TOLERANCE = 1e-3
+"""Of score logits, relative to them where they are above 1."""
+LOWEST_IOU = 0.98
+"""Mean overlap with the boxes of the source model that smaller weights and 8-bit arithmetic must reach."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one runtime is from PyTorch.
+
+    Attributes:
+        runtime: "onnxruntime" or "openvino".
+        batch: targets in a call.
+        templates: templates of each.
+        boxes: largest difference of boxes, in sides of the search crop.
+        scores: largest difference of score logits, relative above 1; None without a score head.
+    """
+
+    runtime: str
+    batch: int
+    templates: int
+    boxes: float
+    scores: float | None
+
+    def within(self, tolerance: float) -> bool:
+        """Whether boxes are within this and scores within theirs; what is not a number is not."""
+        return self.boxes <= tolerance and (self.scores is None or self.scores <= SCORE_TOLERANCE)
+
+
+def compare(engine: Engine, graphs: Graphs, runners: dict[str, Runner], crops: Crops) -> list[Difference]:
+    """Largest differences between an engine and graphs with the same weights.
+
+    Args:
+        engine: the network in PyTorch.
+        graphs: what is compared.
+        runners: see `runtimes.runners`.
+        crops: all search crops are compared, in batches of 1 and 2, with 1, 2 and 3 templates where the graphs are
+            made for any number.
+    """
+    differences = []
+    for batch, count in _shapes(graphs):
+        pairs = list(batches(crops, batch, count))
+        wanted = [engine.locate(search, engine.remember(templates)) for templates, search in pairs]
+        for name, run in runners.items():
+            found = [run(templates, search) for templates, search in pairs]
+            differences.append(_difference(name, batch, count, wanted, found))
+    return differences
+
+
+def overlap(boxes: FloatArray, others: FloatArray) -> float:
+    """Mean IoU of boxes (n, 4) cxcywh with others; those without area agree if they lie within 1e-3 of each other."""
+    flat = (np.minimum(boxes[:, 2:], others[:, 2:]) <= 0).any(1)
+    near = np.abs(boxes - others).max(1) <= 1e-3
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shared, _ = iou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(others))
+    return float(np.where(flat, near, shared).mean())
+
+
+def require_fine(differences: list[Difference], tolerance: float = BOX_TOLERANCE) -> None:
+    """Refuse graphs whose boxes are beyond a tolerance, or their scores.
+
+    Raises:
+        ExportError: with the figures.
+    """
+    bad = [each for each in differences if not each.within(tolerance)]
+    if bad:
+        told = "; ".join(
+            f"{each.runtime}, batch {each.batch}, {each.templates} templates: boxes {each.boxes:.2g}, "
+            f"scores {'none' if each.scores is None else format(each.scores, '.2g')}"
+            for each in bad
+        )
+        raise ExportError(
+            f"the exported graphs differ from PyTorch beyond {tolerance:g} of the crop (boxes) or "
+            f"{SCORE_TOLERANCE:g} (scores): {told}. Nothing was written; other versions of torch, onnxscript or the "
+            "runtime may help"
+        )
+
+
+def require_overlap(iou: float, precision: str) -> None:
+    """Refuse weights or arithmetic that move the boxes too far.
+
+    Raises:
+        ExportError: with the figure.
+    """
+    if not iou > LOWEST_IOU:
+        raise ExportError(
+            f"{precision} moves the boxes too far: mean IoU {iou:.4f} with those of the source model, {LOWEST_IOU} is "
+            "needed. Nothing was written; take --precision float32 or float16, or calibrate on a video of your own "
+            "(--calibrate)"
+        )
+
+
+def _shapes(graphs: Graphs) -> list[tuple[int, int]]:
+    batches = [graphs.batch] if graphs.batch else [1, 2]
+    counts = [graphs.templates] if graphs.templates else [2, 1, 3]
+    return [(batches[0], count) for count in counts] + [(batch, counts[0]) for batch in batches[1:]]
+
+
+def batches(crops: Crops, batch: int, count: int) -> Iterator[tuple[Image, Image]]:
+    """All crops in batches of this size; the last one is filled up with the first crops."""
+    picks = np.arange(count) % len(crops.templates)
+    for start in range(0, len(crops.searches), batch):
+        rows = np.arange(start, start + batch) % len(crops.searches)
+        orders = np.stack([np.roll(picks, row) for row in rows])  # not the same templates in every row
+        yield crops.templates[orders], crops.searches[rows]
+
+
+def _difference(name: str, batch: int, count: int, wanted: list[EngineOutput], found: list[EngineOutput]) -> Difference:
+    boxes = np.abs(_boxes(wanted) - _boxes(found)).max()
+    if wanted[0].scores is None:
+        return Difference(name, batch, count, float(boxes), None)
+    right, other = _scores(wanted), _scores(found)
+    scores = (np.abs(right - other) / np.maximum(1, np.abs(right))).max()
+    return Difference(name, batch, count, float(boxes), float(scores))
+
+
+def _boxes(locations: list[EngineOutput]) -> FloatArray:
+    return np.concatenate([each.boxes for each in locations])
+
+
+def _scores(locations: list[EngineOutput]) -> FloatArray:
+    return np.concatenate([each.scores for each in locations if each.scores is not None])

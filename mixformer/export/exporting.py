@@ -1,0 +1,122 @@
+"""The whole way from a model to a folder of checked graphs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from safetensors import SafetensorError
+
+from mixformer.errors import ConfigError, MixFormerError, OutputError
+from mixformer.export.settings import ExportPlan, ExportReport
+from mixformer.optional import explain_missing, installed, missing
+from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
+from mixformer.weights.model_folder import ModelFolder, find_folder, read_folder
+
+_CARD = "MODEL_CARD.md"
+_GRAPH_FILES = ("remember.onnx", "locate.onnx", "remember.xml", "locate.xml", "graphs.bin")
+
+
+def export_model(model: str | Path, out: str | Path, plan: ExportPlan | None = None) -> ExportReport:
+    """Write a model folder with graphs for other runtimes, after a comparison with PyTorch on real crops.
+
+    Args:
+        model: name, folder or checkpoint file, as for `mixformer.load_model`.
+        out: folder to write; it may be the model's own, which then gains graphs.
+        plan: how; None takes the defaults of `ExportPlan`.
+
+    Raises:
+        CheckpointError: if the model is not there or does not fit.
+        ConfigError: if `out` holds something else than a model.
+        ExportError: if the graphs do not give what PyTorch gives, or smaller weights lose too much; nothing is written.
+        MissingDependencyError: if a package is missing; the message has its install command.
+        OutputError: if the folder cannot be written; what was there stays as it was.
+        SourceError: if the plan's video cannot be read.
+    """
+    plan, out = plan or ExportPlan(), Path(out).absolute()
+    _require_packages(plan)
+    _require_place(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as place, explain_missing("export"):
+            report = _make(model, Path(place), plan)
+            _move(Path(place), out)
+    except MixFormerError:
+        raise
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"could not write {out}: {error}; check free space and permissions") from error
+    return replace(report, folder=out)
+
+
+def _make(model: str | Path, place: Path, plan: ExportPlan) -> ExportReport:
+    from mixformer.export.graph_files import write_graphs
+    from mixformer.export.validation import Check
+    from mixformer.weights.load_save import load_model
+
+    lossy = _store(model, place, plan.precision)
+    check = Check.of(model, plan)
+    described = write_graphs(load_model(place), place, plan, check.calibration)
+    folder = _describe(place, described)
+    differences, iou = check.run(folder, plan, lossy)
+    return ExportReport(
+        folder=place,
+        config=folder.config,
+        precision=folder.precision,
+        templates=plan.templates,
+        batch=plan.batch,
+        sizes={file.name: file.stat().st_size for file in sorted(place.iterdir())},
+        differences=tuple(differences),
+        iou=iou,
+    )
+
+
+def _require_packages(plan: ExportPlan) -> None:
+    wanted = ["torch", "onnxscript"]
+    if plan.to == "openvino":
+        wanted += ["openvino", "nncf"] if plan.precision == "int8" else ["openvino"]
+    for package in wanted:
+        if not installed(package):
+            raise missing(package, "export")
+
+
+def _require_place(out: Path) -> None:
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / CONFIG_FILE).is_file()):
+        raise ConfigError(f"{out} holds something that is no model; give a new folder, or one of a model to replace")
+
+
+def _store(model: str | Path, place: Path, precision: str | None) -> bool:
+    """Write the weights and their description; True if they are smaller than the source's."""
+    from mixformer.weights.load_save import load_weights, save_weights
+
+    source = find_folder(model)
+    stored = "float32" if source is None else source.precision
+    if source is None or precision not in (None, stored):
+        save_weights(load_weights(model), place, precision=precision or stored)
+    else:
+        for name in (WEIGHTS_FILE, CONFIG_FILE):
+            shutil.copyfile(source.path / name, place / name)
+    if source is not None and (source.path / _CARD).is_file():
+        shutil.copyfile(source.path / _CARD, place / _CARD)
+    return precision not in (None, "float32", stored)
+
+
+def _describe(place: Path, graphs: dict[str, object]) -> ModelFolder:
+    """Add the graphs to the folder's description."""
+    path = place / CONFIG_FILE
+    content = json.loads(path.read_text()) | {"graphs": graphs}
+    path.write_text(json.dumps(content, indent=2) + "\n")
+    return read_folder(place)
+
+
+def _move(place: Path, out: Path) -> None:
+    """Put the finished files in their folder, the description last; graphs of an earlier export go."""
+    out.mkdir(exist_ok=True)
+    names = [file.name for file in place.iterdir() if file.name != CONFIG_FILE]
+    for name in (*names, CONFIG_FILE):
+        (place / name).replace(out / name)
+    for name in _GRAPH_FILES:
+        if name not in names:
+            (out / name).unlink(missing_ok=True)

@@ -1,0 +1,89 @@
+"""Real crops to compare and calibrate with: what a tracker shows its network on a video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixformer.configs.model import ModelConfig
+from mixformer.engines import Engine
+from mixformer.errors import SourceError
+from mixformer.tracking import Tracker
+from mixformer.types import Box, EngineOutput, Image
+from mixformer.video import open_video
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+
+
+@dataclass(frozen=True)
+class Crops:
+    """What a network saw.
+
+    Attributes:
+        templates: (2, t, t, 3) uint8, the static template and a later one.
+        searches: (n, s, s, 3) uint8.
+    """
+
+    templates: Image
+    searches: Image
+
+
+def real_crops(
+    engine: Engine, count: int, video: str | Path = DEMO_CLIP, box: Sequence[float] = DEMO_BOX, every: int = 1
+) -> Crops:
+    """Track a target and keep the crops.
+
+    Args:
+        engine: what tracks; its crops are those of actual use.
+        count: number of search crops wanted; the video may have fewer.
+        video: anything that `mixformer.open_video` takes.
+        box: of the target in its first frame, in pixels.
+        every: take every nth frame of the video.
+
+    Raises:
+        SourceError: if the video cannot be read or has a single frame.
+    """
+    seen = _Recorder(engine)
+    tracker = Tracker(seen)
+    with open_video(video) as frames:
+        images = (frame.image for frame in islice(frames, 0, None, every))
+        first = next(images, None)
+        if first is None:
+            raise SourceError(f"{video} holds no frames")
+        tracker.init(first, Box(*box))
+        result = None
+        for image in islice(images, count):
+            result = tracker.update(image)
+    if result is None:
+        raise SourceError(f"{video} holds one frame only; give a video with the target in motion")
+    tracker.init(image, result.box)  # a second template, of the last frame
+    return Crops(np.stack([seen.templates[0][0, 0], seen.templates[-1][0, 0]]), np.concatenate(seen.searches))
+
+
+class _Recorder:
+    """An engine that keeps copies of what it is given."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.config = engine, engine.config
+        self.templates: list[Image] = []
+        self.searches: list[Image] = []
+
+    config: ModelConfig
+
+    def remember(self, templates: Image) -> Any:
+        """See `Engine.remember`."""
+        self.templates.append(templates.copy())
+        return self.engine.remember(templates)
+
+    def locate(self, search: Image, memory: Any) -> EngineOutput:
+        """See `Engine.locate`."""
+        self.searches.append(search.copy())
+        return self.engine.locate(search, memory)
+
+    def join(self, memories: Sequence[Any]) -> Any:
+        """See `Engine.join`."""
+        return self.engine.join(memories)

@@ -1,0 +1,83 @@
+"""What to export and what came of it: values alone. Nothing here needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mixformer.errors import ConfigError
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+
+if TYPE_CHECKING:
+    from mixformer.configs.model import ModelConfig
+    from mixformer.export.differences import Difference
+
+FORMATS = ("onnx", "openvino")
+PRECISIONS = ("float32", "float16", "int8")
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export wrote and how well it was.
+
+    Attributes:
+        folder: the written folder.
+        config: sizes of the network.
+        precision: of the stored weights.
+        templates: number of templates the graphs are made for; None = any.
+        batch: number of targets they are made for; None = any.
+        sizes: bytes of every file, by its name.
+        differences: from PyTorch with the same weights, on real crops; empty for 8-bit arithmetic.
+        iou: mean overlap with the boxes of the source model, if weights or arithmetic are smaller than its; else None.
+    """
+
+    folder: Path
+    config: ModelConfig
+    precision: str
+    templates: int | None
+    batch: int | None
+    sizes: dict[str, int]
+    differences: tuple[Difference, ...]
+    iou: float | None
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    """How to export.
+
+    Attributes:
+        to: "onnx" = two graphs that point into the folder's `model.safetensors`; "openvino" = OpenVINO's own form with
+            one file of constants.
+        precision: of the stored weights, "float32", "float16" or "int8"; None keeps the source's. For "openvino" int8
+            is 8-bit arithmetic too, calibrated on real crops.
+        batch: number of targets to fix, or None for any.
+        templates: number of templates to fix, the static one counted, or None for any.
+        video: what to compare on and to calibrate with: anything that `mixformer.open_video` takes.
+        box: of the target in the video's first frame: left, top, width, height in pixels.
+
+    Raises:
+        ConfigError: for an unknown format or precision, or a number below 1.
+    """
+
+    to: str = "onnx"
+    precision: str | None = None
+    batch: int | None = None
+    templates: int | None = None
+    video: str | Path = DEMO_CLIP
+    box: Sequence[float] = DEMO_BOX
+
+    def __post_init__(self) -> None:
+        if self.to not in FORMATS:
+            raise ConfigError(f"can export to {', '.join(FORMATS)}, not to {self.to!r}")
+        if self.precision not in (None, *PRECISIONS):
+            raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
+        for name, value in (("batch", self.batch), ("templates", self.templates)):
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} is 1 or more, or dynamic, not {value}")
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether activations become 8-bit, which needs crops to calibrate on."""
+        return self.to == "openvino" and self.precision == "int8"

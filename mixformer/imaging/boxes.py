@@ -1,0 +1,127 @@
+"""Box arithmetic on numpy arrays and torch tensors alike.
+
+Functions take `(..., 4)` arrays and return the same kind, so that training losses, metrics and the tracker
+share one definition. Formats: `xywh` = left, top, width, height; `xyxy` = corners; `cxcywh` = center and size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from mixformer.errors import BoxError
+from mixformer.types import Box
+
+Array = TypeVar("Array", bound=Any)
+
+
+def _stack(parts: list[Any]) -> Any:
+    if isinstance(parts[0], (np.ndarray, np.generic)):
+        return np.stack(parts, -1)
+    import torch
+
+    return torch.stack(parts, -1)
+
+
+def _split(boxes: Any) -> tuple[Any, Any, Any, Any]:
+    return boxes[..., 0], boxes[..., 1], boxes[..., 2], boxes[..., 3]
+
+
+def xywh_to_xyxy(boxes: Array) -> Array:
+    """(..., 4) left, top, width, height -> left, top, right, bottom."""
+    x, y, w, h = _split(boxes)
+    return _stack([x, y, x + w, y + h])  # type: ignore[no-any-return]
+
+
+def xyxy_to_xywh(boxes: Array) -> Array:
+    """(..., 4) corners -> left, top, width, height."""
+    x1, y1, x2, y2 = _split(boxes)
+    return _stack([x1, y1, x2 - x1, y2 - y1])  # type: ignore[no-any-return]
+
+
+def xyxy_to_cxcywh(boxes: Array) -> Array:
+    """(..., 4) corners -> center x, center y, width, height."""
+    x1, y1, x2, y2 = _split(boxes)
+    return _stack([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1])  # type: ignore[no-any-return]
+
+
+def cxcywh_to_xyxy(boxes: Array) -> Array:
+    """(..., 4) center and size -> corners."""
+    cx, cy, w, h = _split(boxes)
+    return _stack([cx - 0.5 * w, cy - 0.5 * h, cx + 0.5 * w, cy + 0.5 * h])  # type: ignore[no-any-return]
+
+
+def area(boxes: Array) -> Array:
+    """Area of xyxy boxes; negative sides give signed products, as in the official losses."""
+    x1, y1, x2, y2 = _split(boxes)
+    return (x2 - x1) * (y2 - y1)  # type: ignore[no-any-return]
+
+
+def iou(first: Array, second: Array) -> tuple[Array, Array]:
+    """Intersection over union of matching xyxy boxes.
+
+    Returns:
+        IoU and union area, each of shape (...,). A pair without any area gives NaN.
+    """
+    a, b = _split(first), _split(second)
+    width = (_smaller(a[2], b[2]) - _larger(a[0], b[0])).clip(min=0)
+    height = (_smaller(a[3], b[3]) - _larger(a[1], b[1])).clip(min=0)
+    shared = width * height
+    union = area(first) + area(second) - shared
+    return shared / union, union
+
+
+def _smaller(a: Any, b: Any) -> Any:
+    return np.minimum(a, b) if isinstance(a, np.ndarray | np.generic) else a.minimum(b)
+
+
+def _larger(a: Any, b: Any) -> Any:
+    return np.maximum(a, b) if isinstance(a, np.ndarray | np.generic) else a.maximum(b)
+
+
+def clip_to_frame(box: Box, height: int, width: int, margin: float = 10) -> Box:
+    """Keep at least `margin` pixels of the box inside the frame and its sides at least `margin` long.
+
+    Official rule (spec 3.4): corners are clamped, then sides shorter than the margin are set to it.
+    """
+    x1 = min(max(0.0, box.x), width - margin)
+    x2 = min(max(margin, box.x + box.w), width)
+    y1 = min(max(0.0, box.y), height - margin)
+    y2 = min(max(margin, box.y + box.h), height)
+    return Box(x1, y1, max(margin, x2 - x1), max(margin, y2 - y1))
+
+
+def parse_box(values: Iterable[float]) -> Box:
+    """Four finite numbers as a `Box`.
+
+    Raises:
+        BoxError: if there are not four numbers, one is NaN or infinite, or width or height is not above 0.
+    """
+    try:
+        numbers = [float(v) for v in values]
+    except (TypeError, ValueError) as error:
+        raise BoxError(f"a box is four numbers x, y, width, height; got {values!r}") from error
+    if len(numbers) != 4:
+        raise BoxError(f"a box is four numbers x, y, width, height; got {len(numbers)}")
+    if not all(math.isfinite(v) for v in numbers):
+        raise BoxError(f"box {numbers} holds a value that is not a finite number")
+    if numbers[2] <= 0 or numbers[3] <= 0:
+        raise BoxError(
+            f"box {numbers} has no area: width and height must be above 0 (the form is x y w h, not x1 y1 x2 y2)"
+        )
+    return Box(*numbers)
+
+
+def require_overlap(box: Box, height: int, width: int) -> None:
+    """Refuse a box that shares no pixel with the frame.
+
+    Raises:
+        BoxError: if the box lies wholly outside a frame of `height` x `width` pixels.
+    """
+    if box.x >= width or box.y >= height or box.x + box.w <= 0 or box.y + box.h <= 0:
+        raise BoxError(
+            f"box x={box.x:g} y={box.y:g} w={box.w:g} h={box.h:g} lies outside the frame of {width} x {height} pixels"
+        )

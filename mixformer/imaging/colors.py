@@ -1,0 +1,42 @@
+"""What a caller may hand in as a frame, brought to RGB uint8 (H, W, 3)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from mixformer.errors import FrameError
+from mixformer.types import Image
+
+Color = Literal["rgb", "bgr"]
+
+
+def as_rgb(frame: Any, color: Color = "rgb") -> Image:
+    """A frame as RGB uint8 (H, W, 3).
+
+    Gray frames (H, W) or (H, W, 1) are spread over three channels; a fourth (alpha) channel is dropped.
+
+    Args:
+        frame: uint8 array.
+        color: order of the channels of `frame`.
+
+    Raises:
+        FrameError: if it is not such an array; the message says how to convert it.
+    """
+    if not isinstance(frame, np.ndarray):
+        raise FrameError(f"a frame is a numpy array, not {type(frame).__name__}; use numpy.asarray(...)")
+    if frame.dtype != np.uint8:
+        raise FrameError(
+            f"a frame holds uint8 values 0..255, not {frame.dtype}; scale and convert it with .astype('uint8') first"
+        )
+    if frame.ndim == 2:
+        frame = frame[..., None]
+    if frame.ndim != 3 or frame.shape[2] not in (1, 3, 4):
+        raise FrameError(f"a frame has the shape (height, width, 1, 3 or 4), not {frame.shape}; channels come last")
+    if frame.shape[0] == 0 or frame.shape[1] == 0:
+        raise FrameError(f"the frame is empty: {frame.shape[1]} x {frame.shape[0]} pixels")
+    if frame.shape[2] == 1:
+        frame = np.repeat(frame, 3, axis=2)
+    rgb: Image = frame[..., :3]
+    return rgb[..., ::-1] if color == "bgr" else rgb

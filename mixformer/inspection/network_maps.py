@@ -1,0 +1,241 @@
+"""What a network looked at in one forward pass: attention weights of its blocks, and distributions of its box."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mixformer.configs.model import ModelConfig
+from mixformer.errors import ConfigError, FrameError
+from mixformer.models import Memory, MixFormer, Prediction, SymmetricMixFormer
+from mixformer.models.attention import Layout, attention_weights
+from mixformer.models.block import Block
+from mixformer.models.corner import log_marginals
+
+FloatMap = NDArray[np.float32]
+Stages = Literal["auto", "last", "all"]
+Shapes = dict[str, tuple[int, ...]]
+"""Parts of a sequence in order, each with its shape; "online" (n, places), "tokens" (E,), others (places,)."""
+
+
+class Grid(NamedTuple):
+    """Places of one crop in one block.
+
+    Attributes:
+        queries: tokens along a side; their queries are as many.
+        keys: keys along a side, fewer than tokens in MixCvT.
+    """
+
+    queries: int
+    keys: int
+
+    def key_centers(self) -> NDArray[np.float64]:
+        """(keys,) positions of the keys along a side, as fractions of the crop.
+
+        A key of MixCvT comes from a 3x3 window around every second token, so it stands where that token does.
+        """
+        stride = math.ceil(self.queries / self.keys)
+        return (np.arange(self.keys) * stride + 0.5) / self.queries
+
+
+@dataclass(frozen=True)
+class BlockAttention:
+    """Attention weights of one block, averaged over its heads.
+
+    Attributes:
+        name: "S2-B10" is block 10 of stage 2, both from 0, as in the figures of the journal paper.
+        template: places of a template crop.
+        search: places of the search crop.
+        maps: float32 weights under the names "QUERIES_to_KEYS", where either is "template" (the static template),
+            "online" (the n online templates), "search" or "tokens" (the E prediction tokens). The shape is that of the
+            queries, then that of the keys: (places,) for "template" and "search", row-major, (n, places) for "online",
+            (E,) for "tokens". All maps of one query sum to 1. Pairs that do not attend to each other are left out.
+    """
+
+    name: str
+    template: Grid
+    search: Grid
+    maps: dict[str, FloatMap]
+
+
+@dataclass(frozen=True)
+class Distributions:
+    """Probabilities that the box is read from. A query head has none.
+
+    Attributes:
+        edges: (4, positions) of the left, right, top and bottom edge; position k stands for k / positions of the crop.
+            Of a corner head, these are the marginals of the maps.
+        corners: (2, rows, columns) of the top-left and the bottom-right corner; corner heads only.
+    """
+
+    edges: FloatMap | None
+    corners: FloatMap | None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What one forward pass shows.
+
+    Attributes:
+        blocks: attention of the blocks in the order they run.
+        distributions: of the box.
+        prediction: what `MixFormer.locate` returned, with `features` and all tokens.
+    """
+
+    blocks: list[BlockAttention]
+    distributions: Distributions
+    prediction: Prediction
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Predicted center x, center y, width and height as fractions of the search crop."""
+        cx, cy, w, h = (float(v) for v in self.prediction.boxes[0])
+        return cx, cy, w, h
+
+    @property
+    def score(self) -> float | None:
+        """Logit that the target is in the crop, None without a score head."""
+        scores = self.prediction.scores
+        return None if scores is None else float(scores[0])
+
+
+@torch.inference_mode()
+def inspect_attention(model: MixFormer, templates: Tensor, search: Tensor, stages: Stages = "auto") -> Inspection:
+    """Run a network on one frame and keep what it looked at.
+
+    The network runs as always, with its features kept; weights are then computed again from the input of each block,
+    one head at a time, because fused attention never holds them.
+
+    Args:
+        model: in evaluation mode.
+        templates: (1, N, 3, t, t) normalized, static template first.
+        search: (1, 3, s, s) normalized.
+        stages: "last" or "all" stages; "auto" is "last" for MixCvT, whose first stage alone has 13 million weights, and
+            "all" for the others.
+
+    Raises:
+        FrameError: if the tensors do not hold exactly one frame.
+        ConfigError: for unknown stages.
+    """
+    if templates.ndim != 5 or search.ndim != 4 or len(templates) != 1 or len(search) != 1:
+        raise FrameError(
+            f"inspection takes one frame, templates (1, N, 3, t, t) and search (1, 3, s, s), not "
+            f"{tuple(templates.shape)} and {tuple(search.shape)}; take one of the batch, as in search[:1]"
+        )
+    wanted = _choose_stages(model.config, stages)
+    memory = model.remember(templates, keep_features=True)
+    prediction = model.locate(search, memory, keep_features=True)
+    symmetric = isinstance(model, SymmetricMixFormer)
+    blocks = []
+    for index, number, inputs in _block_inputs(model, templates, search, memory, prediction):
+        if index in wanted:
+            stage = model.backbone.parts[index]
+            block, name = stage.typed_blocks[number], f"S{index}-B{number}"
+            blocks.append(_attention(name, block, inputs, stage.layouts, templates.shape[1], symmetric=symmetric))
+    return Inspection(blocks, distributions_of(prediction, model.config), prediction)
+
+
+def distributions_of(prediction: Prediction, config: ModelConfig) -> Distributions:
+    """Probabilities of edges and corners of the first prediction in a batch."""
+    if prediction.logits is None:
+        return Distributions(None, None)
+    logits = prediction.logits[0].float()
+    if not config.dense:
+        return Distributions(_download(logits.softmax(1)), None)
+    side = math.isqrt(logits.shape[1])
+    columns, rows = log_marginals(logits.view(2, side, side))
+    edges = torch.stack([columns[0], columns[1], rows[0], rows[1]]).softmax(1)
+    return Distributions(_download(edges), _download(logits.softmax(1).view(2, side, side)))
+
+
+def _choose_stages(config: ModelConfig, stages: Stages) -> set[int]:
+    every = range(len(config.stages))
+    if stages not in ("auto", "last", "all"):
+        raise ConfigError(f"stages is 'auto', 'last' or 'all', not {stages!r}")
+    only_last = stages == "last" or (stages == "auto" and config.backbone == "cvt")
+    return set(every[-1:] if only_last else every)
+
+
+def _block_inputs(
+    model: MixFormer, templates: Tensor, search: Tensor, memory: Memory, prediction: Prediction
+) -> Iterator[tuple[int, int, tuple[Tensor, Tensor]]]:
+    """Stage, block, and the template and search tokens that enter it: the output of the block before it."""
+    outputs = iter(prediction.features)
+    t_outputs = iter(memory.features)
+    for index, stage in enumerate(model.backbone.parts):
+        t, s = stage.embed_templates(templates), stage.embed_search(search)
+        places = t.shape[1]
+        for number in range(len(stage.blocks)):
+            yield index, number, (t, s)
+            s = next(outputs)
+            if isinstance(model, SymmetricMixFormer):  # its features are those of templates and search together
+                t, s = s[:, :places], s[:, places:]
+            else:
+                t = next(t_outputs)
+        templates, search = stage.template_maps(t), stage.search_map(s)
+
+
+def _attention(
+    name: str,
+    block: Block,
+    inputs: tuple[Tensor, Tensor],
+    layouts: tuple[Layout, Layout],
+    count: int,
+    *,
+    symmetric: bool,
+) -> BlockAttention:
+    """Weights of a block from its input: tokens of `count` templates, and of the search region."""
+    (t_layout, s_layout), extra = layouts, layouts[1].extra
+    t_queries, t_own = block.attn.project(block.norm1(inputs[0]), t_layout)
+    s_queries, s_own = block.attn.project(block.norm1(inputs[1]), s_layout)
+    template = Grid(t_layout.grid, math.isqrt(t_own.keys.shape[2] // count))
+    search = Grid(s_layout.grid, math.isqrt(s_own.keys.shape[2] - extra))
+    everything = t_own.then(s_own).keys
+    t_keys, s_keys = _template_shapes(template.keys, count), _search_shapes(search.keys, extra)
+    t_weights = _mean_weights(t_queries, everything if symmetric else t_own.keys, block.attn.scale)
+    s_weights = _mean_weights(s_queries, everything, block.attn.scale)
+    maps = _split(t_weights, _template_shapes(template.queries, count), t_keys | (s_keys if symmetric else {}))
+    maps |= _split(s_weights, _search_shapes(search.queries, extra), t_keys | s_keys)
+    return BlockAttention(name, template, search, maps)
+
+
+def _template_shapes(side: int, count: int) -> Shapes:
+    shapes: Shapes = {"template": (side**2,)}
+    return shapes | {"online": (count - 1, side**2)} if count > 1 else shapes
+
+
+def _search_shapes(side: int, extra: int) -> Shapes:
+    shapes: Shapes = {"search": (side**2,)}
+    return shapes | {"tokens": (extra,)} if extra else shapes
+
+
+def _mean_weights(queries: Tensor, keys: Tensor, scale: float) -> FloatMap:
+    """(1, heads, Nq, d), (1, heads, Nk, d) -> (Nq, Nk), with the weights of one head in memory at a time."""
+    total = queries.new_zeros(queries.shape[2], keys.shape[2], dtype=torch.float32)
+    for q, k in zip(queries[0].float(), keys[0].float(), strict=True):
+        total += attention_weights(q, k, scale)
+    return _download(total / queries.shape[1])
+
+
+def _split(weights: FloatMap, queries: Shapes, keys: Shapes) -> dict[str, FloatMap]:
+    """A matrix of queries and keys cut into its pairs of parts."""
+    maps = {}
+    for (q, q_shape), rows in zip(queries.items(), np.split(weights, _ends(queries)), strict=True):
+        for (k, k_shape), part in zip(keys.items(), np.split(rows, _ends(keys), axis=1), strict=True):
+            maps[f"{q}_to_{k}"] = part.reshape(*q_shape, *k_shape)
+    return maps
+
+
+def _ends(shapes: Shapes) -> NDArray[np.intp]:
+    return np.cumsum([math.prod(shape) for shape in shapes.values()])[:-1]
+
+
+def _download(values: Tensor) -> FloatMap:
+    return values.float().cpu().numpy()

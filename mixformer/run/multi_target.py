@@ -1,0 +1,120 @@
+"""Targets that come and go in a video, or in several videos that share a tracker."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from mixformer.errors import BoxError, StateError
+from mixformer.tracking import MultiTracker
+from mixformer.types import Image, TrackResult
+from mixformer.video.reader import VideoFrame
+from mixformer.video.targets import Target
+
+log = logging.getLogger(__name__)
+
+Results = dict[int, TrackResult]
+"""Results of one frame by the target's number."""
+
+
+class ActiveTargets:
+    """The targets of one video: who is on stage, who is still to come."""
+
+    def __init__(self, tracker: MultiTracker, targets: Iterable[Target], video: Hashable = "") -> None:
+        """Set up; nothing is tracked yet.
+
+        Args:
+            tracker: follows them; other videos may use it too.
+            targets: each with a number of its own.
+            video: tells the videos of one tracker apart.
+        """
+        self._tracker, self._video = tracker, video
+        self._waiting = sorted(targets, key=lambda target: (target.start, target.id), reverse=True)
+        self._present: dict[int, int | None] = {}
+        self._some_began = False
+
+    def leave(self, index: int) -> None:
+        """Let go of the targets that end before this frame."""
+        for number, stop in list(self._present.items()):
+            if stop is not None and stop <= index:
+                self._remove(number)
+
+    def frames(self, image: Image) -> dict[Hashable, Image]:
+        """What `MultiTracker.update_each` needs for this frame."""
+        return {(self._video, number): image for number in self._present}
+
+    def enter(self, frame: VideoFrame, found: Mapping[Hashable, TrackResult]) -> Results:
+        """Results of this frame by number: those found, and the given boxes of the targets that begin.
+
+        Raises:
+            BoxError: if a target begins outside the frame; the message says where it was given.
+        """
+        results = {number: found[self._video, number] for number in self._present}
+        while self._waiting and self._waiting[-1].start <= frame.index:
+            target = self._waiting.pop()
+            if target.stop is not None and target.stop <= frame.index:
+                continue  # all its frames were unreadable
+            results[target.id] = self._add(target, frame)
+        numbered = {number: replace(r, frame_index=frame.index, time=frame.time) for number, r in results.items()}
+        return dict(sorted(numbered.items()))
+
+    def close(self) -> None:
+        """Let go of all; targets that never began are named in a warning.
+
+        Raises:
+            BoxError: if none began.
+        """
+        self.release()
+        late = ", ".join(f"{target.id} (frame {target.start})" for target in reversed(self._waiting))
+        if not self._some_began:
+            raise BoxError(f"the video ends before a target begins: {late or 'there are none'}")
+        if late:
+            log.warning("the video ended before these targets began: %s", late)
+
+    def release(self) -> None:
+        """Let go of all, after an error or before the end."""
+        for number in list(self._present):
+            self._remove(number)
+
+    def _add(self, target: Target, frame: VideoFrame) -> TrackResult:
+        try:
+            self._tracker.add(frame.image, target.box, (self._video, target.id))
+        except (BoxError, StateError) as error:
+            raise BoxError(f"{target.where}: {error}" if target.where else str(error)) from error
+        self._present[target.id], self._some_began = target.stop, True
+        return TrackResult(target.box, 1.0, 0)
+
+    def _remove(self, number: int) -> None:
+        self._tracker.remove((self._video, number))
+        del self._present[number]
+
+
+def advance(tracker: MultiTracker, frames: Sequence[tuple[ActiveTargets, VideoFrame]]) -> dict[Hashable, TrackResult]:
+    """Find all targets of some videos, each in its next frame, in one batch; for `ActiveTargets.enter`."""
+    wanted: dict[Hashable, Image] = {}
+    for cast, frame in frames:
+        cast.leave(frame.index)
+        wanted.update(cast.frames(frame.image))
+    return tracker.update_each(wanted)
+
+
+def track_targets(
+    tracker: MultiTracker, frames: Iterable[VideoFrame], targets: Iterable[Target]
+) -> Iterator[tuple[VideoFrame, Results]]:
+    """Follow targets through a video; frames without one have no results.
+
+    A target begins in the first readable frame from its start on. Results carry the source's frame number and time.
+    Targets left at the end are removed from the tracker.
+
+    Raises:
+        BoxError: if a target begins outside the frame, or none ever begins.
+    """
+    cast = ActiveTargets(tracker, targets)
+    try:
+        for frame in frames:
+            found = advance(tracker, [(cast, frame)])
+            yield frame, cast.enter(frame, found)
+        cast.close()
+    finally:
+        cast.release()

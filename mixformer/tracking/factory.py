@@ -1,0 +1,97 @@
+"""Which tracker a run uses, in a form that any worker can make it from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mixformer.configs.presets import tracker_config
+from mixformer.configs.tracker import TrackerConfig
+from mixformer.errors import ConfigError
+from mixformer.weights.catalog import WEIGHTS_FILE, find_weights
+
+if TYPE_CHECKING:
+    from mixformer.tracking import Tracker
+
+# Benchmark whose published settings are those of a data set, where the names differ.
+_BENCHMARKS = {"lasot_ext": "lasot", "vot2022": "vot2022stb"}
+
+
+@dataclass(frozen=True)
+class TrackerFactory:
+    """A tracker of this library; calling it with the number of the worker makes it.
+
+    Attributes:
+        model: name, folder or checkpoint file.
+        config: inference rules.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps". With "auto" and "cuda", the workers share out the GPUs.
+        precision: as in `Tracker`.
+        threads: of the engine in each worker. More than one changes the last digits of the results, so that runs are
+            alike only with equal threads.
+        engine: as in `mixformer.create_engine`.
+    """
+
+    model: str
+    config: TrackerConfig
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 1
+    engine: str = "auto"
+
+    def __call__(self, number: int) -> Tracker:
+        """Make the tracker of worker `number`."""
+        from mixformer.engines import create_engine, gpu_count
+        from mixformer.tracking import Tracker
+
+        device, count = self.device, gpu_count()
+        if device in ("auto", "cuda") and count:
+            device = f"cuda:{number % count}"
+        engine = create_engine(self.model, device, self.precision, self.threads, self.engine)
+        return Tracker(engine, self.config, on_resize="rescale")
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the results: the model with a fingerprint of its weights, the rules, and how it is calculated.
+
+        Engine and precision are those that "auto" stands for on this machine.
+        """
+        from mixformer.engines.selection import choose
+
+        choice = choose(self.model, self.device, self.precision, self.engine)
+        path = find_weights(self.model)
+        with (path / WEIGHTS_FILE if path.is_dir() else path).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {
+            "model": Path(self.model).name,
+            "weights": digest[:16],
+            "rules": self.config.to_dict(),
+            "engine": choice.engine,
+            "precision": choice.precision,
+            "threads": self.threads,
+        }
+
+
+def rules_for(model: str, preset: str, dataset: str) -> TrackerConfig:
+    """Inference rules for a model on a data set.
+
+    Args:
+        model: name, folder or checkpoint file.
+        preset: "none" for the rules that come with the model, "paper" for those published for this model on this data
+            set, or the name of published rules, such as "lasot@1k".
+        dataset: name of the data set.
+
+    Raises:
+        CheckpointError: if the model is not there or cannot be used.
+        ConfigError: if no such rules are published; the message lists what there is.
+    """
+    from mixformer.weights.tracker_settings import load_tracker_config, variant_of
+
+    if preset == "none":
+        return load_tracker_config(model)
+    variant = variant_of(model)
+    name = _BENCHMARKS.get(dataset, dataset) if preset == "paper" else preset
+    try:
+        return tracker_config(variant, name)
+    except ConfigError as error:
+        raise ConfigError(f"{error}. Choose one with --preset, or --preset none for the model's own rules") from error

@@ -1,0 +1,153 @@
+"""What happens to one target in one frame: the official rules (spec 3) as functions of its state.
+
+`Tracker` and `MultiTracker` differ only in how many states they keep.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from mixformer.configs.tracker import TrackerConfig
+from mixformer.engines import Engine
+from mixformer.errors import FrameError, StateError
+from mixformer.imaging.boxes import clip_to_frame, require_overlap
+from mixformer.imaging.crop import CropWindow, crop, to_frame
+from mixformer.tracking.state import TrackState
+from mixformer.tracking.template_update import decide
+from mixformer.types import Box, Image
+
+Resize = Literal["error", "rescale"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One search step: the box in the crop and in the frame before and after clipping, and its score."""
+
+    raw: tuple[float, float, float, float]
+    mapped: Box
+    box: Box
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How targets are followed. Nothing here changes anything: states go in, and new states come out.
+
+    Attributes:
+        engine: runs the network.
+        config: the numbers.
+        on_resize: what a new frame size means: "error", or "rescale" the box with the frame.
+    """
+
+    engine: Engine
+    config: TrackerConfig
+    on_resize: Resize = "error"
+
+    def start(self, image: Image, box: Box) -> TrackState:
+        """The state of a target chosen in RGB uint8 (H, W, 3).
+
+        Raises:
+            BoxError: if the box lies outside the frame.
+        """
+        height, width = image.shape[:2]
+        require_overlap(box, height, width)
+        template, _ = crop(image, box, self.config.template_factor, self.engine.config.template_size)
+        templates = np.stack([template, template])
+        return TrackState(box, 0, (height, width), templates, memory=self._encode(templates))
+
+    def check(self, state: TrackState) -> TrackState:
+        """The state itself.
+
+        Raises:
+            StateError: if it belongs to a model with another size of templates.
+        """
+        size = self.engine.config.template_size
+        if state.templates.shape[1:] != (size, size, 3):
+            raise StateError(
+                f"this state has templates of {state.templates.shape[1:]}, the model {self.engine.config.name} "
+                f"needs ({size}, {size}, 3); it belongs to another model"
+            )
+        return state
+
+    def ready(self, state: TrackState, image: Image) -> TrackState:
+        """The state fitted to the size of the next frame, its templates encoded.
+
+        Raises:
+            FrameError: if the size changed and `on_resize` is "error".
+        """
+        state = self._fit(state, *image.shape[:2])
+        return state if state.memory is not None else replace(state, memory=self._encode(state.templates))
+
+    def _fit(self, state: TrackState, height: int, width: int) -> TrackState:
+        if (height, width) == state.frame_size:
+            return state
+        old_height, old_width = state.frame_size
+        if self.on_resize == "error":
+            raise FrameError(
+                f"the frames changed from {old_width} x {old_height} to {width} x {height} pixels; call init again, or "
+                "make the tracker with on_resize='rescale'"
+            )
+        sx, sy = width / old_width, height / old_height
+        x, y, w, h = state.box
+        return replace(state, box=Box(x * sx, y * sy, w * sx, h * sy), frame_size=(height, width))
+
+    def search(self, images: Sequence[Image], states: Sequence[TrackState], memory: Any, rows: int = 0) -> list[Step]:
+        """Locate every target around its last box, in one batch.
+
+        A prediction that is not finite (a damaged model) keeps the box and gets the score 0.
+
+        Args:
+            images: frame of each target; targets of one video share theirs.
+            states: of the targets.
+            memory: theirs as one batch, of `rows` rows if there are more of these.
+            rows: least size of the batch; rows beyond the targets see black.
+        """
+        size = self.engine.config.search_size
+        regions = np.zeros((max(rows, len(states)), size, size, 3), np.uint8)
+        scales = []
+        for row, (image, state) in enumerate(zip(images, states, strict=True)):
+            regions[row], scale = crop(image, state.box, self.config.search_factor, size)
+            scales.append(scale)
+        found = self.engine.locate(regions, memory)
+        scores = [None] * len(states) if found.scores is None else [_sigmoid(float(v)) for v in found.scores]
+        rest = zip(images, states, scales, found.boxes, scores, strict=False)
+        return [self._place(image, state, scale, box, score) for image, state, scale, box, score in rest]
+
+    def _place(self, image: Image, state: TrackState, scale: float, found: Any, score: float | None) -> Step:
+        cx, cy, w, h = (float(v) for v in found)
+        if not all(math.isfinite(v) for v in (cx, cy, w, h, 0.0 if score is None else score)):
+            return Step((cx, cy, w, h), state.box, state.box, 0.0)
+        mapped = to_frame((cx, cy, w, h), state.box, scale, self.engine.config.search_size)
+        box = clip_to_frame(mapped, image.shape[0], image.shape[1], self.config.margin)
+        return Step((cx, cy, w, h), mapped, box, score)
+
+    def advance(self, image: Image, state: TrackState, step: Step) -> tuple[TrackState, bool]:
+        """State after a frame, and whether its templates changed.
+
+        The candidate is only cut out here; its resize waits until it is committed, and templates are encoded only when
+        they change.
+        """
+        index = state.frame_index + 1
+        decision = decide(state.ring, step.score, index, self.config)
+        state = replace(state, box=step.box, frame_index=index, ring=decision.ring)
+        if decision.take:
+            window = CropWindow.around(step.box, self.config.template_factor)
+            state = replace(state, candidate=window.cut(image).copy())
+        if not decision.commit:
+            return state, False
+        templates = state.committed(decision.slot)
+        if not np.array_equal(templates, state.templates):
+            state = replace(state, templates=templates, memory=self._encode(templates))
+        return replace(state, candidate=None), True
+
+    def _encode(self, templates: Image) -> Any:
+        return self.engine.remember(templates[None])
+
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))

@@ -1,0 +1,284 @@
+"""The losses of distillation (MixFormerV2, sections 3.2 and 3.3; spec 4.5).
+
+Dense-to-sparse: the student's edge distributions follow those of a teacher with a dense head. Deep-to-shallow: so they
+do, and block outputs follow those of the teacher, while blocks fade out (see `pruning`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mixformer.configs.model import ModelConfig
+from mixformer.errors import ConfigError
+from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
+from mixformer.models import Memory, Prediction, RawTemplates
+from mixformer.models.corner import log_marginals
+from mixformer.models.layers import at_least_float32
+from mixformer.training.losses import BoxWeights, box_loss
+
+_MOST_TOKENS = 4  # prediction tokens of any network
+
+
+@dataclass(frozen=True)
+class FeaturePairs:
+    """Blocks whose outputs are compared; numbers run from 0 over all mixed-attention blocks of a network.
+
+    The official run with fading blocks compares 2, 5, 8, 11 with themselves; after the blocks 0, 3, 6, 9 are gone, the
+    student's are 1, 3, 5, 7.
+
+    Attributes:
+        student: block of the student in each pair.
+        teacher: block of the teacher in each pair.
+    """
+
+    student: tuple[int, ...] = ()
+    teacher: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.student) != len(self.teacher):
+            raise ConfigError(
+                f"{len(self.student)} student blocks cannot be paired with {len(self.teacher)} teacher blocks: "
+                "name one teacher block for each student block"
+            )
+
+    def check(self, student: ModelConfig, teacher: ModelConfig) -> None:
+        """See before training that every pair can be compared.
+
+        Raises:
+            ConfigError: for a block that is not there, pairs of unequal width or grid, or prediction tokens that
+                stand for different things.
+        """
+        counts = student.prediction_tokens, teacher.prediction_tokens
+        if self.student and 0 < min(counts) < max(counts):
+            raise ConfigError(
+                f"{student.name} has {counts[0]} prediction tokens and {teacher.name} {counts[1]}: features cannot "
+                "be compared. Give both the same number, or distil without features (weight 0)"
+            )
+        ours, theirs = _block_sizes(student), _block_sizes(teacher)
+        for i, j in zip(self.student, self.teacher, strict=True):
+            for block, sizes, config in ((i, ours, student), (j, theirs, teacher)):
+                if not 0 <= block < len(sizes):
+                    raise ConfigError(f"{config.name} has blocks 0 to {len(sizes) - 1}, no block {block}")
+            if ours[i] != theirs[j]:
+                raise ConfigError(
+                    f"block {i} of {student.name} and block {j} of {teacher.name} differ in (width, search grid, "
+                    f"template grid): {ours[i]} and {theirs[j]}. Give both networks the same width and crop sizes, or "
+                    "distil without features (weight 0)"
+                )
+
+    def after_removal(self, removed: Sequence[int]) -> FeaturePairs:
+        """The same pairs once blocks of the student are removed and the rest is renumbered.
+
+        Raises:
+            ConfigError: if a compared block is among the removed ones.
+        """
+        if lost := sorted(set(self.student) & set(removed)):
+            raise ConfigError(f"blocks {lost} are both compared and removed; compare blocks that stay")
+        return FeaturePairs(tuple(i - sum(r < i for r in set(removed)) for i in self.student), self.teacher)
+
+
+@dataclass(frozen=True)
+class DistillWeights:
+    """Weights of the parts of a distillation loss; the defaults are the official dense-to-sparse ones.
+
+    Attributes:
+        box: of the loss against the true box.
+        logits: of the divergence of the edge distributions.
+        features: of the mean squared error of block outputs; 0.2 in the official deep-to-shallow runs.
+        pairs: blocks to compare.
+    """
+
+    box: BoxWeights = field(default_factory=BoxWeights)
+    logits: float = 5.0
+    features: float = 0.0
+    pairs: FeaturePairs = field(default_factory=FeaturePairs)
+
+    def __post_init__(self) -> None:
+        if self.features and not self.pairs.student:
+            raise ConfigError("a loss on features needs pairs of blocks to compare; name them, or set its weight to 0")
+
+
+def edge_logits(prediction: Prediction) -> Tensor:
+    """Log-probabilities of the four box edges, whatever the head.
+
+    A corner map is the joint distribution of a column and a row, so its marginals are those of two edges: columns of
+    the top-left corner give left, rows top; the bottom-right corner gives right and bottom (equation 4).
+
+    Returns:
+        (B, 4, n) in the order left, right, top, bottom; float32 at least.
+
+    Raises:
+        ConfigError: if the head predicts no distribution.
+    """
+    if prediction.logits is None:
+        raise ConfigError("a query head predicts no distribution of edges; take a token, corner or pyramid head")
+    logits = at_least_float32(prediction.logits)
+    if logits.shape[1] == 2:
+        side = math.isqrt(logits.shape[2])
+        columns, rows = log_marginals(logits.flatten(0, 1).unflatten(1, (side, side)))
+        logits = torch.cat([columns.unflatten(0, (-1, 2)), rows.unflatten(0, (-1, 2))], 1)
+    return logits.log_softmax(-1)
+
+
+def resample_distribution(probabilities: Tensor, bins: int) -> Tensor:
+    """Distributions over another number of bins, for a teacher of another grid than the student's.
+
+    Bin k of n stands for the position k / n in every head, so teacher bin k lies at x = k * bins / n in units of the
+    student's bins. Its mass is shared by the student bins j around x with the weights max(0, 1 - |j - x| / r) / r. For
+    every whole r those weights sum to 1 and have the mean x, so mass and expectation are kept exactly. r = 1 is the
+    linear share of the two neighbors. A finer student takes r = ceil(bins / n), narrower beside the border: with r = 1
+    the target would be a comb of the teacher's few positions, which no student could follow.
+
+    A coarser student has no bin as far right as the teacher's last ones: mass beyond its last position moves there,
+    by at most 1 / bins - 1 / n of the crop. That is the one place where the expectation is not kept.
+
+    Args:
+        probabilities: (..., n), summing to 1.
+        bins: wanted number.
+
+    Returns:
+        (..., bins), summing to 1; the same tensor if n is `bins` already.
+    """
+    count = probabilities.shape[-1]
+    if count == bins:
+        return probabilities
+    place = (torch.arange(count, dtype=torch.float64) * bins / count).clamp(max=bins - 1)
+    reach = (place.floor() + 1).minimum((bins - place).floor()).clamp(max=math.ceil(bins / count))[:, None]
+    distance = (torch.arange(bins, dtype=torch.float64) - place[:, None]).abs()
+    share = ((1 - distance / reach).clamp(min=0) / reach).to(probabilities)
+    return (probabilities.unsqueeze(-1) * share).sum(-2)  # no matrix product: autocast would make it half precision
+
+
+def edge_kl(student: Tensor, teacher: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of the student's edge distributions from the teacher's, at temperature 1.
+
+    The mean over edges and samples, as in the official code; equation 5 of the paper sums the four edges.
+
+    Args:
+        student: (B, 4, n) logits or log-probabilities.
+        teacher: (B, 4, n) probabilities; zeros are allowed.
+    """
+    divergence = F.kl_div(at_least_float32(student).log_softmax(-1), teacher, reduction="sum")
+    return divergence / (student.shape[0] * student.shape[1])
+
+
+def feature_mse(
+    student: Sequence[Tensor],
+    teacher: Sequence[Tensor],
+    pairs: FeaturePairs,
+    form: Literal["official", "paper"] = "official",
+) -> Tensor:
+    """Mean squared error of block outputs, without projection or normalization.
+
+    Prediction tokens lie last; where only one network has them they are left out.
+
+    Args:
+        student: output (B, N, C) of every block, tokens in the order template, online templates, search, prediction.
+        teacher: the same of the teacher.
+        pairs: what to compare.
+        form: "official" = mean over the pairs; "paper" = their sum (equation 6).
+
+    Raises:
+        ConfigError: if a pair differs in shape.
+    """
+    errors = []
+    for i, j in zip(pairs.student, pairs.teacher, strict=True):
+        ours, theirs = student[i], teacher[j]
+        count = min(ours.shape[1], theirs.shape[1])
+        if ours.shape[2] != theirs.shape[2] or max(ours.shape[1], theirs.shape[1]) - count > _MOST_TOKENS:
+            raise ConfigError(
+                f"student block {i} and teacher block {j} cannot be compared: {tuple(ours.shape[1:])} and "
+                f"{tuple(theirs.shape[1:])} (tokens, width). Both must keep the features of all tokens of the same "
+                "templates and crop sizes"
+            )
+        errors.append(F.mse_loss(at_least_float32(ours[:, :count]), at_least_float32(theirs[:, :count]).detach()))
+    total = torch.stack(errors).sum()
+    return total if form == "paper" else total / len(errors)
+
+
+def joint_features(prediction: Prediction, memory: Memory) -> list[Tensor]:
+    """Outputs (B, T + S + E, C) of every block, templates first.
+
+    Raises:
+        ConfigError: if `remember` or `locate` did not keep them.
+    """
+    joint = isinstance(memory, RawTemplates)  # the features of its search step are those of all tokens already
+    templates = [x[:, :0] for x in prediction.features] if joint else memory.features
+    if not prediction.features or len(templates) != len(prediction.features):
+        raise ConfigError("a loss on features needs keep_features=True in both `remember` and `locate`")
+    return [torch.cat(pair, 1) for pair in zip(templates, prediction.features, strict=True)]
+
+
+def distill_loss(
+    student: Prediction,
+    student_memory: Memory,
+    teacher: Prediction,
+    teacher_memory: Memory,
+    target: Tensor,
+    weights: DistillWeights,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The whole loss of a distillation step (equation 10), for any student and teacher whose heads predict edges.
+
+    The number of bins may differ, and crop sizes too if features have no weight.
+
+    Args:
+        student: what `locate` of the student returned for a batch.
+        student_memory: what its `remember` returned.
+        teacher: what `locate` of the teacher returned for the same batch; no gradient goes there.
+        teacher_memory: what its `remember` returned.
+        target: (B, 4) true xyxy as fractions of the crop.
+        weights: of the parts; a part with weight 0 is not computed.
+
+    Returns:
+        The loss, and its detached parts: those of `box_loss`, `kl`, `features`, and `teacher_iou`, the mean overlap of
+        the teacher's boxes with the truth.
+
+    Raises:
+        ConfigError: if a head predicts no distribution, or features are missing or cannot be compared.
+    """
+    ours = edge_logits(student)
+    total, parts = box_loss(student.boxes, ours, target, weights.box)
+    parts["teacher_iou"] = iou(cxcywh_to_xyxy(teacher.boxes.float()), target.clamp(0, 1))[0].mean().detach()
+    if weights.logits:
+        wanted = resample_distribution(edge_logits(teacher).detach().exp(), ours.shape[-1])
+        divergence = edge_kl(ours, wanted)
+        total, parts["kl"] = total + weights.logits * divergence, divergence.detach()
+    if weights.features:
+        error = feature_mse(
+            joint_features(student, student_memory), joint_features(teacher, teacher_memory), weights.pairs
+        )
+        total, parts["features"] = total + weights.features * error, error.detach()
+    return total, parts
+
+
+def resize_for(images: Tensor, size: int) -> Tensor:
+    """Crops at the input size of a teacher.
+
+    Bilinear with aligned corners on normalized tensors, which is what the official code was meant to do for its large
+    teacher (there it is commented out). It can only repeat what the student's crop shows: cutting the crop again from
+    the frame at the teacher's size gives the teacher finer detail.
+
+    Args:
+        images: (..., 3, h, w), normalized with the teacher's mean and standard deviation; as interpolation is linear,
+            it makes no difference whether before or after.
+        size: wanted side in pixels.
+
+    Returns:
+        (..., 3, size, size); the same tensor if it has that size.
+    """
+    if images.shape[-2:] == (size, size):
+        return images
+    flat = images.reshape(-1, *images.shape[-3:])
+    return F.interpolate(flat, (size, size), mode="bilinear", align_corners=True).view(*images.shape[:-2], size, size)
+
+
+def _block_sizes(config: ModelConfig) -> list[tuple[int, int, int]]:
+    """Width, search grid and template grid of every block."""
+    return [(s.dim, s.search_grid, s.template_grid) for s in config.stages for _ in range(s.depth)]

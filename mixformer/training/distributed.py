@@ -1,0 +1,79 @@
+"""Training in several processes: `torchrun` starts them, PyTorch's DDP adds up their gradients."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class Distributed:
+    """This process among those that train together.
+
+    Attributes:
+        rank: its number; 0 writes files and talks.
+        count: how many there are.
+        device: where it computes.
+    """
+
+    rank: int = 0
+    count: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes."""
+        return self.rank == 0
+
+    def wrap(self, stage: nn.Module, *, unused: bool = False) -> nn.Module:
+        """The stage with gradients averaged over processes; itself if there is one.
+
+        Args:
+            stage: on this process's device.
+            unused: whether a step may leave parameters without gradient.
+        """
+        if self.count == 1:
+            return stage
+        devices = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(stage, device_ids=devices, find_unused_parameters=unused)
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Mean of a value over the processes."""
+        if self.count == 1:
+            return value
+        shared = value.detach().clone()
+        dist.all_reduce(shared)
+        return shared / self.count
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.count > 1:
+            dist.barrier()
+
+
+@contextmanager
+def join(device: torch.device) -> Iterator[Distributed]:
+    """Join the processes that `torchrun` started; without it, train alone.
+
+    Args:
+        device: kind of device; several processes on CUDA take one each.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield Distributed(device=device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Distributed(dist.get_rank(), count, device)
+    finally:
+        dist.destroy_process_group()

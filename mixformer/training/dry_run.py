@@ -1,0 +1,46 @@
+"""Samples made on the spot: to try any recipe for a few steps without its data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixformer.configs.model import ModelConfig
+from mixformer.data.sample_dataset import SampleDataset
+from mixformer.data.sampling import AnnotatedFrame, Mixture, Random, TrainingSample
+from mixformer.training.build_data import samples_of
+from mixformer.training.recipe import Recipe
+from mixformer.types import Box
+
+_FRAME = (180, 240)
+
+
+class Shapes:
+    """Bright rectangles on a dark, noisy ground: anything can be learnt from them within minutes."""
+
+    def draw(self, random: Random, templates: int) -> TrainingSample:
+        """Frames with one target of one color and size."""
+        color, side = random.integers(90, 256, 3), random.integers(20, 48, 2)
+        views = [self._frame(random, color, side) for _ in range(templates + 1)]
+        return TrainingSample(tuple(views[:-1]), views[-1])
+
+    def view(self, random: Random) -> AnnotatedFrame:
+        """Any target."""
+        return self._frame(random, random.integers(90, 256, 3), random.integers(20, 48, 2))
+
+    def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
+        """A frame without any target, around its middle."""
+        height, width = _FRAME
+        ground = random.integers(0, 60, (height, width, 3), dtype=np.uint8)
+        return AnnotatedFrame(ground, Box(width * 7 / 16, height * 7 / 16, width / 8, height / 8))
+
+    def _frame(self, random: Random, color: np.ndarray, side: np.ndarray) -> AnnotatedFrame:
+        height, width = _FRAME
+        image = random.integers(0, 60, (height, width, 3), dtype=np.uint8)
+        x, y = int(random.integers(0, width - side[0])), int(random.integers(0, height - side[1]))
+        image[y : y + side[1], x : x + side[0]] = color
+        return AnnotatedFrame(image, Box(x, y, int(side[0]), int(side[1])))
+
+
+def dry_run_dataset(recipe: Recipe, config: ModelConfig) -> SampleDataset:
+    """What a recipe would learn from, with shapes in the place of its data."""
+    return samples_of(Mixture([Shapes()], [1.0], recipe.data.negatives), recipe, config)

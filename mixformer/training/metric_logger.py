@@ -1,0 +1,135 @@
+"""The log of a run: means over the last steps as JSON lines, and in TensorBoard where it is installed."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mixformer.optional import missing
+
+
+class MetricLogger:
+    """Means over the last steps, written as one JSON line per report."""
+
+    def __init__(
+        self,
+        folder: Path,
+        every: int,
+        batch: int,
+        *,
+        workers: int = 1,
+        device: torch.device | None = None,
+        enabled: bool = True,
+        tensorboard: bool = False,
+        start: int = 0,
+    ) -> None:
+        """Begin a log, or go on with one.
+
+        Args:
+            folder: gets `log.jsonl`.
+            every: steps between reports.
+            batch: samples of a step.
+            workers: loader processes of each training process.
+            device: whose memory is reported; this process's by default.
+            enabled: False keeps silent; one process of several talks.
+            tensorboard: also write TensorBoard's files.
+            start: steps done before. What the log says of later ones is dropped: they are made again.
+
+        Raises:
+            MissingDependencyError: if TensorBoard is asked for and not installed.
+        """
+        self._board = _open_board(folder, start) if tensorboard and enabled else None
+        self.path, self.every, self.batch, self.enabled = folder / "log.jsonl", every, batch, enabled
+        if enabled and self.path.exists():
+            _drop_after(self.path, start)
+        self.workers, self.device = workers, device or torch.device("cpu")
+        self.latest: dict[str, float] = {}
+        self._sums: dict[str, Tensor] = {}
+        self._count, self._lr = 0, 0.0
+        self._waited = self._loading = 0.0
+        self._start = time.perf_counter()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the time inside as time spent waiting for data."""
+        begin = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - begin
+
+    def loaded(self, seconds: float) -> None:
+        """Count the time that a loader process took for a batch."""
+        self._loading += seconds
+
+    def add(self, step: int, parts: dict[str, Tensor], lr: float) -> None:
+        """Count one step; every so many steps, write the means.
+
+        `waited` is seconds per step spent waiting for data, `busy` the rest; a loader that cannot keep up shows here.
+        `loader_samples_per_second` is what the loader processes would give if nobody kept them waiting.
+        """
+        for name, value in parts.items():  # no `float` here: it would wait for the device
+            self._sums[name] = self._sums.get(name, torch.zeros((), device=value.device)) + value.detach().float()
+        self._count += 1
+        self._lr = lr
+        if step % self.every == 0:
+            self.latest = self.means()
+            self.note(step, self.latest)
+            self._sums, self._count, self._waited, self._loading = {}, 0, 0.0, 0.0
+            self._start = time.perf_counter()
+
+    def means(self) -> dict[str, float]:
+        """What a report made now would say; empty if no step was made since the last one."""
+        if not self._count:
+            return {}
+        seconds = time.perf_counter() - self._start
+        found = {name: float(total) / self._count for name, total in self._sums.items()}
+        found |= {"lr": self._lr, "samples_per_second": self._count * self.batch / seconds}
+        if self._loading:
+            found["loader_samples_per_second"] = self.workers * self._count * self.batch / self._loading
+        found |= {"waited": self._waited / self._count, "busy": (seconds - self._waited) / self._count}
+        return found | {"memory_mb": peak_memory(self.device)}
+
+    def note(self, step: int, values: dict[str, float]) -> None:
+        """Write a line."""
+        if self.enabled:
+            with self.path.open("a") as file:
+                file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in values.items()}}) + "\n")
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+            self._board.flush()
+
+
+def _drop_after(path: Path, step: int) -> None:
+    """Keep the lines of a log up to a step; a line that a kill has cut short goes too."""
+    kept = []
+    for line in path.read_text().splitlines():
+        with suppress(ValueError):
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+    path.write_text("".join(kept))
+
+
+def _open_board(folder: Path, start: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise missing("tensorboard", "a TensorBoard log", ", or set tensorboard = false") from error
+    make: Any = SummaryWriter
+    return make(str(folder / "tensorboard"), purge_step=start + 1)
+
+
+def peak_memory(device: torch.device) -> float:
+    """Most memory used so far in MB: of the GPU, or of this process if the device is none."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

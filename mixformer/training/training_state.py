@@ -1,0 +1,87 @@
+"""The state of a training run in one safe file, written atomically."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from mixformer.errors import CheckpointError
+from mixformer.files import write_files
+from mixformer.training.optim import EMA
+
+
+def save_training(
+    path: Path,
+    step: int,
+    best: float,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: EMA | None,
+    scaler: torch.amp.GradScaler,
+    recipe: dict[str, Any],
+) -> None:
+    """Write model, optimizer, moving average, loss scale and step; the old file stays until the new one is whole.
+
+    No random state is kept, since none lasts: samples depend on their number, and factors of a step on the step.
+
+    Raises:
+        OutputError: if it cannot be written; an earlier checkpoint is then still there.
+    """
+    state = optimizer.state_dict()
+    tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"optimizer/{i}/{k}": v for i, entry in state["state"].items() for k, v in entry.items()}
+    if average is not None:
+        tensors |= {f"average/{k}": v for k, v in average.values.items()}
+    header = {
+        "step": str(step),
+        "best": repr(best),
+        "recipe": json.dumps(recipe),
+        "groups": json.dumps(state["param_groups"]),
+        "scaler": json.dumps(scaler.state_dict()),
+    }
+    values = {key: value.detach().contiguous().cpu() for key, value in tensors.items()}
+    write_files({path: lambda place: save_file(values, place, header)})
+
+
+def load_training(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: EMA | None,
+    scaler: torch.amp.GradScaler,
+) -> tuple[int, float]:
+    """Restore what `save_training` wrote into objects built from the same recipe.
+
+    Returns:
+        Number of steps done, and the best validation score so far.
+
+    Raises:
+        CheckpointError: if the file is damaged or belongs to another model.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata()
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        model.load_state_dict(_below(tensors, "model/"))
+        entries: dict[int, dict[str, Tensor]] = {}
+        for key, value in _below(tensors, "optimizer/").items():
+            index, name = key.split("/", 1)
+            entries.setdefault(int(index), {})[name] = value
+        optimizer.load_state_dict({"state": entries, "param_groups": json.loads(header["groups"])})
+        scaler.load_state_dict(json.loads(header["scaler"]))
+        step, best = int(header["step"]), float(header["best"])
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path} does not fit this run: {error}") from error
+    if average is not None:
+        average.values = {k: v.to(average.values[k].device) for k, v in _below(tensors, "average/").items()}
+    return step, best
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

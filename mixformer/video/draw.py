@@ -1,0 +1,116 @@
+"""The box, its score, its trail and the target's pixels drawn on a frame."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
+
+from mixformer.types import Image, TrackResult
+
+Color = tuple[int, int, int]
+
+_SURE, _UNSURE = (64, 255, 96), (255, 176, 32)
+# One a target: bright enough for black text, and told apart by most people who see few colors.
+_PALETTE: tuple[Color, ...] = (
+    (86, 180, 233),
+    (230, 159, 0),
+    (0, 200, 140),
+    (240, 228, 66),
+    (255, 120, 90),
+    (210, 140, 230),
+    (150, 220, 60),
+    (255, 170, 190),
+    (120, 150, 255),
+    (200, 200, 200),
+)
+
+
+class Annotator:
+    """Draws results and remembers where the target was, for the trail."""
+
+    def __init__(self, trail: int = 30, sure: float = 0.5) -> None:
+        """Choose the look.
+
+        Args:
+            trail: number of past centers shown; 0 shows none.
+            sure: scores below this (0..1) are drawn in orange instead of green.
+        """
+        self.sure = sure
+        self._trails: dict[int, deque[tuple[float, float]]] = defaultdict(lambda: deque(maxlen=max(trail, 0)))
+
+    def draw(self, image: Image, result: TrackResult, mask: NDArray[np.bool_] | None = None) -> Image:
+        """A copy of RGB uint8 (H, W, 3) with the result on it, and the pixels of a bool (H, W) mask tinted."""
+        color = _SURE if result.score is None or result.score >= self.sure else _UNSURE
+        picture = PillowImage.fromarray(image if mask is None else _tinted(image, mask, color))
+        text = f"{result.frame_index}" if result.score is None else f"{result.frame_index}  {result.score:.2f}"
+        self._mark(picture, result, color, text, 0)
+        return np.asarray(picture)
+
+    def draw_all(
+        self,
+        image: Image,
+        results: Mapping[int, TrackResult],
+        masks: Mapping[int, NDArray[np.bool_]] | None = None,
+    ) -> Image:
+        """A copy of RGB uint8 (H, W, 3) with several targets on it, each in its color with its number and score.
+
+        Args:
+            image: the frame.
+            results: by number of the target; the trail of a target that is missing ends.
+            masks: bool (H, W) pixels to tint, by number of the target.
+        """
+        for number, mask in (masks or {}).items():
+            image = _tinted(image, mask, _PALETTE[number % len(_PALETTE)])
+        picture = PillowImage.fromarray(image)
+        for gone in set(self._trails) - set(results):
+            del self._trails[gone]
+        for number, result in results.items():
+            text = f"{number}" if result.score is None else f"{number}  {result.score:.2f}"
+            self._mark(picture, result, _PALETTE[number % len(_PALETTE)], text, number)
+        return np.asarray(picture)
+
+    def _mark(self, picture: PillowImage.Image, result: TrackResult, color: Color, text: str, number: int) -> None:
+        """Trail, box and label of one target."""
+        pen, trail = ImageDraw.Draw(picture), self._trails[number]
+        width = max(2, round(min(picture.size) / 180))
+        trail.append(result.box.center)
+        if len(trail) > 1:
+            pen.line(list(trail), fill=color, width=max(1, width // 2))
+        pen.rectangle(_drawable(result.box.xyxy), outline=color, width=width)
+        self._label(pen, picture.size, result, color, text)
+
+    def _label(
+        self, pen: ImageDraw.ImageDraw, size: tuple[int, int], result: TrackResult, color: Color, text: str
+    ) -> None:
+        font = _font(max(11, round(size[1] / 28)))
+        _, _, right, bottom = pen.textbbox((0, 0), text, font=font)
+        height = bottom + 4
+        x = min(max(result.box.x, 0), size[0] - right - 8)
+        above = result.box.y - height
+        y = above if above >= 0 else min(max(result.box.y + result.box.h, 0), size[1] - height)
+        pen.rectangle((x, y, x + right + 8, y + height), fill=color)
+        pen.text((x + 4, y + 1), text, fill=(0, 0, 0), font=font)
+
+
+def _tinted(image: Image, mask: NDArray[np.bool_], color: Color) -> Image:
+    """A copy with the mask's pixels halfway to a color."""
+    tinted = image.copy()
+    tinted[mask] = tinted[mask] // 2 + np.array(color, np.uint8) // 2
+    return tinted
+
+
+@lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def _drawable(corners: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """Corners in the order Pillow insists on, even for a box without area."""
+    x1, y1, x2, y2 = corners
+    return x1, y1, max(x1, x2), max(y1, y2)

@@ -1,0 +1,147 @@
+"""Targets of a video as people write them down: CSV, JSON or plain text, one target a line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mixformer.errors import BoxError
+from mixformer.imaging.boxes import parse_box
+from mixformer.types import Box
+
+_COLUMNS = ("frame", "id", "x", "y", "w", "h", "stop")
+_HOW = "a line is x,y,w,h or frame,id,x,y,w,h or frame,id,x,y,w,h,stop, or the first line names its columns"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One target of a video.
+
+    Attributes:
+        id: its number, 0 or above.
+        box: xywh in pixels, 0-based, in frame `start`.
+        start: number of the frame that the box belongs to.
+        stop: number after its last frame; None follows it to the end.
+        where: file and line it was read from, for messages.
+    """
+
+    id: int
+    box: Box
+    start: int = 0
+    stop: int | None = None
+    where: str = ""
+
+
+def read_targets(path: str | Path, start: int = 0) -> list[Target]:
+    """Targets from a file.
+
+    CSV or text (fields separated by commas, semicolons, tabs or spaces; empty lines and those that begin with # are
+    skipped): `x,y,w,h` or `frame,id,x,y,w,h` or `frame,id,x,y,w,h,stop`, or a first line with the names of the columns,
+    in any order, of which all but x, y, w, h may be absent or empty. JSON: a list, or one value a line, of `[x,y,w,h]`
+    or `{"box": [x,y,w,h], "id": .., "frame": .., "stop": ..}`. Targets without an id are numbered from 1.
+
+    Args:
+        path: the file.
+        start: frame of targets that name none.
+
+    Raises:
+        BoxError: if the file cannot be read, or a line of it is no target; the message names file and line.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BoxError(f"the targets in {path} cannot be read: {error}") from error
+    rows = _json_rows(path, text) if text.lstrip()[:1] in ("[", "{") else _text_rows(path, text)
+    found = [(_target(row, where, start), row.get("id") in (None, "")) for where, row in rows]
+    if not found:
+        raise BoxError(f"{path} holds no targets; {_HOW}")
+    return _numbered(found)
+
+
+def _numbered(found: list[tuple[Target, bool]]) -> list[Target]:
+    """The targets, those without an id with the lowest free ones."""
+    used: dict[int, str] = {}
+    for target, nameless in found:
+        if not nameless:
+            if target.id in used:
+                raise BoxError(
+                    f"{target.where}: target {target.id} is already in {used[target.id]}; give each target one line"
+                )
+            used[target.id] = target.where
+    free = iter(number for number in range(1, len(found) + len(used) + 1) if number not in used)
+    return [replace(target, id=next(free)) if nameless else target for target, nameless in found]
+
+
+def _text_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Where each line of text is, and its fields by name."""
+    names: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        sign = next((sign for sign in ",;\t" if sign in line), None)
+        fields = [field.strip() for field in (next(csv.reader([line], delimiter=sign)) if sign else line.split())]
+        where = f"{path}, line {number}"
+        if not names and {"x", "y", "w", "h"} <= {field.lower() for field in fields}:
+            names = tuple(field.lower() for field in fields)
+            continue
+        columns = names or {4: _COLUMNS[2:6], 6: _COLUMNS[:6], 7: _COLUMNS}.get(len(fields), ())
+        if len(columns) != len(fields):
+            raise BoxError(f"{where}: {len(fields)} values do not make a target; {_HOW}")
+        row = dict(zip(columns, fields, strict=True))
+        yield where, {**row, "box": [row[name] for name in "xywh"]}
+
+
+def _json_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Where each value of a JSON list, or of lines of JSON, is, and its fields by name."""
+    if path.suffix.lower() == ".jsonl" or text.lstrip().startswith("{"):
+        lines = [(f"line {number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        values = [(place, _parsed(f"{path}, {place}", line)) for place, line in lines]
+    else:
+        values = [(f"entry {number}", value) for number, value in enumerate(_parsed(str(path), text), 1)]
+    for place, value in values:
+        row = {"box": value} if isinstance(value, list) else value
+        if not isinstance(row, dict) or "box" not in row:
+            raise BoxError(f'{path}, {place}: a target is [x, y, w, h] or {{"box": [x, y, w, h]}}, not {value!r}')
+        yield f"{path}, {place}", row
+
+
+def _parsed(where: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BoxError(f"{where} is not JSON: {error}") from error
+
+
+def _target(row: Mapping[str, Any], where: str, start: int) -> Target:
+    """One row as a target."""
+    try:
+        box = parse_box(row["box"])
+        begin, number = (whole(row.get(name), name, other) for name, other in (("frame", start), ("id", 0)))
+        stop = None if row.get("stop") in (None, "") else whole(row["stop"], "stop", 0)
+    except BoxError as error:
+        raise BoxError(f"{where}: {error}") from error
+    if stop is not None and stop <= begin:
+        raise BoxError(f"{where}: stop is the number after the last frame, so above {begin}, not {stop}")
+    return Target(number, box, begin, stop, where)
+
+
+def whole(value: Any, name: str, other: int) -> int:
+    """A whole number of 0 or above; `other` for an empty value.
+
+    Raises:
+        BoxError: if it is something else.
+    """
+    if value in (None, ""):
+        return other
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if number < 0 or number % 1:
+        raise BoxError(f"{name} is a whole number of 0 or above, not {value!r}")
+    return int(number)

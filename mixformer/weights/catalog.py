@@ -1,0 +1,120 @@
+"""Which models there are, and where their weights lie. Nothing here needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixformer.configs.flops import locate_flops, parameter_count
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.variants import MODELS, SOURCES
+from mixformer.errors import CheckpointError
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+
+_SHIPPED = Path(__file__).parent / "shipped"
+_ZOOS = {"mixformerv2": "https://github.com/MCG-NJU/MixFormerV2", "mix": "https://github.com/MCG-NJU/MixFormer"}
+_OFFICIAL_FILES = {
+    "mixcvt": "mixformer_cvt_online_22k.pth.tar",
+    "mixcvt_l": "mixformer_cvtL_online_22k.pth.tar",
+    "mixvit": "mixformer_vit_base_online.pth.tar",
+    "mixvit_l": "mixformer_vit_large_online.pth.tar",
+    "mixvit_convmae": "mixformer_convmae_base_online.pth.tar",
+    "mixvit_l_convmae": "mixformer_convmae_large_online.pth.tar",
+    "mixformerv2_b": "mixformerv2_base.pth.tar",
+    "mixformerv2_s": "mixformerv2_small.pth.tar",
+    "mixformerv2_d12": "MixFormer2-288-12-ep0500.pth.tar",
+}
+_OFFICIAL_LICENSE = "MIT (official release, not included)"
+_OWN_LICENSE = "see MODEL_CARD.md beside the weights"
+_UNRELEASED = "no weights are published; yours when you train them"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One line of the list of models.
+
+    Attributes:
+        name: what `load_model` takes.
+        parameters: number of parameters, fixed position tables included.
+        flops: operations of one search step with one online template remembered, 2 per multiply-add.
+        available: True if weights come with the package.
+        license: of the weights.
+        source: who trained it.
+        config: its sizes.
+    """
+
+    name: str
+    parameters: int
+    flops: int
+    available: bool
+    license: str
+    source: str
+    config: ModelConfig
+
+
+def list_models() -> list[ModelInfo]:
+    """Every named variant, those with weights first."""
+    models = [
+        ModelInfo(
+            name=name,
+            parameters=parameter_count(config),
+            flops=locate_flops(config),
+            available=shipped_folder(name) is not None,
+            license=_license(name),
+            source=SOURCES[name],
+            config=config,
+        )
+        for name, config in MODELS.items()
+    ]
+    return sorted(models, key=lambda model: not model.available)
+
+
+def shipped_folder(name: str) -> Path | None:
+    """Folder of the weights that come with the package for a variant, or None."""
+    folder = _SHIPPED / name
+    return folder if (folder / WEIGHTS_FILE).is_file() else None
+
+
+def find_weights(name_or_path: str | Path) -> Path:
+    """The model folder or weights file that a name or path stands for.
+
+    A path that exists wins over a variant's name, except for a folder that holds no model.
+
+    Raises:
+        CheckpointError: if there is no such path or name, or the name has no weights here; the message says how to
+            get them.
+    """
+    path, name = Path(name_or_path), str(name_or_path)
+    if path.is_file() or (path / CONFIG_FILE).is_file():
+        return path
+    if name in MODELS:
+        return shipped_folder(name) or _explain_missing(name)
+    if path.is_dir():
+        raise CheckpointError(
+            f"{path} holds no {CONFIG_FILE}, so it is not a model folder; `mixformer convert` makes one"
+        )
+    raise CheckpointError(f"no model, folder or file named {name!r}; named models: {', '.join(MODELS)}")
+
+
+def _license(name: str) -> str:
+    if name in _OFFICIAL_FILES:
+        return _OFFICIAL_LICENSE
+    return _UNRELEASED if name.endswith("_stage1") else _OWN_LICENSE
+
+
+def _explain_missing(name: str) -> Path:
+    if name.endswith("_stage1"):
+        raise CheckpointError(
+            f"{name} is the first training stage of {name.removesuffix('_stage1')}; its weights were never published. "
+            "Give a checkpoint of your own training"
+        )
+    if name not in _OFFICIAL_FILES:
+        raise CheckpointError(f"the weights of {name} are missing from this installation; install the package again")
+    file = _OFFICIAL_FILES[name]
+    zoo = next(url for start, url in _ZOOS.items() if name.startswith(start))
+    raise CheckpointError(
+        f"the official weights of {name} are not included. Download {file} from the model zoo of {zoo}, run "
+        f"`mixformer convert {file} --out {name}`, and give that folder as the model"
+    )

@@ -1,0 +1,56 @@
+"""The one check of a set of tensors against the network it is meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from mixformer.configs.model import ModelConfig
+from mixformer.errors import CheckpointError
+from mixformer.models import build_model
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+_SHOWN = 8
+
+
+def model_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Shape of every entry of the model's state dict, without making the weights."""
+    with torch.device("meta"):
+        return {key: tuple(value.shape) for key, value in build_model(config).state_dict().items()}
+
+
+def check_state_dict(
+    state: Mapping[str, Tensor], expected: Shapes, source: str, optional: Shapes | None = None
+) -> None:
+    """Check names and shapes.
+
+    Args:
+        state: what a file holds.
+        expected: entries that must be there.
+        source: the file, for the message.
+        optional: entries that may be there.
+
+    Raises:
+        CheckpointError: naming the missing, unknown and mis-shaped entries.
+    """
+    allowed = {**(optional or {}), **expected}
+    problems = {
+        "missing": [key for key in expected if key not in state],
+        "unknown": [key for key in state if key not in allowed],
+        "of another shape": [
+            f"{key} {tuple(value.shape)} instead of {allowed[key]}"
+            for key, value in state.items()
+            if key in allowed and tuple(value.shape) != allowed[key]
+        ],
+    }
+    lines = [f"{len(keys)} {kind}: {_some(keys)}" for kind, keys in problems.items() if keys]
+    if lines:
+        raise CheckpointError(f"{source} does not fit the model. " + "; ".join(lines))
+
+
+def _some(keys: list[str]) -> str:
+    more = len(keys) - _SHOWN
+    return ", ".join(keys[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

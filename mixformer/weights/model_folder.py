@@ -1,0 +1,125 @@
+"""What a model folder says about itself: its `config.json`. Nothing here needs torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.tracker import TrackerConfig
+from mixformer.errors import CheckpointError, ConfigError
+from mixformer.weights.catalog import CONFIG_FILE, find_weights
+
+FORMAT = 1
+"""Version of `config.json`."""
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """Graphs that `mixformer export` wrote into a folder.
+
+    Attributes:
+        format: "onnx" or "openvino".
+        remember: file of the graph from templates to the memory.
+        locate: file of the graph from a search crop and the memory to boxes and scores.
+        weights: file of the constants of OpenVINO's form; None for ONNX, whose files say where theirs lie.
+        memory: names of the memory tensors, in order.
+        templates: number of templates the graphs are made for; None = any.
+        batch: number of targets they are made for; None = any.
+        arithmetic: "int8" if the graphs round to 8 bits themselves, else "float".
+    """
+
+    format: str
+    remember: Path
+    locate: Path
+    weights: Path | None
+    memory: tuple[str, ...]
+    templates: int | None = None
+    batch: int | None = None
+    arithmetic: str = "float"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """The content of a folder's `config.json`.
+
+    Attributes:
+        path: the folder.
+        config: sizes of the network.
+        precision: of the stored weights: "float32", "float16" or "int8".
+        tracker: settings stored with it, or None.
+        graphs: exported graphs, or None if there are none or not all of their files.
+    """
+
+    path: Path
+    config: ModelConfig
+    precision: str
+    tracker: TrackerConfig | None
+    graphs: Graphs | None
+
+
+def read_folder(path: str | Path) -> ModelFolder:
+    """Read the description of a model folder.
+
+    Raises:
+        CheckpointError: if it is missing, damaged or of another version.
+        ConfigError: if it holds invalid values.
+    """
+    path = Path(path)
+    content = _read_json(path / CONFIG_FILE)
+    tracker = content.get("tracker")
+    try:
+        return ModelFolder(
+            path,
+            ModelConfig.from_dict(content["model"]),
+            str(content.get("precision", "float32")),
+            None if tracker is None else TrackerConfig.from_dict(tracker),
+            _graphs(path, content["graphs"]) if "graphs" in content else None,
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{path / CONFIG_FILE}: {error}") from error
+
+
+def find_folder(name_or_path: str | Path) -> ModelFolder | None:
+    """The folder that a name or path stands for, as in `load_model`; None for an official checkpoint file.
+
+    Raises:
+        CheckpointError: if nothing is found, or its description cannot be used.
+        ConfigError: if it holds invalid values.
+    """
+    path = find_weights(name_or_path)
+    if path.is_dir():
+        return read_folder(path)
+    return read_folder(path.parent) if path.suffix == ".safetensors" else None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no {CONFIG_FILE} in {path.parent}; weights need it beside them") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is not readable JSON: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+        raise CheckpointError(f"{path} does not describe a model: it needs an object under 'model'")
+    if content.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} has format {content.get('format')!r}, this version reads {FORMAT}; update mixformer"
+        )
+    return content
+
+
+def _graphs(folder: Path, said: Any) -> Graphs | None:
+    """The graphs a description names; None if a file of theirs was not copied along, which the weights do not mind."""
+    if not isinstance(said, Mapping) or not {"remember", "locate", "memory"} <= set(said):
+        raise CheckpointError(f"{folder / CONFIG_FILE}: 'graphs' needs remember, locate and memory; export it again")
+    kind = said.get("format", "onnx")
+    remember, locate = folder / said["remember"], folder / said["locate"]
+    weights = folder / said.get("weights", "graphs.bin") if kind == "openvino" else None
+    if not all(file is None or file.is_file() for file in (remember, locate, weights)):
+        return None
+    numbers = said.get("templates"), said.get("batch")
+    return Graphs(kind, remember, locate, weights, tuple(said["memory"]), *numbers, said.get("arithmetic", "float"))

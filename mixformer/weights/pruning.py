@@ -1,0 +1,164 @@
+"""Smaller networks out of larger ones: blocks removed, MLPs narrowed. Weights in our layout, no training here.
+
+The result starts a student (MixFormerV2, section 3.2.2). Removing blocks that `mixformer.training.depth_pruning` has
+faded out changes no output. Everything else is an initialization that distillation must follow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mixformer.configs.model import ModelConfig
+from mixformer.errors import ConfigError
+from mixformer.weights.check_state_dict import check_state_dict, model_shapes
+
+State = dict[str, Tensor]
+
+_FIRST_LAYER = re.compile(r"backbone\..*\.mlp\.fc1\.weight")
+
+
+def remove_blocks(
+    state: Mapping[str, Tensor], config: ModelConfig, removed: Sequence[int]
+) -> tuple[State, ModelConfig]:
+    """Take blocks out; those that follow move up.
+
+    Only the stage that `config.depth` counts can lose blocks: the last one of a MixCvT, the transformer of a ConvMAE,
+    not the decoder blocks of "+DN". Everything else is kept as it is, position tables too (the official conversion
+    drops the fixed ones and computes the same values again).
+
+    Args:
+        state: our state dict of `config`.
+        config: sizes of the network.
+        removed: blocks by number, from 0 over all mixed-attention blocks of the network: the order of `scales` and of
+            kept features.
+
+    Returns:
+        The new state dict, which shares its tensors with the old one, and its configuration.
+
+    Raises:
+        ConfigError: for a block that is not there or cannot be removed, or if none would be left.
+        CheckpointError: if the weights do not belong to `config`.
+    """
+    check_state_dict(state, model_shapes(config), config.name)
+    numbers = _numbers(config)
+    if wrong := sorted(set(removed) - set(numbers)):
+        raise ConfigError(
+            f"cannot remove blocks {wrong} of {config.name}: only {numbers[0]} to {numbers[-1]} can be removed"
+        )
+    kept = [index for index, number in enumerate(numbers) if number not in removed]
+    if not kept:
+        raise ConfigError(f"cannot remove all {config.depth} blocks of {config.name}; leave at least one")
+    chain = "" if len(config.stages) == 1 else f"stages.{len(config.early_heads)}."
+    prefix = f"backbone.{chain}blocks."
+    new: State = {}
+    for key, value in state.items():
+        if not key.startswith(prefix):
+            new[key] = value
+            continue
+        number, rest = key.removeprefix(prefix).split(".", 1)
+        if int(number) in kept:
+            new[f"{prefix}{kept.index(int(number))}.{rest}"] = value
+    return new, config.replace(depth=len(kept), name=_renamed(config, f"{len(kept)}blocks", not removed))
+
+
+def first_blocks(state: Mapping[str, Tensor], config: ModelConfig, count: int) -> tuple[State, ModelConfig]:
+    """Keep the first blocks of the stage that `config.depth` counts: "Tea-fir4" of the supplement for 4 of 12.
+
+    Errors as of `remove_blocks`. The start from a pre-trained image model, "MAE-fir4", needs no such step:
+    `load_pretrained` gives a network of 4 blocks the first 4 of the file.
+    """
+    _check_count(config, count)
+    return remove_blocks(state, config, _numbers(config)[count:])
+
+
+def skip_blocks(state: Mapping[str, Tensor], config: ModelConfig, count: int) -> tuple[State, ModelConfig]:
+    """Keep blocks at even distances, the last one among them: "Tea-skip4" of the supplement for 4 of 12.
+
+    Errors as of `remove_blocks`.
+    """
+    return remove_blocks(state, config, skipped_blocks(config, count))
+
+
+def skipped_blocks(config: ModelConfig, count: int) -> tuple[int, ...]:
+    """The blocks to remove for a network of `count` at even distances.
+
+    Of 12 blocks that leaves the 3rd, 6th, 9th and 12th if 4 are to stay (the supplement's choice), and removes the 1st,
+    4th, 7th and 10th if 8 are (the official choice for progressive pruning).
+
+    Returns:
+        Numbers from 0 over all mixed-attention blocks, as `remove_blocks` takes them.
+
+    Raises:
+        ConfigError: if there are not as many blocks.
+    """
+    _check_count(config, count)
+    kept = {-(-(index + 1) * config.depth // count) - 1 for index in range(count)}
+    return tuple(number for index, number in enumerate(_numbers(config)) if index not in kept)
+
+
+def reduce_mlp(
+    state: Mapping[str, Tensor], config: ModelConfig, ratio: float, keep: Literal["first", "strongest"] = "first"
+) -> tuple[State, ModelConfig]:
+    """Narrow the hidden layer of every MLP of the backbone.
+
+    Args:
+        state: our state dict of `config`.
+        config: sizes of the network.
+        ratio: new hidden width in units of each stage's width; 4 -> 1 made MixFormerV2-S.
+        keep: "first" = the paper's slice `w[:d1', :d2']`. "strongest" = the hidden units with the largest product of
+            the norms of their incoming and outgoing weights, in their old order; this is ours. A unit contributes its
+            activation times its outgoing weights, so what a small product leaves out changes least.
+
+    Returns:
+        The new state dict and its configuration.
+
+    Raises:
+        ConfigError: if the ratio leaves no hidden unit, or is above what the network has.
+        CheckpointError: if the weights do not belong to `config`.
+    """
+    check_state_dict(state, model_shapes(config), config.name)
+    narrowest = min(config.final_dim, config.dim, *config.early_dims)
+    if not (ratio <= config.mlp_ratio and round(narrowest * ratio) >= 1):  # false for NaN too
+        raise ConfigError(
+            f"cannot reduce mlp_ratio {config.mlp_ratio:g} of {config.name} to {ratio:g}: give a smaller value that "
+            f"leaves hidden units ({1 / narrowest:.2g} or more)"
+        )
+    if keep not in ("first", "strongest"):
+        raise ConfigError(f"unknown choice of hidden units {keep!r}; known: first, strongest")
+    new = dict(state)
+    for key in filter(_FIRST_LAYER.fullmatch, state):
+        bias, second = key.replace("fc1.weight", "fc1.bias"), key.replace("fc1.weight", "fc2.weight")
+        width = round(state[key].shape[1] * ratio)
+        units = torch.arange(width) if keep == "first" else _strongest(state[key], state[second], width)
+        units = units.to(state[key].device)
+        new[key], new[bias] = state[key][units], state[bias][units]
+        new[second] = state[second][:, units]
+    return new, config.replace(mlp_ratio=ratio, name=_renamed(config, f"mlp{ratio:g}", ratio == config.mlp_ratio))
+
+
+def _strongest(first: Tensor, second: Tensor, width: int) -> Tensor:
+    """Hidden units by the product of norms, of weights (hidden, in, ...) and (out, hidden, ...)."""
+    strength = first.float().flatten(1).norm(dim=1) * second.float().transpose(0, 1).flatten(1).norm(dim=1)
+    return torch.sort(strength.topk(width).indices).values
+
+
+def _numbers(config: ModelConfig) -> range:
+    """Numbers, among all mixed-attention blocks, of the stage that `config.depth` counts."""
+    start = config.mixing_depth - config.decoder_depth - config.depth
+    return range(start, start + config.depth)
+
+
+def _check_count(config: ModelConfig, count: int) -> None:
+    if not 1 <= count <= config.depth:
+        raise ConfigError(
+            f"cannot keep {count} of the {config.depth} blocks of {config.name}; keep 1 to {config.depth}"
+        )
+
+
+def _renamed(config: ModelConfig, change: str, same: bool) -> str:
+    return config.name if same else f"{config.name}_{change}"

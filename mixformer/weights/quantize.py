@@ -1,0 +1,74 @@
+"""Smaller storage of weights: half floats, and 8-bit integers with one scale per output row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mixformer.errors import CheckpointError, ConfigError
+
+Precision = Literal["float32", "float16", "int8"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8")
+
+_SCALE = ".scale"
+
+
+def quantize_state(state: Mapping[str, Tensor], precision: str) -> dict[str, Tensor]:
+    """Bring a state dict to a storage precision.
+
+    int8 touches the matrices of linear and convolution layers (`*.weight` with 2 or more dimensions): `NAME` holds
+    integers in -127..127 and `NAME.scale` one float32 per output row. All else becomes float16, or stays float32
+    where a value is beyond float16's range. Integer tensors stay as they are.
+
+    Raises:
+        ConfigError: for an unknown precision.
+    """
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    stored: dict[str, Tensor] = {}
+    for key, value in state.items():
+        value = value.detach().cpu().contiguous()
+        if not value.is_floating_point():
+            stored[key] = value
+        elif precision == "int8" and key.endswith(".weight") and value.dim() >= 2:
+            stored[key], stored[key + _SCALE] = _to_int8(value.float())
+        else:
+            stored[key] = value.float() if precision == "float32" else _to_half(value.float())
+    return stored
+
+
+def dequantize_state(stored: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    """Undo `quantize_state`: every floating tensor as float32.
+
+    Raises:
+        CheckpointError: if an 8-bit matrix has no scale, or one of another length.
+    """
+    matrices = {key for key, value in stored.items() if value.dtype == torch.int8}
+    state: dict[str, Tensor] = {}
+    for key, value in stored.items():
+        if key in matrices:
+            state[key] = _from_int8(value, stored.get(key + _SCALE), f"{key} in {source}")
+        elif key.removesuffix(_SCALE) not in matrices:
+            state[key] = value.float() if value.is_floating_point() else value
+    return state
+
+
+def _to_half(value: Tensor) -> Tensor:
+    half = value.half()
+    return half if bool(half.isfinite().all()) else value
+
+
+def _to_int8(value: Tensor) -> tuple[Tensor, Tensor]:
+    rows = value.flatten(1)
+    scale = rows.abs().amax(1) / 127
+    scale[scale == 0] = 1  # a row of zeros
+    return (rows / scale[:, None]).round().clamp(-127, 127).to(torch.int8).view_as(value), scale
+
+
+def _from_int8(value: Tensor, scale: Tensor | None, what: str) -> Tensor:
+    if scale is None or scale.shape != value.shape[:1]:
+        raise CheckpointError(f"{what} has no scale for each of its rows; the file is damaged, convert it again")
+    return value.float() * scale.float().view(-1, *[1] * (value.dim() - 1))
