@@ -55,9 +55,9 @@ def parser() -> ArgumentParser:
     )
     made.add_argument("--out", type=Path, default=Path("results"), metavar="RESULTS", help="folder of all results")
     made.add_argument("--name", type=str, default="", metavar="TRACKER", help="name in tables; default: the model's")
-    made.add_argument("--integers", action="store_true", help="whole pixels, cut off as the official code does")
+    made.add_argument("--truncate", action="store_true", help="whole pixels, cut off as the official code does")
     made.add_argument(
-        "--as-written",
+        "--one-based",
         action="store_true",
         help="keep boxes of data sets that count pixels from 1 as they are written, as the official code does",
     )
@@ -105,7 +105,7 @@ def _job(options: Namespace) -> EvaluationRun:
     from mixformer.evaluation.runs import EvaluationRun
     from mixformer.tracking.factory import TrackerFactory, rules_for
 
-    dataset, split, sequences = open_for_test(options.dataset, options.root, options.split, options.as_written)
+    dataset, split, sequences = open_for_test(options.dataset, options.root, options.split, options.one_based)
     rules = rules_for(options.model, options.preset, dataset)
     places = options.device, options.precision, options.threads, options.engine
     plan = TrackerFactory(options.model, rules, *places)
@@ -115,12 +115,12 @@ def _job(options: Namespace) -> EvaluationRun:
         sequences,
         plan,
         options.out,
-        settings={**plan.settings(), "as_written": options.as_written},
+        settings={**plan.settings(), "as_written": options.one_based},
         notes={
             "root": str(options.root.resolve()),
             **{key: options[key] for key in ("preset", "device", "workers", "executor")},
         },
-        integers=options.integers,
+        integers=options.truncate,
         split=split,
         only=tuple(name.strip() for name in options.sequences.split(",") if name.strip()),
     )

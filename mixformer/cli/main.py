@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from mixformer._version import __version__
+from mixformer.cli.deprecated import renew
 from mixformer.cli.parser import add_verb, make_parser
 from mixformer.errors import CheckpointError, ConfigError, MixFormerError, OutputError, SourceError
 from mixformer.optional import explain_missing
@@ -77,7 +79,7 @@ def build_parser(only: str | None = None) -> ArgumentParser:
     """
     parser = make_parser(_DESCRIPTION, prog="mixformer", epilog=_EPILOG, version=__version__)
     parser.add_argument("--debug", action="store_true", help="show where an error comes from, and more messages")
-    verbs = parser.add_subcommands(required=True, metavar="VERB", title="verbs (each has --help)")
+    verbs = parser.add_subcommands(required=True, metavar="COMMAND", title="commands (each has --help)")
     for name, verb in _VERBS.items() if only is None else [(only, _VERBS[only])]:
         made = verb.call(verb.parser)
         add_verb(verbs, name, made)
@@ -95,7 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see `mixformer --help`.
     """
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    warnings.filterwarnings("default", category=DeprecationWarning, module="mixformer")
+    words = renew(sys.argv[1:] if arguments is None else arguments)
     first = next((word for word in words if not word.startswith("-")), None)
     settings = build_parser(first if first in _VERBS else None).parse_args(words)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)

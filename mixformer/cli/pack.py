@@ -30,7 +30,7 @@ def parser() -> ArgumentParser:
     made.add_argument("out", type=Path, metavar="OUT.zip", help="file to write")
     made.add_argument("--root", type=Path | None, default=None, metavar="DIR", help="folder of the data set")
     made.add_argument("--split", type=str, default="test", help="of the data set")
-    made.add_argument("--integers", action="store_true", help="whole pixels, cut off as the official scripts do")
+    made.add_argument("--truncate", action="store_true", help="whole pixels, cut off as the official scripts do")
     made.add_argument("--part", action="store_true", help="pack the sequences that are there, as a trial")
     return made
 
@@ -39,7 +39,7 @@ def run(options: Namespace) -> None:
     """Check, pack and say where."""
     from mixformer.evaluation.submission import pack
 
-    count = pack(options.format, options.results, options.out, _expected(options), integers=options.integers)
+    count = pack(options.format, options.results, options.out, _expected(options), integers=options.truncate)
     Console(soft_wrap=True).print(f"packed {count} sequences: {options.out.resolve()}")
 
 

@@ -28,7 +28,7 @@ def add_verb(verbs: Any, name: str, made: ArgumentParser) -> None:
 
 def add_verbs(parser: ArgumentParser, verbs: Verbs, title: str = "what to do", *, required: bool = True) -> None:
     """Add verbs inside a verb. jsonargparse wants that after the verb itself belongs to the whole command line."""
-    added = parser.add_subcommands(required=required, metavar="WHAT", title=f"{title} (each has --help)")
+    added = parser.add_subcommands(required=required, metavar="COMMAND", title=f"{title} (each has --help)")
     for name, (make, _) in verbs.items():
         add_verb(added, name, make())
 

@@ -48,7 +48,7 @@ def run(options: Namespace) -> None:
     from mixformer.video.reader import open_video
 
     paths = Paths(options.out, options.json, options.csv, options.mot, options.masks)
-    _spare_inputs(paths, [source] if demo or options.boxes is None else [source, str(options.boxes)])
+    _spare_inputs(paths, [source] if demo or options.targets is None else [source, str(options.targets)])
     with open_video(source, start, stop) as video:
         targets = _demo_targets() if demo else _targets(options)
         summary = _follow(options, video, targets, paths)
@@ -89,12 +89,12 @@ def _targets(options: Namespace) -> list[Target]:
     from mixformer.imaging.boxes import parse_box
     from mixformer.video.targets import Target, read_targets
 
-    if options.boxes is None:
+    if options.targets is None:
         box = ask_box(options.source, options.start) if options.box is None else parse_box(options.box)
         return [Target(1, box, options.start)]
     if options.box is not None:
-        raise ConfigError("--box and --boxes both name targets; give one of them, or put the box into the file too")
-    targets = read_targets(options.boxes, options.start)
+        raise ConfigError("--box and --targets both name targets; give one of them, or put the box into the file too")
+    targets = read_targets(options.targets, options.start)
     for target in targets:
         if target.start < options.start:
             raise BoxError(f"{target.where}: the target begins in frame {target.start}, before --start {options.start}")
@@ -123,7 +123,7 @@ def _follow(options: Namespace, video: VideoSource, targets: list[Target], paths
     from mixformer.video.pipeline import pipelined
     from mixformer.video.window import Window
 
-    ids = "boxes" in options and options.boxes is not None
+    ids = "targets" in options and options.targets is not None
     show = "show" in options and options.show
     tracker = make_tracker(options)
     scores, frames, begin = [], 0, time.perf_counter()
@@ -131,7 +131,7 @@ def _follow(options: Namespace, video: VideoSource, targets: list[Target], paths
         output = stack.enter_context(VideoOutput(paths, video, ids=ids, show=show))
         window = stack.enter_context(Window(video.name)) if show else None
         bar = stack.enter_context(FrameBar(_frames_to_come(options, video), options.quiet))
-        threads = not (options.sequential or video.live)
+        threads = not (options.no_pipeline or video.live)
         tracked = track_targets(tracker, video, targets)
         done = stack.enter_context(closing(pipelined(tracked, output.draw, output.write, ahead=2, threads=threads)))
         for drawn in done:

@@ -51,8 +51,8 @@ def run(options: Namespace) -> None:
 
 def _check(options: Namespace) -> None:
     """Refuse numbers out of range before anything is loaded."""
-    if options.at_once < 1 or options.workers < 0:
-        raise ConfigError("--at-once must be 1 or more, and --workers 0 or more")
+    if options.concurrent_videos < 1 or options.workers < 0:
+        raise ConfigError("--concurrent-videos must be 1 or more, and --workers 0 or more")
     if options.executor == "ray" and options.workers < 1:
         raise ConfigError("a Ray cluster needs --workers, 1 or more")
 
@@ -85,7 +85,7 @@ def _events(options: Namespace, plan: TrackerFactory, jobs: list[VideoJob]) -> E
     else:
         where = {"device": options.device, "precision": options.precision, "engine": options.engine}
         tracker = MultiTracker(options.model, plan.config, threads=options.threads, on_resize="rescale", **where)
-        yield from track_videos(tracker, jobs, options.at_once)
+        yield from track_videos(tracker, jobs, options.concurrent_videos)
 
 
 def _failures(failed: list[Failed]) -> str:

@@ -22,11 +22,11 @@ count from 0. Several videos: mixformer track-all.
   mixformer track clip.mp4 --start 100 --box 260 29 41 142 --csv boxes.csv
   mixformer track rtsp://camera/stream --box 260 29 41 142 --show
   mixformer track clip.mp4 --box 260 29 41 142 --masks masks/
-  mixformer track clip.mp4 --boxes targets.csv --mot boxes.txt       (lines: frame,id,x,y,w,h)
+  mixformer track clip.mp4 --targets targets.csv --mot boxes.txt       (lines: frame,id,x,y,w,h)
 """
 _ALL = """Follow objects through many videos, several at once; the same command goes on where a stopped run was.
 
-JOBS is a CSV file with a header, or JSON: source; box ("x y w h") or boxes (a file as for mixformer track --boxes);
+JOBS is a CSV file with a header, or JSON: source; box ("x y w h") or boxes (a file as for mixformer track --targets);
 and, if wanted, start, stop and name. Paths are relative to the file itself. The results of a video go to OUT/NAME/,
 with done.json when they are complete. A video that fails does not stop the others; the exit code is then 1.
 
@@ -42,7 +42,7 @@ def track_parser() -> ArgumentParser:
     parser = make_parser(_TRACK)
     add_source(parser, "the first frame")
     parser.add_argument(
-        "--boxes",
+        "--targets",
         type=Path | None,
         default=None,
         metavar="FILE",
@@ -74,7 +74,7 @@ def all_parser() -> ArgumentParser:
     )
     where = parser.add_argument_group("where it runs")
     where.add_argument(
-        "--at-once", type=int, default=4, help="videos at a time in this process, their targets in one batch"
+        "--concurrent-videos", type=int, default=4, help="videos at a time in this process, their targets in one batch"
     )
     where.add_argument(
         "--workers", type=int, default=0, help="processes with a model each, one video at a time; 0: this process"
@@ -117,7 +117,7 @@ def _add_outputs(parser: ArgumentParser) -> None:
         "--json",
         type=Path | None,
         default=None,
-        help="boxes as JSON lines: frame, time, box, score; with --boxes also id",
+        help="boxes as JSON lines: frame, time, box, score; with --targets also id",
     )
     parser.add_argument("--csv", type=Path | None, default=None, help="boxes as CSV with a header")
     parser.add_argument("--mot", type=Path | None, default=None, help="boxes as MOTChallenge text (counted from 1)")
@@ -127,11 +127,11 @@ def _add_outputs(parser: ArgumentParser) -> None:
         default=None,
         metavar="FOLDER",
         help="also find the targets' pixels in every box by their colors (GrabCut) and write FOLDER/00000000.png and "
-        "so on, numbered like the frames: 255 on the target, 0 elsewhere; with --boxes in FOLDER/ID. The "
+        "so on, numbered like the frames: 255 on the target, 0 elsewhere; with --targets in FOLDER/ID. The "
         "annotated video shows them tinted. Slow: some 10 frames a second. Needs: pip install 'mixformer[masks]'",
     )
     parser.add_argument(
-        "--sequential",
+        "--no-pipeline",
         action="store_true",
         help="do not track, draw and write different frames at the same time; the results are the same, it is slower",
     )

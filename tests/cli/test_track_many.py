@@ -1,4 +1,4 @@
-"""`mixformer track --boxes` and `mixformer track-all`: results, restarts, failures, workers."""
+"""`mixformer track --targets` and `mixformer track-all`: results, restarts, failures, workers."""
 
 import json
 import shutil
@@ -45,7 +45,7 @@ def test_targets_that_come_and_go(clip, tiny_model, common, tmp_path, capsys):
     targets.write_text("frame,id,x,y,w,h,stop\n0,7,10,30,20,20,\n4,3,60,50,30,20,12\n90,5,1,1,30,30,\n")
     names = {"out": "out.mp4", "json": "b.jsonl", "csv": "b.csv", "mot": "b.txt"}
     outputs = [word for option, name in names.items() for word in (f"--{option}", str(tmp_path / name))]
-    assert main(["track", str(clip), "--boxes", str(targets), *common, *outputs]) == 0
+    assert main(["track", str(clip), "--targets", str(targets), *common, *outputs]) == 0
     assert "ended before these targets began: 5 (frame 90)" in " ".join(capsys.readouterr().err.split())
     found = lines(tmp_path / "b.jsonl")
     assert [line["frame"] for line in found if line["id"] == 7] == list(range(20))
@@ -64,10 +64,10 @@ def test_targets_that_come_and_go(clip, tiny_model, common, tmp_path, capsys):
 def test_with_and_without_the_pipeline_all_files_are_the_same(clip, common, tmp_path):
     (tmp_path / "targets.txt").write_text("10 30 20 20\n60 50 30 20\n")
     written = []
-    for name, words in (("with", []), ("without", ["--sequential"])):
+    for name, words in (("with", []), ("without", ["--no-pipeline"])):
         folder = tmp_path / name
         outputs = ["--out", str(folder / "out.mp4"), "--json", str(folder / "b.jsonl"), "--mot", str(folder / "b.txt")]
-        assert main(["track", str(clip), "--boxes", str(tmp_path / "targets.txt"), *common, *outputs, *words]) == 0
+        assert main(["track", str(clip), "--targets", str(tmp_path / "targets.txt"), *common, *outputs, *words]) == 0
         written.append({path.name: path.read_bytes() for path in sorted(folder.iterdir())})
     assert written[0] == written[1]
     assert len(written[0]) == 3
@@ -76,7 +76,14 @@ def test_with_and_without_the_pipeline_all_files_are_the_same(clip, common, tmp_
 def test_masks_of_several_targets(clip, common, tmp_path):
     pytest.importorskip("cv2", reason="pip install 'mixformer[masks]'")
     (tmp_path / "targets.txt").write_text("0,1,10,30,20,20\n0,4,60,50,30,20\n")
-    words = ["--boxes", str(tmp_path / "targets.txt"), "--masks", str(tmp_path / "m"), "--out", str(tmp_path / "o.mp4")]
+    words = [
+        "--targets",
+        str(tmp_path / "targets.txt"),
+        "--masks",
+        str(tmp_path / "m"),
+        "--out",
+        str(tmp_path / "o.mp4"),
+    ]
     assert main(["track", str(clip), *common, *words, "--stop", "3"]) == 0
     names = sorted(str(path.relative_to(tmp_path / "m")) for path in (tmp_path / "m").rglob("*.png"))
     assert names == [f"{number}/{index:08d}.png" for number in (1, 4) for index in range(3)]
@@ -89,13 +96,13 @@ def test_masks_of_several_targets(clip, common, tmp_path):
         ("0,1,10,30,20,20\n3,2,500,30,20,20\n", [], "targets.csv, line 2: box x=500 y=30 w=20 h=20 lies outside"),
         ("0,1,10,30,20,20\n", ["--start", "2"], "begins in frame 0, before --start 2"),
         ("50,1,10,30,20,20\n", [], "the video ends before a target begins: 1 (frame 50)"),
-        ("10,30,20,20\n", ["--box", "10", "30", "20", "20"], "--box and --boxes both name targets"),
+        ("10,30,20,20\n", ["--box", "10", "30", "20", "20"], "--box and --targets both name targets"),
     ],
 )
 def test_what_cannot_be_tracked(clip, common, tmp_path, capsys, text, words, message):
     (tmp_path / "targets.csv").write_text(text)
     out = ["--json", str(tmp_path / "b.jsonl")]
-    assert main(["track", str(clip), "--boxes", str(tmp_path / "targets.csv"), *common, *out, *words]) == 2
+    assert main(["track", str(clip), "--targets", str(tmp_path / "targets.csv"), *common, *out, *words]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
 
 
@@ -117,7 +124,9 @@ def jobs(tmp_path):
     return tmp_path / "jobs.csv"
 
 
-@pytest.mark.parametrize("how", [["--at-once", "3"], ["--at-once", "1"], ["--workers", "1"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "how", [["--concurrent-videos", "3"], ["--concurrent-videos", "1"], ["--workers", "1"]], ids=" ".join
+)
 def test_many_videos(jobs, tiny_model, common, tmp_path, capsys, how):
     out = tmp_path / "tracked"
     words = ["track-all", str(jobs), "--out", str(out), *common, "--write", "json", "video", *how]
@@ -143,7 +152,7 @@ def test_many_videos(jobs, tiny_model, common, tmp_path, capsys, how):
     assert done["frames"] == 9
     assert 0 <= done["mean_score"] <= 1
     assert not (out / "outside" / "done.json").exists()
-    if how == ["--at-once", "1"]:
+    if how == ["--concurrent-videos", "1"]:
         _once_more(jobs, out, words, capsys)
 
 
@@ -178,7 +187,7 @@ def _once_more(jobs, out, words, capsys):
         ("[1, 2]", [], "cannot be read"),
         ('[{"source": "a.mp4", "box": [1, 2, 3]}]', [], "jobs.csv, entry 1: a box is four numbers"),
         ("source,box\na.mp4,1 2 3 4\n", ["--write", "gif"], "cannot write gif; there are: video, json"),
-        ("source,box\na.mp4,1 2 3 4\n", ["--at-once", "0"], "--at-once must be 1 or more"),
+        ("source,box\na.mp4,1 2 3 4\n", ["--concurrent-videos", "0"], "--concurrent-videos must be 1 or more"),
         ("source,box\na.mp4,1 2 3 4\n", ["--executor", "ray"], "a Ray cluster needs --workers"),
     ],
 )

@@ -90,7 +90,7 @@ def test_on_ray(cluster, jobs, tiny_model, tmp_path, capsys):
     check(ends(RayExecutor(2).run(DiesOnce(plan, tmp_path / "mark"), tasks)), tmp_path / "out")
     assert (tmp_path / "mark").exists()
     written = []
-    for name, words in (("ray", ["--executor", "ray", "--workers", "2"]), ("here", ["--at-once", "1"])):
+    for name, words in (("ray", ["--executor", "ray", "--workers", "2"]), ("here", ["--concurrent-videos", "1"])):
         out = tmp_path / name
         model = ["--model", str(tiny_model), "--engine", "torch", "--device", "cpu", "--threads", "1"]
         assert main(["track-all", str(jobs), "--out", str(out), *model, *words]) == 1

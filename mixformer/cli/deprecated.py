@@ -1,0 +1,51 @@
+"""Old words of the command line. They still work; a warning names the new word."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+# Verb -> old flag -> new flag. Add a line here and nowhere else.
+FLAGS: dict[str, dict[str, str]] = {
+    "demo": {"--sequential": "--no-pipeline"},
+    "evaluate": {"--integers": "--truncate", "--as-written": "--one-based"},
+    "pack": {"--integers": "--truncate"},
+    "track": {"--boxes": "--targets", "--sequential": "--no-pipeline"},
+    "track-all": {"--at-once": "--concurrent-videos"},
+}
+# Old verb -> new verb.
+VERBS: dict[str, str] = {}
+
+
+def renew(words: Sequence[str]) -> list[str]:
+    """Replace old verbs and flags by new ones, with a `DeprecationWarning` for each.
+
+    Args:
+        words: the command line after the program's name.
+
+    Example:
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     renew(["track", "clip.mp4", "--boxes=targets.csv"])
+        ['track', 'clip.mp4', '--targets=targets.csv']
+        >>> str(caught[0].message)
+        '--boxes is now called --targets; the old name will go'
+    """
+    new = list(words)
+    place = next((number for number, word in enumerate(new) if not word.startswith("-")), None)
+    if place is None:
+        return new
+    new[place] = _new_name(new[place], VERBS)
+    flags = FLAGS.get(new[place], {})
+    for number, word in enumerate(new[place + 1 :], place + 1):
+        flag, sign, value = word.partition("=")
+        new[number] = _new_name(flag, flags) + sign + value
+    return new
+
+
+def _new_name(name: str, renamed: dict[str, str]) -> str:
+    if name in renamed:
+        message = f"{name} is now called {renamed[name]}; the old name will go"
+        warnings.warn(message, DeprecationWarning, stacklevel=3)
+    return renamed.get(name, name)

@@ -1,0 +1,28 @@
+"""Old words of the command line still work, and one warning names the new one."""
+
+import pytest
+
+from mixformer.cli.deprecated import FLAGS, renew
+from mixformer.cli.main import _VERBS, build_parser
+
+
+@pytest.mark.parametrize(("verb", "old"), [(verb, old) for verb, flags in FLAGS.items() for old in flags])
+def test_an_old_flag_is_taken_as_the_new_one_with_one_warning(verb, old):
+    new = FLAGS[verb][old]
+    with pytest.warns(DeprecationWarning) as warned:
+        assert renew(["--debug", verb, "clip", old, "x", f"{old}=y"]) == ["--debug", verb, "clip", new, "x", f"{new}=y"]
+    assert {str(each.message) for each in warned} == {f"{old} is now called {new}; the old name will go"}
+
+
+@pytest.mark.parametrize("verb", sorted(FLAGS))
+def test_the_new_flags_are_those_of_the_verb(verb):
+    assert verb in _VERBS
+    text = build_parser(verb)._subcommands_action._name_parser_map[verb].format_help()
+    for old, new in FLAGS[verb].items():
+        assert new in text
+        assert f"{old} " not in text
+
+
+def test_words_that_are_no_flags_of_the_verb_stay():
+    assert renew(["models", "--boxes"]) == ["models", "--boxes"]
+    assert renew(["--version"]) == ["--version"]
