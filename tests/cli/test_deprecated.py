@@ -9,9 +9,9 @@ from mixformer.cli.main import _VERBS, build_parser
 @pytest.mark.parametrize(("verb", "old"), [(verb, old) for verb, flags in FLAGS.items() for old in flags])
 def test_an_old_flag_is_taken_as_the_new_one_with_one_warning(verb, old):
     new = FLAGS[verb][old]
-    with pytest.warns(DeprecationWarning) as warned:
+    with pytest.warns(DeprecationWarning, match=f"{old} is now called {new}") as warned:
         assert renew(["--debug", verb, "clip", old, "x", f"{old}=y"]) == ["--debug", verb, "clip", new, "x", f"{new}=y"]
-    assert {str(each.message) for each in warned} == {f"{old} is now called {new}; the old name will go"}
+    assert len(warned) == 2  # one for each time it is written
 
 
 @pytest.mark.parametrize("verb", sorted(FLAGS))
