@@ -140,14 +140,14 @@ def open_for_test(
     Raises:
         DataError: if it is not there.
     """
-    from mixformer.data.datasets import DATASETS, DatasetOptions, known_set, load_dataset, read_any
+    from mixformer.data.datasets import DATASETS, DatasetOptions, detect_dataset, load_dataset, read_any
 
-    name = dataset or known_set(root)
+    name = dataset or detect_dataset(root) or ""
     if not name:
         return root.resolve().name, split, read_any(root, split, lazy=True)
     splits = DATASETS[name].splits if name in DATASETS else {}
     split = split or next((part for part in ("test", "val", *splits) if part in splits), "")
-    return name, split, load_dataset(name, root, DatasetOptions(split, as_written=as_written))
+    return name, split, load_dataset(name, root, DatasetOptions(split, keep_one_based=as_written))
 
 
 def _convention(name: str, dataset: str) -> str:

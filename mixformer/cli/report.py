@@ -113,7 +113,7 @@ def run(options: Namespace) -> None:
 
 def _compare(options: Namespace) -> Comparison:
     from mixformer.cli.evaluate import open_for_test
-    from mixformer.data.datasets import DATASETS, absent
+    from mixformer.data.datasets import DATASETS, missing_sequences
     from mixformer.data.sequence import LazySequences
     from mixformer.evaluation.attributes import published_attributes, read_attributes
     from mixformer.evaluation.compare import compare
@@ -126,7 +126,9 @@ def _compare(options: Namespace) -> Comparison:
     _, split, found = open_for_test(dataset if dataset in DATASETS else "", root, options.split)
     sequences = list(found)
     names = [sequence.name for sequence in sequences]
-    gone = absent(dataset, split, found)[0] if dataset in DATASETS and isinstance(found, LazySequences) else []
+    gone = (
+        missing_sequences(dataset, split, found)[0] if dataset in DATASETS and isinstance(found, LazySequences) else []
+    )
     return compare(
         dataset,
         _settled(
@@ -173,9 +175,9 @@ def _first_pixel(known: DatasetSpec, root: Path, split: str, sequence: VideoSequ
 
     from mixformer.data.datasets import DatasetOptions
 
-    if "as_written" not in known.takes:
+    if "keep_one_based" not in known.takes:
         return 0.0
-    written = known.read(root, DatasetOptions(split, as_written=True))[0]
+    written = known.read(root, DatasetOptions(split, keep_one_based=True))[0]
     return float(np.nanmax((written.boxes - sequence.boxes)[:, :2]).round())
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixformer.data.annotated_folders import read_sequence
-from mixformer.data.datasets.benchmark import say_absent
+from mixformer.data.datasets.benchmark import describe_missing
 from mixformer.data.datasets.dataset_spec import DatasetOptions
-from mixformer.data.datasets.registry import absent, known_set, load_dataset, read_any
+from mixformer.data.datasets.registry import detect_dataset, load_dataset, missing_sequences, read_any
 from mixformer.data.picture_checks import Problem, check_pictures
 from mixformer.data.sequence import LazySequences, VideoSequence, has_area
 from mixformer.errors import DataError
@@ -91,15 +91,15 @@ _Loader = tuple[str, Callable[[], VideoSequence]]
 
 def _loaders(path: Path, options: Options) -> tuple[Sequence[_Loader], list[Problem]]:
     """Name and reader of each sequence, so that a broken one does not hide the others; and what is absent."""
-    known, problems = options.name or known_set(path), list[Problem]()
+    known, problems = options.name or detect_dataset(path) or "", list[Problem]()
     own = [p for p in sorted(path.glob("*")) if (p / "groundtruth.txt").is_file() or (p / "img").is_dir()]
     if own and not known and not (path / "groundtruth.txt").is_file():
         return [(folder.name, partial(read_sequence, folder)) for folder in own], problems
     found = load_dataset(known, path, DatasetOptions(options.split)) if known else read_any(path)
     if known and isinstance(found, LazySequences):
-        missing, total = absent(known, options.split, found)
+        missing, total = missing_sequences(known, options.split, found)
         if missing:
-            text, advice = say_absent(missing, total), "download them, or name with every score the part it is of"
+            text, advice = describe_missing(missing, total), "download them, or name with every score the part it is of"
             problems.append(Problem(known, "error", text, advice))
     names = found.names if isinstance(found, LazySequences) else [sequence.name for sequence in found]
     return [(name, partial(found.__getitem__, index)) for index, name in enumerate(names)], problems

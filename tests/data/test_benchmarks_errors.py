@@ -7,7 +7,7 @@ import pytest
 from benchmark_makers import MAKERS, avist, got10k_test, lasot, nfs_published, otb100, tc128, text, tnl2k, uav123
 
 from mixformer.data.checks import Options, check
-from mixformer.data.datasets import DatasetOptions, absent, load_dataset
+from mixformer.data.datasets import DatasetOptions, load_dataset, missing_sequences
 from mixformer.errors import DataError
 
 
@@ -103,7 +103,7 @@ def test_a_split_that_is_not_there(tmp_path):
 
 def test_a_list_is_needed_to_miss_something(tmp_path):
     found = load_dataset("lasot", lasot(tmp_path), DatasetOptions("all"))
-    assert absent("lasot", "all", found) == ([], 0)
+    assert missing_sequences("lasot", "all", found) == ([], 0)
 
 
 @pytest.mark.parametrize("name", MAKERS)

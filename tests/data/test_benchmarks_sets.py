@@ -20,7 +20,7 @@ from benchmark_makers import (
 )
 from miniatures import zip_folder
 
-from mixformer.data.datasets import DATASETS, DatasetOptions, absent, load_dataset, read_any, recognize
+from mixformer.data.datasets import DATASETS, DatasetOptions, detect_dataset, load_dataset, missing_sequences, read_any
 from mixformer.data.datasets.archive_packing import pack
 from mixformer.data.frame_storage import read_bytes
 
@@ -43,7 +43,7 @@ def test_every_set_is_found_whole_and_recognized(tmp_path, name, caplog):
     make, split = MAKERS[name]
     root = make(tmp_path / "root")
     found = load_dataset(name, root, DatasetOptions(split))
-    gone, total = absent(name, split, found)
+    gone, total = missing_sequences(name, split, found)
     assert len(found) + len(gone) == total == len(DATASETS[name].rows[split]())
     assert f"{len(gone)} of {total} sequences are not there: {gone[0]}" in caplog.text
     order = [row.name for row in DATASETS[name].rows[split]()]
@@ -52,7 +52,7 @@ def test_every_set_is_found_whole_and_recognized(tmp_path, name, caplog):
         assert sequence.source == name
         assert len(sequence.visible) > 0
         assert numbers(sequence) == list(range(numbers(sequence)[0], numbers(sequence)[0] + len(sequence)))
-    assert recognize(root) == name
+    assert detect_dataset(root) == name
     assert contents(read_any(root, split)) == contents(found)
 
 
@@ -66,7 +66,7 @@ def test_zip_and_lmdb_hold_the_same(tmp_path, name):
     packed = pack(root, tmp_path / "packed.lmdb")
     assert packed.name == name
     assert contents(load_dataset(name, tmp_path / "packed.lmdb", DatasetOptions(split))) == before
-    assert recognize(tmp_path / "packed.lmdb") == name
+    assert detect_dataset(tmp_path / "packed.lmdb") == name
 
 
 def test_otb_as_one_zip_file_for_each_sequence(tmp_path):
@@ -84,7 +84,12 @@ def test_lasot_marks_absent_frames_and_counts_pixels_from_1(tmp_path):
     assert first.boxes[0].tolist() == [10, 20, 30, 40]
     assert first.hidden.tolist() == [False, True, True, False, False]
     assert (first.valid.tolist(), first.visible.tolist()) == ([0, 1, 2, 3, 4], [0, 3, 4])
-    assert load_dataset("lasot", root, DatasetOptions("test", as_written=True))[0].boxes[0].tolist() == [11, 21, 30, 40]
+    assert load_dataset("lasot", root, DatasetOptions("test", keep_one_based=True))[0].boxes[0].tolist() == [
+        11,
+        21,
+        30,
+        40,
+    ]
 
 
 def test_lasot_test_takes_the_test_videos_of_the_whole_set(tmp_path):
@@ -140,7 +145,7 @@ def test_nfs_in_both_layouts_and_speeds(tmp_path):
     assert slow.boxes[2].tolist() == [27, 21, 30, 40]  # every eighth box, from corners
     assert np.isnan(slow.boxes[1]).all()  # lost
     assert np.flatnonzero(np.isnan(fast.boxes[:, 0])).tolist() == [8]
-    assert recognize(root) == "nfs"
+    assert detect_dataset(root) == "nfs"
 
 
 def test_tc128_takes_its_frames_from_a_file(tmp_path):
@@ -176,7 +181,7 @@ def test_test_videos_of_trackingnet_are_packed_beside_the_training_parts(tmp_pat
     root = trackingnet(tmp_path / "root")
     packed = pack(root, tmp_path / "test_alone")
     assert [path.name for path in packed.databases] == ["TEST_lmdb"]
-    assert recognize(tmp_path / "test_alone") == "trackingnet"
+    assert detect_dataset(tmp_path / "test_alone") == "trackingnet"
     frames(root / "TRAIN_3" / "frames" / "a_0", 0, 1, "{}.jpg")
     text(root / "TRAIN_3" / "anno" / "a_0.txt", rows(2))
     pack(root, tmp_path / "both")
@@ -211,5 +216,5 @@ def test_ids_and_exclude_choose_from_the_list(tmp_path):
 def test_a_users_own_folder_is_not_taken_for_a_benchmark(tmp_path):
     frames(tmp_path / "girl" / "img", 1, 3, "{:08d}.jpg")  # the name of a sequence of VOT
     text(tmp_path / "girl" / "groundtruth.txt", rows(3))
-    assert recognize(tmp_path) is None
+    assert detect_dataset(tmp_path) is None
     assert [s.name for s in read_any(tmp_path)] == ["girl"]

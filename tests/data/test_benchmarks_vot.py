@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from benchmark_makers import blob, frames, mask_text, text, vot
 
-from mixformer.data.datasets import DatasetOptions, load_dataset, recognize
+from mixformer.data.datasets import DatasetOptions, detect_dataset, load_dataset
 from mixformer.data.datasets.vot_sequences import region_box
 from mixformer.errors import DataError
 from mixformer.masks.mask_files import encode_rle, mask_box
@@ -86,9 +86,9 @@ def test_pictures_beside_the_boxes(tmp_path):
 
 def test_which_year_is_told_by_its_own_sequences(tmp_path):
     vot(tmp_path, "tiger", ["1,2,3,4"])  # in both lists
-    assert recognize(tmp_path) == "vot2022"
+    assert detect_dataset(tmp_path) == "vot2022"
     vot(tmp_path, "godfather", ["1,2,3,4"])
-    assert recognize(tmp_path) == "vot2020"
+    assert detect_dataset(tmp_path) == "vot2020"
     assert load_dataset("vot2020", tmp_path).names == ["godfather", "tiger"]
 
 

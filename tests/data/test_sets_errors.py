@@ -34,7 +34,7 @@ def test_names_splits_and_options_are_checked(tmp_path):
         load_dataset("other", root)
     with pytest.raises(DataError, match="no split 'val'; it has train, all, test"):
         load_dataset("lasot", root, DatasetOptions("val"))
-    with pytest.raises(DataError, match="does not take 'chunks'; it takes split, as_written, exclude, ids"):
+    with pytest.raises(DataError, match="does not take 'chunks'; it takes split, exclude, ids, keep_one_based"):
         load_dataset("lasot", root, DatasetOptions(chunks=(1,)))
 
 

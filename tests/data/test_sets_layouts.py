@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from miniatures import FRAMES, MAKERS, boxes, got10k, trackingnet, zip_folder
 
-from mixformer.data.datasets import DatasetOptions, load_dataset, read_any, recognize
+from mixformer.data.datasets import DatasetOptions, detect_dataset, load_dataset, read_any
 from mixformer.data.datasets.archive_packing import pack
 from mixformer.data.sequence import read_image
 from mixformer.errors import DataError, OutputError
@@ -39,7 +39,7 @@ def test_folders(tmp_path, name):
     assert found[1].visible.tolist() == visible
     assert {s.source for s in found} == {name}
     assert [s.is_still for s in found] == [name == "coco", name == "coco", name in ("coco", "vid")]
-    assert recognize(root) == name
+    assert detect_dataset(root) == name
     assert contents(read_any(root)) == contents(found)
 
 
@@ -75,7 +75,7 @@ def test_lmdb_databases_hold_the_same(tmp_path, name):
     assert packed.name == name
     assert all((path / "data.mdb").is_file() for path in packed.databases)
     shutil.rmtree(root)
-    assert recognize(tmp_path / "packed.lmdb") == name
+    assert detect_dataset(tmp_path / "packed.lmdb") == name
     assert contents(load_dataset(name, tmp_path / "packed.lmdb")) == before
 
 
@@ -140,7 +140,7 @@ def test_zip_files(tmp_path):
         shutil.copytree(plain / part / "anno", tmp_path / "trackingnet_zip" / part / "anno", dirs_exist_ok=True)
     for name in ("lasot", "coco", "got10k", "trackingnet"):
         zipped = tmp_path / f"{name}_zip"
-        assert recognize(zipped) == name
+        assert detect_dataset(zipped) == name
         assert contents(load_dataset(name, zipped)) == contents(load_dataset(name, tmp_path / name)), name
         packed = pack(zipped, tmp_path / f"{name}_lmdb").databases
         assert packed

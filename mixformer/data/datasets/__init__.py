@@ -2,16 +2,21 @@
 
 from mixformer.data.datasets.attribute_files import attributes
 from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec
-from mixformer.data.datasets.registry import DATASETS, absent, known_set, load_dataset, read_any, recognize
+from mixformer.data.datasets.registry import (
+    DATASETS,
+    detect_dataset,
+    load_dataset,
+    missing_sequences,
+    read_any,
+)
 
 __all__ = [
     "DATASETS",
     "DatasetOptions",
     "DatasetSpec",
-    "absent",
     "attributes",
-    "known_set",
+    "detect_dataset",
     "load_dataset",
+    "missing_sequences",
     "read_any",
-    "recognize",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.data.datasets.dataset_spec import PackItem
-from mixformer.data.datasets.registry import DATASETS, recognize
+from mixformer.data.datasets.registry import DATASETS, detect_dataset
 from mixformer.data.frame_storage import read_bytes
 from mixformer.errors import DataError, OutputError
 from mixformer.optional import load
@@ -50,7 +50,7 @@ def pack(root: Path, out: Path, name: str = "", progress: Callable[[int, int], N
         MissingDependencyError: without `lmdb` installed.
     """
     lmdb = load("lmdb", "an LMDB database")
-    name = name or recognize(root) or ""
+    name = name or detect_dataset(root, custom_first=False) or ""
     if name not in DATASETS:
         raise DataError(
             f"{root} is none of {', '.join(DATASETS)}" if not name else f"there is no data set called {name!r}"

@@ -34,13 +34,15 @@ def listed_set(
     if not found:
         raise DataError(f"no {source} {options.split} sequences in {root}; looked for {layout}")
     if absent := [row.name for row in rows if row.name not in found]:
-        log.warning("%s %s in %s: %s", source, options.split, root, say_absent(absent, len(rows)))
+        log.warning("%s %s in %s: %s", source, options.split, root, describe_missing(absent, len(rows)))
     videos = choose([found[row.name].video for row in rows if row.name in found], options)
     chosen = [found[video.name] for video in videos]
-    return LazySequences([item.row.name for item in chosen], StrictReader(source, chosen, options.as_written), source)
+    return LazySequences(
+        [item.row.name for item in chosen], StrictReader(source, chosen, options.keep_one_based), source
+    )
 
 
-def say_absent(names: list[str], total: int) -> str:
+def describe_missing(names: list[str], total: int) -> str:
     """In words, which of a list's sequences are absent."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{len(names)} of {total} sequences are not there: {', '.join(names[:_NAMED])}{more}"
@@ -128,7 +130,7 @@ def benchmark(
         layout: what is looked for, in words.
         splits: by name; the first is the default.
         prefix: put before the names of sequences in result files of the official code.
-        own: recognize the set only by its sequences that are not on this other list.
+        own: detect the set only by its sequences that are not on this other list.
     """
 
     def entries(root: Path, split: str) -> Iterator[Entry]:
@@ -137,7 +139,7 @@ def benchmark(
     def read(root: Path, options: DatasetOptions) -> LazySequences:
         return listed_set(splits[options.split].rows(), entries(root, options.split), options, name, root, layout)
 
-    def recognize(root: Path) -> bool:
+    def detect(root: Path) -> bool:
         others = {row.name for row in read_list(own)} if own else set()
         found = (item for split in splits for item in entries(root, split))
         return any(item.row.name not in others for item in found)
@@ -146,9 +148,9 @@ def benchmark(
         return {"": _items(item for split in splits for item in entries(root, split))}
 
     meanings = {split: known.meaning for split, known in splits.items()}
-    takes = frozenset({"ids", "exclude", "as_written"})
+    takes = frozenset({"ids", "exclude", "keep_one_based"})
     rows = {split: known.rows for split, known in splits.items()}
-    return DatasetSpec(name, title, meanings, layout, takes, recognize, read, pack, rows, prefix)
+    return DatasetSpec(name, title, meanings, layout, takes, detect, read, pack, rows, prefix)
 
 
 def _items(entries: Iterable[Entry]) -> Iterator[PackItem]:

@@ -98,15 +98,15 @@ class StrictReader:
     Attributes:
         source: name of the set.
         entries: its sequences.
-        as_written: keep the numbers of the files also where they count pixels from 1.
+        keep_one_based: keep the numbers of the files also where they count pixels from 1.
     """
 
     source: str
     entries: list[Entry]
-    as_written: bool = False
+    keep_one_based: bool = False
 
     def __call__(self, index: int) -> VideoSequence:
-        """The sequence, with boxes counted from 0 unless `as_written`.
+        """The sequence, with boxes counted from 0 unless `keep_one_based`.
 
         Raises:
             DataError: if anything of it is missing or broken, naming the file and the line or the frame.
@@ -121,7 +121,7 @@ class StrictReader:
         _complete(entry, names, count, start or 0)
         frames = Frames(video.pictures, video.place(), tuple(names[number] for number in range(row.skip, count)))
         boxes = boxes[row.skip : count]
-        if not self.as_written:
+        if not self.keep_one_based:
             boxes[:, :2] -= rules.origin
         boxes[~has_area(boxes)] = np.nan
         label = row.label or (rules.label(video) if rules.label else "")

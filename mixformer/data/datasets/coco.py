@@ -134,7 +134,7 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
     return LazySequences([str(number) for number in index.ids.tolist()], _Reader(index, place), "coco")
 
 
-def recognize(root: Path) -> bool:
+def detect(root: Path) -> bool:
     """Whether there is an instances file with its pictures."""
     return any(find(root, split) for split in _SPLITS)
 
@@ -153,4 +153,4 @@ def _items(root: Path) -> Iterator[PackItem]:
                 yield f"images/{split}2017/{name}", entry(place.pictures, f"{place.folder}/{name}")
 
 
-COCO = DatasetSpec("coco", "COCO 2017, pictures", _SPLITS, _LAYOUT, frozenset({"cache"}), recognize, read, pack)
+COCO = DatasetSpec("coco", "COCO 2017, pictures", _SPLITS, _LAYOUT, frozenset({"cache"}), detect, read, pack)

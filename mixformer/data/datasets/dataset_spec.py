@@ -27,7 +27,7 @@ class DatasetOptions:
         exclude: text file of the sequences to leave out, one a line: names, or the numbers at the end of names.
         chunks: numbers of the parts to take, for a set that comes in parts; () takes those that are there.
         cache: folder for compact indices of large annotation files; None parses them anew every time.
-        as_written: keep boxes as the files have them also in a set that counts pixels from 1, as official runs do.
+        keep_one_based: keep boxes as the files have them also in a set that counts pixels from 1, as official runs do.
     """
 
     split: str = ""
@@ -35,7 +35,7 @@ class DatasetOptions:
     exclude: Path | None = None
     chunks: tuple[int, ...] = ()
     cache: Path | None = None
-    as_written: bool = False
+    keep_one_based: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class DatasetSpec:
         splits: name and meaning of each; the first is the default.
         layout: what is looked for under the root, in words.
         takes: names of the `DatasetOptions` it understands besides `split`.
-        recognize: whether a folder or archive holds this set.
+        detect: whether a folder or archive holds this set.
         read: the set under a root; raises DataError if it is not there.
         pack: databases to write, by path below the output ("" is the output itself), each with its entries; and plain
             files are written for names that end in `.json`.
@@ -61,7 +61,7 @@ class DatasetSpec:
     splits: Mapping[str, str]
     layout: str
     takes: frozenset[str]
-    recognize: Callable[[Path], bool]
+    detect: Callable[[Path], bool]
     read: Callable[[Path, DatasetOptions], LazySequences]
     pack: Callable[[Path], Mapping[str, Iterator[PackItem]]]
     rows: Mapping[str, Callable[[], tuple[Row, ...]]] = field(default_factory=dict)

@@ -113,7 +113,7 @@ ROWS = {"val": val_rows, "test": test_rows}
 """Published lists, by split."""
 
 
-def recognize(root: Path) -> bool:
+def detect(root: Path) -> bool:
     """Whether there are videos with GOT-10k's names."""
     return any(next(find(root, part), None) is not None for part in ("train", "val", "test"))
 
@@ -133,5 +133,5 @@ def _items(root: Path) -> Iterator[PackItem]:
 
 
 GOT10K = DatasetSpec(
-    "got10k", "GOT-10k, short videos", SPLITS, _LAYOUT, frozenset({"ids", "exclude"}), recognize, read, pack, ROWS
+    "got10k", "GOT-10k, short videos", SPLITS, _LAYOUT, frozenset({"ids", "exclude"}), detect, read, pack, ROWS
 )

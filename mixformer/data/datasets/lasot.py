@@ -97,12 +97,12 @@ def read_ext(root: Path, options: DatasetOptions) -> LazySequences:
     return listed_set(ext_rows(), pick(ext_rows(), find(root), _TEST_EXT), options, "lasot_ext", root, _LAYOUT)
 
 
-def recognize(root: Path) -> bool:
+def detect(root: Path) -> bool:
     """Whether some video has LaSOT's mark of full occlusion."""
     return next(find(root, "full_occlusion.txt"), None) is not None
 
 
-def recognize_ext(root: Path) -> bool:
+def detect_ext(root: Path) -> bool:
     """Whether the first such video is of the extension."""
     first = next(find(root, "full_occlusion.txt"), None)
     return first is not None and first.name in {row.name for row in ext_rows()}
@@ -129,8 +129,8 @@ LASOT = DatasetSpec(
         "test": "280 videos",
     },
     _LAYOUT,
-    frozenset({"ids", "exclude", "as_written"}),
-    recognize,
+    frozenset({"ids", "exclude", "keep_one_based"}),
+    detect,
     read,
     pack,
     {"test": test_rows},
@@ -141,8 +141,8 @@ LASOT_EXT = DatasetSpec(
     "LaSOT_ext, its extension by 15 classes",
     {"test": "150 videos"},
     _LAYOUT,
-    frozenset({"ids", "exclude", "as_written"}),
-    recognize_ext,
+    frozenset({"ids", "exclude", "keep_one_based"}),
+    detect_ext,
     read_ext,
     pack,
     {"test": ext_rows},

@@ -57,33 +57,39 @@ def load_dataset(name: str, root: Path, options: DatasetOptions | None = None) -
     return known.read(root, options)
 
 
-def recognize(root: Path) -> str | None:
-    """Name of the known set in a folder or archive, or None."""
-    # From the last: the later ones look for more particular things.
-    return next((name for name in reversed(tuple(DATASETS)) if DATASETS[name].recognize(root)), None)
+def detect_dataset(path: Path, *, custom_first: bool = True) -> str | None:
+    """Name of the public data set at a path, told by its file names.
+
+    Args:
+        path: folder or archive.
+        custom_first: a path that also reads as custom data (sequence folders with `img/`, or a JSON file) is taken as
+            such. False looks for public data sets alone.
+
+    Returns:
+        A key of `DATASETS`, or None for custom data, unknown data and a path that does not exist.
+    """
+    folders = any(path.glob("*/img")) and any(path.glob("*/groundtruth.txt"))
+    custom = path.suffix.lower() == ".json" or (path / "img").is_dir() or folders
+    if custom_first and (custom or not path.exists()):
+        return None
+    # From the last: the later ones look for more particular files.
+    return next((name for name in reversed(tuple(DATASETS)) if DATASETS[name].detect(path)), None)
 
 
-def absent(name: str, split: str, found: LazySequences) -> tuple[list[str], int]:
-    """Sequences of the published list of a test split that are not among those found, and the list's length.
+def missing_sequences(name: str, split: str, found: LazySequences) -> tuple[list[str], int]:
+    """Sequences of a test split's published list that were not found, and the length of that list.
 
     Args:
         name: a key of `DATASETS`.
-        split: "" takes the set's first.
-        found: what `load_dataset` gave, without `ids` or `exclude`.
+        split: "" takes the data set's first split.
+        found: result of `load_dataset` without `ids` and `exclude`.
 
     Returns:
-        Nothing and 0 for a split without a list.
+        An empty list and 0 for a split without a published list.
     """
     rows = DATASETS[name].rows.get(split or next(iter(DATASETS[name].splits)))
     names, there = [row.name for row in rows()] if rows else [], set(found.names)
     return [name for name in names if name not in there], len(names)
-
-
-def known_set(path: Path) -> str:
-    """Name of the known set at a path; "" for a user's own sequences, which have img/, and for what is not there."""
-    folders = any(path.glob("*/img")) and any(path.glob("*/groundtruth.txt"))
-    own = path.suffix.lower() == ".json" or (path / "img").is_dir() or folders
-    return "" if own or not path.exists() else recognize(path) or ""
 
 
 def read_any(path: Path, split: str = "", *, lazy: bool = False) -> Sequence[VideoSequence]:
@@ -106,7 +112,7 @@ def read_any(path: Path, split: str = "", *, lazy: bool = False) -> Sequence[Vid
         return lazy_sequences(path) if lazy else read_sequences(path)
     if not path.exists():
         raise DataError(f"{path} is not there")
-    if name := recognize(path):
+    if name := detect_dataset(path, custom_first=False):
         return load_dataset(name, path, DatasetOptions(split))
     layouts = "\n".join(f"  {known.name}: {known.layout}" for known in DATASETS.values())
     raise DataError(f"{path} holds no sequences; looked for\n  your own: {OWN_LAYOUT}\n{layouts}")

@@ -41,7 +41,7 @@ def test_rows() -> tuple[Row, ...]:
     return read_list("tnl2k")
 
 
-def recognize(root: Path) -> bool:
+def detect(root: Path) -> bool:
     """Whether some folder has boxes and pictures in imgs/."""
     return next(find(root), None) is not None
 
@@ -57,7 +57,7 @@ TNL2K = DatasetSpec(
     {"train": "whatever is there (1300)", "test": "700 videos"},
     _LAYOUT,
     frozenset({"ids", "exclude"}),
-    recognize,
+    detect,
     read,
     pack,
     {"test": test_rows},

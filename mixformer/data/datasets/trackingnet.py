@@ -100,7 +100,7 @@ def test_rows() -> tuple[Row, ...]:
     return read_list("trackingnet")
 
 
-def recognize(root: Path) -> bool:
+def detect(root: Path) -> bool:
     """Whether there is a part."""
     return root.is_dir() and bool(parts_of(root) or _has_test(root))
 
@@ -133,7 +133,7 @@ TRACKINGNET = DatasetSpec(
     {"train": "the parts that are there, or those of `chunks`", "test": "TEST: the first box alone"},
     _LAYOUT,
     frozenset({"ids", "exclude", "chunks"}),
-    recognize,
+    detect,
     read,
     pack,
     {"test": test_rows},

@@ -75,7 +75,7 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
     return LazySequences([tracks.name(index) for index in range(count)], reader, "vid")
 
 
-def recognize(root: Path) -> bool:
+def detect(root: Path) -> bool:
     """Whether there are the folders of the task."""
     store = open_store(root)
     return bool(store.listing(_DATA)[0]) and bool(store.listing(_TRUTH)[0] or _JSON in store.listing("")[1])
@@ -101,7 +101,7 @@ VID = DatasetSpec(
     {"train": "every track of an object in the training videos"},
     _LAYOUT,
     frozenset({"cache"}),
-    recognize,
+    detect,
     read,
     pack,
 )
