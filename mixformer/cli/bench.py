@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-from mixformer.cli.parser import add_verbs, make_parser, run_verb
+from mixformer.cli.parser import CommandGroup, make_parser
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.video.demo import DEMO_BOX
 
@@ -52,24 +52,6 @@ it. Beside them the operations per second that the step reaches and those of a l
 """
 _WIDTH = 140  # of tables in a file or a pipe
 _EVERY = "torch,torch:bfloat16,onnx,openvino:float32,openvino:bfloat16"
-
-
-def parser() -> ArgumentParser:
-    """The verb itself; `add_inner` adds those in it."""
-    return make_parser(_DESCRIPTION)
-
-
-def add_inner(made: ArgumentParser) -> None:
-    """Add the verbs in this verb, once it belongs to the whole command line."""
-    add_verbs(made, _VERBS, "what to measure", required=False)
-
-
-def run(options: Namespace) -> None:
-    """Measure and print; without a verb of its own, tracking."""
-    if options.subcommand is None:
-        _run_track(_track_parser().parse_args([]))
-        return
-    run_verb(options, _VERBS)
 
 
 def _track_parser() -> ArgumentParser:
@@ -227,4 +209,10 @@ def _run_train(options: Namespace) -> None:
         options.json.write_text(json.dumps([asdict(speed) for speed in found], indent=2) + "\n")
 
 
-_VERBS = {"track": (_track_parser, _run_track), "train": (_train_parser, _run_train)}
+_GROUP = CommandGroup(
+    _DESCRIPTION,
+    {"track": (_track_parser, _run_track), "train": (_train_parser, _run_train)},
+    title="what to measure",
+    default=lambda: _run_track(_track_parser().parse_args([])),
+)
+parser, add_inner, run = _GROUP.parser, _GROUP.add_inner, _GROUP.run

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mixformer.cli.parser import add_verbs, make_parser, run_verb
+from mixformer.cli.parser import CommandGroup, make_parser
 
 _DESCRIPTION = """Check, import, pack and list data for training and evaluation.
 
@@ -42,21 +42,6 @@ TrackingNet becomes one database for each part and a seq_list.json.
 _LIST = """List the data sets that can be read, and how they must lie; with a folder, the sequences in it."""
 
 _ROWS = 200  # of the table of sequences
-
-
-def parser() -> ArgumentParser:
-    """The verb itself; `add_inner` adds those in it."""
-    return make_parser(_DESCRIPTION)
-
-
-def add_inner(made: ArgumentParser) -> None:
-    """Add the verbs in this verb, once it belongs to the whole command line."""
-    add_verbs(made, _VERBS)
-
-
-def run(options: Namespace) -> None:
-    """Do it."""
-    run_verb(options, _VERBS)
 
 
 def _check_parser() -> ArgumentParser:
@@ -198,9 +183,13 @@ def _spinner(doing: str) -> Iterator[Callable[[str], None]]:
         yield lambda text: bar.update(task, description=escape(text))
 
 
-_VERBS = {
-    "check": (_check_parser, _check),
-    "import": (_import_parser, _import),
-    "pack": (_pack_parser, _pack),
-    "list": (_list_parser, _list),
-}
+_GROUP = CommandGroup(
+    _DESCRIPTION,
+    {
+        "check": (_check_parser, _check),
+        "import": (_import_parser, _import),
+        "pack": (_pack_parser, _pack),
+        "list": (_list_parser, _list),
+    },
+)
+parser, add_inner, run = _GROUP.parser, _GROUP.add_inner, _GROUP.run

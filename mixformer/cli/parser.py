@@ -1,15 +1,16 @@
-"""What the verbs' command lines share: parsers, verbs inside verbs, and options of several verbs."""
+"""Shared parts of the command line: parsers, groups of commands, and options of several commands."""
 
 from __future__ import annotations
 
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
-Verbs = Mapping[str, tuple[Callable[[], ArgumentParser], Callable[[Namespace], None]]]
-"""Verbs inside a verb, by name: what makes the parser of each, and what does it."""
+Command = tuple[Callable[[], ArgumentParser], Callable[[Namespace], None]]
+"""A function that makes a command's parser, and the function that runs the command."""
 
 
 class _Formatter(DefaultHelpFormatter, RawDescriptionHelpFormatter):
@@ -22,20 +23,43 @@ def make_parser(description: str, **options: Any) -> ArgumentParser:
 
 
 def add_verb(verbs: Any, name: str, made: ArgumentParser) -> None:
-    """Add a parser to what `add_subcommands` gave; the first line of its description is shown in the list."""
+    """Add a command to the result of `add_subcommands`; its description's first line is shown in the list."""
     verbs.add_subcommand(name, made, help=str(made.description).split("\n")[0])
 
 
-def add_verbs(parser: ArgumentParser, verbs: Verbs, title: str = "what to do", *, required: bool = True) -> None:
-    """Add verbs inside a verb. jsonargparse wants that after the verb itself belongs to the whole command line."""
-    added = parser.add_subcommands(required=required, metavar="COMMAND", title=f"{title} (each has --help)")
-    for name, (make, _) in verbs.items():
-        add_verb(added, name, make())
+@dataclass(frozen=True)
+class CommandGroup:
+    """A command that consists of other commands, such as `mixformer data check`.
 
+    Attributes:
+        description: help text of the group.
+        commands: the commands by name.
+        title: heading of their list in the help text.
+        default: runs the group without a command; None makes a command required.
+    """
 
-def run_verb(options: Namespace, verbs: Verbs) -> None:
-    """Do the verb inside a verb that was asked for."""
-    verbs[options.subcommand][1](options[options.subcommand])
+    description: str
+    commands: Mapping[str, Command]
+    title: str = "what to do"
+    default: Callable[[], None] | None = None
+
+    def parser(self) -> ArgumentParser:
+        """The group's own parser; `add_inner` adds the commands."""
+        return make_parser(self.description)
+
+    def add_inner(self, made: ArgumentParser) -> None:
+        """Add the commands. jsonargparse wants that after the group has joined the whole command line."""
+        required = self.default is None
+        added = made.add_subcommands(required=required, metavar="COMMAND", title=f"{self.title} (each has --help)")
+        for name, (make, _) in self.commands.items():
+            add_verb(added, name, make())
+
+    def run(self, options: Namespace) -> None:
+        """Run the command that was asked for."""
+        if options.subcommand is None and self.default is not None:
+            self.default()
+        else:
+            self.commands[options.subcommand][1](options[options.subcommand])
 
 
 def add_source(parser: ArgumentParser, frame: str) -> None:

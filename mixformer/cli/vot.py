@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
-from mixformer.cli.parser import add_verbs, make_parser, run_verb
+from mixformer.cli.parser import CommandGroup, make_parser
 from mixformer.configs.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -31,21 +31,6 @@ _RUN = """Answer the VOT toolkit on standard input and output (TraX); this is wh
 
 It waits for messages of the toolkit: there is nothing to see when it is started by hand.
 """
-
-
-def parser() -> ArgumentParser:
-    """The verb itself; `add_inner` adds those in it."""
-    return make_parser(_DESCRIPTION)
-
-
-def add_inner(made: ArgumentParser) -> None:
-    """Add the verbs in this verb, once it belongs to the whole command line."""
-    add_verbs(made, _VERBS)
-
-
-def run(options: Namespace) -> None:
-    """Do it."""
-    run_verb(options, _VERBS)
 
 
 def _add_tracker(made: ArgumentParser) -> None:
@@ -140,4 +125,8 @@ def _run(options: Namespace) -> None:
         serve(session, incoming, outgoing, options.multiobject)
 
 
-_VERBS = {"init": (_init_parser, _init), "run": (_run_parser, _run)}
+_GROUP = CommandGroup(
+    _DESCRIPTION,
+    {"init": (_init_parser, _init), "run": (_run_parser, _run)},
+)
+parser, add_inner, run = _GROUP.parser, _GROUP.add_inner, _GROUP.run
