@@ -1,5 +1,7 @@
 """Exceptions that say what went wrong and what to do about it."""
 
+from collections.abc import Iterable
+
 
 class MixFormerError(Exception):
     """Base of every error this package raises on purpose."""
@@ -43,3 +45,14 @@ class MissingDependencyError(MixFormerError, ImportError):
 
 class ExportError(MixFormerError, RuntimeError):
     """An exported graph that does not give what the network gives, or loses too much."""
+
+
+def first_few(items: Iterable[str], limit: int = 8) -> list[str]:
+    """The first items of a list for a message, then "and N more" if there are others.
+
+    Example:
+        >>> ", ".join(first_few(["a", "b", "c", "d"], limit=2))
+        'a, b, and 2 more'
+    """
+    listed = list(items)
+    return listed if len(listed) <= limit else [*listed[:limit], f"and {len(listed) - limit} more"]

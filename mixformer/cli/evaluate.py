@@ -13,7 +13,7 @@ from rich.markup import escape
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.parser import add_machine, make_parser
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.errors import ConfigError, MixFormerError
+from mixformer.errors import ConfigError, MixFormerError, first_few
 
 if TYPE_CHECKING:
     from mixformer.data.sequence import VideoSequence
@@ -205,9 +205,7 @@ def _published(job: EvaluationRun) -> int:
 
 
 def _failures(outcome: Outcome) -> str:
-    lines = [f"  {name}: {message}" for name, message in list(outcome.failed.items())[:_SHOWN]]
-    if len(outcome.failed) > _SHOWN:
-        lines.append(f"  ... and {len(outcome.failed) - _SHOWN} more")
+    lines = [f"  {line}" for line in first_few((f"{n}: {message}" for n, message in outcome.failed.items()), _SHOWN)]
     where = outcome.folder / "failures"
     lines.append(f"tracebacks are in {where}; the same command tries these sequences again")
     return "\n".join([f"{len(outcome.failed)} sequences failed:", *lines])

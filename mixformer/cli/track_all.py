@@ -12,7 +12,7 @@ from rich.markup import escape
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.track import changed_rules
 from mixformer.cli.track_options import all_parser as parser
-from mixformer.errors import ConfigError, MixFormerError
+from mixformer.errors import ConfigError, MixFormerError, first_few
 
 if TYPE_CHECKING:
     from mixformer.run.executor import Events, Failed
@@ -89,7 +89,5 @@ def _events(options: Namespace, plan: TrackerFactory, jobs: list[VideoJob]) -> E
 
 
 def _failures(failed: list[Failed]) -> str:
-    lines = [f"  {event.name}: {event.message}" for event in failed[:_SHOWN]]
-    if len(failed) > _SHOWN:
-        lines.append(f"  ... and {len(failed) - _SHOWN} more")
+    lines = [f"  {line}" for line in first_few((f"{event.name}: {event.message}" for event in failed), _SHOWN)]
     return "\n".join([f"{len(failed)} videos failed; the same command tries them again:", *lines])

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from mixformer.data.sequence import VideoSequence, read_image
-from mixformer.errors import DataError
+from mixformer.errors import DataError, first_few
 from mixformer.evaluation.attributes import Attributes
 from mixformer.evaluation.metrics import CONVENTIONS, SequenceResult, Summary, evaluate
 from mixformer.evaluation.result_files import read_boxes, read_column
@@ -18,7 +18,6 @@ from mixformer.types import FloatArray
 
 Missing = Literal["leave-out", "zero"]
 _FAR = (1e6, 1e6, 1.0, 1.0)  # overlaps nothing, clipped or not; an empty box would be filled in by some conventions
-_SHOWN = 8
 _CLIPPED = {"got10k", "longterm", "vot"}  # conventions that cut boxes at the frame's border, so its size must be known
 
 
@@ -111,9 +110,8 @@ class Comparison:
 
 
 def _listed(start: str, reasons: Mapping[str, str]) -> list[str]:
-    shown = "; ".join(f"{name} ({reason})" for name, reason in list(reasons.items())[:_SHOWN])
-    more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
-    return [f"{start} {shown}{more}"] if reasons else []
+    shown = "; ".join(first_few(f"{name} ({reason})" for name, reason in reasons.items()))
+    return [f"{start} {shown}"] if reasons else []
 
 
 def compare(

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from mixformer.errors import DataError
+from mixformer.errors import DataError, first_few
 from mixformer.evaluation.result_files import read_boxes, read_column, result_paths
 from mixformer.files import write_files
 from mixformer.types import FloatArray
@@ -97,8 +97,7 @@ def pack(
         result for name, frames in expected.items() if (result := _checked(folder, name, frames, form, problems))
     ]
     if problems:
-        more = [f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
-        listed = "\n  ".join([*problems[:_SHOWN], *more])
+        listed = "\n  ".join(first_few(problems, _SHOWN))
         raise DataError(f"{folder} cannot be packed; nothing was written:\n  {listed}")
     entries = (entry for result in results for entry in form.entries(result, integers))
     write_files({out: lambda part: _zip(part, entries)})

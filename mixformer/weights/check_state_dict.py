@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 
 from mixformer.configs.model import ModelConfig
-from mixformer.errors import CheckpointError
+from mixformer.errors import CheckpointError, first_few
 from mixformer.models import build_model
 
 Shapes = Mapping[str, tuple[int, ...]]
-
-_SHOWN = 8
 
 
 def model_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -46,11 +44,6 @@ def check_state_dict(
             if key in allowed and tuple(value.shape) != allowed[key]
         ],
     }
-    lines = [f"{len(keys)} {kind}: {_some(keys)}" for kind, keys in problems.items() if keys]
+    lines = [f"{len(keys)} {kind}: {', '.join(first_few(keys))}" for kind, keys in problems.items() if keys]
     if lines:
         raise CheckpointError(f"{source} does not fit the model. " + "; ".join(lines))
-
-
-def _some(keys: list[str]) -> str:
-    more = len(keys) - _SHOWN
-    return ", ".join(keys[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

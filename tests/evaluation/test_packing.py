@@ -97,7 +97,7 @@ def test_an_unknown_format(raw, tmp_path):
 
 
 def test_many_problems_are_counted(raw, tmp_path):
-    with pytest.raises(DataError, match=r"\.\.\. and 80 more"):
+    with pytest.raises(DataError, match="and 80 more"):
         pack("trackingnet", raw, tmp_path / "out.zip", {f"v_{i}": None for i in range(100)})
 
 

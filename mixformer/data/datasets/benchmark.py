@@ -13,7 +13,7 @@ from mixformer.data.datasets.video_folders import Video
 from mixformer.data.lists import Row, read_list
 from mixformer.data.sequence import LazySequences
 from mixformer.data.storage import Store, stores
-from mixformer.errors import DataError
+from mixformer.errors import DataError, first_few
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,7 @@ def listed_set(
 
 def describe_missing(names: list[str], total: int) -> str:
     """In words, which of a list's sequences are absent."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{len(names)} of {total} sequences are not there: {', '.join(names[:_NAMED])}{more}"
+    return f"{len(names)} of {total} sequences are not there: {', '.join(first_few(names, _NAMED))}"
 
 
 def pick(rows: Rows, videos: Iterable[Video], rules: StrictRules) -> Iterator[Entry]:
