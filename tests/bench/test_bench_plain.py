@@ -5,8 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from models.family import FAMILY, make
-from rebuild import SHARED, input_image, read_json, read_outputs, rebuild_state
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -18,6 +16,8 @@ from mixformer.configs.variants import MODELS
 from mixformer.models import build_model
 from mixformer.weights.infer_config import infer_config
 from mixformer.weights.official_names import from_official
+from tests.helpers.family import FAMILY, make
+from tests.parity.rebuild import SHARED, input_image, read_json, read_outputs, rebuild_state
 
 OFFICIAL = {
     "v2_s_online": "mixformerv2_s",

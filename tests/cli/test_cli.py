@@ -9,12 +9,12 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import hear_interrupts, moving_square, write_clip
 from PIL import Image
 
 import mixformer
 from mixformer.cli import main
 from mixformer.errors import CheckpointError
+from tests.helpers.clips import hear_interrupts, moving_square, write_clip
 
 BOX = ["--box", "10", "30", "20", "20"]
 

@@ -9,10 +9,10 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import hear_interrupts, moving_square
 from PIL import Image
 
 from mixformer.cli import main
+from tests.helpers.clips import hear_interrupts, moving_square
 
 
 def write_sequence(folder, frames, boxes, pictures="img", ending="png"):

@@ -4,11 +4,22 @@ import logging
 import pickle
 
 import pytest
-from benchmark_makers import MAKERS, avist, got10k_test, lasot, nfs_published, otb100, tc128, text, tnl2k, uav123
 
 from mixformer.data.checks import Options, check
 from mixformer.data.datasets import DatasetOptions, load_dataset, missing_sequences
 from mixformer.errors import DataError
+from tests.helpers.benchmark_makers import (
+    MAKERS,
+    avist,
+    got10k_test,
+    lasot,
+    nfs_published,
+    otb100,
+    tc128,
+    text,
+    tnl2k,
+    uav123,
+)
 
 
 def fails(name, root, split="test", sequence=0):

@@ -3,11 +3,11 @@
 from collections import Counter
 
 import pytest
-from benchmark_makers import text, vot
 
 from mixformer.data.datasets import DATASETS, attributes
 from mixformer.data.lists import attribute_names, read_list
 from mixformer.errors import DataError
+from tests.helpers.benchmark_makers import text, vot
 
 PUBLISHED = {
     ("lasot", "test"): 280,

@@ -2,7 +2,18 @@
 
 import numpy as np
 import pytest
-from benchmark_makers import (
+
+from mixformer.data.datasets import (
+    DATASETS,
+    DatasetOptions,
+    detect_dataset,
+    load_dataset,
+    missing_sequences,
+    read_any,
+)
+from mixformer.data.datasets.archive_packing import pack
+from mixformer.data.frame_storage import read_bytes
+from tests.helpers.benchmark_makers import (
     MAKERS,
     avist,
     frames,
@@ -18,11 +29,7 @@ from benchmark_makers import (
     trackingnet,
     uav123,
 )
-from miniatures import zip_folder
-
-from mixformer.data.datasets import DATASETS, DatasetOptions, detect_dataset, load_dataset, missing_sequences, read_any
-from mixformer.data.datasets.archive_packing import pack
-from mixformer.data.frame_storage import read_bytes
+from tests.helpers.miniatures import zip_folder
 
 
 def by_name(sequences):

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from benchmark_makers import blob, frames, mask_text, text, vot
 
 from mixformer.data.datasets import DatasetOptions, detect_dataset, load_dataset
 from mixformer.data.datasets.vot_sequences import region_box
 from mixformer.errors import DataError
 from mixformer.masks.mask_files import encode_rle, mask_box
+from tests.helpers.benchmark_makers import blob, frames, mask_text, text, vot
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import moving_square, write_clip
-from miniatures import MAKERS, lines, picture, write
 from PIL import Image
 
 from mixformer.cli import main
 from mixformer.data.checks import Options, check, check_boxes
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError
+from tests.helpers.clips import moving_square, write_clip
+from tests.helpers.miniatures import MAKERS, lines, picture, write
 
 GOOD = [[5.0 + i, 6, 10, 8] for i in range(8)]
 

@@ -5,8 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import moving_square, write_clip
-from miniatures import lasot, picture, write, zip_folder
 
 from mixformer.cli import main
 from mixformer.data.annotated_folders import read_sequences
@@ -14,6 +12,8 @@ from mixformer.data.datasets import load_dataset
 from mixformer.data.importers import IMPORTERS, write_folders
 from mixformer.data.sequence import read_image
 from mixformer.errors import DataError, OutputError
+from tests.helpers.clips import moving_square, write_clip
+from tests.helpers.miniatures import lasot, picture, write, zip_folder
 
 
 def mot(root, name="walk"):

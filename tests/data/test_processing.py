@@ -15,9 +15,9 @@ from mixformer.errors import DataError
 from mixformer.imaging.crop import CropWindow, resize
 from mixformer.types import Box
 
-OFFICIAL = json.loads((Path(__file__).parents[1] / "base/references/sample_target.json").read_text())["cases"]
-ARRAYS = np.load(Path(__file__).parents[1] / "base/references/sample_target.npz")
-IMAGES = np.load(Path(__file__).parents[1] / "base/references/images.npz")
+OFFICIAL = json.loads((Path(__file__).parents[1] / "imaging/references/sample_target.json").read_text())["cases"]
+ARRAYS = np.load(Path(__file__).parents[1] / "imaging/references/sample_target.npz")
+IMAGES = np.load(Path(__file__).parents[1] / "imaging/references/images.npz")
 JITTERED = np.load(Path(__file__).parent / "references/jittered_crops.npz")
 SIZES = CropSettings(search_size=288, template_size=128, search_factor=4.5)
 STILL = Augmentation(Jitter(), Jitter(), gray=0, flip=0, flip_each=0, brightness=0, pixel_index=True, nearest=True)

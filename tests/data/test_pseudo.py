@@ -7,14 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import moving_square, write_clip
-from pseudo import Trust, between, follow, longest_run, moving
 
 from mixformer.data.datasets import read_any
 from mixformer.errors import BoxError
 from mixformer.types import Box, TrackResult
+from tests.helpers.clips import moving_square, write_clip
+from tools.pseudo import Trust, between, follow, longest_run, moving
 
 TOOL = Path(__file__).parents[2] / "tools" / "pseudo_label.py"
+
+
+def run_tool(monkeypatch):
+    monkeypatch.syspath_prepend(str(TOOL.parent))  # as Python does for a script
+    runpy.run_path(str(TOOL), run_name="__main__")
 
 
 class Seer:
@@ -138,7 +143,7 @@ def test_the_tool(tmp_path, tiny_model, monkeypatch, capsys):
     monkeypatch.setattr(
         sys, "argv", [*words, "--box", "10,30,20,20", "--shortest", "4", "--agree", "0", "--score", "0"]
     )
-    runpy.run_path(str(TOOL), run_name="__main__")
+    run_tool(monkeypatch)
     (sequence,) = read_any(tmp_path / "out")
     assert len(sequence) == 12
     assert len(sequence.visible) == 12
@@ -146,7 +151,7 @@ def test_the_tool(tmp_path, tiny_model, monkeypatch, capsys):
     assert facts["sequences"]["clip_000000"]["first"] == 0
     monkeypatch.setattr(sys, "argv", [*words, "--shortest", "40"])
     with pytest.raises(SystemExit, match="nothing was followed"):
-        runpy.run_path(str(TOOL), run_name="__main__")
+        run_tool(monkeypatch)
 
 
 def test_the_tool_with_key_frames(tmp_path, tiny_model, monkeypatch):
@@ -158,7 +163,7 @@ def test_the_tool_with_key_frames(tmp_path, tiny_model, monkeypatch):
     settings = ["--settings", '{"margin": 2}']
     for out, apart in (("out", "5"), ("alone", "0")):
         monkeypatch.setattr(sys, "argv", [*words, *settings, "--out", str(tmp_path / out), "--apart", apart])
-        runpy.run_path(str(TOOL), run_name="__main__")
+        run_tool(monkeypatch)
     (alone,) = read_any(tmp_path / "alone")
     assert alone.boxes.tolist() == list(target.values())
     (sequence,) = read_any(tmp_path / "out")

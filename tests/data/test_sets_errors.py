@@ -6,13 +6,13 @@ import sys
 
 import numpy as np
 import pytest
-from miniatures import MAKERS, boxes, coco, got10k, lasot, tnl2k, trackingnet, vid, zip_folder
 
 from mixformer.data.datasets import DATASETS, DatasetOptions, load_dataset, read_any
 from mixformer.data.datasets.annotation_cache import write_whole
 from mixformer.data.datasets.archive_packing import pack
 from mixformer.data.datasets.video_folders import number_names
 from mixformer.errors import DataError, MissingDependencyError, OutputError
+from tests.helpers.miniatures import MAKERS, boxes, coco, got10k, lasot, tnl2k, trackingnet, vid, zip_folder
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -7,14 +7,14 @@ import threading
 import av
 import numpy as np
 import pytest
-from conftest import moving_square, write_clip
-from miniatures import got10k, lasot, zip_folder
 
 from mixformer.data.datasets import load_dataset
 from mixformer.data.datasets.archive_packing import pack
 from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, Handles, read_image
 from mixformer.data.sequence import ImageCache, LazySequences, VideoSequence
 from mixformer.errors import DataError
+from tests.helpers.clips import moving_square, write_clip
+from tests.helpers.miniatures import got10k, lasot, zip_folder
 
 
 @pytest.fixture

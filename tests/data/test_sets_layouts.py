@@ -4,12 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
-from miniatures import FRAMES, MAKERS, boxes, got10k, trackingnet, zip_folder
 
 from mixformer.data.datasets import DatasetOptions, detect_dataset, load_dataset, read_any
 from mixformer.data.datasets.archive_packing import pack
 from mixformer.data.sequence import read_image
 from mixformer.errors import DataError, OutputError
+from tests.helpers.miniatures import FRAMES, MAKERS, boxes, got10k, trackingnet, zip_folder
 
 EXPECTED = {  # names, labels, and frames in which the target of the second sequence is visible
     "lasot": (["bear-1", "bear-2", "cat-1"], ["bear", "bear", "cat"], [0, 3]),

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from conftest import moving_square, write_clip
-from miniatures import boxes, lines, picture, write
 
 from mixformer.data.datasets import read_any
 from mixformer.data.sequence import read_image
 from mixformer.errors import DataError
+from tests.helpers.clips import moving_square, write_clip
+from tests.helpers.miniatures import boxes, lines, picture, write
 
 
 def own(root, names=("one", "two")):

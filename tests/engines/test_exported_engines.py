@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engines.shipped import STEPS, pixels_apart, seen
 
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import create_engine
@@ -17,6 +16,7 @@ from mixformer.engines.selection import openvino_precisions
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.weights.catalog import shipped_folder
 from mixformer.weights.model_folder import read_folder
+from tests.helpers.shipped import STEPS, pixels_apart, seen
 
 
 @pytest.fixture(scope="module", params=["openvino", "onnx"])

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from engines.shipped import seen
-from models.family import FAMILY, make
 
 from mixformer.engines import create_engine
 from mixformer.engines.selection import openvino_precisions
 from mixformer.export.exporting import export_model
 from mixformer.tracking import Tracker
 from mixformer.weights.load_save import save_model
+from tests.helpers.family import FAMILY, make
+from tests.helpers.shipped import seen
 
 
 @pytest.mark.sweep

@@ -7,13 +7,13 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from models.family import FAMILY, make
 
 from mixformer.configs.model import ModelConfig
 from mixformer.engines import cudagraph_engine as graph_engine
 from mixformer.engines.cudagraph_engine import CompiledEngine, CudaGraphEngine, run_each_time
 from mixformer.engines.torch_engine import TorchEngine
 from mixformer.errors import ConfigError
+from tests.helpers.family import FAMILY, make
 
 NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engines.shipped import seen
 
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import openvino_compiler as openvino_core
 from mixformer.engines.openvino_compiler import CACHE_VARIABLE, Compiler, cache_folder
 from mixformer.weights.model_folder import find_folder
+from tests.helpers.shipped import seen
 
 SHAPE = (1, 2, 98, 98, 3)
 

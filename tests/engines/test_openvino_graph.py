@@ -6,7 +6,6 @@ import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
 import pytest
-from engines.shipped import pixels_apart, seen
 
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import create_engine
@@ -14,6 +13,7 @@ from mixformer.engines.openvino_compiler import CACHE_VARIABLE, Compiler, core
 from mixformer.engines.openvino_passes import center_keys, keep_exact, light_layers, merge_pixel_steps, residual_sums
 from mixformer.engines.selection import openvino_precisions
 from mixformer.weights.model_folder import find_folder
+from tests.helpers.shipped import pixels_apart, seen
 
 SEARCH, TEMPLATES = (1, 196, 196, 3), (1, 2, 98, 98, 3)
 GRAPHS = find_folder(DEFAULT_MODEL).graphs

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from models.family import FAMILY, make
 
 from mixformer.engines import create_engine
 from mixformer.engines.torch_engine import TorchEngine, find_device
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.weights.load_save import load_model
+from tests.helpers.family import FAMILY, make
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_the_reference_normalization():
     from mixformer.models import build_model
     from mixformer.types import Box
 
-    references = Path(__file__).parents[1] / "base" / "references"
+    references = Path(__file__).parents[1] / "imaging" / "references"
     reference, images = np.load(references / "preprocess.npz"), np.load(references / "images.npz")
     image, _ = crop(images["chelsea"], Box(150, 80, 120, 90), 2.0, 128)
     model = build_model(model_config("mixformerv2_s").replace(depth=1))

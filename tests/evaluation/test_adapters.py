@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import moving_square
 from PIL import Image
 
 from mixformer.engines import create_engine
 from mixformer.errors import BoxError, ConfigError
 from mixformer.tracking import Tracker
 from mixformer.tracking.adapters import Got10kTracker, PytrackingTracker
+from tests.helpers.clips import moving_square
 
 FRAMES, BOXES = moving_square(6)
 

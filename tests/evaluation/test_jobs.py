@@ -5,7 +5,6 @@ import time
 
 import numpy as np
 import pytest
-from trackers import CannotStart, MakeBad, MakeStays, make_sequences
 
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.configs.variants import MODELS
@@ -19,6 +18,7 @@ from mixformer.run.executor import Completed, Failed, ProcessExecutor, Progresse
 from mixformer.tracking import Tracker
 from mixformer.tracking.factory import TrackerFactory, rules_for
 from mixformer.weights.load_save import save_model
+from tests.helpers.trackers import CannotStart, MakeBad, MakeStays, box_files, make_sequences
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,6 @@ def job(sequences, tmp_path):
     return made
 
 
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.glob("*.txt") if not path.name.endswith("_time.txt")}
-
-
 def journal(folder):
     return json.loads((folder / "run.json").read_text())
 
@@ -52,7 +48,7 @@ def test_results_do_not_depend_on_the_workers(tiny_model, sequences, tmp_path):
         outcome = run_evaluation(EvaluationRun(name, "squares", sequences, plan, tmp_path, plan.settings()), executor)
         assert sorted(outcome.done) == ["clip_0", "clip_1", "clip_2"]
         assert not outcome.failed
-        found.append(files(outcome.folder))
+        found.append(box_files(outcome.folder))
     assert found[0] == found[1]
     assert len(found[0]) == 6
     tracker = Tracker(str(tiny_model), plan.config, device="cpu")
@@ -89,7 +85,7 @@ def test_integers_are_cut_off(job):
 
 def test_a_restart_does_only_what_is_missing_or_damaged(job, caplog):
     outcome = run_evaluation(job(), SerialExecutor())
-    before = files(outcome.folder)
+    before = box_files(outcome.folder)
     (outcome.folder / "clip_0.txt").unlink()
     whole = (outcome.folder / "clip_2.txt").read_text()
     (outcome.folder / "clip_2.txt").write_text(whole[: len(whole) // 2])
@@ -98,7 +94,7 @@ def test_a_restart_does_only_what_is_missing_or_damaged(job, caplog):
     assert again.done == ("clip_0", "clip_2")
     assert again.kept == ("clip_1",)
     assert [event for event in heard if event.name == "clip_1"] == [Skipped("clip_1")]
-    assert files(outcome.folder) == before
+    assert box_files(outcome.folder) == before
     assert "clip_2 is tracked again" in caplog.text
 
 

@@ -1,9 +1,6 @@
 """The same job on a Ray cluster of two nodes on this machine: equal results, killed workers, failures."""
 
 import pytest
-import trackers
-from test_jobs import files
-from trackers import CannotStart, MakeBad, MakeStays, make_sequences
 
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.errors import ConfigError, MixFormerError
@@ -11,6 +8,8 @@ from mixformer.evaluation.runs import EvaluationRun, run_evaluation
 from mixformer.run.executor import ProcessExecutor
 from mixformer.run.ray_executor import RayExecutor
 from mixformer.tracking.factory import TrackerFactory
+from tests.helpers import trackers
+from tests.helpers.trackers import CannotStart, MakeBad, MakeStays, box_files, make_sequences
 
 pytestmark = pytest.mark.sweep  # starting a cluster takes a quarter of a minute
 
@@ -42,7 +41,7 @@ def test_results_are_those_of_one_process(cluster, tiny_model, sequences, tmp_pa
     for name, executor in (("ray", RayExecutor(2)), ("local", ProcessExecutor(1))):
         outcome = run_evaluation(EvaluationRun(name, "squares", sequences, plan, tmp_path), executor)
         assert sorted(outcome.done) == ["clip_0", "clip_1", "clip_2"]
-        found.append(files(outcome.folder))
+        found.append(box_files(outcome.folder))
     assert found[0] == found[1]
 
 

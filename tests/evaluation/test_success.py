@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from conftest import moving_square
 from PIL import Image
 
 from mixformer.configs.tracker import TrackerConfig
@@ -11,6 +10,7 @@ from mixformer.engines import create_engine
 from mixformer.errors import DataError
 from mixformer.evaluation.sequence_runner import measure
 from mixformer.evaluation.success import success
+from tests.helpers.clips import moving_square
 
 TRUTH = np.array([[10.0, 10, 20, 20]] * 5)
 

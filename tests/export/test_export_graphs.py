@@ -1,8 +1,5 @@
 """Graphs of every variant against PyTorch, through the runtimes that are installed."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,9 +11,7 @@ from mixformer.errors import CheckpointError
 from mixformer.export.differences import Difference, overlap
 from mixformer.models import build_model
 from mixformer.weights.load_save import load_model, save_model
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
-from family import FAMILY, make
+from tests.helpers.family import FAMILY, make
 
 pytest.importorskip("onnxscript")
 pytest.importorskip("openvino")

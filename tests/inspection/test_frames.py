@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import moving_square
 from PIL import Image
 
 import mixformer
 from mixformer.cli import main
 from mixformer.errors import BoxError, CheckpointError, ConfigError, FrameError, SourceError, StateError
 from mixformer.inspection import inspect_frame, inspect_tracker
+from tests.helpers.clips import moving_square
 
 BOX = (10, 30, 20, 20)
 

@@ -4,36 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError, FrameError
 from mixformer.inspection import inspect_attention
-from mixformer.models import build_model
-
-SIZES = {"depth": 2, "dim": 32, "heads": 2, "search_size": 64, "template_size": 32, "bins": 16, "head_dim": 16}
-DENSE = {"prediction_tokens": 0, "score": "spm"}
-CVT = {"backbone": "cvt", "early_depths": (1, 2), "early_dims": (8, 16), "early_heads": (1, 2), "position": "none"}
-KINDS = {
-    "token": {},
-    "single": {"prediction_tokens": 1},
-    "query": {"head": "query", "prediction_tokens": 1, "score": "none"},
-    "pyramid": {**DENSE, "head": "pyramid"},
-    "convmae": {**DENSE, "head": "pyramid", "backbone": "convmae", "early_depths": (1, 1), "early_dims": (8, 16)},
-    "cvt": {**DENSE, **CVT, "head": "corner", "search_size": 80, "template_size": 48},  # 5 and 3 tokens a side
-    "cvt_token": CVT,
-    "decoder": {**DENSE, "head": "corner", "decoder_depth": 1, "decoder_dim": 16, "decoder_heads": 2},
-    "symmetric": {"attention": "symmetric"},
-    "symmetric_cvt": {**DENSE, **CVT, "head": "corner", "attention": "symmetric"},
-}
-
-
-def network(kind, online=1):
-    torch.manual_seed(1)
-    config = ModelConfig(kind, **{**SIZES, **KINDS[kind]})
-    model = build_model(config).eval()
-    t, s = config.template_size, config.search_size
-    for parameter in model.parameters():  # initial weights give attention that is nearly even
-        parameter.data.mul_(1.5)
-    return model, torch.randn(1, 1 + online, 3, t, t), torch.randn(1, 3, s, s)
+from tests.helpers.networks import KINDS, network
 
 
 def rows(block, queries):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_maps import KINDS, network
 
 from mixformer.errors import ConfigError, OutputError
 from mixformer.inspection import (
@@ -20,6 +19,7 @@ from mixformer.inspection import (
 from mixformer.inspection.attention_pictures import average_queries, select_places
 from mixformer.inspection.contact_sheet import PANEL
 from mixformer.inspection.heatmap import colors, overlay, scaled, spread
+from tests.helpers.networks import KINDS, network
 
 
 def seen_frame(kind, online=1):

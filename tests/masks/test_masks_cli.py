@@ -4,13 +4,13 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import moving_square
 from PIL import Image
 
 import mixformer
 from mixformer.cli import main
 from mixformer.types import Box, TrackResult
 from mixformer.video.draw import Annotator
+from tests.helpers.clips import moving_square
 
 BOX = ["--box", "10", "30", "20", "20"]
 

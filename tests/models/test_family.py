@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 import torch
-from family import BACKBONES, FAMILY, HEADS, compose, images, make
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from joint import joint_forward
 from torch import Tensor
 
 from mixformer.configs.model import ModelConfig
 from mixformer.imaging.boxes import xyxy_to_cxcywh
 from mixformer.models import Memory, MixFormer, Prediction, RawTemplates, build_model
 from mixformer.models.spm import ScorePrediction
+from tests.helpers.family import BACKBONES, FAMILY, HEADS, compose, images, make
+from tests.helpers.joint import joint_forward
 
 FLOAT64 = torch.float64
 each = pytest.mark.parametrize("config", FAMILY.values(), ids=FAMILY.keys())

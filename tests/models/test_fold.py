@@ -6,7 +6,6 @@ import copy
 
 import pytest
 import torch
-from family import FAMILY, make
 from torch import Tensor
 
 from mixformer.configs.model import ModelConfig
@@ -18,6 +17,7 @@ from mixformer.models.half_precision import to_half_precision
 from mixformer.models.layers import BatchNorm
 from mixformer.models.stem import ConvStem
 from mixformer.weights.load_save import load_model
+from tests.helpers.family import FAMILY, make
 
 
 def pixels(config: ModelConfig, batch: int = 2, count: int = 2) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,6 @@ import re
 
 import pytest
 import torch
-from family import FAMILY, images, make
 from torch import Tensor
 
 from mixformer.configs.model import ModelConfig
@@ -14,6 +13,7 @@ from mixformer.models import MixFormer
 from mixformer.models.attention import ConvAttention, Layout
 from mixformer.models.layers import BatchNorm, soft_argmax
 from mixformer.models.roi import precise_roi_pool
+from tests.helpers.family import FAMILY, images, make
 
 FLOAT64 = torch.float64
 NORMS = ("none", "backbone", "all")

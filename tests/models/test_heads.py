@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from family import small
 
 from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError
@@ -14,6 +13,7 @@ from mixformer.models.build import build_box_head
 from mixformer.models.corner import CornerHead, log_marginals
 from mixformer.models.heads import QueryHead, SingleTokenHead, TokenHead
 from mixformer.models.layers import resize_table, sincos_table, soft_argmax
+from tests.helpers.family import small
 
 
 def corner_config(head: str, head_dim: int = 16) -> ModelConfig:

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from family import backbone_of, small
 from safetensors.torch import save_file
 
 from mixformer.configs.model import ModelConfig
@@ -10,6 +9,7 @@ from mixformer.errors import ConfigError
 from mixformer.models import build_model
 from mixformer.models.mae import MaskConfig, MaskedAutoencoder, Split, draw_split, patchify, pick, unpatchify
 from mixformer.weights.pretrained import load_pretrained
+from tests.helpers.family import backbone_of, small
 
 DENSE = ModelConfig(
     "tiny", 3, 32, 2, search_size=64, template_size=32, prediction_tokens=0, head="corner", head_dim=8, score="none"

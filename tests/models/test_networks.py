@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 import torch
-from family import backbone_of, images, make, small
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from mixformer.configs.flops import locate_flops, parameter_count, remember_flops
 from mixformer.configs.model import ModelConfig
+from tests.helpers.family import backbone_of, images, make, small
 
 SIZES: dict[str, dict[str, Any]] = {
     "plain": {},

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from family import BACKBONES, HEADS, backbone_of, images, make, small
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -11,6 +10,7 @@ from mixformer.imaging.boxes import cxcywh_to_xyxy
 from mixformer.models.heads import TokenScore
 from mixformer.models.roi import precise_roi_pool
 from mixformer.models.spm import CrossAttention, ScorePrediction
+from tests.helpers.family import BACKBONES, HEADS, backbone_of, images, make, small
 
 FLOAT64 = torch.float64
 

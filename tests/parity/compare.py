@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from rebuild import State, input_image, rebuild_state
 from torch import Tensor, nn
 
 from mixformer.imaging.boxes import cxcywh_to_xyxy
 from mixformer.models import Memory, MixFormer, Prediction
 from mixformer.models.layers import maps_of
 from mixformer.models.roi import precise_roi_pool
+from tests.parity.rebuild import State, input_image, rebuild_state
 
 BOX_TOLERANCE = 1e-5  # boxes, probabilities and score logits, absolute
 FEATURE_TOLERANCE = 1e-4  # features and logits, in units of their standard deviation (or an eighth of the largest)

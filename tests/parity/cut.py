@@ -1,6 +1,6 @@
 """Cuts the beginning out of a reference: its embeddings and first blocks, for the quick tests.
 
-`python tests/parity/cut.py` rewrites `references/slices/` from the full set in `../shared/parity`. Weights depend on
+`python -m tests.parity.cut` rewrites `references/slices/` from the full set in `../shared/parity`. Weights depend on
 their names only, so a network of few blocks has the same first blocks as the whole one.
 """
 
@@ -10,7 +10,8 @@ import json
 import re
 
 import numpy as np
-from rebuild import REFERENCES, read_json, read_outputs
+
+from tests.parity.rebuild import REFERENCES, read_json, read_outputs
 
 SLICES = REFERENCES / "slices"
 RUN = "test1"

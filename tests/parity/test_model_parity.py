@@ -7,9 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from compare import difference, pair_up, run_reference, runs_of, write_checkpoint
-from cut import KEEP, RUN, SLICES
-from rebuild import REFERENCES, SHARED, check_state, fixed_table, generator, read_json, read_outputs, rebuild_state
 
 from mixformer.configs.flops import locate_flops, parameter_count, remember_flops
 from mixformer.configs.model import ModelConfig
@@ -20,6 +17,18 @@ from mixformer.weights.conversion import convert
 from mixformer.weights.infer_config import infer_config
 from mixformer.weights.load_save import load_model
 from mixformer.weights.official_names import from_official, to_official
+from tests.parity.compare import difference, pair_up, run_reference, runs_of, write_checkpoint
+from tests.parity.cut import KEEP, RUN, SLICES
+from tests.parity.rebuild import (
+    REFERENCES,
+    SHARED,
+    check_state,
+    fixed_table,
+    generator,
+    read_json,
+    read_outputs,
+    rebuild_state,
+)
 
 QUICK = ["v1_cvt_base_online", "v2_s_online"]
 SWEEP = sorted(

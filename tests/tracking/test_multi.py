@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from conftest import moving_square
 
 import mixformer
 from mixformer.configs.model import ModelConfig
@@ -12,6 +11,7 @@ from mixformer.engines import create_engine
 from mixformer.errors import BoxError, ConfigError, FrameError, StateError
 from mixformer.tracking import MultiTracker, Tracker, TrackState
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+from tests.helpers.clips import moving_square
 
 RULES = TrackerConfig(search_factor=4.0, update_interval=3, online_templates=3, score_threshold=0.0)
 SQUARE, CORNER, MIDDLE, EDGE = (10, 30, 20, 20), (60, 50, 30, 20), (40, 20, 25, 40), (-5, 60, 24, 24)

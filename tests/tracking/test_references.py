@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from rebuild import SHARED, read_json, rebuild_state
 
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.engines.torch_engine import TorchEngine
@@ -19,6 +18,7 @@ from mixformer.tracking import Tracker
 from mixformer.types import Box
 from mixformer.weights.infer_config import infer_config
 from mixformer.weights.official_names import from_official
+from tests.parity.rebuild import SHARED, read_json, rebuild_state
 
 HERE = Path(__file__).parent / "references"
 NO_SHARED = f"the full set of references is not at {SHARED}"

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from conftest import moving_square
 
 import mixformer
 from mixformer.configs.model import ModelConfig
@@ -14,6 +13,7 @@ from mixformer.errors import BoxError, CheckpointError, ConfigError, FrameError,
 from mixformer.tracking import Tracker, TrackState
 from mixformer.tracking.adapters import OpenCVTracker
 from mixformer.types import Box, EngineOutput
+from tests.helpers.clips import moving_square
 
 CONFIG = ModelConfig("red", depth=1, dim=64, heads=1, patch_size=16, search_size=64, template_size=32, bins=16)
 RULES = TrackerConfig(search_factor=4.0, update_interval=4, online_templates=3)

@@ -14,7 +14,7 @@ from mixformer.data.sequence import VideoSequence
 from mixformer.training.dry_run import Shapes
 from mixformer.weights.load_save import load_weights
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))  # its modules import each other by bare names
 import ablation
 from ablation_rows import PLANS, QUESTIONS
 from ablation_table import table, verdict

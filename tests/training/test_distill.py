@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from models.family import FAMILY, images, make, small
 
 from mixformer.errors import ConfigError
 from mixformer.models import Memory, Prediction
@@ -21,6 +20,7 @@ from mixformer.training.distillation import (
     resize_for,
 )
 from mixformer.training.losses import BoxWeights
+from tests.helpers.family import FAMILY, images, make, small
 
 REFERENCE = np.load(Path(__file__).parent / "references" / "distill_losses.npz")
 EDGES = "lrtb"

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from test_recipes import FOLDER, OWN, PATHS, exported, recipe
 
 from mixformer.cli import main
 from mixformer.models import build_model
 from mixformer.training.run_training import start_model
 from mixformer.training.stages import build_stage
 from mixformer.weights.load_save import load_model, save_model
+from tests.helpers.recipes import FOLDER, OWN, PATHS, exported, recipe
 
 SMALL = [f"changes.{change}" for change in ("dim=16", "heads=2", "search_size=56", "template_size=28", "bins=16")]
 ORDER = (

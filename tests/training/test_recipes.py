@@ -1,6 +1,5 @@
 """The recipes of the papers: what they say against the official settings, and that they chain and run."""
 
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,14 +8,11 @@ import torch
 from mixformer.cli import main
 from mixformer.models import build_model
 from mixformer.training.optim import build_optimizer, learning_rate
-from mixformer.training.recipe import Recipe
 from mixformer.training.run_training import start_model
 from mixformer.training.stages import build_stage
 from mixformer.weights.load_save import load_model, load_weights, save_model
+from tests.helpers.recipes import FOLDER, OWN, PATHS, exported, recipe
 
-FOLDER = Path(__file__).parents[2] / "recipes"
-PATHS = {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
-OWN = {name for name in PATHS if name.startswith("dino_")}  # see test_own_recipes.py
 PAPERS = sorted(set(PATHS) - OWN)
 
 # Steps left out by a recipe file and made by `mixformer prune`: folder -> recipe whose model it is made of.
@@ -65,11 +61,6 @@ SCORE = {
 }
 PRETRAIN = {"mixvit_pretrain_mae", "mixvit_pretrain_trackmae"}
 TABLE = BOXES | DISTIL | SCORE
-
-
-@cache
-def recipe(name, *changes):
-    return Recipe.from_toml(PATHS[name], changes)
 
 
 def test_every_recipe_is_in_the_tables():
@@ -164,12 +155,6 @@ def stage_of(plan):
 def made_by(path):
     """The recipe whose model lies at a path."""
     return PRUNED.get(path) or Path(path).parent.name
-
-
-def exported(plan):
-    """Configuration of the model that a recipe leaves."""
-    config = plan.network()
-    return config.replace(depth=config.depth - len(plan.pruning.remove))
 
 
 def teacher_config(plan):

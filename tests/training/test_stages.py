@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_trainer import Squares
 
 from mixformer.configs.model import ModelConfig
 from mixformer.data.augmentation import Augmentation, CropSettings, Jitter
@@ -29,6 +28,7 @@ from mixformer.training.stages import BatchPosition, DistillStage, build_stage
 from mixformer.training.trainer import Trainer
 from mixformer.weights.load_save import load_model
 from mixformer.weights.pretrained import load_pretrained
+from tests.helpers.training import Squares
 
 TOKEN = ModelConfig("token", depth=4, dim=32, heads=2, search_size=64, template_size=32, bins=16, score="none")
 DENSE = TOKEN.replace(name="dense", head="corner", prediction_tokens=0, head_dim=16)

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_trainer import RECIPE, make_trainer, same_state, stop_after
 
 from mixformer.training.signals import only_writer, stop_requests
+from tests.helpers.training import RECIPE, make_trainer, same_state, stop_after
 
 CHILD = """
 import sys, pathlib
 sys.path.insert(0, sys.argv[2])
-from test_trainer import RECIPE, make_trainer
+from tests.helpers.training import RECIPE, make_trainer
 recipe = RECIPE.replace(steps=100_000, save_every=50_000)
 recipe = recipe.replace(data=recipe.data.replace(workers=int(sys.argv[3])))
 trainer = make_trainer(pathlib.Path(sys.argv[1]), recipe)
@@ -38,7 +38,7 @@ def _ctrl_c():
 @pytest.mark.parametrize("workers", [0, 2])
 def test_the_step_that_was_being_made_is_saved(tmp_path, number, workers):
     """The signal goes to the whole group, loader processes included, as those of terminals and batch systems do."""
-    words = [sys.executable, "-c", CHILD, str(tmp_path / "run"), str(Path(__file__).parent), str(workers)]
+    words = [sys.executable, "-c", CHILD, str(tmp_path / "run"), str(Path(__file__).parents[2]), str(workers)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, process_group=0)
     process.stdout.readline()
     os.killpg(process.pid, number)

@@ -14,65 +14,21 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mixformer.configs.model import ModelConfig
-from mixformer.data.augmentation import Augmentation, Jitter
-from mixformer.data.sample_dataset import CropSettings, SampleDataset
-from mixformer.data.sampling import AnnotatedFrame, Mixture, TrainingSample
 from mixformer.errors import CheckpointError, ConfigError, OutputError
 from mixformer.models import build_model
-from mixformer.training.config import DataSection, LossSection, OptimizerSection
+from mixformer.training.config import DataSection, OptimizerSection
 from mixformer.training.distributed import Distributed
-from mixformer.training.metric_logger import MetricLogger
 from mixformer.training.optim import learning_rate
 from mixformer.training.recipe import Recipe
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import Trainer, TrainingDivergedError
-from mixformer.types import Box
 from mixformer.weights.load_save import load_model
-
-TINY = ModelConfig("tiny", depth=3, dim=32, heads=2, patch_size=16, search_size=64, template_size=32, bins=32)
-OPTIMISER = OptimizerSection(warmup=2, decay=4, ema=0.9, lr=1e-3)
-RECIPE = Recipe(
-    "tiny",
-    steps=12,
-    batch=4,
-    save_every=4,
-    precision="float32",
-    data=DataSection(workers=0),
-    optimizer=OPTIMISER,
-    loss=LossSection(edges=1.0, hints=1.0),
-)
-
-
-# The auxiliary questions weigh patches within a micro-batch, so they alone depend on how a step is split.
-SPLIT = RECIPE.replace(steps=6, loss=LossSection(edges=1.0))
+from tests.helpers.training import OPTIMISER, RECIPE, SPLIT, TINY, make_trainer, same_state, stop_after
 
 
 def tuned(**changes):
     """The recipe with another optimizer section."""
     return RECIPE.replace(optimizer=OPTIMISER.replace(**changes))
-
-
-class Squares:
-    """A bright square somewhere on a dark frame."""
-
-    def draw(self, random, templates):
-        return TrainingSample(tuple(self.view(random) for _ in range(templates)), self.view(random))
-
-    def view(self, random):
-        frame = np.full((120, 160, 3), 20, np.uint8)
-        x, y = int(random.integers(10, 110)), int(random.integers(10, 80))
-        frame[y : y + 28, x : x + 28] = (220, 60, 40)
-        return AnnotatedFrame(frame, Box(x, y, 28, 28))
-
-
-def make_trainer(folder, recipe=RECIPE, drop_path=0.0, processes=None):
-    torch.manual_seed(recipe.seed)
-    stage = build_stage(build_model(TINY.replace(drop_path=drop_path)), recipe)
-    crops = CropSettings(64, 32, 4.0, templates=2)
-    augmentation = Augmentation(Jitter(1.5, 0.1))
-    dataset = SampleDataset(Mixture([Squares()], [1.0], recipe.data.negatives), crops, augmentation, recipe.seed)
-    return Trainer(stage, dataset, recipe, folder, processes)
 
 
 def test_the_box_is_learnt(tmp_path):
@@ -104,19 +60,10 @@ def test_resume_gives_the_same_bits(tmp_path):
         assert torch.equal(value, found[name]), name
 
 
-def stop_after(trainer, steps):
-    """Train to a step and stop there, whatever the recipe says."""
-    trainer.stage.train()
-    stream, meter = trainer._batches(), MetricLogger(trainer.folder, 100, 1, enabled=False)
-    while trainer.step < steps:
-        trainer._step(stream, meter)
-        trainer.step += 1
-
-
 KILLED = """
 import sys, pathlib
 sys.path.insert(0, sys.argv[2])
-from test_trainer import RECIPE, make_trainer
+from tests.helpers.training import RECIPE, make_trainer
 trainer = make_trainer(pathlib.Path(sys.argv[1]), RECIPE.replace(steps=int(sys.argv[3]), save_every=1))
 trainer.resume()
 trainer.run(progress=lambda step, means: print(step, flush=True))
@@ -125,7 +72,7 @@ trainer.run(progress=lambda step, means: print(step, flush=True))
 
 def run_killed(folder, recipe_steps, wait):
     """Start or go on with a run in a process of its own and kill it after a while; returns whether it had ended."""
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[2])
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(folder), here, str(recipe_steps)], stdout=subprocess.PIPE
     )
@@ -139,12 +86,6 @@ def run_killed(folder, recipe_steps, wait):
     process.wait()
     process.stdout.close()
     return process.returncode == 0
-
-
-def same_state(one, other):
-    """Whether two checkpoints hold the same bits."""
-    ours, theirs = load_file(one), load_file(other)
-    return ours.keys() == theirs.keys() and all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
 
 def test_a_killed_run_leaves_a_whole_checkpoint(tmp_path):
@@ -309,7 +250,7 @@ PROCESS = """
 import pathlib, sys
 sys.path.insert(0, sys.argv[2])
 import torch
-from test_trainer import SPLIT, make_trainer
+from tests.helpers.training import SPLIT, make_trainer
 from mixformer.training.distributed import join
 torch.set_num_threads(1)
 with join(torch.device("cpu")) as processes:
@@ -319,7 +260,7 @@ with join(torch.device("cpu")) as processes:
 
 
 def test_two_processes_give_the_same_run_up_to_rounding(tmp_path):
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[2])
     script = tmp_path / "process.py"
     script.write_text(PROCESS)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]

@@ -4,11 +4,11 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import moving_square, write_clip
 from PIL import Image
 
 from mixformer.errors import SourceError
 from mixformer.video import open_video
+from tests.helpers.clips import moving_square, write_clip
 
 
 def read(source, **kwargs):

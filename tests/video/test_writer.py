@@ -7,11 +7,11 @@ import sys
 import av
 import numpy as np
 import pytest
-from conftest import moving_square
 
 from mixformer.errors import OutputError
 from mixformer.types import Box, TrackResult
 from mixformer.video import open_results, open_video, open_writer
+from tests.helpers.clips import moving_square
 
 
 def frames_of(path):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import moving_square
 from PIL import Image
 
 from mixformer.errors import ConfigError
@@ -17,6 +16,7 @@ from mixformer.tracking import Tracker
 from mixformer.vot import VotTracker
 from mixformer.vot.python_protocol import MaskRows
 from mixformer.vot.session import load_refiner
+from tests.helpers.clips import moving_square
 
 # The toolkit's side, in a process of its own as there: arguments and results go through pickles in queues.
 TOOLKIT = """

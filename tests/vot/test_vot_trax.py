@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import moving_square
 from PIL import Image
 
 from mixformer.errors import BoxError, DataError
@@ -20,6 +19,7 @@ from mixformer.types import Box
 from mixformer.vot.regions import Polygon
 from mixformer.vot.session import Session
 from mixformer.vot.trax import Message, format_region, parse_region, serve, toolkit_streams
+from tests.helpers.clips import moving_square
 
 ROOT = Path(__file__).parents[2]
 

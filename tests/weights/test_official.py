@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-from rebuild import read_json
 from torch import Tensor
 
 from mixformer.configs.model import ModelConfig
@@ -16,6 +15,7 @@ from mixformer.weights.check_state_dict import model_shapes
 from mixformer.weights.infer_config import infer_config
 from mixformer.weights.names import COUNTER, is_mmtracking, official_name, unused_shapes
 from mixformer.weights.official_names import as_official, from_official, to_mmtracking_names, to_official
+from tests.parity.rebuild import read_json
 
 DENSE: dict[str, Any] = {"prediction_tokens": 0, "score": "none", "head_dim": 16, "bins": 96, "unused_keys": True}
 SCORED: dict[str, Any] = {**DENSE, "score": "spm", "frozen_norms": "all"}

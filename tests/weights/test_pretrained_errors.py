@@ -1,16 +1,16 @@
 """A start that does not fit is refused with its reason, and the network stays as it was."""
 
-import pretrained_files as files
 import pytest
 import torch
-from pretrained_files import random
-from test_pretrained import CONVMAE, CVT, DECODER, FILES, SCALED, VIT, write
 
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import build_model
 from mixformer.training import run_training as run
 from mixformer.training.recipe import Recipe
 from mixformer.weights.pretrained import load_pretrained
+from tests.helpers import pretrained_files as files
+from tests.helpers.pretrained import CONVMAE, CVT, DECODER, FILES, SCALED, VIT, write
+from tests.helpers.pretrained_files import random
 
 
 def refused(tmp_path, state, config, message, kind="auto"):

@@ -1,16 +1,16 @@
 """What a start takes, leaves out and keeps, and what it refuses."""
 
-import pretrained_files as files
 import pytest
 import torch
-from pretrained_files import DIM
 from safetensors.torch import save_file
-from test_pretrained import CONVMAE, CVT, DECODER, FILES, SCALED, VIT, template_tokens, write
 
 from mixformer.models import build_model
 from mixformer.weights.conversion import write_official
 from mixformer.weights.load_save import Weights, save_model
 from mixformer.weights.pretrained import load_pretrained
+from tests.helpers import pretrained_files as files
+from tests.helpers.pretrained import CONVMAE, CVT, DECODER, FILES, SCALED, VIT, template_tokens, write
+from tests.helpers.pretrained_files import DIM
 
 
 def start(tmp_path, state, config, kind="auto"):

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from models.family import backbone_of, images, make, small
-from rebuild import SHARED, input_image, read_json, rebuild_state
 
 from mixformer.configs.variants import model_config
 from mixformer.errors import CheckpointError, ConfigError
@@ -19,6 +17,8 @@ from mixformer.weights.load_save import Weights, load_model, save_weights
 from mixformer.weights.names import official_name
 from mixformer.weights.official_names import from_official
 from mixformer.weights.pruning import first_blocks, reduce_mlp, remove_blocks, skip_blocks, skipped_blocks
+from tests.helpers.family import backbone_of, images, make, small
+from tests.parity.rebuild import SHARED, input_image, read_json, rebuild_state
 
 KEY_MAP = json.loads((Path(__file__).parents[1] / "training" / "references" / "prune_checkpoint.json").read_text())
 TABLES = ["backbone.pos_embed_s", "backbone.pos_embed_t"]

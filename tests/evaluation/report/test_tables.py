@@ -4,7 +4,6 @@ import csv
 import io
 
 import pytest
-from report_maker import make_comparison, with_awkward_name
 from rich.console import Console
 
 from mixformer.errors import DataError
@@ -12,6 +11,7 @@ from mixformer.evaluation.report import paper_results as papers
 from mixformer.evaluation.report.build_tables import by_sequence, overall, tables
 from mixformer.evaluation.report.paper_results import Published, published, published_table
 from mixformer.evaluation.report.tables import Column, Table, to_csv, to_latex, to_markdown, to_terminal
+from tests.helpers.report_maker import make_comparison, with_awkward_name
 
 TABLE = Table(
     "toy: 3 trackers",

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import moving_square, write_clip
 
 from mixformer.cli import main
 from mixformer.configs.tracker import TrackerConfig
@@ -14,6 +13,7 @@ from mixformer.run.batch import VideoWork
 from mixformer.run.executor import Completed, Failed, ProcessExecutor
 from mixformer.run.jobs import read_jobs
 from mixformer.tracking.factory import TrackerFactory
+from tests.helpers.clips import moving_square, write_clip
 
 pytestmark = pytest.mark.sweep  # starting processes and a cluster takes a while
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from conftest import moving_square
 from PIL import Image
 
 from mixformer.data.sequence import VideoSequence
 from mixformer.types import Box, TrackResult
+from tests.helpers.clips import moving_square
 
 
 def make_sequences(folder, lengths=(4, 6, 5)):
@@ -27,6 +27,10 @@ def make_sequences(folder, lengths=(4, 6, 5)):
         np.savetxt(folder / f"clip_{number}" / "groundtruth.txt", boxes, delimiter=",")
         made.append(VideoSequence(f"clip_{number}", tuple(paths), np.array(boxes, float)))
     return made
+
+
+def box_files(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.txt") if not path.name.endswith("_time.txt")}
 
 
 class Stays:

@@ -5,11 +5,11 @@ import re
 
 import numpy as np
 import pytest
-from report_maker import NAMES, make, moved, truth_of, write_boxes
 
 from mixformer.cli.main import SOURCE, USAGE, main
 from mixformer.errors import DataError
 from mixformer.evaluation.attributes import published_attributes, read_attributes
+from tests.helpers.report_maker import NAMES, make, moved, truth_of, write_boxes
 
 
 @pytest.fixture

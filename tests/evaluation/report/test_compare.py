@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 import pytest
-from report_maker import FRAMES, GROUPS, NAMES, make, make_comparison, moved, truth_of, write_boxes
 
 from mixformer.data.datasets import read_any
 from mixformer.errors import ConfigError, DataError, SourceError
@@ -12,6 +11,7 @@ from mixformer.evaluation.compare import compare
 from mixformer.evaluation.report.build_tables import by_attribute, overall, worst
 from mixformer.evaluation.report.plots import plots
 from mixformer.evaluation.result_folders import ResultFolder, find_results
+from tests.helpers.report_maker import FRAMES, GROUPS, NAMES, make, make_comparison, moved, truth_of, write_boxes
 
 
 @pytest.fixture

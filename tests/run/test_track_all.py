@@ -9,11 +9,11 @@ import time
 
 import numpy as np
 import pytest
-from conftest import hear_interrupts, moving_square, write_clip
 
 import mixformer
 from mixformer.cli import main
 from mixformer.tracking import Tracker
+from tests.helpers.clips import hear_interrupts, moving_square, write_clip
 
 SQUARE, CORNER = (10, 30, 20, 20), (60, 50, 30, 20)
 

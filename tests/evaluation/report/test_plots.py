@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from report_maker import make, make_comparison
 
 from mixformer.errors import MissingDependencyError, OutputError
 from mixformer.evaluation.metrics import Curve
 from mixformer.evaluation.report import plots
 from mixformer.evaluation.report.figures import COLORS, look, new_figure, require_matplotlib, save_figure
+from tests.helpers.report_maker import make, make_comparison
 
 
 @pytest.fixture(scope="module")

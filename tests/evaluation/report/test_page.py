@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from PIL import Image
-from report_maker import make, make_comparison, with_awkward_name
 
 from mixformer.errors import OutputError
 from mixformer.evaluation.report.build_tables import tables
@@ -17,6 +16,7 @@ from mixformer.evaluation.report.page import make_page
 from mixformer.evaluation.report.plots import plots
 from mixformer.evaluation.report.qualitative import pick_frames, worst_strips
 from mixformer.evaluation.report.writing import make_folder, write_report
+from tests.helpers.report_maker import make, make_comparison, with_awkward_name
 
 VOID = {"meta", "img"}
 

@@ -1,0 +1,1 @@
+"""Clips, networks, data sets and trackers that several tests share."""
