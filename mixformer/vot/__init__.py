@@ -3,6 +3,13 @@
 `mixformer vot init` writes the toolkit's files; docs/vot.md says which of its versions can run what.
 """
 
-from mixformer.vot.python_protocol import VotTracker
+from typing import TYPE_CHECKING
+
+from mixformer.optional import lazy_names
+
+if TYPE_CHECKING:
+    from mixformer.vot.python_protocol import VotTracker
 
 __all__ = ["VotTracker"]
+
+__getattr__, __dir__ = lazy_names(__name__, {"VotTracker": "mixformer.vot.python_protocol"})
