@@ -25,6 +25,7 @@ from PIL import Image as Picture
 
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.data.sequence import VideoSequence
+from mixformer.engines import Runtime
 from mixformer.evaluation.runs import EvaluationRun, JobEvent, TrackerMaker, run_evaluation
 from mixformer.run.executor import Completed, ProcessExecutor, Started
 from mixformer.tracking.factory import TrackerFactory
@@ -94,7 +95,7 @@ def choose_tracker(options: argparse.Namespace) -> TrackerMaker:
     if options.wait:
         return Waits(options.wait / 1000)
     rules = load_tracker_config(options.model)
-    return TrackerFactory(options.model, rules, "cpu", options.precision, threads=1, engine=options.engine)
+    return TrackerFactory(options.model, rules, Runtime("cpu", options.engine, options.precision, 1))
 
 
 def write_frames(folder: Path, count: int) -> list[Path]:

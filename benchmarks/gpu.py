@@ -35,7 +35,7 @@ from mixformer.bench.tracking_speed import Plan, measure_tracking
 from mixformer.bench.training_speed import measure_training
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.engines import Engine
+from mixformer.engines import Engine, Runtime
 from mixformer.models import build_model
 from mixformer.training.recipe import Recipe
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
@@ -43,7 +43,7 @@ from mixformer.weights.load_save import save_model
 
 FORMAT = 1
 EAGER = "torch:bfloat16"
-ENGINES = ("torch:float32", EAGER, "graph:bfloat16", "graph:float16", "compile:bfloat16")
+ENGINES = ("torch:float32", EAGER, "cudagraph:bfloat16", "cudagraph:float16", "compile:bfloat16")
 TINY = ModelConfig("tiny", depth=2, dim=64, heads=2, search_size=64, template_size=32, bins=16)
 
 
@@ -146,7 +146,7 @@ class Run:
         for name in self.scale.engines:
             engine, precision = name.split(":")
             try:
-                found[name] = build_engine(path, engine, precision, self.device, torch.get_num_threads())
+                found[name] = build_engine(path, Runtime(self.device, engine, precision, torch.get_num_threads()))
             except Exception as error:
                 left_out[name] = f"{type(error).__name__}: {error}"
         return found, left_out

@@ -15,6 +15,7 @@ from mixformer._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from mixformer.configs.model import ModelConfig
+    from mixformer.configs.runtime import Runtime
     from mixformer.configs.tracker import TrackerConfig
     from mixformer.engines import create_engine
     from mixformer.errors import MixFormerError
@@ -34,6 +35,7 @@ _HOMES = {
     "ModelConfig": "mixformer.configs.model",
     "MultiTracker": "mixformer.tracking",
     "OpenCVTracker": "mixformer.tracking.adapters",
+    "Runtime": "mixformer.configs.runtime",
     "TrackResult": "mixformer.types",
     "TrackState": "mixformer.tracking",
     "Tracker": "mixformer.tracking",
@@ -52,6 +54,7 @@ __all__ = [
     "ModelConfig",
     "MultiTracker",
     "OpenCVTracker",
+    "Runtime",
     "TrackResult",
     "TrackState",
     "Tracker",

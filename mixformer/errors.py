@@ -1,5 +1,7 @@
-"""Exceptions that say what went wrong and what to do about it."""
+"""Exceptions and warnings that say what went wrong and what to do about it."""
 
+import sys
+import warnings
 from collections.abc import Iterable
 
 
@@ -56,3 +58,15 @@ def first_few(items: Iterable[str], limit: int = 8) -> list[str]:
     """
     listed = list(items)
     return listed if len(listed) <= limit else [*listed[:limit], f"and {len(listed) - limit} more"]
+
+
+def warn_deprecated(message: str) -> None:
+    """Give a `DeprecationWarning` for the line outside this package that led here.
+
+    Args:
+        message: the old name and what to write instead.
+    """
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "mixformer":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, DeprecationWarning, stacklevel=level)

@@ -97,6 +97,7 @@ def test_public_names():
         "ModelConfig",
         "MultiTracker",
         "OpenCVTracker",
+        "Runtime",
         "TrackResult",
         "TrackState",
         "Tracker",

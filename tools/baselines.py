@@ -26,6 +26,7 @@ from rich.progress import track
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.data.annotated_folders import read_sequences
 from mixformer.data.sequence import VideoSequence
+from mixformer.engines import Runtime
 from mixformer.errors import DataError
 from mixformer.evaluation.compare import compare
 from mixformer.evaluation.manifest import environment
@@ -47,8 +48,8 @@ def main() -> None:
     sequences = read_sequences(options.data / "sequences", options.split)
     make_folder(options.out)
     write_truth(options.out / f"{options.split}.json", sequences)
-    rules, places = load_tracker_config(options.model), ("cpu", options.precision, options.threads, options.engine)
-    plan = TrackerFactory(options.model, rules, *places)
+    runtime = Runtime("cpu", options.engine, options.precision, options.threads)
+    plan = TrackerFactory(options.model, load_tracker_config(options.model), runtime)
     peers = OpenCV(options.opencv_python, options.data / "baselines", options.threads)
     names = [Path(options.model).name, *peers.trackers]
     folders = [ResultFolder(name, options.out / name / options.split) for name in names]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.engines import Engine, create_engine
+from mixformer.engines import Engine, Runtime, create_engine
 from mixformer.imaging.crop import CropWindow
 from mixformer.tracking import Tracker
 from mixformer.types import Box, EngineOutput, Image
@@ -92,8 +92,9 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", default=ENGINES, metavar="ENGINE:PRECISION")
     parser.add_argument("--json", type=Path, help="write the numbers here too")
     options = parser.parse_args()
-    others = [create_engine(options.model, "cpu", p, 1, e) for e, p in (name.split(":") for name in options.engines)]
-    side = Side([create_engine(options.model, "cpu", "float32", 1, "torch"), *others])
+    pairs = (name.split(":") for name in ("torch:float32", *options.engines))
+    runtimes = [Runtime("cpu", engine, precision, 1) for engine, precision in pairs]
+    side = Side([create_engine(options.model, runtime=runtime) for runtime in runtimes])
     pixels, overlaps = [], []
     for name, images, box in clips(options.data, options.part):
         far, iou = differences(steps(side, islice(images, None if options.steps is None else options.steps + 1), box))

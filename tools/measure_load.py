@@ -20,7 +20,7 @@ import numpy as np
 
 from mixformer.bench.surroundings import busy_core
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.imaging.crop import crop
 from mixformer.tracking import Tracker
 from mixformer.types import Box
@@ -42,7 +42,7 @@ def main() -> None:
     works = {}
     for name in options.engines:
         kind, precision = name.split(":")
-        engine = create_engine(DEFAULT_MODEL, "cpu", precision, options.threads, kind)
+        engine = create_engine(DEFAULT_MODEL, runtime=Runtime("cpu", kind, precision, options.threads))
         tracker = Tracker(engine)
         tracker.init(frame, DEMO_BOX)
         works[name] = (engine, tracker.state.memory, tracker.config.search_factor)

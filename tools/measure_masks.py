@@ -20,7 +20,7 @@ from rich.table import Table
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.data.annotated_folders import read_sequences
 from mixformer.data.sequence import VideoSequence, read_image
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.evaluation.sequence_runner import measure
 from mixformer.masks.grabcut import GrabCutRefiner, inscribed_ellipse
 from mixformer.masks.refiner import Mask
@@ -83,7 +83,7 @@ def values_of(sequence: VideoSequence, refiner: GrabCutRefiner, options: argpars
 
 def boxes_of(sequence: VideoSequence, kind: str) -> np.ndarray:
     if kind == "tracked":
-        engine = create_engine(DEFAULT_MODEL, "cpu", "float32")
+        engine = create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", precision="float32"))
         (run,) = measure(engine, load_tracker_config(DEFAULT_MODEL), [sequence])
         return run.boxes
     if kind == "truth":

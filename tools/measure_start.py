@@ -29,12 +29,13 @@ def child(engine: str, begin: float) -> None:
     words = ["track", "clip.mp4", "--box", "260", "29", "41", "142", "--engine", engine]
     options = build_parser("track").parse_args(words)["track"]
     mark("command line")
+    from mixformer import Runtime
     from mixformer.tracking import MultiTracker
     from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
     from mixformer.video.reader import open_video
 
     mark("imports")
-    tracker = MultiTracker(options.model, engine=options.engine, device="cpu", on_resize="rescale")
+    tracker = MultiTracker(options.model, runtime=Runtime("cpu", options.engine), on_resize="rescale")
     mark("engine")
     with open_video(DEMO_CLIP) as video:
         frames = (frame.image for frame in video)

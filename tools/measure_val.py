@@ -16,7 +16,7 @@ from rich.table import Table
 
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.data.annotated_folders import read_sequences
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.evaluation.sequence_runner import Run, measure
 from mixformer.weights.tracker_settings import load_tracker_config
 
@@ -29,7 +29,7 @@ def main() -> None:
     if options.sequences:
         sequences = [s for s in sequences if s.name in options.sequences.split(",")]
     config = load_tracker_config(options.model).replace(**json.loads(options.settings))
-    engine = create_engine(options.model, "cpu", options.precision, options.threads, options.engine)
+    engine = create_engine(options.model, runtime=Runtime("cpu", options.engine, options.precision, options.threads))
     runs = measure(engine, config, sequences)
     done = list(track(runs, "tracking", len(sequences), console=Console(stderr=True)))
     peers = read_peers(options.data / "baselines" / "baselines.json", done)

@@ -31,9 +31,10 @@ from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.data.frame_storage import ClipFrame
 from mixformer.data.importers.folder_writer import write_folders
 from mixformer.data.sequence import VideoSequence
+from mixformer.engines import Runtime
 from mixformer.errors import BoxError, MixFormerError
 from mixformer.imaging.boxes import parse_box
-from mixformer.tracking.tracker import Tracker
+from mixformer.tracking import Tracker
 from mixformer.types import Box, Image
 from mixformer.video.reader import open_video
 from mixformer.weights.tracker_settings import load_tracker_config
@@ -42,7 +43,7 @@ from mixformer.weights.tracker_settings import load_tracker_config
 def main() -> None:
     options, screen = parse(), Console(stderr=True, soft_wrap=True)
     config = load_tracker_config(options.model).replace(**json.loads(options.settings))
-    tracker = Tracker(options.model, config, device=options.device)
+    tracker = Tracker(options.model, config, runtime=Runtime(device=options.device))
     trust = Trust(options.agree, options.score, options.shortest)
     found: list[tuple[VideoSequence, Run]] = []
     for path in options.videos:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mixformer.configs.runtime import PRECISIONS, Runtime
 from mixformer.configs.variants import MODELS
-from mixformer.engines import Engine, create_engine
-from mixformer.engines.selection import ENGINES, PRECISIONS, choose
+from mixformer.engines import ENGINES, Engine, create_engine, select_engine
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.optional import explain_missing
 from mixformer.weights.catalog import find_weights
@@ -37,6 +37,10 @@ class Candidate:
         """Such as "mixformerv2_s openvino:bfloat16"; of a path its last part only."""
         tail = "" if self.precision == "auto" else f":{self.precision}"
         return f"{Path(self.model).name} {self.engine}{tail}"
+
+    def runtime(self, device: str, threads: int) -> Runtime:
+        """How to run it on a device with this many CPU threads."""
+        return Runtime(device=device, engine=self.engine, precision=self.precision, threads=threads)
 
 
 @dataclass(frozen=True)
@@ -123,24 +127,22 @@ def _has_graphs(folder: ModelFolder, precision: str) -> bool:
     return precision != "int8" or "int8" in (folder.precision, folder.graphs.arithmetic)
 
 
-def chosen_precision(path: Path, candidate: Candidate, device: str) -> str:
-    """What the engine will calculate in; errors are those of `mixformer.create_engine`."""
-    if candidate.engine == PLAIN:
-        return candidate.precision
-    return choose(path, device, candidate.precision, candidate.engine).precision
+def chosen_precision(path: Path, runtime: Runtime) -> str:
+    """The precision that the engine will calculate in; errors are those of `mixformer.create_engine`."""
+    return runtime.precision if runtime.engine == PLAIN else select_engine(path, runtime).precision
 
 
-def build_engine(path: Path, engine: str, precision: str, device: str, threads: int) -> Engine:
+def build_engine(path: Path, runtime: Runtime) -> Engine:
     """The engine of a candidate, ready to work.
 
     Raises:
         ConfigError: if this machine or installation does not have it.
         CheckpointError: if the weights do not fit it.
     """
-    if engine != PLAIN:
-        return create_engine(path, device, precision, threads, engine)
+    if runtime.engine != PLAIN:
+        return create_engine(path, runtime=runtime)
     with explain_missing("the plain computation, which the others are measured against,"):
         from mixformer.bench.plain import PlainEngine
         from mixformer.engines.torch_engine import find_device
         from mixformer.weights.load_save import load_model
-    return PlainEngine(load_model(path, device=find_device(device)))
+    return PlainEngine(load_model(path, device=find_device(runtime.device)))

@@ -116,11 +116,11 @@ class Contest:
         log.info("building %s", title)
         name = title.split(" ", maxsplit=1)[0]
         self.results[title] = Result(name, self.weights.origin, candidate.engine, candidate.precision)
-        device = self.rules.device
+        runtime = candidate.runtime(self.rules.device, self.threads)
         try:
             path = self.places[title] = place_of(self.weights, candidate, folder)
-            self._note(title, precision=chosen_precision(path, candidate, device))
-            self.engines[title] = build_engine(path, candidate.engine, candidate.precision, device, self.threads)
+            self._note(title, precision=chosen_precision(path, runtime))
+            self.engines[title] = build_engine(path, runtime)
         except MixFormerError as error:
             self._note(title, failed=str(error).replace(str(self.weights.path), name))  # no path in a report
 
@@ -186,8 +186,7 @@ class Contest:
     def _measure_starts(self) -> None:
         for title in self.engines:
             log.info("starting %s in a process of its own", title)
-            each = self.candidates[title]
-            where = (self.places[title], each.engine, each.precision, self.rules.device, self.threads)
+            where = self.places[title], self.candidates[title].runtime(self.rules.device, self.threads)
             try:
                 starts = [measure_startup(*where, self.clip.path, self.clip.box) for _ in range(_FEW)]
             except StartError as error:  # the rest of the run is worth keeping

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.configs.base_config import BaseConfig
+from mixformer.configs.runtime import Runtime
 from mixformer.errors import MixFormerError
 
-_PACKAGES = {"plain": "torch", "torch": "torch", "graph": "torch", "compile": "torch"} | {
+_PACKAGES = {"plain": "torch", "torch": "torch", "cudagraph": "torch", "compile": "torch"} | {
     "openvino": "openvino",
     "onnx": "onnxruntime",
 }
@@ -52,30 +53,25 @@ class Startup(BaseConfig):
     gpu_memory_mb: float | None
 
 
-def measure_startup(
-    weights: Path, engine: str, precision: str, device: str, threads: int, clip: Path, box: Sequence[float]
-) -> Startup:
+def measure_startup(weights: Path, runtime: Runtime, clip: Path, box: Sequence[float]) -> Startup:
     """Time one start; the first one after a long while also reads files that later ones find in memory.
 
     Args:
         weights: model folder or file.
-        engine: as in `Candidate`.
-        precision: as in `Candidate`.
-        device: as in `create_engine`.
-        threads: as in `create_engine`.
+        runtime: as in `create_engine`, or the engine "plain".
         clip: video.
         box: x, y, width, height of the target in its first frame.
 
     Raises:
         StartError: if the process fails; the message is its last line.
     """
-    task = {"weights": str(weights), "engine": engine, "precision": precision, "device": device, "threads": threads}
-    task |= {"clip": str(clip), "box": list(box), "begin": time.time()}
+    task: dict[str, Any] = {"weights": str(weights), "runtime": runtime.to_dict(), "clip": str(clip), "box": list(box)}
+    task["begin"] = time.time()
     words = [sys.executable, "-m", "mixformer.bench.startup", json.dumps(task)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise StartError(f"starting {engine} in a process of its own failed: {reason}")
+        raise StartError(f"starting {runtime.engine} in a process of its own failed: {reason}")
     return Startup.from_dict(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -86,15 +82,15 @@ def start(task: dict[str, Any], entered: float) -> Startup:
         task: what `measure_startup` writes.
         entered: time (of `time.time`) when this module was there.
     """
-    if task["engine"] in _PACKAGES:
-        import_module(_PACKAGES[task["engine"]])
+    runtime = Runtime(**task["runtime"])
+    if runtime.engine in _PACKAGES:
+        import_module(_PACKAGES[runtime.engine])
     from mixformer.bench.candidates import build_engine
     from mixformer.tracking import Tracker
     from mixformer.video.reader import open_video
 
     imported = time.time()
-    places = (task["engine"], task["precision"], task["device"], task["threads"])
-    tracker = Tracker(build_engine(Path(task["weights"]), *places))
+    tracker = Tracker(build_engine(Path(task["weights"]), runtime))
     loaded = found = time.time()
     with open_video(task["clip"]) as video:
         for index, frame in enumerate(video):
@@ -107,7 +103,7 @@ def start(task: dict[str, Any], entered: float) -> Startup:
             if index == _FRAMES:
                 break
     parts = (entered - task["begin"], imported - entered, loaded - imported, found - loaded)
-    return Startup(*parts, found - task["begin"], _peak_memory(), _gpu_memory(task["device"]))
+    return Startup(*parts, found - task["begin"], _peak_memory(), _gpu_memory(runtime.device))
 
 
 def _peak_memory() -> float | None:

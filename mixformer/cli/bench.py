@@ -62,7 +62,7 @@ def _track_parser() -> ArgumentParser:
         type=str,
         default=_EVERY,
         metavar="A,B:PRECISION",
-        help="auto, torch, graph, compile, openvino, onnx; each alone or with :float32, :bfloat16, :float16 "
+        help="auto, torch, cudagraph, compile, openvino, onnx; each alone or with :float32, :bfloat16, :float16 "
         "or :int8 (openvino). plain is always measured",
     )
     made.add_argument("--clip", type=str | None, default=None, metavar="VIDEO", help="default: the bundled clip")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mixformer.cli.bars import TaskBars
-from mixformer.cli.parser import add_machine, make_parser
+from mixformer.cli.parser import add_runtime, make_parser, runtime_from
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import ConfigError, MixFormerError, first_few
 
@@ -71,7 +71,7 @@ def parser() -> ArgumentParser:
 def _add_machine(made: ArgumentParser) -> None:
     where = made.add_argument_group("where it runs (the results do not depend on the number of workers)")
     where.add_argument("--workers", type=int, default=1, help="processes with a model each; 0: in this process")
-    add_machine(where, threads=1)
+    add_runtime(where, threads=1)
     where.add_argument(
         "--executor",
         type=Literal["local", "ray"],
@@ -107,8 +107,7 @@ def _job(options: Namespace) -> EvaluationRun:
 
     dataset, split, sequences = open_for_test(options.dataset, options.root, options.split, options.one_based)
     rules = rules_for(options.model, options.preset, dataset)
-    places = options.device, options.precision, options.threads, options.engine
-    plan = TrackerFactory(options.model, rules, *places)
+    plan = TrackerFactory(options.model, rules, runtime_from(options))
     return EvaluationRun(
         options.name or Path(options.model).name.removesuffix(".tar").removesuffix(".pth"),
         dataset,

@@ -36,11 +36,11 @@ def rows() -> list[tuple[str, str]]:
     """Name and value of every line."""
     from mixformer._version import __version__
     from mixformer.configs.variants import DEFAULT_MODEL
-    from mixformer.engines.selection import choose
+    from mixformer.engines import select_engine
     from mixformer.weights.catalog import list_models
 
     try:
-        choice = choose(DEFAULT_MODEL)
+        choice = select_engine(DEFAULT_MODEL)
         engine = f"{choice.engine}, {choice.device}, {choice.precision}"
     except MixFormerError as error:
         engine = str(error)

@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from mixformer.cli.parser import add_source, make_parser
+from mixformer.cli.parser import add_source, make_parser, runtime_from
 from mixformer.configs.variants import DEFAULT_MODEL
 
 _DESCRIPTION = """Show what the network looks at in one frame: attention of every block, and where the box comes from.
@@ -39,6 +39,7 @@ def parser() -> ArgumentParser:
     parser.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
     parser.add_argument("--preset", type=str | None, default=None, help="published tracker settings for a benchmark")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    parser.add_argument("--threads", type=int | None, default=None, help="CPU threads; default: PyTorch's own number")
     parser.add_argument(
         "--query",
         type=Literal["target", "center", "all"],
@@ -65,13 +66,14 @@ def run(options: Namespace) -> None:
 
     make_folder(options.out)  # before the work, so that a wrong folder fails at once
     box = ask_box(options.source, options.start) if options.box is None else parse_box(options.box)
-    names = ("model", "preset", "start", "stages", "device")
+    names = ("model", "preset", "start", "stages")
     with _progress(options.quiet) as progress:
         task = progress.add_task("tracking", total=max(options.frame - options.start, 0))
         seen = inspect_frame(
             options.source,
             box,
             options.frame,
+            runtime=runtime_from(options),
             on_frame=lambda: progress.advance(task),
             **{name: options[name] for name in names},
         )

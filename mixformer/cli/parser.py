@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+
+from mixformer.configs.runtime import Runtime
 
 Command = tuple[Callable[[], ArgumentParser], Callable[[Namespace], None]]
 """A function that makes a command's parser, and the function that runs the command."""
@@ -81,8 +83,8 @@ def add_source(parser: ArgumentParser, frame: str) -> None:
     )
 
 
-def add_machine(parser: Any, threads: int | None = None) -> None:
-    """The options of everything that runs a network: --engine, --device, --precision and --threads.
+def add_runtime(parser: Any, threads: int | None = None) -> None:
+    """Add --engine, --device, --precision and --threads, which `runtime_from` reads.
 
     Args:
         parser: or a group of options in one.
@@ -92,21 +94,31 @@ def add_machine(parser: Any, threads: int | None = None) -> None:
         "--engine",
         type=str,
         default="auto",
-        help="what runs the network: auto (the fastest that can here), torch, graph (PyTorch with a CUDA graph), "
-        "compile (PyTorch, compiled), openvino or onnx (ONNX Runtime). See docs/engines.md",
+        help="what runs the network: auto (the fastest engine available), torch, cudagraph (PyTorch with a CUDA "
+        "graph), compile (PyTorch, compiled), openvino or onnx (ONNX Runtime). See docs/engines.md",
     )
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument(
         "--precision",
         type=str,
         default="auto",
-        help="float32, bfloat16 (about twice as fast on processors that have it: see mixformer info), float16, or auto "
-        "(bfloat16 on a GPU and in OpenVINO on a processor that has it, else float32)",
+        help="float32, bfloat16 (about twice as fast on processors that have it: see mixformer info), float16, int8 "
+        "(OpenVINO), or auto (bfloat16 on a GPU, and in OpenVINO on a processor that has it; else float32)",
     )
     shown = "the engine's own number" if threads is None else threads
     parser.add_argument(
         "--threads",
         type=int | None,
         default=threads,
-        help=f"of the engine on the CPU, in each process; default: {shown}",
+        help=f"CPU threads of the engine, in each process; default: {shown}",
     )
+
+
+def runtime_from(options: Namespace) -> Runtime:
+    """The runtime that the options of `add_runtime` describe; an option that a command lacks counts as "auto".
+
+    Raises:
+        ConfigError: if one of them is wrong.
+    """
+    names = (field.name for field in fields(Runtime))
+    return Runtime(**{name: options[name] for name in names if name in options})

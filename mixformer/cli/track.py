@@ -12,6 +12,7 @@ from jsonargparse import Namespace
 from rich.console import Console
 
 from mixformer.cli.bars import FrameBar
+from mixformer.cli.parser import runtime_from
 from mixformer.cli.track_options import demo_parser, track_parser
 from mixformer.errors import BoxError, ConfigError, OutputError
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
@@ -59,8 +60,8 @@ def make_tracker(options: Namespace) -> MultiTracker:
     """The tracker with the model's or the preset's rules, and the options' changes to them."""
     from mixformer.tracking import MultiTracker
 
-    where: dict[str, Any] = {name: options[name] for name in ("device", "precision", "engine", "threads")}
-    tracker = MultiTracker(options.model, preset=options.preset, on_resize="rescale", **where)
+    runtime = runtime_from(options)
+    tracker = MultiTracker(options.model, preset=options.preset, runtime=runtime, on_resize="rescale")
     tracker.config = tracker.config.replace(**changed_rules(options))
     return tracker
 

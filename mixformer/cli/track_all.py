@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mixformer.cli.bars import TaskBars
+from mixformer.cli.parser import runtime_from
 from mixformer.cli.track import changed_rules
 from mixformer.cli.track_options import all_parser as parser
 from mixformer.errors import ConfigError, MixFormerError, first_few
@@ -62,7 +63,7 @@ def _plan(options: Namespace) -> TrackerFactory:
     from mixformer.tracking.factory import TrackerFactory, rules_for
 
     rules = rules_for(options.model, options.preset or "none", "").replace(**changed_rules(options))
-    return TrackerFactory(options.model, rules, options.device, options.precision, options.threads or 1, options.engine)
+    return TrackerFactory(options.model, rules, runtime_from(options))
 
 
 def _events(options: Namespace, plan: TrackerFactory, jobs: list[VideoJob]) -> Events:
@@ -83,8 +84,7 @@ def _events(options: Namespace, plan: TrackerFactory, jobs: list[VideoJob]) -> E
     elif options.workers:
         yield from ProcessExecutor(options.workers).run(VideoWork(plan), tasks)
     else:
-        where = {"device": options.device, "precision": options.precision, "engine": options.engine}
-        tracker = MultiTracker(options.model, plan.config, threads=options.threads, on_resize="rescale", **where)
+        tracker = MultiTracker(options.model, plan.config, runtime=plan.runtime, on_resize="rescale")
         yield from track_videos(tracker, jobs, options.concurrent_videos)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from mixformer.cli.parser import add_machine, add_source, make_parser
+from mixformer.cli.parser import add_runtime, add_source, make_parser
 from mixformer.configs.presets import DEFAULT_TRACKERS, PRESETS
 from mixformer.configs.variants import DEFAULT_MODEL
 
@@ -106,7 +106,7 @@ def demo_parser() -> ArgumentParser:
 
 def _add_model(parser: ArgumentParser) -> None:
     parser.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
-    add_machine(parser)
+    add_runtime(parser)
 
 
 def _add_outputs(parser: ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
-from mixformer.cli.parser import CommandGroup, make_parser
+from mixformer.cli.parser import CommandGroup, add_runtime, make_parser, runtime_from
 from mixformer.configs.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def _add_tracker(made: ArgumentParser) -> None:
         metavar="REFINER",
         help="report masks instead of boxes: grabcut, or module:factory for a refiner of your own (docs/masks.md)",
     )
-    made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    made.add_argument("--precision", type=str, default="auto", help="auto, float32, bfloat16 or float16")
+    add_runtime(made)
 
 
 def _init_parser() -> ArgumentParser:
@@ -85,8 +84,8 @@ def _init(options: Namespace) -> None:
     if options.masks is not None:
         load_refiner(options.masks)  # a wrong name fails here, not in the toolkit
     preset = options.preset or preset_for(stack, options.model)
-    given = {"preset": preset, "masks": options.masks, "device": options.device, "precision": options.precision}
-    settings = {key: value for key, value in given.items() if value not in (None, "auto")}
+    given = {"preset": preset, "masks": options.masks, **runtime_from(options).to_dict()}
+    settings = {key: str(value) for key, value in given.items() if value not in (None, "auto")}
     model = str(weights.resolve()) if Path(options.model).exists() else options.model
     protocol = options.protocol if options.protocol != "auto" else "python" if stack.runs == "once" else "trax"
     entry = Entry(options.name, protocol, model, settings, stack.multiobject)
@@ -120,8 +119,8 @@ def _run(options: Namespace) -> None:
     from mixformer.vot.trax import serve, toolkit_streams
 
     with toolkit_streams() as (incoming, outgoing):
-        names = ("model", "preset", "masks", "device", "precision")
-        session = open_session(**{name: options[name] for name in names})
+        runtime = runtime_from(options)
+        session = open_session(options.model, preset=options.preset, masks=options.masks, runtime=runtime)
         serve(session, incoming, outgoing, options.multiobject)
 
 

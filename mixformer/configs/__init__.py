@@ -7,10 +7,11 @@ from mixformer.optional import lazy_names
 if TYPE_CHECKING:
     from mixformer.configs.model import ModelConfig
     from mixformer.configs.presets import PRESETS, tracker_config
+    from mixformer.configs.runtime import Runtime
     from mixformer.configs.tracker import TrackerConfig
     from mixformer.configs.variants import MODELS, model_config
 
-__all__ = ["MODELS", "PRESETS", "ModelConfig", "TrackerConfig", "model_config", "tracker_config"]
+__all__ = ["MODELS", "PRESETS", "ModelConfig", "Runtime", "TrackerConfig", "model_config", "tracker_config"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -18,6 +19,7 @@ __getattr__, __dir__ = lazy_names(
         "MODELS": "mixformer.configs.variants",
         "ModelConfig": "mixformer.configs.model",
         "PRESETS": "mixformer.configs.presets",
+        "Runtime": "mixformer.configs.runtime",
         "TrackerConfig": "mixformer.configs.tracker",
         "model_config": "mixformer.configs.variants",
         "tracker_config": "mixformer.configs.presets",

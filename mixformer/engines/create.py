@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
+from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.engines.engine import Engine
-from mixformer.engines.selection import EngineChoice
-from mixformer.engines.selection import choose as _choose
-from mixformer.errors import ConfigError
+from mixformer.engines.selection import EngineChoice, select_engine
 from mixformer.optional import explain_missing
 
 if TYPE_CHECKING:
@@ -17,50 +16,55 @@ if TYPE_CHECKING:
     from mixformer.weights.model_folder import ModelFolder
 
 
-def create_engine(
-    model: str | Path | MixFormer,
-    device: str = "auto",
-    precision: str = "auto",
-    threads: int | None = None,
-    engine: str = "auto",
-) -> Engine:
-    """An engine for a model.
+def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime(), **old: Unpack[OldKeywords]) -> Engine:
+    """Make an engine for a model.
 
     Args:
-        model: name, folder or checkpoint file (see `mixformer.weights.load_save.load_model`), or a loaded network.
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: "auto", "float32", "bfloat16", "float16", or "int8" (OpenVINO, for weights stored in 8 bits); what
-            "auto" means depends on the engine and the machine (docs/engines.md).
-        threads: on the CPU; None takes the engine's own number.
-        engine: "auto" = the fastest that can run this model here, or "torch", "graph" (PyTorch with a CUDA graph),
-            "compile" (PyTorch, compiled), "openvino" or "onnx" (ONNX Runtime).
+        model: name, folder or checkpoint file (see `mixformer.load_model`), or a loaded network.
+        runtime: device, engine, precision and threads; what "auto" means depends on the model and the machine.
+        **old: the keywords of 0.1.0, with a warning.
 
     Raises:
         CheckpointError: if the model is not there or does not fit.
-        ConfigError: if the engine, the device, the precision or the number of threads does not exist, or they do not
-            go together.
+        ConfigError: if the engine or the device does not exist, or engine, device, precision and model do not go
+            together.
         MissingDependencyError: if a package is missing; the message has its install command.
+
+    Example:
+        >>> engine = create_engine("mixformerv2_dino_s8", runtime=Runtime(device="cpu", threads=1))
+        >>> engine.config.search_size
+        224
     """
-    if threads is not None and threads < 1:
-        raise ConfigError(f"threads is 1 or more, or None for the engine's own number, not {threads}")
-    choice = _choose(model, device, precision, engine)
+    runtime = with_old_keywords(runtime, old)
+    choice = select_engine(model, runtime)
     with explain_missing(f"the engine {choice.engine}"):
         if choice.folder is not None:
-            return _exported(choice, choice.folder, threads)
-        return _pytorch(model, choice, threads)
+            return _exported(choice, choice.folder, runtime.threads)
+        return _pytorch(model, choice, runtime.threads)
 
 
 def as_engine(
-    model: str | Path | MixFormer | Engine,
-    device: str = "auto",
-    precision: str = "auto",
-    threads: int | None = None,
-    engine: str = "auto",
+    model: str | Path | MixFormer | Engine, *, runtime: Runtime = Runtime(), **old: Unpack[OldKeywords]
 ) -> Engine:
-    """`create_engine`, but an engine is given back as it is; same errors."""
+    """Make an engine for a model, or return the engine that it is already.
+
+    Args:
+        model: as for `create_engine`, or an engine.
+        runtime: as for `create_engine`; not used for an engine.
+        **old: the keywords of 0.1.0, with a warning.
+
+    Raises:
+        MixFormerError: as `create_engine`.
+
+    Example:
+        >>> engine = create_engine("mixformerv2_dino_s8")
+        >>> as_engine(engine) is engine
+        True
+    """
+    runtime = with_old_keywords(runtime, old)
     torch = sys.modules.get("torch")  # whoever holds a network has imported it
     if isinstance(model, str | Path) or (torch is not None and isinstance(model, torch.nn.Module)):
-        return create_engine(model, device, precision, threads, engine)
+        return create_engine(model, runtime=runtime)
     return model  # type: ignore[return-value]
 
 
@@ -80,7 +84,7 @@ def _pytorch(model: str | Path | MixFormer, choice: EngineChoice, threads: int |
     from mixformer.weights.load_save import load_model
 
     network = load_model(model) if isinstance(model, str | Path) else model
-    if choice.engine == "graph":
+    if choice.engine == "cudagraph":
         return CudaGraphEngine(network, choice.device, choice.precision)
     if choice.engine == "compile":
         return CompiledEngine(network, choice.device, choice.precision, threads)

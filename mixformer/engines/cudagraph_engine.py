@@ -83,7 +83,7 @@ class CudaGraphEngine(TorchEngine):
         place = find_device(device)
         if recorder is None and place.type != "cuda":
             raise ConfigError(
-                f"the engine graph needs an NVIDIA GPU, and {device!r} is {place.type}; use the engine torch, or auto"
+                f"the engine cudagraph needs an NVIDIA GPU, and {device!r} is {place.type}; use torch or auto"
             )
         super().__init__(model, str(place), precision)
         self._recorder: Record = recorder or record

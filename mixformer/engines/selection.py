@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mixformer.configs.runtime import Runtime
 from mixformer.errors import ConfigError
 from mixformer.optional import installed, missing
 from mixformer.weights.model_folder import ModelFolder, find_folder
@@ -16,8 +17,7 @@ from mixformer.weights.model_folder import ModelFolder, find_folder
 if TYPE_CHECKING:
     from mixformer.models import MixFormer
 
-ENGINES = ("auto", "torch", "graph", "compile", "openvino", "onnx")
-PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
+ENGINES = ("auto", "torch", "cudagraph", "compile", "openvino", "onnx")
 _PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime"}
 _DRIVERS = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
@@ -27,7 +27,7 @@ class EngineChoice:
     """An engine for a model, decided but not made.
 
     Attributes:
-        engine: "torch", "graph", "compile", "openvino" or "onnx".
+        engine: "torch", "cudagraph", "compile", "openvino" or "onnx".
         device: "cpu", "cuda", "cuda:N" or "mps".
         precision: what it will calculate in: "float32", "bfloat16", "float16" or "int8".
         folder: the exported model that the engine reads; None for PyTorch's engines.
@@ -39,19 +39,15 @@ class EngineChoice:
     folder: ModelFolder | None = None
 
 
-def choose(
-    model: str | Path | MixFormer, device: str = "auto", precision: str = "auto", engine: str = "auto"
-) -> EngineChoice:
-    """Decide as `mixformer.create_engine` does; arguments and errors are those there."""
-    for what, name, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
-        if name not in known:
-            raise ConfigError(f"unknown {what} {name!r}; there are: {', '.join(known)}")
-    if device not in ("auto", "cpu", "mps", "cuda") and not device.startswith("cuda:"):
-        raise ConfigError(f"unknown device {device!r}; use auto, cpu, cuda, cuda:N or mps")
+def select_engine(model: str | Path | MixFormer, runtime: Runtime = Runtime()) -> EngineChoice:
+    """Decide which engine `create_engine` makes, without making it; same arguments and errors."""
+    device, engine, precision = runtime.device, runtime.engine, runtime.precision
+    if engine not in ENGINES:
+        raise ConfigError(f"unknown engine {engine!r}; there are: {', '.join(ENGINES)}")
     folder = find_folder(model) if isinstance(model, str | Path) else None
     if engine == "auto":
         engine = _best(model, folder, device, precision)
-    if engine in ("torch", "graph", "compile"):
+    if engine in ("torch", "cudagraph", "compile"):
         return _pytorch(engine, device, precision)
     return _exported(engine, folder or model, device, precision)
 
@@ -60,7 +56,7 @@ def _best(model: str | Path | MixFormer, folder: ModelFolder | None, device: str
     """The engine that "auto" stands for: GPU, then OpenVINO, then PyTorch, then ONNX Runtime."""
     torch = installed("torch")
     if torch and device != "cpu" and _torch_device(device) != "cpu":
-        return "graph" if _torch_device(device).startswith("cuda") else "torch"
+        return "cudagraph" if _torch_device(device).startswith("cuda") else "torch"
     exported = folder is not None and folder.graphs is not None and folder.graphs.batch in (None, 1)
     on_cpu = exported and device in ("auto", "cpu")
     if on_cpu and installed("openvino") and precision in ("auto", "int8", *openvino_precisions()):
@@ -78,8 +74,8 @@ def _pytorch(engine: str, device: str, precision: str) -> EngineChoice:
     if precision == "int8":
         raise ConfigError("int8 is a precision of the engine openvino, for models with int8 weights and graphs")
     place = _torch_device(device)
-    if engine == "graph" and not place.startswith("cuda"):
-        raise ConfigError("the engine graph runs on an NVIDIA GPU, and PyTorch finds none; use --engine auto")
+    if engine == "cudagraph" and not place.startswith("cuda"):
+        raise ConfigError("the engine cudagraph runs on an NVIDIA GPU, and PyTorch finds none; use --engine auto")
     if precision == "auto":
         precision = "bfloat16" if place.startswith("cuda") else "float32"
     return EngineChoice(engine, place, precision)
@@ -164,7 +160,7 @@ def _openvino_precision(wanted: str, folder: ModelFolder) -> str:
 
 def _openvino_device(device: str) -> str:
     if device not in ("auto", "cpu"):
-        raise ConfigError(f"the engine openvino runs on the cpu, not on {device!r}; use --engine graph, torch or onnx")
+        raise ConfigError(f"the engine openvino runs on the cpu, not on {device!r}; use cudagraph, torch or onnx")
     return "cpu"
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine
@@ -79,8 +80,9 @@ def inspect_frame(
     preset: str | None = None,
     start: int = 0,
     stages: Stages = "auto",
-    device: str = "auto",
+    runtime: Runtime = Runtime(),
     on_frame: Callable[[], object] | None = None,
+    **old: Unpack[OldKeywords],
 ) -> FrameInspection:
     """Track a target up to a frame of a video, then inspect that frame.
 
@@ -93,8 +95,9 @@ def inspect_frame(
         preset: benchmark whose published settings to use instead.
         start: number of the frame that the box belongs to.
         stages: see `inspect_attention`.
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        runtime: device and threads; the engine is always "torch", and the precision float32.
         on_frame: called after every tracked frame.
+        **old: the keyword `device` of 0.1.0, with a warning.
 
     Raises:
         SourceError: if the source cannot be read, or has no such frame.
@@ -105,8 +108,8 @@ def inspect_frame(
     if frame <= start:
         raise ConfigError(f"frame {frame} is not after frame {start}, where the box is given; take a later one")
     with open_video(source, start, frame + 1) as video:
-        where: dict[str, Any] = {"device": device, "precision": "float32", "engine": "torch"}
-        tracker = Tracker(model, config, preset=preset, on_resize="rescale", **where)
+        exact = with_old_keywords(runtime, old).replace(engine="torch", precision="float32")
+        tracker = Tracker(model, config, preset=preset, runtime=exact, on_resize="rescale")
         require_torch(tracker.engine)
         image = _track_to(tracker, video, box, frame, on_frame)
     if image is None:

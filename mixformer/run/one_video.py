@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
+from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine
 from mixformer.imaging.colors import Color
 from mixformer.tracking import Tracker
+from mixformer.tracking.step import Resize
 from mixformer.types import Image, TrackResult
 from mixformer.video.reader import VideoFrame, open_video
 
@@ -28,10 +30,10 @@ def track(
     preset: str | None = None,
     start: int = 0,
     stop: int | None = None,
-    device: str = "auto",
-    engine: str = "auto",
-    threads: int | None = None,
+    runtime: Runtime = Runtime(),
     color: Color = "rgb",
+    on_resize: Resize = "rescale",
+    **old: Unpack[OldKeywords],
 ) -> Iterator[TrackResult]:
     """Follow one target through a source; yields one result per readable frame, as frames come.
 
@@ -45,10 +47,10 @@ def track(
         preset: benchmark whose published settings to use instead.
         start: number of the frame that the box belongs to.
         stop: number after the last frame; None goes to the end.
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        engine: which engine runs the model; see `create_engine`.
-        threads: of the engine on the CPU; None takes the engine's own number.
+        runtime: device, engine, precision and threads for a model that is no engine yet.
         color: channel order of an iterable's frames, "rgb" or "bgr"; other sources are always read as RGB.
+        on_resize: what to do when the frames change size: "rescale" the box with the frame, or "error".
+        **old: the keywords of 0.1.0 for the parts of `runtime`, with a warning.
 
     Raises:
         SourceError: if the source cannot be read.
@@ -56,14 +58,14 @@ def track(
         CheckpointError: if the model is not there or does not fit.
         FrameError: if a frame of an iterable cannot be used.
     """
-    where: dict[str, Any] = {"device": device, "engine": engine, "threads": threads}
+    runtime = with_old_keywords(runtime, old)
     if isinstance(source, str | int | Path):
         with open_video(source, start, stop) as video:
-            tracker = Tracker(model, config, preset=preset, on_resize="rescale", **where)
+            tracker = Tracker(model, config, preset=preset, runtime=runtime, on_resize=on_resize)
             for _, result in follow(tracker, video, box):
                 yield result
         return
-    tracker = Tracker(model, config, preset=preset, color=color, on_resize="rescale", **where)
+    tracker = Tracker(model, config, preset=preset, runtime=runtime, color=color, on_resize=on_resize)
     frames = (VideoFrame(index, None, image) for index, image in enumerate(source))
     wanted = (f for f in frames if f.index >= start)
     for frame, result in follow(tracker, wanted, box):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixformer.configs.presets import tracker_config
+from mixformer.configs.runtime import Runtime
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.errors import ConfigError
 from mixformer.weights.catalog import WEIGHTS_FILE, find_weights
@@ -26,39 +27,37 @@ class TrackerFactory:
     Attributes:
         model: name, folder or checkpoint file.
         config: inference rules.
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps". With "auto" and "cuda", the workers share out the GPUs.
-        precision: as in `Tracker`.
-        threads: of the engine in each worker. More than one changes the last digits of the results, so that runs are
-            alike only with equal threads.
-        engine: as in `mixformer.create_engine`.
+        runtime: how each worker runs the model. With the device "auto" or "cuda", the workers share out the GPUs.
+            `threads` of None means 1, so that workers do not compete; results are alike only with equal threads.
     """
 
     model: str
     config: TrackerConfig
-    device: str = "auto"
-    precision: str = "auto"
-    threads: int = 1
-    engine: str = "auto"
+    runtime: Runtime = Runtime()
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of each worker's engine."""
+        return self.runtime.threads or 1
 
     def __call__(self, number: int) -> Tracker:
         """Make the tracker of worker `number`."""
-        from mixformer.engines import create_engine, gpu_count
+        from mixformer.engines import gpu_count
         from mixformer.tracking import Tracker
 
-        device, count = self.device, gpu_count()
-        if device in ("auto", "cuda") and count:
-            device = f"cuda:{number % count}"
-        engine = create_engine(self.model, device, self.precision, self.threads, self.engine)
-        return Tracker(engine, self.config, on_resize="rescale")
+        runtime, count = self.runtime.replace(threads=self.threads), gpu_count()
+        if runtime.device in ("auto", "cuda") and count:
+            runtime = runtime.replace(device=f"cuda:{number % count}")
+        return Tracker(self.model, self.config, runtime=runtime, on_resize="rescale")
 
     def settings(self) -> dict[str, Any]:
         """What decides the results: the model with a fingerprint of its weights, the rules, and how it is calculated.
 
         Engine and precision are those that "auto" stands for on this machine.
         """
-        from mixformer.engines.selection import choose
+        from mixformer.engines import select_engine
 
-        choice = choose(self.model, self.device, self.precision, self.engine)
+        choice = select_engine(self.model, self.runtime)
         path = find_weights(self.model)
         with (path / WEIGHTS_FILE if path.is_dir() else path).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,8 +7,9 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
+from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine
@@ -42,12 +43,10 @@ class MultiTracker:
         *,
         slots: int | None = None,
         preset: str | None = None,
-        device: str = "auto",
-        precision: str = "auto",
-        engine: str = "auto",
-        threads: int | None = None,
+        runtime: Runtime = Runtime(),
         color: Color = "rgb",
         on_resize: Resize = "error",
+        **old: Unpack[OldKeywords],
     ) -> None:
         """Load the model. Everything but `slots` is as in `Tracker`, with the same errors.
 
@@ -58,20 +57,18 @@ class MultiTracker:
                 themselves for each size of batch, where targets come and go often; empty rows cost as much as others.
                 None = as many rows as targets.
             preset: benchmark whose published settings to use instead.
-            device: where to run a model that is no engine yet.
-            precision: of its matrix products.
-            engine: which engine runs it.
-            threads: of the engine on the CPU.
+            runtime: device, engine, precision and threads for a model that is no engine yet.
             color: channel order of the frames.
             on_resize: what to do when the frames change size.
+            **old: the keywords of 0.1.0 for the parts of `runtime`, with a warning.
 
         Raises:
             ConfigError: if `slots` is not above 0, and as `Tracker`.
         """
         if slots is not None and slots < 1:
             raise ConfigError(f"slots is 1 or more, or None for as many as there are targets, not {slots}")
-        options: dict[str, Any] = {"preset": preset, "device": device, "precision": precision, "engine": engine}
-        made = Tracker(model, config, threads=threads, color=color, on_resize=on_resize, **options)
+        runtime = with_old_keywords(runtime, old)
+        made = Tracker(model, config, preset=preset, runtime=runtime, color=color, on_resize=on_resize)
         self.engine, self.config = made.engine, made.config
         self.color, self.on_resize, self.slots = made.color, made.on_resize, slots
         self._slots: list[Hashable | None] = []

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from mixformer.configs.presets import tracker_config
+from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine, as_engine
@@ -34,12 +35,10 @@ class Tracker:
         config: TrackerConfig | None = None,
         *,
         preset: str | None = None,
-        device: str = "auto",
-        precision: str = "auto",
-        engine: str = "auto",
-        threads: int | None = None,
+        runtime: Runtime = Runtime(),
         color: Color = "rgb",
         on_resize: Resize = "error",
+        **old: Unpack[OldKeywords],
     ) -> None:
         """Load the model.
 
@@ -48,13 +47,10 @@ class Tracker:
             config: inference rules; by default those stored with the model.
             preset: benchmark whose published settings to use instead, such as "lasot", or "lasot@1k" for weights that
                 have settings of their own (docs/presets.md); not together with `config`.
-            device: where to run a model that is no engine yet: "auto", "cpu", "cuda", "cuda:N" or "mps".
-            precision: of its matrix products: "auto", "float32", "bfloat16" (about twice as fast on processors that
-                have it; boxes move by a fraction of a pixel) or "float16".
-            engine: which engine runs it: "auto" = the fastest that can here, or a name (see `create_engine`).
-            threads: of the engine on the CPU; None takes the engine's own number.
+            runtime: device, engine, precision and threads for a model that is no engine yet (docs/engines.md).
             color: channel order of the frames: "rgb", or "bgr" for frames from OpenCV.
             on_resize: what to do when the frames change size: "error", or "rescale" the box with the frame.
+            **old: the keywords of 0.1.0 for the parts of `runtime`, with a warning.
 
         Raises:
             CheckpointError: if the model is not there or does not fit.
@@ -66,7 +62,7 @@ class Tracker:
             raise ConfigError(f"on_resize is 'error' or 'rescale', not {on_resize!r}")
         if config is not None and preset is not None:
             raise ConfigError("give either a config or a preset, not both")
-        self.engine = as_engine(model, device, precision, threads, engine)
+        self.engine = as_engine(model, runtime=with_old_keywords(runtime, old))
         stored = model if isinstance(model, str | Path) else None
         self.config = config or self._default_config(stored, preset)
         self.color: Color = color

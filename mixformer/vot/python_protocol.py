@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from mixformer.configs.runtime import Runtime
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import ConfigError, MixFormerError
 from mixformer.masks.refiner import Mask
@@ -46,11 +47,21 @@ class VotTracker:
         device: str = "auto",
         precision: str = "auto",
         multiobject: str = "true",
+        engine: str = "auto",
+        threads: str = "auto",
     ) -> None:
-        """Load the model; arguments as in `open_session`.
+        """Load the model. The toolkit gives every argument as text.
 
-        `multiobject` says whether several targets may be given, "true" or "false". The toolkit runs experiments with
-        one target either way, but `vot test` of 0.9.0 gives three to every tracker of this protocol.
+        Args:
+            model: name, folder or checkpoint file of a model.
+            preset: benchmark whose published settings to use.
+            masks: how to turn boxes into masks; see `open_session`.
+            device: as in `mixformer.Runtime`, like `precision` and `engine`.
+            precision: of the matrix products.
+            multiobject: "true" or "false": whether several targets may be given. The toolkit runs experiments with
+                one target either way, but `vot test` of 0.9.0 gives three to every tracker of this protocol.
+            engine: what runs the network.
+            threads: a number, or "auto" for the engine's own.
 
         Raises:
             RuntimeError: if that fails; the toolkit reports only errors of a few kinds.
@@ -59,7 +70,9 @@ class VotTracker:
 
         try:
             self.multiobject = _flag(multiobject)
-            self._session = open_session(model, preset=preset, masks=masks, device=device, precision=precision)
+            count = _count(threads)
+            runtime = Runtime(device=device, engine=engine, precision=precision, threads=count)
+            self._session = open_session(model, preset=preset, masks=masks, runtime=runtime)
         except MixFormerError as error:
             raise RuntimeError(str(error)) from error
 
@@ -100,6 +113,12 @@ def _flag(text: str) -> bool:
     if text.lower() not in _TRUE + _FALSE:
         raise ConfigError(f"multiobject is true or false, not {text!r}")
     return text.lower() in _TRUE
+
+
+def _count(text: str) -> int | None:
+    if text != "auto" and not text.isdigit():
+        raise ConfigError(f"threads is a number or auto, not {text!r}")
+    return None if text == "auto" else int(text)
 
 
 def _region(data: Any) -> Region:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
+from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import ConfigError
 from mixformer.masks.refiner import Mask, MaskRefiner
@@ -86,8 +87,8 @@ def open_session(
     *,
     preset: str | None = None,
     masks: str | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    runtime: Runtime = Runtime(),
+    **old: Unpack[OldKeywords],
 ) -> Session:
     """A session with a model loaded and run once.
 
@@ -95,8 +96,8 @@ def open_session(
         model: name, folder or checkpoint file of a model.
         preset: benchmark whose published settings to use, such as "vot2020"; by default those stored with the model.
         masks: how to turn boxes into masks, see `load_refiner`; None answers with boxes.
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: "auto", "float32", "bfloat16" or "float16".
+        runtime: device, engine, precision and threads.
+        **old: the keywords of 0.1.0 for the parts of `runtime`, with a warning.
 
     Raises:
         CheckpointError: if the model is not there or does not fit.
@@ -106,7 +107,7 @@ def open_session(
     from mixformer.tracking import Tracker
 
     refiner = None if masks is None else load_refiner(masks)
-    tracker = Tracker(model, preset=preset, device=device, precision=precision, on_resize="rescale")
+    tracker = Tracker(model, preset=preset, runtime=with_old_keywords(runtime, old), on_resize="rescale")
     session = Session(tracker, refiner)
     blank = np.zeros((64, 64, 3), np.uint8)
     session.process(blank, [Box(24, 24, 16, 16)])  # the toolkit measures time, and real-time tests allow 3 slow frames

@@ -88,10 +88,10 @@ def test_goals_are_read_from_the_parts(gpu):
     step = {"milliseconds": {}, "steps_per_second": 3000.0, "times_eager": {"median": 6.0}}
     batch = {"size": 64, "reached": {"of_products": 0.45}}
     parts = {
-        "mixformerv2_b steps": {"engines": {"graph:bfloat16": step, "torch:bfloat16": {"steps_per_second": 500.0}}},
-        "mixformerv2_b batches": {"engines": {"graph:bfloat16": [batch]}},
+        "mixformerv2_b steps": {"engines": {"cudagraph:bfloat16": step, "torch:bfloat16": {"steps_per_second": 500.0}}},
+        "mixformerv2_b batches": {"engines": {"cudagraph:bfloat16": [batch]}},
     }
     first, second = gpu.goals(parts)
-    assert first == "mixformerv2_b graph:bfloat16: 3000 steps/s (asked: 2000), 6.0 x eager (asked: 5)"
+    assert first == "mixformerv2_b cudagraph:bfloat16: 3000 steps/s (asked: 2000), 6.0 x eager (asked: 5)"
     assert "batch 64 reaches 45% of the matrix peak" in second
     assert gpu.goals({"mixformerv2_b steps": {"failed": "RuntimeError: no"}}) == []

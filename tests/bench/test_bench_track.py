@@ -15,7 +15,7 @@ from mixformer.bench.session import Session
 from mixformer.cli.main import main
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import MODELS
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.errors import CheckpointError, ConfigError, SourceError
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
@@ -55,7 +55,7 @@ def test_weights_are_stored_or_random(tiny_model, tmp_path, monkeypatch):
     found = prepare_weights("small", tmp_path)
     assert found.origin == "random"
     assert (found.path / "model.safetensors").is_file()
-    engine = create_engine(found.path, "cpu", engine="torch")
+    engine = create_engine(found.path, runtime=Runtime(device="cpu", engine="torch"))
     assert engine.config == small
     with pytest.raises(CheckpointError, match="no model, folder or file"):
         prepare_weights("nothing", tmp_path)
@@ -67,7 +67,10 @@ def test_engines_that_read_no_graphs_take_the_weights_as_they_are(tiny_model, tm
 
 
 def test_a_session_splits_every_frame_and_goes_round(tiny_model):
-    engine, clip = create_engine(tiny_model, "cpu", engine="torch"), read_clip(DEMO_CLIP, DEMO_BOX)
+    engine, clip = (
+        create_engine(tiny_model, runtime=Runtime(device="cpu", engine="torch")),
+        read_clip(DEMO_CLIP, DEMO_BOX),
+    )
     session = Session(engine, clip.frames[:3], clip.box, hold=True)
     for _ in range(5):  # more than the clip has
         before = session.tracker.state
@@ -109,7 +112,7 @@ def test_everything(tiny_model, tmp_path, capsys, monkeypatch, quick):
         "--models",
         tiny_model,
         "--engines",
-        "torch,graph,torch:int8",
+        "torch,cudagraph,torch:int8",
         "--frames",
         2,
         "--rounds",
@@ -123,7 +126,7 @@ def test_everything(tiny_model, tmp_path, capsys, monkeypatch, quick):
     report = Report.from_file(file)
     assert report.to_dict() == Report.from_dict(json.loads(file.read_text())).to_dict()
     plain, torch, graph, eight = report.results
-    assert (plain.engine, torch.engine, graph.engine) == ("plain", "torch", "graph")
+    assert (plain.engine, torch.engine, graph.engine) == ("plain", "torch", "cudagraph")
     assert (report.settings.clip, report.settings.width, report.settings.rounds) == ("orange_shirt.mp4", 640, 2)
     assert str(Path(tiny_model).parent) not in file.read_text()
     for result in (plain, torch):
@@ -145,8 +148,9 @@ def test_everything(tiny_model, tmp_path, capsys, monkeypatch, quick):
     assert graph.times is None
     assert "NVIDIA" in graph.failed
     assert "int8 is a precision of the engine openvino" in eight.failed
-    for words in ("times plain", "p95 beside load", "target-frames/s", "graph auto left out", "goals of the project"):
-        assert words in out
+    words = "times plain", "p95 beside load", "target-frames/s", "cudagraph auto left out", "goals of the project"
+    for word in words:
+        assert word in out
 
 
 def test_without_a_start_and_a_busy_neighbor(tiny_model, capsys, quick):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.engines.onnx_engine import OnnxEngine
 from mixformer.engines.openvino_engine import OpenVINOEngine
 from mixformer.engines.selection import openvino_precisions
@@ -21,7 +21,7 @@ from tests.helpers.shipped import STEPS, pixels_apart, seen
 
 @pytest.fixture(scope="module", params=["openvino", "onnx"])
 def engine(request):
-    return create_engine(DEFAULT_MODEL, "cpu", "float32", engine=request.param)
+    return create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", engine=request.param, precision="float32"))
 
 
 def test_float32_is_the_network(engine):
@@ -34,12 +34,16 @@ def test_float32_is_the_network(engine):
 
 @pytest.mark.skipif("bfloat16" not in openvino_precisions(), reason="the processor has no bfloat16")
 def test_bfloat16_is_near():
-    apart = pixels_apart(create_engine(DEFAULT_MODEL, "cpu", "bfloat16", engine="openvino"))
+    apart = pixels_apart(
+        create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", engine="openvino", precision="bfloat16"))
+    )
     assert 0 < apart.max() < 0.5
 
 
 def test_int8_is_not_far():
-    apart = pixels_apart(create_engine(DEFAULT_MODEL, "cpu", "int8", engine="openvino"))
+    apart = pixels_apart(
+        create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", engine="openvino", precision="int8"))
+    )
     assert 0 < apart.max() < 1.5
 
 
@@ -66,7 +70,7 @@ def test_memories_are_values(engine):
 
 def test_any_number_of_templates(engine):
     steps = seen()
-    plain = create_engine(DEFAULT_MODEL, "cpu", "float32", 1, "torch")
+    plain = create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", engine="torch", precision="float32", threads=1))
     three = np.concatenate([steps.templates, 255 - steps.templates[:, :1]], 1)
     expected = plain.locate(steps.searches[:1], plain.remember(three))
     found = engine.locate(steps.searches[:1], engine.remember(three))
@@ -76,7 +80,10 @@ def test_any_number_of_templates(engine):
 
 
 def test_two_threads_may_use_one_engine():
-    engine, steps = create_engine(DEFAULT_MODEL, "cpu", "float32", 1, "openvino"), seen()
+    engine, steps = (
+        create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", engine="openvino", precision="float32", threads=1)),
+        seen(),
+    )
     memory = engine.remember(steps.templates)
     expected = [engine.locate(search[None], memory).boxes for search in steps.searches]
     with ThreadPoolExecutor(2) as pool:
@@ -94,7 +101,7 @@ def copied(tmp_path) -> Path:
 def test_a_damaged_graph_is_an_error(copied, name):
     (copied / "remember.onnx").write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="remember"):
-        create_engine(copied, "cpu", engine=name).remember(seen().templates)
+        create_engine(copied, runtime=Runtime(device="cpu", engine=name)).remember(seen().templates)
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnx"])
@@ -103,7 +110,7 @@ def test_graphs_for_another_number_of_templates(copied, name):
     described["graphs"]["templates"] = 3
     (copied / "config.json").write_text(json.dumps(described))
     with pytest.raises(ConfigError, match="made for 3 templates, not 2"):
-        create_engine(copied, "cpu", engine=name).remember(seen().templates)
+        create_engine(copied, runtime=Runtime(device="cpu", engine=name)).remember(seen().templates)
 
 
 def test_a_folder_without_graphs_is_refused(tiny_model):

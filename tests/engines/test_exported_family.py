@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.engines.selection import openvino_precisions
 from mixformer.export.exporting import export_model
 from mixformer.tracking import Tracker
@@ -22,10 +22,10 @@ def test_engines_agree(kind, tmp_path):
     random = np.random.default_rng(0)
     templates = random.integers(0, 256, (2, 2, size, size, 3), dtype=np.uint8)
     crops = random.integers(0, 256, (2, search, search, 3), dtype=np.uint8)
-    plain = create_engine(folder, "cpu", "float32", 1, "torch")
+    plain = create_engine(folder, runtime=Runtime(device="cpu", engine="torch", precision="float32", threads=1))
     expected = plain.locate(crops, plain.remember(templates))
     for name in ("openvino", "onnx"):
-        engine = create_engine(folder, "cpu", "float32", 1, name)
+        engine = create_engine(folder, runtime=Runtime(device="cpu", engine=name, precision="float32", threads=1))
         found = engine.locate(crops, engine.join([engine.remember(each[None]) for each in templates]))
         np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-5)
         if expected.scores is None:
@@ -33,7 +33,9 @@ def test_engines_agree(kind, tmp_path):
         else:
             np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
     if "bfloat16" in openvino_precisions():
-        engine = create_engine(folder, "cpu", "bfloat16", 1, "openvino")
+        engine = create_engine(
+            folder, runtime=Runtime(device="cpu", engine="openvino", precision="bfloat16", threads=1)
+        )
         found = engine.locate(crops, engine.remember(templates))
         assert np.abs(found.boxes - expected.boxes).max() < 0.1
     tracker = Tracker(folder)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.engines.torch_engine import TorchEngine, find_device
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.weights.load_save import load_model
@@ -21,7 +21,7 @@ def crops():
 def test_it_is_the_model(tiny_model, crops):
     templates, search = crops
     model = load_model(tiny_model)
-    engine = create_engine(tiny_model, "cpu")
+    engine = create_engine(tiny_model, runtime=Runtime(device="cpu"))
     found = engine.locate(search, engine.remember(templates))
     with torch.no_grad():
         mean, std = torch.tensor(model.config.mean), torch.tensor(model.config.std)
@@ -37,7 +37,7 @@ def test_it_is_the_model(tiny_model, crops):
 
 def test_a_batch_is_its_members(tiny_model, crops):
     templates, search = crops
-    engine = create_engine(tiny_model, "cpu")
+    engine = create_engine(tiny_model, runtime=Runtime(device="cpu"))
     together = engine.locate(search, engine.remember(templates))
     for i in range(3):
         alone = engine.locate(search[i : i + 1], engine.remember(templates[i : i + 1]))
@@ -79,19 +79,19 @@ def test_the_reference_normalization():
 
 def test_what_does_not_exist(tiny_model):
     with pytest.raises(ConfigError, match="unknown device"):
-        create_engine(tiny_model, "gpu")
+        create_engine(tiny_model, runtime=Runtime(device="gpu"))
     with pytest.raises(ConfigError, match="no device"):
-        create_engine(tiny_model, "cuda:99")
+        create_engine(tiny_model, runtime=Runtime(device="cuda:99"))
     with pytest.raises(ConfigError, match="unknown precision"):
-        create_engine(tiny_model, "cpu", "int3")
+        create_engine(tiny_model, runtime=Runtime(device="cpu", precision="int3"))
     with pytest.raises(CheckpointError, match="named models"):
-        create_engine("nothing", "cpu")
+        create_engine("nothing", runtime=Runtime(device="cpu"))
     assert find_device("auto").type in ("cpu", "cuda", "mps")
 
 
 def test_threads_are_the_engines_alone(tiny_model, crops, monkeypatch):
     templates, search = crops
-    engine = create_engine(tiny_model, "cpu", threads=1)
+    engine = create_engine(tiny_model, runtime=Runtime(device="cpu", threads=1))
     seen = []
     locate = engine.model.locate
     monkeypatch.setattr(engine.model, "locate", lambda *a: seen.append(torch.get_num_threads()) or locate(*a))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.errors import BoxError, ConfigError
 from mixformer.tracking import Tracker
 from mixformer.tracking.adapters import Got10kTracker, PytrackingTracker
@@ -15,7 +15,7 @@ FRAMES, BOXES = moving_square(6)
 
 @pytest.fixture(scope="module")
 def engine(tiny_model):
-    return create_engine(tiny_model, "cpu")
+    return create_engine(tiny_model, runtime=Runtime(device="cpu"))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.configs.variants import MODELS
 from mixformer.data.sequence import LazySequences, VideoSequence
+from mixformer.engines import Runtime
 from mixformer.errors import ConfigError, DataError, MixFormerError
 from mixformer.evaluation.result_files import read_result
 from mixformer.evaluation.runs import EvaluationRun, Skipped, run_evaluation
@@ -42,7 +43,7 @@ def journal(folder):
 
 
 def test_results_do_not_depend_on_the_workers(tiny_model, sequences, tmp_path):
-    plan = TrackerFactory(str(tiny_model), TrackerConfig(update_interval=2), "cpu")
+    plan = TrackerFactory(str(tiny_model), TrackerConfig(update_interval=2), Runtime(device="cpu"))
     found = []
     for name, executor in (("one", ProcessExecutor(1)), ("three", ProcessExecutor(3))):
         outcome = run_evaluation(EvaluationRun(name, "squares", sequences, plan, tmp_path, plan.settings()), executor)
@@ -51,7 +52,7 @@ def test_results_do_not_depend_on_the_workers(tiny_model, sequences, tmp_path):
         found.append(box_files(outcome.folder))
     assert found[0] == found[1]
     assert len(found[0]) == 6
-    tracker = Tracker(str(tiny_model), plan.config, device="cpu")
+    tracker = Tracker(str(tiny_model), plan.config, runtime=Runtime(device="cpu"))
     for sequence in sequences:
         wanted, result = follow(tracker, sequence), read_result(tmp_path / "three" / "squares", sequence.name)
         np.testing.assert_allclose(result.boxes, wanted.boxes, atol=1e-3)

@@ -3,6 +3,7 @@
 import pytest
 
 from mixformer.configs.tracker import TrackerConfig
+from mixformer.engines import Runtime
 from mixformer.errors import ConfigError, MixFormerError
 from mixformer.evaluation.runs import EvaluationRun, run_evaluation
 from mixformer.run.executor import ProcessExecutor
@@ -36,7 +37,7 @@ def sequences(tmp_path_factory):
 
 
 def test_results_are_those_of_one_process(cluster, tiny_model, sequences, tmp_path):
-    plan = TrackerFactory(str(tiny_model), TrackerConfig(update_interval=2), "cpu")
+    plan = TrackerFactory(str(tiny_model), TrackerConfig(update_interval=2), Runtime(device="cpu"))
     found = []
     for name, executor in (("ray", RayExecutor(2)), ("local", ProcessExecutor(1))):
         outcome = run_evaluation(EvaluationRun(name, "squares", sequences, plan, tmp_path), executor)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.data.sequence import VideoSequence
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.errors import DataError
 from mixformer.evaluation.sequence_runner import measure
 from mixformer.evaluation.success import success
@@ -53,7 +53,7 @@ def test_measure(tiny_model, tmp_path):
         paths.append(tmp_path / f"{index}.png")
         Image.fromarray(frame).save(paths[-1])
     sequence = VideoSequence("square", tuple(paths), np.array(boxes, np.float64))
-    (run,) = measure(create_engine(tiny_model, "cpu"), TrackerConfig(), [sequence])
+    (run,) = measure(create_engine(tiny_model, runtime=Runtime(device="cpu")), TrackerConfig(), [sequence])
     assert run.boxes.shape == (6, 4)
     assert run.boxes[0].tolist() == list(boxes[0])
     assert 0 <= run.success.auc <= 20 / 21
@@ -61,4 +61,4 @@ def test_measure(tiny_model, tmp_path):
     assert run.fps > 0
     late = VideoSequence("late", tuple(paths), np.array([[np.nan] * 4, *boxes[1:]]))
     with pytest.raises(DataError, match="first frame"):
-        list(measure(create_engine(tiny_model, "cpu"), TrackerConfig(), [late]))
+        list(measure(create_engine(tiny_model, runtime=Runtime(device="cpu")), TrackerConfig(), [late]))

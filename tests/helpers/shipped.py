@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.engines import Engine, create_engine
+from mixformer.engines import Engine, Runtime, create_engine
 from mixformer.imaging.crop import CropWindow
 from mixformer.tracking import Tracker
 from mixformer.types import Box, EngineOutput, Image
@@ -57,7 +57,9 @@ class _Recorder:
 @cache
 def seen() -> Seen:
     """The clip's first steps."""
-    recorder = _Recorder(create_engine(DEFAULT_MODEL, "cpu", "float32", 1, "torch"))
+    recorder = _Recorder(
+        create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", engine="torch", precision="float32", threads=1))
+    )
     tracker = Tracker(recorder)
     sides = []
     with open_video(DEMO_CLIP, 0, STEPS + 1) as video:

@@ -6,6 +6,7 @@ from PIL import Image
 
 import mixformer
 from mixformer.cli import main
+from mixformer.engines import Runtime
 from mixformer.errors import BoxError, CheckpointError, ConfigError, FrameError, SourceError, StateError
 from mixformer.inspection import inspect_frame, inspect_tracker
 from tests.helpers.clips import moving_square
@@ -17,7 +18,7 @@ def test_it_is_the_frame_that_the_tracker_sees(clip, tiny_model):
     """Crop, box and score are those of the tracker's own step, at any frame and start."""
     with mixformer.open_video(clip, 2) as video:
         images = [frame.image for frame in video]
-    tracker = mixformer.Tracker(tiny_model, device="cpu", precision="float32")
+    tracker = mixformer.Tracker(tiny_model, runtime=mixformer.Runtime(device="cpu", precision="float32"))
     tracker.init(images[0], BOX)
     for image in images[1:4]:
         tracker.update(image)
@@ -25,7 +26,9 @@ def test_it_is_the_frame_that_the_tracker_sees(clip, tiny_model):
     seen = inspect_tracker(tracker, images[4])
     assert tracker.state is before
     counted = []
-    alike = inspect_frame(clip, BOX, 6, model=tiny_model, start=2, device="cpu", on_frame=lambda: counted.append(1))
+    alike = inspect_frame(
+        clip, BOX, 6, model=tiny_model, start=2, on_frame=lambda: counted.append(1), runtime=Runtime(device="cpu")
+    )
     assert len(counted) == 4
     result = tracker.update(images[4])
     for one in (seen, alike):
@@ -37,7 +40,7 @@ def test_it_is_the_frame_that_the_tracker_sees(clip, tiny_model):
 
 
 def test_arrays_hold_everything(clip, tiny_model):
-    arrays = inspect_frame(clip, BOX, 1, model=tiny_model, device="cpu").arrays()
+    arrays = inspect_frame(clip, BOX, 1, model=tiny_model, runtime=Runtime(device="cpu")).arrays()
     assert arrays["S0-B1/tokens_to_search"].shape == (4, 16)
     assert arrays["edges"].shape == (4, 16)
     assert arrays["templates"].shape == (2, 32, 32, 3)
@@ -47,8 +50,10 @@ def test_arrays_hold_everything(clip, tiny_model):
 
 def test_a_loaded_network_and_an_engine_will_do(clip, tiny_model):
     network = mixformer.load_model(tiny_model)
-    engine = mixformer.create_engine(tiny_model, device="cpu")
-    boxes = [inspect_frame(clip, BOX, 2, model=one, device="cpu").result.box for one in (network, engine)]
+    engine = mixformer.create_engine(tiny_model, runtime=mixformer.Runtime(device="cpu"))
+    boxes = [
+        inspect_frame(clip, BOX, 2, model=one, runtime=Runtime(device="cpu")).result.box for one in (network, engine)
+    ]
     assert boxes[0] == pytest.approx(boxes[1])
 
 
@@ -56,7 +61,7 @@ def test_a_damaged_model_is_refused(clip, tiny_model):
     network = mixformer.load_model(tiny_model)
     network.box_head.bins.bias.data.fill_(float("nan"))
     with pytest.raises(CheckpointError, match="not finite"):
-        inspect_frame(clip, BOX, 1, model=network, device="cpu")
+        inspect_frame(clip, BOX, 1, model=network, runtime=Runtime(device="cpu"))
 
 
 class OtherEngine:
@@ -78,7 +83,7 @@ class OtherEngine:
 )
 def test_what_cannot_be_inspected(clip, tiny_model, frame, options, error, message):
     with pytest.raises(error, match=message):
-        inspect_frame(clip, **{"box": BOX, "frame": frame, "model": tiny_model, "device": "cpu", **options})
+        inspect_frame(clip, **{"box": BOX, "frame": frame, "model": tiny_model, "runtime": Runtime("cpu"), **options})
 
 
 def test_a_frame_that_cannot_be_read(tiny_model, tmp_path):
@@ -86,12 +91,12 @@ def test_a_frame_that_cannot_be_read(tiny_model, tmp_path):
         Image.fromarray(image).save(tmp_path / f"{index}.png")
     (tmp_path / "2.png").write_bytes(b"nonsense")
     with pytest.raises(SourceError, match="frame 2"):
-        inspect_frame(tmp_path, BOX, 2, model=tiny_model, device="cpu")
-    assert inspect_frame(tmp_path, BOX, 3, model=tiny_model, device="cpu").result.blocks
+        inspect_frame(tmp_path, BOX, 2, model=tiny_model, runtime=Runtime(device="cpu"))
+    assert inspect_frame(tmp_path, BOX, 3, model=tiny_model, runtime=Runtime(device="cpu")).result.blocks
 
 
 def test_the_tracker_must_be_ready(tiny_model):
-    tracker, image = mixformer.Tracker(tiny_model, device="cpu"), moving_square(1)[0][0]
+    tracker, image = mixformer.Tracker(tiny_model, runtime=mixformer.Runtime(device="cpu")), moving_square(1)[0][0]
     with pytest.raises(StateError, match="init"):
         inspect_tracker(tracker, image)
     tracker.init(image, BOX)

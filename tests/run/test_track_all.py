@@ -12,6 +12,7 @@ import pytest
 
 import mixformer
 from mixformer.cli import main
+from mixformer.engines import Runtime
 from mixformer.tracking import Tracker
 from tests.helpers.clips import hear_interrupts, moving_square, write_clip
 
@@ -33,7 +34,7 @@ def common(tiny_model):
 
 def alone(tiny_model, clip, box, start=0, stop=None):
     """What a tracker of its own finds."""
-    tracker = Tracker(str(tiny_model), engine="torch", device="cpu")
+    tracker = Tracker(str(tiny_model), runtime=Runtime(device="cpu", engine="torch"))
     tracker.config = tracker.config.replace(update_interval=5)
     with mixformer.open_video(clip, start, stop) as video:
         frames = [frame.image for frame in video]

@@ -9,6 +9,7 @@ import pytest
 
 from mixformer.cli import main
 from mixformer.configs.tracker import TrackerConfig
+from mixformer.engines import Runtime
 from mixformer.run.batch import VideoWork
 from mixformer.run.executor import Completed, Failed, ProcessExecutor
 from mixformer.run.jobs import read_jobs
@@ -66,7 +67,7 @@ def check(ended, out):
 
 
 def test_a_killed_process_is_replaced_and_its_video_tracked_again(jobs, tiny_model, tmp_path):
-    plan = TrackerFactory(str(tiny_model), RULES, "cpu", engine="torch")
+    plan = TrackerFactory(str(tiny_model), RULES, Runtime(device="cpu", engine="torch"))
     made = DiesOnce(plan, tmp_path / "mark")
     tasks = [(job.name, job) for job in read_jobs(jobs, tmp_path / "out")]
     check(ends(ProcessExecutor(1).run(made, tasks)), tmp_path / "out")
@@ -85,7 +86,7 @@ def cluster():
 def test_on_ray(cluster, jobs, tiny_model, tmp_path, capsys):
     from mixformer.run.ray_executor import RayExecutor
 
-    plan = TrackerFactory(str(tiny_model), RULES, "cpu", engine="torch")
+    plan = TrackerFactory(str(tiny_model), RULES, Runtime(device="cpu", engine="torch"))
     tasks = [(job.name, job) for job in read_jobs(jobs, tmp_path / "out")]
     check(ends(RayExecutor(2).run(DiesOnce(plan, tmp_path / "mark"), tasks)), tmp_path / "out")
     assert (tmp_path / "mark").exists()

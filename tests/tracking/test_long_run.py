@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from mixformer.configs.tracker import TrackerConfig
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.tracking import Tracker
 
 
 @pytest.mark.parametrize("templates", [3, 5])
 def test_memory_is_flat_over_a_long_video(tiny_model, templates):
     rules = TrackerConfig(update_interval=10, online_templates=templates, score_threshold=0.0)
-    tracker = Tracker(create_engine(tiny_model, "cpu"), rules)
+    tracker = Tracker(create_engine(tiny_model, runtime=Runtime(device="cpu")), rules)
     texture = np.random.default_rng(0).integers(0, 256, (120, 400, 3), dtype=np.uint8)
 
     def frame(index):

@@ -7,7 +7,7 @@ import mixformer
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.errors import BoxError, ConfigError, FrameError, StateError
 from mixformer.tracking import MultiTracker, Tracker, TrackState
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
@@ -19,7 +19,7 @@ SQUARE, CORNER, MIDDLE, EDGE = (10, 30, 20, 20), (60, 50, 30, 20), (40, 20, 25, 
 
 @pytest.fixture(scope="module")
 def engine(tiny_model):
-    return create_engine(tiny_model, "cpu", engine="torch")
+    return create_engine(tiny_model, runtime=Runtime(device="cpu", engine="torch"))
 
 
 def alone(engine, frames, box, rules=RULES, **options):
@@ -213,7 +213,9 @@ def test_what_goes_wrong_leaves_the_others(engine):
 
 def test_it_is_public_and_takes_a_name(tiny_model):
     frames, boxes = moving_square(3)
-    tracker = mixformer.MultiTracker(str(tiny_model), device="cpu", engine="torch", color="bgr")
+    tracker = mixformer.MultiTracker(
+        str(tiny_model), color="bgr", runtime=mixformer.Runtime(device="cpu", engine="torch")
+    )
     assert tracker.add(frames[0][..., ::-1], boxes[0]) == 1
     assert list(tracker.update(frames[1][..., ::-1])) == [1]
     with pytest.raises(ConfigError, match="not both"):
@@ -222,7 +224,7 @@ def test_it_is_public_and_takes_a_name(tiny_model):
 
 @pytest.mark.parametrize("frames", [6, pytest.param(53, marks=pytest.mark.sweep)])
 def test_the_shipped_model_on_real_pictures(frames):
-    engine = create_engine(DEFAULT_MODEL, "cpu", engine="torch")
+    engine = create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", engine="torch"))
     rules = TrackerConfig(search_factor=4.0, update_interval=5)
     with mixformer.open_video(DEMO_CLIP, 0, frames) as video:
         images = [frame.image for frame in video]

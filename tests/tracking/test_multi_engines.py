@@ -6,7 +6,7 @@ import pytest
 import mixformer
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.tracking import MultiTracker, Tracker, TrackState
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
@@ -27,7 +27,9 @@ def images():
 def engine(request):
     package = {"openvino": "openvino", "onnx": "onnxruntime"}[request.param]
     pytest.importorskip(package, reason=f"the engine needs {package}: pip install 'mixformer[{request.param}]'")
-    return create_engine(DEFAULT_MODEL, "cpu", "float32", threads=1, engine=request.param)
+    return create_engine(
+        DEFAULT_MODEL, runtime=Runtime(device="cpu", engine=request.param, precision="float32", threads=1)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,9 @@ def test_a_target_goes_on_in_the_plain_network(engine, images, expected, tmp_pat
     tracker.add(images[0], LEFT, "left")
     for image in images[1:4]:
         tracker.update(image)
-    plain_network = MultiTracker(create_engine(DEFAULT_MODEL, "cpu", "float32", engine="torch"), RULES)
+    plain_network = MultiTracker(
+        create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", engine="torch", precision="float32")), RULES
+    )
     for name in ("orange", "left"):
         tracker.remove(name).save(tmp_path / "state.npz")
         plain_network.restore(TrackState.load(tmp_path / "state.npz"), name)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mixformer.configs.tracker import TrackerConfig
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.tracking import MultiTracker
 
 
@@ -33,7 +33,7 @@ def tensors():
 @pytest.mark.parametrize("frames", [80, pytest.param(10_000, marks=pytest.mark.sweep)])
 def test_memory_is_flat(tiny_model, frames):
     rules = TrackerConfig(update_interval=10, online_templates=2, score_threshold=0.0)
-    tracker = MultiTracker(create_engine(tiny_model, "cpu", threads=1, engine="torch"), rules)
+    tracker = MultiTracker(create_engine(tiny_model, runtime=Runtime(device="cpu", engine="torch", threads=1)), rules)
     texture = np.random.default_rng(0).integers(0, 256, (120, 400, 3), dtype=np.uint8)
 
     def frame(index):

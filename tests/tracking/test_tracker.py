@@ -8,7 +8,7 @@ import pytest
 import mixformer
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.tracker import TrackerConfig
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.errors import BoxError, CheckpointError, ConfigError, FrameError, OutputError, StateError
 from mixformer.tracking import Tracker, TrackState
 from mixformer.tracking.adapters import OpenCVTracker
@@ -98,7 +98,7 @@ def test_a_model_without_score_never_updates():
 
 @pytest.fixture(scope="module")
 def engine(tiny_model):
-    return create_engine(tiny_model, "cpu")
+    return create_engine(tiny_model, runtime=Runtime(device="cpu"))
 
 
 @pytest.mark.parametrize("where", ["value", "file"])
@@ -124,7 +124,7 @@ def test_a_name_a_network_and_an_engine_track_alike(engine, tiny_model):
     frames, boxes = moving_square(5)
 
     def boxes_of(model):
-        tracker = Tracker(model, RULES, device="cpu")
+        tracker = Tracker(model, RULES, runtime=Runtime(device="cpu"))
         tracker.init(frames[0], boxes[0])
         return follow(tracker, frames[1:])
 
@@ -272,7 +272,7 @@ def test_wrong_settings(tiny_model):
         with pytest.raises(ConfigError):
             Tracker(RedEngine(), **arguments)
     with pytest.raises(ConfigError, match="unknown device"):
-        Tracker(tiny_model, device="tpu9")
+        Tracker(tiny_model, runtime=Runtime(device="tpu9"))
     with pytest.raises(CheckpointError):
         Tracker("no_such_model")
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mixformer.engines import Runtime
 from mixformer.errors import ConfigError
 from mixformer.tracking import Tracker
 from mixformer.vot import VotTracker
@@ -68,7 +69,7 @@ def test_one_target_through_the_toolkits_queues(tiny_model, frames, tmp_path):
     command = [sys.executable, str(tmp_path / "toolkit.py"), str(tiny_model), *frames]
     said = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
     assert said[:2] == ["False", "((10.0, 30.0, 20.0, 20.0), {'confidence': '1.000000'})"]
-    tracker = Tracker(tiny_model, device="cpu")
+    tracker = Tracker(tiny_model, runtime=Runtime(device="cpu"))
     images = [np.asarray(Image.open(path)) for path in frames]
     tracker.init(images[0], (10, 30, 20, 20))
     for line, image in zip(said[2:], images[1:], strict=True):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mixformer.engines import Runtime
 from mixformer.errors import BoxError, DataError
 from mixformer.tracking import Tracker
 from mixformer.types import Box
@@ -36,7 +37,7 @@ def frames(tmp_path_factory):
 
 @pytest.fixture
 def tracker(tiny_model):
-    return Tracker(tiny_model, device="cpu")
+    return Tracker(tiny_model, runtime=Runtime(device="cpu"))
 
 
 def lines(*messages):

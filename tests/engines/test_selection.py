@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.engines import create_engine
-from mixformer.engines.selection import EngineChoice, choose, may_have_gpu
+from mixformer.engines import Runtime, create_engine
+from mixformer.engines.selection import EngineChoice, may_have_gpu, select_engine
 from mixformer.errors import CheckpointError, ConfigError, MissingDependencyError, MixFormerError
 from mixformer.optional import explain_missing, installed, load, missing
 from mixformer.weights.catalog import shipped_folder
@@ -41,7 +41,7 @@ ALL = ("torch", "openvino", "onnxruntime")
 @pytest.mark.parametrize(
     ("packages", "gpu", "expected"),
     [
-        (ALL, "cuda", ("graph", "cuda", "bfloat16")),
+        (ALL, "cuda", ("cudagraph", "cuda", "bfloat16")),
         (ALL, "mps", ("torch", "mps", "float32")),
         (ALL, None, ("openvino", "cpu", "float32")),
         (("openvino",), None, ("openvino", "cpu", "float32")),
@@ -52,35 +52,35 @@ ALL = ("torch", "openvino", "onnxruntime")
 )
 def test_auto_takes_the_fastest_there_is(machine, packages, gpu, expected):
     machine(packages, gpu=gpu)
-    assert short(choose(DEFAULT_MODEL)) == expected
+    assert short(select_engine(DEFAULT_MODEL)) == expected
 
 
 def test_precision_is_what_the_processor_has(machine):
     machine(ALL, ("float32", "bfloat16"))
-    assert short(choose(DEFAULT_MODEL)) == ("openvino", "cpu", "bfloat16")
-    assert choose(DEFAULT_MODEL, precision="float32").precision == "float32"
+    assert short(select_engine(DEFAULT_MODEL)) == ("openvino", "cpu", "bfloat16")
+    assert select_engine(DEFAULT_MODEL, Runtime(precision="float32")).precision == "float32"
     machine(ALL)
-    assert short(choose(DEFAULT_MODEL, precision="bfloat16")) == ("torch", "cpu", "bfloat16")
-    assert choose(DEFAULT_MODEL, precision="int8").precision == "int8"
+    assert short(select_engine(DEFAULT_MODEL, Runtime(precision="bfloat16"))) == ("torch", "cpu", "bfloat16")
+    assert select_engine(DEFAULT_MODEL, Runtime(precision="int8")).precision == "int8"
     with pytest.raises(ConfigError, match="no bfloat16 on this processor; there are: float32"):
-        choose(DEFAULT_MODEL, precision="bfloat16", engine="openvino")
+        select_engine(DEFAULT_MODEL, Runtime(engine="openvino", precision="bfloat16"))
 
 
 def test_a_model_without_graphs_runs_in_pytorch(machine, tiny_model):
     machine(ALL)
-    assert choose(tiny_model) == EngineChoice("torch", "cpu", "float32")
+    assert select_engine(tiny_model) == EngineChoice("torch", "cpu", "float32")
     for engine in ("openvino", "onnx"):
         with pytest.raises(ConfigError, match=f"mixformer export .*{tiny_model.name} --to onnx --out"):
-            choose(tiny_model, engine=engine)
+            select_engine(tiny_model, Runtime(engine=engine))
 
 
 def test_graphs_that_were_not_copied_along_are_none(machine, tmp_path):
     machine(ALL)
     copy = tmp_path / "copy"
     shutil.copytree(shipped_folder(DEFAULT_MODEL), copy)
-    assert choose(copy).engine == "openvino"
+    assert select_engine(copy).engine == "openvino"
     (copy / "locate.onnx").unlink()
-    assert choose(copy).engine == "torch"
+    assert select_engine(copy).engine == "torch"
 
 
 def test_graphs_of_openvino_are_not_for_onnx_runtime(machine, tmp_path):
@@ -90,13 +90,13 @@ def test_graphs_of_openvino_are_not_for_onnx_runtime(machine, tmp_path):
     described = json.loads((copy / "config.json").read_text())
     described["graphs"] |= {"format": "openvino", "weights": "model.safetensors"}
     (copy / "config.json").write_text(json.dumps(described))
-    assert choose(copy).engine == "openvino"
+    assert select_engine(copy).engine == "openvino"
     with pytest.raises(ConfigError, match="--to onnx"):
-        choose(copy, engine="onnx")
+        select_engine(copy, Runtime(engine="onnx"))
     described["graphs"] = {"remember": "remember.onnx"}
     (copy / "config.json").write_text(json.dumps(described))
     with pytest.raises(CheckpointError, match="'graphs' needs remember, locate and memory"):
-        choose(copy)
+        select_engine(copy)
 
 
 def test_int8_needs_int8_weights_or_int8_graphs(machine, tmp_path):
@@ -106,17 +106,17 @@ def test_int8_needs_int8_weights_or_int8_graphs(machine, tmp_path):
     described = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps(described | {"precision": "float16"}))
     with pytest.raises(ConfigError, match=r"int8 needs weights stored in 8 bits, .* are in float16"):
-        choose(copy, precision="int8")
+        select_engine(copy, Runtime(precision="int8"))
     described["graphs"]["arithmetic"] = "int8"
     (copy / "config.json").write_text(json.dumps(described))
-    assert choose(copy).precision == "int8"
+    assert select_engine(copy).precision == "int8"
     with pytest.raises(ConfigError, match="calculate in int8, not in float32"):
-        choose(copy, precision="float32")
+        select_engine(copy, Runtime(precision="float32"))
     described["graphs"] = described["graphs"] | {"arithmetic": "float", "batch": 4}
     (copy / "config.json").write_text(json.dumps(described))
-    assert choose(copy).engine == "torch"
+    assert select_engine(copy).engine == "torch"
     with pytest.raises(ConfigError, match="made for 4 targets at once"):
-        create_engine(copy, engine="openvino")
+        create_engine(copy, runtime=Runtime(engine="openvino"))
 
 
 @pytest.mark.parametrize(
@@ -129,39 +129,39 @@ def test_int8_needs_int8_weights_or_int8_graphs(machine, tmp_path):
 def test_nothing_that_could_run_it(machine, tiny_model, packages, model, words):
     machine(packages)
     with pytest.raises(MissingDependencyError, match=words):
-        choose(tiny_model if model == "tiny" else model)
+        select_engine(tiny_model if model == "tiny" else model)
 
 
-@pytest.mark.parametrize("engine", ["torch", "graph", "compile", "openvino", "onnx"])
+@pytest.mark.parametrize("engine", ["torch", "cudagraph", "compile", "openvino", "onnx"])
 def test_a_missing_package_is_named(machine, engine):
     machine(())
     with pytest.raises(MissingDependencyError, match=f"the engine {engine} needs .*pip install"):
-        choose(DEFAULT_MODEL, engine=engine)
+        select_engine(DEFAULT_MODEL, Runtime(engine=engine))
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"engine": "tensorflow"}, "unknown engine 'tensorflow'; there are: auto, torch, graph"),
+        ({"engine": "tensorflow"}, "unknown engine 'tensorflow'; there are: auto, torch, cudagraph"),
         ({"precision": "int3"}, "unknown precision 'int3'"),
         ({"device": "tpu"}, "unknown device 'tpu'"),
         ({"engine": "openvino", "device": "cuda"}, "runs on the cpu"),
         ({"engine": "onnx", "device": "mps"}, "runs on cpu and cuda"),
         ({"engine": "onnx", "device": "cuda:0"}, "no CUDA provider"),
         ({"engine": "onnx", "precision": "bfloat16"}, "calculates in float32"),
-        ({"engine": "graph", "device": "cpu"}, "PyTorch finds none"),
+        ({"engine": "cudagraph", "device": "cpu"}, "PyTorch finds none"),
         ({"engine": "torch", "precision": "int8"}, "int8 is a precision of the engine openvino"),
     ],
 )
 def test_what_does_not_go_together(machine, options, words):
     machine(ALL)
     with pytest.raises(ConfigError, match=words):
-        choose(DEFAULT_MODEL, **options)
+        select_engine(DEFAULT_MODEL, Runtime(**options))
 
 
 def test_threads_are_one_or_more(tiny_model):
     with pytest.raises(ConfigError, match="threads is 1 or more"):
-        create_engine(tiny_model, threads=0)
+        create_engine(tiny_model, runtime=Runtime(threads=0))
 
 
 def test_a_driver_is_looked_for_without_pytorch(monkeypatch, tmp_path):

@@ -8,7 +8,7 @@ import openvino.opset13 as ops
 import pytest
 
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.engines import create_engine
+from mixformer.engines import Runtime, create_engine
 from mixformer.engines.openvino_compiler import CACHE_VARIABLE, Compiler, core
 from mixformer.engines.openvino_passes import center_keys, keep_exact, light_layers, merge_pixel_steps, residual_sums
 from mixformer.engines.selection import openvino_precisions
@@ -62,7 +62,8 @@ def test_keys_without_bias_find_the_same_boxes(monkeypatch):
         return model
 
     monkeypatch.setattr(Compiler, "_read", centered)
-    assert pixels_apart(create_engine(DEFAULT_MODEL, "cpu", "float32", 1, "openvino")).max() < 1e-3
+    engine = create_engine(DEFAULT_MODEL, runtime=Runtime("cpu", "openvino", "float32", threads=1))
+    assert pixels_apart(engine).max() < 1e-3
 
 
 @pytest.mark.parametrize("name", ["remember", "locate"])
