@@ -3,7 +3,7 @@
 import warnings
 
 import pytest
-from conftest import moving_square
+from helpers.clips import moving_square
 
 import mixformer
 from mixformer.configs.runtime import Runtime
