@@ -3,11 +3,11 @@
 import warnings
 
 import pytest
-from helpers.clips import moving_square
 
 import mixformer
 from mixformer.configs.runtime import Runtime
 from mixformer.errors import ConfigError
+from tests.helpers.clips import moving_square
 
 
 def track_two(model, **options):
