@@ -31,6 +31,7 @@ class Runtime(BaseConfig):
         ConfigError: if a device or a precision does not exist, or `threads` is below 1.
 
     Example:
+        >>> from mixformer import Runtime
         >>> Runtime(device="cpu", precision="float32")
         Runtime(device='cpu', engine='auto', precision='float32', threads=None)
         >>> Runtime(threads=0)

@@ -31,9 +31,10 @@ def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime()
         MissingDependencyError: if a package is missing; the message has its install command.
 
     Example:
-        >>> engine = create_engine("mixformerv2_dino_s8", runtime=Runtime(device="cpu", threads=1))
-        >>> engine.config.search_size
-        224
+        >>> import mixformer
+        >>> engine = mixformer.create_engine("mixformerv2_dino_s8", runtime=mixformer.Runtime(device="cpu"))
+        >>> engine.config.name
+        'mixformerv2_dino_s8'
     """
     runtime = with_old_keywords(runtime, old)
     choice = select_engine(model, runtime)
@@ -57,6 +58,7 @@ def as_engine(
         MixFormerError: as `create_engine`.
 
     Example:
+        >>> from mixformer.engines import as_engine, create_engine
         >>> engine = create_engine("mixformerv2_dino_s8")
         >>> as_engine(engine) is engine
         True

@@ -1,77 +1,137 @@
-"""One target from a source to results."""
+"""One video as an iterator of results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, overload
 
-from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
+from mixformer.configs.runtime import Runtime, with_old_keywords
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine
+from mixformer.errors import BoxError
 from mixformer.imaging.colors import Color
-from mixformer.tracking import Tracker
+from mixformer.run.multi_target import track_targets
+from mixformer.tracking import MultiTracker, Tracker
 from mixformer.tracking.step import Resize
 from mixformer.types import Image, TrackResult
 from mixformer.video.reader import VideoFrame, open_video
+from mixformer.video.targets import Target, as_targets
 
 if TYPE_CHECKING:
     from mixformer.models import MixFormer
 
+Source = str | int | Path | Iterable[Image]
+Targets = str | Path | Iterable[Target | Iterable[float]]
+
+
+@overload
+def track(source: Source, box: Iterable[float], **options: Any) -> Iterator[TrackResult]: ...
+
+
+@overload
+def track(source: Source, *, targets: Targets, **options: Any) -> Iterator[dict[int, TrackResult]]: ...
+
 
 def track(
-    source: str | int | Path | Iterable[Image],
-    box: Iterable[float],
+    source: Source,
+    box: Iterable[float] | None = None,
     *,
+    targets: Targets | None = None,
     model: str | Path | MixFormer | Engine = DEFAULT_MODEL,
     config: TrackerConfig | None = None,
     preset: str | None = None,
-    start: int = 0,
-    stop: int | None = None,
     runtime: Runtime = Runtime(),
     color: Color = "rgb",
     on_resize: Resize = "rescale",
-    **old: Unpack[OldKeywords],
-) -> Iterator[TrackResult]:
-    """Follow one target through a source; yields one result per readable frame, as frames come.
+    start: int = 0,
+    stop: int | None = None,
+    **old: Any,
+) -> Iterator[TrackResult] | Iterator[dict[int, TrackResult]]:
+    """Track one target or several through a video; yields while frames come.
 
     Frame numbers are those of the source: with `start=10` the first result, the given box, has `frame_index` 10.
 
     Args:
         source: video file, folder of pictures, webcam number, stream address, or any iterable of uint8 frames.
-        box: x, y, width, height in pixels of the target in frame `start`, 0-based.
+        box: one target: x, y, width, height in pixels in frame `start`, 0-based.
+        targets: several targets, in place of `box`: boxes in frame `start`, which get the ids 1, 2, 3, ...; or `Target`
+            values, which have an id and may start and stop in any frame; or a file of targets (docs/many.md).
         model: name, folder or checkpoint file of a model, a loaded network, or an engine.
-        config: inference rules; by default those stored with the model.
+        config: tracker settings; by default those stored with the model.
         preset: benchmark whose published settings to use instead.
-        start: number of the frame that the box belongs to.
-        stop: number after the last frame; None goes to the end.
         runtime: device, engine, precision and threads for a model that is no engine yet.
         color: channel order of an iterable's frames, "rgb" or "bgr"; other sources are always read as RGB.
         on_resize: what to do when the frames change size: "rescale" the box with the frame, or "error".
+        start: number of the first frame.
+        stop: number after the last frame; None goes to the end.
         **old: the keywords of 0.1.0 for the parts of `runtime`, with a warning.
 
+    Returns:
+        One `TrackResult` per readable frame for `box`. One dictionary per readable frame for `targets`: a `TrackResult`
+        by the id of each target that is tracked in this frame.
+
     Raises:
+        BoxError: if there is no target, or a target cannot be tracked in its first frame.
         SourceError: if the source cannot be read.
-        BoxError: if the box cannot be tracked in the first frame.
         CheckpointError: if the model is not there or does not fit.
+        ConfigError: if another argument is wrong.
         FrameError: if a frame of an iterable cannot be used.
+
+    Example:
+        >>> import mixformer
+        >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+        >>> for result in mixformer.track(DEMO_CLIP, DEMO_BOX, stop=3):
+        ...     print(result.frame_index, result.score > 0.5)
+        0 True
+        1 True
+        2 True
+        >>> for results in mixformer.track(DEMO_CLIP, targets=[DEMO_BOX, (60, 40, 40, 120)], stop=2):
+        ...     print(sorted(results))
+        [1, 2]
+        [1, 2]
     """
     runtime = with_old_keywords(runtime, old)
+    if (box is None) == (targets is None):
+        raise BoxError("give one target as box=(x, y, w, h), or several as targets=[...]")
+    color = "rgb" if isinstance(source, str | int | Path) else color
+    options: dict[str, Any] = {"preset": preset, "runtime": runtime, "color": color, "on_resize": on_resize}
+    frames = _open(source, start, stop)
+    if box is not None:
+        return _track_one(frames, lambda: Tracker(model, config, **options), box)
+    return _track_several(frames, lambda: MultiTracker(model, config, **options), as_targets(targets or (), start))
+
+
+def _open(source: Source, start: int, stop: int | None) -> Callable[[], AbstractContextManager[Iterable[VideoFrame]]]:
+    """A function that opens the source, so that nothing is open before the first result is asked for."""
     if isinstance(source, str | int | Path):
-        with open_video(source, start, stop) as video:
-            tracker = Tracker(model, config, preset=preset, runtime=runtime, on_resize=on_resize)
-            for _, result in follow(tracker, video, box):
-                yield result
-        return
-    tracker = Tracker(model, config, preset=preset, runtime=runtime, color=color, on_resize=on_resize)
-    frames = (VideoFrame(index, None, image) for index, image in enumerate(source))
-    wanted = (f for f in frames if f.index >= start)
-    for frame, result in follow(tracker, wanted, box):
-        yield result
-        if stop is not None and frame.index + 1 >= stop:
-            return
+        return lambda: open_video(source, start, stop)
+    numbered = (VideoFrame(index, None, image) for index, image in enumerate(source))
+    return lambda: nullcontext(islice(numbered, max(start, 0), stop))
+
+
+def _track_one(
+    frames: Callable[[], AbstractContextManager[Iterable[VideoFrame]]],
+    make: Callable[[], Tracker],
+    box: Iterable[float],
+) -> Iterator[TrackResult]:
+    with frames() as video:
+        for _, result in follow(make(), video, box):
+            yield result
+
+
+def _track_several(
+    frames: Callable[[], AbstractContextManager[Iterable[VideoFrame]]],
+    make: Callable[[], MultiTracker],
+    targets: list[Target],
+) -> Iterator[dict[int, TrackResult]]:
+    with frames() as video:
+        for _, results in track_targets(make(), video, targets):
+            yield results
 
 
 def follow(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -63,15 +63,38 @@ def read_targets(path: str | Path, start: int = 0) -> list[Target]:
     return _numbered(found)
 
 
+def as_targets(values: str | Path | Iterable[Target | Iterable[float]], start: int = 0) -> list[Target]:
+    """Targets from what a caller may give: a file, or boxes and `Target` values.
+
+    Args:
+        values: a path for `read_targets`, or targets; boxes are x, y, width, height in pixels.
+        start: frame that boxes belong to. Boxes get the lowest free numbers from 1 on.
+
+    Raises:
+        BoxError: if there are none, a box is invalid, or two targets have the same number.
+
+    Example:
+        >>> from mixformer.types import Box
+        >>> from mixformer.video.targets import Target, as_targets
+        >>> [target.id for target in as_targets([(0, 0, 5, 5), Target(1, Box(9, 9, 5, 5))])]
+        [2, 1]
+    """
+    if isinstance(values, str | Path):
+        return read_targets(values, start)
+    found = [(v, False) if isinstance(v, Target) else (Target(0, parse_box(v), start), True) for v in values]
+    if not found:
+        raise BoxError("there are no targets; give one box or more")
+    return _numbered(found)
+
+
 def _numbered(found: list[tuple[Target, bool]]) -> list[Target]:
     """The targets, those without an id with the lowest free ones."""
     used: dict[int, str] = {}
     for target, nameless in found:
         if not nameless:
             if target.id in used:
-                raise BoxError(
-                    f"{target.where}: target {target.id} is already in {used[target.id]}; give each target one line"
-                )
+                place, other = target.where or "targets", used[target.id] or "another value"
+                raise BoxError(f"{place}: target {target.id} is already in {other}; give each target one line")
             used[target.id] = target.where
     free = iter(number for number in range(1, len(found) + len(used) + 1) if number not in used)
     return [replace(target, id=next(free)) if nameless else target for target, nameless in found]
