@@ -28,11 +28,11 @@ PUBLIC = public()
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_examples_are_true(name, tmp_path, monkeypatch):
-    """They run in an empty folder; what they write is dropped with it."""
+    """They run in an empty folder, with the names of their own module."""
     monkeypatch.chdir(tmp_path)
     runner = doctest.DocTestRunner(optionflags=FLAGS)
     said = []
-    for example in doctest.DocTestFinder(exclude_empty=True).find(PUBLIC[name], name, globs={}):
+    for example in doctest.DocTestFinder(exclude_empty=True).find(PUBLIC[name], name):
         runner.run(example, out=said.append, clear_globs=True)
     assert not runner.summarize(verbose=False).failed, "".join(said)
 

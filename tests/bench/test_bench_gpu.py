@@ -72,7 +72,7 @@ def test_exit_code_tells_of_failures(gpu, tmp_path, monkeypatch, capsys):
 
 
 def test_every_part_runs_on_tiny_networks(gpu, tmp_path, monkeypatch):
-    monkeypatch.setattr(contest, "measure_peaks", partial(contest.measure_peaks, side=64, megabytes=1))
+    monkeypatch.setattr(contest, "measure_peaks", partial(contest.measure_peaks, side=64, megabytes=1))  # type: ignore[attr-defined]
     monkeypatch.setattr(clip, "LONGEST", 4)
     out = tmp_path / "gpu.json"
     assert gpu.main(["--out", str(out), "--device", "cpu", "--smoke"]) == 0

@@ -12,6 +12,7 @@ from mixformer.bench.machine import Machine, describe_machine
 from mixformer.bench.peaks import measure_peaks
 from mixformer.bench.startup import StartError, measure_startup
 from mixformer.bench.surroundings import busy_core, torch_threads
+from mixformer.configs.runtime import Runtime
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 
@@ -63,7 +64,7 @@ def test_a_busy_neighbor_runs_and_ends(monkeypatch, pinned):
 
 
 def test_start_in_a_process_of_its_own(tiny_model):
-    found = measure_startup(tiny_model, "torch", "float32", "cpu", 1, DEMO_CLIP, DEMO_BOX)
+    found = measure_startup(tiny_model, Runtime("cpu", "torch", "float32", 1), DEMO_CLIP, DEMO_BOX)
     parts = (found.interpreter, found.imports, found.load, found.first_frame)
     assert min(parts) > 0
     assert found.total == pytest.approx(sum(parts))
@@ -73,4 +74,4 @@ def test_start_in_a_process_of_its_own(tiny_model):
 
 def test_a_start_that_fails_says_why(tmp_path):
     with pytest.raises(StartError, match=r"onnx in a process of its own failed.*holds no config"):
-        measure_startup(tmp_path, "onnx", "float32", "cpu", 1, DEMO_CLIP, DEMO_BOX)
+        measure_startup(tmp_path, Runtime("cpu", "onnx", "float32", 1), DEMO_CLIP, DEMO_BOX)

@@ -96,7 +96,7 @@ def test_a_clip_needs_two_frames(tmp_path):
 def quick(monkeypatch):
     """A clip of a few frames, and the peaks of a small product: quick, and wrong."""
     monkeypatch.setattr(clip, "LONGEST", 6)
-    monkeypatch.setattr(contest, "measure_peaks", partial(contest.measure_peaks, side=64, megabytes=1))
+    monkeypatch.setattr(contest, "measure_peaks", partial(contest.measure_peaks, side=64, megabytes=1))  # type: ignore[attr-defined]
 
 
 def run(words, capsys):

@@ -88,7 +88,7 @@ def test_buffers_stay_where_they_are():
         engine.locate(search, engine.remember(templates))
         (step,) = engine._steps.values()
         tensors = [step._search, step._found, *graph_engine._parts(step._memory)]
-        tensors += [part for room in step._memory.blocks for part in room._all]
+        tensors += [part for room in step._memory.blocks for part in room._all]  # type: ignore[attr-defined]
         places.append([tensor.data_ptr() for tensor in tensors])
     assert places[0] == places[1] == places[2]
 

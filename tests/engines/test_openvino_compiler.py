@@ -94,7 +94,7 @@ def test_large_weights_are_not_kept(folder, monkeypatch):
 )
 def test_the_users_cache_folder(monkeypatch, system, variables, expected):
     monkeypatch.delenv(CACHE_VARIABLE)
-    monkeypatch.setattr(openvino_core.sys, "platform", system)
+    monkeypatch.setattr(openvino_core.sys, "platform", system)  # type: ignore[attr-defined]
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert cache_folder() == Path(expected)

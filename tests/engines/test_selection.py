@@ -177,7 +177,7 @@ def test_only_known_packages_are_explained():
     assert not installed("a_package_that_is_not")
     assert str(missing("nncf", "quantizing")) == "quantizing needs nncf: pip install 'mixformer[int8]'"
     with pytest.raises(ModuleNotFoundError) as unknown, explain_missing("this"):
-        import a_package_that_is_not  # noqa: F401
+        import a_package_that_is_not  # type: ignore[import-not-found]  # noqa: F401
     assert not isinstance(unknown.value, MixFormerError)
 
 

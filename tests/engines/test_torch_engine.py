@@ -93,8 +93,8 @@ def test_threads_are_the_engines_alone(tiny_model, crops, monkeypatch):
     templates, search = crops
     engine = create_engine(tiny_model, runtime=Runtime(device="cpu", threads=1))
     seen = []
-    locate = engine.model.locate
-    monkeypatch.setattr(engine.model, "locate", lambda *a: seen.append(torch.get_num_threads()) or locate(*a))
+    locate = engine.model.locate  # type: ignore[attr-defined]
+    monkeypatch.setattr(engine.model, "locate", lambda *a: seen.append(torch.get_num_threads()) or locate(*a))  # type: ignore[attr-defined]
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

@@ -94,7 +94,7 @@ def loop_longterm(runs, threshold):
             if run.scores[index] >= threshold:
                 reported += 1
                 boxes = [np.clip(np.round(b[index]), 0, None) for b in (run.predicted, run.truth)]
-                shared += float(loop_overlap(*boxes, run.size)) if here else 0.0
+                shared += float(loop_overlap(*boxes, run.size)) if here else 0.0  # type: ignore[call-arg]
         precisions.append(shared / reported if reported else 1.0)
         recalls.append(shared / present)
     return np.mean(precisions), np.mean(recalls)

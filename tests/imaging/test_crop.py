@@ -151,7 +151,7 @@ def test_another_opencv_is_not_used(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     expected = resize(image, 40, 50)
     broken, loading = ModuleType("cv2"), ModuleType("cv2")
-    broken.resize = lambda image, size: np.zeros((*size[::-1], 3), np.uint8)
+    broken.resize = lambda image, size: np.zeros((*size[::-1], 3), np.uint8)  # type: ignore[attr-defined]
     for other in (broken, loading):
         monkeypatch.setitem(sys.modules, "cv2", other)
         np.testing.assert_array_equal(resize(image, 40, 50), expected)

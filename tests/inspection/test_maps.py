@@ -160,7 +160,7 @@ def test_the_box_is_the_expectation_of_the_distributions(kind):
     ],
 )
 def test_stages(kind, stages, first):
-    assert inspect_attention(*network(kind), stages).blocks[0].name == first
+    assert inspect_attention(*network(kind), stages).blocks[0].name == first  # type: ignore[call-arg]
 
 
 def test_what_is_no_single_frame_is_refused():

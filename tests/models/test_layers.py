@@ -173,7 +173,7 @@ def test_conv_stem_has_three_embeddings_and_two_groups_of_blocks() -> None:
     stem = shaken(ConvStem((4, 6, 8), (1, 2), 1.5))
     assert isinstance(stem, ConvStem)
     assert [len(blocks) for blocks in stem.blocks] == [1, 2]
-    assert [block.mlp.fc1.out_channels for blocks in stem.blocks for block in blocks] == [6, 9, 9]
+    assert [block.mlp.fc1.out_channels for blocks in stem.blocks for block in blocks] == [6, 9, 9]  # type: ignore[attr-defined]
     image = randn(2, 3, 48, 48)
     x = image
     for index, embed in enumerate(stem.embeds):

@@ -24,7 +24,7 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(params=SIZES.values(), ids=SIZES.keys())
+@pytest.fixture(params=SIZES.values(), ids=SIZES.keys())  # type: ignore[call-overload]
 def config(request: pytest.FixtureRequest) -> ModelConfig:
     return small(**request.param)
 

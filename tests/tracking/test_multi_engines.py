@@ -37,7 +37,7 @@ def expected(engine, images):
     """Results of trackers of their own, by target."""
     found = {}
     for start, targets in PLAN.items():
-        for name, box in targets:
+        for name, box in targets:  # type: ignore[attr-defined]
             tracker = Tracker(engine, RULES)
             tracker.init(images[start], box)
             found[name] = [tracker.update(image) for image in images[start + 1 : lasts(name)]]
@@ -62,7 +62,7 @@ def test_boxes_are_those_of_single_trackers_bit_for_bit(engine, images, expected
             tracker.remove(GONE[index])
         for name, result in tracker.update(image).items():
             found[name].append(result)
-        for name, box in PLAN.get(index, ()):
+        for name, box in PLAN.get(index, ()):  # type: ignore[attr-defined]
             tracker.add(image, box, name)
     assert tracker.ids == ("orange", "floor")  # in the slot of "left"
     assert {name: len(results) for name, results in found.items()} == {"orange": 7, "left": 3, "top": 3, "floor": 3}

@@ -33,7 +33,7 @@ def pictures(batch=4, seed=0):
             wave = np.sin((x * np.cos(angle) + y * np.sin(angle)) * 6.28 / width)
             image += 128 + color * wave[..., None]
     crops = (torch.from_numpy(x.clip(0, 255).astype(np.uint8)) for x in (templates, search))
-    return Batch(*crops, torch.zeros(batch, 4), torch.ones(batch))
+    return Batch(*crops, torch.zeros(batch, 4), torch.ones(batch))  # type: ignore[call-arg]
 
 
 def seeded(seed=1):

@@ -114,7 +114,7 @@ def test_masks_are_lists_that_the_toolkit_can_turn_into_arrays(make, frames):
     sent = pickle.loads(pickle.dumps(rows))
     assert isinstance(sent, list)
     assert all(isinstance(row, list) for row in sent)
-    array = sent.astype(np.uint8)
+    array = sent.astype(np.uint8)  # type: ignore[attr-defined]
     assert array.dtype == np.uint8
     assert array.shape == (90, 120)
     assert array[40, 20] == 1

@@ -57,7 +57,7 @@ def state_of(config: ModelConfig) -> dict[str, Tensor]:
     }
 
 
-@pytest.fixture(params=SIZES.values(), ids=SIZES.keys())
+@pytest.fixture(params=SIZES.values(), ids=SIZES.keys())  # type: ignore[call-overload]
 def config(request: pytest.FixtureRequest) -> ModelConfig:
     return small(**request.param)
 

@@ -70,7 +70,7 @@ def test_attributes_as_radar_and_bars(comparison):
 def test_difference_of_two_trackers_is_sorted(comparison):
     ours, _, still = comparison.entries
     figure = plots.difference(comparison, still, ours)
-    heights = [bar.get_height() for bar in figure.axes[0].patches]
+    heights = [bar.get_height() for bar in figure.axes[0].patches]  # type: ignore[attr-defined]
     assert len(heights) == 4
     assert heights == sorted(heights)
     assert max(heights) < 0

@@ -34,7 +34,7 @@ def comparison(tmp_path_factory):
 def printed(table, width=100):
     console = Console(file=io.StringIO(), width=width, force_terminal=True, highlight=False, color_system="standard")
     to_terminal(table, console)
-    return console.file.getvalue()
+    return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_markdown():
