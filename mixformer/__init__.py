@@ -3,7 +3,7 @@
 import mixformer
 
 for result in mixformer.track("clip.mp4", box=(260, 29, 41, 142)):
-    print(result.frame_index, result.box, result.score)
+    print(result.frame, result.box, result.score)
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Frozen values that cross module borders. Nothing here needs torch."""
+"""Values that all rooms of the package share. Nothing here needs torch."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +16,14 @@ FloatArray = NDArray[np.float64]
 
 
 class Box(NamedTuple):
-    """Axis-aligned box in pixels: left, top, width, height. 0-based, float, may reach over the frame's border."""
+    """An axis-aligned box in pixels: left, top, width, height. It is 0-based and may reach over the frame's border.
+
+    Example:
+        >>> Box(10, 20, 30, 40).center
+        (25.0, 40.0)
+        >>> Box(10, 20, 30, 40).xyxy
+        (10, 20, 40, 60)
+    """
 
     x: float
     y: float
@@ -24,18 +32,18 @@ class Box(NamedTuple):
 
     @property
     def center(self) -> tuple[float, float]:
-        """(x, y) of the middle in pixels."""
+        """Return the (x, y) of the middle in pixels."""
         return self.x + 0.5 * self.w, self.y + 0.5 * self.h
 
     @property
     def xyxy(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom in pixels."""
+        """Return left, top, right, bottom in pixels."""
         return self.x, self.y, self.x + self.w, self.y + self.h
 
 
 @dataclass(frozen=True)
 class EngineOutput:
-    """What an engine finds in a batch of search crops.
+    """The targets that an engine finds in a batch of search crops.
 
     Attributes:
         boxes: (B, 4) float64 center x, center y, width, height as fractions of the search crop (0..1, unclipped).
@@ -46,31 +54,54 @@ class EngineOutput:
     scores: FloatArray | None
 
 
+def renamed(old: str, new: str) -> Any:
+    """Make a property that reads the attribute `new` under its old name, with a `DeprecationWarning`."""
+
+    def read(self: object) -> Any:
+        name = type(self).__name__
+        warnings.warn(f"{name}.{old} is now called {name}.{new}; the old name will go", DeprecationWarning, 2)
+        return getattr(self, new)
+
+    return property(read, doc=f"Old name of `{new}`.")
+
+
 @dataclass(frozen=True)
 class TrackResult:
-    """One tracked frame.
+    """The target in one frame.
 
     Attributes:
-        box: target box in pixels of the frame, xywh, 0-based.
-        score: probability (0..1) that the box holds the target; None when the model has no score head;
-            1.0 for the frame of `init`.
-        frame_index: 0 for the frame given to `init`, then counting up by one per `update`.
-        template_updated: True when this frame committed a new online template.
-        time: seconds from the start of the source, or None if the source has no clock.
-        raw: engine output before mapping (fractions of the search crop), for debugging; None on the first frame.
+        box: box of the target in pixels of the frame: x, y, width, height, 0-based.
+        score: probability (0..1) that the box holds the target. None when the model has no score head; 1.0 in the
+            frame where the target was given.
+        frame: number of the frame: 0 where the target was given, one more for each update. `mixformer.run` writes the
+            number in the source instead.
+        template_updated: a new online template was stored in this frame.
+        time: seconds from the start of the source; None if the source has no clock.
+        crop_box: box before it was mapped to the frame: center x, center y, width, height as fractions of the search
+            crop. None where the target was given.
+        is_initial: the box was given by the caller, not found.
+
+    Example:
+        >>> result = TrackResult(Box(10, 20, 30, 40), score=0.9, frame=5)
+        >>> result.to_dict()
+        {'frame': 5, 'time': None, 'box': [10.0, 20.0, 30.0, 40.0], 'score': 0.9}
     """
 
     box: Box
     score: float | None
-    frame_index: int
+    frame: int
     template_updated: bool = False
     time: float | None = None
-    raw: tuple[float, float, float, float] | None = None
+    crop_box: tuple[float, float, float, float] | None = None
+    is_initial: bool = False
+
+    frame_index = renamed("frame_index", "frame")
+    raw = renamed("raw", "crop_box")
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form of one line of results: `frame`, `time`, `box`, `score`."""
+        """Return what one line of a JSON result file holds: `frame`, `time`, `box`, `score`."""
         return {
-            "frame": self.frame_index,
+            "frame": self.frame,
             "time": None if self.time is None else round(self.time, 6),
             "box": [round(float(v), 3) for v in self.box],
             "score": None if self.score is None else round(float(self.score), 5),

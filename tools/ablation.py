@@ -30,7 +30,7 @@ from mixformer.data.augmentation import Augmentation, CropSettings, Jitter, draw
 from mixformer.data.crop_params import Sample
 from mixformer.data.sample_dataset import Batch, SampleDataset, collate
 from mixformer.data.sampling import AnnotatedFrame, Mixture, TrainingSample
-from mixformer.data.sequence import VideoSequence, read_image
+from mixformer.data.sequence import VideoSequence, read_frame
 from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
 from mixformer.models import MixFormer
 from mixformer.training.build_data import build_dataset, samples_of
@@ -146,11 +146,11 @@ def held_out(sequences: list[VideoSequence], crops: CropSettings, count: int = 4
     found = {}
     for number, sequence in enumerate(sequences):
         first, *later = (int(i) for i in sequence.visible)
-        template = AnnotatedFrame(read_image(sequence.frames[first]), sequence.box(first), sequence)
+        template = AnnotatedFrame(read_frame(sequence.frames[first]), sequence.box(first), sequence)
         chosen = [later[i] for i in np.linspace(0, len(later) - 1, min(count, len(later))).astype(int)]
         samples = []
         for index in chosen:
-            view = AnnotatedFrame(read_image(sequence.frames[index]), sequence.box(index), sequence)
+            view = AnnotatedFrame(read_frame(sequence.frames[index]), sequence.box(index), sequence)
             plan = draw_sample_params(
                 np.random.default_rng([number, index]), TrainingSample((template,), view), plain, crops
             )

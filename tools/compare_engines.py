@@ -77,10 +77,10 @@ def clips(data: Path | None, part: str) -> Iterator[tuple[str, Iterator[Image], 
     if data is None:
         return
     from mixformer.data.annotated_folders import read_sequences
-    from mixformer.data.sequence import read_image
+    from mixformer.data.sequence import read_frame
 
     for sequence in read_sequences(data, part):
-        yield sequence.name, map(read_image, sequence.frames), sequence.box(0)
+        yield sequence.name, map(read_frame, sequence.frames), sequence.box(0)
 
 
 def main() -> None:

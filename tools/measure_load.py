@@ -21,7 +21,7 @@ import numpy as np
 from mixformer.bench.surroundings import busy_core
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Runtime, create_engine
-from mixformer.imaging.crop import crop
+from mixformer.imaging.crop import crop_target
 from mixformer.tracking import Tracker
 from mixformer.types import Box
 from mixformer.video import open_video
@@ -65,7 +65,7 @@ def steps(engine, memory, factor, frame, count):
     """Seconds of each step; the first two do not count."""
     for number in range(count + 2):
         begin = time.perf_counter()
-        region, _ = crop(frame, Box(*DEMO_BOX), factor, engine.config.search_size)
+        region, _ = crop_target(frame, Box(*DEMO_BOX), factor, engine.config.search_size)
         engine.locate(region[None], memory)
         if number > 1:
             yield time.perf_counter() - begin

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.data.annotated_folders import read_sequences
-from mixformer.data.sequence import VideoSequence, read_image
+from mixformer.data.sequence import VideoSequence, read_frame
 from mixformer.engines import Runtime, create_engine
 from mixformer.evaluation.sequence_runner import measure
 from mixformer.masks.grabcut import GrabCutRefiner, inscribed_ellipse
@@ -73,7 +73,7 @@ def values_of(sequence: VideoSequence, refiner: GrabCutRefiner, options: argpars
             truth = np.asarray(picture.convert("L")) > 127
         if not truth.any() or not np.isfinite(boxes[index]).all():
             continue
-        frame, box = read_image(sequence.frames[index]), Box(*boxes[index])
+        frame, box = read_frame(sequence.frames[index]), Box(*boxes[index])
         begin = time.perf_counter()
         mask = refiner(frame, box)
         seconds = time.perf_counter() - begin

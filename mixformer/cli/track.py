@@ -138,7 +138,7 @@ def _follow(options: Namespace, video: VideoSource, targets: list[Target], paths
         for drawn in done:
             frames += 1
             bar.advance()
-            scores += [r.score for r in drawn.results.values() if r.score is not None and r.raw is not None]
+            scores += [r.score for r in drawn.results.values() if r.score is not None and not r.is_initial]
             if window is not None and drawn.picture is not None and not window.show(drawn.picture):
                 break
     return Summary(frames, time.perf_counter() - begin, sum(scores) / len(scores) if scores else None, video.skipped)

@@ -13,10 +13,9 @@ import numpy as np
 
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.errors import DataError
+from mixformer.imaging.images import list_pictures
 from mixformer.types import FloatArray
 
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-"""Endings of the picture files that count as frames."""
 Parsed = tuple[FloatArray, dict[int, str]]
 """Boxes (n, 4) xywh, NaN for a broken row, and what is wrong with each broken row."""
 
@@ -89,7 +88,7 @@ def read_boxes(path: Path) -> FloatArray:
 
 
 def read_sequence(folder: Path) -> VideoSequence:
-    """One sequence folder: pictures in `img/` in name order, boxes in `groundtruth.txt`.
+    """One sequence folder: pictures in `img/` in natural order of their names, boxes in `groundtruth.txt`.
 
     Raises:
         DataError: if either is missing or their counts differ.
@@ -97,7 +96,7 @@ def read_sequence(folder: Path) -> VideoSequence:
     truth = folder / "groundtruth.txt"
     if not truth.is_file():
         raise DataError(f"{folder} has no groundtruth.txt")
-    frames = tuple(sorted(p for p in (folder / "img").glob("*") if p.suffix.lower() in PICTURES))
+    frames = tuple(list_pictures(folder / "img"))
     boxes = read_boxes(truth)
     if len(frames) != len(boxes):
         raise DataError(f"{folder}: {len(frames)} pictures in img/ but {len(boxes)} boxes in groundtruth.txt")

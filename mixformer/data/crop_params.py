@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer.imaging.crop import CropWindow, resize
+from mixformer.imaging.crop import CropWindow
+from mixformer.imaging.resize import resize_image
 from mixformer.types import Box, FloatArray, Image
 
 GRAY = (0.299, 0.587, 0.114)
@@ -63,7 +64,7 @@ class CropParams:
 
     def render(self) -> Image:
         """The crop, uint8 (size, size, 3)."""
-        image = resize(self.window.cut(self.frame), self.size, self.size)
+        image = resize_image(self.window.cut(self.frame), self.size, self.size)
         if self.flip:
             image = image[:, ::-1]
         if self.blur is not None:

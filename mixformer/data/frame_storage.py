@@ -6,7 +6,6 @@ picture is read; archives then stay open, and are closed before a `fork`, so tha
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 from collections import OrderedDict
@@ -15,12 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
-from PIL import Image as PillowImage
-
 from mixformer.data.archives import LmdbArchive, ZipArchive
 from mixformer.data.clips import Clip
 from mixformer.errors import DataError
+from mixformer.imaging.images import read_image
 from mixformer.types import Image
 
 T = TypeVar("T")
@@ -59,7 +56,7 @@ class ClipFrame:
 FrameRef = Path | ArchiveFrame | ClipFrame
 
 
-def read_image(frame: FrameRef) -> Image:
+def read_frame(frame: FrameRef) -> Image:
     """Any picture as RGB uint8 (H, W, 3); alpha is dropped.
 
     Raises:
@@ -68,13 +65,7 @@ def read_image(frame: FrameRef) -> Image:
     """
     if isinstance(frame, ClipFrame):
         return _handles.use(frame.clip, Clip, lambda clip: clip.read(frame.index))
-    try:
-        with PillowImage.open(frame if isinstance(frame, Path) else io.BytesIO(read_bytes(frame))) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except DataError:
-        raise
-    except (OSError, ValueError, PillowImage.DecompressionBombError) as error:
-        raise DataError(f"cannot read the image {frame}: {error}") from error
+    return read_image(frame if isinstance(frame, Path) else read_bytes(frame), frame)
 
 
 def read_bytes(frame: Path | ArchiveFrame) -> bytes:

@@ -17,7 +17,7 @@ from torch import Tensor
 from mixformer.data.crop_params import GRAY, LONGEST_BLUR, CropParams
 from mixformer.imaging.crop import CropWindow
 
-_ONE = 2048.0  # weights have 11 bits, as in `mixformer.imaging.crop`
+_ONE = 2048.0  # weights have 11 bits, as in `mixformer.imaging.resize`
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def crop_batch(
         brightness: (B,) factors, the results rounded and clamped to 0..255; 1 if not given.
 
     Returns:
-        uint8 (B, size, size, 3), equal to `mixformer.imaging.crop.crop` where neither flip nor brightness is asked for.
+        uint8 (B, size, size, 3), equal to `mixformer.imaging.crop_target` without flip and brightness.
     """
     count = len(windows)
     light = torch.zeros(count, 9)

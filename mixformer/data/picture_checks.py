@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from mixformer.data.frame_storage import ClipFrame, FrameRef, read_bytes, read_image
+from mixformer.data.frame_storage import ClipFrame, FrameRef, read_bytes, read_frame
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError
 
@@ -69,7 +69,7 @@ def _decode(sequence: VideoSequence, rows: list[int]) -> tuple[dict[int, tuple[i
     sizes, broken = {}, []
     for row in rows:
         try:
-            height, width = read_image(sequence.frames[row]).shape[:2]
+            height, width = read_frame(sequence.frames[row]).shape[:2]
             sizes[row] = (width, height)
         except DataError as error:
             broken.append(str(error))

@@ -11,13 +11,13 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer.data.frame_storage import FrameRef, read_image
+from mixformer.data.frame_storage import FrameRef, read_frame
 from mixformer.errors import DataError
 from mixformer.types import Box, FloatArray, Image
 
 log = logging.getLogger(__name__)
 
-__all__ = ["FrameRef", "ImageCache", "LazySequences", "VideoSequence", "read_image"]
+__all__ = ["FrameRef", "ImageCache", "LazySequences", "VideoSequence", "read_frame"]
 
 
 class ImageCache:
@@ -31,11 +31,11 @@ class ImageCache:
         self._told: set[str] = set()
 
     def read(self, frame: FrameRef) -> Image:
-        """`read_image` through the cache."""
+        """`read_frame` through the cache."""
         if frame in self._images:
             self._images.move_to_end(frame)
             return self._images[frame]
-        image = read_image(frame)
+        image = read_frame(frame)
         if image.nbytes <= self.limit:
             self._images[frame] = image
             self._size += image.nbytes
@@ -57,7 +57,7 @@ class VideoSequence:
 
     Attributes:
         name: for messages and result files.
-        frames: pictures in order, as references for `read_image`.
+        frames: pictures in order, as references for `read_frame`.
         boxes: (len(frames), 4) xywh in pixels, NaN where the target is absent.
         source: name of the data set it comes from.
         hidden: (len(frames),) True where the annotators marked the target as absent or occluded, whatever its box;

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mixformer.data.annotated_folders import PICTURES
 from mixformer.data.frame_storage import ArchiveFrame, FrameRef, read_bytes, use_archive
 from mixformer.errors import DataError
 
@@ -127,8 +126,3 @@ def read_text(store: Store, key: str) -> str | None:
         return None if data is None else data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{store.root}: {key} is not a text file: {error}") from error
-
-
-def is_picture(name: str) -> bool:
-    """Whether a file name ends like a picture's."""
-    return os.path.splitext(name)[1].lower() in PICTURES

@@ -6,7 +6,6 @@ import hashlib
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -25,7 +24,8 @@ from mixformer.engines.openvino_passes import (
     unpack,
     widen_products,
 )
-from mixformer.errors import CheckpointError
+from mixformer.errors import CheckpointError, OutputError
+from mixformer.files import write_files
 from mixformer.weights.catalog import WEIGHTS_FILE
 from mixformer.weights.model_folder import Graphs
 
@@ -194,13 +194,9 @@ class Compiler:
 def _store(compiled: Any, kept: Path) -> None:
     """Keep a compiled graph; a folder that cannot be written is no error."""
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent) as place:  # a name of its own: others may write the same
-            part = Path(place) / kept.name
-            part.write_bytes(compiled.export_model().getbuffer())
-            part.replace(kept)
+        write_files({kept: lambda part: part.write_bytes(compiled.export_model().getbuffer())}, sync=False)
         _forget_old(kept.parent)
-    except OSError as error:
+    except (OSError, OutputError) as error:
         log.info("compiled graphs are not kept: %s", error)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from mixformer.data.sequence import VideoSequence, read_image
+from mixformer.data.sequence import VideoSequence, read_frame
 from mixformer.errors import DataError, first_few
 from mixformer.evaluation.attributes import Attributes
 from mixformer.evaluation.metrics import CONVENTIONS, SequenceResult, Summary, evaluate
@@ -140,7 +140,7 @@ def compare(
     """
     truth = list(sequences)
     _require_truth(truth)
-    sizes = {each.name: read_image(each.frames[0]).shape[:2] for each in truth} if convention in _CLIPPED else {}
+    sizes = {each.name: read_frame(each.frames[0]).shape[:2] for each in truth} if convention in _CLIPPED else {}
     rules = _Rules(convention, dataset, sizes)
     read = {folder.tracker: _read(folder, truth, rules) for folder in folders}
     lacking = {name for results in read.values() for name in results.missing}

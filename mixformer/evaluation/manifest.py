@@ -14,7 +14,7 @@ from typing import Any
 
 from mixformer._version import __version__
 from mixformer.errors import ConfigError, DataError
-from mixformer.files import write_files
+from mixformer.files import write_text
 from mixformer.types import FloatArray
 
 JOURNAL = "run.json"
@@ -164,4 +164,4 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 
 def _write(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
-    write_files({path: lambda part: part.write_text(text, encoding="utf-8", newline="\n")})
+    write_text(path, text)

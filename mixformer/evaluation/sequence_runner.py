@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mixformer.configs.tracker import TrackerConfig
-from mixformer.data.sequence import VideoSequence, read_image
+from mixformer.data.sequence import VideoSequence, read_frame
 from mixformer.engines import Engine
 from mixformer.errors import DataError
 from mixformer.evaluation.success import Success, success
@@ -89,7 +89,7 @@ def follow(tracker: TrackerLike, sequence: VideoSequence, progress: Callable[[in
     boxes, scores, times = np.empty((count, 4)), np.full(count, np.nan), np.empty(count)
     size = (0, 0)
     for index, frame in enumerate(sequence.frames):
-        image = read_image(frame)
+        image = read_frame(frame)
         start = time.perf_counter()
         if index == 0:
             tracker.init(image, sequence.box(0))

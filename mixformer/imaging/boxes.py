@@ -85,7 +85,12 @@ def _larger(a: Any, b: Any) -> Any:
 def clip_to_frame(box: Box, height: int, width: int, margin: float = 10) -> Box:
     """Keep at least `margin` pixels of the box inside the frame and its sides at least `margin` long.
 
-    Official rule (spec 3.4): corners are clamped, then sides shorter than the margin are set to it.
+    As the official `clip_box` of `lib/utils/box_ops.py`: corners are clamped, then sides shorter than `margin` are
+    set to it.
+
+    Example:
+        >>> clip_to_frame(Box(-20, 10, 50, 40), height=100, width=200)
+        Box(x=0.0, y=10, w=30.0, h=40)
     """
     x1 = min(max(0.0, box.x), width - margin)
     x2 = min(max(margin, box.x + box.w), width)

@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 
 from mixformer.errors import ConfigError
-from mixformer.imaging.crop import resize
+from mixformer.imaging.resize import resize_image
 from mixformer.inspection.contact_sheet import PANEL, Cell, Panel, contact_sheet
 from mixformer.inspection.frame_inspection import FrameInspection
 from mixformer.inspection.heatmap import EVEN, dim, overlay, scaled, spread
@@ -189,7 +189,7 @@ def _pictures(seen: FrameInspection, part: str) -> list[tuple[Image, str]]:
 
 
 def _fit(picture: Image) -> Image:
-    return resize(picture, PANEL, PANEL)
+    return resize_image(picture, PANEL, PANEL)
 
 
 def with_box(picture: Image, corners: Corners) -> Image:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
-from mixformer.imaging.crop import resize
+from mixformer.imaging.resize import resize_image
 from mixformer.inspection.attention_pictures import with_box
 from mixformer.inspection.contact_sheet import FAINT, INK, PAPER, font
 from mixformer.inspection.frame_inspection import FrameInspection
@@ -32,7 +32,7 @@ def distributions_picture(seen: FrameInspection) -> Image:
     left, top = strip + _MARGIN, strip + 3 * _MARGIN
     size = left + (1 + len(maps)) * (_SIDE + _MARGIN), top + _SIDE + _MARGIN + 4 * _LINE
     picture = PillowImage.new("RGB", size, PAPER)
-    crop = resize(seen.search, _SIDE, _SIDE)
+    crop = resize_image(seen.search, _SIDE, _SIDE)
     picture.paste(PillowImage.fromarray(with_box(crop, seen.corners)), (left, top))
     pen = ImageDraw.Draw(picture)
     pen.text((_MARGIN, _MARGIN), "Where the box is read from", INK, font(16))

@@ -19,7 +19,7 @@ from mixformer.engines.torch_engine import TorchEngine
 from mixformer.errors import CheckpointError, ConfigError, FrameError, SourceError
 from mixformer.imaging.boxes import cxcywh_to_xyxy
 from mixformer.imaging.colors import as_rgb
-from mixformer.imaging.crop import crop
+from mixformer.imaging.crop import crop_target
 from mixformer.inspection.network_maps import Inspection, Stages, inspect_attention
 from mixformer.tracking import Tracker
 from mixformer.types import Image
@@ -136,7 +136,7 @@ def inspect_tracker(tracker: Tracker, frame: Image, stages: Stages = "auto") -> 
     engine, state, image = require_torch(tracker.engine), tracker.state, as_rgb(frame, tracker.color)
     if image.shape[:2] != state.frame_size:
         raise FrameError("the frames change size here; inspect the frame after this one")
-    region, _ = crop(image, state.box, tracker.config.search_factor, engine.config.search_size)
+    region, _ = crop_target(image, state.box, tracker.config.search_factor, engine.config.search_size)
     templates, search = (
         engine.model.normalize(torch.from_numpy(np.ascontiguousarray(pixels)).to(engine.device))[None]
         for pixels in (state.templates, region)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as PillowImage
 
 from mixformer.errors import DataError, OutputError
+from mixformer.files import write_files
 from mixformer.masks.refiner import Mask
 from mixformer.types import Box
 
@@ -39,14 +40,8 @@ class MaskWriter:
             OutputError: if it cannot be written; the masks before it are kept.
         """
         path = self.folder / f"{index:08d}.png"
-        part = path.with_suffix(".part")
-        try:
-            PillowImage.fromarray(mask.astype(np.uint8) * 255).save(part, format="PNG")
-            part.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-            raise OutputError(f"cannot write {path}: {error}; the masks before it are kept") from error
+        picture = PillowImage.fromarray(mask.astype(np.uint8) * 255)
+        write_files({path: partial(picture.save, format="PNG")}, sync=False)
         return path
 
 

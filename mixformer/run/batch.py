@@ -133,7 +133,7 @@ class _Run:
 
     def count(self, results: Results) -> None:
         """Note a frame whose results are written."""
-        scores = [result.score for result in results.values() if result.score is not None and result.raw is not None]
+        scores = [result.score for result in results.values() if result.score is not None and not result.is_initial]
         self._done += 1
         self._scores = [self._scores[0] + sum(scores), self._scores[1] + len(scores)]
 

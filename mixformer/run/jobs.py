@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.errors import BoxError, ConfigError, OutputError
+from mixformer.files import write_text
 from mixformer.imaging.boxes import parse_box
 from mixformer.run.outputs import Paths
 from mixformer.video.targets import Target, read_targets, whole
@@ -75,12 +76,7 @@ class VideoJob:
         Raises:
             OutputError: if that cannot be written.
         """
-        part = self.folder / f"{_DONE}.part"
-        try:
-            part.write_text(json.dumps({"job": self._record(), **summary}, indent=2) + "\n")
-            part.replace(self.folder / _DONE)
-        except OSError as error:
-            raise OutputError(f"cannot write {self.folder / _DONE}: {error}") from error
+        write_text(self.folder / _DONE, json.dumps({"job": self._record(), **summary}, indent=2) + "\n")
 
     def _record(self) -> dict[str, Any]:
         """What decides the results, as JSON gives it back."""

@@ -56,7 +56,7 @@ class ActiveTargets:
             if target.stop is not None and target.stop <= frame.index:
                 continue  # all its frames were unreadable
             results[target.id] = self._add(target, frame)
-        numbered = {number: replace(r, frame_index=frame.index, time=frame.time) for number, r in results.items()}
+        numbered = {number: replace(r, frame=frame.index, time=frame.time) for number, r in results.items()}
         return dict(sorted(numbered.items()))
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class ActiveTargets:
         except (BoxError, StateError) as error:
             raise BoxError(f"{target.where}: {error}" if target.where else str(error)) from error
         self._present[target.id], self._some_began = target.stop, True
-        return TrackResult(target.box, 1.0, 0)
+        return TrackResult(target.box, 1.0, 0, is_initial=True)
 
     def _remove(self, number: int) -> None:
         self._tracker.remove((self._video, number))

@@ -54,7 +54,7 @@ def track(
 ) -> Iterator[TrackResult] | Iterator[dict[int, TrackResult]]:
     """Track one target or several through a video; yields while frames come.
 
-    Frame numbers are those of the source: with `start=10` the first result, the given box, has `frame_index` 10.
+    Frame numbers are those of the source: with `start=10` the first result, the given box, has `frame` 10.
 
     Args:
         source: video file, folder of pictures, webcam number, stream address, or any iterable of uint8 frames.
@@ -140,4 +140,4 @@ def follow(
     """Start on the first frame, then update with every other; results carry the source's frame number and time."""
     for count, frame in enumerate(frames):
         result = tracker.init(frame.image, box) if count == 0 else tracker.update(frame.image)
-        yield frame, replace(result, frame_index=frame.index, time=frame.time)
+        yield frame, replace(result, frame=frame.index, time=frame.time)

@@ -17,7 +17,7 @@ from mixformer.errors import ConfigError, StateError
 from mixformer.imaging.boxes import parse_box
 from mixformer.imaging.colors import Color, as_rgb
 from mixformer.tracking.state import TrackState
-from mixformer.tracking.step import Resize, Rules, Step
+from mixformer.tracking.step import Resize, SearchResult, TrackingStep
 from mixformer.tracking.tracker import Tracker
 from mixformer.types import Image, TrackResult
 
@@ -28,12 +28,23 @@ if TYPE_CHECKING:
 class MultiTracker:
     """Follow several targets: `add` and `remove` them at any frame, `update` finds all with one call of the network.
 
-    Each target has a `TrackState` of its own and follows the rules of `Tracker`, so that its boxes are those of a
-    tracker of its own, to rounding: a matrix product may round differently in a batch. Targets whose online templates
-    are not equally many (only while they fill a ring of more than one) go through the network group by group.
+    Each target has a `TrackState` of its own and goes through the steps of `Tracker`. Its boxes are those of a tracker
+    of its own, to rounding: a matrix product may round differently in a batch. Targets with different numbers of online
+    templates (only while the buffer of more than one is being filled) go through the network group by group.
 
-    A target takes the lowest free slot, its row of the batch, and keeps it. Memory does not grow with the number of
-    frames, nor with the number of targets that came and went. If a call raises, everything is as before it.
+    A target takes the lowest free row of the batch and keeps it. Memory does not grow with the number of frames, nor
+    with the number of targets that came and went. If a call raises, everything stays as it was.
+
+    Example:
+        >>> from mixformer.video import open_video
+        >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+        >>> tracker = MultiTracker()
+        >>> with open_video(DEMO_CLIP, stop=2) as video:
+        ...     first, second = (frame.image for frame in video)
+        >>> tracker.add(first, DEMO_BOX), tracker.add(first, (300, 50, 40, 80), id="other")
+        (1, 'other')
+        >>> sorted(map(str, tracker.update(second)))
+        ['1', 'other']
     """
 
     def __init__(
@@ -41,21 +52,21 @@ class MultiTracker:
         model: str | Path | MixFormer | Engine = DEFAULT_MODEL,
         config: TrackerConfig | None = None,
         *,
-        slots: int | None = None,
+        max_targets: int | None = None,
         preset: str | None = None,
         runtime: Runtime = Runtime(),
         color: Color = "rgb",
         on_resize: Resize = "error",
         **old: Unpack[OldKeywords],
     ) -> None:
-        """Load the model. Everything but `slots` is as in `Tracker`, with the same errors.
+        """Load the model. Everything but `max_targets` is as in `Tracker`, with the same errors.
 
         Args:
             model: name, folder or checkpoint file of a model, a loaded network, or an engine.
             config: inference rules; by default those stored with the model.
-            slots: most targets at a time. The batch then always has this many rows, which suits engines that prepare
-                themselves for each size of batch, where targets come and go often; empty rows cost as much as others.
-                None = as many rows as targets.
+            max_targets: largest number of targets at a time. The batch then always has this many rows, which suits
+                engines that prepare themselves for each size of batch, where targets come and go often. Empty rows cost
+                as much as others. None takes as many rows as there are targets.
             preset: benchmark whose published settings to use instead.
             runtime: device, engine, precision and threads for a model that is no engine yet.
             color: channel order of the frames.
@@ -63,28 +74,27 @@ class MultiTracker:
             **old: the keywords of 0.1.0 for the parts of `runtime`, with a warning.
 
         Raises:
-            ConfigError: if `slots` is not above 0, and as `Tracker`.
+            ConfigError: if `max_targets` is not above 0, and as `Tracker`.
         """
-        if slots is not None and slots < 1:
-            raise ConfigError(f"slots is 1 or more, or None for as many as there are targets, not {slots}")
+        if max_targets is not None and max_targets < 1:
+            raise ConfigError(f"max_targets is 1 or more, or None for as many as there are targets, not {max_targets}")
         runtime = with_old_keywords(runtime, old)
         made = Tracker(model, config, preset=preset, runtime=runtime, color=color, on_resize=on_resize)
         self.engine, self.config = made.engine, made.config
-        self.color, self.on_resize, self.slots = made.color, made.on_resize, slots
-        self._slots: list[Hashable | None] = []
+        self.color, self.on_resize, self.max_targets = made.color, made.on_resize, max_targets
+        self._rows: list[Hashable | None] = []
         self._states: dict[Hashable, TrackState] = {}
         self._batches: dict[int, _Batch] = {}
         self._last_id = 0
 
     @property
-    def rules(self) -> Rules:
-        """What decides how targets are followed, as it is set now."""
-        return Rules(self.engine, self.config, self.on_resize)
+    def _step(self) -> TrackingStep:
+        return TrackingStep(self.engine, self.config, self.on_resize)
 
     @property
     def ids(self) -> tuple[Hashable, ...]:
-        """The targets there are, by slot."""
-        return tuple(each for each in self._slots if each is not None)
+        """Return the ids of the targets, in the order of rows."""
+        return tuple(each for each in self._rows if each is not None)
 
     def __len__(self) -> int:
         return len(self._states)
@@ -115,10 +125,10 @@ class MultiTracker:
         Raises:
             BoxError: if the box is not finite, has no area, or lies outside the frame.
             FrameError: if the frame cannot be used.
-            StateError: if there is a target of that id already, or no slot is free.
+            StateError: if there is a target of that id already, or there are `max_targets` already.
         """
         id = self._new_id(id)
-        self._put(id, self.rules.start(as_rgb(frame, self.color), parse_box(box)))
+        self._put(id, self._step.start(as_rgb(frame, self.color), parse_box(box)))
         return id
 
     def restore(self, state: TrackState, id: Hashable | None = None) -> Hashable:
@@ -128,24 +138,24 @@ class MultiTracker:
             StateError: as `add`, or if the state belongs to another model.
         """
         id = self._new_id(id)
-        self._put(id, self.rules.check(state))
+        self._put(id, self._step.check(state))
         return id
 
     def remove(self, id: Hashable) -> TrackState:
-        """Forget a target, which frees its slot; returns its last state.
+        """Forget a target, which frees its row, and return its last state.
 
         Raises:
             StateError: if there is no such target.
         """
         self._require(id)
-        self._slots[self._slots.index(id)] = None
-        while self._slots and self._slots[-1] is None:
-            self._slots.pop()
+        self._rows[self._rows.index(id)] = None
+        while self._rows and self._rows[-1] is None:
+            self._rows.pop()
         self._batches.clear()  # its memory is in one of them
         return self._states.pop(id)
 
     def update(self, frame: Image) -> dict[Hashable, TrackResult]:
-        """Find all targets in the next frame; results by id, in the order of slots. Without targets there are none.
+        """Find all targets in the next frame; results by id, in the order of rows. Without targets there are none.
 
         Raises:
             FrameError: if the frame cannot be used, or its size changed and `on_resize` is "error".
@@ -168,22 +178,22 @@ class MultiTracker:
         return self._update({id: as_rgb(frames[id], self.color) for id in self.ids if id in frames})
 
     def _update(self, images: Mapping[Hashable, Image]) -> dict[Hashable, TrackResult]:
-        rules = self.rules
-        states = {id: rules.ready(self._states[id], image) for id, image in images.items()}
-        steps: dict[Hashable, Step] = {}
+        step = self._step
+        states = {id: step.ready(self._states[id], image) for id, image in images.items()}
+        steps: dict[Hashable, SearchResult] = {}
         batches: dict[int, _Batch] = {}
-        by_templates = sorted(states, key=lambda id: len(states[id].templates))  # stable: slots stay in order
+        by_templates = sorted(states, key=lambda id: len(states[id].templates))  # stable: rows stay in order
         for count, members in groupby(by_templates, key=lambda id: len(states[id].templates)):
             ids = list(members)
             batch = self._batch(count, [states[id].memory for id in ids])
-            found = rules.search([images[id] for id in ids], [states[id] for id in ids], batch.memory, batch.rows)
+            found = step.search([images[id] for id in ids], [states[id] for id in ids], batch.memory, batch.rows)
             steps.update(zip(ids, found, strict=True))
             batches[count] = batch
-        moved = {id: rules.advance(image, states[id], steps[id]) for id, image in images.items()}
+        moved = {id: step.advance(image, states[id], steps[id]) for id, image in images.items()}
         self._states.update({id: state for id, (state, _) in moved.items()})
         self._batches = batches
         return {
-            id: TrackResult(steps[id].box, steps[id].score, state.frame_index, updated, raw=steps[id].raw)
+            id: TrackResult(steps[id].box, steps[id].score, state.frame_index, updated, crop_box=steps[id].crop_box)
             for id, (state, updated) in moved.items()
         }
 
@@ -192,14 +202,16 @@ class MultiTracker:
         known = self._batches.get(count)
         if known and known.holds(memories):
             return known
-        rows = max(self.slots or 0, len(memories))
+        rows = max(self.max_targets or 0, len(memories))
         filled = memories + memories[:1] * (rows - len(memories))
         return _Batch(memories, filled[0] if rows == 1 else self.engine.join(filled), rows)
 
     def _new_id(self, id: Hashable | None) -> Hashable:
         """The id of a target to come."""
-        if self.slots is not None and len(self._states) >= self.slots:
-            raise StateError(f"all {self.slots} slots are taken; remove a target first, or make a tracker with more")
+        if self.max_targets is not None and len(self._states) >= self.max_targets:
+            raise StateError(
+                f"the tracker holds max_targets={self.max_targets} already; remove one first, or make a larger tracker"
+            )
         if id is None:
             id = self._last_id + 1
             while id in self._states:
@@ -209,13 +221,13 @@ class MultiTracker:
         return id
 
     def _put(self, id: Hashable, state: TrackState) -> None:
-        """Let a target have the lowest free slot."""
+        """Give a target the lowest free row."""
         if isinstance(id, int):
             self._last_id = max(self._last_id, id)
-        if None in self._slots:
-            self._slots[self._slots.index(None)] = id
+        if None in self._rows:
+            self._rows[self._rows.index(None)] = id
         else:
-            self._slots.append(id)
+            self._rows.append(id)
         self._states[id] = state
 
     def _require(self, id: Hashable) -> None:

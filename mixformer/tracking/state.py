@@ -3,53 +3,70 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import warnings
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mixformer.errors import CheckpointError, OutputError
-from mixformer.imaging.crop import resize
+from mixformer.errors import CheckpointError
+from mixformer.files import write_files
+from mixformer.imaging.resize import resize_image
 from mixformer.tracking.template_update import TemplateBuffer
-from mixformer.types import Box, Image
+from mixformer.types import Box, Image, renamed
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
 class TrackState:
-    """Everything a tracker knows about its target. Values are never changed in place, so keeping one is a copy.
+    """Everything a tracker knows about its target. States are never changed in place, so a kept state is a copy.
 
     Attributes:
         box: last box in pixels, xywh.
-        frame_index: 0 after `init`.
+        frame_index: number of updates since `init`.
         frame_size: (height, width) of the frames.
-        templates: uint8 (1 + n, t, t, 3): the initial template, then the online ones.
-        ring: bookkeeping of the online templates.
-        candidate: window of the best frame of the running interval before its resize, uint8 (side, side, 3); None while
-            there is none.
-        memory: the engine's encoding of `templates`; None when restored from a file, then encoded on demand.
+        templates: uint8 (1 + n, t, t, 3): the initial template, then the n online templates.
+        template_buffer: counters of the online templates.
+        candidate_crop: crop of the best frame of the running interval before its resize, uint8 (side, side, 3); None
+            while there is none.
+        memory: the engine's encoding of `templates`; None in a state read from a file, then encoded when it is needed.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> state = TrackState(Box(1, 2, 3, 4), 7, (90, 120), np.zeros((2, 16, 16, 3), np.uint8))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     state.save(f"{folder}/state.npz")
+        ...     TrackState.load(f"{folder}/state.npz").frame_index
+        7
     """
 
     box: Box
     frame_index: int
     frame_size: tuple[int, int]
     templates: Image
-    ring: TemplateBuffer = field(default_factory=TemplateBuffer)
-    candidate: Image | None = None
+    template_buffer: TemplateBuffer = field(default_factory=TemplateBuffer)
+    candidate_crop: Image | None = None
     memory: Any = field(default=None, repr=False, compare=False)
 
+    ring = renamed("ring", "template_buffer")
+    candidate = renamed("candidate", "candidate_crop")
+
     def committed(self, slot: int) -> Image:
-        """Templates with the candidate (or, without one, the initial template) in an online slot, or appended."""
+        """Return the templates with the candidate in an online slot, or appended.
+
+        Without a candidate, the initial template is taken.
+        """
         size = self.templates.shape[1]
-        new = self.templates[0] if self.candidate is None else resize(self.candidate, size, size)
+        new = self.templates[0] if self.candidate_crop is None else resize_image(self.candidate_crop, size, size)
         online = list(self.templates[1:])
         online[slot : slot + 1] = [new]
         return np.stack([self.templates[0], *online])
 
     def save(self, path: str | Path) -> None:
-        """Write to one `.npz` file (arrays and JSON; no pickle).
+        """Write the state to one `.npz` file of arrays and JSON, without pickle.
 
         Raises:
             OutputError: if it cannot be written.
@@ -59,35 +76,45 @@ class TrackState:
             "box": list(self.box),
             "frame_index": self.frame_index,
             "frame_size": list(self.frame_size),
-            "ring": [self.ring.best_score, self.ring.count, self.ring.next_slot],
+            "template_buffer": asdict(self.template_buffer),
         }
         arrays: dict[str, Any] = {"header": np.array(json.dumps(header)), "templates": self.templates}
-        if self.candidate is not None:
-            arrays["candidate"] = self.candidate
-        try:
-            with Path(path).open("wb") as file:
+        if self.candidate_crop is not None:
+            arrays["candidate_crop"] = self.candidate_crop
+
+        def write(part: Path) -> None:
+            with part.open("wb") as file:
                 np.savez_compressed(file, **arrays)
-        except OSError as error:
-            raise OutputError(f"could not write the tracker state to {path}: {error}") from error
+
+        write_files({Path(path): write})
 
     @classmethod
     def load(cls, path: str | Path) -> TrackState:
-        """Read what `save` wrote.
+        """Read a state that `save` wrote.
 
         Raises:
             CheckpointError: if the file is missing, damaged or something else.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                header = json.loads(str(arrays["header"]))
-                templates = arrays["templates"]
-                candidate = arrays.get("candidate")
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file}
+            header = json.loads(str(arrays.pop("header")))
+            if header["format"] == 1:
+                _renew(header, arrays, path)
             if header["format"] != _FORMAT:
-                raise ValueError(f"format {header['format']}, this version reads {_FORMAT}")
-            best, count, following = header["ring"]
-            height, width = header["frame_size"]
-            ring = TemplateBuffer(float(best), int(count), int(following))
-            box, index = Box(*header["box"]), int(header["frame_index"])
+                raise ValueError(f"format {header['format']}, this version reads 1 to {_FORMAT}")
+            box, (height, width) = Box(*header["box"]), header["frame_size"]
+            buffer = TemplateBuffer(**header["template_buffer"])
+            return cls(box, int(header["frame_index"]), (height, width), template_buffer=buffer, **arrays)
         except Exception as error:  # zipfile, numpy and json raise many kinds; all mean the same here
             raise CheckpointError(f"{path} is not a tracker state: {error}") from error
-        return cls(box, index, (height, width), templates, ring, candidate)
+
+
+def _renew(header: dict[str, Any], arrays: dict[str, Any], path: str | Path) -> None:
+    """Bring the content of a file of mixformer 0.1 to today's names."""
+    message = f"{path} has the tracker state format 1 of mixformer 0.1, with ring; save it again for template_buffer"
+    warnings.warn(message, DeprecationWarning, stacklevel=3)
+    best, count, following = header.pop("ring")
+    header |= {"format": 2, "template_buffer": asdict(TemplateBuffer(float(best), int(count), int(following)))}
+    if "candidate" in arrays:
+        arrays["candidate_crop"] = arrays.pop("candidate")

@@ -1,6 +1,7 @@
-"""What happens to one target in one frame: the official rules (spec 3) as functions of its state.
+"""One step of tracking: crop, locate, map back and update, as functions of a target's state.
 
-`Tracker` and `MultiTracker` differ only in how many states they keep.
+`Tracker` and `MultiTracker` differ only in how many states they keep. The steps are those of the official trackers,
+`lib/test/tracker/*_online.py` of MixFormer and MixFormerV2.
 """
 
 from __future__ import annotations
@@ -16,31 +17,38 @@ from mixformer.configs.tracker import TrackerConfig
 from mixformer.engines import Engine
 from mixformer.errors import FrameError, StateError
 from mixformer.imaging.boxes import clip_to_frame, require_overlap
-from mixformer.imaging.crop import CropWindow, crop, to_frame
+from mixformer.imaging.crop import CropWindow, crop_target, to_frame
 from mixformer.tracking.state import TrackState
-from mixformer.tracking.template_update import decide
+from mixformer.tracking.template_update import update_policy
 from mixformer.types import Box, Image
 
 Resize = Literal["error", "rescale"]
 
 
 @dataclass(frozen=True)
-class Step:
-    """One search step: the box in the crop and in the frame before and after clipping, and its score."""
+class SearchResult:
+    """The target as the network finds it in one search crop.
 
-    raw: tuple[float, float, float, float]
+    Attributes:
+        crop_box: center x, center y, width, height as fractions of the search crop.
+        mapped: the same box in pixels of the frame, xywh, before it is clipped.
+        box: the box after clipping to the frame.
+        score: probability (0..1) that the box holds the target; None for a model without a score head.
+    """
+
+    crop_box: tuple[float, float, float, float]
     mapped: Box
     box: Box
     score: float | None
 
 
 @dataclass(frozen=True)
-class Rules:
-    """How targets are followed. Nothing here changes anything: states go in, and new states come out.
+class TrackingStep:
+    """The steps that move a target's state from one frame to the next. States go in, and new states come out.
 
     Attributes:
         engine: runs the network.
-        config: the numbers.
+        config: settings of the tracker.
         on_resize: what a new frame size means: "error", or "rescale" the box with the frame.
     """
 
@@ -49,19 +57,19 @@ class Rules:
     on_resize: Resize = "error"
 
     def start(self, image: Image, box: Box) -> TrackState:
-        """The state of a target chosen in RGB uint8 (H, W, 3).
+        """Make the state of a target chosen in RGB uint8 (H, W, 3).
 
         Raises:
             BoxError: if the box lies outside the frame.
         """
         height, width = image.shape[:2]
         require_overlap(box, height, width)
-        template, _ = crop(image, box, self.config.template_factor, self.engine.config.template_size)
+        template, _ = crop_target(image, box, self.config.template_factor, self.engine.config.template_size)
         templates = np.stack([template, template])
         return TrackState(box, 0, (height, width), templates, memory=self._encode(templates))
 
     def check(self, state: TrackState) -> TrackState:
-        """The state itself.
+        """Return the state itself if it fits the model.
 
         Raises:
             StateError: if it belongs to a model with another size of templates.
@@ -75,7 +83,7 @@ class Rules:
         return state
 
     def ready(self, state: TrackState, image: Image) -> TrackState:
-        """The state fitted to the size of the next frame, its templates encoded.
+        """Fit the state to the size of the next frame, and encode its templates if they are not.
 
         Raises:
             FrameError: if the size changed and `on_resize` is "error".
@@ -96,7 +104,9 @@ class Rules:
         x, y, w, h = state.box
         return replace(state, box=Box(x * sx, y * sy, w * sx, h * sy), frame_size=(height, width))
 
-    def search(self, images: Sequence[Image], states: Sequence[TrackState], memory: Any, rows: int = 0) -> list[Step]:
+    def search(
+        self, images: Sequence[Image], states: Sequence[TrackState], memory: Any, rows: int = 0
+    ) -> list[SearchResult]:
         """Locate every target around its last box, in one batch.
 
         A prediction that is not finite (a damaged model) keeps the box and gets the score 0.
@@ -104,46 +114,46 @@ class Rules:
         Args:
             images: frame of each target; targets of one video share theirs.
             states: of the targets.
-            memory: theirs as one batch, of `rows` rows if there are more of these.
-            rows: least size of the batch; rows beyond the targets see black.
+            memory: their encoded templates as one batch of max(rows, number of states) rows.
+            rows: smallest size of the batch; rows beyond the targets are black.
         """
         size = self.engine.config.search_size
         regions = np.zeros((max(rows, len(states)), size, size, 3), np.uint8)
         scales = []
         for row, (image, state) in enumerate(zip(images, states, strict=True)):
-            regions[row], scale = crop(image, state.box, self.config.search_factor, size)
+            regions[row], scale = crop_target(image, state.box, self.config.search_factor, size)
             scales.append(scale)
         found = self.engine.locate(regions, memory)
         scores = [None] * len(states) if found.scores is None else [_sigmoid(float(v)) for v in found.scores]
         rest = zip(images, states, scales, found.boxes, scores, strict=False)
         return [self._place(image, state, scale, box, score) for image, state, scale, box, score in rest]
 
-    def _place(self, image: Image, state: TrackState, scale: float, found: Any, score: float | None) -> Step:
+    def _place(self, image: Image, state: TrackState, scale: float, found: Any, score: float | None) -> SearchResult:
         cx, cy, w, h = (float(v) for v in found)
         if not all(math.isfinite(v) for v in (cx, cy, w, h, 0.0 if score is None else score)):
-            return Step((cx, cy, w, h), state.box, state.box, 0.0)
+            return SearchResult((cx, cy, w, h), state.box, state.box, 0.0)
         mapped = to_frame((cx, cy, w, h), state.box, scale, self.engine.config.search_size)
         box = clip_to_frame(mapped, image.shape[0], image.shape[1], self.config.margin)
-        return Step((cx, cy, w, h), mapped, box, score)
+        return SearchResult((cx, cy, w, h), mapped, box, score)
 
-    def advance(self, image: Image, state: TrackState, step: Step) -> tuple[TrackState, bool]:
-        """State after a frame, and whether its templates changed.
+    def advance(self, image: Image, state: TrackState, found: SearchResult) -> tuple[TrackState, bool]:
+        """Return the state after a frame, and whether a template was stored in it.
 
-        The candidate is only cut out here; its resize waits until it is committed, and templates are encoded only when
-        they change.
+        The candidate is only cut out here. It is resized when it is stored, and templates are encoded only when they
+        change.
         """
         index = state.frame_index + 1
-        decision = decide(state.ring, step.score, index, self.config)
-        state = replace(state, box=step.box, frame_index=index, ring=decision.ring)
-        if decision.take:
-            window = CropWindow.around(step.box, self.config.template_factor)
-            state = replace(state, candidate=window.cut(image).copy())
-        if not decision.commit:
+        update = update_policy(state.template_buffer, found.score, index, self.config)
+        state = replace(state, box=found.box, frame_index=index, template_buffer=update.buffer)
+        if update.take:
+            window = CropWindow.around(found.box, self.config.template_factor)
+            state = replace(state, candidate_crop=window.cut(image).copy())
+        if not update.commit:
             return state, False
-        templates = state.committed(decision.slot)
+        templates = state.committed(update.slot)
         if not np.array_equal(templates, state.templates):
             state = replace(state, templates=templates, memory=self._encode(templates))
-        return replace(state, candidate=None), True
+        return replace(state, candidate_crop=None), True
 
     def _encode(self, templates: Image) -> Any:
         return self.engine.remember(templates[None])

@@ -1,4 +1,8 @@
-"""When and with what the online templates are replaced: the official rules as a pure function (spec 3.5, 3.6)."""
+"""When the online templates are replaced, and with what.
+
+The rule is the one of the official trackers, `lib/test/tracker/*_online.py` of MixFormer and MixFormerV2, as a function
+without side effects.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,12 @@ from mixformer.configs.tracker import TrackerConfig
 
 @dataclass(frozen=True)
 class TemplateBuffer:
-    """Bookkeeping of the online templates.
+    """Counters of the online templates, which fill a ring buffer.
 
     Attributes:
         best_score: highest score of the running interval, decayed each frame; -1 before there is one.
-        count: online templates there are.
-        next_slot: slot that the next commit overwrites once the ring is full.
+        count: number of online templates.
+        next_slot: slot that the next update overwrites once the buffer is full.
     """
 
     best_score: float = -1.0
@@ -24,45 +28,59 @@ class TemplateBuffer:
 
 @dataclass(frozen=True)
 class TemplateUpdate:
-    """What one frame means for the templates.
+    """The decision about the templates in one frame.
 
     Attributes:
-        ring: the bookkeeping after this frame.
-        take: this frame is the candidate from now on.
-        commit: the interval ends: write the candidate (or, without one, the initial template) to `slot`.
-        slot: index of the online template to write; equal to the old count when one is appended.
+        buffer: the counters after this frame.
+        take: cut a candidate for the next template out of this frame.
+        commit: the interval ends: store the candidate (or, without one, the initial template) in `slot`.
+        slot: index of the online template to overwrite; equal to the old count when a template is appended.
     """
 
-    ring: TemplateBuffer
+    buffer: TemplateBuffer
     take: bool = False
     commit: bool = False
     slot: int = 0
 
 
-def decide(ring: TemplateBuffer, score: float | None, frame_index: int, config: TrackerConfig) -> TemplateUpdate:
-    """Apply the rule to one frame.
+def update_policy(
+    buffer: TemplateBuffer, score: float | None, frame_index: int, config: TrackerConfig
+) -> TemplateUpdate:
+    """Decide whether a frame becomes the candidate, and whether the candidate becomes a template.
 
     Args:
-        ring: the bookkeeping before this frame.
-        score: probability of this frame's box; None = the model has no score head, then the rule "score" never updates.
-        frame_index: 1 for the first frame after `init`.
-        config: rule, interval, ring size, threshold and decay.
+        buffer: the counters before this frame.
+        score: probability (0..1) of this frame's box. None when the model has no score head; `config.update` "score"
+            then never updates.
+        frame_index: number of the frame since the target was given, 1 for the first update.
+        config: kind of update, interval, buffer size, threshold and decay.
+
+    Example:
+        >>> every_2 = TrackerConfig(update_interval=2)
+        >>> first = update_policy(TemplateBuffer(), 0.9, 1, every_2)
+        >>> first.take, first.commit
+        (True, False)
+        >>> second = update_policy(first.buffer, 0.8, 2, every_2)
+        >>> second.take, second.commit  # the first frame was better and becomes the template
+        (False, True)
     """
     if config.update == "never" or config.update_interval == 0:
-        return TemplateUpdate(ring)
+        return TemplateUpdate(buffer)
+    # 1. Is this frame the best of the interval so far?
     commit = frame_index % config.update_interval == 0
     if config.update == "interval":
         take = commit
     elif score is None:
-        return TemplateUpdate(ring)
+        return TemplateUpdate(buffer)
     else:
-        best = ring.best_score * config.score_decay
+        best = buffer.best_score * config.score_decay
         take = score > config.score_threshold and score > best
-        ring = replace(ring, best_score=score if take else best)
+        buffer = replace(buffer, best_score=score if take else best)
     if not commit:
-        return TemplateUpdate(ring, take)
-    if ring.count < config.online_templates:
-        slot, count, following = ring.count, ring.count + 1, ring.next_slot
+        return TemplateUpdate(buffer, take)
+    # 2. At the end of the interval: append a template while there is room, then overwrite the oldest.
+    if buffer.count < config.online_templates:
+        slot, count, following = buffer.count, buffer.count + 1, buffer.next_slot
     else:
-        slot, count, following = ring.next_slot, ring.count, (ring.next_slot + 1) % config.online_templates
+        slot, count, following = buffer.next_slot, buffer.count, (buffer.next_slot + 1) % config.online_templates
     return TemplateUpdate(TemplateBuffer(-1.0, count, following), take, True, slot)

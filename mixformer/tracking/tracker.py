@@ -15,7 +15,7 @@ from mixformer.errors import ConfigError, StateError
 from mixformer.imaging.boxes import parse_box
 from mixformer.imaging.colors import Color, as_rgb
 from mixformer.tracking.state import TrackState
-from mixformer.tracking.step import Resize, Rules, Step
+from mixformer.tracking.step import Resize, SearchResult, TrackingStep
 from mixformer.types import Image, TrackResult
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Tracker:
     """Follow one target: `init` with its box, then `update` with every following frame.
 
-    The rules are the official ones (spec 3); all knowledge about the target is in `state`, a value that may be kept and
-    put back. If `init` or `update` raises, the state is as before.
+    Each step is that of the official trackers. All knowledge about the target is in `state`, a value that may be kept
+    and put back. If `init` or `update` raises, the state is as before.
     """
 
     def __init__(
@@ -77,9 +77,8 @@ class Tracker:
         return tracker_config(self.engine.config.name, preset)
 
     @property
-    def rules(self) -> Rules:
-        """What decides how the target is followed, as it is set now."""
-        return Rules(self.engine, self.config, self.on_resize)
+    def _step(self) -> TrackingStep:
+        return TrackingStep(self.engine, self.config, self.on_resize)
 
     @property
     def state(self) -> TrackState:
@@ -94,7 +93,7 @@ class Tracker:
 
     @state.setter
     def state(self, state: TrackState) -> None:
-        self._state = self.rules.check(state)
+        self._state = self._step.check(state)
 
     def init(self, frame: Image, box: Iterable[float]) -> TrackResult:
         """Choose the target.
@@ -111,8 +110,8 @@ class Tracker:
             FrameError: if the frame cannot be used.
         """
         image, target = as_rgb(frame, self.color), parse_box(box)
-        self._state = self.rules.start(image, target)
-        return TrackResult(target, 1.0, 0)
+        self._state = self._step.start(image, target)
+        return TrackResult(target, 1.0, 0, is_initial=True)
 
     def update(self, frame: Image) -> TrackResult:
         """Find the target in the next frame.
@@ -121,12 +120,12 @@ class Tracker:
             StateError: before `init`.
             FrameError: if the frame cannot be used, or its size changed and `on_resize` is "error".
         """
-        image, rules = as_rgb(frame, self.color), self.rules
-        state = rules.ready(self.state, image)
-        (step,) = rules.search([image], [state], state.memory)
-        self._state, updated = rules.advance(image, state, step)
-        return TrackResult(step.box, step.score, self._state.frame_index, updated, raw=step.raw)
+        image, step = as_rgb(frame, self.color), self._step
+        state = step.ready(self.state, image)
+        (found,) = step.search([image], [state], state.memory)
+        self._state, updated = step.advance(image, state, found)
+        return TrackResult(found.box, found.score, self._state.frame_index, updated, crop_box=found.crop_box)
 
-    def search(self, image: Image, state: TrackState) -> Step:
-        """Locate the target around `state.box`, changing nothing; see `Rules.search`."""
-        return self.rules.search([image], [state], state.memory)[0]
+    def search(self, image: Image, state: TrackState) -> SearchResult:
+        """Locate the target around `state.box`, changing nothing; see `TrackingStep.search`."""
+        return self._step.search([image], [state], state.memory)[0]

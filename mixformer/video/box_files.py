@@ -30,7 +30,7 @@ def _mot(result: TrackResult, id: int | None) -> str:
     x, y, w, h = result.box
     score = 1.0 if result.score is None else result.score
     number = 1 if id is None else id
-    return f"{result.frame_index + 1},{number},{x + 1:.3f},{y + 1:.3f},{w:.3f},{h:.3f},{score:.5f},-1,-1,-1"
+    return f"{result.frame + 1},{number},{x + 1:.3f},{y + 1:.3f},{w:.3f},{h:.3f},{score:.5f},-1,-1,-1"
 
 
 _LINES: dict[str, Callable[[TrackResult, int | None], str]] = {"json": _json, "csv": _csv, "mot": _mot}

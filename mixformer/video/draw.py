@@ -48,7 +48,7 @@ class Annotator:
         """A copy of RGB uint8 (H, W, 3) with the result on it, and the pixels of a bool (H, W) mask tinted."""
         color = _SURE if result.score is None or result.score >= self.sure else _UNSURE
         picture = PillowImage.fromarray(image if mask is None else _tinted(image, mask, color))
-        text = f"{result.frame_index}" if result.score is None else f"{result.frame_index}  {result.score:.2f}"
+        text = f"{result.frame}" if result.score is None else f"{result.frame}  {result.score:.2f}"
         self._mark(picture, result, color, text, 0)
         return np.asarray(picture)
 

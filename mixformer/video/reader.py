@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,14 +14,13 @@ from typing import Any, Protocol, Self
 
 import av
 import numpy as np
-from PIL import Image as PillowImage
 
-from mixformer.errors import SourceError
+from mixformer.errors import DataError, SourceError
+from mixformer.imaging.images import PICTURES, is_picture, list_pictures, read_image
 from mixformer.types import Image
 
 log = logging.getLogger(__name__)
 
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
 _AHEAD = 8  # frames decoded before they are asked for
 
 
@@ -166,16 +164,16 @@ def open_video(source: str | int | Path, start: int = 0, stop: int | None = None
         return VideoSource(text, _Pictures(_pictures_in(path)), start, stop)
     if not path.exists():
         raise SourceError(f"there is no file or folder {path}")
-    if path.suffix.lower() in PICTURES:
+    if is_picture(path):
         return VideoSource(text, _Pictures([path]), start, stop)
     return VideoSource(text, _Stream(text), start, stop)
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    found = [path for path in folder.iterdir() if path.suffix.lower() in PICTURES]
+    found = list_pictures(folder)
     if not found:
         raise SourceError(f"the folder {folder} holds no pictures ({', '.join(sorted(PICTURES))})")
-    return sorted(found, key=lambda path: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", path.name)])
+    return found
 
 
 def _open_camera(text: str) -> _Stream:
@@ -202,11 +200,12 @@ class _Pictures:
     def frames(self) -> Iterator[VideoFrame]:
         for index, path in enumerate(self.paths):
             try:
-                with PillowImage.open(path) as picture:
-                    yield VideoFrame(index, None, np.asarray(picture.convert("RGB")))
-            except (OSError, ValueError, SyntaxError) as error:
+                image = read_image(path)
+            except DataError as error:
                 self.skipped.append(index)
-                log.warning("skipped frame %d: %s cannot be read (%s)", index, path, error)
+                log.warning("skipped frame %d: %s", index, error)
+                continue
+            yield VideoFrame(index, None, image)
 
     def close(self) -> None:
         """Nothing stays open between pictures."""

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from mixformer.errors import OutputError
+from mixformer.imaging.images import is_picture
 from mixformer.types import Image
-from mixformer.video.reader import PICTURES
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def open_writer(path: str | Path, fps: float | None = None, sound_from: str | Pa
         OutputError: if the place cannot be written to or the ending is unknown.
     """
     path = Path(path)
-    if path.suffix.lower() in PICTURES:
+    if is_picture(path):
         raise OutputError(f"{path} is the name of one picture; give a video file such as out.mp4, or a folder name")
     if not path.suffix or path.is_dir():
         return PictureWriter(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from mixformer.configs.runtime import Runtime
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import ConfigError, MixFormerError
+from mixformer.imaging.images import read_image
 from mixformer.masks.refiner import Mask
 from mixformer.types import Box
 from mixformer.vot.regions import Polygon, Region, region_box
@@ -97,11 +97,9 @@ class VotTracker:
         Raises:
             RuntimeError: if the frame or a region cannot be used.
         """
-        from mixformer.data.frame_storage import read_image
-
         pairs = [new] if isinstance(new, tuple) and new else new
         try:
-            image = read_image(Path(frame if isinstance(frame, str) else frame["color"]))
+            image = read_image(frame if isinstance(frame, str) else frame["color"])
             answers = self._session.process(image, [_region(region) for region, _ in pairs])
         except MixFormerError as error:
             raise RuntimeError(str(error)) from error

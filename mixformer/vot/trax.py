@@ -17,13 +17,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from mixformer.data.frame_storage import read_image
 from mixformer.errors import DataError, MixFormerError
+from mixformer.imaging.images import read_image
 from mixformer.masks.mask_files import decode_rle, encode_rle
 from mixformer.types import Box
 from mixformer.vot.regions import Polygon, Region
@@ -167,7 +166,7 @@ def _messages(incoming: BinaryIO) -> Iterator[Message]:
 def _process(session: Session, message: Message, waiting: Sequence[str]) -> list[Answer]:
     if message.name != "frame" or not message.arguments:
         raise DataError(f"the toolkit sent {message.name!r}; only initialize, frame with a picture, and quit may come")
-    image = read_image(Path(message.arguments[0].removeprefix("file://")))
+    image = read_image(message.arguments[0].removeprefix("file://"))
     return session.process(image, [parse_region(text, *image.shape[:2]) for text in waiting])
 
 

@@ -9,7 +9,8 @@ from mixformer.data.crop_params import LONGEST_BLUR, CropParams
 from mixformer.data.gpu import crop_batch, pack
 from mixformer.data.sample_dataset import SampleDataset, batches
 from mixformer.data.sampling import AnnotatedFrame, Mixture, TrainingSample
-from mixformer.imaging.crop import CropWindow, crop, resize
+from mixformer.imaging.crop import CropWindow, crop_target
+from mixformer.imaging.resize import resize_image
 from mixformer.types import Box
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -40,14 +41,14 @@ def test_a_batch_of_crops_equals_the_crops(size, device):
     assert together.device.type == device
     assert together.dtype == torch.uint8
     for frame, window, found in zip(frames, windows, together.cpu().numpy(), strict=True):
-        np.testing.assert_array_equal(found, resize(window.cut(frame), size, size))
+        np.testing.assert_array_equal(found, resize_image(window.cut(frame), size, size))
 
 
 def test_a_crop_around_a_box():
     frame = pictures(1, np.random.default_rng(0))[0]
     box = Box(20.4, 11.2, 30, 12)
     found = crop_batch([torch.from_numpy(frame)], [CropWindow.around(box, 4.5)], 64)
-    np.testing.assert_array_equal(found[0].numpy(), crop(frame, box, 4.5, 64)[0])
+    np.testing.assert_array_equal(found[0].numpy(), crop_target(frame, box, 4.5, 64)[0])
 
 
 def test_mirroring_and_brightness():

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mixformer.data.annotated_folders import read_boxes, read_masked_objects, read_sequence, read_sequences, read_stills
-from mixformer.data.sequence import ImageCache, VideoSequence, read_image
+from mixformer.data.sequence import ImageCache, VideoSequence, read_frame
 from mixformer.errors import DataError
 
 
@@ -87,7 +87,7 @@ def test_a_broken_picture_is_named(tmp_path):
     path = tmp_path / "broken.jpg"
     path.write_bytes(b"not a picture")
     with pytest.raises(DataError, match=r"broken\.jpg"):
-        read_image(path)
+        read_frame(path)
 
 
 def test_the_cache_is_limited(tmp_path):

@@ -10,7 +10,7 @@ from mixformer.cli import main
 from mixformer.data.annotated_folders import read_sequences
 from mixformer.data.datasets import load_dataset
 from mixformer.data.importers import IMPORTERS, write_folders
-from mixformer.data.sequence import read_image
+from mixformer.data.sequence import read_frame
 from mixformer.errors import DataError, OutputError
 from tests.helpers.clips import moving_square, write_clip
 from tests.helpers.miniatures import lasot, picture, write, zip_folder
@@ -150,7 +150,7 @@ def test_written_folders_hold_the_same(tmp_path, copy):
         assert again.visible.tolist() == by_name[again.name].visible.tolist()
         np.testing.assert_array_equal(again.boxes, by_name[again.name].boxes)
         assert [frame.is_symlink() for frame in again.frames] == [not copy] * len(again)
-        assert read_image(again.frames[-1]).shape == (30, 40, 3)
+        assert read_frame(again.frames[-1]).shape == (30, 40, 3)
 
 
 def test_a_video_is_taken_apart_once(tmp_path):
@@ -164,8 +164,8 @@ def test_a_video_is_taken_apart_once(tmp_path):
     write_folders(sequences, tmp_path / "copies", copy=True)
     assert not (tmp_path / "copies" / "_frames").exists()
     for whole in read_sequences(tmp_path / "copies"):
-        image = read_image(whole.frames[0])
-        assert np.abs(image.astype(int) - read_image(sequences[0].frames[5 - len(whole)])).mean() < 8
+        image = read_frame(whole.frames[0])
+        assert np.abs(image.astype(int) - read_frame(sequences[0].frames[5 - len(whole)])).mean() < 8
 
 
 def test_pictures_of_an_archive_are_written_as_they_are(tmp_path):

@@ -12,7 +12,8 @@ from mixformer.data.crop_params import frame_part, shows_frame
 from mixformer.data.sample_dataset import SampleDataset
 from mixformer.data.sampling import AnnotatedFrame, Mixture, TrainingSample
 from mixformer.errors import DataError
-from mixformer.imaging.crop import CropWindow, resize
+from mixformer.imaging.crop import CropWindow
+from mixformer.imaging.resize import resize_image
 from mixformer.types import Box
 
 OFFICIAL = json.loads((Path(__file__).parents[1] / "imaging/references/sample_target.json").read_text())["cases"]
@@ -123,13 +124,13 @@ def test_grey_and_joint_mirroring_come_before_the_crop():
     frame = np.repeat(official_gray(FRAME)[:, ::-1, None], 3, -1)
     mirrored = Box(170 - 1 - box.x - box.w, box.y, box.w, box.h)
     window = CropWindow.around(mirrored, 4.5)
-    expected = resize(window.cut(frame), 288, 288)
+    expected = resize_image(window.cut(frame), 288, 288)
     assert np.abs(sample.search.astype(int) - expected).max() <= 1  # gray of the resized picture, not of the frame
     np.testing.assert_array_equal(sample.search[..., 0], sample.search[..., 2])
     scale = 288 / window.side
     np.testing.assert_allclose(sample.box.reshape(2, 2).mean(0), [287 / 576] * 2, atol=1e-9)
     np.testing.assert_allclose(sample.box[2] - sample.box[0], 31 * scale / 288, atol=1e-9)
-    small = resize(CropWindow.around(mirrored, 2.0).cut(frame), 128, 128)
+    small = resize_image(CropWindow.around(mirrored, 2.0).cut(frame), 128, 128)
     assert np.abs(sample.templates[1].astype(int) - small).max() <= 1
 
 

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from mixformer.data.datasets import DATASETS, DatasetOptions, load_dataset, read_any
-from mixformer.data.datasets.annotation_cache import write_whole
 from mixformer.data.datasets.archive_packing import pack
 from mixformer.data.datasets.video_folders import number_names
-from mixformer.errors import DataError, MissingDependencyError, OutputError
+from mixformer.errors import DataError, MissingDependencyError
 from tests.helpers.miniatures import MAKERS, boxes, coco, got10k, lasot, tnl2k, trackingnet, vid, zip_folder
 
 
@@ -230,13 +229,3 @@ def test_nothing_known_lists_all_layouts(tmp_path):
     assert all(known.layout in str(caught.value) for known in DATASETS.values())
     with pytest.raises(DataError, match="is not there"):
         read_any(tmp_path / "nowhere")
-
-
-def test_a_failed_write_leaves_nothing(tmp_path):
-    def fail(path):
-        path.write_bytes(b"half")
-        raise OSError("disk full")
-
-    with pytest.raises(OutputError, match="disk full"):
-        write_whole(tmp_path / "index.npz", fail)
-    assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ import pytest
 
 from mixformer.data.datasets import load_dataset
 from mixformer.data.datasets.archive_packing import pack
-from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, Handles, read_image
+from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, Handles, read_frame
 from mixformer.data.sequence import ImageCache, LazySequences, VideoSequence
 from mixformer.errors import DataError
 from tests.helpers.clips import moving_square, write_clip
@@ -30,28 +30,28 @@ KEY = "bear/bear-2/img/00000003.jpg"
 
 def test_pictures_are_the_same_wherever_they_are(archives):
     root, *packed = archives
-    plain = read_image(root / KEY)
+    plain = read_frame(root / KEY)
     for archive in packed:
         frame = ArchiveFrame(archive, KEY)
         assert {frame: 1}[ArchiveFrame(archive, KEY)] == 1
         assert pickle.loads(pickle.dumps(frame)) == frame
-        assert (read_image(frame) == plain).all()
+        assert (read_frame(frame) == plain).all()
         cache = ImageCache(1)
         assert cache.read(frame) is cache.read(frame)
         with pytest.raises(DataError, match=r"has no entry bear/nothing\.jpg"):
-            read_image(ArchiveFrame(archive, "bear/nothing.jpg"))
+            read_frame(ArchiveFrame(archive, "bear/nothing.jpg"))
         with pytest.raises(DataError, match=r"cannot read the image .*groundtruth\.txt"):
-            read_image(ArchiveFrame(archive, "bear/bear-1/groundtruth.txt"))
+            read_frame(ArchiveFrame(archive, "bear/bear-1/groundtruth.txt"))
 
 
 def _sum(frames, queue):
-    queue.put(sum(int(read_image(frame).sum()) for frame in frames))
+    queue.put(sum(int(read_frame(frame).sum()) for frame in frames))
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_child_processes_open_archives_of_their_own(archives, method, clip):
     frames = [*(ArchiveFrame(archive, KEY) for archive in archives[1:]), ClipFrame(clip, 3)]
-    expected = sum(int(read_image(frame).sum()) for frame in frames)  # now all are open here
+    expected = sum(int(read_frame(frame).sum()) for frame in frames)  # now all are open here
     context = multiprocessing.get_context(method)
     queue = context.Queue()
     children = [context.Process(target=_sum, args=(frames, queue), daemon=True) for _ in range(2)]
@@ -61,7 +61,7 @@ def test_child_processes_open_archives_of_their_own(archives, method, clip):
     for child in children:
         child.join()
         assert child.exitcode == 0
-    assert sum(int(read_image(frame).sum()) for frame in frames) == expected  # still open here
+    assert sum(int(read_frame(frame).sum()) for frame in frames) == expected  # still open here
 
 
 def test_sequences_of_a_set_can_be_sent_to_a_process(archives):
@@ -73,8 +73,8 @@ def test_sequences_of_a_set_can_be_sent_to_a_process(archives):
 
 def test_threads_share_one_open_archive(archives):
     frame, found = ArchiveFrame(archives[1], KEY), []
-    expected = read_image(frame)
-    threads = [threading.Thread(target=lambda: found.append(read_image(frame))) for _ in range(8)]
+    expected = read_frame(frame)
+    threads = [threading.Thread(target=lambda: found.append(read_frame(frame))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -112,14 +112,14 @@ def test_frames_of_a_video_by_number(tmp_path):
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len({frame.tobytes() for frame in frames}) == 40
     for index in (0, 39, 7, 8, 9, 3, 38, 0):
-        assert (read_image(ClipFrame(clip, index)) == frames[index]).all()
+        assert (read_frame(ClipFrame(clip, index)) == frames[index]).all()
     with pytest.raises(DataError, match=r"has 40 frames; there is no frame 40"):
-        read_image(ClipFrame(clip, 40))
+        read_frame(ClipFrame(clip, 40))
     with pytest.raises(DataError, match="as a video"):
-        read_image(ClipFrame(tmp_path / "nowhere.mp4", 0))
+        read_frame(ClipFrame(tmp_path / "nowhere.mp4", 0))
     (tmp_path / "text.mp4").write_text("not a video")
     with pytest.raises(DataError, match="as a video"):
-        read_image(ClipFrame(tmp_path / "text.mp4", 0))
+        read_frame(ClipFrame(tmp_path / "text.mp4", 0))
 
 
 def test_nothing_is_read_before_it_is_asked_for(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from mixformer.data.datasets import DatasetOptions, detect_dataset, load_dataset, read_any
 from mixformer.data.datasets.archive_packing import pack
-from mixformer.data.sequence import read_image
+from mixformer.data.sequence import read_frame
 from mixformer.errors import DataError, OutputError
 from tests.helpers.miniatures import FRAMES, MAKERS, boxes, got10k, trackingnet, zip_folder
 
@@ -24,7 +24,7 @@ EXPECTED = {  # names, labels, and frames in which the target of the second sequ
 def contents(sequences):
     """All that a sequence is, with its pictures."""
     return [
-        (s.name, s.source, s.label, s.boxes.tobytes(), s.visible.tolist(), [read_image(f).tobytes() for f in s.frames])
+        (s.name, s.source, s.label, s.boxes.tobytes(), s.visible.tolist(), [read_frame(f).tobytes() for f in s.frames])
         for s in sequences
     ]
 
@@ -48,7 +48,7 @@ def test_boxes_belong_to_their_frames(tmp_path, name):
     for number, sequence in enumerate(load_dataset(name, MAKERS[name](tmp_path / "root"))):
         assert len(sequence) == FRAMES
         for frame in range(FRAMES):
-            red, green, _ = read_image(sequence.frames[frame])[0, 0].tolist()
+            red, green, _ = read_frame(sequence.frames[frame])[0, 0].tolist()
             assert (abs(red - 40 * number) < 4, abs(green - 40 * frame) < 4) == (True, True)
             if frame in sequence.valid:
                 assert list(sequence.box(frame)) == boxes(number)[frame]
@@ -63,7 +63,7 @@ def test_a_hidden_target_may_have_a_valid_box(tmp_path):
 def test_a_track_of_vid_ends_where_its_object_is_missing(tmp_path):
     first, whole, last = load_dataset("vid", MAKERS["vid"](tmp_path))
     assert [len(s) for s in (first, whole, last)] == [2, 4, 1]
-    assert read_image(last.frames[0])[0, 0, 1] > 110  # the last frame of the video
+    assert read_frame(last.frames[0])[0, 0, 1] > 110  # the last frame of the video
     assert last.boxes.tolist() == [boxes(1)[3]]
 
 

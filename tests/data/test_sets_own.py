@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mixformer.data.datasets import read_any
-from mixformer.data.sequence import read_image
+from mixformer.data.sequence import read_frame
 from mixformer.errors import DataError
 from tests.helpers.clips import moving_square, write_clip
 from tests.helpers.miniatures import boxes, lines, picture, write
@@ -39,7 +39,7 @@ def test_a_json_of_pictures(tmp_path):
     assert (found.name, found.label, found.source) == ("x", "bird", "list")
     assert found.visible.tolist() == [0, 2]
     assert np.isnan(found.boxes[1]).all()
-    assert read_image(found.frames[2])[0, 0].tolist() == [0, 80, 0]
+    assert read_frame(found.frames[2])[0, 0].tolist() == [0, 80, 0]
 
 
 def test_a_json_of_a_video(tmp_path):
@@ -49,7 +49,7 @@ def test_a_json_of_a_video(tmp_path):
     assert len(found) == 6
     assert found.box(5).x == truth[5][0]
     x, y, side, _ = truth[5]
-    image = read_image(found.frames[5]).astype(int)
+    image = read_frame(found.frames[5]).astype(int)
     assert image[y + 4 : y + side - 4, x + 4 : x + side - 4, 0].min() > 150  # the square is where the box says
     assert image[y : y + side, x + side + 4 :, 0].max() < 120
 

@@ -40,4 +40,4 @@ def test_engines_agree(kind, tmp_path):
         assert np.abs(found.boxes - expected.boxes).max() < 0.1
     tracker = Tracker(folder)
     tracker.init(seen().searches[0], (60, 60, 40, 50))
-    assert tracker.update(seen().searches[1]).frame_index == 1
+    assert tracker.update(seen().searches[1]).frame == 1

@@ -57,13 +57,13 @@ def test_the_reference_normalization():
     from pathlib import Path
 
     from mixformer.configs.variants import model_config
-    from mixformer.imaging.crop import crop
+    from mixformer.imaging.crop import crop_target
     from mixformer.models import build_model
     from mixformer.types import Box
 
     references = Path(__file__).parents[1] / "imaging" / "references"
     reference, images = np.load(references / "preprocess.npz"), np.load(references / "images.npz")
-    image, _ = crop(images["chelsea"], Box(150, 80, 120, 90), 2.0, 128)
+    image, _ = crop_target(images["chelsea"], Box(150, 80, 120, 90), 2.0, 128)
     model = build_model(model_config("mixformerv2_s").replace(depth=1))
     found = model.normalize(torch.from_numpy(image)[None])
     assert list(found.shape) == reference["center_template/shape"].tolist()

@@ -45,7 +45,7 @@ from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.cli import main
 tracker = mixformer.Tracker()
 tracker.init(np.zeros((90, 120, 3), np.uint8), (10, 20, 30, 40))
-print(tracker.update(np.zeros((90, 120, 3), np.uint8)).frame_index)
+print(tracker.update(np.zeros((90, 120, 3), np.uint8)).frame)
 print(len(list(mixformer.track(DEMO_CLIP, DEMO_BOX, stop=3))))
 print(main(["models"]), main(["info"]))
 for words in (["track", "x.mp4", "--box", "1", "2", "3", "4", "--engine", "torch"], ["train", "x", "--out", "y"]):

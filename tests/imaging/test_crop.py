@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mixformer.errors import BoxError
-from mixformer.imaging.crop import CropWindow, crop, resize, to_crop, to_frame
+from mixformer.imaging.crop import CropWindow, crop_target, to_crop, to_frame
+from mixformer.imaging.resize import resize_image
 from mixformer.types import Box
 
 try:
@@ -44,7 +45,7 @@ def test_crops_equal_the_official_ones_bit_for_bit(case):
     image, box = IMAGES[case["image"]], Box(*case["box_xywh"])
     window = CropWindow.around(box, case["factor"])
     assert (window.left, window.top, window.side) == (case["x1"], case["y1"], case["crop_size"])
-    cut, scale = crop(image, box, case["factor"], case["output_size"])
+    cut, scale = crop_target(image, box, case["factor"], case["output_size"])
     assert scale == case["resize_factor"]
     assert hashlib.sha256(cut.tobytes()).hexdigest() == case["sha256"]
 
@@ -52,7 +53,7 @@ def test_crops_equal_the_official_ones_bit_for_bit(case):
 @pytest.mark.parametrize("case", [c for c in CASES if c["name"] in WRAPPED], ids=lambda c: c["name"])
 def test_crops_above_the_frame_are_black_where_the_official_ones_wrap(case):
     assert case["unresized_shape"][0] != case["unresized_shape"][1]
-    cut, _ = crop(IMAGES[case["image"]], Box(*case["box_xywh"]), case["factor"], case["output_size"])
+    cut, _ = crop_target(IMAGES[case["image"]], Box(*case["box_xywh"]), case["factor"], case["output_size"])
     assert cut.shape == (case["output_size"], case["output_size"], 3)
     outside = max(0, -case["y1"]) / case["crop_size"]
     assert not cut[: int(cut.shape[0] * min(outside, 1)) - 1].any()
@@ -61,7 +62,7 @@ def test_crops_above_the_frame_are_black_where_the_official_ones_wrap(case):
 @pytest.mark.parametrize("case", [c for c in CASES if "raises" in c], ids=lambda c: c["name"])
 def test_boxes_without_area_are_refused(case):
     with pytest.raises(BoxError, match="no area"):
-        crop(IMAGES[case["image"]], Box(*case["box_xywh"]), case["factor"], case["output_size"])
+        crop_target(IMAGES[case["image"]], Box(*case["box_xywh"]), case["factor"], case["output_size"])
 
 
 def test_every_reference_is_used():
@@ -121,14 +122,14 @@ def test_the_cut_shows_the_frame_where_it_is(left, top, side):
 
 @given(value=st.integers(0, 255), source=st.integers(1, 80), target=st.integers(1, 80))
 def test_resizing_a_flat_picture_changes_at_most_one_level(value, source, target):
-    small = resize(np.full((source, source, 3), value, np.uint8), target, target)
+    small = resize_image(np.full((source, source, 3), value, np.uint8), target, target)
     assert small.shape == (target, target, 3)
     assert np.abs(small.astype(int) - value).max() <= 1
 
 
 def test_resizing_does_not_share_memory():
     image = np.zeros((8, 8, 3), np.uint8)
-    resize(image, 8, 8)[:] = 1
+    resize_image(image, 8, 8)[:] = 1
     assert not image.any()
 
 
@@ -141,17 +142,17 @@ def test_the_numpy_resize_is_that_of_opencv(seed, monkeypatch):
     image = random.integers(0, 256, (height, 2 * width, 3), dtype=np.uint8)[::-1, ::2, ::-1]  # any memory layout
     monkeypatch.setitem(sys.modules, "cv2", None)
     expected = cv2.resize(np.ascontiguousarray(image), (int(columns), int(rows)))
-    np.testing.assert_array_equal(resize(image, int(rows), int(columns)), expected)
+    np.testing.assert_array_equal(resize_image(image, int(rows), int(columns)), expected)
     monkeypatch.setitem(sys.modules, "cv2", cv2)
-    np.testing.assert_array_equal(resize(image, int(rows), int(columns)), expected)
+    np.testing.assert_array_equal(resize_image(image, int(rows), int(columns)), expected)
 
 
 def test_another_opencv_is_not_used(monkeypatch):
     image = IMAGES["chelsea"]
     monkeypatch.setitem(sys.modules, "cv2", None)
-    expected = resize(image, 40, 50)
+    expected = resize_image(image, 40, 50)
     broken, loading = ModuleType("cv2"), ModuleType("cv2")
     broken.resize = lambda image, size: np.zeros((*size[::-1], 3), np.uint8)  # type: ignore[attr-defined]
     for other in (broken, loading):
         monkeypatch.setitem(sys.modules, "cv2", other)
-        np.testing.assert_array_equal(resize(image, 40, 50), expected)
+        np.testing.assert_array_equal(resize_image(image, 40, 50), expected)

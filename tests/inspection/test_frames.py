@@ -32,7 +32,7 @@ def test_it_is_the_frame_that_the_tracker_sees(clip, tiny_model):
     assert len(counted) == 4
     result = tracker.update(images[4])
     for one in (seen, alike):
-        assert one.result.box == pytest.approx(result.raw, abs=1e-5)
+        assert one.result.box == pytest.approx(result.crop_box, abs=1e-5)
         assert 1 / (1 + np.exp(-one.result.score)) == pytest.approx(result.score, abs=1e-5)
         np.testing.assert_array_equal(one.templates, before.templates)
         assert one.search.shape == (64, 64, 3)

@@ -31,9 +31,7 @@ def alone(engine, frames, box, rules=RULES, **options):
 
 def assert_alike(found, expected):
     """Equal to rounding, and equal in every decision."""
-    assert [(r.frame_index, r.template_updated) for r in found] == [
-        (r.frame_index, r.template_updated) for r in expected
-    ]
+    assert [(r.frame, r.template_updated) for r in found] == [(r.frame, r.template_updated) for r in expected]
     np.testing.assert_allclose([r.box for r in found], [r.box for r in expected], atol=1e-3)
     np.testing.assert_allclose([r.score for r in found], [r.score for r in expected], atol=1e-5)
 
@@ -58,10 +56,10 @@ class Counting:
         return self.engine.join(memories)
 
 
-@pytest.mark.parametrize("slots", [None, 5])
-def test_boxes_are_those_of_single_trackers_whoever_comes_and_goes(engine, slots):
+@pytest.mark.parametrize("max_targets", [None, 5])
+def test_boxes_are_those_of_single_trackers_whoever_comes_and_goes(engine, max_targets):
     frames, _ = moving_square(22)
-    tracker = MultiTracker(engine, RULES, slots=slots)
+    tracker = MultiTracker(engine, RULES, max_targets=max_targets)
     found = {}
     plan = {0: [("a", SQUARE), ("b", CORNER)], 4: [("c", MIDDLE)], 9: [("d", EDGE)], 13: [("e", CORNER)]}
     for index, frame in enumerate(frames):
@@ -106,7 +104,7 @@ def test_one_call_for_all_and_only_changed_templates_are_encoded(engine):
 def test_a_fixed_number_of_slots_is_a_fixed_batch(engine):
     frames, _ = moving_square(4)
     counting = Counting(engine)
-    tracker = MultiTracker(counting, RULES, slots=3)
+    tracker = MultiTracker(counting, RULES, max_targets=3)
     assert tracker.update(frames[0]) == {}
     assert counting.located == []
     tracker.add(frames[0], SQUARE, "a")
@@ -115,12 +113,12 @@ def test_a_fixed_number_of_slots_is_a_fixed_batch(engine):
     tracker.add(frames[1], MIDDLE, "c")
     tracker.update(frames[2])
     assert counting.located == [3, 3]
-    with pytest.raises(StateError, match="all 3 slots are taken"):
+    with pytest.raises(StateError, match="holds max_targets=3 already"):
         tracker.add(frames[2], EDGE)
     tracker.remove("a")
     tracker.add(frames[2], EDGE)
-    with pytest.raises(ConfigError, match="slots"):
-        MultiTracker(engine, RULES, slots=0)
+    with pytest.raises(ConfigError, match="max_targets"):
+        MultiTracker(engine, RULES, max_targets=0)
 
 
 def test_states_go_from_one_tracker_to_another(engine, tmp_path):

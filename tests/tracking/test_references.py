@@ -12,7 +12,7 @@ import torch
 
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.engines.torch_engine import TorchEngine
-from mixformer.imaging.crop import CropWindow, crop
+from mixformer.imaging.crop import CropWindow, crop_target
 from mixformer.models import build_model
 from mixformer.tracking import Tracker
 from mixformer.types import Box
@@ -79,19 +79,20 @@ def check_frame(reference, i, frame, before, tracker, result):
     near("state_before", before.box, 2e-3)
     window = CropWindow.around(before.box, settings.search_factor)
     assert (window.side, window.left, window.top) == (reference["crop_size"][i], *reference["crop_x1y1"][i])
-    search, scale = crop(frame, before.box, settings.search_factor, size.search_size)
+    search, scale = crop_target(frame, before.box, settings.search_factor, size.search_size)
     near("resize_factor", scale, 1e-12)
     np.testing.assert_array_equal(sha(search), reference["search_crop_sha256"][i])
     step = tracker.search(frame, before)
-    near("pred_cxcywh", step.raw, 1e-5)
-    near("pred_scaled", np.array(step.raw) * size.search_size / scale, 2e-3)
+    near("pred_cxcywh", step.crop_box, 1e-5)
+    near("pred_scaled", np.array(step.crop_box) * size.search_size / scale, 2e-3)
     near("mapped_xywh", step.mapped, 2e-3)
     near("state_after", result.box, 2e-3)
     assert result.template_updated == reference["template_updated"][i]
-    assert tracker.state.ring.count == reference["online_templates_after"][i] == len(tracker.state.templates) - 1
+    count = tracker.state.template_buffer.count
+    assert count == reference["online_templates_after"][i] == len(tracker.state.templates) - 1
     if reference["candidate_taken"][i]:
         box = as_rounded(result.box, Box(*map(float, reference["state_after"][i])), settings.template_factor)
-        template, _ = crop(frame, box, settings.template_factor, size.template_size)
+        template, _ = crop_target(frame, box, settings.template_factor, size.template_size)
         np.testing.assert_array_equal(sha(template), reference["template_crop_sha256"][i])
     if np.isnan(reference["score"][i]):  # a model without score head
         assert result.score is None
@@ -99,10 +100,10 @@ def check_frame(reference, i, frame, before, tracker, result):
     near("score", result.score, 1e-5)
     near("score_logit", np.log(result.score / (1 - result.score)), 1e-4)
     after = tracker.state
-    near("max_pred_score_after", after.ring.best_score, 1e-5)
-    assert after.ring.next_slot == reference["forget_index_after"][i]
+    near("max_pred_score_after", after.template_buffer.best_score, 1e-5)
+    assert after.template_buffer.next_slot == reference["forget_index_after"][i]
     if not result.template_updated:  # a commit clears the candidate
-        taken = after.candidate is not None and after.candidate is not before.candidate
+        taken = after.candidate_crop is not None and after.candidate_crop is not before.candidate_crop
         assert taken == reference["candidate_taken"][i]
 
 

@@ -1,5 +1,6 @@
 """The tracker's contract, with an engine that sees red squares and with a tiny real network."""
 
+import json
 import math
 
 import numpy as np
@@ -12,7 +13,8 @@ from mixformer.engines import Runtime, create_engine
 from mixformer.errors import BoxError, CheckpointError, ConfigError, FrameError, OutputError, StateError
 from mixformer.tracking import Tracker, TrackState
 from mixformer.tracking.adapters import OpenCVTracker
-from mixformer.types import Box, EngineOutput
+from mixformer.tracking.template_update import TemplateBuffer
+from mixformer.types import Box, EngineOutput, TrackResult
 from tests.helpers.clips import moving_square
 
 CONFIG = ModelConfig("red", depth=1, dim=64, heads=1, patch_size=16, search_size=64, template_size=32, bins=16)
@@ -49,13 +51,13 @@ def test_a_square_is_followed():
     frames, boxes = moving_square(25)
     tracker = Tracker(RedEngine(), RULES)
     first = tracker.init(frames[0], boxes[0])
-    assert first == mixformer.TrackResult(Box(*boxes[0]), 1.0, 0)
+    assert first == mixformer.TrackResult(Box(*boxes[0]), 1.0, 0, is_initial=True)
     for index, result in enumerate(follow(tracker, frames[1:]), 1):
         np.testing.assert_allclose(result.box, boxes[index], atol=2.5)
-        assert result.frame_index == index
+        assert result.frame == index
         assert result.template_updated == (index % 4 == 0)
         assert 0.95 < result.score < 0.96
-        assert result.raw is not None
+        assert result.crop_box is not None
 
 
 def test_templates_are_encoded_only_when_they_change():
@@ -120,6 +122,38 @@ def test_a_state_kept_or_saved_goes_on_the_same_way(engine, tmp_path, where, at)
     assert any(r.template_updated for r in expected)
 
 
+def test_a_state_of_mixformer_0_1_is_still_read(tmp_path):
+    templates = np.arange(2 * 8 * 8 * 3, dtype=np.uint16).astype(np.uint8).reshape(2, 8, 8, 3)
+    header = {"format": 1, "box": [1, 2, 3, 4], "frame_index": 7, "frame_size": [90, 120], "ring": [0.75, 1, 0]}
+    candidate = np.full((5, 5, 3), 9, np.uint8)
+    np.savez_compressed(
+        tmp_path / "old.npz", header=np.array(json.dumps(header)), templates=templates, candidate=candidate
+    )
+    with pytest.warns(DeprecationWarning, match="save it again for template_buffer") as warned:
+        state = TrackState.load(tmp_path / "old.npz")
+    assert len(warned) == 1
+    assert (state.box, state.frame_index, state.frame_size) == ((1, 2, 3, 4), 7, (90, 120))
+    assert state.template_buffer == TemplateBuffer(0.75, 1, 0)
+    assert np.array_equal(state.templates, templates)
+    assert np.array_equal(state.candidate_crop, candidate)
+    state.save(tmp_path / "new.npz")
+    again = TrackState.load(tmp_path / "new.npz")
+    assert (again.box, again.template_buffer) == (state.box, state.template_buffer)
+
+
+def test_old_attribute_names_are_still_read():
+    result = TrackResult(Box(1, 2, 3, 4), 0.5, 3, crop_box=(0.5, 0.5, 0.1, 0.1))
+    state = TrackState(Box(1, 2, 3, 4), 0, (9, 9), np.zeros((2, 8, 8, 3), np.uint8))
+    for value, old, new in (
+        (result, "frame_index", "frame"),
+        (result, "raw", "crop_box"),
+        (state, "ring", "template_buffer"),
+        (state, "candidate", "candidate_crop"),
+    ):
+        with pytest.warns(DeprecationWarning, match=f"{old} is now called .*{new}"):
+            assert getattr(value, old) is getattr(value, new)
+
+
 def test_a_name_a_network_and_an_engine_track_alike(engine, tiny_model):
     frames, boxes = moving_square(5)
 
@@ -160,7 +194,7 @@ def test_bad_state_files(tmp_path, engine):
     tracker = Tracker(engine, RULES)
     tracker.init(*(part[0] for part in moving_square(1)))
     with pytest.raises(OutputError, match="state"):
-        tracker.state.save(tmp_path / "missing" / "state.npz")
+        tracker.state.save(path / "below a file.npz")
     other = Tracker(RedEngine(), RULES)
     other.engine.config = CONFIG.replace(template_size=64)
     with pytest.raises(StateError, match="another model"):
@@ -289,7 +323,7 @@ def test_the_call_shape_of_opencv():
 def test_track_over_arrays_and_files(clip, tiny_model):
     frames, boxes = moving_square(20)
     results = list(mixformer.track(frames, boxes[3], model=RedEngine(), config=RULES, start=3, stop=8))
-    assert [r.frame_index for r in results] == [3, 4, 5, 6, 7]
+    assert [r.frame for r in results] == [3, 4, 5, 6, 7]
     np.testing.assert_allclose(results[-1].box, boxes[7], atol=2.5)
     from_file = list(mixformer.track(clip, boxes[0], model=RedEngine(), config=RULES))
     assert len(from_file) == 20

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.tracking import Tracker
-from mixformer.tracking.template_update import TemplateBuffer, TemplateUpdate, decide
+from mixformer.tracking.template_update import TemplateBuffer, TemplateUpdate, update_policy
 from mixformer.types import EngineOutput
 
 EVERY_5 = TrackerConfig(update_interval=5, online_templates=3)
@@ -25,24 +25,24 @@ EVERY_5 = TrackerConfig(update_interval=5, online_templates=3)
     ],
 )
 def test_candidates(score, best, taken):
-    decision = decide(TemplateBuffer(best), score, 1, EVERY_5)
+    decision = update_policy(TemplateBuffer(best), score, 1, EVERY_5)
     assert decision.take is taken
     assert not decision.commit
-    assert decision.ring.best_score == (score if taken else best)
+    assert decision.buffer.best_score == (score if taken else best)
 
 
 def test_the_best_score_decays_before_the_comparison():
     config = EVERY_5.replace(score_decay=0.9)
-    assert decide(TemplateBuffer(0.8), 0.73, 1, config).take  # 0.8 * 0.9 = 0.72
-    assert decide(TemplateBuffer(0.8), 0.71, 1, config).ring.best_score == pytest.approx(0.72)
+    assert update_policy(TemplateBuffer(0.8), 0.73, 1, config).take  # 0.8 * 0.9 = 0.72
+    assert update_policy(TemplateBuffer(0.8), 0.71, 1, config).buffer.best_score == pytest.approx(0.72)
 
 
 def test_the_ring_fills_and_then_turns():
     ring, slots = TemplateBuffer(), []
     for frame in range(1, 36):
-        decision = decide(ring, 0.9, frame, EVERY_5)
+        decision = update_policy(ring, 0.9, frame, EVERY_5)
         assert decision.commit == (frame % 5 == 0)
-        ring = decision.ring
+        ring = decision.buffer
         if decision.commit:
             slots.append((decision.slot, ring.count, ring.next_slot))
             assert ring.best_score == -1
@@ -50,21 +50,21 @@ def test_the_ring_fills_and_then_turns():
 
 
 def test_one_online_template_is_always_replaced():
-    decision = decide(TemplateBuffer(), 0.9, 10, TrackerConfig(update_interval=10))
-    assert (decision.commit, decision.slot, decision.ring) == (True, 0, TemplateBuffer(-1.0, 1, 0))
+    decision = update_policy(TemplateBuffer(), 0.9, 10, TrackerConfig(update_interval=10))
+    assert (decision.commit, decision.slot, decision.buffer) == (True, 0, TemplateBuffer(-1.0, 1, 0))
 
 
 def test_without_score_or_interval_nothing_happens():
-    assert decide(TemplateBuffer(), None, 5, EVERY_5) == TemplateUpdate(TemplateBuffer())
-    assert decide(TemplateBuffer(), 0.9, 5, TrackerConfig(update_interval=0)) == TemplateUpdate(TemplateBuffer())
+    assert update_policy(TemplateBuffer(), None, 5, EVERY_5) == TemplateUpdate(TemplateBuffer())
+    assert update_policy(TemplateBuffer(), 0.9, 5, TrackerConfig(update_interval=0)) == TemplateUpdate(TemplateBuffer())
 
 
 def replay(config, frames, score):
     """Decisions on frames 1 to `frames`, all with this score."""
     ring, decisions = TemplateBuffer(), []
     for frame in range(1, frames + 1):
-        decisions.append(decide(ring, score, frame, config))
-        ring = decisions[-1].ring
+        decisions.append(update_policy(ring, score, frame, config))
+        ring = decisions[-1].buffer
     return decisions
 
 
@@ -82,7 +82,7 @@ def test_an_unconditional_update_takes_and_commits_the_same_frame(interval, temp
     appended = list(range(1, templates))
     turning = [turn % templates for turn in range(len(commits))]
     assert [decision.slot for decision in commits] == (appended + turning)[: len(commits)]
-    assert all(decision.ring.count <= templates for decision in decisions)
+    assert all(decision.buffer.count <= templates for decision in decisions)
 
 
 @given(st.integers(0, 12), st.integers(1, 5), SCORES)
@@ -93,7 +93,7 @@ def test_never_means_never(interval, templates, score):
 
 @pytest.mark.parametrize("update", ["score", "interval", "never"])
 def test_an_interval_of_zero_is_never_too(update):
-    assert decide(TemplateBuffer(), 0.9, 5, TrackerConfig(update=update, update_interval=0)) == TemplateUpdate(
+    assert update_policy(TemplateBuffer(), 0.9, 5, TrackerConfig(update=update, update_interval=0)) == TemplateUpdate(
         TemplateBuffer()
     )
 
@@ -117,8 +117,8 @@ def test_the_tracker_commits_the_frame_of_the_update_itself():
     shown = []
     for gray in range(10, 80, 10):
         result = tracker.update(np.full((120, 160, 3), gray, np.uint8))
-        assert result.template_updated == (result.frame_index % 3 == 0)
-        assert tracker.state.candidate is None
+        assert result.template_updated == (result.frame % 3 == 0)
+        assert tracker.state.candidate_crop is None
         shown.append([int(template.max()) for template in tracker.state.templates])
         np.testing.assert_array_equal(tracker.state.memory[0], tracker.state.templates)
     assert shown == [[0, 0], [0, 0], [0, 30], [0, 30], [0, 30], [0, 60], [0, 60]]

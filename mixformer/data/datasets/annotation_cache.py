@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ import numpy as np
 
 from mixformer.data.datasets.video_folders import where
 from mixformer.data.storage import Store
-from mixformer.errors import DataError, OutputError
+from mixformer.errors import DataError
+from mixformer.files import write_files
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,13 @@ def cached_index(store: Store, key: str, cache: Path | None, make: Callable[[], 
             log.warning("%s cannot be read (%s); made anew", kept, error)
     index = make()
     if kept:
-        write_whole(kept, lambda path: np.savez(path, **index))
+        write_files({kept: partial(_save, index)}, sync=False)
     return index
+
+
+def _save(index: Index, path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, **index)
 
 
 def read_whole(store: Store, key: str) -> bytes:
@@ -71,19 +77,3 @@ def _stamp(store: Store, key: str) -> str:
     except OSError as error:
         raise DataError(f"cannot read {file}: {error}") from error
     return hashlib.sha256(f"{file.resolve()} {key} {states}".encode()).hexdigest()[:16]
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file so that no reader ever sees half of it.
-
-    Raises:
-        OutputError: if it cannot be written.
-    """
-    partial = path.with_name(f"{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(partial)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {error}") from error

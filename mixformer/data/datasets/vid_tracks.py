@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mixformer.data.datasets.annotation_cache import Index
 from mixformer.data.datasets.video_folders import where
-from mixformer.data.frame_storage import read_image
+from mixformer.data.frame_storage import read_frame
 from mixformer.data.sequence import has_area
 from mixformer.data.storage import Store, read_text
 from mixformer.errors import DataError
@@ -108,7 +108,7 @@ def to_json(store: Store, data: str, tracks: Tracks) -> list[dict[str, Any]]:
     for index, folder in enumerate(tracks.folders.tolist()):
         if folder not in sizes:
             first = f"{data}/{folder}/{store.listing(f'{data}/{folder}')[1][0]}"
-            sizes[folder] = list(read_image(store.frame(first)).shape[1::-1])
+            sizes[folder] = list(read_frame(store.frame(first)).shape[1::-1])
         boxes, visible = tracks.rows(index)
         chunk, video = (int(part.rpartition("_")[2]) for part in folder.split("/"))
         found.append(

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from mixformer.data.annotated_folders import parse_boxes
 from mixformer.data.frame_storage import FrameRef
 from mixformer.data.sequence import VideoSequence, has_area
-from mixformer.data.storage import Store, is_picture, read_text
+from mixformer.data.storage import Store, read_text
+from mixformer.imaging.images import is_picture, natural_order
 from mixformer.types import FloatArray
 
 log = logging.getLogger(__name__)
@@ -188,7 +189,7 @@ def number_names(names: Iterable[str], first: int | None, count: int = 0) -> dic
     if first is not None:
         return {number - first: name for number, name in zip(numbers, pictures, strict=True) if number >= 0}
     if -1 in numbers:
-        return dict(enumerate(sorted(pictures)))
+        return dict(enumerate(sorted(pictures, key=natural_order)))
     ordered = sorted(zip(numbers, pictures, strict=True))
     rows = [number - ordered[0][0] for number, _ in ordered]
     if len(rows) < count and len(set(rows)) == len(rows) and rows[-1:] < [count]:

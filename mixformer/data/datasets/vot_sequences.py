@@ -11,7 +11,8 @@ from mixformer.data.datasets.benchmark import Layout, Split, benchmark
 from mixformer.data.datasets.benchmark_reader import Entry, StrictRules
 from mixformer.data.datasets.video_folders import Video
 from mixformer.data.lists import Row
-from mixformer.data.storage import Store, is_picture, read_text
+from mixformer.data.storage import Store, read_text
+from mixformer.imaging.images import is_picture
 
 TAGS = ("camera_motion", "illum_change", "motion_change", "occlusion", "size_change")
 """What is marked frame by frame in files called NAME/TAG.tag."""

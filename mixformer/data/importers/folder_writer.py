@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
-from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, FrameRef, read_bytes, read_image
+from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, FrameRef, read_bytes, read_frame
 from mixformer.data.importers.tracks import safe_name
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import OutputError
@@ -100,5 +100,5 @@ def _extract(frame: FrameRef, target: Path) -> Path:
         if isinstance(frame, ArchiveFrame):
             target.write_bytes(read_bytes(frame))
         else:
-            PillowImage.fromarray(read_image(frame)).save(target, quality=95)
+            PillowImage.fromarray(read_frame(frame)).save(target, quality=95)
     return target

@@ -9,8 +9,8 @@ import numpy as np
 
 from mixformer.data.frame_storage import FrameRef
 from mixformer.data.sequence import VideoSequence
-from mixformer.data.storage import is_picture
 from mixformer.errors import DataError
+from mixformer.imaging.images import list_pictures
 
 Importer = Callable[[Path, Path | None], list[VideoSequence]]
 """From an annotation and, if it does not lie where the format expects it, the pictures or video, to sequences."""
@@ -41,12 +41,12 @@ def track_sequence(
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """Picture files of a folder in name order.
+    """Picture files of a folder in natural order of their names.
 
     Raises:
         DataError: if there are none.
     """
-    found = sorted(path for path in folder.glob("*") if is_picture(path.name))
+    found = list_pictures(folder)
     if not found:
         raise DataError(f"{folder} holds no pictures; say where they are with --images")
     return found

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from mixformer.data.sequence import VideoSequence, read_image
+from mixformer.data.sequence import VideoSequence, read_frame
 from mixformer.evaluation.compare import Comparison
 from mixformer.evaluation.report.build_tables import sequence_value, worst
 from mixformer.evaluation.report.figures import COLORS
@@ -80,7 +80,7 @@ def pick_frames(sequence: VideoSequence, count: int) -> list[int]:
 
 def _tile(sequence: VideoSequence, number: int, tracks: Sequence[FloatArray]) -> PillowImage.Image:
     """The part of a frame around the truth and the first tracker's box, with all boxes, the first tracker's on top."""
-    picture = PillowImage.fromarray(read_image(sequence.frames[number]))
+    picture = PillowImage.fromarray(read_frame(sequence.frames[number]))
     boxes = [sequence.boxes[number], *(track[number] for track in tracks if number < len(track))]
     left, top, width, height = _view(boxes[:2], picture.size)
     scale = _WIDTH / width
