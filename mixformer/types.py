@@ -19,6 +19,7 @@ class Box(NamedTuple):
     """An axis-aligned box in pixels: left, top, width, height. It is 0-based and may reach over the frame's border.
 
     Example:
+        >>> from mixformer import Box
         >>> Box(10, 20, 30, 40).center
         (25.0, 40.0)
         >>> Box(10, 20, 30, 40).xyxy
@@ -82,6 +83,7 @@ class TrackResult:
         is_initial: the box was given by the caller, not found.
 
     Example:
+        >>> from mixformer import Box, TrackResult
         >>> result = TrackResult(Box(10, 20, 30, 40), score=0.9, frame=5)
         >>> result.to_dict()
         {'frame': 5, 'time': None, 'box': [10.0, 20.0, 30.0, 40.0], 'score': 0.9}

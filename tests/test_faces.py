@@ -16,9 +16,9 @@ import mixformer
 ROOT = Path(mixformer.__file__).parent
 REPOSITORY = ROOT.parent
 MODULES = sorted(ROOT.rglob("*.py"))
-# Rooms with public names. `cli` is a command, `bench` is reached through it, `imaging` serves the other rooms.
+# Rooms with public names. `cli` is a command, `bench` is reached through it.
 FACES = [
-    "configs", "data", "engines", "evaluation", "export", "inspection", "masks", "models", "run", "tracking",
+    "configs", "data", "engines", "evaluation", "export", "imaging", "inspection", "masks", "models", "run", "tracking",
     "training", "video", "vot", "weights",
 ]  # fmt: skip
 # Single modules that the documents may import from, too.
@@ -52,9 +52,9 @@ DEEP_PAGES = {
 # To be emptied: modules that still cite a private text or folder.
 PRIVATE_WORDS = re.compile(r"\bspec \d|\.\./|\bdev_use\b|/shared/")
 CITE_PRIVATE = {
-    "augmentation.py", "annotated_folders.py", "boxes.py", "config.py", "crop_params.py", "depth_pruning.py",
+    "augmentation.py", "annotated_folders.py", "config.py", "crop_params.py", "depth_pruning.py",
     "distillation.py", "losses.py", "mixformer.py", "official_samplers.py", "presets.py", "spm.py", "stages.py",
-    "step.py", "template_update.py", "track_options.py", "tracker.py",
+    "track_options.py", "tracker.py",
 }  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def _order(name):
 
 def test_every_package_is_a_face_or_has_a_reason_not_to_be():
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    assert packages == {*FACES, "assets", "bench", "cli", "imaging"} & packages
+    assert packages == {*FACES, "assets", "bench", "cli"} & packages
     assert set(FACES) <= packages
 
 

@@ -1,7 +1,7 @@
 """Box arithmetic on numpy arrays and torch tensors alike.
 
-Functions take `(..., 4)` arrays and return the same kind, so that training losses, metrics and the tracker
-share one definition. Formats: `xywh` = left, top, width, height; `xyxy` = corners; `cxcywh` = center and size.
+Functions take `(..., 4)` arrays and return the same kind, so that training losses, metrics and the tracker share one
+definition. `xywh` is left, top, width, height; `xyxy` is two corners; `cxcywh` is center and size.
 """
 
 from __future__ import annotations
@@ -31,40 +31,51 @@ def _split(boxes: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def xywh_to_xyxy(boxes: Array) -> Array:
-    """(..., 4) left, top, width, height -> left, top, right, bottom."""
+    """Convert (..., 4) left, top, width, height to left, top, right, bottom."""
     x, y, w, h = _split(boxes)
     return _stack([x, y, x + w, y + h])  # type: ignore[no-any-return]
 
 
 def xyxy_to_xywh(boxes: Array) -> Array:
-    """(..., 4) corners -> left, top, width, height."""
+    """Convert (..., 4) corners to left, top, width, height."""
     x1, y1, x2, y2 = _split(boxes)
     return _stack([x1, y1, x2 - x1, y2 - y1])  # type: ignore[no-any-return]
 
 
 def xyxy_to_cxcywh(boxes: Array) -> Array:
-    """(..., 4) corners -> center x, center y, width, height."""
+    """Convert (..., 4) corners to center x, center y, width, height."""
     x1, y1, x2, y2 = _split(boxes)
     return _stack([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1])  # type: ignore[no-any-return]
 
 
 def cxcywh_to_xyxy(boxes: Array) -> Array:
-    """(..., 4) center and size -> corners."""
+    """Convert (..., 4) center x, center y, width, height to corners."""
     cx, cy, w, h = _split(boxes)
     return _stack([cx - 0.5 * w, cy - 0.5 * h, cx + 0.5 * w, cy + 0.5 * h])  # type: ignore[no-any-return]
 
 
 def area(boxes: Array) -> Array:
-    """Area of xyxy boxes; negative sides give signed products, as in the official losses."""
+    """Compute the area of xyxy boxes. Negative sides give signed products, as in the official losses."""
     x1, y1, x2, y2 = _split(boxes)
     return (x2 - x1) * (y2 - y1)  # type: ignore[no-any-return]
 
 
 def iou(first: Array, second: Array) -> tuple[Array, Array]:
-    """Intersection over union of matching xyxy boxes.
+    """Compute the intersection over union of matching xyxy boxes.
+
+    Args:
+        first: (..., 4) left, top, right, bottom.
+        second: boxes of the same shape, or of one that broadcasts to it.
 
     Returns:
-        IoU and union area, each of shape (...,). A pair without any area gives NaN.
+        IoU (0..1) and union area, each of shape (...,). A pair without any area gives NaN.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.imaging import iou
+        >>> overlap, union = iou(np.array([[0.0, 0, 10, 10]]), np.array([[5.0, 0, 15, 10]]))
+        >>> overlap.round(3).tolist(), union.tolist()
+        ([0.333], [150.0])
     """
     a, b = _split(first), _split(second)
     width = (_smaller(a[2], b[2]) - _larger(a[0], b[0])).clip(min=0)
@@ -89,6 +100,7 @@ def clip_to_frame(box: Box, height: int, width: int, margin: float = 10) -> Box:
     set to it.
 
     Example:
+        >>> from mixformer.imaging.boxes import clip_to_frame
         >>> clip_to_frame(Box(-20, 10, 50, 40), height=100, width=200)
         Box(x=0.0, y=10, w=30.0, h=40)
     """
@@ -100,10 +112,21 @@ def clip_to_frame(box: Box, height: int, width: int, margin: float = 10) -> Box:
 
 
 def parse_box(values: Iterable[float]) -> Box:
-    """Four finite numbers as a `Box`.
+    """Check four numbers and make a `Box` of them.
+
+    Args:
+        values: x, y, width, height.
 
     Raises:
         BoxError: if there are not four numbers, one is NaN or infinite, or width or height is not above 0.
+
+    Example:
+        >>> from mixformer.imaging import parse_box
+        >>> parse_box([10, 20, 30, 40])
+        Box(x=10.0, y=20.0, w=30.0, h=40.0)
+        >>> parse_box([10, 20, 30, 0])
+        Traceback (most recent call last):
+        mixformer.errors.BoxError: box [10.0, 20.0, 30.0, 0.0] has no area: width and height must be above 0 ...
     """
     try:
         numbers = [float(v) for v in values]

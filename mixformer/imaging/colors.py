@@ -1,4 +1,4 @@
-"""What a caller may hand in as a frame, brought to RGB uint8 (H, W, 3)."""
+"""Frames of callers, brought to RGB uint8 (H, W, 3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Color = Literal["rgb", "bgr"]
 
 
 def as_rgb(frame: Any, color: Color = "rgb") -> Image:
-    """A frame as RGB uint8 (H, W, 3).
+    """Bring a frame to RGB uint8 (H, W, 3).
 
     Gray frames (H, W) or (H, W, 1) are spread over three channels; a fourth (alpha) channel is dropped.
 
@@ -23,6 +23,14 @@ def as_rgb(frame: Any, color: Color = "rgb") -> Image:
 
     Raises:
         FrameError: if it is not such an array; the message says how to convert it.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.imaging import as_rgb
+        >>> as_rgb(np.zeros((90, 120), np.uint8)).shape
+        (90, 120, 3)
+        >>> as_rgb(np.array([[[0, 0, 255]]], np.uint8), "bgr").tolist()
+        [[[255, 0, 0]]]
     """
     if not isinstance(frame, np.ndarray):
         raise FrameError(f"a frame is a numpy array, not {type(frame).__name__}; use numpy.asarray(...)")

@@ -19,7 +19,23 @@ from mixformer.types import Box, Image
 
 @dataclass(frozen=True)
 class CropWindow:
-    """An integer square of the frame: left, top and side in pixels; it may reach outside the frame."""
+    """A square of whole pixels of a frame. It may reach outside the frame.
+
+    Attributes:
+        left: first column in pixels.
+        top: first row in pixels.
+        side: width and height in pixels.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer import Box
+        >>> from mixformer.imaging import CropWindow
+        >>> window = CropWindow.around(Box(40, 30, 20, 20), factor=2.0)
+        >>> window
+        CropWindow(left=30, top=20, side=40)
+        >>> window.cut(np.zeros((90, 120, 3), np.uint8)).shape
+        (40, 40, 3)
+    """
 
     left: int
     top: int
@@ -27,7 +43,7 @@ class CropWindow:
 
     @classmethod
     def around(cls, box: Box, factor: float) -> CropWindow:
-        """Square of side `ceil(sqrt(w * h) * factor)` centered on `box`, its corner rounded half to even.
+        """Make the square of side `ceil(sqrt(w * h) * factor)` centered on `box`, its corner rounded half to even.
 
         Raises:
             BoxError: if the box is not finite or its area is zero or negative.
@@ -38,7 +54,7 @@ class CropWindow:
         return cls(round(box.x + 0.5 * box.w - 0.5 * side), round(box.y + 0.5 * box.h - 0.5 * side), side)
 
     def cut(self, frame: Image) -> Image:
-        """Pixels of the window, (side, side, 3) uint8; black outside the frame.
+        """Cut the pixels of the window, (side, side, 3) uint8, black outside the frame.
 
         As in the official code, a window that reaches the right (bottom) border loses the frame's last
         column (row) to black as well.
@@ -70,6 +86,14 @@ def crop_target(frame: Image, box: Box, factor: float, size: int) -> tuple[Image
 
     Raises:
         BoxError: if the box has no area.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer import Box
+        >>> from mixformer.imaging import crop_target
+        >>> region, scale = crop_target(np.zeros((90, 120, 3), np.uint8), Box(40, 30, 20, 20), factor=2.0, size=64)
+        >>> region.shape, scale
+        ((64, 64, 3), 1.6)
     """
     window = CropWindow.around(box, factor)
     return resize_image(window.cut(frame), size, size), size / window.side
@@ -84,6 +108,12 @@ def to_frame(location: tuple[float, float, float, float], previous: Box, scale: 
             crop's corner is deliberately not undone: official behavior, at most half a pixel).
         scale: crop pixels per frame pixel, as returned by `crop`.
         size: crop side in pixels.
+
+    Example:
+        >>> from mixformer import Box
+        >>> from mixformer.imaging import to_frame
+        >>> to_frame((0.5, 0.5, 0.5, 0.5), previous=Box(40, 30, 20, 20), scale=1.6, size=64)
+        Box(x=40.0, y=30.0, w=20.0, h=20.0)
     """
     cx, cy, w, h = (v * size / scale for v in location)
     half = 0.5 * size / scale
@@ -101,6 +131,12 @@ def to_crop(box: Box, center: tuple[float, float], scale: float, size: int, *, h
         size: crop side in pixels.
         half_pixel: use `(size - 1) / 2` as the crop's center, as the official training code does; the default
             `size / 2` agrees with tracking.
+
+    Example:
+        >>> from mixformer import Box
+        >>> from mixformer.imaging import to_crop
+        >>> to_crop(Box(40, 30, 20, 20), center=(50, 40), scale=1.6, size=64)
+        Box(x=0.25, y=0.25, w=0.5, h=0.5)
     """
     middle = (size - 1) / 2 if half_pixel else size / 2
     cx, cy = box.center

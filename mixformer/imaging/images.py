@@ -21,6 +21,7 @@ def is_picture(name: str | Path) -> bool:
     """Tell whether a file name ends like that of a picture, in upper or lower case.
 
     Example:
+        >>> from mixformer.imaging import is_picture
         >>> is_picture("00000001.JPG"), is_picture("groundtruth.txt")
         (True, False)
     """
@@ -31,6 +32,7 @@ def natural_order(name: str) -> list[int | str]:
     """Make a sorting key that compares the numbers in file names as numbers.
 
     Example:
+        >>> from mixformer.imaging import natural_order
         >>> sorted(["10.jpg", "1.jpg", "2.jpg"], key=natural_order)
         ['1.jpg', '2.jpg', '10.jpg']
     """
@@ -43,6 +45,8 @@ def list_pictures(folder: Path) -> list[Path]:
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
+        >>> from mixformer.imaging import list_pictures
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     for name in ("10.png", "9.png", "notes.txt"):
         ...         Path(folder, name).touch()
@@ -64,6 +68,7 @@ def read_image(file: str | Path | bytes, name: object = None) -> Image:
         DataError: if the picture is missing or cannot be read.
 
     Example:
+        >>> from mixformer.imaging import read_image
         >>> ppm = b"P6 2 1 255 " + bytes([255, 0, 0, 0, 0, 255])  # one red and one blue pixel
         >>> read_image(ppm).tolist()
         [[[255, 0, 0], [0, 0, 255]]]

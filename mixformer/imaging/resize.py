@@ -17,12 +17,18 @@ _ONE = 1 << 11
 
 
 def resize_image(image: Image, height: int, width: int) -> Image:
-    """Bilinear resize without anti-aliasing, equal to OpenCV's INTER_LINEAR on uint8 bit for bit.
+    """Resize an image bilinearly without anti-aliasing, equal to OpenCV's INTER_LINEAR on uint8 bit for bit.
 
     Args:
         image: RGB uint8 (H, W, 3).
         height: output rows.
         width: output columns.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.imaging import resize_image
+        >>> resize_image(np.full((2, 2, 3), 7, np.uint8), height=4, width=3).shape
+        (4, 3, 3)
     """
     if image.shape[:2] == (height, width):
         return image.copy()
@@ -35,7 +41,7 @@ def resize_image(image: Image, height: int, width: int) -> Image:
 
 @lru_cache(maxsize=1)
 def _agrees(opencv: Any) -> bool:
-    """Whether OpenCV, where the program has loaded it anyway, gives our numbers here: it takes a fifth of the time."""
+    """Tell whether OpenCV gives our numbers. Where the program has loaded it anyway, it takes a fifth of the time."""
     picture = np.random.default_rng(0).integers(0, 256, (62, 50, 3), dtype=np.uint8)
     try:
         return all(
@@ -47,7 +53,7 @@ def _agrees(opencv: Any) -> bool:
 
 
 def _resize(image: Image, height: int, width: int) -> Image:
-    """The same in numpy alone."""
+    """Resize in numpy alone."""
     rows, columns = _rows(image.shape[0], height), _columns(image.shape[1], width)
     lines = np.ascontiguousarray(image[rows.needed])
     scratch = _Scratch(40 * len(lines) * max(image.shape[1], width) + 44 * height * width + 1024)
@@ -61,8 +67,11 @@ def _resize(image: Image, height: int, width: int) -> Image:
 
 
 class _Columns(NamedTuple):
-    """For every output column: the left one of its two source columns, and the right one's weight `16 * coarse + fine`,
-    once for each of a pixel's four numbers. The left one's weight is 2048 less that."""
+    """The two source columns of every output column, and their weights.
+
+    `left` is the left one of the two. `16 * coarse + fine` is the weight of the right one, once for each of a pixel's
+    four numbers; the weight of the left one is 2048 minus that.
+    """
 
     left: NDArray[np.intp]
     coarse: NDArray[np.int16]
@@ -70,8 +79,11 @@ class _Columns(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """The source rows that are read, with two more at the end that nothing depends on: reading a pair of pixels reaches
-    past the last one. And for every output row which two of them, and their 11-bit weights."""
+    """The two source rows of every output row, and their 11-bit weights.
+
+    `needed` lists the source rows that are read. Two more at the end are never used: reading a pair of pixels reaches
+    past the last one.
+    """
 
     needed: NDArray[np.intp]
     above: NDArray[np.intp]
@@ -103,17 +115,17 @@ def _rows(source: int, target: int) -> _Rows:
 
 
 def _taps(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """The source sample at or before every output sample, and how far behind it that lies."""
+    """Find the source sample at or before every output sample, and the distance to it."""
     position = ((np.arange(target) + 0.5) * (1.0 / (target / source)) - 0.5).astype(np.float32)
     first = np.floor(position).astype(np.intp)
     return first, position - first.astype(np.float32)
 
 
 def _blend_columns(lines: Image, columns: _Columns, scratch: _Scratch) -> NDArray[np.int16]:
-    """(left * w_left + right * w_right) >> 4 in 16 bits: `left << 7` plus the weighted difference in two parts.
+    """Compute (left * w_left + right * w_right) >> 4 in 16 bits: `left << 7` plus the weighted difference in two parts.
 
-    A pixel is read together with its right neighbor as one 8-byte number, and kept as four numbers of which the last
-    means nothing: numpy moves few large items much faster than many small ones.
+    A pixel is read together with its right neighbor as one 8-byte number, and kept as four numbers. The last
+    of them is not used: numpy moves few large items much faster than many small ones.
 
     Returns:
         (rows, width * 4).
@@ -138,7 +150,7 @@ def _blend_columns(lines: Image, columns: _Columns, scratch: _Scratch) -> NDArra
 
 
 def _blend_rows(across: NDArray[np.int16], rows: _Rows, scratch: _Scratch) -> Image:
-    """((above * w_above >> 16) + (below * w_below >> 16) + 2) >> 2, as (height, width, 4)."""
+    """Compute ((above * w_above >> 16) + (below * w_below >> 16) + 2) >> 2, as (height, width, 4)."""
     shape = (len(rows.above), across.shape[1])
     line = scratch.array(shape, np.int16)
     total, other = (scratch.array(shape, np.int32) for _ in range(2))
@@ -159,7 +171,7 @@ class _Scratch:
     _kept: ClassVar[deque[NDArray[np.uint8]]] = deque(maxlen=2)
 
     def __init__(self, size: int) -> None:
-        """Room for arrays of `size` bytes in all; several threads each get their own."""
+        """Take memory for arrays of `size` bytes in all; each thread gets its own."""
         try:
             memory = self._kept.pop()
         except IndexError:
@@ -168,11 +180,11 @@ class _Scratch:
         self._used = 0
 
     def array(self, shape: tuple[int, int], dtype: type[np.generic]) -> NDArray[Any]:
-        """An array whose values are anything."""
+        """Return an array that is not initialized."""
         start, size = self._used, math.prod(shape) * np.dtype(dtype).itemsize
         self._used = start + -(-size // 64) * 64
         return self._memory[start : start + size].view(dtype).reshape(shape)
 
     def give_back(self) -> None:
-        """Keep the memory; its arrays are no longer anyone's."""
+        """Keep the memory for the next crop. Its arrays must not be used any more."""
         self._kept.append(self._memory)

@@ -36,7 +36,7 @@ class MultiTracker:
     with the number of targets that came and went. If a call raises, everything stays as it was.
 
     Example:
-        >>> from mixformer.video import open_video
+        >>> from mixformer import MultiTracker, open_video
         >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
         >>> tracker = MultiTracker()
         >>> with open_video(DEMO_CLIP, stop=2) as video:

@@ -36,6 +36,7 @@ class TrackState:
     Example:
         >>> import tempfile
         >>> import numpy as np
+        >>> from mixformer import Box, TrackState
         >>> state = TrackState(Box(1, 2, 3, 4), 7, (90, 120), np.zeros((2, 16, 16, 3), np.uint8))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     state.save(f"{folder}/state.npz")
