@@ -25,20 +25,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from mixformer.bench.candidates import build_engine, parse_candidates, prepare_weights
-from mixformer.bench.contest import Rules
+from mixformer.bench import BenchmarkOptions, measure_tracking, measure_training, parse_cases
+from mixformer.bench.cases import build_engine, prepare_weights
 from mixformer.bench.machine import describe_machine
-from mixformer.bench.peaks import Peaks, measure_peaks
+from mixformer.bench.peak import PeakProbe
 from mixformer.bench.stats import interleave, ratio, spread
-from mixformer.bench.throughput import measure_batches
-from mixformer.bench.tracking_speed import Plan, measure_tracking
-from mixformer.bench.training_speed import measure_training
+from mixformer.bench.tracking_benchmark import measure_batches
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine, Runtime
 from mixformer.models import build_model
 from mixformer.training.recipe import Recipe
-from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.weights.load_save import save_model
 
 FORMAT = 1
@@ -79,20 +76,17 @@ class Run:
 
     def __init__(self, scale: Scale, device: str, folder: Path) -> None:
         self.scale, self.device, self.folder = scale, device, folder
+        self.probe = PeakProbe(device, side=scale.side)
 
     def parts(self) -> dict[str, Callable[[], dict[str, Any]]]:
         """What there is to measure, by name, in the order of its worth."""
-        parts: dict[str, Callable[[], dict[str, Any]]] = {"peaks": lambda: self.peaks().to_dict()}
+        parts: dict[str, Callable[[], dict[str, Any]]] = {"peaks": self.probe.measure}
         for model in self.scale.models:
             parts[f"{model} steps"] = partial(self.steps, model)
             parts[f"{model} batches"] = partial(self.batches, model)
         parts["tracking"] = self.tracking
         parts["training"] = self.training
         return parts
-
-    def peaks(self) -> Peaks:
-        """The best that the machine does in this run."""
-        return measure_peaks(self.device, side=self.scale.side)
 
     def steps(self, model: str) -> dict[str, Any]:
         """Steps per second at batch 1, from a crop in host memory to a box there, engine after engine in turns."""
@@ -114,8 +108,7 @@ class Run:
     def batches(self, model: str) -> dict[str, Any]:
         """Target-frames per second of many targets, beside a matrix product measured now."""
         engines, left_out = self.engines(model)
-        known = {name: (engine, name.split(":")[1]) for name, engine in engines.items()}
-        found = measure_batches(known, self.scale.batches, self.scale.rounds, self.peaks)
+        found = measure_batches(engines, self.scale.batches, self.scale.rounds, self.probe.measure)
         sizes = {name: [batch.to_dict() for batch in batches] for name, batches in found.items()}
         return {"engines": sizes, "left_out": left_out}
 
@@ -123,9 +116,8 @@ class Run:
         """The report of `mixformer bench track` on the bundled clip."""
         model = str(self.weights(self.scale.models[-1]))
         frames, rounds = min(20, self.scale.steps), min(7, self.scale.rounds)
-        rules = Rules(device=self.device, frames=frames, rounds=rounds, startup=self.scale.startup)
-        plan = Plan(parse_candidates(model, ",".join(self.scale.engines)), DEMO_CLIP, DEMO_BOX, rules)
-        report = measure_tracking(plan).to_dict()
+        options = BenchmarkOptions(device=self.device, frames=frames, rounds=rounds, startup=self.scale.startup)
+        report = measure_tracking(parse_cases(model, ",".join(self.scale.engines)), options=options).to_dict()
         failed = {
             f"{each['engine']}:{each['precision']}": each["failed"] for each in report["results"] if each["failed"]
         }
@@ -137,7 +129,7 @@ class Run:
         file.write_text(self.scale.recipe)
         precisions = ("float32", "bfloat16")
         recipe = Recipe.from_toml(file, [])
-        found = measure_training(recipe, precisions, device=self.device, steps=self.scale.rounds, smoke=True)
+        found = measure_training(recipe, precisions, device=self.device, steps=self.scale.rounds, dry_run=True)
         return {"engines": {speed.precision: asdict(speed) for speed in found}}
 
     def engines(self, model: str) -> tuple[dict[str, Engine], dict[str, str]]:
@@ -156,7 +148,7 @@ class Run:
         ready = self.folder / model
         if model == TINY.name and not ready.is_dir():
             save_model(build_model(TINY), ready)
-        return ready if ready.is_dir() else prepare_weights(model, self.folder).path
+        return ready if ready.is_dir() else prepare_weights(model, self.folder)[0]
 
 
 class _Steps:
@@ -218,8 +210,8 @@ def goals(parts: dict[str, Any]) -> list[str]:
         lines.append(f"mixformerv2_b {name}: {rate:.0f} steps/s (asked: 2000), {times:.1f} x eager (asked: 5)")
     for name, batches in parts.get("mixformerv2_b batches", {}).get("engines", {}).items():
         for batch in batches:
-            share = batch["reached"]["of_products"]
-            if batch["size"] == 64 and share is not None:
+            share = batch["efficiency"]["of_peak"]
+            if batch["size"] == 64:
                 lines.append(f"mixformerv2_b {name}: batch 64 reaches {share:.0%} of the matrix peak (asked: 40 %)")
     return lines
 

@@ -16,10 +16,10 @@ import mixformer
 ROOT = Path(mixformer.__file__).parent
 REPOSITORY = ROOT.parent
 MODULES = sorted(ROOT.rglob("*.py"))
-# Rooms with public names. `cli` is a command, `bench` is reached through it.
+# Rooms with public names; `cli` is a command.
 FACES = [
-    "configs", "data", "engines", "evaluation", "export", "imaging", "inspection", "masks", "models", "run", "tracking",
-    "training", "video", "vot", "weights",
+    "bench", "configs", "data", "engines", "evaluation", "export", "imaging", "inspection", "masks", "models", "run",
+    "tracking", "training", "video", "vot", "weights",
 ]  # fmt: skip
 # Single modules that the documents may import from, too.
 SMALL_FACES = ["errors", "types"]
@@ -46,7 +46,7 @@ DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"
 # These two pages are about the inside; the notes are a record of experiments.
 INSIDE = {"architecture.md", "extending.md"}
 DEEP_PAGES = {
-    "benchmarks.md", "data.md", "evaluation.md", "export.md", "many.md", "masks.md", "metrics.md", "models.md",
+    "data.md", "evaluation.md", "export.md", "many.md", "masks.md", "metrics.md", "models.md",
     "pretrained.md", "pretraining.md", "report.md", "speed.md", "training.md", "vot.md",
 }  # fmt: skip
 # To be emptied: modules that still cite a private text or folder.
@@ -78,7 +78,7 @@ def _order(name):
 
 def test_every_package_is_a_face_or_has_a_reason_not_to_be():
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    assert packages == {*FACES, "assets", "bench", "cli"} & packages
+    assert packages == {*FACES, "assets", "cli"} & packages
     assert set(FACES) <= packages
 
 

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 import time
 from collections import defaultdict
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 
-from mixformer.bench.surroundings import busy_core
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Runtime, create_engine
 from mixformer.imaging.crop import crop_target
@@ -27,6 +29,13 @@ from mixformer.types import Box
 from mixformer.video import open_video
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
+BUSY = """
+import os, sys
+print("busy", flush=True)
+while os.getppid() == int(sys.argv[1]):
+    for _ in range(10**6):
+        pass
+"""
 ENGINES = ("openvino:bfloat16", "openvino:float32", "onnx:float32", "torch:float32")
 
 
@@ -49,7 +58,7 @@ def main() -> None:
     times = defaultdict(list)
     for number in range(2 * options.rounds):
         busy = number % 2 == 1
-        with busy_core(pinned=False) if busy else nullcontext():
+        with background_load() if busy else nullcontext():
             for name, work in works.items():
                 times[name, busy] += list(steps(*work, frame, options.steps))
     load = ", ".join(f"{v:.1f}" for v in os.getloadavg())
@@ -69,6 +78,18 @@ def steps(engine, memory, factor, frame, count):
         engine.locate(region[None], memory)
         if number > 1:
             yield time.perf_counter() - begin
+
+
+@contextmanager
+def background_load() -> Iterator[None]:
+    """Keep one core busy with another process, which ends by itself when this process is gone."""
+    words = [sys.executable, "-c", BUSY, str(os.getpid())]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            child.stdout.readline()
+            yield
+        finally:
+            child.kill()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""From nothing to the first box, and the memory it takes: measured in a process of its own.
+"""Time and memory of a start: from a new process to the first box.
 
-`python -m mixformer.bench.startup '{"weights": ...}'` is that process; it writes one line of JSON.
+`python -m mixformer.bench.startup '{"weights": ...}'` is that process; it prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,7 @@ from mixformer.configs.base_config import BaseConfig
 from mixformer.configs.runtime import Runtime
 from mixformer.errors import MixFormerError
 
-_PACKAGES = {"plain": "torch", "torch": "torch", "cudagraph": "torch", "compile": "torch"} | {
-    "openvino": "openvino",
-    "onnx": "onnxruntime",
-}
-_FRAMES = 5  # tracked before memory is read
+_FRAMES = 6  # tracked before memory is read
 
 
 class StartError(MixFormerError, RuntimeError):
@@ -32,42 +27,33 @@ class StartError(MixFormerError, RuntimeError):
 
 @dataclass(frozen=True)
 class Startup(BaseConfig):
-    """Seconds from starting the process to the first tracked box, in the order in which they pass, and memory.
+    """One start.
 
     Attributes:
-        interpreter: Python itself and the first module of this package.
-        imports: the engine's package, the tracker and the video reader.
-        load: reading the weights, building or compiling the network.
-        first_frame: opening the clip, its first two frames, encoding the template and finding the box.
-        total: all of it.
-        memory_mb: largest resident memory, MiB, after a few frames; None where the system does not tell.
+        seconds: from starting Python to the first tracked box: imports, weights, compiling, two frames.
+        memory_mb: largest resident memory after a few frames, MiB; None if the system does not tell.
         gpu_memory_mb: largest memory that PyTorch took on a GPU, MiB, or None.
     """
 
-    interpreter: float
-    imports: float
-    load: float
-    first_frame: float
-    total: float
+    seconds: float
     memory_mb: float | None
     gpu_memory_mb: float | None
 
 
 def measure_startup(weights: Path, runtime: Runtime, clip: Path, box: Sequence[float]) -> Startup:
-    """Time one start; the first one after a long while also reads files that later ones find in memory.
+    """Time a start in a process of its own.
 
     Args:
         weights: model folder or file.
-        runtime: as in `create_engine`, or the engine "plain".
+        runtime: from `BenchmarkCase.runtime`.
         clip: video.
-        box: x, y, width, height of the target in its first frame.
+        box: x, y, width, height of the target in its first frame, in pixels.
 
     Raises:
-        StartError: if the process fails; the message is its last line.
+        StartError: if the process fails; the message is the last line it printed.
     """
-    task: dict[str, Any] = {"weights": str(weights), "runtime": runtime.to_dict(), "clip": str(clip), "box": list(box)}
-    task["begin"] = time.time()
-    words = [sys.executable, "-m", "mixformer.bench.startup", json.dumps(task)]
+    task = {"weights": str(weights), "runtime": runtime.to_dict(), "clip": str(clip), "box": list(box)}
+    words = [sys.executable, "-m", "mixformer.bench.startup", json.dumps({**task, "begin": time.time()})]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip() or "no message").splitlines()[-1]
@@ -75,51 +61,33 @@ def measure_startup(weights: Path, runtime: Runtime, clip: Path, box: Sequence[f
     return Startup.from_dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def start(task: dict[str, Any], entered: float) -> Startup:
-    """Do what is to be timed, in this process.
+def start(task: dict[str, Any]) -> Startup:
+    """Do what is to be timed, in this process."""
+    from mixformer.bench.cases import build_engine
+    from mixformer.run import track
 
-    Args:
-        task: what `measure_startup` writes.
-        entered: time (of `time.time`) when this module was there.
-    """
-    runtime = Runtime(**task["runtime"])
-    if runtime.engine in _PACKAGES:
-        import_module(_PACKAGES[runtime.engine])
-    from mixformer.bench.candidates import build_engine
-    from mixformer.tracking import Tracker
-    from mixformer.video.reader import open_video
-
-    imported = time.time()
-    tracker = Tracker(build_engine(Path(task["weights"]), runtime))
-    loaded = found = time.time()
-    with open_video(task["clip"]) as video:
-        for index, frame in enumerate(video):
-            if index == 0:
-                tracker.init(frame.image, task["box"])
-                continue
-            tracker.update(frame.image)
-            if index == 1:
-                found = time.time()
-            if index == _FRAMES:
-                break
-    parts = (entered - task["begin"], imported - entered, loaded - imported, found - loaded)
-    return Startup(*parts, found - task["begin"], _peak_memory(), _gpu_memory(runtime.device))
+    engine = build_engine(Path(task["weights"]), Runtime.from_dict(task["runtime"]))
+    results = track(task["clip"], task["box"], model=engine, stop=_FRAMES)
+    next(results), next(results)  # the given box, and the first one found
+    seconds = time.time() - task["begin"]
+    for _ in results:
+        pass
+    return Startup(seconds, _peak_memory(), _gpu_memory())
 
 
 def _peak_memory() -> float | None:
     status = Path("/proc/self/status")
     if not status.is_file():
-        return None  # getrusage would tell the parent's peak if that was larger
+        return None  # getrusage could report the parent's peak
     (kibibytes,) = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
     return int(kibibytes) / 2**10
 
 
-def _gpu_memory(device: str) -> float | None:
+def _gpu_memory() -> float | None:
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available() or not (device == "auto" or device.startswith("cuda")):
-        return None
-    return float(torch.cuda.max_memory_allocated()) / 2**20
+    used = torch.cuda.max_memory_allocated() if torch is not None and torch.cuda.is_available() else 0
+    return used / 2**20 if used else None
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(start(json.loads(sys.argv[1]), time.time()).to_dict()) + "\n")
+    sys.stdout.write(json.dumps(start(json.loads(sys.argv[1])).to_dict()) + "\n")

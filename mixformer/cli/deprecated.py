@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 # Verb -> old flag -> new flag. Add a line here and nowhere else.
 FLAGS: dict[str, dict[str, str]] = {
+    "bench": {"--smoke": "--dry-run"},
     "demo": {"--sequential": "--no-pipeline"},
     "evaluate": {"--integers": "--truncate", "--as-written": "--one-based"},
     "pack": {"--integers": "--truncate"},

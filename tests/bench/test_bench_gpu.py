@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mixformer.bench import clip, contest
+from mixformer.bench import tracking_benchmark
+from mixformer.bench.peak import PeakProbe
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
 
@@ -72,8 +73,8 @@ def test_exit_code_tells_of_failures(gpu, tmp_path, monkeypatch, capsys):
 
 
 def test_every_part_runs_on_tiny_networks(gpu, tmp_path, monkeypatch):
-    monkeypatch.setattr(contest, "measure_peaks", partial(contest.measure_peaks, side=64, megabytes=1))  # type: ignore[attr-defined]
-    monkeypatch.setattr(clip, "LONGEST", 4)
+    monkeypatch.setattr(tracking_benchmark, "PeakProbe", partial(PeakProbe, side=64))
+    monkeypatch.setattr(tracking_benchmark, "LONGEST", 4)
     out = tmp_path / "gpu.json"
     assert gpu.main(["--out", str(out), "--device", "cpu", "--smoke"]) == 0
     parts = json.loads(out.read_text())["parts"]
@@ -86,7 +87,7 @@ def test_every_part_runs_on_tiny_networks(gpu, tmp_path, monkeypatch):
 
 def test_goals_are_read_from_the_parts(gpu):
     step = {"milliseconds": {}, "steps_per_second": 3000.0, "times_eager": {"median": 6.0}}
-    batch = {"size": 64, "reached": {"of_products": 0.45}}
+    batch = {"size": 64, "efficiency": {"of_peak": 0.45}}
     parts = {
         "mixformerv2_b steps": {"engines": {"cudagraph:bfloat16": step, "torch:bfloat16": {"steps_per_second": 500.0}}},
         "mixformerv2_b batches": {"engines": {"cudagraph:bfloat16": [batch]}},

@@ -22,7 +22,7 @@ workers = 0
 
 def test_bench_train(tmp_path, capsys):
     (tmp_path / "recipe.toml").write_text(RECIPE)
-    words = ["bench", "train", str(tmp_path / "recipe.toml"), "--smoke", "--steps", "2", "--device", "cpu"]
+    words = ["bench", "train", str(tmp_path / "recipe.toml"), "--dry-run", "--steps", "2", "--device", "cpu"]
     assert main([*words, "--json", str(tmp_path / "speed.json")]) == 0
     assert "TFLOP/s" in capsys.readouterr().out
     first, second = json.loads((tmp_path / "speed.json").read_text())

@@ -1,8 +1,4 @@
-"""The computation of the official code, as the baseline that every engine is measured against.
-
-Float32; the templates and the search region are computed anew for every frame; every token in the last block; nothing
-kept. Only the images of the templates are normalized ahead, as the official trackers do.
-"""
+"""The computation of the official code: the baseline that every engine is compared with."""
 
 from __future__ import annotations
 
@@ -19,37 +15,39 @@ if TYPE_CHECKING:
     from mixformer.models import MixFormer, Prediction
 
 
-class PlainEngine:
-    """Runs a network as the official code does; an `Engine` whose memory is images.
+class ReferenceEngine:
+    """An `Engine` that runs a network as the official code does, in float32.
 
-    One thing is faster than there: attention is PyTorch's fused kernel.
+    Templates and search region pass through the whole network in every frame, and the last block computes every token.
+    The memory holds images: the official trackers normalize templates once as well. One thing is faster than the
+    original: attention uses PyTorch's fused kernel.
     """
 
     precision = "float32"
 
     def __init__(self, model: MixFormer) -> None:
-        """Take a network in float32 as it was loaded, nothing folded, where it is."""
+        """Take a network in float32, as it was loaded."""
         self.model, self.config = model.eval(), model.config
         self.device = next(model.parameters()).device
 
     def remember(self, templates: Image) -> Tensor:
-        """Normalized images (B, N, 3, t, t) of uint8 (B, N, t, t, 3)."""
+        """uint8 (B, N, t, t, 3) -> normalized images (B, N, 3, t, t)."""
         return self._normalize(templates)
 
     @torch.inference_mode()
     def locate(self, search: Image, memory: Tensor) -> EngineOutput:
-        """The whole network on templates and search crops, uint8 (B, s, s, 3)."""
+        """Run the network on templates and search crops, uint8 (B, s, s, 3)."""
         found = self.compute(memory, self._normalize(search))
         scores = None if found.scores is None else found.scores.double().cpu().numpy()
         return EngineOutput(found.boxes.double().cpu().numpy(), scores)
 
     def compute(self, templates: Tensor, search: Tensor) -> Prediction:
-        """The computation itself, on normalized templates (B, N, 3, t, t) and search crops (B, 3, s, s)."""
-        kept = self.model.remember(templates, keep_features=True)  # which computes the whole last block too
-        return self.model.locate(search, kept, full=True)
+        """The same on normalized templates (B, N, 3, t, t) and search crops (B, 3, s, s)."""
+        memory = self.model.remember(templates, keep_features=True)  # which computes the whole last block too
+        return self.model.locate(search, memory, full=True)
 
     def join(self, memories: Sequence[Tensor]) -> Tensor:
-        """The images of several targets as one batch."""
+        """Concatenate the images of several targets."""
         return torch.cat(list(memories))
 
     def _normalize(self, images: Image) -> Tensor:

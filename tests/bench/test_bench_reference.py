@@ -8,9 +8,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from mixformer.bench.plain import PlainEngine
-from mixformer.bench.work import frame_bytes, frame_flops, plain_bytes, plain_flops
-from mixformer.configs.flops import memory_values, parameter_count
+from mixformer.bench.reference import ReferenceEngine
+from mixformer.bench.tracking_benchmark import frame_flops
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import MODELS
 from mixformer.models import build_model
@@ -47,17 +46,17 @@ def test_boxes_are_those_of_the_official_code():
     images = {key: torch.from_numpy(input_image(key, tuple(shape))) for key, shape in description["inputs"].items()}
     templates = torch.stack([images["input/template"], images["input/online_template"]], 1)
     with torch.no_grad():
-        found = PlainEngine(model).compute(templates, images["input/search"])
+        found = ReferenceEngine(model).compute(templates, images["input/search"])
     expected = read_outputs("v2_s_online")
     np.testing.assert_allclose(found.boxes[:, None], expected["train/pred_boxes"], rtol=0, atol=1e-5)
     assert found.tokens.shape[1] == config.search_grid**2 + config.prediction_tokens  # the whole last block
-    assert plain_flops(config) == description["flops_2mac"]["full_forward_1_online"]
+    assert frame_flops(config, reference=True) == description["flops_2mac"]["full_forward_1_online"]
 
 
 @pytest.mark.parametrize("kind", ["vit-token4-asym", "vit-token4-symm", "convmae-pyramid0-asym", "cvt-corner0-asym"])
 def test_boxes_are_those_of_forward(kind):
     model = make(FAMILY[kind])
-    engine = PlainEngine(model)
+    engine = ReferenceEngine(model)
     templates, search = pictures(model.config)
     memory = engine.remember(templates)
     found = engine.locate(search, memory)
@@ -72,13 +71,13 @@ def test_boxes_are_those_of_forward(kind):
 
 def test_operations_are_those_that_pytorch_counts():
     config = ModelConfig("small", depth=2, dim=24, heads=2, search_size=64, template_size=32, bins=16)
-    engine = PlainEngine(make(config))
+    engine = ReferenceEngine(make(config))
     templates, search = pictures(config, batch=1)
     memory = engine.remember(templates)
     with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # which it can count
         engine.compute(memory, engine.model.normalize(torch.from_numpy(search)))
-    assert plain_flops(config) == counter.get_total_flops()
-    assert frame_flops(config) < plain_flops(config)
+    assert frame_flops(config, reference=True) == counter.get_total_flops()
+    assert frame_flops(config) < frame_flops(config, reference=True)
 
 
 @pytest.mark.skipif(not (SHARED / "timings").is_dir(), reason=f"the full set of references is not at {SHARED}")
@@ -86,14 +85,4 @@ def test_operations_of_every_variant_are_those_of_the_official_code():
     counts = json.loads((SHARED / "timings" / "counts.json").read_text())["variants"]
     for official, name in OFFICIAL.items():
         expected = counts[official]["gflops_2_per_mac"]["full_forward_1_online"]
-        assert plain_flops(MODELS[name]) / 1e9 == pytest.approx(expected, abs=6e-4), name
-
-
-def test_bytes():
-    config = MODELS["mixformerv2_s"]
-    assert memory_values(config) == 2 * 4 * 2 * 7 * 7 * 768  # keys and values, 4 blocks, 2 templates of 7 x 7 tokens
-    assert memory_values(config.replace(attention="symmetric")) == 0
-    weights = parameter_count(config)
-    assert plain_bytes(config) == 4 * weights
-    assert frame_bytes(config, "bfloat16", batch=3) == 2 * (weights + 3 * memory_values(config))
-    assert memory_values(MODELS["mixcvt"]) == 2 * 2 * (1 * 64 * 16**2 + 4 * 192 * 8**2 + 16 * 384 * 4**2)
+        assert frame_flops(MODELS[name], reference=True) / 1e9 == pytest.approx(expected, abs=6e-4), name

@@ -1,0 +1,159 @@
+"""The cases of a benchmark: a model in an engine and a precision, from command-line words to a running engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixformer.configs.runtime import PRECISIONS, Runtime
+from mixformer.configs.variants import MODELS
+from mixformer.engines import ENGINES, Engine, create_engine, select_engine
+from mixformer.errors import CheckpointError, ConfigError, warn_deprecated
+from mixformer.optional import explain_missing
+from mixformer.weights.catalog import find_weights
+from mixformer.weights.model_folder import find_folder
+
+REFERENCE = "reference"
+_NEED_GRAPHS = ("openvino", "onnx")
+_RENAMED = {"plain": REFERENCE, "graph": "cudagraph"}  # names of 0.1.0
+
+
+@dataclass(frozen=True)
+class BenchmarkCase:
+    """One row of the benchmark's table.
+
+    Attributes:
+        model: name, folder or checkpoint file of a model.
+        engine: an engine of `mixformer.create_engine`, or "reference": the computation of the official code.
+        precision: as in `mixformer.create_engine`.
+
+    Example:
+        >>> from mixformer.bench import BenchmarkCase
+        >>> BenchmarkCase("models/mixformerv2_s", "openvino", "bfloat16").title
+        'mixformerv2_s openvino:bfloat16'
+    """
+
+    model: str
+    engine: str
+    precision: str = "auto"
+
+    @property
+    def title(self) -> str:
+        """Last part of the model's path, engine and precision."""
+        suffix = "" if self.precision == "auto" else f":{self.precision}"
+        return f"{Path(self.model).name} {self.engine}{suffix}"
+
+    def runtime(self, device: str, threads: int) -> Runtime:
+        """How to run it on a device with this many CPU threads."""
+        return Runtime(device=device, engine=self.engine, precision=self.precision, threads=threads)
+
+
+def parse_cases(models: str, engines: str) -> list[BenchmarkCase]:
+    """Pair every model with every engine; each model starts with its reference.
+
+    Args:
+        models: names, folders or files, separated by commas.
+        engines: "ENGINE" or "ENGINE:PRECISION", separated by commas.
+
+    Raises:
+        ConfigError: if no model is given, or an engine or precision is unknown.
+
+    Example:
+        >>> from mixformer.bench import parse_cases
+        >>> [case.title for case in parse_cases("mixformerv2_s", "torch,openvino:float32")]
+        ['mixformerv2_s reference:float32', 'mixformerv2_s torch', 'mixformerv2_s openvino:float32']
+    """
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    if not names:
+        raise ConfigError("no model to measure; give names, folders or files separated by commas")
+    kinds = [_parse_engine(word.strip()) for word in engines.split(",") if word.strip()]
+    kinds = list(dict.fromkeys([(REFERENCE, "float32"), *kinds]))
+    return [BenchmarkCase(name, *kind) for name in dict.fromkeys(names) for kind in kinds]
+
+
+def _parse_engine(word: str) -> tuple[str, str]:
+    engine, _, precision = word.partition(":")
+    if engine in _RENAMED:
+        warn_deprecated(f"the engine {engine!r} is now called {_RENAMED[engine]!r}")
+        engine = _RENAMED[engine]
+    if engine not in (REFERENCE, *ENGINES):
+        raise ConfigError(f"unknown engine {engine!r}; known: {', '.join((REFERENCE, *ENGINES))}")
+    known = ("float32",) if engine == REFERENCE else PRECISIONS
+    precision = precision or known[0]
+    if precision not in known:
+        raise ConfigError(f"engine {engine!r} has no precision {precision!r}; known: {', '.join(known)}")
+    return engine, precision
+
+
+def prepare_weights(model: str, folder: Path) -> tuple[Path, bool]:
+    """Find a model's weights, or write random ones for a known variant that has none here.
+
+    Args:
+        model: name, folder or file.
+        folder: random weights are written here.
+
+    Returns:
+        The path, and whether the weights are random.
+
+    Raises:
+        CheckpointError: if the model does not exist.
+        MissingDependencyError: if random weights need PyTorch and it is missing.
+    """
+    try:
+        return find_weights(model), False
+    except CheckpointError:
+        if model not in MODELS:
+            raise
+    with explain_missing(f"{model} has no weights here; making random ones"):
+        import torch
+
+        from mixformer.models import build_model
+        from mixformer.weights.load_save import save_model
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return save_model(build_model(MODELS[model]), folder / model), True
+
+
+def prepare_graphs(weights: Path, case: BenchmarkCase, folder: Path) -> Path:
+    """The path that a case's engine loads; missing graphs are exported to `folder`.
+
+    Raises:
+        MixFormerError: if the export fails.
+    """
+    stored, int8 = find_folder(weights), case.precision == "int8"
+    if case.engine not in _NEED_GRAPHS:
+        return weights
+    if stored and stored.graphs and (not int8 or "int8" in (stored.precision, stored.graphs.arithmetic)):
+        return weights
+    from mixformer.export import ExportPlan, export_model
+
+    int8 = int8 and case.engine == "openvino"
+    out = folder / f"{Path(case.model).name}_{'int8' if int8 else 'graphs'}"
+    if not out.exists():
+        export_model(weights, out, ExportPlan(to="openvino", precision="int8") if int8 else ExportPlan())
+    return out
+
+
+def resolve_precision(path: Path, runtime: Runtime) -> str:
+    """The precision that "auto" stands for; raises the errors of `mixformer.create_engine`."""
+    return runtime.precision if runtime.engine == REFERENCE else select_engine(path, runtime).precision
+
+
+def build_engine(path: Path, runtime: Runtime) -> Engine:
+    """Load the engine of a case.
+
+    Args:
+        path: from `prepare_graphs`.
+        runtime: from `BenchmarkCase.runtime`.
+
+    Raises:
+        ConfigError: if this machine or installation lacks the engine.
+        CheckpointError: if the weights do not fit.
+    """
+    if runtime.engine != REFERENCE:
+        return create_engine(path, runtime=runtime)
+    with explain_missing("the reference, which other engines are compared with,"):
+        from mixformer.bench.reference import ReferenceEngine
+        from mixformer.engines.torch_engine import find_device
+        from mixformer.weights.load_save import load_model
+    return ReferenceEngine(load_model(path, device=find_device(runtime.device)))
