@@ -6,7 +6,7 @@ python tools/pseudo_label.py clips/*.mp4 --keys keys.json --out pseudo   # targe
 
 Each target is followed forwards and, from where that ends, back again. Frames in which both agree are kept, if there
 are enough in a row, as a folder of sequences: `mixformer data check pseudo`, and in a recipe
-`sets = [{ name = "own", root = "pseudo", weight = 0.5 }]`. These boxes are a tracker's own: they show it more of the
+`sets = [{ name = "custom", root = "pseudo", weight = 0.5 }]`. These boxes are a tracker's own: they show it more of the
 world, but no more precision than it has.
 
 `--keys` names boxes in key frames, {"dog.mp4": [{"0": [260, 29, 41, 142], "25": [...]}, ...], ...}: one entry for each

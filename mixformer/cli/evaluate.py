@@ -199,7 +199,7 @@ def _published(job: EvaluationRun) -> int:
     """How many sequences the published list of the split has; 0 for a set of one's own."""
     from mixformer.data.datasets import DATASETS
 
-    rows = DATASETS[job.dataset].rows.get(job.split) if job.dataset in DATASETS else None
+    rows = DATASETS[job.dataset].published.get(job.split) if job.dataset in DATASETS else None
     return len(rows()) if rows else 0
 
 

@@ -48,7 +48,7 @@ def _expected(options: Namespace) -> Mapping[str, int | None]:
     from mixformer.data.datasets import DATASETS
     from mixformer.errors import ConfigError
 
-    rows = DATASETS[options.format].rows
+    rows = DATASETS[options.format].published
     if options.split not in rows:
         raise ConfigError(f"{options.format} has no list of the split {options.split!r}, but of: {', '.join(rows)}")
     frames = _frames(options)

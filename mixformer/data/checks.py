@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixformer.data.annotated_folders import read_sequence
-from mixformer.data.datasets.benchmark import describe_missing
+from mixformer.data.datasets.benchmarks import describe_missing
 from mixformer.data.datasets.dataset_spec import DatasetOptions
-from mixformer.data.datasets.registry import detect_dataset, load_dataset, missing_sequences, read_any
+from mixformer.data.datasets.registry import CUSTOM, canonical_name, detect_dataset, load_dataset, missing_sequences
 from mixformer.data.picture_checks import Problem, check_pictures
-from mixformer.data.sequence import LazySequences, VideoSequence, has_area
+from mixformer.data.sequence import VideoSequence, has_area
 from mixformer.errors import DataError
 from mixformer.types import FloatArray
 
@@ -91,18 +91,17 @@ _Loader = tuple[str, Callable[[], VideoSequence]]
 
 def _loaders(path: Path, options: Options) -> tuple[Sequence[_Loader], list[Problem]]:
     """Name and reader of each sequence, so that a broken one does not hide the others; and what is absent."""
-    known, problems = options.name or detect_dataset(path) or "", list[Problem]()
+    known, problems = canonical_name(options.name) or detect_dataset(path) or CUSTOM, list[Problem]()
     own = [p for p in sorted(path.glob("*")) if (p / "groundtruth.txt").is_file() or (p / "img").is_dir()]
-    if own and not known and not (path / "groundtruth.txt").is_file():
+    if own and known == CUSTOM and not (path / "groundtruth.txt").is_file():
         return [(folder.name, partial(read_sequence, folder)) for folder in own], problems
-    found = load_dataset(known, path, DatasetOptions(options.split)) if known else read_any(path)
-    if known and isinstance(found, LazySequences):
+    found = load_dataset(known, path, DatasetOptions(options.split))
+    if known != CUSTOM:
         missing, total = missing_sequences(known, options.split, found)
         if missing:
             text, advice = describe_missing(missing, total), "download them, or name with every score the part it is of"
             problems.append(Problem(known, "error", text, advice))
-    names = found.names if isinstance(found, LazySequences) else [sequence.name for sequence in found]
-    return [(name, partial(found.__getitem__, index)) for index, name in enumerate(names)], problems
+    return [(name, partial(found.__getitem__, index)) for index, name in enumerate(found.names)], problems
 
 
 def check_boxes(sequence: VideoSequence, size: tuple[int, int] | None, factor: float) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""Where a data set's files are: a folder, a zip file or an LMDB database, all addressed by keys with `/`."""
+"""Storage of a data set's files: a folder, a zip file or an LMDB database, all addressed by keys with `/`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mixformer.data.frame_storage import ArchiveFrame, FrameRef, read_bytes, use
 from mixformer.errors import DataError
 
 
-class Store(Protocol):
+class Storage(Protocol):
     """Files by key. A key is a relative path with `/`, whatever the system."""
 
     @property
@@ -29,12 +29,12 @@ class Store(Protocol):
         ...
 
     def listing(self, folder: str) -> tuple[list[str], list[str]]:
-        """Names of the folders and of the files directly in `folder` ("" is the top), sorted; empty if it is none."""
+        """Names of the folders and of the files directly in `folder` ("" is the top), sorted; or empty."""
         ...
 
 
 @dataclass(frozen=True)
-class FolderStore:
+class FolderStorage:
     """Plain files below `root`."""
 
     root: Path
@@ -59,7 +59,7 @@ class FolderStore:
 
 
 @dataclass(frozen=True)
-class ArchiveStore:
+class ArchiveStorage:
     """The entries of a zip file or LMDB database."""
 
     root: Path
@@ -77,8 +77,8 @@ class ArchiveStore:
         return use_archive(self.root, lambda archive: archive.listing(folder))
 
 
-def open_store(root: Path) -> Store:
-    """The store at a path: a zip file, the folder or file of a database, or a plain folder.
+def open_storage(root: Path) -> Storage:
+    """The storage at a path: a zip file, the folder or file of a database, or a plain folder.
 
     Raises:
         DataError: if there is nothing, or something else.
@@ -86,43 +86,48 @@ def open_store(root: Path) -> Store:
     """
     is_file = root.is_file() and root.suffix.lower() in (".zip", ".mdb", ".lmdb")
     if is_file or (root / "data.mdb").is_file():
-        store = ArchiveStore(root)
-        store.listing("")  # an archive that cannot be opened is an error now
-        return store
+        storage = ArchiveStorage(root)
+        storage.listing("")  # an archive that cannot be opened is an error now
+        return storage
     if not root.is_dir():
         raise DataError(f"{root} is neither a folder nor a zip file nor an LMDB database")
-    return FolderStore(root)
+    return FolderStorage(root)
 
 
-def stores(root: Path, depth: int = 2) -> list[Store]:
-    """The store at a path and, for a plain folder, those of the zip files in it and (`depth` 2) in the folders in it.
+def find_storages(root: Path, depth: int = 2) -> list[Storage]:
+    """The storage at a path and, for a plain folder, those of the zip files in it and (`depth` 2) in the folders in it.
 
     Raises:
-        DataError: as `open_store`.
+        DataError: as `open_storage`.
     """
-    store = open_store(root)
-    levels = range(depth) if isinstance(store, FolderStore) else ()
-    return [store, *(ArchiveStore(path) for level in levels for path in sorted(root.glob("*/" * level + "*.zip")))]
+    storage = open_storage(root)
+    levels = range(depth) if isinstance(storage, FolderStorage) else ()
+    return [storage, *(ArchiveStorage(path) for level in levels for path in sorted(root.glob("*/" * level + "*.zip")))]
 
 
-def find_folders(store: Store, marker: str, depth: int, below: str = "") -> Iterator[str]:
+def find_folders(storage: Storage, marker: str, depth: int, below: str = "") -> Iterator[str]:
     """Folders with a file called `marker`, at most `depth` levels down, in name order; none inside one another."""
-    folders, files = store.listing(below)
+    folders, files = storage.listing(below)
     if marker in files:
         yield below
     elif depth:
         for name in folders:
-            yield from find_folders(store, marker, depth - 1, f"{below}/{name}" if below else name)
+            yield from find_folders(storage, marker, depth - 1, f"{below}/{name}" if below else name)
 
 
-def read_text(store: Store, key: str) -> str | None:
-    """A text file of a store, or None if there is none.
+def describe_key(storage: Storage, key: str) -> str:
+    """A file or folder of a storage as a person would write it."""
+    return f"{storage.root}{'/' if storage.root.is_dir() else ':'}{key}" if key else str(storage.root)
+
+
+def read_text(storage: Storage, key: str) -> str | None:
+    """A text file of a storage, or None if there is none.
 
     Raises:
         DataError: if it is not text.
     """
-    data = store.read(key)
+    data = storage.read(key)
     try:
         return None if data is None else data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{store.root}: {key} is not a text file: {error}") from error
+        raise DataError(f"{storage.root}: {key} is not a text file: {error}") from error

@@ -20,7 +20,8 @@ def published_attributes(dataset: str, split: str, root: Path, sequences: Iterab
     Raises:
         DataError: if a file of attributes is broken.
     """
-    if dataset not in DATASETS or (split or next(iter(DATASETS[dataset].rows), "")) not in DATASETS[dataset].rows:
+    published = DATASETS[dataset].published if dataset in DATASETS else {}
+    if (split or next(iter(published), "")) not in published:
         return {}
     found, long = attributes(dataset, split, root), attribute_names(dataset)
     wanted = [name for name in sequences if name in found]

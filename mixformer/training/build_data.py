@@ -9,7 +9,7 @@ from mixformer.configs.model import ModelConfig
 from mixformer.data.annotated_folders import read_masked_objects, read_pictures, read_sequences, read_stills
 from mixformer.data.augmentation import Augmentation, CropSettings, Jitter
 from mixformer.data.datasets.dataset_spec import DatasetOptions
-from mixformer.data.datasets.registry import load_dataset, read_any
+from mixformer.data.datasets.registry import load_dataset
 from mixformer.data.motion import Motion
 from mixformer.data.official_samplers import SAMPLERS, OfficialSamples
 from mixformer.data.sample_dataset import SampleDataset
@@ -70,12 +70,9 @@ def augmentation(crops: CropSection) -> Augmentation:
 
 def _set_shots(plan: SetSection, data: DataSection, cache: ImageCache) -> SampleSource:
     """One data set behind its sampler."""
-    root = Path(plan.root)
-    if plan.name == "own":
-        sequences = read_any(root, plan.split)
-    else:
-        ids, exclude, cache_folder = (Path(text) if text else None for text in (plan.ids, plan.exclude, plan.cache))
-        sequences = load_dataset(plan.name, root, DatasetOptions(plan.split, ids, exclude, plan.chunks, cache_folder))
+    ids, exclude, cache_folder = (Path(text) if text else None for text in (plan.ids, plan.exclude, plan.cache))
+    options = DatasetOptions(plan.split, ids, exclude, plan.chunks, cache_folder)
+    sequences = load_dataset(plan.name, plan.root, options)
     if data.sampler == "near":
         return SequenceSamples(sequences, cache, data.max_gap)
     return OfficialSamples(sequences, cache, replace(SAMPLERS[data.sampler], gap=data.max_gap), name=plan.name)

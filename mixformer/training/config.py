@@ -25,7 +25,7 @@ class SetSection(BaseConfig):
     """One data set of the mixture.
 
     Attributes:
-        name: of the set, as `mixformer data list` has it; or "own" for a folder or JSON of your own.
+        name: of the set, as `mixformer data list` has it; or "custom" for a folder or JSON of your own.
         root: where it lies.
         weight: share of the samples, in units of all weights.
         split: part of the set, where it has several.

@@ -29,7 +29,7 @@ PUBLISHED = {
 
 
 def test_every_list_has_its_published_length():
-    found = {(name, split): rows() for name, known in DATASETS.items() for split, rows in known.rows.items()}
+    found = {(name, split): rows() for name, known in DATASETS.items() for split, rows in known.published.items()}
     assert {key: len(rows) for key, rows in found.items()} == PUBLISHED
     for rows in found.values():
         assert len({row.name for row in rows}) == len(rows)
@@ -54,7 +54,7 @@ def test_parts_of_a_video_and_two_targets_in_one():
     assert sum(row.first > 1 for row in parts) == 32
     assert (parts[2].name, parts[2].folder, parts[2].first, parts[2].last) == ("bird1_3", "bird1", 1573, 2437)
     otb = {row.name: row for row in read_list("otb100")}
-    assert otb["Human4_2"].truth == "groundtruth_rect.2.txt"
+    assert otb["Human4_2"].annotation == "groundtruth_rect.2.txt"
     assert otb["Jogging_1"].folder == otb["Jogging_2"].folder == "Jogging"
     assert (otb["Tiger1"].skip, otb["David"].first, otb["BlurCar1"].first) == (5, 300, 247)
     assert (otb["Deer"].label, otb["Biker"].label) == ("mammal", "person head")

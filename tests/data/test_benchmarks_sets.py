@@ -51,9 +51,9 @@ def test_every_set_is_found_whole_and_recognized(tmp_path, name, caplog):
     root = make(tmp_path / "root")
     found = load_dataset(name, root, DatasetOptions(split))
     gone, total = missing_sequences(name, split, found)
-    assert len(found) + len(gone) == total == len(DATASETS[name].rows[split]())
+    assert len(found) + len(gone) == total == len(DATASETS[name].published[split]())
     assert f"{len(gone)} of {total} sequences are not there: {gone[0]}" in caplog.text
-    order = [row.name for row in DATASETS[name].rows[split]()]
+    order = [row.name for row in DATASETS[name].published[split]()]
     assert list(found.names) == [s.name for s in found] == sorted(found.names, key=order.index)
     for sequence in found:
         assert sequence.source == name

@@ -9,7 +9,7 @@ import pytest
 
 from mixformer.data.datasets import DATASETS, DatasetOptions, load_dataset, read_any
 from mixformer.data.datasets.archive_packing import pack
-from mixformer.data.datasets.video_folders import number_names
+from mixformer.data.datasets.sequence_files import index_frames
 from mixformer.errors import DataError, MissingDependencyError
 from tests.helpers.miniatures import MAKERS, boxes, coco, got10k, lasot, tnl2k, trackingnet, vid, zip_folder
 
@@ -53,7 +53,7 @@ def test_a_missing_frame_is_a_warning_once(tmp_path, caplog, name):
     warnings = [r.getMessage() for r in caplog.records if sequence.name in r.getMessage()]
     assert len(warnings) == 1
     number = int(gone.stem)
-    assert f"{gone.parent} lacks 1 of 4 frames, the first of them number {number}" in warnings[0]
+    assert f"{gone.parent} lacks 1 of 4 pictures, the first of them number {number}" in warnings[0]
 
 
 @pytest.mark.parametrize(("gone", "rows"), [([9], [0, 2, 3]), ([9, 11], [0, 2]), ([11], [0, 1, 2]), ([8], [0, 1, 2])])
@@ -64,14 +64,14 @@ def test_gaps_in_the_numbers_of_ordered_pictures_tell_which_are_missing(tmp_path
         (root / "TNL2K_train_subset" / "baby" / "imgs" / f"f_{number}.png").unlink()
     sequence = load_dataset("tnl2k", root)[1]
     assert sequence.boxes.tolist() == [boxes(1)[row] for row in rows]
-    assert f"lacks {len(gone)} of 4 frames" in caplog.text
+    assert f"lacks {len(gone)} of 4 pictures" in caplog.text
 
 
 def test_numbers_with_steps_and_names_without_numbers_keep_their_order():
-    assert number_names(["5.jpg", "0.jpg", "10.jpg"], None, 4) == {0: "0.jpg", 1: "5.jpg", 2: "10.jpg"}
-    assert number_names(["a.jpg", "b.jpg", "x.txt"], None, 9) == {0: "a.jpg", 1: "b.jpg"}
-    assert number_names(["a.jpg", "b3.jpg"], 1) == {2: "b3.jpg"}
-    assert number_names([], None, 3) == {}
+    assert index_frames(["5.jpg", "0.jpg", "10.jpg"], None, 4) == {0: "0.jpg", 1: "5.jpg", 2: "10.jpg"}
+    assert index_frames(["a.jpg", "b.jpg", "x.txt"], None, 9) == {0: "a.jpg", 1: "b.jpg"}
+    assert index_frames(["a.jpg", "b3.jpg"], 1) == {2: "b3.jpg"}
+    assert index_frames([], None, 3) == {}
 
 
 def test_a_broken_line_is_a_warning_and_its_frame_left_out(tmp_path, caplog):
@@ -85,9 +85,9 @@ def test_a_broken_line_is_a_warning_and_its_frame_left_out(tmp_path, caplog):
     assert [frame.stem for frame in found[0].frames] == ["00000001", "00000003"]
     assert found[2].visible.tolist() == [0, 1, 2, 3]
     first, second = (record.getMessage() for record in caplog.records)
-    assert f"{truth}, line 2: not a number in '1,2,ten,8' and 1 more" in first
-    assert "absence.label beside" in second
-    assert "cover.label beside" in second
+    assert f"{truth}, line 2: not a number in '1,2,ten,8', and 1 more" in first
+    assert "absence.label: could not convert" in second
+    assert "cover.label is not there" in second
 
 
 def test_frames_without_boxes_are_left_out_except_in_test_splits(tmp_path, caplog):
@@ -95,13 +95,13 @@ def test_frames_without_boxes_are_left_out_except_in_test_splits(tmp_path, caplo
     truth = root / "train" / "GOT-10k_Train_000002" / "groundtruth.txt"
     truth.write_text("1,2,10,8\n1,3,10,8\n")
     assert len(load_dataset("got10k", root)[1]) == 2
-    assert "has 2 frames without a box, the first of them 00000003.jpg" in caplog.text
+    assert "has 2 pictures without a box, the first of them 00000003.jpg" in caplog.text
     caplog.clear()
     test = load_dataset("got10k", root, DatasetOptions("test"))
     assert [len(sequence) for sequence in test] == [4, 4, 4]
     assert np.isnan(test[0].boxes[1:]).all()
     assert test[0].visible.tolist() == [0]
-    assert [record.name for record in caplog.records] == ["mixformer.data.datasets.benchmark"]  # 177 are absent
+    assert [record.name for record in caplog.records] == ["mixformer.data.datasets.benchmarks"]  # 177 are absent
 
 
 def test_a_set_without_a_single_frame_is_an_error_at_once(tmp_path):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mixformer.data.datasets import read_any
+from mixformer.data.datasets import DatasetOptions, load_dataset, read_any
 from mixformer.data.sequence import read_frame
 from mixformer.errors import DataError
 from tests.helpers.clips import moving_square, write_clip
@@ -77,3 +77,12 @@ def test_a_json_of_another_form_is_refused(tmp_path, text):
     (tmp_path / "list.json").write_text(text)
     with pytest.raises(DataError, match=r"list\.json (is not of the form|lists no sequences)"):
         read_any(tmp_path / "list.json")
+
+
+def test_custom_is_a_data_set_name_and_own_its_old_one(tmp_path):
+    root = own(tmp_path)
+    assert [s.name for s in load_dataset("custom", root)] == ["one", "two"]
+    with pytest.warns(DeprecationWarning, match='"own" is now called "custom"'):
+        assert list(load_dataset("own", str(root)).names) == ["one", "two"]
+    with pytest.raises(DataError, match="takes no option besides split"):
+        load_dataset("custom", root, DatasetOptions(chunks=(1,)))

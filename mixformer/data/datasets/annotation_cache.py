@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mixformer.data.datasets.video_folders import where
-from mixformer.data.storage import Store
+from mixformer.data.storage import Storage, describe_key
 from mixformer.errors import DataError
 from mixformer.files import write_files
 
@@ -22,11 +21,11 @@ log = logging.getLogger(__name__)
 Index = dict[str, Any]
 
 
-def cached_index(store: Store, key: str, cache: Path | None, make: Callable[[], Index]) -> Index:
-    """Arrays made from a file or folder of a store, or read back from an earlier run.
+def cached_index(storage: Storage, key: str, cache: Path | None, make: Callable[[], Index]) -> Index:
+    """Arrays made from a file or folder of a storage, or read back from an earlier run.
 
     Args:
-        store: where the annotation is.
+        storage: where the annotation is.
         key: the annotation file, or the folder of such files.
         cache: folder of indices; None makes them every time.
         make: parses the annotation into named arrays.
@@ -35,7 +34,7 @@ def cached_index(store: Store, key: str, cache: Path | None, make: Callable[[], 
         DataError: if the annotation is missing.
         OutputError: if the cache cannot be written.
     """
-    kept = cache / f"{Path(key).stem}_{_stamp(store, key)}.npz" if cache else None
+    kept = cache / f"{Path(key).stem}_{_stamp(storage, key)}.npz" if cache else None
     if kept and kept.is_file():
         try:
             with np.load(kept, allow_pickle=False) as arrays:
@@ -53,22 +52,22 @@ def _save(index: Index, path: Path) -> None:
         np.savez(file, **index)
 
 
-def read_whole(store: Store, key: str) -> bytes:
+def read_whole(storage: Storage, key: str) -> bytes:
     """A file that must be there.
 
     Raises:
         DataError: if it is not.
     """
-    data = store.read(key)
+    data = storage.read(key)
     if data is None:
-        raise DataError(f"{where(store, key)} is not there")
+        raise DataError(f"{describe_key(storage, key)} is not there")
     return data
 
 
-def _stamp(store: Store, key: str) -> str:
+def _stamp(storage: Storage, key: str) -> str:
     """Changes whenever the annotation file (or a folder of files, or the archive it is in) is another."""
-    frame = store.frame(key)
-    file = frame if isinstance(frame, Path) else store.root
+    frame = storage.frame(key)
+    file = frame if isinstance(frame, Path) else storage.root
     try:
         inside = (
             sorted(path for path in file.iterdir() if path.is_dir() or path.suffix == ".mdb") if file.is_dir() else []

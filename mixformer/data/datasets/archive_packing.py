@@ -56,7 +56,7 @@ def pack(root: Path, out: Path, name: str = "", progress: Callable[[int, int], N
             f"{root} is none of {', '.join(DATASETS)}" if not name else f"there is no data set called {name!r}"
         )
     if out.exists():
-        raise OutputError(f"{out} exists already; remove it or choose another name")
+        raise OutputError(f"{out} exists already; remove it or select_sequences another name")
     partial = out.with_name(f"{out.name}.partial")
     tally = _Tally(progress)
     try:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mixformer.data.datasets.registry import DATASETS
-from mixformer.data.datasets.video_folders import parse_numbers, where
+from mixformer.data.datasets.sequence_files import parse_numbers
 from mixformer.data.datasets.vot_sequences import TAGS
 from mixformer.data.lists import attribute_names
-from mixformer.data.storage import Store, open_store, read_text
+from mixformer.data.storage import Storage, describe_key, open_storage, read_text
 from mixformer.errors import DataError
 
 _FILES = ("att/{}.txt", "att/{}_attribute.txt", "anno/UAV123/att/{}.txt")
@@ -32,7 +32,7 @@ def attributes(name: str, split: str = "", root: Path | None = None) -> Mapping[
     """
     if name not in DATASETS:
         raise DataError(f"there is no data set called {name!r}; known are {', '.join(DATASETS)}")
-    lists = DATASETS[name].rows
+    lists = DATASETS[name].published
     split = split or next(iter(lists), "")
     if split not in lists:
         such = ", ".join(lists) or "none"
@@ -45,23 +45,25 @@ def attributes(name: str, split: str = "", root: Path | None = None) -> Mapping[
 
 def _own(name: str, sequences: list[str], root: Path) -> dict[str, tuple[str, ...]]:
     """From the files under a root; sequences without a file are left out."""
-    store, shorts = open_store(root), tuple(attribute_names(name))
+    storage, shorts = open_storage(root), tuple(attribute_names(name))
     found: dict[str, tuple[str, ...]] = {}
     for sequence in sequences:
-        line = next((key for pattern in _FILES if read_text(store, key := pattern.format(sequence)) is not None), None)
+        keys = [pattern.format(sequence) for pattern in _FILES]
+        line = next((key for key in keys if read_text(storage, key) is not None), None)
         if line and shorts:
-            found[sequence] = _from_line(store, line, shorts)
-        elif tags := tuple(tag for tag in TAGS if "1" in (read_text(store, f"{sequence}/{tag}.tag") or "").split()):
+            found[sequence] = _from_line(storage, line, shorts)
+        elif tags := tuple(tag for tag in TAGS if "1" in (read_text(storage, f"{sequence}/{tag}.tag") or "").split()):
             found[sequence] = tags
     return found
 
 
-def _from_line(store: Store, key: str, shorts: tuple[str, ...]) -> tuple[str, ...]:
+def _from_line(storage: Storage, key: str, shorts: tuple[str, ...]) -> tuple[str, ...]:
     """The attributes whose number is above 0; a further number in front stands for all sequences."""
     try:
-        marks = parse_numbers(read_text(store, key) or "").tolist()
+        marks = parse_numbers(read_text(storage, key) or "").tolist()
     except ValueError as error:
-        raise DataError(f"{where(store, key)}: {error}") from error
+        raise DataError(f"{describe_key(storage, key)}: {error}") from error
     if len(marks) not in (len(shorts), len(shorts) + 1):
-        raise DataError(f"{where(store, key)} holds {len(marks)} numbers, not the {len(shorts)} of {', '.join(shorts)}")
+        place, known = describe_key(storage, key), ", ".join(shorts)
+        raise DataError(f"{place} holds {len(marks)} numbers, not the {len(shorts)} of {known}")
     return tuple(short for short, mark in zip(shorts, marks[-len(shorts) :], strict=True) if mark > 0)

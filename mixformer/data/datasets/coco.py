@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixformer.data.datasets.annotation_cache import cached_index, read_whole
-from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec, PackItem, entry
-from mixformer.data.datasets.video_folders import where
+from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec, PackItem, pack_item
 from mixformer.data.sequence import LazySequences, VideoSequence
-from mixformer.data.storage import ArchiveStore, Store, open_store
+from mixformer.data.storage import ArchiveStorage, Storage, describe_key, open_storage
 from mixformer.errors import DataError
 
 _LAYOUT = (
@@ -26,7 +25,7 @@ _SPLITS = {"train": "train2017, without crowds (about 850,000 objects)", "val": 
 
 
 @dataclass(frozen=True)
-class Index:
+class CocoIndex:
     """What is kept of an annotation file.
 
     Attributes:
@@ -50,14 +49,14 @@ class Index:
 class _Place:
     """Where the annotation and the pictures are."""
 
-    store: Store
-    truth: str
-    pictures: Store
+    storage: Storage
+    annotation: str
+    pictures: Storage
     folder: str
 
 
 def parse_index(data: bytes, name: str) -> dict[str, Any]:
-    """The parts of an `Index` from an instances file.
+    """The parts of an `CocoIndex` from an instances file.
 
     Raises:
         DataError: if it is not one.
@@ -84,7 +83,7 @@ def parse_index(data: bytes, name: str) -> dict[str, Any]:
 class _Reader:
     """Makes the sequence of object number i."""
 
-    index: Index
+    index: CocoIndex
     place: _Place
 
     def __call__(self, number: int) -> VideoSequence:
@@ -99,28 +98,30 @@ class _Reader:
 def find(root: Path, split: str) -> _Place | None:
     """Annotation and pictures of a split under a root; None if either is not there."""
     year = f"{split}2017"
-    truth = f"annotations/instances_{year}.json"
-    top = open_store(root)
+    annotation = f"annotations/instances_{year}.json"
+    top = open_storage(root)
     zipped = root / "annotations_trainval2017.zip"
-    homes = [top, ArchiveStore(zipped)] if zipped.is_file() else [top]
-    store = next((s for s in homes if f"instances_{year}.json" in s.listing("annotations")[1]), None)
-    if store is None:
+    homes = [top, ArchiveStorage(zipped)] if zipped.is_file() else [top]
+    storage = next((s for s in homes if f"instances_{year}.json" in s.listing("annotations")[1]), None)
+    if storage is None:
         return None
-    images = ArchiveStore(root / f"{year}.zip")
+    images = ArchiveStorage(root / f"{year}.zip")
     if images.root.is_file():
-        return _Place(store, truth, images, year)
+        return _Place(storage, annotation, images, year)
     folders = [f for f in (year, f"images/{year}") if _holds(top, f)]
-    return _Place(store, truth, top, folders[0]) if folders else None
+    return _Place(storage, annotation, top, folders[0]) if folders else None
 
 
-def _holds(store: Store, folder: str) -> bool:
+def _holds(storage: Storage, folder: str) -> bool:
     above, _, name = folder.rpartition("/")
-    return name in store.listing(above)[0]
+    return name in storage.listing(above)[0]
 
 
-def _index(place: _Place, cache: Path | None) -> Index:
-    store, key = place.store, place.truth
-    return Index(**cached_index(store, key, cache, lambda: parse_index(read_whole(store, key), where(store, key))))
+def _index(place: _Place, cache: Path | None) -> CocoIndex:
+    storage, key = place.storage, place.annotation
+    return CocoIndex(
+        **cached_index(storage, key, cache, lambda: parse_index(read_whole(storage, key), describe_key(storage, key)))
+    )
 
 
 def read(root: Path, options: DatasetOptions) -> LazySequences:
@@ -130,7 +131,7 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
         raise DataError(f"no coco {options.split}2017 in {root}; looked for {_LAYOUT}")
     index = _index(place, options.cache)
     if not len(index.boxes):
-        raise DataError(f"{where(place.store, place.truth)} holds no objects")
+        raise DataError(f"{describe_key(place.storage, place.annotation)} holds no objects")
     return LazySequences([str(number) for number in index.ids.tolist()], _Reader(index, place), "coco")
 
 
@@ -148,9 +149,9 @@ def _items(root: Path) -> Iterator[PackItem]:
     for split in _SPLITS:
         place = find(root, split)
         if place:
-            yield place.truth, entry(place.store, place.truth)
+            yield place.annotation, pack_item(place.storage, place.annotation)
             for name in place.pictures.listing(place.folder)[1]:
-                yield f"images/{split}2017/{name}", entry(place.pictures, f"{place.folder}/{name}")
+                yield f"images/{split}2017/{name}", pack_item(place.pictures, f"{place.folder}/{name}")
 
 
 COCO = DatasetSpec("coco", "COCO 2017, pictures", _SPLITS, _LAYOUT, frozenset({"cache"}), detect, read, pack)

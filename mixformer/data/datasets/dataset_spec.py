@@ -1,4 +1,4 @@
-"""What every data set has: its splits, its layout in words, and a function that reads it."""
+"""The description of a data set: its splits, its files in words, and the functions that read it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mixformer.data.datasets.video_folders import Rules, Video, VideoReader
-from mixformer.data.lists import Row
+from mixformer.data.datasets.sequence_files import SequenceFiles
+from mixformer.data.datasets.sequence_reader import SequenceReader
+from mixformer.data.lists import ListedSequence
 from mixformer.data.sequence import LazySequences
-from mixformer.data.storage import Store
+from mixformer.data.storage import Storage
 from mixformer.errors import DataError
 
 PackItem = tuple[str, Path | bytes]
@@ -19,15 +20,20 @@ PackItem = tuple[str, Path | bytes]
 
 @dataclass(frozen=True)
 class DatasetOptions:
-    """What may be asked of a set besides its folder.
+    """Options of `load_dataset`. Each data set takes some of them; the others must keep their default.
 
     Attributes:
-        split: one of the set's splits; "" takes the first.
-        ids: text file of the sequences to take, one a line: names, or row numbers of the set's own list from 0.
+        split: one of the data set's splits; "" takes the first.
+        ids: text file of the sequences to take, one a line: names, or row numbers of the data set's own list from 0.
         exclude: text file of the sequences to leave out, one a line: names, or the numbers at the end of names.
-        chunks: numbers of the parts to take, for a set that comes in parts; () takes those that are there.
-        cache: folder for compact indices of large annotation files; None parses them anew every time.
-        keep_one_based: keep boxes as the files have them also in a set that counts pixels from 1, as official runs do.
+        chunks: numbers of the parts to take, for a data set that comes in parts; () takes all that are there.
+        cache: folder for indices of large annotation files; None parses these files each time.
+        keep_one_based: keep the boxes of a data set that counts pixels from 1 as the files have them, as official
+            results do. By default all boxes count from 0.
+
+    Example:
+        >>> DatasetOptions("val").split
+        'val'
     """
 
     split: str = ""
@@ -40,20 +46,25 @@ class DatasetOptions:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """One known set.
+    """The description of one data set, as the table `DATASETS` holds it.
 
     Attributes:
         name: as written in recipes and on the command line.
         title: what it is.
-        splits: name and meaning of each; the first is the default.
-        layout: what is looked for under the root, in words.
-        takes: names of the `DatasetOptions` it understands besides `split`.
-        detect: whether a folder or archive holds this set.
-        read: the set under a root; raises DataError if it is not there.
-        pack: databases to write, by path below the output ("" is the output itself), each with its entries; and plain
-            files are written for names that end in `.json`.
-        rows: published list of each test split, by split.
-        prefix: put before the names of sequences in result files of the official code.
+        splits: name and description of each split; the first is the default.
+        layout: the files to look for under the root, in words.
+        takes: names of the `DatasetOptions` that it takes besides `split`.
+        detect: tells whether a folder or archive holds this data set.
+        read: reads the data set under a root; raises DataError if it is not there.
+        pack: the databases to write, by path below the output ("" is the output itself), each with its entries. Plain
+            files are written for paths that end in `.json`.
+        published: published list of each test split, by split.
+        prefix: stands before the names of sequences in result files of the official code.
+
+    Example:
+        >>> from mixformer.data import DATASETS
+        >>> DATASETS["otb100"].title
+        'OTB100 (OTB-2015), short videos'
     """
 
     name: str
@@ -64,51 +75,51 @@ class DatasetSpec:
     detect: Callable[[Path], bool]
     read: Callable[[Path, DatasetOptions], LazySequences]
     pack: Callable[[Path], Mapping[str, Iterator[PackItem]]]
-    rows: Mapping[str, Callable[[], tuple[Row, ...]]] = field(default_factory=dict)
+    published: Mapping[str, Callable[[], tuple[ListedSequence, ...]]] = field(default_factory=dict)
     prefix: str = ""
 
 
-def video_set(videos: list[Video], rules: Rules, source: str, root: Path, layout: str) -> LazySequences:
-    """The lazy set of some videos, after a look at the first ones.
+def training_sequences(found: list[SequenceFiles], source: str, root: Path, layout: str) -> LazySequences:
+    """The found sequences for training: incomplete ones lose their broken frames, with a warning.
 
     Raises:
-        DataError: if there are none, or none of the first has frames with boxes.
+        DataError: if there are none, or none of the first has a picture with a box.
     """
-    if not videos:
+    if not found:
         raise DataError(f"no {source} sequences in {root}; looked for {layout}")
-    reader = VideoReader(source, videos, rules)
-    if not any(len(reader(index)) for index in range(min(len(videos), 5))):
+    reader = SequenceReader(source, found, on_error="warn")
+    if not any(len(reader(index)) for index in range(min(len(found), 5))):
         raise DataError(
-            f"{source} in {root}: none of the first sequences, such as {videos[0].name}, has a picture with a box; "
+            f"{source} in {root}: none of the first sequences, such as {found[0].name}, has a picture with a box; "
             f"looked for {layout}"
         )
-    return LazySequences([video.name for video in videos], reader, source)
+    return LazySequences([files.name for files in found], reader, source)
 
 
-def choose(videos: list[Video], options: DatasetOptions) -> list[Video]:
-    """The videos that `ids` and `exclude` leave; `videos` are in the order of the set's own list.
+def select_sequences(found: list[SequenceFiles], options: DatasetOptions) -> list[SequenceFiles]:
+    """The sequences that `ids` and `exclude` leave; `found` has the order of the data set's own list.
 
     Raises:
-        DataError: if a file cannot be read or names a sequence that is not there.
+        DataError: if a list file cannot be read, or names a sequence that is not there.
     """
     if options.ids:
-        videos = list(_named(videos, options.ids))
+        found = list(_named(found, options.ids))
     if options.exclude:
         words = read_words(options.exclude)
         out = {int(word) if word.isdigit() else word for word in words}
-        videos = [v for v in videos if v.name not in out and number_of(v.name) not in out]
-    return videos
+        found = [files for files in found if files.name not in out and number_of(files.name) not in out]
+    return found
 
 
-def _named(videos: list[Video], path: Path) -> Iterator[Video]:
-    by_name = {video.name: video for video in videos}
+def _named(found: list[SequenceFiles], path: Path) -> Iterator[SequenceFiles]:
+    by_name = {files.name: files for files in found}
     for word in read_words(path):
         if word in by_name:
             yield by_name[word]
-        elif word.isdigit() and int(word) < len(videos):
-            yield videos[int(word)]
+        elif word.isdigit() and int(word) < len(found):
+            yield found[int(word)]
         else:
-            raise DataError(f"{path} names the sequence {word}, which is not among the {len(videos)} that were found")
+            raise DataError(f"{path} names the sequence {word}, which is not among the {len(found)} that were found")
 
 
 def number_of(name: str) -> int | None:
@@ -129,20 +140,19 @@ def read_words(path: Path) -> list[str]:
         raise DataError(f"cannot read the list of sequences {path}: {error}") from error
 
 
-def pack_video(video: Video, folder: str) -> Iterator[PackItem]:
-    """Every file of a video's folder and of its pictures' folder, with the keys they get below `folder`."""
-    home = video.truth.rpartition("/")[0]
-    for name in video.store.listing(home)[1]:
-        key = f"{home}/{name}" if home else name
-        yield f"{folder}/{name}", entry(video.store, key)
-    place = video.place()
-    if place != home:
-        below = place.removeprefix(home).strip("/")
-        for name in video.pictures.listing(place)[1]:
-            yield f"{folder}/{below}/{name}", entry(video.pictures, f"{place}/{name}")
+def pack_sequence(files: SequenceFiles, folder: str) -> Iterator[PackItem]:
+    """Every file of a sequence's folder and of its folder of pictures, with the keys that they get below `folder`."""
+    home = files.home
+    for name in files.storage.listing(home)[1]:
+        yield f"{folder}/{name}", pack_item(files.storage, f"{home}/{name}".lstrip("/"))
+    pictures = files.picture_folder()
+    if pictures != home:
+        below = pictures.removeprefix(home).strip("/")
+        for name in files.picture_storage.listing(pictures)[1]:
+            yield f"{folder}/{below}/{name}", pack_item(files.picture_storage, f"{pictures}/{name}")
 
 
-def entry(store: Store, key: str) -> Path | bytes:
-    """A file to write into a database: its path if it is a file, else its bytes."""
-    frame = store.frame(key)
-    return frame if isinstance(frame, Path) else store.read(key) or b""
+def pack_item(storage: Storage, key: str) -> Path | bytes:
+    """A file to write into a database: its path if it is a plain file, else its bytes."""
+    frame = storage.frame(key)
+    return frame if isinstance(frame, Path) else storage.read(key) or b""

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer.data.datasets.benchmark import listed_set, pick
-from mixformer.data.datasets.benchmark_reader import StrictRules
-from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec, PackItem, choose, pack_video, video_set
-from mixformer.data.datasets.video_folders import Rules, Video, parse_numbers
-from mixformer.data.lists import Row, read_list
+from mixformer.data.datasets.benchmarks import listed_sequences, match_list
+from mixformer.data.datasets.dataset_spec import (
+    DatasetOptions,
+    DatasetSpec,
+    PackItem,
+    pack_sequence,
+    select_sequences,
+    training_sequences,
+)
+from mixformer.data.datasets.sequence_files import SequenceFiles, SequenceLayout, parse_flags, parse_numbers
+from mixformer.data.lists import read_list
 from mixformer.data.sequence import LazySequences
-from mixformer.data.storage import Store, find_folders, read_text, stores
+from mixformer.data.storage import Storage, find_folders, find_storages, read_text
 from mixformer.errors import DataError
 
 _LAYOUT = (
@@ -31,51 +39,44 @@ SPLITS = {
 }
 
 
-def absent(text: str) -> NDArray[np.bool_]:
-    """absence.label: 1 where the target is out of view or fully occluded."""
-    return parse_numbers(text) > 0
-
-
-def covered(text: str) -> NDArray[np.bool_]:
-    """cover.label: 0 (nothing of the target to be seen) to 8 (all of it)."""
+def fully_covered(text: str) -> NDArray[np.bool_]:
+    """True where cover.label is 0; it runs from 0 (nothing of the target is visible) to 8 (all of it)."""
     return parse_numbers(text) <= 0
 
 
-def class_of(video: Video) -> str:
+def class_of(files: SequenceFiles) -> str:
     """`object_class` of meta_info.ini."""
-    for line in (video.beside("meta_info.ini") or "").splitlines():
+    for line in (files.text_beside("meta_info.ini") or "").splitlines():
         key, _, value = line.partition(":")
         if key.strip() == "object_class":
             return value.strip()
     return ""
 
 
-_FLAGS = (("absence.label", absent), ("cover.label", covered))
-_RULES = Rules(1, _FLAGS, class_of)
-_STRICT = {
-    "val": StrictRules(flags=_FLAGS, label=class_of),
-    "test": StrictRules(label=class_of, only_first=True),
-}
+# absence.label: 1 where the target is out of view or fully occluded.
+_FILES = SequenceLayout(flags=(("absence.label", parse_flags), ("cover.label", fully_covered)), label=class_of)
+_LAYOUTS = {"val": _FILES, "test": replace(_FILES, flags=(), first_box_only=True)}
+_LISTS = {"val": partial(read_list, "got10k_val"), "test": partial(read_list, "got10k_test")}
 
 
-def find(root: Path, part: str) -> Iterator[Video]:
+def find(root: Path, part: str) -> Iterator[SequenceFiles]:
     """Videos of `train`, `val` or `test` under a root: those of a list.txt in its order, else all in name order."""
-    for store in stores(root):
-        folder, names = _folder(store, part), list[str]()
+    for storage in find_storages(root):
+        folder, names = _folder(storage, part), list[str]()
         if folder is not None:
-            names = (read_text(store, f"{folder}/list.txt".lstrip("/")) or "").split()
-            names = names or [n for n in store.listing(folder)[0] if _is_of(n, part)]
+            names = (read_text(storage, f"{folder}/list.txt".lstrip("/")) or "").split()
+            names = names or [n for n in storage.listing(folder)[0] if _is_of(n, part)]
         for name in names:
             place = f"{folder}/{name}".lstrip("/")
-            yield Video(name, store, f"{place}/groundtruth.txt", store, place)
+            yield SequenceFiles(name, storage, f"{place}/groundtruth.txt", storage, place, _FILES)
 
 
-def _folder(store: Store, part: str) -> str | None:
-    """Key of the folder with the videos of a part; None if the store has none."""
-    top = store.listing("")[0]
+def _folder(storage: Storage, part: str) -> str | None:
+    """Key of the folder with the videos of a part; None if the storage has none."""
+    top = storage.listing("")[0]
     if part in top:
         return part
-    found = next(iter(find_folders(store, "groundtruth.txt", 2)), None)
+    found = next(iter(find_folders(storage, "groundtruth.txt", 2)), None)
     if found is None or not _is_of(found.rpartition("/")[2], part):
         return None
     return found.rpartition("/")[0]
@@ -86,7 +87,7 @@ def _is_of(name: str, part: str) -> bool:
 
 
 def read(root: Path, options: DatasetOptions) -> LazySequences:
-    """A split of the set under a root."""
+    """A split of the data set under a root."""
     split = options.split
     if split in ("vottrain", "votval") and not (options.ids or (options.exclude and split == "vottrain")):
         raise DataError(
@@ -94,23 +95,10 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
             + (", or `exclude`, the list of videos that the VOT challenge uses" if split == "vottrain" else "")
         )
     if split == "test" or (split == "val" and not options.ids):
-        rows = ROWS[split]()
-        return listed_set(rows, pick(rows, find(root, split), _STRICT[split]), options, "got10k", root, _LAYOUT)
-    return video_set(choose(list(find(root, "train")), options), _RULES, "got10k", root, _LAYOUT)
-
-
-def val_rows() -> tuple[Row, ...]:
-    """The 180 videos for validation."""
-    return read_list("got10k_val")
-
-
-def test_rows() -> tuple[Row, ...]:
-    """The 180 videos for testing."""
-    return read_list("got10k_test")
-
-
-ROWS = {"val": val_rows, "test": test_rows}
-"""Published lists, by split."""
+        published = _LISTS[split]()
+        found = match_list(published, find(root, split), _LAYOUTS[split])
+        return listed_sequences(published, found, options, "got10k", root, _LAYOUT)
+    return training_sequences(select_sequences(list(find(root, "train")), options), "got10k", root, _LAYOUT)
 
 
 def detect(root: Path) -> bool:
@@ -127,11 +115,11 @@ def _items(root: Path) -> Iterator[PackItem]:
     for part in ("train", "val", "test"):
         videos = list(find(root, part))
         if videos:
-            yield f"{part}/list.txt", "".join(f"{video.name}\n" for video in videos).encode()
-        for video in videos:
-            yield from pack_video(video, f"{part}/{video.name}")
+            yield f"{part}/list.txt", "".join(f"{files.name}\n" for files in videos).encode()
+        for files in videos:
+            yield from pack_sequence(files, f"{part}/{files.name}")
 
 
 GOT10K = DatasetSpec(
-    "got10k", "GOT-10k, short videos", SPLITS, _LAYOUT, frozenset({"ids", "exclude"}), detect, read, pack, ROWS
+    "got10k", "GOT-10k, short videos", SPLITS, _LAYOUT, frozenset({"ids", "exclude"}), detect, read, pack, _LISTS
 )

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mixformer.data.datasets.benchmark import listed_set, pick
-from mixformer.data.datasets.benchmark_reader import StrictRules
+from mixformer.data.datasets.benchmarks import listed_sequences, match_list
 from mixformer.data.datasets.dataset_spec import (
     DatasetOptions,
     DatasetSpec,
     PackItem,
-    choose,
-    entry,
-    pack_video,
-    video_set,
+    pack_item,
+    pack_sequence,
+    select_sequences,
+    training_sequences,
 )
-from mixformer.data.datasets.video_folders import Rules, Video, parse_numbers
-from mixformer.data.lists import Row, read_list
+from mixformer.data.datasets.sequence_files import SequenceFiles, SequenceLayout, parse_flags
+from mixformer.data.lists import read_list
 from mixformer.data.sequence import LazySequences
-from mixformer.data.storage import FolderStore, find_folders, open_store, read_text, stores
+from mixformer.data.storage import FolderStorage, find_folders, find_storages, open_storage, read_text
 from mixformer.errors import DataError
 
 _LAYOUT = (
@@ -32,69 +30,57 @@ _LAYOUT = (
 _LISTS = ("training_set.txt", "testing_set.txt")
 
 
-def marks(text: str) -> NDArray[np.bool_]:
-    """True where a line of 0 and 1 has a 1."""
-    return parse_numbers(text) > 0
-
-
-def class_of(video: Video) -> str:
+def class_of(files: SequenceFiles) -> str:
     """The class is the name up to its number."""
-    return video.name.rpartition("-")[0]
+    return files.name.rpartition("-")[0]
 
 
-_FLAGS = (("full_occlusion.txt", marks), ("out_of_view.txt", marks))
-_RULES = Rules(1, _FLAGS, class_of)
-_TEST = StrictRules(flags=_FLAGS, label=class_of, origin=1)
-_TEST_EXT = StrictRules(flags=_FLAGS, label=class_of)
+# Official training keeps the numbers of the files, although they count pixels from 1.
+_TRAIN = SequenceLayout(flags=(("full_occlusion.txt", parse_flags), ("out_of_view.txt", parse_flags)), label=class_of)
+_TEST = replace(_TRAIN, pixel_origin=1)
+_TEST_LIST, _EXT_LIST = partial(read_list, "lasot"), partial(read_list, "lasot_ext")
 
 
-def find(root: Path, marker: str = "groundtruth.txt") -> Iterator[Video]:
+def find(root: Path, marker: str = "groundtruth.txt") -> Iterator[SequenceFiles]:
     """All videos under a root whose folder has a file called `marker`."""
-    for store in stores(root):
-        for folder in find_folders(store, marker, 2 if isinstance(store, FolderStore) else 3):
-            yield Video(folder.rpartition("/")[2], store, f"{folder}/groundtruth.txt", store, f"{folder}/img")
+    for storage in find_storages(root):
+        for folder in find_folders(storage, marker, 2 if isinstance(storage, FolderStorage) else 3):
+            name, boxes = folder.rpartition("/")[2], f"{folder}/groundtruth.txt"
+            yield SequenceFiles(name, storage, boxes, storage, f"{folder}/img", _TRAIN)
 
 
-def _order(video: Video) -> tuple[str, int]:
-    name, _, number = video.name.rpartition("-")
+def _order(files: SequenceFiles) -> tuple[str, int]:
+    name, _, number = files.name.rpartition("-")
     return name, int(number) if number.isdigit() else 0
 
 
 def read(root: Path, options: DatasetOptions) -> LazySequences:
-    """The set under a root; `train` needs one of the benchmark's own lists in the root, or `ids` or `exclude`."""
+    """The data set under a root; `train` needs one of the benchmark's own lists in the root, or `ids` or `exclude`."""
     if options.split == "test":
-        return listed_set(test_rows(), pick(test_rows(), find(root), _TEST), options, "lasot", root, _LAYOUT)
-    videos = choose(sorted(find(root), key=_order), options)
+        found = match_list(_TEST_LIST(), find(root), _TEST)
+        return listed_sequences(_TEST_LIST(), found, options, "lasot", root, _LAYOUT)
+    videos = select_sequences(sorted(find(root), key=_order), options)
     if videos and options.split == "train" and not (options.ids or options.exclude):
         videos = _training(root, videos)
-    return video_set(videos, _RULES, "lasot", root, _LAYOUT)
+    return training_sequences(videos, "lasot", root, _LAYOUT)
 
 
-def _training(root: Path, videos: list[Video]) -> list[Video]:
+def _training(root: Path, videos: list[SequenceFiles]) -> list[SequenceFiles]:
     """Without the benchmark's test videos."""
     for name in _LISTS:
-        if text := read_text(open_store(root), name):
+        if text := read_text(open_storage(root), name):
             listed = set(text.split())
-            return [video for video in videos if (video.name in listed) == (name == "training_set.txt")]
+            return [files for files in videos if (files.name in listed) == (name == "training_set.txt")]
     raise DataError(
         f"{root} has no training_set.txt or testing_set.txt, so the 280 test videos cannot be left out; put one of the "
         "lists that come with LaSOT there, give it as `ids` or `exclude`, or take split `all`"
     )
 
 
-def test_rows() -> tuple[Row, ...]:
-    """The 280 test videos."""
-    return read_list("lasot")
-
-
-def ext_rows() -> tuple[Row, ...]:
-    """The 150 videos of the extension."""
-    return read_list("lasot_ext")
-
-
 def read_ext(root: Path, options: DatasetOptions) -> LazySequences:
     """The extension under a root."""
-    return listed_set(ext_rows(), pick(ext_rows(), find(root), _TEST_EXT), options, "lasot_ext", root, _LAYOUT)
+    found = match_list(_EXT_LIST(), find(root), _TRAIN)
+    return listed_sequences(_EXT_LIST(), found, options, "lasot_ext", root, _LAYOUT)
 
 
 def detect(root: Path) -> bool:
@@ -105,7 +91,7 @@ def detect(root: Path) -> bool:
 def detect_ext(root: Path) -> bool:
     """Whether the first such video is of the extension."""
     first = next(find(root, "full_occlusion.txt"), None)
-    return first is not None and first.name in {row.name for row in ext_rows()}
+    return first is not None and first.name in {listed.name for listed in _EXT_LIST()}
 
 
 def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
@@ -114,10 +100,10 @@ def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
 
 
 def _items(root: Path) -> Iterator[PackItem]:
-    store = open_store(root)
-    yield from ((name, entry(store, name)) for name in _LISTS if name in store.listing("")[1])
-    for video in find(root):
-        yield from pack_video(video, f"{class_of(video)}/{video.name}")
+    storage = open_storage(root)
+    yield from ((name, pack_item(storage, name)) for name in _LISTS if name in storage.listing("")[1])
+    for files in find(root):
+        yield from pack_sequence(files, f"{class_of(files)}/{files.name}")
 
 
 LASOT = DatasetSpec(
@@ -125,7 +111,7 @@ LASOT = DatasetSpec(
     "LaSOT, long videos of 70 classes",
     {
         "train": "1120 videos: those of training_set.txt, or those not in testing_set.txt",
-        "all": "whatever is there",
+        "all": "every video that is there",
         "test": "280 videos",
     },
     _LAYOUT,
@@ -133,7 +119,7 @@ LASOT = DatasetSpec(
     detect,
     read,
     pack,
-    {"test": test_rows},
+    {"test": _TEST_LIST},
 )
 
 LASOT_EXT = DatasetSpec(
@@ -145,5 +131,5 @@ LASOT_EXT = DatasetSpec(
     detect_ext,
     read_ext,
     pack,
-    {"test": ext_rows},
+    {"test": _EXT_LIST},
 )

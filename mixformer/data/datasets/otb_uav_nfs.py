@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mixformer.data.annotated_folders import Parsed, parse_lines
-from mixformer.data.datasets.benchmark import Layout, Split, benchmark
-from mixformer.data.datasets.benchmark_reader import StrictRules
-from mixformer.data.datasets.video_folders import Video, parse_numbers
+from mixformer.data.datasets.benchmarks import BenchmarkSplit, benchmark
+from mixformer.data.datasets.sequence_files import SequenceFiles, SequenceLayout, parse_flags
 from mixformer.errors import DataError
-
-
-def marked(text: str) -> NDArray[np.bool_]:
-    """True where a list of 0 and 1 has a 1."""
-    return parse_numbers(text) > 0
 
 
 def parse_corners(text: str) -> Parsed:
@@ -32,28 +26,28 @@ def _corners_box(line: str) -> list[float]:
     return [np.nan] * 4 if lost else [x0, y0, x1 - x0, y1 - y0]
 
 
-def frames_file(video: Video) -> tuple[int, int]:
+def read_frame_range(files: SequenceFiles) -> tuple[int, int]:
     """First and last frame from `NAME_frames.txt`, a line `first,last`.
 
     Raises:
         DataError: if the file is missing or is not of this form.
     """
-    text = video.beside(f"{video.name}_frames.txt")
+    text = files.text_beside(f"{files.name}_frames.txt")
     found = re.fullmatch(r"\s*(\d+)[,\s]+(\d+)\s*", text or "")
     if not found:
         problem = "is not there" if text is None else f"needs two numbers such as 1,200, found {text.strip()[:40]!r}"
-        raise DataError(f"{video.name}: {video.name}_frames.txt beside its boxes {problem}")
+        raise DataError(f"{files.name}: {files.name}_frames.txt beside its boxes {problem}")
     return int(found[1]), int(found[2])
 
 
-_OTB100 = Layout("{folder}/{truth}", "{folder}/img", StrictRules(origin=1))
+_OTB100 = SequenceLayout("{folder}/{annotation}", "{folder}/img", pixel_origin=1)
 
 OTB100 = benchmark(
     "otb100",
     "OTB100 (OTB-2015), short videos",
     "NAME/groundtruth_rect.txt (groundtruth_rect.1.txt and .2.txt where two targets share a folder) and "
     "NAME/img/0001.jpg ..., as folders, as NAME.zip files or in one LMDB database",
-    {"test": Split("100 targets in 98 folders", "otb100", (_OTB100,))},
+    {"test": BenchmarkSplit("100 targets in 98 folders", "otb100", (_OTB100,))},
 )
 
 UAV123 = benchmark(
@@ -61,18 +55,18 @@ UAV123 = benchmark(
     "UAV123, videos from low flying drones",
     "anno/UAV123/NAME.txt and data_seq/UAV123/FOLDER/000001.jpg ..., as folders, as one zip file or LMDB database",
     {
-        "test": Split(
+        "test": BenchmarkSplit(
             "123 sequences, of which 51 are parts of 19 longer videos",
             "uav123",
-            (Layout("anno/UAV123/{name}.txt", "data_seq/UAV123/{folder}", StrictRules(origin=1)),),
+            (SequenceLayout("anno/UAV123/{name}.txt", "data_seq/UAV123/{folder}", pixel_origin=1),),
         )
     },
     prefix="uav_",
 )
 
-_NFS_BOXES = Layout("anno/nfs_{name}.txt", "sequences/{name}", StrictRules(slack=1))
-_NFS_30 = Layout("{name}/30/{name}.txt", "{name}/30/{name}", StrictRules(parse=parse_corners, slack=1, every=8))
-_NFS_240 = Layout("{name}/240/{name}.txt", "{name}/240/{name}", StrictRules(parse=parse_corners, slack=1))
+_NFS_BOXES = SequenceLayout("anno/nfs_{name}.txt", "sequences/{name}", tolerance=1)
+_NFS_240 = SequenceLayout("{name}/240/{name}.txt", "{name}/240/{name}", parse=parse_corners, tolerance=1)
+_NFS_30 = replace(_NFS_240, annotation="{name}/30/{name}.txt", pictures="{name}/30/{name}", boxes_per_picture=8)
 
 NFS = benchmark(
     "nfs",
@@ -80,14 +74,18 @@ NFS = benchmark(
     "anno/nfs_NAME.txt and sequences/NAME/00001.jpg ... (30 frames a second), or as published NAME/30/NAME.txt and "
     "NAME/30/NAME/00001.jpg ..., NAME/240/ alike",
     {
-        "30fps": Split("100 sequences at 30 frames a second, as in the papers", "nfs", (_NFS_BOXES, _NFS_30)),
-        "240fps": Split("the same at 240 frames a second", "nfs_240", (_NFS_240,)),
+        "30fps": BenchmarkSplit("100 sequences at 30 frames a second, as in the papers", "nfs", (_NFS_BOXES, _NFS_30)),
+        "240fps": BenchmarkSplit("the same at 240 frames a second", "nfs_240", (_NFS_240,)),
     },
     prefix="nfs_",
 )
 
-_TC128 = Layout(
-    "{name}/{name}_gt.txt", "{name}/img", StrictRules(origin=1, span=frames_file, beside=("{name}_frames.txt",))
+_TC128 = SequenceLayout(
+    "{name}/{name}_gt.txt",
+    "{name}/img",
+    pixel_origin=1,
+    frame_range=read_frame_range,
+    extra_files=("{name}_frames.txt",),
 )
 
 TC128 = benchmark(
@@ -95,21 +93,20 @@ TC128 = benchmark(
     "Temple-Color 128, short videos in color",
     "NAME/NAME_gt.txt, NAME/NAME_frames.txt and NAME/img/0001.jpg ..., as folders, zip files or one LMDB database",
     {
-        "test": Split("129 targets in 128 videos", "tc128", (_TC128,)),
-        "ce": Split("the 78 of them that are in no other set", "tc128", (_TC128,), "_ce"),
+        "test": BenchmarkSplit("129 targets in 128 videos", "tc128", (_TC128,)),
+        "ce": BenchmarkSplit("the 78 of them that are in no other set", "tc128", (_TC128,), "_ce"),
     },
 )
 
-_AVIST_FLAGS = ("full_occlusion/{name}_full_occlusion.txt", marked), ("out_of_view/{name}_out_of_view.txt", marked)
+_AVIST_FLAGS = ("full_occlusion/{name}_full_occlusion.txt", "out_of_view/{name}_out_of_view.txt")
+_AVIST = SequenceLayout(
+    "anno/{name}.txt", "sequences/{name}", flags=tuple((file, parse_flags) for file in _AVIST_FLAGS)
+)
 
 AVIST = benchmark(
     "avist",
     "AVisT, videos of adverse visibility",
     "anno/NAME.txt, full_occlusion/NAME_full_occlusion.txt, out_of_view/NAME_out_of_view.txt and "
     "sequences/NAME/img_00001.jpg ..., as folders, as one zip file or LMDB database",
-    {
-        "test": Split(
-            "120 sequences", "avist", (Layout("anno/{name}.txt", "sequences/{name}", StrictRules(flags=_AVIST_FLAGS)),)
-        )
-    },
+    {"test": BenchmarkSplit("120 sequences", "avist", (_AVIST,))},
 )

@@ -1,7 +1,8 @@
-"""The table of known sets, opening one, and recognizing what is in a folder."""
+"""The table of data sets, and the functions that load one by name or find out which one a folder holds."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -24,27 +25,73 @@ from mixformer.errors import DataError
 _TRAINING = (LASOT, GOT10K, TRACKINGNET, COCO, VID, TNL2K)
 _BENCHMARKS = (LASOT_EXT, UAV123, OTB100, NFS, TC128, AVIST, VOT2022, VOT2020)
 
-DATASETS: Mapping[str, DatasetSpec] = MappingProxyType({known.name: known for known in (*_TRAINING, *_BENCHMARKS)})
-"""The sets of the papers by name."""
+_SPECS = {spec.name: spec for spec in (*_TRAINING, *_BENCHMARKS)}
 
-OWN_LAYOUT = "NAME/img/* with NAME/groundtruth.txt, or one JSON file of sequences (docs/data.md)"
+DATASETS: Mapping[str, DatasetSpec] = MappingProxyType(_SPECS)
+"""The public data sets by name. `register_dataset` adds others."""
+
+CUSTOM = "custom"
+"""Name of your own sequences, beside the names of `DATASETS`."""
+_CUSTOM_LAYOUT = "NAME/img/* with NAME/groundtruth.txt, or one JSON file of sequences (docs/data.md)"
 
 
-def load_dataset(name: str, root: Path, options: DatasetOptions | None = None) -> LazySequences:
-    """A known set; its annotations and pictures are read when they are needed.
-
-    Args:
-        name: a key of `DATASETS`.
-        root: its folder or archive.
-        options: split and lists of sequences; None takes the set's first split.
+def register_dataset(spec: DatasetSpec) -> None:
+    """Add a data set to `DATASETS` in this process; `benchmark` makes the description of most test sets.
 
     Raises:
-        DataError: for an unknown name, split or option, or if the set is not there.
-        MissingDependencyError: for an LMDB database without `lmdb` installed.
+        DataError: if the name is taken.
+
+    Example:
+        >>> from mixformer.data import BenchmarkSplit, SequenceLayout, benchmark, register_dataset
+        >>> files = SequenceLayout("{name}/boxes.txt", "{name}/frames")
+        >>> splits = {"test": BenchmarkSplit("3 sequences", Path("toy_list.csv"), (files,))}
+        >>> register_dataset(benchmark("toy", "Toy set", "NAME/boxes.txt and NAME/frames/", splits))
+        >>> DATASETS["toy"].title
+        'Toy set'
     """
+    if spec.name in (*_SPECS, CUSTOM):
+        raise DataError(f"there is a data set called {spec.name!r} already; choose another name")
+    _SPECS[spec.name] = spec
+
+
+def canonical_name(name: str) -> str:
+    """The name of a data set as it is written now; warns about the old word "own" for "custom"."""
+    if name != "own":
+        return name
+    warnings.warn('the data set name "own" is now called "custom"', DeprecationWarning, stacklevel=3)
+    return CUSTOM
+
+
+def load_dataset(name: str, root: str | Path, options: DatasetOptions | None = None) -> LazySequences:
+    """Load a data set by name. Annotations and pictures are read when they are needed.
+
+    Args:
+        name: a key of `DATASETS`, or "custom" for your own sequences and for whatever else `read_any` reads.
+        root: folder or archive.
+        options: split and lists of sequences; None takes the first split.
+
+    Returns:
+        The sequences; each is read when it is indexed.
+
+    Raises:
+        DataError: for an unknown name, split or option, or if the data set is not there.
+        MissingDependencyError: for an LMDB database without `lmdb` installed.
+
+    Example:
+        >>> load_dataset("lasot", "no/such/folder")
+        Traceback (most recent call last):
+        ...
+        mixformer.errors.DataError: no/such/folder is not there; for lasot looked for CLASS/CLASS-N/ with ...
+    """
+    name, root, options = canonical_name(name), Path(root), options or DatasetOptions()
+    if name == CUSTOM:
+        if options != DatasetOptions(options.split):
+            raise DataError("custom data takes no option besides split; leave out sequences in its folder or JSON file")
+        found = read_any(root, options.split)
+        return found if isinstance(found, LazySequences) else _as_lazy(found)
     if name not in DATASETS:
-        raise DataError(f"there is no data set called {name!r}; known are {', '.join(DATASETS)}")
-    known, options = DATASETS[name], options or DatasetOptions()
+        raise DataError(f"there is no data set called {name!r}; known are {', '.join(DATASETS)} and {CUSTOM}")
+    known = DATASETS[name]
     options = replace(options, split=options.split or next(iter(known.splits)))
     if options.split not in known.splits:
         raise DataError(f"{name} has no split {options.split!r}; it has {', '.join(known.splits)}")
@@ -55,6 +102,10 @@ def load_dataset(name: str, root: Path, options: DatasetOptions | None = None) -
     if not root.exists():
         raise DataError(f"{root} is not there; for {name} looked for {known.layout}")
     return known.read(root, options)
+
+
+def _as_lazy(sequences: Sequence[VideoSequence]) -> LazySequences:
+    return LazySequences([each.name for each in sequences], sequences.__getitem__, sequences[0].source)
 
 
 def detect_dataset(path: Path, *, custom_first: bool = True) -> str | None:
@@ -87,23 +138,35 @@ def missing_sequences(name: str, split: str, found: LazySequences) -> tuple[list
     Returns:
         An empty list and 0 for a split without a published list.
     """
-    rows = DATASETS[name].rows.get(split or next(iter(DATASETS[name].splits)))
+    rows = DATASETS[name].published.get(split or next(iter(DATASETS[name].splits)))
     names, there = [row.name for row in rows()] if rows else [], set(found.names)
     return [name for name in names if name not in there], len(names)
 
 
-def read_any(path: Path, split: str = "", *, lazy: bool = False) -> Sequence[VideoSequence]:
-    """Whatever is at a path: a user's own folder or JSON file, one sequence folder, or a known set.
+def read_any(path: str | Path, split: str = "", *, lazy: bool = False) -> Sequence[VideoSequence]:
+    """Read the sequences at a path: your own folder or JSON file, one sequence folder, or a public data set.
 
     Args:
         path: folder, archive or JSON file.
-        split: of a known set.
-        lazy: read the sequences of a user's own folder one by one when they are indexed, so that a broken one
-            spoils none of the others; otherwise it is an error at once.
+        split: of a public data set.
+        lazy: read each sequence of your own folder when it is indexed, so that a broken one does not stop the others.
+            By default a broken sequence is an error at once.
 
     Raises:
-        DataError: if it is none of these, saying what was looked for.
+        DataError: if the path holds none of these; the message lists the files that were looked for.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> root = Path(tempfile.mkdtemp())
+        >>> (root / "dog" / "img").mkdir(parents=True)
+        >>> Image.new("RGB", (64, 48)).save(root / "dog" / "img" / "0001.png")
+        >>> _ = (root / "dog" / "groundtruth.txt").write_text("10,20,30,15\\n")
+        >>> (sequence,) = read_any(root)
+        >>> sequence.name, len(sequence), sequence.box(0)
+        ('dog', 1, Box(x=10.0, y=20.0, w=30.0, h=15.0))
     """
+    path = Path(path)
     if path.is_file() and path.suffix.lower() == ".json":
         return read_json(path)
     if (path / "groundtruth.txt").is_file() and (path / "img").is_dir():
@@ -115,4 +178,4 @@ def read_any(path: Path, split: str = "", *, lazy: bool = False) -> Sequence[Vid
     if name := detect_dataset(path, custom_first=False):
         return load_dataset(name, path, DatasetOptions(split))
     layouts = "\n".join(f"  {known.name}: {known.layout}" for known in DATASETS.values())
-    raise DataError(f"{path} holds no sequences; looked for\n  your own: {OWN_LAYOUT}\n{layouts}")
+    raise DataError(f"{path} holds no sequences; looked for\n  your own: {_CUSTOM_LAYOUT}\n{layouts}")

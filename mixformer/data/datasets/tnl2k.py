@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
-from mixformer.data.datasets.benchmark import listed_set, pick
-from mixformer.data.datasets.benchmark_reader import StrictRules
-from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec, PackItem, choose, pack_video, video_set
-from mixformer.data.datasets.video_folders import Rules, Video
-from mixformer.data.lists import Row, read_list
+from mixformer.data.datasets.benchmarks import listed_sequences, match_list
+from mixformer.data.datasets.dataset_spec import (
+    DatasetOptions,
+    DatasetSpec,
+    PackItem,
+    pack_sequence,
+    select_sequences,
+    training_sequences,
+)
+from mixformer.data.datasets.sequence_files import SequenceFiles, SequenceLayout
+from mixformer.data.lists import read_list
 from mixformer.data.sequence import LazySequences
-from mixformer.data.storage import FolderStore, find_folders, stores
+from mixformer.data.storage import FolderStorage, find_folders, find_storages
 
 _LAYOUT = (
     "TNL2K_train_subset/NAME/ (or NAME/) with groundtruth.txt and imgs/, as folders, as zip files or in one LMDB "
     "database"
 )
-_RULES, _TEST = Rules(first=None), StrictRules(first=None)
+_FILES = SequenceLayout(first_number=None)
+_TEST_LIST = partial(read_list, "tnl2k")
 
 
-def find(root: Path) -> Iterator[Video]:
+def find(root: Path) -> Iterator[SequenceFiles]:
     """All videos under a root (or under TNL2K_train_subset in it), in name order within each folder or archive."""
-    for store in stores(root):
-        for folder in find_folders(store, "groundtruth.txt", 2 if isinstance(store, FolderStore) else 3):
-            if "imgs" in store.listing(folder)[0]:
+    for storage in find_storages(root):
+        for folder in find_folders(storage, "groundtruth.txt", 2 if isinstance(storage, FolderStorage) else 3):
+            if "imgs" in storage.listing(folder)[0]:
                 name = folder.rpartition("/")[2]
-                yield Video(name, store, f"{folder}/groundtruth.txt", store, f"{folder}/imgs")
+                yield SequenceFiles(name, storage, f"{folder}/groundtruth.txt", storage, f"{folder}/imgs", _FILES)
 
 
 def read(root: Path, options: DatasetOptions) -> LazySequences:
-    """The set under a root; pictures and boxes are paired in order, and every frame counts as visible."""
+    """The data set under a root; pictures and boxes are paired in order, and every frame counts as visible."""
     if options.split == "test":
-        return listed_set(test_rows(), pick(test_rows(), find(root), _TEST), options, "tnl2k", root, _LAYOUT)
-    return video_set(choose(list(find(root)), options), _RULES, "tnl2k", root, _LAYOUT)
-
-
-def test_rows() -> tuple[Row, ...]:
-    """The 700 test videos."""
-    return read_list("tnl2k")
+        found = match_list(_TEST_LIST(), find(root), _FILES)
+        return listed_sequences(_TEST_LIST(), found, options, "tnl2k", root, _LAYOUT)
+    return training_sequences(select_sequences(list(find(root)), options), "tnl2k", root, _LAYOUT)
 
 
 def detect(root: Path) -> bool:
@@ -48,17 +52,17 @@ def detect(root: Path) -> bool:
 
 def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
     """One database with the keys TNL2K_train_subset/NAME/..."""
-    return {"": (item for video in find(root) for item in pack_video(video, f"TNL2K_train_subset/{video.name}"))}
+    return {"": (item for files in find(root) for item in pack_sequence(files, f"TNL2K_train_subset/{files.name}"))}
 
 
 TNL2K = DatasetSpec(
     "tnl2k",
     "TNL2K, videos with descriptions",
-    {"train": "whatever is there (1300)", "test": "700 videos"},
+    {"train": "every video that is there (1300)", "test": "700 videos"},
     _LAYOUT,
     frozenset({"ids", "exclude"}),
     detect,
     read,
     pack,
-    {"test": test_rows},
+    {"test": _TEST_LIST},
 )

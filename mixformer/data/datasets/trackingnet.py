@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from mixformer.data.datasets.benchmark import listed_set, pick
-from mixformer.data.datasets.benchmark_reader import StrictRules
+from mixformer.data.datasets.benchmarks import listed_sequences, match_list
 from mixformer.data.datasets.dataset_spec import (
     DatasetOptions,
     DatasetSpec,
     PackItem,
-    choose,
-    entry,
     number_of,
-    video_set,
+    pack_item,
+    select_sequences,
+    training_sequences,
 )
-from mixformer.data.datasets.video_folders import Rules, Video
-from mixformer.data.lists import Row, read_list
+from mixformer.data.datasets.sequence_files import SequenceFiles, SequenceLayout
+from mixformer.data.lists import read_list
 from mixformer.data.sequence import LazySequences
-from mixformer.data.storage import ArchiveStore, FolderStore, open_store
+from mixformer.data.storage import ArchiveStorage, FolderStorage, open_storage
 from mixformer.errors import DataError
 
 _LAYOUT = (
@@ -29,39 +30,42 @@ _LAYOUT = (
 )
 _LIST = "seq_list.json"
 _TEST_PART = "TEST"
-_RULES, _TEST = Rules(first=0), StrictRules(first=0, only_first=True)
+_TRAIN = SequenceLayout(first_number=0)
+_TEST = replace(_TRAIN, first_box_only=True)
+_TEST_LIST = partial(read_list, "trackingnet")
 
 
-def find(root: Path, parts: tuple[str, ...]) -> Iterator[Video]:
+def find(root: Path, parts: tuple[str, ...]) -> Iterator[SequenceFiles]:
     """Videos of the given parts (such as "TRAIN_3") under a root, in name order; no video's folder is looked into."""
     for part in parts:
         if (root / f"{part}_lmdb").is_dir():
             yield from _packed(root, part)
         else:
-            yield from _plain(FolderStore(root), part)
+            yield from _plain(FolderStorage(root), part)
 
 
-def _plain(store: FolderStore, part: str) -> Iterator[Video]:
-    zipped = set(store.listing(f"{part}/zips")[1])
-    for file in store.listing(f"{part}/anno")[1]:
+def _plain(storage: FolderStorage, part: str) -> Iterator[SequenceFiles]:
+    zipped = set(storage.listing(f"{part}/zips")[1])
+    for file in storage.listing(f"{part}/anno")[1]:
         name, dot, ending = file.rpartition(".")
         if not dot or ending != "txt":
             continue
-        truth = f"{part}/anno/{file}"
+        boxes = f"{part}/anno/{file}"
         if f"{name}.zip" in zipped:
-            yield Video(name, store, truth, ArchiveStore(store.root / part / "zips" / f"{name}.zip"), None)
+            pictures = ArchiveStorage(storage.root / part / "zips" / f"{name}.zip")
+            yield SequenceFiles(name, storage, boxes, pictures, None, _TRAIN)
         else:
-            yield Video(name, store, truth, store, f"{part}/frames/{name}")
+            yield SequenceFiles(name, storage, boxes, storage, f"{part}/frames/{name}", _TRAIN)
 
 
-def _packed(root: Path, part: str) -> Iterator[Video]:
-    store = open_store(root / f"{part}_lmdb")
+def _packed(root: Path, part: str) -> Iterator[SequenceFiles]:
+    storage = open_storage(root / f"{part}_lmdb")
     if part == _TEST_PART:  # the official list of packed videos knows the training parts alone
-        names = [file.removesuffix(".txt") for file in store.listing("anno")[1]]
+        names = [file.removesuffix(".txt") for file in storage.listing("anno")[1]]
     else:
         names = [name for number, name in _sequence_list(root) if number == number_of(part)]
     for name in names:
-        yield Video(name, store, f"anno/{name}.txt", store, f"frames/{name}")
+        yield SequenceFiles(name, storage, f"anno/{name}.txt", storage, f"frames/{name}", _TRAIN)
 
 
 def _sequence_list(root: Path) -> list[tuple[int, str]]:
@@ -81,23 +85,18 @@ def parts_of(root: Path) -> tuple[str, ...]:
 
 
 def read(root: Path, options: DatasetOptions) -> LazySequences:
-    """The set under a root, or the parts of it that `chunks` names."""
+    """The data set under a root, or the parts of it that `chunks` names."""
     if options.split == "test":
-        found = pick(test_rows(), find(root, (_TEST_PART,)), _TEST)
-        return listed_set(test_rows(), found, options, "trackingnet", root, _LAYOUT)
+        found = match_list(_TEST_LIST(), find(root, (_TEST_PART,)), _TEST)
+        return listed_sequences(_TEST_LIST(), found, options, "trackingnet", root, _LAYOUT)
     parts = parts_of(root)
     if options.chunks:
         wanted = tuple(f"TRAIN_{number}" for number in options.chunks)
         if gone := [name for name in wanted if name not in parts]:
             raise DataError(f"trackingnet in {root} has no {', '.join(gone)}; found {', '.join(parts) or 'no part'}")
         parts = wanted
-    videos = choose(list(find(root, parts)), options)
-    return video_set(videos, _RULES, "trackingnet", root, _LAYOUT)
-
-
-def test_rows() -> tuple[Row, ...]:
-    """The 511 test videos."""
-    return read_list("trackingnet")
+    videos = select_sequences(list(find(root, parts)), options)
+    return training_sequences(videos, "trackingnet", root, _LAYOUT)
 
 
 def detect(root: Path) -> bool:
@@ -112,19 +111,19 @@ def _has_test(root: Path) -> bool:
 def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
     """One database for each part with the keys anno/NAME.txt and frames/NAME/0.jpg, and the list of training videos."""
     parts = parts_of(root)
-    listed = [[number_of(part), video.name] for part in parts for video in find(root, (part,))]
-    files: dict[str, Iterator[PackItem]] = {}
+    listed = [[number_of(part), files.name] for part in parts for files in find(root, (part,))]
+    lists: dict[str, Iterator[PackItem]] = {}
     if listed:
-        files[_LIST] = iter([(_LIST, json.dumps(listed).encode())])
-    return files | {f"{part}_lmdb": _items(root, part) for part in (*parts, *([_TEST_PART] * _has_test(root)))}
+        lists[_LIST] = iter([(_LIST, json.dumps(listed).encode())])
+    return lists | {f"{part}_lmdb": _items(root, part) for part in (*parts, *([_TEST_PART] * _has_test(root)))}
 
 
 def _items(root: Path, part: str) -> Iterator[PackItem]:
-    for video in find(root, (part,)):
-        yield f"anno/{video.name}.txt", entry(video.store, video.truth)
-        place = video.place()
-        for name in video.pictures.listing(place)[1]:
-            yield f"frames/{video.name}/{name}", entry(video.pictures, f"{place}/{name}".lstrip("/"))
+    for files in find(root, (part,)):
+        yield f"anno/{files.name}.txt", pack_item(files.storage, files.annotation)
+        folder = files.picture_folder()
+        for name in files.picture_storage.listing(folder)[1]:
+            yield f"frames/{files.name}/{name}", pack_item(files.picture_storage, f"{folder}/{name}".lstrip("/"))
 
 
 TRACKINGNET = DatasetSpec(
@@ -136,5 +135,5 @@ TRACKINGNET = DatasetSpec(
     detect,
     read,
     pack,
-    {"test": test_rows},
+    {"test": _TEST_LIST},
 )

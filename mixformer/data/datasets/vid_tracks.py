@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixformer.data.datasets.annotation_cache import Index
-from mixformer.data.datasets.video_folders import where
 from mixformer.data.frame_storage import read_frame
 from mixformer.data.sequence import has_area
-from mixformer.data.storage import Store, read_text
+from mixformer.data.storage import Storage, describe_key, read_text
 from mixformer.errors import DataError
 from mixformer.types import FloatArray
 
@@ -52,7 +51,7 @@ class Tracks:
         return boxes, self.visible[rows]
 
     def name(self, index: int) -> str:
-        """Video, number of the track and its first frame: unique in the set."""
+        """SequenceFiles, number of the track and its first frame: unique in the set."""
         return f"{str(self.folders[index]).rpartition('/')[2]}/{index}"
 
 
@@ -101,14 +100,14 @@ def from_json(data: bytes, name: str) -> Index:
         raise DataError(f"{name} is not a list of ImageNet-VID tracks: {type(error).__name__} {error}") from error
 
 
-def to_json(store: Store, data: str, tracks: Tracks) -> list[dict[str, Any]]:
+def to_json(storage: Storage, data: str, tracks: Tracks) -> list[dict[str, Any]]:
     """The official form of tracks; pictures below the key `data` give the sizes."""
     sizes: dict[str, list[int]] = {}
     found = []
     for index, folder in enumerate(tracks.folders.tolist()):
         if folder not in sizes:
-            first = f"{data}/{folder}/{store.listing(f'{data}/{folder}')[1][0]}"
-            sizes[folder] = list(read_frame(store.frame(first)).shape[1::-1])
+            first = f"{data}/{folder}/{storage.listing(f'{data}/{folder}')[1][0]}"
+            sizes[folder] = list(read_frame(storage.frame(first)).shape[1::-1])
         boxes, visible = tracks.rows(index)
         chunk, video = (int(part.rpartition("_")[2]) for part in folder.split("/"))
         found.append(
@@ -125,28 +124,29 @@ def to_json(store: Store, data: str, tracks: Tracks) -> list[dict[str, Any]]:
     return found
 
 
-def from_xml(store: Store, truth: str) -> Index:
-    """The arrays of `Tracks` of all videos below the key `truth`, in name order.
+def from_xml(storage: Storage, annotations: str) -> Index:
+    """The arrays of `Tracks` of all videos below the key `annotations`, in name order.
 
     Raises:
         DataError: if there are none.
     """
-    folders = [f"{chunk}/{name}" for chunk in store.listing(truth)[0] for name in store.listing(f"{truth}/{chunk}")[0]]
-    found = _arrays([track for folder in folders for track in _video_tracks(store, truth, folder)])
+    chunks = storage.listing(annotations)[0]
+    folders = [f"{chunk}/{name}" for chunk in chunks for name in storage.listing(f"{annotations}/{chunk}")[0]]
+    found = _arrays([track for folder in folders for track in _video_tracks(storage, annotations, folder)])
     if not len(found["starts"]):
-        raise DataError(f"{where(store, truth)} holds no annotated objects")
+        raise DataError(f"{describe_key(storage, annotations)} holds no annotated objects")
     return found
 
 
-def _video_tracks(store: Store, truth: str, folder: str) -> Iterator[_Track]:
+def _video_tracks(storage: Storage, annotations: str, folder: str) -> Iterator[_Track]:
     """Tracks of one video; one ends when its object is missing from a frame."""
     growing: dict[str, _Track] = {}
     broken, last = [], -1
-    files = [name for name in store.listing(f"{truth}/{folder}")[1] if re.fullmatch(r"\d+\.xml", name)]
+    files = [name for name in storage.listing(f"{annotations}/{folder}")[1] if re.fullmatch(r"\d+\.xml", name)]
     for name in files:
         number = int(name.removesuffix(".xml"))
         try:
-            objects = dict(_objects(read_text(store, f"{truth}/{folder}/{name}") or ""))
+            objects = dict(_objects(read_text(storage, f"{annotations}/{folder}/{name}") or ""))
         except (ElementTree.ParseError, ValueError, AttributeError, DataError):
             broken.append(name)
             objects = {}

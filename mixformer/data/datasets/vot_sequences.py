@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mixformer.data.annotated_folders import Parsed, parse_lines
-from mixformer.data.datasets.benchmark import Layout, Split, benchmark
-from mixformer.data.datasets.benchmark_reader import Entry, StrictRules
-from mixformer.data.datasets.video_folders import Video
-from mixformer.data.lists import Row
-from mixformer.data.storage import Store, read_text
+from mixformer.data.datasets.benchmarks import BenchmarkSplit, benchmark
+from mixformer.data.datasets.sequence_files import SequenceFiles, SequenceLayout
+from mixformer.data.lists import ListedSequence
+from mixformer.data.storage import Storage, read_text
 from mixformer.imaging.images import is_picture
 
 TAGS = ("camera_motion", "illum_change", "motion_change", "occlusion", "size_change")
-"""What is marked frame by frame in files called NAME/TAG.tag."""
+"""Attributes that files called NAME/TAG.tag mark frame by frame."""
 
 
 def region_box(text: str) -> list[float]:
@@ -67,27 +66,23 @@ def parse_regions(text: str) -> Parsed:
     return parse_lines(text, lambda line: region_box(line.strip()))
 
 
-_RULES = StrictRules(parse=parse_regions, beside=("sequence", *(f"{tag}.tag" for tag in TAGS)))
-
-
 @dataclass(frozen=True)
-class VotLayout(Layout):
-    """As the VOT toolkit writes: the file `sequence` says where the pictures are, else they are in `color/`."""
+class VotLayout(SequenceLayout):
+    """Files of the VOT toolkit: the file `sequence` names the folder of pictures; without it, that is `color/`."""
 
-    def find(self, store: Store, base: str, row: Row) -> Entry | None:
+    def find(self, storage: Storage, base: str, listed: ListedSequence) -> SequenceFiles | None:
         """A sequence of the list, or None if its boxes are not there, or it is a folder of another set."""
-        found = super().find(store, base, row)
+        found = super().find(storage, base, listed)
         if found is None:
             return None
-        home = found.video.truth.rpartition("/")[0]
-        folders, files = store.listing(home)
-        place = _pictures(read_text(store, f"{home}/sequence") or "")
+        home = found.home
+        folders, files = storage.listing(home)
+        place = _pictures(read_text(storage, f"{home}/sequence") or "")
         if "sequence" not in files and place not in folders:
             if not any(map(is_picture, files)) or "absence.label" in files:
                 return None
             place = ""
-        folder = f"{home}/{place}".rstrip("/")
-        return Entry(row, Video(row.name, store, found.video.truth, store, folder), self.rules, base)
+        return replace(found, folder=f"{home}/{place}".rstrip("/"))
 
 
 def _pictures(properties: str) -> str:
@@ -104,13 +99,20 @@ _LAYOUT = (
     "NAME/groundtruth.txt (rectangles, polygons or masks), NAME/sequence and NAME/color/00000001.jpg ..., as the VOT "
     "toolkit downloads them into the folder `sequences` of a workspace"
 )
-_FILES = (VotLayout("{name}/groundtruth.txt", "{name}/color", _RULES),)
+_FILES = VotLayout(
+    "{name}/groundtruth.txt",
+    "{name}/color",
+    parse=parse_regions,
+    extra_files=("sequence", *(f"{tag}.tag" for tag in TAGS)),
+)
 
 VOT2020 = benchmark(
     "vot2020",
     "VOT2020 short-term, with masks",
     _LAYOUT,
-    {"test": Split("60 sequences", "vot2020", _FILES)},
-    own="vot2022",
+    {"test": BenchmarkSplit("60 sequences", "vot2020", (_FILES,))},
+    subset_of="vot2022",
 )
-VOT2022 = benchmark("vot2022", "VOT2022 short-term", _LAYOUT, {"test": Split("62 sequences", "vot2022", _FILES)})
+VOT2022 = benchmark(
+    "vot2022", "VOT2022 short-term", _LAYOUT, {"test": BenchmarkSplit("62 sequences", "vot2022", (_FILES,))}
+)

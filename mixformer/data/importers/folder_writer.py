@@ -26,7 +26,7 @@ def write_folders(
     Pictures are relative links to the originals; those of videos and archives are written once below `_frames`.
 
     Args:
-        sequences: what to write. Frames in which the target is hidden get no box.
+        sequences: what to write. StoredFrames in which the target is hidden get no box.
         out: folder to write into.
         copy: copy pictures instead of linking them.
         progress: called with the name of each sequence.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mixformer.data.datasets.video_folders import number_names
+from mixformer.data.datasets.sequence_files import index_frames
 from mixformer.data.frame_storage import FrameRef
 from mixformer.data.importers.tracks import pictures_in, track_sequence
 from mixformer.data.sequence import VideoSequence
@@ -21,8 +21,8 @@ _LAYOUT = "NAME/gt/gt.txt (frame, track, x, y, w, h, confidence, class, visibili
 def read_mot(source: Path, images: Path | None = None) -> list[VideoSequence]:
     """Every track of a MOT sequence folder, or of a folder of such.
 
-    Frames and pixels are counted from 1 in the file and from 0 in the result. Boxes with confidence 0 are not part of
-    the annotation. A visibility of 0 means hidden; negative ones (MOT15) say nothing.
+    Frames and pixels count from 1 in the file and from 0 in the result. Boxes with confidence 0 are not part of the
+    annotation. A visibility of 0 means hidden; negative ones (MOT15) say nothing.
 
     Args:
         source: a sequence folder, or one that holds several.
@@ -40,7 +40,7 @@ def read_mot(source: Path, images: Path | None = None) -> list[VideoSequence]:
 def _tracks(truth: Path, images: Path | None) -> list[VideoSequence]:
     folder = truth.parents[1]
     files = {path.name: path for path in pictures_in(images or folder / _image_folder(folder))}
-    pictures: dict[int, FrameRef] = {n: files[name] for n, name in number_names(files, 0).items()}
+    pictures: dict[int, FrameRef] = {n: files[name] for n, name in index_frames(files, 0).items()}
     tracks: dict[int, dict[int, tuple[float, ...] | None]] = defaultdict(dict)
     kinds = {}
     for row in _rows(truth):

@@ -1,8 +1,8 @@
 """The sequence lists of the benchmarks, one CSV file each, and the function that reads them.
 
-Columns, all but `name` optional: `folder` (of the pictures, if it is not called as the sequence), `first` and `last`
-(numbers of its frames), `skip` (frames left out at its beginning), `truth` (its file of boxes), `label` (what the
-target is), `attributes` (short names, separated by spaces). `attributes.csv` gives the long names, set by set.
+Columns besides `name` are optional: `folder` (of the pictures, if it differs from the name), `first` and `last`
+(numbers of its frames), `skip` (frames left out at the start), `annotation` (its file of boxes), `label` (what the
+target is), `attributes` (short names, separated by spaces). `attributes.csv` gives the long names for each data set.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Row:
-    """One sequence of a list.
+class ListedSequence:
+    """One sequence of a published list.
 
     Attributes:
         name: of the sequence.
@@ -22,7 +23,7 @@ class Row:
         first: number of its first frame; 0 if the list does not say.
         last: number of its last frame, itself included; 0 if the list does not say.
         skip: frames left out at its beginning, with their boxes.
-        truth: name of its file of boxes; "" if the list does not say.
+        annotation: name of its file of boxes; "" if the list does not say.
         label: what the target is; "" if the list does not say.
         attributes: short names of what makes it difficult.
     """
@@ -32,14 +33,23 @@ class Row:
     first: int = 0
     last: int = 0
     skip: int = 0
-    truth: str = ""
+    annotation: str = ""
     label: str = ""
     attributes: tuple[str, ...] = ()
 
 
-def read_list(name: str) -> tuple[Row, ...]:
-    """The rows of a packaged list such as "otb100", in the order of the benchmark's own list."""
-    return tuple(_row(cells) for cells in _cells(name))
+def read_list(name: str | Path) -> tuple[ListedSequence, ...]:
+    """The sequences of a published list, in the order of the benchmark's own list.
+
+    Args:
+        name: of a packaged list such as "otb100", or the path of a CSV file with the same columns.
+
+    Example:
+        >>> first = read_list("otb100")[0]
+        >>> first.name, first.last, first.label
+        ('Basketball', 725, 'person')
+    """
+    return tuple(_listed(cells) for cells in _cells(name))
 
 
 def attribute_names(name: str) -> dict[str, str]:
@@ -47,12 +57,14 @@ def attribute_names(name: str) -> dict[str, str]:
     return {cells["short"]: cells["long"] for cells in _cells("attributes") if cells["set"] == name}
 
 
-def _cells(name: str) -> list[dict[str, str]]:
-    with (files(__name__) / f"{name}.csv").open(encoding="utf-8") as lines:
+def _cells(name: str | Path) -> list[dict[str, str]]:
+    path = name if isinstance(name, Path) else files(__name__) / f"{name}.csv"
+    with path.open(encoding="utf-8") as lines:
         return list(csv.DictReader(lines))
 
 
-def _row(cells: dict[str, str]) -> Row:
+def _listed(cells: dict[str, str]) -> ListedSequence:
     first, last, skip = (int(cells.get(key) or 0) for key in ("first", "last", "skip"))
     folder, attributes = cells.get("folder") or cells["name"], tuple(cells.get("attributes", "").split())
-    return Row(cells["name"], folder, first, last, skip, cells.get("truth", ""), cells.get("label", ""), attributes)
+    annotation, label = cells.get("annotation", ""), cells.get("label", "")
+    return ListedSequence(cells["name"], folder, first, last, skip, annotation, label, attributes)

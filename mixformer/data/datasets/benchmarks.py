@@ -1,0 +1,156 @@
+"""Test splits: packaged lists of sequences, and a search for their files under a root."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec, PackItem, pack_item, select_sequences
+from mixformer.data.datasets.sequence_files import SequenceFiles, SequenceLayout
+from mixformer.data.datasets.sequence_reader import SequenceReader
+from mixformer.data.lists import ListedSequence, read_list
+from mixformer.data.sequence import LazySequences
+from mixformer.data.storage import Storage, find_storages
+from mixformer.errors import DataError, first_few
+
+log = logging.getLogger(__name__)
+
+PublishedList = tuple[ListedSequence, ...]
+
+
+def listed_sequences(
+    published: PublishedList,
+    found: Iterable[SequenceFiles],
+    options: DatasetOptions,
+    source: str,
+    root: Path,
+    layout: str,
+) -> LazySequences:
+    """The sequences of a published list that were found, in the list's order; a warning names the others.
+
+    Raises:
+        DataError: if none was found.
+    """
+    by_name = {files.name: files for files in found}
+    if not by_name:
+        raise DataError(f"no {source} {options.split} sequences in {root}; looked for {layout}")
+    if missing := [listed.name for listed in published if listed.name not in by_name]:
+        log.warning("%s %s in %s: %s", source, options.split, root, describe_missing(missing, len(published)))
+    chosen = select_sequences([by_name[each.name] for each in published if each.name in by_name], options)
+    return LazySequences(
+        [files.name for files in chosen], SequenceReader(source, chosen, "raise", options.keep_one_based), source
+    )
+
+
+def describe_missing(names: list[str], total: int) -> str:
+    """A sentence about the sequences of a list that are missing."""
+    return f"{len(names)} of {total} sequences are not there: {', '.join(first_few(names, 10))}"
+
+
+def match_list(
+    published: PublishedList, found: Iterable[SequenceFiles], layout: SequenceLayout
+) -> Iterator[SequenceFiles]:
+    """Those of the found sequences that are on a published list, to be read by a layout."""
+    by_name = {listed.name: listed for listed in published}
+    return (replace(files, layout=layout, listed=by_name[files.name]) for files in found if files.name in by_name)
+
+
+def find_listed(root: Path, published: PublishedList, layouts: tuple[SequenceLayout, ...]) -> Iterator[SequenceFiles]:
+    """The sequences of a list under a root: a folder, a zip file, an LMDB database, or a folder of zip files.
+
+    A layout may start in the only folder of the root or archive. The first layout that fits a sequence is taken.
+    """
+    missing = list(published)
+    for storage in find_storages(root, 1):
+        places = [(layout, base) for layout in layouts for base in _bases(storage)]
+        for listed in tuple(missing):
+            tries = (layout.find(storage, base, listed) for layout, base in places)
+            if (found := next((files for files in tries if files), None)) is not None:
+                missing.remove(listed)
+                yield found
+
+
+def _bases(storage: Storage) -> list[str]:
+    folders, files = storage.listing("")
+    return ["", folders[0]] if len(folders) == 1 and not files else [""]
+
+
+@dataclass(frozen=True)
+class BenchmarkSplit:
+    """One split of a benchmark.
+
+    Attributes:
+        description: in words.
+        list_name: name of the packaged list, or path of a CSV file with the same columns; see `read_list`.
+        layouts: how the files may look.
+        name_part: take only the sequences with this in their name.
+    """
+
+    description: str
+    list_name: str | Path
+    layouts: tuple[SequenceLayout, ...]
+    name_part: str = ""
+
+    def published(self) -> PublishedList:
+        """The published list."""
+        return tuple(listed for listed in read_list(self.list_name) if self.name_part in listed.name)
+
+
+def benchmark(
+    name: str,
+    title: str,
+    layout: str,
+    splits: Mapping[str, BenchmarkSplit],
+    *,
+    prefix: str = "",
+    subset_of: str = "",
+) -> DatasetSpec:
+    """A data set whose files follow fixed patterns.
+
+    Args:
+        name: of the data set.
+        title: what it is.
+        layout: the files to look for, in words.
+        splits: by name; the first is the default.
+        prefix: stands before the names of sequences in result files of the official code.
+        subset_of: detect the data set only by sequences that are not on this other list.
+    """
+
+    def find(root: Path, split: str) -> Iterator[SequenceFiles]:
+        return find_listed(root, splits[split].published(), splits[split].layouts)
+
+    def read(root: Path, options: DatasetOptions) -> LazySequences:
+        split = splits[options.split]
+        return listed_sequences(split.published(), find(root, options.split), options, name, root, layout)
+
+    def detect(root: Path) -> bool:
+        others = {listed.name for listed in read_list(subset_of)} if subset_of else set()
+        return any(files.name not in others for split in splits for files in find(root, split))
+
+    def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
+        return {"": _items(files for split in splits for files in find(root, split))}
+
+    return DatasetSpec(
+        name,
+        title,
+        {split: known.description for split, known in splits.items()},
+        layout,
+        frozenset({"ids", "exclude", "keep_one_based"}),
+        detect,
+        read,
+        pack,
+        {split: known.published for split, known in splits.items()},
+        prefix,
+    )
+
+
+def _items(sequences: Iterable[SequenceFiles]) -> Iterator[PackItem]:
+    """The files of some sequences, each once, under the keys that they have."""
+    done = set[tuple[Path, str]]()
+    for files in sequences:
+        for storage, key in files.stored_files():
+            if (storage.root, key) not in done:
+                done.add((storage.root, key))
+                yield key.removeprefix(files.base).lstrip("/"), pack_item(storage, key)

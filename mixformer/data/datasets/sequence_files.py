@@ -1,0 +1,192 @@
+"""What a data set's files look like: the layout of its sequences, and where the files of each sequence are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixformer.data.annotated_folders import Parsed, parse_boxes
+from mixformer.data.frame_storage import FrameRef
+from mixformer.data.lists import ListedSequence
+from mixformer.data.storage import Storage, read_text
+from mixformer.imaging.images import is_picture, natural_order
+
+Flag = tuple[str, Callable[[str], NDArray[np.bool_]]]
+"""Name of a file, and a function from its text to (n,) True where the target is hidden."""
+
+
+@dataclass(frozen=True)
+class SequenceLayout:
+    """What the files of a sequence look like in one data set: the only place that says so.
+
+    File names may hold `{name}`, `{folder}` and `{annotation}`, which stand for the columns of the published list.
+
+    Attributes:
+        annotation: key of the file of boxes, for data sets whose files follow fixed patterns.
+        pictures: key of the folder of pictures, likewise.
+        first_number: number in the name of the first picture. None pairs pictures and boxes in order, see
+            `index_frames`.
+        flags: files that mark frames, each with a function from its text to (n,) True where the target is hidden. A
+            name is that of a file beside the boxes, or with a `/` in it a key below the root.
+        label: gives the class of the target, if the published list does not.
+        first_box_only: the data set gives the box of the first frame alone; later frames then have NaN.
+        pixel_origin: number of the left and upper pixels in the files, 0 or 1.
+        parse: from the text of the boxes to (n, 4) xywh, and what is wrong with each broken row.
+        frame_range: numbers of the first and last frame, where a file says so; None takes those of the list.
+        tolerance: how many boxes more or fewer than pictures there may be.
+        boxes_per_picture: the data set may give this many boxes for each picture, of which the first counts.
+        extra_files: further files of a sequence to pack, named as in `flags`; they need not exist.
+    """
+
+    annotation: str = ""
+    pictures: str = ""
+    first_number: int | None = 1
+    flags: tuple[Flag, ...] = ()
+    label: Callable[[SequenceFiles], str] | None = None
+    first_box_only: bool = False
+    pixel_origin: int = 0
+    parse: Callable[[str], Parsed] = parse_boxes
+    frame_range: Callable[[SequenceFiles], tuple[int, int]] | None = None
+    tolerance: int = 0
+    boxes_per_picture: int = 1
+    extra_files: tuple[str, ...] = ()
+
+    def find(self, storage: Storage, base: str, listed: ListedSequence) -> SequenceFiles | None:
+        """A sequence of the list below a base folder ("" is the top), or None if its boxes are not there."""
+        words = {"name": listed.name, "folder": listed.folder, "annotation": listed.annotation}
+        annotation, pictures = (f"{base}/{key.format(**words)}".lstrip("/") for key in (self.annotation, self.pictures))
+        folder, _, file = annotation.rpartition("/")
+        if file not in storage.listing(folder)[1]:
+            return None
+        return SequenceFiles(listed.name, storage, annotation, storage, pictures, self, listed, base)
+
+
+@dataclass(frozen=True)
+class SequenceFiles:
+    """Where the files of one sequence are.
+
+    Attributes:
+        name: of the sequence.
+        storage: holds the annotation.
+        annotation: key of the file of boxes; other annotation files are beside it.
+        picture_storage: holds the pictures.
+        folder: key of the folder of pictures; None for an archive of this sequence alone, where any folder may hold
+            them.
+        layout: how to read the files.
+        listed: what the published list says about the sequence; None without a list.
+        base: key of the folder that the layout starts in; "" is the top.
+    """
+
+    name: str
+    storage: Storage
+    annotation: str
+    picture_storage: Storage
+    folder: str | None
+    layout: SequenceLayout
+    listed: ListedSequence | None = None
+    base: str = ""
+
+    @property
+    def home(self) -> str:
+        """Key of the annotation's folder."""
+        return self.annotation.rpartition("/")[0]
+
+    def text_beside(self, name: str) -> str | None:
+        """Text of an annotation file beside the boxes, or None if there is none."""
+        return read_text(self.storage, f"{self.home}/{name}".lstrip("/"))
+
+    def picture_folder(self) -> str:
+        """Key of the folder of pictures."""
+        if self.folder is not None:
+            return self.folder
+        folder = ""
+        while (listing := self.picture_storage.listing(folder))[0] and not any(map(is_picture, listing[1])):
+            folder = f"{folder}/{listing[0][0]}".lstrip("/")
+        return folder
+
+    def flag_key(self, name: str) -> str:
+        """Key of a file that `SequenceLayout.flags` names."""
+        name = name.format(name=self.name)
+        return f"{self.base if '/' in name else self.home}/{name}".lstrip("/")
+
+    def stored_files(self) -> Iterator[tuple[Storage, str]]:
+        """Storage and key of each file of the sequence: boxes, marks and pictures."""
+        yield self.storage, self.annotation
+        for name in (*(name for name, _ in self.layout.flags), *self.layout.extra_files):
+            folder, _, file = self.flag_key(name).rpartition("/")
+            if file in self.storage.listing(folder)[1]:
+                yield self.storage, self.flag_key(name)
+        pictures = self.picture_folder()
+        for name in self.picture_storage.listing(pictures)[1]:
+            yield self.picture_storage, f"{pictures}/{name}".lstrip("/")
+
+
+@dataclass(frozen=True)
+class StoredFrames(Sequence[FrameRef]):
+    """The pictures of one folder of a storage; references are made on demand, to save memory."""
+
+    storage: Storage
+    folder: str
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> FrameRef: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[FrameRef, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> FrameRef | tuple[FrameRef, ...]:
+        """Reference to one picture; a slice gives a tuple."""
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        return self.storage.frame(f"{self.folder}/{self.names[index]}".lstrip("/"))
+
+
+def index_frames(names: Iterable[str], first: int | None, count: int = 0) -> dict[int, str]:
+    """Frame index of each picture among file names.
+
+    Args:
+        names: of files; other files than pictures are ignored.
+        first: number of frame 0, where the number that ends a file name counts; None takes the order of these numbers.
+        count: expected number of frames. If there are fewer pictures in order, gaps in their numbers tell which are
+            missing.
+
+    Example:
+        >>> index_frames(["00000001.jpg", "00000003.jpg", "notes.txt"], first=1)
+        {0: '00000001.jpg', 2: '00000003.jpg'}
+    """
+    pictures = [name for name in names if is_picture(name)]
+    digits = [re.search(r"\d+$", PurePosixPath(name).stem) for name in pictures]
+    numbers = [int(found[0]) if found else -1 for found in digits]
+    if first is not None:
+        return {number - first: name for number, name in zip(numbers, pictures, strict=True) if number >= 0}
+    if -1 in numbers:
+        return dict(enumerate(sorted(pictures, key=natural_order)))
+    ordered = sorted(zip(numbers, pictures, strict=True))
+    rows = [number - ordered[0][0] for number, _ in ordered]
+    if len(rows) < count and len(set(rows)) == len(rows) and rows[-1:] < [count]:
+        return {row: name for row, (_, name) in zip(rows, ordered, strict=True)}
+    return dict(enumerate(name for _, name in ordered))
+
+
+def parse_numbers(text: str) -> NDArray[np.float64]:
+    """All numbers of a text, separated by commas, spaces or line ends.
+
+    Raises:
+        ValueError: if the text holds something else.
+    """
+    return np.array([float(word) for word in re.split(r"[,\s]+", text.strip()) if word], np.float64)
+
+
+def parse_flags(text: str) -> NDArray[np.bool_]:
+    """(n,) True where a list of numbers, such as 0 and 1, is above 0; errors as of `parse_numbers`."""
+    return parse_numbers(text) > 0

@@ -1,0 +1,148 @@
+"""Read a sequence of a data set from its files: whole or not at all, or without its broken frames."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixformer.data.datasets.sequence_files import SequenceFiles, StoredFrames, index_frames
+from mixformer.data.lists import ListedSequence
+from mixformer.data.sequence import VideoSequence, has_area
+from mixformer.data.storage import describe_key, read_text
+from mixformer.errors import DataError, first_few
+from mixformer.types import FloatArray
+
+log = logging.getLogger(__name__)
+
+OnError = Literal["raise", "warn"]
+
+
+@dataclass
+class SequenceReader:
+    """Reads sequence number i of a data set; can be sent to other processes.
+
+    Attributes:
+        source: name of the data set.
+        files: where the files of each sequence are.
+        on_error: what to do about a missing or broken part of a sequence. "raise" refuses the sequence, since a score
+            on the rest of it would be another score. "warn" leaves out the frames that lack a picture or a readable
+            box, and warns once for each sequence, so that training goes on.
+        keep_one_based: keep the numbers of files that count pixels from 1; otherwise all boxes count from 0.
+    """
+
+    source: str
+    files: Sequence[SequenceFiles]
+    on_error: OnError = "raise"
+    keep_one_based: bool = False
+    _warned: set[int] = field(default_factory=set, repr=False)
+
+    def __call__(self, index: int) -> VideoSequence:
+        """The sequence; hidden frames and labels as far as the data set has them.
+
+        Raises:
+            DataError: with `on_error` "raise", for any missing or broken part; names the file, and the line or frame.
+        """
+        files = self.files[index]
+        layout, listed = files.layout, files.listed or ListedSequence(files.name, files.name)
+        problems = _Problems(files.name, self.on_error == "raise")
+        first, last = layout.frame_range(files) if layout.frame_range else (listed.first, listed.last)
+        start = None if layout.first_number is None else first or layout.first_number
+        # Boxes, pictures and marks, each by frame index from 0.
+        boxes, broken = _read_boxes(files, problems)
+        folder = files.picture_folder()
+        names = index_frames(files.picture_storage.listing(folder)[1], start, len(boxes))
+        boxes, hidden = _annotation(files, boxes, max(names, default=-1) + 1, problems)
+        count = _frame_count(files, len(boxes), names, last - (start or 0) + 1 if last else 0, problems)
+        if missing := [row for row in range(count) if row not in names]:
+            some = f"{len(missing)} of {count} pictures, the first of them number {missing[0] + (start or 0)}"
+            problems.add(f"{describe_key(files.picture_storage, folder)} lacks {some}")
+        # The frames that are whole, all of them with `on_error` "raise".
+        rows = [row for row in range(listed.skip, count) if row in names and row not in broken]
+        boxes = boxes[rows]
+        if not self.keep_one_based:
+            boxes[:, :2] -= layout.pixel_origin
+        boxes[~has_area(boxes)] = np.nan
+        if problems.texts and index not in self._warned:
+            self._warned.add(index)
+            log.warning("%s: %s. The sequence goes on without them", files.name, "; ".join(problems.texts))
+        frames = StoredFrames(files.picture_storage, folder, tuple(names[row] for row in rows))
+        label = listed.label or (layout.label(files) if layout.label else "")
+        return VideoSequence(files.name, frames, boxes, self.source, hidden[rows], label)
+
+
+@dataclass
+class _Problems:
+    """Collects the problems of one sequence, or raises the first."""
+
+    name: str
+    raises: bool
+    texts: list[str] = field(default_factory=list)
+
+    def add(self, text: str) -> None:
+        """A problem that spoils frames."""
+        if self.raises:
+            raise DataError(f"{self.name}: {text}; unpack or download this sequence again")
+        self.texts.append(text)
+
+
+def _read_boxes(files: SequenceFiles, problems: _Problems) -> tuple[FloatArray, dict[int, str]]:
+    """Boxes as the file has them, and what is wrong with broken rows."""
+    place = describe_key(files.storage, files.annotation)
+    text = read_text(files.storage, files.annotation)
+    boxes, broken = files.layout.parse(text or "")
+    if text is None:
+        problems.add(f"{place} is not there")
+    elif broken:
+        problems.add(f"{place}, {', '.join(first_few(broken.values(), 1))}")
+    elif not len(boxes):
+        problems.add(f"{place} holds no boxes")
+    return boxes, broken
+
+
+def _annotation(
+    files: SequenceFiles, boxes: FloatArray, pictures: int, problems: _Problems
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """One box and one mark of a hidden target for each picture."""
+    layout = files.layout
+    if layout.first_box_only:
+        boxes = np.vstack([boxes[:1], np.full((max(pictures, 1) - 1, 4), np.nan)])
+    hidden = np.zeros(len(boxes), bool)
+    for name, parse in layout.flags:
+        place, text = describe_key(files.storage, files.flag_key(name)), read_text(files.storage, files.flag_key(name))
+        if text is None:
+            problems.add(f"{place} is not there")
+            continue
+        try:
+            marks = parse(text)
+        except ValueError as error:
+            problems.add(f"{place}: {error}")
+            continue
+        if len(marks) == len(boxes):
+            hidden |= marks
+        else:
+            problems.add(f"{place} holds {len(marks)} marks for {len(boxes)} boxes")
+    step = layout.boxes_per_picture
+    step = step if abs(len(boxes) / max(pictures, 1) - step) < 1 else 1
+    return boxes[::step], hidden[::step]
+
+
+def _frame_count(files: SequenceFiles, boxes: int, names: dict[int, str], listed: int, problems: _Problems) -> int:
+    """Number of frames, from the boxes, the pictures by index, and the published list (`listed`, 0 without one)."""
+    tolerance = files.layout.tolerance
+    if listed and abs(boxes - listed) > tolerance:
+        place = describe_key(files.storage, files.annotation)
+        problems.add(f"{place} holds {boxes} boxes, but the sequence has {listed} frames")
+    count = min(boxes, listed or boxes)
+    present = max(names, default=-1) + 1
+    if 0 < count - present <= tolerance:
+        return present
+    extra = [name for row, name in names.items() if not 0 <= row < count]
+    if not listed and len(extra) > tolerance:  # also with "raise" no more than a warning: every box has its picture
+        place = describe_key(files.picture_storage, files.picture_folder())
+        problems.texts.append(f"{place} has {len(extra)} pictures without a box, the first of them {extra[0]}")
+    return count
