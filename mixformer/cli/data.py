@@ -151,7 +151,7 @@ def _list_parser() -> ArgumentParser:
 
 
 def _list(options: Namespace) -> None:
-    from mixformer.data.datasets import DATASETS, read_any
+    from mixformer.data import DATASETS, read_any
     from mixformer.data.sequence import LazySequences
 
     console = Console(highlight=False, soft_wrap=True)

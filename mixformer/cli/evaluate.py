@@ -139,7 +139,7 @@ def open_for_test(
     Raises:
         DataError: if it is not there.
     """
-    from mixformer.data.datasets import DATASETS, DatasetOptions, detect_dataset, load_dataset, read_any
+    from mixformer.data import DATASETS, DatasetOptions, detect_dataset, load_dataset, read_any
 
     name = dataset or detect_dataset(root) or ""
     if not name:
@@ -197,7 +197,7 @@ def _measure(convention: str, job: EvaluationRun, outcome: Outcome, console: Con
 
 def _published(job: EvaluationRun) -> int:
     """How many sequences the published list of the split has; 0 for a set of one's own."""
-    from mixformer.data.datasets import DATASETS
+    from mixformer.data import DATASETS
 
     rows = DATASETS[job.dataset].published.get(job.split) if job.dataset in DATASETS else None
     return len(rows()) if rows else 0

@@ -45,7 +45,7 @@ def run(options: Namespace) -> None:
 
 def _expected(options: Namespace) -> Mapping[str, int | None]:
     """The sequences that must be there, with their numbers of frames as far as known."""
-    from mixformer.data.datasets import DATASETS
+    from mixformer.data import DATASETS
     from mixformer.errors import ConfigError
 
     rows = DATASETS[options.format].published
@@ -62,7 +62,7 @@ def _expected(options: Namespace) -> Mapping[str, int | None]:
 
 def _frames(options: Namespace) -> dict[str, int]:
     """Frames of each sequence, from the data set, else from the run that made the results; empty without both."""
-    from mixformer.data.datasets import DatasetOptions, load_dataset
+    from mixformer.data import DatasetOptions, load_dataset
     from mixformer.evaluation.manifest import JOURNAL, read_manifest
 
     if options.root is not None:

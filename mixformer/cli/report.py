@@ -15,7 +15,7 @@ from mixformer.cli.parser import make_parser
 from mixformer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mixformer.data.datasets import DatasetSpec
+    from mixformer.data import DatasetSpec
     from mixformer.data.sequence import VideoSequence
     from mixformer.evaluation.compare import Comparison
     from mixformer.evaluation.report.tables import Table
@@ -113,7 +113,7 @@ def run(options: Namespace) -> None:
 
 def _compare(options: Namespace) -> Comparison:
     from mixformer.cli.evaluate import open_for_test
-    from mixformer.data.datasets import DATASETS, missing_sequences
+    from mixformer.data import DATASETS, missing_sequences
     from mixformer.data.sequence import LazySequences
     from mixformer.evaluation.attributes import published_attributes, read_attributes
     from mixformer.evaluation.compare import compare
@@ -173,7 +173,7 @@ def _first_pixel(known: DatasetSpec, root: Path, split: str, sequence: VideoSequ
     """What the first pixel is in a set's own files, 0 or 1: it shows in the same box read both ways."""
     import numpy as np
 
-    from mixformer.data.datasets import DatasetOptions
+    from mixformer.data import DatasetOptions
 
     if "keep_one_based" not in known.takes:
         return 0.0

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from mixformer.data.datasets.attribute_files import attributes
     from mixformer.data.datasets.benchmarks import BenchmarkSplit, benchmark
     from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec
-    from mixformer.data.datasets.registry import DATASETS, detect_dataset, load_dataset, missing_sequences, read_any, register_dataset
+    from mixformer.data.datasets.registry import (
+        DATASETS,
+        detect_dataset,
+        load_dataset,
+        missing_sequences,
+        read_any,
+        register_dataset,
+    )
     from mixformer.data.datasets.sequence_files import SequenceLayout
     from mixformer.data.lists import read_list
     from mixformer.data.sequence import LazySequences, VideoSequence

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
-from mixformer.data.datasets import DATASETS, attributes
+from mixformer.data import DATASETS, attributes
 from mixformer.data.lists import attribute_names
 from mixformer.errors import DataError
 

@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
+from mixformer.data import DatasetOptions, load_dataset, missing_sequences
 from mixformer.data.checks import Options, check
-from mixformer.data.datasets import DatasetOptions, load_dataset, missing_sequences
 from mixformer.errors import DataError
 from tests.helpers.benchmark_makers import (
     MAKERS,

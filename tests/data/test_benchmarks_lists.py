@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from mixformer.data.datasets import DATASETS, attributes
+from mixformer.data import DATASETS, attributes
 from mixformer.data.lists import attribute_names, read_list
 from mixformer.errors import DataError
 from tests.helpers.benchmark_makers import text, vot

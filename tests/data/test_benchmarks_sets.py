@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mixformer.data.datasets import (
+from mixformer.data import (
     DATASETS,
     DatasetOptions,
     detect_dataset,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mixformer.data.datasets import DatasetOptions, detect_dataset, load_dataset
+from mixformer.data import DatasetOptions, detect_dataset, load_dataset
 from mixformer.data.datasets.vot_sequences import region_box
 from mixformer.errors import DataError
 from mixformer.masks.mask_files import encode_rle, mask_box

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mixformer.cli import main
+from mixformer.data import load_dataset
 from mixformer.data.annotated_folders import read_sequences
-from mixformer.data.datasets import load_dataset
 from mixformer.data.importers import IMPORTERS, write_folders
 from mixformer.data.sequence import read_frame
 from mixformer.errors import DataError, OutputError

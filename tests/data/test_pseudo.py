@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mixformer.data.datasets import read_any
+from mixformer.data import read_any
 from mixformer.errors import BoxError
 from mixformer.types import Box, TrackResult
 from tests.helpers.clips import moving_square, write_clip

@@ -3,9 +3,17 @@
 import pytest
 from PIL import Image
 
-from mixformer.data import BenchmarkSplit, DATASETS, DatasetOptions, SequenceLayout, benchmark, load_dataset, register_dataset
+from mixformer.data import (
+    DATASETS,
+    BenchmarkSplit,
+    DatasetOptions,
+    SequenceLayout,
+    benchmark,
+    detect_dataset,
+    load_dataset,
+    register_dataset,
+)
 from mixformer.data.checks import check
-from mixformer.data.datasets import detect_dataset
 from mixformer.data.datasets.registry import _SPECS
 from mixformer.errors import DataError
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from mixformer.data.datasets import DATASETS, DatasetOptions, load_dataset, read_any
+from mixformer.data import DATASETS, DatasetOptions, load_dataset, read_any
 from mixformer.data.datasets.archive_packing import pack
 from mixformer.data.datasets.sequence_files import index_frames
 from mixformer.errors import DataError, MissingDependencyError

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from mixformer.data.datasets import load_dataset
+from mixformer.data import load_dataset
 from mixformer.data.datasets.archive_packing import pack
 from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, Handles, read_frame
 from mixformer.data.sequence import ImageCache, LazySequences, VideoSequence

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from mixformer.data.datasets import DatasetOptions, detect_dataset, load_dataset, read_any
+from mixformer.data import DatasetOptions, detect_dataset, load_dataset, read_any
 from mixformer.data.datasets.archive_packing import pack
 from mixformer.data.sequence import read_frame
 from mixformer.errors import DataError, OutputError

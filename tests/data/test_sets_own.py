@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mixformer.data.datasets import DatasetOptions, load_dataset, read_any
+from mixformer.data import DatasetOptions, load_dataset, read_any
 from mixformer.data.sequence import read_frame
 from mixformer.errors import DataError
 from tests.helpers.clips import moving_square, write_clip

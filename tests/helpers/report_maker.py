@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mixformer.data.datasets import read_any
+from mixformer.data import read_any
 from mixformer.evaluation.compare import compare
 from mixformer.evaluation.result_folders import find_results
 

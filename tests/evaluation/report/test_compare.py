@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from mixformer.data.datasets import read_any
+from mixformer.data import read_any
 from mixformer.errors import ConfigError, DataError, SourceError
 from mixformer.evaluation.compare import compare
 from mixformer.evaluation.report.build_tables import by_attribute, overall, worst
