@@ -14,7 +14,6 @@ from mixformer.weights.catalog import find_weights
 from mixformer.weights.model_folder import find_folder
 
 REFERENCE = "reference"
-_NEED_GRAPHS = ("openvino", "onnx")
 _RENAMED = {"plain": REFERENCE, "graph": "cudagraph"}  # names of 0.1.0
 
 
@@ -76,8 +75,8 @@ def _parse_engine(word: str) -> tuple[str, str]:
     if engine in _RENAMED:
         warn_deprecated(f"the engine {engine!r} is now called {_RENAMED[engine]!r}")
         engine = _RENAMED[engine]
-    if engine not in (REFERENCE, *ENGINES):
-        raise ConfigError(f"unknown engine {engine!r}; known: {', '.join((REFERENCE, *ENGINES))}")
+    if engine not in (REFERENCE, "auto", *ENGINES):
+        raise ConfigError(f"unknown engine {engine!r}; known: {REFERENCE}, auto, {', '.join(ENGINES)}")
     known = ("float32",) if engine == REFERENCE else PRECISIONS
     precision = precision or known[0]
     if precision not in known:
@@ -121,7 +120,7 @@ def prepare_graphs(weights: Path, case: BenchmarkCase, folder: Path) -> Path:
         MixFormerError: if the export fails.
     """
     stored, int8 = find_folder(weights), case.precision == "int8"
-    if case.engine not in _NEED_GRAPHS:
+    if case.engine not in ENGINES or not ENGINES[case.engine].formats:
         return weights
     if stored and stored.graphs and (not int8 or "int8" in (stored.precision, stored.graphs.arithmetic)):
         return weights

@@ -16,7 +16,7 @@ from mixformer.cli.parser import make_parser
 from mixformer.errors import MixFormerError
 
 _DESCRIPTION = """Print versions, processor and devices, for bug reports."""
-_PACKAGES = ("openvino", "torch", "onnxruntime", "numpy", "av", "safetensors", "pillow", "rich", "jsonargparse")
+_PACKAGES = ("numpy", "av", "safetensors", "pillow", "rich", "jsonargparse")  # besides those of the engines
 
 
 def parser() -> ArgumentParser:
@@ -36,7 +36,7 @@ def rows() -> list[tuple[str, str]]:
     """Name and value of every line."""
     from mixformer._version import __version__
     from mixformer.configs.variants import DEFAULT_MODEL
-    from mixformer.engines import select_engine
+    from mixformer.engines import ENGINES, select_engine
     from mixformer.weights.catalog import list_models
 
     try:
@@ -52,14 +52,15 @@ def rows() -> list[tuple[str, str]]:
         ("features", ", ".join(name for name in INSTRUCTIONS if name in cpu_flags()) or "unknown"),
         ("devices", ", ".join(["cpu", *_gpus()])),
         ("engine", engine),
-        *((name, _version(name)) for name in _PACKAGES),
+        ("engines here", ", ".join(spec.name for spec in ENGINES.values() if spec.installed) or "none"),
+        *((name, _version(name)) for name in (*dict.fromkeys(spec.package for spec in ENGINES.values()), *_PACKAGES)),
         ("weights included", ", ".join(m.name for m in list_models() if m.available) or "none"),
     ]
 
 
 def _gpus() -> list[str]:
     """Names of the GPUs that PyTorch can use; torch is not imported where there can be none."""
-    from mixformer.engines.selection import may_have_gpu
+    from mixformer.engines.devices import may_have_gpu
     from mixformer.optional import installed
 
     if not (may_have_gpu() and installed("torch")):

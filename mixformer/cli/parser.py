@@ -90,12 +90,14 @@ def add_runtime(parser: Any, threads: int | None = None) -> None:
         parser: or a group of options in one.
         threads: default of --threads; None leaves it to the engine.
     """
+    from mixformer.engines import ENGINES
+
+    engines = ", ".join(f"{spec.name} ({spec.title})" for spec in ENGINES.values())
     parser.add_argument(
         "--engine",
         type=str,
         default="auto",
-        help="what runs the network: auto (the fastest engine available), torch, cudagraph (PyTorch with a CUDA "
-        "graph), compile (PyTorch, compiled), openvino or onnx (ONNX Runtime). See docs/engines.md",
+        help=f"what runs the network: auto (the fastest engine available), {engines}. See docs/engines.md",
     )
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument(

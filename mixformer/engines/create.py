@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Unpack
 
 from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.engines.engine import Engine
-from mixformer.engines.selection import EngineChoice, select_engine
+from mixformer.engines.engine_table import ENGINES
+from mixformer.engines.selection import select_engine
 from mixformer.optional import explain_missing
 
 if TYPE_CHECKING:
     from mixformer.models import MixFormer
-    from mixformer.weights.model_folder import ModelFolder
 
 
 def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime(), **old: Unpack[OldKeywords]) -> Engine:
@@ -39,9 +39,7 @@ def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime()
     runtime = with_old_keywords(runtime, old)
     choice = select_engine(model, runtime)
     with explain_missing(f"the engine {choice.engine}"):
-        if choice.folder is not None:
-            return _exported(choice, choice.folder, runtime.threads)
-        return _pytorch(model, choice, runtime.threads)
+        return ENGINES[choice.engine].make(model, choice, runtime.threads)
 
 
 def as_engine(
@@ -68,26 +66,3 @@ def as_engine(
     if isinstance(model, str | Path) or (torch is not None and isinstance(model, torch.nn.Module)):
         return create_engine(model, runtime=runtime)
     return model  # type: ignore[return-value]
-
-
-def _exported(choice: EngineChoice, folder: ModelFolder, threads: int | None) -> Engine:
-    if choice.engine == "openvino":
-        from mixformer.engines.openvino_engine import OpenVINOEngine
-
-        return OpenVINOEngine(folder, choice.precision, threads)
-    from mixformer.engines.onnx_engine import OnnxEngine
-
-    return OnnxEngine(folder, choice.device, threads)
-
-
-def _pytorch(model: str | Path | MixFormer, choice: EngineChoice, threads: int | None) -> Engine:
-    from mixformer.engines.cudagraph_engine import CompiledEngine, CudaGraphEngine
-    from mixformer.engines.torch_engine import TorchEngine
-    from mixformer.weights.load_save import load_model
-
-    network = load_model(model) if isinstance(model, str | Path) else model
-    if choice.engine == "cudagraph":
-        return CudaGraphEngine(network, choice.device, choice.precision)
-    if choice.engine == "compile":
-        return CompiledEngine(network, choice.device, choice.precision, threads)
-    return TorchEngine(network, choice.device, choice.precision, threads)

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from mixformer.engines import ENGINES
 from mixformer.optional import installed, missing
 from mixformer.types import EngineOutput, FloatArray, Image
 from mixformer.weights.model_folder import Graphs
 
 Runner = Callable[[Image, Image], EngineOutput]
 """Templates (B, N, t, t, 3) and search crops (B, s, s, 3), uint8 -> what the graphs find."""
-
-_PACKAGES = {"onnx": ("onnxruntime", "openvino"), "openvino": ("openvino",)}
 
 
 def runners(graphs: Graphs) -> dict[str, Runner]:
@@ -24,7 +23,8 @@ def runners(graphs: Graphs) -> dict[str, Runner]:
         MissingDependencyError: if there is none.
     """
     makers = {"onnxruntime": _onnxruntime, "openvino": _openvino}
-    there = [package for package in _PACKAGES[graphs.format] if installed(package)]
+    there = [spec.package for spec in ENGINES.values() if graphs.format in spec.formats and spec.package in makers]
+    there = [package for package in there if installed(package)]
     if not there:
         raise missing("openvino", "checking the exported graphs")
     return {package: makers[package](graphs) for package in there}

@@ -10,9 +10,9 @@ import pytest
 
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Runtime, create_engine
+from mixformer.engines.engine_table import openvino_precisions
 from mixformer.engines.onnx_engine import OnnxEngine
 from mixformer.engines.openvino_engine import OpenVINOEngine
-from mixformer.engines.selection import openvino_precisions
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.weights.catalog import shipped_folder
 from mixformer.weights.model_folder import read_folder

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mixformer.engines import Runtime, create_engine
-from mixformer.engines.selection import openvino_precisions
+from mixformer.engines.engine_table import openvino_precisions
 from mixformer.export.exporting import export_model
 from mixformer.tracking import Tracker
 from mixformer.weights.load_save import save_model

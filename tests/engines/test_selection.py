@@ -4,16 +4,22 @@ import json
 import shutil
 import sys
 
+import numpy as np
 import pytest
 
+from mixformer.cli.main import main
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.engines import Runtime, create_engine
-from mixformer.engines.selection import EngineChoice, may_have_gpu, select_engine
+from mixformer.engines import ENGINES, EngineChoice, EngineSpec, Runtime, create_engine, register_engine, select_engine
+from mixformer.engines.devices import may_have_gpu
 from mixformer.errors import CheckpointError, ConfigError, MissingDependencyError, MixFormerError
 from mixformer.optional import explain_missing, installed, load, missing
+from mixformer.tracking import Tracker
+from mixformer.types import EngineOutput
 from mixformer.weights.catalog import shipped_folder
+from mixformer.weights.model_folder import find_folder
 
-CHOOSE = "mixformer.engines.selection"
+DEVICES = "mixformer.engines.devices"
+TABLE = "mixformer.engines.engine_table"
 
 
 @pytest.fixture
@@ -21,9 +27,10 @@ def machine(monkeypatch):
     """A machine with these packages, precisions and, if any, a GPU that PyTorch sees."""
 
     def make(packages, precisions=("float32",), gpu=None):
-        monkeypatch.setattr(f"{CHOOSE}.installed", lambda package: package in packages)
-        monkeypatch.setattr(f"{CHOOSE}.openvino_precisions", lambda: precisions)
-        monkeypatch.setattr(f"{CHOOSE}.may_have_gpu", lambda: gpu is not None)
+        monkeypatch.setattr("mixformer.engines.engine_spec.installed", lambda package: package in packages)
+        monkeypatch.setattr(f"{TABLE}.openvino_precisions", lambda: precisions)
+        monkeypatch.setattr(f"{DEVICES}.may_have_gpu", lambda: gpu is not None)
+        monkeypatch.setattr(f"{TABLE}.may_have_gpu", lambda: gpu is not None)
         monkeypatch.setattr(
             "mixformer.engines.torch_engine.find_device", lambda name: gpu or "cpu" if name == "auto" else name
         )
@@ -142,15 +149,18 @@ def test_a_missing_package_is_named(machine, engine):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"engine": "tensorflow"}, "unknown engine 'tensorflow'; there are: auto, torch, cudagraph"),
+        ({"engine": "tensorflow"}, "unknown engine 'tensorflow'; there are: auto, cudagraph, openvino"),
         ({"precision": "int3"}, "unknown precision 'int3'"),
         ({"device": "tpu"}, "unknown device 'tpu'"),
-        ({"engine": "openvino", "device": "cuda"}, "runs on the cpu"),
-        ({"engine": "onnx", "device": "mps"}, "runs on cpu and cuda"),
+        (
+            {"engine": "openvino", "device": "cuda"},
+            "runs on cpu, not on 'cuda'; engines that do: cudagraph",
+        ),
+        ({"engine": "onnx", "device": "mps"}, "runs on cpu, cuda, not on 'mps'; engines that do: torch"),
         ({"engine": "onnx", "device": "cuda:0"}, "no CUDA provider"),
         ({"engine": "onnx", "precision": "bfloat16"}, "calculates in float32"),
-        ({"engine": "cudagraph", "device": "cpu"}, "PyTorch finds none"),
-        ({"engine": "torch", "precision": "int8"}, "int8 is a precision of the engine openvino"),
+        ({"engine": "cudagraph"}, "PyTorch finds none"),
+        ({"engine": "torch", "precision": "int8"}, "not in int8; engines that do: openvino"),
     ],
 )
 def test_what_does_not_go_together(machine, options, words):
@@ -165,8 +175,8 @@ def test_threads_are_one_or_more(tiny_model):
 
 
 def test_a_driver_is_looked_for_without_pytorch(monkeypatch, tmp_path):
-    monkeypatch.setattr(f"{CHOOSE}.sys.platform", "linux")
-    monkeypatch.setattr(f"{CHOOSE}._DRIVERS", (str(tmp_path / "driver"),))
+    monkeypatch.setattr(f"{DEVICES}.sys.platform", "linux")
+    monkeypatch.setattr(f"{DEVICES}._DRIVERS", (str(tmp_path / "driver"),))
     assert not may_have_gpu()
     (tmp_path / "driver").touch()
     assert may_have_gpu()
@@ -190,3 +200,46 @@ def test_why_a_package_cannot_be_used_is_told(tmp_path, monkeypatch):
         load("cv2", "a mask")
     assert str(caught.value) == "a mask needs cv2: pip install 'mixformer[masks]' (no libGL.so.1)"
     assert load("json", "this") is json
+
+
+class Still:
+    """An engine in five lines: it never sees the target move."""
+
+    def __init__(self, config):
+        self.config = config
+
+    def remember(self, templates):
+        return len(templates)
+
+    def locate(self, search, memory):
+        return EngineOutput(np.full((memory, 4), 0.5), np.full(memory, 3.0))
+
+    def join(self, memories):
+        return sum(memories)
+
+
+@pytest.fixture
+def still():
+    def make(model, choice, threads):
+        return Still(find_folder(model).config)
+
+    register_engine(EngineSpec("still", "a target that stays", "numpy", ("cpu",), ("float32",), make))
+    yield
+    del ENGINES["still"]
+
+
+def test_an_engine_is_one_entry_of_the_table(still, tiny_model, capsys):
+    """Selection, trackers, messages and the command line know it, and "auto" does not take it by itself."""
+    runtime = Runtime(engine="still")
+    assert select_engine(tiny_model, runtime) == EngineChoice("still", "cpu", "float32")
+    tracker = Tracker(tiny_model, runtime=runtime)
+    frame = np.zeros((90, 90, 3), np.uint8)
+    tracker.init(frame, (20, 20, 30, 30))
+    assert tracker.update(frame).score > 0.9
+    with pytest.raises(ConfigError, match="engine still calculates in float32, not in int8; engines that do: openvino"):
+        select_engine(tiny_model, Runtime(engine="still", precision="int8"))
+    with pytest.raises(ConfigError, match=r"there are: auto, .*still"):
+        select_engine(tiny_model, Runtime(engine="stil"))
+    main(["info"])
+    assert "still" in capsys.readouterr().out
+    assert select_engine(DEFAULT_MODEL).engine != "still"

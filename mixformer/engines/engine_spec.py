@@ -1,0 +1,104 @@
+"""An engine as an entry of the table of engines, and an engine chosen for a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mixformer.configs.runtime import Runtime
+from mixformer.errors import MissingDependencyError
+from mixformer.optional import installed
+
+if TYPE_CHECKING:
+    from mixformer.engines.engine import Engine
+    from mixformer.weights.model_folder import ModelFolder
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """An engine chosen for a model, not made yet.
+
+    Attributes:
+        engine: name of the engine.
+        device: "cpu", "cuda", "cuda:N" or "mps".
+        precision: what it will calculate in: "float32", "bfloat16", "float16" or "int8".
+        folder: the exported model that the engine reads; None for engines that read weights.
+
+    Example:
+        >>> from mixformer.engines import Runtime, select_engine
+        >>> choice = select_engine("mixformerv2_dino_s8", Runtime(engine="openvino", precision="float32"))
+        >>> choice.engine, choice.device, choice.precision
+        ('openvino', 'cpu', 'float32')
+    """
+
+    engine: str
+    device: str
+    precision: str
+    folder: ModelFolder | None = None
+
+
+def _never(folder: ModelFolder | None, runtime: Runtime) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """An entry of the table of engines. Selection, help, messages, `mixformer info` and `bench` read it.
+
+    Attributes:
+        name: as in `Runtime.engine`.
+        title: a few words for help and lists.
+        package: package that it imports.
+        devices: kinds of devices that it runs on: "cpu", "cuda", "mps"; the first is the default of "auto".
+        precisions: number formats that it may calculate in; the first is the default of "auto".
+        make: makes the engine of a model (name, path or network), an `EngineChoice` and a number of threads or None.
+        extra: extra of mixformer that installs the package; "" if it is installed by its own name.
+        formats: formats of the exported graphs that it reads; empty if it reads weights.
+        settle: device and precision for "auto" and for names that depend on the machine; raises `ConfigError` for what
+            the machine lacks. Arguments are the model's folder, if it has one, and the runtime.
+        automatic: whether the engine "auto" stands for this one; the table is asked from top to bottom.
+
+    Example:
+        >>> from mixformer.engines import ENGINES
+        >>> ENGINES["onnx"].package, ENGINES["onnx"].devices, ENGINES["onnx"].install
+        ('onnxruntime', ('cpu', 'cuda'), 'mixformer[onnx]')
+    """
+
+    name: str
+    title: str
+    package: str
+    devices: tuple[str, ...]
+    precisions: tuple[str, ...]
+    make: Callable[[Any, EngineChoice, int | None], Engine]
+    extra: str = ""
+    formats: tuple[str, ...] = ()
+    settle: Callable[[ModelFolder | None, Runtime], tuple[str, str]] | None = None
+    automatic: Callable[[ModelFolder | None, Runtime], bool] = _never
+
+    @property
+    def installed(self) -> bool:
+        """Whether its package can be imported."""
+        return installed(self.package)
+
+    @property
+    def install(self) -> str:
+        """What pip installs for it."""
+        return f"mixformer[{self.extra}]" if self.extra else self.package
+
+    def missing(self, purpose: str = "") -> MissingDependencyError:
+        """The error for its missing package; `purpose` is what needs it, by default the engine itself."""
+        return MissingDependencyError(
+            f"{purpose or f'the engine {self.name}'} needs {self.package}: pip install '{self.install}'"
+        )
+
+    def settled(self, folder: ModelFolder | None, runtime: Runtime) -> tuple[str, str]:
+        """Device and precision on this machine.
+
+        Raises:
+            ConfigError: if the machine or the model lacks what the runtime asks for.
+        """
+        if self.settle is not None:
+            return self.settle(folder, runtime)
+        device = self.devices[0] if runtime.device == "auto" else runtime.device
+        return device, self.precisions[0] if runtime.precision == "auto" else runtime.precision
