@@ -110,8 +110,8 @@ def _openvino_products(matrices: np.ndarray[Any, Any], threads: int) -> Products
     import openvino as ov
     from openvino import opset13 as ops
 
+    from mixformer.engines.engine_table import openvino_precisions
     from mixformer.engines.openvino_compiler import core
-    from mixformer.engines.selection import openvino_precisions
 
     made: Products = {}
     for precision in (*openvino_precisions(), "int8"):

@@ -38,7 +38,7 @@ def test_cases_from_words():
     ("models", "engines", "message"),
     [
         (" , ", "torch", "no model to measure"),
-        ("a", "pytorch", "unknown engine 'pytorch'; known: reference, auto, torch"),
+        ("a", "pytorch", "unknown engine 'pytorch'; known: reference, auto, cudagraph"),
         ("a", "torch:int4", "engine 'torch' has no precision 'int4'; known: auto, float32"),
         ("a", "reference:bfloat16", "engine 'reference' has no precision 'bfloat16'; known: float32"),
     ],
@@ -143,7 +143,7 @@ def test_everything(tiny_model, tmp_path, capsys, monkeypatch, quick):
     assert torch.batches[1].efficiency.flops == 3 * torch.batches[0].efficiency.flops
     assert graph.times is None
     assert "NVIDIA" in graph.failed
-    assert "int8 is a precision of the engine openvino" in eight.failed
+    assert "not in int8; engines that do: openvino" in eight.failed
     for words in ("speedup", "of peak", "target-frames/s", "cudagraph auto left out"):
         assert words in out
 
