@@ -1,5 +1,6 @@
 """Small clips and models that several tests use."""
 
+import io
 import os
 from pathlib import Path
 
@@ -34,3 +35,11 @@ def tiny_model(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     config = ModelConfig("tiny", depth=2, dim=64, heads=2, patch_size=16, search_size=64, template_size=32, bins=16)
     return save_model(build_model(config), tmp_path_factory.mktemp("model") / "tiny")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """After a run with `--cov --cov-report=`, print the total alone and not a table of 200 files."""
+    plugin = config.pluginmanager.getplugin("_cov")
+    if plugin and plugin.cov_controller and not plugin.cov_report.getvalue():
+        total = plugin.cov_controller.cov.report(file=io.StringIO())
+        terminalreporter.write_line(f"coverage: {total:.1f} % of the lines of mixformer")
