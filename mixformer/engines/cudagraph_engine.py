@@ -88,7 +88,7 @@ class CudaGraphEngine(TorchEngine):
         super().__init__(model, str(place), precision)
         self._recorder: Record = recorder or record
         self._network: Network = self._locate
-        self._steps: OrderedDict[tuple[int, ...], _Step] = OrderedDict()
+        self._steps: OrderedDict[tuple[int, ...], _RecordedStep] = OrderedDict()
 
     @torch.inference_mode()
     def locate(self, search: Image, memory: Memory) -> EngineOutput:
@@ -101,12 +101,12 @@ class CudaGraphEngine(TorchEngine):
         found = self.model.locate(self.model.normalize(search), memory)
         return found.boxes, found.scores
 
-    def _step(self, memory: Memory) -> _Step:
+    def _step(self, memory: Memory) -> _RecordedStep:
         """The step for memories of this shape, recorded if it is new."""
         shape = tuple(_parts(memory)[0].shape)
         if shape not in self._steps:
             search = torch.zeros((shape[0], *[self.config.search_size] * 2, 3), dtype=torch.uint8, device=self.device)
-            self._steps[shape] = _Step(self._locate, self._network, search, memory, self._recorder)
+            self._steps[shape] = _RecordedStep(self._locate, self._network, search, memory, self._recorder)
         self._steps.move_to_end(shape)
         while len(self._steps) > _KEPT:
             self._steps.popitem(last=False)
@@ -136,7 +136,7 @@ class CompiledEngine(CudaGraphEngine):
         self._network = cast(Network, torch.compile(self._locate, fullgraph=True, mode=mode))
 
 
-class _Step:
+class _RecordedStep:
     """The buffers of one batch size and number of templates, and the recorded work between them."""
 
     def __init__(self, eager: Network, network: Network, search: Tensor, memory: Memory, recorder: Record) -> None:

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from mixformer.errors import ConfigError
-from mixformer.models import Memory, MixFormer, join
-from mixformer.models.fold_constants import fold
-from mixformer.models.half_precision import to_half_precision
+from mixformer.models import Memory, MixFormer, join_memories
+from mixformer.models.optimize import fold_constants, to_half_precision
 from mixformer.types import EngineOutput, Image
 
 HALF: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -46,7 +45,7 @@ class TorchEngine:
         if precision == "auto":
             precision = "bfloat16" if self.device.type == "cuda" else "float32"
         self.precision, self.threads = precision, threads
-        folded = fold(model)
+        folded = fold_constants(model)
         self.model = (folded if precision == "float32" else to_half_precision(folded, HALF[precision])).to(self.device)
         self.config = model.config
 
@@ -67,7 +66,7 @@ class TorchEngine:
     @torch.inference_mode()
     def join(self, memories: Sequence[Memory]) -> Memory:
         """See `Engine.join`."""
-        return join(memories)
+        return join_memories(memories)
 
     def _upload(self, images: Image) -> Tensor:
         return self.model.normalize(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))

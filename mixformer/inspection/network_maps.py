@@ -15,7 +15,7 @@ from torch import Tensor
 from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError, FrameError
 from mixformer.models import Memory, MixFormer, Prediction, SymmetricMixFormer
-from mixformer.models.attention import Layout, attention_weights
+from mixformer.models.attention import TokenLayout, attention_weights
 from mixformer.models.block import Block
 from mixformer.models.corner import log_marginals
 
@@ -186,7 +186,7 @@ def _attention(
     name: str,
     block: Block,
     inputs: tuple[Tensor, Tensor],
-    layouts: tuple[Layout, Layout],
+    layouts: tuple[TokenLayout, TokenLayout],
     count: int,
     *,
     symmetric: bool,
@@ -197,7 +197,7 @@ def _attention(
     s_queries, s_own = block.attn.project(block.norm1(inputs[1]), s_layout)
     template = Grid(t_layout.grid, math.isqrt(t_own.keys.shape[2] // count))
     search = Grid(s_layout.grid, math.isqrt(s_own.keys.shape[2] - extra))
-    everything = t_own.then(s_own).keys
+    everything = t_own.concat(s_own).keys
     t_keys, s_keys = _template_shapes(template.keys, count), _search_shapes(search.keys, extra)
     t_weights = _mean_weights(t_queries, everything if symmetric else t_own.keys, block.attn.scale)
     s_weights = _mean_weights(s_queries, everything, block.attn.scale)

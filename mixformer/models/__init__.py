@@ -2,9 +2,18 @@
 
 from mixformer.configs.model import ModelConfig
 from mixformer.models.attention import KVCache
-from mixformer.models.mixformer import Memory, MixFormer, Prediction, RawTemplates, SymmetricMixFormer, join
+from mixformer.models.mixformer import Memory, MixFormer, Prediction, RawTemplates, SymmetricMixFormer, join_memories
 
-__all__ = ["KVCache", "Memory", "MixFormer", "Prediction", "RawTemplates", "SymmetricMixFormer", "build_model", "join"]
+__all__ = [
+    "KVCache",
+    "Memory",
+    "MixFormer",
+    "Prediction",
+    "RawTemplates",
+    "SymmetricMixFormer",
+    "build_model",
+    "join_memories",
+]
 
 
 def build_model(config: ModelConfig) -> MixFormer:

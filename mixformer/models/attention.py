@@ -22,7 +22,7 @@ class KVCache(NamedTuple):
     keys: Tensor
     values: Tensor
 
-    def then(self, other: KVCache) -> KVCache:
+    def concat(self, other: KVCache) -> KVCache:
         """These, followed by others."""
         return KVCache(torch.cat([self.keys, other.keys], 2), torch.cat([self.values, other.values], 2))
 
@@ -49,18 +49,18 @@ class StaticKVCache:
         """The templates' values, to be overwritten in place."""
         return self._kept.values
 
-    def then(self, own: KVCache) -> KVCache:
+    def concat(self, own: KVCache) -> KVCache:
         """The templates' keys and values, followed by others."""
         count = self._kept.keys.shape[2]
         if self._all is None:
-            self._all = self._kept.then(own)
+            self._all = self._kept.concat(own)
             self._kept = KVCache(*(part[:, :, :count] for part in self._all))
         for part, new in zip(self._all, own, strict=True):
             part[:, :, count:].copy_(new)
         return self._all
 
 
-class Layout(NamedTuple):
+class TokenLayout(NamedTuple):
     """How tokens lie in a sequence: square maps one after the other, then prediction tokens.
 
     Attributes:
@@ -103,24 +103,26 @@ class MixedAttention(nn.Module):
         self.heads, self.scale = heads, scale
         self.proj = nn.Linear(dim, dim)
 
-    def project_queries(self, x: Tensor, layout: Layout, last: int | None = None) -> Tensor:
+    def project_queries(self, x: Tensor, layout: TokenLayout, last: int | None = None) -> Tensor:
         """Queries of all tokens, or of the last ones only."""
         raise NotImplementedError
 
-    def project_keys(self, x: Tensor, layout: Layout) -> KVCache:
+    def project_keys(self, x: Tensor, layout: TokenLayout) -> KVCache:
         """Keys and values alone: all that the last block needs of the templates."""
         raise NotImplementedError
 
-    def project(self, x: Tensor, layout: Layout) -> tuple[Tensor, KVCache]:
+    def project(self, x: Tensor, layout: TokenLayout) -> tuple[Tensor, KVCache]:
         """Queries, keys and values."""
         return self.project_queries(x, layout), self.project_keys(x, layout)
 
-    def remember(self, x: Tensor, layout: Layout) -> tuple[Tensor, KVCache]:
+    def remember(self, x: Tensor, layout: TokenLayout) -> tuple[Tensor, KVCache]:
         """Mix template tokens (B, T, C); also return the keys and values that search steps read."""
         queries, memory = self.project(x, layout)
         return self._merge(queries, memory), memory
 
-    def locate(self, x: Tensor, layout: Layout, memory: KVCache | StaticKVCache, last: int | None = None) -> Tensor:
+    def locate(
+        self, x: Tensor, layout: TokenLayout, memory: KVCache | StaticKVCache, last: int | None = None
+    ) -> Tensor:
         """Mix search tokens (B, S, C) with remembered templates.
 
         Args:
@@ -134,13 +136,13 @@ class MixedAttention(nn.Module):
             queries, own = self.project(x, layout)
         else:
             queries, own = self.project_queries(x, layout, last), self.project_keys(x, layout)
-        return self._merge(queries, memory.then(own))
+        return self._merge(queries, memory.concat(own))
 
-    def mix(self, templates: Tensor, search: Tensor, layouts: tuple[Layout, Layout]) -> tuple[Tensor, Tensor]:
+    def mix(self, templates: Tensor, search: Tensor, layouts: tuple[TokenLayout, TokenLayout]) -> tuple[Tensor, Tensor]:
         """Symmetric form: templates and search tokens all attend to all."""
         q_template, kv_template = self.project(templates, layouts[0])
         q_search, kv_search = self.project(search, layouts[1])
-        memory = kv_template.then(kv_search)
+        memory = kv_template.concat(kv_search)
         return self._merge(q_template, memory), self._merge(q_search, memory)
 
     def _merge(self, queries: Tensor, memory: KVCache) -> Tensor:
@@ -158,20 +160,20 @@ class SlimAttention(MixedAttention):
         super().__init__(dim, heads, (dim // heads) ** -0.5)
         self.qkv = nn.Linear(dim, 3 * dim)
 
-    def project(self, x: Tensor, layout: Layout) -> tuple[Tensor, KVCache]:
+    def project(self, x: Tensor, layout: TokenLayout) -> tuple[Tensor, KVCache]:
         """Queries, keys and values by one matrix product."""
         batch, count, _ = x.shape
         q, k, v = self.qkv(x).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         return q, KVCache(k, v)
 
-    def project_keys(self, x: Tensor, layout: Layout) -> KVCache:
+    def project_keys(self, x: Tensor, layout: TokenLayout) -> KVCache:
         """Keys and values by one matrix product."""
         batch, count, dim = x.shape
         weight, bias = self.qkv.weight[dim:], self.qkv.bias[dim:]
         k, v = F.linear(x.to(weight.dtype), weight, bias).view(batch, count, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         return KVCache(k, v)
 
-    def project_queries(self, x: Tensor, layout: Layout, last: int | None = None) -> Tensor:
+    def project_queries(self, x: Tensor, layout: TokenLayout, last: int | None = None) -> Tensor:
         """Queries of all tokens, or of the last ones only."""
         dim = x.shape[2]
         rows = (x if last is None else x[:, -last:]).to(self.qkv.weight.dtype)
@@ -194,12 +196,12 @@ class ConvAttention(MixedAttention):
         self.key = nn.Linear(dim, dim)
         self.value = nn.Linear(dim, dim)
 
-    def project_queries(self, x: Tensor, layout: Layout, last: int | None = None) -> Tensor:
+    def project_queries(self, x: Tensor, layout: TokenLayout, last: int | None = None) -> Tensor:
         """Queries of all tokens, or of the last ones only (which must be prediction tokens)."""
         rows = self.query_conv(x, layout) if last is None else x[:, -last:]
         return self._split(self.query(rows))
 
-    def project_keys(self, x: Tensor, layout: Layout) -> KVCache:
+    def project_keys(self, x: Tensor, layout: TokenLayout) -> KVCache:
         """Keys and values, a quarter as many as tokens in the maps."""
         keys, values = self.key(self.key_conv(x, layout)), self.value(self.value_conv(x, layout))
         return KVCache(self._split(keys), self._split(values))
@@ -213,7 +215,7 @@ class DepthwiseConv(nn.Module):
         self.conv = nn.Conv2d(dim, dim, 3, stride, 1, groups=dim, bias=False)
         self.norm = BatchNorm(dim, frozen_norm)
 
-    def forward(self, x: Tensor, layout: Layout) -> Tensor:
+    def forward(self, x: Tensor, layout: TokenLayout) -> Tensor:
         """(B, n * g * g + E, C) -> (B, n * g' * g' + E, C)."""
         body = x[:, : x.shape[1] - layout.extra]
         maps = self.norm(self.conv(maps_of(body, layout.grid).flatten(0, 1)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mixformer.models.attention import KVCache, Layout, MixedAttention, StaticKVCache
+from mixformer.models.attention import KVCache, MixedAttention, StaticKVCache, TokenLayout
 from mixformer.models.layers import Mlp
 
 
@@ -36,19 +36,19 @@ class Block(nn.Module):
         self.scale1 = nn.Parameter(torch.ones(dim)) if layer_scale else None
         self.scale2 = nn.Parameter(torch.ones(dim)) if layer_scale else None
 
-    def remember(self, x: Tensor, layout: Layout, scale: Tensor | None = None) -> tuple[Tensor, KVCache]:
+    def remember(self, x: Tensor, layout: TokenLayout, scale: Tensor | None = None) -> tuple[Tensor, KVCache]:
         """Template tokens (B, T, C) -> new tokens and the block's keys and values."""
         mixed, memory = self.attn.remember(self.norm1(x), layout)
         return self._finish(x, mixed, scale), memory
 
-    def remember_keys(self, x: Tensor, layout: Layout) -> KVCache:
+    def remember_keys(self, x: Tensor, layout: TokenLayout) -> KVCache:
         """Keys and values only, for the last block."""
         return self.attn.project_keys(self.norm1(x), layout)
 
     def locate(
         self,
         x: Tensor,
-        layout: Layout,
+        layout: TokenLayout,
         memory: KVCache | StaticKVCache,
         scale: Tensor | None = None,
         last: int | None = None,
@@ -58,7 +58,7 @@ class Block(nn.Module):
         return self._finish(x if last is None else x[:, -last:], mixed, scale)
 
     def mix(
-        self, templates: Tensor, search: Tensor, layouts: tuple[Layout, Layout], scale: Tensor | None = None
+        self, templates: Tensor, search: Tensor, layouts: tuple[TokenLayout, TokenLayout], scale: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Symmetric form: both attend to both."""
         mixed = self.attn.mix(self.norm1(templates), self.norm1(search), layouts)

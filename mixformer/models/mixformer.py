@@ -45,7 +45,7 @@ class RawTemplates(Memory):
     images: Tensor = field(kw_only=True)
 
 
-def join(memories: Sequence[Memory]) -> Memory:
+def join_memories(memories: Sequence[Memory]) -> Memory:
     """The memories of several batches as that of one batch, in order.
 
     Args:
@@ -148,7 +148,7 @@ class MixFormer(nn.Module):
             memory: what `remember` returned for the same batch.
             scales: (mixing_depth, 2, B) factors on the residual branches, or None.
             regions: (B, 4) xyxy, as fractions of the crop, of the boxes that the score prediction module judges; None
-                takes the predicted ones. Its training gives positive and negative boxes here (spec 2.6).
+                takes the predicted ones. Training gives positive and negative boxes (journal paper, section 3.5).
             keep_features: also return every block's output.
             full: compute all tokens in the last block; by default only if features are kept or a head reads them.
         """

@@ -1,4 +1,4 @@
-"""Score prediction module of the first MixFormer papers (journal paper, section 3.5; spec 2.6)."""
+"""Score prediction module of the first MixFormer papers (journal paper, section 3.5)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from torch.nn import functional as F
 
 from mixformer.models.attention import KVCache, attend
 from mixformer.models.layers import maps_of, tokens_of
-from mixformer.models.roi import precise_roi_pool
 
 _POOL = 4  # bins along each side of the pooled box
 
 
 class ScorePrediction(nn.Module):
-    """A score token looks at the pooled box in the search map, then at the static template; an MLP reads it.
+    """A score token attends to the pooled box in the search map, then to the static template; an MLP reads it.
 
-    No residuals and no feed-forward layers. Online templates are never looked at. The scale is 1 / sqrt(C), the whole
+    No residuals and no feed-forward layers. Online templates are not used. The scale is 1 / sqrt(C), the whole
     width, for every backbone.
     """
 
@@ -27,7 +26,7 @@ class ScorePrediction(nn.Module):
         self.token = nn.Parameter(torch.empty(1, 1, dim))
         nn.init.trunc_normal_(self.token, std=0.02)
         self.norm = nn.LayerNorm(dim)
-        self.looks = nn.ModuleList([CrossAttention(dim, heads), CrossAttention(dim, heads)])
+        self.cross_attentions = nn.ModuleList([CrossAttention(dim, heads), CrossAttention(dim, heads)])
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise((dim, dim, dim, 1)))
 
     def forward(self, search: Tensor, template: Tensor, corners: Tensor) -> Tensor:
@@ -44,8 +43,8 @@ class ScorePrediction(nn.Module):
         grid = round(search.shape[1] ** 0.5)
         x = self.norm(self.token.expand(search.shape[0], -1, -1))
         pooled = tokens_of(precise_roi_pool(maps_of(search, grid)[:, 0], corners * grid, _POOL))
-        for look, memory in zip(self.looks, (pooled, template), strict=True):
-            x = look(x, memory)
+        for attention, memory in zip(self.cross_attentions, (pooled, template), strict=True):
+            x = attention(x, memory)
         for layer in self.layers[:-1]:
             x = F.relu(layer(x))
         return self.layers[-1](x)[:, 0, 0]  # type: ignore[no-any-return]
@@ -70,3 +69,44 @@ class CrossAttention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+
+
+def precise_roi_pool(features: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """Exact mean of the bilinearly interpolated features over each bin of a box.
+
+    This is precise RoI pooling (Jiang et al., IoU-Net, ECCV 2018) as two small matrix products. Pixel (i, j) lies at
+    the coordinate (i, j), and beyond the map the features are 0. The bilinear kernel is a product
+    of two hats, so the mean over a bin is one too: `rows @ features @ columns^T`, with the mean of each hat over each
+    bin as weights. Differentiable in the features and in the boxes, on every device.
+
+    Args:
+        features: (B, C, H, W).
+        boxes: (B, 4) xyxy in units of the map's pixels, one for each item.
+        size: bins along each side.
+
+    Returns:
+        (B, C, size, size); 0 for a box without area.
+    """
+    height, width = features.shape[2:]
+    columns = _mean_hats(boxes[:, 0], boxes[:, 2], size, width).to(features.dtype)
+    rows = _mean_hats(boxes[:, 1], boxes[:, 3], size, height).to(features.dtype)
+    return torch.einsum("bih,bchw,bjw->bcij", rows, features, columns)
+
+
+def _mean_hats(start: Tensor, end: Tensor, bins: int, count: int) -> Tensor:
+    """Mean over each bin of [start, end] (B,) of the hat max(0, 1 - |t - k|) around each k < count: (B, bins, count).
+
+    Left and right of its peak the hat is a line, so its integral is length times the value in the middle: exact, and
+    without the cancellation of a difference of antiderivatives.
+    """
+    step = (end - start).clamp(min=0) / bins  # (B,)
+    edges = start[:, None] + step[:, None] * torch.arange(bins + 1, device=start.device, dtype=start.dtype)
+    low, high = edges[:, :-1, None], edges[:, 1:, None]
+    peak = torch.arange(count, device=start.device, dtype=start.dtype)
+    area = torch.zeros((), device=start.device, dtype=start.dtype)
+    for side in (-1, 0):  # from k - 1 to k, then from k to k + 1
+        left, right = low.clamp(peak + side, peak + side + 1), high.clamp(peak + side, peak + side + 1)
+        area = area + (right - left) * (1 - ((left + right) / 2 - peak).abs())
+    length = step[:, None, None]
+    empty = ~(length > 0)  # filled, not chosen with `where`: that copies its number to a GPU, which no graph can record
+    return (area / length.masked_fill(empty, 1)).masked_fill(empty, 0)

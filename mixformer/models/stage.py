@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mixformer.configs.model import StageSize
-from mixformer.models.attention import KVCache, Layout
+from mixformer.models.attention import KVCache, TokenLayout
 from mixformer.models.block import Block
 from mixformer.models.layers import maps_of, sincos_table, tokens_of
 
@@ -57,9 +57,9 @@ class Stage(nn.Module):
         return [self]
 
     @property
-    def layouts(self) -> tuple[Layout, Layout]:
+    def layouts(self) -> tuple[TokenLayout, TokenLayout]:
         """How template tokens and search tokens lie."""
-        return Layout(self.size.template_grid), Layout(self.size.search_grid, self.token_count)
+        return TokenLayout(self.size.template_grid), TokenLayout(self.size.search_grid, self.token_count)
 
     def embed_templates(self, maps: Tensor) -> Tensor:
         """(B, N, C', h, w) -> (B, N * t' * t', C); the templates share one position table."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mixformer.errors import CheckpointError
 from mixformer.files import write_files
 from mixformer.training.optim import EMA
+from mixformer.weights.check_state_dict import current_names
 
 
 def save_training(
@@ -67,7 +68,7 @@ def load_training(
     try:
         with safe_open(path, "pt") as file:
             header = file.metadata()
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            tensors = current_names({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
         model.load_state_dict(_below(tensors, "model/"))
         entries: dict[int, dict[str, Tensor]] = {}
         for key, value in _below(tensors, "optimizer/").items():

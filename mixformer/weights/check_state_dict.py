@@ -20,6 +20,11 @@ def model_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
         return {key: tuple(value.shape) for key, value in build_model(config).state_dict().items()}
 
 
+def current_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a saved file under the names of this version, where 0.1.0 had others."""
+    return {key.replace("score_head.looks.", "score_head.cross_attentions."): each for key, each in tensors.items()}
+
+
 def check_state_dict(
     state: Mapping[str, Tensor], expected: Shapes, source: str, optional: Shapes | None = None
 ) -> None:

@@ -19,7 +19,7 @@ from mixformer.errors import CheckpointError, ConfigError
 from mixformer.files import write_files
 from mixformer.models import MixFormer, build_model
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE, ModelInfo, find_weights, list_models
-from mixformer.weights.check_state_dict import check_state_dict, model_shapes
+from mixformer.weights.check_state_dict import check_state_dict, current_names, model_shapes
 from mixformer.weights.checkpoint_reader import read_checkpoint
 from mixformer.weights.infer_config import infer_config
 from mixformer.weights.model_folder import FORMAT, read_folder
@@ -139,7 +139,7 @@ def load_weights(name_or_path: str | Path, *, known: Mapping[str, Any] | None = 
 def _load_ours(path: Path) -> Weights:
     folder = read_folder(path.parent)
     try:
-        stored = load_file(path)
+        stored = current_names(load_file(path))
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"cannot read {path}: missing or damaged; convert or download it again ({error})"

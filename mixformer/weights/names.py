@@ -67,9 +67,9 @@ _SHARED = _rules(
     (r"score_head\.out\.(.*)", r"score_head.layers.1.\1"),
     (r"score_head\.token", "score_branch.score_token"),
     (r"score_head\.norm\.(.*)", r"score_branch.norm1.\1"),
-    (r"score_head\.looks\.([01])\.norm\.(.*)", r"score_branch.norm2.\1.\2"),
-    (r"score_head\.looks\.([01])\.proj\.(.*)", r"score_branch.proj.\1.\2"),
-    (r"score_head\.looks\.([01])\.(q|k|v)\w+\.(.*)", r"score_branch.proj_\2.\1.\3"),
+    (r"score_head\.cross_attentions\.([01])\.norm\.(.*)", r"score_branch.norm2.\1.\2"),
+    (r"score_head\.cross_attentions\.([01])\.proj\.(.*)", r"score_branch.proj.\1.\2"),
+    (r"score_head\.cross_attentions\.([01])\.(q|k|v)\w+\.(.*)", r"score_branch.proj_\2.\1.\3"),
     (r"score_head\.layers\.(.*)", r"score_branch.score_head.layers.\1"),
 )
 

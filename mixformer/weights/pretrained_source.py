@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mixformer.errors import CheckpointError
 from mixformer.weights.catalog import WEIGHTS_FILE
+from mixformer.weights.check_state_dict import current_names
 from mixformer.weights.checkpoint_reader import read_checkpoint
 from mixformer.weights.load_save import load_weights
 from mixformer.weights.pretrained_names import LAYOUTS, find_kind, numbered
@@ -61,7 +62,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     if file is None:
         return read_checkpoint(path)
     try:
-        return dequantize_state(load_file(file), str(path))
+        return dequantize_state(current_names(load_file(file)), str(path))
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"cannot read {path}: missing or damaged; download or write it again ({error})"

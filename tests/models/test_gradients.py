@@ -10,9 +10,9 @@ from torch import Tensor
 
 from mixformer.configs.model import ModelConfig
 from mixformer.models import MixFormer
-from mixformer.models.attention import ConvAttention, Layout
+from mixformer.models.attention import ConvAttention, TokenLayout
 from mixformer.models.layers import BatchNorm, soft_argmax
-from mixformer.models.roi import precise_roi_pool
+from mixformer.models.spm import precise_roi_pool
 from tests.helpers.family import FAMILY, images, make
 
 FLOAT64 = torch.float64
@@ -185,8 +185,8 @@ def test_derivatives_of_windowed_attention(frozen: bool) -> None:
     templates, search = randn(1, 2 * 3 * 3, 4), randn(1, 4 * 4 + 1, 4, seed=1)
 
     def mixed(t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-        known, memory = attention.remember(t, Layout(3))
-        return known, attention.locate(s, Layout(4, extra=1), memory)
+        known, memory = attention.remember(t, TokenLayout(3))
+        return known, attention.locate(s, TokenLayout(4, extra=1), memory)
 
     assert torch.autograd.gradcheck(mixed, (templates, search))
 

@@ -8,8 +8,7 @@ from torch.nn import functional as F
 from mixformer.configs.model import ModelConfig
 from mixformer.imaging.boxes import cxcywh_to_xyxy
 from mixformer.models.heads import TokenScore
-from mixformer.models.roi import precise_roi_pool
-from mixformer.models.spm import CrossAttention, ScorePrediction
+from mixformer.models.spm import CrossAttention, ScorePrediction, precise_roi_pool
 from tests.helpers.family import BACKBONES, HEADS, backbone_of, images, make, small
 
 FLOAT64 = torch.float64
@@ -66,7 +65,7 @@ def test_score_prediction_is_two_looks_and_an_mlp() -> None:
     maps = search.unflatten(1, (6, 6)).permute(0, 3, 1, 2)
     pooled = precise_roi_pool(maps, corners * 6, 4).flatten(2).mT  # 16 tokens, row-major
     x = F.layer_norm(module.token, (12,), module.norm.weight, module.norm.bias).expand(2, -1, -1)
-    x = look(module.looks[1], look(module.looks[0], x, pooled), template)
+    x = look(module.cross_attentions[1], look(module.cross_attentions[0], x, pooled), template)
     for layer in module.layers[:-1]:
         x = layer(x).clamp(min=0)
     expected = module.layers[-1](x)[:, 0, 0]

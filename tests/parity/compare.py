@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mixformer.imaging.boxes import cxcywh_to_xyxy
 from mixformer.models import Memory, MixFormer, Prediction
 from mixformer.models.layers import maps_of
-from mixformer.models.roi import precise_roi_pool
+from mixformer.models.spm import precise_roi_pool
 from tests.parity.rebuild import State, input_image, rebuild_state
 
 BOX_TOLERANCE = 1e-5  # boxes, probabilities and score logits, absolute
@@ -259,7 +259,7 @@ def _tapped_modules(model: MixFormer) -> dict[str, nn.Module]:
             units = getattr(model.box_head, corner).named_children()
             found |= {f"box_head.{name}_{corner}": unit for name, unit in units}
     if model.config.score == "spm":
-        for index, look in enumerate(model.score_head.looks):
+        for index, look in enumerate(model.score_head.cross_attentions):
             found |= {f"score.proj.{index}": look.proj, f"score.norm2.{index}": look.norm}
         found["score.score_head"] = model.score_head.layers[-1]
     return found

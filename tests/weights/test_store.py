@@ -314,3 +314,14 @@ def test_weights_are_complete_values(tmp_path: Path) -> None:
     assert weights.config == SMALL
     assert weights.tracker is None
     assert {value.dtype for value in weights.state.values()} == {torch.float32}
+
+
+def test_the_old_name_of_the_score_heads_attentions_is_read(tmp_path: Path) -> None:
+    """0.1.0 called them "looks"."""
+    model = make(DENSE.replace(score="spm"))
+    folder = save_model(model, tmp_path / "old", precision="int8")
+    stored = load_file(folder / "model.safetensors")
+    old = {key.replace("cross_attentions", "looks"): value for key, value in stored.items()}
+    assert old.keys() != stored.keys()
+    save_file(old, folder / "model.safetensors", {"format": "pt"})
+    assert load_model(folder).state_dict().keys() == model.state_dict().keys()

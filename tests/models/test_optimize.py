@@ -12,9 +12,8 @@ from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.models import MixFormer, Prediction
 from mixformer.models.attention import ConvAttention, KVCache, SlimAttention, StaticKVCache
-from mixformer.models.fold_constants import fold
-from mixformer.models.half_precision import to_half_precision
 from mixformer.models.layers import BatchNorm
+from mixformer.models.optimize import fold_constants, to_half_precision
 from mixformer.models.stem import ConvStem
 from mixformer.weights.load_save import load_model
 from tests.helpers.family import FAMILY, make
@@ -44,7 +43,7 @@ def assert_equal(a: Prediction, b: Prediction, atol: float) -> None:
 def test_folding_changes_nothing(kind: str) -> None:
     model = make(FAMILY[kind], dtype=torch.float64)
     before = copy.deepcopy(model.state_dict())
-    folded = fold(model)
+    folded = fold_constants(model)
     assert_equal(run(folded, *pixels(model.config)), run(model, *pixels(model.config)), 1e-11)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not any(isinstance(module, BatchNorm) for module in folded.modules())
@@ -54,7 +53,7 @@ def test_folding_changes_nothing(kind: str) -> None:
 def test_folding_the_shipped_weights() -> None:
     model = load_model(DEFAULT_MODEL)
     images = pixels(model.config, 1)
-    assert_equal(run(fold(model), *images), run(model, *images), 2e-6)
+    assert_equal(run(fold_constants(model), *images), run(model, *images), 2e-6)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FAMILY if kind.endswith("asym")])
@@ -75,7 +74,7 @@ def test_what_the_heads_do_not_read_changes_nothing(kind: str) -> None:
 def test_half_precision_is_near_and_keeps_float32_where_it_counts(kind: str) -> None:
     model = make(FAMILY[kind])
     images = pixels(model.config)
-    half = to_half_precision(fold(model), torch.bfloat16)
+    half = to_half_precision(fold_constants(model), torch.bfloat16)
     found, expected = run(half, *images), run(model, *images)
     torch.testing.assert_close(found.boxes, expected.boxes, atol=0.01, rtol=0)
     assert not torch.equal(found.boxes, expected.boxes)
@@ -90,7 +89,7 @@ def test_half_precision_is_near_and_keeps_float32_where_it_counts(kind: str) -> 
 @pytest.mark.parametrize("kind", FAMILY)
 def test_tokens_are_made_of_pixels_without_loss(kind: str) -> None:
     """Levels of 8 bits, normalized, do not fit into bfloat16, and what is lost there is in all that follows."""
-    model = fold(make(FAMILY[kind]))
+    model = fold_constants(make(FAMILY[kind]))
     images = model.normalize(pixels(model.config)[1])
     expected = model.backbone.parts[0].patch_embed(images)
     found = to_half_precision(model, torch.bfloat16).backbone.parts[0].patch_embed(images)
@@ -119,8 +118,8 @@ def test_large_biases_of_keys_are_left_out_and_half_precision_does_not_feel_them
         bias.copy_(300 * torch.randn(bias.shape, generator=generator))
     double, images = copy.deepcopy(model).double(), pixels(model.config)
     expected = run(double, *images)
-    assert_equal(run(fold(double), *images), expected, 1e-11)
-    folded = fold(model)
+    assert_equal(run(fold_constants(double), *images), expected, 1e-11)
+    folded = fold_constants(model)
     assert not any(bias.any() for bias in key_biases(folded))
     halved = [run(to_half_precision(net, torch.bfloat16), *images) for net in (folded, copy.deepcopy(model))]
     without, having = ((found.tokens - expected.tokens).abs().mean() for found in halved)
@@ -135,11 +134,11 @@ def test_room_is_a_concatenation() -> None:
     before = kept.keys.clone()
     room = StaticKVCache(kept)
     for own in (random(7), random(7)):
-        for mine, joined in zip(room.then(own), kept.then(own), strict=True):
+        for mine, joined in zip(room.concat(own), kept.concat(own), strict=True):
             assert torch.equal(mine, joined)
     room.keys.copy_(other.keys)
     room.values.copy_(other.values)
     own = random(7)
-    for mine, joined in zip(room.then(own), other.then(own), strict=True):
+    for mine, joined in zip(room.concat(own), other.concat(own), strict=True):
         assert torch.equal(mine, joined)
     assert torch.equal(kept.keys, before)

@@ -1,8 +1,9 @@
-"""An equal network with fewer steps: whatever does not depend on the images is worked out once, at load.
+"""Networks for inference: constants folded into weights, and matrix products in half precision.
 
-Every rule but one moves a factor or an offset into the weights of a linear layer or convolution beside it, so results
-stay the same up to rounding. That one leaves the bias of keys out, so that rounding is less. The attention scale
-needs no rule: PyTorch's fused attention applies it for free.
+`fold_constants` works out once, at load, what does not depend on the images. Every rule but one moves a factor or an
+offset into the weights of a linear layer or convolution beside it, so results stay the same up to rounding. That one
+leaves the bias of keys out, which makes rounding errors smaller. The attention scale needs no rule: PyTorch's fused
+attention applies it at no cost.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from mixformer.models.attention import ConvAttention, DepthwiseConv, SlimAttention
 from mixformer.models.block import Block
+from mixformer.models.corner import CornerHead
 from mixformer.models.layers import BatchNorm
 from mixformer.models.mixformer import MixFormer
 from mixformer.models.spm import CrossAttention, ScorePrediction
@@ -25,7 +27,7 @@ from mixformer.models.stem import ConvBlock, ConvEmbed, ConvStem, DecoderEmbed
 Weighted = nn.Linear | nn.Conv2d
 
 
-def fold(model: MixFormer) -> MixFormer:
+def fold_constants(model: MixFormer) -> MixFormer:
     """A copy on the CPU for inference with constants folded; the given network stays as it is.
 
     The copy computes the same from the same uint8 images, but its inputs are what its own `normalize` makes of them,
@@ -73,7 +75,7 @@ def _fold_conv_block(block: ConvBlock) -> None:
 
 
 def _fold_score(head: ScorePrediction) -> None:
-    first, second = (cast(CrossAttention, look) for look in head.looks)
+    first, second = (cast(CrossAttention, attention) for attention in head.cross_attentions)
     _into_next(head.norm, first.query)
     _into_next(first.norm, second.query)
     _into_next(second.norm, cast(nn.Linear, head.layers[0]))
@@ -165,3 +167,34 @@ def _inner(weight: Tensor, values: Tensor) -> Tensor:
 def _bias(layer: Weighted) -> Tensor:
     zeros = torch.zeros(len(layer.weight), dtype=torch.float64, device=layer.weight.device)
     return zeros if layer.bias is None else layer.bias.double()
+
+
+def to_half_precision(model: MixFormer, dtype: torch.dtype) -> MixFormer:
+    """Bring linear layers and convolutions of the backbone and of corner heads to half precision, for inference.
+
+    The first convolution, the residual stream, layer norms, softmax, heads on tokens and all that becomes a box or a
+    score stay in float32.
+    Autocast would choose nearly the same, but casts the weights again in every step.
+
+    Args:
+        model: a network in float32, folded or not; it is changed.
+        dtype: bfloat16 or float16.
+
+    Returns:
+        The same network.
+    """
+    dense = [model.box_head] if isinstance(model.box_head, CornerHead) else []
+    for part in (model.backbone, *dense):
+        for layer in part.modules():
+            if isinstance(layer, nn.Linear | nn.Conv2d) and not _sees_pixels(layer):
+                layer.to(dtype).register_forward_pre_hook(_cast_input)
+    return model
+
+
+def _cast_input(layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Tensor]:
+    return (inputs[0].to(layer.weight.dtype),)
+
+
+def _sees_pixels(layer: nn.Linear | nn.Conv2d) -> bool:
+    """Whether a layer makes tokens of colors: a small part of the work, and its rounding is in all that follows."""
+    return isinstance(layer, nn.Conv2d) and layer.in_channels == 3

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mixformer.models.roi import precise_roi_pool
+from mixformer.models.spm import precise_roi_pool
 
 REFERENCE = Path(__file__).parent / "references" / "prroi_pool.npz"
 
