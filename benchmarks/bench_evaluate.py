@@ -26,7 +26,7 @@ from PIL import Image as Picture
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.data.sequence import VideoSequence
 from mixformer.engines import Runtime
-from mixformer.evaluation.runs import EvaluationRun, JobEvent, TrackerMaker, run_evaluation
+from mixformer.evaluation.runs import EvaluationEvent, EvaluationRun, TrackerMaker, run_evaluation
 from mixformer.run.executor import Completed, ProcessExecutor, Started
 from mixformer.tracking.factory import TrackerFactory
 from mixformer.types import Box, Image, TrackResult
@@ -134,7 +134,7 @@ class _Clock:
         self.ends: list[float] = []
         self._changes: list[tuple[float, int]] = []  # when, and by how much the number of busy workers grew
 
-    def listen(self, event: JobEvent) -> None:
+    def listen(self, event: EvaluationEvent) -> None:
         """Note the time."""
         now = time.perf_counter()
         if isinstance(event, Started):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from mixformer.evaluation.metrics import CONVENTIONS, SequenceResult, Summary, evaluate
+from mixformer.evaluation.metrics import CONVENTIONS, MetricSummary, SequenceResult, compute_metrics
 from mixformer.evaluation.metrics.pytracking import SUCCESS_THRESHOLDS
 
 
@@ -69,7 +69,7 @@ def _plain_frames(
     return overlaps, errors, relative
 
 
-def timed(work: Callable[[], Summary]) -> tuple[float, Summary]:
+def timed(work: Callable[[], MetricSummary]) -> tuple[float, MetricSummary]:
     """Seconds of processor time and the answer."""
     start = time.process_time()
     answer = work()
@@ -85,9 +85,9 @@ def main() -> None:
     print(f"{options.sequences} sequences x {options.frames} frames, seconds of processor time")
     for convention in CONVENTIONS:
         seconds, summary = timed(
-            lambda name=convention: evaluate(name, make_runs(options.sequences, options.frames), "trackingnet")
+            lambda name=convention: compute_metrics(name, make_runs(options.sequences, options.frames), "trackingnet")
         )
-        main_value = summary.values[CONVENTIONS[convention].main]
+        main_value = summary[CONVENTIONS[convention].main]
         print(f"{convention:12} {seconds:8.2f} s   {CONVENTIONS[convention].main} {main_value:.4f}")
         if convention == "pytracking":
             vectorized = seconds
@@ -95,7 +95,7 @@ def main() -> None:
     start = time.process_time()
     numbers = plain_loop(few)
     loop = (time.process_time() - start) / len(few) * options.sequences
-    expected = evaluate("pytracking", few, "trackingnet").values
+    expected = compute_metrics("pytracking", few, "trackingnet").values
     worst = max(abs(expected[name] - value) for name, value in numbers.items())
     print(f"plain loop   {loop:8.1f} s   (scaled up from {len(few)} sequences; numbers differ by at most {worst:.1e})")
     print(f"ratio        {loop / vectorized:8.0f}")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mixformer.configs.tracker import TrackerConfig
     from mixformer.engines import create_engine
     from mixformer.errors import MixFormerError
+    from mixformer.evaluation import evaluate
     from mixformer.run import track
     from mixformer.tracking import MultiTracker, Tracker, TrackState
     from mixformer.tracking.adapters import OpenCVTracker
@@ -41,6 +42,7 @@ _HOMES = {
     "Tracker": "mixformer.tracking",
     "TrackerConfig": "mixformer.configs.tracker",
     "create_engine": "mixformer.engines",
+    "evaluate": "mixformer.evaluation",
     "list_models": "mixformer.weights.catalog",
     "load_model": "mixformer.weights.load_save",
     "open_video": "mixformer.video",
@@ -60,6 +62,7 @@ __all__ = [
     "Tracker",
     "TrackerConfig",
     "create_engine",
+    "evaluate",
     "list_models",
     "load_model",
     "open_video",

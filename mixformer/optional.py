@@ -23,6 +23,7 @@ _INSTALLS = {
     "lmdb": "mixformer[lmdb]",
     "cv2": "mixformer[masks]",
     "matplotlib": "mixformer[plots]",
+    "pandas": "pandas",
     "ray": "mixformer[ray]",
     "tensorboard": "mixformer[tensorboard]",
 }

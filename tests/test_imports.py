@@ -103,6 +103,7 @@ def test_public_names():
         "Tracker",
         "TrackerConfig",
         "create_engine",
+        "evaluate",
         "list_models",
         "load_model",
         "open_video",

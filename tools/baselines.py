@@ -1,6 +1,6 @@
 """Measure a model beside OpenCV's CSRT, KCF and NanoTrack v2: same machine, same run, same metrics.
 
-    python tools/baselines.py --data ../shared/data --opencv-python OPENCV_ENV/bin/python --out runs/baselines
+    python tools/baselines.py --data DIR --opencv-python OPENCV_ENV/bin/python --out runs/baselines
 
 CSRT and KCF are in opencv-contrib-python-headless 4, which may lie in an environment of its own (--opencv-python); it
 runs as a child process. The trackers take turns sequence by sequence, so that other load hits all of them alike. Raw
@@ -28,15 +28,13 @@ from mixformer.data.annotated_folders import read_sequences
 from mixformer.data.sequence import VideoSequence
 from mixformer.engines import Runtime
 from mixformer.errors import DataError
-from mixformer.evaluation.compare import compare
+from mixformer.evaluation import RawResult, TrackerLike, make_tables, run_tracker, write_report, write_result
 from mixformer.evaluation.manifest import environment
-from mixformer.evaluation.report.build_tables import by_sequence, overall
+from mixformer.evaluation.measuring import measure_results
 from mixformer.evaluation.report.tables import to_markdown, to_terminal
-from mixformer.evaluation.report.writing import make_folder, write_report
-from mixformer.evaluation.result_files import write_result
+from mixformer.evaluation.report.writing import make_folder
 from mixformer.evaluation.result_folders import ResultFolder
-from mixformer.evaluation.sequence_runner import Track, TrackerLike, follow
-from mixformer.tracking.factory import TrackerFactory
+from mixformer.tracking import TrackerFactory
 from mixformer.weights.tracker_settings import load_tracker_config
 
 CHILD = Path(__file__).with_name("opencv_trackers.py")
@@ -59,11 +57,11 @@ def main() -> None:
     peers.close()
     about = environment({"settings": plan.settings(), "opencv": peers.version, "load": load})
     (options.out / "machine.json").write_text(json.dumps(about, indent=1) + "\n")
-    found = compare(options.split, folders, sequences, "pytracking")
-    make_folder(options.out / "report")
+    found = measure_results(options.split, folders, sequences, "pytracking")
     write_report(found, options.out / "report", plots=not options.no_plots)
     console = Console(soft_wrap=True, highlight=False)
-    for table in (by_sequence(found), overall(found)):
+    tables = make_tables(found)
+    for table in (tables["sequences"], tables["overall"]):
         if options.markdown:
             console.print(to_markdown(table), markup=False)
         else:
@@ -72,7 +70,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", default="val")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name, folder or checkpoint file")
     parser.add_argument("--engine", default="auto", help="of the model; see docs/engines.md")
@@ -95,8 +93,8 @@ class OpenCV:
         self.version: str = told["opencv"]
         self.trackers: list[str] = told["trackers"]
 
-    def follow(self, tracker: str, sequence: VideoSequence) -> Track:
-        """As `runner.follow`, without scores."""
+    def follow(self, tracker: str, sequence: VideoSequence) -> RawResult:
+        """Run one of OpenCV's trackers over a sequence; there are no scores."""
         asked = {"tracker": tracker, "frames": list(map(str, sequence.frames)), "box": list(sequence.box(0))}
         assert self._child.stdin is not None
         self._child.stdin.write(json.dumps(asked) + "\n")
@@ -105,7 +103,7 @@ class OpenCV:
         if "error" in told:
             raise DataError(f"{tracker}, {sequence.name}: {told['error']}")
         boxes = np.array(told["boxes"], np.float64)
-        return Track(boxes, np.full(len(boxes), np.nan), np.array(told["times"]), (0, 0))
+        return RawResult(boxes, np.array(told["times"]))
 
     def close(self) -> None:
         """End the process."""
@@ -132,8 +130,8 @@ def measure(ours: TrackerLike, peers: OpenCV, sequences: list[VideoSequence], fo
             write_result(folder.folder, sequence.name, found.boxes, found.times)
 
 
-def _run(name: str, ours: TrackerLike, peers: OpenCV, sequence: VideoSequence) -> Track:
-    return peers.follow(name, sequence) if name in peers.trackers else follow(ours, sequence)
+def _run(name: str, ours: TrackerLike, peers: OpenCV, sequence: VideoSequence) -> RawResult:
+    return peers.follow(name, sequence) if name in peers.trackers else run_tracker(ours, sequence)
 
 
 def write_truth(path: Path, sequences: list[VideoSequence]) -> None:

@@ -21,9 +21,10 @@ from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.data.annotated_folders import read_sequences
 from mixformer.data.sequence import VideoSequence, read_frame
 from mixformer.engines import Runtime, create_engine
-from mixformer.evaluation.sequence_runner import measure
+from mixformer.evaluation import run_tracker
 from mixformer.masks.grabcut import GrabCutRefiner, inscribed_ellipse
 from mixformer.masks.refiner import Mask
+from mixformer.tracking import Tracker
 from mixformer.types import Box
 from mixformer.weights.tracker_settings import load_tracker_config
 
@@ -84,8 +85,7 @@ def values_of(sequence: VideoSequence, refiner: GrabCutRefiner, options: argpars
 def boxes_of(sequence: VideoSequence, kind: str) -> np.ndarray:
     if kind == "tracked":
         engine = create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", precision="float32"))
-        (run,) = measure(engine, load_tracker_config(DEFAULT_MODEL), [sequence])
-        return run.boxes
+        return run_tracker(Tracker(engine, load_tracker_config(DEFAULT_MODEL)), sequence).boxes
     if kind == "truth":
         return sequence.boxes
     moves = np.random.default_rng(0).uniform(-0.1, 0.1, sequence.boxes.shape) * sequence.boxes[:, [2, 3, 2, 3]]

@@ -1,4 +1,4 @@
-"""Progress on the terminal: frames of one video, or tasks and what is done of each."""
+"""Progress bars on the terminal: the frames of one video, or several tasks at once."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
-    from mixformer.evaluation.runs import JobEvent
+    from mixformer.evaluation.runs import EvaluationEvent
 
 
 class _Bars:
-    """A progress display for a `with` statement; silent when not asked for or not on a terminal."""
+    """A progress display for a `with` statement; silent if `quiet` or not on a terminal."""
 
     def __init__(self, *columns: str | ProgressColumn, quiet: bool, transient: bool = False) -> None:
         console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
@@ -54,25 +54,28 @@ class FrameBar(_Bars):
         self._begin, self._done = time.perf_counter(), 0
 
     def advance(self) -> None:
-        """One frame more."""
+        """Count one frame."""
         self._done += 1
         self._bars.update(self._task, advance=1, fps=self._done / (time.perf_counter() - self._begin))
 
 
 class TaskBars(_Bars):
-    """Overall progress, and a line for each task that is being done."""
+    """Overall progress, and a line for each active task; a `total` of None comes with the first event."""
 
-    def __init__(self, total: int, quiet: bool, what: str = "sequences") -> None:
+    def __init__(self, total: int | None, quiet: bool, what: str = "sequences") -> None:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         super().__init__(*columns, quiet=quiet, transient=True)
         self._all = self._bars.add_task(what, total=total)
         self._open: dict[str, int] = {}
 
-    def listen(self, event: JobEvent) -> None:
+    def listen(self, event: EvaluationEvent) -> None:
         """Show an event."""
+        from mixformer.evaluation.runs import RunPlanned
         from mixformer.run.executor import Progressed, Started
 
-        if isinstance(event, Started):
+        if isinstance(event, RunPlanned):
+            self._bars.update(self._all, total=event.sequences)
+        elif isinstance(event, Started):
             self._open[event.name] = self._bars.add_task(escape(event.name), total=event.steps or None)
         elif isinstance(event, Progressed):
             self._bars.update(self._open[event.name], completed=event.steps)  # type: ignore[arg-type]

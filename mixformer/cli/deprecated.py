@@ -10,12 +10,12 @@ FLAGS: dict[str, dict[str, str]] = {
     "bench": {"--smoke": "--dry-run"},
     "demo": {"--sequential": "--no-pipeline"},
     "evaluate": {"--integers": "--truncate", "--as-written": "--one-based"},
-    "pack": {"--integers": "--truncate"},
+    "submit": {"--integers": "--truncate"},
     "track": {"--boxes": "--targets", "--sequential": "--no-pipeline"},
     "track-all": {"--at-once": "--concurrent-videos"},
 }
 # Old verb -> new verb.
-VERBS: dict[str, str] = {}
+VERBS: dict[str, str] = {"pack": "submit"}
 
 
 def renew(words: Sequence[str]) -> list[str]:

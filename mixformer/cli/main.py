@@ -64,7 +64,7 @@ _VERBS = {
     "train": _Verb("train"),
     "data": _Verb("data", inner="add_inner"),
     "evaluate": _Verb("evaluate"),
-    "pack": _Verb("pack"),
+    "submit": _Verb("submit"),
     "report": _Verb("report"),
     "bench": _Verb("bench", inner="add_inner"),
     "vot": _Verb("vot", inner="add_inner"),

@@ -1,4 +1,4 @@
-"""`run.json`: with what a folder of results was made, what is in it, and what failed."""
+"""`run.json`: the settings that made a folder of results, the sequences in it, and those that failed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,30 @@ from mixformer.errors import ConfigError, DataError
 from mixformer.files import write_text
 from mixformer.types import FloatArray
 
-JOURNAL = "run.json"
+MANIFEST = "run.json"
 _FORMAT = 1
 _PARTS = ("settings", "expected", "sequences", "failures")
 _SAVE_EVERY = 5.0  # seconds: with ten thousand sequences the file is a megabyte
+_RENAMED = {"integers": "truncate", "as_written": "keep_one_based"}  # settings in the files of 0.1.0
 _PACKAGES = ("torch", "openvino", "onnxruntime", "numpy", "pillow", "av")
 
 
 class RunManifest:
-    """The content of `run.json`, written now and then and at the end; each time whole."""
+    """The record of an evaluation run, kept as `run.json`. It is saved from time to time and at the end.
+
+    Attributes:
+        folder: the folder of results.
+        content: what `read_manifest` returns.
+
+    Example:
+        >>> from pathlib import Path
+        >>> folder = Path("results", "ours", "squares")
+        >>> manifest = RunManifest.open(folder, {"model": "ours"}, {}, {"test": ["a", "b"]})
+        >>> manifest.finished("a", frames=40, times=None)
+        >>> manifest.save()
+        >>> read_manifest(folder)["sequences"]
+        {'a': {'frames': 40}}
+    """
 
     def __init__(self, folder: Path, content: dict[str, Any]) -> None:
         self.folder, self.content = folder, content
@@ -38,38 +53,41 @@ class RunManifest:
         settings: Mapping[str, Any],
         notes: Mapping[str, Any],
         expected: Mapping[str, Sequence[str]],
+        *,
+        resume: bool = True,
     ) -> RunManifest:
-        """Begin a run in a folder, or go on with one.
+        """Begin a run in a folder, or resume the one there.
 
         Args:
-            folder: of results; made if need be.
+            folder: for the results; made if missing.
             settings: plain values that decide the results.
             notes: plain values that do not.
             expected: names of all sequences of the data set, by its split.
+            resume: False begins a new run, whatever the folder holds.
 
         Raises:
-            ConfigError: if the results there were made with other settings, or it is not known with which.
+            ConfigError: if the results there were made with other or unknown settings.
             DataError: if its `run.json` is damaged.
             OutputError: if the folder cannot be written.
         """
-        settings = json.loads(json.dumps(settings))  # as they come back from the file
+        settings = json.loads(json.dumps(settings))  # as they will be read from the file
         now = datetime.now(UTC).isoformat(timespec="seconds")
         content: dict[str, Any] = {"format": _FORMAT, "settings": settings, "started": now}
         content |= {"expected": {}, "sequences": {}, "failures": {}}
-        path = folder / JOURNAL
-        if path.is_file():
+        path = folder / MANIFEST
+        if resume and path.is_file():
             content = read_manifest(folder)
             _require_same(path, content["settings"], settings)
-        elif any(folder.glob("*.txt")):
-            raise ConfigError(f"{folder} holds results without a {JOURNAL}; give the tracker another name")
+        elif resume and any(folder.glob("*.txt")):
+            raise ConfigError(f"{folder} holds results without a {MANIFEST}; give the tracker another name")
         content |= {"environment": environment(notes), "updated": now}
         content["expected"] = content["expected"] | {split: list(names) for split, names in expected.items()}
-        journal = cls(folder, content)
-        journal.save()
-        return journal
+        manifest = cls(folder, content)
+        manifest.save()
+        return manifest
 
     def finished(self, name: str, frames: int, times: FloatArray | None, size: tuple[int, int] | None = None) -> None:
-        """A sequence's result is there: its frames, (n,) seconds a frame and (height, width) as far as known."""
+        """Note a finished sequence: its frames, (n,) seconds per frame and (height, width), where known."""
         if failure := self.content["failures"].pop(name, None):
             (self.folder / failure["traceback"]).unlink(missing_ok=True)
         entry = self.content["sequences"].setdefault(name, {})
@@ -81,7 +99,7 @@ class RunManifest:
         self._save_sometimes()
 
     def failed(self, name: str, message: str, trace: str) -> None:
-        """A sequence failed: keep the message, and the traceback in a file of its own."""
+        """Note a failed sequence: the message, and the traceback in a file of its own."""
         place = f"failures/{name.replace('/', '_')}.txt"
         _write(self.folder / place, f"{message}\n\n{trace}")
         self.content["failures"][name] = {"message": message, "traceback": place}
@@ -92,10 +110,10 @@ class RunManifest:
         """Write the file.
 
         Raises:
-            OutputError: if it cannot be written; the old one is then as it was.
+            OutputError: if it cannot be written; the old file is then unchanged.
         """
         self.content["updated"] = datetime.now(UTC).isoformat(timespec="seconds")
-        _write(self.folder / JOURNAL, json.dumps(self.content, indent=1) + "\n")
+        _write(self.folder / MANIFEST, json.dumps(self.content, indent=1) + "\n")
         self._saved = time.monotonic()
 
     def _save_sometimes(self) -> None:
@@ -104,16 +122,16 @@ class RunManifest:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What `run.json` in a folder of results says.
+    """Read the `run.json` of a folder of results.
 
     Returns:
         "settings", "environment", "expected" (split: names), "sequences" (name: frames, seconds, size), "failures"
-        (name: message, traceback), "started" and "updated".
+        (name: message, traceback), "started" and "updated". Settings of 0.1.0 come under their new names.
 
     Raises:
         DataError: if it is missing or damaged.
     """
-    path = folder / JOURNAL
+    path = folder / MANIFEST
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -122,11 +140,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DataError(f"{path} is not from a run of mixformer evaluate; it needs {', '.join(_PARTS)}")
     if content.get("format") != _FORMAT:
         raise DataError(f"{path} has format {content.get('format')!r}, this version reads {_FORMAT}; update mixformer")
+    content["settings"] = {_RENAMED.get(key, key): value for key, value in content["settings"].items()}
     return content
 
 
+def made_by_mixformer(folder: Path) -> bool:
+    """Whether a folder of results has a `run.json`."""
+    return (folder / MANIFEST).is_file()
+
+
 def environment(notes: Mapping[str, Any]) -> dict[str, Any]:
-    """Versions and machine, and the notes."""
+    """Versions of Python and packages, the machine, and the notes."""
     return {
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -137,7 +161,7 @@ def environment(notes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _version(package: str) -> str | None:
-    """Version of a package, None if it is not installed."""
+    """Version of a package, or None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

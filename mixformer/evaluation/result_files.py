@@ -1,7 +1,8 @@
-"""Raw results of a tracker as text files: one box a line, times and scores beside them.
+"""Raw results of a tracker as text files: one box per line, with times and scores in files of their own.
 
-`SEQ.txt` holds `x,y,w,h` a line (0-based, pixels), `SEQ_time.txt` seconds a frame, `SEQ_score.txt` a probability a
-frame with `nan` where there is none. Files of other trackers may be separated by comma, tab, space or semicolon.
+`SEQ.txt` holds one `x,y,w,h` per line (pixels, 0-based), `SEQ_time.txt` the seconds of each frame, and `SEQ_score.txt`
+the probability of each frame, `nan` where there is none. Files of other trackers may be separated by comma, tab, space
+or semicolon.
 """
 
 from __future__ import annotations
@@ -22,21 +23,35 @@ _SEPARATORS = str.maketrans(",;\t", "   ")
 
 @dataclass(frozen=True)
 class RawResult:
-    """A tracker's answer for one sequence.
+    """A tracker's boxes on one sequence, without the ground truth.
 
     Attributes:
         boxes: (n, 4) xywh in pixels, 0-based.
-        times: (n,) seconds per frame, or None if not kept.
-        scores: (n,) probabilities, NaN where there is none, or None if not kept.
+        times: (n,) seconds per frame, or None if unknown.
+        scores: (n,) probabilities, NaN where there is none; or None if unknown.
+        size: (height, width) of the first frame in pixels, or None if unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.evaluation import RawResult
+        >>> RawResult(np.zeros((4, 4)), times=np.full(4, 0.05)).fps
+        20.0
     """
 
     boxes: FloatArray
-    times: FloatArray | None
-    scores: FloatArray | None
+    times: FloatArray | None = None
+    scores: FloatArray | None = None
+    size: tuple[int, int] | None = None
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of tracking, without reading pictures; 0 if the times are unknown."""
+        seconds = 0.0 if self.times is None else float(self.times.sum())
+        return len(self.boxes) / seconds if seconds > 0 else 0.0
 
 
 def result_paths(folder: Path, name: str) -> tuple[Path, Path, Path]:
-    """Where boxes, times and scores of a sequence are kept.
+    """The files for boxes, times and scores of a sequence.
 
     Raises:
         DataError: if the name cannot be a file name.
@@ -53,21 +68,29 @@ def write_result(
     times: FloatArray | None = None,
     scores: FloatArray | None = None,
     *,
-    integers: bool = False,
+    truncate: bool = False,
 ) -> None:
-    """Write the files of one sequence, all or none; `SEQ.txt` comes last, so where it is, the others are.
+    """Write the files of one sequence, all or none. `SEQ.txt` is written last: where it exists, the others do too.
 
     Args:
         folder: made if missing.
-        name: of the sequence.
+        name: the sequence.
         boxes: (n, 4) xywh in pixels, 0-based; 4 decimals are kept.
-        times: (n,) seconds per frame; None leaves no such file.
-        scores: (n,) probabilities, NaN where there is none; None leaves no such file.
-        integers: cut the boxes to whole numbers (towards 0), as the official runner does.
+        times: (n,) seconds per frame; None writes no such file.
+        scores: (n,) probabilities, NaN where there is none; None writes no such file.
+        truncate: cut the boxes to whole numbers (towards 0), as the official code does.
 
     Raises:
         DataError: if lengths differ, a box is not finite, or the name cannot be a file name.
         OutputError: if anything cannot be written; nothing is changed then.
+
+    Example:
+        >>> import numpy as np
+        >>> from pathlib import Path
+        >>> from mixformer.evaluation import write_result
+        >>> write_result(Path("ours"), "car-1", np.array([[10.0, 20, 40, 30]]), times=np.array([0.02]))
+        >>> Path("ours", "car-1.txt").read_text().strip()
+        '10.0000,20.0000,40.0000,30.0000'
     """
     paths = result_paths(folder, name)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
@@ -75,7 +98,7 @@ def write_result(
     if not np.isfinite(boxes).all():
         frame = int(np.flatnonzero(~np.isfinite(boxes).all(1))[0])
         raise DataError(f"{name}: the box of frame {frame} is {boxes[frame].tolist()}, not four finite numbers")
-    table, form = (np.trunc(boxes), "%d") if integers else (boxes, "%.4f")
+    table, form = (np.trunc(boxes), "%d") if truncate else (boxes, "%.4f")
     files = {}
     for path, what, values in ((paths[1], "times", times), (paths[2], "scores", scores)):
         if values is None:
@@ -85,7 +108,7 @@ def write_result(
         files[path] = _text_writer(values[:, None], "%.6f")
     write_files({**files, paths[0]: _text_writer(table, form)})
     for path in set(paths) - {*files, paths[0]}:
-        path.unlink(missing_ok=True)  # of an earlier run: it does not belong to these boxes
+        path.unlink(missing_ok=True)  # left by an earlier run, it does not belong to these boxes
 
 
 def _text_writer(table: FloatArray, form: str) -> Callable[[Path], object]:
@@ -97,15 +120,15 @@ def read_boxes(path: Path, frames: int | None = None, *, allow_nan: bool = False
 
     Args:
         path: text file with four numbers a line.
-        frames: how many lines there must be; None takes any number above 0.
-        allow_nan: take `nan` for "no box".
+        frames: required number of lines; None takes any number above 0.
+        allow_nan: accept `nan` for "no box".
 
     Returns:
-        (n, 4) numbers as they stand.
+        (n, 4) numbers, unchanged.
 
     Raises:
-        DataError: naming file and line, if a line does not hold four numbers, holds NaN or infinity, or is missing or
-            too much; or if the file is empty or cannot be read.
+        DataError: if a line does not hold four finite numbers, a line is missing or one too many, or the file is empty
+            or cannot be read. The message names file and line.
     """
     boxes = _read_table(path, 4, "a box is four numbers x y w h")
     bad = np.isinf(boxes) if allow_nan else ~np.isfinite(boxes)
@@ -117,10 +140,18 @@ def read_boxes(path: Path, frames: int | None = None, *, allow_nan: bool = False
 
 
 def read_result(folder: Path, name: str, frames: int | None = None, *, allow_nan: bool = False) -> RawResult:
-    """Boxes, times and scores of one sequence; times and scores are None where there is no such file.
+    """Read boxes, times and scores of one sequence; times and scores are None where there is no such file.
 
     Raises:
-        DataError: as `read_boxes`; or if times or scores have another number of lines than the boxes.
+        DataError: as in `read_boxes`; also if times or scores have another number of lines than the boxes.
+
+    Example:
+        >>> import numpy as np
+        >>> from pathlib import Path
+        >>> from mixformer.evaluation import read_result, write_result
+        >>> write_result(Path("ours"), "car-1", np.array([[10.0, 20, 40, 30]]))
+        >>> read_result(Path("ours"), "car-1").boxes.tolist()
+        [[10.0, 20.0, 40.0, 30.0]]
     """
     paths = result_paths(folder, name)
     boxes = read_boxes(paths[0], frames, allow_nan=allow_nan)
@@ -129,12 +160,12 @@ def read_result(folder: Path, name: str, frames: int | None = None, *, allow_nan
 
 
 def read_column(path: Path, frames: int | None = None) -> FloatArray:
-    """The (n,) numbers of a file of times or scores, one a line, NaN allowed.
+    """Read the (n,) numbers of a file of times or scores, one per line, NaN allowed.
 
     Raises:
-        DataError: naming file and line, as `read_boxes`.
+        DataError: as in `read_boxes`.
     """
-    column = _read_table(path, 1, "times and scores are one number a line")[:, 0]
+    column = _read_table(path, 1, "times and scores are one number per line")[:, 0]
     _check_count(path, len(column), frames)
     return column
 
@@ -164,7 +195,7 @@ def _read_table(path: Path, columns: int, rule: str) -> FloatArray:
 
 
 def _first_broken(rows: list[list[str]], columns: int) -> str:
-    """What is wrong with the first line that is not `columns` numbers."""
+    """A message about the first line that does not hold `columns` numbers."""
     for number, row in enumerate(rows, 1):
         if not row:
             return f"line {number} is empty"

@@ -1,12 +1,15 @@
-"""Finding trackers' raw results: which folders on the command line hold which tracker."""
+"""Find the raw results of trackers: the folders that hold them, and how their files count pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mixformer.data import DATASETS
 from mixformer.errors import SourceError
+from mixformer.evaluation.ground_truth import GroundTruth
+from mixformer.evaluation.manifest import made_by_mixformer, read_manifest
 
 _LAYOUT = "SEQUENCE.txt, DATASET/SEQUENCE.txt or TRACKER/DATASET/SEQUENCE.txt (or SEQUENCE/SEQUENCE_001.txt)"
 _NOT_BOXES = ("_time.txt", "_score.txt", "_confidence.value", "_all_boxes.txt")
@@ -19,8 +22,8 @@ class ResultFolder:
     Attributes:
         tracker: name in tables and plots.
         folder: holds a text file for each sequence.
-        prefix: stands before the names of sequences in those files where they are not found without it.
-        first_pixel: what the left upper pixel has as x and y in those files, 0 or 1.
+        prefix: put before the names of sequences whose files are not found without it.
+        first_pixel: what the left upper pixel is in those files, 0 or 1.
     """
 
     tracker: str
@@ -43,15 +46,15 @@ class ResultFolder:
 
 
 def find_results(words: Iterable[str], dataset: str) -> list[ResultFolder]:
-    """Result folders for what was given on the command line, in that order.
+    """The result folders that words name, in that order.
 
     Args:
-        words: `FOLDER` or `NAME=FOLDER`. A folder may hold the results themselves, a folder named after the data set,
-            or a folder for each tracker with one named after the data set in it.
+        words: `FOLDER` or `NAME=FOLDER`. A folder holds the results themselves, or a folder named after the data set,
+            or one folder per tracker with one named after the data set in it.
         dataset: name of the data set; case does not matter.
 
     Raises:
-        SourceError: if a folder is not there or holds no results, or two trackers have one name.
+        SourceError: if a folder is not there or holds no results, or two trackers have the same name.
     """
     found: list[ResultFolder] = []
     for word in words:
@@ -70,6 +73,33 @@ def find_results(words: Iterable[str], dataset: str) -> list[ResultFolder]:
         if len(twins) > 1:
             raise SourceError(f"two trackers are called {result.tracker} ({', '.join(twins)}); name them: NAME=FOLDER")
     return found
+
+
+def settle_pixels(
+    folders: list[ResultFolder], truth: GroundTruth, first_pixel: float | None = None
+) -> list[ResultFolder]:
+    """The folders with the prefix of the data set's official results, and with what their first pixel is.
+
+    Args:
+        folders: as found.
+        truth: the data set.
+        first_pixel: 0 or 1 for all folders; None decides it for each. Results of this library count from 0 unless their
+            `run.json` says otherwise; all others count as the data set's own files do.
+    """
+    if truth.dataset in DATASETS:
+        folders = [replace(result, prefix=DATASETS[truth.dataset].prefix) for result in folders]
+    if first_pixel is not None:
+        return [replace(result, first_pixel=first_pixel) for result in folders]
+    if truth.dataset not in DATASETS or not any(map(_counts_like_the_set, folders)):
+        return folders
+    first = truth.first_pixel()
+    return [replace(each, first_pixel=first * _counts_like_the_set(each)) for each in folders]
+
+
+def _counts_like_the_set(result: ResultFolder) -> bool:
+    """Whether pixels count as in the data set's own files, as official code leaves them, and not from 0."""
+    ours = made_by_mixformer(result.folder)
+    return not ours or bool(read_manifest(result.folder)["settings"].get("keep_one_based"))
 
 
 def _split(word: str) -> tuple[str, Path]:

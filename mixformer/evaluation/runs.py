@@ -1,4 +1,4 @@
-"""One tracker over many sequences: skip what is done, keep failures apart, write every result as it comes."""
+"""One tracker over many sequences: skip finished ones, keep failures apart, write each result when it is done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.errors import ConfigError, DataError, MixFormerError
 from mixformer.evaluation.manifest import RunManifest
 from mixformer.evaluation.result_files import RawResult, read_result, result_paths, write_result
-from mixformer.evaluation.sequence_runner import Track, TrackerLike, follow
+from mixformer.evaluation.sequence_runner import TrackerLike, run_tracker
 from mixformer.run.executor import Completed, Event, Executor, Failed, Report, Work
 
 log = logging.getLogger(__name__)
@@ -25,20 +25,31 @@ TrackerMaker = Callable[[int], TrackerLike]
 
 @dataclass(frozen=True)
 class EvaluationRun:
-    """What to run.
+    """What to run: a tracker, a data set, and a folder for the results.
 
     Attributes:
         tracker: name of the tracker, and of its folder.
         dataset: name of the data set, and of the folder below.
         sequences: the data set; read one at a time.
         make: makes the tracker in each worker.
-        out: folder of results; these go to `out/tracker/dataset`.
-        settings: plain values that decide the results, such as the model and its rules. Results made with others are
-            not gone on with.
-        notes: plain values that do not, such as the device; written beside them.
-        integers: write whole pixels, cut off as the official code does.
-        split: of the data set, to keep the lists of its sequences apart.
+        out: folder of all results; those of this run go to `out/tracker/dataset`.
+        settings: plain values that decide the results, such as the model and its settings. A run resumes results
+            only if they were made with the same settings.
+        notes: plain values that do not decide the results, such as the device; written beside the settings.
+        truncate: write whole pixels, cut off as the official code does.
+        split: split of the data set, to keep the lists of its sequences apart.
         only: names of the sequences to track; () for all.
+        resume: keep complete results that the folder holds. False deletes them and tracks all sequences.
+
+    Raises:
+        ConfigError: if a name cannot be the name of a folder.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from mixformer.evaluation import EvaluationRun
+        >>> run = EvaluationRun("ours", "squares", [], make=lambda number: None, out=Path("results"))
+        >>> run.folder.as_posix()
+        'results/ours/squares'
     """
 
     tracker: str
@@ -48,9 +59,10 @@ class EvaluationRun:
     out: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
-    integers: bool = False
+    truncate: bool = False
     split: str = ""
     only: tuple[str, ...] = ()
+    resume: bool = True
 
     def __post_init__(self) -> None:
         for what, name in (("tracker", self.tracker), ("data set", self.dataset)):
@@ -59,17 +71,17 @@ class EvaluationRun:
 
     @property
     def folder(self) -> Path:
-        """Where the results go."""
+        """The folder of this run's results."""
         return self.out / self.tracker / self.dataset
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a job.
+class RunOutcome:
+    """What a run did.
 
     Attributes:
         folder: the results.
-        done: sequences tracked now.
+        done: sequences tracked in this run.
         kept: sequences that were complete before.
         failed: message of each sequence that failed.
     """
@@ -81,51 +93,70 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A sequence whose result is complete already."""
+class RunPlanned:
+    """The first event of a run: the name of the data set, and the number of sequences to track."""
+
+    name: str
+    sequences: int
+
+
+@dataclass(frozen=True)
+class SequenceSkipped:
+    """The event of a sequence whose result is complete already."""
 
     name: str
 
 
-JobEvent = Event | Skipped
+EvaluationEvent = RunPlanned | SequenceSkipped | Event
 
 
 def run_evaluation(
-    job: EvaluationRun, executor: Executor, listen: Callable[[JobEvent], None] = lambda event: None
-) -> Outcome:
+    run: EvaluationRun, executor: Executor, progress: Callable[[EvaluationEvent], None] | None = None
+) -> RunOutcome:
     """Track all sequences that have no complete result yet.
 
-    Every result is written whole when its sequence is done, by this process alone; `run.json` says with what the
-    results were made and what failed. What goes wrong in one sequence is kept in `failures/NAME.txt`, and the others
-    go on. Results do not depend on the number of workers.
+    Each result is written whole when its sequence is done, by this process alone. `run.json` records the settings and
+    the failures. A failed sequence does not stop the others; its traceback is in `failures/NAME.txt`. Results do not
+    depend on the number of workers.
 
     Args:
-        job: what to run.
-        executor: who does the work.
-        listen: told of every event, after results are written.
+        run: what to run.
+        executor: does the work, see `mixformer.run`.
+        progress: called with every event, after results are written.
 
     Raises:
-        ConfigError: if the folder holds results made with other settings, two sequences have one name, or there is
-            none of a wanted name.
-        OutputError: if a result cannot be written; those before are kept.
+        ConfigError: if the folder holds results made with other settings, two sequences have the same name, or a
+            wanted sequence does not exist.
+        OutputError: if a result cannot be written; earlier results are kept.
         MixFormerError: if no worker can be made.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from mixformer.evaluation import EvaluationRun, run_evaluation
+        >>> from mixformer.run.executor import SerialExecutor
+        >>> run = EvaluationRun("ours", "nothing", [], make=lambda number: None, out=Path("results"))
+        >>> run_evaluation(run, SerialExecutor()).done
+        ()
     """
-    names = names_of(job.sequences)
-    _require_known(job.only, names)
-    settings = {**job.settings, "integers": job.integers}
-    journal = RunManifest.open(job.folder, settings, job.notes, {job.split: names})
-    running = _Run(job, journal, listen)
+    names = sequence_names(run.sequences)
+    _require_known(run.only, names)
+    settings = {**run.settings, "truncate": run.truncate}
+    manifest = RunManifest.open(run.folder, settings, run.notes, {run.split: names}, resume=run.resume)
+    if not run.resume:
+        for path in (path for name in names for path in result_paths(run.folder, name)):
+            path.unlink(missing_ok=True)
+    active = _ActiveRun(run, manifest, progress or (lambda event: None))
     try:
-        with closing(executor.run(_SequenceWork(job.make), running.tasks(names))) as events:
+        with closing(executor.run(_SequenceWork(run.make), active.tasks(names))) as events:
             for event in events:
-                running.take(event)
+                active.take(event)
     finally:
-        journal.save()
-    return Outcome(job.folder, tuple(running.done), tuple(running.kept), running.failed)
+        manifest.save()
+    return RunOutcome(run.folder, tuple(active.done), tuple(active.kept), active.failed)
 
 
-def names_of(sequences: Sequence[VideoSequence]) -> list[str]:
-    """Names of the sequences, in order, without reading a lazy data set.
+def sequence_names(sequences: Sequence[VideoSequence]) -> list[str]:
+    """Names of the sequences in order; the annotations of a lazy data set are not read.
 
     Raises:
         ConfigError: if two are equal: their results would be one file.
@@ -138,29 +169,31 @@ def names_of(sequences: Sequence[VideoSequence]) -> list[str]:
 
 
 def _require_known(wanted: Sequence[str], names: Sequence[str]) -> None:
-    if missing := sorted(set(wanted) - set(names)):
+    missing = [name for name in wanted if name not in names]
+    if missing:
         some = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
         raise ConfigError(f"there is no sequence {', '.join(missing)}; there are {len(names)}: {some}")
 
 
-class _Run:
-    """A job that runs: hands out its sequences and takes what becomes of them."""
+class _ActiveRun:
+    """Hands out the sequences of a run and takes their results."""
 
-    def __init__(self, job: EvaluationRun, journal: RunManifest, listen: Callable[[JobEvent], None]) -> None:
-        self._job, self._journal, self._listen = job, journal, listen
+    def __init__(self, run: EvaluationRun, manifest: RunManifest, progress: Callable[[EvaluationEvent], None]) -> None:
+        self._run, self._manifest, self._progress = run, manifest, progress
         self.done: list[str] = []
         self.kept: list[str] = []
         self.failed: dict[str, str] = {}
 
     def tasks(self, names: Sequence[str]) -> Iterator[tuple[str, VideoSequence]]:
         """The sequences without a complete result; each is read when a worker is free."""
-        wanted = set(self._job.only or names)
+        wanted = set(self._run.only or names)
+        self._progress(RunPlanned(self._run.dataset, len(wanted)))
         for index, name in enumerate(names):
             if name not in wanted:
                 continue
             try:
-                sequence = self._job.sequences[index]
-                found = complete_result(self._job.folder, name, len(sequence))
+                sequence = self._run.sequences[index]
+                found = complete_result(self._run.folder, name, len(sequence))
             except MixFormerError as error:
                 self.take(Failed(name, str(error), traceback.format_exc()))
                 continue
@@ -168,34 +201,32 @@ class _Run:
                 yield name, sequence
             else:
                 self.kept.append(name)
-                self._journal.finished(name, len(sequence), found.times)
-                self._listen(Skipped(name))
+                self._manifest.finished(name, len(sequence), found.times)
+                self._progress(SequenceSkipped(name))
 
     def take(self, event: Event) -> None:
-        """Write the result or the failure, then tell of it."""
+        """Write the result or the failure, then report the event."""
         if isinstance(event, Completed):
             event = self._write(event)
         if isinstance(event, Failed):
             self.failed[event.name] = event.message
-            self._journal.failed(event.name, event.message, event.trace)
-        self._listen(event)
+            self._manifest.failed(event.name, event.message, event.trace)
+        self._progress(event)
 
     def _write(self, event: Completed) -> Completed | Failed:
         """Write a result; one that is not finite, from a broken tracker, is a failure of its sequence."""
-        track: Track = event.result
+        raw: RawResult = event.result
         try:
-            write_result(
-                self._job.folder, event.name, track.boxes, track.times, track.scores, integers=self._job.integers
-            )
+            write_result(self._run.folder, event.name, raw.boxes, raw.times, raw.scores, truncate=self._run.truncate)
         except DataError as error:
             return Failed(event.name, str(error), traceback.format_exc())
-        self._journal.finished(event.name, len(track.boxes), track.times, track.size)
+        self._manifest.finished(event.name, len(raw.boxes), raw.times, raw.size)
         self.done.append(event.name)
         return event
 
 
 def complete_result(folder: Path, name: str, frames: int) -> RawResult | None:
-    """The result of a sequence, if it is readable and has a line for each of its frames; None otherwise.
+    """The result of a sequence if it is readable and has a line for each frame, else None.
 
     Raises:
         DataError: if the name of the sequence cannot be a file name.
@@ -218,7 +249,7 @@ class _SequenceWork:
     def __call__(self, number: int) -> Work:
         tracker = self.make(number)
 
-        def work(sequence: VideoSequence, report: Report) -> Track:
-            return follow(tracker, sequence, report)
+        def work(sequence: VideoSequence, report: Report) -> RawResult:
+            return run_tracker(tracker, sequence, report)
 
         return work

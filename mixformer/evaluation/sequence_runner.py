@@ -1,11 +1,10 @@
-"""Run a tracker over annotated sequences and measure it."""
+"""Run one tracker over one annotated sequence."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -13,75 +12,69 @@ from mixformer.configs.tracker import TrackerConfig
 from mixformer.data.sequence import VideoSequence, read_frame
 from mixformer.engines import Engine
 from mixformer.errors import DataError
-from mixformer.evaluation.success import Success, success
-from mixformer.tracking import Tracker
-from mixformer.types import Box, FloatArray, Image, TrackResult
+from mixformer.evaluation.metrics import DEFAULT_CONVENTION, MetricSummary, SequenceResult, compute_metrics
+from mixformer.evaluation.result_files import RawResult
+from mixformer.types import Box, FloatArray, Image
 
 
 class TrackerLike(Protocol):
-    """Anything that tracks like `mixformer.tracking.Tracker`: ours, or another library's behind a few lines."""
+    """Any object that tracks: `mixformer.Tracker`, or another tracker with these two methods.
+
+    Example:
+        >>> class StaysInPlace:
+        ...     def init(self, frame, box):
+        ...         self.box = box
+        ...
+        ...     def update(self, frame):
+        ...         return self.box
+        >>> tracker = StaysInPlace()
+        >>> tracker.init(None, (10, 20, 40, 30))
+        >>> tracker.update(None)
+        (10, 20, 40, 30)
+    """
 
     def init(self, frame: Image, box: Box) -> Any:
-        """Choose the target (xywh, 0-based) in an RGB uint8 (H, W, 3) frame."""
+        """Choose the target (xywh in pixels, 0-based) in an RGB uint8 (H, W, 3) frame."""
         ...
 
-    def update(self, frame: Image) -> TrackResult:
-        """Find the target in the next frame."""
+    def update(self, frame: Image) -> Any:
+        """Find the target in the next frame; return a `TrackResult`, or the four numbers x y w h alone."""
         ...
 
 
-@dataclass(frozen=True)
-class Track:
-    """What a tracker said about one sequence.
-
-    Attributes:
-        boxes: (n, 4) xywh per frame in pixels, 0-based; the first is the box it was given.
-        scores: (n,) probabilities, 1 for the first frame, NaN for a model without scores.
-        times: (n,) seconds of tracking per frame, without reading pictures; the first is `init`.
-        size: (height, width) of the first frame.
-    """
-
-    boxes: FloatArray
-    scores: FloatArray
-    times: FloatArray
-    size: tuple[int, int]
-
-    @property
-    def fps(self) -> float:
-        """Frames per second of tracking."""
-        seconds = float(self.times.sum())
-        return len(self.times) / seconds if seconds > 0 else 0.0
-
-
-@dataclass(frozen=True)
-class Run:
-    """One sequence tracked from its first visible frame.
-
-    Attributes:
-        sequence: what was tracked.
-        boxes: (n, 4) xywh per frame.
-        scores: (n,) probabilities, NaN for a model without scores.
-        success: measured against the annotation.
-        fps: frames per second of tracking, without reading pictures.
-    """
-
-    sequence: VideoSequence
-    boxes: FloatArray
-    scores: FloatArray
-    success: Success
-    fps: float
-
-
-def follow(tracker: TrackerLike, sequence: VideoSequence, progress: Callable[[int], None] | None = None) -> Track:
+def run_tracker(
+    tracker: TrackerLike, sequence: VideoSequence, progress: Callable[[int], None] | None = None
+) -> RawResult:
     """Track one sequence once, from the box of its first frame to its end, without restarts.
 
     Args:
-        tracker: started anew by `init`.
-        sequence: only the box of its first frame is looked at.
+        tracker: `init` starts it afresh.
+        sequence: only the box of its first frame is shown to the tracker.
         progress: called with the number of frames done, after every frame.
+
+    Returns:
+        Boxes; scores (1 for the first frame, NaN where there is none); seconds per frame without reading the picture,
+        the first for `init`; and the size of the first frame.
 
     Raises:
         DataError: if the first frame has no box, or a picture cannot be read.
+
+    Example:
+        >>> import numpy as np
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from mixformer.data import VideoSequence
+        >>> from mixformer.evaluation import run_tracker
+        >>> frames = [Path("0.png")] * 2
+        >>> Image.new("RGB", (64, 48)).save(frames[0])
+        >>> class StaysInPlace:
+        ...     def init(self, frame, box):
+        ...         self.box = box
+        ...
+        ...     def update(self, frame):
+        ...         return self.box
+        >>> run_tracker(StaysInPlace(), VideoSequence("still", frames, np.full((2, 4), 9.0))).boxes[1]
+        array([9., 9., 9., 9.])
     """
     if len(sequence.valid) == 0 or sequence.valid[0] != 0:
         raise DataError(f"{sequence.name}: the first frame has no box to start from")
@@ -93,24 +86,73 @@ def follow(tracker: TrackerLike, sequence: VideoSequence, progress: Callable[[in
         start = time.perf_counter()
         if index == 0:
             tracker.init(image, sequence.box(0))
-            size, box, score = (image.shape[0], image.shape[1]), sequence.box(0), 1.0
+            result: Any = sequence.box(0)
+            scores[0], size = 1.0, (image.shape[0], image.shape[1])
         else:
             result = tracker.update(image)
-            box, score = result.box, np.nan if result.score is None else result.score
         times[index] = time.perf_counter() - start
-        boxes[index], scores[index] = box, score
+        boxes[index] = getattr(result, "box", result)
+        if (score := getattr(result, "score", None)) is not None:
+            scores[index] = score
         if progress:
             progress(index + 1)
-    return Track(boxes, scores, times, size)
+    return RawResult(boxes, times, scores, size)
 
 
-def measure(engine: Engine, config: TrackerConfig, sequences: Iterable[VideoSequence]) -> Iterator[Run]:
-    """Track each sequence once (one pass, no restart) and measure it.
+def sequence_result(
+    sequence: VideoSequence, boxes: FloatArray, scores: FloatArray | None = None, size: tuple[int, int] | None = None
+) -> SequenceResult:
+    """A tracker's boxes (m, 4) and scores (m,) beside the ground truth of their sequence.
+
+    `size` is (height, width) of the frames, for conventions that clip boxes.
+    """
+    visible = None if sequence.hidden is None else ~sequence.hidden
+    return SequenceResult(sequence.name, boxes, sequence.boxes, visible, scores, size)
+
+
+def track_and_measure(
+    tracker: TrackerLike | Engine,
+    sequences: Iterable[VideoSequence],
+    convention: str = DEFAULT_CONVENTION,
+    dataset: str = "",
+    *,
+    config: TrackerConfig | None = None,
+) -> MetricSummary:
+    """Track sequences one after the other in this process and measure them; no file is written.
+
+    Training uses this for its validation. `mixformer.evaluate` also keeps the results.
+
+    Args:
+        tracker: `init` starts it afresh for each sequence; or an engine, which tracks with the settings `config`.
+        sequences: with ground truth.
+        convention: name in `CONVENTIONS`.
+        dataset: name of the data set; "pytracking" has special rules for some.
+        config: tracker settings of an engine.
 
     Raises:
-        DataError: for a sequence whose first frame has no box.
+        ConfigError: if the convention is unknown.
+        DataError: if a sequence has no box in its first frame, or a picture cannot be read.
+
+    Example:
+        >>> import numpy as np
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from mixformer import Tracker
+        >>> from mixformer.data import VideoSequence
+        >>> from mixformer.evaluation import track_and_measure
+        >>> frames = [Path("0.png")] * 2
+        >>> Image.new("RGB", (64, 48)).save(frames[0])
+        >>> sequence = VideoSequence("still", frames, np.full((2, 4), 9.0))
+        >>> track_and_measure(Tracker(), [sequence], "got10k").convention
+        'got10k'
     """
-    tracker = Tracker(engine, config)
-    for sequence in sequences:
-        track = follow(tracker, sequence)
-        yield Run(sequence, track.boxes, track.scores, success(track.boxes, sequence.boxes), track.fps)
+    from mixformer.tracking import Tracker
+
+    runner = cast(TrackerLike, tracker if hasattr(tracker, "update") else Tracker(tracker, config))
+
+    def results() -> Iterator[SequenceResult]:
+        for sequence in sequences:
+            raw = run_tracker(runner, sequence)
+            yield sequence_result(sequence, raw.boxes, raw.scores, raw.size)
+
+    return compute_metrics(convention, results(), dataset)

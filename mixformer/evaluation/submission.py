@@ -1,4 +1,4 @@
-"""Raw results as the zip files that benchmark servers take, checked before anything is written."""
+"""Pack raw results as the zip files that benchmark servers take; everything is checked before."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from mixformer.errors import DataError, first_few
+from mixformer.data import DATASETS, DatasetOptions, load_dataset
+from mixformer.errors import ConfigError, DataError, first_few
+from mixformer.evaluation.manifest import made_by_mixformer, read_manifest
 from mixformer.evaluation.result_files import read_boxes, read_column, result_paths
 from mixformer.files import write_files
 from mixformer.types import FloatArray
@@ -20,8 +22,8 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # equal results give equal zip files
 
 
 @dataclass(frozen=True)
-class _Result:
-    """One sequence, checked. `times` is (n,), or None if the format has none."""
+class _CheckedResult:
+    """One sequence after the check. `times` is (n,), or None if the format has none."""
 
     name: str
     boxes: FloatArray
@@ -29,69 +31,115 @@ class _Result:
 
 
 @dataclass(frozen=True)
-class PackFormat:
-    """What a server takes.
+class SubmissionFormat:
+    """The files that a server takes.
 
     Attributes:
         name: as on the command line.
-        timed: whether times belong to it.
-        entries: name in the zip and text, for each file of a sequence.
+        timed: whether it has files of times.
+        entries: (result, truncate) -> name in the zip file and text, for each file of a sequence.
     """
 
     name: str
     timed: bool
-    entries: Callable[[_Result, bool], Iterator[tuple[str, str]]]
+    entries: Callable[[_CheckedResult, bool], Iterator[tuple[str, str]]]
 
 
-def _got10k(result: _Result, integers: bool) -> Iterator[tuple[str, str]]:
-    yield f"{result.name}/{result.name}_001.txt", _lines(result.boxes, integers)
+def _got10k(result: _CheckedResult, truncate: bool) -> Iterator[tuple[str, str]]:
+    yield f"{result.name}/{result.name}_001.txt", _lines(result.boxes, truncate)
     if result.times is not None:
         yield f"{result.name}/{result.name}_time.txt", "".join(f"{seconds:.8f}\n" for seconds in result.times)
 
 
-def _trackingnet(result: _Result, integers: bool) -> Iterator[tuple[str, str]]:
-    yield f"{result.name}.txt", _lines(result.boxes, integers)
+def _trackingnet(result: _CheckedResult, truncate: bool) -> Iterator[tuple[str, str]]:
+    yield f"{result.name}.txt", _lines(result.boxes, truncate)
 
 
-FORMATS: Mapping[str, PackFormat] = MappingProxyType(
+SUBMISSION_FORMATS: Mapping[str, SubmissionFormat] = MappingProxyType(
     {
-        "got10k": PackFormat("got10k", True, _got10k),
-        "trackingnet": PackFormat("trackingnet", False, _trackingnet),
+        "got10k": SubmissionFormat("got10k", True, _got10k),
+        "trackingnet": SubmissionFormat("trackingnet", False, _trackingnet),
     }
 )
 """The formats by name."""
 
 
-def pack(
+def expected_sequences(
+    format_name: str, folder: Path, *, root: Path | None = None, split: str = "test", part: bool = False
+) -> dict[str, int | None]:
+    """The sequences that a server expects, with their numbers of frames, or None where these are unknown.
+
+    Args:
+        format_name: key of `SUBMISSION_FORMATS`, which is also the name of the data set.
+        folder: raw results; their `run.json` gives the numbers of frames.
+        root: folder of the data set, to take the numbers of frames from there.
+        split: split of the data set.
+        part: only the sequences that have results.
+
+    Raises:
+        ConfigError: if the split has no published list, or no sequence of it has a result.
+        DataError: if the data set or the `run.json` cannot be read.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from mixformer.evaluation import expected_sequences
+        >>> len(expected_sequences("got10k", Path("results")))
+        180
+    """
+    rows = DATASETS[format_name].published
+    if split not in rows:
+        raise ConfigError(f"{format_name} has no list of the split {split!r}, but of: {', '.join(rows)}")
+    names = [row.name for row in rows[split]()]
+    if part:
+        names = [name for name in names if (folder / f"{name}.txt").is_file()]
+        if not names:
+            raise ConfigError(f"{folder} holds no result of a {format_name} {split} sequence")
+    frames: dict[str, int] = {}
+    if root is not None:
+        frames = {each.name: len(each) for each in load_dataset(format_name, root, DatasetOptions(split))}
+    elif made_by_mixformer(folder):
+        frames = {name: entry["frames"] for name, entry in read_manifest(folder)["sequences"].items()}
+    return {name: frames.get(name) for name in names}
+
+
+def write_submission(
     format_name: str,
     folder: Path,
     out: Path,
     expected: Mapping[str, int | None],
     *,
-    integers: bool = False,
+    truncate: bool = False,
 ) -> int:
-    """Check raw results and write them as a zip file; the raw results stay as they are.
+    """Check raw results and pack them as a zip file for a benchmark's server; the raw results are not changed.
 
     Boxes are written in the coordinates of the raw results, which are those of the data set's own annotation.
 
     Args:
-        format_name: key of `FORMATS`.
+        format_name: key of `SUBMISSION_FORMATS`.
         folder: raw results, `SEQUENCE.txt` and `SEQUENCE_time.txt`.
         out: zip file to write.
-        expected: every sequence that must be there, with its number of frames or None if that is not known.
-        integers: cut off to whole pixels, as the official scripts do; floats with 4 decimals otherwise.
+        expected: every required sequence with its number of frames, or None if unknown; see `expected_sequences`.
+        truncate: cut off to whole pixels, as the official scripts do; otherwise write 4 decimals.
 
     Returns:
         The number of sequences in the zip file.
 
     Raises:
-        DataError: for an unknown format, or naming what is missing, short, damaged or not finite; nothing is then
-            written.
+        DataError: if the format is unknown, or a result is missing, too short, damaged or not finite. The message lists
+            all problems, and nothing is written.
         OutputError: if the zip file cannot be written.
+
+    Example:
+        >>> import numpy as np
+        >>> from pathlib import Path
+        >>> from mixformer.evaluation import write_result, write_submission
+        >>> write_result(Path("ours"), "video-1", np.array([[10.0, 20, 40, 30]]))
+        >>> write_submission("trackingnet", Path("ours"), Path("ours.zip"), {"video-1": 1})
+        1
     """
-    if format_name not in FORMATS:
-        raise DataError(f"there is no format {format_name!r}; there are {', '.join(FORMATS)}")
-    form = FORMATS[format_name]
+    if format_name not in SUBMISSION_FORMATS:
+        raise DataError(f"there is no format {format_name!r}; there are {', '.join(SUBMISSION_FORMATS)}")
+    form = SUBMISSION_FORMATS[format_name]
     problems: list[str] = []
     results = [
         result for name, frames in expected.items() if (result := _checked(folder, name, frames, form, problems))
@@ -99,13 +147,15 @@ def pack(
     if problems:
         listed = "\n  ".join(first_few(problems, _SHOWN))
         raise DataError(f"{folder} cannot be packed; nothing was written:\n  {listed}")
-    entries = (entry for result in results for entry in form.entries(result, integers))
+    entries = (entry for result in results for entry in form.entries(result, truncate))
     write_files({out: lambda part: _zip(part, entries)})
     return len(results)
 
 
-def _checked(folder: Path, name: str, frames: int | None, form: PackFormat, problems: list[str]) -> _Result | None:
-    """One sequence's files; None after adding what is wrong to `problems`."""
+def _checked(
+    folder: Path, name: str, frames: int | None, form: SubmissionFormat, problems: list[str]
+) -> _CheckedResult | None:
+    """One sequence's result, or None after adding its problems to `problems`."""
     boxes_file, times_file, _ = result_paths(folder, name)
     before = len(problems)
     boxes = _read(read_boxes, boxes_file, frames, problems)
@@ -118,13 +168,13 @@ def _checked(folder: Path, name: str, frames: int | None, form: PackFormat, prob
         if times is not None and not np.isfinite(times).all():
             row = int(np.flatnonzero(~np.isfinite(times))[0])
             problems.append(f"{times_file}, line {row + 1}: {times[row]} is not a finite number")
-    return _Result(name, boxes, times) if boxes is not None and len(problems) == before else None
+    return _CheckedResult(name, boxes, times) if boxes is not None and len(problems) == before else None
 
 
 def _read(
     reader: Callable[[Path, int | None], FloatArray], path: Path, lines: int | None, problems: list[str]
 ) -> FloatArray | None:
-    """What the reader finds, or None after adding what is wrong to `problems`."""
+    """The reader's table, or None after adding the problem to `problems`."""
     if not path.is_file():
         problems.append(f"{path} is missing")
         return None
@@ -135,10 +185,10 @@ def _read(
         return None
 
 
-def _lines(boxes: FloatArray, integers: bool) -> str:
-    """One `x,y,w,h` a line."""
-    form = "{:d}".format if integers else "{:.4f}".format
-    rows = np.trunc(boxes).astype(int).tolist() if integers else boxes.tolist()
+def _lines(boxes: FloatArray, truncate: bool) -> str:
+    """One `x,y,w,h` per line."""
+    form = "{:d}".format if truncate else "{:.4f}".format
+    rows = np.trunc(boxes).astype(int).tolist() if truncate else boxes.tolist()
     return "".join(",".join(map(form, row)) + "\n" for row in rows)
 
 

@@ -16,7 +16,7 @@ from mixformer.configs.tracker import TrackerConfig
 from mixformer.data.annotated_folders import read_sequences
 from mixformer.engines.torch_engine import TorchEngine
 from mixformer.errors import ConfigError, OutputError
-from mixformer.evaluation.sequence_runner import measure
+from mixformer.evaluation import track_and_measure
 from mixformer.models import MixFormer, build_model
 from mixformer.training.build_data import build_dataset
 from mixformer.training.distributed import Distributed, join
@@ -169,14 +169,13 @@ def _teacher(recipe: Recipe, *, smoke: bool) -> MixFormer:
 
 
 def _validator(recipe: Recipe) -> Validate:
-    """Mean success AUC of the tracker on the folder of sequences that the recipe names."""
+    """A function that measures a network: success AUC ("pytracking") on the sequences that the recipe names."""
     sequences = read_sequences(Path(recipe.validate))
     settings = TrackerConfig(search_factor=recipe.crops.search_factor, template_factor=recipe.crops.template_factor)
 
     def validate(model: MixFormer) -> float:
         device = str(next(model.parameters()).device)
-        runs = measure(TorchEngine(model, device), settings, sequences)
-        return sum(run.success.auc for run in runs) / len(sequences)
+        return track_and_measure(TorchEngine(model, device), sequences, "pytracking", config=settings)["auc"]
 
     return validate
 

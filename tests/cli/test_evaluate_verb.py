@@ -1,4 +1,4 @@
-"""`mixformer evaluate` and `mixformer pack` as a person uses them."""
+"""`mixformer evaluate` and `mixformer submit` as a person uses them."""
 
 import os
 import signal
@@ -132,9 +132,9 @@ def test_a_test_split_without_truth_is_packed(evaluate, tmp_path, capsys):
     (root / "test" / "list.txt").write_text("GOT-10k_Test_000001\nGOT-10k_Test_000002\n")
     code, printed = evaluate("--dataset", "got10k", root=root)
     assert code == 0
-    assert "mixformer pack got10k" in printed
+    assert "mixformer submit got10k" in printed
     folder, out = tmp_path / "results" / "tiny" / "got10k", tmp_path / "out.zip"
-    words = ["pack", "got10k", str(folder), str(out)]
+    words = ["submit", "got10k", str(folder), str(out)]
     assert main(words) == 2
     errors = " ".join(capsys.readouterr().err.split())
     assert "GOT-10k_Test_000003.txt is missing" in errors
@@ -151,7 +151,7 @@ def test_a_test_split_without_truth_is_packed(evaluate, tmp_path, capsys):
     assert "3 lines for 4 frames" in capsys.readouterr().err
     assert main([*words, "--split", "train"]) == 2
     assert "no list of the split 'train', but of: val, test" in capsys.readouterr().err
-    assert main(["pack", "got10k", str(tmp_path), str(out), "--part"]) == 2
+    assert main(["submit", "got10k", str(tmp_path), str(out), "--part"]) == 2
     assert "holds no result" in capsys.readouterr().err
 
 

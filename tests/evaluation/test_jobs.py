@@ -12,8 +12,8 @@ from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.engines import Runtime
 from mixformer.errors import ConfigError, DataError, MixFormerError
 from mixformer.evaluation.result_files import read_result
-from mixformer.evaluation.runs import EvaluationRun, Skipped, run_evaluation
-from mixformer.evaluation.sequence_runner import follow
+from mixformer.evaluation.runs import EvaluationRun, SequenceSkipped, run_evaluation
+from mixformer.evaluation.sequence_runner import run_tracker
 from mixformer.models import build_model
 from mixformer.run.executor import Completed, Failed, ProcessExecutor, Progressed, SerialExecutor, Started
 from mixformer.tracking import Tracker
@@ -38,7 +38,7 @@ def job(sequences, tmp_path):
     return made
 
 
-def journal(folder):
+def manifest(folder):
     return json.loads((folder / "run.json").read_text())
 
 
@@ -54,7 +54,7 @@ def test_results_do_not_depend_on_the_workers(tiny_model, sequences, tmp_path):
     assert len(found[0]) == 6
     tracker = Tracker(str(tiny_model), plan.config, runtime=Runtime(device="cpu"))
     for sequence in sequences:
-        wanted, result = follow(tracker, sequence), read_result(tmp_path / "three" / "squares", sequence.name)
+        wanted, result = run_tracker(tracker, sequence), read_result(tmp_path / "three" / "squares", sequence.name)
         np.testing.assert_allclose(result.boxes, wanted.boxes, atol=1e-3)
         assert len(result.times) == len(sequence)
         assert result.scores[0] == 1
@@ -70,8 +70,8 @@ def test_what_is_written(job, sequences):
     ]
     assert [type(event) for event in heard if event.name == "clip_1"] == [Started, Completed]
     assert next(event.steps for event in heard if event.name == "clip_1") == 6
-    told = journal(outcome.folder)
-    assert told["settings"] == {"rules": {"speed": 1}, "integers": False}
+    told = manifest(outcome.folder)
+    assert told["settings"] == {"rules": {"speed": 1}, "truncate": False}
     assert told["expected"] == {"": ["clip_0", "clip_1", "clip_2"]}
     assert told["sequences"]["clip_1"]["frames"] == 6
     assert told["sequences"]["clip_1"]["size"] == [90, 120]
@@ -80,7 +80,7 @@ def test_what_is_written(job, sequences):
 
 
 def test_integers_are_cut_off(job):
-    outcome = run_evaluation(job(integers=True), SerialExecutor())
+    outcome = run_evaluation(job(truncate=True), SerialExecutor())
     assert (outcome.folder / "clip_0.txt").read_text().splitlines()[:3] == ["10,30,20,20", "9,30,20,20", "8,30,20,20"]
 
 
@@ -94,7 +94,7 @@ def test_a_restart_does_only_what_is_missing_or_damaged(job, caplog):
     again = run_evaluation(job(), SerialExecutor(), heard.append)
     assert again.done == ("clip_0", "clip_2")
     assert again.kept == ("clip_1",)
-    assert [event for event in heard if event.name == "clip_1"] == [Skipped("clip_1")]
+    assert [event for event in heard if event.name == "clip_1"] == [SequenceSkipped("clip_1")]
     assert box_files(outcome.folder) == before
     assert "clip_2 is tracked again" in caplog.text
 
@@ -103,8 +103,8 @@ def test_other_settings_are_not_mixed(job):
     outcome = run_evaluation(job(), SerialExecutor())
     with pytest.raises(ConfigError, match=r"rules\.speed was 1, now 2.*another name"):
         run_evaluation(job(settings={"rules": {"speed": 2}}), SerialExecutor())
-    with pytest.raises(ConfigError, match="integers was False, now True"):
-        run_evaluation(job(integers=True), SerialExecutor())
+    with pytest.raises(ConfigError, match="truncate was False, now True"):
+        run_evaluation(job(truncate=True), SerialExecutor())
     (outcome.folder / "run.json").write_text("{")
     with pytest.raises(DataError, match=r"run\.json"):
         run_evaluation(job(), SerialExecutor())
@@ -116,7 +116,7 @@ def test_other_settings_are_not_mixed(job):
 def test_parts_and_wrong_names(job, sequences):
     outcome = run_evaluation(job(only=("clip_2", "clip_0")), SerialExecutor())
     assert outcome.done == ("clip_0", "clip_2")
-    assert journal(outcome.folder)["expected"][""] == ["clip_0", "clip_1", "clip_2"]
+    assert manifest(outcome.folder)["expected"][""] == ["clip_0", "clip_1", "clip_2"]
     with pytest.raises(ConfigError, match="no sequence clip_9; there are 3: clip_0"):
         run_evaluation(job(only=("clip_9",)), SerialExecutor())
     with pytest.raises(ConfigError, match="two sequences are called 'clip_0'"):
@@ -132,13 +132,13 @@ def test_a_failure_is_kept_apart_and_tried_again(job, tmp_path, how, message):
     outcome = run_evaluation(job(make=MakeBad(how, tmp_path / "mark")), SerialExecutor())
     assert outcome.done == ("clip_0", "clip_2")
     assert message in outcome.failed["clip_1"]
-    told = journal(outcome.folder)["failures"]["clip_1"]
+    told = manifest(outcome.folder)["failures"]["clip_1"]
     assert message in told["message"]
     assert "Traceback" in (outcome.folder / told["traceback"]).read_text()
     assert not (outcome.folder / "clip_1.txt").exists()
     again = run_evaluation(job(), SerialExecutor())
     assert (again.done, again.kept) == (("clip_1",), ("clip_0", "clip_2"))
-    assert journal(outcome.folder)["failures"] == {}
+    assert manifest(outcome.folder)["failures"] == {}
     assert not list((outcome.folder / "failures").iterdir())
 
 
@@ -188,7 +188,7 @@ def test_ctrl_c_leaves_whole_files(job):
     with pytest.raises(KeyboardInterrupt):
         run_evaluation(job(), ProcessExecutor(1), listen)
     folder = job().folder
-    assert list(journal(folder)["sequences"]) == ["clip_0"]
+    assert list(manifest(folder)["sequences"]) == ["clip_0"]
     assert len(read_result(folder, "clip_0").boxes) == 4
     assert not (folder / "clip_2.txt").exists()
     again = run_evaluation(job(), SerialExecutor())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mixformer.errors import ConfigError, DataError
-from mixformer.evaluation.metrics import CONVENTIONS, SequenceResult, evaluate, longterm, pytracking
+from mixformer.evaluation.metrics import CONVENTIONS, SequenceResult, compute_metrics, longterm, pytracking
 from mixformer.evaluation.metrics import vot_eao as vot
 
 TRUTH = np.array([[10.0, 20, 40, 30]] * 6)
@@ -43,10 +43,10 @@ def perfect_run(convention):
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_a_perfect_tracker(convention):
-    summary = evaluate(convention, [perfect_run(convention)])
-    assert summary.values == pytest.approx(PERFECT[convention], abs=1e-12)
+    summary = compute_metrics(convention, [perfect_run(convention)])
+    assert summary == pytest.approx(PERFECT[convention], abs=1e-12)
     assert summary.convention == convention
-    assert CONVENTIONS[convention].main in summary.values
+    assert CONVENTIONS[convention].main in summary
     assert summary.note == CONVENTIONS[convention].note
     assert list(summary.per_sequence) == ["s"]
 
@@ -54,13 +54,13 @@ def test_a_perfect_tracker(convention):
 @pytest.mark.parametrize("convention", ["pytracking", "otb"])
 def test_shifted_by_half_a_width(convention):
     # Frames 1..5: IoU 20 / 60 = 1/3, above 0 .. 0.3 (7 thresholds); centers 20 px and 0.5 widths apart.
-    summary = evaluate(convention, [SequenceResult("s", moved(20), TRUTH)])
-    assert summary.values["auc"] == pytest.approx((20 / 21 + 5 * 7 / 21) / 6)
-    assert summary.values["op50"] == pytest.approx(1 / 6)
-    assert summary.values["precision"] == 1  # 20 px is within 20 px
-    assert evaluate(convention, [SequenceResult("s", moved(20.01), TRUTH)]).values["precision"] == pytest.approx(1 / 6)
+    summary = compute_metrics(convention, [SequenceResult("s", moved(20), TRUTH)])
+    assert summary["auc"] == pytest.approx((20 / 21 + 5 * 7 / 21) / 6)
+    assert summary["op50"] == pytest.approx(1 / 6)
+    assert summary["precision"] == 1  # 20 px is within 20 px
+    assert compute_metrics(convention, [SequenceResult("s", moved(20.01), TRUTH)])["precision"] == pytest.approx(1 / 6)
     if convention == "pytracking":
-        assert summary.values["norm_precision"] == pytest.approx(1 / 6)
+        assert summary["norm_precision"] == pytest.approx(1 / 6)
         assert summary.curves["norm_precision"].values[-1] == 1
 
 
@@ -68,31 +68,31 @@ def test_overlap_on_a_threshold_is_not_above_it():
     half = TRUTH.copy()
     half[:, 2] = 20  # IoU exactly 0.5
     for convention, name in (("otb", "op50"), ("got10k", "sr50")):
-        hits = evaluate(convention, [SequenceResult("s", half, TRUTH)]).values[name]
+        hits = compute_metrics(convention, [SequenceResult("s", half, TRUTH)])[name]
         assert hits == pytest.approx(1 / 6 if convention == "otb" else 0)
 
 
 def test_got10k_pools_frames_not_sequences():
     long = SequenceResult("long", np.repeat(TRUTH, 2, axis=0), np.repeat(TRUTH, 2, axis=0))
     short = SequenceResult("short", moved(20), TRUTH)
-    summary = evaluate("got10k", [long, short])
-    assert summary.values["ao"] == pytest.approx((11 * 1 + 5 / 3) / 16)
+    summary = compute_metrics("got10k", [long, short])
+    assert summary["ao"] == pytest.approx((11 * 1 + 5 / 3) / 16)
     assert summary.per_sequence["short"]["ao"] == pytest.approx(1 / 3)
-    assert summary.values["sr75"] == pytest.approx(11 / 16)
+    assert summary["sr75"] == pytest.approx(11 / 16)
 
 
 def test_got10k_leaves_out_frames_without_cover_and_boxes_of_nan_miss():
     predicted = moved(20)
     predicted[2] = np.nan
     cover = np.array([8, 8, 8, 0, 0, 4])
-    run = SequenceResult("s", predicted, TRUTH, cover=cover)
-    assert evaluate("got10k", [run]).values["ao"] == pytest.approx((1 / 3 + 0 + 1 / 3) / 3)
-    unseen = SequenceResult("unseen", TRUTH, TRUTH, cover=np.zeros(6))
-    both = evaluate("got10k", [run, unseen])
-    assert both.values["ao"] == pytest.approx(2 / 9)
+    run = SequenceResult("s", predicted, TRUTH, visible_ratio=cover)
+    assert compute_metrics("got10k", [run])["ao"] == pytest.approx((1 / 3 + 0 + 1 / 3) / 3)
+    unseen = SequenceResult("unseen", TRUTH, TRUTH, visible_ratio=np.zeros(6))
+    both = compute_metrics("got10k", [run, unseen])
+    assert both["ao"] == pytest.approx(2 / 9)
     assert np.isnan(both.per_sequence["unseen"]["ao"])
     with pytest.raises(DataError, match="no frame in which the target is seen"):
-        evaluate("got10k", [unseen])
+        compute_metrics("got10k", [unseen])
 
 
 def test_got10k_clips_without_changing_its_input():
@@ -102,26 +102,26 @@ def test_got10k_clips_without_changing_its_input():
     predicted[:, 2] = 1000
     kept = predicted.copy()
     run = SequenceResult("s", predicted, outside, size=(100, 90))
-    assert evaluate("got10k", [run]).values["ao"] == pytest.approx(1)
+    assert compute_metrics("got10k", [run])["ao"] == pytest.approx(1)
     np.testing.assert_array_equal(predicted, kept)
 
 
 def test_trackingnet_rounds_and_takes_areas():
-    summary = evaluate("trackingnet", [SequenceResult("s", moved(0.49), TRUTH)])
-    assert summary.values["auc"] == pytest.approx(0.975)
+    summary = compute_metrics("trackingnet", [SequenceResult("s", moved(0.49), TRUTH)])
+    assert summary["auc"] == pytest.approx(0.975)
     # 10 px: within 10, 12.5 .. 50, that is 17 of 21 points; the area is 16.5 of 20 steps.
-    summary = evaluate("trackingnet", [SequenceResult("s", moved(10.2), TRUTH)])
-    assert summary.values["precision"] == pytest.approx((1 + 5 * 16.5 / 20) / 6)
+    summary = compute_metrics("trackingnet", [SequenceResult("s", moved(10.2), TRUTH)])
+    assert summary["precision"] == pytest.approx((1 + 5 * 16.5 / 20) / 6)
     # 0.25 widths: within 0.25, 0.275 .. 0.5: 11 points, 10.5 steps.
-    assert summary.values["norm_precision"] == pytest.approx((1 + 5 * 10.5 / 20) / 6)
+    assert summary["norm_precision"] == pytest.approx((1 + 5 * 10.5 / 20) / 6)
 
 
 def test_trackingnet_misses_what_is_missing():
-    full = evaluate("trackingnet", [SequenceResult("s", TRUTH[:3], TRUTH)])
-    assert full.values["auc"] == pytest.approx(0.975 / 2)
-    assert full.values["precision"] == pytest.approx(0.5)
+    full = compute_metrics("trackingnet", [SequenceResult("s", TRUTH[:3], TRUTH)])
+    assert full["auc"] == pytest.approx(0.975 / 2)
+    assert full["precision"] == pytest.approx(0.5)
     longer = np.concatenate([TRUTH, moved(99)])
-    assert evaluate("trackingnet", [SequenceResult("s", longer, TRUTH)]).values["precision"] == 1
+    assert compute_metrics("trackingnet", [SequenceResult("s", longer, TRUTH)])["precision"] == 1
 
 
 def test_rules_for_frames_without_the_target():
@@ -129,7 +129,7 @@ def test_rules_for_frames_without_the_target():
     truth[3] = np.nan
     visible = np.array([True, True, False, False, True, True])
     run = SequenceResult("s", TRUTH.copy(), truth, visible)
-    lasot, uav, other = (evaluate("pytracking", [run], name).values for name in ("lasot", "uav123", "nfs"))
+    lasot, uav, other = (compute_metrics("pytracking", [run], name) for name in ("lasot", "uav123", "nfs"))
     for values in (lasot, uav, other):
         assert values["op50"] == pytest.approx(4 / 6)
     assert (lasot["precision"], uav["precision"], other["precision"]) == pytest.approx((4 / 6, 1, 4 / 6))
@@ -140,12 +140,12 @@ def test_rules_for_frames_without_the_target():
 def test_empty_predictions_repeat_the_one_before():
     truth, predicted = TRUTH.copy(), moved(20)
     predicted[2:4] = 0
-    repeated = pytracking.frame_errors(SequenceResult("s", predicted, truth)).overlap
+    repeated = pytracking.frame_errors(SequenceResult("s", predicted, truth)).iou
     assert repeated == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3])
     truth[2] = np.nan  # uav: the frame without annotation stays empty, and so does the next
-    found = pytracking.frame_errors(SequenceResult("s", predicted, truth), "uav").overlap
+    found = pytracking.frame_errors(SequenceResult("s", predicted, truth), "uav").iou
     assert found == pytest.approx([1, 1 / 3, -1, 0, 1 / 3, 1 / 3])
-    cut = pytracking.frame_errors(SequenceResult("s", moved(20)[:4], TRUTH)).overlap
+    cut = pytracking.frame_errors(SequenceResult("s", moved(20)[:4], TRUTH)).iou
     assert cut == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3, 0, 0])
 
 
@@ -163,9 +163,9 @@ def test_longterm_by_hand():
     truth[4:] = np.nan
     scores = np.array([1.0, 0.9, 0.8, 0.2, 0.8, 0.1])
     run = SequenceResult("s", moved(30, [3]), truth, scores=scores)
-    summary = evaluate("longterm", [run])
+    summary = compute_metrics("longterm", [run])
     # At 0.8: frames 1, 2, 4 reported with overlaps 1, 1, 0; three frames hold the target. At 0.9 F is 1/2.
-    assert summary.values == pytest.approx({"f": 2 / 3, "precision": 2 / 3, "recall": 2 / 3, "threshold": 0.8})
+    assert summary == pytest.approx({"f": 2 / 3, "precision": 2 / 3, "recall": 2 / 3, "threshold": 0.8})
     assert summary.per_sequence["s"]["f"] == pytest.approx(2 / 3)
     precision, recall = summary.curves["precision"], summary.curves["recall"]
     assert (precision.values[-1], recall.values[-1]) == (1, 0)  # nothing reported
@@ -178,8 +178,8 @@ def test_longterm_leaves_a_sequence_without_target_out_of_recall():
     quiet = SequenceResult(
         "gone", TRUTH * [[1.0]] + np.where(np.arange(6)[:, None] > 0, np.nan, 0), gone, scores=HONEST
     )
-    summary = evaluate("longterm", [with_absence(), quiet])
-    assert summary.values["f"] == pytest.approx(1)
+    summary = compute_metrics("longterm", [with_absence(), quiet])
+    assert summary["f"] == pytest.approx(1)
     assert np.isnan(summary.per_sequence["gone"]["recall"])
 
 
@@ -189,21 +189,21 @@ def test_absence_by_hand():
     truth[5:8] = np.nan
     predicted[7] = np.nan  # no box: lost whatever the score
     scores = np.array([np.nan, 0.9, 0.4, 0.5, np.nan, 0.2, 0.6, 0.9, 0.8])
-    summary = evaluate("absence", [SequenceResult("s", predicted, truth, scores=scores)])
+    summary = compute_metrics("absence", [SequenceResult("s", predicted, truth, scores=scores)])
     # Lost at 0.5: frames 2 (wrong), 5 and 7 (right); 6 is missed. 0.5 itself and no score are not lost.
-    assert summary.values["precision"] == pytest.approx(2 / 3)
-    assert summary.values["recall"] == pytest.approx(2 / 3)
-    assert summary.values["f"] == pytest.approx(2 / 3)
-    assert summary.values["false_alarm"] == pytest.approx(1 / 5)
-    assert summary.values["best_f"] == pytest.approx(4 / 5)  # below 0.21 .. 0.4: frames 5 and 7 alone
-    assert summary.values["best_threshold"] == pytest.approx(0.21)
+    assert summary["precision"] == pytest.approx(2 / 3)
+    assert summary["recall"] == pytest.approx(2 / 3)
+    assert summary["f"] == pytest.approx(2 / 3)
+    assert summary["false_alarm"] == pytest.approx(1 / 5)
+    assert summary["best_f"] == pytest.approx(4 / 5)  # below 0.21 .. 0.4: frames 5 and 7 alone
+    assert summary["best_threshold"] == pytest.approx(0.21)
 
 
 def test_absence_without_absent_frames_has_no_f_but_false_alarms():
-    summary = evaluate("absence", [SequenceResult("s", TRUTH, TRUTH, scores=HONEST)])
-    assert np.isnan(summary.values["f"])
-    assert np.isnan(summary.values["recall"])
-    assert summary.values["false_alarm"] == pytest.approx(1 / 5)
+    summary = compute_metrics("absence", [SequenceResult("s", TRUTH, TRUTH, scores=HONEST)])
+    assert np.isnan(summary["f"])
+    assert np.isnan(summary["recall"])
+    assert summary["false_alarm"] == pytest.approx(1 / 5)
 
 
 def vot_run(name, count, lost_from=None, absent=()):
@@ -216,7 +216,7 @@ def vot_run(name, count, lost_from=None, absent=()):
 
 
 def test_vot_failure_needs_ten_frames():
-    rules = vot.Rules()
+    rules = vot.AnchorProtocol()
     assert vot.anchor_run(vot_run("s", 30, 20), rules).followed == 20
     assert vot.anchor_run(vot_run("s", 30, 21), rules).followed == 30  # nine low frames at the end
     assert vot.anchor_run(vot_run("s", 40, 20, absent=[25]), rules).followed == 26  # absence begins the count anew
@@ -225,7 +225,7 @@ def test_vot_failure_needs_ten_frames():
 
 def test_vot_by_hand():
     runs = [vot_run("s_00000000", 100), vot_run("s_00000050", 51, 21)]
-    found = vot.measure(runs, rules=vot.Rules(low=10, high=61))
+    found = vot.measure(runs, protocol=vot.AnchorProtocol(low=10, high=61))
     assert found.per_sequence == {"s": {"accuracy": (99 + 20) / (100 + 21), "robustness": 121 / 151}}
     curve = found.curves["expected_overlap"].values
     assert curve[20] == pytest.approx(1)
@@ -236,7 +236,7 @@ def test_vot_by_hand():
 
 def test_vot_weighs_sequences():
     runs = [vot_run("a_00000000", 30, 10), vot_run("b_00000000", 90), vot_run("b_00000089", 90)]
-    found = vot.measure(runs, rules=vot.Rules(low=1, high=20))
+    found = vot.measure(runs, protocol=vot.AnchorProtocol(low=1, high=20))
     assert found.values["robustness"] == pytest.approx((30 * (10 / 30) + 90) / 120)
     assert found.values["accuracy"] == pytest.approx((9 + 2 * 89) / (10 + 180))
 
@@ -279,14 +279,14 @@ BROKEN = {
 def test_refusals(case):
     kind, message, convention, runs = BROKEN[case]
     with pytest.raises(kind, match=message):
-        evaluate(convention, runs)
+        compute_metrics(convention, runs)
 
 
 def test_lasot_refuses_what_the_official_tool_refuses():
     with pytest.raises(DataError, match="3 predicted boxes for 6 annotated frames; lasot"):
-        evaluate("pytracking", [SequenceResult("s", TRUTH[:3], TRUTH, np.ones(6, bool))], "lasot")
+        compute_metrics("pytracking", [SequenceResult("s", TRUTH[:3], TRUTH, np.ones(6, bool))], "lasot")
     with pytest.raises(DataError, match=r"full_occlusion\.txt"):
-        evaluate("pytracking", [SequenceResult("s", TRUTH, TRUTH)], "lasot")
+        compute_metrics("pytracking", [SequenceResult("s", TRUTH, TRUTH)], "lasot")
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_lasot_refuses_what_the_official_tool_refuses():
         ({"truth": TRUTH[:0]}, "no annotated frame"),
         ({"visible": np.ones(5, bool)}, "visible has shape"),
         ({"scores": np.ones(7)}, "scores has shape"),
-        ({"cover": np.ones(7)}, "cover has shape"),
+        ({"visible_ratio": np.ones(7)}, "visible_ratio has shape"),
     ],
 )
 def test_runs_that_do_not_fit(change, message):

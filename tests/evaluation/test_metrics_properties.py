@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixformer.evaluation.metrics import CONVENTIONS, SequenceResult, evaluate
-from mixformer.evaluation.metrics.frame_errors import center_error, overlap, precision_curve, success_curve
+from mixformer.evaluation.metrics import CONVENTIONS, SequenceResult, compute_metrics
+from mixformer.evaluation.metrics.frame_errors import center_error, iou, precision_curve, success_curve
 
 SHORT_TERM = ("pytracking", "otb", "got10k", "trackingnet")
 
@@ -23,7 +23,7 @@ def random_run(seed, name="s", frames=40):
 
 
 def values_of(summary):
-    return {name: pytest.approx(value, abs=1e-12, nan_ok=True) for name, value in summary.values.items()}
+    return {name: pytest.approx(value, abs=1e-12, nan_ok=True) for name, value in summary.items()}
 
 
 @given(st.integers(0, 10**6))
@@ -31,8 +31,8 @@ def values_of(summary):
 def test_curves_are_monotone_and_numbers_are_fractions(seed):
     run = random_run(seed)
     for convention in CONVENTIONS:
-        summary = evaluate(convention, [run], "uav123")
-        for name, value in summary.values.items():
+        summary = compute_metrics(convention, [run], "uav123")
+        for name, value in summary.items():
             if name != "threshold":
                 assert 0 <= value <= 1
         for name, curve in summary.curves.items():
@@ -48,7 +48,7 @@ def test_curves_are_monotone_and_numbers_are_fractions(seed):
 def test_order_of_sequences_does_not_matter(seed):
     runs = [random_run(seed + i, f"s{i}", 20 + 7 * i) for i in range(3)]
     for convention in CONVENTIONS:
-        forward, backward = evaluate(convention, runs), evaluate(convention, runs[::-1])
+        forward, backward = compute_metrics(convention, runs), compute_metrics(convention, runs[::-1])
         assert backward.values == values_of(forward)
         assert set(backward.per_sequence) == {"s0", "s1", "s2"}
 
@@ -58,8 +58,8 @@ def test_order_of_sequences_does_not_matter(seed):
 def test_overlap_follows_scale_and_shift(seed, scale, shift):
     run = random_run(seed)
     move = np.array([shift, -shift, 0, 0])
-    changed = overlap(run.predicted * scale + move, run.truth * scale + move)
-    np.testing.assert_allclose(changed, overlap(run.predicted, run.truth), atol=1e-9)
+    changed = iou(run.predicted * scale + move, run.truth * scale + move)
+    np.testing.assert_allclose(changed, iou(run.predicted, run.truth), atol=1e-9)
     moved = center_error(run.predicted + move, run.truth + move)
     np.testing.assert_allclose(moved, center_error(run.predicted, run.truth), atol=1e-9)
 
@@ -69,8 +69,8 @@ def test_overlap_follows_scale_and_shift(seed, scale, shift):
 def test_overlap_is_symmetric_and_bounded(seed):
     run = random_run(seed)
     for pixel in (0.0, 1.0):
-        values = overlap(run.predicted, run.truth, pixel=pixel)
-        np.testing.assert_array_equal(values, overlap(run.truth, run.predicted, pixel=pixel))
+        values = iou(run.predicted, run.truth, pixel=pixel)
+        np.testing.assert_array_equal(values, iou(run.truth, run.predicted, pixel=pixel))
         finite = values[np.isfinite(values)]
         assert ((finite >= 0) & (finite <= 1 + 1e-12)).all()
 
@@ -113,17 +113,17 @@ def loop_overlap(first, second, size):
 
 def test_longterm_against_a_plain_loop():
     runs = [random_run(seed, f"s{seed}", 30 + seed) for seed in range(3)]
-    summary = evaluate("longterm", runs)
+    summary = compute_metrics("longterm", runs)
     precision, recall, f = (summary.curves[name] for name in ("precision", "recall", "f"))
     for index in range(0, len(f.values), 7):
         expected = loop_longterm(runs, precision.thresholds[index])
         assert (precision.values[index], recall.values[index]) == pytest.approx(expected, abs=1e-9)
-    assert summary.values["f"] == f.values.max()
+    assert summary["f"] == f.values.max()
 
 
 def test_absence_against_a_plain_loop():
     runs = [random_run(seed, f"s{seed}") for seed in range(3)]
-    summary = evaluate("absence", runs)
+    summary = compute_metrics("absence", runs)
     recall, alarm = summary.curves["recall"], summary.curves["false_alarm"]
     for index in range(0, len(recall.thresholds), 9):
         threshold = recall.thresholds[index]

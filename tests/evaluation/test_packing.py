@@ -7,7 +7,7 @@ import pytest
 
 from mixformer.errors import DataError, OutputError
 from mixformer.evaluation.result_files import write_result
-from mixformer.evaluation.submission import pack
+from mixformer.evaluation.submission import write_submission
 
 BOXES = np.array([[10.0, 20, 30, 40], [10.26, 19.5, 30.123456, 40]])
 NAMES = ["GOT-10k_Test_000001", "all_time-0_1", "x_time_0"]  # ids that hold the words "all" and "time"
@@ -34,7 +34,7 @@ def state(folder):
 
 def test_got10k(raw, tmp_path):
     before = state(raw)
-    assert pack("got10k", raw, tmp_path / "out.zip", FRAMES) == 3
+    assert write_submission("got10k", raw, tmp_path / "out.zip", FRAMES) == 3
     files = content(tmp_path / "out.zip")
     assert sorted(files) == sorted(f"{name}/{name}_{kind}.txt" for name in NAMES for kind in ("001", "time"))
     first = files["GOT-10k_Test_000001/GOT-10k_Test_000001_001.txt"]
@@ -44,7 +44,7 @@ def test_got10k(raw, tmp_path):
 
 
 def test_trackingnet(raw, tmp_path):
-    pack("trackingnet", raw, tmp_path / "deep" / "out.zip", FRAMES, integers=True)
+    write_submission("trackingnet", raw, tmp_path / "deep" / "out.zip", FRAMES, truncate=True)
     files = content(tmp_path / "deep" / "out.zip")
     assert sorted(files) == sorted(f"{name}.txt" for name in NAMES)
     assert files["all_time-0_1.txt"] == "11,21,31,41\n11,20,31,41\n"
@@ -52,14 +52,14 @@ def test_trackingnet(raw, tmp_path):
 
 def test_equal_results_give_equal_files(raw, tmp_path):
     for name in ("a.zip", "b.zip"):
-        pack("got10k", raw, tmp_path / name, FRAMES)
+        write_submission("got10k", raw, tmp_path / name, FRAMES)
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
 def test_results_of_others_with_tabs(raw, tmp_path):
     for path in raw.glob("*.txt"):
         path.write_text(path.read_text().replace(",", "\t"))
-    pack("trackingnet", raw, tmp_path / "out.zip", FRAMES)
+    write_submission("trackingnet", raw, tmp_path / "out.zip", FRAMES)
     assert content(tmp_path / "out.zip")["x_time_0.txt"].startswith("12.0000,22.0000,")
 
 
@@ -84,7 +84,7 @@ def test_nothing_is_written_when_something_is_wrong(raw, tmp_path, file, text, m
         (raw / file).write_text(text)
     (raw / "all_time-0_1.txt").unlink()
     with pytest.raises(DataError) as caught:
-        pack("got10k", raw, tmp_path / "out.zip", FRAMES)
+        write_submission("got10k", raw, tmp_path / "out.zip", FRAMES)
     assert message in str(caught.value)
     assert "all_time-0_1.txt is missing" in str(caught.value)  # all problems at once
     assert "nothing was written" in str(caught.value)
@@ -93,15 +93,15 @@ def test_nothing_is_written_when_something_is_wrong(raw, tmp_path, file, text, m
 
 def test_an_unknown_format(raw, tmp_path):
     with pytest.raises(DataError, match="no format 'lasot'; there are got10k, trackingnet"):
-        pack("lasot", raw, tmp_path / "out.zip", FRAMES)
+        write_submission("lasot", raw, tmp_path / "out.zip", FRAMES)
 
 
 def test_many_problems_are_counted(raw, tmp_path):
     with pytest.raises(DataError, match="and 80 more"):
-        pack("trackingnet", raw, tmp_path / "out.zip", {f"v_{i}": None for i in range(100)})
+        write_submission("trackingnet", raw, tmp_path / "out.zip", {f"v_{i}": None for i in range(100)})
 
 
 def test_a_zip_that_cannot_be_written(raw, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"out\.zip"):
-        pack("got10k", raw, tmp_path / "file" / "out.zip", FRAMES)
+        write_submission("got10k", raw, tmp_path / "file" / "out.zip", FRAMES)

@@ -23,7 +23,7 @@ def test_round_trip(tmp_path):
 
 
 def test_integers_are_cut_towards_zero(tmp_path):
-    write_result(tmp_path, "s", BOXES, integers=True)
+    write_result(tmp_path, "s", BOXES, truncate=True)
     assert (tmp_path / "s.txt").read_text() == "1,2,30,40\n-3,2,31,41\n5,6,32,42\n"
     found = read_result(tmp_path, "s")
     np.testing.assert_array_equal(found.boxes, BOXES.astype(int))

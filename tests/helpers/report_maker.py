@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from mixformer.data import read_any
-from mixformer.evaluation.compare import compare
+from mixformer.evaluation.measuring import measure_results
 from mixformer.evaluation.result_folders import find_results
 
 FRAMES, NAMES = 10, ("bird", "car", "dog", "fish")
@@ -30,7 +30,7 @@ class Made:
 
     def compared(self, *words, **options):
         words = words or [str(self.results / name) for name in ("ours", "shifted", "still")]
-        return compare("toy", find_results(words, "toy"), read_any(self.root), "pytracking", **options)
+        return measure_results("toy", find_results(words, "toy"), read_any(self.root), "pytracking", **options)
 
 
 def truth_of(number):

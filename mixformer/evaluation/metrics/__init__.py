@@ -1,4 +1,4 @@
-"""Metrics by name: the same tracks under the conventions of the tools that papers use."""
+"""Metrics, computed as the tools that papers use compute them: one convention per tool."""
 
 from __future__ import annotations
 
@@ -9,16 +9,26 @@ from mixformer.errors import ConfigError, DataError
 from mixformer.evaluation.metrics import longterm, pytracking, toolkit
 from mixformer.evaluation.metrics import trackingnet_protocol as trackingnet
 from mixformer.evaluation.metrics import vot_eao as vot
-from mixformer.evaluation.metrics.metric_types import Convention, Curve, SequenceResult, Summary
+from mixformer.evaluation.metrics.metric_types import Convention, Curve, MetricSummary, SequenceResult
 
-__all__ = ["CONVENTIONS", "Convention", "Curve", "SequenceResult", "Summary", "evaluate"]
+__all__ = [
+    "CONVENTIONS",
+    "DEFAULT_CONVENTION",
+    "Convention",
+    "Curve",
+    "MetricSummary",
+    "SequenceResult",
+    "compute_metrics",
+    "convention_of",
+    "require_convention",
+]
 
 _ALL = (
     Convention(
         "pytracking",
         "pytracking / STARK",
         "auc",
-        "Success: part of frames with overlap strictly above 0, 0.05 .. 1, so a perfect tracker scores 0.952; "
+        "Success: fraction of frames with IoU strictly above 0, 0.05 .. 1, so a perfect tracker scores 0.952; "
         "precision at 20 pixels, normalized precision at 0.20; all frames count, the first as a hit, frames without "
         "the target by the rules of the data set.",
         pytracking.measure,
@@ -27,7 +37,7 @@ _ALL = (
         "otb",
         "OTB (got10k toolkit)",
         "auc",
-        "Success: part of frames with overlap strictly above 0, 0.05 .. 1, so a perfect tracker scores 0.952; "
+        "Success: fraction of frames with IoU strictly above 0, 0.05 .. 1, so a perfect tracker scores 0.952; "
         "precision at 20 pixels; all frames count, the first as a hit, frames without a true box as misses.",
         toolkit.measure_otb,
     ),
@@ -35,15 +45,15 @@ _ALL = (
         "got10k",
         "GOT-10k",
         "ao",
-        "Mean overlap and parts of frames with overlap above 0.5 and 0.75 over all frames after the first in which the "
-        "target is seen, boxes clipped to the frame; a perfect tracker scores 1.",
+        "Mean IoU and fractions of frames with IoU above 0.5 and 0.75, over all frames after the first in which the "
+        "target is visible, boxes clipped to the frame; a perfect tracker scores 1.",
         toolkit.measure_got10k,
     ),
     Convention(
         "trackingnet",
         "TrackingNet devkit",
         "auc",
-        "Areas under 21-point curves of boxes rounded to whole pixels: success over overlaps 0..1 (a perfect tracker "
+        "Areas under 21-point curves of boxes rounded to whole pixels: success over IoU 0..1 (a perfect tracker "
         "scores 0.975), precision over 0..50 pixels and normalized precision over 0..0.5, which are averages, not the "
         "values at 20 pixels and 0.20.",
         trackingnet.measure,
@@ -60,49 +70,81 @@ _ALL = (
         "absence",
         "Absence detection",
         "f",
-        "A score below 0.5 or no box says that the target is absent; precision, recall and F of that over the "
-        "frames of all sequences after the first; a perfect detector gets 1.",
+        "A score below 0.5, or no box, says that the target is absent; precision, recall and F of this answer over "
+        "the frames of all sequences after the first; a perfect detector gets 1.",
         longterm.measure_absence,
     ),
     Convention(
         "vot",
         "VOT short-term (anchors)",
         "eao",
-        "Runs from anchors without restart, failed after 10 frames with overlap up to 0.1; expected average overlap "
-        "over 115 to 754 frames. The frame of the given box counts as overlap 0 in accuracy, so a perfect tracker's is "
-        "below 1 by one frame a run.",
+        "Runs from anchors without restart; a run fails after 10 frames with IoU up to 0.1; expected average overlap "
+        "over 115 to 754 frames. The frame of the given box counts as IoU 0 in accuracy, so a perfect tracker's is "
+        "below 1 by one frame per run.",
         vot.measure,
     ),
 )
 CONVENTIONS: Mapping[str, Convention] = MappingProxyType({convention.name: convention for convention in _ALL})
+"""The conventions by name."""
+
+DEFAULT_CONVENTION = "pytracking"
+"""The convention of the papers, and of every number that this project publishes."""
+_OWN = {"got10k": "got10k", "trackingnet": "trackingnet"}
 
 
-def evaluate(convention: str, runs: Iterable[SequenceResult], dataset: str = "") -> Summary:
-    """Measure one tracker on one data set.
+def convention_of(dataset: str) -> str:
+    """The convention of a data set's own server or toolkit, else "pytracking" as in the papers.
+
+    Example:
+        >>> from mixformer.evaluation import convention_of
+        >>> convention_of("got10k"), convention_of("lasot")
+        ('got10k', 'pytracking')
+    """
+    return _OWN.get(dataset, DEFAULT_CONVENTION)
+
+
+def require_convention(name: str) -> Convention:
+    """The convention of a name.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if name not in CONVENTIONS:
+        raise ConfigError(f"no convention {name!r}; choose from {', '.join(CONVENTIONS)}")
+    return CONVENTIONS[name]
+
+
+def compute_metrics(convention: str, results: Iterable[SequenceResult], dataset: str = "") -> MetricSummary:
+    """Measure the results of one tracker on one data set.
 
     Args:
         convention: name in `CONVENTIONS`.
-        runs: what the tracker said about each sequence (for "vot": from each anchor); read once, one after another.
-        dataset: name of the data set, such as "lasot" or "uav123"; it decides what "pytracking" does with frames
-            without the target.
+        results: one per sequence, or one per anchor for "vot". They are read once, one after another.
+        dataset: name of the data set, such as "lasot" or "uav123". "pytracking" has special rules for some of them.
 
     Raises:
-        ConfigError: for an unknown convention.
-        DataError: if there is nothing to measure, a sequence comes twice, or a run breaks a rule of the convention.
+        ConfigError: if the convention is unknown.
+        DataError: if there are no results, a sequence comes twice, or a result breaks a rule of the convention.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.evaluation import SequenceResult, compute_metrics
+        >>> truth = np.array([[10.0, 20, 40, 30]] * 6)
+        >>> summary = compute_metrics("pytracking", [SequenceResult("car-1", truth, truth)], dataset="nfs")
+        >>> round(summary["auc"], 3)  # a perfect tracker: no IoU is above the last threshold, 1
+        0.952
     """
-    if convention not in CONVENTIONS:
-        raise ConfigError(f"no convention {convention!r}; choose from {', '.join(CONVENTIONS)}")
-    chosen = CONVENTIONS[convention]
-    measured = chosen.measure(_each_once(runs), dataset)
-    return Summary(convention, measured.values, measured.curves, measured.per_sequence, chosen.note)
+    chosen = require_convention(convention)
+    measured = chosen.measure(_each_once(results), dataset)
+    return MetricSummary(convention, measured.values, measured.curves, measured.per_sequence, chosen.note)
 
 
-def _each_once(runs: Iterable[SequenceResult]) -> Iterator[SequenceResult]:
+def _each_once(results: Iterable[SequenceResult]) -> Iterator[SequenceResult]:
     seen: set[str] = set()
-    for run in runs:
-        if run.name in seen:
-            raise DataError(f"{run.name} was given twice; give each sequence once")
-        seen.add(run.name)
-        yield run
+    for result in results:
+        if result.name in seen:
+            raise DataError(f"{result.name} was given twice; give each sequence once")
+        seen.add(result.name)
+        yield result
     if not seen:
         raise DataError("no sequences to measure")

@@ -12,12 +12,12 @@ from mixformer.errors import DataError
 from mixformer.evaluation.metrics.metric_types import SequenceResult
 from mixformer.types import FloatArray
 
-OVERLAP_THRESHOLDS = np.linspace(0, 1, 21)
+IOU_THRESHOLDS = np.linspace(0, 1, 21)
 PIXEL_THRESHOLDS = np.arange(51.0)
 SIZE_THRESHOLDS = np.arange(51) / 100
 
 
-def overlap(first: FloatArray, second: FloatArray, *, pixel: float = 0.0, epsilon: float = 0.0) -> FloatArray:
+def iou(first: FloatArray, second: FloatArray, *, pixel: float = 0.0, epsilon: float = 0.0) -> FloatArray:
     """Intersection over union of matching (n, 4) xywh boxes; NaN for a pair without any area or with NaN.
 
     Args:
@@ -59,12 +59,12 @@ def center_error(predicted: FloatArray, truth: FloatArray, *, relative: bool = F
 
 
 def success_curve(values: FloatArray, thresholds: FloatArray, total: int | None = None) -> FloatArray:
-    """For each threshold the part of the values strictly above it; NaN is above nothing.
+    """Fraction of the values strictly above each threshold; NaN is above nothing.
 
     Args:
         values: (n,).
         thresholds: (k,) rising.
-        total: what to divide by; the number of values by default.
+        total: the number to divide by; None takes the number of values.
     """
     reached = np.searchsorted(thresholds, np.where(np.isnan(values), -np.inf, values), side="left")
     counts = np.bincount(reached, minlength=len(thresholds) + 1)
@@ -73,7 +73,7 @@ def success_curve(values: FloatArray, thresholds: FloatArray, total: int | None 
 
 
 def precision_curve(values: FloatArray, thresholds: FloatArray, total: int | None = None) -> FloatArray:
-    """For each threshold the part of the values not above it; NaN is within nothing. Arguments as `success_curve`."""
+    """Fraction of the values not above each threshold; NaN is above all. Arguments as in `success_curve`."""
     first = np.searchsorted(thresholds, np.where(np.isnan(values), np.inf, values), side="left")
     counts = np.bincount(first, minlength=len(thresholds) + 1)
     within: FloatArray = counts[:-1].cumsum() / (len(values) if total is None else total)

@@ -8,7 +8,7 @@ import numpy as np
 
 from mixformer.errors import DataError
 from mixformer.evaluation.metrics.metric_types import BoolArray, Curve, Measured, SequenceResult
-from mixformer.evaluation.metrics.vot_eao import region_overlap
+from mixformer.evaluation.metrics.vot_eao import region_iou
 from mixformer.types import FloatArray
 
 RESOLUTION = 100
@@ -63,7 +63,7 @@ def _scores(run: SequenceResult) -> FloatArray:
 def _reports(run: SequenceResult) -> tuple[FloatArray, FloatArray, int]:
     """Falling scores of the frames with a reported target, the overlaps beside them, frames with the target."""
     scores, present = _scores(run), run.present[1:]
-    values = np.where(present, region_overlap(run)[1:], 0.0)
+    values = np.where(present, region_iou(run)[1:], 0.0)
     reported = np.isfinite(run.predicted[1:]).all(1) & ~np.isnan(scores[1:])
     order = np.argsort(-scores[1:][reported], kind="stable")
     return scores[1:][reported][order], values[reported][order], int(present.sum())

@@ -1,8 +1,8 @@
-"""Values that go into a measurement and come out of it."""
+"""The values that go into a measurement and come out of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,16 +16,27 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class SequenceResult:
-    """What a tracker said about one sequence, beside the truth.
+    """A tracker's boxes on one sequence, beside the ground truth.
 
     Attributes:
-        name: of the sequence; for anchor runs of VOT the sequence, "_" and the eight digits of the anchor.
-        predicted: (m, 4) xywh in pixels; m may differ from n where a convention has a rule for it; NaN for "no box".
-        truth: (n, 4) xywh in pixels, NaN where the target is absent or its box unknown.
-        visible: (n,) True where the target can be seen, or None if the data set does not say.
-        scores: (m,) how sure the tracker was, larger is surer; NaN where it did not say; None if it never does.
+        name: the sequence. An anchor run of VOT is named SEQUENCE_00000050, with the anchor's frame in eight digits.
+        predicted: (m, 4) xywh in pixels, NaN for "no box". m may differ from n where a convention has a rule for that.
+        truth: (n, 4) xywh in pixels, NaN where the target is absent or its box is unknown.
+        visible: (n,) True where the target is visible, or None if the data set does not say.
+        scores: (m,) confidence, larger is surer, NaN where there is none; or None if the tracker has no scores.
         size: (height, width) of the frames in pixels, or None if unknown.
-        cover: (n,) GOT-10k's visible part in levels 0..8 (0: not to be seen), or None.
+        visible_ratio: (n,) GOT-10k's levels of visibility, 0 (not visible) to 8 (fully visible), or None.
+
+    Raises:
+        DataError: if an array has a wrong shape, or there is no annotated frame.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.evaluation import SequenceResult
+        >>> truth = np.array([[10.0, 20, 40, 30], [np.nan] * 4])
+        >>> result = SequenceResult("car-1", predicted=np.array([[10.0, 20, 40, 30]] * 2), truth=truth)
+        >>> result.annotated.tolist()
+        [True, False]
     """
 
     name: str
@@ -34,7 +45,7 @@ class SequenceResult:
     visible: BoolArray | None = None
     scores: FloatArray | None = None
     size: tuple[int, int] | None = None
-    cover: FloatArray | None = None
+    visible_ratio: FloatArray | None = None
 
     def __post_init__(self) -> None:
         for what, boxes in (("predicted", self.predicted), ("truth", self.truth)):
@@ -45,7 +56,7 @@ class SequenceResult:
         frames, lines = len(self.truth), len(self.predicted)
         rows: list[tuple[str, NDArray[np.generic] | None, int]] = [
             ("visible", self.visible, frames),
-            ("cover", self.cover, frames),
+            ("visible_ratio", self.visible_ratio, frames),
             ("scores", self.scores, lines),
         ]
         for what, values, count in rows:
@@ -54,24 +65,30 @@ class SequenceResult:
 
     @property
     def annotated(self) -> BoolArray:
-        """(n,) True where the truth is a box with a width and a height above 0."""
+        """(n,) True where the ground truth is a box with a width and a height above 0."""
         with np.errstate(invalid="ignore"):
             return np.isfinite(self.truth).all(1) & (self.truth[:, 2] > 0) & (self.truth[:, 3] > 0)
 
     @property
     def present(self) -> BoolArray:
-        """(n,) True where the truth has a box and the annotators did not mark the target as hidden."""
+        """(n,) True where the ground truth has a box and the annotators did not mark the target as hidden."""
         return self.annotated if self.visible is None else self.annotated & self.visible
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A share of frames as a function of a threshold.
+    """A fraction of frames as a function of a threshold.
 
     Attributes:
         name: such as "success".
-        thresholds: (k,) rising: overlap 0..1, pixels, parts of the target's size, frames or scores.
+        thresholds: (k,) rising: IoU 0..1, pixels, fractions of the target's size, frames or scores.
         values: (k,) fractions 0..1.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.evaluation.metrics import Curve
+        >>> Curve("success", np.array([0.0, 0.5, 1.0]), np.array([1.0, 0.8, 0.0])).values.tolist()
+        [1.0, 0.8, 0.0]
     """
 
     name: str
@@ -79,23 +96,49 @@ class Curve:
     values: FloatArray
 
 
-@dataclass(frozen=True)
-class Summary:
-    """A tracker on a data set under one convention.
+@dataclass(frozen=True, eq=False)
+class MetricSummary(Mapping[str, float]):
+    """The numbers of one tracker on one data set under one convention: a mapping from metric to value.
+
+    Values are fractions 0..1, in the order in which a table shows them.
 
     Attributes:
-        convention: its name in `CONVENTIONS`.
-        values: named numbers as fractions 0..1, in the order in which a table shows them.
-        curves: by name.
-        per_sequence: sequence -> named numbers.
-        note: the convention in a sentence, to stand under every table.
+        convention: name in `CONVENTIONS`.
+        numbers: metric -> value.
+        curves: the curves of the convention, by name.
+        per_sequence: sequence -> metric -> value.
+        note: the convention in a sentence, to print under a table.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.evaluation import SequenceResult, compute_metrics
+        >>> truth = np.array([[10.0, 20, 40, 30]] * 6)
+        >>> summary = compute_metrics("otb", [SequenceResult("car-1", truth, truth)])
+        >>> summary
+        MetricSummary(otb: auc 0.952, op50 1.000, precision 1.000; 1 sequence)
+        >>> round(summary["auc"], 3)
+        0.952
     """
 
     convention: str
-    values: dict[str, float]
-    curves: dict[str, Curve]
-    per_sequence: dict[str, dict[str, float]]
+    numbers: Mapping[str, float]
+    curves: Mapping[str, Curve]
+    per_sequence: Mapping[str, Mapping[str, float]]
     note: str
+
+    def __getitem__(self, metric: str) -> float:
+        return self.numbers[metric]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.numbers)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{metric} {value:.3f}" for metric, value in self.items())
+        count = len(self.per_sequence)
+        return f"MetricSummary({self.convention}: {numbers}; {count} sequence{'s' if count != 1 else ''})"
 
 
 @dataclass(frozen=True)
@@ -105,9 +148,14 @@ class Convention:
     Attributes:
         name: key in `CONVENTIONS`.
         title: for headings.
-        main: name of the number that ranks trackers.
+        main: the metric that ranks trackers.
         note: the convention in a sentence.
-        measure: runs and the name of the data set -> named numbers, curves, numbers per sequence.
+        measure: (results, name of the data set) -> numbers, curves and numbers per sequence.
+
+    Example:
+        >>> from mixformer.evaluation import CONVENTIONS
+        >>> CONVENTIONS["got10k"].main
+        'ao'
     """
 
     name: str
@@ -119,7 +167,7 @@ class Convention:
 
 @dataclass(frozen=True)
 class Measured:
-    """A `Summary` before it is told which convention made it."""
+    """The numbers of a `MetricSummary`, without the name of their convention."""
 
     values: dict[str, float]
     curves: dict[str, Curve]
@@ -131,12 +179,12 @@ def average_curves(
     curves: Mapping[str, tuple[FloatArray, list[FloatArray]]],
     scores: Mapping[str, tuple[str, Callable[[FloatArray], FloatArray]]],
 ) -> Measured:
-    """Mean over sequences of curves and of the numbers read from them.
+    """Average curves over sequences, and the numbers read from them.
 
     Args:
-        names: of the sequences.
-        curves: name -> thresholds (k,) and one (k,) array of values per sequence.
-        scores: name of a number -> the curve it is read from, and how: (..., k) values -> (...) numbers.
+        names: the sequences.
+        curves: name -> thresholds (k,), and one (k,) array of values per sequence.
+        scores: metric -> the curve it is read from, and how: (..., k) values -> (...) numbers.
     """
     rows = {name: np.array(values) for name, (_, values) in curves.items()}
     columns = {name: read(rows[source]) for name, (source, read) in scores.items()}

@@ -13,7 +13,7 @@ from mixformer.evaluation.metrics.frame_errors import (
     SIZE_THRESHOLDS,
     center_error,
     fit_length,
-    overlap,
+    iou,
     precision_curve,
     start_from_truth,
     success_curve,
@@ -26,7 +26,7 @@ SUCCESS_THRESHOLDS = (_STEPS // 4 * 4) * 0.05 + (_STEPS % 4) * 0.05
 """0, 0.05 .. 1 as a vectorized `arange` makes them: the 14th and 16th are a last bit above 0.65 and 0.75."""
 
 HIT = -1.0
-"""Error of a frame that counts as followed, whatever the tracker said: it is within every threshold."""
+"""Error of a frame that counts as a hit, whatever the tracker's box: it is below every threshold."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +34,21 @@ class FrameErrors:
     """Per-frame numbers of one sequence.
 
     Attributes:
-        overlap: (n,) intersection over union, -1 where the frame is not valid.
+        iou: (n,) intersection over union, -1 where the frame is not valid.
         center: (n,) distance of centers in pixels; in a frame that is not valid infinite, for uav -1 (a hit).
         relative: (n,) distance of centers in units of the true width and height; -1 (a hit) in a frame that is not
             valid, for lasot infinite where the target is not visible.
         valid: (n,) True where the true box has a width and a height above 0 and is not marked as invisible.
     """
 
-    overlap: FloatArray
+    iou: FloatArray
     center: FloatArray
     relative: FloatArray
     valid: BoolArray
 
 
 def rules_of(dataset: str) -> str:
-    """Which rules for invalid frames a data set falls under: "lasot", "uav" or "generic" (all others).
+    """The rules for invalid frames of a data set: "lasot", "uav" or "generic" (all others).
 
     LaSOT's extension counts as generic, as in pytracking: its invisible frames are hits in normalized precision.
     """
@@ -71,12 +71,12 @@ def frame_errors(run: SequenceResult, dataset: str = "") -> FrameErrors:
     predicted = start_from_truth(_complete(run, rules), run.truth)
     valid = run.present
     errors = FrameErrors(
-        overlap(predicted, run.truth, pixel=1.0),
+        iou(predicted, run.truth, pixel=1.0),
         center_error(predicted, run.truth),
         center_error(predicted, run.truth, relative=True),
         valid,
     )
-    errors.overlap[~valid] = -1.0
+    errors.iou[~valid] = -1.0
     errors.center[~valid] = HIT if rules == "uav" else np.inf
     errors.relative[~valid] = HIT
     if rules == "lasot":
@@ -137,7 +137,7 @@ def measure(runs: Iterable[SequenceResult], dataset: str = "", *, exclude_invali
         if total == 0:
             raise DataError(f"{run.name}: no valid frame to measure")
         names.append(run.name)
-        success.append(success_curve(errors.overlap, SUCCESS_THRESHOLDS, total))
+        success.append(success_curve(errors.iou, SUCCESS_THRESHOLDS, total))
         precision.append(precision_curve(errors.center, PIXEL_THRESHOLDS, total))
         relative.append(precision_curve(errors.relative, SIZE_THRESHOLDS, total))
     return average_curves(

@@ -8,11 +8,11 @@ import numpy as np
 
 from mixformer.errors import DataError
 from mixformer.evaluation.metrics.frame_errors import (
-    OVERLAP_THRESHOLDS,
+    IOU_THRESHOLDS,
     PIXEL_THRESHOLDS,
     center_error,
     clip_boxes,
-    overlap,
+    iou,
     precision_curve,
     same_length,
     start_from_truth,
@@ -25,9 +25,9 @@ GOT10K_THRESHOLDS = np.linspace(0, 1, 101)
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
-def toolkit_overlap(predicted: FloatArray, truth: FloatArray) -> FloatArray:
+def toolkit_iou(predicted: FloatArray, truth: FloatArray) -> FloatArray:
     """Intersection over union of (n, 4) boxes in 0..1, with the toolkit's small number added to the union."""
-    return np.clip(overlap(predicted, truth, epsilon=_EPSILON), 0.0, 1.0)
+    return np.clip(iou(predicted, truth, epsilon=_EPSILON), 0.0, 1.0)
 
 
 def measure_otb(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
@@ -47,11 +47,11 @@ def measure_otb(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
     for run in runs:
         predicted = start_from_truth(same_length(run, "the OTB convention"), run.truth)
         names.append(run.name)
-        success.append(success_curve(toolkit_overlap(predicted, run.truth), OVERLAP_THRESHOLDS))
+        success.append(success_curve(toolkit_iou(predicted, run.truth), IOU_THRESHOLDS))
         precision.append(precision_curve(center_error(predicted, run.truth), PIXEL_THRESHOLDS))
     return average_curves(
         names,
-        {"success": (OVERLAP_THRESHOLDS, success), "precision": (PIXEL_THRESHOLDS, precision)},
+        {"success": (IOU_THRESHOLDS, success), "precision": (PIXEL_THRESHOLDS, precision)},
         {
             "auc": ("success", lambda curve: curve.mean(-1)),
             "op50": ("success", lambda curve: curve[..., 10]),
@@ -60,11 +60,11 @@ def measure_otb(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
     )
 
 
-def got10k_overlaps(run: SequenceResult) -> FloatArray:
-    """Overlaps of the frames that count: not the first, and only those with cover above 0.
+def got10k_ious(run: SequenceResult) -> FloatArray:
+    """IoU of the frames that count: all after the first with a visible ratio above 0.
 
-    Without cover, frames in which the target is present count. Both boxes are clipped to the frame if its size is
-    known. A predicted box of NaN overlaps by 0.
+    Without visible ratios, frames in which the target is present count. Both boxes are clipped to the frame if its size
+    is known. A predicted box of NaN has an IoU of 0.
 
     Raises:
         DataError: if there are more or fewer predictions than annotated frames.
@@ -72,15 +72,15 @@ def got10k_overlaps(run: SequenceResult) -> FloatArray:
     predicted, truth = (
         clip_boxes(boxes, run.size)[1:] for boxes in (same_length(run, "the GOT-10k convention"), run.truth)
     )
-    seen = run.present if run.cover is None else (run.cover > 0) & np.isfinite(run.truth).all(1)
-    return np.nan_to_num(toolkit_overlap(predicted, truth)[seen[1:]], nan=0.0)
+    seen = run.present if run.visible_ratio is None else (run.visible_ratio > 0) & np.isfinite(run.truth).all(1)
+    return np.nan_to_num(toolkit_iou(predicted, truth)[seen[1:]], nan=0.0)
 
 
 def measure_got10k(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
-    """Average overlap and success rates over the frames of all sequences together, as the toolkit pools them.
+    """Average overlap (AO) and success rates over the pooled frames of all sequences.
 
     Returns:
-        Numbers "ao" (mean overlap), "sr50", "sr75" (parts of frames with an overlap above 0.5, 0.75); curve "success"
+        Numbers "ao" (mean IoU), "sr50", "sr75" (fractions of frames with an IoU above 0.5, 0.75); curve "success"
         with 101 thresholds. A sequence in which no frame counts has NaN per sequence and adds nothing to the whole.
 
     Raises:
@@ -90,7 +90,7 @@ def measure_got10k(runs: Iterable[SequenceResult], dataset: str = "") -> Measure
     pooled = np.zeros(len(GOT10K_THRESHOLDS))
     total, frames = 0.0, 0
     for run in runs:
-        values = got10k_overlaps(run)
+        values = got10k_ious(run)
         count = len(values)
         above = success_curve(values, GOT10K_THRESHOLDS, 1)
         per_sequence[run.name] = _numbers(float(values.sum()), above, count)

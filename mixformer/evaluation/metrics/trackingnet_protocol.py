@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from mixformer.evaluation.metrics.frame_errors import (
-    OVERLAP_THRESHOLDS,
+    IOU_THRESHOLDS,
     center_error,
     fit_length,
-    overlap,
+    iou,
     precision_curve,
     start_from_truth,
     success_curve,
@@ -41,13 +41,13 @@ def measure(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
         truth = np.round(run.truth)
         predicted = start_from_truth(np.round(fit_length(run.predicted, len(truth), np.nan)), truth)
         names.append(run.name)
-        success.append(success_curve(overlap(predicted, truth), OVERLAP_THRESHOLDS))
+        success.append(success_curve(iou(predicted, truth), IOU_THRESHOLDS))
         precision.append(precision_curve(center_error(predicted, truth), PIXELS))
         relative.append(precision_curve(center_error(predicted, truth, relative=True), SIZES))
     return average_curves(
         names,
         {
-            "success": (OVERLAP_THRESHOLDS, success),
+            "success": (IOU_THRESHOLDS, success),
             "precision": (PIXELS, precision),
             "norm_precision": (SIZES, relative),
         },

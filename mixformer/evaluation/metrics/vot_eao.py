@@ -1,7 +1,7 @@
 """Accuracy, robustness and expected average overlap (EAO) of VOT's anchor-based short-term challenges (2020-2022).
 
-The tracker is started at several anchors of a sequence and runs from each to the end, or backwards to the beginning,
-whichever is longer. It is not restarted. It has failed where its overlap falls to 0.1 or less for 10 frames on end.
+The tracker is started at several anchors of a sequence. From each it runs to the end, or backwards to the beginning,
+whichever is longer. It is never restarted. A run fails where its IoU is 0.1 or less for 10 frames in a row.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixformer.errors import DataError
-from mixformer.evaluation.metrics.frame_errors import overlap, same_length
+from mixformer.evaluation.metrics.frame_errors import iou, same_length
 from mixformer.evaluation.metrics.metric_types import BoolArray, Curve, Measured, SequenceResult
 from mixformer.types import FloatArray
 
 
 @dataclass(frozen=True)
-class Rules:
+class AnchorProtocol:
     """Numbers of the protocol; the defaults are those of VOT2020 to VOT2022.
 
     Attributes:
-        threshold: overlap at or below which a frame is a step towards failure.
-        grace: such frames on end that make a failure.
-        low: first length, in frames, of the sequences whose expected overlap EAO averages.
-        high: end of those lengths (not included).
+        threshold: a frame with an IoU at or below this counts towards a failure.
+        grace: number of such frames in a row that make a failure.
+        low: EAO averages the expected overlap over sequence lengths from this one, in frames,
+        high: to this one, which is not included.
     """
 
     threshold: float = 0.1
@@ -40,21 +40,21 @@ class AnchorRun:
     """One run from one anchor.
 
     Attributes:
-        overlap: (n,) overlap per frame in the order of the run, 0 from the failure on.
+        iou: (n,) IoU per frame in the order of the run, 0 from the failure on.
         followed: frames before the failure; n without one.
     """
 
-    overlap: FloatArray
+    iou: FloatArray
     followed: int
 
     @property
     def failed(self) -> bool:
         """Whether the target was lost."""
-        return self.followed < len(self.overlap)
+        return self.followed < len(self.iou)
 
 
-def region_overlap(run: SequenceResult) -> FloatArray:
-    """Overlap per frame of boxes rounded to whole pixels and cut at the frame's border, as VOT's pixel masks overlap.
+def region_iou(run: SequenceResult) -> FloatArray:
+    """IoU per frame of boxes rounded to whole pixels and clipped to the frame, as VOT computes it on pixel masks.
 
     Where the truth is absent: 1 if there is no predicted box either, else 0.
 
@@ -62,7 +62,7 @@ def region_overlap(run: SequenceResult) -> FloatArray:
         DataError: if there are more or fewer predictions than annotated frames.
     """
     predicted, truth = (_cut(np.round(boxes), run.size) for boxes in (same_length(run, "VOT"), run.truth))
-    values = np.nan_to_num(overlap(predicted, truth), nan=0.0)
+    values = np.nan_to_num(iou(predicted, truth), nan=0.0)
     absent = ~run.annotated
     values[absent] = np.isnan(run.predicted[absent]).any(1)
     return values
@@ -76,18 +76,18 @@ def _cut(boxes: FloatArray, size: tuple[int, int] | None) -> FloatArray:
     return np.concatenate([low, high - low], axis=1)
 
 
-def followed_frames(values: FloatArray, absent: BoolArray, rules: Rules) -> int:
-    """Frames before the first `grace` frames on end with a low overlap; absent frames are never low."""
-    low = np.concatenate([[0], np.cumsum((values <= rules.threshold) & ~absent)])
-    starts = np.flatnonzero(low[rules.grace :] - low[: -rules.grace] == rules.grace)
+def followed_frames(values: FloatArray, absent: BoolArray, protocol: AnchorProtocol) -> int:
+    """Frames before the first `grace` frames in a row with a low IoU; absent frames are never low."""
+    low = np.concatenate([[0], np.cumsum((values <= protocol.threshold) & ~absent)])
+    starts = np.flatnonzero(low[protocol.grace :] - low[: -protocol.grace] == protocol.grace)
     return int(starts[0]) if len(starts) else len(values)
 
 
-def anchor_run(run: SequenceResult, rules: Rules) -> AnchorRun:
-    """Overlaps and failure of one run. The frame of the given box is no answer of the tracker: its overlap is 0."""
-    values = region_overlap(run)
+def anchor_run(run: SequenceResult, protocol: AnchorProtocol) -> AnchorRun:
+    """IoU and failure of one run. The frame of the given box is not the tracker's answer: its IoU is 0."""
+    values = region_iou(run)
     values[0] = 0.0
-    followed = followed_frames(values, ~run.annotated, rules)
+    followed = followed_frames(values, ~run.annotated, protocol)
     values[followed:] = 0.0
     return AnchorRun(values, followed)
 
@@ -95,14 +95,13 @@ def anchor_run(run: SequenceResult, rules: Rules) -> AnchorRun:
 def expected_overlap(runs: Iterable[AnchorRun], high: int) -> FloatArray:
     """Expected average overlap on a sequence of 0, 1 .. `high` - 1 frames after the first.
 
-    For a length j a run counts with the mean overlap of its frames 1 to j. A run that is shorter counts only if the
-    tracker had failed, its missing frames being 0; the toolkit divides these by j - 1, which is kept. Lengths that no
-    run reaches are 0.
+    For a length j, a run counts with the mean IoU of its frames 1 to j. A shorter run counts only if it failed; its
+    missing frames are 0, and the toolkit divides their sum by j - 1, which is kept. Lengths that no run reaches are 0.
     """
     total, weight = np.zeros(high), np.zeros(high)
     lengths = np.arange(1, high)
     for run in runs:
-        sums = np.cumsum(run.overlap[1:high])
+        sums = np.cumsum(run.iou[1:high])
         whole = len(sums)
         total[1 : whole + 1] += sums / lengths[:whole]
         weight[1 : whole + 1] += 1
@@ -112,43 +111,44 @@ def expected_overlap(runs: Iterable[AnchorRun], high: int) -> FloatArray:
     return total / np.maximum(weight, 1)
 
 
-def measure(runs: Iterable[SequenceResult], dataset: str = "", rules: Rules | None = None) -> Measured:
+def measure(runs: Iterable[SequenceResult], dataset: str = "", protocol: AnchorProtocol | None = None) -> Measured:
     """Accuracy, robustness and EAO.
 
     Args:
         runs: one per anchor, frames in the order in which the tracker saw them (backward runs reversed), named
             SEQUENCE_00000050 with the anchor's frame number in eight digits. A name without it is a single run from
             frame 0.
-        dataset: not used; the rules are those of `rules`.
-        rules: numbers of the protocol.
+        dataset: not used.
+        protocol: numbers of the protocol.
 
     Returns:
-        Numbers "eao", "accuracy" (mean overlap of followed frames, sequences weighted by these) and "robustness" (part
-        of frames followed, weighted by length); curve "expected_overlap"; accuracy and robustness per sequence.
+        Numbers "eao", "accuracy" (mean IoU of the frames before a failure; sequences are weighted by these frames)
+        and "robustness" (fraction of frames before a failure, weighted by length); curve "expected_overlap"; accuracy
+        and robustness per sequence.
 
     Raises:
         DataError: if a run has more or fewer predictions than annotated frames.
     """
-    rules = rules or Rules()
+    protocol = protocol or AnchorProtocol()
     groups: dict[str, list[AnchorRun]] = {}
     length: dict[str, int] = {}
     for run in runs:
         name, anchor = split_anchor(run.name)
-        one = anchor_run(run, rules)
+        one = anchor_run(run, protocol)
         groups.setdefault(name, []).append(one)
-        length[name] = max(length.get(name, 0), _sequence_length(anchor, len(one.overlap)))
+        length[name] = max(length.get(name, 0), _sequence_length(anchor, len(one.iou)))
     if not groups:
         raise DataError("no runs to measure")
-    curve = expected_overlap((run for group in groups.values() for run in group), rules.high)
+    curve = expected_overlap((run for group in groups.values() for run in group), protocol.high)
     per_sequence = {name: _accuracy_robustness(group) for name, group in groups.items()}
     followed = [sum(run.followed for run in group) for group in groups.values()]
     accuracy, robustness = (np.array([row[key] for row in per_sequence.values()]) for key in ("accuracy", "robustness"))
     values = {
-        "eao": float(curve[rules.low :].mean()),
+        "eao": float(curve[protocol.low :].mean()),
         "accuracy": _weighted(accuracy, np.array(followed)),
         "robustness": _weighted(robustness, np.array(list(length.values()))),
     }
-    lengths = np.arange(rules.high, dtype=np.float64)
+    lengths = np.arange(protocol.high, dtype=np.float64)
     return Measured(values, {"expected_overlap": Curve("expected_overlap", lengths, curve)}, per_sequence)
 
 
@@ -159,14 +159,14 @@ def split_anchor(name: str) -> tuple[str, int]:
 
 
 def _sequence_length(anchor: int, frames: int) -> int:
-    """Frames of the whole sequence as far as one run shows them; a run of anchor + 1 frames went backwards."""
+    """Length of the whole sequence, as far as one run shows it. A run of anchor + 1 frames went backwards."""
     return frames if frames == anchor + 1 else anchor + frames
 
 
 def _accuracy_robustness(group: list[AnchorRun]) -> dict[str, float]:
     followed = sum(run.followed for run in group)
-    shared = sum(float(run.overlap[: run.followed].sum()) for run in group)
-    total = sum(len(run.overlap) for run in group)
+    shared = sum(float(run.iou[: run.followed].sum()) for run in group)
+    total = sum(len(run.iou) for run in group)
     return {"accuracy": shared / followed if followed else 0.0, "robustness": followed / total}
 
 

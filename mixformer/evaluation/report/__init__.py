@@ -1,1 +1,1 @@
-"""Comparing trackers' raw results: tables, plots and one page, each naming the convention of its numbers."""
+"""Show a comparison: tables, plots and one page, each naming the convention of its numbers."""

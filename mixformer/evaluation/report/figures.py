@@ -1,4 +1,4 @@
-"""The look of every plot: one column of a paper wide, readable in print, told apart without colors."""
+"""The style of all plots: one column of a paper wide, readable in print, lines distinct without colors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from mixformer.errors import OutputError
 from mixformer.optional import installed, missing
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ Result = TypeVar("Result")
 COLUMN = 3.4
 """Width of a column of a two-column paper in inches."""
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
-"""Okabe and Ito's colors, which color-blind people can tell apart, without their yellow that paper swallows."""
+"""The color-blind safe colors of Okabe and Ito, without their yellow, which is hard to see on paper."""
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 1)), (0, (1, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _SIZE = 8.0  # points; captions of papers have 8 or 9
@@ -46,14 +45,14 @@ def require_matplotlib() -> None:
     """Check that plots can be drawn.
 
     Raises:
-        MissingDependencyError: without matplotlib; the message has the install command.
+        MissingDependencyError: if matplotlib is not installed; the message has the install command.
     """
     if not installed("matplotlib"):
         raise missing("matplotlib", "drawing plots", " (or leave them out with --no-plots)")
 
 
-def in_house_style(draw: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """A function that draws in the house's style, and leaves matplotlib's settings as they were."""
+def with_style(draw: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Make a function draw in the style of this package, and leave matplotlib's settings unchanged."""
 
     @wraps(draw)
     def styled(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -66,7 +65,7 @@ def in_house_style(draw: Callable[Parameters, Result]) -> Callable[Parameters, R
 
 
 def new_figure(height: float, *, polar: bool = False) -> tuple[Figure, Any]:
-    """An empty figure, so many inches high, that belongs to no window; and its axes, `PolarAxes` if polar."""
+    """An empty figure of a height in inches, without a window, and its axes (`PolarAxes` if polar)."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(COLUMN, height), layout="constrained")
@@ -81,7 +80,7 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def look(number: int) -> dict[str, Any]:
-    """Color and dashes of line `number`; after eight, the colors come again with other dashes."""
+    """Color and dashes of line `number`; after eight lines, the colors repeat with other dashes."""
     return {
         "color": COLORS[number % len(COLORS)],
         "linestyle": DASHES[(number + number // len(COLORS)) % len(DASHES)],
@@ -89,25 +88,23 @@ def look(number: int) -> dict[str, Any]:
     }
 
 
-@in_house_style
-def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write `name.png` (300 dots per inch) and `name.pdf`.
+def figure_writers(figure: Figure) -> dict[str, Callable[[Path], object]]:
+    """The functions that write a figure as PNG (300 dots per inch) and as PDF, by the ending of the file."""
 
-    Raises:
-        OutputError: if they cannot be written.
-    """
-    paths = [folder / f"{name}.png", folder / f"{name}.pdf"]
-    try:
-        figure.savefig(paths[0], dpi=300)
-        figure.savefig(paths[1], metadata={"CreationDate": None})
-    except OSError as error:
-        raise OutputError(f"cannot write {folder / name}: {error}") from error
-    return paths
+    @with_style
+    def png(path: Path) -> None:
+        figure.savefig(path, format="png", dpi=300)
+
+    @with_style
+    def pdf(path: Path) -> None:
+        figure.savefig(path, format="pdf", metadata={"CreationDate": None})
+
+    return {"png": png, "pdf": pdf}
 
 
-@in_house_style
+@with_style
 def png_bytes(figure: Figure, dots: int = 200) -> bytes:
-    """The figure as a PNG file in memory, with so many dots per inch."""
+    """The figure as a PNG file in memory, with `dots` per inch."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=dots)
     return file.getvalue()

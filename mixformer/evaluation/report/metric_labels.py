@@ -32,12 +32,6 @@ _LABELS: Mapping[str, str] = MappingProxyType(
 _FRACTIONS = {"eao", "accuracy", "robustness"}  # the papers print these as they are
 _SETTINGS = {"threshold", "best_threshold"}  # neither good nor bad
 _LOW_IS_GOOD = {"false_alarm"}
-_OWN = MappingProxyType({"got10k": "got10k", "trackingnet": "trackingnet"})
-
-
-def convention_of(dataset: str) -> str:
-    """The convention that a data set's own server or toolkit uses, else "pytracking" as in the papers."""
-    return _OWN.get(dataset, "pytracking")
 
 
 def label(metric: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from mixformer.evaluation.compare import Comparison
+from mixformer.evaluation.comparison import Comparison
 from mixformer.evaluation.report.figures import COLORS, png_bytes
 from mixformer.evaluation.report.metric_labels import label
 from mixformer.evaluation.report.qualitative import TRUTH, Strip, drawn_trackers

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixformer.evaluation.compare import Comparison, Entry
-from mixformer.evaluation.report.build_tables import sequence_value
-from mixformer.evaluation.report.figures import COLORS, MARKERS, in_house_style, legend_below, look, new_figure
+from mixformer.evaluation.comparison import ComparedTracker, Comparison
+from mixformer.evaluation.report.figures import (
+    COLORS,
+    MARKERS,
+    legend_below,
+    look,
+    new_figure,
+    require_matplotlib,
+    with_style,
+)
 from mixformer.evaluation.report.metric_labels import label
 
 if TYPE_CHECKING:
@@ -35,13 +42,27 @@ _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oooo", "----")
 _MOST_LINES = 12  # more cannot be told apart; the best are drawn
 
 
-def plots(comparison: Comparison) -> dict[str, Figure]:
+def draw_plots(comparison: Comparison) -> dict[str, Figure]:
     """Every plot that the results allow, by the name of its files.
 
-    A curve per name in `Summary.curves`; `attributes_radar` and `attributes_bars` if there are three attributes or
-    more; `difference` of the first two trackers; `speed` if two trackers have times.
+    One plot per name in `MetricSummary.curves`; `attributes_bars` if there are attributes, and `attributes_radar` if
+    there are three or more; `difference` of the first two trackers; `speed` if two trackers have times.
+
+    Raises:
+        MissingDependencyError: if matplotlib is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.evaluation import ComparedTracker, Comparison, SequenceResult, compute_metrics
+        >>> from mixformer.evaluation import draw_curves, draw_plots
+        >>> truth = np.array([[10.0, 20, 40, 30]] * 6)
+        >>> summary = compute_metrics("otb", [SequenceResult("car-1", truth, truth)])
+        >>> found = Comparison("cars", (ComparedTracker("ours", summary, {}),), (), total=1, policy="zero")
+        >>> list(draw_plots(found))
+        ['success', 'precision']
     """
-    made = {name: curves(comparison, name) for name in comparison.entries[0].summary.curves}
+    require_matplotlib()
+    made = {name: draw_curves(comparison, name) for name in comparison.entries[0].summary.curves}
     if len(comparison.attributes) > 2:
         made["attributes_radar"] = attribute_radar(comparison)
     if comparison.attributes:
@@ -53,9 +74,20 @@ def plots(comparison: Comparison) -> dict[str, Figure]:
     return made
 
 
-@in_house_style
-def curves(comparison: Comparison, name: str) -> Figure:
-    """One kind of curve, a line for each tracker; the legend gives the number that the tables have."""
+@with_style
+def draw_curves(comparison: Comparison, name: str) -> Figure:
+    """One kind of curve, such as "success", with a line for each tracker; the legend shows the number of the tables.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.evaluation import ComparedTracker, Comparison, SequenceResult, compute_metrics
+        >>> from mixformer.evaluation import draw_curves, draw_plots
+        >>> truth = np.array([[10.0, 20, 40, 30]] * 6)
+        >>> summary = compute_metrics("otb", [SequenceResult("car-1", truth, truth)])
+        >>> found = Comparison("cars", (ComparedTracker("ours", summary, {}),), (), total=1, policy="zero")
+        >>> draw_curves(found, "success").axes[0].get_title()
+        'Success on cars'
+    """
     title = _TITLES.get(name, label(name))
     by_score = comparison.entries[0].summary.convention in _BY_SCORE
     below = "Score threshold" if by_score else _BELOW.get(name, "Threshold")
@@ -72,20 +104,20 @@ def curves(comparison: Comparison, name: str) -> Figure:
     return figure
 
 
-def _number(entry: Entry, curve: str) -> float:
+def _number(entry: ComparedTracker, curve: str) -> float:
     """The number of the tables that a curve is summed up in; NaN if there is none."""
-    values = entry.summary.values
+    values = entry.summary
     return next((values[key] for key in _NUMBERS.get(curve, (curve,)) if key in values), float("nan"))
 
 
-def _look(comparison: Comparison, entry: Entry) -> dict[str, Any]:
+def _look(comparison: Comparison, entry: ComparedTracker) -> dict[str, Any]:
     """The same line for a tracker in every plot, by its place among those given."""
     return look(comparison.entries.index(entry))
 
 
-@in_house_style
+@with_style
 def attribute_radar(comparison: Comparison) -> Figure:
-    """The main metric per attribute around a circle, a closed line for each tracker, as in the journal's figure 10.
+    """The main metric per attribute around a circle, a closed line for each tracker, as in figure 10 of the journal.
 
     Beside an attribute stand the lowest and the highest number on its spoke.
     """
@@ -129,7 +161,7 @@ def _folded(text: str, width: int) -> str:
     return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
 
 
-@in_house_style
+@with_style
 def attribute_bars(comparison: Comparison) -> Figure:
     """The main metric per attribute as groups of lying bars, a bar for each tracker, hardest attribute on top."""
     entries = comparison.entries[:_MOST_LINES]
@@ -152,12 +184,12 @@ def attribute_bars(comparison: Comparison) -> Figure:
     return figure
 
 
-@in_house_style
-def difference(comparison: Comparison, first: Entry, second: Entry) -> Figure:
+@with_style
+def difference(comparison: Comparison, first: ComparedTracker, second: ComparedTracker) -> Figure:
     """The first tracker's main metric minus the second's as bars, one a sequence, sorted; the ends are named below."""
     metric, rows = comparison.sequence_metric, []
     for sequence in comparison.sequences:
-        pair = [sequence_value(entry, sequence.name, metric) for entry in (first, second)]
+        pair = [entry.value(sequence.name, metric) for entry in (first, second)]
         if pair[0] is not None and pair[1] is not None and np.isfinite(pair[0] - pair[1]):
             rows.append((100 * (pair[0] - pair[1]), sequence.name))
     rows.sort()
@@ -180,7 +212,7 @@ def _ends(start: str, rows: list[tuple[float, str]]) -> str:
     return _folded(f"{start}: {named}", 62) if rows else ""
 
 
-@in_house_style
+@with_style
 def speed(comparison: Comparison) -> Figure:
     """Frames per second against the main metric, a point for each tracker that has times."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
@@ -189,7 +221,7 @@ def speed(comparison: Comparison) -> Figure:
     for number, entry in enumerate(comparison.entries):
         if entry.fps is not None:
             color, marker = COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
-            value = 100 * entry.summary.values[comparison.main]
+            value = 100 * entry.summary[comparison.main]
             axes.plot([entry.fps], [value], marker, color=color, markersize=6, label=entry.tracker)
     axes.margins(x=0.15, y=0.15)
     rates = [entry.fps for entry in comparison.entries if entry.fps is not None]

@@ -11,8 +11,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from mixformer.data.sequence import VideoSequence, read_frame
-from mixformer.evaluation.compare import Comparison
-from mixformer.evaluation.report.build_tables import sequence_value, worst
+from mixformer.evaluation.comparison import Comparison
 from mixformer.evaluation.report.figures import COLORS
 from mixformer.types import FloatArray
 
@@ -46,15 +45,14 @@ def drawn_trackers(comparison: Comparison) -> list[str]:
     return [entry.tracker for entry in comparison.entries[:_MOST]]
 
 
-def worst_strips(comparison: Comparison, sequences: int = 5, frames: int = 6) -> list[Strip]:
+def qualitative_strips(comparison: Comparison, sequences: int = 5, frames: int = 6) -> list[Strip]:
     """Strips of the sequences on which the first tracker does worst.
 
     Raises:
         DataError: if a picture cannot be read.
     """
-    first = comparison.entries[0]
     by_name = {sequence.name: sequence for sequence in comparison.sequences}
-    return [_strip(comparison, by_name[name], frames) for name in worst(comparison, first)[:sequences]]
+    return [_strip(comparison, by_name[name], frames) for name in comparison.hardest[:sequences]]
 
 
 def _strip(comparison: Comparison, sequence: VideoSequence, count: int) -> Strip:
@@ -67,7 +65,7 @@ def _strip(comparison: Comparison, sequence: VideoSequence, count: int) -> Strip
     file = io.BytesIO()
     sheet.save(file, "JPEG", quality=88, subsampling=0)  # thin colored lines blur with coarser colors
     metric = comparison.sequence_metric
-    values = tuple((entry.tracker, sequence_value(entry, sequence.name, metric)) for entry in comparison.entries)
+    values = tuple((entry.tracker, entry.value(sequence.name, metric)) for entry in comparison.entries)
     return Strip(sequence.name, file.getvalue(), tuple(numbers), values)
 
 

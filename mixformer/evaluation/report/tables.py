@@ -21,10 +21,10 @@ Kind = Literal["text", "percent", "fraction", "number"]
 
 @dataclass(frozen=True)
 class Column:
-    """What one column holds.
+    """One column of a table.
 
     Attributes:
-        heading: as a person reads it.
+        heading: text at the top.
         kind: "text"; or numbers shown times 100 with one decimal ("percent"), as they are with three decimals
             ("fraction") or as they are with one ("number").
         best: whether the largest ("high") or the smallest ("low") number is bold, or none ("").
@@ -40,11 +40,22 @@ class Table:
     """Rows of text and numbers; None and NaN are shown as a dash.
 
     Attributes:
-        title: what it is about.
+        title: heading.
         columns: one for each cell of a row.
-        rows: as long as `columns` each.
+        rows: one cell for each column.
         notes: lines under the table; the first one names the convention.
-        across: compare the numbers of a row with one another, not those of a column.
+        across: the best number of each row is bold, not the best of each column.
+
+    Example:
+        >>> from mixformer.evaluation import Table
+        >>> from mixformer.evaluation.report.tables import Column, to_markdown
+        >>> print(to_markdown(Table("Cars", (Column("tracker"), Column("AUC", "percent")), (("ours", 0.665),))))
+        ### Cars
+        <BLANKLINE>
+        | tracker | AUC |
+        | --- | ---: |
+        | ours | 66.5 |
+        <BLANKLINE>
     """
 
     title: str
@@ -54,8 +65,9 @@ class Table:
     across: bool = False
 
     def texts(self) -> list[list[tuple[str, bool]]]:
-        """The cells as they are shown, each with whether it is the best of its column or row (ties all are)."""
-        numbers = np.array([[_number(cell, column) for cell, column in self._pairs(row)] for row in self.rows])
+        """The text of each cell, and whether it is the best of its column or row; all of equal best ones are."""
+        numbers = np.array([[_number(*pair) for pair in self._pairs(row)] for row in self.rows], np.float64)
+        numbers = numbers.reshape(len(self.rows), len(self.columns))  # also without rows
         axis = 1 if self.across else 0
         known = np.isfinite(numbers).sum(axis, keepdims=True)
         top = np.where(np.isfinite(numbers), numbers, -np.inf).max(axis, keepdims=True, initial=-np.inf)
@@ -70,7 +82,7 @@ class Table:
 
 
 def _number(cell: Cell, column: Column) -> float:
-    """The number as it is shown, so that equal looking ones are equal, larger for better; NaN if it is not compared."""
+    """The number as it is shown, larger for better, so that equal texts are equal; NaN if it is not compared."""
     text = _text(cell, column)
     if not column.best or text == "-":
         return np.nan

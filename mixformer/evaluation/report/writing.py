@@ -1,17 +1,20 @@
-"""Writing a report folder."""
+"""Write a report folder."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from mixformer.errors import OutputError
-from mixformer.evaluation.compare import Comparison
-from mixformer.evaluation.report.build_tables import tables
+from mixformer.evaluation.comparison import Comparison
+from mixformer.evaluation.report.build_tables import make_tables
 from mixformer.evaluation.report.tables import WRITERS
+from mixformer.files import write_files
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder, so that a wrong one fails before the work.
+    """Make a folder before long work, so that a wrong one fails at once.
 
     Raises:
         OutputError: if it cannot be made.
@@ -22,43 +25,53 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"cannot make the folder {folder}: {error}; give another --out") from error
 
 
-def write_report(comparison: Comparison, folder: Path, *, plots: bool = True, strips: int = 5) -> list[Path]:
-    """Write every table as Markdown, CSV and LaTeX, every plot as PNG and PDF, and `index.html` with all of it.
+def write_report(comparison: Comparison, folder: str | Path, *, plots: bool = True, qualitative: int = 5) -> list[Path]:
+    """Write every table as Markdown, CSV and LaTeX, every plot as PNG and PDF, and `index.html` with all of them.
 
     Args:
-        comparison: what is reported.
-        folder: exists.
-        plots: draw; needs matplotlib.
-        strips: number of worst sequences shown as strips of frames; 0 needs no pictures.
+        comparison: as `mixformer.evaluation.compare` gives it.
+        folder: made if missing.
+        plots: draw plots; needs matplotlib.
+        qualitative: number of worst sequences whose frames the page shows; 0 needs no pictures.
 
     Returns:
-        The files, the page first.
+        The files, the page first. All are written, or none.
 
     Raises:
         OutputError: if a file cannot be written.
         MissingDependencyError: for plots without matplotlib.
         DataError: if a picture of a worst sequence cannot be read.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> from mixformer.evaluation import ComparedTracker, Comparison, SequenceResult, compute_metrics
+        >>> from mixformer.evaluation import write_report
+        >>> truth = np.array([[10.0, 20, 40, 30]] * 6)
+        >>> summary = compute_metrics("otb", [SequenceResult("car-1", truth, truth)])
+        >>> found = Comparison("cars", (ComparedTracker("ours", summary, {}),), (), total=1, policy="zero")
+        >>> [path.name for path in write_report(found, tempfile.mkdtemp(), plots=False)][:3]
+        ['index.html', 'overall.md', 'overall.csv']
     """
-    from mixformer.evaluation.report import figures, page
-    from mixformer.evaluation.report import plots as drawing
-    from mixformer.evaluation.report.qualitative import worst_strips
+    from mixformer.evaluation.report import page
+    from mixformer.evaluation.report.qualitative import qualitative_strips
 
+    folder, tables = Path(folder), make_tables(comparison)
+    figures, strips = {}, qualitative_strips(comparison, qualitative) if qualitative else []
     if plots:
-        figures.require_matplotlib()
-    made = tables(comparison)
-    drawn = drawing.plots(comparison) if plots else {}
-    shown = worst_strips(comparison, strips) if strips else []
-    written = [_write(folder / "index.html", page.make_page(comparison, made, drawn, shown))]
-    for name, table in made.items():
-        written += [_write(folder / f"{name}.{ending}", make(table)) for ending, make in WRITERS.values()]
-    for name, figure in drawn.items():
-        written += figures.save_figure(figure, folder, name)
-    return written
+        from mixformer.evaluation.report.figures import figure_writers
+        from mixformer.evaluation.report.plots import draw_plots
+
+        figures = draw_plots(comparison)
+    files: dict[Path, Callable[[Path], object]] = {
+        folder / "index.html": _text(page.make_page(comparison, tables, figures, strips))
+    }
+    for name, table in tables.items():
+        files |= {folder / f"{name}.{ending}": _text(make(table)) for ending, make in WRITERS.values()}
+    for name, figure in figures.items():
+        files |= {folder / f"{name}.{ending}": write for ending, write in figure_writers(figure).items()}
+    write_files(files)
+    return list(files)
 
 
-def _write(path: Path, text: str) -> Path:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error}") from error
-    return path
+def _text(text: str) -> Callable[[Path], object]:
+    return partial(Path.write_text, data=text, encoding="utf-8")

@@ -7,9 +7,9 @@ import pytest
 
 from mixformer.data import read_any
 from mixformer.errors import ConfigError, DataError, SourceError
-from mixformer.evaluation.compare import compare
-from mixformer.evaluation.report.build_tables import by_attribute, overall, worst
-from mixformer.evaluation.report.plots import plots
+from mixformer.evaluation.measuring import measure_results
+from mixformer.evaluation.report.build_tables import by_attribute, overall
+from mixformer.evaluation.report.plots import draw_plots
 from mixformer.evaluation.result_folders import ResultFolder, find_results
 from tests.helpers.report_maker import FRAMES, GROUPS, NAMES, make, make_comparison, moved, truth_of, write_boxes
 
@@ -26,11 +26,11 @@ def comparison(tmp_path_factory):
 
 def test_numbers_of_trackers_worked_out_by_hand(comparison):
     ours, shifted, still = comparison.entries
-    assert ours.summary.values["auc"] == pytest.approx(20 / 21)
+    assert ours.summary["auc"] == pytest.approx(20 / 21)
     # The first frame counts as a hit (20 of 21 thresholds), the nine others have IoU 16 / 24: above 0 .. 0.65.
-    assert shifted.summary.values["auc"] == pytest.approx((20 / 21 + 9 * 14 / 21) / 10)
-    assert shifted.summary.values["op75"] == pytest.approx(0.1)
-    assert still.summary.values["precision"] == pytest.approx(0.7)  # 3 pixels a frame: 18 after six
+    assert shifted.summary["auc"] == pytest.approx((20 / 21 + 9 * 14 / 21) / 10)
+    assert shifted.summary["op75"] == pytest.approx(0.1)
+    assert still.summary["precision"] == pytest.approx(0.7)  # 3 pixels a frame: 18 after six
     assert [entry.tracker for entry in comparison.ranked] == ["ours", "shifted", "still"]
     assert (ours.fps, shifted.fps, still.fps) == (pytest.approx(100), pytest.approx(250), None)
 
@@ -44,7 +44,7 @@ def test_attributes_measure_their_own_sequences(made):
     assert ours.by_attribute["occlusion"] == pytest.approx(still.by_attribute["occlusion"])
     table = by_attribute(found)
     assert [row[:2] for row in table.rows] == [("fast motion", "2"), ("occlusion", "1"), ("motion blur", "3")]
-    assert worst(found, ours)[0] == "dog"
+    assert found.hardest[0] == "dog"
 
 
 def test_sequences_that_one_tracker_lacks_are_named_and_left_out_for_all(made):
@@ -66,8 +66,8 @@ def test_a_missing_sequence_can_count_as_tracked_nowhere(made):
     assert len(found.sequences) == 4
     # Only the first frame counts, which the convention takes from the truth.
     assert ours.per_sequence["car"]["auc"] == pytest.approx(20 / 21 / FRAMES)
-    assert ours.values["auc"] == pytest.approx((3 * 20 / 21 + 20 / 21 / FRAMES) / 4)
-    assert "one that a tracker lacks counts as tracked nowhere" in "\n".join(found.notes)
+    assert ours["auc"] == pytest.approx((3 * 20 / 21 + 20 / 21 / FRAMES) / 4)
+    assert "a sequence that a tracker lacks counts as tracked nowhere" in "\n".join(found.notes)
 
 
 def test_what_the_convention_has_a_rule_for_is_used_and_told(made):
@@ -95,7 +95,7 @@ def test_what_the_convention_has_a_rule_for_is_used_and_told(made):
 )
 def test_what_the_convention_has_no_rule_for_is_named_by_file_and_line(made, convention, change, message):
     write_boxes(made.folder("ours") / "car.txt", change(truth_of(1)))
-    found = compare("toy", find_results([str(made.results / "ours")], "toy"), read_any(made.root), convention)
+    found = measure_results("toy", find_results([str(made.results / "ours")], "toy"), read_any(made.root), convention)
     assert re.search(rf"car\.txt, {message}", found.entries[0].missing["car"])
 
 
@@ -112,8 +112,8 @@ def test_pixels_counted_from_one_are_taken_off(made):
     for number, name in enumerate(NAMES):
         write_boxes(made.folder("ours") / f"{name}.txt", moved(truth_of(number), 1.0, 1.0))
     folder = ResultFolder("ours", made.folder("ours"), first_pixel=1.0)
-    found = compare("toy", [folder], made.compared().sequences, "pytracking")
-    assert found.entries[0].summary.values["op75"] == 1
+    found = measure_results("toy", [folder], made.compared().sequences, "pytracking")
+    assert found.entries[0].summary["op75"] == 1
     assert any("count from 1 in the files of ours" in note for note in found.notes)
 
 
@@ -132,7 +132,7 @@ def test_nothing_left_or_no_public_truth_is_an_error(made):
 
 def test_unknown_convention(made):
     with pytest.raises(ConfigError, match="choose from pytracking"):
-        compare("toy", find_results([str(made.results)], "toy"), made.compared().sequences, "mine")
+        measure_results("toy", find_results([str(made.results)], "toy"), made.compared().sequences, "mine")
 
 
 def test_folders_are_found_in_three_layouts(made):
@@ -173,14 +173,14 @@ def test_other_conventions_measure_the_same_results(made):
     words = [str(made.results / name) for name in ("ours", "shifted")]
     (made.folder("shifted") / "car.txt").unlink()
     folders, sequences = find_results(words, "toy"), made.compared(missing="zero").sequences
-    found = compare("toy", folders, sequences, "got10k", missing="zero")
+    found = measure_results("toy", folders, sequences, "got10k", missing="zero")
     ours, shifted = (entry.summary for entry in found.entries)
-    assert ours.values["ao"] == pytest.approx(1)
-    assert shifted.values["ao"] == pytest.approx(2 / 3 * 3 / 4)  # nothing at all for the sequence it lacks
+    assert ours["ao"] == pytest.approx(1)
+    assert shifted["ao"] == pytest.approx(2 / 3 * 3 / 4)  # nothing at all for the sequence it lacks
     assert shifted.per_sequence["car"]["ao"] == 0
     assert found.main == found.sequence_metric == "ao"
     assert overall(found).columns[1].heading == "AO"
-    assert compare("toy", folders, sequences, "trackingnet").entries[0].summary.values["auc"] == pytest.approx(0.975)
+    assert measure_results("toy", folders, sequences, "trackingnet").entries[0].summary["auc"] == pytest.approx(0.975)
 
 
 def test_absence_ranks_by_f_and_wants_few_false_alarms(made):
@@ -191,10 +191,10 @@ def test_absence_ranks_by_f_and_wants_few_false_alarms(made):
         truth[9] = np.nan
         write_boxes(made.root / name / "groundtruth.txt", truth)
     folders = find_results([str(made.results / "ours")], "toy")
-    found = compare("toy", folders, read_any(made.root), "absence")
-    values = found.entries[0].summary.values
+    found = measure_results("toy", folders, read_any(made.root), "absence")
+    values = found.entries[0].summary
     assert (values["precision"], values["recall"]) == (0.5, 1)
     columns = {column.heading: column.best for column in overall(found).columns}
     assert columns["false alarm"] == "low"
     assert columns["its threshold"] == ""
-    assert set(plots(found)) == {"precision", "recall", "f", "false_alarm"}
+    assert set(draw_plots(found)) == {"precision", "recall", "f", "false_alarm"}

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from mixformer.errors import OutputError
-from mixformer.evaluation.report.build_tables import tables
+from mixformer.evaluation.report.build_tables import make_tables
 from mixformer.evaluation.report.page import make_page
-from mixformer.evaluation.report.plots import plots
-from mixformer.evaluation.report.qualitative import pick_frames, worst_strips
+from mixformer.evaluation.report.plots import draw_plots
+from mixformer.evaluation.report.qualitative import pick_frames, qualitative_strips
 from mixformer.evaluation.report.writing import make_folder, write_report
 from tests.helpers.report_maker import make, make_comparison, with_awkward_name
 
@@ -55,7 +55,7 @@ def comparison(tmp_path_factory):
 
 
 def test_one_file_without_any_reference_outside(comparison):
-    page = make_page(comparison, tables(comparison), plots(comparison), worst_strips(comparison, 2, 3))
+    page = make_page(comparison, make_tables(comparison), draw_plots(comparison), qualitative_strips(comparison, 2, 3))
     reader = read(page)
     assert all(source.startswith(("data:image/", "#part")) for source in reader.sources)
     assert not re.search(r"https?:|@import|url\(|<script|<link", page)
@@ -72,7 +72,7 @@ def test_one_file_without_any_reference_outside(comparison):
 
 def test_names_cannot_break_the_page(comparison):
     awkward = with_awkward_name(comparison)
-    reader = read(make_page(awkward, tables(awkward), {}, worst_strips(awkward, 1, 2)))
+    reader = read(make_page(awkward, make_tables(awkward), {}, qualitative_strips(awkward, 1, 2)))
     assert "a_b|c <50%> & [x]" in reader.words
     assert "Plots" not in reader.words
 
@@ -81,7 +81,7 @@ def test_strips_show_the_worst_sequences_with_all_boxes(tmp_path):
     made = make(tmp_path)
     path = made.folder("ours") / "dog.txt"
     path.write_text("7,8,20,12\n" + "40,20,20,12\n" * 9)
-    first, second = worst_strips(made.compared(), 2, 4)
+    first, second = qualitative_strips(made.compared(), 2, 4)
     assert first.sequence == "dog"
     assert first.frames == (0, 3, 6, 9)
     assert [name for name, _ in first.values] == ["ours", "shifted", "still"]
@@ -106,20 +106,19 @@ def test_boxes_far_away_or_short_results_do_not_stop_a_strip(tmp_path):
     made = make(tmp_path)
     (made.folder("ours") / "car.txt").unlink()
     (made.folder("still") / "car.txt").write_text("6,8,20,12\n")
-    strips = worst_strips(made.compared(missing="zero"), 1, 3)
+    strips = qualitative_strips(made.compared(missing="zero"), 1, 3)
     assert strips[0].sequence == "car"
 
 
 def test_a_folder_of_everything_or_of_tables_alone(comparison, tmp_path):
-    written = write_report(comparison, tmp_path, strips=1)
+    written = write_report(comparison, tmp_path, qualitative=1)
     assert written[0].name == "index.html"
     assert sorted(path.name for path in written) == sorted(path.name for path in tmp_path.iterdir())
     assert len(written) == 1 + 3 * 3 + 7 * 2
     assert all(path.stat().st_size > 100 for path in written)
-    make_folder(tmp_path / "bare")
-    bare = write_report(comparison, tmp_path / "bare", plots=False, strips=0)
+    bare = write_report(comparison, tmp_path / "bare", plots=False, qualitative=0)
     assert {path.suffix for path in bare} == {".html", ".md", ".csv", ".tex"}
-    with pytest.raises(OutputError, match="cannot write"):
-        write_report(comparison, tmp_path / "nowhere", plots=False, strips=0)
+    with pytest.raises(OutputError, match="could not write"):
+        write_report(comparison, written[0], plots=False, qualitative=0)
     with pytest.raises(OutputError, match="give another --out"):
         make_folder(written[0])

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mixformer.errors import MissingDependencyError, OutputError
+from mixformer.errors import MissingDependencyError
 from mixformer.evaluation.metrics import Curve
 from mixformer.evaluation.report import plots
-from mixformer.evaluation.report.figures import COLORS, look, new_figure, require_matplotlib, save_figure
+from mixformer.evaluation.report.figures import COLORS, figure_writers, look, require_matplotlib
 from tests.helpers.report_maker import make, make_comparison
 
 
@@ -23,31 +23,31 @@ def lines_of(figure):
 
 
 def test_all_plots_that_the_results_allow(comparison):
-    made = plots.plots(comparison)
+    made = plots.draw_plots(comparison)
     assert list(made) == [
         "success", "precision", "norm_precision", "attributes_radar", "attributes_bars", "difference", "speed",
     ]  # fmt: skip
     alone = replace(comparison, entries=comparison.entries[2:], attributes={})
-    assert list(plots.plots(alone)) == ["success", "precision", "norm_precision"]
+    assert list(plots.draw_plots(alone)) == ["success", "precision", "norm_precision"]
 
 
 def test_a_curve_for_each_tracker_with_the_number_of_the_table(comparison):
-    figure = plots.curves(comparison, "success")
+    figure = plots.draw_curves(comparison, "success")
     lines = lines_of(figure)
     assert list(lines)[:2] == ["ours [95.2]", "shifted [69.5]"]
     assert len(lines) == 3
     curve = comparison.entries[1].summary.curves["success"]
     assert np.allclose(lines["shifted [69.5]"].get_ydata(), 100 * curve.values)
     assert len({line.get_linestyle() for line in lines.values()}) == 3  # told apart in gray too
-    assert lines_of(plots.curves(comparison, "precision"))["still [70.0]"].get_ydata()[20] == pytest.approx(70)
+    assert lines_of(plots.draw_curves(comparison, "precision"))["still [70.0]"].get_ydata()[20] == pytest.approx(70)
     assert figure.axes[0].get_xlabel() == "Overlap threshold"
 
 
 def test_curves_over_scores_leave_infinite_thresholds_out(comparison):
     first = comparison.entries[0]
     curve = Curve("precision", np.array([-np.inf, 0.1, 0.9, np.inf]), np.ones(4))
-    summary = replace(first.summary, convention="longterm", values={"f": 0.5}, curves={"precision": curve})
-    figure = plots.curves(replace(comparison, entries=(replace(first, summary=summary),)), "precision")
+    summary = replace(first.summary, convention="longterm", numbers={"f": 0.5}, curves={"precision": curve})
+    figure = plots.draw_curves(replace(comparison, entries=(replace(first, summary=summary),)), "precision")
     (line,) = figure.axes[0].get_lines()
     assert list(line.get_xdata()) == [0.1, 0.9]
     assert figure.axes[0].get_xlabel() == "Score threshold"
@@ -97,15 +97,16 @@ def test_written_as_png_and_pdf_without_touching_matplotlibs_settings(comparison
     import matplotlib
 
     before = dict(matplotlib.rcParams)
-    png, pdf = save_figure(plots.curves(comparison, "success"), tmp_path, "success")
+    png, pdf = tmp_path / "success.png", tmp_path / "success.pdf"
+    writers = figure_writers(plots.draw_curves(comparison, "success"))
+    writers["png"](png)
+    writers["pdf"](pdf)
     assert dict(matplotlib.rcParams) == before
     assert pdf.read_bytes().startswith(b"%PDF")
     assert pdf.stat().st_size > 3000
     with Image.open(png) as picture:
         assert picture.width == 1020  # 3.4 inches, 300 dots each
         assert len(np.unique(np.asarray(picture.convert("L")))) > 20
-    with pytest.raises(OutputError, match="cannot write"):
-        save_figure(new_figure(1.0)[0], tmp_path / "nowhere", "success")
 
 
 def test_without_matplotlib_the_install_command_is_told(monkeypatch):
@@ -119,4 +120,4 @@ def test_a_tracker_alone_and_one_sequence_can_be_drawn(tmp_path):
     for name in ("car", "dog", "fish"):
         (made.folder("ours") / f"{name}.txt").unlink()
     alone = made.compared(str(made.results / "ours"))
-    assert set(plots.plots(alone)) == {"success", "precision", "norm_precision"}
+    assert set(plots.draw_plots(alone)) == {"success", "precision", "norm_precision"}

@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from mixformer.errors import DataError
-from mixformer.evaluation.report import paper_results as papers
-from mixformer.evaluation.report.build_tables import by_sequence, overall, tables
-from mixformer.evaluation.report.paper_results import Published, published, published_table
+from mixformer.evaluation.report import papers
+from mixformer.evaluation.report.build_tables import by_sequence, make_tables, overall
+from mixformer.evaluation.report.papers import PaperResult, paper_results, paper_table
 from mixformer.evaluation.report.tables import Column, Table, to_csv, to_latex, to_markdown, to_terminal
 from tests.helpers.report_maker import make_comparison, with_awkward_name
 
@@ -90,7 +90,7 @@ def test_equal_looking_numbers_are_both_best_and_one_alone_is_not():
 
 
 def test_every_table_names_its_convention(comparison):
-    made = tables(comparison)
+    made = make_tables(comparison)
     assert list(made) == ["overall", "attributes", "sequences"]
     for table in made.values():
         for text in (to_markdown(table), to_csv(table), to_latex(table), printed(table, 400)):
@@ -129,11 +129,11 @@ def test_awkward_names_are_escaped(comparison):
 )
 def test_published_rows_equal_the_papers(tracker, dataset, metric, value, source, note):
     source = source if source.startswith("MixFormerV2") else f"MixFormer {source}"
-    assert Published(tracker, dataset, metric, value, source, note) in published()
+    assert PaperResult(tracker, dataset, metric, value, source, note) in paper_results()
 
 
 def test_published_rows_are_whole_and_differ():
-    rows = published()
+    rows = paper_results()
     assert len(rows) == len({(row.tracker, row.dataset, row.metric, row.source, row.note) for row in rows}) > 600
     assert all(0 < row.value < 1 for row in rows if row.dataset != "speed")
     journal = {row.tracker for row in rows if row.source == "MixFormer journal table 10"}
@@ -142,23 +142,23 @@ def test_published_rows_are_whole_and_differ():
 
 def test_measured_rows_stand_above_those_of_the_papers():
     keys = ("auc", "op50", "norm_precision", "precision")
-    table = published_table("LaSOT", keys, [("mine", {"auc": 0.5, "op50": 0.6})], ("Convention x: y",))
+    table = paper_table("LaSOT", keys, [("mine", {"auc": 0.5, "op50": 0.6})], ("Convention x: y",))
     assert [column.heading for column in table.columns] == ["tracker", "AUC", "P norm", "P", "source"]
     assert table.rows[0] == ("mine", 0.5, None, None, "measured here")
     assert table.rows[1] == ("MixViT-L (ConvMAE)", 0.733, 0.828, 0.803, "MixFormer journal table 10")
     assert table.notes[0] == "Convention x: y"
     assert "not measured here" in table.notes[1]
-    assert published_table("my_videos", keys, [], ()) is None
-    assert published_table("lasot", ("ao",), [], ()) is None
-    assert published_table("got10k_test", ("ao",), [], ()).rows[0][0] == "MixViT-L"
+    assert paper_table("my_videos", keys, [], ()) is None
+    assert paper_table("lasot", ("ao",), [], ()) is None
+    assert paper_table("got10k_test", ("ao",), [], ()).rows[0][0] == "MixViT-L"
 
 
 def test_a_broken_data_file_names_its_line(tmp_path, monkeypatch):
     (tmp_path / "p.csv").write_text("tracker,dataset,metric,value,unit,source,note\na,lasot,auc,x,percent,s,\n")
     monkeypatch.setattr(papers, "_FILE", tmp_path / "p.csv")
-    published.cache_clear()
+    paper_results.cache_clear()
     try:
         with pytest.raises(DataError, match=r"p\.csv, line 2"):
-            published()
+            paper_results()
     finally:
-        published.cache_clear()
+        paper_results.cache_clear()

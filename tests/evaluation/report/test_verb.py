@@ -154,10 +154,10 @@ def test_attributes_that_no_sequence_has_are_left_out(tmp_path):
 
 
 def test_numbers_agree_with_the_metrics_called_directly(made, capsys):
-    from mixformer.evaluation.metrics import SequenceResult, evaluate
+    from mixformer.evaluation.metrics import SequenceResult, compute_metrics
 
     runs = [SequenceResult(name, np.repeat(truth_of(i)[:1], 10, 0), truth_of(i)) for i, name in enumerate(NAMES)]
-    auc = evaluate("otb", runs, "toy").values["auc"]
+    auc = compute_metrics("otb", runs, "toy")["auc"]
     assert report(made, "--format", "csv", "--convention", "otb") == 0
     assert f"still,{auc}," in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""Numbers that papers print, for comparison with measured ones."""
+"""Numbers that papers print, to show beside measured ones."""
 
 from __future__ import annotations
 
@@ -12,21 +12,27 @@ from mixformer.errors import DataError
 from mixformer.evaluation.report.metric_labels import column_of
 from mixformer.evaluation.report.tables import Column, Table
 
-_FILE = Path(__file__).with_name("published.csv")
+_FILE = Path(__file__).with_name("paper_results.csv")
+_RENAMED = {"normalised_precision": "norm_precision"}  # metrics in the CSV files of 0.1.0
 _SCALE = {"percent": 0.01, "fraction": 1.0, "fps": 1.0}
 
 
 @dataclass(frozen=True)
-class Published:
+class PaperResult:
     """One number of a paper.
 
     Attributes:
-        tracker: as the paper names it; the first MixFormer (CvT, ImageNet-22k) is "MixCvT" throughout.
-        dataset: name of the set, or "speed".
-        metric: key as in `Summary.values`, or "fps_gpu" and "fps_cpu".
+        tracker: as the paper names it; the first MixFormer (CvT, ImageNet-22k) is always "MixCvT".
+        dataset: name of the data set, or "speed".
+        metric: key as in `MetricSummary`, or "fps_gpu" and "fps_cpu".
         value: fraction 0..1, or frames per second.
         source: paper and table.
-        note: what sets it apart from others of the same tracker, such as the training data; "" for nothing.
+        note: what distinguishes it from others of the same tracker, such as the training data; "" for nothing.
+
+    Example:
+        >>> from mixformer.evaluation import paper_results
+        >>> [row.value for row in paper_results() if (row.tracker, row.dataset) == ("MixFormerV2-B", "lasot")]
+        [0.706, 0.808, 0.762]
     """
 
     tracker: str
@@ -38,11 +44,16 @@ class Published:
 
 
 @lru_cache(maxsize=1)
-def published() -> tuple[Published, ...]:
-    """Every row of the data file, in its order.
+def paper_results() -> tuple[PaperResult, ...]:
+    """Every number of `paper_results.csv`, in the order of the file.
 
     Raises:
         DataError: if a row of the file is broken; the message names its line.
+
+    Example:
+        >>> from mixformer.evaluation import paper_results
+        >>> len(paper_results())
+        682
     """
     rows = []
     with _FILE.open(encoding="utf-8", newline="") as file:
@@ -51,11 +62,12 @@ def published() -> tuple[Published, ...]:
                 value = round(float(row["value"]) * _SCALE[row["unit"]], 6)
             except (KeyError, TypeError, ValueError) as error:
                 raise DataError(f"{_FILE}, line {number}: not a published number: {row}") from error
-            rows.append(Published(row["tracker"], row["dataset"], row["metric"], value, row["source"], row["note"]))
+            metric = _RENAMED.get(row["metric"], row["metric"])
+            rows.append(PaperResult(row["tracker"], row["dataset"], metric, value, row["source"], row["note"]))
     return tuple(rows)
 
 
-def published_table(
+def paper_table(
     dataset: str,
     metrics: Iterable[str],
     measured: Iterable[tuple[str, dict[str, float]]],
@@ -64,12 +76,12 @@ def published_table(
     """Measured rows above those of the papers, for the metrics that both have; None if no paper has any.
 
     Args:
-        dataset: any spelling: case, `-`, `_` and a split such as `_test` do not matter.
-        metrics: keys wished for.
+        dataset: in any spelling: case, `-`, `_` and a split such as `_test` do not matter.
+        metrics: wanted metrics.
         measured: name and numbers of each tracker.
-        notes: on the measured numbers.
+        notes: notes on the measured numbers.
     """
-    rows = [row for row in published() if _same(row.dataset, dataset)]
+    rows = [row for row in paper_results() if _same(row.dataset, dataset)]
     keys = [metric for metric in metrics if any(row.metric == metric for row in rows)]
     if not keys:
         return None

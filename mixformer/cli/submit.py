@@ -1,0 +1,44 @@
+"""`mixformer submit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.console import Console
+
+from mixformer.cli.parser import make_parser
+
+_DESCRIPTION = """Pack raw results as the zip file that a benchmark's server takes.
+
+Everything is checked first: every sequence of the benchmark needs a finite box for each frame. The number of frames is
+read from the data set (--root), or from the run.json that mixformer evaluate wrote. The raw results are not changed.
+
+  mixformer submit got10k results/mixvit/got10k mixvit.zip
+  mixformer submit trackingnet results/mixvit/trackingnet mixvit.zip --root TrackingNet
+"""
+
+
+def parser() -> ArgumentParser:
+    """Options of the command."""
+    made = make_parser(_DESCRIPTION)
+    made.add_argument("format", type=Literal["got10k", "trackingnet"], metavar="FORMAT", help="got10k or trackingnet")
+    made.add_argument("results", type=Path, metavar="RESULTS_FOLDER", help="holds SEQUENCE.txt and SEQUENCE_time.txt")
+    made.add_argument("out", type=Path, metavar="OUT.zip", help="file to write")
+    made.add_argument("--root", type=Path | None, default=None, metavar="DIR", help="folder of the data set")
+    made.add_argument("--split", type=str, default="test", help="split of the data set")
+    made.add_argument("--truncate", action="store_true", help="write whole pixels, cut off as the official scripts do")
+    made.add_argument("--part", action="store_true", help="pack only the sequences that have results, as a trial")
+    return made
+
+
+def run(options: Namespace) -> None:
+    """Check the results, pack them and print the path."""
+    from mixformer.evaluation import expected_sequences, write_submission
+
+    expected = expected_sequences(
+        options.format, options.results, root=options.root, split=options.split, part=options.part
+    )
+    count = write_submission(options.format, options.results, options.out, expected, truncate=options.truncate)
+    Console(soft_wrap=True).print(f"packed {count} sequences: {options.out.resolve()}")

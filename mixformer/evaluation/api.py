@@ -1,0 +1,217 @@
+"""Measuring in one call: `evaluate` runs a tracker on a data set, `compare` measures results that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mixformer.configs.runtime import Runtime
+from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.data.sequence import VideoSequence
+from mixformer.errors import ConfigError
+from mixformer.evaluation.attributes import published_attributes, read_attributes
+from mixformer.evaluation.comparison import Comparison, Missing
+from mixformer.evaluation.evaluation_result import EvaluationResult
+from mixformer.evaluation.ground_truth import GroundTruth, open_ground_truth
+from mixformer.evaluation.manifest import made_by_mixformer, read_manifest
+from mixformer.evaluation.measuring import measure_results, public_truth
+from mixformer.evaluation.metrics import convention_of, require_convention
+from mixformer.evaluation.result_folders import ResultFolder, find_results, settle_pixels
+from mixformer.evaluation.runs import EvaluationEvent, EvaluationRun, RunOutcome, run_evaluation, sequence_names
+from mixformer.evaluation.tracker_source import name_tracker
+from mixformer.run.executor import Executor, ProcessExecutor, SerialExecutor
+
+if TYPE_CHECKING:
+    from mixformer.evaluation.tracker_source import TrackerSource
+
+
+def evaluate(
+    tracker: TrackerSource = DEFAULT_MODEL,
+    dataset: str | Path | Sequence[VideoSequence] = "",
+    *,
+    root: str | Path | None = None,
+    split: str = "",
+    only: Iterable[str] = (),
+    preset: str = "none",
+    runtime: Runtime = Runtime(),
+    convention: str | Iterable[str] = "",
+    name: str = "",
+    out: str | Path = "results",
+    processes: int = 0,
+    executor: Executor | None = None,
+    truncate: bool = False,
+    keep_one_based: bool = False,
+    progress: Callable[[EvaluationEvent], None] | None = None,
+) -> EvaluationResult:
+    """Run a tracker on a data set, write its raw results and measure them.
+
+    The raw results go to `out/NAME/DATASET`. A second call resumes an interrupted one if the tracker is a model name, a
+    model folder or a `TrackerFactory`; other trackers start again. A sequence that fails does not stop the others.
+
+    Args:
+        tracker: name, folder or checkpoint file of a model; a loaded network or an engine; a `Tracker` or a
+            `TrackerFactory`; or any object with `init(frame, box)` and `update(frame)`, see `TrackerLike`.
+        dataset: name of a public data set (`mixformer data list`); "" or "own" for the sequences in `root`; your own
+            folder of `NAME/img/*` with `NAME/groundtruth.txt`; or a list of `VideoSequence`.
+        root: folder of the data set.
+        split: split of a public data set; "" takes its test split, else its validation split, else its first.
+        only: names of the sequences to track; () for all.
+        preset: tracker settings: "none" for those stored with the model, "paper" for those published for this model on
+            this data set, or a name such as "lasot@1k" (docs/presets.md).
+        runtime: device, engine, precision and threads of each worker.
+        convention: how to measure, a name in `CONVENTIONS` or several; "" takes the data set's own, else "pytracking".
+        name: name of the tracker in tables and of its folder; "" takes the model's.
+        out: folder for all results.
+        processes: worker processes with a model each; 0 tracks in this process. Results do not depend on it.
+        executor: does the work in place of `processes`, for example on a Ray cluster.
+        truncate: write whole pixels, cut off as the official code does.
+        keep_one_based: keep boxes of data sets that count pixels from 1 unchanged, as the official code does.
+        progress: called with every event of the run.
+
+    Raises:
+        ConfigError: if an argument is wrong, or the folder holds results made with other settings.
+        CheckpointError: if the model is not there or cannot be used.
+        DataError: if the data set is not there.
+        OutputError: if a result cannot be written.
+
+    Example:
+        >>> import numpy as np
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from mixformer.data import VideoSequence
+        >>> from mixformer.evaluation import evaluate
+        >>> frames = [Path("0.png")] * 3
+        >>> Image.new("RGB", (64, 48)).save(frames[0])
+        >>> sequence = VideoSequence("still", frames, np.tile([10.0, 10, 20, 20], (3, 1)))
+        >>> class StaysInPlace:
+        ...     def init(self, frame, box):
+        ...         self.box = box
+        ...
+        ...     def update(self, frame):
+        ...         return self.box
+        >>> result = evaluate(StaysInPlace(), [sequence], out="results")
+        >>> result.summary
+        MetricSummary(pytracking: auc 0.952, op50 1.000, op75 1.000, precision 1.000, norm_precision 1.000; 1 sequence)
+        >>> result.save().name
+        'metrics.json'
+    """
+    # Everything that can be wrong is checked before anything is tracked.
+    truth = open_ground_truth(dataset, root, split, keep_one_based=keep_one_based)
+    asked = (convention,) if isinstance(convention, str) else tuple(convention)
+    conventions = dict.fromkeys(each or convention_of(truth.dataset) for each in asked or ("",))
+    for each in conventions:
+        require_convention(each)
+    named = name_tracker(tracker, preset, truth.dataset, runtime)
+    run = EvaluationRun(
+        name or named.name,
+        truth.dataset,
+        truth.sequences,
+        named.make,
+        Path(out),
+        settings={**named.settings, "keep_one_based": keep_one_based},
+        notes={"root": str(truth.root.resolve()) if truth.root else "", "preset": preset, "device": runtime.device},
+        truncate=truncate,
+        split=truth.split,
+        only=tuple(only),
+        resume=named.identified,
+    )
+    if processes < 0:
+        raise ConfigError(f"processes must be 0 or more, not {processes}")
+    executor = executor or (ProcessExecutor(processes) if processes else SerialExecutor())
+    # Track, then measure the sequences that have results.
+    outcome = run_evaluation(run, executor, progress)
+    comparisons = _measure(run.tracker, truth, outcome, list(conventions))
+    return EvaluationResult(
+        run.tracker, truth.dataset, run.folder, outcome.done, outcome.kept, outcome.failed, comparisons
+    )
+
+
+def _measure(tracker: str, truth: GroundTruth, outcome: RunOutcome, conventions: list[str]) -> dict[str, Comparison]:
+    """Measure under each convention; nothing if no sequence has a result, or the ground truth is not public."""
+    names, complete = sequence_names(truth.sequences), {*outcome.done, *outcome.kept}
+    sequences = [truth.sequences[number] for number, name in enumerate(names) if name in complete]
+    if not any(map(public_truth, sequences)):
+        return {}
+    folder, lacking = ResultFolder(tracker, outcome.folder), max(len(names), truth.published) - len(sequences)
+    return {each: measure_results(truth.dataset, [folder], sequences, each, absent=lacking) for each in conventions}
+
+
+def compare(
+    results: str | Path | Iterable[str | Path],
+    dataset: str,
+    root: str | Path | None = None,
+    *,
+    split: str = "",
+    convention: str = "",
+    missing: Missing = "leave-out",
+    attributes: str | Path | None = None,
+    first_pixel: float | None = None,
+) -> Comparison:
+    """Measure the raw results of one or several trackers on the same sequences.
+
+    Args:
+        results: `FOLDER` or `NAME=FOLDER`, or several. A folder holds `SEQUENCE.txt` files, or a folder named after the
+            data set, or one folder per tracker with one named after the data set in it.
+        dataset: name of a public data set (`mixformer data list`), or any name for your own sequences in `root`.
+        root: folder of the data set; None takes the one that `evaluate` noted beside the results.
+        split: split of a public data set; "" takes its test split, else its validation split, else its first.
+        convention: name in `CONVENTIONS`; "" takes the data set's own, else "pytracking".
+        missing: "leave-out" leaves a sequence that a tracker lacks out for all; "zero" counts it as tracked nowhere.
+        attributes: CSV file of attributes (`sequence,ATTRIBUTE,...` with 0 or 1); None takes those of the data set.
+        first_pixel: what the left upper pixel is in the results, 0 or 1; None decides it for each folder: 0 in results
+            of this library, the data set's own number in all others.
+
+    Returns:
+        The numbers, for `mixformer.evaluation.report` or to read: `.ranked[0].summary["auc"]`.
+
+    Raises:
+        SourceError: if a folder is not there or holds no results.
+        ConfigError: if the convention is unknown, or the folder of the data set is not known.
+        DataError: if no sequence can be measured.
+
+    Example:
+        >>> import numpy as np
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from mixformer.evaluation import compare, write_result
+        >>> boxes = np.tile([10.0, 10, 20, 20], (3, 1))
+        >>> Path("toy/still/img").mkdir(parents=True)
+        >>> for number in range(3):
+        ...     Image.new("RGB", (64, 48)).save(f"toy/still/img/{number}.png")
+        >>> np.savetxt("toy/still/groundtruth.txt", boxes, delimiter=",")
+        >>> write_result(Path("results/ours/toy"), "still", boxes)
+        >>> found = compare("results", "toy", "toy")
+        >>> found.ranked[0].tracker, round(found.ranked[0].summary["auc"], 3)
+        ('ours', 0.952)
+    """
+    from mixformer.data import DATASETS
+
+    words = [results] if isinstance(results, str | Path) else results
+    folders = find_results(map(str, words), dataset)
+    root = Path(root) if root is not None else _noted_root(folders)
+    truth = replace(open_ground_truth(dataset if dataset in DATASETS else "", root, split), dataset=dataset)
+    sequences = list(truth.sequences)
+    names = [sequence.name for sequence in sequences]
+    return measure_results(
+        dataset,
+        settle_pixels(folders, truth, first_pixel),
+        sequences,
+        convention or convention_of(dataset),
+        missing=missing,
+        attributes=read_attributes(Path(attributes), names)
+        if attributes
+        else published_attributes(dataset, truth.split, root, names),
+        absent=truth.absent,
+    )
+
+
+def _noted_root(folders: list[ResultFolder]) -> Path:
+    """The folder of the data set that `evaluate` noted beside some results."""
+    for result in folders:
+        if made_by_mixformer(result.folder):
+            noted = read_manifest(result.folder).get("environment", {}).get("root")
+            if noted and Path(noted).exists():
+                return Path(noted)
+    raise ConfigError("where the data set is was not noted with these results; give its folder as --root DIR")

@@ -1,0 +1,141 @@
+"""Trackers measured on the same sequences: the value that reports show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from mixformer.data.sequence import VideoSequence
+from mixformer.errors import first_few
+from mixformer.evaluation.attributes import Attributes
+from mixformer.evaluation.metrics import CONVENTIONS, MetricSummary
+from mixformer.types import FloatArray
+
+Missing = Literal["leave-out", "zero"]
+
+
+@dataclass(frozen=True)
+class ComparedTracker:
+    """One tracker of a comparison.
+
+    Attributes:
+        tracker: its name.
+        summary: its numbers over the compared sequences.
+        boxes: (m, 4) xywh per compared sequence, 0-based; m may differ from the number of frames, see `odd`.
+        fps: frames per second over all sequences with times; None without times.
+        missing: the reason for each sequence without a usable result.
+        odd: the problem of each result that is used all the same, such as one line too many.
+        first_pixel: what the left upper pixel is in its files, 0 or 1.
+        by_attribute: the main metric over the sequences of each attribute.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.evaluation import ComparedTracker, SequenceResult, compute_metrics
+        >>> truth = np.array([[10.0, 20, 40, 30]] * 6)
+        >>> summary = compute_metrics("got10k", [SequenceResult("car-1", truth, truth)])
+        >>> round(ComparedTracker("ours", summary, {}).value("car-1", "ao"), 3)
+        1.0
+    """
+
+    tracker: str
+    summary: MetricSummary
+    boxes: Mapping[str, FloatArray] = field(repr=False)
+    fps: float | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+    odd: Mapping[str, str] = field(default_factory=dict)
+    first_pixel: float = 0.0
+    by_attribute: Mapping[str, float] = field(default_factory=dict)
+
+    def value(self, sequence: str, metric: str) -> float | None:
+        """The metric on one sequence, or None if the convention has none for it."""
+        return self.summary.per_sequence.get(sequence, {}).get(metric)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Trackers measured on the same sequences under one convention; `mixformer.evaluation.compare` makes it.
+
+    Attributes:
+        dataset: name of the data set.
+        entries: the trackers in the order given.
+        sequences: the compared sequences in the data set's order, with their ground truth.
+        total: number of sequences that could be compared.
+        policy: "leave-out" leaves a sequence that a tracker lacks out for all; "zero" counts it as tracked nowhere.
+        attributes: sequences by attribute; empty without attributes.
+        absent: number of sequences of the set's published list that were not there.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.evaluation import ComparedTracker, Comparison, SequenceResult, compute_metrics
+        >>> truth = np.array([[10.0, 20, 40, 30]] * 6)
+        >>> summary = compute_metrics("otb", [SequenceResult("car-1", truth, truth)])
+        >>> found = Comparison("cars", (ComparedTracker("ours", summary, {}),), (), total=1, policy="zero")
+        >>> found.main, found.ranked[0].tracker
+        ('auc', 'ours')
+    """
+
+    dataset: str
+    entries: tuple[ComparedTracker, ...]
+    sequences: tuple[VideoSequence, ...] = field(repr=False)
+    total: int
+    policy: Missing
+    attributes: Attributes = field(default_factory=dict)
+    absent: int = 0
+
+    @property
+    def main(self) -> str:
+        """The metric that ranks trackers: the convention's own."""
+        return CONVENTIONS[self.entries[0].summary.convention].main
+
+    @property
+    def sequence_metric(self) -> str:
+        """The metric that ranks sequences: `main`, or the first that the convention has for a sequence."""
+        metrics = next(iter(self.entries[0].summary.per_sequence.values()), {})
+        return self.main if self.main in metrics else next(iter(metrics), self.main)
+
+    @property
+    def ranked(self) -> list[ComparedTracker]:
+        """The trackers, best first."""
+        return sorted(self.entries, key=lambda entry: -np.nan_to_num(entry.summary[self.main], nan=-np.inf))
+
+    @property
+    def hardest(self) -> list[str]:
+        """Names of the sequences, those with the first tracker's lowest number first, those without a number last."""
+
+        def rank(name: str) -> float:
+            value = self.entries[0].value(name, self.sequence_metric)
+            return np.inf if value is None or np.isnan(value) else value
+
+        return sorted((sequence.name for sequence in self.sequences), key=rank)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The convention, the number of sequences that count, and the sequences that each tracker lacks."""
+        summary = self.entries[0].summary
+        lines = [f"Convention {summary.convention}: {summary.note}", self._counted()]
+        from_one = [entry.tracker for entry in self.entries if entry.first_pixel]
+        if from_one:
+            lines.append(f"Pixels count from 1 in the files of {', '.join(from_one)}; the 1 was subtracted.")
+        for entry in self.entries:
+            lines += _listed(f"{entry.tracker} lacks", entry.missing) + _listed(
+                f"{entry.tracker}, odd but used:", entry.odd
+            )
+        return tuple(lines)
+
+    def _counted(self) -> str:
+        parts = [f"{len(self.sequences)} of {self.total + self.absent} sequences"]
+        if self.absent:
+            parts.append(f"{self.absent} of the data set are missing")
+        if self.policy == "zero":
+            parts.append("a sequence that a tracker lacks counts as tracked nowhere")
+        elif len(self.sequences) < self.total:
+            parts.append(f"{self.total - len(self.sequences)} left out for all, since a tracker lacks them")
+        return "; ".join(parts) + "."
+
+
+def _listed(start: str, reasons: Mapping[str, str]) -> list[str]:
+    shown = "; ".join(first_few(f"{name} ({reason})" for name, reason in reasons.items()))
+    return [f"{start} {shown}"] if reasons else []

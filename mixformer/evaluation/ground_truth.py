@@ -1,0 +1,90 @@
+"""The sequences to measure on: a public data set by name, or a user's own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mixformer.data import DATASETS, DatasetOptions, detect_dataset, load_dataset, missing_sequences, read_any
+from mixformer.data.sequence import LazySequences, VideoSequence
+from mixformer.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """Sequences with their boxes, and where they come from.
+
+    Attributes:
+        dataset: name of the data set.
+        split: its split; "" for a user's own sequences.
+        sequences: may be read lazily.
+        root: folder of the data set, or None for sequences that were given as a list.
+    """
+
+    dataset: str
+    split: str
+    sequences: Sequence[VideoSequence]
+    root: Path | None = None
+
+    @property
+    def published(self) -> int:
+        """Number of sequences in the published list of the split; 0 without such a list."""
+        rows = DATASETS[self.dataset].published.get(self.split) if self.dataset in DATASETS else None
+        return len(rows()) if rows else 0
+
+    @property
+    def absent(self) -> int:
+        """Number of sequences of the published list that are not there."""
+        if self.dataset not in DATASETS or not isinstance(self.sequences, LazySequences):
+            return 0
+        return len(missing_sequences(self.dataset, self.split, self.sequences)[0])
+
+    def first_pixel(self) -> float:
+        """What the left upper pixel is in the data set's own files, 0 or 1: the same box is read in both ways."""
+        known = DATASETS.get(self.dataset)
+        if known is None or self.root is None or "keep_one_based" not in known.takes:
+            return 0.0
+        written = known.read(self.root, DatasetOptions(self.split, keep_one_based=True))[0]
+        return float(np.nanmax((written.boxes - self.sequences[0].boxes)[:, :2]).round())
+
+
+def open_ground_truth(
+    dataset: str | Path | Sequence[VideoSequence],
+    root: str | Path | None = None,
+    split: str = "",
+    *,
+    keep_one_based: bool = False,
+) -> GroundTruth:
+    """Open the sequences to measure on.
+
+    Args:
+        dataset: name of a public data set (`mixformer data list`); "" or "own" for the sequences that `root` holds;
+            the folder itself; or sequences.
+        root: folder of the data set.
+        split: split of a public data set; "" takes its test split, else its validation split, else its first.
+        keep_one_based: keep boxes of data sets that count pixels from 1 unchanged, as the official code does.
+
+    Raises:
+        ConfigError: if a folder is needed and none is given.
+        DataError: if the data set is unknown or not there.
+    """
+    if not isinstance(dataset, str | Path):
+        source = dataset.source if isinstance(dataset, LazySequences) else (dataset[0].source if dataset else "")
+        return GroundTruth(source or "sequences", split, dataset)
+    name = "" if dataset in ("own", "custom") else str(dataset)
+    if root is None:
+        if not name or name in DATASETS:
+            raise ConfigError("give the folder of the data set as root")
+        name, root = "", dataset
+    root = Path(root)
+    name = name or detect_dataset(root) or ""
+    if not name:
+        return GroundTruth(root.resolve().name, split, read_any(root, split, lazy=True), root)
+    splits = DATASETS[name].splits if name in DATASETS else {}
+    split = split or next((part for part in ("test", "val", *splits) if part in splits), "")
+    return GroundTruth(
+        name, split, load_dataset(name, root, DatasetOptions(split, keep_one_based=keep_one_based)), root
+    )

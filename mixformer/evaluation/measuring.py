@@ -1,0 +1,195 @@
+"""Read result folders of several trackers and measure them on the sequences that all of them have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mixformer.data.sequence import VideoSequence, read_frame
+from mixformer.errors import DataError
+from mixformer.evaluation.attributes import Attributes
+from mixformer.evaluation.comparison import ComparedTracker, Comparison, Missing
+from mixformer.evaluation.metrics import CONVENTIONS, MetricSummary, SequenceResult, compute_metrics, require_convention
+from mixformer.evaluation.result_files import read_boxes, read_column
+from mixformer.evaluation.result_folders import ResultFolder
+from mixformer.evaluation.sequence_runner import sequence_result
+from mixformer.types import FloatArray
+
+_FAR = (1e6, 1e6, 1.0, 1.0)  # overlaps nothing, clipped or not; some conventions would replace an empty box
+_CLIPPED = {"got10k", "longterm", "vot"}  # conventions that clip boxes to the frame, so its size must be known
+
+
+def measure_results(
+    dataset: str,
+    folders: Iterable[ResultFolder],
+    sequences: Iterable[VideoSequence],
+    convention: str,
+    *,
+    missing: Missing = "leave-out",
+    attributes: Attributes | None = None,
+    absent: int = 0,
+) -> Comparison:
+    """Read result folders and measure them; `compare` also finds the folders and the ground truth.
+
+    Args:
+        dataset: name of the data set; some conventions have special rules for it.
+        folders: results of at least one tracker.
+        sequences: the ground truth.
+        convention: name in `CONVENTIONS`.
+        missing: "leave-out" leaves a sequence that a tracker lacks out for all; "zero" counts it as tracked nowhere.
+        attributes: sequences by attribute, to measure each of these groups too.
+        absent: number of further sequences that the data set is known to have.
+
+    Raises:
+        ConfigError: if the convention is unknown.
+        DataError: if no sequence is left, or the ground truth of a sequence is not public.
+    """
+    require_convention(convention)
+    truth = list(sequences)
+    _require_truth(truth)
+    sizes = {each.name: read_frame(each.frames[0]).shape[:2] for each in truth} if convention in _CLIPPED else {}
+    measurement = _Measurement(convention, dataset, sizes)
+    read = {folder.tracker: _read(folder, truth, measurement) for folder in folders}
+    lacking = {name for results in read.values() for name in results.missing}
+    kept = tuple(each for each in truth if missing == "zero" or each.name not in lacking)
+    if not kept:
+        reasons = [": ".join(next(iter(results.missing.items()))) for results in read.values() if results.missing]
+        raise DataError(f"no sequence of {dataset} has usable results of every tracker; {'; '.join(reasons)}")
+    left = {each.name for each in kept}
+    groups = {name: having & left for name, having in (attributes or {}).items() if having & left}
+    entries = tuple(_measure(name, results, kept, measurement, groups) for name, results in read.items())
+    return Comparison(dataset, entries, kept, len(truth), missing, groups, absent)
+
+
+@dataclass(frozen=True)
+class _Measurement:
+    """A convention, with what it needs to know about the data set."""
+
+    convention: str
+    dataset: str
+    sizes: Mapping[str, tuple[int, ...]]
+
+    def compute(self, results: list[SequenceResult]) -> MetricSummary:
+        return compute_metrics(self.convention, results, self.dataset)
+
+    def result(self, sequence: VideoSequence, boxes: FloatArray, scores: FloatArray | None) -> SequenceResult:
+        height, width = self.sizes.get(sequence.name, (0, 0))
+        return sequence_result(sequence, boxes, scores, (height, width) if height else None)
+
+
+def _require_truth(sequences: list[VideoSequence]) -> None:
+    for sequence in sequences:
+        if not public_truth(sequence):
+            raise DataError(
+                f"{sequence.name}: the ground truth has {len(sequence.valid)} boxes for {len(sequence)} frames, so it "
+                "is not public; pack the results (mixformer submit) and send them to the benchmark's server"
+            )
+
+
+def public_truth(sequence: VideoSequence) -> bool:
+    """Whether the ground truth has more than the box of the first frame."""
+    return len(sequence) <= 1 or len(sequence.valid) > 1
+
+
+@dataclass
+class _Results:
+    """The usable results in one tracker's folder, and the problems of the others."""
+
+    first_pixel: float
+    boxes: dict[str, FloatArray] = field(default_factory=dict)
+    scores: dict[str, FloatArray] = field(default_factory=dict)
+    times: dict[str, FloatArray] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    odd: dict[str, str] = field(default_factory=dict)
+
+
+def _read(folder: ResultFolder, sequences: list[VideoSequence], measurement: _Measurement) -> _Results:
+    """Read everything usable; a missing or broken file is kept as a reason and stops nothing."""
+    results = _Results(folder.first_pixel)
+    for sequence in sequences:
+        name, path = sequence.name, folder.boxes_file(sequence.name)
+        if path is None:
+            results.missing[name] = "no file"
+            continue
+        try:
+            boxes = read_boxes(path, allow_nan=True)
+            boxes[:, :2] -= folder.first_pixel
+            score_file = folder.side_file(name, "score")
+            scores = None if score_file is None else read_column(score_file, len(boxes))
+            if oddity := _oddity(boxes, len(sequence)):
+                _require_rule(measurement, measurement.result(sequence, boxes, scores), f"{path}, {oddity}")
+                results.odd[name] = f"{path}, {oddity}"
+        except DataError as error:
+            results.missing[name] = str(error)
+            continue
+        results.boxes[name] = boxes
+        if scores is not None:
+            results.scores[name] = scores
+        _read_times(folder, name, results)
+    return results
+
+
+def _read_times(folder: ResultFolder, name: str, results: _Results) -> None:
+    """Keep the times of a sequence. Boxes count without them, so a broken file only makes the result odd."""
+    path = folder.side_file(name, "time")
+    try:
+        if path is not None:
+            results.times[name] = read_column(path)
+    except DataError as error:
+        results.odd.setdefault(name, str(error))
+
+
+def _require_rule(measurement: _Measurement, result: SequenceResult, oddity: str) -> None:
+    """Raise, naming the place in the file, if the convention has no rule for an odd result."""
+    try:
+        measurement.compute([result])
+    except DataError as error:
+        raise DataError(f"{oddity}: {error}") from error
+
+
+def _oddity(boxes: FloatArray, frames: int) -> str:
+    """The first line that a complete result would not have, in words; "" if there is none."""
+    if len(boxes) < frames:
+        return f"line {len(boxes) + 1} is missing, {len(boxes)} lines for {frames} frames"
+    if len(boxes) > frames:
+        return f"line {frames + 1} is too much, {len(boxes)} lines for {frames} frames"
+    for wrong, what in ((~np.isfinite(boxes).all(1), "no box"), ((boxes[:, 2:] < 0).any(1), "a box of negative size")):
+        if wrong.any():
+            return f"line {1 + int(np.flatnonzero(wrong)[0])} is {what}"
+    return ""
+
+
+def _measure(
+    tracker: str,
+    read: _Results,
+    sequences: tuple[VideoSequence, ...],
+    measurement: _Measurement,
+    groups: Attributes,
+) -> ComparedTracker:
+    # The results of all sequences; a missing one is a box far away.
+    results = []
+    for sequence in sequences:
+        boxes = read.boxes.get(sequence.name, np.tile(_FAR, (len(sequence), 1)))
+        scores = read.scores.get(sequence.name)
+        if scores is None and read.scores:  # other sequences have scores: this one counts as unsure
+            scores = np.zeros(len(boxes))
+        results.append(measurement.result(sequence, boxes, scores))
+    # The numbers of all, of each attribute, and the speed.
+    summary, main = measurement.compute(results), CONVENTIONS[measurement.convention].main
+    by_attribute = {
+        name: measurement.compute([result for result in results if result.name in having])[main]
+        for name, having in groups.items()
+    }
+    seconds = sum(float(times.sum()) for times in read.times.values())
+    return ComparedTracker(
+        tracker=tracker,
+        summary=summary,
+        boxes={result.name: result.predicted for result in results},
+        fps=sum(map(len, read.times.values())) / seconds if seconds > 0 else None,
+        missing=read.missing,
+        odd=read.odd,
+        first_pixel=read.first_pixel,
+        by_attribute=by_attribute,
+    )

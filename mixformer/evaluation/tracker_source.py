@@ -1,0 +1,73 @@
+"""What `evaluate` accepts as a tracker, and how a worker makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from mixformer.configs.runtime import Runtime
+from mixformer.engines import Engine
+from mixformer.evaluation.runs import TrackerMaker
+from mixformer.evaluation.sequence_runner import TrackerLike
+from mixformer.tracking.factory import TrackerFactory, rules_for
+from mixformer.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from mixformer.models import MixFormer
+
+    TrackerSource = str | Path | MixFormer | Engine | TrackerFactory | TrackerLike
+
+
+@dataclass(frozen=True)
+class NamedTracker:
+    """A tracker that workers can make.
+
+    Attributes:
+        name: for tables and folders.
+        make: makes the tracker of worker number i.
+        settings: plain values that decide the results.
+        identified: whether `settings` identify the tracker with its weights, so that its results can be resumed.
+    """
+
+    name: str
+    make: TrackerMaker
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    identified: bool = False
+
+
+@dataclass(frozen=True)
+class _Same:
+    """Gives every worker the same tracker; another process gets a copy."""
+
+    tracker: TrackerLike
+
+    def __call__(self, number: int) -> TrackerLike:
+        return self.tracker
+
+
+def name_tracker(source: TrackerSource, preset: str, dataset: str, runtime: Runtime) -> NamedTracker:
+    """Find out what was given as a tracker.
+
+    Args:
+        source: name, folder or file of a model; a loaded network or an engine; a factory; or a tracker.
+        preset: tracker settings, as in `evaluate`; a factory or a tracker has its own.
+        dataset: name of the data set, for the preset "paper".
+        runtime: how to run the network; an engine, a factory or a tracker has its own.
+
+    Raises:
+        CheckpointError: if the model is not there or cannot be used.
+        ConfigError: if the preset is unknown.
+    """
+    if isinstance(source, str | Path):
+        source = TrackerFactory(str(source), rules_for(str(source), preset, dataset), runtime)
+    if isinstance(source, TrackerFactory):
+        name = Path(source.model).name.removesuffix(".tar").removesuffix(".pth")
+        return NamedTracker(name, source, source.settings(), identified=True)
+    if not hasattr(source, "update"):  # a network or an engine
+        chosen = {"none": None, "paper": dataset}.get(preset, preset)
+        source = Tracker(cast("MixFormer | Engine", source), preset=chosen, runtime=runtime, on_resize="rescale")
+    if isinstance(source, Tracker):
+        return NamedTracker(source.engine.config.name, _Same(source), {"rules": source.config.to_dict()})
+    return NamedTracker(str(getattr(source, "name", type(source).__name__)), _Same(cast(TrackerLike, source)))
