@@ -53,7 +53,7 @@ class Scale:
     steps: int = 200
     rounds: int = 15
     batches: tuple[int, ...] = (1, 8, 64, 256)
-    recipe: str = 'model = "mixformerv2_b"\nbatch = 32\n[data]\nworkers = 8\n'
+    recipe: str = 'model = "mixformerv2_b"\nbatch_size = 32\n[data]\nworkers = 8\n'
     side: int = 8192
     startup: bool = True
 
@@ -64,8 +64,8 @@ SMOKE = Scale(
     steps=2,
     rounds=2,
     batches=(1, 3),
-    recipe='model = "mixformerv2_s"\nbatch = 2\n[changes]\ndepth = 1\ndim = 32\nheads = 2\nsearch_size = 64\n'
-    "template_size = 32\n[data]\nworkers = 0\n",
+    recipe='model = "mixformerv2_s"\nbatch_size = 2\n[model_overrides]\ndepth = 1\ndim = 32\nheads = 2\n'
+    "search_size = 64\ntemplate_size = 32\n[data]\nworkers = 0\n",
     side=64,
     startup=False,
 )

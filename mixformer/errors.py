@@ -45,6 +45,10 @@ class MissingDependencyError(MixFormerError, ImportError):
     """An optional package is not installed; the message holds the install command."""
 
 
+class TrainingDivergedError(MixFormerError, ArithmeticError):
+    """The loss or the gradient of a training run is not a finite number; the last checkpoint is kept."""
+
+
 class ExportError(MixFormerError, RuntimeError):
     """An exported graph that does not give what the network gives, or loses too much."""
 

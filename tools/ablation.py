@@ -1,6 +1,6 @@
 """The papers' ablations at a small size: the same network, samples and steps for every row, three seeds.
 
-python tools/ablation.py --data ../shared/data --out runs/ablation [--seeds 1 2 3] [--steps 400] [--only t4 corner]
+python tools/ablation.py --data data-pack --out runs/ablation [--seeds 1 2 3] [--steps 400] [--only t4 corner]
 python tools/ablation.py --out runs/ablation --table
 
 Trains on the sequences marked `train`, on stills and on cut-outs. Measures the mean IoU of the box on fixed, jittered
@@ -15,6 +15,7 @@ import argparse
 import json
 import shutil
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,14 +27,14 @@ from ablation_rows import PLANS, Plan
 from ablation_table import table
 
 from mixformer.data.annotated_folders import read_sequences
-from mixformer.data.augmentation import Augmentation, CropSettings, Jitter, draw_sample_params
+from mixformer.data.augmentation import Augmentation, CropSettings, draw_sample_params
 from mixformer.data.crop_params import Sample
 from mixformer.data.sample_dataset import Batch, SampleDataset, collate
 from mixformer.data.sampling import AnnotatedFrame, Mixture, TrainingSample
 from mixformer.data.sequence import VideoSequence, read_frame
 from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
 from mixformer.models import MixFormer
-from mixformer.training.build_data import build_dataset, samples_of
+from mixformer.training.build_data import build_dataset, mixture_dataset
 from mixformer.training.recipe import Recipe
 from mixformer.training.run_training import export, start_model
 from mixformer.training.stages import build_stage
@@ -43,23 +44,25 @@ from mixformer.weights.load_save import Weights, load_model, load_weights, save_
 from mixformer.weights.pruning import remove_blocks
 
 PLAN = {plan.name: plan for plan in PLANS}
+RECIPES = Path(__file__).parents[1] / "recipes"
+SETS = tomllib.loads((RECIPES / "dino_s8_boxes.toml").read_text())["data"]["sets"]  # half of it real video
 NETWORK: dict[str, Any] = {
     "head": "corner", "depth": 6, "dim": 64, "heads": 2, "patch_size": 16, "search_size": 96, "template_size": 48,
     "head_dim": 64, "bins": 24, "drop_path": 0.0,
 }  # fmt: skip
 TRAINING: dict[str, Any] = {
     "model": "mixvit_stage1",  # a plain transformer, asymmetric, no score head
-    "batch": 24,
+    "batch_size": 24,
     "templates": 1,
-    "save_every": 10**9,
-    "data": {"sequences": 1.0, "stills": 0.5, "synthetic": 0.5, "workers": 0, "cache_mb": 1500},
+    "save_interval": 10**9,
+    "data": {"sets": SETS, "workers": 0, "cache_mb": 1500},
     "crops": {"search_factor": 3.0, "template_factor": 1.5, "center_jitter": 2.0, "scale_jitter": 0.2},
-    "optimizer": {"lr": 1e-3, "backbone_lr": 1e-3, "schedule": "cosine", "ema": 0.0},
+    "optimizer": {"lr": 1e-3, "backbone_lr": 1e-3, "schedule": "cosine", "ema_decay": 0.0},
     "masks": {"decoder_depth": 2, "decoder_dim": 48, "decoder_heads": 2},
 }
 PRETRAINING = {"lr": 2e-3, "betas": [0.9, 0.95], "weight_decay": 0.05}
 FADE, WARM = 0.25, 0.05  # parts of a run
-JITTER = Jitter(1.5, 0.2)  # of the crops that are measured
+JITTER = {"center_jitter": 1.5, "scale_jitter": 0.2}  # of the crops that are measured
 
 
 @dataclass(frozen=True)
@@ -85,25 +88,25 @@ class Workshop:
     def recipe(self, plan: Plan, seed: int) -> Recipe:
         """The recipe of one run; its start and teacher are other runs of the same seed."""
         steps, fields = self.steps * plan.times, self.training
-        optimizer = {**fields["optimizer"], "warmup": max(1, round(WARM * steps))}
+        optimizer = {**fields["optimizer"], "warmup_steps": max(1, round(WARM * steps))}
         if plan.stage == "pretrain":
             optimizer |= PRETRAINING
         student, teacher = plan.follow
-        follow = {"features": 0.2, "student_blocks": student, "teacher_blocks": teacher} if student else {}
+        follow = {"feature_weight": 0.2, "student_blocks": student, "teacher_blocks": teacher} if student else {}
         model = str(self.folder(plan.teacher, seed) / "model") if plan.teacher else ""
         return Recipe.from_dict(
             {
                 **fields,
-                "changes": {**self.network, **plan.changes},
+                "model_overrides": {**self.network, **plan.changes},
                 "stage": plan.stage,
                 "seed": seed,
-                "steps": steps,
-                "epoch_samples": fields["batch"],  # an epoch is a step, so that blocks fade smoothly
-                "start": self.start(plan, seed),
+                "max_steps": steps,
+                "epoch_samples": fields["batch_size"],  # an epoch is a step, so that blocks fade smoothly
+                "init_from": self.start(plan, seed),
                 "optimizer": optimizer,
-                "loss": {"hints": plan.hints},
-                "teacher": {"model": model, "logits": 5.0, **follow},
-                "pruning": {"remove": plan.fade, "epochs": max(1, round(FADE * steps)), "form": "paper"},
+                "loss": {"aux": plan.aux},
+                "teacher": {"model": model, "kl_weight": 5.0, **follow},
+                "pruning": {"blocks": plan.fade, "epochs": max(1, round(FADE * steps)), "variant": "paper"},
                 "masks": {**fields["masks"], "kind": plan.masks},
             }
         )
@@ -142,7 +145,7 @@ Crops = dict[str, Batch]  # name of a sequence -> its crops
 
 def held_out(sequences: list[VideoSequence], crops: CropSettings, count: int = 48) -> Crops:
     """Crops around the target, jittered, of `count` frames of every sequence; the template is the first frame's."""
-    plain = Augmentation(search=JITTER, gray=0.0, flip=0.0, flip_each=0.0, brightness=0.0)
+    plain = Augmentation(**JITTER, gray_prob=0, flip_prob=0, brightness=0, contrast=0, blur_prob=0)
     found = {}
     for number, sequence in enumerate(sequences):
         first, *later = (int(i) for i in sequence.visible)
@@ -186,7 +189,7 @@ def train(shop: Workshop, plan: Plan, seed: int, samples: SampleDataset, crops: 
     trainer.run(progress=lambda _, means: latest.update(means))
     model = load_model(export(trainer)).eval()
     trainer.checkpoint.unlink()
-    line = {"plan": plan.name, "seed": seed, "steps": recipe.steps, "batch": recipe.batch, "training": latest}
+    line = {"plan": plan.name, "seed": seed, "steps": recipe.max_steps, "batch": recipe.batch_size, "training": latest}
     line["parameters"] = sum(p.numel() for p in model.parameters())
     if plan.stage != "pretrain":
         values = measure(model, crops)
@@ -216,7 +219,7 @@ def run_all(shop: Workshop, plans: list[Plan], seeds: list[int], mixture: Mixtur
     done = {(line["plan"], line["seed"]) for line in read_results(shop.out)}
     for seed in seeds:
         recipe = shop.recipe(PLAN["corner_scratch"], seed)
-        samples = KeptSamples(samples_of(mixture, recipe, recipe.network()))
+        samples = KeptSamples(mixture_dataset(mixture, recipe, recipe.network()))
         for plan in plans:
             if (plan.name, seed) in done and (shop.folder(plan.name, seed) / "model").is_dir():
                 continue
@@ -239,10 +242,10 @@ def main() -> None:
     shop = Workshop(options.out, options.steps)
     options.out.mkdir(parents=True, exist_ok=True)
     if not options.table:
-        shop.training["data"]["root"] = str(options.data)
+        shop.training["data_root"] = str(options.data)
         recipe = shop.recipe(PLAN["corner_scratch"], 0)
         dataset = build_dataset(recipe, recipe.network())
-        crops = held_out(read_sequences(options.data / "sequences", "val"), dataset.crops)
+        crops = held_out(read_sequences(options.data / "sequences", {"dev_use": "val"}), dataset.crops)
         print(f"{sum(len(b.boxes) for b in crops.values())} crops; box in the middle: {middle(crops):.3f}", flush=True)
         for line in run_all(shop, needed(options.only), options.seeds, dataset.mixture, crops):
             print({key: line.get(key) for key in ("plan", "seed", "iou", "seconds")}, line["training"], flush=True)
@@ -251,7 +254,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=Path("data-pack"))
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--steps", type=int, default=400)

@@ -19,16 +19,16 @@ class Plan:
         start: row to start from: its backbone alone, or all of its network if `whole`.
         whole: see `start`.
         cut: blocks taken out of the start before training.
-        teacher: row to learn from ("distil").
+        teacher: row to learn from ("distill").
         follow: (blocks of the student, blocks of the teacher) whose outputs are compared; empty = edges alone.
         fade: blocks that fade out.
         masks: "mae" or "trackmae" ("pretrain").
-        hints: weight of the auxiliary hints.
+        aux: weight of the auxiliary loss.
         times: length of the run in units of the common number of steps.
     """
 
     name: str
-    stage: Literal["boxes", "distil", "pretrain"] = "boxes"
+    stage: Literal["box", "distill", "pretrain"] = "box"
     changes: dict[str, Any] = field(default_factory=dict)
     start: str = ""
     whole: bool = False
@@ -37,27 +37,27 @@ class Plan:
     follow: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     fade: tuple[int, ...] = ()
     masks: Literal["mae", "trackmae"] = "trackmae"
-    hints: float = 0.0
+    aux: float = 0.0
     times: int = 1
 
 
 def _shallow(name: str, depth: int = 2, **fields: Any) -> Plan:
     """A student of a deeper network, corner heads both, as in the paper's ablations."""
     fields = {"start": "corner", "whole": True, "teacher": "corner", "follow": ((0, 1), (2, 5))} | fields
-    return Plan(name, "distil", {"depth": depth}, **fields)
+    return Plan(name, "distill", {"depth": depth}, **fields)
 
 
 # A row stands behind those it needs; every network has 6 blocks but for the shallow students.
 # In so few steps prediction tokens learn nothing on MAE's backbone: the heads of (a) start on that of the trained
-# "corner" and have hints; (b) goes on from T4, without hints.
+# "corner" with the auxiliary loss; (b) goes on from T4, without it.
 PLANS = (
     Plan("mae", "pretrain", masks="mae"),
     Plan("corner", start="mae"),
-    Plan("t4", changes=TOKENS, start="corner", hints=1.0),
-    Plan("t1", changes={"head": "query", "prediction_tokens": 1}, start="corner", hints=1.0),
-    Plan("pyramid", changes={"head": "pyramid"}, start="corner", hints=1.0),
+    Plan("t4", changes=TOKENS, start="corner", aux=1.0),
+    Plan("t1", changes={"head": "query", "prediction_tokens": 1}, start="corner", aux=1.0),
+    Plan("pyramid", changes={"head": "pyramid"}, start="corner", aux=1.0),
     Plan("t4_more", changes=TOKENS, start="t4", whole=True),
-    Plan("sparse", "distil", TOKENS, start="t4", whole=True, teacher="pyramid"),
+    Plan("sparse", "distill", TOKENS, start="t4", whole=True, teacher="pyramid"),
     _shallow("mae_first", start="mae", whole=False),
     _shallow("first", cut=(2, 3, 4, 5)),
     _shallow("skip", cut=(0, 1, 3, 4)),

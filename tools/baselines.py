@@ -43,7 +43,7 @@ WARM_UP = 5  # frames tracked by each before anything is measured
 
 def main() -> None:
     options = parse()
-    sequences = read_sequences(options.data / "sequences", options.split)
+    sequences = read_sequences(options.data / "sequences", {"dev_use": options.split})
     make_folder(options.out)
     write_truth(options.out / f"{options.split}.json", sequences)
     runtime = Runtime("cpu", options.engine, options.precision, options.threads)

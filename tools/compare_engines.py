@@ -79,7 +79,7 @@ def clips(data: Path | None, part: str) -> Iterator[tuple[str, Iterator[Image], 
     from mixformer.data.annotated_folders import read_sequences
     from mixformer.data.sequence import read_frame
 
-    for sequence in read_sequences(data, part):
+    for sequence in read_sequences(data, {"dev_use": part}):
         yield sequence.name, map(read_frame, sequence.frames), sequence.box(0)
 
 

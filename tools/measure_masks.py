@@ -34,7 +34,9 @@ METHODS = ("box", "ellipse", "grabcut")
 def main() -> None:
     options = parse()
     refiner = GrabCutRefiner(**json.loads(options.settings))
-    sequences = [s for s in read_sequences(options.data / "sequences", options.split) if mask_file(s, 0).is_file()]
+    sequences = [
+        s for s in read_sequences(options.data / "sequences", {"dev_use": options.split}) if mask_file(s, 0).is_file()
+    ]
     table = Table(title=f"mean mask IoU, {options.split}, {options.boxes} boxes, every frame in {options.every}")
     for column in ("sequence", "frames", *METHODS, "median ms"):
         table.add_column(column, justify="left" if column == "sequence" else "right")

@@ -25,7 +25,7 @@ from mixformer.weights.tracker_settings import load_tracker_config
 
 def main() -> None:
     options = parse()
-    sequences = read_sequences(options.data / "sequences", options.split or None)
+    sequences = read_sequences(options.data / "sequences", {"dev_use": options.split} if options.split else None)
     config = load_tracker_config(options.model).replace(**json.loads(options.settings))
     runtime = mixformer.Runtime(
         device="cpu", engine=options.engine, precision=options.precision, threads=options.threads

@@ -1,6 +1,6 @@
 """Pre-train a very small network on real crops for some minutes, and ask whether its templates help it.
 
-python tools/try_trackmae.py --data ../shared/data [--kind trackmae] [--steps 2000] [--sheet FILE.png] [--json FILE]
+python tools/try_trackmae.py --data data-pack [--kind trackmae] [--steps 2000] [--sheet FILE.png] [--json FILE]
 
 Trains on the sequences and stills marked `train`. Then, on crops of the `val` sequences with fixed masks, compares the
 error of the hidden patches with that of one number, with that of the mean patch of the training data, with the
@@ -22,7 +22,7 @@ from PIL import Image
 
 from mixformer.configs.model import ModelConfig
 from mixformer.data.annotated_folders import read_sequences, read_stills
-from mixformer.data.augmentation import Augmentation, Jitter
+from mixformer.data.augmentation import Augmentation
 from mixformer.data.sample_dataset import Batch, CropSettings, SampleDataset, batches, collate
 from mixformer.data.sampling import Mixture, SequenceSamples
 from mixformer.data.sequence import ImageCache
@@ -30,6 +30,7 @@ from mixformer.models import build_model
 from mixformer.models.mae import MaskConfig, patchify, unpatchify
 from mixformer.training.pretraining import PretrainStage, patch_target, reconstruction_sheet
 
+PLAIN = {"gray_prob": 0.0, "flip_prob": 0.0, "brightness": 0.0, "contrast": 0.0, "blur_prob": 0.0}
 STILLS = ("tiny_coco", "imagenet_samples")
 
 
@@ -59,7 +60,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=Path("data-pack"))
     parser.add_argument("--kind", choices=("mae", "trackmae"), default="trackmae")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=32)
@@ -77,9 +78,9 @@ def crops() -> CropSettings:
 
 def training_samples(options: argparse.Namespace) -> SampleDataset:
     cache = ImageCache(2000)
-    video = SequenceSamples(read_sequences(options.data / "sequences", "train"), cache, 50)
+    video = SequenceSamples(read_sequences(options.data / "sequences", {"dev_use": "train"}), cache, 50)
     stills = [SequenceSamples(read_stills(options.data / "images" / name), cache) for name in STILLS]
-    augmentation = Augmentation(Jitter(1.0, 0.25), Jitter(0.0, 0.1), flip_each=0.0)
+    augmentation = Augmentation(1.0, 0.25, template_jitter=0.1, contrast=0.0, blur_prob=0.0)
     return SampleDataset(Mixture([video, *stills], [2.0, 1.0, 1.0]), crops(), augmentation, options.seed)
 
 
@@ -104,10 +105,10 @@ def pretrain(stage: PretrainStage, samples: SampleDataset, options: argparse.Nam
 
 def validation_batches(options: argparse.Namespace, count: int = 24):
     """Batches with one sample of every sequence, so that neighbors are of different sequences."""
-    cache, plain = ImageCache(1000), Augmentation(Jitter(1.0, 0.25), gray=0.0, flip=0.0, flip_each=0.0, brightness=0.0)
+    cache, plain = ImageCache(1000), Augmentation(1.0, 0.25, **PLAIN)
     sets = [
         SampleDataset(Mixture([SequenceSamples([sequence], cache, 50)], [1.0]), crops(), plain, 0)
-        for sequence in read_sequences(options.data / "sequences", "val")
+        for sequence in read_sequences(options.data / "sequences", {"dev_use": "val"})
     ]
     for index in range(count):
         yield collate([samples[index] for samples in sets])

@@ -68,9 +68,9 @@ def measure_training(
     with tempfile.TemporaryDirectory() as folder:
         benches = []
         for precision in precisions:
-            plan = recipe.replace(precision=precision, steps=10**9, epochs=0, save_every=10**9, validate_every=0)
+            plan = recipe.replace(precision=precision, max_steps=10**9, epochs=0, save_interval=10**9, val_interval=0)
             here = Distributed(device=torch.device(device))
-            benches.append(_TimedTrainer(prepare(plan, Path(folder), resume=False, processes=here, smoke=dry_run)))
+            benches.append(_TimedTrainer(prepare(plan, Path(folder), resume=False, processes=here, dry_run=dry_run)))
         rounds = [[bench.measure(max(probe.measure().values())) for bench in benches] for _ in range(steps + 1)][1:]
     return [bench.speed(list(times)) for bench, times in zip(benches, zip(*rounds, strict=True), strict=True)]
 
@@ -79,9 +79,9 @@ class _TimedTrainer:
     """A trainer whose parts are timed round by round."""
 
     def __init__(self, trainer: Trainer) -> None:
-        self.trainer, self.device, self.parts = trainer, trainer.processes.device, trainer.recipe.accumulate
+        self.trainer, self.device, self.parts = trainer, trainer.processes.device, trainer.recipe.grad_accum_steps
         trainer.stage.train()
-        self.meter = MetricLogger(trainer.folder, 10**9, trainer.recipe.batch, enabled=False)
+        self.meter = MetricLogger(trainer.folder, 10**9, trainer.recipe.batch_size, enabled=False)
         self.stream, self.running = trainer.loader(0, 10**6), trainer._batches()
         self.ready = [next(self.stream).to(self.device) for _ in range(self.parts)]
 
@@ -95,9 +95,9 @@ class _TimedTrainer:
         """Medians over the rounds."""
         peak, loader, step, both = (median(column) for column in zip(*times, strict=True))
         recipe = self.trainer.recipe
-        flops = 3 * recipe.batch * forward_flops(self.trainer.model.config, recipe.templates)
-        loader, together = recipe.batch / loader, recipe.batch / both
-        return TrainingSpeed(recipe.precision, loader, recipe.batch / step, together, flops / step, peak)
+        count = recipe.batch_size
+        flops = 3 * count * forward_flops(self.trainer.model.config, recipe.templates)
+        return TrainingSpeed(recipe.precision, count / loader, count / step, count / both, flops / step, peak)
 
     def _seconds(self, work: Callable[[], object]) -> float:
         begin = time.perf_counter()

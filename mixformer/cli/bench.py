@@ -38,7 +38,7 @@ Prints samples per second of the loader alone, of the step alone and of both tog
 peak that the step reaches. If the loader is slower than the step, the step has to wait for it.
 
   mixformer bench train recipes/dino_s8_boxes.toml
-  mixformer bench train recipes/mixvit_stage1.toml --dry-run --set batch=8 --precision bfloat16
+  mixformer bench train recipes/mixvit_stage1.toml --dry-run --set batch_size=8 --precision bfloat16
 """
 _WIDTH = 160  # of tables in a file or a pipe
 _EVERY = "torch,torch:bfloat16,onnx,openvino:float32,openvino:bfloat16"

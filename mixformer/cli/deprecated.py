@@ -13,6 +13,7 @@ FLAGS: dict[str, dict[str, str]] = {
     "submit": {"--integers": "--truncate"},
     "track": {"--boxes": "--targets", "--sequential": "--no-pipeline"},
     "track-all": {"--at-once": "--concurrent-videos"},
+    "train": {"--smoke": "--dry-run"},
 }
 # Old verb -> new verb.
 VERBS: dict[str, str] = {"pack": "submit"}

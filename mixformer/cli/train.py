@@ -16,23 +16,31 @@ from mixformer.cli.parser import make_parser
 if TYPE_CHECKING:
     from mixformer.training.recipe import Recipe
 
-_DESCRIPTION = """Train one stage from a recipe; the same command goes on where a stopped run was.
+_DESCRIPTION = """Train a model from a recipe. Run the same command again to resume an interrupted run.
 
 The run folder gets state.safetensors (to resume from), log.jsonl, recipe.json, environment.json and, at the end,
-model/.
+model/. See docs/training.md.
 
   mixformer train recipes/dino_s8_boxes.toml --out runs/boxes
-  mixformer train recipes/dino_s8_boxes.toml --out runs/short --set steps=500 optimizer.lr=1e-4
-  mixformer train recipes/mixvit_stage1.toml --out runs/try --smoke --set changes.depth=2
+  mixformer train recipes/dino_s8_boxes.toml --out runs/short --set max_steps=500 optimizer.lr=1e-4
+  mixformer train recipes/mixvit_stage1.toml --out runs/try --dry-run --set model_overrides.depth=2
   torchrun --nproc-per-node 8 -m mixformer train recipes/mixvit_stage1.toml --out runs/mixvit
 """
-_SMOKE_STEPS = 4
+_DRY_RUN_STEPS = 4
+_DRY_RUN = (
+    f"max_steps={_DRY_RUN_STEPS}",
+    "batch_size=2",
+    "grad_accum_steps=1",
+    "precision=float32",
+    "data.workers=0",
+    "val_interval=0",
+)
 
 
 def parser() -> ArgumentParser:
-    """Options of the verb."""
+    """Options of the command."""
     made = make_parser(_DESCRIPTION)
-    made.add_argument("recipe", type=Path, help="TOML file; its fields are those of mixformer.training.recipe.Recipe")
+    made.add_argument("recipe", type=Path, help="TOML file with the fields of mixformer.training.Recipe")
     made.add_argument("--out", type=Path, required=True, help="run folder")
     made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
     made.add_argument(
@@ -41,14 +49,14 @@ def parser() -> ArgumentParser:
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="fields of the recipe to change, dotted keys",
+        help="change fields of the recipe, such as optimizer.lr=1e-4 or data.sets.0.weight=2",
     )
     made.add_argument(
-        "--smoke",
+        "--dry-run",
         action="store_true",
-        help=f"try the recipe: {_SMOKE_STEPS} steps on made-up pictures, without its data, start and teacher",
+        help=f"train {_DRY_RUN_STEPS} steps on generated pictures, without the recipe's data, weights and teacher",
     )
-    made.add_argument("--fresh", action="store_true", help="start anew even if the run folder holds a checkpoint")
+    made.add_argument("--fresh", action="store_true", help="ignore a checkpoint in the run folder")
     return made
 
 
@@ -58,12 +66,7 @@ def run(options: Namespace) -> None:
     from mixformer.training.recipe import Recipe
     from mixformer.training.run_training import train
 
-    smoke = (
-        [f"steps={_SMOKE_STEPS}", "batch=2", "accumulate=1", "precision=float32", "data.workers=0", "validate_every=0"]
-        if options.smoke
-        else []
-    )
-    recipe = Recipe.from_toml(options.recipe, [*smoke, *options.set])
+    recipe = Recipe.from_toml(options.recipe, [*(_DRY_RUN if options.dry_run else ()), *options.set])
     talks = os.environ.get("RANK", "0") == "0"
     bar = Progress(
         TextColumn("step"),
@@ -81,14 +84,14 @@ def run(options: Namespace) -> None:
     device = str(find_device(options.device))
     with bar:
         folder = train(
-            recipe, options.out, resume=not options.fresh, device=device, progress=progress, smoke=options.smoke
+            recipe, options.out, resume=not options.fresh, device=device, progress=progress, dry_run=options.dry_run
         )
     if talks:
         Console(soft_wrap=True).print(f"wrote {folder.resolve()}")
 
 
 def _describe(recipe: Recipe, step: int, means: dict[str, float]) -> str:
-    """What stands beside the bar: epoch, losses, speed of training and of its loader, seconds of a step, memory."""
+    """Text beside the bar: epoch, losses, speed of training and of its loader, seconds of a step, memory."""
     words = [f"epoch {(step - 1) // recipe.epoch_steps + 1}/{recipe.epochs}"] if recipe.epochs else []
     words += [f"{name} {means[name]:.3f}" for name in ("loss", "iou", "accuracy") if name in means]
     if means:

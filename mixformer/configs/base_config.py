@@ -77,7 +77,7 @@ def _from_plain(hint: Any, value: Any) -> Any:
         parts = [part for part in (hint, *getattr(hint, "__args__", ())) if isinstance(part, type)]
         kinds = [part for part in parts if issubclass(part, BaseConfig)]
         return kinds[0].from_dict(value) if kinds else dict(value)
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         inner = getattr(hint, "__args__", (None,))[0]
         return tuple(_from_plain(inner, each) for each in value)
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from mixformer.errors import DataError
 from mixformer.imaging.images import list_pictures
 from mixformer.types import FloatArray
 
+_WITH_ALPHA = (".png", ".webp")
 Parsed = tuple[FloatArray, dict[int, str]]
 """Boxes (n, 4) xywh, NaN for a broken row, and what is wrong with each broken row."""
 
@@ -103,21 +104,23 @@ def read_sequence(folder: Path) -> VideoSequence:
     return VideoSequence(folder.name, frames, boxes, folder.parent.name)
 
 
-def read_sequences(root: Path, use: str | None = None) -> list[VideoSequence]:
+def read_sequences(root: Path, where: Mapping[str, Any] | None = None) -> list[VideoSequence]:
     """All sequence folders below `root`, in name order.
 
     Args:
         root: folder of sequence folders.
-        use: keep those whose `meta.json` says `"dev_use": use`; None keeps all.
+        where: keep the sequences whose `meta.json` has these values; None keeps all.
 
     Raises:
-        DataError: if nothing is found.
+        DataError: if there are none.
     """
     folders = sorted(p.parent for p in root.glob("*/groundtruth.txt"))
-    found = [read_sequence(f) for f in folders if use is None or _use_of(f) == use]
+    found = [read_sequence(folder) for folder in folders if not where or _matches(folder, where)]
     if not found:
+        words = ", ".join(f"{key} = {value!r}" for key, value in (where or {}).items())
         raise DataError(
-            f"no sequences{f' marked {use!r}' if use else ''} under {root}; each needs img/ and groundtruth.txt"
+            f"no sequences{f' with {words} in meta.json' if where else ''} in {root}; each needs img/ and "
+            "groundtruth.txt"
         )
     return found
 
@@ -138,9 +141,11 @@ class _Folders:
         return read_sequence(self.folders[index])
 
 
-def _use_of(folder: Path) -> str | None:
+def _matches(folder: Path, where: Mapping[str, Any]) -> bool:
+    """Whether the `meta.json` of a sequence has these values."""
     meta = folder / "meta.json"
-    return json.loads(meta.read_text()).get("dev_use") if meta.is_file() else None
+    values = json.loads(meta.read_text()) if meta.is_file() else {}
+    return all(values.get(key) == value for key, value in where.items())
 
 
 def read_stills(folder: Path, min_side: float = 14.0, max_part: float = 0.6) -> list[VideoSequence]:
@@ -173,12 +178,25 @@ def _borders(box: FloatArray, width: float, height: float) -> int:
 
 
 def read_masked_objects(folder: Path, min_side: float = 24.0) -> list[MaskedObject]:
-    """Objects that can be cut out: those with a mask, or pictures with an alpha channel when there are no masks."""
+    """Objects that can be cut out of the pictures in a folder.
+
+    With `annotations.json`: the objects that have a mask, and PNG and WebP pictures without one by their alpha channel.
+    Without that file: every PNG and WebP picture in the folder, by its alpha channel.
+
+    Args:
+        folder: holds the pictures.
+        min_side: leave out masked objects with a side below this many pixels.
+
+    Raises:
+        DataError: if the folder or a picture that the file names is not there.
+    """
+    if not (folder / "annotations.json").is_file():
+        return [MaskedObject(path, None) for path in read_pictures(folder) if path.suffix.lower() in _WITH_ALPHA]
     found = []
     for item in _items(folder):
         image = _picture(folder, item["file"])
         if not item.get("mask"):
-            if image.suffix.lower() in (".webp", ".png"):
+            if image.suffix.lower() in _WITH_ALPHA:
                 found.append(MaskedObject(image, None))
             continue
         mask = _picture(folder, item["mask"])
@@ -191,8 +209,17 @@ def read_masked_objects(folder: Path, min_side: float = 24.0) -> list[MaskedObje
 
 
 def read_pictures(folder: Path) -> list[Path]:
-    """Every picture of an `annotations.json` folder, for use as background."""
-    return [_picture(folder, item["file"]) for item in _items(folder)]
+    """The pictures that the `annotations.json` of a folder names, or without that file all pictures in the folder.
+
+    Raises:
+        DataError: if there are none.
+    """
+    if (folder / "annotations.json").is_file():
+        return [_picture(folder, item["file"]) for item in _items(folder)]
+    found = list_pictures(folder)
+    if not found:
+        raise DataError(f"no pictures in {folder}")
+    return found
 
 
 def _items(folder: Path) -> list[dict[str, Any]]:

@@ -1,43 +1,51 @@
-"""From a shot to the plan of a sample: jittered crops and the light changes that training wants."""
+"""Data augmentation: from the frames of a sample to the parameters of its crops."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
+from PIL import Image as PillowImage
 
+from mixformer.configs.base_config import BaseConfig
 from mixformer.data.crop_params import LONGEST_BLUR, CropParams, SampleParams, shows_frame
-from mixformer.data.low_resolution import downscale
 from mixformer.data.sampling import AnnotatedFrame, Random, TrainingSample
 from mixformer.imaging.crop import CropWindow, to_crop
 from mixformer.types import Box
 
+_SMALL_SIDES = 12.0, 40.0  # pixels: sides sqrt(w * h) that `downscale` brings a target to
+
 
 @dataclass(frozen=True)
 class Jitter:
-    """How far the crop's center and size stray from the target (spec 4.2).
+    """How far the center and size of a crop stray from the target, as in the official training code.
 
     Attributes:
         center: offsets are uniform in +-center / 2, in units of the jittered sqrt(w * h).
         scale: standard deviation of the log of each side.
-        motion: part of the crops whose center strays only as far as a target moves from one frame to the next: offsets
-            follow a Laplace distribution, most of them small and a few large. A network that learns from these expects
-            the target near the middle and, of two that look alike, prefers the one there.
-        motion_spread: mean absolute offset of these along each axis, in the same units.
+        small_motion_prob: probability of a small offset instead, as of a target between two frames: offsets follow a
+            Laplace distribution, most of them small and a few large. A network trained on these expects the target near
+            the middle, and of two objects that look alike prefers the one there.
+        small_motion_scale: mean absolute small offset along each axis, in the same units.
+
+    Example:
+        >>> Jitter().apply(np.random.default_rng(0), Box(10.0, 20.0, 30.0, 40.0))
+        Box(x=10.0, y=20.0, w=30.0, h=40.0)
     """
 
     center: float = 0.0
     scale: float = 0.0
-    motion: float = 0.0
-    motion_spread: float = 0.15
+    small_motion_prob: float = 0.0
+    small_motion_scale: float = 0.15
 
     def apply(self, random: Random, box: Box) -> Box:
         """The jittered box."""
         w, h = np.array([box.w, box.h]) * np.exp(random.normal(size=2) * self.scale)
-        # Nothing is drawn for odds of zero, so that the streams of recipes without this stay the same.
-        if self.motion and random.random() < self.motion:
-            offsets = random.laplace(0.0, self.motion_spread, 2)
+        # Nothing is drawn at probability 0, so that recipes without small motion keep their random streams.
+        if self.small_motion_prob and random.random() < self.small_motion_prob:
+            offsets = random.laplace(0.0, self.small_motion_scale, 2)
         else:
             offsets = self.center * (random.random(2) - 0.5)
         cx, cy = np.array(box.center) + np.sqrt(w * h) * offsets
@@ -45,47 +53,82 @@ class Jitter:
 
 
 @dataclass(frozen=True)
-class Augmentation:
-    """Settings of the crops; the defaults are the official ones but for the milder search jitter.
+class Augmentation(BaseConfig):
+    """Random changes of the crops of a sample. Probabilities are in 0..1.
 
     Attributes:
-        search: jitter of the search crop.
-        template: jitter of the template crops.
-        gray: odds of a gray shot, all frames alike.
-        flip: odds of mirroring all frames of a shot.
-        flip_each: odds of mirroring each crop by itself.
+        center_jitter: offsets of the search crop, uniform in +- half of this, in units of the jittered sqrt(w * h).
+        scale_jitter: standard deviation of the log of each side of the search crop.
+        small_motion_prob: probability that a search crop has a small offset instead, as of a target between two frames;
+            see `Jitter`.
+        small_motion_scale: mean absolute small offset along each axis.
+        template_jitter: both jitters of the template crops.
+        gray_prob: probability of a gray sample, all frames alike.
+        flip_prob: probability of mirroring all frames of a sample.
+        crop_flip_prob: probability of mirroring a crop, drawn for each crop.
         brightness: each crop is multiplied by 1 +- this.
         contrast: each crop's contrast is multiplied by 1 +- this, and its channels by up to half as much.
-        blur: odds of a motion-like blur of the search crop.
-        coarse: odds of a shot whose frames are shrunk till the target is as small as targets far away
-            (`mixformer.data.low_resolution`); the crop makes it larger again, and blurred.
-        pixel_index: coordinates name the middles of pixels, as in the official training code: the crop's middle is at
-            `(size - 1) / 2`, and a frame is mirrored around `(W - 1) / 2`, which moves its box by a pixel. Off, they
-            name the edges of pixels as in tracking: `size / 2` and `W / 2`.
-        keep_border: crops keep the frame's last row and column, which official crops that reach them lose to black.
-        reject: a shot is given up if a crop shows nothing of its frame, as officially; off, the jitter is drawn again.
-        nearest: brightness is rounded to the nearest of 256 levels and not down.
+        blur_prob: probability of a motion-like blur of the search crop.
+        low_res_prob: probability that the frames are shrunk until the target has 12 to 40 pixels (`downscale`). The
+            crop enlarges them again, so that it looks like that of a small target.
+        pixel_index: coordinates name the centers of pixels, as in the official training code: the center of a crop is
+            at `(size - 1) / 2`, and a frame is mirrored around `(W - 1) / 2`, which moves its box by a pixel. If False,
+            they name the edges of pixels, as in tracking: `size / 2` and `W / 2`.
+        keep_border: crops keep the last row and column of the frame, which the official crop loses to black.
+        reject: a sample is rejected if a crop shows nothing of its frame, as in the official code; if False, the jitter
+            is drawn again.
+        nearest: brightness is rounded to the nearest of 256 levels instead of down.
+
+    Raises:
+        ConfigError: for a probability outside of 0..1, or a small_motion_scale that is not positive.
+
+    Example:
+        >>> Augmentation(center_jitter=2.5).search
+        Jitter(center=2.5, scale=0.25, small_motion_prob=0.0, small_motion_scale=0.15)
     """
 
-    search: Jitter = Jitter(4.5, 0.5)
-    template: Jitter = Jitter()
-    gray: float = 0.05
-    flip: float = 0.5
-    flip_each: float = 0.5
+    center_jitter: float = 3.0
+    scale_jitter: float = 0.25
+    small_motion_prob: float = 0.0
+    small_motion_scale: float = 0.15
+    template_jitter: float = 0.0
+    gray_prob: float = 0.05
+    flip_prob: float = 0.5
+    crop_flip_prob: float = 0.0
     brightness: float = 0.2
-    contrast: float = 0.0
-    blur: float = 0.0
-    coarse: float = 0.0
+    contrast: float = 0.2
+    blur_prob: float = 0.1
+    low_res_prob: float = 0.0
     pixel_index: bool = False
     keep_border: bool = False
     reject: bool = False
     nearest: bool = False
 
-    @classmethod
-    def official(cls, *, training: bool = True) -> Self:
-        """The official processing (spec 4.2); in validation without brightness and independent mirroring."""
-        light, flip_each = (0.2, 0.5) if training else (0.0, 0.0)
-        return cls(brightness=light, flip_each=flip_each, pixel_index=True, reject=True, nearest=True)
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self) if field.name.endswith("_prob")):
+            self._require(0 <= getattr(self, name) <= 1, f"{name} must be in [0, 1]")
+        self._require(self.small_motion_scale > 0, "small_motion_scale must be above 0")
+
+    @property
+    def search(self) -> Jitter:
+        """Jitter of the search crop."""
+        return Jitter(self.center_jitter, self.scale_jitter, self.small_motion_prob, self.small_motion_scale)
+
+    @property
+    def template(self) -> Jitter:
+        """Jitter of the template crops."""
+        return Jitter(self.template_jitter, self.template_jitter)
+
+    def with_official_processing(self, *, training: bool = True) -> Self:
+        """A copy with this jitter, and everything else as in the official code (`lib/train/data/processing.py`).
+
+        Args:
+            training: False is the official validation: brightness and mirroring of single crops are off.
+        """
+        light, flip = (0.2, 0.5) if training else (0.0, 0.0)
+        plain = {"gray_prob": 0.05, "flip_prob": 0.5, "contrast": 0.0, "blur_prob": 0.0, "low_res_prob": 0.0}
+        flags = {"pixel_index": True, "keep_border": False, "reject": True, "nearest": True}
+        return self.replace(brightness=light, crop_flip_prob=flip, **plain, **flags)
 
 
 @dataclass(frozen=True)
@@ -118,9 +161,9 @@ def draw_sample_params(
         augmentation: what to vary.
         crops: sizes and reach.
     """
-    if augmentation.coarse and random.random() < augmentation.coarse:
+    if augmentation.low_res_prob and random.random() < augmentation.low_res_prob:
         shot = downscale(random, shot)
-    gray, mirror = random.random() < augmentation.gray, random.random() < augmentation.flip
+    gray, mirror = random.random() < augmentation.gray_prob, random.random() < augmentation.flip_prob
     views = [*shot.templates, shot.search]
     if mirror and augmentation.pixel_index:
         views, mirror = [_mirrored(view) for view in views], False
@@ -156,11 +199,11 @@ def _plan(
     if augmentation.reject and not shows_frame(window, frame.shape[0], frame.shape[1], size):
         return None
     box = to_crop(view.box, around.center, size / window.side, size, half_pixel=augmentation.pixel_index)
-    flip = mirror ^ (random.random() < augmentation.flip_each)
+    flip = mirror ^ (random.random() < augmentation.crop_flip_prob)
     if flip:
         box = box._replace(x=1 - box.x - box.w)
     blur = None
-    if searched and random.random() < augmentation.blur:
+    if searched and random.random() < augmentation.blur_prob:
         blur = int(random.integers(2, LONGEST_BLUR + 1)), int(random.integers(2))
     contrast = None
     if augmentation.contrast:
@@ -187,3 +230,29 @@ def _mirrored(view: AnnotatedFrame) -> AnnotatedFrame:
     """The whole view mirrored in pixel indices: column x goes to W - 1 - x, and so does each side of the box."""
     box, width = view.box, view.image.shape[1]
     return AnnotatedFrame(view.image[:, ::-1], box._replace(x=width - 1 - box.x - box.w), view.origin)
+
+
+def downscale(random: Random, shot: TrainingSample) -> TrainingSample:
+    """The shot with all frames shrunk alike, so that the target is small.
+
+    Args:
+        random: draws the side of the target, uniform in its logarithm.
+        shot: comes back as it is if its target is small already.
+    """
+    least, most = _SMALL_SIDES
+    side = math.sqrt(shot.templates[0].box.w * shot.templates[0].box.h)
+    if side <= least:
+        return shot
+    factor = math.exp(random.uniform(math.log(least), math.log(min(side, most)))) / side
+    templates = tuple(_shrunk(view, factor) for view in shot.templates)
+    return replace(shot, templates=templates, search=_shrunk(shot.search, factor))
+
+
+def _shrunk(view: AnnotatedFrame, factor: float) -> AnnotatedFrame:
+    """A view with means over pixels as its pixels."""
+    rows, columns = view.image.shape[:2]
+    width, height = max(1, round(columns * factor)), max(1, round(rows * factor))
+    image = np.asarray(PillowImage.fromarray(view.image).resize((width, height), PillowImage.Resampling.BOX))
+    sx, sy = width / columns, height / rows
+    x, y, w, h = view.box
+    return AnnotatedFrame(image, Box(x * sx, y * sy, w * sx, h * sy), view.origin)

@@ -1,157 +1,160 @@
-"""The sections of a recipe."""
+"""The sections of a recipe; `mixformer.training.recipe` puts them together."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from mixformer.configs.base_config import BaseConfig
-from mixformer.models.mae import MaskConfig as MaskSection
+from mixformer.data.augmentation import Augmentation
+from mixformer.errors import ConfigError
 
-__all__ = [
-    "CropSection",
-    "DataSection",
-    "LossSection",
-    "MaskSection",
-    "OptimizerSection",
-    "PruningSection",
-    "SetSection",
-    "TeacherSection",
-]
+_KINDS = ("video", "images", "cutouts")
+_SAMPLERS = ("near", "causal", "trident", "trident_pro", "stark")
 
 
 @dataclass(frozen=True)
 class SetSection(BaseConfig):
-    """One data set of the mixture.
+    """One source of training samples: an entry of `data.sets`.
 
     Attributes:
-        name: of the set, as `mixformer data list` has it; or "custom" for a folder or JSON of your own.
-        root: where it lies.
-        weight: share of the samples, in units of all weights.
-        split: part of the set, where it has several.
-        ids: file of the sequences to take, and
-        exclude: file of those to leave out (GOT-10k's list for "vottrain"); see `mixformer.data.DatasetOptions`.
-        chunks: numbers of the parts to take (TrackingNet).
-        cache: folder for compact indices of large annotation files.
+        root: folder or archive of the set, relative to the recipe's `data_root`. For "images" and "cutouts" it may be a
+            list of folders.
+        kind: "video" for sequences; "images" for annotated pictures; "cutouts" for objects that are cut out and pasted
+            over `backgrounds`. docs/data.md describes the files of each kind.
+        weight: share of the samples, relative to the other entries.
+        name: "video" only: a data set that `mixformer data list` knows, or "custom" for your own sequences.
+        split: part of the set, if it has several.
+        ids: file with the sequences to use, and
+        exclude: file with the sequences to leave out; see `mixformer.data.DatasetOptions`.
+        chunks: numbers of the parts to use (TrackingNet).
+        cache: folder for an index of large annotation files.
+        where: use only sequences whose `meta.json` has these values (own sequences).
+        sampler: overrides `data.sampler` for this entry.
+        backgrounds: folders of pictures to paste cut-outs on ("cutouts" only).
+
+    Raises:
+        ConfigError: for an unknown kind or sampler, or a field that its kind does not use or lacks.
+
+    Example:
+        >>> SetSection("my_videos", weight=2.0).name
+        'custom'
+        >>> SetSection("my_objects", "cutouts", backgrounds=("my_photos",)).backgrounds
+        ('my_photos',)
     """
 
-    name: str
-    root: str
+    root: str | tuple[str, ...]
+    kind: Literal["video", "images", "cutouts"] = "video"
     weight: float = 1.0
+    name: str = "custom"
     split: str = ""
     ids: str = ""
     exclude: str = ""
     chunks: tuple[int, ...] = ()
     cache: str = ""
+    where: dict[str, Any] = field(default_factory=dict)
+    sampler: str = ""
+    backgrounds: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._require(self.kind in _KINDS, f"kind must be one of {', '.join(_KINDS)}, not {self.kind!r}")
+        self._require(self.sampler in ("", *_SAMPLERS), f"unknown sampler {self.sampler!r}")
+        self._require(self.kind != "video" or isinstance(self.root, str), "a video set has one root, not a list")
+        self._require(not self.where or self.name == "custom", "where is for your own sequences (name = 'custom')")
+        has, needs = bool(self.backgrounds), self.kind == "cutouts"
+        self._require(has == needs, "cut-outs need backgrounds, and no other kind uses them")
+        self._require(self.weight >= 0, "weight must be 0 or more")
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """All folders of the entry."""
+        return (self.root,) if isinstance(self.root, str) else self.root
 
 
 @dataclass(frozen=True)
 class DataSection(BaseConfig):
-    """What is learnt from.
+    """Training data.
 
     Attributes:
-        sets: public data sets, or your own.
-        sampler: which frames make a sample of `sets`: "causal" and "trident_pro" are those of the official first and
-            score stages, "trident" and "stark" their relatives, "near" = any order within the gap.
-        root: folder of the project's data pack with `sequences/` and `images/`.
-        sequences: weight of its real video in the mixture.
-        stills: weight of its annotated stills.
-        synthetic: weight of cut-outs over its pictures.
-        lookalikes: odds that a cut-out has a second copy of itself in its scene.
-        moving: cut-outs move smoothly, pass behind each other and blur; else each frame places them anew.
-        negatives: part of the samples without the target (score stage).
-        max_gap: largest distance in frames between template and search.
-        cache_mb: memory for decoded pictures in each loader process.
-        workers: loader processes of each training process.
-        crops: where crops, resizing, blur and light are made: "loader" = one by one in the loader processes; "device" =
-            for a whole batch at once where the network is; "auto" = on the device if that is a GPU. The samples are the
-            same but for the rounding of light.
+        sets: sources of samples.
+        sampler: how frames of a video are chosen. "causal" and "trident_pro" are the official samplers of the first and
+            of the score stage, "trident" and "stark" are relatives of the latter, "near" takes frames in any order.
+        max_gap: largest distance in frames between template and search frame.
+        negatives: share of samples without the target, 0..1 (score stage).
+        negative_rule: "absent", the official rule, takes a frame of the same video without the target, or another
+            target; "elsewhere" takes another place in the search frame, or another target.
+        distractor_prob: probability that a scene of cut-outs shows a second copy of the target, 0..1.
+        smooth_motion: cut-outs move along smooth paths, with occlusion and motion blur; by default each frame places
+            them at random.
+        cache_mb: memory in MB for decoded pictures in each loader process.
+        workers: number of loader processes of each training process.
+        crop_on: where crops are made. "loader": one by one in the loader processes; "device": a whole batch at once on
+            the training device; "auto": on the device if it is a GPU. Samples are equal up to rounding.
     """
 
     sets: tuple[SetSection, ...] = ()
     sampler: Literal["near", "causal", "trident", "trident_pro", "stark"] = "near"
-    root: str = "../shared/data"
-    sequences: float = 0.0
-    stills: float = 0.0
-    synthetic: float = 0.0
-    lookalikes: float = 0.0
-    moving: bool = False
-    negatives: float = 0.0
     max_gap: int = 100
+    negatives: float = 0.0
+    negative_rule: Literal["absent", "elsewhere"] = "absent"
+    distractor_prob: float = 0.0
+    smooth_motion: bool = False
     cache_mb: int = 2000
     workers: int = 1
-    crops: Literal["auto", "loader", "device"] = "auto"
+    crop_on: Literal["auto", "loader", "device"] = "auto"
 
     def __post_init__(self) -> None:
         places = ("auto", "loader", "device")
-        self._require(self.crops in places, f"data.crops must be one of {', '.join(places)}, not {self.crops!r}")
+        self._require(self.crop_on in places, f"crop_on must be one of {', '.join(places)}, not {self.crop_on!r}")
+        self._require(self.sampler in _SAMPLERS, f"sampler must be one of {', '.join(_SAMPLERS)}, not {self.sampler!r}")
+        rules = ("absent", "elsewhere")
+        self._require(self.negative_rule in rules, f"negative_rule must be one of {', '.join(rules)}")
         self._require(0 <= self.negatives <= 1, "negatives must be in [0, 1]")
-        self._require(0 <= self.lookalikes <= 1, "lookalikes must be in [0, 1]")
+        self._require(0 <= self.distractor_prob <= 1, "distractor_prob must be in [0, 1]")
         self._require(self.workers >= 0, "workers must be 0 or more")
 
 
 @dataclass(frozen=True)
-class CropSection(BaseConfig):
-    """How samples are cut and changed; see `mixformer.data.augmentation.Augmentation`.
+class CropSection(Augmentation):
+    """How samples are cropped and augmented: the fields of `mixformer.data.augmentation.Augmentation`, and these.
 
     Attributes:
-        search_factor: side of the search crop in units of sqrt(w * h).
+        search_factor: side of the search crop in units of sqrt(w * h) of the target.
         template_factor: side of a template crop in the same units.
-        center_jitter: offsets of the search crop, uniform in +- half of this.
-        scale_jitter: standard deviation of the log of each side of the search crop.
-        motion: part of the search crops whose offsets are those of a target between two frames, so that the network
-            learns to expect it near the middle; see `mixformer.data.augmentation.Jitter`.
-        motion_spread: mean absolute offset of these along each axis.
-        template_jitter: both jitters of the template crops.
-        flip_each: odds of mirroring each crop by itself.
-        brightness: each crop is multiplied by 1 +- this.
-        contrast: strength of contrast and color changes.
-        blur: odds of motion blur in the search crop.
-        coarse: odds of frames shrunk till the target is 12 to 40 pixels large, so that crops look as those of small
-            targets do.
-        official: everything but the factors and jitters as in the official code (`Augmentation.official`); flips, light
-            and blur given here are then not read.
+        official: everything but factors and jitter as in the official code. Flips, light and
+            blur given in the recipe are then ignored.
     """
 
     search_factor: float = 4.0
     template_factor: float = 2.0
-    center_jitter: float = 3.0
-    scale_jitter: float = 0.25
-    motion: float = 0.0
-    motion_spread: float = 0.15
-    template_jitter: float = 0.0
-    flip_each: float = 0.0
-    brightness: float = 0.2
-    contrast: float = 0.2
-    blur: float = 0.1
-    coarse: float = 0.0
     official: bool = False
 
-    def __post_init__(self) -> None:
-        self._require(0 <= self.motion <= 1, "motion must be in [0, 1]")
-        self._require(self.motion_spread > 0, "motion_spread must be above 0")
-        self._require(0 <= self.coarse <= 1, "coarse must be in [0, 1]")
+    @property
+    def augmentation(self) -> Augmentation:
+        """The augmentation alone, with `official` applied."""
+        return self.with_official_processing() if self.official else self
 
 
 @dataclass(frozen=True)
 class OptimizerSection(BaseConfig):
-    """How weights move: AdamW.
+    """Settings of AdamW.
 
     Attributes:
         lr: peak learning rate of heads, and of prediction tokens unless `tokens_with_backbone`.
         backbone_lr: peak learning rate of the backbone.
         tokens_with_backbone: prediction tokens learn at the backbone's rate, as in the official code.
-        weight_decay: on matrices, or with `decay_all` on everything.
+        weight_decay: on matrices; on everything if `decay_all`.
         decay_all: weight decay on norms, biases and tokens too, as in the official code.
-        betas: of the running means of gradient and square.
-        schedule: "tail" = constant, then a cosine to zero over the last `decay` steps, so that a run can be made longer
-            or shorter without planning; "step" = one tenth from `drop_at` on; "cosine" = half a cosine to zero.
-        warmup: steps of linear warm-up.
-        decay: steps of the final decay ("tail").
-        drop_at: part of the run after which the rate drops ("step"); 0.8 is epoch 400 of 500.
-        clip: largest gradient norm; 0 = no limit.
-        ema: decay of the moving average of the weights that is measured and exported; 0 = none.
-        freeze: number of first blocks that stay as they are, with everything before them.
+        betas: decay rates of the running means of gradient and squared gradient.
+        schedule: "wsd" (warm-up, stable, decay): constant, then half a cosine to zero over the last `decay_steps`, so
+            that a run can be made longer or shorter; "multistep": one tenth from `lr_drop_at` on; "cosine": half a
+            cosine to zero.
+        warmup_steps: steps of linear warm-up.
+        decay_steps: steps of the final decay ("wsd").
+        lr_drop_at: fraction of the run after which the rate drops ("multistep"); 0.8 is epoch 400 of 500.
+        grad_clip: largest gradient norm; 0 = no limit.
+        ema_decay: decay of the moving average of the weights, which is validated and exported; 0 = no average.
+        freeze_blocks: number of first blocks that are not trained, together with everything before them.
     """
 
     lr: float = 5e-4
@@ -160,71 +163,86 @@ class OptimizerSection(BaseConfig):
     weight_decay: float = 1e-4
     decay_all: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
-    schedule: Literal["tail", "step", "cosine"] = "tail"
-    warmup: int = 200
-    decay: int = 1000
-    drop_at: float = 0.8
-    clip: float = 1.0
-    ema: float = 0.998
-    freeze: int = 0
+    schedule: Literal["wsd", "multistep", "cosine"] = "wsd"
+    warmup_steps: int = 200
+    decay_steps: int = 1000
+    lr_drop_at: float = 0.8
+    grad_clip: float = 1.0
+    ema_decay: float = 0.998
+    freeze_blocks: int = 0
 
     def __post_init__(self) -> None:
-        self._require(0 <= self.ema < 1, "ema must be in [0, 1)")
-        self._require(self.schedule in ("tail", "step", "cosine"), f"unknown schedule {self.schedule!r}")
-        self._require(0 < self.drop_at <= 1, "drop_at must be in (0, 1]")
+        self._require(0 <= self.ema_decay < 1, "ema_decay must be in [0, 1)")
+        self._require(self.schedule in ("wsd", "multistep", "cosine"), f"unknown schedule {self.schedule!r}")
+        self._require(0 < self.lr_drop_at <= 1, "lr_drop_at must be in (0, 1]")
 
 
 @dataclass(frozen=True)
 class LossSection(BaseConfig):
-    """What is minimized, as weights of the parts.
+    """Weights of the parts of the loss against the true box; a part with weight 0 is not computed.
 
     Attributes:
-        l1: of the L1 loss on corners.
-        iou: of the loss on overlap.
-        overlap: that loss: "ciou" (official code), or "giou" (the first paper).
-        edges: of the cross-entropy of the four edge distributions; those of a corner head are marginals of its maps.
-        hints: of the auxiliary loss that asks search tokens whether they lie on the target and where the box is.
+        l1: weight of the L1 loss of the corners.
+        iou_weight: weight of the IoU loss.
+        iou_type: kind of IoU loss: "ciou" (official code) or "giou" (first paper).
+        dfl: weight of the distribution focal loss, the cross-entropy of the four edge distributions against the two
+            nearest bins (Generalized Focal Loss, Li et al. 2020). For a corner head these are marginals of its maps.
+        aux: weight of the auxiliary dense loss, which asks search tokens whether they lie on the target and where the
+            box is.
     """
 
     l1: float = 5.0
-    iou: float = 2.0
-    overlap: Literal["ciou", "giou"] = "ciou"
-    edges: float = 0.0
-    hints: float = 0.0
+    iou_weight: float = 2.0
+    iou_type: Literal["ciou", "giou"] = "ciou"
+    dfl: float = 0.0
+    aux: float = 0.0
 
     def __post_init__(self) -> None:
-        self._require(self.overlap in ("ciou", "giou"), f"unknown overlap loss {self.overlap!r}")
+        self._require(self.iou_type in ("ciou", "giou"), f"unknown iou_type {self.iou_type!r}")
 
 
 @dataclass(frozen=True)
 class TeacherSection(BaseConfig):
-    """Whom to follow.
+    """The teacher of a distillation, and the weights of its losses.
+
+    Blocks are numbered from 0 over all mixed-attention blocks of a network. The official run with fading blocks
+    compares 2, 5, 8, 11 with themselves; after the blocks 0, 3, 6, 9 are removed, the student's are 1, 3, 5, 7.
 
     Attributes:
         model: name, folder or checkpoint of the teacher.
-        logits: weight of the divergence of the edge distributions.
-        features: weight of the mean squared error of block outputs.
-        student_blocks: blocks of the student that are compared, numbered from 0.
-        teacher_blocks: blocks of the teacher that they are compared with.
+        kl_weight: weight of the divergence of the edge distributions.
+        feature_weight: weight of the mean squared error of block outputs; 0.2 in the official deep-to-shallow runs.
+        student_blocks: blocks of the student whose outputs are compared.
+        teacher_blocks: the block of the teacher that each of them is compared with.
     """
 
     model: str = ""
-    logits: float = 5.0
-    features: float = 0.0
+    kl_weight: float = 5.0
+    feature_weight: float = 0.0
     student_blocks: tuple[int, ...] = ()
     teacher_blocks: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        ours, theirs = len(self.student_blocks), len(self.teacher_blocks)
+        if ours != theirs:
+            raise ConfigError(
+                f"{ours} student blocks cannot be paired with {theirs} teacher blocks: name one teacher block for each "
+                "student block"
+            )
+        if self.feature_weight and not ours:
+            raise ConfigError("feature_weight needs student_blocks and teacher_blocks to compare; or set it to 0")
 
 
 @dataclass(frozen=True)
 class PruningSection(BaseConfig):
-    """Blocks of the student that fade out and are left out of the model that is written.
+    """Progressive depth pruning: blocks of the student fade out and are removed from the model that is written.
 
     Attributes:
-        remove: their numbers, from 0.
+        blocks: numbers of the blocks to remove, from 0.
         epochs: epochs until they are gone.
-        form: "official", or "paper" for formula (8) as printed.
+        variant: "official", or "paper" for equation 8 as printed (MixFormerV2).
     """
 
-    remove: tuple[int, ...] = ()
+    blocks: tuple[int, ...] = ()
     epochs: int = 40
-    form: Literal["official", "paper"] = "official"
+    variant: Literal["official", "paper"] = "official"

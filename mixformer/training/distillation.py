@@ -1,14 +1,13 @@
-"""The losses of distillation (MixFormerV2, sections 3.2 and 3.3; spec 4.5).
+"""The losses of distillation (MixFormerV2, sections 3.2 and 3.3).
 
-Dense-to-sparse: the student's edge distributions follow those of a teacher with a dense head. Deep-to-shallow: so they
-do, and block outputs follow those of the teacher, while blocks fade out (see `pruning`).
+Dense-to-sparse: the student's edge distributions follow those of a teacher with a dense head. Deep-to-shallow: the
+block outputs follow the teacher too, while blocks of the student fade out (`mixformer.training.depth_pruning`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -21,88 +20,41 @@ from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
 from mixformer.models import Memory, Prediction, RawTemplates
 from mixformer.models.corner import log_marginals
 from mixformer.models.layers import at_least_float32
-from mixformer.training.losses import BoxWeights, box_loss
+from mixformer.training.config import LossSection, TeacherSection
+from mixformer.training.losses import box_loss
 
 _MOST_TOKENS = 4  # prediction tokens of any network
 
 
-@dataclass(frozen=True)
-class FeaturePairs:
-    """Blocks whose outputs are compared; numbers run from 0 over all mixed-attention blocks of a network.
+def check_feature_pairs(student: ModelConfig, teacher: ModelConfig, settings: TeacherSection) -> None:
+    """Check before training that every pair of blocks can be compared.
 
-    The official run with fading blocks compares 2, 5, 8, 11 with themselves; after the blocks 0, 3, 6, 9 are gone, the
-    student's are 1, 3, 5, 7.
+    Args:
+        student: configuration of the student.
+        teacher: configuration of the teacher.
+        settings: names the pairs.
 
-    Attributes:
-        student: block of the student in each pair.
-        teacher: block of the teacher in each pair.
+    Raises:
+        ConfigError: for a block that does not exist, pairs of unequal width or grid, or prediction tokens that stand
+            for different things.
     """
-
-    student: tuple[int, ...] = ()
-    teacher: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        if len(self.student) != len(self.teacher):
+    counts = student.prediction_tokens, teacher.prediction_tokens
+    if settings.student_blocks and 0 < min(counts) < max(counts):
+        raise ConfigError(
+            f"{student.name} has {counts[0]} prediction tokens and {teacher.name} {counts[1]}: features cannot be "
+            "compared. Give both the same number, or distill without features (feature_weight 0, no blocks)"
+        )
+    ours, theirs = _block_sizes(student), _block_sizes(teacher)
+    for i, j in zip(settings.student_blocks, settings.teacher_blocks, strict=True):
+        for block, sizes, config in ((i, ours, student), (j, theirs, teacher)):
+            if not 0 <= block < len(sizes):
+                raise ConfigError(f"{config.name} has blocks 0 to {len(sizes) - 1}, no block {block}")
+        if ours[i] != theirs[j]:
             raise ConfigError(
-                f"{len(self.student)} student blocks cannot be paired with {len(self.teacher)} teacher blocks: "
-                "name one teacher block for each student block"
+                f"block {i} of {student.name} and block {j} of {teacher.name} differ in (width, search grid, template "
+                f"grid): {ours[i]} and {theirs[j]}. Give both networks the same width and crop sizes, or distill "
+                "without features (feature_weight 0, no blocks)"
             )
-
-    def check(self, student: ModelConfig, teacher: ModelConfig) -> None:
-        """See before training that every pair can be compared.
-
-        Raises:
-            ConfigError: for a block that is not there, pairs of unequal width or grid, or prediction tokens that
-                stand for different things.
-        """
-        counts = student.prediction_tokens, teacher.prediction_tokens
-        if self.student and 0 < min(counts) < max(counts):
-            raise ConfigError(
-                f"{student.name} has {counts[0]} prediction tokens and {teacher.name} {counts[1]}: features cannot "
-                "be compared. Give both the same number, or distil without features (weight 0)"
-            )
-        ours, theirs = _block_sizes(student), _block_sizes(teacher)
-        for i, j in zip(self.student, self.teacher, strict=True):
-            for block, sizes, config in ((i, ours, student), (j, theirs, teacher)):
-                if not 0 <= block < len(sizes):
-                    raise ConfigError(f"{config.name} has blocks 0 to {len(sizes) - 1}, no block {block}")
-            if ours[i] != theirs[j]:
-                raise ConfigError(
-                    f"block {i} of {student.name} and block {j} of {teacher.name} differ in (width, search grid, "
-                    f"template grid): {ours[i]} and {theirs[j]}. Give both networks the same width and crop sizes, or "
-                    "distil without features (weight 0)"
-                )
-
-    def after_removal(self, removed: Sequence[int]) -> FeaturePairs:
-        """The same pairs once blocks of the student are removed and the rest is renumbered.
-
-        Raises:
-            ConfigError: if a compared block is among the removed ones.
-        """
-        if lost := sorted(set(self.student) & set(removed)):
-            raise ConfigError(f"blocks {lost} are both compared and removed; compare blocks that stay")
-        return FeaturePairs(tuple(i - sum(r < i for r in set(removed)) for i in self.student), self.teacher)
-
-
-@dataclass(frozen=True)
-class DistillWeights:
-    """Weights of the parts of a distillation loss; the defaults are the official dense-to-sparse ones.
-
-    Attributes:
-        box: of the loss against the true box.
-        logits: of the divergence of the edge distributions.
-        features: of the mean squared error of block outputs; 0.2 in the official deep-to-shallow runs.
-        pairs: blocks to compare.
-    """
-
-    box: BoxWeights = field(default_factory=BoxWeights)
-    logits: float = 5.0
-    features: float = 0.0
-    pairs: FeaturePairs = field(default_factory=FeaturePairs)
-
-    def __post_init__(self) -> None:
-        if self.features and not self.pairs.student:
-            raise ConfigError("a loss on features needs pairs of blocks to compare; name them, or set its weight to 0")
 
 
 def edge_logits(prediction: Prediction) -> Tensor:
@@ -172,7 +124,7 @@ def edge_kl(student: Tensor, teacher: Tensor) -> Tensor:
 def feature_mse(
     student: Sequence[Tensor],
     teacher: Sequence[Tensor],
-    pairs: FeaturePairs,
+    settings: TeacherSection,
     form: Literal["official", "paper"] = "official",
 ) -> Tensor:
     """Mean squared error of block outputs, without projection or normalization.
@@ -182,14 +134,14 @@ def feature_mse(
     Args:
         student: output (B, N, C) of every block, tokens in the order template, online templates, search, prediction.
         teacher: the same of the teacher.
-        pairs: what to compare.
+        settings: names the pairs of blocks.
         form: "official" = mean over the pairs; "paper" = their sum (equation 6).
 
     Raises:
         ConfigError: if a pair differs in shape.
     """
     errors = []
-    for i, j in zip(pairs.student, pairs.teacher, strict=True):
+    for i, j in zip(settings.student_blocks, settings.teacher_blocks, strict=True):
         ours, theirs = student[i], teacher[j]
         count = min(ours.shape[1], theirs.shape[1])
         if ours.shape[2] != theirs.shape[2] or max(ours.shape[1], theirs.shape[1]) - count > _MOST_TOKENS:
@@ -222,19 +174,21 @@ def distill_loss(
     teacher: Prediction,
     teacher_memory: Memory,
     target: Tensor,
-    weights: DistillWeights,
+    loss: LossSection,
+    settings: TeacherSection,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The whole loss of a distillation step (equation 10), for any student and teacher whose heads predict edges.
+    """The loss of a distillation step (equation 10), for a student and a teacher whose heads predict edges.
 
     The number of bins may differ, and crop sizes too if features have no weight.
 
     Args:
-        student: what `locate` of the student returned for a batch.
-        student_memory: what its `remember` returned.
-        teacher: what `locate` of the teacher returned for the same batch; no gradient goes there.
-        teacher_memory: what its `remember` returned.
+        student: output of the student's `locate` for a batch.
+        student_memory: output of its `remember`.
+        teacher: output of the teacher's `locate` for the same batch; it gets no gradient.
+        teacher_memory: output of its `remember`.
         target: (B, 4) true xyxy as fractions of the crop.
-        weights: of the parts; a part with weight 0 is not computed.
+        loss: weights of the box loss.
+        settings: weights of the teacher's parts, and blocks to compare; a part with weight 0 is not computed.
 
     Returns:
         The loss, and its detached parts: those of `box_loss`, `kl`, `features`, and `teacher_iou`, the mean overlap of
@@ -244,17 +198,15 @@ def distill_loss(
         ConfigError: if a head predicts no distribution, or features are missing or cannot be compared.
     """
     ours = edge_logits(student)
-    total, parts = box_loss(student.boxes, ours, target, weights.box)
+    total, parts = box_loss(student.boxes, ours, target, loss)
     parts["teacher_iou"] = iou(cxcywh_to_xyxy(teacher.boxes.float()), target.clamp(0, 1))[0].mean().detach()
-    if weights.logits:
+    if settings.kl_weight:
         wanted = resample_distribution(edge_logits(teacher).detach().exp(), ours.shape[-1])
         divergence = edge_kl(ours, wanted)
-        total, parts["kl"] = total + weights.logits * divergence, divergence.detach()
-    if weights.features:
-        error = feature_mse(
-            joint_features(student, student_memory), joint_features(teacher, teacher_memory), weights.pairs
-        )
-        total, parts["features"] = total + weights.features * error, error.detach()
+        total, parts["kl"] = total + settings.kl_weight * divergence, divergence.detach()
+    if settings.feature_weight:
+        error = feature_mse(joint_features(student, student_memory), joint_features(teacher, teacher_memory), settings)
+        total, parts["features"] = total + settings.feature_weight * error, error.detach()
     return total, parts
 
 

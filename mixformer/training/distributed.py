@@ -1,4 +1,4 @@
-"""Training in several processes: `torchrun` starts them, PyTorch's DDP adds up their gradients."""
+"""Training in several processes: `torchrun` starts them, PyTorch's DDP averages their gradients."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Distributed:
     """This process among those that train together.
 
     Attributes:
-        rank: its number; 0 writes files and talks.
-        count: how many there are.
-        device: where it computes.
+        rank: number of this process; process 0 writes files and prints.
+        count: number of processes.
+        device: device of this process.
     """
 
     rank: int = 0
@@ -29,11 +29,11 @@ class Distributed:
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that writes."""
+        """Whether this process writes files."""
         return self.rank == 0
 
     def wrap(self, stage: nn.Module, *, unused: bool = False) -> nn.Module:
-        """The stage with gradients averaged over processes; itself if there is one.
+        """The stage with gradients averaged over processes; with one process, the stage itself.
 
         Args:
             stage: on this process's device.
@@ -53,17 +53,17 @@ class Distributed:
         return shared / self.count
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Wait until all processes are here."""
         if self.count > 1:
             dist.barrier()
 
 
 @contextmanager
-def join(device: torch.device) -> Iterator[Distributed]:
-    """Join the processes that `torchrun` started; without it, train alone.
+def init_distributed(device: torch.device) -> Iterator[Distributed]:
+    """Join the processes that `torchrun` started; without `torchrun`, be the only one.
 
     Args:
-        device: kind of device; several processes on CUDA take one each.
+        device: kind of device; several processes on CUDA use one GPU each.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:

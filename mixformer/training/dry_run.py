@@ -1,4 +1,4 @@
-"""Samples made on the spot: to try any recipe for a few steps without its data."""
+"""Generated samples, to try any recipe for a few steps without its data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from mixformer.configs.model import ModelConfig
 from mixformer.data.sample_dataset import SampleDataset
 from mixformer.data.sampling import AnnotatedFrame, Mixture, Random, TrainingSample
-from mixformer.training.build_data import samples_of
+from mixformer.training.build_data import mixture_dataset
 from mixformer.training.recipe import Recipe
 from mixformer.types import Box
 
@@ -15,7 +15,7 @@ _FRAME = (180, 240)
 
 
 class Shapes:
-    """Bright rectangles on a dark, noisy ground: anything can be learnt from them within minutes."""
+    """Bright rectangles on a dark, noisy background: a network learns them within minutes."""
 
     def draw(self, random: Random, templates: int) -> TrainingSample:
         """Frames with one target of one color and size."""
@@ -42,5 +42,5 @@ class Shapes:
 
 
 def dry_run_dataset(recipe: Recipe, config: ModelConfig) -> SampleDataset:
-    """What a recipe would learn from, with shapes in the place of its data."""
-    return samples_of(Mixture([Shapes()], [1.0], recipe.data.negatives), recipe, config)
+    """The samples of a recipe, with generated shapes in place of its data."""
+    return mixture_dataset(Mixture([Shapes()], [1.0], recipe.data.negatives), recipe, config)

@@ -1,16 +1,15 @@
-"""Losses of the box and score stages (spec 4.3)."""
+"""Losses of the box and score stages."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
+from mixformer.training.config import LossSection
 
 
 def l1_loss(predicted: Tensor, target: Tensor) -> Tensor:
@@ -46,7 +45,8 @@ def ciou_loss(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def distribution_focal_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy of the four edge distributions against the two bins around each true edge.
+    """Distribution focal loss (Generalized Focal Loss, Li et al. 2020): cross-entropy of the four edge distributions
+    against the two bins around each true edge.
 
     Args:
         logits: (B, 4, bins) in the order left, right, top, bottom.
@@ -62,7 +62,7 @@ def distribution_focal_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def coverage(boxes: Tensor, grid: int) -> Tensor:
-    """Part of every patch of a grid x grid crop that a box covers.
+    """Covered fraction of every patch of a grid x grid crop.
 
     Args:
         boxes: (B, 4) xyxy fractions in [0, 1].
@@ -81,55 +81,45 @@ def coverage(boxes: Tensor, grid: int) -> Tensor:
     return (rows[:, :, None] * columns[:, None, :]).flatten(1)
 
 
-def auxiliary_loss(hints: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Auxiliary dense losses on search tokens: is this patch on the target, and if so, where is the whole box?
+def auxiliary_loss(answers: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Auxiliary dense losses on search tokens: does the patch lie on the target, and where is the whole box?
 
     Args:
-        hints: (B, g * g, 5): one logit, then the box's xyxy as fractions of the crop.
+        answers: (B, g * g, 5): one logit, then the box's xyxy as fractions of the crop.
         target: (B, 4) xyxy fractions in [0, 1].
 
     Returns:
         Binary cross-entropy against the covered part of each patch, and mean absolute error of the boxes over
         patches weighted by their covered part.
     """
-    inside = coverage(target, math.isqrt(hints.shape[1]))
-    hints = hints.float()
-    on_target = F.binary_cross_entropy_with_logits(hints[..., 0], inside)
-    error = (hints[..., 1:] - target[:, None]).abs().mean(-1)
+    inside = coverage(target, math.isqrt(answers.shape[1]))
+    answers = answers.float()
+    on_target = F.binary_cross_entropy_with_logits(answers[..., 0], inside)
+    error = (answers[..., 1:] - target[:, None]).abs().mean(-1)
     return on_target, (error * inside).sum() / inside.sum().clamp(min=1)
 
 
-@dataclass(frozen=True)
-class BoxWeights:
-    """Weights of the parts of the box loss."""
-
-    l1: float = 5.0
-    overlap: float = 2.0
-    edges: float = 0.0
-    kind: Literal["ciou", "giou"] = "ciou"
-
-
 def box_loss(
-    boxes: Tensor, logits: Tensor | None, target: Tensor, weights: BoxWeights
+    boxes: Tensor, logits: Tensor | None, target: Tensor, weights: LossSection
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Weighted box loss and its parts.
 
     Args:
         boxes: (B, 4) predicted center and size, fractions of the crop.
-        logits: (B, 4, bins) edge logits; read only if the edges have a weight.
+        logits: (B, 4, bins) edge logits; used only if `weights.dfl` is not 0.
         target: (B, 4) true xyxy, clamped here to [0, 1].
-        weights: of the parts; a part with weight 0 is not computed.
+        weights: weights of the parts; `aux` is not used here.
 
     Returns:
         The loss, and its parts plus the mean `iou`, detached.
     """
     corners, target = cxcywh_to_xyxy(boxes.float()), target.clamp(0, 1)
-    overlap = ciou_loss if weights.kind == "ciou" else giou_loss
-    parts = {"l1": l1_loss(corners, target), weights.kind: overlap(corners, target)}
-    total = weights.l1 * parts["l1"] + weights.overlap * parts[weights.kind]
-    if weights.edges and logits is not None:
-        parts["edges"] = distribution_focal_loss(logits.float(), target)
-        total = total + weights.edges * parts["edges"]
+    overlap_loss = ciou_loss if weights.iou_type == "ciou" else giou_loss
+    parts = {"l1": l1_loss(corners, target), weights.iou_type: overlap_loss(corners, target)}
+    total = weights.l1 * parts["l1"] + weights.iou_weight * parts[weights.iou_type]
+    if weights.dfl and logits is not None:
+        parts["dfl"] = distribution_focal_loss(logits.float(), target)
+        total = total + weights.dfl * parts["dfl"]
     parts["iou"] = iou(corners, target)[0].mean()
     return total, {name: value.detach() for name, value in parts.items()}
 

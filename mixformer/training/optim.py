@@ -11,42 +11,42 @@ from mixformer.training.config import OptimizerSection
 from mixformer.training.recipe import Recipe
 
 
-def learning_rate(step: int, total: int, plan: OptimizerSection) -> float:
-    """Factor on the peak rate at a step: linear warm-up, then the schedule of the plan.
+def learning_rate(step: int, total: int, settings: OptimizerSection) -> float:
+    """Factor on the peak rate at a step: linear warm-up, then the schedule of the settings.
 
     Args:
         step: steps done.
         total: steps of the run.
-        plan: schedule and its lengths.
+        settings: schedule and its lengths.
     """
-    if step < plan.warmup:
-        return (step + 1) / plan.warmup
-    if plan.schedule == "step":
-        return 1.0 if step < plan.drop_at * total else 0.1
-    if plan.schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * (step - plan.warmup) / max(1, total - plan.warmup)))
+    if step < settings.warmup_steps:
+        return (step + 1) / settings.warmup_steps
+    if settings.schedule == "multistep":
+        return 1.0 if step < settings.lr_drop_at * total else 0.1
+    if settings.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * (step - settings.warmup_steps) / max(1, total - settings.warmup_steps)))
     left = total - step
-    return 0.5 * (1 - math.cos(math.pi * left / plan.decay)) if left < plan.decay else 1.0
+    return 0.5 * (1 - math.cos(math.pi * left / settings.decay_steps)) if left < settings.decay_steps else 1.0
 
 
 def build_optimizer(stage: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW with two rates, for the backbone and for the rest; frozen parameters are left out.
+    """AdamW with one rate for the backbone and one for everything else; frozen parameters are left out.
 
-    Everything but the tracker's backbone counts as new. So do prediction tokens, whatever the backbone started from,
-    unless the plan says otherwise; in pre-training there is nothing but a backbone and its decoder, at one rate.
+    Prediction tokens count as part of the heads unless `tokens_with_backbone` is set. In pre-training, backbone and
+    decoder have one rate.
     """
-    plan = recipe.optimizer
+    settings = recipe.optimizer
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in stage.named_parameters():
         if not parameter.requires_grad:
             continue
-        tokens = name.endswith((".tokens", ".pos_tokens")) and not plan.tokens_with_backbone
+        tokens = name.endswith((".tokens", ".pos_tokens")) and not settings.tokens_with_backbone
         old = "backbone." in name and not tokens and recipe.stage != "pretrain"
-        decay = plan.weight_decay if plan.decay_all or parameter.ndim == 2 or parameter.ndim == 4 else 0.0
-        groups.setdefault((plan.backbone_lr if old else plan.lr, decay), []).append(parameter)
+        decay = settings.weight_decay if settings.decay_all or parameter.ndim == 2 or parameter.ndim == 4 else 0.0
+        groups.setdefault((settings.backbone_lr if old else settings.lr, decay), []).append(parameter)
     return torch.optim.AdamW(
         [{"params": members, "lr": lr, "peak": lr, "weight_decay": decay} for (lr, decay), members in groups.items()],
-        betas=plan.betas,
+        betas=settings.betas,
     )
 
 
@@ -57,7 +57,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
 
 
 class EMA:
-    """Exponential moving average of trained parameters, with a shorter memory in the first steps."""
+    """Exponential moving average of the trained parameters; its decay is smaller in the first steps."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay

@@ -1,11 +1,9 @@
-"""A training run as data: what a recipe file in `recipes/` holds, section by section."""
+"""A training run as data: the contents of a recipe file."""
 
 from __future__ import annotations
 
-import json
-import math
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -14,96 +12,110 @@ from mixformer.configs.base_config import BaseConfig
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import model_config
 from mixformer.errors import ConfigError
+from mixformer.models.mae import MaskConfig
 from mixformer.training.config import (
     CropSection,
     DataSection,
     LossSection,
-    MaskSection,
     OptimizerSection,
     PruningSection,
     TeacherSection,
 )
+from mixformer.training.recipe_aliases import upgrade_recipe
 
-Stage = Literal["boxes", "score", "distil", "pretrain"]
+Stage = Literal["box", "score", "distill", "pretrain"]
 
 
 @dataclass(frozen=True)
 class Recipe(BaseConfig):
-    """One stage of training; relative paths start at the folder the command runs in.
+    """One stage of training. Relative paths start at the current folder, those of `data.sets` at `data_root`.
+
+    Names of version 0.1.0 are accepted by `from_toml`, `from_file` and `from_dict`, with a `DeprecationWarning` that
+    names the new ones.
 
     Attributes:
-        model: variant to build.
-        changes: fields of its `ModelConfig` to change, such as `{"head": "corner", "bins": 72}`.
-        stage: "boxes" trains for the box; "score" the score head alone on a frozen network; "distil" for the box and a
-            teacher's answers; "pretrain" the backbone alone, to restore hidden patches.
-        start: weights to start from: a model folder of an earlier stage, taken whole, or a file that
-            `load_pretrained` starts the backbone from; empty = random.
-        steps: optimizer steps; 0 takes `epochs`.
-        epochs: passes over `epoch_samples` samples, where steps is 0.
+        model: variant to build, see `mixformer models`.
+        model_overrides: fields of its `ModelConfig` to change, such as `{"head": "corner", "bins": 72}`.
+        stage: "box" trains everything for the box; "score" the score head alone on a frozen network; "distill" the box
+            with a teacher; "pretrain" the backbone alone, which restores hidden patches.
+        init_from: initial weights: a model folder of an earlier stage, which is loaded whole, or a file that
+            `load_pretrained` reads the backbone from; empty = random.
+        max_steps: optimizer steps; 0 = `epochs` instead.
+        epochs: passes over `epoch_samples` samples, if max_steps is 0.
         epoch_samples: samples of an epoch, all processes together.
-        batch: samples of a step, all processes and micro-batches together.
-        accumulate: micro-batches that a process splits its part of a step into, to save memory.
-        templates: template crops of a sample, the static one included.
+        batch_size: samples of a step, all processes and micro-batches together.
+        grad_accum_steps: micro-batches that each process splits its part of a step into, to save memory.
+        templates: template crops of a sample, including the static one.
         precision: of matrix products: "float32", "bfloat16", or "float16" with a scaled loss (GPUs only).
         seed: of weights and samples.
-        save_every: steps between checkpoints.
-        validate_every: steps between measurements on `validate`, 0 = none; the best averaged weights are kept.
-        validate: folder of annotated sequences to measure on during training; never those that results are reported on.
-        tensorboard: write TensorBoard's files beside the JSON lines; needs the extra `tensorboard`.
-        data: what is learnt from.
-        crops: how samples are cut and changed.
-        optimizer: how weights move.
-        loss: what is minimized.
-        teacher: whom to follow ("distil").
-        pruning: blocks that fade out ("distil").
-        masks: what is hidden ("pretrain").
+        save_interval: steps between checkpoints.
+        val_interval: steps between validations on `val_data`, 0 = none; the best averaged weights are kept.
+        val_data: folder of annotated sequences for validation. Do not report results on the same sequences.
+        tensorboard: write TensorBoard files beside the JSON lines; needs the extra `tensorboard`.
+        data_root: folder that relative paths of `data.sets` start at; empty = the current folder.
+        data: training data.
+        crops: crops and augmentation.
+        optimizer: optimizer and schedule.
+        loss: weights of the loss.
+        teacher: teacher ("distill").
+        pruning: blocks that fade out ("distill").
+        masks: hidden patches ("pretrain").
+
+    Raises:
+        ConfigError: for values that are out of range or contradict each other.
+
+    Example:
+        >>> recipe = Recipe("mixformerv2_s", {"depth": 2}, epochs=3, max_steps=0, batch_size=6000)
+        >>> recipe.epoch_steps, recipe.total_steps, recipe.network().depth
+        (10, 30, 2)
     """
 
     model: str
-    changes: dict[str, Any] = field(default_factory=dict)
-    stage: Stage = "boxes"
-    start: str = ""
-    steps: int = 4000
+    model_overrides: dict[str, Any] = field(default_factory=dict)
+    stage: Stage = "box"
+    init_from: str = ""
+    max_steps: int = 4000
     epochs: int = 0
     epoch_samples: int = 60000
-    batch: int = 16
-    accumulate: int = 1
+    batch_size: int = 16
+    grad_accum_steps: int = 1
     templates: int = 2
     precision: Literal["bfloat16", "float16", "float32"] = "bfloat16"
     seed: int = 1
-    save_every: int = 200
-    validate_every: int = 0
-    validate: str = ""
+    save_interval: int = 200
+    val_interval: int = 0
+    val_data: str = ""
     tensorboard: bool = False
+    data_root: str = ""
     data: DataSection = field(default_factory=DataSection)
     crops: CropSection = field(default_factory=CropSection)
     optimizer: OptimizerSection = field(default_factory=OptimizerSection)
     loss: LossSection = field(default_factory=LossSection)
     teacher: TeacherSection = field(default_factory=TeacherSection)
     pruning: PruningSection = field(default_factory=PruningSection)
-    masks: MaskSection = field(default_factory=MaskSection)
+    masks: MaskConfig = field(default_factory=MaskConfig)
 
     def __post_init__(self) -> None:
-        stages = ("boxes", "score", "distil", "pretrain")
+        stages = ("box", "score", "distill", "pretrain")
         self._require(self.stage in stages, f"stage must be one of {', '.join(stages)}, not {self.stage!r}")
         self._require(self.precision in ("bfloat16", "float16", "float32"), f"unknown precision {self.precision!r}")
-        for name in ("batch", "accumulate", "templates", "save_every", "epoch_samples"):
+        for name in ("batch_size", "grad_accum_steps", "templates", "save_interval", "epoch_samples"):
             self._require(getattr(self, name) >= 1, f"{name} must be at least 1")
-        self._require(self.steps > 0 or self.epochs > 0, "steps or epochs must be above 0")
-        self._require(self.batch % self.accumulate == 0, "accumulate must divide batch")
-        self._require(not self.validate_every or bool(self.validate), "validate_every needs a folder in validate")
+        self._require(self.max_steps > 0 or self.epochs > 0, "max_steps or epochs must be above 0")
+        self._require(self.batch_size % self.grad_accum_steps == 0, "grad_accum_steps must divide batch_size")
+        self._require(not self.val_interval or bool(self.val_data), "val_interval needs a folder in val_data")
         self._require(self.stage != "score" or self.data.negatives > 0, "the score stage needs data.negatives above 0")
-        self._require(self.stage != "distil" or bool(self.teacher.model), "the distil stage needs teacher.model")
+        self._require(self.stage != "distill" or bool(self.teacher.model), "the distill stage needs teacher.model")
 
     @property
     def epoch_steps(self) -> int:
         """Steps of an epoch; a last incomplete one is left out."""
-        return max(1, self.epoch_samples // self.batch)
+        return max(1, self.epoch_samples // self.batch_size)
 
     @property
     def total_steps(self) -> int:
         """Steps of the whole run."""
-        return self.steps or self.epochs * self.epoch_steps
+        return self.max_steps or self.epochs * self.epoch_steps
 
     def network(self) -> ModelConfig:
         """Configuration of the network to train.
@@ -112,7 +124,16 @@ class Recipe(BaseConfig):
             ConfigError: for an unknown variant or an impossible change.
         """
         config = model_config(self.model)
-        return ModelConfig.from_dict({**config.to_dict(), **self.changes}) if self.changes else config
+        return ModelConfig.from_dict({**config.to_dict(), **self.model_overrides}) if self.model_overrides else config
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build from nested dictionaries.
+
+        Raises:
+            ConfigError: for an unknown or missing key, or an invalid value.
+        """
+        return super().from_dict(upgrade_recipe(values))
 
     @classmethod
     def from_toml(cls, path: str | Path, changes: Iterable[str] = ()) -> Self:
@@ -131,25 +152,4 @@ class Recipe(BaseConfig):
             raise ConfigError(f"no recipe at {path}") from error
         except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is not a readable TOML file: {error}") from error
-        for change in changes:
-            _apply(values, change)
-        return cls.from_dict(values)
-
-
-def _apply(values: dict[str, Any], change: str) -> None:
-    """Put one "a.b=value" into nested values."""
-    key, equals, text = change.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"{change!r} is no change of a recipe: write key=value, such as optimizer.lr=1e-4")
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        value = text
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"{change!r}: the value is no finite number")
-    *sections, last = key.split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise ConfigError(f"{change!r}: {section} is no section of a recipe")
-    values[last] = value
+        return super().from_dict(upgrade_recipe(values, changes))

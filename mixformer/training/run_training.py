@@ -19,12 +19,12 @@ from mixformer.errors import ConfigError, OutputError
 from mixformer.evaluation import track_and_measure
 from mixformer.models import MixFormer, build_model
 from mixformer.training.build_data import build_dataset
-from mixformer.training.distributed import Distributed, join
+from mixformer.training.distributed import Distributed, init_distributed
 from mixformer.training.dry_run import dry_run_dataset
 from mixformer.training.recipe import Recipe
 from mixformer.training.signals import only_writer
 from mixformer.training.stages import build_stage
-from mixformer.training.trainer import Progress, Trainer, Validate
+from mixformer.training.trainer import ProgressCallback, Trainer, Validator
 from mixformer.weights.catalog import WEIGHTS_FILE
 from mixformer.weights.load_save import Weights, load_model, load_weights, save_weights
 from mixformer.weights.pretrained import load_pretrained
@@ -47,8 +47,8 @@ def train(
     *,
     resume: bool = True,
     device: str = "cpu",
-    progress: Progress | None = None,
-    smoke: bool = False,
+    progress: ProgressCallback | None = None,
+    dry_run: bool = False,
 ) -> Path:
     """Train one stage and write the averaged model; under `torchrun`, together with its other processes.
 
@@ -59,7 +59,7 @@ def train(
         resume: go on from a checkpoint in `out` if there is one.
         device: "cpu", "cuda" or "cuda:N".
         progress: called after every step.
-        smoke: learn from moving shapes made on the spot, to try a recipe without its data and start.
+        dry_run: learn from moving shapes made on the spot, to try a recipe without its data and start.
 
     Returns:
         The model folder, loadable by name wherever a model is.
@@ -71,10 +71,10 @@ def train(
         OutputError: if another process is training into the same folder.
         KeyboardInterrupt: after Ctrl-C or SIGTERM; the same call then goes on.
     """
-    with join(torch.device(device)) as processes, only_writer(out, processes.first):
-        trainer = prepare(recipe, out, resume=resume, processes=processes, smoke=smoke)
+    with init_distributed(torch.device(device)) as processes, only_writer(out, processes.first):
+        trainer = prepare(recipe, out, resume=resume, processes=processes, dry_run=dry_run)
         trainer.run(
-            1 if smoke else 20, progress=progress, validate=_validator(recipe) if recipe.validate_every else None
+            1 if dry_run else 20, progress=progress, validate=_validator(recipe) if recipe.val_interval else None
         )
         if processes.first:
             export(trainer)
@@ -83,13 +83,13 @@ def train(
 
 
 def prepare(
-    recipe: Recipe, out: Path, *, resume: bool = True, processes: Distributed | None = None, smoke: bool = False
+    recipe: Recipe, out: Path, *, resume: bool = True, processes: Distributed | None = None, dry_run: bool = False
 ) -> Trainer:
     """Everything built and, if asked, restored; nothing trained yet."""
     torch.manual_seed(recipe.seed)
-    model = build_model(recipe.network()) if smoke else start_model(recipe)
-    teacher = _teacher(recipe, smoke=smoke) if recipe.stage == "distil" else None
-    dataset = dry_run_dataset(recipe, model.config) if smoke else build_dataset(recipe, model.config)
+    model = build_model(recipe.network()) if dry_run else start_model(recipe)
+    teacher = _teacher(recipe, dry_run=dry_run) if recipe.stage == "distill" else None
+    dataset = dry_run_dataset(recipe, model.config) if dry_run else build_dataset(recipe, model.config)
     trainer = Trainer(build_stage(model, recipe, teacher), dataset, recipe, out, processes)
     if trainer.processes.first:
         _describe(recipe, out)
@@ -103,8 +103,8 @@ def export(trainer: Trainer) -> Path:
     folder, pruning = trainer.folder / "model", trainer.recipe.pruning
     with trainer.averaged() as model:
         state, config = model.state_dict(), model.config
-        if trainer.recipe.stage == "distil" and pruning.remove:
-            state, config = remove_blocks(state, config, pruning.remove)
+        if trainer.recipe.stage == "distill" and pruning.blocks:
+            state, config = remove_blocks(state, config, pruning.blocks)
         save_weights(Weights(config, state), folder)
     return folder
 
@@ -121,14 +121,14 @@ def start_model(recipe: Recipe) -> MixFormer:
         CheckpointError: if the start is not there, is damaged or does not fit.
     """
     model = build_model(recipe.network())
-    if recipe.start and Path(recipe.start).is_dir():
-        _take(load_weights(recipe.start), model, recipe)
+    if recipe.init_from and Path(recipe.init_from).is_dir():
+        _take(load_weights(recipe.init_from), model, recipe)
     elif recipe.stage == "score":
         raise ConfigError(
-            f"the score stage needs a network with a trained box: a model folder in start, not {recipe.start!r}"
+            f"the score stage needs a network with a trained box: a model folder in init_from, not {recipe.init_from!r}"
         )
-    elif recipe.start:
-        load_pretrained(model, recipe.start)
+    elif recipe.init_from:
+        load_pretrained(model, recipe.init_from)
     return model
 
 
@@ -138,12 +138,12 @@ def _take(weights: Weights, model: MixFormer, recipe: Recipe) -> None:
     differing = {name for name in ours if ours[name] != theirs[name]} - _NO_WEIGHTS
     if wrong := sorted(differing - (_SCORE if recipe.stage == "score" else _SCORE | _BOX)):
         fields = ", ".join(f"{name} ({theirs[name]!r}, not {ours[name]!r})" for name in wrong)
-        advice = f"name {Path(recipe.start) / WEIGHTS_FILE} to start the backbone alone"
+        advice = f"name {Path(recipe.init_from) / WEIGHTS_FILE} to start the backbone alone"
         if recipe.stage == "score":
             advice = "train the box first: this stage trains the score head alone"
         raise ConfigError(
-            f"the network in {recipe.start} differs from the recipe's in {fields}. Make `model` and `changes` of the "
-            f"recipe fit it, or {advice}"
+            f"the network in {recipe.init_from} differs from the recipe's in {fields}. Make `model` and "
+            f"`model_overrides` of the recipe fit it, or {advice}"
         )
     state = model.state_dict()
     other = ("box_head.",) if "head" in differing else ()  # layers of another head may have fitting shapes by chance
@@ -155,22 +155,22 @@ def _take(weights: Weights, model: MixFormer, recipe: Recipe) -> None:
     if anew := [key for key in state if key not in fitting]:
         whole = {key.split(".")[0] for key in anew} - {key.split(".")[0] for key in fitting}
         names = dict.fromkeys(part if (part := key.split(".")[0]) in whole else key for key in anew)
-        log.warning("%s has nothing that fits these, which start anew: %s", recipe.start, ", ".join(names))
+        log.warning("%s has nothing that fits these, which start anew: %s", recipe.init_from, ", ".join(names))
     model.load_state_dict(state | fitting)
 
 
-def _teacher(recipe: Recipe, *, smoke: bool) -> MixFormer:
+def _teacher(recipe: Recipe, *, dry_run: bool) -> MixFormer:
     """The teacher; when only trying a recipe out, random weights in the student's sizes, as deep as needed."""
-    if not smoke:
+    if not dry_run:
         return load_model(recipe.teacher.model)
     config = recipe.network()
     missing = max((block + 1 for block in recipe.teacher.teacher_blocks), default=0) - config.mixing_depth
     return build_model(config.replace(depth=config.depth + max(0, missing)))
 
 
-def _validator(recipe: Recipe) -> Validate:
-    """A function that measures a network: success AUC ("pytracking") on the sequences that the recipe names."""
-    sequences = read_sequences(Path(recipe.validate))
+def _validator(recipe: Recipe) -> Validator:
+    """A function that scores a network: success AUC ("pytracking") on the recipe's validation sequences."""
+    sequences = read_sequences(Path(recipe.val_data))
     settings = TrackerConfig(search_factor=recipe.crops.search_factor, template_factor=recipe.crops.template_factor)
 
     def validate(model: MixFormer) -> float:

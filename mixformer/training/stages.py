@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from mixformer.data.sample_dataset import Batch
 from mixformer.errors import ConfigError
 from mixformer.models import MixFormer
-from mixformer.training.config import LossSection
 from mixformer.training.depth_pruning import depth_scales, freeze_removed, pruning_rate
-from mixformer.training.distillation import DistillWeights, FeaturePairs, distill_loss, edge_logits, resize_for
-from mixformer.training.losses import BoxWeights, auxiliary_loss, box_loss, score_loss
+from mixformer.training.distillation import check_feature_pairs, distill_loss, edge_logits, resize_for
+from mixformer.training.losses import auxiliary_loss, box_loss, score_loss
 from mixformer.training.pretraining import PretrainStage
 from mixformer.training.recipe import Recipe
 
@@ -51,56 +50,56 @@ class TrainingStage(Protocol):
         """The network."""
         ...
 
-    def __call__(self, batch: Batch, clock: BatchPosition) -> tuple[Tensor, LossDict]:
+    def __call__(self, batch: Batch, position: BatchPosition) -> tuple[Tensor, LossDict]:
         """Loss of a batch, and its parts for the log."""
         ...
 
 
 class BoxStage(nn.Module):
-    """The box, with auxiliary questions to the search tokens that training alone needs.
+    """The box, with an optional auxiliary loss on search tokens, which only training uses.
 
-    The prediction tokens must learn where to look before they can learn where the edges are. Asking every search token
-    of the two blocks before the last whether it lies on the target, and where the whole box is, gives a dense signal
-    from the first step and leaves the prediction tokens with the task of reading the answer: what a dense teacher does
-    in MixFormerV2's first distillation stage, without a teacher. The published stages do without (`hints` 0).
+    Prediction tokens must learn where to look before they can learn where the edges are. The auxiliary head asks every
+    search token of the two blocks before the last whether it lies on the target, and where the whole box is. This gives
+    a dense signal from the first step, as a dense teacher does in MixFormerV2's first distillation stage. The published
+    recipes do not use it (`loss.aux` 0).
     """
 
     def __init__(self, model: MixFormer, recipe: Recipe) -> None:
         super().__init__()
         loss = recipe.loss
-        if loss.edges and model.config.head == "query":
+        if loss.dfl and model.config.head == "query":
             raise ConfigError(
-                f"loss.edges needs a head that predicts distributions of edges, {model.config.name} has 'query': "
+                f"loss.dfl needs a head that predicts distributions of edges, {model.config.name} has 'query': "
                 "set it to 0"
             )
         self.model = model
         dim = model.config.final_dim
-        self.hints = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 5)) if loss.hints else None
-        self.weights, self.hint_weight = box_weights(loss), loss.hints
-        freeze(model, recipe.optimizer.freeze)
+        self.aux_head = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 5)) if loss.aux else None
+        self.weights = loss
+        freeze(model, recipe.optimizer.freeze_blocks)
         if model.score_head is not None:
             model.score_head.requires_grad_(False)
 
-    def forward(self, batch: Batch, clock: BatchPosition) -> tuple[Tensor, LossDict]:
+    def forward(self, batch: Batch, position: BatchPosition) -> tuple[Tensor, LossDict]:
         """Box loss plus the auxiliary loss."""
-        model, keep = self.model, self.hints is not None
-        scales = drop_path(model, batch, clock)
+        model, keep = self.model, self.aux_head is not None
+        scales = drop_path(model, batch, position)
         memory = model.remember(model.normalize(batch.templates), scales)
         search = model.normalize(batch.search)
         found = model.locate(search, memory, scales, keep_features=keep, full=False)
-        edges = edge_logits(found) if self.weights.edges else None
+        edges = edge_logits(found) if self.weights.dfl else None
         loss, parts = box_loss(found.boxes, edges, batch.boxes, self.weights)
-        if self.hints is not None:
-            extra, more = self._hint_loss(self.hints, found.features, batch.boxes.clamp(0, 1))
-            loss, parts = loss + self.hint_weight * extra, parts | more
+        if self.aux_head is not None:
+            extra, more = self._auxiliary_loss(self.aux_head, found.features, batch.boxes.clamp(0, 1))
+            loss, parts = loss + self.weights.aux * extra, parts | more
         return loss, parts
 
-    def _hint_loss(self, hints: nn.Module, features: list[Tensor], target: Tensor) -> tuple[Tensor, LossDict]:
+    def _auxiliary_loss(self, head: nn.Module, features: list[Tensor], target: Tensor) -> tuple[Tensor, LossDict]:
         count = self.model.config.search_grid**2
         layers = features[-3:-1] or features[-1:]
-        pairs = [auxiliary_loss(hints(x[:, :count]), target) for x in layers]
+        pairs = [auxiliary_loss(head(x[:, :count]), target) for x in layers]
         inside, box = (torch.stack(part).mean() for part in zip(*pairs, strict=True))
-        return inside + self.weights.l1 * box, {"inside": inside.detach(), "hint_l1": box.detach()}
+        return inside + self.weights.l1 * box, {"inside": inside.detach(), "aux_l1": box.detach()}
 
 
 class ScoreStage(nn.Module):
@@ -114,8 +113,8 @@ class ScoreStage(nn.Module):
         model.requires_grad_(False)
         model.score_head.requires_grad_(True)
 
-    def forward(self, batch: Batch, clock: BatchPosition) -> tuple[Tensor, LossDict]:
-        """Cross-entropy of the score; a score prediction module judges the given boxes (spec 2.6)."""
+    def forward(self, batch: Batch, position: BatchPosition) -> tuple[Tensor, LossDict]:
+        """Cross-entropy of the score; a score prediction module judges the true boxes (journal paper, section 3.5)."""
         model = self.model
         memory = model.remember(model.normalize(batch.templates))
         logits = model.locate(model.normalize(batch.search), memory, regions=batch.boxes).scores
@@ -126,7 +125,7 @@ class ScoreStage(nn.Module):
 
 
 class DistillStage(nn.Module):
-    """The box and a teacher's answers, while blocks of the student may fade out (MixFormerV2, sections 3.2 and 3.3)."""
+    """The box with a teacher, while blocks of the student may fade out (MixFormerV2, sections 3.2 and 3.3)."""
 
     def __init__(self, model: MixFormer, teacher: MixFormer, recipe: Recipe) -> None:
         """Set up.
@@ -140,21 +139,19 @@ class DistillStage(nn.Module):
             ConfigError: if the two cannot be compared as asked for, or there is no such block.
         """
         super().__init__()
-        plan, self.pruning = recipe.teacher, recipe.pruning
-        pairs = FeaturePairs(plan.student_blocks, plan.teacher_blocks)
-        pairs.check(model.config, teacher.config)
+        check_feature_pairs(model.config, teacher.config, recipe.teacher)
         self.model = model
-        self.weights = DistillWeights(box_weights(recipe.loss), plan.logits, plan.features, pairs)
+        self.loss, self.settings, self.pruning = recipe.loss, recipe.teacher, recipe.pruning
         self._teacher = [teacher.eval().requires_grad_(False)]  # a list hides it from `parameters` and `state_dict`
-        freeze(model, recipe.optimizer.freeze)
-        freeze_removed(model, self.pruning.remove)
+        freeze(model, recipe.optimizer.freeze_blocks)
+        freeze_removed(model, self.pruning.blocks)
         if model.score_head is not None:
             model.score_head.requires_grad_(False)
 
-    def forward(self, batch: Batch, clock: BatchPosition) -> tuple[Tensor, LossDict]:
+    def forward(self, batch: Batch, position: BatchPosition) -> tuple[Tensor, LossDict]:
         """Box loss, divergence from the teacher's edge distributions, and difference of block outputs."""
-        model, keep = self.model, self.weights.features > 0
-        scales = self._scales(batch, clock)
+        model, keep = self.model, self.settings.feature_weight > 0
+        scales = self._scales(batch, position)
         memory = model.remember(model.normalize(batch.templates), scales, keep_features=keep)
         found = model.locate(model.normalize(batch.search), memory, scales, keep_features=keep)
         with torch.no_grad():
@@ -164,41 +161,36 @@ class DistillStage(nn.Module):
             templates, search = (resize_for(image, size) for image, size in zip(images, sizes, strict=True))
             known = teacher.remember(templates, keep_features=keep)
             answer = teacher.locate(search, known, keep_features=keep)
-        return distill_loss(found, memory, answer, known, batch.boxes, self.weights)
+        return distill_loss(found, memory, answer, known, batch.boxes, self.loss, self.settings)
 
-    def _scales(self, batch: Batch, clock: BatchPosition) -> Tensor | None:
-        scales = drop_path(self.model, batch, clock)
-        if not self.pruning.remove:
+    def _scales(self, batch: Batch, position: BatchPosition) -> Tensor | None:
+        scales = drop_path(self.model, batch, position)
+        if not self.pruning.blocks:
             return scales
         if scales is None:
             scales = torch.ones(self.model.config.mixing_depth, 2, 1, device=batch.search.device)
-        epoch = clock.epoch if self.pruning.form == "official" else clock.step / clock.epoch_steps
-        rate = pruning_rate(epoch, self.pruning.epochs, self.pruning.form)
-        return depth_scales(scales, self.pruning.remove, rate, self.pruning.form)
+        epoch = position.epoch if self.pruning.variant == "official" else position.step / position.epoch_steps
+        rate = pruning_rate(epoch, self.pruning.epochs, self.pruning.variant)
+        return depth_scales(scales, self.pruning.blocks, rate, self.pruning.variant)
 
 
 class MaskedStage(PretrainStage):
     """Pre-training in the trainer's call form."""
 
-    def forward(self, batch: Batch, clock: BatchPosition | torch.Generator | None = None) -> tuple[Tensor, LossDict]:
+    def forward(self, batch: Batch, position: BatchPosition | torch.Generator | None = None) -> tuple[Tensor, LossDict]:
         """See `PretrainStage.forward`; masks depend on the step and on the place of the batch in it."""
-        if not isinstance(clock, BatchPosition):
-            return super().forward(batch, clock)
-        place = clock.places.start or 0
+        if not isinstance(position, BatchPosition):
+            return super().forward(batch, position)
+        place = position.places.start or 0
         return super().forward(batch, torch.Generator().manual_seed(torch.initial_seed() + 7919 * place))
 
 
-def box_weights(loss: LossSection) -> BoxWeights:
-    """Weights of the box loss of a recipe."""
-    return BoxWeights(loss.l1, loss.iou, loss.edges, loss.overlap)
-
-
-def drop_path(model: MixFormer, batch: Batch, clock: BatchPosition) -> Tensor | None:
+def drop_path(model: MixFormer, batch: Batch, position: BatchPosition) -> Tensor | None:
     """Factors of stochastic depth: drawn for the whole step and then picked, so that they do not depend on how a step
     is split into processes and micro-batches."""
     if not (model.training and model.config.drop_path):
         return None
-    return model.draw_drop_path(clock.batch, batch.search.device)[..., clock.places]
+    return model.draw_drop_path(position.batch, batch.search.device)[..., position.places]
 
 
 def freeze(model: MixFormer, blocks: int) -> None:
@@ -221,8 +213,8 @@ def build_stage(model: MixFormer, recipe: Recipe, teacher: MixFormer | None = No
     """
     if recipe.stage == "pretrain":
         return MaskedStage(model, recipe.masks)
-    if recipe.stage == "distil":
+    if recipe.stage == "distill":
         if teacher is None:
-            raise ConfigError("the distil stage needs a teacher")
+            raise ConfigError("the distill stage needs a teacher")
         return DistillStage(model, teacher, recipe)
-    return BoxStage(model, recipe) if recipe.stage == "boxes" else ScoreStage(model, recipe)
+    return BoxStage(model, recipe) if recipe.stage == "box" else ScoreStage(model, recipe)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from mixformer.data.sample_dataset import Batch, RawBatch, SampleDataset, batches
-from mixformer.errors import ConfigError, MixFormerError
+from mixformer.errors import ConfigError, TrainingDivergedError
 from mixformer.models import MixFormer
 from mixformer.training.distributed import Distributed
 from mixformer.training.metric_logger import MetricLogger
@@ -26,18 +26,16 @@ from mixformer.training.training_state import load_training, save_training
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[int, dict[str, float]], None]
-Validate = Callable[[MixFormer], float]
+ProgressCallback = Callable[[int, dict[str, float]], None]
+"""Called after every step with the number of steps done and the latest means of the log."""
+Validator = Callable[[MixFormer], float]
+"""Score of a network; higher is better."""
 
 _HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-class TrainingDivergedError(MixFormerError, ArithmeticError):
-    """The loss is not a finite number; the last checkpoint is kept."""
-
-
 class Trainer:
-    """One stage of one run in one folder: `state.safetensors` to resume from, `log.jsonl` with a line per report."""
+    """One training run in one folder, with `state.safetensors` to resume from and `log.jsonl` with the metrics."""
 
     def __init__(
         self,
@@ -47,36 +45,36 @@ class Trainer:
         folder: Path,
         processes: Distributed | None = None,
     ) -> None:
-        """Put a run together; nothing is trained yet.
+        """Prepare a run; nothing is trained yet.
 
         Args:
-            stage: what is trained, a `TrainingStage`.
-            dataset: where samples come from.
-            recipe: how.
-            folder: where the run is kept; made if it is missing.
-            processes: this process among those of the run; by default it is alone, on the CPU.
+            stage: a `TrainingStage`: the network and its loss.
+            dataset: training samples.
+            recipe: settings.
+            folder: run folder, created if it is missing.
+            processes: this process among those of the run; by default the only one, on the CPU.
 
         Raises:
             ConfigError: if a step's samples cannot be split among the processes.
         """
         self.processes = processes or Distributed()
-        parts = self.processes.count * recipe.accumulate
-        if recipe.batch % parts:
+        parts = self.processes.count * recipe.grad_accum_steps
+        if recipe.batch_size % parts:
             raise ConfigError(
-                f"batch {recipe.batch} cannot be split into {parts} parts: {self.processes.count} processes, "
-                f"accumulate {recipe.accumulate}"
+                f"batch_size {recipe.batch_size} cannot be split into {parts} parts: {self.processes.count} processes, "
+                f"grad_accum_steps {recipe.grad_accum_steps}"
             )
         if recipe.precision == "float16" and self.processes.device.type == "cpu":
-            raise ConfigError("precision float16 is for GPUs; take bfloat16 or float32 on a CPU")
+            raise ConfigError("precision float16 needs a GPU; use bfloat16 or float32 on a CPU")
         self.stage, self.dataset, self.recipe, self.folder = stage.to(self.processes.device), dataset, recipe, folder
         config = self.model.config
         # The last query convolution of a MixCvT with prediction tokens is read by nothing.
         self.parallel = self.processes.wrap(self.stage, unused=config.backbone == "cvt" and not config.dense)
-        self.micro_batch = recipe.batch // parts
+        self.micro_batch = recipe.batch_size // parts
         self.optimizer = build_optimizer(stage, recipe)
         self.scaler = torch.amp.GradScaler(enabled=recipe.precision == "float16")
-        self.average = EMA(stage, recipe.optimizer.ema) if recipe.optimizer.ema else None
-        self.step = 0
+        self.ema = EMA(stage, recipe.optimizer.ema_decay) if recipe.optimizer.ema_decay else None
+        self.step = 0  # optimizer steps done
         self.best = -math.inf
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -91,15 +89,19 @@ class Trainer:
         return cast(TrainingStage, self.stage).model
 
     def resume(self) -> bool:
-        """Go on from the checkpoint if there is one; the same bits as without the interruption."""
+        """Continue from the checkpoint if there is one. On a CPU this gives the same bits as an uninterrupted run.
+
+        Raises:
+            CheckpointError: if the checkpoint is damaged or belongs to another network.
+        """
         if not self.checkpoint.exists():
             return False
-        self.step, self.best = load_training(self.checkpoint, self.stage, self.optimizer, self.average, self.scaler)
+        self.step, self.best = load_training(self.checkpoint, self.stage, self.optimizer, self.ema, self.scaler)
         log.info("resumed at step %d", self.step)
         return True
 
     def save(self) -> None:
-        """Write the checkpoint, atomically; the first process does, the others wait."""
+        """Write the checkpoint atomically; the first process writes, the others wait."""
         if self.processes.first:
             save_training(
                 self.checkpoint,
@@ -107,38 +109,44 @@ class Trainer:
                 self.best,
                 self.stage,
                 self.optimizer,
-                self.average,
+                self.ema,
                 self.scaler,
                 self.recipe.to_dict(),
             )
         self.processes.wait()
 
-    def run(self, report_every: int = 20, progress: Progress | None = None, validate: Validate | None = None) -> None:
+    def run(
+        self, report_every: int = 20, progress: ProgressCallback | None = None, validate: Validator | None = None
+    ) -> None:
         """Train to the recipe's last step.
 
-        Ctrl-C and SIGTERM end the step that is being made, and the checkpoint is written. With several processes they
-        stop at once, and the last checkpoint is what `save_every` left.
+        After Ctrl-C or SIGTERM the current step is finished and the checkpoint is written. Several processes stop at
+        once; their last checkpoint is the one of `save_interval`.
 
         Args:
             report_every: steps between lines of the log.
-            progress: called after every step with the step number and the latest means.
-            validate: measures the averaged network, higher is better; called as the recipe says.
+            progress: called after every step.
+            validate: scores the averaged network, every `val_interval` steps.
 
         Raises:
-            TrainingDivergedError: if the loss is no finite number.
+            TrainingDivergedError: if the loss or gradient is not a finite number.
             KeyboardInterrupt: after Ctrl-C or SIGTERM.
         """
         with stop_requests(self.processes.count == 1) as stop_asked:
             self._run(report_every, progress, validate, stop_asked)
 
     def _run(
-        self, report_every: int, progress: Progress | None, validate: Validate | None, stop_asked: Callable[[], bool]
+        self,
+        report_every: int,
+        progress: ProgressCallback | None,
+        validate: Validator | None,
+        stop_asked: Callable[[], bool],
     ) -> None:
         recipe = self.recipe
-        meter = MetricLogger(
+        metrics = MetricLogger(
             self.folder,
             report_every,
-            recipe.batch,
+            recipe.batch_size,
             workers=max(1, recipe.data.workers),
             device=self.processes.device,
             enabled=self.processes.first,
@@ -148,25 +156,25 @@ class Trainer:
         stream = self._batches()
         while self.step < recipe.total_steps:
             self.stage.train()
-            parts = self._step(stream, meter)
+            parts = self._step(stream, metrics)
             self.step += 1
-            meter.add(self.step, parts, self.optimizer.param_groups[-1]["lr"])
-            if validate is not None and recipe.validate_every and self.step % recipe.validate_every == 0:
-                self._validate(validate, meter)
+            metrics.add(self.step, parts, self.optimizer.param_groups[-1]["lr"])
+            if validate is not None and recipe.val_interval and self.step % recipe.val_interval == 0:
+                self._validate(validate, metrics)
             if progress is not None:
-                progress(self.step, meter.latest or meter.means())
+                progress(self.step, metrics.latest or metrics.means())
             if stop_asked():
                 self.save()
                 raise KeyboardInterrupt
-            if self.step % recipe.save_every == 0:
+            if self.step % recipe.save_interval == 0:
                 self.save()
         self.save()
 
     @contextmanager
     def averaged(self) -> Iterator[MixFormer]:
-        """The network with the moving average in place of the raw weights, in evaluation mode, for a while."""
+        """The network with the moving average of its weights, in evaluation mode, inside a `with` block."""
         parameters = dict(self.stage.named_parameters())
-        swapped = {} if self.average is None else self.average.values
+        swapped = {} if self.ema is None else self.ema.values
         raw = {name: parameters[name].detach().clone() for name in swapped}
         training = self.stage.training
         try:
@@ -181,12 +189,12 @@ class Trainer:
                     parameters[name].copy_(value)
             self.stage.train(training)
 
-    def _validate(self, validate: Validate, meter: MetricLogger) -> None:
-        """Measure, and keep the best averaged weights."""
+    def _validate(self, validate: Validator, metrics: MetricLogger) -> None:
+        """Score the averaged weights, and keep the best ones in `best/`."""
         if self.processes.first:
             with self.averaged() as model:
                 score = validate(model)
-                meter.note(self.step, {"validation": score})
+                metrics.note(self.step, {"validation": score})
                 if score > self.best:
                     self.best = score
                     from mixformer.weights.load_save import save_model
@@ -197,35 +205,37 @@ class Trainer:
     def loader(self, start: int, stop: int) -> Iterator[Batch | RawBatch]:
         """This process's micro-batches `start` to `stop` (exclusive) of the run, not yet on its device."""
         processes, data, gpu = self.processes, self.recipe.data, self.processes.device.type == "cuda"
-        raw = data.crops == "device" or (data.crops == "auto" and gpu)
+        raw = data.crop_on == "device" or (data.crop_on == "auto" and gpu)
         place = {"rank": processes.rank, "ranks": processes.count}
         return iter(batches(self.dataset, self.micro_batch, start, stop, data.workers, **place, raw=raw, pin=gpu))
 
     def _batches(self) -> Iterator[Batch]:
         """This process's micro-batches from the current step to the last, on its device."""
-        start, stop = (step * self.recipe.accumulate for step in (self.step, self.recipe.total_steps))
+        start, stop = (step * self.recipe.grad_accum_steps for step in (self.step, self.recipe.total_steps))
         for batch in self.loader(start, stop):
             yield batch.to(self.processes.device)
 
-    def _step(self, stream: Iterator[Batch], meter: MetricLogger) -> LossDict:
+    def _step(self, stream: Iterator[Batch], metrics: MetricLogger) -> LossDict:
         """One optimizer step over all micro-batches; means of the parts over them and over the processes."""
         recipe = self.recipe
         factor = learning_rate(self.step, recipe.total_steps, recipe.optimizer)
         set_learning_rate(self.optimizer, factor)
         self.optimizer.zero_grad(set_to_none=True)
         sums: LossDict = {}
-        for index in range(recipe.accumulate):
-            with meter.waiting():
+        for index in range(recipe.grad_accum_steps):
+            with metrics.waiting():
                 batch = next(stream)
-            meter.loaded(batch.seconds)
-            last = index == recipe.accumulate - 1
+            metrics.loaded(batch.seconds)
+            last = index == recipe.grad_accum_steps - 1
             for name, value in self._backward(batch, index, last).items():
-                sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.float() / recipe.accumulate
+                sums[name] = (
+                    sums.get(name, torch.zeros((), device=value.device)) + value.float() / recipe.grad_accum_steps
+                )
         sums["grad"] = self._clip()
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        if self.average is not None:
-            self.average.update(self.stage, self.step)
+        if self.ema is not None:
+            self.ema.update(self.stage, self.step)
         return {name: self.processes.mean(value) for name, value in sums.items()}
 
     def _backward(self, batch: Batch, index: int, last: bool) -> LossDict:
@@ -238,16 +248,16 @@ class Trainer:
             alone = self.parallel.no_sync()
         with alone:
             with self._autocast():
-                loss, parts = self.parallel(batch, self._clock(index))
+                loss, parts = self.parallel(batch, self._position(index))
             self._require_finite(loss)
-            self.scaler.scale(loss / recipe.accumulate).backward()
+            self.scaler.scale(loss / recipe.grad_accum_steps).backward()
         return {"loss": loss.detach(), **parts}
 
-    def _clock(self, index: int) -> BatchPosition:
+    def _position(self, index: int) -> BatchPosition:
         count = self.processes.count
         start = index * self.micro_batch * count
         places = slice(start + self.processes.rank, start + self.micro_batch * count, count)
-        return BatchPosition(self.step, self.recipe.epoch_steps, self.recipe.batch, places)
+        return BatchPosition(self.step, self.recipe.epoch_steps, self.recipe.batch_size, places)
 
     def _require_finite(self, loss: Tensor) -> None:
         # The mean over processes is no number in all of them if it is none in one, so all stop together.
@@ -264,7 +274,7 @@ class Trainer:
         """Limit the gradient; returns its norm before that."""
         trained = [p for p in self.stage.parameters() if p.requires_grad]
         self.scaler.unscale_(self.optimizer)
-        norm = nn.utils.clip_grad_norm_(trained, self.recipe.optimizer.clip or math.inf).detach()
+        norm = nn.utils.clip_grad_norm_(trained, self.recipe.optimizer.grad_clip or math.inf).detach()
         if not self.scaler.is_enabled() and not math.isfinite(norm.item()):  # a scaler leaves such a step out by itself
             raise TrainingDivergedError(self._advice("the gradient", norm.item()))
         return norm

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mixformer.errors import CheckpointError
 from mixformer.files import write_files
 from mixformer.training.optim import EMA
+from mixformer.training.recipe_aliases import STATE_PREFIXES
 from mixformer.weights.check_state_dict import current_names
 
 
@@ -23,22 +24,22 @@ def save_training(
     best: float,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    average: EMA | None,
+    ema: EMA | None,
     scaler: torch.amp.GradScaler,
     recipe: dict[str, Any],
 ) -> None:
-    """Write model, optimizer, moving average, loss scale and step; the old file stays until the new one is whole.
+    """Write model, optimizer, moving average, loss scale and step; an older file stays until the new one is complete.
 
-    No random state is kept, since none lasts: samples depend on their number, and factors of a step on the step.
+    Random states are not needed: samples depend on their number, random factors on the step.
 
     Raises:
-        OutputError: if it cannot be written; an earlier checkpoint is then still there.
+        OutputError: if it cannot be written; an earlier checkpoint is kept.
     """
     state = optimizer.state_dict()
     tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"optimizer/{i}/{k}": v for i, entry in state["state"].items() for k, v in entry.items()}
-    if average is not None:
-        tensors |= {f"average/{k}": v for k, v in average.values.items()}
+    if ema is not None:
+        tensors |= {f"average/{k}": v for k, v in ema.values.items()}
     header = {
         "step": str(step),
         "best": repr(best),
@@ -54,10 +55,10 @@ def load_training(
     path: Path,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    average: EMA | None,
+    ema: EMA | None,
     scaler: torch.amp.GradScaler,
 ) -> tuple[int, float]:
-    """Restore what `save_training` wrote into objects built from the same recipe.
+    """Load a file of `save_training` into objects built from the same recipe.
 
     Returns:
         Number of steps done, and the best validation score so far.
@@ -79,10 +80,17 @@ def load_training(
         step, best = int(header["step"]), float(header["best"])
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit this run: {error}") from error
-    if average is not None:
-        average.values = {k: v.to(average.values[k].device) for k, v in _below(tensors, "average/").items()}
+    if ema is not None:
+        ema.values = {k: v.to(ema.values[k].device) for k, v in _below(tensors, "average/").items()}
     return step, best
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    """The entries below a prefix, by today's names."""
+    found = {}
+    for key, value in tensors.items():
+        if key.startswith(prefix):
+            name = key.removeprefix(prefix)
+            old = next((start for start in STATE_PREFIXES if name.startswith(start)), "")
+            found[STATE_PREFIXES.get(old, "") + name.removeprefix(old)] = value
+    return found

@@ -219,14 +219,14 @@ def test_training_from_the_command_line(tmp_path, capsys):
     np.savetxt(folder / "groundtruth.txt", boxes, delimiter=",")
     (folder / "meta.json").write_text('{"dev_use": "train"}')
     (tmp_path / "recipe.toml").write_text(
-        'model = "mixformerv2_dino_s8"\nsteps = 1\nbatch = 1\n'
-        f'[data]\nroot = "{tmp_path / "data"}"\nsequences = 1.0\nworkers = 0\n'
-        "[optimizer]\nwarmup = 1\ndecay = 1\nfreeze = 7\n"
+        'model = "mixformerv2_dino_s8"\nmax_steps = 1\nbatch_size = 1\n'
+        f'data_root = "{tmp_path / "data"}"\n[data]\nsets = [{{ root = "sequences" }}]\nworkers = 0\n'
+        "[optimizer]\nwarmup_steps = 1\ndecay_steps = 1\nfreeze_blocks = 7\n"
     )
     words = ["train", str(tmp_path / "recipe.toml"), "--out", str(tmp_path / "run"), "--device", "cpu"]
     assert main(words) == 0
-    assert main([*words, "--set", "steps=2"]) == 0
+    assert main([*words, "--set", "max_steps=2"]) == 0
     assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
-    assert main([*words, "--set", "steps"]) == 2
-    assert main([*words, "--set", "data.root=nowhere"]) == 2
+    assert main([*words, "--set", "max_steps"]) == 2
+    assert main([*words, "--set", "data_root=nowhere"]) == 2
     assert "nowhere" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mixformer.data.augmentation import Augmentation, CropSettings, Jitter
+from mixformer.data.augmentation import Augmentation, CropSettings
 from mixformer.data.crop_params import LONGEST_BLUR, CropParams
 from mixformer.data.gpu import crop_batch, pack
 from mixformer.data.sample_dataset import SampleDataset, batches
@@ -79,11 +79,12 @@ class Shots:
         return AnnotatedFrame(frame, Box(*random.uniform(-10, 120, 2), *random.uniform(8, 50, 2)))
 
 
+JITTER = {"center_jitter": 2.0, "crop_flip_prob": 0.5, "contrast": 0, "blur_prob": 0}
 AUGMENTATIONS = {
-    "official": Augmentation.official(),
-    "gray": Augmentation(Jitter(2.0, 0.25), gray=0.5),
-    "blur": Augmentation(Jitter(2.0, 0.25), blur=0.7),
-    "contrast": Augmentation(Jitter(2.0, 0.25), contrast=0.5, gray=0.3, blur=0.3),
+    "official": Augmentation(4.5, 0.5).with_official_processing(),
+    "gray": Augmentation(**JITTER, gray_prob=0.5),
+    "blur": Augmentation(**{**JITTER, "blur_prob": 0.7}),
+    "contrast": Augmentation(**{**JITTER, "contrast": 0.5, "gray_prob": 0.3, "blur_prob": 0.3}),
 }
 
 
@@ -133,7 +134,12 @@ def test_a_trimmed_plan_holds_little_and_gives_the_same_crop():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="pinned memory needs a GPU")
 @pytest.mark.parametrize("raw", [False, True])
 def test_pinned_batches_are_the_same(raw):
-    dataset = SampleDataset(Mixture([Shots()], [1]), CropSettings(96, 48, 4.5), Augmentation(), seed=1)
+    dataset = SampleDataset(
+        Mixture([Shots()], [1]),
+        CropSettings(96, 48, 4.5),
+        Augmentation(4.5, 0.5, crop_flip_prob=0.5, contrast=0, blur_prob=0),
+        seed=1,
+    )
     plain, pinned = (next(iter(batches(dataset, 4, 0, 1, 0, raw=raw, pin=pin))) for pin in (False, True))
     assert pinned.boxes.is_pinned()
     assert torch.equal(plain.to(torch.device("cuda")).search, pinned.to(torch.device("cuda")).search)

@@ -42,12 +42,12 @@ def test_a_bad_line_is_named(tmp_path, line, reason):
 def test_sequences_are_chosen_by_use(tmp_path):
     make_sequence(tmp_path, "b", [[1, 2, 3, 4]], use="val")
     make_sequence(tmp_path, "a", [[1, 2, 3, 4], ["nan"] * 4], use="train")
-    (train,) = read_sequences(tmp_path, "train")
+    (train,) = read_sequences(tmp_path, {"dev_use": "train"})
     assert train.name == "a"
     assert train.visible.tolist() == [0]
     assert [s.name for s in read_sequences(tmp_path)] == ["a", "b"]
-    with pytest.raises(DataError, match="marked 'test'"):
-        read_sequences(tmp_path, "test")
+    with pytest.raises(DataError, match="dev_use = 'test'"):
+        read_sequences(tmp_path, {"dev_use": "test"})
 
 
 def test_counts_must_agree(tmp_path):

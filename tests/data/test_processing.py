@@ -1,7 +1,7 @@
 """The official processing against independent formulas and the official code's outputs."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,9 @@ ARRAYS = np.load(Path(__file__).parents[1] / "imaging/references/sample_target.n
 IMAGES = np.load(Path(__file__).parents[1] / "imaging/references/images.npz")
 JITTERED = np.load(Path(__file__).parent / "references/jittered_crops.npz")
 SIZES = CropSettings(search_size=288, template_size=128, search_factor=4.5)
-STILL = Augmentation(Jitter(), Jitter(), gray=0, flip=0, flip_each=0, brightness=0, pixel_index=True, nearest=True)
+PLAIN = {"gray_prob": 0, "flip_prob": 0, "brightness": 0, "contrast": 0, "blur_prob": 0}
+STILL = Augmentation(0, 0, **PLAIN, pixel_index=True, nearest=True)
+OFFICIAL_TRAINING = Augmentation(4.5, 0.5).with_official_processing()
 FRAME = np.random.default_rng(7).integers(0, 256, (120, 170, 3)).astype(np.uint8)
 TARGET = Box(60.3, 40.7, 31.0, 22.0)
 
@@ -80,11 +82,22 @@ class Given:
         return self.box
 
 
+@dataclass(frozen=True)
+class Placed(Augmentation):
+    """Processing without change, around a given box."""
+
+    place: Box = TARGET
+
+    @property
+    def search(self):
+        return Given(self.place)
+
+
 @pytest.mark.parametrize("row", [0, 1])
 def test_jittered_crops_and_their_boxes_are_the_official_ones(row):
     """Outputs of the official training code: where it cut, what it got, and where it put the box."""
     target, around = Box(*JITTERED["gt"][row].tolist()), Box(*JITTERED["extract"][row].tolist())
-    exact = replace(STILL, search=Given(around), reject=True)
+    exact = Placed(**STILL.to_dict() | {"reject": True}, place=around)
     sample = plan(exact, target, frame=IMAGES["chelsea"]).render()
     np.testing.assert_array_equal(sample.search[::9, ::9], JITTERED["crop_stride9"][row])
     x, y, w, h = JITTERED["boxes_norm"][row]
@@ -93,9 +106,7 @@ def test_jittered_crops_and_their_boxes_are_the_official_ones(row):
 
 @pytest.mark.parametrize("pixel_index", [True, False])
 def test_the_box_in_the_crop_has_the_chosen_middle(pixel_index):
-    jittery = Augmentation(
-        Jitter(1.0, 0.3), gray=0, flip=0, flip_each=0, brightness=0, pixel_index=pixel_index, reject=True
-    )
+    jittery = Augmentation(1.0, 0.3, **PLAIN, pixel_index=pixel_index, reject=True)
     box = TARGET
     for seed in range(20):
         random = np.random.default_rng(seed)
@@ -119,7 +130,7 @@ def official_gray(image):
 
 def test_grey_and_joint_mirroring_come_before_the_crop():
     """The official order: change the frame, then cut; a mirrored frame's box moves to W - 1 - x - w."""
-    changed = replace(STILL, gray=1, flip=1, reject=True)
+    changed = replace(STILL, gray_prob=1, flip_prob=1, reject=True)
     box, sample = TARGET, plan(changed).render()
     frame = np.repeat(official_gray(FRAME)[:, ::-1, None], 3, -1)
     mirrored = Box(170 - 1 - box.x - box.w, box.y, box.w, box.h)
@@ -137,21 +148,21 @@ def test_grey_and_joint_mirroring_come_before_the_crop():
 def test_in_edge_coordinates_mirroring_moves_nothing():
     """The corrected convention: the mirrored sample is the mirror image of the sample."""
     kept = plan(replace(STILL, pixel_index=False)).render()
-    mirrored = plan(replace(STILL, pixel_index=False, flip=1)).render()
+    mirrored = plan(replace(STILL, pixel_index=False, flip_prob=1)).render()
     np.testing.assert_array_equal(mirrored.search, kept.search[:, ::-1])
     x1, y1, x2, y2 = kept.box
     np.testing.assert_allclose(mirrored.box, [1 - x2, y1, 1 - x1, y2])
 
 
 def test_a_mirrored_crop_mirrors_its_box():
-    off_middle = replace(STILL, search=Given(Box(50.0, 30.0, 31.0, 22.0)))
-    kept, mirrored = plan(off_middle).render(), plan(replace(off_middle, flip_each=1)).render()
+    off_middle = Placed(**STILL.to_dict(), place=Box(50.0, 30.0, 31.0, 22.0))
+    kept, mirrored = plan(off_middle).render(), plan(replace(off_middle, crop_flip_prob=1)).render()
     np.testing.assert_array_equal(mirrored.search, kept.search[:, ::-1])
     np.testing.assert_allclose(mirrored.box[[2, 0]], 1 - kept.box[[0, 2]])
 
 
 def test_crops_are_mirrored_and_lit_each_by_itself():
-    official = replace(Augmentation.official(), gray=0, flip=0)
+    official = replace(OFFICIAL_TRAINING, gray_prob=0, flip_prob=0)
     plans = [plan(official, seed=seed) for seed in range(400)]
     flips = np.array([[crop.flip for crop in p.crops] for p in plans])
     gains = np.array([[crop.gain for crop in p.crops] for p in plans])
@@ -164,7 +175,7 @@ def test_crops_are_mirrored_and_lit_each_by_itself():
 
 
 def test_joint_changes_have_the_official_odds_and_no_others_in_validation():
-    plans = [plan(Augmentation.official(training=False), seed=seed) for seed in range(600)]
+    plans = [plan(Augmentation(4.5, 0.5).with_official_processing(training=False), seed=seed) for seed in range(600)]
     gray = np.array([[crop.gray for crop in p.crops] for p in plans])
     assert np.all(gray.all(1) == gray.any(1))
     assert 0.02 < gray.mean() < 0.09
@@ -174,7 +185,7 @@ def test_joint_changes_have_the_official_odds_and_no_others_in_validation():
 
 
 def test_jitter_follows_the_official_formula():
-    official = Augmentation.official()
+    official = OFFICIAL_TRAINING
     assert official.search == Jitter(4.5, 0.5)
     assert official.template == Jitter(0.0, 0.0)
     random = np.random.default_rng(0)
@@ -210,7 +221,7 @@ def test_crops_that_show_nothing_are_rejected(box):
 
 
 def test_rejected_jitter_is_replaced_by_another_shot():
-    wild = replace(STILL, search=Jitter(30.0, 0.0), reject=True)
+    wild = replace(STILL, center_jitter=30.0, reject=True)
     dataset = SampleDataset(Mixture([One(shot_of(Box(60, 40, 30, 20)))], [1]), SIZES, wild, seed=0)
     for index in range(30):
         crop = dataset.plan(index).crops[-1]
@@ -241,7 +252,7 @@ EARLIER_TEMPLATES = [104.5626, 120.2118, 115.2031, 135.2724]
 
 def test_the_default_processing_still_gives_the_samples_it_gave():
     """Recipes that ask for nothing new train on the same pixels as before; the numbers are from an earlier version."""
-    ours = Augmentation(Jitter(3.0, 0.25), Jitter(0.1, 0.1), flip_each=0.3, contrast=0.2, blur=0.5)
+    ours = Augmentation(3.0, 0.25, template_jitter=0.1, crop_flip_prob=0.3, contrast=0.2, blur_prob=0.5)
     samples = [plan(ours, seed=seed).render() for seed in range(4)]
     np.testing.assert_allclose([s.box for s in samples], EARLIER_BOXES, atol=1e-9)
     np.testing.assert_allclose([s.search.mean() for s in samples], EARLIER_SEARCH, atol=0.02)
@@ -258,20 +269,20 @@ def offsets(jitter, count=4000):
 
 
 def test_crops_that_follow_motion_are_mostly_near_and_sometimes_far():
-    far, near = offsets(Jitter(2.0, 0.2)), offsets(Jitter(2.0, 0.2, motion=1.0, motion_spread=0.1))
+    far, near = offsets(Jitter(2.0, 0.2)), offsets(Jitter(2.0, 0.2, small_motion_prob=1.0, small_motion_scale=0.1))
     assert np.abs(far).max() <= 1
     np.testing.assert_allclose(np.abs(far).mean(0), 0.5, atol=0.03)
     np.testing.assert_allclose(np.abs(near).mean(0), 0.1, atol=0.01)
     np.testing.assert_allclose(np.median(np.abs(near), 0), 0.1 * np.log(2), atol=0.01)  # of a Laplace distribution
     assert np.abs(near).max() > 0.5
-    both = offsets(Jitter(2.0, 0.2, motion=0.5, motion_spread=0.1))
+    both = offsets(Jitter(2.0, 0.2, small_motion_prob=0.5, small_motion_scale=0.1))
     np.testing.assert_allclose((np.abs(both) > 0.4).mean(0), 0.5 * 0.6 + 0.5 * np.exp(-4), atol=0.03)
 
 
 def test_without_motion_nothing_more_is_drawn():
     random, other = np.random.default_rng(5), np.random.default_rng(5)
     first = [Jitter(2.0, 0.2).apply(random, TARGET) for _ in range(3)]
-    assert first == [Jitter(2.0, 0.2, motion_spread=9.0).apply(other, TARGET) for _ in range(3)]
+    assert first == [Jitter(2.0, 0.2, small_motion_scale=9.0).apply(other, TARGET) for _ in range(3)]
     drawn = np.random.default_rng(5)
     for _ in range(3):
         drawn.normal(size=2), drawn.random(2)

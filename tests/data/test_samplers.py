@@ -284,7 +284,7 @@ def official_dataset(seed=5):
         SequenceSamples(videos, Pictures()),
     ]
     mixture = Mixture(sets, [1, 1, 1], Negatives(0.5))
-    return SampleDataset(mixture, CropSettings(64, 32, 4.5), Augmentation.official(), seed)
+    return SampleDataset(mixture, CropSettings(64, 32, 4.5), Augmentation(4.5, 0.5).with_official_processing(), seed)
 
 
 def same(first, second):

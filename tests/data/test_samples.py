@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mixformer.data.annotated_folders import MaskedObject
-from mixformer.data.augmentation import Augmentation, Jitter, draw_sample_params
+from mixformer.data.augmentation import Augmentation, draw_sample_params
 from mixformer.data.sample_dataset import CropSettings, SampleDataset, batches
 from mixformer.data.sampling import AnnotatedFrame, Mixture, SequenceSamples, TrainingSample
 from mixformer.data.sequence import ImageCache, VideoSequence
@@ -17,7 +17,7 @@ from mixformer.errors import DataError
 from mixformer.types import Box
 
 SIZES = CropSettings(search_size=96, template_size=48, search_factor=4.0)
-PLAIN = Augmentation(Jitter(2.0, 0.2), gray=0, flip=0.5, flip_each=0.3, brightness=0)
+PLAIN = Augmentation(2.0, 0.2, gray_prob=0, flip_prob=0.5, crop_flip_prob=0.3, brightness=0, contrast=0, blur_prob=0)
 
 
 def red_box_frame(box, height=200, width=260):
@@ -59,7 +59,7 @@ def test_the_box_stays_on_the_object(x, y, w, h, seed):
 def test_without_jitter_the_template_is_centered():
     box = Box(100, 80, 40, 40)
     view = AnnotatedFrame(red_box_frame(box), box)
-    augmentation = Augmentation(Jitter(), flip=0)
+    augmentation = Augmentation(0, 0, flip_prob=0, crop_flip_prob=0.5, contrast=0, blur_prob=0)
     sample = draw_sample_params(
         np.random.default_rng(0), TrainingSample((view, view), view), augmentation, SIZES
     ).render()
@@ -135,7 +135,12 @@ def test_negatives_do_not_show_the_target(video):
 
 def test_sample_i_does_not_depend_on_the_workers(video):
     mixture = Mixture([SequenceSamples([video], ImageCache(10))], [1.0], negatives=0.3)
-    dataset = SampleDataset(mixture, CropSettings(64, 32, 4.0), Augmentation(blur=0.5, contrast=0.2), seed=5)
+    dataset = SampleDataset(
+        mixture,
+        CropSettings(64, 32, 4.0),
+        Augmentation(4.5, 0.5, crop_flip_prob=0.5, blur_prob=0.5, contrast=0.2),
+        seed=5,
+    )
     alone = list(batches(dataset, 4, 0, 4, workers=0))
     shared = list(batches(dataset, 4, 0, 4, workers=2))
     later = list(batches(dataset, 4, 2, 4, workers=0))

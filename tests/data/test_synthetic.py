@@ -144,7 +144,9 @@ def test_motion_blur_spreads_a_cut_out_around_its_middle():
 
 def test_moving_scenes_are_a_set_like_any_other(scene):
     mixture = Mixture([scene(Motion())], [1], Negatives(0.5))
-    dataset = SampleDataset(mixture, CropSettings(64, 32, 4.5), Augmentation.official(), seed=3)
+    dataset = SampleDataset(
+        mixture, CropSettings(64, 32, 4.5), Augmentation(4.5, 0.5).with_official_processing(), seed=3
+    )
     samples = [dataset[i] for i in range(12)]
     assert {sample.present for sample in samples} == {0.0, 1.0}
     np.testing.assert_array_equal(samples[5].search, dataset[5].search)

@@ -18,4 +18,4 @@ def recipe(name, *changes):
 def exported(plan):
     """Configuration of the model that a recipe leaves."""
     config = plan.network()
-    return config.replace(depth=config.depth - len(plan.pruning.remove))
+    return config.replace(depth=config.depth - len(plan.pruning.blocks))

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from mixformer.configs.model import ModelConfig
-from mixformer.data.augmentation import Augmentation, Jitter
+from mixformer.data.augmentation import Augmentation
 from mixformer.data.sample_dataset import CropSettings, SampleDataset
 from mixformer.data.sampling import AnnotatedFrame, Mixture, TrainingSample
 from mixformer.models import build_model
@@ -17,19 +17,19 @@ from mixformer.training.trainer import Trainer
 from mixformer.types import Box
 
 TINY = ModelConfig("tiny", depth=3, dim=32, heads=2, patch_size=16, search_size=64, template_size=32, bins=32)
-OPTIMISER = OptimizerSection(warmup=2, decay=4, ema=0.9, lr=1e-3)
+OPTIMISER = OptimizerSection(warmup_steps=2, decay_steps=4, ema_decay=0.9, lr=1e-3)
 RECIPE = Recipe(
     "tiny",
-    steps=12,
-    batch=4,
-    save_every=4,
+    max_steps=12,
+    batch_size=4,
+    save_interval=4,
     precision="float32",
     data=DataSection(workers=0),
     optimizer=OPTIMISER,
-    loss=LossSection(edges=1.0, hints=1.0),
+    loss=LossSection(dfl=1.0, aux=1.0),
 )
 # The auxiliary questions weigh patches within a micro-batch, so they alone depend on how a step is split.
-SPLIT = RECIPE.replace(steps=6, loss=LossSection(edges=1.0))
+SPLIT = RECIPE.replace(max_steps=6, loss=LossSection(dfl=1.0))
 
 
 class Squares:
@@ -49,7 +49,7 @@ def make_trainer(folder, recipe=RECIPE, drop_path=0.0, processes=None):
     torch.manual_seed(recipe.seed)
     stage = build_stage(build_model(TINY.replace(drop_path=drop_path)), recipe)
     crops = CropSettings(64, 32, 4.0, templates=2)
-    augmentation = Augmentation(Jitter(1.5, 0.1))
+    augmentation = Augmentation(1.5, 0.1, crop_flip_prob=0.5, contrast=0, blur_prob=0)
     dataset = SampleDataset(Mixture([Squares()], [1.0], recipe.data.negatives), crops, augmentation, recipe.seed)
     return Trainer(stage, dataset, recipe, folder, processes)
 

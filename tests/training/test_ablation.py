@@ -21,7 +21,7 @@ from ablation_table import table, verdict
 
 NETWORK = ablation.NETWORK | {"dim": 16, "patch_size": 8, "search_size": 32, "template_size": 16, "head_dim": 8}
 TRAINING = ablation.TRAINING | {
-    "batch": 2,
+    "batch_size": 2,
     "precision": "float32",
     "masks": {"decoder_depth": 1, "decoder_dim": 16, "decoder_heads": 1},
 }
@@ -33,7 +33,7 @@ def finished(tmp_path_factory):
     shop = ablation.Workshop(tmp_path_factory.mktemp("ablation"), 2, NETWORK, TRAINING)
     mixture = Mixture([Shapes()], [1.0])
     recipe = shop.recipe(ablation.PLAN["corner_scratch"], 0)
-    samples = ablation.samples_of(mixture, recipe, recipe.network())
+    samples = ablation.mixture_dataset(mixture, recipe, recipe.network())
     crops = {"one": collate([samples[i] for i in range(2)]), "two": collate([samples[2]])}
     results = list(ablation.run_all(shop, list(PLANS), [7], mixture, crops))
     return shop, results, list(ablation.run_all(shop, list(PLANS), [7], mixture, crops))
@@ -76,7 +76,7 @@ def test_rows_of_a_question_differ_in_what_it_asks_alone(finished):
     shop = finished[0]
     skip, fade = (shop.recipe(ablation.PLAN[name], 7) for name in ("skip", "fade"))
     assert skip.teacher.model == fade.teacher.model
-    assert skip.steps == fade.steps
+    assert skip.max_steps == fade.max_steps
     assert {p.name for p in PLANS} >= {name for q in QUESTIONS for name, _, _ in q.rows}
     assert all({better, worse} <= {row[0] for row in q.rows} for q in QUESTIONS for better, worse in q.claims)
 
@@ -89,7 +89,7 @@ def test_a_named_row_brings_what_it_needs():
 def test_samples_are_made_once():
     shop = ablation.Workshop(Path("unused"), 2, NETWORK, TRAINING)
     recipe = shop.recipe(ablation.PLAN["corner_scratch"], 1)
-    made = ablation.samples_of(Mixture([Shapes()], [1.0]), recipe, recipe.network())
+    made = ablation.mixture_dataset(Mixture([Shapes()], [1.0]), recipe, recipe.network())
     kept = ablation.KeptSamples(made)
     assert kept[3] is kept[3]
     np.testing.assert_array_equal(kept[3].search, made[3].search)

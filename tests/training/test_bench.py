@@ -8,8 +8,8 @@ from mixformer.cli.main import main
 
 RECIPE = """
 model = "mixformerv2_s"
-batch = 2
-[changes]
+batch_size = 2
+[model_overrides]
 depth = 1
 dim = 32
 heads = 2

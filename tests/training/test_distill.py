@@ -9,9 +9,9 @@ import torch
 
 from mixformer.errors import ConfigError
 from mixformer.models import Memory, Prediction
+from mixformer.training.config import LossSection, TeacherSection
 from mixformer.training.distillation import (
-    DistillWeights,
-    FeaturePairs,
+    check_feature_pairs,
     distill_loss,
     edge_kl,
     edge_logits,
@@ -19,12 +19,19 @@ from mixformer.training.distillation import (
     joint_features,
     resize_for,
 )
-from mixformer.training.losses import BoxWeights
 from tests.helpers.family import FAMILY, images, make, small
 
 REFERENCE = np.load(Path(__file__).parent / "references" / "distill_losses.npz")
 EDGES = "lrtb"
-OFFICIAL_PAIRS = FeaturePairs((1, 3, 5, 7), (2, 5, 8, 11))
+OFFICIAL_PAIRS = (1, 3, 5, 7), (2, 5, 8, 11)
+
+
+def pairs(student=(), teacher=(), feature_weight=0.0):
+    """A teacher section that compares these blocks."""
+    return TeacherSection("given", feature_weight=feature_weight, student_blocks=student, teacher_blocks=teacher)
+
+
+OFFICIAL = pairs(*OFFICIAL_PAIRS, 0.2)
 
 
 def reference(name):
@@ -72,7 +79,7 @@ def test_dense_to_sparse_equals_the_official_loss(student, target):
     found, logits, boxes = student
     maps = torch.stack([reference("stage1/teacher_prob_tl"), reference("stage1/teacher_prob_br")], 1).log()
     teacher = prediction(reference("stage1/teacher_boxes").squeeze(1), maps)
-    loss, parts = distill_loss(found, Memory([]), teacher, Memory([]), target, DistillWeights())
+    loss, parts = distill_loss(found, Memory([]), teacher, Memory([]), target, LossSection(), pairs())
     names = {"ciou": "ciou", "l1": "l1", "kl": "distill_logits", "iou": "IoU", "teacher_iou": "IoU_teacher"}
     check("stage1", names, loss, parts, logits, boxes)
     assert set(parts) == set(names)
@@ -86,8 +93,7 @@ def test_deep_to_shallow_equals_the_official_loss(student, target):
     teacher_memory, teacher_rest = split(reference("stage2/teacher_feats"))
     teacher_boxes = reference("stage2/teacher_pred_boxes").squeeze(1)
     teacher = prediction(teacher_boxes, edges_of("stage2/teacher_").log(), teacher_rest)
-    weights = DistillWeights(features=0.2, pairs=OFFICIAL_PAIRS)
-    loss, parts = distill_loss(found, memory, teacher, teacher_memory, target, weights)
+    loss, parts = distill_loss(found, memory, teacher, teacher_memory, target, LossSection(), OFFICIAL)
     names = {
         "ciou": "ciou", "l1": "l1", "kl": "distill_corner_kl", "features": "distill_feat", "iou": "IoU",
         "teacher_iou": "IoU_teacher",
@@ -99,8 +105,8 @@ def test_deep_to_shallow_equals_the_official_loss(student, target):
 
 def test_the_paper_sums_where_the_code_averages():
     ours, theirs = list(reference("stage2/student_feats")), list(reference("stage2/teacher_feats"))
-    mean = feature_mse(ours, theirs, OFFICIAL_PAIRS)
-    torch.testing.assert_close(feature_mse(ours, theirs, OFFICIAL_PAIRS, "paper"), 4 * mean)
+    mean = feature_mse(ours, theirs, OFFICIAL)
+    torch.testing.assert_close(feature_mse(ours, theirs, OFFICIAL, "paper"), 4 * mean)
 
 
 def test_edges_of_a_corner_map():
@@ -166,11 +172,10 @@ def test_every_pair_of_networks(teacher_kind, student_kind):
     teacher_kept = teacher.remember(shown[0], keep_features=True)
     teacher_found = teacher.locate(shown[1], teacher_kept, keep_features=True)
     same = student.config.search_grid == bigger.search_grid
-    pairs = FeaturePairs((0, 1), (0, 2)) if same and bigger.prediction_tokens != 1 else FeaturePairs()
-    weights = DistillWeights(features=0.2 if pairs.student else 0.0, pairs=pairs)
-    pairs.check(student.config, bigger)
+    settings = pairs((0, 1), (0, 2), 0.2) if same and bigger.prediction_tokens != 1 else pairs()
+    check_feature_pairs(student.config, bigger, settings)
     target = torch.tensor([[0.1, 0.2, 0.5, 0.6], [0.3, 0.3, 0.8, 0.7]])
-    loss, parts = distill_loss(found, kept, teacher_found, teacher_kept, target, weights)
+    loss, parts = distill_loss(found, kept, teacher_found, teacher_kept, target, LossSection(), settings)
     loss.backward()
     assert loss.isfinite()
     assert parts["kl"] > 0
@@ -184,8 +189,8 @@ def test_a_copy_of_the_teacher_has_nothing_to_learn_from_it():
     with torch.no_grad():
         kept = model.remember(templates, keep_features=True)
         found = model.locate(search, kept, keep_features=True)
-    weights = DistillWeights(BoxWeights(0, 0), features=1.0, pairs=FeaturePairs((0, 1), (0, 1)))
-    loss, parts = distill_loss(found, kept, found, kept, torch.tensor([[0.1, 0.2, 0.5, 0.6]] * 2), weights)
+    settings, weights = pairs((0, 1), (0, 1), 1.0), LossSection(0, 0)
+    loss, parts = distill_loss(found, kept, found, kept, torch.tensor([[0.1, 0.2, 0.5, 0.6]] * 2), weights, settings)
     assert loss.item() == pytest.approx(0, abs=1e-5)
     assert parts["features"] == 0
 
@@ -207,48 +212,40 @@ def test_tokens_are_in_the_official_order():
 def test_prediction_tokens_of_one_network_are_left_out():
     torch.manual_seed(0)
     body, extra = torch.randn(2, 9, 6), torch.randn(2, 4, 6)
-    pairs = FeaturePairs((0,), (0,))
-    assert feature_mse([torch.cat([body, extra], 1)], [body], pairs) == 0
-    assert feature_mse([body], [torch.cat([body, extra], 1)], pairs) == 0
+    settings = pairs((0,), (0,))
+    assert feature_mse([torch.cat([body, extra], 1)], [body], settings) == 0
+    assert feature_mse([body], [torch.cat([body, extra], 1)], settings) == 0
 
 
 @pytest.mark.parametrize("shape", [(2, 9, 8), (2, 16, 6), (2, 4, 6)])
 def test_features_of_another_shape_are_refused(shape):
     with pytest.raises(ConfigError, match="student block 0 and teacher block 0 cannot be compared"):
-        feature_mse([torch.zeros(2, 9, 6)], [torch.zeros(shape)], FeaturePairs((0,), (0,)))
+        feature_mse([torch.zeros(2, 9, 6)], [torch.zeros(shape)], pairs((0,), (0,)))
 
 
 def test_missing_features_are_refused(student, target):
     found, *_ = student
-    weights = DistillWeights(features=0.2, pairs=OFFICIAL_PAIRS)
     with pytest.raises(ConfigError, match="keep_features=True"):
-        distill_loss(found, Memory([]), found, Memory([]), target, weights)
-    with pytest.raises(ConfigError, match="needs pairs of blocks"):
-        DistillWeights(features=0.2)
+        distill_loss(found, Memory([]), found, Memory([]), target, LossSection(), OFFICIAL)
+    with pytest.raises(ConfigError, match="needs student_blocks"):
+        pairs(feature_weight=0.2)
 
 
 def test_pairs_are_checked_before_training():
-    pairs = FeaturePairs((0, 1), (0, 2))
-    pairs.check(small(), small(depth=3, head="corner", **DENSE))
+    settings = pairs((0, 1), (0, 2))
+    check_feature_pairs(small(), small(depth=3, head="corner", **DENSE), settings)
     with pytest.raises(ConfigError, match="blocks 0 to 1, no block 2"):
-        pairs.check(small(), small())
+        check_feature_pairs(small(), small(), settings)
     with pytest.raises(ConfigError, match="no block -1"):
-        FeaturePairs((-1,), (0,)).check(small(), small())
+        check_feature_pairs(small(), small(), pairs((-1,), (0,)))
     with pytest.raises(ConfigError, match="the same width and crop sizes"):
-        pairs.check(small(), small(depth=3, dim=48))
+        check_feature_pairs(small(), small(depth=3, dim=48), settings)
     with pytest.raises(ConfigError, match="the same width and crop sizes"):
-        pairs.check(small(), small(depth=3, search_size=96))
+        check_feature_pairs(small(), small(depth=3, search_size=96), settings)
     with pytest.raises(ConfigError, match="4 prediction tokens and small 1"):
-        pairs.check(small(), small(depth=3, prediction_tokens=1))
+        check_feature_pairs(small(), small(depth=3, prediction_tokens=1), settings)
     with pytest.raises(ConfigError, match="name one teacher block for each"):
-        FeaturePairs((0, 1), (0,))
-
-
-def test_pairs_after_the_official_removal():
-    fading = FeaturePairs((2, 5, 8, 11), (2, 5, 8, 11))
-    assert fading.after_removal((0, 3, 6, 9)) == OFFICIAL_PAIRS
-    with pytest.raises(ConfigError, match=r"blocks \[5\] are both compared and removed"):
-        fading.after_removal((0, 5))
+        pairs((0, 1), (0,))
 
 
 def test_resizing_for_a_teacher():

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from mixformer.configs.model import ModelConfig
-from mixformer.data.augmentation import Augmentation, Jitter
+from mixformer.data.augmentation import Augmentation
 from mixformer.data.sample_dataset import CropSettings, RawBatch, SampleDataset
 from mixformer.data.sampling import AnnotatedFrame, Mixture, TrainingSample
 from mixformer.errors import CheckpointError, ConfigError
@@ -24,12 +24,12 @@ from mixformer.types import Box
 TINY = ModelConfig("tiny", depth=2, dim=32, heads=2, patch_size=16, search_size=64, template_size=32, bins=16)
 RECIPE = Recipe(
     "tiny",
-    steps=6,
-    batch=4,
-    save_every=3,
+    max_steps=6,
+    batch_size=4,
+    save_interval=3,
     precision="float32",
     data=DataSection(workers=0),
-    optimizer=OptimizerSection(warmup=2, decay=4, ema=0.9, lr=1e-3),
+    optimizer=OptimizerSection(warmup_steps=2, decay_steps=4, ema_decay=0.9, lr=1e-3),
 )
 
 
@@ -49,7 +49,7 @@ class Squares:
 def make_trainer(folder, **data):
     torch.manual_seed(1)
     recipe = RECIPE.replace(data=DataSection(**{"workers": 0, **data}))
-    augmentation = Augmentation(Jitter(1.5, 0.1), contrast=0.3, blur=0.3)
+    augmentation = Augmentation(center_jitter=1.5, scale_jitter=0.1, crop_flip_prob=0.5, contrast=0.3, blur_prob=0.3)
     dataset = SampleDataset(Mixture([Squares()], [1.0]), CropSettings(64, 32, 4.0), augmentation, recipe.seed)
     return Trainer(build_stage(build_model(TINY), recipe), dataset, recipe, folder)
 
@@ -60,7 +60,7 @@ def lines(folder):
 
 def test_crops_on_the_device_give_the_same_run_up_to_rounding(tmp_path):
     for place in ("loader", "device"):
-        trainer = make_trainer(tmp_path / place, crops=place)
+        trainer = make_trainer(tmp_path / place, crop_on=place)
         assert isinstance(next(trainer.loader(0, 1)), RawBatch) == (place == "device")
         trainer.run(report_every=1)
     losses = [[line["loss"] for line in lines(tmp_path / place)] for place in ("loader", "device")]
@@ -70,16 +70,16 @@ def test_crops_on_the_device_give_the_same_run_up_to_rounding(tmp_path):
 
 def test_auto_cuts_in_the_loader_on_a_cpu(tmp_path):
     assert not isinstance(next(make_trainer(tmp_path).loader(0, 1)), RawBatch)
-    with pytest.raises(ConfigError, match=r"data\.crops"):
-        DataSection(crops="gpu")
+    with pytest.raises(ConfigError, match="crop_on"):
+        DataSection(crop_on="gpu")
 
 
 @pytest.mark.parametrize("crops", ["loader", "device"])
 def test_a_run_of_loader_processes_resumes_to_the_same_bits(tmp_path, crops):
     """The sampler's place is the step, and every sample has random numbers of its own, so workers keep no state."""
-    whole = make_trainer(tmp_path / "whole", crops=crops)
+    whole = make_trainer(tmp_path / "whole", crop_on=crops)
     whole.run()
-    first = make_trainer(tmp_path / "parts", crops=crops, workers=2)
+    first = make_trainer(tmp_path / "parts", crop_on=crops, workers=2)
     stop = RuntimeError("stopped")
 
     def kill(step, means):
@@ -88,7 +88,7 @@ def test_a_run_of_loader_processes_resumes_to_the_same_bits(tmp_path, crops):
 
     with pytest.raises(RuntimeError, match="stopped"):
         first.run(progress=kill)  # one step after the checkpoint, with batches waiting in the loader
-    second = make_trainer(tmp_path / "parts", crops=crops, workers=1)
+    second = make_trainer(tmp_path / "parts", crop_on=crops, workers=1)
     assert second.resume()
     assert second.step == 3
     second.run()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from mixformer.training.config import LossSection
 from mixformer.training.losses import (
-    BoxWeights,
     auxiliary_loss,
     box_loss,
     ciou_loss,
@@ -43,7 +43,7 @@ def test_weighted_sum_of_a_training_step():
     predicted = reference("actor/pred_cxcywh").squeeze(1).clone().requires_grad_()
     x, y, w, h = reference("actor/gt_xywh").unbind(1)
     target = torch.stack([x, y, x + w, y + h], 1)
-    value, parts = box_loss(predicted, torch.zeros(len(target), 4, 8), target, BoxWeights())
+    value, parts = box_loss(predicted, torch.zeros(len(target), 4, 8), target, LossSection())
     value.backward()
     torch.testing.assert_close(value.detach(), reference("actor/loss"), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(predicted.grad, reference("actor/grad").squeeze(1), rtol=1e-4, atol=1e-6)

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from mixformer.configs.model import ModelConfig
-from mixformer.data.augmentation import Augmentation, CropSettings, Jitter
+from mixformer.data.augmentation import Augmentation, CropSettings
 from mixformer.data.sample_dataset import SampleDataset
 from mixformer.data.sampling import Mixture
 from mixformer.errors import ConfigError, MissingDependencyError
 from mixformer.models import build_model
+from mixformer.models.mae import MaskConfig
 from mixformer.training.config import (
     DataSection,
     LossSection,
-    MaskSection,
     OptimizerSection,
     PruningSection,
     TeacherSection,
@@ -39,13 +39,14 @@ CVT = ModelConfig(
 )  # fmt: skip
 RECIPE = Recipe(
     "tiny",
-    steps=40,
-    batch=8,
-    save_every=1000,
+    max_steps=40,
+    batch_size=8,
+    save_interval=1000,
     precision="float32",
     data=DataSection(workers=0),
-    optimizer=OptimizerSection(lr=3e-3, backbone_lr=3e-3, warmup=4, decay=10, ema=0.9),
+    optimizer=OptimizerSection(lr=3e-3, backbone_lr=3e-3, warmup_steps=4, decay_steps=10, ema_decay=0.9),
 )
+AUGMENTATION = Augmentation(center_jitter=1.0, scale_jitter=0.1, crop_flip_prob=0.5, contrast=0, blur_prob=0)
 
 
 def trainer_of(folder, config, recipe, teacher=None):
@@ -53,7 +54,7 @@ def trainer_of(folder, config, recipe, teacher=None):
     stage = build_stage(build_model(config), recipe, teacher)
     crops = CropSettings(config.search_size, config.template_size, 4.0)
     mixture = Mixture([Squares()], [1.0], recipe.data.negatives)
-    dataset = SampleDataset(mixture, crops, Augmentation(Jitter(1.0, 0.1)), recipe.seed)
+    dataset = SampleDataset(mixture, crops, AUGMENTATION, recipe.seed)
     return Trainer(stage, dataset, recipe, folder)
 
 
@@ -74,20 +75,20 @@ def test_boxes_are_learnt_by_every_kind(tmp_path, config):
 
 @pytest.mark.parametrize("config", [TOKEN, DENSE], ids=lambda config: config.name)
 def test_edge_distributions_are_learnt_by_tokens_and_by_corner_maps(tmp_path, config):
-    recipe = RECIPE.replace(loss=LossSection(0.0, 0.0, edges=1.0))  # nothing else teaches
+    recipe = RECIPE.replace(loss=LossSection(0.0, 0.0, dfl=1.0))  # nothing else teaches
     trainer_of(tmp_path, config, recipe).run(report_every=5)
     lines = log_of(tmp_path)
-    assert lines[-1]["edges"] < 0.95 * lines[0]["edges"]
+    assert lines[-1]["dfl"] < 0.95 * lines[0]["dfl"]
     assert lines[-1]["iou"] > lines[0]["iou"]
 
 
 def test_a_box_without_edge_distributions_has_no_loss_on_them(tmp_path):
-    with pytest.raises(ConfigError, match=r"loss.edges needs a head that predicts distributions of edges, cvt has"):
-        trainer_of(tmp_path, CVT, RECIPE.replace(loss=LossSection(edges=1.0)))
+    with pytest.raises(ConfigError, match=r"loss.dfl needs a head that predicts distributions of edges, cvt has"):
+        trainer_of(tmp_path, CVT, RECIPE.replace(loss=LossSection(dfl=1.0)))
 
 
 def test_the_score_prediction_module_learns_on_given_boxes(tmp_path):
-    recipe = RECIPE.replace(stage="score", data=DataSection(workers=0, negatives=0.5), steps=10)
+    recipe = RECIPE.replace(stage="score", data=DataSection(workers=0, negatives=0.5), max_steps=10)
     trainer = trainer_of(tmp_path, SPM, recipe)
     before = {k: v.clone() for k, v in trainer.model.state_dict().items()}
     trainer.run(report_every=5)
@@ -102,7 +103,7 @@ def test_a_student_follows_a_dense_teacher(tmp_path):
     with torch.no_grad():  # a teacher with an opinion
         for tower in (teacher.box_head.tl, teacher.box_head.br):
             tower.conv5.weight *= 30
-    recipe = RECIPE.replace(stage="distil", teacher=TeacherSection("given"), loss=LossSection(0.0, 0.0))
+    recipe = RECIPE.replace(stage="distill", teacher=TeacherSection("given"), loss=LossSection(0.0, 0.0))
     trainer = trainer_of(tmp_path, TOKEN, recipe, teacher)
     assert not any("teacher" in name for name in trainer.stage.state_dict())
     kept = {k: v.clone() for k, v in teacher.state_dict().items()}
@@ -116,10 +117,10 @@ def test_blocks_fade_out_and_are_gone_in_the_result(tmp_path):
     torch.manual_seed(1)
     teacher = build_model(TOKEN).eval()
     recipe = RECIPE.replace(
-        stage="distil",
-        steps=12,
+        stage="distill",
+        max_steps=12,
         epoch_samples=8,  # an epoch is one step
-        teacher=TeacherSection("given", features=0.2, student_blocks=(1, 3), teacher_blocks=(1, 3)),
+        teacher=TeacherSection("given", feature_weight=0.2, student_blocks=(1, 3), teacher_blocks=(1, 3)),
         pruning=PruningSection((0, 2), epochs=8),
     )
     trainer = trainer_of(tmp_path, TOKEN, recipe, teacher)
@@ -136,7 +137,7 @@ def test_blocks_fade_out_and_are_gone_in_the_result(tmp_path):
 
 def test_fading_follows_the_epoch_of_the_step():
     teacher = build_model(TOKEN)
-    recipe = RECIPE.replace(stage="distil", teacher=TeacherSection("given"), pruning=PruningSection((1,), epochs=4))
+    recipe = RECIPE.replace(stage="distill", teacher=TeacherSection("given"), pruning=PruningSection((1,), epochs=4))
     stage = DistillStage(build_model(TOKEN), teacher, recipe)
     batch = next(iter(trainer_of_batches(2)))
     rates = [
@@ -144,14 +145,14 @@ def test_fading_follows_the_epoch_of_the_step():
     ]
     assert rates[0] == rates[1] > rates[2] > 0
     assert rates[3:] == [0.0, 0.0]
-    plan = TeacherSection("given", features=1.0, student_blocks=(9,), teacher_blocks=(1,))
+    plan = TeacherSection("given", feature_weight=1.0, student_blocks=(9,), teacher_blocks=(1,))
     with pytest.raises(ConfigError, match="no block 9"):
         DistillStage(build_model(TOKEN), teacher, recipe.replace(teacher=plan))
 
 
 def trainer_of_batches(count):
     crops = CropSettings(64, 32, 4.0)
-    dataset = SampleDataset(Mixture([Squares()], [1.0]), crops, Augmentation(Jitter(1.0, 0.1)), 0)
+    dataset = SampleDataset(Mixture([Squares()], [1.0]), crops, AUGMENTATION, 0)
     from mixformer.data.sample_dataset import batches
 
     return batches(dataset, count, 0, 1, 0)
@@ -159,8 +160,8 @@ def trainer_of_batches(count):
 
 @pytest.mark.parametrize("kind", ["mae", "trackmae"])
 def test_pre_training_gives_a_start(tmp_path, kind):
-    masks = MaskSection(kind=kind, decoder_depth=1, decoder_dim=16, decoder_heads=2)
-    trainer = trainer_of(tmp_path, TOKEN, RECIPE.replace(stage="pretrain", masks=masks, steps=30))
+    masks = MaskConfig(kind=kind, decoder_depth=1, decoder_dim=16, decoder_heads=2)
+    trainer = trainer_of(tmp_path, TOKEN, RECIPE.replace(stage="pretrain", masks=masks, max_steps=30))
     trainer.run(report_every=5)
     lines = log_of(tmp_path)
     assert lines[-1]["loss"] < lines[0]["loss"]
@@ -173,10 +174,10 @@ def test_a_recipe_runs_from_its_file_alone(tmp_path):
     """Recipe, environment and log of a whole run on made-up pictures."""
     recipe = RECIPE.replace(
         model="mixformerv2_s",
-        changes={"depth": 1, "dim": 32, "heads": 2, "search_size": 64, "template_size": 32},
-        steps=2,
+        model_overrides={"depth": 1, "dim": 32, "heads": 2, "search_size": 64, "template_size": 32},
+        max_steps=2,
     )
-    trainer = prepare(recipe, tmp_path, smoke=True)
+    trainer = prepare(recipe, tmp_path, dry_run=True)
     trainer.run(report_every=1)
     assert Recipe.from_file(tmp_path / "recipe.json") == recipe
     assert json.loads((tmp_path / "environment.json").read_text())["torch"] == torch.__version__

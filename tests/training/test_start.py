@@ -15,7 +15,7 @@ from mixformer.weights.load_save import load_weights, save_model
 START = Recipe(
     "mixformerv2_d12",
     {"depth": 2, "dim": 16, "heads": 2, "search_size": 64, "template_size": 32, "bins": 16, "drop_path": 0.0},
-    start="start",
+    init_from="start",
 )
 
 
@@ -29,8 +29,10 @@ def start(tmp_path, monkeypatch):
     return model.state_dict()
 
 
-def other(stage="boxes", **changes):
-    return START.replace(changes={**START.changes, **changes}, stage=stage, data=DataSection(negatives=0.5))
+def other(stage="box", **changes):
+    return START.replace(
+        model_overrides={**START.model_overrides, **changes}, stage=stage, data=DataSection(negatives=0.5)
+    )
 
 
 def test_a_start_of_the_same_network_is_taken_whole(start, caplog):
@@ -63,10 +65,10 @@ def test_heads_of_another_form_start_anew_and_are_named(start, caplog):
 
 def test_a_box_head_of_another_kind_starts_anew_as_a_whole(start):
     """Even where layers happen to have the same shape."""
-    dense = START.changes | {"prediction_tokens": 0, "head": "pyramid", "head_dim": 8}
-    save_model(build_model(START.replace(changes=dense).network()), "dense")
+    dense = START.model_overrides | {"prediction_tokens": 0, "head": "pyramid", "head_dim": 8}
+    save_model(build_model(START.replace(model_overrides=dense).network()), "dense")
     before = load_weights("dense").state
-    after = start_model(other(**dense | {"head": "corner"}).replace(start="dense")).state_dict()
+    after = start_model(other(**dense | {"head": "corner"}).replace(init_from="dense")).state_dict()
     shared = [key for key in after if key in before and key.startswith("box_head.") and key.endswith("0.weight")]
     assert any(before[key].shape == after[key].shape for key in shared)
     assert not any(before[key].shape == after[key].shape and torch.equal(before[key], after[key]) for key in shared)
@@ -78,7 +80,7 @@ def test_another_network_is_no_start(start):
     file = str(Path("start", "model.safetensors"))
     with pytest.raises(ConfigError, match=rf"search_size \(64, not 96\).*name {file} to start the backbone alone"):
         start_model(other(search_size=96))
-    model = start_model(other(search_size=96).replace(start=file))
+    model = start_model(other(search_size=96).replace(init_from=file))
     assert torch.equal(model.backbone.blocks[0].norm1.weight, start["backbone.blocks.0.norm1.weight"])
     with pytest.raises(ConfigError, match=r"mean \("):
         start_model(other(mean=[0.5, 0.5, 0.5]))
@@ -92,4 +94,4 @@ def test_the_score_stage_needs_a_trained_box_head(start):
 
 def test_a_missing_start_is_an_error(tmp_path):
     with pytest.raises(CheckpointError, match="nowhere"):
-        start_model(START.replace(start=str(tmp_path / "nowhere" / "model")))
+        start_model(START.replace(init_from=str(tmp_path / "nowhere" / "model")))

@@ -15,7 +15,7 @@ CHILD = """
 import sys, pathlib
 sys.path.insert(0, sys.argv[2])
 from tests.helpers.training import RECIPE, make_trainer
-recipe = RECIPE.replace(steps=100_000, save_every=50_000)
+recipe = RECIPE.replace(max_steps=100_000, save_interval=50_000)
 recipe = recipe.replace(data=recipe.data.replace(workers=int(sys.argv[3])))
 trainer = make_trainer(pathlib.Path(sys.argv[1]), recipe)
 try:
@@ -45,10 +45,10 @@ def test_the_step_that_was_being_made_is_saved(tmp_path, number, workers):
     rest, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     step = int(rest.splitlines()[-1].removeprefix("stopped at "))
-    fresh = make_trainer(tmp_path / "fresh", RECIPE.replace(steps=100_000))
+    fresh = make_trainer(tmp_path / "fresh", RECIPE.replace(max_steps=100_000))
     stop_after(fresh, step)
     fresh.save()
-    stopped = make_trainer(tmp_path / "run", RECIPE.replace(steps=100_000))
+    stopped = make_trainer(tmp_path / "run", RECIPE.replace(max_steps=100_000))
     assert stopped.resume()
     assert stopped.step == step
     stopped.save()  # both files are now written by this process, with equal recipes

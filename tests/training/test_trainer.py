@@ -14,14 +14,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mixformer.errors import CheckpointError, ConfigError, OutputError
+from mixformer.errors import CheckpointError, ConfigError, OutputError, TrainingDivergedError
 from mixformer.models import build_model
 from mixformer.training.config import DataSection, OptimizerSection
 from mixformer.training.distributed import Distributed
 from mixformer.training.optim import learning_rate
 from mixformer.training.recipe import Recipe
 from mixformer.training.stages import build_stage
-from mixformer.training.trainer import Trainer, TrainingDivergedError
+from mixformer.training.trainer import Trainer
 from mixformer.weights.load_save import load_model
 from tests.helpers.training import OPTIMISER, RECIPE, SPLIT, TINY, make_trainer, same_state, stop_after
 
@@ -34,7 +34,7 @@ def tuned(**changes):
 def test_the_box_is_learnt(tmp_path):
     trainer = make_trainer(
         tmp_path,
-        tuned(decay=50, lr=3e-3, backbone_lr=1e-3).replace(steps=150, batch=8, save_every=1000),
+        tuned(decay_steps=50, lr=3e-3, backbone_lr=1e-3).replace(max_steps=150, batch_size=8, save_interval=1000),
     )
     trainer.run(report_every=10)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -47,7 +47,7 @@ def test_the_box_is_learnt(tmp_path):
 def test_resume_gives_the_same_bits(tmp_path):
     whole = make_trainer(tmp_path / "whole", drop_path=0.2)
     whole.run()
-    first = make_trainer(tmp_path / "parts", RECIPE.replace(steps=12), drop_path=0.2)
+    first = make_trainer(tmp_path / "parts", RECIPE.replace(max_steps=12), drop_path=0.2)
     stop_after(first, 5)
     first.save()
     second = make_trainer(tmp_path / "parts", drop_path=0.2)
@@ -64,7 +64,7 @@ KILLED = """
 import sys, pathlib
 sys.path.insert(0, sys.argv[2])
 from tests.helpers.training import RECIPE, make_trainer
-trainer = make_trainer(pathlib.Path(sys.argv[1]), RECIPE.replace(steps=int(sys.argv[3]), save_every=1))
+trainer = make_trainer(pathlib.Path(sys.argv[1]), RECIPE.replace(max_steps=int(sys.argv[3]), save_interval=1))
 trainer.resume()
 trainer.run(progress=lambda step, means: print(step, flush=True))
 """
@@ -90,9 +90,9 @@ def run_killed(folder, recipe_steps, wait):
 
 def test_a_killed_run_leaves_a_whole_checkpoint(tmp_path):
     run_killed(tmp_path / "killed", 400, 0.05)
-    killed = make_trainer(tmp_path / "killed", RECIPE.replace(steps=400, save_every=1))
+    killed = make_trainer(tmp_path / "killed", RECIPE.replace(max_steps=400, save_interval=1))
     assert killed.resume()
-    fresh = make_trainer(tmp_path / "fresh", RECIPE.replace(steps=400, save_every=1))
+    fresh = make_trainer(tmp_path / "fresh", RECIPE.replace(max_steps=400, save_interval=1))
     stop_after(fresh, killed.step)
     for (name, ours), theirs in zip(killed.stage.state_dict().items(), fresh.stage.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs), name
@@ -109,7 +109,7 @@ def test_twenty_kills_end_in_the_same_bits(tmp_path):
         kills += 1
     assert kills == 20
     for index in (0, 1):
-        recipe = RECIPE.replace(steps=steps + 200 * index, save_every=1)
+        recipe = RECIPE.replace(max_steps=steps + 200 * index, save_interval=1)
         killed = make_trainer(tmp_path / f"killed{index}", recipe)
         assert killed.resume()
         killed.run()
@@ -119,7 +119,9 @@ def test_twenty_kills_end_in_the_same_bits(tmp_path):
 
 
 def test_the_score_head_learns_alone(tmp_path):
-    recipe = tuned(lr=1e-2).replace(stage="score", data=DataSection(workers=0, negatives=0.5), steps=30, batch=8)
+    recipe = tuned(lr=1e-2).replace(
+        stage="score", data=DataSection(workers=0, negatives=0.5), max_steps=30, batch_size=8
+    )
     trainer = make_trainer(tmp_path, recipe)
     before = {k: v.clone() for k, v in trainer.stage.model.state_dict().items()}
     trainer.run(report_every=10)
@@ -129,7 +131,7 @@ def test_the_score_head_learns_alone(tmp_path):
 
 
 def test_frozen_blocks_stay(tmp_path):
-    trainer = make_trainer(tmp_path, tuned(freeze=2).replace(steps=3))
+    trainer = make_trainer(tmp_path, tuned(freeze_blocks=2).replace(max_steps=3))
     before = {k: v.clone() for k, v in trainer.stage.model.backbone.state_dict().items()}
     trainer.run()
     changed = {k for k, v in trainer.stage.model.backbone.state_dict().items() if not torch.equal(v, before[k])}
@@ -180,7 +182,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
 
 
 def test_learning_rate_warms_up_stays_and_decays():
-    plan = OptimizerSection(warmup=10, decay=20)
+    plan = OptimizerSection(warmup_steps=10, decay_steps=20)
     rates = [learning_rate(step, 100, plan) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9:80] == [1.0] * 71
@@ -189,9 +191,9 @@ def test_learning_rate_warms_up_stays_and_decays():
 
 
 def test_the_published_schedules():
-    step = OptimizerSection(warmup=0, schedule="step", drop_at=0.8)
+    step = OptimizerSection(warmup_steps=0, schedule="multistep", lr_drop_at=0.8)
     assert [learning_rate(epoch, 500, step) for epoch in (0, 399, 400, 499)] == [1.0, 1.0, 0.1, 0.1]
-    cosine = OptimizerSection(warmup=40, schedule="cosine")
+    cosine = OptimizerSection(warmup_steps=40, schedule="cosine")
     assert learning_rate(170, 300, cosine) == pytest.approx(0.5)  # the reference's value at epoch 170 of 300
     assert learning_rate(100, 300, cosine) == pytest.approx(0.8742553740855506, rel=1e-12)
 
@@ -201,16 +203,18 @@ def test_recipes_are_checked(tmp_path):
     path.write_text('model = "tiny"\nstepz = 3\n')
     with pytest.raises(ConfigError, match="stepz"):
         Recipe.from_toml(path)
-    path.write_text('model = "tiny"\nsteps = 3\n[optimizer]\nlr = 2e-3\n[[data.sets]]\nname = "lasot"\nroot = "x"\n')
-    changed = Recipe.from_toml(
-        path, ["batch=2", "optimizer.freeze=1", "start=some/file.pth", "teacher.student_blocks=[1, 3]"]
+    path.write_text(
+        'model = "tiny"\nmax_steps = 3\n[optimizer]\nlr = 2e-3\n[[data.sets]]\nname = "lasot"\nroot = "x"\n'
     )
-    assert (changed.batch, changed.optimizer.freeze, changed.optimizer.lr) == (2, 1, 2e-3)
-    assert (changed.start, changed.teacher.student_blocks) == ("some/file.pth", (1, 3))
+    changed = Recipe.from_toml(
+        path, ["batch_size=2", "optimizer.freeze_blocks=1", "init_from=some/file.pth", "masks.ratio=0.5"]
+    )
+    assert (changed.batch_size, changed.optimizer.freeze_blocks, changed.optimizer.lr) == (2, 1, 2e-3)
+    assert (changed.init_from, changed.masks.ratio) == ("some/file.pth", 0.5)
     assert changed.data.sets[0].name == "lasot"
     changed.to_file(tmp_path / "recipe.json")
     assert Recipe.from_file(tmp_path / "recipe.json") == changed
-    for change, message in (("batch", "key=value"), ("optimizer.lrr=1", "lrr"), ("steps.x=1", "no section")):
+    for change, message in (("batch", "key=value"), ("optimizer.lrr=1", "lrr"), ("max_steps.x=1", "not a section")):
         with pytest.raises(ConfigError, match=message):
             Recipe.from_toml(path, [change])
     path.write_text("model = ")
@@ -220,16 +224,16 @@ def test_recipes_are_checked(tmp_path):
         Recipe.from_toml(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="negatives"):
         Recipe("tiny", stage="score")
-    with pytest.raises(ConfigError, match="steps or epochs"):
-        Recipe("tiny", steps=0)
+    with pytest.raises(ConfigError, match="max_steps or epochs"):
+        Recipe("tiny", max_steps=0)
     with pytest.raises(ConfigError, match=r"teacher\.model"):
-        Recipe("tiny", stage="distil")
-    with pytest.raises(ConfigError, match="accumulate must divide"):
-        Recipe("tiny", batch=6, accumulate=4)
+        Recipe("tiny", stage="distill")
+    with pytest.raises(ConfigError, match="grad_accum_steps must divide"):
+        Recipe("tiny", batch_size=6, grad_accum_steps=4)
 
 
 def test_epochs_give_steps():
-    recipe = Recipe("tiny", steps=0, epochs=500, epoch_samples=60000, batch=256)
+    recipe = Recipe("tiny", max_steps=0, epochs=500, epoch_samples=60000, batch_size=256)
     assert recipe.epoch_steps == 234
     assert recipe.total_steps == 117000
 
@@ -238,7 +242,7 @@ def test_accumulation_gives_the_same_run_up_to_rounding(tmp_path):
     curves = []
     for parts in (1, 2, 4):
         folder = tmp_path / str(parts)
-        trainer = make_trainer(folder, SPLIT.replace(accumulate=parts), drop_path=0.3)
+        trainer = make_trainer(folder, SPLIT.replace(grad_accum_steps=parts), drop_path=0.3)
         trainer.run(report_every=1)
         curves.append([json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()])
     assert len(curves[0]) == 6
@@ -251,9 +255,9 @@ import pathlib, sys
 sys.path.insert(0, sys.argv[2])
 import torch
 from tests.helpers.training import SPLIT, make_trainer
-from mixformer.training.distributed import join
+from mixformer.training.distributed import init_distributed
 torch.set_num_threads(1)
-with join(torch.device("cpu")) as processes:
+with init_distributed(torch.device("cpu")) as processes:
     trainer = make_trainer(pathlib.Path(sys.argv[1]), SPLIT, 0.3, processes)
     trainer.run(report_every=1)
 """
@@ -284,7 +288,7 @@ def test_two_processes_give_the_same_run_up_to_rounding(tmp_path):
 def test_a_step_that_cannot_be_split_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="cannot be split into 3 parts"):
         make_trainer(tmp_path, processes=Distributed(count=3))
-    with pytest.raises(ConfigError, match="float16 is for GPUs"):
+    with pytest.raises(ConfigError, match="float16 needs a GPU"):
         make_trainer(tmp_path, RECIPE.replace(precision="float16"))
 
 
@@ -296,7 +300,7 @@ def test_validation_keeps_the_best_averaged_weights(tmp_path):
         seen.append({k: v.clone() for k, v in model.state_dict().items()})
         return next(scores)
 
-    trainer = make_trainer(tmp_path, RECIPE.replace(validate="somewhere", validate_every=4))
+    trainer = make_trainer(tmp_path, RECIPE.replace(val_data="somewhere", val_interval=4))
     trainer.run(report_every=100, validate=validate)
     assert trainer.best == 0.7
     best = load_model(tmp_path / "best").state_dict()

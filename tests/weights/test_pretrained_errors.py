@@ -109,5 +109,5 @@ def test_a_start_that_is_no_file_of_weights(tmp_path, name):
 def test_a_recipe_starts_from_a_file(tmp_path, suffix):
     path = write(files.mae(), tmp_path / f"mae{suffix}")
     changes = {name: value for name, value in VIT.to_dict().items() if name != "name"}
-    model = run.start_model(Recipe(model="mixformerv2_b", changes=changes, start=str(path)))
+    model = run.start_model(Recipe(model="mixformerv2_b", model_overrides=changes, init_from=str(path)))
     assert torch.equal(model.backbone.blocks[0].mlp.fc1.weight, files.mae()["blocks.0.mlp.fc1.weight"])

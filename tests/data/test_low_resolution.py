@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from mixformer.data.augmentation import Augmentation, CropSettings, Jitter, draw_sample_params
-from mixformer.data.low_resolution import SIDES, downscale
+from mixformer.data.augmentation import Augmentation, CropSettings, downscale, draw_sample_params
 from mixformer.data.sampling import AnnotatedFrame, TrainingSample
 from mixformer.types import Box
 
@@ -30,7 +29,7 @@ def sides(shots):
 def test_targets_are_as_small_as_said():
     random = np.random.default_rng(0)
     found = sides(downscale(random, shot()) for _ in range(200))
-    least, most = SIDES
+    least, most = 12, 40
     assert least * 0.95 < found.min() < least * 1.1  # frames have whole numbers of pixels
     assert most * 0.9 < found.max() < most * 1.05
 
@@ -62,14 +61,16 @@ def test_what_is_small_is_left_and_draws_nothing():
     assert random.random() == np.random.default_rng(2).random()
 
 
-def test_crops_of_coarse_shots_show_the_target_where_it_was_but_blurred():
+def test_crops_of_shrunk_frames_show_the_target_where_it_was_but_blurred():
     def render(odds):
-        settings = Augmentation(search=Jitter(), coarse=odds, gray=0, flip=0, flip_each=0, brightness=0)
+        settings = Augmentation(
+            0, 0, low_res_prob=odds, gray_prob=0, flip_prob=0, brightness=0, contrast=0, blur_prob=0
+        )
         return draw_sample_params(np.random.default_rng(3), shot(), settings, CropSettings(196, 98, 4.0)).render()
 
-    plain, coarse = render(0.0), render(1.0)
-    np.testing.assert_allclose(plain.box, coarse.box, atol=0.02)  # windows have whole numbers of pixels
+    plain, small = render(0.0), render(1.0)
+    np.testing.assert_allclose(plain.box, small.box, atol=0.02)  # windows have whole numbers of pixels
     for name in ("search", "templates"):
-        one, other = (getattr(sample, name).astype(float) for sample in (plain, coarse))
+        one, other = (getattr(sample, name).astype(float) for sample in (plain, small))
         assert np.abs(np.diff(other, axis=-2)).max() < 0.6 * np.abs(np.diff(one, axis=-2)).max()
         assert np.abs(one - other).mean() < 0.1 * 195
