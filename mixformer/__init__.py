@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from mixformer.configs.model import ModelConfig
     from mixformer.configs.runtime import Runtime
     from mixformer.configs.tracker import TrackerConfig
+    from mixformer.data import load_dataset
     from mixformer.engines import create_engine
     from mixformer.errors import MixFormerError
     from mixformer.evaluation import evaluate
+    from mixformer.export import export_model
     from mixformer.run import track
     from mixformer.tracking import MultiTracker, Tracker, TrackState
     from mixformer.tracking.adapters import OpenCVTracker
+    from mixformer.training import train
     from mixformer.types import Box, TrackResult
     from mixformer.video import open_video
+    from mixformer.weights import convert
     from mixformer.weights.catalog import list_models
     from mixformer.weights.load_save import load_model, save_model
 
@@ -41,13 +45,17 @@ _HOMES = {
     "TrackState": "mixformer.tracking",
     "Tracker": "mixformer.tracking",
     "TrackerConfig": "mixformer.configs.tracker",
+    "convert": "mixformer.weights",
     "create_engine": "mixformer.engines",
     "evaluate": "mixformer.evaluation",
+    "export_model": "mixformer.export",
     "list_models": "mixformer.weights.catalog",
+    "load_dataset": "mixformer.data",
     "load_model": "mixformer.weights.load_save",
     "open_video": "mixformer.video",
     "save_model": "mixformer.weights.load_save",
     "track": "mixformer.run",
+    "train": "mixformer.training",
 }
 
 __all__ = [
@@ -61,13 +69,17 @@ __all__ = [
     "TrackState",
     "Tracker",
     "TrackerConfig",
+    "convert",
     "create_engine",
     "evaluate",
+    "export_model",
     "list_models",
+    "load_dataset",
     "load_model",
     "open_video",
     "save_model",
     "track",
+    "train",
 ]
 
 

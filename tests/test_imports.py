@@ -102,13 +102,17 @@ def test_public_names():
         "TrackState",
         "Tracker",
         "TrackerConfig",
+        "convert",
         "create_engine",
         "evaluate",
+        "export_model",
         "list_models",
+        "load_dataset",
         "load_model",
         "open_video",
         "save_model",
         "track",
+        "train",
     ]
     for name in mixformer.__all__:
         assert getattr(mixformer, name).__doc__
