@@ -43,4 +43,5 @@ def test_every_public_name_has_an_example():
 
 
 # To be emptied.
-WITHOUT = set(PUBLIC)
+DONE = ("configs", "engines", "models", "tracking")
+WITHOUT = {name for name in PUBLIC if name.split(".")[1] not in DONE}

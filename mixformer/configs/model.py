@@ -72,6 +72,12 @@ class ModelConfig(BaseConfig):
             conversion back can write them.
         mean: per-channel RGB mean of the normalization, for values in 0..1.
         std: per-channel RGB standard deviation.
+
+    Example:
+        >>> from mixformer import ModelConfig
+        >>> config = ModelConfig("mine", depth=4, search_size=224, template_size=112)
+        >>> config.search_grid, config.template_grid
+        (14, 7)
     """
 
     name: str

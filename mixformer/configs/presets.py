@@ -123,6 +123,11 @@ def tracker_config(model: str, preset: str | None = None) -> TrackerConfig:
 
     Raises:
         ConfigError: if nothing is published for this model on that benchmark; the message lists what there is.
+
+    Example:
+        >>> from mixformer.configs import tracker_config
+        >>> tracker_config("mixcvt", "lasot").search_factor
+        4.55
     """
     if preset is None:
         return DEFAULT_TRACKERS.get(model, TrackerConfig())

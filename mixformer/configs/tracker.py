@@ -10,7 +10,7 @@ from mixformer.configs.base_config import BaseConfig
 
 @dataclass(frozen=True)
 class TrackerConfig(BaseConfig):
-    """Inference rules; the defaults are the official MixFormerV2 ones.
+    """Settings of a tracker; the defaults are the official MixFormerV2 ones.
 
     Attributes:
         search_factor: side of the search crop in units of sqrt(w * h); larger follows faster motion but
@@ -25,6 +25,14 @@ class TrackerConfig(BaseConfig):
         score_threshold: a frame is a candidate of "score" only with a score above this (0..1).
         score_decay: factor on the best score so far, applied each frame; below 1 favors recent frames.
         margin: pixels of the box that must stay inside the frame, and its smallest side.
+
+    Example:
+        >>> from mixformer import TrackerConfig
+        >>> TrackerConfig(update="never").replace(search_factor=5.0).search_factor
+        5.0
+        >>> TrackerConfig(score_threshold=2)
+        Traceback (most recent call last):
+        mixformer.errors.ConfigError: TrackerConfig: score_threshold must be in [0, 1]
     """
 
     search_factor: float = 4.5

@@ -85,6 +85,11 @@ def model_config(name: str) -> ModelConfig:
 
     Raises:
         ConfigError: if there is no such variant; the message lists those there are.
+
+    Example:
+        >>> from mixformer.configs import model_config
+        >>> model_config("mixformerv2_b").depth
+        8
     """
     try:
         return MODELS[name]

@@ -1,4 +1,4 @@
-"""What the tracker asks of whatever runs the network."""
+"""The interface of all engines."""
 
 from __future__ import annotations
 
@@ -10,10 +10,19 @@ from mixformer.types import EngineOutput, Image
 
 
 class Engine(Protocol):
-    """Anything that can remember templates and locate a target: eager PyTorch, an exported graph, a fake in a test.
+    """The interface of an engine: it remembers templates and locates the target. Any class with these methods will do.
 
-    Memories are values that the caller holds; what an engine keeps between calls are buffers, nothing that a result
-    depends on. One engine serves one thread at a time.
+    The caller holds the memories. An engine keeps only buffers between calls, on which no result
+    depends. One engine serves one thread at a time.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.engines import create_engine
+        >>> engine = create_engine("mixformerv2_dino_s8")
+        >>> template, search = engine.config.template_size, engine.config.search_size
+        >>> memory = engine.remember(np.zeros((1, 2, template, template, 3), np.uint8))
+        >>> engine.locate(np.zeros((1, search, search, 3), np.uint8), memory).boxes.shape
+        (1, 4)
     """
 
     config: ModelConfig

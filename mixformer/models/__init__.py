@@ -17,5 +17,16 @@ __all__ = [
 
 
 def build_model(config: ModelConfig) -> MixFormer:
-    """A freshly initialized network on the CPU in float32."""
+    """Build a freshly initialized network on the CPU in float32.
+
+    Args:
+        config: the variant; see `mixformer.configs.MODELS` for those of the papers.
+
+    Example:
+        >>> from mixformer import ModelConfig
+        >>> from mixformer.models import build_model
+        >>> config = ModelConfig("tiny", depth=1, dim=32, heads=2, search_size=64, template_size=32, bins=16)
+        >>> sum(parameter.numel() for parameter in build_model(config).parameters()) > 10_000
+        True
+    """
     return SymmetricMixFormer(config) if config.attention == "symmetric" else MixFormer(config)

@@ -17,7 +17,15 @@ from mixformer.models.layers import BatchNorm, maps_of, tokens_of
 
 
 class KVCache(NamedTuple):
-    """Keys and values of some tokens in one block, each (B, heads, T, head_dim)."""
+    """Keys and values of some tokens in one block, each (B, heads, T, head_dim).
+
+    Example:
+        >>> import torch
+        >>> from mixformer.models import KVCache
+        >>> one = KVCache(torch.zeros(1, 2, 5, 16), torch.zeros(1, 2, 5, 16))
+        >>> one.concat(one).keys.shape
+        torch.Size([1, 2, 10, 16])
+    """
 
     keys: Tensor
     values: Tensor

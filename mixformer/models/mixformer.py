@@ -26,6 +26,16 @@ class Memory:
         templates: final template tokens (B, N * t' * t', C), static template first; None if only the keys were
             computed.
         features: every block's output, if asked for.
+
+    Example:
+        >>> import torch
+        >>> from mixformer.models import build_model
+        >>> from mixformer import ModelConfig
+        >>> config = ModelConfig("tiny", depth=1, dim=32, heads=2, search_size=64, template_size=32, bins=16)
+        >>> model = build_model(config).eval()
+        >>> memory = model.remember(torch.zeros(1, 2, 3, 32, 32))
+        >>> len(memory.blocks), memory.blocks[0].keys.shape
+        (1, torch.Size([1, 2, 8, 16]))
     """
 
     blocks: list[KVCache]
@@ -40,6 +50,15 @@ class RawTemplates(Memory):
 
     Attributes:
         images: the templates as given to `remember`, (B, N, 3, t, t).
+
+    Example:
+        >>> import torch
+        >>> from mixformer.models import build_model
+        >>> from mixformer import ModelConfig
+        >>> sizes = {"dim": 32, "heads": 2, "search_size": 64, "template_size": 32, "bins": 16}
+        >>> model = build_model(ModelConfig("tiny", depth=1, attention="symmetric", **sizes))
+        >>> model.remember(torch.zeros(1, 2, 3, 32, 32)).images.shape
+        torch.Size([1, 2, 3, 32, 32])
     """
 
     images: Tensor = field(kw_only=True)
@@ -53,6 +72,17 @@ def join_memories(memories: Sequence[Memory]) -> Memory:
 
     Raises:
         ConfigError: if their shapes differ.
+
+    Example:
+        >>> import torch
+        >>> from mixformer.models import build_model
+        >>> from mixformer import ModelConfig
+        >>> config = ModelConfig("tiny", depth=1, dim=32, heads=2, search_size=64, template_size=32, bins=16)
+        >>> model = build_model(config).eval()
+        >>> one = model.remember(torch.zeros(1, 2, 3, 32, 32))
+        >>> from mixformer.models import join_memories
+        >>> join_memories([one, one]).blocks[0].keys.shape[0]
+        2
     """
     first = memories[0]
     try:
@@ -83,6 +113,16 @@ class Prediction:
         scores: (B,) logits, or None without a score head.
         tokens: (B, S + E, C) final tokens, or (B, E, C) if only the prediction tokens were computed.
         features: every block's output, if asked for.
+
+    Example:
+        >>> import torch
+        >>> from mixformer.models import build_model
+        >>> from mixformer import ModelConfig
+        >>> config = ModelConfig("tiny", depth=1, dim=32, heads=2, search_size=64, template_size=32, bins=16)
+        >>> model = build_model(config).eval()
+        >>> found = model(torch.zeros(1, 2, 3, 32, 32), torch.zeros(1, 3, 64, 64))
+        >>> found.boxes.shape, found.logits.shape, found.scores.shape
+        (torch.Size([1, 4]), torch.Size([1, 4, 16]), torch.Size([1]))
     """
 
     boxes: Tensor
@@ -97,6 +137,16 @@ class MixFormer(nn.Module):
 
     `forward` is the composition of `remember` and `locate`, so training and tracking compute the same function.
     Inputs are normalized float images; see `normalize`.
+
+    Example:
+        >>> import torch
+        >>> from mixformer.models import build_model
+        >>> from mixformer import ModelConfig
+        >>> config = ModelConfig("tiny", depth=1, dim=32, heads=2, search_size=64, template_size=32, bins=16)
+        >>> model = build_model(config).eval()
+        >>> memory = model.remember(torch.zeros(1, 2, 3, 32, 32))
+        >>> model.locate(torch.zeros(1, 3, 64, 64), memory).boxes.shape
+        torch.Size([1, 4])
     """
 
     mean: Tensor
@@ -205,7 +255,17 @@ class MixFormer(nn.Module):
 
 
 class SymmetricMixFormer(MixFormer):
-    """The same network with symmetric attention: an ablation, since its templates cannot be remembered."""
+    """The same network with symmetric attention: an ablation, since its templates cannot be remembered.
+
+    Example:
+        >>> import torch
+        >>> from mixformer.models import build_model
+        >>> from mixformer import ModelConfig
+        >>> sizes = {"dim": 32, "heads": 2, "search_size": 64, "template_size": 32, "bins": 16}
+        >>> model = build_model(ModelConfig("tiny", depth=1, attention="symmetric", **sizes))
+        >>> model(torch.zeros(1, 2, 3, 32, 32), torch.zeros(1, 3, 64, 64)).boxes.shape
+        torch.Size([1, 4])
+    """
 
     def remember(self, templates: Tensor, scales: Tensor | None = None, *, keep_features: bool = False) -> RawTemplates:
         """Keep the images; see `MixFormer.remember`. Factors and features are those of `locate`."""

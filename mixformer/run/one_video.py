@@ -86,7 +86,7 @@ def track(
         >>> import mixformer
         >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
         >>> for result in mixformer.track(DEMO_CLIP, DEMO_BOX, stop=3):
-        ...     print(result.frame_index, result.score > 0.5)
+        ...     print(result.frame, result.score > 0.5)
         0 True
         1 True
         2 True

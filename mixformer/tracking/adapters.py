@@ -1,4 +1,4 @@
-"""The tracker in the call shapes of other libraries."""
+"""Adapters: the tracker under the method names of other libraries."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ class OpenCVTracker:
     """`init(image, box)` and `update(image) -> (ok, box)` as OpenCV's trackers have them: BGR images, xywh boxes.
 
     Unlike theirs, boxes are floats; `ok` says whether the score is above `threshold`.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer import OpenCVTracker
+        >>> tracker, image = OpenCVTracker(), np.zeros((120, 160, 3), np.uint8)
+        >>> tracker.init(image, (40, 30, 50, 60))
+        >>> ok, box = tracker.update(image)
+        >>> len(box)
+        4
     """
 
     def __init__(self, *args: Any, threshold: float = 0.3, **kwargs: Any) -> None:
@@ -43,6 +52,14 @@ class Got10kTracker:
 
     It has all that the toolkit asks of a tracker without inheriting from its class: `name`, `is_deterministic` and
     `track(files, box)`. Images are PIL or RGB arrays; boxes are xywh in the coordinates of the caller's own boxes.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.tracking import Got10kTracker
+        >>> tracker, image = Got10kTracker(name="mine"), np.zeros((120, 160, 3), np.uint8)
+        >>> tracker.init(image, (40, 30, 50, 60))
+        >>> tracker.update(image).shape
+        (4,)
     """
 
     is_deterministic = True  # so that the toolkit runs each sequence once instead of three times
@@ -95,6 +112,14 @@ class PytrackingTracker:
     """For callers of pytracking, STARK or the official MixFormer: `initialize(image, info)` and `track(image)`.
 
     Images are RGB arrays. Unlike theirs, it needs no parameter file and no data set's name.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.tracking import PytrackingTracker
+        >>> tracker, image = PytrackingTracker(), np.zeros((120, 160, 3), np.uint8)
+        >>> tracker.initialize(image, {"init_bbox": [40, 30, 50, 60]})
+        >>> sorted(tracker.track(image))
+        ['best_score', 'target_bbox']
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -22,13 +22,20 @@ _BENCHMARKS = {"lasot_ext": "lasot", "vot2022": "vot2022stb"}
 
 @dataclass(frozen=True)
 class TrackerFactory:
-    """A tracker of this library; calling it with the number of the worker makes it.
+    """A recipe for trackers that any worker can follow: calling it with the worker's number makes a `Tracker`.
 
     Attributes:
         model: name, folder or checkpoint file.
-        config: inference rules.
+        config: tracker settings.
         runtime: how each worker runs the model. With the device "auto" or "cuda", the workers share out the GPUs.
             `threads` of None means 1, so that workers do not compete; results are alike only with equal threads.
+
+    Example:
+        >>> from mixformer import Runtime, TrackerConfig
+        >>> from mixformer.tracking import TrackerFactory
+        >>> factory = TrackerFactory("mixformerv2_dino_s8", TrackerConfig(), Runtime(precision="float32"))
+        >>> factory.threads, factory(0).config.search_factor
+        (1, 4.5)
     """
 
     model: str

@@ -63,7 +63,7 @@ class MultiTracker:
 
         Args:
             model: name, folder or checkpoint file of a model, a loaded network, or an engine.
-            config: inference rules; by default those stored with the model.
+            config: tracker settings; by default those stored with the model.
             max_targets: largest number of targets at a time. The batch then always has this many rows, which suits
                 engines that prepare themselves for each size of batch, where targets come and go often. Empty rows cost
                 as much as others. None takes as many rows as there are targets.

@@ -27,6 +27,17 @@ class Tracker:
 
     Each step is that of the official trackers. All knowledge about the target is in `state`, a value that may be kept
     and put back. If `init` or `update` raises, the state is as before.
+
+    Example:
+        >>> from mixformer import Tracker, open_video
+        >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+        >>> tracker = Tracker()
+        >>> with open_video(DEMO_CLIP, stop=3) as video:
+        ...     for frame in video:
+        ...         first = frame.index == 0
+        ...         result = tracker.init(frame.image, DEMO_BOX) if first else tracker.update(frame.image)
+        >>> result.frame, result.score > 0.5
+        (2, True)
     """
 
     def __init__(
@@ -44,7 +55,7 @@ class Tracker:
 
         Args:
             model: name, folder or checkpoint file of a model, a loaded network, or an engine.
-            config: inference rules; by default those stored with the model.
+            config: tracker settings; by default those stored with the model.
             preset: benchmark whose published settings to use instead, such as "lasot", or "lasot@1k" for weights that
                 have settings of their own (docs/presets.md); not together with `config`.
             runtime: device, engine, precision and threads for a model that is no engine yet (docs/engines.md).

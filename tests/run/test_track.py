@@ -22,14 +22,14 @@ def test_several_boxes_have_the_results_of_single_ones(tiny_model):
     assert [sorted(results) for results in several] == [[1, 2]] * 6
     for one, many in zip(single, several, strict=True):
         assert many[1].box == pytest.approx(one.box, abs=1e-3)
-        assert many[1].frame_index == one.frame_index
+        assert many[1].frame == one.frame
 
 
 def test_targets_start_and_stop_where_they_say(tiny_model):
     _, boxes = moving_square(6)
     found, _ = follow(tiny_model, targets=[Target(7, mixformer.Box(*boxes[2]), start=2, stop=4), boxes[1]], start=1)
     assert [sorted(results) for results in found] == [[1], [1, 7], [1, 7], [1], [1]]
-    assert found[0][1].frame_index == 1
+    assert found[0][1].frame == 1
 
 
 def test_targets_can_be_a_file(tiny_model, tmp_path):
