@@ -45,8 +45,8 @@ DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"
 # These two pages are about the inside; the notes are a record of experiments.
 INSIDE = {"architecture.md", "extending.md"}
 DEEP_PAGES = {
-    "data.md", "evaluation.md", "export.md", "many.md", "masks.md", "metrics.md", "models.md",
-    "pretrained.md", "pretraining.md", "report.md", "speed.md", "training.md", "vot.md",
+    "data.md", "evaluation.md", "export.md", "many.md", "masks.md", "metrics.md",
+    "pretrained.md", "pretraining.md", "report.md", "training.md", "vot.md",
 }  # fmt: skip
 # To be emptied: modules that still cite a private text or folder.
 PRIVATE_WORDS = re.compile(r"\bspec \d|\.\./|\bdev_use\b|/shared/")
