@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mixformer.errors import MixFormerError
     from mixformer.evaluation import evaluate
     from mixformer.export import export_model
-    from mixformer.run import track
+    from mixformer.run import track, track_video
     from mixformer.tracking import MultiTracker, Tracker, TrackState
     from mixformer.tracking.adapters import OpenCVTracker
     from mixformer.training import train
@@ -55,6 +55,7 @@ _HOMES = {
     "open_video": "mixformer.video",
     "save_model": "mixformer.weights.load_save",
     "track": "mixformer.run",
+    "track_video": "mixformer.run",
     "train": "mixformer.training",
 }
 
@@ -79,6 +80,7 @@ __all__ = [
     "open_video",
     "save_model",
     "track",
+    "track_video",
     "train",
 ]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mixformer.errors import warn_deprecated
 
 Image = NDArray[np.uint8]
 """RGB uint8 image of shape (H, W, 3)."""
@@ -59,8 +60,7 @@ def renamed(old: str, new: str) -> Any:
     """Make a property that reads the attribute `new` under its old name, with a `DeprecationWarning`."""
 
     def read(self: object) -> Any:
-        name = type(self).__name__
-        warnings.warn(f"{name}.{old} is now called {name}.{new}; the old name will go", DeprecationWarning, 2)
+        warn_deprecated(f"{type(self).__name__}.{old} is now called {type(self).__name__}.{new}")
         return getattr(self, new)
 
     return property(read, doc=f"Old name of `{new}`.")

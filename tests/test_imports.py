@@ -112,6 +112,7 @@ def test_public_names():
         "open_video",
         "save_model",
         "track",
+        "track_video",
         "train",
     ]
     for name in mixformer.__all__:

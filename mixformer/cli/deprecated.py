@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
+
+from mixformer.errors import warn_deprecated
 
 # Verb -> old flag -> new flag. Add a line here and nowhere else.
 FLAGS: dict[str, dict[str, str]] = {
@@ -32,7 +33,7 @@ def renew(words: Sequence[str]) -> list[str]:
         ...     renew(["track", "clip.mp4", "--boxes=targets.csv"])
         ['track', 'clip.mp4', '--targets=targets.csv']
         >>> str(caught[0].message)
-        '--boxes is now called --targets; the old name will go'
+        '--boxes is now called --targets'
     """
     new = list(words)
     place = next((number for number, word in enumerate(new) if not word.startswith("-")), None)
@@ -48,6 +49,5 @@ def renew(words: Sequence[str]) -> list[str]:
 
 def _new_name(name: str, renamed: dict[str, str]) -> str:
     if name in renamed:
-        message = f"{name} is now called {renamed[name]}; the old name will go"
-        warnings.warn(message, DeprecationWarning, stacklevel=3)
+        warn_deprecated(f"{name} is now called {renamed[name]}")
     return renamed.get(name, name)

@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see `mixformer --help`.
     """
-    warnings.filterwarnings("default", category=DeprecationWarning, module="mixformer")
+    warnings.filterwarnings("default", r".* is now called ", DeprecationWarning)
     words = renew(sys.argv[1:] if arguments is None else arguments)
     first = next((word for word in words if not word.startswith("-")), None)
     settings = build_parser(first if first in _VERBS else None).parse_args(words)

@@ -11,14 +11,14 @@ from rich.markup import escape
 
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.parser import runtime_from
-from mixformer.cli.track import changed_rules
 from mixformer.cli.track_options import all_parser as parser
+from mixformer.cli.track_options import changed_settings
 from mixformer.errors import ConfigError, MixFormerError, first_few
 
 if TYPE_CHECKING:
+    from mixformer.run import VideoJob
     from mixformer.run.executor import Events, Failed
-    from mixformer.run.jobs import VideoJob
-    from mixformer.tracking.factory import TrackerFactory
+    from mixformer.tracking import TrackerFactory
 
 __all__ = ["parser", "run"]
 
@@ -26,18 +26,17 @@ _SHOWN = 20  # failed videos
 
 
 def run(options: Namespace) -> None:
-    """Track what is not done, and raise if a video failed."""
-    from mixformer.run.executor import Completed, Failed
-    from mixformer.run.jobs import read_jobs
+    """Track the videos that are not complete, and raise an error if one failed."""
+    from mixformer.run import Completed, Failed, read_jobs
 
     console = Console(quiet=options.quiet, highlight=False, soft_wrap=True)
     _check(options)
-    plan = _plan(options)
-    settings = {key: value for key, value in plan.settings().items() if key != "threads"}
+    factory = _factory(options)
+    settings = {key: value for key, value in factory.settings().items() if key != "threads"}
     jobs = read_jobs(options.jobs, options.out, options.write, settings)
     waiting = [job for job in jobs if not job.complete()]
     ends: list[Completed | Failed] = []
-    with TaskBars(len(waiting), options.quiet, "videos") as bars, closing(_events(options, plan, waiting)) as events:
+    with TaskBars(len(waiting), options.quiet, "videos") as bars, closing(_events(options, factory, waiting)) as events:
         for event in events:
             bars.listen(event)
             if isinstance(event, Completed | Failed):
@@ -58,18 +57,17 @@ def _check(options: Namespace) -> None:
         raise ConfigError("a Ray cluster needs --workers, 1 or more")
 
 
-def _plan(options: Namespace) -> TrackerFactory:
-    """The model and its rules, as a worker needs them."""
+def _factory(options: Namespace) -> TrackerFactory:
+    """Make the recipe of the tracker that each worker makes."""
     from mixformer.tracking.factory import TrackerFactory, rules_for
 
-    rules = rules_for(options.model, options.preset or "none", "").replace(**changed_rules(options))
-    return TrackerFactory(options.model, rules, runtime_from(options))
+    config = rules_for(options.model, options.preset or "none", "").replace(**changed_settings(options))
+    return TrackerFactory(options.model, config, runtime_from(options))
 
 
-def _events(options: Namespace, plan: TrackerFactory, jobs: list[VideoJob]) -> Events:
+def _events(options: Namespace, factory: TrackerFactory, jobs: list[VideoJob]) -> Events:
     """Track the videos here or in workers."""
-    from mixformer.run.batch import VideoWork, track_videos
-    from mixformer.run.executor import ProcessExecutor
+    from mixformer.run import ProcessExecutor, VideoWork, track_videos
     from mixformer.tracking import MultiTracker
 
     tasks = [(job.name, job) for job in jobs]
@@ -79,13 +77,13 @@ def _events(options: Namespace, plan: TrackerFactory, jobs: list[VideoJob]) -> E
         from mixformer.run.ray_executor import RayExecutor
 
         workers = min(options.workers, len(jobs))
-        ray = RayExecutor(workers, address=options.address, cpus=plan.threads, gpus=options.gpus)
-        yield from ray.run(VideoWork(plan), tasks)
+        ray = RayExecutor(workers, address=options.address, cpus=factory.threads, gpus=options.gpus)
+        yield from ray.run(VideoWork(factory), tasks)
     elif options.workers:
-        yield from ProcessExecutor(options.workers).run(VideoWork(plan), tasks)
+        yield from ProcessExecutor(options.workers).run(VideoWork(factory), tasks)
     else:
-        tracker = MultiTracker(options.model, plan.config, runtime=plan.runtime, on_resize="rescale")
-        yield from track_videos(tracker, jobs, options.concurrent_videos)
+        tracker = MultiTracker(options.model, factory.config, runtime=factory.runtime, on_resize="rescale")
+        yield from track_videos(jobs, tracker=tracker, concurrent_videos=options.concurrent_videos)
 
 
 def _failures(failed: list[Failed]) -> str:

@@ -19,7 +19,7 @@ class MaskRefiner(Protocol):
     The tracker knows nothing of masks. Its caller runs the refiner after each box, the given one of the first frame
     included, on the same frame, and writes the mask as the answer for that frame, as VOT has asked for since 2020:
 
-        for frame, result in follow(tracker, video, box):
+        for frame, result in run_tracker(tracker, video, box):
             mask = refiner(frame.image, result.box)
 
     A refiner is stateless: the mask depends on its two arguments alone, never on earlier frames, and nothing flows

@@ -93,10 +93,15 @@ def attempt(work: Work, name: str, task: Any, report: Report) -> Completed | Fai
     """Do one task; an exception becomes `Failed`."""
     try:
         return Completed(name, work(task, report))
-    except MixFormerError as error:  # these say themselves what is wrong
-        return Failed(name, str(error), traceback.format_exc())
-    except Exception as error:  # a tracker may raise anything; the other sequences must not suffer
-        return Failed(name, f"{type(error).__name__}: {error}", traceback.format_exc())
+    except Exception as error:  # a tracker may raise anything; the other tasks must not suffer
+        return failed(name, error)
+
+
+def failed(name: str, error: Exception) -> Failed:
+    """Describe the exception that ended a task."""
+    # Errors of this package say themselves what is wrong.
+    message = str(error) if isinstance(error, MixFormerError) else f"{type(error).__name__}: {error}"
+    return Failed(name, message, "".join(traceback.format_exception(error)))
 
 
 class SerialExecutor:

@@ -1,4 +1,4 @@
-"""Many videos: a list of them, and which are done."""
+"""A list of many videos, and which of them are done."""
 
 from __future__ import annotations
 
@@ -9,31 +9,40 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mixformer.errors import BoxError, ConfigError, OutputError
+from mixformer.errors import BoxError, ConfigError, OutputError, warn_deprecated
 from mixformer.files import write_text
 from mixformer.imaging.boxes import parse_box
-from mixformer.run.outputs import Paths
+from mixformer.run.video_loop import VideoTask
+from mixformer.video.output_formats import OUTPUT_FORMATS, require_formats
 from mixformer.video.targets import Target, read_targets, whole
 
-_COLUMNS = ("source", "box", "boxes", "start", "stop", "name")
-_HOW = "columns are source, box (x y w h) or boxes (a file), and, if wanted, start, stop and name"
-_FILES = {"video": "annotated.mp4", "json": "boxes.jsonl", "csv": "boxes.csv", "mot": "boxes.txt", "masks": "masks"}
+_COLUMNS = ("source", "box", "targets", "start", "stop", "name")
+_HOW = "columns are source, box (x y w h) or targets (a file), and, if wanted, start, stop and name"
 _DONE = "done.json"
 
 
 @dataclass(frozen=True)
 class VideoJob:
-    """One video to track.
+    """One video of many, with a folder of its own for the results.
 
     Attributes:
-        name: of its folder of results.
+        name: name of the video.
         source: as for `open_video`.
-        targets: whom to follow.
-        folder: where the results go.
-        write: what to write: some of "json", "csv", "mot", "video", "masks".
+        targets: targets to track.
+        folder: folder for the results.
+        write: names of the output formats to write, such as "json" and "video"; see `mixformer.video.OUTPUT_FORMATS`.
         start: number of the first frame.
         stop: number after the last frame; None goes to the end.
-        settings: plain values that decide the results, such as the model and its rules.
+        settings: plain values that decide the results, such as the model and the tracker settings.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from mixformer import Box
+        >>> from mixformer.run import VideoJob
+        >>> from mixformer.video import Target
+        >>> job = VideoJob("park", "park.mp4", (Target(1, Box(260, 29, 41, 142)),), Path("tracked/park"))
+        >>> job.complete()
+        False
     """
 
     name: str
@@ -46,20 +55,33 @@ class VideoJob:
     settings: Mapping[str, Any] | None = None
 
     @property
-    def paths(self) -> Paths:
-        """Where each result goes."""
-        return Paths(**{kind: self.folder / _FILES[kind] for kind in self.write})
+    def outputs(self) -> dict[str, Path]:
+        """Return the path of each output format."""
+        return {name: self.folder / OUTPUT_FORMATS[name].file_name for name in self.write}
+
+    def task(self) -> VideoTask:
+        """Return the video as a task for the loop, which marks the results complete at the end."""
+        return VideoTask(
+            source=self.source,
+            targets=self.targets,
+            outputs=self.outputs,
+            name=self.name,
+            start=self.start,
+            stop=self.stop,
+            begin=self.begin,
+            finish=lambda summary: self.finish(asdict(summary)),
+        )
 
     def complete(self) -> bool:
-        """Whether there are results of this very job: same source, targets, settings, and all that is to be written."""
+        """Tell whether all results of this very job are there: same source, targets, settings and outputs."""
         try:
             done = json.loads((self.folder / _DONE).read_text())
         except (OSError, ValueError):
             return False
-        return bool(done.get("job") == self._record()) and all(path.exists() for path in self.paths.given())
+        return bool(done.get("job") == self._record()) and all(path.exists() for path in self.outputs.values())
 
     def begin(self) -> None:
-        """Make the folder; from now on the results are not complete.
+        """Make the folder, and mark its results as incomplete.
 
         Raises:
             OutputError: if it cannot be made.
@@ -71,15 +93,15 @@ class VideoJob:
             raise OutputError(f"cannot write into {self.folder}: {error}") from error
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Note that the results are complete.
+        """Mark the results as complete.
 
         Raises:
-            OutputError: if that cannot be written.
+            OutputError: if the mark cannot be written.
         """
         write_text(self.folder / _DONE, json.dumps({"job": self._record(), **summary}, indent=2) + "\n")
 
     def _record(self) -> dict[str, Any]:
-        """What decides the results, as JSON gives it back."""
+        """Return what decides the results, as JSON gives it back."""
         targets = [{**asdict(target), "where": ""} for target in self.targets]
         record = {
             "source": self.source,
@@ -96,25 +118,32 @@ class VideoJob:
 def read_jobs(
     path: str | Path, out: Path, write: Sequence[str] = ("json",), settings: Mapping[str, Any] | None = None
 ) -> list[VideoJob]:
-    """Jobs from a file: CSV with a header, or a JSON list of objects with the same names.
+    """Read a list of videos from a CSV file with a header, or from a JSON list of objects with the same names.
 
-    Columns: `source`; `box` (`x y w h`) or `boxes` (a file, see `read_targets`); and, if wanted, `start`, `stop` and
-    `name`, which is otherwise that of the source. Paths are relative to the file.
+    The columns are `source`; `box` (`x y w h`) or `targets` (a file, see `read_targets`); and, if wanted, `start`,
+    `stop` and `name`. The name is otherwise that of the source. Paths are relative to the file.
 
     Args:
         path: the file.
         out: folder of all results; those of a video go to `out/name`.
-        write: what to write of each video.
+        write: names of the output formats to write for each video.
         settings: plain values that decide the results.
 
     Raises:
-        ConfigError: if the file cannot be read, an entry of it is no job, two have one name, or `write` is unknown; the
+        ConfigError: if the file cannot be read, an entry is no video, two have one name, or a format is unknown; the
             message names file and entry.
         BoxError: if a file of targets is wrong.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from mixformer.run import read_jobs
+        >>> _ = Path("jobs.csv").write_text("source,box,stop\\npark.mp4,260 29 41 142,100\\n")
+        >>> (job,) = read_jobs("jobs.csv", Path("tracked"))
+        >>> job.name, job.targets[0].box.w, job.stop
+        ('park', 41.0, 100)
     """
     path = Path(path)
-    if unknown := sorted(set(write) - set(_FILES)):
-        raise ConfigError(f"cannot write {', '.join(unknown)}; there are: {', '.join(_FILES)}")
+    require_formats(write)
     jobs: dict[str, VideoJob] = {}
     for where, row in _rows(path):
         try:
@@ -132,7 +161,7 @@ def read_jobs(
 
 
 def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Where each entry of the file is, and its values by name, without the empty ones."""
+    """Return the place of each entry in the file, and its values by name, without the empty ones."""
     try:
         text = path.read_text(encoding="utf-8-sig")
         if text.lstrip().startswith("["):
@@ -142,6 +171,10 @@ def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
             rows = [(f"{path}, line {reader.line_num}", dict(row)) for row in reader]
     except (OSError, ValueError, TypeError, csv.Error) as error:
         raise ConfigError(f"the jobs in {path} cannot be read: {error}; {_HOW}") from error
+    if any("boxes" in row for _, row in rows):
+        warn_deprecated(f"{path}: the column boxes is now called targets")
+        for _, row in rows:
+            row |= {"targets": row.pop("boxes")} if "boxes" in row else {}
     for where, row in rows:
         if unknown := [str(name) for name in row if name not in _COLUMNS]:
             raise ConfigError(f"{where}: there is no column {', '.join(unknown)}; {_HOW}")
@@ -149,16 +182,16 @@ def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _job(row: Mapping[str, Any], home: Path, where: str, out: Path) -> VideoJob:
-    """One entry; `home` is where relative paths begin."""
-    if "source" not in row or ("box" in row) == ("boxes" in row):
-        raise ConfigError(f"a video needs its source, and either box or boxes; {_HOW}")
+    """Make a job of one entry; `home` is the folder that relative paths start from."""
+    if "source" not in row or ("box" in row) == ("targets" in row):
+        raise ConfigError(f"a video needs its source, and either box or targets; {_HOW}")
     source = str(row["source"])
     if "://" not in source:
         source = str((home / source).resolve())
     start = whole(row.get("start"), "start", 0)
     stop = whole(row["stop"], "stop", 0) if "stop" in row else None
-    if "boxes" in row:
-        targets = read_targets(home / str(row["boxes"]), start)
+    if "targets" in row:
+        targets = read_targets(home / str(row["targets"]), start)
     else:
         box: Any = row["box"].replace(",", " ").split() if isinstance(row["box"], str) else row["box"]
         targets = [Target(1, parse_box(box), start, where=where)]

@@ -1,4 +1,4 @@
-"""Targets that come and go in a video, or in several videos that share a tracker."""
+"""Targets that start and stop within a video, or within several videos that share a tracker."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Results = dict[int, TrackResult]
 
 
 class ActiveTargets:
-    """The targets of one video: who is on stage, who is still to come."""
+    """The targets of one video: those that are tracked now, and those that start later."""
 
     def __init__(self, tracker: MultiTracker, targets: Iterable[Target], video: Hashable = "") -> None:
         """Set up; nothing is tracked yet.
 
         Args:
-            tracker: follows them; other videos may use it too.
-            targets: each with a number of its own.
+            tracker: tracks them; other videos may use it too.
+            targets: the targets, each with a number of its own.
             video: tells the videos of one tracker apart.
         """
         self._tracker, self._video = tracker, video
@@ -34,18 +34,18 @@ class ActiveTargets:
         self._present: dict[int, int | None] = {}
         self._some_began = False
 
-    def leave(self, index: int) -> None:
-        """Let go of the targets that end before this frame."""
+    def remove_ended(self, index: int) -> None:
+        """Remove the targets that end before this frame from the tracker."""
         for number, stop in list(self._present.items()):
             if stop is not None and stop <= index:
                 self._remove(number)
 
     def frames(self, image: Image) -> dict[Hashable, Image]:
-        """What `MultiTracker.update_each` needs for this frame."""
+        """Return the argument of `MultiTracker.update_each` for this frame."""
         return {(self._video, number): image for number in self._present}
 
-    def enter(self, frame: VideoFrame, found: Mapping[Hashable, TrackResult]) -> Results:
-        """Results of this frame by number: those found, and the given boxes of the targets that begin.
+    def results(self, frame: VideoFrame, found: Mapping[Hashable, TrackResult]) -> Results:
+        """Start the targets that begin in this frame, and return the results of all by number.
 
         Raises:
             BoxError: if a target begins outside the frame; the message says where it was given.
@@ -59,21 +59,21 @@ class ActiveTargets:
         numbered = {number: replace(r, frame=frame.index, time=frame.time) for number, r in results.items()}
         return dict(sorted(numbered.items()))
 
-    def close(self) -> None:
-        """Let go of all; targets that never began are named in a warning.
+    def finish(self) -> None:
+        """Remove all targets at the end of the video; a warning names those that never began.
 
         Raises:
             BoxError: if none began.
         """
-        self.release()
+        self.remove_all()
         late = ", ".join(f"{target.id} (frame {target.start})" for target in reversed(self._waiting))
         if not self._some_began:
             raise BoxError(f"the video ends before a target begins: {late or 'there are none'}")
         if late:
             log.warning("the video ended before these targets began: %s", late)
 
-    def release(self) -> None:
-        """Let go of all, after an error or before the end."""
+    def remove_all(self) -> None:
+        """Remove all targets, after an error or before the end."""
         for number in list(self._present):
             self._remove(number)
 
@@ -91,30 +91,51 @@ class ActiveTargets:
 
 
 def advance(tracker: MultiTracker, frames: Sequence[tuple[ActiveTargets, VideoFrame]]) -> dict[Hashable, TrackResult]:
-    """Find all targets of some videos, each in its next frame, in one batch; for `ActiveTargets.enter`."""
+    """Find all targets of some videos, each in its next frame, in one batch; for `ActiveTargets.results`."""
     wanted: dict[Hashable, Image] = {}
-    for cast, frame in frames:
-        cast.leave(frame.index)
-        wanted.update(cast.frames(frame.image))
+    for active, frame in frames:
+        active.remove_ended(frame.index)
+        wanted.update(active.frames(frame.image))
     return tracker.update_each(wanted)
 
 
 def track_targets(
     tracker: MultiTracker, frames: Iterable[VideoFrame], targets: Iterable[Target]
 ) -> Iterator[tuple[VideoFrame, Results]]:
-    """Follow targets through a video; frames without one have no results.
+    """Track targets through the frames of a video.
 
     A target begins in the first readable frame from its start on. Results carry the source's frame number and time.
     Targets left at the end are removed from the tracker.
 
+    Args:
+        tracker: tracks the targets; it may have others too.
+        frames: frames of a video, such as `open_video` gives.
+        targets: the targets, each with a number of its own.
+
+    Returns:
+        An iterator of frames and their results by the target's number, empty in frames without a target.
+
     Raises:
         BoxError: if a target begins outside the frame, or none ever begins.
+
+    Example:
+        >>> from mixformer import Box, MultiTracker, open_video
+        >>> from mixformer.run import track_targets
+        >>> from mixformer.video import Target
+        >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+        >>> targets = [Target(7, DEMO_BOX), Target(8, Box(300, 50, 40, 80), start=1, stop=2)]
+        >>> with open_video(DEMO_CLIP, stop=3) as video:
+        ...     for frame, results in track_targets(MultiTracker(), video, targets):
+        ...         print(frame.index, list(results))
+        0 [7]
+        1 [7, 8]
+        2 [7]
     """
-    cast = ActiveTargets(tracker, targets)
+    active = ActiveTargets(tracker, targets)
     try:
         for frame in frames:
-            found = advance(tracker, [(cast, frame)])
-            yield frame, cast.enter(frame, found)
-        cast.close()
+            found = advance(tracker, [(active, frame)])
+            yield frame, active.results(frame, found)
+        active.finish()
     finally:
-        cast.release()
+        active.remove_all()

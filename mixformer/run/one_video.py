@@ -120,7 +120,7 @@ def _track_one(
     box: Iterable[float],
 ) -> Iterator[TrackResult]:
     with frames() as video:
-        for _, result in follow(make(), video, box):
+        for _, result in run_tracker(make(), video, box):
             yield result
 
 
@@ -134,10 +134,32 @@ def _track_several(
             yield results
 
 
-def follow(
+def run_tracker(
     tracker: Tracker, frames: Iterable[VideoFrame], box: Iterable[float]
 ) -> Iterator[tuple[VideoFrame, TrackResult]]:
-    """Start on the first frame, then update with every other; results carry the source's frame number and time."""
+    """Track one target through the frames of a video with a tracker of your own.
+
+    Args:
+        tracker: is started on the first frame and updated with every other.
+        frames: frames of a video, such as `open_video` gives.
+        box: x, y, width, height in pixels in the first frame, 0-based.
+
+    Returns:
+        An iterator of frames and results. Results have the source's frame number and time.
+
+    Raises:
+        BoxError: if the box cannot be tracked in the first frame.
+
+    Example:
+        >>> from mixformer import Tracker, open_video
+        >>> from mixformer.run import run_tracker
+        >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+        >>> with open_video(DEMO_CLIP, start=2, stop=4) as video:
+        ...     for frame, result in run_tracker(Tracker(), video, DEMO_BOX):
+        ...         print(frame.index, result.is_initial)
+        2 True
+        3 False
+    """
     for count, frame in enumerate(frames):
         result = tracker.init(frame.image, box) if count == 0 else tracker.update(frame.image)
         yield frame, replace(result, frame=frame.index, time=frame.time)

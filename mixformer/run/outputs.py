@@ -1,17 +1,18 @@
-"""All that is written about one video: pictures, text and masks."""
+"""All files that are written about one video: pictures, boxes and masks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from mixformer.errors import OutputError
 from mixformer.run.multi_target import Results
 from mixformer.types import Image
-from mixformer.video.box_files import Form, open_results
 from mixformer.video.draw import Annotator
+from mixformer.video.output_formats import OUTPUT_FORMATS, open_results, require_formats
 from mixformer.video.reader import VideoFrame, VideoSource
 from mixformer.video.writer import FrameWriter, open_writer
 
@@ -19,67 +20,91 @@ if TYPE_CHECKING:
     from mixformer.masks.mask_files import MaskWriter
     from mixformer.masks.refiner import Mask
 
+Outputs = Mapping[str, str | Path]
+"""Where results go: name of an output format -> file or folder."""
 
-@dataclass(frozen=True)
-class Paths:
-    """Where results go; None leaves one out.
+
+class TrackedFrame(NamedTuple):
+    """One frame of a video with its results.
 
     Attributes:
-        video: annotated video, or a folder of pictures.
-        json: boxes as JSON lines.
-        csv: boxes as CSV.
-        mot: boxes as MOTChallenge text.
-        masks: folder of masks; of several targets, one folder each in it.
+        frame: number, time and RGB picture.
+        results: a `TrackResult` by the id of each target that is tracked in this frame.
+        picture: the frame with the results drawn on it, RGB uint8 (H, W, 3); None if no picture was asked for.
+
+    Example:
+        >>> import mixformer
+        >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+        >>> def show(tracked):
+        ...     print(tracked.frame.index, tracked.picture.shape == tracked.frame.image.shape)
+        >>> summary = mixformer.track_video(DEMO_CLIP, DEMO_BOX, {}, stop=2, pictures=True, on_frame=show)
+        0 True
+        1 True
     """
-
-    video: Path | None = None
-    json: Path | None = None
-    csv: Path | None = None
-    mot: Path | None = None
-    masks: Path | None = None
-
-    def given(self) -> list[Path]:
-        """Those there are."""
-        return [path for path in (self.video, self.json, self.csv, self.mot, self.masks) if path]
-
-
-class Drawn(NamedTuple):
-    """A frame, its results, and the picture of both if one is wanted."""
 
     frame: VideoFrame
     results: Results
     picture: Image | None
 
 
-class VideoOutput:
-    """Writes the results of one video. Use it in a `with` statement; what is written is valid whenever that ends.
+def check_outputs(outputs: Outputs, inputs: Iterable[object]) -> dict[str, Path]:
+    """Check where results go before anything is written.
 
-    `draw` and `write` may be called in threads of their own, each frame first by the one and then by the other.
+    Args:
+        outputs: paths by name of the output format.
+        inputs: files and folders that are read, and other sources.
+
+    Returns:
+        The same paths.
+
+    Raises:
+        ConfigError: if a format is unknown.
+        OutputError: if a result would be written over an input, or two results into the same place.
+    """
+    require_formats(outputs)
+    paths = {name: Path(path) for name, path in outputs.items()}
+    places: dict[Path, str] = {}
+    sources = [Path(str(source)) for source in inputs]
+    for name, path in paths.items():
+        if any(path.exists() and source.exists() and path.samefile(source) for source in sources):
+            raise OutputError(f"{path} is the source itself; give the result another name")
+        if (other := places.setdefault(path.resolve(), name)) != name:
+            raise OutputError(f"{other} and {name} would both be written to {path}; give one of them another name")
+    return paths
+
+
+class VideoOutput:
+    """Writes the results of one video. Use it in a `with` statement; the files are valid whenever that ends.
+
+    `draw` and `write` may be called in threads of their own, each frame first by `draw` and then by `write`.
     """
 
-    def __init__(self, paths: Paths, video: VideoSource, *, ids: bool, show: bool = False) -> None:
-        """Open everything.
+    def __init__(self, outputs: Mapping[str, Path], video: VideoSource, *, ids: bool, pictures: bool = False) -> None:
+        """Open all files.
 
         Args:
-            paths: what to write.
-            video: where the frames come from; its sound goes to the annotated video.
-            ids: the targets' numbers are part of the results; without, there is one target.
-            show: pictures are wanted even if none is written.
+            outputs: path of each output format to write.
+            video: source of the frames; its sound goes to the annotated video.
+            ids: write and draw the number of each target; otherwise there is one target.
+            pictures: draw pictures even if none is written.
 
         Raises:
             OutputError: if something cannot be written.
             MissingDependencyError: if masks are wanted and OpenCV is missing.
         """
         self._ids, self._annotator = ids, Annotator()
-        self._masks = _Masks(paths.masks, ids) if paths.masks else None
-        self._wants_pictures = show or paths.video is not None
-        forms: dict[Form, Path | None] = {"json": paths.json, "csv": paths.csv, "mot": paths.mot}
+        self._masks = _Masks(outputs["masks"], ids) if "masks" in outputs else None
+        self._wants_pictures = pictures or "video" in outputs
         self._video: FrameWriter | None = None
         with ExitStack() as stack:
-            self._texts = [stack.enter_context(open_results(path, form, ids)) for form, path in forms.items() if path]
-            if paths.video:
+            self._texts = [
+                stack.enter_context(open_results(path, name, ids))
+                for name, path in outputs.items()
+                if OUTPUT_FORMATS[name].line is not None
+            ]
+            if "video" in outputs:
                 sound = video.name if Path(video.name).is_file() else None
-                self._video = stack.enter_context(open_writer(paths.video, video.fps, sound))
+                self._video = stack.enter_context(open_writer(outputs["video"], video.fps, sound))
             self._open = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -90,37 +115,36 @@ class VideoOutput:
     ) -> None:
         self._open.__exit__(kind, error, trace)
 
-    def draw(self, tracked: tuple[VideoFrame, Results]) -> Drawn:
-        """The picture of a frame; masks are found and written here too.
+    def draw(self, frame: VideoFrame, results: Results) -> TrackedFrame:
+        """Draw the results on a frame. Masks are found and written here too.
 
         Raises:
             OutputError: if a mask cannot be written.
         """
-        frame, results = tracked
         masks = self._masks.write(frame, results) if self._masks else {}
         if not self._wants_pictures:
-            return Drawn(frame, results, None)
-        if self._ids:
-            return Drawn(frame, results, self._annotator.draw_all(frame.image, results, masks))
+            return TrackedFrame(frame, results, None)
+        if self._ids or not results:
+            return TrackedFrame(frame, results, self._annotator.draw_all(frame.image, results, masks))
         ((number, result),) = results.items()
-        return Drawn(frame, results, self._annotator.draw(frame.image, result, masks.get(number)))
+        return TrackedFrame(frame, results, self._annotator.draw(frame.image, result, masks.get(number)))
 
-    def write(self, drawn: Drawn) -> Drawn:
-        """Write boxes and picture of a frame, and hand them on.
+    def write(self, tracked: TrackedFrame) -> TrackedFrame:
+        """Write boxes and picture of a frame, and return it.
 
         Raises:
-            OutputError: if something cannot be written; what was before is kept.
+            OutputError: if something cannot be written; what was written before is kept.
         """
         for text in self._texts:
-            for number, result in drawn.results.items():
+            for number, result in tracked.results.items():
                 text.write(result, number if self._ids else None)
-        if self._video is not None and drawn.picture is not None:
-            self._video.write(drawn.picture, drawn.frame.time)
-        return drawn
+        if self._video is not None and tracked.picture is not None:
+            self._video.write(tracked.picture, tracked.frame.time)
+        return tracked
 
 
 class _Masks:
-    """A mask for every result, found and written; a lone target is number 1."""
+    """Finds and writes a mask for every result, with ids in one folder for each target."""
 
     def __init__(self, folder: Path, ids: bool) -> None:
         from mixformer.masks.grabcut import GrabCutRefiner
@@ -128,13 +152,13 @@ class _Masks:
 
         self._refine, self._folder, self._ids = GrabCutRefiner(), folder, ids
         self._new_writer = MaskWriter
-        self._writers: dict[int, MaskWriter] = {} if ids else {1: MaskWriter(folder)}
+        self._writers: dict[int, MaskWriter] = {}
 
     def write(self, frame: VideoFrame, results: Results) -> dict[int, Mask]:
-        """The masks of the results' boxes by target, after writing them."""
+        """Return the masks of the results' boxes by target, after writing them."""
         masks = {number: self._refine(frame.image, result.box) for number, result in results.items()}
         for number, mask in masks.items():
             if number not in self._writers:
-                self._writers[number] = self._new_writer(self._folder / str(number))
+                self._writers[number] = self._new_writer(self._folder / str(number) if self._ids else self._folder)
             self._writers[number].write(mask, frame.index)
         return masks

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mixformer.errors import CheckpointError
+from mixformer.errors import CheckpointError, warn_deprecated
 from mixformer.files import write_files
 from mixformer.imaging.resize import resize_image
 from mixformer.tracking.template_update import TemplateBuffer
@@ -113,8 +112,7 @@ class TrackState:
 
 def _renew(header: dict[str, Any], arrays: dict[str, Any], path: str | Path) -> None:
     """Bring the content of a file of mixformer 0.1 to today's names."""
-    message = f"{path} has the tracker state format 1 of mixformer 0.1, with ring; save it again for template_buffer"
-    warnings.warn(message, DeprecationWarning, stacklevel=3)
+    warn_deprecated(f"{path} has the format 1 of mixformer 0.1, with ring; save it again for template_buffer")
     best, count, following = header.pop("ring")
     header |= {"format": 2, "template_buffer": asdict(TemplateBuffer(float(best), int(count), int(following)))}
     if "candidate" in arrays:

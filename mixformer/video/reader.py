@@ -59,17 +59,26 @@ class VideoSource:
         fps: frames per second, or None if unknown.
         frame_count: number of frames, or None if unknown (containers may be wrong by a few).
         live: frames come at their own pace, from a camera or the network.
+        start: number of the first frame wanted.
         skipped: numbers of frames that could not be read so far.
     """
 
     def __init__(self, name: str, decoder: _Decoder, start: int, stop: int | None, live: bool = False) -> None:
         self.name, self._decoder, self.live = name, decoder, live
-        self._start, self._stop = start, stop
+        self.start, self._stop = start, stop
         self.fps = decoder.fps
         self.frame_count = decoder.count
         self._queue: queue.Queue[VideoFrame | BaseException | None] = queue.Queue(_AHEAD)
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def frames_to_come(self) -> int | None:
+        """Return the number of frames from `start` to the end wanted, as far as it is known."""
+        if self.frame_count is None:
+            return None if self._stop is None else self._stop - self.start
+        last = max(self.frame_count, 1)
+        return max(0, (last if self._stop is None else min(self._stop, last)) - self.start)
 
     @property
     def skipped(self) -> list[int]:
@@ -117,7 +126,7 @@ class VideoSource:
             for frame in self._decoder.frames():
                 if self._stop is not None and frame.index >= self._stop:
                     break
-                if frame.index >= self._start and not self._put(frame):
+                if frame.index >= self.start and not self._put(frame):
                     return
             self._put(None)
         except Exception as error:
@@ -135,8 +144,8 @@ class VideoSource:
     def _explain_nothing(self) -> str:
         if self.skipped:
             return f"{self.name}: none of its {len(self.skipped)} frames can be read; the file is damaged"
-        if self._start:
-            return f"{self.name} has no frame {self._start}; choose a smaller --start"
+        if self.start:
+            return f"{self.name} has no frame {self.start}; choose a smaller --start"
         return f"{self.name} holds no frames"
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +64,12 @@ def read_targets(path: str | Path, start: int = 0) -> list[Target]:
     return _numbered(found)
 
 
-def as_targets(values: str | Path | Iterable[Target | Iterable[float]], start: int = 0) -> list[Target]:
+def as_targets(values: str | Path | Iterable[Target | Iterable[float] | float], start: int = 0) -> list[Target]:
     """Targets from what a caller may give: a file, or boxes and `Target` values.
 
     Args:
-        values: a path for `read_targets`, or targets; boxes are x, y, width, height in pixels.
+        values: a path for `read_targets`, one box, or a list of boxes and `Target` values. A box is x, y, width, height
+            in pixels.
         start: frame that boxes belong to. Boxes get the lowest free numbers from 1 on.
 
     Raises:
@@ -81,7 +83,10 @@ def as_targets(values: str | Path | Iterable[Target | Iterable[float]], start: i
     """
     if isinstance(values, str | Path):
         return read_targets(values, start)
-    found = [(v, False) if isinstance(v, Target) else (Target(0, parse_box(v), start), True) for v in values]
+    given: list[Any] = list(values)
+    if given and all(isinstance(value, Real) for value in given):
+        given = [given]
+    found = [(v, False) if isinstance(v, Target) else (Target(0, parse_box(v), start), True) for v in given]
     if not found:
         raise BoxError("there are no targets; give one box or more")
     return _numbered(found)

@@ -54,7 +54,7 @@ def test_folders_that_cannot_hold_masks(clip, tiny_model, tmp_path, capsys):
     cases = [
         (clip, [clip / "m"], "cannot make the folder"),
         (frames, [frames], "is the source itself"),
-        (clip, [tmp_path / "both", "--out", tmp_path / "both"], "give the masks another folder"),
+        (clip, [tmp_path / "both", "--out", tmp_path / "both"], "give one of them another name"),
     ]
     for source, words, message in cases:
         rest = [*BOX, "--model", tiny_model, "--masks", *words]

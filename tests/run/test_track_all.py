@@ -115,7 +115,7 @@ def jobs(tmp_path):
     (tmp_path / "broken.mp4").write_text("no video")
     (tmp_path / "targets.csv").write_text("0,1,10,30,20,20\n3,2,60,40,30,20\n")
     (tmp_path / "jobs.csv").write_text(
-        "source,box,boxes,start,stop,name\n"
+        "source,box,targets,start,stop,name\n"
         "a.mp4,10 30 20 20,,,,\n"
         "broken.mp4,10 30 20 20,,,,\n"
         "a.mp4,500 30 20 20,,,,outside\n"
@@ -176,9 +176,9 @@ def _once_more(jobs, out, words, capsys):
     ("text", "words", "message"),
     [
         ("source,box\na.mp4,1 2 3\n", [], "jobs.csv, line 2: a box is four numbers"),
-        ("source,box\na.mp4,\n", [], "jobs.csv, line 2: a video needs its source, and either box or boxes"),
-        ("source,box,boxes\na.mp4,1 2 3 4,b.csv\n", [], "either box or boxes"),
-        ("source,boxes\na.mp4,none.csv\n", [], "jobs.csv, line 2: the targets in"),
+        ("source,box\na.mp4,\n", [], "jobs.csv, line 2: a video needs its source, and either box or targets"),
+        ("source,box,targets\na.mp4,1 2 3 4,b.csv\n", [], "either box or targets"),
+        ("source,targets\na.mp4,none.csv\n", [], "jobs.csv, line 2: the targets in"),
         ("source,box,color\na.mp4,1 2 3 4,red\n", [], "there is no column color"),
         ("source,box\na.mp4,1,2,3,4\n", [], "jobs.csv, line 2: there is no column (too many values)"),
         ("source,box\na.mp4,1 2 3 4\nx/a.mp4,1 2 3 4\n", [], "line 3: there is a video called 'a' already"),

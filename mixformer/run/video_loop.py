@@ -1,0 +1,266 @@
+"""The loop from videos to files: read, track, draw and write, one frame of each open video in turn.
+
+`track_video` runs it with one video, `track_videos` with several at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from mixformer.run.multi_target import ActiveTargets, Results, advance
+from mixformer.run.outputs import Outputs, TrackedFrame, VideoOutput, check_outputs
+from mixformer.tracking import MultiTracker
+from mixformer.video.pipeline import pipelined
+from mixformer.video.reader import VideoFrame, VideoSource, open_video
+from mixformer.video.targets import Target
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """What was tracked in a video.
+
+    Attributes:
+        frames: number of frames whose results are written.
+        seconds: time from the start to the end; in `track_videos`, other videos took part of it.
+        mean_score: mean of all scores except those of the given boxes (0..1); None without any.
+        skipped: numbers of the unreadable frames.
+
+    Example:
+        >>> from mixformer.run import VideoSummary
+        >>> VideoSummary(frames=50, seconds=2.0, mean_score=0.9).fps
+        25.0
+    """
+
+    frames: int
+    seconds: float
+    mean_score: float | None
+    skipped: tuple[int, ...] = ()
+
+    @property
+    def fps(self) -> float:
+        """Return the frames per second, with reading and writing."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoTask:
+    """One video for the loop.
+
+    Attributes:
+        source: as for `open_video`, or a video that is open and that the caller closes.
+        targets: targets to track.
+        outputs: path of each output format to write.
+        name: tells the videos of one tracker apart.
+        start: number of the first frame.
+        stop: number after the last frame; None goes to the end.
+        ids: write the number of each target.
+        pictures: draw pictures even if none is written.
+        begin: is called before anything is written.
+        finish: is called when everything is written.
+    """
+
+    source: str | int | Path | VideoSource
+    targets: Sequence[Target]
+    outputs: Outputs
+    name: str = ""
+    start: int = 0
+    stop: int | None = None
+    ids: bool = True
+    pictures: bool = False
+    begin: Callable[[], None] = lambda: None
+    finish: Callable[[VideoSummary], None] = lambda summary: None
+
+
+@dataclass(eq=False)
+class VideoRun:
+    """One video while it is tracked. The first error is kept and ends this video alone.
+
+    Attributes:
+        task: the video.
+        active: its targets.
+        error: the exception that ended it; None while all is well.
+        total: number of frames to come when the video was opened; 0 if that is not known.
+        frames: number of frames that are written.
+        ended: there are no more frames.
+    """
+
+    task: VideoTask
+    active: ActiveTargets
+    error: Exception | None = None
+    total: int = 0
+    frames: int = 0
+    ended: bool = False
+    _scores: list[float] = field(default_factory=lambda: [0.0, 0.0])  # their sum and their number
+    _begin: float = field(default_factory=time.perf_counter)
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    def attempt(self, do: Callable[[], T]) -> T | None:
+        """Call a function for this video and return its result; None after an error, now or before."""
+        if self.error is None:
+            try:
+                return do()
+            except Exception as error:  # whatever it is, other videos go on
+                self.error = error
+        return None
+
+    def open(self) -> None:
+        """Open the video and all that is written."""
+        task, source = self.task, self.task.source
+        if isinstance(source, VideoSource):
+            self._video = source
+        else:
+            self._video = self._open.enter_context(open_video(source, task.start, task.stop))
+        outputs = check_outputs(task.outputs, [self._video.name])
+        task.begin()
+        self.total = self._video.frames_to_come or 0
+        self._frames = iter(self._video)
+        output = VideoOutput(outputs, self._video, ids=task.ids, pictures=task.pictures)
+        self._output = self._open.enter_context(output)
+
+    def next(self) -> VideoFrame | None:
+        """Return the next frame, or None after the last."""
+        frame = next(self._frames, None)
+        self.ended = frame is None
+        return frame
+
+    def draw(self, frame: VideoFrame, results: Results) -> TrackedFrame:
+        """Draw a tracked frame; see `VideoOutput.draw`."""
+        return self._output.draw(frame, results)
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Write a drawn frame and count it."""
+        self._output.write(tracked)
+        self.frames += 1
+        for result in tracked.results.values():
+            if result.score is not None and not result.is_initial:
+                self._scores[0] += result.score
+                self._scores[1] += 1
+
+    def close(self) -> None:
+        """Finish all files; they are valid whatever happened."""
+        try:
+            self._open.close()
+        except Exception as error:  # such as a full disk, which most often has ended the video already
+            self.error = self.error or error
+
+    def finish(self) -> None:
+        """Finish all files and, if nothing went wrong, mark them complete."""
+        self.close()
+        if self.error is None:
+            self.attempt(lambda: self.task.finish(self.summary()))
+
+    def summary(self) -> VideoSummary:
+        """Sum up what is written so far."""
+        total, count = self._scores
+        seconds = round(time.perf_counter() - self._begin, 3)
+        return VideoSummary(self.frames, seconds, total / count if count else None, tuple(self._video.skipped))
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that happened to a video: it was opened, a frame was tracked and written, or it ended.
+
+    Attributes:
+        run: the video.
+        kind: "begin", "frame" or "end".
+        tracked: a frame with its results, before it is drawn.
+        written: a frame that is drawn and written; None otherwise, and if that failed.
+    """
+
+    run: VideoRun
+    kind: str
+    tracked: tuple[VideoFrame, Results] | None = None
+    written: TrackedFrame | None = None
+
+
+def run_videos(
+    tracker: MultiTracker, tasks: Iterator[VideoTask], concurrent_videos: int, pipeline: bool
+) -> Generator[Step, None, None]:
+    """Track videos, some at a time, and write their results.
+
+    Args:
+        tracker: a tracker without targets.
+        tasks: the videos; each begins when there is room.
+        concurrent_videos: number of videos that are open at a time.
+        pipeline: read, track, draw and write different frames at the same time, in threads.
+
+    Returns:
+        Steps of all videos. Closing the generator stops everything and leaves valid files.
+    """
+    runs: set[VideoRun] = set()
+    tracked = _track(tracker, tasks, concurrent_videos, runs)
+    steps = pipelined(tracked, _draw, _write, ahead=2 * concurrent_videos, threads=pipeline)
+    try:
+        with closing(steps):
+            for step in steps:
+                yield step
+                if step.kind == "end":
+                    runs.remove(step.run)
+    finally:
+        for run in runs:  # those that did not come to their end
+            run.close()
+
+
+def _track(
+    tracker: MultiTracker, tasks: Iterator[VideoTask], concurrent_videos: int, runs: set[VideoRun]
+) -> Iterator[Step]:
+    """Open and track all videos. This is the pipeline's first thread; the open videos are in `runs`."""
+    active: list[VideoRun] = []
+    try:
+        while True:
+            # 1. Open further videos while there is room.
+            while len(active) < concurrent_videos and (task := next(tasks, None)) is not None:
+                run = VideoRun(task, ActiveTargets(tracker, task.targets, task.name))
+                runs.add(run)
+                run.attempt(run.open)
+                active.append(run)
+                yield Step(run, "begin")
+            if not active:
+                return
+            # 2. Track the next frame of each video, all in one batch.
+            yield from _track_frames(tracker, active)
+            # 3. Take leave of the videos that ended or failed.
+            for run in [run for run in active if run.ended or run.error]:
+                active.remove(run)
+                run.attempt(run.active.finish)
+                run.active.remove_all()
+                yield Step(run, "end")
+    finally:
+        for run in active:
+            run.active.remove_all()
+
+
+def _track_frames(tracker: MultiTracker, active: list[VideoRun]) -> Iterator[Step]:
+    frames = [(run, frame) for run in active if (frame := run.attempt(run.next)) is not None]
+    found = advance(tracker, [(run.active, frame) for run, frame in frames])
+    for run, frame in frames:
+        results = run.attempt(partial(run.active.results, frame, found))
+        if results is not None:
+            yield Step(run, "frame", (frame, results))
+
+
+def _draw(step: Step) -> Step:
+    """Draw a frame, in the pipeline's second thread."""
+    if step.tracked is None:
+        return step
+    return replace(step, tracked=None, written=step.run.attempt(partial(step.run.draw, *step.tracked)))
+
+
+def _write(step: Step) -> Step:
+    """Write a frame, or finish the files of a video, in the pipeline's third thread."""
+    run, drawn = step.run, step.written
+    if step.kind == "end":
+        run.finish()
+    elif drawn is not None:
+        run.attempt(partial(run.write, drawn))
+        if run.error is not None:
+            return replace(step, written=None)
+    return step

@@ -1,0 +1,191 @@
+"""The kinds of files that results are written to, and the writer of box files: JSON lines, CSV, MOTChallenge text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from mixformer.errors import ConfigError, OutputError
+from mixformer.types import TrackResult
+
+Line = Callable[[TrackResult, int | None], str]
+"""Makes one line of text from a result and the id of its target; the id is None in a file without ids."""
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """A kind of output of a tracked video. A new one needs an entry in `OUTPUT_FORMATS` and nothing else.
+
+    Attributes:
+        name: key in the `outputs` of `track_video`, and value of `mixformer track-all --write`.
+        file_name: name of the file or folder that `mixformer track-all` writes in the folder of a video.
+        help: content of the file, for `mixformer track --help`.
+        line: makes one line of text; None for formats that are no text files.
+        header: makes the first line; its argument says whether the file has ids. None writes no header.
+        option: name of the command line option, without dashes; empty takes `name`.
+
+    Example:
+        >>> from mixformer.types import Box, TrackResult
+        >>> from mixformer.video import OUTPUT_FORMATS, OutputFormat
+        >>> def center(result, id):
+        ...     return "{:g} {:g}".format(*result.box.center)
+        >>> OUTPUT_FORMATS["centers"] = OutputFormat("centers", "centers.txt", "centers of the boxes", center)
+        >>> OUTPUT_FORMATS.pop("centers").line(TrackResult(Box(10, 20, 4, 6), 1.0, 0), None)
+        '12 23'
+    """
+
+    name: str
+    file_name: str
+    help: str
+    line: Line | None = None
+    header: Callable[[bool], str] | None = None
+    option: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name of the value among parsed command line options."""
+        return (self.option or self.name).replace("-", "_")
+
+
+def _json(result: TrackResult, id: int | None) -> str:
+    row = result.to_dict()
+    return json.dumps(row if id is None else {"frame": row.pop("frame"), "id": id, **row})
+
+
+def _csv(result: TrackResult, id: int | None) -> str:
+    row = result.to_dict()
+    values = [row["frame"], *([] if id is None else [id]), row["time"], *row["box"], row["score"]]
+    return ",".join("" if value is None else str(value) for value in values)
+
+
+def _csv_header(ids: bool) -> str:
+    return "frame,id,time,x,y,w,h,score" if ids else "frame,time,x,y,w,h,score"
+
+
+def _mot(result: TrackResult, id: int | None) -> str:
+    """Frames and pixels count from 1; a lone target has the id 1; the last three values are not used."""
+    x, y, w, h = result.box
+    score = 1.0 if result.score is None else result.score
+    number = 1 if id is None else id
+    return f"{result.frame + 1},{number},{x + 1:.3f},{y + 1:.3f},{w:.3f},{h:.3f},{score:.5f},-1,-1,-1"
+
+
+OUTPUT_FORMATS = {
+    each.name: each
+    for each in (
+        OutputFormat(
+            "video", "annotated.mp4", "annotated video with the sound, or a folder name for PNG files", option="out"
+        ),
+        OutputFormat(
+            "json", "boxes.jsonl", "boxes as JSON lines: frame, time, box, score; with --targets also id", _json
+        ),
+        OutputFormat("csv", "boxes.csv", "boxes as CSV with a header", _csv, _csv_header),
+        OutputFormat("mot", "boxes.txt", "boxes as MOTChallenge text, which counts frames and pixels from 1", _mot),
+        OutputFormat(
+            "masks",
+            "masks",
+            "folder of masks, one PNG file for each frame: 255 on the target, 0 elsewhere; with --targets one folder "
+            "for each id. GrabCut finds the pixels by their colors; the annotated video shows them tinted. Slow: some "
+            "10 frames a second. Needs: pip install 'mixformer[masks]'",
+        ),
+    )
+}
+"""All kinds of outputs by name. `video` and `masks` are written by `mixformer.run`, the others line by line."""
+
+
+def require_formats(names: Iterable[str]) -> None:
+    """Refuse names that are no output formats.
+
+    Raises:
+        ConfigError: if one is unknown; the message lists all that there are.
+    """
+    if unknown := sorted(set(names) - set(OUTPUT_FORMATS)):
+        raise ConfigError(f"cannot write {', '.join(unknown)}; there are: {', '.join(OUTPUT_FORMATS)}")
+
+
+class ResultWriter:
+    """A text file with one line for each result, complete after every line. Use it in a `with` statement.
+
+    Example:
+        >>> from mixformer.types import Box, TrackResult
+        >>> from mixformer.video import open_results
+        >>> with open_results("boxes.csv", "csv") as writer:
+        ...     writer.write(TrackResult(Box(10, 20, 30, 40), score=0.9, frame=5))
+        >>> print(open("boxes.csv").read())
+        frame,time,x,y,w,h,score
+        5,,10.0,20.0,30.0,40.0,0.9
+    """
+
+    def __init__(self, path: Path, line: Line, header: str = "") -> None:
+        """Open the file; `open_results` chooses `line` and `header`.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        self.path, self._line = path, line
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: TextIO = path.open("w", encoding="utf-8", newline="\n", buffering=1)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error}") from error
+        if header:
+            self._put(header)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._file.close()
+        except OSError as failure:
+            if error is None:
+                raise OutputError(f"cannot finish {self.path}: {failure}") from failure
+
+    def write(self, result: TrackResult, id: int | None = None) -> None:
+        """Add one result; `id` is the number of its target, in a file with ids.
+
+        Raises:
+            OutputError: if the disk is full or gone; the lines before it are kept.
+        """
+        self._put(self._line(result, id))
+
+    def _put(self, line: str) -> None:
+        try:
+            self._file.write(line + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f"cannot write {self.path}: {error}; the lines before are kept") from error
+
+
+def open_results(path: str | Path, format: str, ids: bool = False) -> ResultWriter:
+    """Open a text file for boxes.
+
+    Args:
+        path: file to write.
+        format: name of a text format in `OUTPUT_FORMATS`: "json" (one object a line), "csv" (with a header) or "mot"
+            (MOTChallenge text).
+        ids: write the id of the target in every line, for several targets.
+
+    Raises:
+        ConfigError: if there is no such text format.
+        OutputError: if the file cannot be written.
+
+    Example:
+        >>> from mixformer.types import Box, TrackResult
+        >>> from mixformer.video import open_results
+        >>> with open_results("boxes.jsonl", "json", ids=True) as writer:
+        ...     writer.write(TrackResult(Box(10, 20, 30, 40), score=0.9, frame=5), id=2)
+        >>> print(open("boxes.jsonl").read())
+        {"frame": 5, "id": 2, "time": null, "box": [10.0, 20.0, 30.0, 40.0], "score": 0.9}
+    """
+    require_formats([format])
+    chosen = OUTPUT_FORMATS[format]
+    if chosen.line is None:
+        raise ConfigError(f"{format} is no text format; use mixformer.track_video to write it")
+    return ResultWriter(Path(path), chosen.line, chosen.header(ids) if chosen.header else "")
