@@ -118,7 +118,7 @@ class SampleParams:
 
 
 def shows_frame(window: CropWindow, height: int, width: int, size: int) -> bool:
-    """Whether any cell of a grid of 16 pixels over the crop samples a pixel made of the frame alone (spec 4.2).
+    """Whether any cell of a 16-pixel grid over the crop samples a pixel of the frame alone (official `processing.py`).
 
     Args:
         window: what is cut from the frame.

@@ -1,4 +1,4 @@
-"""The official frame samplers: which frames of a video make a shot, and in which order (spec 4.1)."""
+"""The official frame samplers: which frames of a video make a sample, and in which order (`sampler.py`)."""
 
 from __future__ import annotations
 

@@ -35,6 +35,14 @@ def export_model(model: str | Path, out: str | Path, plan: ExportPlan | None = N
         MissingDependencyError: if a package is missing; the message has its install command.
         OutputError: if the folder cannot be written; what was there stays as it was.
         SourceError: if the plan's video cannot be read.
+
+    Example:
+        >>> from mixformer import ModelConfig, export_model, save_model
+        >>> from mixformer.models import build_model
+        >>> sizes = {"depth": 1, "dim": 32, "heads": 2, "search_size": 64, "template_size": 32, "bins": 8}
+        >>> folder = save_model(build_model(ModelConfig("tiny", **sizes)), "tiny")
+        >>> sorted(export_model(folder, "exported").sizes)
+        ['config.json', 'locate.onnx', 'model.safetensors', 'remember.onnx']
     """
     plan, out = plan or ExportPlan(), Path(out).absolute()
     _require_packages(plan)

@@ -20,7 +20,7 @@ PRECISIONS = ("float32", "float16", "int8")
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export wrote and how well it was.
+    """The files that an export wrote, and how far their results are from PyTorch's.
 
     Attributes:
         folder: the written folder.
@@ -31,6 +31,14 @@ class ExportReport:
         sizes: bytes of every file, by its name.
         differences: from PyTorch with the same weights, on real crops; empty for 8-bit arithmetic.
         iou: mean overlap with the boxes of the source model, if weights or arithmetic are smaller than its; else None.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from mixformer.configs import model_config
+        >>> from mixformer.export import ExportReport
+        >>> report = ExportReport(Path("out"), model_config("mixvit"), "float32", None, 1, {"locate.onnx": 2}, (), None)
+        >>> sum(report.sizes.values())
+        2
     """
 
     folder: Path
@@ -59,6 +67,11 @@ class ExportPlan:
 
     Raises:
         ConfigError: for an unknown format or precision, or a number below 1.
+
+    Example:
+        >>> from mixformer.export import ExportPlan
+        >>> ExportPlan(to="openvino", precision="int8").calibrates
+        True
     """
 
     to: str = "onnx"

@@ -30,6 +30,16 @@ class GrabCutRefiner:
     the mask is the filled box; if it has no area, or the box holds a value that is not finite, all is false. Where
     GrabCut finds nothing, or there is one color only or too few pixels to learn from, the mask is the ellipse
     inscribed in the box.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer import Box
+        >>> from mixformer.masks import GrabCutRefiner
+        >>> frame = np.zeros((60, 80, 3), np.uint8)
+        >>> frame[20:40, 30:50] = (230, 80, 20)
+        >>> mask = GrabCutRefiner()(frame, Box(30, 20, 20, 20))
+        >>> mask.shape, bool(mask[30, 40]), bool(mask[5, 5])
+        ((60, 80), True, False)
     """
 
     def __init__(
@@ -130,7 +140,20 @@ def _pixels(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
 
 
 def inscribed_ellipse(shape: tuple[int, ...], box: Box) -> Mask:
-    """Pixels of an (H, W) array whose centers lie in the ellipse inscribed in the box."""
+    """Pixels of an (H, W) array whose centers are in the ellipse inscribed in the box.
+
+    Args:
+        shape: height and width of the frame.
+        box: left, top, width and height in pixels.
+
+    Example:
+        >>> from mixformer import Box
+        >>> from mixformer.masks import inscribed_ellipse
+        >>> inscribed_ellipse((3, 5), Box(1, 0, 3, 3)).astype(int)
+        array([[0, 1, 1, 1, 0],
+               [0, 1, 1, 1, 0],
+               [0, 1, 1, 1, 0]])
+    """
     if box.w <= 0 or box.h <= 0:
         return np.zeros(shape, np.bool_)
     (cx, cy), (rows, columns) = box.center, np.ogrid[: shape[0], : shape[1]]

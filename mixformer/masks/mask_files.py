@@ -17,7 +17,14 @@ _LARGEST = 2**28  # pixels of a box in text: beyond any picture, and little enou
 
 
 class MaskWriter:
-    """A folder of masks as 8-bit single-channel PNG files, 255 on the target and 0 elsewhere."""
+    """A folder of masks as 8-bit single-channel PNG files, 255 on the target and 0 elsewhere.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.masks import MaskWriter
+        >>> MaskWriter("masks").write(np.ones((4, 6), bool), 0).name
+        '00000000.png'
+    """
 
     def __init__(self, folder: str | Path) -> None:
         """`folder` is made if it is not there; masks of the same number in it are replaced, other files left.
@@ -62,6 +69,14 @@ def encode_rle(mask: Mask) -> str:
 
     X, Y, W, H are `mask_box`; the rest are lengths of runs in that box, row by row from the top left, of zeros and
     ones in turn. The first is of zeros and may be 0, the others are not. An empty mask is `m0,0,0,0,0`.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.masks import encode_rle
+        >>> mask = np.zeros((4, 6), bool)
+        >>> mask[1:3, 2:5] = True
+        >>> encode_rle(mask)
+        'm2,1,3,2,0,6'
     """
     box = mask_box(mask)
     if box is None:
@@ -81,6 +96,12 @@ def decode_rle(text: str, height: int, width: int) -> Mask:
 
     Raises:
         DataError: if the text is not of that form.
+
+    Example:
+        >>> from mixformer.masks import decode_rle
+        >>> decode_rle("m2,1,2,1,0,2", 2, 4).astype(int)
+        array([[0, 0, 0, 0],
+               [0, 0, 1, 1]])
     """
     try:
         x, y, w, h, *runs = (int(v) for v in text.strip().removeprefix("m").split(","))

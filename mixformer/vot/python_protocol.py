@@ -37,6 +37,11 @@ class VotTracker:
     """What `command = mixformer.vot:VotTracker` in a `trackers.ini` names; its `arg_NAME` lines come as arguments.
 
     The entry needs `convert = rectangle`: the toolkit cannot hand over masks otherwise.
+
+    Example:
+        >>> from mixformer.vot import VotTracker
+        >>> VotTracker.__name__  # the toolkit makes and calls it
+        'VotTracker'
     """
 
     def __init__(
