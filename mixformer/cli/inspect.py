@@ -16,10 +16,12 @@ from mixformer.configs.variants import DEFAULT_MODEL
 _DESCRIPTION = """Show what the network looks at in one frame: attention of every block, and where the box comes from.
 
 Tracks the target from --start to the frame before --frame, then writes into the folder --out:
-  crops.png             templates and search region that the network is given in frame --frame
+  crops.png             input of the network in frame --frame: templates and search region
   distributions.png     the four edge distributions (or the two corner maps) and the box
   attention_*_to_*.png  attention of every block, such as attention_search_to_template.png
-  inspection.npz        all numbers
+  inspection.npz        all arrays
+
+Needs PyTorch and matplotlib: pip install 'mixformer[torch,plots]'.
 
   mixformer inspect clip.mp4 --box 260 29 41 142 --frame 100 --out seen
   mixformer inspect clip.mp4 --box 260 29 41 142 --frame 100 --out seen --query center
@@ -30,7 +32,7 @@ docs/inspection.md says how to read the pictures.
 
 
 def parser() -> ArgumentParser:
-    """Options of the verb."""
+    """Options of the command."""
     parser = make_parser(_DESCRIPTION)
     add_source(parser, "frame --start")
     parser.add_argument("--frame", type=int, required=True, help="number of the frame to inspect, after --start")
@@ -44,8 +46,8 @@ def parser() -> ArgumentParser:
         "--query",
         type=Literal["target", "center", "all"],
         default="target",
-        help="whose attention is drawn: target = mean over the places in the predicted box, center = the place in its "
-        "middle, all = mean over all places (prediction tokens are always drawn one by one)",
+        help="places whose attention is drawn: target = mean over the predicted box, center = its middle, all = mean over "
+        "all places (prediction tokens are always drawn one by one)",
     )
     parser.add_argument(
         "--stages",
@@ -62,7 +64,7 @@ def run(options: Namespace) -> None:
     from mixformer.cli.ask import ask_box
     from mixformer.imaging.boxes import parse_box
     from mixformer.inspection import inspect_frame, write_inspection
-    from mixformer.inspection.render import make_folder
+    from mixformer.inspection.inspection_plots import make_folder
 
     make_folder(options.out)  # before the work, so that a wrong folder fails at once
     box = ask_box(options.source, options.start) if options.box is None else parse_box(options.box)

@@ -5,11 +5,17 @@ from typing import TYPE_CHECKING
 from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
-    from mixformer.inspection.attention_pictures import PAIRS, attention_sheet
-    from mixformer.inspection.distributions import distributions_picture
+    from mixformer.inspection.attention_maps import PAIRS, average_attention
     from mixformer.inspection.frame_inspection import FrameInspection, inspect_frame, inspect_tracker
+    from mixformer.inspection.inspection_plots import plot_attention, plot_crops, plot_distributions, write_inspection
     from mixformer.inspection.network_maps import BlockAttention, Distributions, Grid, Inspection, inspect_attention
-    from mixformer.inspection.render import write_inspection
+
+_HOMES = {
+    "mixformer.inspection.attention_maps": ("PAIRS", "average_attention"),
+    "mixformer.inspection.frame_inspection": ("FrameInspection", "inspect_frame", "inspect_tracker"),
+    "mixformer.inspection.inspection_plots": ("plot_attention", "plot_crops", "plot_distributions", "write_inspection"),
+    "mixformer.inspection.network_maps": ("BlockAttention", "Distributions", "Grid", "Inspection", "inspect_attention"),
+}
 
 __all__ = [
     "PAIRS",
@@ -18,28 +24,14 @@ __all__ = [
     "FrameInspection",
     "Grid",
     "Inspection",
-    "attention_sheet",
-    "distributions_picture",
+    "average_attention",
     "inspect_attention",
     "inspect_frame",
     "inspect_tracker",
+    "plot_attention",
+    "plot_crops",
+    "plot_distributions",
     "write_inspection",
 ]
 
-__getattr__, __dir__ = lazy_names(
-    __name__,
-    {
-        "BlockAttention": "mixformer.inspection.network_maps",
-        "Distributions": "mixformer.inspection.network_maps",
-        "FrameInspection": "mixformer.inspection.frame_inspection",
-        "Grid": "mixformer.inspection.network_maps",
-        "Inspection": "mixformer.inspection.network_maps",
-        "PAIRS": "mixformer.inspection.attention_pictures",
-        "attention_sheet": "mixformer.inspection.attention_pictures",
-        "distributions_picture": "mixformer.inspection.distributions",
-        "inspect_attention": "mixformer.inspection.network_maps",
-        "inspect_frame": "mixformer.inspection.frame_inspection",
-        "inspect_tracker": "mixformer.inspection.frame_inspection",
-        "write_inspection": "mixformer.inspection.render",
-    },
-)
+__getattr__, __dir__ = lazy_names(__name__, {name: home for home, names in _HOMES.items() for name in names})

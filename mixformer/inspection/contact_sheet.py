@@ -1,109 +1,94 @@
-"""Contact sheets: captioned panels in a grid, in reading order."""
+"""Draw pictures, heatmaps and contact sheets of both by matplotlib."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import lru_cache
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont
 
+from mixformer.optional import explain_missing
 from mixformer.types import Image
 
-PANEL = 160
-"""Side of a panel in pixels."""
-PAPER, INK, FAINT = (255, 255, 255), (24, 24, 24), (110, 110, 110)
-_GAP, _LINE, _MARGIN = 8, 16, 16
-_SHAPE = 1.4  # width in units of height that a sheet should have
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Corners = tuple[float, float, float, float]
+Panels = Sequence[tuple[str, Callable[["Axes"], None]]]
+"""Titles of panels, and the functions that draw them."""
+
+EVEN = 4
+"""The largest value must be so many times the mean to get the lightest color, so that nearly even values stay dark."""
+LARGE, SMALL = 13, 7.5
+"""Font sizes of titles and of captions, in points."""
+_BOX = "#40FF60"
+_PANEL, _GAP, _LINE, _MARGIN = 1.5, 0.12, 0.17, 0.2  # inches
 
 
-@dataclass(frozen=True)
-class Panel:
-    """A square picture, PANEL pixels wide, and a line under it."""
-
-    picture: Image
-    caption: str
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Panels that belong together, in rows of equal length, with a heading."""
-
-    heading: str
-    rows: list[list[Panel]]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        columns = max(len(row) for row in self.rows)
-        return columns * (PANEL + _GAP) - _GAP, self.heading_height + len(self.rows) * (PANEL + _LINE + _GAP)
-
-    @property
-    def heading_height(self) -> int:
-        """Pixels above the panels."""
-        return _LINE + 2 if self.heading else 0
+def new_figure(width: float, height: float, layout: Any = "constrained") -> Figure:
+    """An empty figure that belongs to no window; sizes in inches."""
+    with explain_missing("drawing an inspection"):
+        from matplotlib.figure import Figure
+    return Figure(figsize=(width, height), layout=layout)
 
 
-def contact_sheet(title: str, explanation: str, header: Cell, cells: list[Cell]) -> Image:
-    """Draw a sheet.
+def contact_sheet(
+    title: str,
+    text: str,
+    header: Panels,
+    panels: Panels,
+    together: int,
+) -> Figure:
+    """A contact sheet: a title, an explanation, a row of pictures, then panels in rows.
+
+    Panels have fixed sizes: matplotlib's automatic layouts need seconds for a hundred of them.
 
     Args:
-        title: large first line.
-        explanation: what the pictures show; wrapped to the sheet's width.
-        header: first cell, on a line of its own.
-        cells: cells of one size.
+        title: first line.
+        text: explanation, wrapped to the sheet's width.
+        header: titles and drawing functions of the first row.
+        panels: titles and drawing functions of all other panels.
+        together: number of panels of one block, which share a row.
     """
-    width, height = cells[0].size
-    columns = _columns(len(cells), height / (width + 2 * _GAP))
-    inner = max(columns * (width + 2 * _GAP) - 2 * _GAP, header.size[0], 2 * PANEL)
-    words = wrapped(explanation, inner)
-    top = 2 * _MARGIN + 28 + len(words) * _LINE
-    body = top + header.size[1] + _GAP
-    rows = math.ceil(len(cells) / columns)
-    sheet = PillowImage.new("RGB", (inner + 2 * _MARGIN, body + rows * (height + _GAP) + _MARGIN), PAPER)
-    pen = ImageDraw.Draw(sheet)
-    pen.text((_MARGIN, _MARGIN), title, INK, font(18))
-    for number, line in enumerate(words):
-        pen.text((_MARGIN, _MARGIN + 26 + number * _LINE), line, FAINT, font(12))
-    _draw_cell(sheet, header, _MARGIN, top)
-    for index, cell in enumerate(cells):
-        row, column = divmod(index, columns)
-        _draw_cell(sheet, cell, _MARGIN + column * (width + 2 * _GAP), body + row * (height + _GAP))
-    return np.asarray(sheet)
+    # As many blocks in a row as give a sheet a little wider than high.
+    count = len(panels) // together
+    columns = together * max(1, min(count, round(math.sqrt(1.4 * count / together))))
+    rows = [header, *(panels[start : start + columns] for start in range(0, len(panels), columns))]
+    width = 2 * _MARGIN + max(max(map(len, rows)), 3) * (_PANEL + _GAP) - _GAP
+    lines = textwrap.wrap(text, round(13 * (width - 2 * _MARGIN)))
+    above, pitch = _MARGIN + 0.35 + len(lines) * _LINE, _PANEL + 2 * _LINE + _GAP
+    height = above + len(rows) * pitch + _MARGIN
+    figure = new_figure(width, height, layout=None)
+    figure.text(_MARGIN / width, 1 - _MARGIN / height, title, fontsize=LARGE, va="top")
+    figure.text(_MARGIN / width, 1 - (_MARGIN + 0.3) / height, "\n".join(lines), fontsize=SMALL + 1, va="top")
+    for r, row in enumerate(rows):
+        for c, (label, draw) in enumerate(row):
+            left, bottom = _MARGIN + c * (_PANEL + _GAP), height - above - (r + 1) * pitch
+            axes = figure.add_axes((left / width, bottom / height, _PANEL / width, _PANEL / height))
+            draw(axes)
+            axes.set_title(label, fontsize=SMALL, loc="left", pad=2)
+    return figure
 
 
-def _columns(count: int, tall: float) -> int:
-    """So many that the sheet gets its shape and the rows are even; `tall` is the height of a cell over its width."""
-    wished = min(max(1, round(math.sqrt(_SHAPE * count * tall))), count)
-    return math.ceil(count / math.ceil(count / wished))
+def draw_picture(axes: Axes, picture: Image, box: Corners | None = None) -> None:
+    """Draw a square picture in fractions of its sides, with a box (xyxy)."""
+    axes.imshow(picture, extent=(0, 1, 1, 0), interpolation="bilinear")
+    axes.set(xlim=(0, 1), ylim=(1, 0), xticks=[], yticks=[])
+    if box is not None:
+        x, y = (box[0], box[2]), (box[1], box[3])
+        axes.plot([x[0], x[1], x[1], x[0], x[0]], [y[0], y[0], y[1], y[1], y[0]], color=_BOX, linewidth=1)
 
 
-def _draw_cell(sheet: PillowImage.Image, cell: Cell, x: int, y: int) -> None:
-    pen = ImageDraw.Draw(sheet)
-    if cell.heading:
-        pen.text((x, y), cell.heading, INK, font(13))
-    for r, row in enumerate(cell.rows):
-        for c, panel in enumerate(row):
-            left, top = x + c * (PANEL + _GAP), y + cell.heading_height + r * (PANEL + _LINE + _GAP)
-            sheet.paste(PillowImage.fromarray(panel.picture), (left, top))
-            pen.text((left, top + PANEL + 1), panel.caption, FAINT, font(11))
-
-
-def wrapped(text: str, width: int, size: int = 12) -> list[str]:
-    """Lines of words no wider than `width` pixels."""
-    lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and font(size).getlength(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
-
-
-@lru_cache(maxsize=8)
-def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font."""
-    return ImageFont.load_default(size)
+def draw_heat(
+    axes: Axes, values: np.ndarray[Any, Any], low: float, high: float, picture: Image, box: Corners | None
+) -> None:
+    """Values (g, g), which reach from `low` to `high` in fractions of the picture, as light on the dark picture."""
+    gray = np.repeat(picture.mean(2, keepdims=True).astype(np.uint8), 3, 2)
+    draw_picture(axes, gray, box)
+    top = max(float(values.max()), EVEN * float(values.mean()), 1e-12)  # nearly even values stay dark
+    heat: dict[str, Any] = {"cmap": "inferno", "vmin": 0, "vmax": top, "alpha": 0.65, "interpolation": "bilinear"}
+    axes.imshow(values, extent=(low, high, high, low), **heat)
+    axes.set(xlim=(0, 1), ylim=(1, 0))

@@ -3,23 +3,34 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from mixformer.errors import ConfigError, OutputError
+from mixformer.errors import ConfigError, MissingDependencyError, OutputError
 from mixformer.inspection import (
     PAIRS,
     BlockAttention,
     FrameInspection,
     Grid,
-    attention_sheet,
-    distributions_picture,
+    average_attention,
     inspect_attention,
+    inspection_plots,
+    plot_attention,
+    plot_crops,
+    plot_distributions,
     write_inspection,
 )
-from mixformer.inspection.attention_pictures import average_queries, select_places
-from mixformer.inspection.contact_sheet import PANEL
-from mixformer.inspection.heatmap import colors, overlay, scaled, spread
+from mixformer.inspection.attention_maps import average_queries, select_places
+from mixformer.inspection.contact_sheet import new_figure
+from mixformer.inspection.inspection_plots import _draw_map
 from tests.helpers.networks import KINDS, network
+
+
+def pixels_of(figure):
+    """The figure as it is drawn, RGB (H, W, 3)."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def seen_frame(kind, online=1):
@@ -43,13 +54,6 @@ def one_peak(key):
     return FrameInspection(seen.search * 0, seen.templates * 0, 2.0, result)
 
 
-def lightest(picture):
-    """Center (x, y) of the yellow pixels."""
-    red, green, blue = np.moveaxis(picture, -1, 0)
-    rows, columns = np.nonzero((red > 220) & (green > 180) & (blue < 180))
-    return np.array([columns.mean(), rows.mean()])
-
-
 @pytest.mark.parametrize("kind", ["token", "single", "query", "pyramid", "cvt", "symmetric"])
 @pytest.mark.parametrize("online", [1, 3])
 def test_every_picture_is_written(kind, online, tmp_path):
@@ -66,7 +70,7 @@ def test_every_picture_is_written(kind, online, tmp_path):
     for path in written[:-1]:
         with Image.open(path) as picture:
             pixels = np.asarray(picture)
-        assert pixels.shape[2] == 3
+        assert pixels.shape[2] == 4
         assert pixels.std() > 20
     with np.load(written[-1]) as arrays:
         assert arrays["box"].tolist() == pytest.approx(seen.result.box)
@@ -77,28 +81,56 @@ def test_every_picture_is_written(kind, online, tmp_path):
         )
 
 
-def test_a_peak_appears_at_its_key():
-    """Moved by one key to the right and two down, the lightest spot moves as far on the sheet."""
-    first, second = (lightest(attention_sheet(one_peak(key), "search_to_template")) for key in (7, 20))
-    np.testing.assert_allclose(second - first, [PANEL / 6, 2 * PANEL / 6], atol=1.01)
-
-
-@pytest.mark.parametrize(("grid", "place"), [(Grid(8, 8), (5.5 / 8, 2.5 / 8)), (Grid(16, 8), (10.5 / 16, 4.5 / 16))])
-def test_a_peak_appears_at_its_pixel(grid, place):
+@pytest.mark.parametrize(
+    ("grid", "key", "place"),
+    [(Grid(8, 8), 21, (5.5 / 8, 2.5 / 8)), (Grid(16, 8), 21, (10.5 / 16, 4.5 / 16)), (Grid(1, 1), 0, (0.5, 0.5))],
+)
+def test_a_peak_appears_at_its_place(grid, key, place):
     """Keys of a strided convolution stand at every second token."""
-    values = np.zeros((8, 8))
-    values[2, 5] = 0.3
-    picture = overlay(np.zeros((PANEL, PANEL, 3), np.uint8), spread(scaled(values), grid.key_centers(), PANEL))
-    row, column = np.unravel_index(picture.sum(2).argmax(), picture.shape[:2])
-    assert ((column + 0.5) / PANEL, (row + 0.5) / PANEL) == pytest.approx(place, abs=1 / PANEL)
+    values = np.zeros(grid.keys**2)
+    values[key] = 0.3
+    axes = new_figure(2, 2).add_subplot()
+    _draw_map(axes, values.reshape(grid.keys, grid.keys), grid, np.zeros((32, 32, 3), np.uint8), None)
+    left, right, bottom, top = axes.images[1].get_extent()
+    row, column = divmod(key, grid.keys)
+    step = (right - left) / grid.keys, (bottom - top) / grid.keys
+    assert (left + (column + 0.5) * step[0], top + (row + 0.5) * step[1]) == pytest.approx(place)
+    assert axes.get_xlim() == (0, 1)
+    assert axes.get_ylim() == (1, 0)
 
 
-def test_heat_is_dark_where_there_is_none_and_where_all_is_even():
-    gray = np.full((8, 8, 3), 200, np.uint8)
-    np.testing.assert_allclose(overlay(gray, np.zeros((8, 8))), 100, atol=3)
-    assert scaled(np.full((4, 4), 0.2)).max() == pytest.approx(0.25)
-    assert scaled(np.eye(16)).max() == 1
-    assert (np.diff(colors(np.linspace(0, 1, 50)).astype(float) @ (0.2126, 0.7152, 0.0722)) > 0).all()
+def test_the_sheet_shows_the_weights():
+    figure = plot_attention(one_peak(7), "search_to_template")
+    heat = [image.get_array() for axes in figure.axes for image in axes.images if image.get_array().ndim == 2]
+    assert len(heat) == 1
+    assert heat[0][1, 1] == 1
+    assert heat[0].sum() == 1
+
+
+def test_even_attention_stays_dark():
+    axes = new_figure(2, 2).add_subplot()
+    _draw_map(axes, np.full((4, 4), 0.2), Grid(4, 4), np.zeros((32, 32, 3), np.uint8), None)
+    assert axes.images[1].norm.vmax == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(("kind", "online"), [("token", 3), ("query", 1), ("cvt", 1)])
+def test_nothing_is_cut(kind, online):
+    seen = seen_frame(kind, online)
+    sheets = [plot_attention(seen, pair) for pair in ("search_to_online", "online_to_template")]
+    for figure in [*sheets, plot_distributions(seen), plot_crops(seen)]:
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        drawn, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+        assert min(drawn.x0, drawn.y0, width - drawn.x1, height - drawn.y1) > -0.02
+
+
+def test_without_matplotlib_the_install_command_is_given_and_arrays_are_there(monkeypatch, tmp_path):
+    seen = seen_frame("query")
+    monkeypatch.setattr(inspection_plots, "installed", lambda package: False)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'mixformer\[plots\]'"):
+        write_inspection(seen, tmp_path / "seen")
+    assert "search" in seen.arrays()
+    assert not list(tmp_path.iterdir())
 
 
 def test_queries_are_those_in_the_box():
@@ -123,32 +155,32 @@ def test_average_over_queries():
 
 def test_the_query_changes_the_picture():
     seen = seen_frame("token")
-    pictures = {query: attention_sheet(seen, "search_to_search", query) for query in ("target", "center", "all")}
-    assert not np.array_equal(pictures["center"], pictures["all"])
+    center, every = (average_attention(seen, "search_to_search", query)["S0-B0"] for query in ("center", "all"))
+    assert center.shape == every.shape
+    assert not np.allclose(center, every)
     with pytest.raises(ConfigError, match="query"):
-        attention_sheet(seen, "search_to_search", "middle")
+        plot_attention(seen, "search_to_search", "middle")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="online to search"):
-        attention_sheet(seen, "online_to_search")
+        plot_attention(seen, "online_to_search")
 
 
 def test_edges_are_drawn_where_they_are_expected():
-    """A sure left edge: its curve stands above its place on the crop, in its color."""
+    """A sure left edge: its curve stands above its place on the crop."""
     seen = seen_frame("token")
     edges = np.full((4, 16), 1e-6, np.float32)
     edges[[0, 1, 2, 3], [4, 12, 2, 10]] = 1
     result = type(seen.result)([], type(seen.result.distributions)(edges, None), seen.result.prediction)
-    picture = distributions_picture(FrameInspection(seen.search, seen.templates, 2.0, result))
-    blue, orange = ((picture == color).all(-1) for color in ((0, 114, 178), (213, 94, 0)))
-    above = slice(48, 120)
-    middles = [np.nonzero(mask[above].any(0))[0].mean() for mask in (blue, orange)]
-    assert middles[1] - middles[0] == pytest.approx(400 * 8 / 16, abs=2)
+    figure = plot_distributions(FrameInspection(seen.search, seen.templates, 2.0, result))
+    _, above, beside = figure.axes
+    left, right = (line.get_xydata() for line in above.lines if len(line.get_xdata()) == 16)
+    assert (left[left[:, 1].argmax(), 0], right[right[:, 1].argmax(), 0]) == (4 / 16, 12 / 16)
+    top, bottom = (line.get_xydata() for line in beside.lines if len(line.get_xdata()) == 16)
+    assert (top[top[:, 0].argmax(), 1], bottom[bottom[:, 0].argmax(), 1]) == (2 / 16, 10 / 16)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_distributions_of_every_kind(kind):
-    picture = distributions_picture(seen_frame(kind))
-    assert picture.dtype == np.uint8
-    assert picture.std() > 20
+    assert pixels_of(plot_distributions(seen_frame(kind))).std() > 20
 
 
 def test_a_box_turned_inside_out_is_drawn():
@@ -159,7 +191,7 @@ def test_a_box_turned_inside_out_is_drawn():
     result = type(seen.result)(seen.result.blocks, seen.result.distributions, prediction)
     turned = FrameInspection(seen.search, seen.templates, 2.0, result)
     for pair in ("search_to_template", "template_to_online"):
-        assert attention_sheet(turned, pair).std() > 20
+        assert pixels_of(plot_attention(turned, pair)).std() > 20
 
 
 def test_what_cannot_be_written(tmp_path):
