@@ -46,8 +46,8 @@ def parser() -> ArgumentParser:
         "--query",
         type=Literal["target", "center", "all"],
         default="target",
-        help="places whose attention is drawn: target = mean over the predicted box, center = its middle, all = mean over "
-        "all places (prediction tokens are always drawn one by one)",
+        help="places whose attention is drawn: target = mean over the predicted box, center = its middle, all = mean "
+        "over all places (prediction tokens are always drawn one by one)",
     )
     parser.add_argument(
         "--stages",

@@ -1,4 +1,4 @@
-"""Inspecting one frame of a video: track up to it, then look at what the network would see in it."""
+"""Inspect one frame of a video: track up to it, then record what the network sees in it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FrameInspection:
-    """What the network saw in one frame, and what it made of it.
+    """What the network sees in one frame, and what it predicts.
 
     Attributes:
         search: the search crop, uint8 RGB (s, s, 3).
         templates: uint8 RGB (1 + n, t, t, 3), the static template first.
         template_factor: side of a template crop in units of the square root of the target's area.
         result: attention weights, distributions and prediction.
+
+    Example:
+        >>> from mixformer.inspection import inspect_frame
+        >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+        >>> seen = inspect_frame(DEMO_CLIP, DEMO_BOX, frame=2)
+        >>> sorted(seen.arrays())[-4:]
+        ['edges', 'score', 'search', 'templates']
     """
 
     search: Image
@@ -104,6 +111,13 @@ def inspect_frame(
         ConfigError: if `frame` is not after `start`, or the engine is not PyTorch.
         BoxError: if the box cannot be tracked in frame `start`.
         CheckpointError: if the model is not there, does not fit, or predicts what is not finite.
+
+    Example:
+        >>> from mixformer.inspection import inspect_frame
+        >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+        >>> seen = inspect_frame(DEMO_CLIP, DEMO_BOX, frame=2)
+        >>> seen.search.shape[2], seen.templates.shape[0]
+        (3, 2)
     """
     if frame <= start:
         raise ConfigError(f"frame {frame} is not after frame {start}, where the box is given; take a later one")
@@ -118,7 +132,7 @@ def inspect_frame(
 
 
 def inspect_tracker(tracker: Tracker, frame: Image, stages: Stages = "auto") -> FrameInspection:
-    """What `tracker.update(frame)` would see now; the tracker stays as it is.
+    """Inspect what `tracker.update(frame)` would see; the tracker does not change.
 
     Weights and distributions are computed in float32, whatever the precision of the tracker's engine.
 
@@ -132,6 +146,17 @@ def inspect_tracker(tracker: Tracker, frame: Image, stages: Stages = "auto") -> 
         FrameError: if the frame cannot be used, or has another size than the one before.
         ConfigError: if the tracker's engine is not PyTorch.
         CheckpointError: if the prediction is not finite.
+
+    Example:
+        >>> from mixformer import Runtime, Tracker, open_video
+        >>> from mixformer.inspection import inspect_tracker
+        >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+        >>> tracker = Tracker("mixformerv2_dino_s8", runtime=Runtime("cpu", "torch"))
+        >>> with open_video(DEMO_CLIP, stop=2) as video:
+        ...     first, second = (frame.image for frame in video)
+        >>> _ = tracker.init(first, DEMO_BOX)
+        >>> len(inspect_tracker(tracker, second).result.blocks)
+        8
     """
     engine, state, image = require_torch(tracker.engine), tracker.state, as_rgb(frame, tracker.color)
     if image.shape[:2] != state.frame_size:
@@ -148,14 +173,14 @@ def inspect_tracker(tracker: Tracker, frame: Image, stages: Stages = "auto") -> 
 
 
 def require_torch(engine: Engine) -> TorchEngine:
-    """The engine, if its layers can be looked into.
+    """The engine, if its layers can be inspected.
 
     Raises:
         ConfigError: if it is not PyTorch.
     """
     if not isinstance(engine, TorchEngine):
         raise ConfigError(
-            f"inspection looks into the layers of the network, which {type(engine).__name__} does not show; give the "
+            f"inspection needs the layers of the network, which {type(engine).__name__} does not show; give the "
             "model by name, folder or file, so that it runs in PyTorch"
         )
     return engine

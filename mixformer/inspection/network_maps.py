@@ -1,4 +1,4 @@
-"""What a network looked at in one forward pass: attention weights of its blocks, and distributions of its box."""
+"""What a network looks at in one forward pass: attention weights of its blocks, and distributions of its box."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ class Grid(NamedTuple):
     Attributes:
         queries: tokens along a side; their queries are as many.
         keys: keys along a side, fewer than tokens in MixCvT.
+
+    Example:
+        >>> from mixformer.inspection import Grid
+        >>> Grid(queries=5, keys=3).key_centers().round(1).tolist()
+        [0.1, 0.5, 0.9]
     """
 
     queries: int
@@ -57,6 +62,13 @@ class BlockAttention:
             "online" (the n online templates), "search" or "tokens" (the E prediction tokens). The shape is that of the
             queries, then that of the keys: (places,) for "template" and "search", row-major, (n, places) for "online",
             (E,) for "tokens". All maps of one query sum to 1. Pairs that do not attend to each other are left out.
+
+    Example:
+        >>> from mixformer.inspection import inspect_frame
+        >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+        >>> seen = inspect_frame(DEMO_CLIP, DEMO_BOX, frame=2)
+        >>> seen.result.blocks[-1].maps["tokens_to_search"].shape
+        (4, 196)
     """
 
     name: str
@@ -67,12 +79,19 @@ class BlockAttention:
 
 @dataclass(frozen=True)
 class Distributions:
-    """Probabilities that the box is read from. A query head has none.
+    """Probabilities from which the box is read. A query head has none.
 
     Attributes:
         edges: (4, positions) of the left, right, top and bottom edge; position k stands for k / positions of the crop.
             Of a corner head, these are the marginals of the maps.
         corners: (2, rows, columns) of the top-left and the bottom-right corner; corner heads only.
+
+    Example:
+        >>> from mixformer.inspection import inspect_frame
+        >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+        >>> seen = inspect_frame(DEMO_CLIP, DEMO_BOX, frame=2)
+        >>> seen.result.distributions.edges.sum(1).round(3).tolist()
+        [1.0, 1.0, 1.0, 1.0]
     """
 
     edges: FloatMap | None
@@ -87,6 +106,13 @@ class Inspection:
         blocks: attention of the blocks in the order they run.
         distributions: of the box.
         prediction: what `MixFormer.locate` returned, with `features` and all tokens.
+
+    Example:
+        >>> from mixformer.inspection import inspect_frame
+        >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+        >>> seen = inspect_frame(DEMO_CLIP, DEMO_BOX, frame=2)
+        >>> [block.name for block in seen.result.blocks][-1], len(seen.result.box)
+        ('S0-B7', 4)
     """
 
     blocks: list[BlockAttention]
@@ -108,10 +134,10 @@ class Inspection:
 
 @torch.inference_mode()
 def inspect_attention(model: MixFormer, templates: Tensor, search: Tensor, stages: Stages = "auto") -> Inspection:
-    """Run a network on one frame and keep what it looked at.
+    """Run a network on one frame and keep what it looks at.
 
-    The network runs as always, with its features kept; weights are then computed again from the input of each block,
-    one head at a time, because fused attention never holds them.
+    The network runs as usual. Fused attention never holds its weights, so they are computed again from the input of
+    each block, one head at a time.
 
     Args:
         model: in evaluation mode.
@@ -123,6 +149,16 @@ def inspect_attention(model: MixFormer, templates: Tensor, search: Tensor, stage
     Raises:
         FrameError: if the tensors do not hold exactly one frame.
         ConfigError: for unknown stages.
+
+    Example:
+        >>> import torch
+        >>> from mixformer import load_model
+        >>> from mixformer.inspection import inspect_attention
+        >>> model = load_model("mixformerv2_dino_s8")
+        >>> sizes = model.config.template_size, model.config.search_size
+        >>> templates, search = torch.zeros(1, 2, 3, sizes[0], sizes[0]), torch.zeros(1, 3, sizes[1], sizes[1])
+        >>> len(inspect_attention(model, templates, search).blocks)
+        8
     """
     if templates.ndim != 5 or search.ndim != 4 or len(templates) != 1 or len(search) != 1:
         raise FrameError(
