@@ -1,5 +1,8 @@
 """Parameters and floating-point operations of a variant, by formula: nothing is built, torch is not needed.
 
+The list of models needs these numbers without PyTorch, and so does the benchmark of an exported model that is no named
+variant. The tests compare them with PyTorch's own counter, for every kind of network.
+
 Operations count 2 per multiply-add, in matrix products and convolutions only. Frozen batch norms are constants, not
 parameters (they can be folded into the convolution before them).
 """

@@ -141,6 +141,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if content.get("format") != _FORMAT:
         raise DataError(f"{path} has format {content.get('format')!r}, this version reads {_FORMAT}; update mixformer")
     content["settings"] = {_RENAMED.get(key, key): value for key, value in content["settings"].items()}
+    if content["settings"].get("engine") == "graph":
+        content["settings"]["engine"] = "cudagraph"  # its name in 0.1.0 was graph
     return content
 
 
