@@ -40,7 +40,7 @@ from mixformer.training.run_training import export, start_model
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import Trainer
 from mixformer.weights.catalog import WEIGHTS_FILE
-from mixformer.weights.load_save import Weights, load_model, load_weights, save_weights
+from mixformer.weights.load_save import ModelWeights, load_model, load_weights, save_weights
 from mixformer.weights.pruning import remove_blocks
 
 PLAN = {plan.name: plan for plan in PLANS}
@@ -124,7 +124,7 @@ class Workshop:
         """Write the start of a student that begins with some blocks of its teacher."""
         weights = load_weights(self.folder(plan.start, seed) / "model")
         state, config = remove_blocks(weights.state, weights.config, plan.cut)
-        save_weights(Weights(config, state), self.folder(plan.name, seed) / "start")
+        save_weights(ModelWeights(config, state), self.folder(plan.name, seed) / "start")
 
 
 class KeptSamples(SampleDataset):

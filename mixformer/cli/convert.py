@@ -57,7 +57,7 @@ def run(options: Namespace) -> None:
 
     told = {name: options[name] for name in ("heads", "search_size", "template_size", "activation")}
     known = {name: value for name, value in told.items() if value is not None}
-    report = convert(options.source, options.out, options.to, options.precision, known=known)
+    report = convert(options.source, options.out, options.to, options.precision, overrides=known)
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"{report.config.name}: {report.tensors} tensors, {report.size / 1e6:.1f} MB")
     for path in report.files:

@@ -47,7 +47,7 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> None:
     """Prune."""
     from mixformer.configs.flops import parameter_count
-    from mixformer.weights.load_save import Weights, load_weights, save_weights
+    from mixformer.weights.load_save import ModelWeights, load_weights, save_weights
     from mixformer.weights.pruning import first_blocks, reduce_mlp, remove_blocks, skip_blocks
 
     ways: dict[str, Callable[..., tuple[dict[str, Tensor], ModelConfig]]] = {
@@ -59,7 +59,7 @@ def run(options: Namespace) -> None:
     weights = load_weights(options.source)
     way = next(name for name in ways if options[name] is not None)
     state, config = ways[way](weights.state, weights.config, options[way])
-    folder = save_weights(Weights(config, state, weights.tracker), options.out)
+    folder = save_weights(ModelWeights(config, state, weights.tracker), options.out)
     before, after = (parameter_count(sizes) / 1e6 for sizes in (weights.config, config))
     console = Console(soft_wrap=True, highlight=False)
     console.print(

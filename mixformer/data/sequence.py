@@ -1,4 +1,4 @@
-"""A video or still with one box per frame, its pictures read when asked for."""
+"""Videos and stills with one box for each frame; pictures are read when they are needed."""
 
 from __future__ import annotations
 
@@ -57,14 +57,23 @@ class VideoSequence:
 
     Attributes:
         name: for messages and result files.
-        frames: pictures in order, as references for `read_frame`.
+        frames: pictures in order, as paths or other references for `read_frame`.
         boxes: (len(frames), 4) xywh in pixels, NaN where the target is absent.
         source: name of the data set it comes from.
         hidden: (len(frames),) True where the annotators marked the target as absent or occluded, whatever its box;
             None for nowhere.
-        label: what the target is ("bicycle"), or "" if the data set does not say.
-        valid: numbers of the frames whose box is finite and has a width and a height above 0.
-        visible: those of them in which the target is not hidden.
+        label: class of the target ("bicycle"), or "" if the data set does not say.
+        valid: indices of the frames whose box is finite and has a width and a height above 0.
+        visible: those of `valid` in which the target is not hidden.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from mixformer.data import VideoSequence
+        >>> boxes = np.array([[10.0, 20, 30, 15], [np.nan] * 4])
+        >>> sequence = VideoSequence("dog", [Path("dog/1.jpg"), Path("dog/2.jpg")], boxes)
+        >>> len(sequence), sequence.visible.tolist(), sequence.box(0)
+        (2, [0], Box(x=10.0, y=20.0, w=30.0, h=15.0))
     """
 
     name: str
@@ -105,9 +114,19 @@ def has_area(boxes: FloatArray) -> NDArray[np.bool_]:
 
 
 class LazySequences(Sequence[VideoSequence]):
-    """A data set that reads the annotation of a sequence when it is indexed, and keeps the last ones read.
+    """A data set that reads a sequence's annotation when it is indexed, and keeps the last sequences in memory.
 
-    Every item is an ordinary `VideoSequence`. Iterating reads them all, one at a time.
+    Every item is a `VideoSequence`. Iterating reads all of them, one at a time.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from mixformer.data import LazySequences, VideoSequence
+        >>> def load(index):
+        ...     return VideoSequence(f"clip {index}", [Path("1.jpg")], np.array([[1.0, 2, 3, 4]]))
+        >>> sequences = LazySequences(["clip 0", "clip 1"], load, "clips")
+        >>> sequences, sequences[1].name
+        (LazySequences(2 of clips), 'clip 1')
     """
 
     def __init__(

@@ -27,7 +27,7 @@ from mixformer.engines.openvino_passes import (
 from mixformer.errors import CheckpointError, OutputError
 from mixformer.files import write_files
 from mixformer.weights.catalog import WEIGHTS_FILE
-from mixformer.weights.model_folder import Graphs
+from mixformer.weights.model_folder import ExportedGraphs
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def cache_folder() -> Path | None:
 class Compiler:
     """Compiles the two graphs of one folder for static shapes."""
 
-    def __init__(self, graphs: Graphs, precision: str, threads: int | None) -> None:
+    def __init__(self, graphs: ExportedGraphs, precision: str, threads: int | None) -> None:
         """Prepare.
 
         Args:

@@ -13,7 +13,7 @@ from mixformer.export.runtimes import Runner
 from mixformer.export.sample_crops import Crops
 from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
 from mixformer.types import EngineOutput, FloatArray, Image
-from mixformer.weights.model_folder import Graphs
+from mixformer.weights.model_folder import ExportedGraphs
 
 BOX_TOLERANCE = 1e-4
 """Of boxes, in sides of the search crop (0.03 pixels of a crop of 288), for graphs with the network's own weights."""
@@ -48,7 +48,7 @@ class Difference:
         return self.boxes <= tolerance and (self.scores is None or self.scores <= SCORE_TOLERANCE)
 
 
-def compare(engine: Engine, graphs: Graphs, runners: dict[str, Runner], crops: Crops) -> list[Difference]:
+def compare(engine: Engine, graphs: ExportedGraphs, runners: dict[str, Runner], crops: Crops) -> list[Difference]:
     """Largest differences between an engine and graphs with the same weights.
 
     Args:
@@ -111,7 +111,7 @@ def require_overlap(iou: float, precision: str) -> None:
         )
 
 
-def _shapes(graphs: Graphs) -> list[tuple[int, int]]:
+def _shapes(graphs: ExportedGraphs) -> list[tuple[int, int]]:
     batches = [graphs.batch] if graphs.batch else [1, 2]
     counts = [graphs.templates] if graphs.templates else [2, 1, 3]
     return [(batches[0], count) for count in counts] + [(batch, counts[0]) for batch in batches[1:]]

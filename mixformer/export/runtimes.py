@@ -10,13 +10,13 @@ import numpy as np
 from mixformer.engines import ENGINES
 from mixformer.optional import installed, missing
 from mixformer.types import EngineOutput, FloatArray, Image
-from mixformer.weights.model_folder import Graphs
+from mixformer.weights.model_folder import ExportedGraphs
 
 Runner = Callable[[Image, Image], EngineOutput]
 """Templates (B, N, t, t, 3) and search crops (B, s, s, 3), uint8 -> what the graphs find."""
 
 
-def runners(graphs: Graphs) -> dict[str, Runner]:
+def runners(graphs: ExportedGraphs) -> dict[str, Runner]:
     """Every installed runtime that reads the graphs' format, by the name of its package.
 
     Raises:
@@ -30,7 +30,7 @@ def runners(graphs: Graphs) -> dict[str, Runner]:
     return {package: makers[package](graphs) for package in there}
 
 
-def _onnxruntime(graphs: Graphs) -> Runner:
+def _onnxruntime(graphs: ExportedGraphs) -> Runner:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -49,7 +49,7 @@ def _onnxruntime(graphs: Graphs) -> Runner:
     return run
 
 
-def _openvino(graphs: Graphs) -> Runner:
+def _openvino(graphs: ExportedGraphs) -> Runner:
     from mixformer.engines.openvino_compiler import core
 
     settings = {

@@ -26,7 +26,7 @@ from mixformer.training.signals import only_writer
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import ProgressCallback, Trainer, Validator
 from mixformer.weights.catalog import WEIGHTS_FILE
-from mixformer.weights.load_save import Weights, load_model, load_weights, save_weights
+from mixformer.weights.load_save import ModelWeights, load_model, load_weights, save_weights
 from mixformer.weights.pretrained import load_pretrained
 from mixformer.weights.pruning import remove_blocks
 
@@ -105,7 +105,7 @@ def export(trainer: Trainer) -> Path:
         state, config = model.state_dict(), model.config
         if trainer.recipe.stage == "distill" and pruning.blocks:
             state, config = remove_blocks(state, config, pruning.blocks)
-        save_weights(Weights(config, state), folder)
+        save_weights(ModelWeights(config, state), folder)
     return folder
 
 
@@ -132,7 +132,7 @@ def start_model(recipe: Recipe) -> MixFormer:
     return model
 
 
-def _take(weights: Weights, model: MixFormer, recipe: Recipe) -> None:
+def _take(weights: ModelWeights, model: MixFormer, recipe: Recipe) -> None:
     """Load what fits of another run's model."""
     ours, theirs = model.config.to_dict(), weights.config.to_dict()
     differing = {name for name in ours if ours[name] != theirs[name]} - _NO_WEIGHTS

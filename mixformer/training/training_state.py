@@ -15,7 +15,7 @@ from mixformer.errors import CheckpointError
 from mixformer.files import write_files
 from mixformer.training.optim import EMA
 from mixformer.training.recipe_aliases import STATE_PREFIXES
-from mixformer.weights.check_state_dict import current_names
+from mixformer.weights.state_dicts import current_names
 
 
 def save_training(

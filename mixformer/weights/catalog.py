@@ -1,4 +1,4 @@
-"""Which models there are, and where their weights lie. Nothing here needs torch."""
+"""The list of models, and where their weights are. Nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _UNRELEASED = "no weights are published; yours when you train them"
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One line of the list of models.
+    """One entry of `list_models`.
 
     Attributes:
         name: what `load_model` takes.
@@ -42,7 +42,13 @@ class ModelInfo:
         available: True if weights come with the package.
         license: of the weights.
         source: who trained it.
-        config: its sizes.
+        config: sizes of the network.
+
+    Example:
+        >>> from mixformer.weights import list_models
+        >>> default = list_models()[0]
+        >>> default.name, default.available, round(default.parameters / 1e6, 1)
+        ('mixformerv2_dino_s8', True, 14.9)
     """
 
     name: str
@@ -55,7 +61,12 @@ class ModelInfo:
 
 
 def list_models() -> list[ModelInfo]:
-    """Every named variant, those with weights first."""
+    """List every named variant; those with weights come first.
+
+    Example:
+        >>> [model.name for model in list_models() if model.available]
+        ['mixformerv2_dino_s8']
+    """
     models = [
         ModelInfo(
             name=name,

@@ -1,8 +1,8 @@
-"""Reads tensors from a file of `torch.save` without running anything the file asks for.
+"""Read tensors, or their shapes alone, from a file of `torch.save` without running code from the file.
 
-A pickle is a program: it names callables and calls them. Here every name it can ask for is one of ours. Tensors become
-inert records, ordered dictionaries plain ones, and any other class a `Placeholder` that ignores what is done to it.
-Both layouts are read: the zip archive (torch 1.6 and later) and the stream of pickles before it.
+A pickle is a program: it names callables and calls them. This reader replaces every callable by one of its own. Tensors
+become inert records, ordered dictionaries plain ones, and any other class a `Placeholder` that ignores all calls.
+Both formats are read: the zip archive (torch 1.6 and later) and the stream of pickles before it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import math
 import pickle
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -105,6 +106,10 @@ class _Record(Placeholder):
             raise pickle.UnpicklingError("a tensor reaches beyond its storage")
         self.storage, self.offset, self.shape, self.stride = storage, offset, tuple(shape), tuple(stride)
 
+    def as_meta(self) -> Tensor:
+        """A tensor without numbers."""
+        return torch.empty(self.shape, dtype=self.storage.dtype, device="meta")
+
     def read(self, storage: Tensor) -> Tensor:
         """The tensor, with its own memory."""
         return storage.as_strided(self.shape, self.stride, self.offset).clone(memory_format=torch.contiguous_format)
@@ -152,14 +157,24 @@ class _SafeUnpickler(pickle.Unpickler):
         return self.storages.setdefault(str(key), _Storage(dtype, str(key), count))
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
-    """The weights in a file of `torch.save`: its entry `net`, `model` or `state_dict`, or the whole content.
+def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> dict[str, Tensor]:
+    """Read the weights in a file of `torch.save`: its entry `net`, `model` or `state_dict`, or the whole content.
+
+    Args:
+        path: of the file.
+        shapes_only: read no numbers. The tensors are then on the device "meta": they have a shape and a type alone.
 
     Returns:
         Name -> tensor on the CPU, in the file's types.
 
     Raises:
         CheckpointError: if the file is missing, damaged, no PyTorch file, or holds no weights.
+
+    Example:
+        >>> import torch
+        >>> torch.save({"net": {"head.weight": torch.ones(2, 3)}}, "model.pth")
+        >>> read_checkpoint("model.pth", shapes_only=True)["head.weight"].shape
+        torch.Size([2, 3])
     """
     path = Path(path)
     try:
@@ -168,7 +183,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
             file.seek(0)
             if not start:
                 raise CheckpointError(f"{path} is empty: copy or download it again")
-            return _read_zip(file, path) if start == _ZIP else _read_legacy(file, path)
+            read_records = _read_zip if start == _ZIP else _read_legacy
+            with read_records(file, path) as (records, read):
+                if shapes_only:
+                    return {key: record.as_meta() for key, record in records.items()}
+                return _read_tensors(records, read)
     except FileNotFoundError as error:
         raise CheckpointError(f"no file {path}") from error
     except CheckpointError:
@@ -178,7 +197,12 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
         raise CheckpointError(f"cannot read {path}: {advice} ({type(error).__name__}: {error})") from error
 
 
-def _read_zip(file: IO[bytes], path: Path) -> dict[str, Tensor]:
+_Records = tuple[dict[str, _Record], Callable[[_Storage], bytes]]
+"""The weights as the file describes them, and a function that reads a storage."""
+
+
+@contextmanager
+def _read_zip(file: IO[bytes], path: Path) -> Iterator[_Records]:
     with zipfile.ZipFile(file) as archive:
         roots = [name.removesuffix("data.pkl") for name in archive.namelist() if name.endswith("/data.pkl")]
         if len(roots) != 1:
@@ -190,10 +214,11 @@ def _read_zip(file: IO[bytes], path: Path) -> dict[str, Tensor]:
         if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
             raise CheckpointError(f"{path} was written on a big-endian machine; save it again on a common one")
         content = _SafeUnpickler(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
-        return _tensors(content, path, lambda storage: archive.read(f"{root}data/{storage.key}"))
+        yield _find_weights(content, path), lambda storage: archive.read(f"{root}data/{storage.key}")
 
 
-def _read_legacy(file: IO[bytes], path: Path) -> dict[str, Tensor]:
+@contextmanager
+def _read_legacy(file: IO[bytes], path: Path) -> Iterator[_Records]:
     if _SafeUnpickler(file).load() != _LEGACY_MAGIC:
         raise pickle.UnpicklingError("no PyTorch header")
     _SafeUnpickler(file).load()  # protocol version
@@ -217,11 +242,11 @@ def _read_legacy(file: IO[bytes], path: Path) -> dict[str, Tensor]:
         file.seek(places[storage.key])
         return file.read(storage.size)
 
-    return _tensors(content, path, read)
+    yield _find_weights(content, path), read
 
 
-def _tensors(content: Any, path: Path, read: Callable[[_Storage], bytes]) -> dict[str, Tensor]:
-    """Pick the weights out of what was unpickled, and read only their storages."""
+def _find_weights(content: Any, path: Path) -> dict[str, _Record]:
+    """The weights in the unpickled content."""
     entries = [content[name] for name in _ENTRIES if isinstance(content, dict) and name in content]
     weights = entries[0] if entries else content
     known = " or ".join(repr(name) for name in _ENTRIES)
@@ -232,14 +257,17 @@ def _tensors(content: Any, path: Path, read: Callable[[_Storage], bytes]) -> dic
         raise CheckpointError(
             f"{path} is not a state dict: {', '.join(wrong[:8])} are no tensors, and there is none under {known}"
         )
-    loaded: dict[_Storage, Tensor] = {}
-    for record in weights.values():
-        if record.storage not in loaded:
-            loaded[record.storage] = _storage(record.storage, read(record.storage))
-    return {key: record.read(loaded[record.storage]) for key, record in weights.items()}
+    return weights
 
 
-def _storage(storage: _Storage, data: bytes) -> Tensor:
+def _read_tensors(records: dict[str, _Record], read: Callable[[_Storage], bytes]) -> dict[str, Tensor]:
+    """The tensors of the records; each storage is read once."""
+    storages = {record.storage for record in records.values()}
+    loaded = {storage: _from_bytes(storage, read(storage)) for storage in storages}
+    return {key: record.read(loaded[record.storage]) for key, record in records.items()}
+
+
+def _from_bytes(storage: _Storage, data: bytes) -> Tensor:
     if len(data) != storage.size:
         raise pickle.UnpicklingError(f"storage {storage.key} has {len(data)} bytes instead of {storage.size}")
     return torch.frombuffer(bytearray(data), dtype=storage.dtype) if data else torch.empty(0, dtype=storage.dtype)

@@ -1,4 +1,4 @@
-"""Between official checkpoints and model folders, in both directions."""
+"""Convert official checkpoints to model folders, and back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError, OutputError
 from mixformer.files import write_files
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
-from mixformer.weights.load_save import Weights, load_weights, save_weights
+from mixformer.weights.load_save import ModelWeights, load_weights, save_weights
 from mixformer.weights.official_names import to_mmtracking_names, to_official
 
 TARGETS = ("mixformer", "official", "mmtracking")
@@ -21,13 +21,18 @@ TARGETS = ("mixformer", "official", "mmtracking")
 
 @dataclass(frozen=True)
 class ConvertReport:
-    """What a conversion wrote.
+    """Result of `convert`.
 
     Attributes:
-        config: sizes of the model; its name is that of a variant if the sizes are.
-        files: paths written.
-        tensors: entries in the state dict.
-        size: bytes written.
+        config: sizes of the model; if a named variant has the same sizes, also its name.
+        files: the written paths.
+        tensors: number of entries in the state dict.
+        size: number of bytes written.
+
+    Example:
+        >>> from mixformer.weights import convert
+        >>> convert("mixformerv2_dino_s8", "copy").size > 20e6
+        True
     """
 
     config: ModelConfig
@@ -42,38 +47,48 @@ def convert(
     to: str = "mixformer",
     precision: str = "float32",
     *,
-    known: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> ConvertReport:
-    """Convert weights; no code in a checkpoint is executed.
+    """Convert weights to a model folder, or a model folder to an official checkpoint.
+
+    No code in a checkpoint is executed. The kind of model is found from the shapes of its weights.
 
     Args:
-        source: official `.pth.tar`, mmtracking `.pth`, model folder, `.safetensors` file beside its `config.json`, or a
-            variant's name.
-        out: folder to write for "mixformer", file (such as `model.pth.tar`) for the others.
+        source: official `.pth.tar`, mmtracking `.pth`, model folder, `.safetensors` file beside its `config.json`, or
+            name of a variant.
+        out: folder to write for "mixformer"; file (such as `model.pth.tar`) for the others.
         to: "mixformer", "official" or "mmtracking".
         precision: "float32", "float16" or "int8" for a folder; official files are float32.
-        known: values of `ModelConfig` that the source does not tell; see `load_weights`.
+        overrides: values of `ModelConfig` that the source does not show; see `load_weights`.
+
+    Returns:
+        A report of what was written.
 
     Raises:
         CheckpointError: if the source cannot be used; missing, unknown and mis-shaped entries are named.
         ConfigError: for an unknown target or precision.
         OutputError: if the result cannot be written.
+
+    Example:
+        >>> report = convert("mixformerv2_dino_s8", "half", precision="float16")
+        >>> report.config.name, [path.name for path in report.files]
+        ('mixformerv2_dino_s8', ['config.json', 'model.safetensors'])
     """
     if to not in TARGETS:
         raise ConfigError(f"can convert to {', '.join(TARGETS)}, not to {to!r}")
     if to != "mixformer" and precision != "float32":
         raise ConfigError(f"files for {to} are float32; {precision!r} is for --to mixformer")
-    weights, out = load_weights(source, known=known), Path(out)
+    weights, out = load_weights(source, overrides=overrides), Path(out)
     if to == "mixformer":
         folder = save_weights(weights, out, precision=precision)
         files: tuple[Path, ...] = (folder / CONFIG_FILE, folder / WEIGHTS_FILE)
     else:
-        write: Callable[[Weights, Path], Path] = write_official if to == "official" else write_mmtracking
+        write: Callable[[ModelWeights, Path], Path] = write_official if to == "official" else write_mmtracking
         files = (write(weights, out),)
     return ConvertReport(weights.config, files, len(weights.state), sum(file.stat().st_size for file in files))
 
 
-def write_official(weights: Weights, path: str | Path) -> Path:
+def write_official(weights: ModelWeights, path: str | Path) -> Path:
     """Write an official checkpoint: the weights under `net`, plain values under the other official keys.
 
     Raises:
@@ -94,7 +109,7 @@ def write_official(weights: Weights, path: str | Path) -> Path:
     return _write(content, Path(path), weights.config.name)
 
 
-def write_mmtracking(weights: Weights, path: str | Path) -> Path:
+def write_mmtracking(weights: ModelWeights, path: str | Path) -> Path:
     """Write a checkpoint of mmtracking's MixCvT: the weights under `state_dict`.
 
     Raises:

@@ -1,11 +1,10 @@
-"""Sizes of a network, read off the shapes of an official state dict."""
+"""Find the sizes of a network from the shapes of an official state dict."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -14,22 +13,24 @@ from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import MODELS
 from mixformer.errors import CheckpointError
 from mixformer.models.layers import sincos_table
-from mixformer.weights.names import COUNTER
+from mixformer.weights.official_names import COUNTER
 
 State = Mapping[str, Tensor]
 
+_TABLES = ("backbone.pos_embed_s", "backbone.pos_embed_t")
 _HEAD_WIDTH = 64  # channels of an attention head in every official network
 
 
-def infer_config(state: State, known: Mapping[str, Any] | None = None) -> ModelConfig:
-    """The configuration of official weights, from their shapes and position tables.
+def infer_config(state: State, overrides: Mapping[str, Any] | None = None) -> ModelConfig:
+    """Find the configuration of official weights from their shapes and position tables.
 
-    What no weight tells is assumed: 64 channels per attention head, ImageNet mean and standard deviation, and for
-    MixCvT crops of 320 and 128 pixels and QuickGELU.
+    Values that the weights do not show are assumed: 64 channels per attention head, ImageNet mean and standard
+    deviation, and for MixCvT crops of 320 and 128 pixels and QuickGELU.
 
     Args:
-        state: official state dict.
-        known: values of `ModelConfig` to use instead of what is found or assumed, such as `{"heads": 3}`.
+        state: official state dict. On the device "meta", position tables have no numbers, and a named variant is told
+            by its sizes alone.
+        overrides: values of `ModelConfig` to use instead of the found or assumed ones, such as `{"heads": 3}`.
 
     Returns:
         A named variant if all sizes are those of one, else a configuration with a descriptive name.
@@ -38,7 +39,7 @@ def infer_config(state: State, known: Mapping[str, Any] | None = None) -> ModelC
         CheckpointError: if the state dict is of another model family or lacks what the sizes are read from.
         ConfigError: if the sizes contradict each other.
     """
-    known = {} if known is None else known
+    overrides = {} if overrides is None else overrides
     if "backbone.stage0.patch_embed.proj.weight" in state:
         found = _cvt(state)
     elif "backbone.patch_embed1.proj.weight" in state:
@@ -49,11 +50,12 @@ def infer_config(state: State, known: Mapping[str, Any] | None = None) -> ModelC
     found["prediction_tokens"] = 4 if found["head"] == "token" else 0
     found["frozen_norms"] = _frozen_norms(state, found)
     found["unused_keys"] = found["head"] != "token" and "backbone.norm.weight" in state
-    found |= known
-    if "heads" not in known:
+    found |= overrides
+    if "heads" not in overrides:
         found["heads"] = _heads(found["dim"])
     kind = "mixformerv2" if found["head"] == "token" else "mixcvt" if found.get("backbone") == "cvt" else "mixvit"
-    return _named(ModelConfig(name=f"{kind}_{found['depth']}x{found['dim']}", **found))
+    config = ModelConfig(name=f"{kind}_{found['depth']}x{found['dim']}", **found)
+    return _named(config, shapes_only=any(state[key].is_meta for key in _TABLES if key in state))
 
 
 def _vit(state: State) -> dict[str, Any]:
@@ -157,8 +159,10 @@ def _grid(state: State, key: str) -> int:
 
 def _is_sincos(state: State, dim: int) -> bool:
     """Both tables equal the fixed ones; the two official ways to compute those differ by 3e-6, far below 1e-4."""
-    for key in ("backbone.pos_embed_s", "backbone.pos_embed_t"):
+    for key in _TABLES:
         table = state[key].float()
+        if table.is_meta:  # no numbers: see `_named`
+            return False
         if table.shape[2] != dim or dim % 4:
             return False
         if not (table - sincos_table(dim, _grid(state, key))).abs().max() <= 1e-4:  # true for NaN as well
@@ -166,9 +170,14 @@ def _is_sincos(state: State, dim: int) -> bool:
     return True
 
 
-def _named(config: ModelConfig) -> ModelConfig:
-    """The named variant with the same sizes, if there is one; training settings and unused entries do not count."""
+def _named(config: ModelConfig, shapes_only: bool) -> ModelConfig:
+    """The named variant with the same sizes, if there is one; training settings and unused entries do not count.
+
+    With `shapes_only`, the kind of position tables does not count either.
+    """
     for known in MODELS.values():
-        if replace(config, name=known.name, drop_path=known.drop_path, unused_keys=known.unused_keys) == known:
-            return replace(known, unused_keys=config.unused_keys)
+        tables = known.position if shapes_only and known.backbone == config.backbone else config.position
+        settings = {"name": known.name, "drop_path": known.drop_path, "unused_keys": known.unused_keys}
+        if config.replace(**settings, position=tables) == known:
+            return known.replace(unused_keys=config.unused_keys)
     return config

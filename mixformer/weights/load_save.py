@@ -1,8 +1,9 @@
-"""Model folders (`config.json` and `model.safetensors`) and the one way to load a model."""
+"""Load and save models: model folders (`config.json` and `model.safetensors`), and official checkpoints to load."""
 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +20,21 @@ from mixformer.errors import CheckpointError, ConfigError
 from mixformer.files import write_files
 from mixformer.models import MixFormer, build_model
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE, ModelInfo, find_weights, list_models
-from mixformer.weights.check_state_dict import check_state_dict, current_names, model_shapes
 from mixformer.weights.checkpoint_reader import read_checkpoint
 from mixformer.weights.infer_config import infer_config
 from mixformer.weights.model_folder import FORMAT, read_folder
 from mixformer.weights.official_names import as_official, from_official
-from mixformer.weights.quantize import dequantize_state, quantize_state
+from mixformer.weights.state_dicts import (
+    check_state_dict,
+    current_names,
+    dequantize_state,
+    model_shapes,
+    quantize_state,
+)
 
 __all__ = [
     "ModelInfo",
-    "Weights",
+    "ModelWeights",
     "list_models",
     "load_model",
     "load_weights",
@@ -38,13 +44,13 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Weights:
-    """A model before it is built.
+class ModelWeights:
+    """Weights and sizes of a model that is not built yet.
 
     Attributes:
-        config: its sizes.
-        state: our state dict, complete and checked, float32 on the CPU.
-        tracker: settings stored with it, or None.
+        config: sizes of the network.
+        state: state dict in the names of this package, complete and checked, float32 on the CPU.
+        tracker: tracker settings stored with it, or None.
     """
 
     config: ModelConfig
@@ -53,15 +59,21 @@ class Weights:
 
 
 def save_model(
-    model: MixFormer, folder: str | Path, *, precision: str = "float32", tracker: TrackerConfig | None = None
+    model: MixFormer,
+    folder: str | Path,
+    *,
+    precision: str = "float32",
+    tracker_config: TrackerConfig | None = None,
+    tracker: TrackerConfig | None = None,
 ) -> Path:
     """Write a model folder. It is replaced as a whole or, after an error, left as it was.
 
     Args:
         model: the network; its weights may be on any device.
         folder: made if it is missing.
-        precision: "float32", "float16" or "int8" (see `quantize.compress`).
-        tracker: settings to load with the model; by default those of the variant's name apply.
+        precision: "float32", "float16" or "int8" of the stored weights. int8 touches the matrices alone.
+        tracker_config: tracker settings to load with the model; by default those of the variant's name apply.
+        tracker: old name of `tracker_config`.
 
     Returns:
         The folder.
@@ -69,12 +81,26 @@ def save_model(
     Raises:
         OutputError: if it cannot be written.
         ConfigError: for an unknown precision.
+
+    Example:
+        >>> model = load_model("mixformerv2_dino_s8")
+        >>> sorted(path.name for path in save_model(model, "mine", precision="float16").iterdir())
+        ['config.json', 'model.safetensors']
     """
-    return save_weights(Weights(model.config, model.state_dict(), tracker), folder, precision=precision)
+    if tracker is not None:
+        warnings.warn("save_model(tracker=...) is now called tracker_config", DeprecationWarning, stacklevel=2)
+    weights = ModelWeights(model.config, model.state_dict(), tracker_config or tracker)
+    return save_weights(weights, folder, precision=precision)
 
 
-def save_weights(weights: Weights, folder: str | Path, *, precision: str = "float32") -> Path:
-    """`save_model` for a state dict that no network was built for; same errors."""
+def save_weights(weights: ModelWeights, folder: str | Path, *, precision: str = "float32") -> Path:
+    """Write a model folder from a state dict, without building the network; arguments and errors as `save_model`.
+
+    Example:
+        >>> weights = load_weights("mixformerv2_dino_s8")
+        >>> save_weights(weights, "mine").name
+        'mine'
+    """
     folder = Path(folder)
     tensors = quantize_state(weights.state, precision)
     description: dict[str, Any] = {"format": FORMAT, "precision": precision, "model": weights.config.to_dict()}
@@ -96,14 +122,22 @@ def load_model(
     """Build a network with its weights, in evaluation mode.
 
     Args:
-        name_or_path: a variant whose weights come with the package, a model folder, a `.safetensors` file beside a
-            `config.json`, or an official or mmtracking checkpoint (converted in memory; nothing in it is executed).
-        device: where to put it.
-        dtype: of its weights.
+        name_or_path: name of a variant whose weights come with the package, model folder, `.safetensors` file beside a
+            `config.json`, or official or mmtracking checkpoint (converted in memory; no code in it is executed).
+        device: device of the network, such as "cpu" or "cuda".
+        dtype: type of its weights.
+
+    Returns:
+        The network.
 
     Raises:
         CheckpointError: if nothing fitting is found, or the file is damaged or of another model.
         ConfigError: if a `config.json` holds invalid values.
+
+    Example:
+        >>> model = load_model("mixformerv2_dino_s8")
+        >>> model.config.depth, model.config.search_size
+        (8, 196)
     """
     weights = load_weights(name_or_path)
     model = build_model(weights.config)
@@ -111,17 +145,25 @@ def load_model(
     return model.to(device=device, dtype=dtype).eval()
 
 
-def load_weights(name_or_path: str | Path, *, known: Mapping[str, Any] | None = None) -> Weights:
-    """Sizes and weights of what `load_model` would build.
+def load_weights(name_or_path: str | Path, *, overrides: Mapping[str, Any] | None = None) -> ModelWeights:
+    """Read sizes and weights of a model without building the network.
 
     Args:
         name_or_path: as in `load_model`.
-        known: values of `ModelConfig` that an official file does not tell, where they are not the usual ones:
-            `heads` (width / 64), `search_size` and `template_size` of a MixCvT (320, 128), its `activation`.
+        overrides: values of `ModelConfig` that an official file does not show, if they differ from the usual ones:
+            `heads` (width / 64), `search_size` and `template_size` of a MixCvT (320, 128), and its `activation`.
+
+    Returns:
+        The complete and checked weights.
 
     Raises:
         CheckpointError: if nothing fitting is found, or the file is damaged or of another model.
         ConfigError: if a `config.json` holds invalid values.
+
+    Example:
+        >>> weights = load_weights("mixformerv2_dino_s8")
+        >>> len(weights.state), weights.state["backbone.pos_search"].shape
+        (130, torch.Size([1, 196, 384]))
     """
     path = find_weights(name_or_path)
     if path.is_dir():
@@ -130,13 +172,13 @@ def load_weights(name_or_path: str | Path, *, known: Mapping[str, Any] | None = 
         return _load_ours(path)
     state = as_official(read_checkpoint(path))
     try:
-        config = infer_config(state, known)
-        return Weights(config, _floats(from_official(state, config)))
+        config = infer_config(state, overrides)
+        return ModelWeights(config, _floats(from_official(state, config)))
     except (CheckpointError, ConfigError) as error:
         raise CheckpointError(f"cannot use {path}: {error}") from error
 
 
-def _load_ours(path: Path) -> Weights:
+def _load_ours(path: Path) -> ModelWeights:
     folder = read_folder(path.parent)
     try:
         stored = current_names(load_file(path))
@@ -146,7 +188,7 @@ def _load_ours(path: Path) -> Weights:
         ) from error
     state = dequantize_state(stored, str(path))
     check_state_dict(state, model_shapes(folder.config), str(path))
-    return Weights(folder.config, state, folder.tracker)
+    return ModelWeights(folder.config, state, folder.tracker)
 
 
 def _floats(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""What a model folder says about itself: its `config.json`. Nothing here needs torch."""
+"""The description of a model folder, its `config.json`. Nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Graphs:
+class ExportedGraphs:
     """Graphs that `mixformer export` wrote into a folder.
 
     Attributes:
@@ -58,7 +58,7 @@ class ModelFolder:
     config: ModelConfig
     precision: str
     tracker: TrackerConfig | None
-    graphs: Graphs | None
+    graphs: ExportedGraphs | None
 
 
 def read_folder(path: str | Path) -> ModelFolder:
@@ -112,7 +112,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _graphs(folder: Path, said: Any) -> Graphs | None:
+def _graphs(folder: Path, said: Any) -> ExportedGraphs | None:
     """The graphs a description names; None if a file of theirs was not copied along, which the weights do not mind."""
     if not isinstance(said, Mapping) or not {"remember", "locate", "memory"} <= set(said):
         raise CheckpointError(f"{folder / CONFIG_FILE}: 'graphs' needs remember, locate and memory; export it again")
@@ -122,4 +122,6 @@ def _graphs(folder: Path, said: Any) -> Graphs | None:
     if not all(file is None or file.is_file() for file in (remember, locate, weights)):
         return None
     numbers = said.get("templates"), said.get("batch")
-    return Graphs(kind, remember, locate, weights, tuple(said["memory"]), *numbers, said.get("arithmetic", "float"))
+    return ExportedGraphs(
+        kind, remember, locate, weights, tuple(said["memory"]), *numbers, said.get("arithmetic", "float")
+    )

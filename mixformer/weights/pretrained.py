@@ -1,4 +1,4 @@
-"""Starts for training: pre-trained image models, and backbones of our own, brought into our layout."""
+"""Initialize a backbone for training from a pre-trained image model, or from another backbone of this package."""
 
 from __future__ import annotations
 
@@ -17,9 +17,16 @@ from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import MixFormer
 from mixformer.models.layers import resize_table
 from mixformer.models.stage import Stage
-from mixformer.weights.check_state_dict import check_state_dict
-from mixformer.weights.pretrained_names import LAYOUTS, Interpolation, file_name, part_of, why_left_out
-from mixformer.weights.pretrained_source import Source, open_source
+from mixformer.weights.pretrained_files import (
+    FILE_KINDS,
+    Interpolation,
+    PretrainedFile,
+    file_name,
+    open_pretrained,
+    part_of,
+    why_left_out,
+)
+from mixformer.weights.state_dicts import check_state_dict
 
 Kind = Literal["auto", "cvt", "convmae", "mae", "deit3", "dinov2", "mixformer"]
 
@@ -31,13 +38,18 @@ _TOKENS = ("tokens", "pos_tokens")
 
 @dataclass(frozen=True)
 class PretrainedReport:
-    """What a start did.
+    """Result of `load_pretrained`.
 
     Attributes:
-        kind: of the file.
-        loaded: entry of the model -> what it was made from.
-        left_out: entry of the file -> why the model does not need it.
-        kept: entry of the backbone that keeps its initial values -> why.
+        kind: kind of the file.
+        loaded: entry of the model -> entries of the file that it was made from.
+        left_out: entry of the file -> reason why the model does not need it.
+        kept: entry of the backbone that keeps its initial values -> reason.
+
+    Example:
+        >>> from mixformer.weights import PretrainedReport
+        >>> PretrainedReport("dinov2", {}, {"head.weight": "no classifier follows"}, {}).kind
+        'dinov2'
     """
 
     kind: str
@@ -52,7 +64,7 @@ class _Start:
 
     path: Path
     config: ModelConfig
-    source: Source
+    source: PretrainedFile
     interpolation: Interpolation
     state: dict[str, Tensor] = field(default_factory=dict)
     used: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -86,28 +98,39 @@ class _Start:
 def load_pretrained(
     model: MixFormer, path: str | Path, kind: Kind = "auto", *, interpolation: Interpolation | None = None
 ) -> PretrainedReport:
-    """Start the backbone from a file of weights (see docs/pretrained.md for what fits what); heads are not touched.
+    """Initialize the backbone from a file of pre-trained weights; heads are not touched.
 
-    Every entry of the backbone must be found but those that no such file has: prediction tokens start as the class
-    token plus noise that tells them apart where there is one, and fixed sin-cos tables stay. Position tables
-    "frozen" and "learned" are interpolated to the grids of search region and template (journal paper, 3.3). A model
-    with fewer blocks than the file takes the first ones.
+    docs/pretrained.md lists which file fits which backbone. The file must hold every entry of the backbone, with two
+    exceptions. Prediction tokens start as the class token plus noise that tells them apart, or keep their values if the
+    file has no class token. Fixed sin-cos position tables stay. Other position tables are interpolated to the grids of
+    search region and template (journal paper, section 3.3). A model with fewer blocks than the file takes the first
+    ones.
 
     Args:
-        model: network to start; left as it was after an error.
-        path: `.safetensors`, `.pth` (nothing in it is executed) or one of our model folders.
-        kind: of the file; "auto" tells it from the names in it.
-        interpolation: of position tables; None takes the kind's: antialiased "bicubic" for "dinov2", plain "bilinear"
-            as in the journal paper for all others.
+        model: network to initialize; after an error it is unchanged.
+        path: `.safetensors`, `.pth` (no code in it is executed) or a model folder.
+        kind: kind of the file; "auto" finds it from the names in the file.
+        interpolation: of position tables; None takes antialiased "bicubic" for "dinov2", and plain "bilinear" as in
+            the journal paper for all others.
+
+    Returns:
+        A report of what was loaded, left out and kept.
 
     Raises:
         CheckpointError: if the file cannot be read or does not fit, naming what is missing or of another shape.
         ConfigError: for an unknown kind.
+
+    Example:
+        >>> from mixformer.weights import load_model, load_pretrained, save_model
+        >>> model = load_model("mixformerv2_dino_s8")
+        >>> report = load_pretrained(model, save_model(model, "trained"))
+        >>> report.kind, len(report.kept)
+        ('mixformer', 0)
     """
-    if kind != "auto" and kind not in LAYOUTS:
-        raise ConfigError(f"unknown kind of start {kind!r}; known: auto, {', '.join(LAYOUTS)}")
-    source = open_source(Path(path), kind)
-    start = _Start(Path(path), model.config, source, interpolation or LAYOUTS[source.kind].interpolation)
+    if kind != "auto" and kind not in FILE_KINDS:
+        raise ConfigError(f"unknown kind of start {kind!r}; known: auto, {', '.join(FILE_KINDS)}")
+    source = open_pretrained(Path(path), kind)
+    start = _Start(Path(path), model.config, source, interpolation or FILE_KINDS[source.kind].interpolation)
     _require_family(start)
     _require_parts(start)
     for index, stage in enumerate(model.backbone.parts):
@@ -126,13 +149,13 @@ def load_pretrained(
 
 
 def _require_family(start: _Start) -> None:
-    config, layout = start.config, LAYOUTS[start.kind]
-    if layout.backbone not in ("", config.backbone):
+    config, known = start.config, FILE_KINDS[start.kind]
+    if known.backbone not in ("", config.backbone):
         raise CheckpointError(
-            f"{start.path} is a file of kind {start.kind!r}, which fits backbone {layout.backbone!r}; "
+            f"{start.path} is a file of kind {start.kind!r}, which fits backbone {known.backbone!r}; "
             f"{config.name} has {config.backbone!r}"
         )
-    if config.decoder_depth and not layout.decoder:
+    if config.decoder_depth and not known.decoder:
         raise CheckpointError(
             f"{config.name} has {config.decoder_depth} decoder blocks, which only MAE files hold; {start.path} is of "
             f"kind {start.kind!r}"
@@ -180,7 +203,7 @@ def _start_tables(start: _Start, stage: Stage, index: int) -> None:
     if start.config.position == "sincos":
         start.kept |= dict.fromkeys((prefix + key for key in _TABLES), "fixed sin-cos table")
         return
-    tables = LAYOUTS[start.kind].tables
+    tables = FILE_KINDS[start.kind].tables
     for key, grid in zip(_TABLES, (stage.size.search_grid, stage.size.template_grid), strict=True):
         name = tables[index] if tables else file_name(start.kind, prefix + key, start.config)
         if name in start.source.tensors:
@@ -214,12 +237,12 @@ def _start_tokens(start: _Start, stage: Stage, prefix: str) -> None:
             return
         start.kept |= dict.fromkeys(keys, "the file has no prediction tokens, or another number of them")
         return
-    name = LAYOUTS[start.kind].class_token
+    name = FILE_KINDS[start.kind].class_token
     if start.config.decoder_depth or name not in found:
         start.kept |= dict.fromkeys(keys, "the file has no class token of this width")
         return
     token, used = found[name].float(), [name]
-    for table in LAYOUTS[start.kind].tables[:1]:
+    for table in FILE_KINDS[start.kind].tables[:1]:
         _, position = _split_table(start, table) if table in found else (None, None)
         if position is not None and position.shape != token.shape:
             raise CheckpointError(f"{name} and {table} in {start.path} differ in width; the file is damaged")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError
-from mixformer.weights.check_state_dict import check_state_dict, model_shapes
+from mixformer.weights.state_dicts import check_state_dict, model_shapes
 
 State = dict[str, Tensor]
 

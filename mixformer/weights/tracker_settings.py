@@ -1,4 +1,4 @@
-"""Tracker settings and variant of whatever weights are named. Only an official checkpoint needs torch for it."""
+"""Tracker settings and variant of a model, without loading it. Only an official checkpoint needs torch for that."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from pathlib import Path
 
 from mixformer.configs.presets import tracker_config
 from mixformer.configs.tracker import TrackerConfig
+from mixformer.errors import CheckpointError, ConfigError
 from mixformer.weights.model_folder import ModelFolder, find_folder
 
 
 def load_tracker_config(name_or_path: str | Path, variant: str | None = None) -> TrackerConfig:
-    """Tracker settings stored beside the weights, else the default ones of the variant.
+    """Tracker settings stored beside the weights, or else the default ones of the variant.
 
     Args:
         name_or_path: as in `load_model`.
-        variant: name of the model there, if it is loaded already; spares reading an official file again.
+        variant: name of the model, if you know it; an official file is then not read.
 
     Raises:
         CheckpointError: if nothing fitting is found, or an official file cannot be used.
@@ -27,13 +28,23 @@ def load_tracker_config(name_or_path: str | Path, variant: str | None = None) ->
 
 
 def variant_of(name_or_path: str | Path) -> str:
-    """Name of the variant that a folder says or an official file's weights tell; errors as `load_tracker_config`."""
+    """Name of the variant in a folder or official file. Of a file only shapes are read, so tables do not count.
+
+    Raises:
+        CheckpointError: as `load_tracker_config`.
+        ConfigError: as `load_tracker_config`.
+    """
     return _variant(find_folder(name_or_path), name_or_path)
 
 
 def _variant(folder: ModelFolder | None, name_or_path: str | Path) -> str:
     if folder is not None:
         return folder.config.name
-    from mixformer.weights.load_save import load_weights  # needs torch, which a folder does not
+    from mixformer.weights.checkpoint_reader import read_checkpoint  # these need torch, which a folder does not
+    from mixformer.weights.infer_config import infer_config
+    from mixformer.weights.official_names import as_official
 
-    return load_weights(name_or_path).config.name
+    try:
+        return infer_config(as_official(read_checkpoint(name_or_path, shapes_only=True))).name
+    except (CheckpointError, ConfigError) as error:
+        raise CheckpointError(f"cannot use {name_or_path}: {error}") from error

@@ -17,7 +17,7 @@ TRACKER = TrackerConfig(search_factor=3.5)
 @pytest.fixture
 def source(tmp_path):
     torch.manual_seed(0)
-    return save_model(build_model(CONFIG), tmp_path / "source", tracker=TRACKER)
+    return save_model(build_model(CONFIG), tmp_path / "source", tracker_config=TRACKER)
 
 
 @pytest.mark.parametrize(

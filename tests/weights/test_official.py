@@ -11,10 +11,18 @@ from mixformer.configs.variants import MODELS
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import build_model
 from mixformer.models.layers import sincos_table
-from mixformer.weights.check_state_dict import model_shapes
 from mixformer.weights.infer_config import infer_config
-from mixformer.weights.names import COUNTER, is_mmtracking, official_name, unused_shapes
-from mixformer.weights.official_names import as_official, from_official, to_mmtracking_names, to_official
+from mixformer.weights.official_names import (
+    COUNTER,
+    as_official,
+    from_official,
+    is_mmtracking,
+    official_name,
+    to_mmtracking_names,
+    to_official,
+    unused_shapes,
+)
+from mixformer.weights.state_dicts import model_shapes
 from tests.parity.rebuild import read_json
 
 DENSE: dict[str, Any] = {"prediction_tokens": 0, "score": "none", "head_dim": 16, "bins": 96, "unused_keys": True}

@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 
 from mixformer.models import build_model
 from mixformer.weights.conversion import write_official
-from mixformer.weights.load_save import Weights, save_model
+from mixformer.weights.load_save import ModelWeights, save_model
 from mixformer.weights.pretrained import load_pretrained
 from tests.helpers import pretrained_files as files
 from tests.helpers.pretrained import CONVMAE, CVT, DECODER, FILES, SCALED, VIT, template_tokens, write
@@ -131,7 +131,7 @@ def test_our_own_backbones(tmp_path, config):
 def test_an_official_checkpoint(tmp_path):
     config = VIT.replace(dim=64, heads=1, position="sincos")
     source, model = build_model(config), build_model(config.replace(position="frozen", search_size=96))
-    path = write_official(Weights(config, source.state_dict()), tmp_path / "official.pth.tar")
+    path = write_official(ModelWeights(config, source.state_dict()), tmp_path / "official.pth.tar")
     report = load_pretrained(model, path)
     assert report.kind == "mixformer"
     assert torch.equal(model.backbone.blocks[1].attn.qkv.weight, source.backbone.blocks[1].attn.qkv.weight)

@@ -11,12 +11,11 @@ from mixformer.configs.variants import model_config
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import build_model
 from mixformer.training.depth_pruning import depth_scales
-from mixformer.weights.check_state_dict import check_state_dict, model_shapes
 from mixformer.weights.infer_config import infer_config
-from mixformer.weights.load_save import Weights, load_model, save_weights
-from mixformer.weights.names import official_name
-from mixformer.weights.official_names import from_official
+from mixformer.weights.load_save import ModelWeights, load_model, save_weights
+from mixformer.weights.official_names import from_official, official_name
 from mixformer.weights.pruning import first_blocks, reduce_mlp, remove_blocks, skip_blocks, skipped_blocks
+from mixformer.weights.state_dicts import check_state_dict, model_shapes
 from tests.helpers.family import backbone_of, images, make, small
 from tests.parity.rebuild import SHARED, input_image, read_json, rebuild_state
 
@@ -173,7 +172,7 @@ def test_narrower_mlps_make_a_whole_network(kind, keep, tmp_path):
     changed = {key for key in found if found[key].shape != state[key].shape}
     assert all(".mlp." in key for key in changed)
     assert all(found[key] is state[key] for key in set(found) - changed if ".mlp." not in key)
-    folder = save_weights(Weights(smaller, found), tmp_path / "narrow")
+    folder = save_weights(ModelWeights(smaller, found), tmp_path / "narrow")
     assert torch.equal(run(load_model(folder)).boxes, run(rebuilt(found, smaller)).boxes)
 
 

@@ -23,7 +23,7 @@ from mixformer.models import MixFormer, build_model
 from mixformer.weights import catalog as registry
 from mixformer.weights.checkpoint_reader import read_checkpoint
 from mixformer.weights.conversion import convert
-from mixformer.weights.load_save import Weights, list_models, load_model, load_weights, save_model
+from mixformer.weights.load_save import ModelWeights, list_models, load_model, load_weights, save_model
 from mixformer.weights.tracker_settings import load_tracker_config
 
 SMALL = ModelConfig(
@@ -127,7 +127,7 @@ def test_values_beyond_half_floats_stay_whole(tmp_path: Path) -> None:
 
 def test_tracker_settings_come_back(tmp_path: Path) -> None:
     settings = TrackerConfig(search_factor=3.5, update_interval=7)
-    save_model(make(), tmp_path / "with", tracker=settings)
+    save_model(make(), tmp_path / "with", tracker_config=settings)
     save_model(make(), tmp_path / "without")
     named = make(SMALL.replace(name=DEFAULT_MODEL))
     save_model(named, tmp_path / "named")
@@ -212,7 +212,7 @@ def test_heads_of_an_official_file(tmp_path: Path) -> None:
     convert(folder, tmp_path / "o.pth.tar", "official")
     with pytest.raises(CheckpointError, match="attention heads"):
         convert(tmp_path / "o.pth.tar", tmp_path / "back")
-    assert convert(tmp_path / "o.pth.tar", tmp_path / "back", known={"heads": 3}).config.heads == 3
+    assert convert(tmp_path / "o.pth.tar", tmp_path / "back", overrides={"heads": 3}).config.heads == 3
 
 
 def write_config(folder: Path, content: Any) -> None:
@@ -282,7 +282,7 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CheckpointError, match="install the package again"):
         load_model(DEFAULT_MODEL)
     settings = TrackerConfig(update_interval=3)
-    save_model(make(), tmp_path / "shipped" / DEFAULT_MODEL, tracker=settings)
+    save_model(make(), tmp_path / "shipped" / DEFAULT_MODEL, tracker_config=settings)
     assert torch.equal(boxes(load_model(DEFAULT_MODEL)), boxes(make()))
     assert load_tracker_config(DEFAULT_MODEL) == settings
     assert list_models()[0].name == DEFAULT_MODEL
@@ -310,7 +310,7 @@ def test_the_list_of_models_needs_no_torch() -> None:
 
 def test_weights_are_complete_values(tmp_path: Path) -> None:
     weights = load_weights(save_model(make(), tmp_path / "m", precision="int8"))
-    assert isinstance(weights, Weights)
+    assert isinstance(weights, ModelWeights)
     assert weights.config == SMALL
     assert weights.tracker is None
     assert {value.dtype for value in weights.state.values()} == {torch.float32}
@@ -325,3 +325,10 @@ def test_the_old_name_of_the_score_heads_attentions_is_read(tmp_path: Path) -> N
     assert old.keys() != stored.keys()
     save_file(old, folder / "model.safetensors", {"format": "pt"})
     assert load_model(folder).state_dict().keys() == model.state_dict().keys()
+
+
+def test_the_old_name_of_tracker_settings_is_still_taken(tmp_path: Path) -> None:
+    settings = TrackerConfig(search_factor=3.5)
+    with pytest.warns(DeprecationWarning, match="tracker_config"):
+        save_model(make(), tmp_path / "old", tracker=settings)
+    assert load_tracker_config(tmp_path / "old") == settings

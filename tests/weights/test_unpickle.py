@@ -14,8 +14,13 @@ import numpy as np
 import pytest
 import torch
 
+from mixformer.configs.presets import tracker_config
+from mixformer.configs.variants import MODELS
 from mixformer.errors import CheckpointError
 from mixformer.weights.checkpoint_reader import read_checkpoint
+from mixformer.weights.official_names import to_official
+from mixformer.weights.state_dicts import model_shapes
+from mixformer.weights.tracker_settings import load_tracker_config, variant_of
 
 
 class Call:
@@ -284,3 +289,28 @@ def test_files_without_weights(tmp_path: Path, layout: bool) -> None:
         read_checkpoint(tmp_path / "missing.pth")
     with pytest.raises(CheckpointError):
         read_checkpoint(tmp_path)
+
+
+def test_shapes_are_read_without_any_storage(tmp_path: Path, layout: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = weights()
+    path = save({"net": expected}, tmp_path / "w.pth", layout)
+    read, reading = [], zipfile.ZipFile.read
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda file, name: read.append(name) or reading(file, name))
+    monkeypatch.setattr("mixformer.weights.checkpoint_reader._from_bytes", None)
+    found = read_checkpoint(path, shapes_only=True)
+    assert {key: (value.shape, value.dtype) for key, value in found.items()} == {
+        key: (value.shape, value.dtype) for key, value in expected.items()
+    }
+    assert all(value.is_meta for value in found.values())
+    assert not [name for name in read if "/data/" in name]
+    with pytest.raises(CheckpointError):
+        read_checkpoint(path)
+
+
+def test_the_variant_of_an_official_file_is_told_by_shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = MODELS["mixformerv2_s"]
+    state = {key: torch.zeros(shape) for key, shape in model_shapes(config).items()}
+    path = save({"net": to_official(state, config)}, tmp_path / "official.pth.tar")
+    monkeypatch.setattr("mixformer.weights.checkpoint_reader._from_bytes", None)
+    assert variant_of(path) == "mixformerv2_s"
+    assert load_tracker_config(path) == tracker_config("mixformerv2_s")

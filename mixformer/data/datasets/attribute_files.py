@@ -1,4 +1,4 @@
-"""What makes each sequence of a benchmark difficult: from the packaged lists, or from the set's own files."""
+"""Attributes of a benchmark's sequences (what makes them difficult), from packaged lists or the data set's files."""
 
 from __future__ import annotations
 
@@ -17,18 +17,27 @@ _FILES = ("att/{}.txt", "att/{}_attribute.txt", "anno/UAV123/att/{}.txt")
 
 
 def attributes(name: str, split: str = "", root: Path | None = None) -> Mapping[str, tuple[str, ...]]:
-    """Short names of the attributes of each sequence of a test split that has any.
+    """Attributes of the sequences of a test split: what makes each of them difficult.
 
-    Files of the set's own count before the packaged list: `ROOT/att/NAME.txt` (LaSOT) or `NAME_attribute.txt` (TNL2K)
-    or `ROOT/anno/UAV123/att/NAME.txt` with a line of 0 and 1, and `ROOT/NAME/TAG.tag` (VOT) with one for each frame.
+    The data set's own files win over the packaged list: `ROOT/att/NAME.txt` (LaSOT), `ROOT/att/NAME_attribute.txt`
+    (TNL2K) or `ROOT/anno/UAV123/att/NAME.txt` with a line of 0 and 1, and `ROOT/NAME/TAG.tag` (VOT) with a number for
+    each frame.
 
     Args:
         name: a key of `DATASETS`.
-        split: a split with a published list; "" takes the first such.
-        root: the set's folder or archive, for its own files; None uses the packaged list alone.
+        split: a split with a published list; "" takes the first of these.
+        root: the data set's folder or archive, for its own files; None uses the packaged list alone.
+
+    Returns:
+        Short attribute names by sequence; sequences without attributes are left out.
 
     Raises:
-        DataError: for an unknown set or split, or a file that does not fit the set's attributes.
+        DataError: for an unknown data set or split, or a file that does not fit the data set's attributes.
+
+    Example:
+        >>> from mixformer.data import attributes
+        >>> attributes("otb100")["Basketball"]
+        ('IV', 'OCC', 'DEF', 'OPR', 'BC')
     """
     if name not in DATASETS:
         raise DataError(f"there is no data set called {name!r}; known are {', '.join(DATASETS)}")

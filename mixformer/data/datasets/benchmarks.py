@@ -86,6 +86,12 @@ class BenchmarkSplit:
         list_name: name of the packaged list, or path of a CSV file with the same columns; see `read_list`.
         layouts: how the files may look.
         name_part: take only the sequences with this in their name.
+
+    Example:
+        >>> from mixformer.data import BenchmarkSplit, SequenceLayout
+        >>> split = BenchmarkSplit("123 sequences", "uav123", (SequenceLayout("anno/{name}.txt", "frames/{folder}"),))
+        >>> split.published()[0].name
+        'bike1'
     """
 
     description: str
@@ -107,7 +113,7 @@ def benchmark(
     prefix: str = "",
     subset_of: str = "",
 ) -> DatasetSpec:
-    """A data set whose files follow fixed patterns.
+    """Describe a data set whose files follow fixed patterns, for `DATASETS` or `register_dataset`.
 
     Args:
         name: of the data set.
@@ -116,6 +122,13 @@ def benchmark(
         splits: by name; the first is the default.
         prefix: stands before the names of sequences in result files of the official code.
         subset_of: detect the data set only by sequences that are not on this other list.
+
+    Example:
+        >>> from mixformer.data import BenchmarkSplit, SequenceLayout, benchmark
+        >>> layout = SequenceLayout("anno/{name}.txt", "frames/{name}")
+        >>> spec = benchmark("mine", "My set", "anno/NAME.txt", {"test": BenchmarkSplit("9", "mine", (layout,))})
+        >>> spec.splits
+        {'test': '9'}
     """
 
     def find(root: Path, split: str) -> Iterator[SequenceFiles]:

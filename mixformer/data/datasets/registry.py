@@ -107,7 +107,7 @@ def _as_lazy(sequences: Sequence[VideoSequence]) -> LazySequences:
     return LazySequences([each.name for each in sequences], sequences.__getitem__, sequences[0].source)
 
 
-def detect_dataset(path: Path, *, custom_first: bool = True) -> str | None:
+def detect_dataset(path: str | Path, *, custom_first: bool = True) -> str | None:
     """Name of the public data set at a path, told by its file names.
 
     Args:
@@ -117,7 +117,14 @@ def detect_dataset(path: Path, *, custom_first: bool = True) -> str | None:
 
     Returns:
         A key of `DATASETS`, or None for custom data, unknown data and a path that does not exist.
+
+    Example:
+        >>> Path("TNL2K/dog/imgs").mkdir(parents=True)
+        >>> Path("TNL2K/dog/groundtruth.txt").touch()
+        >>> detect_dataset("TNL2K")
+        'tnl2k'
     """
+    path = Path(path)
     folders = any(path.glob("*/img")) and any(path.glob("*/groundtruth.txt"))
     custom = path.suffix.lower() == ".json" or (path / "img").is_dir() or folders
     if custom_first and (custom or not path.exists()):
@@ -136,6 +143,12 @@ def missing_sequences(name: str, split: str, found: LazySequences) -> tuple[list
 
     Returns:
         An empty list and 0 for a split without a published list.
+
+    Example:
+        >>> only = LazySequences(["Basketball"], lambda index: None)
+        >>> missing, total = missing_sequences("otb100", "test", only)
+        >>> missing[0], len(missing), total
+        ('Biker', 99, 100)
     """
     rows = DATASETS[name].published.get(split or next(iter(DATASETS[name].splits)))
     names, there = [row.name for row in rows()] if rows else [], set(found.names)

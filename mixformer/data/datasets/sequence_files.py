@@ -42,6 +42,12 @@ class SequenceLayout:
         tolerance: how many boxes more or fewer than pictures there may be.
         boxes_per_picture: the data set may give this many boxes for each picture, of which the first counts.
         extra_files: further files of a sequence to pack, named as in `flags`; they need not exist.
+
+    Example:
+        >>> from mixformer.data import SequenceLayout
+        >>> layout = SequenceLayout("{name}/groundtruth.txt", "{name}/img", first_number=1)
+        >>> layout.annotation.format(name="dog")
+        'dog/groundtruth.txt'
     """
 
     annotation: str = ""

@@ -1,0 +1,243 @@
+"""Files of pre-trained image models: how each kind names what a backbone needs, and one set of names for all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from mixformer.configs.model import ModelConfig
+from mixformer.errors import CheckpointError
+from mixformer.weights.catalog import WEIGHTS_FILE
+from mixformer.weights.checkpoint_reader import read_checkpoint
+from mixformer.weights.load_save import load_weights
+from mixformer.weights.official_names import COUNTER, official_name
+from mixformer.weights.state_dicts import current_names, dequantize_state
+
+Interpolation = Literal["bicubic", "bilinear"]
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """One kind of file. An encoder's entries have the names of the official trackers, which began as such files.
+
+    Attributes:
+        backbone: the backbone it fits, as in `ModelConfig`; empty = any.
+        tables: position tables of the encoder and of the decoder; none in files with tables for each grid.
+        class_token: its name, if there may be one.
+        interpolation: how tables are brought to another grid unless asked otherwise.
+        decoder: True if the file may hold decoder blocks that continue the encoder.
+    """
+
+    backbone: str = "vit"
+    tables: tuple[str, ...] = ("pos_embed",)
+    class_token: str = "cls_token"
+    interpolation: Interpolation = "bilinear"
+    decoder: bool = False
+
+
+FILE_KINDS: dict[str, FileKind] = {
+    "cvt": FileKind("cvt", tables=(), class_token="stage2.cls_token"),
+    "convmae": FileKind("convmae"),
+    "mae": FileKind(tables=("pos_embed", "decoder_pos_embed"), decoder=True),
+    "deit3": FileKind(),
+    "dinov2": FileKind(interpolation="bicubic"),
+    "mixformer": FileKind("", tables=(), class_token="", decoder=True),
+}
+
+
+def find_kind(names: Collection[str]) -> str | None:
+    """The kind of file that holds these names, or None."""
+    signs = {
+        "mixformer": r"backbone\..*",
+        "cvt": r"stage0\.patch_embed\..*",
+        "convmae": r"patch_embed1\..*",
+        "dinov2": r"encoder\.layer\.0\.layer_scale1\.lambda1|blocks\.0\.ls1\.gamma",
+        "deit3": r"blocks\.0\.gamma_1",
+        "mae": r"blocks\.0\.attn\.qkv\.weight",
+    }
+    for kind, pattern in signs.items():
+        if any(re.fullmatch(pattern, name) for name in names):
+            return kind
+    return None
+
+
+def file_name(kind: str, key: str, config: ModelConfig) -> str:
+    """What a file of some kind calls an entry of our state dict.
+
+    Args:
+        kind: of the file.
+        key: of the model's state dict, "backbone.…".
+        config: of the model.
+
+    Raises:
+        CheckpointError: for a part that no such file has.
+    """
+    if kind == "mixformer":
+        return numbered(key)
+    encoder = config.replace(decoder_depth=0)
+    if config.decoder_depth:
+        stage, _, rest = key.removeprefix("backbone.stages.").partition(".")
+        if stage == "1":
+            return _decoder_name(rest, encoder)
+        key = f"backbone.{rest}"
+    name = official_name(key, encoder).removeprefix("backbone.")
+    return re.sub(r"\.ls([12])\.gamma$", r".gamma_\1", name) if kind == "deit3" else name
+
+
+def _decoder_name(rest: str, encoder: ModelConfig) -> str:
+    """MAE's decoder begins with the encoder's last norm and a linear layer."""
+    if rest.startswith("patch_embed."):
+        return rest.removeprefix("patch_embed.").replace("proj.", "decoder_embed.")
+    return "decoder_" + official_name(f"backbone.{rest}", encoder).removeprefix("backbone.")
+
+
+def numbered(key: str) -> str:
+    """Our own names with the number of the stage, also where a backbone is a single one."""
+    name = key.removeprefix("backbone.")
+    return f"backbone.{name}" if name.startswith("stages.") else f"backbone.stages.0.{name}"
+
+
+_COUNTER = rf".*\.{COUNTER}"
+_REASONS = (
+    (_COUNTER, "nothing reads the counters of batch norms"),
+    (r"(?:.*\.)?(?:blocks\d?\.\d+|patch_embed\d?)\..*|decoder_blocks\..*", "the network has no such part"),
+    (r"(?:.*\.)?cls_token|.*\.(?:pos_)?tokens", "the network's prediction tokens are others, or it has none"),
+    (r"(?:.*\.)?register_tokens", "the network has no register tokens"),
+    (r"(?:decoder_)?pos_embed|backbone\..*\.pos_(?:search|template)", "the network has no such table, or a fixed one"),
+    (r"decoder_.*|stage\d_output_decode\..*|(?:.*\.)?mask_token", "it serves pre-training only"),
+    (r"(?:norm|fc_norm|layernorm|head|head_dist|classifier)\..*", "no norm or classifier follows the last block"),
+)
+
+
+def why_left_out(name: str) -> str:
+    """Why an entry of a file is not needed."""
+    return next((reason for pattern, reason in _REASONS if re.fullmatch(pattern, name)), "no part of a backbone")
+
+
+def part_of(name: str) -> str | None:
+    """The block or patch embedding whose function an entry changes, or None."""
+    match = re.match(r"(?:decoder_)?(?:.*\.)?(?:patch_embed\d?|blocks\d?\.\d+)(?=\.)", name)
+    return None if match is None or re.fullmatch(_COUNTER, name) else match[0]
+
+
+class PretrainedFile(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        kind: of the file.
+        tensors: names that `file_name` gives -> values.
+        origins: such a name -> names in the file itself, several where tensors were joined.
+    """
+
+    kind: str
+    tensors: dict[str, Tensor]
+    origins: dict[str, tuple[str, ...]]
+
+
+def open_pretrained(path: Path, kind: str) -> PretrainedFile:
+    """Read a file; no code in it is executed.
+
+    Args:
+        path: `.safetensors`, model folder, or a file of `torch.save`.
+        kind: of the file, or "auto" to tell it from the names in it.
+
+    Raises:
+        CheckpointError: if it cannot be read, or its kind cannot be told.
+    """
+    stored = _read(path)
+    found = find_kind(stored) if kind == "auto" else kind
+    if found is None:
+        raise CheckpointError(
+            f"cannot tell what kind of start {path} is (it begins with {', '.join(list(stored)[:3])}); known kinds: "
+            f"{', '.join(FILE_KINDS)}"
+        )
+    if found == "mixformer" and _safetensors(path) is None:
+        stored = load_weights(path).state  # an official file, which has other names
+    return _normalize(found, stored)
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    file = _safetensors(path)
+    if file is None:
+        return read_checkpoint(path)
+    try:
+        return dequantize_state(current_names(load_file(file)), str(path))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"cannot read {path}: missing or damaged; download or write it again ({error})"
+        ) from error
+
+
+def _safetensors(path: Path) -> Path | None:
+    """The file of that format that a path stands for, or None if it is of the other."""
+    if path.is_dir():
+        return path / WEIGHTS_FILE
+    return path if path.suffix == ".safetensors" else None
+
+
+_HUGGING_FACE = (
+    (r"encoder\.layer\.(\d+)\.((?:norm[12]|mlp\.fc[12])\..*)", r"blocks.\1.\2"),
+    (r"encoder\.layer\.(\d+)\.attention\.output\.dense\.(.*)", r"blocks.\1.attn.proj.\2"),
+    (r"encoder\.layer\.(\d+)\.layer_scale([12])\.lambda1", r"blocks.\1.ls\2.gamma"),
+    (r"embeddings\.patch_embeddings\.projection\.(.*)", r"patch_embed.proj.\1"),
+    (r"embeddings\.cls_token", "cls_token"),
+    (r"embeddings\.position_embeddings", "pos_embed"),
+)
+# Parts that Hugging Face files hold one by one: pattern of the first, all of them, the whole, and where they join.
+_JOINS = (
+    (
+        r"encoder\.layer\.(\d+)\.attention\.attention\.query\.(weight|bias)",
+        [rf"encoder.layer.\1.attention.attention.{part}.\2" for part in ("query", "key", "value")],
+        r"blocks.\1.attn.qkv.\2",
+        0,
+    ),
+    (
+        r"embeddings\.class_position_embedding",
+        ["embeddings.class_position_embedding", "embeddings.patch_position_embeddings"],
+        "pos_embed",
+        1,
+    ),
+)
+
+
+def _normalize(kind: str, stored: Mapping[str, Tensor]) -> PretrainedFile:
+    """Bring the two ways to name a DINOv2 file, and ours to name a backbone, to one. Unknown names stay."""
+    tensors: dict[str, Tensor] = {}
+    origins: dict[str, tuple[str, ...]] = {}
+    joined = _join(stored) if kind == "dinov2" else {}
+    for name, (parts, axis) in joined.items():
+        try:
+            tensors[name], origins[name] = torch.cat([stored[part] for part in parts], axis), parts
+        except RuntimeError as error:
+            raise CheckpointError(f"{', '.join(parts)} do not fit together: {error}") from error
+    done = {part for parts, _ in joined.values() for part in parts}
+    for key in (key for key in stored if key not in done):
+        name = _facebook(key) if kind == "dinov2" else numbered(key) if key.startswith("backbone.") else key
+        tensors[name], origins[name] = stored[key], (key,)
+    return PretrainedFile(kind, tensors, origins)
+
+
+def _facebook(key: str) -> str:
+    for pattern, replacement in _HUGGING_FACE:
+        if match := re.fullmatch(pattern, key):
+            return match.expand(replacement)
+    return key
+
+
+def _join(names: Collection[str]) -> dict[str, tuple[tuple[str, ...], int]]:
+    """New name -> the parts it consists of, all of them there, and the axis they join along."""
+    found = {}
+    for pattern, parts, whole, axis in _JOINS:
+        for match in filter(None, (re.fullmatch(pattern, name) for name in names)):
+            present = tuple(match.expand(part) for part in parts)
+            if all(part in names for part in present):
+                found[match.expand(whole)] = (present, axis)
+    return found
