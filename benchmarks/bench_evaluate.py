@@ -27,7 +27,8 @@ from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.data.sequence import VideoSequence
 from mixformer.engines import Runtime
 from mixformer.evaluation.runs import EvaluationEvent, EvaluationRun, TrackerMaker, run_evaluation
-from mixformer.run.executor import Completed, ProcessExecutor, Started
+from mixformer.run.executor import Completed, Started
+from mixformer.run.process_executor import ProcessExecutor
 from mixformer.tracking.factory import TrackerFactory
 from mixformer.types import Box, Image, TrackResult
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP

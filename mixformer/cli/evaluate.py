@@ -119,7 +119,8 @@ def _words(text: str) -> list[str]:
 
 
 def _executor(options: Namespace) -> Executor:
-    from mixformer.run.executor import ProcessExecutor, SerialExecutor
+    from mixformer.run.executor import SerialExecutor
+    from mixformer.run.process_executor import ProcessExecutor
 
     if options.executor == "ray":
         from mixformer.run.ray_executor import RayExecutor

@@ -21,7 +21,8 @@ from mixformer.evaluation.metrics import convention_of, require_convention
 from mixformer.evaluation.result_folders import ResultFolder, find_results, settle_pixels
 from mixformer.evaluation.runs import EvaluationEvent, EvaluationRun, RunOutcome, run_evaluation, sequence_names
 from mixformer.evaluation.tracker_source import name_tracker
-from mixformer.run.executor import Executor, ProcessExecutor, SerialExecutor
+from mixformer.run.executor import Executor, SerialExecutor
+from mixformer.run.process_executor import ProcessExecutor
 
 if TYPE_CHECKING:
     from mixformer.evaluation.tracker_source import TrackerSource

@@ -25,6 +25,16 @@ class MaskRefiner(Protocol):
     A refiner is stateless: the mask depends on its two arguments alone, never on earlier frames, and nothing flows
     back into the tracker. So frames may be refined in any order, in several threads or only where needed, and one
     refiner serves any number of targets.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer import Box
+        >>> from mixformer.masks import MaskRefiner, inscribed_ellipse
+        >>> def ellipse(frame, box):
+        ...     return inscribed_ellipse(frame.shape[:2], box)
+        >>> refiner: MaskRefiner = ellipse
+        >>> refiner(np.zeros((90, 120, 3), np.uint8), Box(40, 30, 20, 20)).shape
+        (90, 120)
     """
 
     def __call__(self, frame: Image, box: Box) -> Mask:

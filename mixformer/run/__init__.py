@@ -6,11 +6,12 @@ from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
     from mixformer.run.batch import VideoWork, track_videos
-    from mixformer.run.executor import Completed, Executor, Failed, ProcessExecutor, Progressed, SerialExecutor, Started
+    from mixformer.run.executor import Completed, Executor, Failed, Progressed, SerialExecutor, Started
     from mixformer.run.jobs import VideoJob, read_jobs
     from mixformer.run.multi_target import track_targets
     from mixformer.run.one_video import run_tracker, track
     from mixformer.run.outputs import TrackedFrame, check_outputs
+    from mixformer.run.process_executor import ProcessExecutor
     from mixformer.run.ray_executor import RayExecutor
     from mixformer.run.to_files import track_video
     from mixformer.run.video_loop import VideoSummary
@@ -43,7 +44,7 @@ __getattr__, __dir__ = lazy_names(
         "Completed": "mixformer.run.executor",
         "Executor": "mixformer.run.executor",
         "Failed": "mixformer.run.executor",
-        "ProcessExecutor": "mixformer.run.executor",
+        "ProcessExecutor": "mixformer.run.process_executor",
         "Progressed": "mixformer.run.executor",
         "RayExecutor": "mixformer.run.ray_executor",
         "SerialExecutor": "mixformer.run.executor",

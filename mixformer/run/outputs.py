@@ -60,6 +60,14 @@ def check_outputs(outputs: Outputs, inputs: Iterable[object]) -> dict[str, Path]
     Raises:
         ConfigError: if a format is unknown.
         OutputError: if a result would be written over an input, or two results into the same place.
+
+    Example:
+        >>> from mixformer.run import check_outputs
+        >>> check_outputs({"json": "boxes.jsonl"}, ["clip.mp4"])["json"].name
+        'boxes.jsonl'
+        >>> check_outputs({"gif": "clip.gif"}, ["clip.mp4"])
+        Traceback (most recent call last):
+        mixformer.errors.ConfigError: cannot write gif; there are: video, json, csv, mot, masks
     """
     require_formats(outputs)
     paths = {name: Path(path) for name, path in outputs.items()}

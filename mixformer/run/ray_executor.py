@@ -21,6 +21,12 @@ class RayExecutor:
     Ray starts an actor that died again, on another machine if need be, and repeats its task. Every machine needs the
     same Python packages, and the model and the pictures under the same paths; results come back to the caller, who
     alone writes them.
+
+    Example:
+        >>> from mixformer.run import RayExecutor
+        >>> RayExecutor(workers=0)
+        Traceback (most recent call last):
+        mixformer.errors.ConfigError: workers must be 1 or more and retries 0 or more, not 0 and 3
     """
 
     def __init__(

@@ -32,7 +32,16 @@ _PALETTE: tuple[Color, ...] = (
 
 
 class Annotator:
-    """Draws results and remembers where the target was, for the trail."""
+    """Draws results and remembers where the target was, for the trail.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer import Box, TrackResult
+        >>> from mixformer.video import Annotator
+        >>> picture = Annotator().draw(np.zeros((90, 120, 3), np.uint8), TrackResult(Box(40, 30, 20, 20), 0.9, 0))
+        >>> picture.shape, bool(picture.any())
+        ((90, 120, 3), True)
+    """
 
     def __init__(self, trail: int = 30, sure: float = 0.5) -> None:
         """Choose the look.

@@ -35,6 +35,11 @@ def pipelined(
         stages: functions of an item, called in order, each always by the same thread.
         ahead: items that may wait between two stages; they are what the pipeline adds to memory and to latency.
         threads: False does everything in the caller's thread, one item at a time.
+
+    Example:
+        >>> from mixformer.video import pipelined
+        >>> list(pipelined(range(4), lambda number: 10 * number, str))
+        ['0', '10', '20', '30']
     """
     if not threads:
         yield from _in_turn(items, stages)

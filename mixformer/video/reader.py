@@ -32,6 +32,11 @@ class VideoFrame:
         index: its number in the source, from 0; unreadable frames keep their number but do not appear.
         time: seconds from the start of the source, or None if it has no clock.
         image: RGB uint8 (H, W, 3).
+
+    Example:
+        >>> from mixformer.video import VideoFrame
+        >>> VideoFrame(5, time=0.2, image=None).index
+        5
     """
 
     index: int
@@ -61,6 +66,12 @@ class VideoSource:
         live: frames come at their own pace, from a camera or the network.
         start: number of the first frame wanted.
         skipped: numbers of frames that could not be read so far.
+
+    Example:
+        >>> from mixformer.video import open_video
+        >>> from mixformer.video.demo import DEMO_CLIP
+        >>> open_video(DEMO_CLIP, stop=10).frames_to_come
+        10
     """
 
     def __init__(self, name: str, decoder: _Decoder, start: int, stop: int | None, live: bool = False) -> None:
@@ -160,6 +171,13 @@ def open_video(source: str | int | Path, start: int = 0, stop: int | None = None
 
     Raises:
         SourceError: if there is no such source, it is not a video, or it cannot be opened.
+
+    Example:
+        >>> import mixformer
+        >>> from mixformer.video.demo import DEMO_CLIP
+        >>> with mixformer.open_video(DEMO_CLIP, start=1, stop=3) as video:
+        ...     [(frame.index, frame.image.shape[2]) for frame in video]
+        [(1, 3), (2, 3)]
     """
     text = str(source)
     if start < 0 or (stop is not None and stop <= start):

@@ -28,6 +28,12 @@ class Target:
         start: number of the frame that the box belongs to.
         stop: number after its last frame; None follows it to the end.
         where: file and line it was read from, for messages.
+
+    Example:
+        >>> from mixformer import Box
+        >>> from mixformer.video import Target
+        >>> Target(3, Box(260, 29, 41, 142), start=25, stop=40).id
+        3
     """
 
     id: int
@@ -51,6 +57,13 @@ def read_targets(path: str | Path, start: int = 0) -> list[Target]:
 
     Raises:
         BoxError: if the file cannot be read, or a line of it is no target; the message names file and line.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from mixformer.video import read_targets
+        >>> _ = Path("targets.csv").write_text("frame,id,x,y,w,h\\n0,1,260,29,41,142\\n25,3,120,60,50,120\\n")
+        >>> [(target.id, target.start) for target in read_targets("targets.csv")]
+        [(1, 0), (3, 25)]
     """
     path = Path(path)
     try:

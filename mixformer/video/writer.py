@@ -25,7 +25,16 @@ _TICKS = 90_000
 
 
 class FrameWriter(Protocol):
-    """Somewhere to put pictures. Use it in a `with` statement; leaving it finishes the file, whatever happened."""
+    """Somewhere to put pictures. Use it in a `with` statement; leaving it finishes the file, whatever happened.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.video import FrameWriter, open_writer
+        >>> def write_black(writer: FrameWriter) -> None:
+        ...     writer.write(np.zeros((90, 120, 3), np.uint8))
+        >>> with open_writer("pictures") as writer:
+        ...     write_black(writer)
+    """
 
     def __enter__(self) -> Self: ...
 
@@ -48,6 +57,16 @@ def open_writer(path: str | Path, fps: float | None = None, sound_from: str | Pa
 
     Raises:
         OutputError: if the place cannot be written to or the ending is unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.video import open_video, open_writer
+        >>> with open_writer("gray.mp4", fps=25) as writer:
+        ...     for level in range(3):
+        ...         writer.write(np.full((90, 120, 3), 80 * level, np.uint8))
+        >>> with open_video("gray.mp4") as video:
+        ...     len(list(video))
+        3
     """
     path = Path(path)
     if is_picture(path):

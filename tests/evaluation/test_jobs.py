@@ -15,7 +15,8 @@ from mixformer.evaluation.result_files import read_result
 from mixformer.evaluation.runs import EvaluationRun, SequenceSkipped, run_evaluation
 from mixformer.evaluation.sequence_runner import run_tracker
 from mixformer.models import build_model
-from mixformer.run.executor import Completed, Failed, ProcessExecutor, Progressed, SerialExecutor, Started
+from mixformer.run.executor import Completed, Failed, Progressed, SerialExecutor, Started
+from mixformer.run.process_executor import ProcessExecutor
 from mixformer.tracking import Tracker
 from mixformer.tracking.factory import TrackerFactory, rules_for
 from mixformer.weights.load_save import save_model

@@ -6,7 +6,7 @@ from mixformer.configs.tracker import TrackerConfig
 from mixformer.engines import Runtime
 from mixformer.errors import ConfigError, MixFormerError
 from mixformer.evaluation.runs import EvaluationRun, run_evaluation
-from mixformer.run.executor import ProcessExecutor
+from mixformer.run.process_executor import ProcessExecutor
 from mixformer.run.ray_executor import RayExecutor
 from mixformer.tracking.factory import TrackerFactory
 from tests.helpers import trackers

@@ -11,8 +11,9 @@ from mixformer.cli import main
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.engines import Runtime
 from mixformer.run.batch import VideoWork
-from mixformer.run.executor import Completed, Failed, ProcessExecutor
+from mixformer.run.executor import Completed, Failed
 from mixformer.run.jobs import read_jobs
+from mixformer.run.process_executor import ProcessExecutor
 from mixformer.tracking.factory import TrackerFactory
 from tests.helpers.clips import moving_square, write_clip
 

@@ -1,0 +1,213 @@
+"""Tasks in worker processes of this machine."""
+
+from __future__ import annotations
+
+import signal
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pickle import PicklingError
+from typing import Any
+
+from mixformer.errors import ConfigError, MixFormerError
+from mixformer.run.executor import (
+    Event,
+    Events,
+    Failed,
+    Maker,
+    Progressed,
+    Report,
+    Tasks,
+    attempt,
+    began,
+)
+
+_REPORT_EVERY = 0.2  # seconds between two reports of a worker
+
+
+class ProcessExecutor:
+    """Does the tasks in worker processes of this machine, started by `spawn` so that CUDA works in them.
+
+    Example:
+        >>> from mixformer.run import Completed, ProcessExecutor
+        >>> events = ProcessExecutor(workers=2).run(print, [])  # no tasks, so no process is started
+        >>> list(events)
+        []
+    """
+
+    def __init__(self, workers: int = 1, retries: int = 1) -> None:
+        """Set up; nothing is started.
+
+        Args:
+            workers: number of processes.
+            retries: how often a task is tried again after its worker died (killed, out of memory, crashed). A task that
+                raises an exception is not tried again.
+
+        Raises:
+            ConfigError: for numbers out of range.
+        """
+        if workers < 1 or retries < 0:
+            raise ConfigError(f"workers must be 1 or more and retries 0 or more, not {workers} and {retries}")
+        self.workers, self.retries = workers, retries
+
+    def run(self, make: Maker, tasks: Tasks) -> Events:
+        """See `Executor.run`."""
+        waiting = _Waiting(tasks, self.retries)
+        pool: dict[Connection, _Process] = {}
+        try:
+            for number in range(self.workers):
+                if not waiting.more():
+                    break
+                _start(pool, make, number)
+            while pool:
+                for pipe in wait(list(pool)):
+                    yield from _listen(pool, pipe, make, waiting)  # type: ignore[arg-type]
+        finally:
+            for process in pool.values():
+                process.stop()
+
+
+class _Waiting:
+    """Tasks that no worker has: those that must be tried again first."""
+
+    def __init__(self, tasks: Tasks, retries: int) -> None:
+        self._tasks, self._retries = iter(tasks), retries
+        self._again: list[tuple[str, Any]] = []
+        self._deaths: dict[str, int] = {}
+
+    def more(self) -> bool:
+        """Whether there is a task; looks one ahead."""
+        if not self._again and (task := next(self._tasks, None)) is not None:
+            self._again.append(task)
+        return bool(self._again)
+
+    def take(self) -> tuple[str, Any] | None:
+        """The next task, or None when there are no more."""
+        return self._again.pop(0) if self.more() else None
+
+    def died(self, name: str, task: Any) -> bool:
+        """Put a task back whose worker died; False if it has died too often."""
+        self._deaths[name] = self._deaths.get(name, 0) + 1
+        if self._deaths[name] > self._retries:
+            return False
+        self._again.append((name, task))
+        return True
+
+
+@dataclass
+class _Process:
+    """A worker process as its parent sees it."""
+
+    number: int
+    process: BaseProcess
+    pipe: Connection
+    task: tuple[str, Any] | None = None
+    ready: bool = False
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.join()
+        self.pipe.close()
+
+
+def _start(pool: dict[Connection, _Process], make: Maker, number: int) -> None:
+    """Start a worker; it says when it is ready."""
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(make, number, theirs), daemon=True)
+    try:
+        process.start()
+    except (AttributeError, TypeError, PicklingError) as error:
+        raise ConfigError(
+            f"the tracker cannot be sent to another process ({error}); make it in a function or class at the top level "
+            "of a module, or use 0 workers"
+        ) from error
+    theirs.close()  # so that the end of the worker is the end of the pipe
+    pool[ours] = _Process(number, process, ours)
+
+
+def _listen(pool: dict[Connection, _Process], pipe: Connection, make: Maker, waiting: _Waiting) -> Iterator[Event]:
+    """Take one message of a worker, and give it the next task if it is free."""
+    worker = pool[pipe]
+    try:
+        message = pipe.recv()
+    except (EOFError, ConnectionError):
+        yield from _bury(pool, worker, make, waiting)
+        return
+    if isinstance(message, _Unfit):
+        raise MixFormerError(f"a worker could not be made: {message.reason}")
+    if isinstance(message, Progressed):
+        yield message
+        return
+    worker.ready, worker.task = True, None
+    if message is not None:
+        yield message
+    task = waiting.take()
+    if task is None:
+        del pool[pipe]
+        pipe.send(None)
+        worker.process.join()
+        pipe.close()
+        return
+    worker.task = task
+    with suppress(BrokenPipeError):  # it has died just now: the next look at its pipe shows that
+        pipe.send(task)
+    yield began(*task)
+
+
+def _bury(pool: dict[Connection, _Process], worker: _Process, make: Maker, waiting: _Waiting) -> Iterator[Event]:
+    """Replace a dead worker, and try its task again."""
+    del pool[worker.pipe]
+    worker.stop()
+    code = worker.process.exitcode
+    reason = f"the worker process died with exit code {code}"
+    if code is not None and code < 0:
+        reason = f"the worker process was killed by {signal.Signals(-code).name} (out of memory?)"
+    if not worker.ready:
+        raise MixFormerError(f"a worker could not be made: {reason}")
+    if worker.task and not waiting.died(*worker.task):
+        yield Failed(worker.task[0], reason)
+    if waiting.more():
+        _start(pool, make, worker.number)
+
+
+@dataclass(frozen=True)
+class _Unfit:
+    """What a worker says when it cannot be made."""
+
+    reason: str
+
+
+def _serve(make: Maker, number: int, pipe: Connection) -> None:
+    """The worker process: make, then do tasks until told to stop or the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent stops us
+    try:
+        work = make(number)
+    except Exception as error:  # whatever it is, the parent must hear of it
+        pipe.send(_Unfit(str(error) if isinstance(error, MixFormerError) else traceback.format_exc()))
+        return
+    pipe.send(None)
+    try:
+        while (given := pipe.recv()) is not None:
+            name, task = given
+            pipe.send(attempt(work, name, task, _reporter(pipe, name)))
+    except (EOFError, BrokenPipeError):  # the parent has gone
+        return
+
+
+def _reporter(pipe: Connection, name: str) -> Report:
+    """Sends the steps done, not too often."""
+    last = time.monotonic()
+
+    def report(steps: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _REPORT_EVERY:
+            last = time.monotonic()
+            pipe.send(Progressed(name, steps))
+
+    return report
