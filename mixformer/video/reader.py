@@ -185,7 +185,9 @@ def open_video(source: str | int | Path, start: int = 0, stop: int | None = None
     if text.isdigit() or text.startswith("/dev/video"):
         return VideoSource(text, _open_camera(text), start, stop, live=True)
     if "://" in text:
-        return VideoSource(text, _Stream(text, _stream_options(text)), start, stop, live=True)
+        return VideoSource(
+            text, _Stream(text, {"rtsp_transport": "tcp"} if text.startswith("rtsp") else {}), start, stop, live=True
+        )
     path = Path(text)
     if path.is_dir():
         return VideoSource(text, _Pictures(_pictures_in(path)), start, stop)
@@ -208,10 +210,6 @@ def _open_camera(text: str) -> _Stream:
     if not Path(device).exists():
         raise SourceError(f"there is no camera {device}; a file named {text!r} can be given as ./{text}")
     return _Stream(device, format="v4l2")
-
-
-def _stream_options(address: str) -> dict[str, str]:
-    return {"rtsp_transport": "tcp"} if address.startswith("rtsp") else {}
 
 
 class _Pictures:
