@@ -1,0 +1,71 @@
+"""Run the bench, or repeat one input: see `python -m tests.torture --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.torture.material import quiet_environment
+from tests.torture.runner import Tally, try_surface, try_surfaces
+from tests.torture.surfaces import SURFACES
+from tests.torture.table import details, row_of, table
+
+
+def prepare(folder: Path, surfaces: list[str]) -> Path:
+    """The material that the surfaces need, made by a process of its own that writes nowhere else."""
+    import subprocess
+
+    parts = tuple(dict.fromkeys(part for name in surfaces for part in SURFACES[name].needs))
+    missing = [part for part in parts if not (folder / part).exists()]
+    if missing:
+        folder.mkdir(parents=True, exist_ok=True)
+        program = f"from pathlib import Path; from tests.torture.material import build; build(Path({str(folder)!r}), {parts!r})"
+        with tempfile.TemporaryDirectory() as room:
+            for name in ("home", "tmp", "cache"):
+                Path(room, name).mkdir()
+            subprocess.run([sys.executable, "-c", program], env=quiet_environment(Path(room)), check=True, capture_output=True)
+    return folder
+
+
+def shares(count: int | None, surfaces: list[str]) -> dict[str, tuple[int, int]]:
+    """The inputs of each surface: all of them, or `count` by the surfaces' weights."""
+    if count is None:
+        return {name: (0, SURFACES[name].count) for name in surfaces}
+    whole = sum(SURFACES[name].weight for name in surfaces) or len(surfaces)
+    weights = {name: SURFACES[name].weight or (len(surfaces) < 3) for name in surfaces}
+    return {name: (0, max(1, count * weight // whole)) for name, weight in weights.items() if weight}
+
+
+def main() -> int:
+    """Returns 1 if anything was found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--surface", action="append", choices=sorted(SURFACES), help="only this; may be given again")
+    parser.add_argument("--count", type=int, help="inputs in all, instead of the whole run")
+    parser.add_argument("--first", type=int, default=0, help="number of the first input of every surface")
+    parser.add_argument("--jobs", type=int, default=1, help="workers at a time")
+    parser.add_argument("--material", type=Path, help="keep the good inputs in this folder")
+    parser.add_argument("--repeat", metavar="SURFACE:SEED:INDEX", help="try one input again")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        material = options.material or Path(place)
+        if options.repeat:
+            surface, seed, index = options.repeat.split(":")
+            tallies = [try_surface(surface, int(seed), [int(index)], prepare(material, [surface]))]
+        else:
+            surfaces = options.surface or list(SURFACES)
+            counts = {name: (options.first, size) for name, (_, size) in shares(options.count, surfaces).items()}
+            tallies = try_surfaces(counts, options.seed, prepare(material, list(counts)), options.jobs, _show)
+    sys.stdout.write(f"seed {options.seed}\n{table([row_of(tally) for tally in tallies])}\n\n{details(tallies)}\n")
+    return int(any(tally.findings for tally in tallies))
+
+
+def _show(tally: Tally) -> None:
+    sys.stderr.write(f"{tally.surface}: {tally.tried} tried, {tally.refused} refused, {len(tally.findings)} found\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
+

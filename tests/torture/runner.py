@@ -1,0 +1,191 @@
+"""Drives workers: gives out numbers, waits, and notes who fell, hung or failed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from tests.torture.material import quiet_environment
+from tests.torture.surfaces import SURFACES
+
+LIMIT = 30.0
+"""Seconds that one input may take."""
+_START = 300.0
+
+
+@dataclass
+class Finding:
+    """An input that went wrong; `mark` repeats it."""
+
+    mark: str
+    kind: str
+    reason: str
+    told: str
+
+
+@dataclass
+class Tally:
+    """What became of the inputs of one surface."""
+
+    surface: str
+    tried: int = 0
+    refused: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    slowest: float = 0.0
+
+    def count(self, kind: str) -> int:
+        """Findings of a kind: "failed", "hang" or "crash"."""
+        return sum(finding.kind == kind for finding in self.findings)
+
+    def kinds(self) -> list[list[Finding]]:
+        """Findings that look alike, together."""
+        groups: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            groups.setdefault(f"{finding.kind} {_shape(finding.reason)}", []).append(finding)
+        return list(groups.values())
+
+
+def _shape(reason: str) -> str:
+    """A reason without what differs from input to input."""
+    head, _, place = reason.partition(" (")
+    return f"{head.split(':')[0]} {place}" if place else "".join(letter for letter in reason[:60] if not letter.isdigit())
+
+
+class Worker:
+    """A process that tries inputs of one surface."""
+
+    def __init__(self, surface: str, seed: int, material: Path) -> None:
+        self.base = Path(tempfile.mkdtemp(prefix="torture-"))
+        room = self.base / "room"
+        for folder in (room / "home", room / "tmp", room / "cache" / "mpl"):
+            folder.mkdir(parents=True)
+        self.log = (self.base / "log").open("w+b")
+        words = [sys.executable, "-m", "tests.torture.worker", surface, str(seed), str(room), str(material)]
+        self.process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=quiet_environment(room), start_new_session=True
+        )
+        self._rest = b""
+        ready = self._answer(_START)
+        if ready is None:
+            told = self.told()
+            self.end()
+            raise RuntimeError(f"the worker for {surface} did not begin: {told}")
+
+    def try_one(self, index: int) -> dict[str, Any] | None:
+        """The verdict on an input; None if the worker fell or hung."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(f"{index}\n".encode())
+            self.process.stdin.flush()
+        return self._answer(LIMIT)
+
+    def _answer(self, seconds: float) -> dict[str, Any] | None:
+        assert self.process.stdout is not None
+        until = time.monotonic() + seconds
+        while b"\n" not in self._rest:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
+                return None
+            got = os.read(self.process.stdout.fileno(), 65536)
+            if not got:
+                return None
+            self._rest += got
+        line, _, self._rest = self._rest.partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def fallen(self) -> str:
+        """How the process ended, or "" if it still runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self.process.wait(1)
+            return signal.Signals(-code).name if code < 0 else f"exit {code}"
+        return ""
+
+    def told(self) -> str:
+        """The end of what was written to the process's standard error."""
+        self.log.seek(max(0, self.log.seek(0, os.SEEK_END) - 3000))
+        return self.log.read().decode(errors="replace")
+
+    def end(self) -> None:
+        """Stop it and whatever it started, and clear up."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.base, ignore_errors=True)
+
+
+def try_surface(surface: str, seed: int, indices: Iterable[int], material: Path) -> Tally:
+    """Try inputs of a surface one after another; a worker that falls or hangs is replaced."""
+    tally, worker = Tally(surface), Worker(surface, seed, material)
+    try:
+        for index in indices:
+            answer = worker.try_one(index)
+            tally.tried += 1
+            if answer is None:
+                finding, worker = _fell(worker, surface, seed, index, material)
+                tally.findings += [finding] if finding else []
+                continue
+            tally.slowest = max(tally.slowest, answer["seconds"])
+            tally.refused += answer["verdict"] == "refused"
+            if answer["verdict"] == "failed":
+                tally.findings.append(Finding(f"{surface}:{seed}:{index}", "failed", answer["reason"], answer["told"]))
+    finally:
+        worker.end()
+    return tally
+
+
+def _fell(worker: Worker, surface: str, seed: int, index: int, material: Path) -> tuple[Finding | None, Worker]:
+    """What became of an input without a verdict, and a new worker. What only was slow once is tried again alone."""
+    how, told = worker.fallen(), worker.told()
+    worker.end()
+    new, mark = Worker(surface, seed, material), f"{surface}:{seed}:{index}"
+    if how:
+        return Finding(mark, "crash", f"{how}: {_innermost(told)}", ""), new
+    again = new.try_one(index)
+    if again is None:
+        new.end()
+        return Finding(mark, "hang", _innermost(told), ""), Worker(surface, seed, material)
+    return (None if again["verdict"] != "failed" else Finding(mark, "failed", again["reason"], again["told"])), new
+
+
+def _innermost(told: str) -> str:
+    """The calls in a dump of `faulthandler`, innermost first; else the last words."""
+    calls = [line.split('File "')[-1] for line in told.splitlines() if line.lstrip().startswith("File ")]
+    return " < ".join(calls[:6]) if calls else " ".join(told.split())[-200:]
+
+
+def try_surfaces(counts: dict[str, tuple[int, int]], seed: int, material: Path, jobs: int, progress: Any = None) -> list[Tally]:
+    """Try inputs of many surfaces, `jobs` at a time; `counts` has the first index and the number of inputs of each."""
+    waiting, tallies = list(counts), dict[str, Tally]()
+
+    def work() -> None:
+        while waiting:
+            surface = waiting.pop(0)
+            first, count = counts[surface]
+            try:
+                tallies[surface] = try_surface(surface, seed, range(first, first + count), material)
+            except Exception as error:
+                tallies[surface] = Tally(surface, 0, 0, [Finding(f"{surface}:{seed}:-", "crash", f"the bench itself: {error}", "")])
+            if progress is not None:
+                progress(tallies[surface])
+
+    threads = [Thread(target=work) for _ in range(jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [tallies[surface] for surface in SURFACES if surface in tallies]
