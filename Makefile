@@ -1,7 +1,7 @@
 # All commands use the environment of the README's second command; set PYTHON to use another.
 PYTHON ?= .venv/bin/python
 
-.PHONY: check lint types test parity val baselines
+.PHONY: check lint types test parity torture val baselines
 
 check: lint types test
 
@@ -19,6 +19,10 @@ test:
 # Every reference output of the official implementation; needs ../shared/parity and some minutes.
 parity:
 	$(PYTHON) -m pytest -m sweep
+
+# Damaged inputs, kills, full disks (needs root to mount small ones) and long runs. TORTURE_SEED takes other inputs.
+torture:
+	$(PYTHON) -m pytest -m torture tests/torture
 
 # The shipped weights on the real validation sequences; needs ../shared/data.
 val:

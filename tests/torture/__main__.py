@@ -13,19 +13,22 @@ from tests.torture.surfaces import SURFACES
 from tests.torture.table import details, row_of, table
 
 
-def prepare(folder: Path, surfaces: list[str]) -> Path:
+def prepare(folder: Path, surfaces: list[str], more: tuple[str, ...] = ()) -> Path:
     """The material that the surfaces need, made by a process of its own that writes nowhere else."""
     import subprocess
 
-    parts = tuple(dict.fromkeys(part for name in surfaces for part in SURFACES[name].needs))
+    parts = tuple(dict.fromkeys((*more, *(part for name in surfaces for part in SURFACES[name].needs))))
     missing = [part for part in parts if not (folder / part).exists()]
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
-        program = f"from pathlib import Path; from tests.torture.material import build; build(Path({str(folder)!r}), {parts!r})"
+        words = f"Path({str(folder)!r}), {parts!r}"
+        program = f"from pathlib import Path; from tests.torture.material import build; build({words})"
         with tempfile.TemporaryDirectory() as room:
             for name in ("home", "tmp", "cache"):
                 Path(room, name).mkdir()
-            subprocess.run([sys.executable, "-c", program], env=quiet_environment(Path(room)), check=True, capture_output=True)
+            subprocess.run(
+                [sys.executable, "-c", program], env=quiet_environment(Path(room)), check=True, capture_output=True
+            )
     return folder
 
 
@@ -63,9 +66,12 @@ def main() -> int:
 
 
 def _show(tally: Tally) -> None:
-    sys.stderr.write(f"{tally.surface}: {tally.tried} tried, {tally.refused} refused, {len(tally.findings)} found\n")
+    found = f"{tally.tried} tried, {tally.refused} refused, {len(tally.findings)} found"
+    sys.stderr.write(
+        f"{tally.surface}: {found}, {tally.seconds:.0f} s, slowest {tally.slowest:.1f} s\n{details([tally])}\n"
+    )
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":
     sys.exit(main())
-

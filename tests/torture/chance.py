@@ -13,15 +13,18 @@ NUMBERS = (
 """Numbers as text that readers stumble over."""
 
 TEXTS = (
-    "", " ", "x", "null", "true", "None", "a/b", "../x", "..", ".", "/", "~", "a\0b", "a\nb", "[red]x[/]", "[/]", "%s%n",
-    "{0}", "\u202eabc", "e\u0301", "\udcff", "\ufeffx", "日本語", "x" * 300, "y" * 70_000, "-", "--help", "*", "con", "a:b",
+    "", " ", "x", "null", "true", "None", "a/b", "../x", "..", ".", "/", "~", "a\0b", "a\nb", "[red]x[/]", "[/]",
+    "%s%n",
+    "{0}", "\u202eabc", "e\u0301", "\udcff", "\ufeffx", "日本語", "x" * 300, "y" * 70_000, "-", "--help", "*", "con",
+    "a:b",
     "$HOME", "`id`", "'", '"', "\\", "\r", "\x1b[31m", "é",
 )  # fmt: skip
 """Words that readers, printers and file systems stumble over."""
 
 VALUES: tuple[object, ...] = (
     None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, -(2**63), 1.5, -0.5, 1e308, 1e-320, float("nan"), float("inf"),
-    float("-inf"), "", "x", "1", "1e9", [], {}, [[]], [None], {"": None}, [1, 2, 3, 4], [1, 2, 3, 4, 5], "\udcff", "a\0b",
+    float("-inf"), "", "x", "1", "1e9", [], {}, [[]], [None], {"": None}, [1, 2, 3, 4], [1, 2, 3, 4, 5], "\udcff",
+    "a\0b",
     10**400, "[red]", {"a": {"b": 1}}, [[1, 2], [3, 4]],
 )  # fmt: skip
 """Values of JSON and of Python arguments."""

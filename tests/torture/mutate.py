@@ -174,7 +174,11 @@ def _xml_step(random: Random, text: str, odd: tuple[str, ...]) -> str:
     if kind <= 3 and attributes:
         hit = random.choice(attributes)
         new = random.choice((*NUMBERS, *TEXTS, *odd, *odd, *odd))
-        return text[: hit.start(1)] + new.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;") + text[hit.end(1) :]
+        return (
+            text[: hit.start(1)]
+            + new.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+            + text[hit.end(1) :]
+        )
     if not elements:
         return text + "<a>"
     hit = random.choice(elements)

@@ -29,7 +29,7 @@ class WrongError(Exception):
 
 @dataclass
 class Room:
-    """Folders of one worker. An input is made in `given`; `out` is the working directory and the only place to write."""
+    """Folders of one worker. An input is made in `given`, `out` is the working directory and where to write."""
 
     base: Path
     material: Path

@@ -45,6 +45,7 @@ class Tally:
     refused: int = 0
     findings: list[Finding] = field(default_factory=list)
     slowest: float = 0.0
+    seconds: float = 0.0
 
     def count(self, kind: str) -> int:
         """Findings of a kind: "failed", "hang" or "crash"."""
@@ -61,7 +62,9 @@ class Tally:
 def _shape(reason: str) -> str:
     """A reason without what differs from input to input."""
     head, _, place = reason.partition(" (")
-    return f"{head.split(':')[0]} {place}" if place else "".join(letter for letter in reason[:60] if not letter.isdigit())
+    return (
+        f"{head.split(':')[0]} {place}" if place else "".join(letter for letter in reason[:60] if not letter.isdigit())
+    )
 
 
 class Worker:
@@ -75,9 +78,14 @@ class Worker:
         self.log = (self.base / "log").open("w+b")
         words = [sys.executable, "-m", "tests.torture.worker", surface, str(seed), str(room), str(material)]
         self.process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=quiet_environment(room), start_new_session=True
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            env=quiet_environment(room),
+            start_new_session=True,
         )
-        self._rest = b""
+        self._rest, self.closed = b"", False
         ready = self._answer(_START)
         if ready is None:
             told = self.told()
@@ -101,6 +109,7 @@ class Worker:
                 return None
             got = os.read(self.process.stdout.fileno(), 65536)
             if not got:
+                self.closed = True
                 return None
             self._rest += got
         line, _, self._rest = self._rest.partition(b"\n")
@@ -110,7 +119,7 @@ class Worker:
     def fallen(self) -> str:
         """How the process ended, or "" if it still runs."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self.process.wait(1)
+            code = self.process.wait(10 if self.closed else 0.1)
             return signal.Signals(-code).name if code < 0 else f"exit {code}"
         return ""
 
@@ -140,6 +149,7 @@ def try_surface(surface: str, seed: int, indices: Iterable[int], material: Path)
                 tally.findings += [finding] if finding else []
                 continue
             tally.slowest = max(tally.slowest, answer["seconds"])
+            tally.seconds += answer["seconds"]
             tally.refused += answer["verdict"] == "refused"
             if answer["verdict"] == "failed":
                 tally.findings.append(Finding(f"{surface}:{seed}:{index}", "failed", answer["reason"], answer["told"]))
@@ -168,7 +178,9 @@ def _innermost(told: str) -> str:
     return " < ".join(calls[:6]) if calls else " ".join(told.split())[-200:]
 
 
-def try_surfaces(counts: dict[str, tuple[int, int]], seed: int, material: Path, jobs: int, progress: Any = None) -> list[Tally]:
+def try_surfaces(
+    counts: dict[str, tuple[int, int]], seed: int, material: Path, jobs: int, progress: Any = None
+) -> list[Tally]:
     """Try inputs of many surfaces, `jobs` at a time; `counts` has the first index and the number of inputs of each."""
     waiting, tallies = list(counts), dict[str, Tally]()
 
@@ -179,7 +191,9 @@ def try_surfaces(counts: dict[str, tuple[int, int]], seed: int, material: Path, 
             try:
                 tallies[surface] = try_surface(surface, seed, range(first, first + count), material)
             except Exception as error:
-                tallies[surface] = Tally(surface, 0, 0, [Finding(f"{surface}:{seed}:-", "crash", f"the bench itself: {error}", "")])
+                tallies[surface] = Tally(
+                    surface, 0, 0, [Finding(f"{surface}:{seed}:-", "crash", f"the bench itself: {error}", "")]
+                )
             if progress is not None:
                 progress(tallies[surface])
 

@@ -31,10 +31,19 @@ def row_of(tally: Tally) -> Row:
 def table(rows: Sequence[Row]) -> str:
     """Plain text, one line for each surface and one for all."""
     total = Row("all", *(sum(getattr(row, name) for row in rows) for name in ("tried", "failed", "hangs", "crashes")))
-    cells = [_HEAD, *((r.surface, str(r.tried), str(r.failed), str(r.hangs), str(r.crashes), r.seeds) for r in (*rows, total))]
+    cells = [
+        _HEAD,
+        *((r.surface, str(r.tried), str(r.failed), str(r.hangs), str(r.crashes), r.seeds) for r in (*rows, total)),
+    ]
     widths = [max(len(line[column]) for line in cells) for column in range(len(_HEAD) - 1)]
     return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:-1], widths[1:], strict=True)), line[-1]])
+        "  ".join(
+            [
+                line[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(line[1:-1], widths[1:], strict=True)),
+                line[-1],
+            ]
+        )
         for line in cells
     )
 

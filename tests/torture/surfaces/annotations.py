@@ -82,7 +82,9 @@ def _use(random: Random, room: Room, root: Path, name: str, split: str) -> None:
     """Check it, or track through it."""
     known: list[Any] = [] if name == "own" else ["--split", split]
     if random.random() < 0.7:
-        command("data", "check", root, *([] if name == "own" else ["--set", name]), *known, *random.choice(([], ["--all"])))
+        command(
+            "data", "check", root, *([] if name == "own" else ["--set", name]), *known, *random.choice(([], ["--all"]))
+        )
         return
     words = ["evaluate", "--root", root, *([] if name == "own" else ["--dataset", name]), *known]
     command(*words, "--model", room.material / "model", *CHEAP, "--workers", 0, "--quiet", "--out", "results")

@@ -51,7 +51,9 @@ def _rewritten(random: Random, good: bytes, room: Room, bomb: bool) -> bytes:
 def _odd_member(random: Random, info: zipfile.ZipInfo, data: bytes, room: Room) -> tuple[zipfile.ZipInfo, bytes]:
     kind = random.randrange(5)
     if kind == 0:
-        info.filename = random.choice(("../../home/evil.txt", "/tmp/evil.txt", "a\\b", "bear/", "x" * 300, "..", "", "\udcff"[:0]))
+        info.filename = random.choice(
+            ("../../home/evil.txt", "/tmp/evil.txt", "a\\b", "bear/", "x" * 300, "..", "", "\udcff"[:0])
+        )
     elif kind == 1:
         info.external_attr, data = 0o120777 << 16, random.choice(room.secrets()).encode()
     elif kind == 2 and info.filename.endswith(".txt"):

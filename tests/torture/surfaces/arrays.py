@@ -17,7 +17,8 @@ from tests.torture.surfaces.base import Surface, track_once
 
 _FRAME = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)
 _GOOD = tuple(float(value) for value in BOX)
-_DTYPES = ("uint8", "int8", "uint16", "int32", "uint64", "float16", "float32", "float64", "bool", "complex64", "S3", "U2",
+_DTYPES = ("uint8", "int8", "uint16", "int32", "uint64", "float16", "float32", "float64", "bool", "complex64", "S3",
+           "U2",
            "datetime64[s]", "object", "V4", ">u2", "timedelta64[s]")  # fmt: skip
 
 
@@ -31,15 +32,26 @@ def _network(model: Path) -> Any:
 def _shape(random: Random) -> tuple[int, ...]:
     sides = [random.choice((0, 1, 2, 3, 4, 5, 17, 64, 200)) for _ in range(random.choice((0, 1, 2, 2, 3, 4)))]
     if random.random() < 0.6:
-        sides = [random.choice((0, 1, 2, 3, 64, 3000)), random.choice((1, 2, 3, 96, 3000)), random.choice((1, 2, 3, 3, 4, 5))]
+        sides = [
+            random.choice((0, 1, 2, 3, 64, 3000)),
+            random.choice((1, 2, 3, 96, 3000)),
+            random.choice((1, 2, 3, 3, 4, 5)),
+        ]
     return tuple(sides)
 
 
 def _array(random: Random) -> Any:
-    shape = _shape(random)
-    kind = random.choice(_DTYPES)
+    shape, kind = _shape(random), random.choice(_DTYPES)
+    if int(np.prod(shape)) > (10_000 if kind[0] in "SUVdto" else 30_000_000):
+        shape = (64, 96, 3)
     made = np.full(shape, random.choice((0, 1, 200)), "float64" if kind[0] in "SUVdto" else kind)
-    return made if kind[0] not in "SUVdto" else made.astype("int64").astype(kind) if kind != "V4" else np.zeros(shape, kind)
+    return (
+        made
+        if kind[0] not in "SUVdto"
+        else made.astype("int64").astype(kind)
+        if kind != "V4"
+        else np.zeros(shape, kind)
+    )
 
 
 def _view(random: Random) -> Any:
@@ -67,7 +79,8 @@ def _other(random: Random) -> Any:
         shape, dtype, ndim = (64, 96, 3), np.dtype("uint8"), 3
 
     picture = Image.fromarray(_FRAME)
-    things = (picture, picture.convert("P"), picture.convert("RGBA"), Image.new("1", (0, 0)), Odd(), Sized(), Odd, object(),
+    things = (picture, picture.convert("P"), picture.convert("RGBA"), Image.new("1", (0, 0)), Odd(), Sized(), Odd,
+              object(),
               "clip.mp4", b"x", {"a": 1}, iter(()), lambda: None, *VALUES)  # fmt: skip
     return random.choice(things)
 
@@ -79,6 +92,8 @@ def _frame(random: Random) -> Any:
 def _tell(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{type(value).__name__} {value.dtype} {value.shape}"
+    if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
+        return f"list of {', '.join(_tell(each) for each in value)}"
     return f"{type(value).__name__} {value!r:.80}"
 
 
@@ -108,14 +123,16 @@ def _check(box: Any) -> None:
 
 
 def _odd_box(random: Random) -> Any:
-    numbers: tuple[Any, ...] = (0, 1, 5, 20, 30, 95, 96, -5, 0.5, 1e-320, 1e-9, 1e4, 4e4, 1e9, 1e308, -1e308, float("nan"),
+    numbers: tuple[Any, ...] = (0, 1, 5, 20, 30, 95, 96, -5, 0.5, 1e-320, 1e-9, 1e4, 4e4, 1e9, 1e308, -1e308,
+                                float("nan"),
                                 float("inf"), -float("inf"), 10**400, True, None, "5", "x", np.float32(7), np.int64(3),
                                 np.uint8(9), 1j, [1], np.array([1.0]), np.nan, 2**63)  # fmt: skip
     values = [random.choice(numbers) if random.random() < 0.5 else _GOOD[place] for place in range(4)]
     values = values[: random.choice((0, 1, 3, 4))] if random.random() < 0.1 else values
     values = [*values, 1] if random.random() < 0.05 else values
     forms: tuple[Callable[[], Any], ...] = (
-        lambda: values, lambda: tuple(values), lambda: iter(values), lambda: {"x": 1}, lambda: np.array(values, dtype=object),
+        lambda: values, lambda: tuple(values), lambda: iter(values), lambda: {"x": 1}, lambda: np.array(values,
+        dtype=object),
         lambda: ",".join(map(str, values)), lambda: " ".join(map(str, values)), lambda: [values], lambda: None,
         lambda: (value for value in values), lambda: random.choice(VALUES), lambda: random.choice(NUMBERS),
         lambda: np.ma.masked_all(4), lambda: np.zeros((2, 2)), lambda: np.matrix([1, 2, 3, 4]),

@@ -137,7 +137,20 @@ def cache(random: Random, room: Room) -> Case:
 
 def folders(random: Random, room: Room) -> Case:
     """What else may stand where a model is asked for."""
-    names = ("", ".", "..", "/", "nothing", "mixformerv2_tiny", "mixformerv2_smal", "*", "a\0b"[:1], "~", "con", "x" * 300)
+    names = (
+        "",
+        ".",
+        "..",
+        "/",
+        "nothing",
+        "mixformerv2_tiny",
+        "mixformerv2_smal",
+        "*",
+        "a\0b"[:1],
+        "~",
+        "con",
+        "x" * 300,
+    )
     paths = [room.material / part for part in ("clips", "toy", "clips/clip.mp4", "pictures/a.png", "results", "lasot")]
     model = random.choice((*names, *map(str, paths), str(room.given)))
     kind = random.randrange(4)

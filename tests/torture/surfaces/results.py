@@ -16,7 +16,9 @@ def results(random: Random, room: Room) -> Case:
     folder = copied(room, "results")
     hit = random.choice([path for path in sorted(folder.rglob("*")) if path.is_file()])
     _hurt(random, hit)
-    extra = random.choice(([], [], ["--missing", "zero"], ["--count-from", "1"], ["--convention", "otb"], ["--format", "csv"]))
+    extra = random.choice(
+        ([], [], ["--missing", "zero"], ["--count-from", "1"], ["--convention", "otb"], ["--format", "csv"])
+    )
     if random.random() < 0.15:
         table = "sequence,fast,slow\nbird,1,0\ncar,0,1\n"
         (room.given / "attributes.csv").write_bytes(damage_text(random, table))
@@ -24,7 +26,10 @@ def results(random: Random, room: Room) -> Case:
     words = ["report", folder, "--dataset", "toy", "--root", room.material / "toy", "--no-plots", *extra]
     if random.random() < 0.2:
         words += ["--out", "page"]
-    return Case(f"{hit.name} {hit.read_bytes()[:80]!r}" if hit.is_file() else f"{hit.name} gone", lambda: [command(*words)].clear())
+    return Case(
+        f"{hit.name} {hit.read_bytes()[:80]!r}" if hit.is_file() else f"{hit.name} gone",
+        lambda: [command(*words)].clear(),
+    )
 
 
 def _hurt(random: Random, hit) -> None:  # type: ignore[no-untyped-def]
@@ -45,7 +50,16 @@ def gone_on(random: Random, room: Room) -> Case:
     shutil.copytree(room.material / "results", room.out / "results")
     hit = random.choice([path for path in sorted((room.out / "results").rglob("*")) if path.is_file()])
     _hurt(random, hit)
-    words = ["evaluate", "--root", room.material / "toy", "--model", room.material / "model", "--out", "results", *CHEAP]
+    words = [
+        "evaluate",
+        "--root",
+        room.material / "toy",
+        "--model",
+        room.material / "model",
+        "--out",
+        "results",
+        *CHEAP,
+    ]
     return Case(f"{hit.name}", lambda: [command(*words, "--workers", 0, "--quiet")].clear())
 
 

@@ -13,7 +13,8 @@ from tests.torture.mutate import damage_json, damage_text
 from tests.torture.room import Case, Room
 from tests.torture.surfaces.base import CHEAP, Surface, command, track_once, track_words
 
-_TABLES = ("10,30,20,20\n", "0,1,10,30,20,20\n2,2,20,30,20,20\n", "0,1,10,30,20,20,5\n", "10 30 20 20\n", "10\t30\t20\t20\n",
+_TABLES = ("10,30,20,20\n", "0,1,10,30,20,20\n2,2,20,30,20,20\n", "0,1,10,30,20,20,5\n", "10 30 20 20\n",
+           "10\t30\t20\t20\n",
            "frame,id,x,y,w,h,stop\n0,1,10,30,20,20,4\n1,7,12,30,20,20,\n", "# a\n\n10;30;20;20\n")  # fmt: skip
 _LISTS: tuple[Any, ...] = (
     [[10, 30, 20, 20]],
@@ -29,7 +30,9 @@ def targets(random: Random, room: Room) -> Case:
     data = damage_json(random, random.choice(_LISTS)) if as_json else damage_text(random, random.choice(_TABLES))
     (room.given / name).write_bytes(data)
     more = ["--start", random.choice(("0", "1", "5"))] if random.random() < 0.2 else []
-    return Case(f"{name} {data[:150]!r}", lambda: _ignore(command(*track_words(room), "--targets", room.given / name, *more)))
+    return Case(
+        f"{name} {data[:150]!r}", lambda: _ignore(command(*track_words(room), "--targets", room.given / name, *more))
+    )
 
 
 def _ignore(_: int) -> None:
@@ -57,8 +60,19 @@ def jobs(random: Random, room: Room) -> Case:
 def done(random: Random, room: Room) -> Case:
     """Notes of an earlier `track-all` that are damaged when it goes on."""
     clip = room.material / "clips" / "clip.mp4"
-    (room.given / "jobs.json").write_text(json.dumps([{"source": str(clip), "box": "10 30 20 20", "name": "a", "stop": 3}]))
-    words = ["track-all", room.given / "jobs.json", "--out", "tracked", "--model", room.material / "model", *CHEAP, "--quiet"]
+    (room.given / "jobs.json").write_text(
+        json.dumps([{"source": str(clip), "box": "10 30 20 20", "name": "a", "stop": 3}])
+    )
+    words = [
+        "track-all",
+        room.given / "jobs.json",
+        "--out",
+        "tracked",
+        "--model",
+        room.material / "model",
+        *CHEAP,
+        "--quiet",
+    ]
 
     def run() -> None:
         command(*words)
@@ -71,10 +85,23 @@ def done(random: Random, room: Room) -> Case:
     return Case("done.json and its neighbors", run)
 
 
-_KEYS = ("steps", "batch", "stage", "model", "precision", "seed", "optimizer.lr", "optimizer.warmup", "loss.edges", "data.workers",
-         "data.negatives", "crops.search_factor", "crops.flip_each", "changes.depth", "changes.dim", "changes.bins", "changes",
-         "teacher", "teacher.model", "start", "save_every", "data.sets", "data", "pruning.remove", "x", "a.b.c", "", ".", "=")  # fmt: skip
-_HUGE = ("30000000", "2147483647", "2147483648", "4294967296", "9223372036854775807", "9223372036854775808", "1e9", "1e4", "40000")
+_KEYS = ("steps", "batch", "stage", "model", "precision", "seed", "optimizer.lr", "optimizer.warmup", "loss.edges",
+         "data.workers",
+         "data.negatives", "crops.search_factor", "crops.flip_each", "changes.depth", "changes.dim", "changes.bins",
+         "changes",
+         "teacher", "teacher.model", "start", "save_every", "data.sets", "data", "pruning.remove", "x", "a.b.c", "",
+         ".", "=")  # fmt: skip
+_HUGE = (
+    "30000000",
+    "2147483647",
+    "2147483648",
+    "4294967296",
+    "9223372036854775807",
+    "9223372036854775808",
+    "1e9",
+    "1e4",
+    "40000",
+)
 
 
 def _small(value: str) -> str:
@@ -96,7 +123,9 @@ def changes(random: Random, room: Room) -> Case:
     """`--set` with odd keys and values."""
     pairs = []
     for _ in range(random.choice((1, 1, 2))):
-        value = random.choice((*map(_small, NUMBERS), *TEXTS[:-3], "[" * 50_000, "{" * 3000, '{"a": 1}', "[1,2]", "9" * 5000))
+        value = random.choice(
+            (*map(_small, NUMBERS), *TEXTS[:-3], "[" * 50_000, "{" * 3000, '{"a": 1}', "[1,2]", "9" * 5000)
+        )
         sign = "=" if random.random() < 0.95 else ""
         pairs.append(f"{random.choice(_KEYS)}{sign}{value}".replace("\0", ""))
     (room.given / "recipe.toml").write_text(RECIPE)
@@ -139,4 +168,3 @@ SURFACES = [
     Surface("set", changes, ("clips", "model", "run"), 700, 1, _train_once),
     Surface("resumed", resumed, ("clips", "model", "run"), 300, 1, _train_once),
 ]
-

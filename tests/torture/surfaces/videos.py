@@ -18,9 +18,9 @@ def _playlist(random: Random, room: Room) -> bytes:
         f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{other}\n#EXT-X-ENDLIST\n",
         f"ffconcat version 1.0\nfile '{other}'\n",
         f"ffconcat version 1.0\nfile '{Path(other).name}'\noption safe 0\n",
-        f'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT1S"><Period>'
-        f'<AdaptationSet mimeType="video/mp4"><Representation id="0" bandwidth="1"><BaseURL>{other}</BaseURL></Representation>'
-        "</AdaptationSet></Period></MPD>",
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT1S">'
+        '<Period><AdaptationSet mimeType="video/mp4"><Representation id="0" bandwidth="1">'
+        f"<BaseURL>{other}</BaseURL></Representation></AdaptationSet></Period></MPD>",
         f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=video 9999 RTP/AVP 96\na=control:{other}\n",
         f"#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"{other}\"\n#EXTINF:1,\n{other}\n",
     )  # fmt: skip
@@ -40,12 +40,21 @@ def videos(random: Random, room: Room) -> Case:
     elif kind == "list":
         data = _playlist(random, room)
     else:
-        data = random.choice((b"", bytes(100_000), b"RIFF" + bytes(100), random.randbytes(3000), b"\x1aE\xdf\xa3" + bytes(50)))
-    name = source.name if random.random() < 0.85 else random.choice(("a.mp4", "a.m3u8", "a.webm", "a.gif", "a.sdp", "a.txt", "a"))
+        data = random.choice(
+            (b"", bytes(100_000), b"RIFF" + bytes(100), random.randbytes(3000), b"\x1aE\xdf\xa3" + bytes(50))
+        )
+    name = (
+        source.name
+        if random.random() < 0.85
+        else random.choice(("a.mp4", "a.m3u8", "a.webm", "a.gif", "a.sdp", "a.txt", "a"))
+    )
     file = room.given / name
     file.write_bytes(data)
     start, stop = random.choice(((0, None), (0, None), (2, None), (0, 3), (3, 5), (5, 50), (10**6, None)))
-    return Case(f"{name} {kind} {start} {stop}", _by_command(random, room, file) if random.random() < 0.3 else _reader(file, start, stop))
+    return Case(
+        f"{name} {kind} {start} {stop}",
+        _by_command(random, room, file) if random.random() < 0.3 else _reader(file, start, stop),
+    )
 
 
 def _reader(file: Path, start: int, stop: int | None):  # type: ignore[no-untyped-def]
@@ -68,12 +77,36 @@ def _by_command(random: Random, room: Room, file: Path):  # type: ignore[no-unty
 
 def outputs(random: Random, room: Room) -> Case:
     """Odd names for results: refused before anything is loaded, or written where they say."""
-    endings = ("mp4", "mkv", "avi", "mov", "webm", "gif", "mp3", "ogv", "wav", "m3u8", "ts", "mpd", "null", "", "png", "jpg", "srt",
-               "rtp", "MP4", "%03d.png", "mp4 ", "h264", "ffmeta", "tee", "concat", "mxf", "flv", "3gp", "y4m", "dv")  # fmt: skip
-    stems = ("a", "a b", "[red]", "é", "日本", "-x", "x" * 240, "a%d", "a:b", "pipe:1", ".hidden", "no/such/a", "\udcff")
+    endings = ("mp4", "mkv", "avi", "mov", "webm", "gif", "mp3", "ogv", "wav", "m3u8", "ts", "mpd", "null", "", "png",
+               "jpg", "srt",
+               "rtp", "MP4", "%03d.png", "mp4 ", "h264", "ffmeta", "tee", "concat", "mxf", "flv", "3gp", "y4m",
+               "dv")  # fmt: skip
+    stems = (
+        "a",
+        "a b",
+        "[red]",
+        "é",
+        "日本",
+        "-x",
+        "x" * 240,
+        "a%d",
+        "a:b",
+        "pipe:1",
+        ".hidden",
+        "no/such/a",
+        "\udcff",
+    )
     name = f"{random.choice(stems)}.{random.choice(endings)}".rstrip(".")
     kind = random.choice(("--out", "--out", "--json", "--csv", "--mot"))
-    words = ["track", str(room.material / "clips" / "clip.mp4"), "--model", str(room.material / "model"), *CHEAP, "--quiet", *TARGET]
+    words = [
+        "track",
+        str(room.material / "clips" / "clip.mp4"),
+        "--model",
+        str(room.material / "model"),
+        *CHEAP,
+        "--quiet",
+        *TARGET,
+    ]
     return Case(f"{kind} {name!r:.90}", lambda: [command(*words, f"{kind}={name}")].clear())
 
 

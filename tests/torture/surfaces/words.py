@@ -8,9 +8,11 @@ from tests.torture.chance import NUMBERS, TEXTS
 from tests.torture.room import Case, Room
 from tests.torture.surfaces.base import CHEAP, TARGET, Surface, command, track_once
 
-_FLAGS = ("--start", "--stop", "--search-factor", "--update-interval", "--online-templates", "--score-threshold", "--threads",
+_FLAGS = ("--start", "--stop", "--search-factor", "--update-interval", "--online-templates", "--score-threshold",
+          "--threads",
           "--device", "--precision", "--preset", "--engine", "--targets", "--limit", "--factor", "--split", "--set",
-          "--model", "--heads", "--batch", "--templates", "--convention", "--worst", "--to", "--dataset", "--name", "--sequences",
+          "--model", "--heads", "--batch", "--templates", "--convention", "--worst", "--to", "--dataset", "--name",
+          "--sequences",
           "--concurrent-videos", "--write", "--images", "--format", "--gpus")  # fmt: skip
 
 
@@ -19,11 +21,13 @@ def _base(random: Random, room: Room) -> list[str]:
     place = room.material
     bases: tuple[list[str], ...] = (
         ["track", f"{place}/clips/clip.mp4", *TARGET, "--model", f"{place}/model", *CHEAP, "--json", "b.jsonl"],
-        ["track", f"{place}/clips/clip.mp4", *TARGET, "--model", f"{place}/model", *CHEAP, "--csv", "b.csv", "--mot", "b.txt"],
+        ["track", f"{place}/clips/clip.mp4", *TARGET, "--model", f"{place}/model", *CHEAP, "--csv", "b.csv", "--mot",
+        "b.txt"],
         ["convert", f"{place}/model", "--out", "made", "--precision", "float16"],
         ["data", "check", f"{place}/toy"],
         ["data", "list", f"{place}/toy"],
-        ["data", "import", "cvat", f"{place}/annotations/tracks.xml", "imported", "--images", f"{place}/annotations/images"],
+        ["data", "import", "cvat", f"{place}/annotations/tracks.xml", "imported", "--images",
+        f"{place}/annotations/images"],
         ["evaluate", "--root", f"{place}/toy", "--model", f"{place}/model", *CHEAP, "--workers", "0", "--quiet"],
         ["report", f"{place}/results", "--dataset", "toy", "--root", f"{place}/toy", "--no-plots"],
         ["models"], ["info"], ["pack", "got10k", f"{place}/results/model/toy", "a.zip"],

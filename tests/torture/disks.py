@@ -1,0 +1,154 @@
+"""Disks that fill up: the exit code is 4, or the result is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.torture import processes
+from tests.torture.kills import VICTIMS, add_material
+from tests.torture.material import BOX
+
+POINTS = (
+    0.02,
+    0.05,
+    0.1,
+    0.15,
+    0.2,
+    0.25,
+    0.3,
+    0.35,
+    0.4,
+    0.45,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.9,
+    0.93,
+    0.96,
+    0.98,
+    0.99,
+    0.999,
+)
+"""Parts of the room that a whole result takes."""
+_CHEAP = ["--engine", "torch", "--device", "cpu", "--threads", "1"]
+
+
+def _track(*out: str) -> Callable[[Path], list[str]]:
+    return lambda p: ["track", f"{p}/long.mp4", "--box", *BOX, "--model", f"{p}/model", *_CHEAP, "--stop", "150", *out]
+
+
+WRITERS: dict[str, Callable[[Path], list[str]]] = {
+    "track mp4": _track("--out", "a.mp4", "--json", "a.jsonl"),
+    "track mkv": _track("--out", "a.mkv"),
+    "track avi": _track("--out", "a.avi"),
+    "track pictures": _track("--out", "frames"),
+    "track text": _track("--csv", "a.csv", "--mot", "a.txt"),
+    "track-all": VICTIMS["track-all"].words,
+    "evaluate": VICTIMS["evaluate"].words,
+    "train": VICTIMS["train"].words,
+    "convert": VICTIMS["convert"].words,
+    "report": VICTIMS["report"].words,
+}
+
+
+@dataclass
+class Filled:
+    """What became of the full disks of one command."""
+
+    name: str
+    tried: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+def can_mount() -> bool:
+    """Whether a small disk can be made here."""
+    refused = (OSError, subprocess.CalledProcessError)
+    with tempfile.TemporaryDirectory() as place, contextlib.suppress(*refused), _disk(Path(place), 64):
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def _disk(place: Path, kilobytes: int) -> Iterator[None]:
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", place], check=True, capture_output=True
+    )
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", place], check=False, capture_output=True)
+
+
+def fill_disks(names: list[str], points: tuple[float, ...], place: Path) -> list[Filled]:
+    """Give each command a disk that holds a part of its result alone."""
+    add_material(place)
+    small = can_mount()
+    with tempfile.TemporaryDirectory(prefix="torture-") as base:
+        return [_fill(name, points, place, Path(base, name.replace(" ", "_")), small) for name in names]
+
+
+def _fill(name: str, points: tuple[float, ...], place: Path, base: Path, small: bool) -> Filled:
+    filled, words = Filled(name), WRITERS[name](place)
+    whole = base / "whole"
+    if code := processes.run(words, whole):
+        filled.wrong.append(f"{name}: ends with {code} undisturbed: {processes.said(whole)[-300:]}")
+        return filled
+    sizes = [path.stat().st_size for path in (whole / "out").rglob("*") if path.is_file()]
+    for point in points:
+        room = base / f"{point}"
+        (room / "out").mkdir(parents=True)
+        shutil.copytree(whole / "cache", room / "cache")
+        filled.tried += 1
+        if small:
+            blocks = sum(-(-size // 4096) * 4 for size in sizes)
+            with _disk(room / "out", max(4, int(blocks * point))):
+                wrong = _look(processes.run(words, room), room, whole / "out")
+        else:
+            limit = max(1, int(max(sizes) * point))
+            wrong = _look(processes.run(words, room, lambda limit=limit: _short(limit)), room, whole / "out")  # type: ignore[misc]
+        filled.wrong += [f"{name} at {point:.1%}: {each}" for each in wrong]
+        shutil.rmtree(room, ignore_errors=True)
+    return filled
+
+
+def _short(limit: int) -> None:
+    """No file of this process and its children may be longer."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+
+def _look(code: int, room: Path, whole: Path) -> list[str]:
+    said = processes.said(room)
+    if "Traceback (most recent call last)" in said:
+        return [f"a traceback, exit code {code}: {said[-250:]}"]
+    if code == 4:
+        return []
+    if code:
+        return [f"exit code {code}: {' '.join(said.split())[-250:]}"]
+    less = processes.files(whole) - processes.files(room / "out")
+    short = [
+        name
+        for name in processes.files(whole) & processes.files(room / "out")
+        if _less(room / "out" / name, whole / name)
+    ]
+    return [f"exit code 0, but {sorted(less) + short} is missing or not whole"[:300]] if less or short else []
+
+
+def _less(path: Path, whole: Path) -> bool:
+    """Whether a text or a video lacks something."""
+    if path.suffix in (".mp4", ".mkv", ".avi"):
+        from tests.torture.kills import _frames
+
+        try:
+            return _frames(path) != _frames(whole)
+        except OSError:
+            return True
+    return path.suffix in (".jsonl", ".csv", ".txt", ".png") and os.path.getsize(path) < os.path.getsize(whole)

@@ -1,0 +1,220 @@
+"""Processes killed at random moments: what was complete stays, the same command completes, nothing is left over."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from tests.helpers.clips import moving_square, write_clip
+from tests.torture import processes
+from tests.torture.material import BOX, RECIPE
+
+_SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+_SOFT_END = 15.0  # seconds that Ctrl-C or SIGTERM may take, on a busy machine
+_CHEAP = ["--engine", "torch", "--device", "cpu", "--threads", "1"]
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A command to kill.
+
+    Attributes:
+        words: of the command, for the folder of the good inputs.
+        share: of the kills.
+        final: files of a whole run that must come out the same to the bit.
+    """
+
+    words: Callable[[Path], list[str]]
+    share: int
+    final: tuple[str, ...] = ()
+
+
+def _track(place: Path) -> list[str]:
+    out = ["--out", "a.mp4", "--json", "a.jsonl", "--csv", "a.csv", "--mot", "a.txt"]
+    return ["track", f"{place}/long.mp4", "--box", *BOX, "--model", f"{place}/model", *_CHEAP, *out]
+
+
+def _track_all(place: Path) -> list[str]:
+    words = [
+        "track-all",
+        f"{place}/jobs.csv",
+        "--model",
+        f"{place}/model",
+        "--out",
+        "tracked",
+        "--write",
+        "json",
+        "video",
+    ]
+    return [*words, "--workers", "2", *_CHEAP]
+
+
+def _evaluate(place: Path) -> list[str]:
+    return [
+        "evaluate",
+        "--root",
+        f"{place}/many",
+        "--model",
+        f"{place}/model",
+        "--out",
+        "results",
+        "--workers",
+        "2",
+        *_CHEAP,
+    ]
+
+
+def _train(place: Path) -> list[str]:
+    more = ["steps=40", "save_every=5", "data.workers=1"]
+    return ["train", f"{place}/recipe.toml", "--out", "run", "--smoke", "--device", "cpu", "--set", *more]
+
+
+VICTIMS = {
+    "track": Victim(_track, 25, ("a.jsonl", "a.csv", "a.txt")),
+    "track-all": Victim(_track_all, 20, tuple(f"tracked/v{n}/boxes.jsonl" for n in range(4))),
+    "evaluate": Victim(_evaluate, 20, tuple(f"results/model/many/s{n}.txt" for n in range(6))),
+    "train": Victim(_train, 15, ("run/model/model.safetensors",)),
+    "convert": Victim(
+        lambda p: ["convert", f"{p}/model", "--out", "made", "--precision", "float16"], 8, ("made/model.safetensors",)
+    ),
+    "report": Victim(
+        lambda p: ["report", f"{p}/results", "--dataset", "toy", "--root", f"{p}/toy", "--out", "page"], 8
+    ),
+    "export": Victim(lambda p: ["export", f"{p}/model", "--to", "onnx", "--out", "made"], 4),
+}
+"""In the order of the table; needs: clips, model, toy, results, run."""
+NEEDS = ("clips", "model", "toy", "results", "run")
+
+
+def add_material(place: Path) -> None:
+    """Inputs that take a while: a clip of some seconds, jobs, sequences."""
+    if (place / "many").exists():
+        return
+    frames = moving_square(400, step=0)[0]
+    write_clip(place / "long.mp4", frames, sound=False)
+    (place / "jobs.csv").write_text("source,box,name\n" + "".join(f"long.mp4,10 30 20 20,v{n}\n" for n in range(4)))
+    (place / "recipe.toml").write_text(RECIPE)
+    for number in range(6):
+        shutil.copytree(place / "toy" / "bird", place / "many" / f"s{number}")
+
+
+@dataclass
+class Killed:
+    """What became of the kills of one command."""
+
+    verb: str
+    tried: int = 0
+    wrong: list[str] = field(default_factory=list)
+    hangs: int = 0
+
+
+def kill_many(seed: int, counts: dict[str, int], place: Path) -> list[Killed]:
+    """Kill each command so many times; see `VICTIMS`."""
+    add_material(place)
+    return [_kill_one_verb(verb, seed, count, place) for verb, count in counts.items() if count]
+
+
+def _kill_one_verb(verb: str, seed: int, count: int, place: Path) -> Killed:
+    victim, killed = VICTIMS[verb], Killed(verb)
+    words = victim.words(place)
+    with tempfile.TemporaryDirectory(prefix="torture-") as base:
+        whole = Path(base, "whole")
+        begin = time.monotonic()
+        code = processes.run(words, whole)
+        lasts = time.monotonic() - begin
+        if code:
+            killed.wrong.append(f"{verb}: ends with {code} undisturbed: {processes.said(whole)[-300:]}")
+            return killed
+        for number in range(count):
+            room = Path(base, str(number))
+            random = Random(f"{seed}/kill/{verb}/{number}")
+            shutil.copytree(whole / "cache", room / "cache")
+            wrong = _kill(
+                victim, words, room, whole / "out", random.choice(_SIGNALS), random.uniform(0.1, 1.02) * lasts
+            )
+            killed.tried += 1
+            killed.hangs += any("did not end" in each for each in wrong)
+            killed.wrong += [f"{verb}:{seed}:{number} {each}" for each in wrong]
+            shutil.rmtree(room, ignore_errors=True)
+    return killed
+
+
+def _kill(victim: Victim, words: list[str], room: Path, whole: Path, number: signal.Signals, after: float) -> list[str]:
+    """Kill a run, look, and run it again."""
+    process = processes.start(words, room)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(after)
+    told, wrong = f"{number.name} after {after:.1f} s:", list[str]()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)
+    try:
+        process.wait(_SOFT_END)
+    except subprocess.TimeoutExpired:
+        wrong.append(f"{told} did not end")
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    if left := processes.orphans(process.pid):
+        wrong.append(f"{told} {len(left)} orphan processes")
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    if "Traceback (most recent call last)" in processes.said(room) and number != signal.SIGKILL:
+        wrong.append(f"{told} a traceback: {processes.said(room)[-250:]}")
+    done = _complete(room / "out", victim, whole)
+    wrong += [f"{told} {each}" for each in _again(victim, words, room, whole, done)]
+    return wrong
+
+
+def _complete(out: Path, victim: Victim, whole: Path) -> dict[str, int]:
+    """Final files that are as in a whole run already, and when they were written."""
+    found = {}
+    for name in victim.final:
+        path = out / name
+        if path.exists() and path.read_bytes() == (whole / name).read_bytes():
+            found[name] = path.stat().st_mtime_ns
+    return found
+
+
+def _again(victim: Victim, words: list[str], room: Path, whole: Path, done: dict[str, int]) -> list[str]:
+    """The same command once more: what is wrong with what it leaves."""
+    code, wrong = processes.run(words, room), []
+    out = room / "out"
+    if code and len(done) < max(1, len(victim.final)):
+        wrong.append(f"the same command ends with {code}: {' '.join(processes.said(room).split())[-250:]}")
+    wrong += [f"{name} is lost or another one" for name in victim.final
+              if not (out / name).exists() or (out / name).read_bytes() != (whole / name).read_bytes()]  # fmt: skip
+    if len(victim.final) > 3:
+        for name, time_ns in done.items():
+            folder_done = (out / name).parent / "done.json"
+            if (
+                folder_done.exists()
+                and (out / name).exists()
+                and (out / name).stat().st_mtime_ns != time_ns
+                and len(done) > 3
+            ):
+                wrong.append(f"{name} was complete and was made again")
+    more, less = processes.files(out) - processes.files(whole), processes.files(whole) - processes.files(out)
+    wrong += [f"left over: {sorted(more)[:4]}"] if more else []
+    wrong += [f"not made: {sorted(less)[:4]}"] if less and not wrong else []
+    for name in ("a.mp4",):
+        if (whole / name).exists() and (out / name).exists() and _frames(out / name) != _frames(whole / name):
+            wrong.append(f"{name} has other frames")
+    if rest := processes.files(room / "tmp") | processes.files(room / "home"):
+        wrong.append(f"left in temporary or home folder: {sorted(rest)[:4]}")
+    return wrong
+
+
+def _frames(path: Path) -> int:
+    from mixformer import open_video
+
+    with open_video(path) as video:
+        return sum(1 for _ in video)
