@@ -15,7 +15,24 @@ class Known:
     row: str
 
 
-KNOWN: tuple[Known, ...] = ()
+KNOWN = (
+    Known("boxes", "C3, C10"),
+    Known("sources", "C10"),
+    Known("constructors", "C10"),
+    Known("rules", "C3, C10"),
+    Known("targets", "C10"),
+    Known("jobs", "C10"),
+    Known("set", "C10"),
+    Known("resumed", "C10, C12"),
+    Known("config.json", "C10"),
+    Known("cache", "B7"),
+    Known("model names", "C10"),
+    Known("checkpoints", "C4"),
+    Known("zip", "C6"),
+    Known("lmdb", "C5"),
+    Known("mot", "C10, C12"),
+    Known("evaluate again", "C10"),
+)
 
 
 def unknown(tally: Tally) -> list[Finding]:

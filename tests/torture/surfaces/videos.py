@@ -18,7 +18,7 @@ def _playlist(random: Random, room: Room) -> bytes:
         f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{other}\n#EXT-X-ENDLIST\n",
         f"ffconcat version 1.0\nfile '{other}'\n",
         f"ffconcat version 1.0\nfile '{Path(other).name}'\noption safe 0\n",
-        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT1S">'
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" mediaPresentationDuration="PT1S">'
         '<Period><AdaptationSet mimeType="video/mp4"><Representation id="0" bandwidth="1">'
         f"<BaseURL>{other}</BaseURL></Representation></AdaptationSet></Period></MPD>",
         f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=video 9999 RTP/AVP 96\na=control:{other}\n",
