@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tests.torture.material import quiet_environment
-from tests.torture.runner import Tally, try_surface, try_surfaces
+from tests.torture.runner import Tally, try_surfaces
 from tests.torture.surfaces import SURFACES
 from tests.torture.table import details, row_of, table
 
@@ -56,11 +56,12 @@ def main() -> int:
         material = options.material or Path(place)
         if options.repeat:
             surface, seed, index = options.repeat.split(":")
-            tallies = [try_surface(surface, int(seed), [int(index)], prepare(material, [surface]))]
+            counts = {surface: (int(index), 1)}
+            tallies = try_surfaces(counts, int(seed), prepare(material, [surface]), 1)
         else:
             surfaces = options.surface or list(SURFACES)
             counts = {name: (options.first, size) for name, (_, size) in shares(options.count, surfaces).items()}
-            tallies = try_surfaces(counts, options.seed, prepare(material, list(counts)), options.jobs, _show)
+            tallies = try_surfaces(counts, options.seed, prepare(material, list(counts)), options.jobs, progress=_show)
     sys.stdout.write(f"seed {options.seed}\n{table([row_of(tally) for tally in tallies])}\n\n{details(tallies)}\n")
     return int(any(tally.findings for tally in tallies))
 

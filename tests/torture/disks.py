@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.torture import processes
-from tests.torture.kills import VICTIMS, add_material
+from tests.torture.kills import VICTIMS, add_material, frames_of
 from tests.torture.material import BOX
 
 POINTS = (
@@ -145,10 +145,5 @@ def _look(code: int, room: Path, whole: Path) -> list[str]:
 def _less(path: Path, whole: Path) -> bool:
     """Whether a text or a video lacks something."""
     if path.suffix in (".mp4", ".mkv", ".avi"):
-        from tests.torture.kills import _frames
-
-        try:
-            return _frames(path) != _frames(whole)
-        except OSError:
-            return True
+        return frames_of(path) != frames_of(whole)
     return path.suffix in (".jsonl", ".csv", ".txt", ".png") and os.path.getsize(path) < os.path.getsize(whole)

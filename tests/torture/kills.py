@@ -206,15 +206,19 @@ def _again(victim: Victim, words: list[str], room: Path, whole: Path, done: dict
     wrong += [f"left over: {sorted(more)[:4]}"] if more else []
     wrong += [f"not made: {sorted(less)[:4]}"] if less and not wrong else []
     for name in ("a.mp4",):
-        if (whole / name).exists() and (out / name).exists() and _frames(out / name) != _frames(whole / name):
+        if (whole / name).exists() and (out / name).exists() and frames_of(out / name) != frames_of(whole / name):
             wrong.append(f"{name} has other frames")
     if rest := processes.files(room / "tmp") | processes.files(room / "home"):
         wrong.append(f"left in temporary or home folder: {sorted(rest)[:4]}")
     return wrong
 
 
-def _frames(path: Path) -> int:
+def frames_of(path: Path) -> int:
+    """Frames that can be read; -1 if it is no video."""
     from mixformer import open_video
 
-    with open_video(path) as video:
-        return sum(1 for _ in video)
+    try:
+        with open_video(path) as video:
+            return sum(1 for _ in video)
+    except OSError:
+        return -1

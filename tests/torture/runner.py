@@ -68,36 +68,34 @@ def _shape(reason: str) -> str:
 
 
 class Worker:
-    """A process that tries inputs of one surface."""
+    """A process that tries inputs."""
 
-    def __init__(self, surface: str, seed: int, material: Path) -> None:
-        self.base = Path(tempfile.mkdtemp(prefix="torture-"))
+    def __init__(self, seed: int, material: Path) -> None:
+        self.base, self.seed, self.material = Path(tempfile.mkdtemp(prefix="torture-")), seed, material
         room = self.base / "room"
         for folder in (room / "home", room / "tmp", room / "cache" / "mpl"):
             folder.mkdir(parents=True)
         self.log = (self.base / "log").open("w+b")
-        words = [sys.executable, "-m", "tests.torture.worker", surface, str(seed), str(room), str(material)]
         self.process = subprocess.Popen(
-            words,
+            [sys.executable, "-m", "tests.torture.worker", str(seed), str(room), str(material)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
             env=quiet_environment(room),
             start_new_session=True,
         )
-        self._rest, self.closed = b"", False
-        ready = self._answer(_START)
-        if ready is None:
-            told = self.told()
-            self.end()
-            raise RuntimeError(f"the worker for {surface} did not begin: {told}")
+        self._rest, self.closed, self._warm = b"", False, set[str]()
 
-    def try_one(self, index: int) -> dict[str, Any] | None:
+    def try_one(self, surface: str, index: int) -> dict[str, Any] | None:
         """The verdict on an input; None if the worker fell or hung."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(f"{index}\n".encode())
+            self.process.stdin.write(f"{surface} {index}\n".encode())
             self.process.stdin.flush()
+        if surface not in self._warm:
+            if self._answer(_START) is None:
+                raise RuntimeError(f"the worker for {surface} did not begin: {self.told()}")
+            self._warm.add(surface)
         return self._answer(LIMIT)
 
     def _answer(self, seconds: float) -> dict[str, Any] | None:
@@ -137,38 +135,36 @@ class Worker:
         shutil.rmtree(self.base, ignore_errors=True)
 
 
-def try_surface(surface: str, seed: int, indices: Iterable[int], material: Path) -> Tally:
-    """Try inputs of a surface one after another; a worker that falls or hangs is replaced."""
-    tally, worker = Tally(surface), Worker(surface, seed, material)
-    try:
-        for index in indices:
-            answer = worker.try_one(index)
-            tally.tried += 1
-            if answer is None:
-                finding, worker = _fell(worker, surface, seed, index, material)
-                tally.findings += [finding] if finding else []
-                continue
-            tally.slowest = max(tally.slowest, answer["seconds"])
-            tally.seconds += answer["seconds"]
-            tally.refused += answer["verdict"] == "refused"
-            if answer["verdict"] == "failed":
-                tally.findings.append(Finding(f"{surface}:{seed}:{index}", "failed", answer["reason"], answer["told"]))
-    finally:
-        worker.end()
-    return tally
+def try_surface(surface: str, indices: Iterable[int], worker: Worker) -> tuple[Tally, Worker]:
+    """Try inputs of a surface one after another; one that falls or hangs is replaced; the last one is returned."""
+    tally = Tally(surface)
+    for index in indices:
+        answer = worker.try_one(surface, index)
+        tally.tried += 1
+        if answer is None:
+            finding, worker = _fell(worker, surface, index)
+            tally.findings += [finding] if finding else []
+            continue
+        tally.slowest = max(tally.slowest, answer["seconds"])
+        tally.seconds += answer["seconds"]
+        tally.refused += answer["verdict"] == "refused"
+        if answer["verdict"] == "failed":
+            mark = f"{surface}:{worker.seed}:{index}"
+            tally.findings.append(Finding(mark, "failed", answer["reason"], answer["told"]))
+    return tally, worker
 
 
-def _fell(worker: Worker, surface: str, seed: int, index: int, material: Path) -> tuple[Finding | None, Worker]:
+def _fell(worker: Worker, surface: str, index: int) -> tuple[Finding | None, Worker]:
     """What became of an input without a verdict, and a new worker. What only was slow once is tried again alone."""
-    how, told = worker.fallen(), worker.told()
+    how, told, mark = worker.fallen(), worker.told(), f"{surface}:{worker.seed}:{index}"
     worker.end()
-    new, mark = Worker(surface, seed, material), f"{surface}:{seed}:{index}"
+    new = Worker(worker.seed, worker.material)
     if how:
         return Finding(mark, "crash", f"{how}: {_innermost(told)}", ""), new
-    again = new.try_one(index)
+    again = new.try_one(surface, index)
     if again is None:
         new.end()
-        return Finding(mark, "hang", _innermost(told), ""), Worker(surface, seed, material)
+        return Finding(mark, "hang", _innermost(told), ""), Worker(worker.seed, worker.material)
     return (None if again["verdict"] != "failed" else Finding(mark, "failed", again["reason"], again["told"])), new
 
 
@@ -179,23 +175,42 @@ def _innermost(told: str) -> str:
 
 
 def try_surfaces(
-    counts: dict[str, tuple[int, int]], seed: int, material: Path, jobs: int, progress: Any = None
+    counts: dict[str, tuple[int, int]],
+    seed: int,
+    material: Path,
+    jobs: int,
+    *,
+    shared: bool = False,
+    progress: Any = None,
 ) -> list[Tally]:
-    """Try inputs of many surfaces, `jobs` at a time; `counts` has the first index and the number of inputs of each."""
+    """Try inputs of many surfaces.
+
+    Args:
+        counts: first number and count of the inputs of each surface.
+        seed: decides the inputs.
+        material: the good inputs.
+        jobs: workers at a time.
+        shared: a worker goes from surface to surface, which saves starting it; else each surface has its own.
+        progress: is called with each tally.
+    """
     waiting, tallies = list(counts), dict[str, Tally]()
 
     def work() -> None:
+        worker = Worker(seed, material)
         while waiting:
             surface = waiting.pop(0)
             first, count = counts[surface]
             try:
-                tallies[surface] = try_surface(surface, seed, range(first, first + count), material)
+                tallies[surface], worker = try_surface(surface, range(first, first + count), worker)
             except Exception as error:
-                tallies[surface] = Tally(
-                    surface, 0, 0, [Finding(f"{surface}:{seed}:-", "crash", f"the bench itself: {error}", "")]
-                )
+                fault = Finding(f"{surface}:{seed}:{first}", "crash", f"the bench itself: {error}", "")
+                tallies[surface] = Tally(surface, 0, 0, [fault])
             if progress is not None:
                 progress(tallies[surface])
+            if not shared or not tallies[surface].tried:
+                worker.end()
+                worker = Worker(seed, material)
+        worker.end()
 
     threads = [Thread(target=work) for _ in range(jobs)]
     for thread in threads:

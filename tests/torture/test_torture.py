@@ -42,22 +42,22 @@ def show(capsys):
     return say
 
 
-def _try(material: Path, counts: dict[str, tuple[int, int]], show) -> list[Tally]:
+def _try(material: Path, counts: dict[str, tuple[int, int]], show, *, shared: bool) -> list[Tally]:
     prepare(material, list(counts))
-    tallies = try_surfaces(counts, SEED, material, jobs=max(1, min(4, (os.cpu_count() or 2) // 2)))
+    tallies = try_surfaces(counts, SEED, material, max(1, min(4, (os.cpu_count() or 2) // 2)), shared=shared)
     show(f"seed {SEED}\n{table([row_of(tally) for tally in tallies])}\n{details(tallies)}")
     return tallies
 
 
 def test_a_slice_of_the_inputs(material, show):
     names = [name for name, surface in SURFACES.items() if surface.weight]
-    new = [finding for tally in _try(material, shares(SLICE, names), show) for finding in unknown(tally)]
+    new = [finding for tally in _try(material, shares(SLICE, names), show, shared=True) for finding in unknown(tally)]
     assert not new
 
 
 @pytest.mark.torture
 def test_all_inputs(material, show):
-    tallies = _try(material, shares(None, list(SURFACES)), show)
+    tallies = _try(material, shares(None, list(SURFACES)), show, shared=False)
     assert sum(tally.tried for tally in tallies) >= 20_000
     assert not [finding for tally in tallies for finding in unknown(tally)]
     assert not healed(tallies)

@@ -1,4 +1,4 @@
-"""A process that tries inputs one after another: numbers come in on standard input, verdicts go out as JSON lines."""
+"""A process that tries inputs one after another: marks come in on standard input, verdicts go out as JSON lines."""
 
 from __future__ import annotations
 
@@ -52,24 +52,32 @@ def _untyped(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error)[:200]} ({' < '.join(ours)})"
 
 
+def _warm(surface: str, room: Room) -> None:
+    """Load what the inputs of a surface use, before the address space is limited."""
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    room.clear()
+    SURFACES[surface].warm(room)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + _ROOM_FOR_ONE, resource.RLIM_INFINITY))
+
+
 def main() -> None:
     """Work until standard input ends."""
-    surface, seed, base, material = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
+    seed, base, material = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     faulthandler.enable()
     room = Room(base, material)
     room.build()
-    kind = SURFACES[surface]
-    kind.warm(room)
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + _ROOM_FOR_ONE, resource.RLIM_INFINITY))
-    watch = Watch(room)
-    print(json.dumps({"ready": True}), file=answers, flush=True)
+    watch, warm = Watch(room), set[str]()
     for line in sys.stdin:
-        index = int(line)
+        surface, index = line.rsplit(" ", 1)[0], int(line.rsplit(" ", 1)[1])
+        if surface not in warm:
+            _warm(surface, room)
+            warm.add(surface)
+            print(json.dumps({"warm": surface}), file=answers, flush=True)
         room.clear()
-        case = kind.make(draw(seed, surface, index), room)
+        case = SURFACES[surface].make(draw(seed, surface, index), room)
         begin = time.monotonic()
         faulthandler.dump_traceback_later(25)
         verdict, reason = judge(case, watch)

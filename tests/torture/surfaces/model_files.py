@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from pathlib import Path
 from random import Random
@@ -109,6 +110,7 @@ def cache(random: Random, room: Room) -> Case:
     """A changed, cut or exchanged file in the cache of compiled graphs: results stay, or it is said."""
 
     def run() -> None:
+        shutil.rmtree(room.cache / "graphs", ignore_errors=True)
         _track(room, room.material / "openvino", "openvino")
         good = Path("boxes.jsonl").read_text()
         files = sorted(path for path in (room.cache / "graphs").rglob("*") if path.is_file())
