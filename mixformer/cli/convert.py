@@ -10,16 +10,16 @@ from rich.console import Console
 
 from mixformer.cli.parser import make_parser
 
-_DESCRIPTION = """Turn an official or mmtracking checkpoint into a model folder, or a folder back into a checkpoint.
+_DESCRIPTION = """Convert an official or mmtracking checkpoint into a model folder, or a folder back into a checkpoint.
 
-Nothing in the checkpoint is executed. The kind of model is read off the shapes of its weights.
+No code in the checkpoint is executed. The kind of model is found from the shapes of its weights.
 
   mixformer convert mixformerv2_small.pth.tar --out v2s
   mixformer track clip.mp4 --box 260 29 41 142 --model v2s
   mixformer convert v2s --out mixformerv2_small.pth.tar --to official
 
-mmtracking runs the weights of MixCvT with the exact GELU, the official code with QuickGELU. A checkpoint of either is
-taken to want QuickGELU, which it was trained with; --activation gelu reproduces mmtracking's numbers.
+mmtracking runs the weights of MixCvT with the exact GELU, the official code with QuickGELU. Checkpoints
+of both were trained with QuickGELU, so it is the default; --activation gelu reproduces mmtracking's numbers.
 """
 
 

@@ -17,29 +17,29 @@ from mixformer.cli.parser import CommandGroup, make_parser
 
 _DESCRIPTION = """Check, import, pack and list data for training and evaluation.
 
-  mixformer data check my_videos            what is wrong with it, and how to mend it
-  mixformer data check LaSOT --split test   which of the 280 sequences are absent, and what is wrong with the others
+  mixformer data check my_videos            list problems, with advice
+  mixformer data check LaSOT --split test   also list which of the 280 sequences are missing
   mixformer data import cvat annotations.xml my_videos --images clip.mp4
   mixformer data pack lasot lasot_lmdb      one LMDB database in the official layout
-  mixformer data list                       the sets that can be read, and how they must lie
+  mixformer data list                       list the data sets and their files
 
 Your own data is a folder of NAME/img/* with NAME/groundtruth.txt, or one JSON file; see docs/data.md.
 """
-_CHECK = """Look for what is wrong with sequences and say how to mend it; exit code 1 if anything must be mended.
+_CHECK = """Check sequences for problems and print advice; the exit code is 1 if there is an error.
 
-DIR is a folder of NAME/img/* with NAME/groundtruth.txt, a JSON file of sequences, or a known set.
+DIR is a folder of NAME/img/* with NAME/groundtruth.txt, a JSON file of sequences, or a public data set.
 """
-_IMPORT = """Turn annotations of another tool into folders NAME/img/ and NAME/groundtruth.txt, one for each track.
+_IMPORT = """Turn annotations of another tool into folders, one for each track, with img/ and groundtruth.txt.
 
   coco-vid  JSON with videos, images, annotations (instance_id or track_id)
   mot       folder with gt/gt.txt and img1/, or a folder of such
   cvat      XML 1.1 of a video task (tracks) or an image task (each box becomes a sequence of one picture)
 """
-_PACK = """Write a known set as LMDB in the official layout: one file instead of millions, quick to read at random.
+_PACK = """Write a public data set as LMDB with the official keys: one file, quick to read in any order.
 
 TrackingNet becomes one database for each part and a seq_list.json.
 """
-_LIST = """List the data sets that can be read, and how they must lie; with a folder, the sequences in it."""
+_LIST = """List the data sets with their splits and files, or the sequences in a folder."""
 
 _ROWS = 200  # of the table of sequences
 
@@ -47,12 +47,15 @@ _ROWS = 200  # of the table of sequences
 def _check_parser() -> ArgumentParser:
     made = make_parser(_CHECK)
     made.add_argument("dir", type=Path, metavar="DIR", help="folder, JSON file or archive")
-    made.add_argument("--set", type=str, default="", help="name of the known set, if it is not recognized")
-    made.add_argument("--split", type=str, default="", help="of a known set, such as test; none: its first")
+    made.add_argument("--set", type=str, default="", help="name of the data set, if it is not detected")
+    made.add_argument("--split", type=str, default="", help="split, such as test; default: the first")
     made.add_argument("--all", action="store_true", help="decode every picture instead of five of each sequence")
     made.add_argument("--limit", type=int, default=0, help="look at this many sequences, evenly spread; 0: all")
     made.add_argument(
-        "--factor", type=float, default=4.5, help="side of the search region over the target's, to judge jumps"
+        "--factor",
+        type=float,
+        default=4.5,
+        help="side of the search region, in sides of the target, to judge jumps",
     )
     return made
 
@@ -92,7 +95,7 @@ def _check(options: Namespace) -> None:
         console.print(f"    {escape(problem.advice)}")
     errors = sum(problem.level == "error" for problem in problems)
     if errors:
-        raise MixFormerError(f"{errors} things to mend in {options.dir}")
+        raise MixFormerError(f"{errors} errors in {options.dir}")
     warnings = f"; {len(problems)} warnings" if problems else ""
     console.print(f"ready to train on{warnings}")
 
@@ -124,7 +127,7 @@ def _pack_parser() -> ArgumentParser:
     made = make_parser(_PACK)
     made.add_argument("source", type=Path, metavar="SET_DIR", help="folder of the set, or of its zip files")
     made.add_argument("out", type=Path, metavar="OUT", help="folder to write, such as lasot_lmdb")
-    made.add_argument("--set", type=str, default="", help="name of the set, if it is not recognized")
+    made.add_argument("--set", type=str, default="", help="name of the data set, if it is not detected")
     return made
 
 
@@ -146,7 +149,7 @@ def _list_parser() -> ArgumentParser:
     made.add_argument(
         "dir", type=Path | None, nargs="?", default=None, metavar="DIR", help="folder, JSON file or archive"
     )
-    made.add_argument("--split", type=str, default="", help="of a known set")
+    made.add_argument("--split", type=str, default="", help="split of a public data set")
     return made
 
 

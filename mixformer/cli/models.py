@@ -51,7 +51,7 @@ def run(_: Namespace) -> None:
         )
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)
-    console.print("Where they come from, and the license of their weights:")
+    console.print("Origin of the models, and license of their weights:")
     origins = {entry.name: f"{entry.source}; {entry.license}" for entry in models}
     for origin in dict.fromkeys(origins.values()):
         names = ", ".join(name for name, its in origins.items() if its == origin)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from mixformer.configs.model import ModelConfig
 
-_DESCRIPTION = """Make a smaller network out of a larger one, to start a student from; distillation has to follow.
+_DESCRIPTION = """Make a smaller network from a larger one, to be trained by distillation afterwards.
 
-Blocks count from 0. The result is a model folder, for `start` in a recipe.
+Blocks count from 0. The result is a model folder, for `init_from` in a recipe.
 
   mixformer prune runs/v2_s_4/model --out runs/v2_s_4_mlp1 --mlp-ratio 1
   mixformer prune runs/v2_dense_to_sparse/model --out runs/first4 --keep-first 4
@@ -36,8 +36,8 @@ def parser() -> ArgumentParser:
     made.add_argument("--out", type=Path, required=True, help="folder to write")
     ways = made.add_mutually_exclusive_group(required=True)
     ways.add_argument("--keep-first", type=int, metavar="N", help="keep the first N blocks")
-    ways.add_argument("--skip", type=int, metavar="N", help="keep N blocks at even distances, the last among them")
-    ways.add_argument("--remove", type=int, nargs="+", metavar="BLOCK", help="take these blocks out")
+    ways.add_argument("--skip", type=int, metavar="N", help="keep N evenly spaced blocks, including the last")
+    ways.add_argument("--remove", type=int, nargs="+", metavar="BLOCK", help="remove these blocks")
     ways.add_argument(
         "--mlp-ratio", type=float, metavar="R", help="narrow every MLP to R times the width: its first units stay"
     )

@@ -87,7 +87,7 @@ def test_counts_and_broken_lines(tmp_path, capsys):
     assert main(["data", "check", str(tmp_path)]) == 1
     shown = capsys.readouterr()
     assert "1 sequences, 8 frames" in shown.out
-    assert "3 things to mend" in shown.err
+    assert "3 errors in" in shown.err
 
 
 def test_pictures(tmp_path):
