@@ -45,7 +45,7 @@ DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"
 # These two pages are about the inside; the notes are a record of experiments.
 INSIDE = {"architecture.md", "extending.md"}
 DEEP_PAGES = {
-    "evaluation.md", "export.md", "many.md", "masks.md", "metrics.md",
+    "evaluation.md", "many.md", "masks.md", "metrics.md",
     "pretrained.md", "pretraining.md", "report.md", "training.md", "vot.md",
 }  # fmt: skip
 # To be emptied: modules that still cite a private text or folder.

@@ -124,12 +124,14 @@ def prepare_graphs(weights: Path, case: BenchmarkCase, folder: Path) -> Path:
         return weights
     if stored and stored.graphs and (not int8 or "int8" in (stored.precision, stored.graphs.arithmetic)):
         return weights
-    from mixformer.export import ExportPlan, export_model
+    from mixformer.export import export_model
 
     int8 = int8 and case.engine == "openvino"
     out = folder / f"{Path(case.model).name}_{'int8' if int8 else 'graphs'}"
-    if not out.exists():
-        export_model(weights, out, ExportPlan(to="openvino", precision="int8") if int8 else ExportPlan())
+    if not out.exists() and int8:
+        export_model(weights, out, to="openvino", precision="int8")
+    elif not out.exists():
+        export_model(weights, out)
     return out
 
 

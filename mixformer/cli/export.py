@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,9 +15,10 @@ from mixformer.errors import ConfigError
 if TYPE_CHECKING:
     from mixformer.export.settings import ExportReport
 
-_DESCRIPTION = """Write a model as graphs for other runtimes, and check them against PyTorch on real crops.
+_DESCRIPTION = """Write a model as graphs for other runtimes, and compare them with PyTorch on real crops.
 
-The folder is a model folder too: give it wherever a model is asked for. Beyond a tolerance nothing is written.
+The result is a model folder: give it wherever a command takes a model. If a difference exceeds its limit, nothing is
+written.
 
   mixformer export mixformerv2_small.pth.tar --to onnx --out v2s
   mixformer track clip.mp4 --box 260 29 41 142 --model v2s --engine onnx
@@ -31,23 +31,27 @@ with --to openvino. Needs mixformer[export], and mixformer[int8] for the latter.
 
 
 def parser() -> ArgumentParser:
-    """Options of the verb."""
+    """Options of the command."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("model", help="name, folder or official checkpoint of a model")
     made.add_argument("--out", type=Path, required=True, help="folder to write")
-    made.add_argument("--to", type=Literal["onnx", "openvino"], default="onnx", help="form of the graphs")
+    made.add_argument("--to", type=Literal["onnx", "openvino"], default="onnx", help="format of the graphs")
     made.add_argument(
         "--precision",
         type=Literal["float32", "float16", "int8"] | None,
         default=None,
-        help="of the stored weights; left out, as the model has them",
+        help="precision of the stored weights; default: that of the model",
     )
     for name, what in (("batch", "targets in one call"), ("templates", "templates of a target, the first one counted")):
         made.add_argument(
             f"--{name}", type=int | Literal["dynamic"], default="dynamic", metavar="N", help=f"fixed number of {what}"
         )
     made.add_argument(
-        "--calibrate", type=str | None, default=None, metavar="VIDEO", help="video or folder of frames to check on"
+        "--calibrate",
+        type=str | None,
+        default=None,
+        metavar="VIDEO",
+        help="video or folder of frames for comparison and calibration",
     )
     made.add_argument("--box", nargs=4, type=float, metavar=("X", "Y", "W", "H"), help="target in its first frame")
     return made
@@ -55,16 +59,14 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> None:
     """Export."""
-    from mixformer.export.exporting import export_model
-    from mixformer.export.settings import ExportPlan
+    from mixformer.export import export_model
 
     if (options.calibrate is None) != (options.box is None):
         raise ConfigError("give --calibrate VIDEO and --box X Y W H together: the target is tracked through the video")
     batch, templates = (None if count == "dynamic" else count for count in (options.batch, options.templates))
-    plan = ExportPlan(options.to, options.precision, batch, templates)
-    if options.calibrate is not None:
-        plan = replace(plan, video=options.calibrate, box=tuple(options.box))
-    _show(export_model(options.model, options.out, plan))
+    crops = {} if options.calibrate is None else {"video": options.calibrate, "box": tuple(options.box)}
+    kept = {"to": options.to, "precision": options.precision, "batch": batch, "templates": templates}
+    _show(export_model(options.model, options.out, **kept, **crops))
 
 
 def _show(report: ExportReport) -> None:

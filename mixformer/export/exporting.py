@@ -1,9 +1,10 @@
-"""The whole way from a model to a folder of checked graphs."""
+"""Export a model: write its graphs, compare them with PyTorch, put the folder in its place."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +14,7 @@ from safetensors import SafetensorError
 from mixformer.errors import ConfigError, MixFormerError, OutputError
 from mixformer.export.settings import ExportPlan, ExportReport
 from mixformer.optional import explain_missing, installed, missing
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
 from mixformer.weights.model_folder import ModelFolder, find_folder, read_folder
 
@@ -20,21 +22,47 @@ _CARD = "MODEL_CARD.md"
 _GRAPH_FILES = ("remember.onnx", "locate.onnx", "remember.xml", "locate.xml", "graphs.bin")
 
 
-def export_model(model: str | Path, out: str | Path, plan: ExportPlan | None = None) -> ExportReport:
+def export_model(
+    model: str | Path,
+    out: str | Path,
+    *,
+    to: str = "onnx",
+    precision: str | None = None,
+    batch: int | None = None,
+    templates: int | None = None,
+    video: str | Path = DEMO_CLIP,
+    box: Sequence[float] = DEMO_BOX,
+) -> ExportReport:
     """Write a model folder with graphs for other runtimes, after a comparison with PyTorch on real crops.
 
     Args:
         model: name, folder or checkpoint file, as for `mixformer.load_model`.
         out: folder to write; it may be the model's own, which then gains graphs.
-        plan: how; None takes the defaults of `ExportPlan`.
+        to: "onnx" for two graphs that read the folder's `model.safetensors`, or "openvino" for OpenVINO's own format
+            with one file of constants.
+        precision: of the stored weights, "float32", "float16" or "int8"; None keeps the source's. For "openvino",
+            "int8" also means 8-bit arithmetic, calibrated on real crops.
+        batch: number of targets in a call to fix, or None for any number.
+        templates: number of templates of a target to fix, the static one included, or None for any number.
+        video: source of the crops for comparison and calibration: anything that `mixformer.open_video` takes.
+        box: x, y, width, height of the target in the video's first frame, in pixels.
+
+    Returns:
+        Sizes of the files and the largest differences from PyTorch.
 
     Raises:
         CheckpointError: if the model is not there or does not fit.
-        ConfigError: if `out` holds something else than a model.
+        ConfigError: for an unknown format or precision, a number below 1, or if `out` is a folder of something else.
         ExportError: if the graphs do not give what PyTorch gives, or smaller weights lose too much; nothing is written.
         MissingDependencyError: if a package is missing; the message has its install command.
         OutputError: if the folder cannot be written; what was there stays as it was.
-        SourceError: if the plan's video cannot be read.
+        SourceError: if the video cannot be read.
+
+    Example:
+        >>> from mixformer import export_model
+        >>> report = export_model("mixformerv2_dino_s8", "exported", to="onnx")  # doctest: +SKIP
+        >>> sorted(report.sizes)  # doctest: +SKIP
+        ['config.json', 'locate.onnx', 'model.safetensors', 'remember.onnx']
 
     Example:
         >>> from mixformer import ModelConfig, export_model, save_model
@@ -44,7 +72,7 @@ def export_model(model: str | Path, out: str | Path, plan: ExportPlan | None = N
         >>> sorted(export_model(folder, "exported").sizes)
         ['config.json', 'locate.onnx', 'model.safetensors', 'remember.onnx']
     """
-    plan, out = plan or ExportPlan(), Path(out).absolute()
+    plan, out = ExportPlan(to, precision, batch, templates, video, box), Path(out).absolute()
     _require_packages(plan)
     _require_place(out)
     try:
@@ -92,7 +120,7 @@ def _require_packages(plan: ExportPlan) -> None:
 
 def _require_place(out: Path) -> None:
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / CONFIG_FILE).is_file()):
-        raise ConfigError(f"{out} holds something that is no model; give a new folder, or one of a model to replace")
+        raise ConfigError(f"{out} is not a model folder; give a new folder, or that of a model to replace")
 
 
 def _store(model: str | Path, place: Path, precision: str | None) -> bool:

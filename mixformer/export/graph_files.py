@@ -1,19 +1,23 @@
-"""Graph files beside a folder's weights."""
+"""Write graphs beside a folder's weights. Their constants point into the safetensors file that PyTorch loads too."""
 
 from __future__ import annotations
 
+import json
+import struct
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnx_ir as ir
 
+from mixformer.errors import CheckpointError
 from mixformer.export.sample_crops import Crops
 from mixformer.export.settings import ExportPlan
-from mixformer.export.share import point_into, stored_tensors
-from mixformer.export.simplify import simplify
-from mixformer.export.trace import OPSET, trace
+from mixformer.export.trace import OPSET, STATE_PREFIX, simplify, trace
 from mixformer.models import MixFormer
 from mixformer.weights.catalog import WEIGHTS_FILE
+
+_TYPES = {"F32": ir.DataType.FLOAT, "F16": ir.DataType.FLOAT16, "I8": ir.DataType.INT8, "I64": ir.DataType.INT64}
 
 
 def write_graphs(model: MixFormer, place: Path, plan: ExportPlan, calibration: Crops) -> dict[str, Any]:
@@ -48,3 +52,69 @@ def write_graphs(model: MixFormer, place: Path, plan: ExportPlan, calibration: C
 
         return to_openvino(place, described, plan.precision, calibration)
     return described
+
+
+class StoredTensor(NamedTuple):
+    """Where a tensor is stored in a safetensors file: type, shape, first byte from the start of the file, bytes."""
+
+    dtype: ir.DataType
+    shape: tuple[int, ...]
+    offset: int
+    length: int
+
+
+def stored_tensors(path: Path) -> dict[str, StoredTensor]:
+    """Read where a safetensors file stores its tensors, from its header: 8 bytes of length, JSON, then the data.
+
+    Raises:
+        CheckpointError: if a tensor has a type that graphs cannot use.
+    """
+    with path.open("rb") as file:
+        (size,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(size))
+    found = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        if entry["dtype"] not in _TYPES:
+            raise CheckpointError(f"{name} in {path} is stored as {entry['dtype']}; convert the model again")
+        start, end = entry["data_offsets"]
+        found[name] = StoredTensor(_TYPES[entry["dtype"]], tuple(entry["shape"]), 8 + size + start, end - start)
+    return found
+
+
+def point_into(model: ir.Model, tensors: Mapping[str, StoredTensor]) -> None:
+    """Replace a graph's weights by references into the weights file, in place.
+
+    Half floats pass a Cast and 8-bit integers a DequantizeLinear by row, as in `quantize.expand`. What the file does
+    not hold (mean and deviation of the normalization, small constants) stays inside.
+    """
+    graph = model.graph
+    first = graph[0]
+    for name in list(graph.initializers):
+        key = name.removeprefix(STATE_PREFIX)
+        if key not in tensors:
+            continue
+        old = graph.initializers.pop(name)
+        made = _external(key, tensors[key])
+        graph.register_initializer(made)
+        if tensors[key].dtype != old.dtype:
+            node = _to_float(made, key, tensors, graph)
+            graph.insert_before(first, node)
+            made = node.outputs[0]
+        ir.convenience.replace_all_uses_with(old, made)
+
+
+def _external(key: str, stored: StoredTensor) -> ir.Value:
+    tensor = ir.ExternalTensor(
+        WEIGHTS_FILE, stored.offset, stored.length, stored.dtype, shape=ir.Shape(stored.shape), name=key
+    )
+    return ir.Value(name=key, shape=ir.Shape(stored.shape), type=ir.TensorType(stored.dtype), const_value=tensor)
+
+
+def _to_float(value: ir.Value, key: str, tensors: Mapping[str, StoredTensor], graph: ir.Graph) -> ir.Node:
+    if tensors[key].dtype != ir.DataType.INT8:
+        return ir.node("Cast", [value], {"to": ir.DataType.FLOAT}, name=f"{key}.float")
+    scale = _external(f"{key}.scale", tensors[f"{key}.scale"])
+    graph.register_initializer(scale)
+    return ir.node("DequantizeLinear", [value, scale], {"axis": 0}, name=f"{key}.float")

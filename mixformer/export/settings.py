@@ -1,4 +1,4 @@
-"""What to export and what came of it: values alone. Nothing here needs torch."""
+"""The settings and the report of an export. Nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -30,7 +30,13 @@ class ExportReport:
         batch: number of targets they are made for; None = any.
         sizes: bytes of every file, by its name.
         differences: from PyTorch with the same weights, on real crops; empty for 8-bit arithmetic.
-        iou: mean overlap with the boxes of the source model, if weights or arithmetic are smaller than its; else None.
+        iou: mean IoU with the boxes of the source model, if weights or arithmetic have fewer bits than its; else None.
+
+    Example:
+        >>> from mixformer import export_model
+        >>> report = export_model("mixformerv2_dino_s8", "exported")  # doctest: +SKIP
+        >>> max(each.boxes for each in report.differences) < 1e-4  # doctest: +SKIP
+        True
 
     Example:
         >>> from pathlib import Path
@@ -53,7 +59,7 @@ class ExportReport:
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """How to export.
+    """The keyword arguments of `export_model`, checked.
 
     Attributes:
         to: "onnx" = two graphs that point into the folder's `model.safetensors`; "openvino" = OpenVINO's own form with

@@ -1,4 +1,4 @@
-"""The network as two ONNX graphs, `remember` and `locate`, traced by PyTorch's exporter.
+"""Trace a network as two ONNX graphs, `remember` and `locate`, by PyTorch's exporter, and simplify them.
 
 Images come in as uint8 and are normalized inside. The memory is flat: keys and values of every block in order, then
 the template tokens where the score prediction module reads them; for symmetric attention only the images.
@@ -15,7 +15,7 @@ from typing import Any
 
 import onnx_ir as ir
 import torch
-from onnxscript import opset20
+from onnxscript import opset20, optimizer
 from torch import Tensor, nn
 
 from mixformer.models import KVCache, Memory, MixFormer, RawTemplates
@@ -25,8 +25,8 @@ STATE_PREFIX = "model."  # of the names of weights in the graphs, before the nam
 
 
 @dataclass(frozen=True)
-class Graphs:
-    """Both graphs of a network.
+class TracedGraphs:
+    """Both traced graphs of a network.
 
     Attributes:
         remember: `templates` uint8 (B, N, t, t, 3) -> memory.
@@ -80,7 +80,7 @@ class Locate(nn.Module):
         return Memory(blocks, memory[count] if len(memory) > count else None)
 
 
-def trace(model: MixFormer, templates: int | None = None, batch: int | None = None) -> Graphs:
+def trace(model: MixFormer, templates: int | None = None, batch: int | None = None) -> TracedGraphs:
     """Trace a network in float32 on the CPU.
 
     Args:
@@ -104,7 +104,7 @@ def trace(model: MixFormer, templates: int | None = None, batch: int | None = No
         }
         outputs = ["boxes", "scores"][: 1 + (model.score_head is not None)]
         locate = _export(Locate(model), (search, *memory), shapes, ["search", *names], outputs)
-    return Graphs(remember, locate, names, templates, batch)
+    return TracedGraphs(remember, locate, names, templates, batch)
 
 
 def _memory_shape(part: Tensor, any_row: dict[int, Any], templates: int | None, model: MixFormer) -> dict[int, Any]:
@@ -149,9 +149,47 @@ def _attention(
     return opset20.MatMul(opset20.Softmax(logits, axis=-1), values)
 
 
+def simplify(model: ir.Model) -> None:
+    """Fold all nodes that depend on no weight, and drop the tracer's notes; in place.
+
+    Weights are shown to the optimizer as inputs, so that it makes no transposed or merged copies of them: graphs share
+    one weights file, and the runtimes fold such expressions when they load.
+    """
+    graph = model.graph
+    hidden = [value for name, value in graph.initializers.items() if name.startswith(STATE_PREFIX)]
+    constants = {value.name: value.const_value for value in hidden}
+    for value in hidden:
+        graph.initializers.pop(value.name)
+        value.const_value = None
+        graph.inputs.append(value)
+    optimizer.optimize(model)
+    for value in hidden:
+        graph.inputs.remove(value)
+        if value.uses():
+            value.const_value = constants[value.name]
+            graph.register_initializer(value)
+    _forget_origins(graph)
+
+
+def _forget_origins(graph: ir.Graph) -> None:
+    outside = {*graph.inputs, *graph.outputs, *graph.initializers.values()}
+    for node in graph:
+        node.metadata_props.clear()
+        node.doc_string = None
+        for value in node.outputs:
+            value.metadata_props.clear()
+            if value not in outside:
+                value.shape = None
+                value.type = None
+    for value in outside:
+        value.metadata_props.clear()
+    graph.metadata_props.clear()
+    graph.doc_string = None
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's remarks on packages that are not needed."""
+    """Suppress the exporter's warnings about optional packages."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "torch.export")]
     before = [logger.level for logger in loggers]
     for logger in loggers:

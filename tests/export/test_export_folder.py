@@ -27,7 +27,7 @@ def exported(tiny_model, tmp_path_factory):
     out = tmp_path_factory.mktemp("export") / "tiny"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(check, "_COMPARED", 3)
-        return export_model(tiny_model, out, ExportPlan(precision="float16"))
+        return export_model(tiny_model, out, precision="float16")
 
 
 def noise(batch=1, count=2, seed=0):
@@ -119,7 +119,7 @@ def test_graphs_that_differ_leave_nothing(no_tracing, exported, tmp_path):
 def test_lost_overlap_is_refused_with_the_figure(no_tracing, tiny_model, tmp_path):
     no_tracing.setattr("mixformer.export.differences.LOWEST_IOU", 1.0)
     with pytest.raises(ExportError, match=r"float16 moves the boxes too far: mean IoU [01]\.\d{4}"):
-        export_model(tiny_model, tmp_path / "new", ExportPlan(precision="float16"))
+        export_model(tiny_model, tmp_path / "new", precision="float16")
     assert not list(tmp_path.iterdir())
 
 
@@ -165,7 +165,7 @@ def test_unknown_choices(choice, said):
 
 def test_a_folder_of_something_else_is_refused(tiny_model, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="holds something that is no model"):
+    with pytest.raises(ConfigError, match="is not a model folder"):
         export_model(tiny_model, tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
 
@@ -174,4 +174,4 @@ def test_a_folder_of_something_else_is_refused(tiny_model, tmp_path):
 def test_a_missing_package_is_named(monkeypatch, tiny_model, tmp_path, package, extra):
     monkeypatch.setattr(write, "installed", lambda name: name != package)
     with pytest.raises(MissingDependencyError, match=f"needs {package}: pip install '{extra}'"):
-        export_model(tiny_model, tmp_path / "new", ExportPlan(to="openvino", precision="int8"))
+        export_model(tiny_model, tmp_path / "new", to="openvino", precision="int8")

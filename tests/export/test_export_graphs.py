@@ -18,11 +18,10 @@ pytest.importorskip("openvino")
 
 from mixformer.export.differences import compare
 from mixformer.export.exporting import _describe, export_model
-from mixformer.export.graph_files import write_graphs
+from mixformer.export.graph_files import stored_tensors, write_graphs
 from mixformer.export.runtimes import runners
 from mixformer.export.sample_crops import Crops
 from mixformer.export.settings import ExportPlan
-from mixformer.export.share import stored_tensors
 
 
 def differences(model, place, plan=None, precision="float32"):
@@ -71,7 +70,7 @@ def test_full_sizes(name, tmp_path):
 @pytest.mark.sweep
 def test_8_bit_arithmetic_of_the_default_model(tmp_path):
     pytest.importorskip("nncf")
-    report = export_model("mixformerv2_dino_s8", tmp_path / "int8", ExportPlan(to="openvino", precision="int8"))
+    report = export_model("mixformerv2_dino_s8", tmp_path / "int8", to="openvino", precision="int8")
     assert report.iou > 0.98
     assert report.sizes["graphs.bin"] < 17e6
     assert b"FakeQuantize" in (report.folder / "locate.xml").read_bytes()
