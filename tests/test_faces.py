@@ -45,16 +45,10 @@ DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"
 # These two pages are about the inside; the notes are a record of experiments.
 INSIDE = {"architecture.md", "extending.md"}
 DEEP_PAGES = {
-    "evaluation.md", "many.md", "masks.md", "metrics.md",
-    "pretrained.md", "pretraining.md", "report.md", "training.md", "vot.md",
+    "evaluation.md", "many.md", "masks.md", "metrics.md", "report.md", "vot.md",
 }  # fmt: skip
-# To be emptied: modules that still cite a private text or folder.
 PRIVATE_WORDS = re.compile(r"\bspec \d|\.\./|\bdev_use\b|/shared/")
-CITE_PRIVATE = {
-    "augmentation.py", "annotated_folders.py", "config.py", "crop_params.py", "depth_pruning.py",
-    "distillation.py", "losses.py", "mixformer.py", "official_samplers.py", "presets.py", "spm.py", "stages.py",
-    "track_options.py", "tracker.py",
-}  # fmt: skip
+CITE_PRIVATE = {"recipe_aliases.py"}  # the words that recipes of version 0.1.0 stood for
 
 
 @pytest.mark.parametrize("name", FACES)

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from reconstruction_sheet import reconstruction_sheet
 
 from mixformer.configs.model import ModelConfig
 from mixformer.data.annotated_folders import read_sequences, read_stills
@@ -28,7 +29,7 @@ from mixformer.data.sampling import Mixture, SequenceSamples
 from mixformer.data.sequence import ImageCache
 from mixformer.models import build_model
 from mixformer.models.mae import MaskConfig, patchify, unpatchify
-from mixformer.training.pretraining import PretrainStage, patch_target, reconstruction_sheet
+from mixformer.training.pretraining import PretrainStage, patch_target
 
 PLAIN = {"gray_prob": 0.0, "flip_prob": 0.0, "brightness": 0.0, "contrast": 0.0, "blur_prob": 0.0}
 STILLS = ("tiny_coco", "imagenet_samples")

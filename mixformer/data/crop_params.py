@@ -1,4 +1,4 @@
-"""Crops and samples as decided by random numbers, and how they are made of pixels."""
+"""Parameters of crops and samples, drawn at random, and how pixels are made from them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class CropParams:
-    """One crop as decided by random numbers, so that the work can be done here or on another device.
+    """Parameters of one crop. The crop itself can be made here or on another device.
 
     Attributes:
         frame: RGB uint8 (H, W, 3) to cut from.
@@ -97,7 +97,7 @@ class CropParams:
 
 @dataclass(frozen=True)
 class SampleParams:
-    """A whole sample as decided by random numbers: template crops, the search crop last, and whether it is positive."""
+    """Parameters of a sample: template crops, the search crop last, and whether the target is present."""
 
     crops: tuple[CropParams, ...]
     present: bool
@@ -108,7 +108,7 @@ class SampleParams:
         return np.array(self.crops[-1].box.xyxy)
 
     def trimmed(self) -> SampleParams:
-        """The plan without the pixels that it does not need."""
+        """The same without the pixels that no crop needs."""
         return replace(self, crops=tuple(crop.trimmed() for crop in self.crops))
 
     def render(self) -> Sample:

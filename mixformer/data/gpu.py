@@ -100,7 +100,7 @@ def pack(plans: Sequence[CropParams]) -> PackedCrops:
     frames = [torch.from_numpy(plan.frame) for plan in plans]
     light = torch.tensor([_light(plan) for plan in plans]).float()
     blur = [(number, *plan.blur) for number, plan in enumerate(plans) if plan.blur is not None]
-    return _packed(frames, [plan.window for plan in plans], light, blur)
+    return pack_frames(frames, [plan.window for plan in plans], light, blur)
 
 
 def _light(plan: CropParams) -> tuple[float, ...]:
@@ -110,42 +110,20 @@ def _light(plan: CropParams) -> tuple[float, ...]:
     return (*map(float, changes), strength, *map(float, channels))
 
 
-def crop_batch(
-    frames: Sequence[Tensor],
-    windows: Sequence[CropWindow],
-    size: int,
-    *,
-    flips: Tensor | None = None,
-    brightness: Tensor | None = None,
-) -> Tensor:
-    """Cut one window out of each frame and resize it, in one batched operation on the frames' device.
-
-    Args:
-        frames: uint8 (H, W, 3) each, of any sizes, all on one device.
-        windows: one for each frame; they may reach outside, where it is black.
-        size: side of the crops in pixels.
-        flips: bool (B,), which crops to mirror; none if not given.
-        brightness: (B,) factors, the results rounded and clamped to 0..255; 1 if not given.
-
-    Returns:
-        uint8 (B, size, size, 3), equal to `mixformer.imaging.crop_target` without flip and brightness.
-    """
-    count = len(windows)
-    light = torch.zeros(count, 9)
-    light[:, [2, 3, 5, 6, 7, 8]] = 1
-    if flips is not None:
-        light[:, 0] = flips
-    if brightness is not None:
-        light[:, 3] = brightness
-    return _packed(frames, windows, light, []).to(frames[0].device).render(size)
-
-
-def _packed(
+def pack_frames(
     frames: Sequence[Tensor],
     windows: Sequence[CropWindow],
     light: Tensor,
     blur: Sequence[tuple[int, int, int]],
 ) -> PackedCrops:
+    """Crops of frames that are tensors of one device.
+
+    Args:
+        frames: uint8 (H, W, 3) each, of any size.
+        windows: one for each frame; outside of the frame it is black.
+        light: rows of `PackedCrops.light`.
+        blur: rows of `PackedCrops.blur`.
+    """
     black = torch.zeros(1, 3, dtype=torch.uint8, device=frames[0].device)
     pixels = torch.cat([black, *(frame.reshape(-1, 3) for frame in frames)])
     places = 1 + np.cumsum([0, *(frame.shape[0] * frame.shape[1] for frame in frames[:-1])])

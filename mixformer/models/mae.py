@@ -33,6 +33,13 @@ class MaskConfig(BaseConfig):
         decoder_heads: its attention heads; must divide `decoder_dim`.
         normalize: the target of every hidden patch is brought to mean 0 and variance 1, so that texture counts as
             much as light (MAE's "norm_pix_loss").
+
+    Raises:
+        ConfigError: for an unknown kind, or a ratio or size that is out of range.
+
+    Example:
+        >>> MaskConfig("mae", ratio=0.6).decoder_depth
+        8
     """
 
     kind: Literal["mae", "trackmae"] = "trackmae"

@@ -90,6 +90,13 @@ class DataSection(BaseConfig):
         workers: number of loader processes of each training process.
         crop_on: where crops are made. "loader": one by one in the loader processes; "device": a whole batch at once on
             the training device; "auto": on the device if it is a GPU. Samples are equal up to rounding.
+
+    Raises:
+        ConfigError: for an unknown word, or a share outside of 0..1.
+
+    Example:
+        >>> DataSection((SetSection("my_videos"), SetSection("my_photos", "images", weight=0.5)), max_gap=50).sampler
+        'near'
     """
 
     sets: tuple[SetSection, ...] = ()
@@ -121,8 +128,12 @@ class CropSection(Augmentation):
     Attributes:
         search_factor: side of the search crop in units of sqrt(w * h) of the target.
         template_factor: side of a template crop in the same units.
-        official: everything but factors and jitter as in the official code. Flips, light and
-            blur given in the recipe are then ignored.
+        official: everything but factors and jitter as in the official code. Flips, light and blur given in the recipe
+            are then ignored.
+
+    Example:
+        >>> CropSection(center_jitter=4.5, official=True).augmentation.brightness
+        0.2
     """
 
     search_factor: float = 4.0
@@ -155,6 +166,13 @@ class OptimizerSection(BaseConfig):
         grad_clip: largest gradient norm; 0 = no limit.
         ema_decay: decay of the moving average of the weights, which is validated and exported; 0 = no average.
         freeze_blocks: number of first blocks that are not trained, together with everything before them.
+
+    Raises:
+        ConfigError: for an unknown schedule, or a value out of range.
+
+    Example:
+        >>> OptimizerSection(lr=1e-3, schedule="cosine", grad_clip=0.1).ema_decay
+        0.998
     """
 
     lr: float = 5e-4
@@ -189,6 +207,13 @@ class LossSection(BaseConfig):
             nearest bins (Generalized Focal Loss, Li et al. 2020). For a corner head these are marginals of its maps.
         aux: weight of the auxiliary dense loss, which asks search tokens whether they lie on the target and where the
             box is.
+
+    Raises:
+        ConfigError: for an unknown `iou_type`.
+
+    Example:
+        >>> LossSection(iou_type="giou", dfl=1.0).l1
+        5.0
     """
 
     l1: float = 5.0
@@ -214,6 +239,13 @@ class TeacherSection(BaseConfig):
         feature_weight: weight of the mean squared error of block outputs; 0.2 in the official deep-to-shallow runs.
         student_blocks: blocks of the student whose outputs are compared.
         teacher_blocks: the block of the teacher that each of them is compared with.
+
+    Raises:
+        ConfigError: if the lists differ in length, or features have a weight but no blocks.
+
+    Example:
+        >>> TeacherSection("runs/teacher/model", feature_weight=0.2, student_blocks=(1,), teacher_blocks=(2,)).kl_weight
+        5.0
     """
 
     model: str = ""
@@ -241,6 +273,10 @@ class PruningSection(BaseConfig):
         blocks: numbers of the blocks to remove, from 0.
         epochs: epochs until they are gone.
         variant: "official", or "paper" for equation 8 as printed (MixFormerV2).
+
+    Example:
+        >>> PruningSection(blocks=(0, 3, 6, 9)).epochs
+        40
     """
 
     blocks: tuple[int, ...] = ()

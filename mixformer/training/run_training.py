@@ -1,4 +1,4 @@
-"""From a recipe to a trained model folder: the work behind `mixformer train`."""
+"""From a recipe to a trained model folder: the work of `mixformer train`."""
 
 from __future__ import annotations
 
@@ -42,35 +42,46 @@ _SCORE, _BOX = {"score"}, {"head", "head_dim", "bins"}
 
 
 def train(
-    recipe: Recipe,
-    out: Path,
+    recipe: Recipe | str | Path,
+    out: str | Path,
     *,
     resume: bool = True,
     device: str = "cpu",
     progress: ProgressCallback | None = None,
     dry_run: bool = False,
 ) -> Path:
-    """Train one stage and write the averaged model; under `torchrun`, together with its other processes.
+    """Train one stage of a model and write the averaged model. Under `torchrun`, its processes train together.
 
     Args:
-        recipe: what to do.
-        out: run folder; holds `state.safetensors`, `log.jsonl`, `recipe.json`, `environment.json`,
+        recipe: a `Recipe`, or the path of a TOML file.
+        out: run folder; it gets `state.safetensors`, `log.jsonl`, `recipe.json`, `environment.json`,
             `best/` if the recipe validates, and, at the end, `model/`.
-        resume: go on from a checkpoint in `out` if there is one.
+        resume: continue from a checkpoint in `out` if there is one.
         device: "cpu", "cuda" or "cuda:N".
-        progress: called after every step.
-        dry_run: learn from moving shapes made on the spot, to try a recipe without its data and start.
+        progress: called after every step with the number of steps done and the latest means.
+        dry_run: train on generated shapes, without the recipe's data, initial weights and teacher.
 
     Returns:
-        The model folder, loadable by name wherever a model is.
+        The model folder `out`/model, which `load_model`, `Tracker` and every command accept.
 
     Raises:
         ConfigError: if the recipe contradicts itself or the network.
-        DataError: if the data folder lacks what the recipe asks for.
-        CheckpointError: if the start, the teacher or the checkpoint does not fit.
+        DataError: if a data set of the recipe is missing or cannot be used.
+        CheckpointError: if the initial weights, the teacher or the checkpoint do not fit.
         OutputError: if another process is training into the same folder.
-        KeyboardInterrupt: after Ctrl-C or SIGTERM; the same call then goes on.
+        TrainingDivergedError: if the loss or gradient is not a finite number.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM; the same call resumes the run.
+
+    Example:
+        >>> import tempfile
+        >>> from mixformer.training import DataSection, Recipe, train
+        >>> small = {"depth": 1, "dim": 16, "heads": 2, "search_size": 64, "template_size": 32}
+        >>> recipe = Recipe("mixformerv2_s", small, max_steps=2, batch_size=2, data=DataSection(workers=0))
+        >>> train(recipe, tempfile.mkdtemp(), dry_run=True).name
+        'model'
     """
+    recipe = recipe if isinstance(recipe, Recipe) else Recipe.from_toml(recipe)
+    out = Path(out)
     with init_distributed(torch.device(device)) as processes, only_writer(out, processes.first):
         trainer = prepare(recipe, out, resume=resume, processes=processes, dry_run=dry_run)
         trainer.run(
@@ -85,7 +96,7 @@ def train(
 def prepare(
     recipe: Recipe, out: Path, *, resume: bool = True, processes: Distributed | None = None, dry_run: bool = False
 ) -> Trainer:
-    """Everything built and, if asked, restored; nothing trained yet."""
+    """Build the trainer of a run and, if wanted, restore its checkpoint; nothing is trained yet."""
     torch.manual_seed(recipe.seed)
     model = build_model(recipe.network()) if dry_run else start_model(recipe)
     teacher = _teacher(recipe, dry_run=dry_run) if recipe.stage == "distill" else None
@@ -110,15 +121,15 @@ def export(trainer: Trainer) -> Path:
 
 
 def start_model(recipe: Recipe) -> MixFormer:
-    """The network of a recipe with the weights that it starts from.
+    """The network of a recipe with its initial weights.
 
-    A model folder of the same sizes is taken whole. Where only the heads differ (another box head, number of bins or
-    score head) what fits is taken, and what starts anew is logged by name. A file starts the backbone alone.
+    A model folder of the same network is loaded whole. If only the heads differ (box head, number of bins, score head),
+    matching weights are loaded, and a warning names the others, which start at random. A file gives the backbone alone.
 
     Raises:
-        ConfigError: if the folder holds another network, naming the fields that differ, or if a part would start anew
-            that this stage does not train.
-        CheckpointError: if the start is not there, is damaged or does not fit.
+        ConfigError: if the folder holds another network (the message names the fields that differ), or if a part that
+            this stage does not train would start at random.
+        CheckpointError: if the initial weights are missing, is damaged or does not fit.
     """
     model = build_model(recipe.network())
     if recipe.init_from and Path(recipe.init_from).is_dir():
@@ -133,7 +144,7 @@ def start_model(recipe: Recipe) -> MixFormer:
 
 
 def _take(weights: ModelWeights, model: MixFormer, recipe: Recipe) -> None:
-    """Load what fits of another run's model."""
+    """Load the matching weights of another run's model."""
     ours, theirs = model.config.to_dict(), weights.config.to_dict()
     differing = {name for name in ours if ours[name] != theirs[name]} - _NO_WEIGHTS
     if wrong := sorted(differing - (_SCORE if recipe.stage == "score" else _SCORE | _BOX)):
@@ -160,7 +171,7 @@ def _take(weights: ModelWeights, model: MixFormer, recipe: Recipe) -> None:
 
 
 def _teacher(recipe: Recipe, *, dry_run: bool) -> MixFormer:
-    """The teacher; when only trying a recipe out, random weights in the student's sizes, as deep as needed."""
+    """The teacher; in a dry run a random network with the student's sizes, as deep as needed."""
     if not dry_run:
         return load_model(recipe.teacher.model)
     config = recipe.network()
@@ -181,7 +192,7 @@ def _validator(recipe: Recipe) -> Validator:
 
 
 def _describe(recipe: Recipe, out: Path) -> None:
-    """Recipe and environment beside the weights."""
+    """Write recipe and environment to the run folder."""
     environment = {
         "mixformer": __version__,
         "torch": torch.__version__,

@@ -6,7 +6,7 @@ import torch
 
 from mixformer.data.augmentation import Augmentation, CropSettings
 from mixformer.data.crop_params import LONGEST_BLUR, CropParams
-from mixformer.data.gpu import crop_batch, pack
+from mixformer.data.gpu import pack, pack_frames
 from mixformer.data.sample_dataset import SampleDataset, batches
 from mixformer.data.sampling import AnnotatedFrame, Mixture, TrainingSample
 from mixformer.imaging.crop import CropWindow, crop_target
@@ -27,6 +27,17 @@ def random_windows(frames, random):
         yield CropWindow(
             int(random.integers(-side - 20, width + 20)), int(random.integers(-side - 20, height + 20)), side
         )
+
+
+def crop_batch(frames, windows, size, *, flips=None, brightness=None):
+    """One window of each frame, uint8 (B, size, size, 3), mirrored and lit if asked."""
+    light = torch.zeros(len(windows), 9)
+    light[:, [2, 3, 5, 6, 7, 8]] = 1
+    if flips is not None:
+        light[:, 0] = flips
+    if brightness is not None:
+        light[:, 3] = brightness
+    return pack_frames(frames, windows, light, []).to(frames[0].device).render(size)
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -1,6 +1,8 @@
 """Masked pre-training: the loss is the one of the papers, it is learnt, and the pictures show what they say."""
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,10 @@ from mixformer.data.sample_dataset import Batch
 from mixformer.errors import ConfigError
 from mixformer.models import build_model
 from mixformer.models.mae import MaskConfig, draw_split
-from mixformer.training.pretraining import PretrainStage, patch_target, reconstruction_sheet
+from mixformer.training.pretraining import PretrainStage, patch_target
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+from reconstruction_sheet import reconstruction_sheet
 
 TINY = ModelConfig("tiny", 2, 48, 3, patch_size=8, search_size=32, template_size=16, bins=16)
 MASKS = MaskConfig(decoder_depth=1, decoder_dim=32, decoder_heads=2)
