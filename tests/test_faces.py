@@ -45,7 +45,7 @@ DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"
 # These two pages are about the inside; the notes are a record of experiments.
 INSIDE = {"architecture.md", "extending.md"}
 DEEP_PAGES = {
-    "evaluation.md", "many.md", "masks.md", "metrics.md", "report.md", "vot.md",
+    "many.md", "masks.md", "vot.md",
 }  # fmt: skip
 PRIVATE_WORDS = re.compile(r"\bspec \d|\.\./|\bdev_use\b|/shared/")
 CITE_PRIVATE = {"recipe_aliases.py"}  # the words that recipes of version 0.1.0 stood for

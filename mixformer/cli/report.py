@@ -87,7 +87,7 @@ def parser() -> ArgumentParser:
 
 
 def run(options: Namespace) -> None:
-    """Read, measure, print, write."""
+    """Compare, write the report and print the tables."""
     from mixformer.evaluation import make_tables, write_report
     from mixformer.evaluation.report.figures import require_matplotlib
     from mixformer.evaluation.report.writing import make_folder
@@ -121,7 +121,7 @@ def _compare(options: Namespace) -> Comparison:
 
 
 def _print(tables: list[Table], form: str) -> None:
-    """Print tables; on a terminal the first one last, where it is in sight, since that of the papers is long."""
+    """Print tables; on a terminal the first one comes last, where it is visible below the long one of the papers."""
     from mixformer.evaluation.report.tables import WRITERS, to_terminal
 
     console = Console(soft_wrap=True, highlight=False)

@@ -1,4 +1,4 @@
-"""Which sequences have which challenge: fast motion, occlusion, blur."""
+"""Attributes of sequences: fast motion, occlusion, blur and other challenges."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Attributes = dict[str, frozenset[str]]
 
 
 def published_attributes(dataset: str, split: str, root: Path, sequences: Iterable[str]) -> Attributes:
-    """Attributes that come with a known set or lie in its folder, by their long names; empty if there are none.
+    """The attributes of a public data set by their long names; empty if it has none.
 
     Raises:
         DataError: if a file of attributes is broken.
@@ -31,15 +31,14 @@ def published_attributes(dataset: str, split: str, root: Path, sequences: Iterab
 
 
 def read_attributes(path: Path, sequences: Iterable[str]) -> Attributes:
-    """Attributes of sequences from one's own CSV file.
+    """Read attributes from a CSV file of your own.
 
     Args:
-        path: its first line is `sequence,ATTRIBUTE,...`; a line for each sequence, with 0 or 1 in every cell after its
-            name.
-        sequences: names wanted; others are left out, and so are attributes that none of them has.
+        path: the first line is `sequence,ATTRIBUTE,...`; then one line per sequence, with 0 or 1 for each attribute.
+        sequences: names of the wanted sequences. Others are left out, and attributes that none of them has.
 
     Raises:
-        DataError: if the file is not there, lacks a sequence, or a line is broken.
+        DataError: if the file is missing or lacks a sequence, or a line is broken.
     """
     wanted = list(sequences)
     try:

@@ -26,3 +26,10 @@ def test_the_new_flags_are_those_of_the_verb(verb):
 def test_words_that_are_no_flags_of_the_verb_stay():
     assert renew(["models", "--boxes"]) == ["models", "--boxes"]
     assert renew(["--version"]) == ["--version"]
+
+
+def test_pack_is_now_called_submit():
+    with pytest.warns(DeprecationWarning, match="pack is now called submit") as warned:
+        assert renew(["pack", "got10k", "a", "b.zip"]) == ["submit", "got10k", "a", "b.zip"]
+    assert len(warned) == 1
+    assert renew(["data", "pack", "x"]) == ["data", "pack", "x"]

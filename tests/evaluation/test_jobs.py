@@ -114,6 +114,15 @@ def test_other_settings_are_not_mixed(job):
         run_evaluation(job(), SerialExecutor())
 
 
+def test_a_run_of_version_0_1_0_is_resumed(job):
+    outcome = run_evaluation(job(), SerialExecutor())
+    path = outcome.folder / "run.json"
+    path.write_text(path.read_text().replace('"truncate"', '"integers"'))
+    assert '"integers"' in path.read_text()
+    assert len(run_evaluation(job(), SerialExecutor()).kept) == 3
+    assert '"integers"' not in path.read_text()
+
+
 def test_parts_and_wrong_names(job, sequences):
     outcome = run_evaluation(job(only=("clip_2", "clip_0")), SerialExecutor())
     assert outcome.done == ("clip_0", "clip_2")

@@ -1,4 +1,4 @@
-"""How metrics are called and shown, whichever convention they come from."""
+"""Labels and number formats of metrics in tables and plots."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LOW_IS_GOOD = {"false_alarm"}
 
 
 def label(metric: str) -> str:
-    """As a person reads it: "auc" is AUC; an unknown key has its underscores as spaces."""
+    """The label of a metric: "auc" is AUC; an unknown metric has spaces in place of underscores."""
     return _LABELS.get(metric, metric.replace("_", " "))
 
 

@@ -1,4 +1,4 @@
-"""One page with everything, in a single file that needs no network."""
+"""One HTML page with everything, in a single file that needs no network."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OPEN = {"overall", "attributes"}  # longer tables are folded
 def make_page(
     comparison: Comparison, tables: Mapping[str, Table], figures: Mapping[str, Figure], strips: Sequence[Strip]
 ) -> str:
-    """The page as HTML; pictures are in it.
+    """The page as HTML, with all pictures inside.
 
     Args:
         comparison: what is shown.
@@ -63,7 +63,7 @@ def make_page(
 
 
 def _table(name: str, table: Table, comparison: Comparison) -> str:
-    """A table that can be folded, with the convention under it and those notes that are not on top of the page."""
+    """A foldable table, with the convention and the notes that are not at the top of the page."""
     kinds = ["text" if column.kind == "text" else "number" for column in table.columns]
     head = "".join(
         f'<th class="{kind}">{escape(column.heading)}</th>' for kind, column in zip(kinds, table.columns, strict=True)

@@ -1,4 +1,4 @@
-"""Strips of frames in which a track went wrong, with the truth and the trackers' boxes."""
+"""Frames of the worst sequences side by side, with the ground truth and the trackers' boxes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mixformer.evaluation.report.figures import COLORS
 from mixformer.types import FloatArray
 
 TRUTH = "#F0E442"
-"""Color of true boxes: Okabe and Ito's yellow, which no tracker has."""
+"""Color of the ground truth: Okabe and Ito's yellow, which no tracker has."""
 _WIDTH, _HEIGHT, _GAP = 192, 144, 4  # pixels
 _MOST = 4  # trackers drawn
 _ROOM = 3.0  # the least width and height of a region, in those of the target
@@ -25,13 +25,13 @@ _FAR = 1e5  # pixels; boxes beyond stand for "nowhere"
 
 @dataclass(frozen=True)
 class Strip:
-    """Frames of one sequence beside each other.
+    """Frames of one sequence side by side.
 
     Attributes:
         sequence: its name.
         jpeg: the picture.
         frames: numbers of the frames, from 0.
-        values: tracker and its number on the sequence, in the order of the trackers given.
+        values: each tracker and its number on the sequence, in the order of the comparison.
     """
 
     sequence: str
@@ -46,7 +46,7 @@ def drawn_trackers(comparison: Comparison) -> list[str]:
 
 
 def qualitative_strips(comparison: Comparison, sequences: int = 5, frames: int = 6) -> list[Strip]:
-    """Strips of the sequences on which the first tracker does worst.
+    """Strips of the sequences with the first tracker's lowest numbers.
 
     Raises:
         DataError: if a picture cannot be read.
@@ -70,14 +70,14 @@ def _strip(comparison: Comparison, sequence: VideoSequence, count: int) -> Strip
 
 
 def pick_frames(sequence: VideoSequence, count: int) -> list[int]:
-    """Up to `count` frames, the first and the last annotated one among them, evenly over those with a true box."""
+    """Up to `count` frame numbers, spread evenly over the annotated frames from the first to the last."""
     valid = sequence.valid
     places = np.linspace(0, len(valid) - 1, min(count, len(valid))).round().astype(int)
     return [int(valid[place]) for place in places]
 
 
 def _tile(sequence: VideoSequence, number: int, tracks: Sequence[FloatArray]) -> PillowImage.Image:
-    """The part of a frame around the truth and the first tracker's box, with all boxes, the first tracker's on top."""
+    """The region around the ground truth and the first tracker's box, with all boxes, the first tracker's on top."""
     picture = PillowImage.fromarray(read_frame(sequence.frames[number]))
     boxes = [sequence.boxes[number], *(track[number] for track in tracks if number < len(track))]
     left, top, width, height = _view(boxes[:2], picture.size)
@@ -98,7 +98,7 @@ def _drawable(box: FloatArray) -> bool:
 
 
 def _view(boxes: Sequence[FloatArray], size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Left, top, width and height of a region of the tile's shape with room around the boxes, inside the frame."""
+    """Left, top, width and height of a region in the tile's shape that holds the boxes with a margin."""
     shown = np.array([box for box in boxes if _drawable(box)])
     low, high = shown[:, :2].min(0), (shown[:, :2] + shown[:, 2:]).max(0)
     sides = np.maximum(1.4 * (high - low), _ROOM * shown[0, 2:])
@@ -110,7 +110,7 @@ def _view(boxes: Sequence[FloatArray], size: tuple[int, int]) -> tuple[float, fl
 
 
 def _draw_box(pen: ImageDraw.ImageDraw, corners: tuple[float, float, float, float], place: int) -> None:
-    """The truth (place 0) as a wide frame outside its box, a tracker's as a narrow one; both seen on any ground."""
+    """Draw the ground truth (place 0) as a wide outline, a tracker's box as a narrow one, both with a dark border."""
     x1, y1, x2, y2 = corners
     color, width = (TRUTH, 3) if place == 0 else (COLORS[place - 1], 2)
     out = width + 1 if place == 0 else 1

@@ -1,4 +1,4 @@
-"""One table of numbers, written for a terminal, a README, a spreadsheet or a paper."""
+"""One table of numbers as text for a terminal, a README, a spreadsheet or a paper."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _text(cell: Cell, column: Column) -> str:
 
 
 def to_terminal(table: Table, console: Console) -> None:
-    """Print with rich, the best numbers bold."""
+    """Print the table with rich, the best numbers bold."""
     shown = RichTable(title=escape(table.title), title_justify="left")
     for column in table.columns:
         shown.add_column(escape(column.heading), justify="left" if column.kind == "text" else "right")
@@ -158,7 +158,7 @@ _TEX: Mapping[str, str] = MappingProxyType(
 
 
 def _tex(text: str) -> str:
-    """Text with every sign that LaTeX would take as a command written out."""
+    """Text with every special character of LaTeX escaped."""
     return "".join(_TEX.get(sign, sign) for sign in text)
 
 

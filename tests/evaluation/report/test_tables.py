@@ -153,6 +153,17 @@ def test_measured_rows_stand_above_those_of_the_papers():
     assert paper_table("got10k_test", ("ao",), [], ()).rows[0][0] == "MixViT-L"
 
 
+def test_a_metric_of_version_0_1_0_is_read_under_its_new_name(tmp_path, monkeypatch):
+    head, row = "tracker,dataset,metric,value,unit,source,note", "a,lasot,normalised_precision,80,percent,s,"
+    (tmp_path / "p.csv").write_text(f"{head}\n{row}\n")
+    monkeypatch.setattr(papers, "_FILE", tmp_path / "p.csv")
+    paper_results.cache_clear()
+    try:
+        assert paper_results() == (PaperResult("a", "lasot", "norm_precision", 0.8, "s", ""),)
+    finally:
+        paper_results.cache_clear()
+
+
 def test_a_broken_data_file_names_its_line(tmp_path, monkeypatch):
     (tmp_path / "p.csv").write_text("tracker,dataset,metric,value,unit,source,note\na,lasot,auc,x,percent,s,\n")
     monkeypatch.setattr(papers, "_FILE", tmp_path / "p.csv")
