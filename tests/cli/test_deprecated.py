@@ -17,10 +17,16 @@ def test_an_old_flag_is_taken_as_the_new_one_with_one_warning(verb, old):
 @pytest.mark.parametrize("verb", sorted(FLAGS))
 def test_the_new_flags_are_those_of_the_verb(verb):
     assert verb in _VERBS
-    text = build_parser(verb)._subcommands_action._name_parser_map[verb].format_help()
+    text = "".join(_helps(build_parser(verb)._subcommands_action._name_parser_map[verb]))
     for old, new in FLAGS[verb].items():
         assert new in text
         assert f"{old} " not in text
+
+
+def _helps(parser):
+    """The help of a command and of the commands in it."""
+    inner = parser._subcommands_action._name_parser_map.values() if parser._subcommands_action else ()
+    return [parser.format_help(), *(text for each in inner for text in _helps(each))]
 
 
 def test_words_that_are_no_flags_of_the_verb_stay():
