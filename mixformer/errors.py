@@ -6,7 +6,16 @@ from collections.abc import Iterable
 
 
 class MixFormerError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base of every error this package raises on purpose.
+
+    Example:
+        >>> import mixformer
+        >>> try:
+        ...     mixformer.load_model("nothing.pth")
+        ... except mixformer.MixFormerError as error:
+        ...     print(type(error).__name__)
+        CheckpointError
+    """
 
 
 class BoxError(MixFormerError, ValueError):

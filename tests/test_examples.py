@@ -39,13 +39,4 @@ def test_examples_are_true(name, tmp_path, monkeypatch):
 
 def test_every_public_name_has_an_example():
     missing = {name for name, value in PUBLIC.items() if ">>>" not in (inspect.getdoc(value) or "")}
-    assert missing <= WITHOUT, f"without an example: {', '.join(sorted(missing - WITHOUT))}"
-
-
-# To be emptied.
-DONE = (
-    "configs", "engines", "imaging", "masks", "models", "run", "tracking", "training", "video",
-    "vot",
-    "open_video", "track", "track_video",
-)  # fmt: skip
-WITHOUT = {name for name in PUBLIC if name.split(".")[1] not in DONE}
+    assert not missing, f"without an example: {', '.join(sorted(missing))}"
