@@ -80,26 +80,33 @@ def explain_missing(purpose: str) -> Iterator[None]:
         raise missing(package, purpose) from error
 
 
-def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package whose public names are imported when they are first used (PEP 562).
+def lazy_names(
+    package: str, homes: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """`__getattr__`, `__dir__` and `__all__` of a package whose names are imported when they are first used (PEP 562).
+
+    Type checkers read the same imports under `if TYPE_CHECKING`, as `from module import name as name`.
 
     Args:
         package: the package's `__name__`.
-        homes: the module of each public name. No module may be called like a public name of its package: importing
-            it would hide the name.
+        homes: module -> its public names, separated by spaces; a module that begins with a dot is in the package. No
+            module may be called like a public name of its package: importing it would hide the name.
 
     Example:
-        >>> get, names = lazy_names("mixformer.video", {"open_video": "mixformer.video.reader"})
-        >>> names()
-        ['open_video']
+        >>> get, _, public = lazy_names("mixformer.video", {".reader": "open_video VideoFrame"})
+        >>> public
+        ['VideoFrame', 'open_video']
         >>> get("open_video").__name__
         'open_video'
     """
+    modules = {name: module for module, names in homes.items() for name in names.split()}
 
     def get(name: str) -> Any:
-        if name not in homes:
+        if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         with explain_missing(f"{package}.{name}"):
-            return getattr(import_module(homes[name]), name)
+            return getattr(import_module(modules[name], package), name)
 
-    return get, lambda: sorted(homes)
+    # Constants, then classes, then functions.
+    public = sorted(modules, key=lambda name: (not name.isupper(), name.islower(), name))
+    return get, lambda: public, public

@@ -57,6 +57,16 @@ def test_a_face_names_what_a_user_may_touch(name):
             assert inspect.getdoc(value), f"{public} has no docstring"
 
 
+@pytest.mark.parametrize("name", ["", *FACES])
+def test_type_checkers_see_the_names_that_are_there(name):
+    face = importlib.import_module(f"mixformer.{name}".rstrip("."))
+    imports = [
+        node for node in ast.walk(ast.parse(Path(face.__file__).read_text())) if isinstance(node, ast.ImportFrom)
+    ]
+    seen = {each.asname for node in imports for each in node.names} - {None, "__version__"}
+    assert seen == set(face.__all__) or name in NEEDS  # its names are imported at once
+
+
 def _order(name):
     """Constants, then classes, then functions: the order that ruff keeps."""
     return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)

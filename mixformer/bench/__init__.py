@@ -5,23 +5,17 @@ from typing import TYPE_CHECKING
 from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
-    from mixformer.bench.cases import BenchmarkCase, parse_cases
-    from mixformer.bench.schema import BenchmarkOptions, BenchmarkReport
-    from mixformer.bench.tracking_benchmark import measure_tracking
-    from mixformer.bench.training_benchmark import measure_training
+    from mixformer.bench.cases import BenchmarkCase as BenchmarkCase, parse_cases as parse_cases
+    from mixformer.bench.schema import BenchmarkOptions as BenchmarkOptions, BenchmarkReport as BenchmarkReport
+    from mixformer.bench.tracking_benchmark import measure_tracking as measure_tracking
+    from mixformer.bench.training_benchmark import measure_training as measure_training
 
-__all__ = [
-    "BenchmarkCase", "BenchmarkOptions", "BenchmarkReport", "measure_tracking", "measure_training", "parse_cases",
-]  # fmt: skip
-
-__getattr__, __dir__ = lazy_names(
+__getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "BenchmarkCase": "mixformer.bench.cases",
-        "BenchmarkOptions": "mixformer.bench.schema",
-        "BenchmarkReport": "mixformer.bench.schema",
-        "measure_tracking": "mixformer.bench.tracking_benchmark",
-        "measure_training": "mixformer.bench.training_benchmark",
-        "parse_cases": "mixformer.bench.cases",
+        ".cases": "BenchmarkCase parse_cases",
+        ".schema": "BenchmarkOptions BenchmarkReport",
+        ".tracking_benchmark": "measure_tracking",
+        ".training_benchmark": "measure_training",
     },
 )

@@ -11,8 +11,7 @@ from rich.markup import escape
 
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.parser import runtime_from
-from mixformer.cli.track_options import all_parser as parser
-from mixformer.cli.track_options import changed_settings
+from mixformer.cli.track_options import all_parser as parser, changed_settings
 from mixformer.errors import ConfigError, MixFormerError, first_few
 
 if TYPE_CHECKING:

@@ -5,23 +5,19 @@ from typing import TYPE_CHECKING
 from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
-    from mixformer.configs.model import ModelConfig
-    from mixformer.configs.presets import PRESETS, tracker_config
-    from mixformer.configs.runtime import Runtime
-    from mixformer.configs.tracker import TrackerConfig
-    from mixformer.configs.variants import MODELS, model_config
+    from mixformer.configs.model import ModelConfig as ModelConfig
+    from mixformer.configs.presets import PRESETS as PRESETS, tracker_config as tracker_config
+    from mixformer.configs.runtime import Runtime as Runtime
+    from mixformer.configs.tracker import TrackerConfig as TrackerConfig
+    from mixformer.configs.variants import MODELS as MODELS, model_config as model_config
 
-__all__ = ["MODELS", "PRESETS", "ModelConfig", "Runtime", "TrackerConfig", "model_config", "tracker_config"]
-
-__getattr__, __dir__ = lazy_names(
+__getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "MODELS": "mixformer.configs.variants",
-        "ModelConfig": "mixformer.configs.model",
-        "PRESETS": "mixformer.configs.presets",
-        "Runtime": "mixformer.configs.runtime",
-        "TrackerConfig": "mixformer.configs.tracker",
-        "model_config": "mixformer.configs.variants",
-        "tracker_config": "mixformer.configs.presets",
+        ".model": "ModelConfig",
+        ".presets": "PRESETS tracker_config",
+        ".runtime": "Runtime",
+        ".tracker": "TrackerConfig",
+        ".variants": "MODELS model_config",
     },
 )

@@ -15,56 +15,30 @@ from typing import TYPE_CHECKING
 from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
-    from mixformer.data.datasets.attribute_files import attributes
-    from mixformer.data.datasets.benchmarks import BenchmarkSplit, benchmark
-    from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec
+    from mixformer.data.datasets.attribute_files import attributes as attributes
+    from mixformer.data.datasets.benchmarks import BenchmarkSplit as BenchmarkSplit, benchmark as benchmark
+    from mixformer.data.datasets.dataset_spec import DatasetOptions as DatasetOptions, DatasetSpec as DatasetSpec
     from mixformer.data.datasets.registry import (
-        DATASETS,
-        detect_dataset,
-        load_dataset,
-        missing_sequences,
-        read_any,
-        register_dataset,
+        DATASETS as DATASETS,
+        detect_dataset as detect_dataset,
+        load_dataset as load_dataset,
+        missing_sequences as missing_sequences,
+        read_any as read_any,
+        register_dataset as register_dataset,
     )
-    from mixformer.data.datasets.sequence_files import SequenceLayout
-    from mixformer.data.lists import read_list
-    from mixformer.data.sequence import LazySequences, VideoSequence
+    from mixformer.data.datasets.sequence_files import SequenceLayout as SequenceLayout
+    from mixformer.data.lists import read_list as read_list
+    from mixformer.data.sequence import LazySequences as LazySequences, VideoSequence as VideoSequence
 
-__all__ = [
-    "DATASETS",
-    "BenchmarkSplit",
-    "DatasetOptions",
-    "DatasetSpec",
-    "LazySequences",
-    "SequenceLayout",
-    "VideoSequence",
-    "attributes",
-    "benchmark",
-    "detect_dataset",
-    "load_dataset",
-    "missing_sequences",
-    "read_any",
-    "read_list",
-    "register_dataset",
-]
-
-__getattr__, __dir__ = lazy_names(
+__getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "DATASETS": "mixformer.data.datasets.registry",
-        "BenchmarkSplit": "mixformer.data.datasets.benchmarks",
-        "DatasetOptions": "mixformer.data.datasets.dataset_spec",
-        "DatasetSpec": "mixformer.data.datasets.dataset_spec",
-        "LazySequences": "mixformer.data.sequence",
-        "SequenceLayout": "mixformer.data.datasets.sequence_files",
-        "VideoSequence": "mixformer.data.sequence",
-        "attributes": "mixformer.data.datasets.attribute_files",
-        "benchmark": "mixformer.data.datasets.benchmarks",
-        "detect_dataset": "mixformer.data.datasets.registry",
-        "load_dataset": "mixformer.data.datasets.registry",
-        "missing_sequences": "mixformer.data.datasets.registry",
-        "read_any": "mixformer.data.datasets.registry",
-        "read_list": "mixformer.data.lists",
-        "register_dataset": "mixformer.data.datasets.registry",
+        ".datasets.attribute_files": "attributes",
+        ".datasets.benchmarks": "BenchmarkSplit benchmark",
+        ".datasets.dataset_spec": "DatasetOptions DatasetSpec",
+        ".datasets.registry": "DATASETS detect_dataset load_dataset missing_sequences read_any register_dataset",
+        ".datasets.sequence_files": "SequenceLayout",
+        ".lists": "read_list",
+        ".sequence": "LazySequences VideoSequence",
     },
 )

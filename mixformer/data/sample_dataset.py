@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from mixformer.data.augmentation import Augmentation, draw_sample_params
-from mixformer.data.augmentation import CropSettings as CropSettings
+from mixformer.data.augmentation import Augmentation, CropSettings as CropSettings, draw_sample_params
 from mixformer.data.crop_params import Sample, SampleParams
 from mixformer.data.gpu import PackedCrops, pack
 from mixformer.data.sampling import Mixture

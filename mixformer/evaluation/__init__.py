@@ -5,87 +5,53 @@ from typing import TYPE_CHECKING
 from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
-    from mixformer.evaluation.api import compare, evaluate
-    from mixformer.evaluation.comparison import ComparedTracker, Comparison
-    from mixformer.evaluation.evaluation_result import EvaluationResult
+    from mixformer.evaluation.api import compare as compare, evaluate as evaluate
+    from mixformer.evaluation.comparison import ComparedTracker as ComparedTracker, Comparison as Comparison
+    from mixformer.evaluation.evaluation_result import EvaluationResult as EvaluationResult
     from mixformer.evaluation.metrics import (
-        CONVENTIONS,
-        Convention,
-        MetricSummary,
-        SequenceResult,
-        compute_metrics,
-        convention_of,
+        CONVENTIONS as CONVENTIONS,
+        Convention as Convention,
+        MetricSummary as MetricSummary,
+        SequenceResult as SequenceResult,
+        compute_metrics as compute_metrics,
+        convention_of as convention_of,
     )
-    from mixformer.evaluation.report.build_tables import make_tables
-    from mixformer.evaluation.report.papers import PaperResult, paper_results
-    from mixformer.evaluation.report.plots import draw_curves, draw_plots
-    from mixformer.evaluation.report.tables import Table
-    from mixformer.evaluation.report.writing import write_report
-    from mixformer.evaluation.result_files import RawResult, read_result, write_result
-    from mixformer.evaluation.runs import EvaluationRun, run_evaluation
-    from mixformer.evaluation.sequence_runner import TrackerLike, run_tracker, track_and_measure
-    from mixformer.evaluation.submission import expected_sequences, write_submission
+    from mixformer.evaluation.report.build_tables import make_tables as make_tables
+    from mixformer.evaluation.report.papers import PaperResult as PaperResult, paper_results as paper_results
+    from mixformer.evaluation.report.plots import draw_curves as draw_curves, draw_plots as draw_plots
+    from mixformer.evaluation.report.tables import Table as Table
+    from mixformer.evaluation.report.writing import write_report as write_report
+    from mixformer.evaluation.result_files import (
+        RawResult as RawResult,
+        read_result as read_result,
+        write_result as write_result,
+    )
+    from mixformer.evaluation.runs import EvaluationRun as EvaluationRun, run_evaluation as run_evaluation
+    from mixformer.evaluation.sequence_runner import (
+        TrackerLike as TrackerLike,
+        run_tracker as run_tracker,
+        track_and_measure as track_and_measure,
+    )
+    from mixformer.evaluation.submission import (
+        expected_sequences as expected_sequences,
+        write_submission as write_submission,
+    )
 
-_HOMES = {
-    "CONVENTIONS": "metrics",
-    "ComparedTracker": "comparison",
-    "Comparison": "comparison",
-    "Convention": "metrics",
-    "EvaluationResult": "evaluation_result",
-    "EvaluationRun": "runs",
-    "MetricSummary": "metrics",
-    "PaperResult": "report.papers",
-    "RawResult": "result_files",
-    "SequenceResult": "metrics",
-    "Table": "report.tables",
-    "TrackerLike": "sequence_runner",
-    "compare": "api",
-    "compute_metrics": "metrics",
-    "convention_of": "metrics",
-    "draw_curves": "report.plots",
-    "draw_plots": "report.plots",
-    "evaluate": "api",
-    "expected_sequences": "submission",
-    "make_tables": "report.build_tables",
-    "paper_results": "report.papers",
-    "read_result": "result_files",
-    "run_evaluation": "runs",
-    "run_tracker": "sequence_runner",
-    "track_and_measure": "sequence_runner",
-    "write_report": "report.writing",
-    "write_result": "result_files",
-    "write_submission": "submission",
-}
-
-__all__ = [
-    "CONVENTIONS",
-    "ComparedTracker",
-    "Comparison",
-    "Convention",
-    "EvaluationResult",
-    "EvaluationRun",
-    "MetricSummary",
-    "PaperResult",
-    "RawResult",
-    "SequenceResult",
-    "Table",
-    "TrackerLike",
-    "compare",
-    "compute_metrics",
-    "convention_of",
-    "draw_curves",
-    "draw_plots",
-    "evaluate",
-    "expected_sequences",
-    "make_tables",
-    "paper_results",
-    "read_result",
-    "run_evaluation",
-    "run_tracker",
-    "track_and_measure",
-    "write_report",
-    "write_result",
-    "write_submission",
-]
-
-__getattr__, __dir__ = lazy_names(__name__, {name: f"{__name__}.{module}" for name, module in _HOMES.items()})
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        ".api": "compare evaluate",
+        ".comparison": "ComparedTracker Comparison",
+        ".evaluation_result": "EvaluationResult",
+        ".metrics": "CONVENTIONS Convention MetricSummary SequenceResult compute_metrics convention_of",
+        ".report.build_tables": "make_tables",
+        ".report.papers": "PaperResult paper_results",
+        ".report.plots": "draw_curves draw_plots",
+        ".report.tables": "Table",
+        ".report.writing": "write_report",
+        ".result_files": "RawResult read_result write_result",
+        ".runs": "EvaluationRun run_evaluation",
+        ".sequence_runner": "TrackerLike run_tracker track_and_measure",
+        ".submission": "expected_sequences write_submission",
+    },
+)

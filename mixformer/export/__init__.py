@@ -5,15 +5,7 @@ from typing import TYPE_CHECKING
 from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
-    from mixformer.export.exporting import export_model
-    from mixformer.export.settings import ExportReport
+    from mixformer.export.exporting import export_model as export_model
+    from mixformer.export.settings import ExportReport as ExportReport
 
-__all__ = ["ExportReport", "export_model"]
-
-__getattr__, __dir__ = lazy_names(
-    __name__,
-    {
-        "ExportReport": "mixformer.export.settings",
-        "export_model": "mixformer.export.exporting",
-    },
-)
+__getattr__, __dir__, __all__ = lazy_names(__name__, {".exporting": "export_model", ".settings": "ExportReport"})

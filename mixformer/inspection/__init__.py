@@ -5,33 +5,32 @@ from typing import TYPE_CHECKING
 from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
-    from mixformer.inspection.attention_maps import PAIRS, average_attention
-    from mixformer.inspection.frame_inspection import FrameInspection, inspect_frame, inspect_tracker
-    from mixformer.inspection.inspection_plots import plot_attention, plot_crops, plot_distributions, write_inspection
-    from mixformer.inspection.network_maps import BlockAttention, Distributions, Grid, Inspection, inspect_attention
+    from mixformer.inspection.attention_maps import PAIRS as PAIRS, average_attention as average_attention
+    from mixformer.inspection.frame_inspection import (
+        FrameInspection as FrameInspection,
+        inspect_frame as inspect_frame,
+        inspect_tracker as inspect_tracker,
+    )
+    from mixformer.inspection.inspection_plots import (
+        plot_attention as plot_attention,
+        plot_crops as plot_crops,
+        plot_distributions as plot_distributions,
+        write_inspection as write_inspection,
+    )
+    from mixformer.inspection.network_maps import (
+        BlockAttention as BlockAttention,
+        Distributions as Distributions,
+        Grid as Grid,
+        Inspection as Inspection,
+        inspect_attention as inspect_attention,
+    )
 
-_HOMES = {
-    "mixformer.inspection.attention_maps": ("PAIRS", "average_attention"),
-    "mixformer.inspection.frame_inspection": ("FrameInspection", "inspect_frame", "inspect_tracker"),
-    "mixformer.inspection.inspection_plots": ("plot_attention", "plot_crops", "plot_distributions", "write_inspection"),
-    "mixformer.inspection.network_maps": ("BlockAttention", "Distributions", "Grid", "Inspection", "inspect_attention"),
-}
-
-__all__ = [
-    "PAIRS",
-    "BlockAttention",
-    "Distributions",
-    "FrameInspection",
-    "Grid",
-    "Inspection",
-    "average_attention",
-    "inspect_attention",
-    "inspect_frame",
-    "inspect_tracker",
-    "plot_attention",
-    "plot_crops",
-    "plot_distributions",
-    "write_inspection",
-]
-
-__getattr__, __dir__ = lazy_names(__name__, {name: home for home, names in _HOMES.items() for name in names})
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        ".attention_maps": "PAIRS average_attention",
+        ".frame_inspection": "FrameInspection inspect_frame inspect_tracker",
+        ".inspection_plots": "plot_attention plot_crops plot_distributions write_inspection",
+        ".network_maps": "BlockAttention Distributions Grid Inspection inspect_attention",
+    },
+)

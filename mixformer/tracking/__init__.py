@@ -5,34 +5,25 @@ from typing import TYPE_CHECKING
 from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
-    from mixformer.configs.tracker import TrackerConfig
-    from mixformer.tracking.adapters import Got10kTracker, OpenCVTracker, PytrackingTracker
-    from mixformer.tracking.factory import TrackerFactory
-    from mixformer.tracking.multi import MultiTracker
-    from mixformer.tracking.state import TrackState
-    from mixformer.tracking.tracker import Tracker
+    from mixformer.configs.tracker import TrackerConfig as TrackerConfig
+    from mixformer.tracking.adapters import (
+        Got10kTracker as Got10kTracker,
+        OpenCVTracker as OpenCVTracker,
+        PytrackingTracker as PytrackingTracker,
+    )
+    from mixformer.tracking.factory import TrackerFactory as TrackerFactory
+    from mixformer.tracking.multi import MultiTracker as MultiTracker
+    from mixformer.tracking.state import TrackState as TrackState
+    from mixformer.tracking.tracker import Tracker as Tracker
 
-__all__ = [
-    "Got10kTracker",
-    "MultiTracker",
-    "OpenCVTracker",
-    "PytrackingTracker",
-    "TrackState",
-    "Tracker",
-    "TrackerConfig",
-    "TrackerFactory",
-]
-
-__getattr__, __dir__ = lazy_names(
+__getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "Got10kTracker": "mixformer.tracking.adapters",
-        "MultiTracker": "mixformer.tracking.multi",
-        "OpenCVTracker": "mixformer.tracking.adapters",
-        "PytrackingTracker": "mixformer.tracking.adapters",
-        "TrackState": "mixformer.tracking.state",
-        "Tracker": "mixformer.tracking.tracker",
-        "TrackerConfig": "mixformer.configs.tracker",
-        "TrackerFactory": "mixformer.tracking.factory",
+        "mixformer.configs.tracker": "TrackerConfig",
+        ".adapters": "Got10kTracker OpenCVTracker PytrackingTracker",
+        ".factory": "TrackerFactory",
+        ".multi": "MultiTracker",
+        ".state": "TrackState",
+        ".tracker": "Tracker",
     },
 )

@@ -5,47 +5,27 @@ from typing import TYPE_CHECKING
 from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
-    from mixformer.models.mae import MaskConfig
+    from mixformer.models.mae import MaskConfig as MaskConfig
     from mixformer.training.config import (
-        CropSection,
-        DataSection,
-        LossSection,
-        OptimizerSection,
-        PruningSection,
-        SetSection,
-        TeacherSection,
+        CropSection as CropSection,
+        DataSection as DataSection,
+        LossSection as LossSection,
+        OptimizerSection as OptimizerSection,
+        PruningSection as PruningSection,
+        SetSection as SetSection,
+        TeacherSection as TeacherSection,
     )
-    from mixformer.training.pretraining import PretrainStage
-    from mixformer.training.recipe import Recipe
-    from mixformer.training.run_training import train
+    from mixformer.training.pretraining import PretrainStage as PretrainStage
+    from mixformer.training.recipe import Recipe as Recipe
+    from mixformer.training.run_training import train as train
 
-__all__ = [
-    "CropSection",
-    "DataSection",
-    "LossSection",
-    "MaskConfig",
-    "OptimizerSection",
-    "PretrainStage",
-    "PruningSection",
-    "Recipe",
-    "SetSection",
-    "TeacherSection",
-    "train",
-]
-
-__getattr__, __dir__ = lazy_names(
+__getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "CropSection": "mixformer.training.config",
-        "DataSection": "mixformer.training.config",
-        "LossSection": "mixformer.training.config",
-        "MaskConfig": "mixformer.models.mae",
-        "OptimizerSection": "mixformer.training.config",
-        "PretrainStage": "mixformer.training.pretraining",
-        "PruningSection": "mixformer.training.config",
-        "Recipe": "mixformer.training.recipe",
-        "SetSection": "mixformer.training.config",
-        "TeacherSection": "mixformer.training.config",
-        "train": "mixformer.training.run_training",
+        "mixformer.models.mae": "MaskConfig",
+        ".config": "CropSection DataSection LossSection OptimizerSection PruningSection SetSection TeacherSection",
+        ".pretraining": "PretrainStage",
+        ".recipe": "Recipe",
+        ".run_training": "train",
     },
 )

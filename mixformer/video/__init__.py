@@ -5,46 +5,26 @@ from typing import TYPE_CHECKING
 from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
-    from mixformer.video.draw import Annotator
-    from mixformer.video.output_formats import OUTPUT_FORMATS, OutputFormat, ResultWriter, open_results
-    from mixformer.video.pipeline import pipelined
-    from mixformer.video.reader import VideoFrame, VideoSource, open_video
-    from mixformer.video.targets import Target, as_targets, read_targets
-    from mixformer.video.writer import FrameWriter, open_writer
+    from mixformer.video.draw import Annotator as Annotator
+    from mixformer.video.output_formats import (
+        OUTPUT_FORMATS as OUTPUT_FORMATS,
+        OutputFormat as OutputFormat,
+        ResultWriter as ResultWriter,
+        open_results as open_results,
+    )
+    from mixformer.video.pipeline import pipelined as pipelined
+    from mixformer.video.reader import VideoFrame as VideoFrame, VideoSource as VideoSource, open_video as open_video
+    from mixformer.video.targets import Target as Target, as_targets as as_targets, read_targets as read_targets
+    from mixformer.video.writer import FrameWriter as FrameWriter, open_writer as open_writer
 
-__all__ = [
-    "OUTPUT_FORMATS",
-    "Annotator",
-    "FrameWriter",
-    "OutputFormat",
-    "ResultWriter",
-    "Target",
-    "VideoFrame",
-    "VideoSource",
-    "as_targets",
-    "open_results",
-    "open_video",
-    "open_writer",
-    "pipelined",
-    "read_targets",
-]
-
-__getattr__, __dir__ = lazy_names(
+__getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "OUTPUT_FORMATS": "mixformer.video.output_formats",
-        "Annotator": "mixformer.video.draw",
-        "FrameWriter": "mixformer.video.writer",
-        "OutputFormat": "mixformer.video.output_formats",
-        "ResultWriter": "mixformer.video.output_formats",
-        "Target": "mixformer.video.targets",
-        "VideoFrame": "mixformer.video.reader",
-        "VideoSource": "mixformer.video.reader",
-        "as_targets": "mixformer.video.targets",
-        "open_results": "mixformer.video.output_formats",
-        "open_video": "mixformer.video.reader",
-        "open_writer": "mixformer.video.writer",
-        "pipelined": "mixformer.video.pipeline",
-        "read_targets": "mixformer.video.targets",
+        ".draw": "Annotator",
+        ".output_formats": "OUTPUT_FORMATS OutputFormat ResultWriter open_results",
+        ".pipeline": "pipelined",
+        ".reader": "VideoFrame VideoSource open_video",
+        ".targets": "Target as_targets read_targets",
+        ".writer": "FrameWriter open_writer",
     },
 )

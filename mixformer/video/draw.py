@@ -8,8 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont
+from PIL import Image as PillowImage, ImageDraw, ImageFont
 
 from mixformer.types import Image, TrackResult
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
-    from mixformer.vot.python_protocol import VotTracker
+    from mixformer.vot.python_protocol import VotTracker as VotTracker
 
-__all__ = ["VotTracker"]
-
-__getattr__, __dir__ = lazy_names(__name__, {"VotTracker": "mixformer.vot.python_protocol"})
+__getattr__, __dir__, __all__ = lazy_names(__name__, {".python_protocol": "VotTracker"})

@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 
 from mixformer.errors import ConfigError, DataError
-from mixformer.evaluation.metrics import CONVENTIONS, SequenceResult, compute_metrics, longterm, pytracking
-from mixformer.evaluation.metrics import vot_eao as vot
+from mixformer.evaluation.metrics import (
+    CONVENTIONS,
+    SequenceResult,
+    compute_metrics,
+    longterm,
+    pytracking,
+    vot_eao as vot,
+)
 
 TRUTH = np.array([[10.0, 20, 40, 30]] * 6)
 HONEST = np.array([np.nan, 0.9, 0.8, 0.1, 0.9, 0.7])

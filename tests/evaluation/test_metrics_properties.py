@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mixformer.evaluation.metrics import CONVENTIONS, SequenceResult, compute_metrics
 from mixformer.evaluation.metrics.frame_errors import center_error, iou, precision_curve, success_curve

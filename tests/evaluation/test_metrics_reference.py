@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mixformer.evaluation.metrics import SequenceResult, compute_metrics, longterm, pytracking, toolkit
-from mixformer.evaluation.metrics import vot_eao as vot
+from mixformer.evaluation.metrics import SequenceResult, compute_metrics, longterm, pytracking, toolkit, vot_eao as vot
 from mixformer.evaluation.metrics.frame_errors import (
     IOU_THRESHOLDS,
     PIXEL_THRESHOLDS,

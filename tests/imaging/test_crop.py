@@ -8,8 +8,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mixformer.errors import BoxError
 from mixformer.imaging.crop import CropWindow, crop_target, to_crop, to_frame

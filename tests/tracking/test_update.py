@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.tracker import TrackerConfig

@@ -23,8 +23,7 @@ from mixformer.errors import ConfigError, DataError
 from mixformer.training.build_data import build_dataset
 from mixformer.training.recipe import Recipe
 from mixformer.training.recipe_aliases import KEYS, VALUES, upgrade_recipe
-from tests.helpers.training import RECIPE as TINY_RECIPE
-from tests.helpers.training import make_trainer
+from tests.helpers.training import RECIPE as TINY_RECIPE, make_trainer
 
 # A value for each old key; numbers otherwise.
 OLD_VALUES = {

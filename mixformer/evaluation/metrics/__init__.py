@@ -6,9 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from mixformer.errors import ConfigError, DataError
-from mixformer.evaluation.metrics import longterm, pytracking, toolkit
-from mixformer.evaluation.metrics import trackingnet_protocol as trackingnet
-from mixformer.evaluation.metrics import vot_eao as vot
+from mixformer.evaluation.metrics import (
+    longterm,
+    pytracking,
+    toolkit,
+    trackingnet_protocol as trackingnet,
+    vot_eao as vot,
+)
 from mixformer.evaluation.metrics.metric_types import Convention, Curve, MetricSummary, SequenceResult
 
 __all__ = [

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont
+from PIL import Image as PillowImage, ImageDraw, ImageFont
 
 from mixformer.data.sequence import VideoSequence, read_frame
 from mixformer.evaluation.comparison import Comparison
