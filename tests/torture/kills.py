@@ -19,7 +19,7 @@ from tests.torture import processes
 from tests.torture.material import BOX, RECIPE
 
 _SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-_SOFT_END = 15.0  # seconds that Ctrl-C or SIGTERM may take, on a busy machine
+_SOFT_END = 10.0  # seconds that Ctrl-C or SIGTERM may take, or half of the command's own time on a busy machine
 _CHEAP = ["--engine", "torch", "--device", "cpu", "--threads", "1"]
 
 
@@ -138,9 +138,8 @@ def _kill_one_verb(verb: str, seed: int, count: int, place: Path) -> Killed:
             room = Path(base, str(number))
             random = Random(f"{seed}/kill/{verb}/{number}")
             shutil.copytree(whole / "cache", room / "cache")
-            wrong = _kill(
-                victim, words, room, whole / "out", random.choice(_SIGNALS), random.uniform(0.1, 1.02) * lasts
-            )
+            kind, after = random.choice(_SIGNALS), random.uniform(0.1, 1.02) * lasts
+            wrong = _kill(victim, words, room, whole / "out", kind, after, max(_SOFT_END, lasts / 2))
             killed.tried += 1
             killed.hangs += any("did not end" in each for each in wrong)
             killed.wrong += [f"{verb}:{seed}:{number} {each}" for each in wrong]
@@ -148,7 +147,9 @@ def _kill_one_verb(verb: str, seed: int, count: int, place: Path) -> Killed:
     return killed
 
 
-def _kill(victim: Victim, words: list[str], room: Path, whole: Path, number: signal.Signals, after: float) -> list[str]:
+def _kill(
+    victim: Victim, words: list[str], room: Path, whole: Path, number: signal.Signals, after: float, patience: float
+) -> list[str]:
     """Kill a run, look, and run it again."""
     process = processes.start(words, room)
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -157,7 +158,7 @@ def _kill(victim: Victim, words: list[str], room: Path, whole: Path, number: sig
     with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, number)
     try:
-        process.wait(_SOFT_END)
+        process.wait(patience)
     except subprocess.TimeoutExpired:
         wrong.append(f"{told} did not end")
     with contextlib.suppress(ProcessLookupError):

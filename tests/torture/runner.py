@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -169,8 +170,12 @@ def _fell(worker: Worker, surface: str, index: int) -> tuple[Finding | None, Wor
 
 
 def _innermost(told: str) -> str:
-    """The calls in a dump of `faulthandler`, innermost first; else the last words."""
-    calls = [line.split('File "')[-1] for line in told.splitlines() if line.lstrip().startswith("File ")]
+    """The calls in a dump of `faulthandler`, innermost first: of the thread that fell, else of the main thread."""
+    threads = told.split("hread 0x")
+    fell = [after for before, after in pairwise(threads) if before.endswith("Current t")]
+    calls = [
+        line.split('File "')[-1] for line in (fell or threads)[-1].splitlines() if line.lstrip().startswith("File ")
+    ]
     return " < ".join(calls[:6]) if calls else " ".join(told.split())[-200:]
 
 

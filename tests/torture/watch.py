@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import sys
@@ -63,7 +64,15 @@ class Watch:
         self.on = False
         wrong = [f"touched outside its folder: {each}" for each in dict.fromkeys(self.found)]
         before, after = self._trees, self._tree()
-        changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+        if before != after:
+            gc.collect()
+            after = self._tree()
+        rest = str(self.room.base / "tmp")  # what an earlier input left to the garbage collector may go from there
+        changed = sorted(
+            path
+            for path in before.keys() | after.keys()
+            if before.get(path) != after.get(path) and (path in after or not path.startswith(rest))
+        )
         wrong += [f"changed: {path}" for path in changed[:4]]
         wrong += [f"read {path.name}" for path in self.room.secret.iterdir() if path.stat().st_atime != 1]
         wrong += [f"{path} holds what a secret file holds" for path in self._leaks()]

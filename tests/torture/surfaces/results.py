@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from random import Random
 
 from tests.torture.mutate import damage_json, damage_text
@@ -32,7 +33,7 @@ def results(random: Random, room: Room) -> Case:
     )
 
 
-def _hurt(random: Random, hit) -> None:  # type: ignore[no-untyped-def]
+def _hurt(random: Random, hit: Path) -> None:
     kind = random.randrange(8)
     if kind == 0:
         hit.unlink()

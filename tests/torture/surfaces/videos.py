@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -30,7 +31,7 @@ def _playlist(random: Random, room: Room) -> bytes:
 def videos(random: Random, room: Room) -> Case:
     """Read to the end, in Python or by the command line."""
     source = random.choice(sorted((room.material / "clips").iterdir()))
-    data, kind = source.read_bytes(), random.choice(("bytes",) * 8 + ("cut", "cut", "list", "other"))
+    data, kind = source.read_bytes(), random.choice(("bytes",) * 8 + ("cut", "cut", "list", "list", "other"))
     if kind == "bytes":
         data = damage(random, data, head=random.choice((64, 1024, len(data))))
         if random.random() < 0.3:  # the index of an MP4 lies at its end
@@ -43,11 +44,8 @@ def videos(random: Random, room: Room) -> Case:
         data = random.choice(
             (b"", bytes(100_000), b"RIFF" + bytes(100), random.randbytes(3000), b"\x1aE\xdf\xa3" + bytes(50))
         )
-    name = (
-        source.name
-        if random.random() < 0.85
-        else random.choice(("a.mp4", "a.m3u8", "a.webm", "a.gif", "a.sdp", "a.txt", "a"))
-    )
+    odd = ("a.m3u8", "a.ffconcat", "a.mpd", "a.sdp", "a.m3u8", "a.webm", "a.gif", "a.txt", "a")
+    name = source.name if random.random() < (0.3 if kind == "list" else 0.9) else random.choice(odd)
     file = room.given / name
     file.write_bytes(data)
     start, stop = random.choice(((0, None), (0, None), (2, None), (0, 3), (3, 5), (5, 50), (10**6, None)))
@@ -57,7 +55,7 @@ def videos(random: Random, room: Room) -> Case:
     )
 
 
-def _reader(file: Path, start: int, stop: int | None):  # type: ignore[no-untyped-def]
+def _reader(file: Path, start: int, stop: int | None) -> Callable[[], None]:
     def run() -> None:
         from mixformer import open_video
 
@@ -68,7 +66,7 @@ def _reader(file: Path, start: int, stop: int | None):  # type: ignore[no-untype
     return run
 
 
-def _by_command(random: Random, room: Room, file: Path):  # type: ignore[no-untyped-def]
+def _by_command(random: Random, room: Room, file: Path) -> Callable[[], None]:
     words = [*track_words(room, file), *TARGET]
     if random.random() < 0.5:
         words += ["--out", random.choice(("a.mp4", "a.mkv", "a.avi", "frames"))]
