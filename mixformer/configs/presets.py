@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.errors import ConfigError
 
-# Sources: interval and number of templates are UPDATE_INTERVALS and ONLINE_SIZES of the official test configurations
-# (experiments/MODEL/*.yaml); a factor or decay in a cell is that of the official evaluation scripts (run_*.sh). Without
-# one, the factor of the test configuration holds, which stands in the column "factor".
+# Sources: interval and number of templates are those of the official test configurations (experiments/MODEL/*.yaml). A
+# factor or decay in a cell is that of the official evaluation commands (tracking/test_mixformer*.sh). A cell without a
+# factor uses the one of the test configuration, which is in the column "factor".
 #
 # A cell is INTERVAL/TEMPLATES[@SEARCH_FACTOR[*SCORE_DECAY]]; "-" = nothing published. After a model's name come the
 # weights that the settings belong to: none = the main ones (for MixCvT those pre-trained on ImageNet-22k), "1k" =
