@@ -7,7 +7,7 @@ python benchmarks/goals.py here.json
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mixformer.bench import BenchmarkReport
@@ -37,9 +37,8 @@ def goals(report: BenchmarkReport) -> list[Goal]:
     found += [
         _best(report, SMALL, "crop and network", "at most 4 ms with AMX", min, _step, 4.0),
         _best(report, DEFAULT_MODEL, "the clip with decoding", "250 FPS with AMX", max, _fps, 250.0),
-        _best(report, DEFAULT_MODEL, "start without PyTorch", "at most 1.5 s", min, _start, 1.5),
     ]
-    return [*found, *_exact(report)]
+    return found
 
 
 def _best(
@@ -60,15 +59,6 @@ def _best(
     return Goal(f"{model}: {what}", asked, f"{value:.3g} ({name})", value == better(value, limit))
 
 
-def _exact(report: BenchmarkReport) -> Iterator[Goal]:
-    for result in report.results:
-        if result.box_difference is not None and result.engine != "reference":
-            limit = 1e-3 if result.precision == "float32" else 0.5
-            what = f"{result.model} {result.engine} {result.precision}: box difference"
-            found = f"{result.box_difference:.2g} px"
-            yield Goal(what, f"at most {limit:g} px", found, result.box_difference <= limit)
-
-
 def _speedup(result: CaseResult) -> float | None:
     return None if result.speedup is None else result.speedup.median
 
@@ -79,10 +69,6 @@ def _step(result: CaseResult) -> float | None:
 
 def _fps(result: CaseResult) -> float | None:
     return None if result.end_to_end is None else result.end_to_end.median
-
-
-def _start(result: CaseResult) -> float | None:
-    return result.startup.seconds if result.startup and result.engine in ("openvino", "onnx") else None
 
 
 if __name__ == "__main__":

@@ -26,16 +26,18 @@ import numpy as np
 import torch
 
 from mixformer.bench import BenchmarkOptions, measure_tracking, measure_training, parse_cases
-from mixformer.bench.cases import build_engine, prepare_weights
+from mixformer.bench.cases import build_engine
 from mixformer.bench.machine import describe_machine
 from mixformer.bench.peak import PeakProbe
 from mixformer.bench.stats import interleave, ratio, spread
 from mixformer.bench.tracking_benchmark import measure_batches
 from mixformer.configs.model import ModelConfig
-from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.configs.variants import DEFAULT_MODEL, MODELS
 from mixformer.engines import Engine, Runtime
+from mixformer.errors import CheckpointError
 from mixformer.models import build_model
 from mixformer.training.recipe import Recipe
+from mixformer.weights.catalog import find_weights
 from mixformer.weights.load_save import save_model
 
 FORMAT = 1
@@ -55,7 +57,7 @@ class Scale:
     batches: tuple[int, ...] = (1, 8, 64, 256)
     recipe: str = 'model = "mixformerv2_b"\nbatch_size = 32\n[data]\nworkers = 8\n'
     side: int = 8192
-    startup: bool = True
+    memory: bool = True
 
 
 SMOKE = Scale(
@@ -67,7 +69,7 @@ SMOKE = Scale(
     recipe='model = "mixformerv2_s"\nbatch_size = 2\n[model_overrides]\ndepth = 1\ndim = 32\nheads = 2\n'
     "search_size = 64\ntemplate_size = 32\n[data]\nworkers = 0\n",
     side=64,
-    startup=False,
+    memory=False,
 )
 
 
@@ -116,7 +118,7 @@ class Run:
         """The report of `mixformer bench track` on the bundled clip."""
         model = str(self.weights(self.scale.models[-1]))
         frames, rounds = min(20, self.scale.steps), min(7, self.scale.rounds)
-        options = BenchmarkOptions(device=self.device, frames=frames, rounds=rounds, startup=self.scale.startup)
+        options = BenchmarkOptions(device=self.device, frames=frames, rounds=rounds, memory=self.scale.memory)
         report = measure_tracking(parse_cases(model, ",".join(self.scale.engines)), options=options).to_dict()
         failed = {
             f"{each['engine']}:{each['precision']}": each["failed"] for each in report["results"] if each["failed"]
@@ -146,9 +148,13 @@ class Run:
     def weights(self, model: str) -> Path:
         """Those of the package, else random ones."""
         ready = self.folder / model
-        if model == TINY.name and not ready.is_dir():
-            save_model(build_model(TINY), ready)
-        return ready if ready.is_dir() else prepare_weights(model, self.folder)[0]
+        if ready.is_dir():
+            return ready
+        try:
+            return find_weights(model)
+        except CheckpointError:
+            torch.manual_seed(0)
+            return save_model(build_model({TINY.name: TINY, **MODELS}[model]), ready)
 
 
 class _Steps:

@@ -1,8 +1,7 @@
 """Time from the shell to the first box of `mixformer track` with the default model, split into its parts.
 
 Each run is a process of its own that does what the command does, in its order. Seconds of wall time and of processor
-time; the latter says more on a busy machine. The median of several runs counts. (`mixformer bench` compares engines by
-the start of a tracker alone, without the command line.)
+time; the latter says more on a busy machine. The median of several runs counts.
 
     python tools/measure_start.py                       graphs compiled in an earlier run
     MIXFORMER_CACHE=off python tools/measure_start.py   compiled anew, as after an update

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixformer.configs.runtime import PRECISIONS, Runtime
-from mixformer.configs.variants import MODELS
-from mixformer.engines import ENGINES, Engine, create_engine, select_engine
-from mixformer.errors import CheckpointError, ConfigError, warn_deprecated
+from mixformer.configs.runtime import Runtime
+from mixformer.engines import ENGINES, Engine, create_engine
+from mixformer.errors import ConfigError, warn_deprecated
 from mixformer.optional import explain_missing
-from mixformer.weights.catalog import find_weights
 from mixformer.weights.model_folder import find_folder
 
 REFERENCE = "reference"
-_RENAMED = {"plain": REFERENCE, "graph": "cudagraph"}  # names of 0.1.0
 
 
 @dataclass(frozen=True)
@@ -42,10 +39,6 @@ class BenchmarkCase:
         suffix = "" if self.precision == "auto" else f":{self.precision}"
         return f"{Path(self.model).name} {self.engine}{suffix}"
 
-    def runtime(self, device: str, threads: int) -> Runtime:
-        """How to run it on a device with this many CPU threads."""
-        return Runtime(device=device, engine=self.engine, precision=self.precision, threads=threads)
-
 
 def parse_cases(models: str, engines: str) -> list[BenchmarkCase]:
     """Pair every model with every engine; each model starts with its reference.
@@ -72,45 +65,17 @@ def parse_cases(models: str, engines: str) -> list[BenchmarkCase]:
 
 def _parse_engine(word: str) -> tuple[str, str]:
     engine, _, precision = word.partition(":")
-    if engine in _RENAMED:
-        warn_deprecated(f"the engine {engine!r} is now called {_RENAMED[engine]!r}")
-        engine = _RENAMED[engine]
-    if engine not in (REFERENCE, "auto", *ENGINES):
+    if engine == "plain":
+        warn_deprecated(f"the engine 'plain' is now called {REFERENCE!r}")
+        engine = REFERENCE
+    runtime = Runtime(engine=engine, precision=precision or "auto")  # checks the precision, and renews old names
+    if runtime.engine not in (REFERENCE, "auto", *ENGINES):
         raise ConfigError(f"unknown engine {engine!r}; known: {REFERENCE}, auto, {', '.join(ENGINES)}")
-    known = ("float32",) if engine == REFERENCE else PRECISIONS
-    precision = precision or known[0]
-    if precision not in known:
-        raise ConfigError(f"engine {engine!r} has no precision {precision!r}; known: {', '.join(known)}")
-    return engine, precision
-
-
-def prepare_weights(model: str, folder: Path) -> tuple[Path, bool]:
-    """Find a model's weights, or write random ones for a known variant that has none here.
-
-    Args:
-        model: name, folder or file.
-        folder: random weights are written here.
-
-    Returns:
-        The path, and whether the weights are random.
-
-    Raises:
-        CheckpointError: if the model does not exist.
-        MissingDependencyError: if random weights need PyTorch and it is missing.
-    """
-    try:
-        return find_weights(model), False
-    except CheckpointError:
-        if model not in MODELS:
-            raise
-    with explain_missing(f"{model} has no weights here; making random ones"):
-        import torch
-
-        from mixformer.models import build_model
-        from mixformer.weights.load_save import save_model
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return save_model(build_model(MODELS[model]), folder / model), True
+    if runtime.engine != REFERENCE:
+        return runtime.engine, runtime.precision
+    if runtime.precision not in ("auto", "float32"):
+        raise ConfigError(f"engine {engine!r} has no precision {precision!r}; known: float32")
+    return REFERENCE, "float32"
 
 
 def prepare_graphs(weights: Path, case: BenchmarkCase, folder: Path) -> Path:
@@ -135,17 +100,8 @@ def prepare_graphs(weights: Path, case: BenchmarkCase, folder: Path) -> Path:
     return out
 
 
-def resolve_precision(path: Path, runtime: Runtime) -> str:
-    """The precision that "auto" stands for; raises the errors of `mixformer.create_engine`."""
-    return runtime.precision if runtime.engine == REFERENCE else select_engine(path, runtime).precision
-
-
 def build_engine(path: Path, runtime: Runtime) -> Engine:
-    """Load the engine of a case.
-
-    Args:
-        path: from `prepare_graphs`.
-        runtime: from `BenchmarkCase.runtime`.
+    """Load an engine, which may be the reference, from what `prepare_graphs` gave.
 
     Raises:
         ConfigError: if this machine or installation lacks the engine.

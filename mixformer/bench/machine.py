@@ -23,15 +23,8 @@ INSTRUCTIONS = (
 class Machine(BaseConfig):
     """A machine as far as speed depends on it.
 
-    Attributes:
-        processor: its model.
-        cores: that this process may use.
-        instructions: sets that matter for matrix products, as the kernel names them.
-        memory_gb: of the whole machine, rounded; None if unknown.
-        gpu: model of the GPU measured on, or None.
-        system: operating system and architecture.
-        python: version.
-        packages: versions of the installed ones among those that do the work.
+    `cores` are those that this process may use, `instructions` the sets that matter for matrix products, as the kernel
+    names them, `memory_gb` that of the whole machine, and `gpu` the one that was measured.
     """
 
     processor: str
@@ -46,12 +39,19 @@ class Machine(BaseConfig):
 
 def describe_machine(device: str = "cpu") -> Machine:
     """The machine that runs this; `device` is one of PyTorch ("cuda:0") if a GPU is measured."""
+    gpu = memory = None
+    if device.startswith("cuda"):
+        import torch
+
+        gpu = str(torch.cuda.get_device_name(torch.device(device)))
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     return Machine(
         processor=processor(),
         cores=usable_cores(),
         instructions=tuple(name for name in INSTRUCTIONS if name in cpu_flags()),
-        memory_gb=_memory(),
-        gpu=_gpu(device),
+        memory_gb=memory,
+        gpu=gpu,
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
         packages={"mixformer": __version__} | {name: found for name in PACKAGES if (found := _version(name))},
@@ -77,20 +77,6 @@ def usable_cores() -> int:
 def _cpu_lines() -> list[str]:
     path = Path("/proc/cpuinfo")
     return path.read_text().splitlines() if path.is_file() else []
-
-
-def _memory() -> float | None:
-    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
-        return None
-    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-
-
-def _gpu(device: str) -> str | None:
-    if not device.startswith("cuda"):
-        return None
-    import torch
-
-    return str(torch.cuda.get_device_name(torch.device(device)))
 
 
 def _version(package: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import timeit
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -25,13 +25,9 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "int8": "f32"}
 
 @dataclass(frozen=True)
 class Efficiency(BaseConfig):
-    """Operations per second of a network, and their share of the machine's peak.
+    """Operations of a call (by formula, 2 per multiply-add), operations per second, and their share of the peak.
 
-    Attributes:
-        flops: operations per call by formula, 2 per multiply-add.
-        flops_per_second: operations over the median time.
-        of_peak: share of the fastest matrix product measured in the same rounds, whatever its library and precision;
-            the median over the rounds.
+    The peak is the fastest matrix product of the same round, whatever its library and precision.
     """
 
     flops: int
@@ -46,20 +42,10 @@ class Efficiency(BaseConfig):
 
 
 class PeakProbe:
-    """Measures the peak repeatedly; matrices and compiled products are prepared once.
-
-    Every installed library is tried in every precision it has: OpenVINO on the CPU, PyTorch on any device, NumPy where
-    neither is installed.
-    """
+    """Measures the peak repeatedly, with OpenVINO on the CPU, PyTorch on any device, or else NumPy."""
 
     def __init__(self, device: str = "cpu", threads: int | None = None, *, side: int = 2048) -> None:
-        """Prepare.
-
-        Args:
-            device: "cpu", or a GPU of PyTorch.
-            threads: on the CPU; None takes every core that this process may use.
-            side: rows and columns of the matrices; 2048 fills 16 cores and takes less than a second.
-        """
+        """Prepare matrices of `side` rows and columns (2048 fills 16 cores and takes less than a second)."""
         self._threads, self._flops = threads or usable_cores(), 2 * side**3
         matrices = np.random.default_rng(0).standard_normal((2, side, side), dtype=np.float32)
         self._products: Products = {}
@@ -73,7 +59,10 @@ class PeakProbe:
     def measure(self) -> dict[str, float]:
         """Operations per second now, the best of a few tries, by library and precision ("openvino bfloat16")."""
         with torch_threads(self._threads):
-            return {name: self._flops / _shortest(work) for name, work in self._products.items()}
+            return {
+                name: self._flops / min(timeit.repeat(work, number=1, repeat=_TRIES))
+                for name, work in self._products.items()
+            }
 
 
 def highest(peaks: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -126,13 +115,3 @@ def _openvino_products(matrices: np.ndarray[Any, Any], threads: int) -> Products
         request.infer([matrices[0]])
         made[f"openvino {precision}"] = request.infer
     return made
-
-
-def _shortest(work: Callable[[], object]) -> float:
-    """Seconds of the fastest of a few tries."""
-    times = []
-    for _ in range(_TRIES):
-        begin = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - begin)
-    return min(times)

@@ -19,14 +19,12 @@ class ReferenceEngine:
     """An `Engine` that runs a network as the official code does, in float32.
 
     Templates and search region pass through the whole network in every frame, and the last block computes every token.
-    The memory holds images: the official trackers normalize templates once as well. One thing is faster than the
-    original: attention uses PyTorch's fused kernel.
+    The memory holds normalized images. One thing is faster than the original: attention uses PyTorch's fused kernel.
     """
 
     precision = "float32"
 
     def __init__(self, model: MixFormer) -> None:
-        """Take a network in float32, as it was loaded."""
         self.model, self.config = model.eval(), model.config
         self.device = next(model.parameters()).device
 
@@ -36,7 +34,7 @@ class ReferenceEngine:
 
     @torch.inference_mode()
     def locate(self, search: Image, memory: Tensor) -> EngineOutput:
-        """Run the network on templates and search crops, uint8 (B, s, s, 3)."""
+        """Templates from `remember` and search crops, uint8 (B, s, s, 3), through the whole network."""
         found = self.compute(memory, self._normalize(search))
         scores = None if found.scores is None else found.scores.double().cpu().numpy()
         return EngineOutput(found.boxes.double().cpu().numpy(), scores)

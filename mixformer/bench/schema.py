@@ -8,12 +8,11 @@ from typing import Any, Self
 
 from mixformer.bench.machine import Machine
 from mixformer.bench.peak import Efficiency
-from mixformer.bench.startup import Startup
 from mixformer.bench.stats import Spread
 from mixformer.configs.base_config import BaseConfig
 from mixformer.errors import ConfigError
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class BenchmarkOptions(BaseConfig):
         threads: of every engine on the CPU; None takes every core that this process may use.
         device: as in `mixformer.create_engine`.
         batches: numbers of targets to locate at once, each 1 or more; empty leaves this out.
-        startup: also time starts and read memory, in processes of their own.
+        memory: also measure the memory of every engine, in processes of their own.
 
     Raises:
         ConfigError: for a number below 1.
@@ -42,7 +41,7 @@ class BenchmarkOptions(BaseConfig):
     threads: int | None = None
     device: str = "cpu"
     batches: tuple[int, ...] = ()
-    startup: bool = True
+    memory: bool = True
 
     def __post_init__(self) -> None:
         for name in ("frames", "rounds", "threads"):
@@ -63,7 +62,7 @@ class ClipFigures(BaseConfig):
 
 @dataclass(frozen=True)
 class UpdateTimes(BaseConfig):
-    """Milliseconds per frame over all rounds: percentiles of a whole update, medians of its parts."""
+    """Milliseconds per frame over all rounds: percentiles of a whole `Tracker.update`, medians of its parts."""
 
     p50: float
     p95: float
@@ -75,14 +74,7 @@ class UpdateTimes(BaseConfig):
 
 @dataclass(frozen=True)
 class BatchSpeed(BaseConfig):
-    """Several targets located in one call.
-
-    Attributes:
-        size: number of targets.
-        milliseconds: of one call, over the rounds.
-        targets_per_second: from the median.
-        efficiency: of the median.
-    """
+    """`size` targets located in one call: milliseconds of a call, and what follows from their median."""
 
     size: int
     milliseconds: Spread
@@ -92,34 +84,22 @@ class BatchSpeed(BaseConfig):
 
 @dataclass(frozen=True)
 class CaseResult(BaseConfig):
-    """What was measured of one case.
+    """What was measured of one case; a case that could not run has the reason in `failed` and nothing else.
 
-    Attributes:
-        model: its name.
-        weights: "stored", or "random" for a model without weights here; then the box is held in place.
-        engine: as asked for.
-        precision: of matrix products, as the engine chose it.
-        failed: why the case could not run, or None; then the other fields are empty.
-        times: of `Tracker.update`.
-        speedup: how many times faster than the reference (network and crop), round by round.
-        end_to_end: frames per second of reading, decoding and tracking the clip.
-        box_difference: largest difference of a box side from the reference's on the same crops, in pixels of the crop.
-        efficiency: of the network.
-        startup: time and memory of a new process.
-        batches: several targets at once.
+    `speedup` is over the reference, network and crop together, round by round. `end_to_end` is frames per second of
+    reading, decoding and tracking the clip. Memory is the largest of a process that tracks a few frames, in MiB.
     """
 
     model: str
-    weights: str
     engine: str
     precision: str
     failed: str | None = None
     times: UpdateTimes | None = None
     speedup: Spread | None = None
     end_to_end: Spread | None = None
-    box_difference: float | None = None
     efficiency: Efficiency | None = None
-    startup: Startup | None = None
+    memory_mb: float | None = None
+    gpu_memory_mb: float | None = None
     batches: tuple[BatchSpeed, ...] = ()
 
 

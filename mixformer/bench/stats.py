@@ -35,12 +35,7 @@ def ratio(over: Sequence[float], under: Sequence[float]) -> Spread:
 def interleave(
     work: Mapping[str, Callable[[], T]], rounds: int, opening: Callable[[], object] = lambda: None
 ) -> dict[str, list[T]]:
-    """Do every piece of work once per round; each round starts with the next piece, so that none is always first.
-
-    Args:
-        work: functions by name.
-        rounds: how often.
-        opening: called at the beginning of every round.
+    """Do every piece of work once per round, after `opening`; each round starts with the next piece.
 
     Returns:
         The results of each function, in the order of the rounds.
@@ -48,7 +43,7 @@ def interleave(
     names, found = list(work), {name: list[T]() for name in work}
     for index in range(rounds):
         opening()
-        shift = index % max(1, len(names))
+        shift = index % max(1, len(names))  # so that none is always first
         for name in (*names[shift:], *names[:shift]):
             found[name].append(work[name]())
     return found

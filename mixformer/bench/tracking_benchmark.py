@@ -11,38 +11,30 @@ from datetime import date
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 
-from mixformer.bench.cases import (
-    REFERENCE,
-    BenchmarkCase,
-    build_engine,
-    prepare_graphs,
-    prepare_weights,
-    resolve_precision,
-)
+from mixformer.bench.cases import REFERENCE, BenchmarkCase, build_engine, prepare_graphs
 from mixformer.bench.machine import describe_machine, usable_cores
+from mixformer.bench.memory import measure_memory
 from mixformer.bench.peak import Efficiency, PeakProbe, highest, torch_threads
 from mixformer.bench.schema import FORMAT, BatchSpeed, BenchmarkOptions, BenchmarkReport, CaseResult, ClipFigures
-from mixformer.bench.startup import StartError, measure_startup
 from mixformer.bench.stats import interleave, ratio, spread
 from mixformer.bench.stopwatch import TimedTracker, summarize
 from mixformer.configs.flops import locate_flops, remember_flops
 from mixformer.configs.model import ModelConfig
-from mixformer.engines import Engine
+from mixformer.configs.runtime import Runtime
+from mixformer.engines import Engine, select_engine
 from mixformer.errors import MixFormerError, SourceError
-from mixformer.export.sample_crops import real_crops
-from mixformer.imaging.boxes import cxcywh_to_xyxy
 from mixformer.run import track
 from mixformer.types import Image
 from mixformer.video import open_video
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+from mixformer.weights.catalog import find_weights
 
 LONGEST = 100  # frames of a clip that are kept in memory: 600 MB at 1920 x 1080
-_FEW = 3  # rounds of what takes long: whole clips, batches, starts
+_FEW = 3  # rounds of what takes long: whole clips, batches
 
 log = logging.getLogger(__name__)
 Say = Callable[[str], object]
@@ -76,7 +68,6 @@ def measure_tracking(
         SourceError: if the clip cannot be read, or has a single frame.
         BoxError: if the box does not fit the clip.
         CheckpointError: if a model does not exist.
-        MissingDependencyError: if a model has no weights here and PyTorch is missing.
 
     Example:
         >>> from mixformer.bench import measure_tracking, parse_cases
@@ -86,14 +77,14 @@ def measure_tracking(
     """
     options = options or BenchmarkOptions()
     options = replace(options, threads=options.threads or usable_cores())
+    weights = {case.model: find_weights(case.model) for case in cases}
     frames, figures = _read_clip(Path(clip))
     results: list[CaseResult] = []
     peaks: list[dict[str, float]] = []
     with torch_threads(options.threads or 1), tempfile.TemporaryDirectory() as folder:
-        weights = {case.model: prepare_weights(case.model, Path(folder)) for case in cases}
         for model, group in groupby(cases, lambda case: case.model):
             on_step(f"building the engines of {Path(model).name}")
-            benchmark = Benchmark(weights[model], list(group), options, Path(folder))
+            benchmark = _ModelBenchmark(weights[model], list(group), options, Path(folder))
             results += benchmark.measure(Path(clip), frames, box, on_step)
             peaks += benchmark.peaks
     machine, today = describe_machine(options.device), date.today().isoformat()
@@ -114,117 +105,81 @@ def _read_clip(path: Path) -> tuple[list[Image], ClipFigures]:
     return frames, ClipFigures(path.name, width, height, spread([1e3 * each / len(frames) for each in seconds]))
 
 
-class Benchmark:
-    """Builds the cases of one model and measures them in turns; `results` holds what was found, by title."""
+class _ModelBenchmark:
+    """The cases of one model; `results` holds what was found so far, by title."""
 
-    def __init__(
-        self, weights: tuple[Path, bool], cases: Sequence[BenchmarkCase], options: BenchmarkOptions, folder: Path
-    ) -> None:
-        """Build every engine; one that cannot be built gets a result with the reason.
-
-        Args:
-            weights: from `prepare_weights`; with random ones the box is held in place.
-            cases: all of that model.
-            options: how to measure.
-            folder: for graphs that have to be exported; must stay while this object is used.
-        """
-        self.weights, self.random = weights
-        self.options, self.threads = options, options.threads or usable_cores()
-        self.probe = PeakProbe(options.device, self.threads)
+    def __init__(self, weights: Path, cases: Sequence[BenchmarkCase], options: BenchmarkOptions, folder: Path) -> None:
+        """Build every engine; `folder` takes exported graphs and must stay while this object is used."""
+        self.options, self.probe = options, PeakProbe(options.device, options.threads)
         self.peaks: list[dict[str, float]] = []
-        self.cases = {case.title: case for case in cases}
-        self.paths: dict[str, Path] = {}
+        self.starts: dict[str, tuple[Path, Runtime]] = {}
         self.engines: dict[str, Engine] = {}
         self.results: dict[str, CaseResult] = {}
-        for title, case in self.cases.items():
-            self._build(title, case, folder)
-        self.base = next((title for title in self.engines if self.cases[title].engine == REFERENCE), None)
+        for case in cases:
+            self._build(weights, case, folder)
+        self.base = next((title for title in self.engines if self.results[title].engine == REFERENCE), None)
+
+    def _build(self, weights: Path, case: BenchmarkCase, folder: Path) -> None:
+        title, name = case.title, Path(case.model).name
+        self.results[title] = CaseResult(name, case.engine, case.precision)
+        runtime = Runtime(self.options.device, case.engine, case.precision, self.options.threads)
+        try:
+            path = prepare_graphs(weights, case, folder)
+            if case.engine != REFERENCE:
+                self._note(title, precision=select_engine(path, runtime).precision)
+            self.engines[title], self.starts[title] = build_engine(path, runtime), (path, runtime)
+        except MixFormerError as error:
+            self._note(title, failed=str(error).replace(str(weights), name))  # no path in a report
 
     def measure(self, clip: Path, frames: Sequence[Image], box: Sequence[float], on_step: Say) -> list[CaseResult]:
-        """Measure everything that the options ask for.
-
-        Args:
-            clip: the video file.
-            frames: its first frames.
-            box: of the target in the first frame.
-            on_step: called with a message before every step.
-
-        Returns:
-            Results in the order of the cases.
-        """
-        options = self.options
-        trackers = {t: TimedTracker(e, frames, box, hold=self.random) for t, e in self.engines.items()}
-        # Boxes first: this warms every engine up as well.
-        if self.base and not self.random:
-            self._compare_boxes(clip, box)
+        """Measure everything that the options ask for; results in the order of the cases."""
+        options, engines = self.options, self.engines
+        trackers = {title: TimedTracker(engine, frames, box) for title, engine in engines.items()}
+        for tracker in trackers.values():
+            tracker.run(options.frames)  # warms the engine up
         on_step(f"{options.rounds} rounds of {options.frames} frames, {len(trackers)} engines in turns")
         self._time_updates(trackers)
-        if not self.random:
-            on_step("the whole clip with decoding")
-            work = {title: partial(_track_clip, e, clip, box, len(frames)) for title, e in self.engines.items()}
-            for title, rates in interleave(work, _FEW).items():
-                self._note(title, end_to_end=spread(rates))
+        on_step("the whole clip with decoding")
+        work = {title: partial(_track_clip, engine, clip, box, len(frames)) for title, engine in engines.items()}
+        for title, rates in interleave(work, _FEW).items():
+            self._note(title, end_to_end=spread(rates))
         if options.batches:
             on_step("several targets at once")
-            fast = {title: engine for title, engine in self.engines.items() if title != self.base}
+            fast = {title: engine for title, engine in engines.items() if title != self.base}
             for title, batches in measure_batches(fast, options.batches, _FEW, self._take_peak).items():
                 self._note(title, batches=batches)
-        if options.startup:
-            on_step("starting every engine in a process of its own")
-            self._time_starts(clip, box)
+        if options.memory:
+            on_step("the memory of every engine in a process of its own")
+            self._measure_memory(clip, box)
         return list(self.results.values())
 
     def _take_peak(self) -> dict[str, float]:
         self.peaks.append(self.probe.measure())
         return self.peaks[-1]
 
-    def _build(self, title: str, case: BenchmarkCase, folder: Path) -> None:
-        name, runtime = Path(case.model).name, case.runtime(self.options.device, self.threads)
-        weights = "random" if self.random else "stored"
-        self.results[title] = CaseResult(name, weights, case.engine, case.precision)
-        try:
-            path = self.paths[title] = prepare_graphs(self.weights, case, folder)
-            self._note(title, precision=resolve_precision(path, runtime))
-            self.engines[title] = build_engine(path, runtime)
-        except MixFormerError as error:
-            self._note(title, failed=str(error).replace(str(self.weights), name))  # no path in a report
-
-    def _compare_boxes(self, clip: Path, box: Sequence[float]) -> None:
-        """Note the largest difference of a box side from the reference's, on crops that the reference tracked."""
-        base = self.engines[str(self.base)]
-        crops = real_crops(base, self.options.frames, clip, box)
-        for title, engine in self.engines.items():
-            sides = []
-            for one in (engine, base):
-                memory = one.remember(crops.templates[None])
-                found = [one.locate(search[None], memory).boxes[0] for search in crops.searches]
-                sides.append(cxcywh_to_xyxy(np.array(found)))
-            self._note(title, box_difference=float(np.abs(sides[0] - sides[1]).max()) * base.config.search_size)
-
     def _time_updates(self, trackers: dict[str, TimedTracker]) -> None:
         """Note times, speedups and efficiency; each round begins with the machine's peak."""
         work = {title: partial(tracker.run, self.options.frames) for title, tracker in trackers.items()}
         found = interleave(work, self.options.rounds, self._take_peak)
-        steps = {title: [median(each.step for each in visit) for visit in visits] for title, visits in found.items()}
+        steps = {title: [np.median(each[:, :2].sum(1)) for each in visits] for title, visits in found.items()}
         for title, visits in found.items():
-            network = [median(each.network for each in visit) for visit in visits]
+            network = [float(np.median(each[:, 1])) for each in visits]
             flops = frame_flops(self.engines[title].config, reference=title == self.base)
             self._note(
                 title,
-                times=summarize([each for visit in visits for each in visit]),
+                times=summarize(np.concatenate(visits)),
                 efficiency=Efficiency.of(flops, network, self.peaks[-self.options.rounds :]),
                 speedup=ratio(steps[self.base], steps[title]) if self.base and title != self.base else None,
             )
 
-    def _time_starts(self, clip: Path, box: Sequence[float]) -> None:
-        for title in self.engines:
-            runtime = self.cases[title].runtime(self.options.device, self.threads)
+    def _measure_memory(self, clip: Path, box: Sequence[float]) -> None:
+        for title, start in self.starts.items():
             try:
-                starts = [measure_startup(self.paths[title], runtime, clip, box) for _ in range(_FEW)]
-            except StartError as error:  # the rest of the run is worth keeping
+                memory, gpu_memory = measure_memory(*start, clip, box)
+            except MixFormerError as error:  # the rest of the run is worth keeping
                 log.warning("%s: %s", title, error)
                 continue
-            self._note(title, startup=sorted(starts, key=lambda start: start.seconds)[_FEW // 2])
+            self._note(title, memory_mb=memory, gpu_memory_mb=gpu_memory)
 
     def _note(self, title: str, **found: Any) -> None:
         self.results[title] = replace(self.results[title], **found)
@@ -233,9 +188,7 @@ class Benchmark:
 def frame_flops(config: ModelConfig, *, reference: bool = False) -> int:
     """Operations of a frame, 2 per multiply-add, with a static and an online template.
 
-    Args:
-        config: the variant.
-        reference: count the official computation: templates too, and every token in the last block.
+    `reference` counts the official computation: templates too, and every token in the last block.
     """
     if not reference:
         return locate_flops(config)
@@ -252,29 +205,18 @@ def _track_clip(engine: Engine, clip: Path, box: Sequence[float], frames: int) -
 def measure_batches(
     engines: dict[str, Engine], sizes: Sequence[int], rounds: int, take_peak: Callable[[], dict[str, float]]
 ) -> dict[str, tuple[BatchSpeed, ...]]:
-    """Time `locate` on several targets at once, engine after engine in every round.
-
-    Args:
-        engines: by name.
-        sizes: numbers of targets.
-        rounds: timed calls of every engine and size, after one that does not count.
-        take_peak: measures the machine, once per round.
-    """
+    """Time `locate` on several targets at once, engine after engine in every round that `take_peak` begins."""
     found: dict[str, list[BatchSpeed]] = {name: [] for name in engines}
+    peaks: list[dict[str, float]] = []
     for size in sizes:
         work = {name: _timed_batch(engine, size) for name, engine in engines.items()}
         for call in work.values():
             call()
-        peaks: list[dict[str, float]] = []
-        for name, seconds in interleave(work, rounds, partial(_append, peaks, take_peak)).items():
-            efficiency = Efficiency.of(size * frame_flops(engines[name].config), seconds, peaks)
+        for name, seconds in interleave(work, rounds, lambda: peaks.append(take_peak())).items():
+            efficiency = Efficiency.of(size * frame_flops(engines[name].config), seconds, peaks[-rounds:])
             milliseconds = spread([1e3 * each for each in seconds])
             found[name].append(BatchSpeed(size, milliseconds, 1e3 * size / milliseconds.median, efficiency))
     return {name: tuple(batches) for name, batches in found.items()}
-
-
-def _append(peaks: list[dict[str, float]], take_peak: Callable[[], dict[str, float]]) -> None:
-    peaks.append(take_peak())
 
 
 def _timed_batch(engine: Engine, size: int) -> Callable[[], float]:

@@ -23,15 +23,11 @@ from mixformer.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class TrainingSpeed:
-    """Medians over the rounds.
+    """Medians over the rounds, in one precision.
 
-    Attributes:
-        precision: of matrix products.
-        loader: samples per second that the loader delivers while the network computes, if it never has to wait.
-        step: samples per second of forward pass, backward pass and optimizer on a batch in memory.
-        together: samples per second of training.
-        achieved: operations per second of the step, counted as three forward passes, 2 per multiply-add.
-        peak: operations per second of the fastest matrix product, over all libraries and precisions.
+    Samples per second of the loader (if it never has to wait), of the step on a batch in memory, and of both
+    `together`; operations per second that the step `achieved` (three forward passes, 2 per multiply-add), and those of
+    the fastest matrix product (`peak`).
     """
 
     precision: str

@@ -15,22 +15,18 @@ from mixformer.configs.variants import DEFAULT_MODEL
 
 _DESCRIPTION = """Measure how fast tracking or training runs on this machine, next to what its processor can do.
 
-  mixformer bench                                       the default model in every installed engine
-  mixformer bench track --models mixformerv2_s,mixformerv2_b
-  mixformer bench train recipes/dino_s8_boxes.toml      loader and training step of a recipe
+Without a command, the default model is measured in every installed engine.
 """
 _TRACK = """Measure engines side by side on one clip: time per frame, memory, share of the machine's peak.
 
 All engines of a model are in memory at once and take turns, so that other work on the machine slows all of them
 alike. Speedups are ratios within a round, over the reference: the computation of the official code in float32.
 
-  mixformer bench track
   mixformer bench track --engines torch,openvino:float32,openvino:bfloat16,onnx --rounds 15 --json here.json
   mixformer bench track --clip clip.mp4 --box 260 29 41 142
   mixformer bench track --models mixformerv2_b --engines openvino --batch 1 8 64
 
-A model without weights here gets random ones: as fast, but its box is held in place. docs/benchmarks.md explains
-every column.
+docs/benchmarks.md explains every column.
 """
 _TRAIN = """Measure how fast a recipe trains on this machine; nothing is kept.
 
@@ -60,7 +56,7 @@ def _track_parser() -> ArgumentParser:
     option("--frames", int, 20, "frames measured per engine and round")
     option("--rounds", int, 7, "number of rounds; take more on a busy machine")
     option("--batch", int, [], "also measure this many targets at once", nargs="+", metavar="N")
-    made.add_argument("--no-startup", action="store_true", help="leave out start-up time and memory")
+    made.add_argument("--no-memory", action="store_true", help="leave out the memory of every engine")
     option("--note", str, "", "text kept in the JSON, such as what else ran meanwhile")
     option("--json", Path | None, None, "also write everything to this file", metavar="FILE")
     return made
@@ -88,12 +84,9 @@ def _run_track(options: Namespace) -> None:
     if (options.clip is None) != (options.box is None):
         raise ConfigError("--clip and --box belong together: the target's x, y, width and height in its first frame")
     how = BenchmarkOptions(
-        frames=options.frames,
-        rounds=options.rounds,
-        threads=options.threads,
-        device=options.device,
+        **{name: options[name] for name in ("frames", "rounds", "threads", "device")},
         batches=tuple(options.batch),
-        startup=not options.no_startup,
+        memory=not options.no_memory,
     )
     cases = parse_cases(options.models, options.engines)
     place = (options.clip or DEMO_CLIP, options.box or DEMO_BOX)

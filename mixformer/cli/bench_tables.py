@@ -24,8 +24,7 @@ def tracking_tables(report: BenchmarkReport) -> Iterator[Table | str]:
     for model, group in groupby(report.results, lambda result: result.model):
         results = list(group)
         done = [result for result in results if result.failed is None]
-        random = " (random weights, box held in place)" if any(each.weights == "random" for each in done) else ""
-        title = f"{model}{random}: ms per frame, {options.rounds} rounds of {options.frames} frames"
+        title = f"{model}: ms per frame, {options.rounds} rounds of {options.frames} frames"
         yield _table(title, _FRAME_COLUMNS, map(_frame_row, done))
         if any(result.batches for result in done):
             rows = (row for result in done for row in _batch_rows(result))
@@ -49,8 +48,8 @@ def training_table(speeds: list[TrainingSpeed]) -> Table:
 
 
 _FRAME_COLUMNS = (
-    "engine", "p50", "p95", "p99", "crop", "network", "rest", "speedup", "quartiles", "clip FPS", "box diff px",
-    "GFLOP", "of peak", "start s", "memory MiB",
+    "engine", "p50", "p95", "p99", "crop", "network", "rest", "speedup", "quartiles", "clip FPS", "GFLOP", "of peak",
+    "memory MiB",
 )  # fmt: skip
 _BATCH_COLUMNS = ("engine", "targets", "ms", "quartiles", "target-frames/s", "TFLOP/s", "of peak")
 _TRAINING_COLUMNS = ("precision", "loader", "step", "together", "step speedup", "TFLOP/s", "of peak")
@@ -66,20 +65,17 @@ def _table(title: str, columns: Iterable[str], rows: Iterable[list[str]]) -> Tab
 
 
 def _frame_row(result: CaseResult) -> list[str]:
-    times, speedup, efficiency, start = result.times, result.speedup, result.efficiency, result.startup
-    assert times is not None  # the case did not fail
-    assert efficiency is not None
+    times, speedup, efficiency = result.times, result.speedup, result.efficiency
+    assert times  # the case did not fail
+    assert efficiency
     return [
         _name(result),
         *(f"{v:.2f}" for v in (times.p50, times.p95, times.p99, times.crop, times.network, times.rest)),
-        "-" if speedup is None else f"{speedup.median:.2f} x",
-        "-" if speedup is None else f"{speedup.low:.2f}-{speedup.high:.2f}",
-        "-" if result.end_to_end is None else f"{result.end_to_end.median:.0f}",
-        "-" if result.box_difference is None else f"{result.box_difference:.2g}",
+        *((f"{speedup.median:.2f} x", f"{speedup.low:.2f}-{speedup.high:.2f}") if speedup else ("-", "-")),
+        f"{result.end_to_end.median:.0f}" if result.end_to_end else "-",
         f"{efficiency.flops / 1e9:.2f}",
         f"{efficiency.of_peak:.0%}",
-        "-" if start is None else f"{start.seconds:.2f}",
-        "-" if start is None or start.memory_mb is None else f"{start.memory_mb:.0f}",
+        f"{result.memory_mb:.0f}" if result.memory_mb else "-",
     ]
 
 

@@ -8,7 +8,7 @@ from mixformer.errors import warn_deprecated
 
 # Verb -> old flag -> new flag. Add a line here and nowhere else.
 FLAGS: dict[str, dict[str, str]] = {
-    "bench": {"--smoke": "--dry-run"},
+    "bench": {"--smoke": "--dry-run", "--no-startup": "--no-memory"},
     "demo": {"--sequential": "--no-pipeline"},
     "evaluate": {"--integers": "--truncate", "--as-written": "--one-based"},
     "submit": {"--integers": "--truncate"},

@@ -1,4 +1,4 @@
-"""The peak and the description of a machine, and starting in a process of its own."""
+"""The peak and the description of a machine, and memory in a process of its own."""
 
 import platform
 
@@ -7,9 +7,10 @@ import torch
 
 from mixformer.bench import peak
 from mixformer.bench.machine import Machine, describe_machine
+from mixformer.bench.memory import measure_memory
 from mixformer.bench.peak import PeakProbe, torch_threads
-from mixformer.bench.startup import StartError, measure_startup
 from mixformer.engines import Runtime
+from mixformer.errors import MixFormerError
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 
@@ -40,13 +41,12 @@ def test_torch_threads_are_put_back():
     assert torch.get_num_threads() == before
 
 
-def test_start_in_a_process_of_its_own(tiny_model):
-    found = measure_startup(tiny_model, Runtime("cpu", "torch", "float32", 1), DEMO_CLIP, DEMO_BOX)
-    assert found.seconds > 0
-    assert found.gpu_memory_mb is None
-    assert found.memory_mb is None or found.memory_mb > 50
+def test_memory_of_a_process_of_its_own(tiny_model):
+    memory, on_gpu = measure_memory(tiny_model, Runtime("cpu", "torch", "float32", 1), DEMO_CLIP, DEMO_BOX)
+    assert on_gpu is None
+    assert memory is None or memory > 50
 
 
-def test_a_start_that_fails_says_why(tmp_path):
-    with pytest.raises(StartError, match=r"onnx in a process of its own failed.*holds no config"):
-        measure_startup(tmp_path, Runtime("cpu", "onnx", "float32", 1), DEMO_CLIP, DEMO_BOX)
+def test_a_process_that_fails_says_why(tmp_path):
+    with pytest.raises(MixFormerError, match=r"onnx in a process of its own failed.*holds no config"):
+        measure_memory(tmp_path, Runtime("cpu", "onnx", "float32", 1), DEMO_CLIP, DEMO_BOX)

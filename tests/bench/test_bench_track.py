@@ -7,19 +7,14 @@ from pathlib import Path
 import pytest
 
 from mixformer.bench import BenchmarkCase, BenchmarkReport, parse_cases, tracking_benchmark
-from mixformer.bench.cases import prepare_graphs, prepare_weights
+from mixformer.bench.cases import prepare_graphs
 from mixformer.bench.peak import PeakProbe
-from mixformer.bench.startup import Startup
 from mixformer.bench.stopwatch import TimedTracker
 from mixformer.cli.main import main
-from mixformer.configs.model import ModelConfig
-from mixformer.configs.variants import MODELS
 from mixformer.engines import Runtime, create_engine
 from mixformer.errors import CheckpointError, ConfigError, SourceError
 from mixformer.video import open_video
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
-
-START = Startup(1.0, 100.0, None)
 
 
 def test_cases_from_words():
@@ -39,7 +34,7 @@ def test_cases_from_words():
     [
         (" , ", "torch", "no model to measure"),
         ("a", "pytorch", "unknown engine 'pytorch'; known: reference, auto, cudagraph"),
-        ("a", "torch:int4", "engine 'torch' has no precision 'int4'; known: auto, float32"),
+        ("a", "torch:int4", "unknown precision 'int4'; there are: auto, float32"),
         ("a", "reference:bfloat16", "engine 'reference' has no precision 'bfloat16'; known: float32"),
     ],
 )
@@ -51,18 +46,13 @@ def test_words_that_are_no_cases(models, engines, message):
 def test_the_old_name_of_the_reference_still_works():
     with pytest.warns(DeprecationWarning, match="now called 'reference'"):
         assert parse_cases("a", "plain") == [BenchmarkCase("a", "reference", "float32")]
+    with pytest.warns(DeprecationWarning, match="now called 'cudagraph'"):
+        assert parse_cases("a", "graph")[1] == BenchmarkCase("a", "cudagraph")
 
 
-def test_weights_are_stored_or_random(tiny_model, tmp_path, monkeypatch):
-    assert prepare_weights(str(tiny_model), tmp_path) == (tiny_model, False)
-    small = ModelConfig("small", depth=1, dim=16, heads=2, search_size=32, template_size=16, bins=8)
-    monkeypatch.setitem(MODELS, "small", small)
-    path, random = prepare_weights("small", tmp_path)
-    assert random
-    assert (path / "model.safetensors").is_file()
-    assert create_engine(path, runtime=Runtime("cpu", "torch")).config == small
+def test_a_model_must_be_there():
     with pytest.raises(CheckpointError, match="no model, folder or file"):
-        prepare_weights("nothing", tmp_path)
+        tracking_benchmark.measure_tracking(parse_cases("nothing", "torch"))
 
 
 def test_engines_that_read_no_graphs_take_the_weights_as_they_are(tiny_model, tmp_path):
@@ -73,14 +63,10 @@ def test_updates_are_split_and_the_clip_goes_round(tiny_model):
     engine = create_engine(tiny_model, runtime=Runtime("cpu", "torch"))
     with open_video(DEMO_CLIP, stop=3) as video:
         frames = [frame.image for frame in video]
-    timed = TimedTracker(engine, frames, DEMO_BOX, hold=True)
-    for _ in range(5):  # more than the clip has
-        before = timed.tracker.state
-        found = timed.update()
-        assert min(found.crop, found.network, found.rest) >= 0
-        assert found.total >= found.step > 0
-        assert timed.tracker.state.box == before.box  # held
-    assert len(timed.run(2, settle=1)) == 2
+    times = TimedTracker(engine, frames, DEMO_BOX).run(5)  # more than the clip has
+    assert times.shape == (5, 3)
+    assert times.min() >= 0
+    assert times[:, :2].min() > 0
 
 
 def test_a_clip_needs_two_frames(tmp_path, tiny_model):
@@ -105,7 +91,7 @@ def run(words, capsys):
 
 
 def test_everything(tiny_model, tmp_path, capsys, monkeypatch, quick):
-    monkeypatch.setattr(tracking_benchmark, "measure_startup", lambda *_: START)  # has a test of its own
+    monkeypatch.setattr(tracking_benchmark, "measure_memory", lambda *_: (100.0, None))  # has a test of its own
     file = tmp_path / "here.json"
     words = [
         "--models",
@@ -131,12 +117,10 @@ def test_everything(tiny_model, tmp_path, capsys, monkeypatch, quick):
     for result in (reference, torch):
         assert 0 < result.times.p50 <= result.times.p95 <= result.times.p99
         assert result.end_to_end.median > 0
-        assert result.startup == START
+        assert result.memory_mb == 100
         assert result.efficiency.flops_per_second > 0
         assert result.efficiency.of_peak > 0
-    assert reference.box_difference == 0
     assert reference.speedup is None
-    assert torch.box_difference < 1e-3
     assert torch.speedup.low <= torch.speedup.median <= torch.speedup.high
     assert reference.efficiency.flops > torch.efficiency.flops
     assert [batch.size for batch in torch.batches] == [1, 3]
@@ -148,12 +132,12 @@ def test_everything(tiny_model, tmp_path, capsys, monkeypatch, quick):
         assert words in out
 
 
-def test_without_a_start(tiny_model, capsys, quick):
+def test_without_memory(tiny_model, capsys, quick):
     code, out, _ = run(
-        ["--models", tiny_model, "--engines", "torch", "--frames", 1, "--rounds", 1, "--no-startup"], capsys
+        ["--models", tiny_model, "--engines", "torch", "--frames", 1, "--rounds", 1, "--no-memory"], capsys
     )
     assert code == 0
-    assert "start s" in out
+    assert "memory MiB" in out
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""The memory of one engine, measured in a process of its own.
+
+`python -m mixformer.bench.memory '{"weights": ...}'` is that process; it prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mixformer.configs.runtime import Runtime
+from mixformer.errors import MixFormerError
+
+_FRAMES = 6  # tracked before memory is read
+
+
+def measure_memory(weights: Path, runtime: Runtime, clip: Path, box: Sequence[float]) -> tuple[float | None, ...]:
+    """Track a few frames in a new process.
+
+    Returns:
+        Its largest resident memory, and the largest memory that PyTorch took on a GPU; MiB, or None if not known.
+
+    Raises:
+        MixFormerError: if the process fails; the message ends with the last line it printed.
+    """
+    task = {"weights": str(weights), "runtime": runtime.to_dict(), "clip": str(clip), "box": list(box)}
+    words = [sys.executable, "-m", "mixformer.bench.memory", json.dumps(task)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise MixFormerError(f"{runtime.engine} in a process of its own failed: {reason}")
+    return tuple(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _track(task: dict[str, Any]) -> tuple[float | None, float | None]:
+    from mixformer.bench.cases import build_engine
+    from mixformer.run import track
+
+    engine = build_engine(Path(task["weights"]), Runtime.from_dict(task["runtime"]))
+    for _ in track(task["clip"], task["box"], model=engine, stop=_FRAMES):
+        pass
+    status, torch = Path("/proc/self/status"), sys.modules.get("torch")  # getrusage could report the parent's peak
+    lines = status.read_text().splitlines() if status.is_file() else []
+    peak = next((int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM")), None)
+    used = torch.cuda.max_memory_allocated() if torch is not None and torch.cuda.is_available() else 0
+    return peak, used / 2**20 if used else None
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(_track(json.loads(sys.argv[1]))) + "\n")
