@@ -1,12 +1,18 @@
 """Exceptions and warnings that say what went wrong and what to do about it."""
 
+import re
 import sys
 import warnings
 from collections.abc import Iterable
+from difflib import get_close_matches
+
+_LONGEST_WORD, _LONGEST_MESSAGE = 400, 4000  # letters that a person may still read
 
 
 class MixFormerError(Exception):
     """Base of every error this package raises on purpose.
+
+    Its text is safe to print: names from outside are cut to a sane length, and control characters are written out.
 
     Example:
         >>> import mixformer
@@ -16,6 +22,39 @@ class MixFormerError(Exception):
         ...     print(type(error).__name__)
         CheckpointError
     """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
+
+
+def printable(text: str) -> str:
+    """Text that others wrote, fit for a message: long words and texts are cut, control characters written out.
+
+    Example:
+        >>> print(printable("clip" + chr(27) + "[31m.mp4"))
+        clip\\x1b[31m.mp4
+        >>> len(printable("x" * 70_000))
+        229
+    """
+    text = re.sub(rf"\S{{{_LONGEST_WORD},}}", lambda found: _cut(found[0], 150, 50), text)
+    if len(text) > _LONGEST_MESSAGE:
+        text = _cut(text, _LONGEST_MESSAGE - 1000, 1000)
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def _cut(text: str, head: int, tail: int) -> str:
+    return f"{text[:head]}...({len(text) - head - tail} more letters)...{text[-tail:]}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Advice for a mistyped word: the nearest known one as a question, or nothing if none is near.
+
+    Example:
+        >>> did_you_mean("serach_factor", ["search_factor", "margin"])
+        "; did you mean 'search_factor'?"
+    """
+    near = get_close_matches(word[:100], list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 class BoxError(MixFormerError, ValueError):

@@ -44,6 +44,7 @@ class BenchmarkOptions(BaseConfig):
     memory: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("frames", "rounds", "threads"):
             value = getattr(self, name)
             self._require(value is None or value >= 1, f"{name} must be a whole number above 0, not {value}")

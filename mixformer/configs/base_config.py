@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields, replace
+from functools import cache
+from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, did_you_mean, first_few
+from mixformer.reading import read_json
 
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
+_LARGEST = 2**63  # whole numbers below this have room in every array
 
 
 class BaseConfig:
-    """What every configuration can do: dictionaries, files, and errors that name the wrong field."""
+    """What every configuration can do: dictionaries, files, and errors that name the wrong field.
+
+    A subclass that checks its values calls `super().__post_init__()` first, which checks their kinds.
+    """
+
+    def __post_init__(self) -> None:
+        hints = _hints(type(self))
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            ready = _from_plain(hints[field.name], value)
+            if not _fits(hints[field.name], ready):
+                raise ConfigError(f"{type(self).__name__}: {field.name} must be {_wanted(hints[field.name], value)}")
+            if ready is not value:
+                object.__setattr__(self, field.name, ready)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -26,7 +44,12 @@ class BaseConfig:
         Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n")
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed, validated again."""
+        """A copy with some fields changed, validated again.
+
+        Raises:
+            ConfigError: for an unknown field, or an invalid value.
+        """
+        self._require_known(changes)
         return replace(self, **changes)  # type: ignore[type-var]
 
     @classmethod
@@ -36,18 +59,22 @@ class BaseConfig:
         Raises:
             ConfigError: for an unknown or a missing key, or a value that is invalid or of the wrong kind.
         """
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{cls.__name__} needs an object with fields, not {values!r:.200}")
+        cls._require_known(values)
         known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
-        if unknown := sorted(set(values) - known.keys()):
-            raise ConfigError(f"{cls.__name__} has no field {', '.join(unknown)}; known: {', '.join(sorted(known))}")
         needed = (name for name, f in known.items() if f.default is MISSING and f.default_factory is MISSING)
         if missing := [name for name in needed if name not in values]:
             raise ConfigError(f"{cls.__name__} needs {', '.join(missing)}")
-        hints = get_type_hints(cls)
-        ready = {key: _from_plain(hints[key], value) for key, value in values.items()}
-        for key, value in ready.items():
-            if not _fits(hints[key], value):
-                raise ConfigError(f"{cls.__name__}: {key} must be {_described(hints[key])}, not {values[key]!r}")
-        return cls(**ready)
+        return cls(**values)
+
+    @classmethod
+    def _require_known(cls, values: Mapping[str, Any]) -> None:
+        known = sorted(field.name for field in fields(cls))  # type: ignore[arg-type]
+        if unknown := sorted(str(name) for name in values if name not in known):
+            nearest = did_you_mean(unknown[0], known)
+            advice = nearest or f"; known: {', '.join(known)}"
+            raise ConfigError(f"{cls.__name__} has no field {', '.join(first_few(unknown))}{advice}")
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
@@ -56,50 +83,71 @@ class BaseConfig:
         Raises:
             ConfigError: if the file is missing or is not a JSON object.
         """
-        try:
-            values = json.loads(Path(path).read_text())
-        except FileNotFoundError as error:
-            raise ConfigError(f"no configuration file at {path}") from error
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ConfigError(f"{path} is not a readable JSON file: {error}") from error
+        if not Path(path).exists():
+            raise ConfigError(f"no configuration file at {path}")
+        values = read_json(path, ConfigError)
         if not isinstance(values, dict):
             raise ConfigError(f"{path} must hold a JSON object")
         return cls.from_dict(values)
+
+    def _bound(self, low: float, high: float, *names: str) -> None:
+        """Require that fields lie within limits; every value of a field that holds several."""
+        for name in names:
+            values = getattr(self, name)
+            for value in values if isinstance(values, tuple) else (values,):
+                self._require(low <= value <= high, f"{name} must be in {low:g}..{high:g}, not {value}")
 
     def _require(self, condition: bool, message: str) -> None:
         if not condition:
             raise ConfigError(f"{type(self).__name__}: {message}")
 
 
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """Types of the fields of a class."""
+    return get_type_hints(kind)
+
+
 def _from_plain(hint: Any, value: Any) -> Any:
-    """A value as its field holds it: nested configurations, alone or in a tuple, and tuples for lists."""
+    """A value as its field holds it: nested configurations, alone or in a tuple, tuples for lists, plain numbers."""
     if isinstance(value, Mapping):
         parts = [part for part in (hint, *getattr(hint, "__args__", ())) if isinstance(part, type)]
         kinds = [part for part in parts if issubclass(part, BaseConfig)]
         return kinds[0].from_dict(value) if kinds else dict(value)
     if isinstance(value, list | tuple):
         inner = getattr(hint, "__args__", (None,))[0]
-        return tuple(_from_plain(inner, each) for each in value)
-    return value
+        ready = tuple(_from_plain(inner, each) for each in value)
+        same = type(value) is tuple and all(a is b for a, b in zip(ready, value, strict=True))
+        return value if same else ready
+    if isinstance(value, bool | int | float):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value) if isinstance(value, Real) else value
 
 
 def _fits(hint: Any, value: Any) -> bool:
-    """Whether a value is of the kind that a field is declared with; which values of that kind is the class's affair."""
+    """Whether a value is of the kind that a field is declared with; the class checks which values of that kind fit."""
     origin, parts = get_origin(hint), get_args(hint)
     if hint is Any:
         return True
     if origin in (Union, UnionType):
         return any(_fits(part, value) for part in parts)
     if origin is Literal:
-        return isinstance(value, type(parts[0]))
+        return isinstance(value, type(parts[0])) and value in parts
     if origin is tuple:
         if not isinstance(value, tuple):
             return False
         inner = parts[:1] * len(value) if parts[-1] is Ellipsis else parts
         return len(inner) == len(value) and all(map(_fits, inner, value))
-    if hint in (int, float) and isinstance(value, bool):
-        return False
-    return isinstance(value, int | float if hint is float else origin or hint)
+    if hint in (int, float):
+        number = isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
+        return number and abs(value) < _LARGEST  # neither infinity nor NaN is
+    return isinstance(value, origin or hint)
+
+
+def _wanted(hint: Any, value: Any) -> str:
+    """What a field must be, and what it was given."""
+    finite = " and finite" if isinstance(value, float) and not math.isfinite(value) else ""
+    return f"{_described(hint)}{finite}, not {value!r:.200}"
 
 
 def _described(hint: Any) -> str:

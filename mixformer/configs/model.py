@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Literal, NamedTuple, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from mixformer.configs.base_config import BaseConfig
 
@@ -111,19 +111,10 @@ class ModelConfig(BaseConfig):
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
-        self._check_choices()
+        super().__post_init__()
         self._check_sizes()
         self._check_backbone()
         self._check_heads()
-
-    def _check_choices(self) -> None:
-        for field in fields(self):
-            allowed = _CHOICES.get(field.name)
-            value = getattr(self, field.name)
-            self._require(
-                allowed is None or value in allowed,
-                f"unknown {field.name} {value!r}; known: {', '.join(allowed or ())}",
-            )
 
     def _check_sizes(self) -> None:
         single = ("depth", "dim", "heads", "patch_size", "search_size", "template_size", "bins")
@@ -140,7 +131,24 @@ class ModelConfig(BaseConfig):
                 size % self.patch_size == 0, f"{name} {size} is not a multiple of patch_size {self.patch_size}"
             )
         self._require(self.mlp_ratio > 0, "mlp_ratio must be above 0")
+        self._check_limits()
         self._require(0 <= self.drop_path < 1, "drop_path must be in [0, 1)")
+
+    def _check_limits(self) -> None:
+        """Limits far beyond any published network; a damaged or hostile file must not make us build a larger one."""
+        self._bound(1, 256, "depth", "early_depths")
+        self._bound(0, 256, "decoder_depth")
+        self._bound(1, 8192, "dim", "early_dims", "decoder_dim", "head_dim")
+        self._bound(1, 1024, "heads", "early_heads", "decoder_heads")
+        self._bound(0.01, 64, "mlp_ratio")
+        self._bound(1, 4096, "bins", "search_size", "template_size")
+        self._bound(0, 16, "prediction_tokens")
+        self._require(len(self.early_depths) <= 4, "there are at most 4 early stages")
+        for name in ("search_grid", "template_grid"):
+            tokens = getattr(self, name)
+            self._require(tokens <= 128, f"{tokens} tokens along a side of a crop are too many; 128 is the limit")
+        self._bound(-100, 100, "mean")
+        self._bound(1e-6, 100, "std")
 
     def _check_backbone(self) -> None:
         early = len(self.early_dims)
@@ -213,6 +221,3 @@ class ModelConfig(BaseConfig):
     def mixing_depth(self) -> int:
         """Mixed-attention blocks of all stages together."""
         return sum(stage.depth for stage in self.stages)
-
-
-_CHOICES = {name: get_args(hint) for name, hint in get_type_hints(ModelConfig).items() if get_origin(hint) is Literal}

@@ -45,6 +45,7 @@ class Runtime(BaseConfig):
     threads: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not _DEVICE.fullmatch(self.device):
             raise ConfigError(f"unknown device {self.device!r}; use auto, cpu, cuda, cuda:N or mps")
         if self.precision not in PRECISIONS:

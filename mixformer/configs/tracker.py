@@ -45,11 +45,14 @@ class TrackerConfig(BaseConfig):
     update: Literal["score", "interval", "never"] = "score"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._require(self.search_factor > 0, "search_factor must be above 0")
         self._require(self.template_factor > 0, "template_factor must be above 0")
+        self._bound(0.1, 100, "search_factor", "template_factor")
         self._require(self.update_interval >= 0, "update_interval must be 0 (never) or more")
         self._require(self.online_templates >= 1, "online_templates must be at least 1")
+        self._bound(1, 100, "online_templates")
         self._require(0 <= self.score_threshold <= 1, "score_threshold must be in [0, 1]")
         self._require(0 < self.score_decay <= 1, "score_decay must be in (0, 1]")
         self._require(self.margin > 0, "margin must be above 0")
-        self._require(self.update in ("score", "interval", "never"), f"unknown update {self.update!r}")
+        self._bound(1e-3, 1e5, "margin")

@@ -105,9 +105,13 @@ class Augmentation(BaseConfig):
     nearest: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in (field.name for field in fields(self) if field.name.endswith("_prob")):
             self._require(0 <= getattr(self, name) <= 1, f"{name} must be in [0, 1]")
         self._require(self.small_motion_scale > 0, "small_motion_scale must be above 0")
+        self._bound(0, 10, "scale_jitter", "template_jitter", "small_motion_scale")
+        self._bound(0, 100, "center_jitter")
+        self._bound(0, 1, "brightness", "contrast")
 
     @property
     def search(self) -> Jitter:

@@ -50,9 +50,12 @@ class MaskConfig(BaseConfig):
     normalize: bool = True
 
     def __post_init__(self) -> None:
-        self._require(self.kind in ("mae", "trackmae"), f"unknown kind {self.kind!r}; known: mae, trackmae")
+        super().__post_init__()
         self._require(0 < self.ratio < 1, f"ratio must be above 0 and below 1, not {self.ratio}")
         self._require(self.decoder_depth >= 1, "decoder_depth must be at least 1")
+        self._bound(1, 100, "decoder_depth")
+        self._bound(4, 8192, "decoder_dim")
+        self._bound(1, self.decoder_dim, "decoder_heads")
 
 
 class Split(NamedTuple):

@@ -9,7 +9,6 @@ from mixformer.configs.base_config import BaseConfig
 from mixformer.data.augmentation import Augmentation
 from mixformer.errors import ConfigError
 
-_KINDS = ("video", "images", "cutouts")
 _SAMPLERS = ("near", "causal", "trident", "trident_pro", "stark")
 
 
@@ -57,13 +56,14 @@ class SetSection(BaseConfig):
     backgrounds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self._require(self.kind in _KINDS, f"kind must be one of {', '.join(_KINDS)}, not {self.kind!r}")
+        super().__post_init__()
         self._require(self.sampler in ("", *_SAMPLERS), f"unknown sampler {self.sampler!r}")
         self._require(self.kind != "video" or isinstance(self.root, str), "a video set has one root, not a list")
         self._require(not self.where or self.name == "custom", "where is for your own sequences (name = 'custom')")
         has, needs = bool(self.backgrounds), self.kind == "cutouts"
         self._require(has == needs, "cut-outs need backgrounds, and no other kind uses them")
         self._require(self.weight >= 0, "weight must be 0 or more")
+        self._bound(0, 1e9, "weight")
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -111,14 +111,13 @@ class DataSection(BaseConfig):
     crop_on: Literal["auto", "loader", "device"] = "auto"
 
     def __post_init__(self) -> None:
-        places = ("auto", "loader", "device")
-        self._require(self.crop_on in places, f"crop_on must be one of {', '.join(places)}, not {self.crop_on!r}")
-        self._require(self.sampler in _SAMPLERS, f"sampler must be one of {', '.join(_SAMPLERS)}, not {self.sampler!r}")
-        rules = ("absent", "elsewhere")
-        self._require(self.negative_rule in rules, f"negative_rule must be one of {', '.join(rules)}")
+        super().__post_init__()
         self._require(0 <= self.negatives <= 1, "negatives must be in [0, 1]")
         self._require(0 <= self.distractor_prob <= 1, "distractor_prob must be in [0, 1]")
         self._require(self.workers >= 0, "workers must be 0 or more")
+        self._bound(0, 1024, "workers")
+        self._bound(1, 1e9, "max_gap")
+        self._bound(0, 1e8, "cache_mb")
 
 
 @dataclass(frozen=True)
@@ -139,6 +138,10 @@ class CropSection(Augmentation):
     search_factor: float = 4.0
     template_factor: float = 2.0
     official: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._bound(0.1, 100, "search_factor", "template_factor")
 
     @property
     def augmentation(self) -> Augmentation:
@@ -190,9 +193,12 @@ class OptimizerSection(BaseConfig):
     freeze_blocks: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._require(0 <= self.ema_decay < 1, "ema_decay must be in [0, 1)")
-        self._require(self.schedule in ("wsd", "multistep", "cosine"), f"unknown schedule {self.schedule!r}")
         self._require(0 < self.lr_drop_at <= 1, "lr_drop_at must be in (0, 1]")
+        self._bound(0, 1e6, "lr", "backbone_lr", "weight_decay", "grad_clip")
+        self._bound(0, 1e12, "warmup_steps", "decay_steps", "freeze_blocks")
+        self._require(all(0 <= beta < 1 for beta in self.betas), f"betas must be in [0, 1), not {self.betas}")
 
 
 @dataclass(frozen=True)
@@ -209,7 +215,7 @@ class LossSection(BaseConfig):
             box is.
 
     Raises:
-        ConfigError: for an unknown `iou_type`.
+        ConfigError: for an unknown `iou_type`, or a weight out of range.
 
     Example:
         >>> LossSection(iou_type="giou", dfl=1.0).l1
@@ -223,7 +229,8 @@ class LossSection(BaseConfig):
     aux: float = 0.0
 
     def __post_init__(self) -> None:
-        self._require(self.iou_type in ("ciou", "giou"), f"unknown iou_type {self.iou_type!r}")
+        super().__post_init__()
+        self._bound(0, 1e6, "l1", "iou_weight", "dfl", "aux")
 
 
 @dataclass(frozen=True)
@@ -255,12 +262,15 @@ class TeacherSection(BaseConfig):
     teacher_blocks: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         ours, theirs = len(self.student_blocks), len(self.teacher_blocks)
         if ours != theirs:
             raise ConfigError(
                 f"{ours} student blocks cannot be paired with {theirs} teacher blocks: name one teacher block for each "
                 "student block"
             )
+        self._bound(0, 1e6, "kl_weight", "feature_weight")
+        self._bound(0, 1e4, "student_blocks", "teacher_blocks")
         if self.feature_weight and not ours:
             raise ConfigError("feature_weight needs student_blocks and teacher_blocks to compare; or set it to 0")
 
@@ -282,3 +292,8 @@ class PruningSection(BaseConfig):
     blocks: tuple[int, ...] = ()
     epochs: int = 40
     variant: Literal["official", "paper"] = "official"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._bound(0, 1e4, "blocks")
+        self._bound(1, 1e9, "epochs")

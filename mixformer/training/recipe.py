@@ -13,6 +13,7 @@ from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import model_config
 from mixformer.errors import ConfigError
 from mixformer.models.mae import MaskConfig
+from mixformer.reading import LARGEST_SETTINGS, read_text_file
 from mixformer.training.config import (
     CropSection,
     DataSection,
@@ -38,8 +39,8 @@ class Recipe(BaseConfig):
         model_overrides: fields of its `ModelConfig` to change, such as `{"head": "corner", "bins": 72}`.
         stage: "box" trains everything for the box; "score" the score head alone on a frozen network; "distill" the box
             with a teacher; "pretrain" the backbone alone, which restores hidden patches.
-        init_from: initial weights: a model folder of an earlier stage, which is loaded whole, or a file that
-            `load_pretrained` reads the backbone from; empty = random.
+        init_from: initial weights: the name of an included model or a model folder, which is loaded whole, or a file
+            that `load_pretrained` reads the backbone from; empty = random.
         max_steps: optimizer steps; 0 = `epochs` instead.
         epochs: passes over `epoch_samples` samples, if max_steps is 0.
         epoch_samples: samples of an epoch, all processes together.
@@ -96,11 +97,12 @@ class Recipe(BaseConfig):
     masks: MaskConfig = field(default_factory=MaskConfig)
 
     def __post_init__(self) -> None:
-        stages = ("box", "score", "distill", "pretrain")
-        self._require(self.stage in stages, f"stage must be one of {', '.join(stages)}, not {self.stage!r}")
-        self._require(self.precision in ("bfloat16", "float16", "float32"), f"unknown precision {self.precision!r}")
+        super().__post_init__()
         for name in ("batch_size", "grad_accum_steps", "templates", "save_interval", "epoch_samples"):
             self._require(getattr(self, name) >= 1, f"{name} must be at least 1")
+        self._bound(0, 1e12, "max_steps", "epochs", "epoch_samples", "val_interval", "save_interval", "batch_size")
+        self._bound(-(2**40), 2**40, "seed")
+        self._bound(1, 100, "templates")
         self._require(self.max_steps > 0 or self.epochs > 0, "max_steps or epochs must be above 0")
         self._require(self.batch_size % self.grad_accum_steps == 0, "grad_accum_steps must divide batch_size")
         self._require(not self.val_interval or bool(self.val_data), "val_interval needs a folder in val_data")
@@ -146,10 +148,13 @@ class Recipe(BaseConfig):
         Raises:
             ConfigError: if the file is missing, is not TOML, or holds an unknown key; the same for a change.
         """
+        if not Path(path).exists():
+            raise ConfigError(f"no recipe at {path}")
+        text = read_text_file(path, ConfigError, LARGEST_SETTINGS)
         try:
-            values = tomllib.loads(Path(path).read_text())
-        except FileNotFoundError as error:
-            raise ConfigError(f"no recipe at {path}") from error
-        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            values = tomllib.loads(text)
+        except RecursionError:
+            raise ConfigError(f"{path} is not a readable TOML file: it is nested too deeply") from None
+        except ValueError as error:
             raise ConfigError(f"{path} is not a readable TOML file: {error}") from error
         return super().from_dict(upgrade_recipe(values, changes))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mixformer.errors import ConfigError
+from mixformer.reading import parse_json
 
 KEYS = {
     "start": "init_from",
@@ -56,6 +57,7 @@ VALUES = {
 STATE_PREFIXES = {"hints.": "aux_head."}
 """Old beginning of a module's name in a training state -> the new one."""
 
+_DEEPEST = 16  # parts of a dotted key
 _SECTIONS = {"data", "data.sets", "crops", "optimizer", "loss", "teacher", "pruning", "masks"}
 # Version 0.1.0 knew one folder of pictures by these names; (folder, share of the weight of stills).
 _STILLS = (
@@ -84,6 +86,8 @@ def upgrade_recipe(values: Mapping[str, Any], changes: Iterable[str] = ()) -> di
         >>> upgrade_recipe({"model": "mixvit", "batch_size": 8}, ["optimizer.lr=1e-4"])
         {'model': 'mixvit', 'batch_size': 8, 'optimizer': {'lr': 0.0001}}
     """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"a recipe is an object with fields, not {values!r:.200}")
     renamed: dict[str, str] = {}
     found = _rename(values, "", renamed)
     for change in changes:
@@ -99,10 +103,10 @@ def _rename(values: Mapping[str, Any], section: str, renamed: dict[str, str]) ->
     """A copy of one section (and those below it) in today's names; notes what it replaced."""
     found: dict[str, Any] = {}
     for key, value in values.items():
-        name = KEYS.get(section + key, key)
-        path = section + name
+        name = KEYS.get(f"{section}{key}", key)
+        path = f"{section}{name}"
         if name != key:
-            renamed[section + key] = path
+            renamed[f"{section}{key}"] = path
         if name in found:
             raise ConfigError(f"the recipe gives {path} twice, also by its old name; keep the new one")
         if path in _SECTIONS and isinstance(value, Mapping):
@@ -120,6 +124,8 @@ def _apply(values: dict[str, Any], change: str, renamed: dict[str, str]) -> None
     """Put one "a.b=value" into nested values."""
     key, value = _parse(change)
     parts = key.split(".")
+    if len(parts) > _DEEPEST:
+        raise ConfigError(f"{change!r}: a recipe has no section that is {len(parts)} deep")
     # The path and its value are renamed like a recipe that holds nothing else.
     for part in reversed(parts):
         value = {part: value}
@@ -127,7 +133,7 @@ def _apply(values: dict[str, Any], change: str, renamed: dict[str, str]) -> None
     place: Any = values
     for number in range(len(parts)):
         ((name, node),) = node.items()
-        if isinstance(place, list) and name.isdigit() and int(name) < len(place):
+        if isinstance(place, list) and name in map(str, range(len(place))):
             name = int(name)
         elif not isinstance(place, dict):
             raise ConfigError(f"{change!r}: {'.'.join(parts[:number])} is not a section of a recipe")
@@ -142,13 +148,20 @@ def _parse(change: str) -> tuple[str, Any]:
     key, equals, text = change.partition("=")
     if not equals or not key:
         raise ConfigError(f"{change!r} does not change a recipe: write key=value, such as optimizer.lr=1e-4")
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        value = text
+    value = _value(text)
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{change!r}: the value is not a finite number")
     return key, value
+
+
+def _value(text: str) -> Any:
+    """The value of a change: JSON if it is that, or else text; what begins like JSON must be JSON that can be used."""
+    try:
+        return parse_json(text, "the value", ConfigError)
+    except ConfigError as error:
+        if isinstance(error.__cause__, json.JSONDecodeError):
+            return text
+        raise
 
 
 def _name_the_old_sets(values: dict[str, Any], renamed: dict[str, str]) -> None:
@@ -165,15 +178,22 @@ def _name_the_old_sets(values: dict[str, Any], renamed: dict[str, str]) -> None:
         if root is not None:
             values["data_root"] = root
         return
-    sets = list(data.get("sets", ()))
-    if wrong := [key for key, weight in weights.items() if not isinstance(weight, int | float)]:
-        raise ConfigError(f"data.{wrong[0]} must be a number, not {weights[wrong[0]]!r}")
+    sets = _checked_sets(data.get("sets", ()), weights)
     folder = "" if root is None else f"{str(root).rstrip('/')}/"
     made = _old_sets(folder, weights, other_sampler=data.get("sampler", "near") != "near")
     if made and not sets:
         data.setdefault("negative_rule", "elsewhere")
     if made:
         data["sets"] = sets + made
+
+
+def _checked_sets(sets: Any, weights: Mapping[str, Any]) -> list[Any]:
+    """The entries of `data.sets`, which old weights will be added to."""
+    if not isinstance(sets, list | tuple):
+        raise ConfigError(f"data.sets must be a list of tables, not {sets!r:.200}")
+    if wrong := [key for key, weight in weights.items() if not isinstance(weight, int | float)]:
+        raise ConfigError(f"data.{wrong[0]} must be a number, not {weights[wrong[0]]!r:.200}")
+    return list(sets)
 
 
 def _old_sets(root: str, weights: Mapping[str, float], *, other_sampler: bool) -> list[dict[str, Any]]:

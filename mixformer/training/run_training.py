@@ -25,7 +25,7 @@ from mixformer.training.recipe import Recipe
 from mixformer.training.signals import only_writer
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import ProgressCallback, Trainer, Validator
-from mixformer.weights.catalog import WEIGHTS_FILE
+from mixformer.weights.catalog import WEIGHTS_FILE, find_weights
 from mixformer.weights.load_save import ModelWeights, load_model, load_weights, save_weights
 from mixformer.weights.pretrained import load_pretrained
 from mixformer.weights.pruning import remove_blocks
@@ -123,23 +123,25 @@ def export(trainer: Trainer) -> Path:
 def start_model(recipe: Recipe) -> MixFormer:
     """The network of a recipe with its initial weights.
 
-    A model folder of the same network is loaded whole. If only the heads differ (box head, number of bins, score head),
-    matching weights are loaded, and a warning names the others, which start at random. A file gives the backbone alone.
+    A model folder of the same network, or the name of an included model, is loaded whole. If only the heads differ (box
+    head, number of bins, score head), matching weights are loaded, and a warning names the others, which start at
+    random. A file gives the backbone alone.
 
     Raises:
         ConfigError: if the folder holds another network (the message names the fields that differ), or if a part that
             this stage does not train would start at random.
-        CheckpointError: if the initial weights are missing, is damaged or does not fit.
+        CheckpointError: if the initial weights are missing, are damaged or do not fit.
     """
     model = build_model(recipe.network())
-    if recipe.init_from and Path(recipe.init_from).is_dir():
-        _take(load_weights(recipe.init_from), model, recipe)
+    start = find_weights(recipe.init_from) if recipe.init_from else None
+    if start is not None and start.is_dir():
+        _take(load_weights(start), model, recipe)
     elif recipe.stage == "score":
         raise ConfigError(
             f"the score stage needs a network with a trained box: a model folder in init_from, not {recipe.init_from!r}"
         )
-    elif recipe.init_from:
-        load_pretrained(model, recipe.init_from)
+    elif start is not None:
+        load_pretrained(model, start)
     return model
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.errors import CheckpointError, ConfigError
+from mixformer.reading import read_json
 from mixformer.weights.catalog import CONFIG_FILE, find_weights
 
 FORMAT = 1
@@ -97,12 +97,9 @@ def find_folder(name_or_path: str | Path) -> ModelFolder | None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise CheckpointError(f"there is no {CONFIG_FILE} in {path.parent}; weights need it beside them") from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is not readable JSON: {error}") from error
+    if not path.exists():
+        raise CheckpointError(f"there is no {CONFIG_FILE} in {path.parent}; weights need it beside them")
+    content = read_json(path, CheckpointError)
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise CheckpointError(f"{path} does not describe a model: it needs an object under 'model'")
     if content.get("format") != FORMAT:
@@ -116,12 +113,26 @@ def _graphs(folder: Path, said: Any) -> ExportedGraphs | None:
     """The graphs a description names; None if a file of theirs was not copied along, which the weights do not mind."""
     if not isinstance(said, Mapping) or not {"remember", "locate", "memory"} <= set(said):
         raise CheckpointError(f"{folder / CONFIG_FILE}: 'graphs' needs remember, locate and memory; export it again")
-    kind = said.get("format", "onnx")
-    remember, locate = folder / said["remember"], folder / said["locate"]
-    weights = folder / said.get("weights", "graphs.bin") if kind == "openvino" else None
+    kind, memory = said.get("format", "onnx"), said["memory"]
+    files = {key: said.get(key, "graphs.bin") for key in ("remember", "locate", "weights")}
+    numbers = said.get("templates"), said.get("batch")
+    _require_graphs(folder, kind in ("onnx", "openvino"), "format", kind)
+    for key, file in files.items():  # a name alone: files elsewhere are no business of a model folder
+        _require_graphs(folder, isinstance(file, str) and file == Path(file).name and "\0" not in file, key, file)
+    _require_graphs(
+        folder, isinstance(memory, list) and all(isinstance(name, str) for name in memory), "memory", memory
+    )
+    for key, number in zip(("templates", "batch"), numbers, strict=True):
+        _require_graphs(folder, number is None or (type(number) is int and 0 < number <= 4096), key, number)
+    remember, locate = folder / files["remember"], folder / files["locate"]
+    weights = folder / files["weights"] if kind == "openvino" else None
     if not all(file is None or file.is_file() for file in (remember, locate, weights)):
         return None
-    numbers = said.get("templates"), said.get("batch")
     return ExportedGraphs(
-        kind, remember, locate, weights, tuple(said["memory"]), *numbers, said.get("arithmetic", "float")
+        kind, remember, locate, weights, tuple(memory), *numbers, str(said.get("arithmetic", "float"))
     )
+
+
+def _require_graphs(folder: Path, condition: bool, key: str, value: Any) -> None:
+    if not condition:
+        raise CheckpointError(f"{folder / CONFIG_FILE}: 'graphs' cannot have {key} = {value!r:.100}; export it again")

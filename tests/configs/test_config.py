@@ -13,15 +13,15 @@ from mixformer.training.config import DataSection, OptimizerSection
 from mixformer.training.recipe import Recipe
 
 BAD_MODELS = [
-    ("mixformerv2_b", {"attention": "causal"}, "unknown attention 'causal'; known: asymmetric, symmetric"),
-    ("mixformerv2_b", {"backbone": "resnet"}, "unknown backbone 'resnet'; known: vit, convmae, cvt"),
-    ("mixformerv2_b", {"activation": "relu"}, "unknown activation 'relu'; known: gelu, quick_gelu"),
-    ("mixformerv2_b", {"position": "rotary"}, "unknown position 'rotary'"),
-    ("mixformerv2_b", {"head": "anchor"}, "unknown head 'anchor'; known: token, query, corner, pyramid"),
-    ("mixformerv2_b", {"score": "magic"}, "unknown score 'magic'"),
-    ("mixformerv2_b", {"frozen_norms": "head"}, "unknown frozen_norms 'head'; known: none, backbone, all"),
+    ("mixformerv2_b", {"attention": "causal"}, "attention must be 'asymmetric' or 'symmetric', not 'causal'"),
+    ("mixformerv2_b", {"backbone": "resnet"}, "backbone must be 'vit' or 'convmae' or 'cvt', not 'resnet'"),
+    ("mixformerv2_b", {"activation": "relu"}, "activation must be 'gelu' or 'quick_gelu', not 'relu'"),
+    ("mixformerv2_b", {"position": "rotary"}, "position must be 'sincos' or .*, not 'rotary'"),
+    ("mixformerv2_b", {"head": "anchor"}, "head must be 'token' or 'query' or 'corner' or 'pyramid', not 'anchor'"),
+    ("mixformerv2_b", {"score": "magic"}, "score must be 'spm' or .*, not 'magic'"),
+    ("mixformerv2_b", {"frozen_norms": "head"}, "frozen_norms must be 'none' or 'backbone' or 'all', not 'head'"),
     ("mixformerv2_b", {"depth": 0}, "depth must be a whole number above 0, not 0"),
-    ("mixformerv2_b", {"depth": 1.5}, "depth must be a whole number above 0, not 1.5"),
+    ("mixformerv2_b", {"depth": 1.5}, "depth must be a whole number, not 1.5"),
     ("mixformerv2_b", {"dim": -768}, "dim must be a whole number"),
     ("mixformerv2_b", {"heads": 0}, "heads must be a whole number"),
     ("mixformerv2_b", {"patch_size": 0}, "patch_size must be a whole number"),
@@ -130,7 +130,7 @@ def test_bad_files(tmp_path):
     path = tmp_path / "config.json"
     with pytest.raises(ConfigError, match="no configuration file"):
         ModelConfig.from_file(path)
-    for content, message in (("{", "not a readable JSON"), ("[]", "JSON object"), ('{"depht": 3}', "no field depht")):
+    for content, message in (("{", "not readable JSON"), ("[]", "JSON object"), ('{"depht": 3}', "no field depht")):
         path.write_text(content)
         with pytest.raises(ConfigError, match=message):
             ModelConfig.from_file(path)

@@ -217,7 +217,7 @@ def test_backbones_that_cannot_leave_tokens_out_are_refused(backbone):
 def test_wrong_settings_are_refused():
     with pytest.raises(ConfigError, match="decoder_depth=0"):
         make(DENSE.replace(decoder_depth=1, decoder_dim=16, decoder_heads=2))
-    with pytest.raises(ConfigError, match="unknown kind"):
+    with pytest.raises(ConfigError, match="kind must be 'mae'"):
         MaskConfig("videomae")
     for ratio in (0.0, 1.0, -0.1):
         with pytest.raises(ConfigError, match="ratio"):

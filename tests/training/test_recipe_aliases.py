@@ -240,7 +240,7 @@ def test_the_old_flag_is_read(tmp_path, recwarn):
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ({"root": "a", "kind": "audio"}, "kind must be one of video, images, cutouts"),
+        ({"root": "a", "kind": "audio"}, "kind must be 'video' or 'images' or 'cutouts'"),
         ({"root": ["a", "b"]}, "a video set has one root"),
         ({"root": "a", "kind": "cutouts"}, "cut-outs need backgrounds"),
         ({"root": "a", "backgrounds": ["b"]}, "cut-outs need backgrounds"),
