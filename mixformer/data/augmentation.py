@@ -20,7 +20,7 @@ _SMALL_SIDES = 12.0, 40.0  # pixels: sides sqrt(w * h) that `downscale` brings a
 
 @dataclass(frozen=True)
 class Jitter:
-    """How far the center and size of a crop stray from the target, as in the official training code.
+    """Random offsets of the center and size of a crop, as in the official training code.
 
     Attributes:
         center: offsets are uniform in +-center / 2, in units of the jittered sqrt(w * h).
@@ -41,7 +41,7 @@ class Jitter:
     small_motion_scale: float = 0.15
 
     def apply(self, random: Random, box: Box) -> Box:
-        """The jittered box."""
+        """Draw a jittered box."""
         w, h = np.array([box.w, box.h]) * np.exp(random.normal(size=2) * self.scale)
         # Nothing is drawn at probability 0, so that recipes without small motion keep their random streams.
         if self.small_motion_prob and random.random() < self.small_motion_prob:
@@ -157,12 +157,12 @@ class CropSettings:
 def draw_sample_params(
     random: Random, shot: TrainingSample, augmentation: Augmentation, crops: CropSettings
 ) -> SampleParams | None:
-    """Cut, jitter and light one shot; None if the augmentation rejects it.
+    """Draw the crops, jitter and light of one sample; None if the augmentation rejects it.
 
     Args:
         random: the sample's own generator.
-        shot: frames and boxes.
-        augmentation: what to vary.
+        shot: the frames and boxes of the sample.
+        augmentation: settings.
         crops: sizes and reach.
     """
     if augmentation.low_res_prob and random.random() < augmentation.low_res_prob:
@@ -218,7 +218,7 @@ def _plan(
 
 
 def _around(random: Random, view: AnnotatedFrame, jitter: Jitter, *, once: bool) -> Box:
-    """The jittered box; unless `once`, one that still touches the frame, or the box itself."""
+    """Draw the jittered box. Unless `once`, draw until it touches the frame, or else return the box itself."""
     if once:
         return jitter.apply(random, view.box)
     height, width = view.image.shape[:2]
@@ -231,17 +231,17 @@ def _around(random: Random, view: AnnotatedFrame, jitter: Jitter, *, once: bool)
 
 
 def _mirrored(view: AnnotatedFrame) -> AnnotatedFrame:
-    """The whole view mirrored in pixel indices: column x goes to W - 1 - x, and so does each side of the box."""
+    """Mirror a frame in pixel indices: column x goes to W - 1 - x, and so does each side of the box."""
     box, width = view.box, view.image.shape[1]
     return AnnotatedFrame(view.image[:, ::-1], box._replace(x=width - 1 - box.x - box.w), view.origin)
 
 
 def downscale(random: Random, shot: TrainingSample) -> TrainingSample:
-    """The shot with all frames shrunk alike, so that the target is small.
+    """Shrink all frames of a sample alike, so that the target is small.
 
     Args:
         random: draws the side of the target, uniform in its logarithm.
-        shot: comes back as it is if its target is small already.
+        shot: the sample; returned unchanged if its target is small already.
     """
     least, most = _SMALL_SIDES
     side = math.sqrt(shot.templates[0].box.w * shot.templates[0].box.h)
@@ -253,7 +253,7 @@ def downscale(random: Random, shot: TrainingSample) -> TrainingSample:
 
 
 def _shrunk(view: AnnotatedFrame, factor: float) -> AnnotatedFrame:
-    """A view with means over pixels as its pixels."""
+    """Shrink an annotated frame by averaging pixels."""
     rows, columns = view.image.shape[:2]
     width, height = max(1, round(columns * factor)), max(1, round(rows * factor))
     image = np.asarray(PillowImage.fromarray(view.image).resize((width, height), PillowImage.Resampling.BOX))

@@ -1,4 +1,4 @@
-"""Smooth paths over a virtual time axis, for synthetic sequences, and the blur that motion leaves."""
+"""Smooth paths of objects in synthetic sequences, and motion blur."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mixformer.data.sampling import Random
 
 @dataclass(frozen=True)
 class Motion:
-    """How the things of a synthetic scene move; time is counted in frames.
+    """Settings of motion in a synthetic scene; time is counted in frames.
 
     Attributes:
-        span: frames from the first to the last of a shot, at most.
+        span: largest number of frames from the first to the last of a sample.
         speed: largest movement in one frame, in units of the target's side.
         growth: amplitude of the log of the side.
         turn: amplitude of the angle in degrees.
-        occlusion: odds that something passes before the target while the search frame is taken.
-        exposure: part of a frame's time that the shutter is open, at most; motion blurs as far as it goes meanwhile.
+        occlusion: probability that an object passes in front of the target in the search frame.
+        exposure: largest fraction of a frame's time in which the shutter is open. Motion in this time blurs.
     """
 
     span: int = 100
@@ -32,13 +32,13 @@ class Motion:
     exposure: float = 0.8
 
     def times(self, random: Random, count: int) -> list[float]:
-        """Moments of the frames of a shot, ascending, so that the search frame comes last."""
+        """Draw the times of the frames of a sample, ascending, so that the search frame comes last."""
         return sorted(random.uniform(0, self.span, count).tolist())
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a thing is at one moment: center, side and velocity (pixels a frame) in pixels, angle in degrees."""
+    """The place of an object at one time: center and side in pixels, velocity in pixels a frame, angle in degrees."""
 
     x: float
     y: float
@@ -94,7 +94,7 @@ class Swing:
 
 @dataclass(frozen=True)
 class Pass:
-    """A straight way at constant speed through a given place at a given time."""
+    """A straight path at constant speed through a given place at a given time."""
 
     place: tuple[float, float]
     time: float
@@ -104,7 +104,7 @@ class Pass:
 
     @classmethod
     def draw(cls, random: Random, motion: Motion, pose: Pose, time: float) -> Self:
-        """Something smaller than the thing at `pose`, over a part of it at `time`."""
+        """Draw the path of a smaller object, which covers a part of the object at `pose` at `time`."""
         aside = random.uniform(-0.6, 0.6, 2) * pose.side
         direction, speed = random.uniform(0, 2 * np.pi), random.uniform(0.2, 1) * motion.speed * pose.side
         velocity = float(np.cos(direction) * speed), float(np.sin(direction) * speed)
@@ -118,7 +118,7 @@ class Pass:
 
 
 def motion_blur(cut_out: NDArray[np.uint8], dx: float, dy: float) -> NDArray[np.uint8]:
-    """An RGBA cut-out as it looks while it moves by (dx, dy) pixels: larger by about that much, its middle in place.
+    """Blur an RGBA cut-out that moves by (dx, dy) pixels. It grows by about that much; its middle stays in place.
 
     Args:
         cut_out: (h, w, 4) uint8 with alpha 0..255.

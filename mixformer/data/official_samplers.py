@@ -18,14 +18,14 @@ from mixformer.types import Box
 Indices = NDArray[np.intp]
 
 _TRIES = 200  # tries with the frames of one sequence; the causal gap then has grown by 1000 frames
-_SEQUENCES = 1000  # sequences tried for one shot
+_SEQUENCES = 1000  # sequences tried for one sample
 
 
 class Sampler(Protocol):
-    """A rule that picks the frames of a shot from one video."""
+    """A rule that picks the frames of a sample from one video."""
 
     def pick(self, random: Random, sequence: VideoSequence, templates: int) -> list[int] | None:
-        """Frame numbers, templates first (static, then online) and the search frame last; None if no try fits."""
+        """Return frame numbers: the static template, online templates, the search frame. None if no try fits."""
         ...
 
 
@@ -59,13 +59,13 @@ class Causal:
 class Trident:
     """The rule of the score stage: static template and search frame anywhere, online templates near the search frame.
 
-    Online templates lie between the search frame and the static template: in `[search, search + gap)` if the static
-    template is not earlier than the search frame, else in `[search - gap, search)`.
+    Online templates are on the side of the static template: in `[search, search + gap)` if the static template is not
+    earlier than the search frame, else in `[search - gap, search)`.
 
     Attributes:
         gap: largest distance in frames from the search frame.
-        online: which frames may be an online template: "visible" ones, those whose box is "valid" (has an area), or
-            "any"; of the last kind, one without an area gives no shot.
+        online: which frames may be an online template: "visible" ones, "valid" ones (the box has an area), or "any".
+            With "any", a frame whose box has no area gives no sample.
     """
 
     gap: int = 200
@@ -102,11 +102,12 @@ SAMPLERS: Mapping[str, Causal | Trident] = MappingProxyType(
 
 
 class OfficialSamples:
-    """Shots of one data set by an official sampler: a source like any other.
+    """Samples of one data set, drawn by an official sampler.
 
-    Sequences are equally likely. A video takes part if its target is visible in more than `2 * (1 + templates)` frames
-    and it is long enough; a still always does, and serves every frame of its shots. What gives no shot is drawn again
-    from the same set, so that the odds between sets hold; that ends with an error after a while, not never.
+    Sequences are equally likely. A video takes part if it is long enough and its target is visible in more than
+    `2 * (1 + templates)` frames. A still always takes part, and is used for every frame of a sample. A sequence that
+    gives no sample is replaced by another of the same set, so that the probabilities of the sets hold; after many
+    such sequences there is an error.
     """
 
     def __init__(
@@ -125,10 +126,10 @@ class OfficialSamples:
             sequences: videos and stills of one set.
             cache: reads the pictures.
             sampler: the rule for videos, for instance `SAMPLERS["causal"]`.
-            name: of the set, for messages.
+            name: name of the set, for messages.
             shortest: frames a video must have.
-            smallest: width and height in pixels that the target of a still must exceed; the official code means 50 for
-                COCO but never applies it.
+            smallest: width and height in pixels that the target of a still must exceed. The official code sets 50 for
+                COCO but never uses it.
 
         Raises:
             DataError: if there are no sequences.
@@ -139,10 +140,10 @@ class OfficialSamples:
             raise DataError(f"{self.name}: no sequences to sample from; check its folder")
 
     def draw(self, random: Random, templates: int) -> TrainingSample:
-        """Frames of one sequence by the rule.
+        """Draw frames of one sequence by the rule.
 
         Raises:
-            DataError: if many sequences in a row give no shot.
+            DataError: if many sequences in a row give no sample.
         """
 
         def choose(sequence: VideoSequence) -> list[int] | None:
@@ -154,7 +155,7 @@ class OfficialSamples:
         return TrainingSample(tuple(shown), search)
 
     def view(self, random: Random) -> AnnotatedFrame:
-        """Any frame with a box of any sequence, its target visible or not: the search side of a negative.
+        """Draw any frame with a box, its target visible or not: the search frame of a negative sample.
 
         Raises:
             DataError: if many sequences in a row give none.
@@ -166,7 +167,7 @@ class OfficialSamples:
         return self._views(random, choose)[0]
 
     def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
-        """A frame of the same video in which the target is not seen, around its middle; None if there is none.
+        """Draw the middle of a frame of the same video without the target; None if there is none.
 
         The box is an eighth of the frame wide and high, in whole pixels.
         """
@@ -187,7 +188,7 @@ class OfficialSamples:
         return len(sequence) >= self.shortest and len(sequence.visible) > 2 * (1 + templates)
 
     def _views(self, random: Random, choose: Callable[[VideoSequence], list[int] | None]) -> list[AnnotatedFrame]:
-        """The chosen frames of the first random sequence that has them all, with boxes; unreadable ones are named."""
+        """Read the chosen frames of the first random sequence that has them all, with boxes; name unreadable ones."""
         unreadable = 0
         for _ in range(_SEQUENCES):
             try:
@@ -211,7 +212,7 @@ class OfficialSamples:
 
 
 def _draw(random: Random, frames: Indices, low: int = 0, high: int | None = None, count: int = 1) -> list[int] | None:
-    """`count` of the ascending `frames` in `[low, high)`, uniform with replacement; None if there are none."""
+    """Draw `count` of the ascending `frames` in `[low, high)`, uniform with replacement; None if there are none."""
     first = int(np.searchsorted(frames, low))
     last = len(frames) if high is None else int(np.searchsorted(frames, high))
     if count and last <= first:
@@ -220,6 +221,6 @@ def _draw(random: Random, frames: Indices, low: int = 0, high: int | None = None
 
 
 def _middle(height: int, width: int) -> Box:
-    """A box of an eighth of the frame around its middle, in whole pixels, at least one."""
+    """Return a box of an eighth of the frame around its middle, in whole pixels, at least one."""
     w, h = max(1, width // 8), max(1, height // 8)
     return Box(int(width / 2 - width / 16), int(height / 2 - height / 16), w, h)

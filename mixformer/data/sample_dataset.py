@@ -1,4 +1,4 @@
-"""Training samples by number: sample i depends on the seed and i alone, whatever the number of workers."""
+"""Training samples by number. Sample i depends on the seed and i alone, not on the number of workers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Batch:
         search: uint8 (B, s, s, 3).
         boxes: (B, 4) xyxy as fractions of the search crop, not clipped.
         present: (B,) 1 where the target is in the search crop, else 0.
-        seconds: how long the loader process worked on it.
+        seconds: working time of the loader process.
     """
 
     templates: Tensor
@@ -39,11 +39,11 @@ class Batch:
     seconds: float = 0.0
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on another device; the copy goes on in the background if the memory is pinned."""
+        """Copy the batch to a device, in the background if its memory is pinned."""
         return self._with(*(part.to(device, non_blocking=True) for part in self._parts))
 
     def pin_memory(self) -> Batch:
-        """The batch in memory that a GPU reads while the program goes on; `DataLoader` calls this."""
+        """Copy the batch to pinned memory, from which a GPU reads in the background; `DataLoader` calls this."""
         return self._with(*(part.pin_memory() for part in self._parts))
 
     @property
@@ -56,15 +56,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class RawBatch:
-    """A batch whose crops are made on the device that it is sent to.
+    """A batch of frames. Its crops are made on the device that it is sent to.
 
     Attributes:
-        templates: of all samples, sample by sample.
-        search: one of each sample.
+        templates: template crops of all samples, sample by sample.
+        search: search crop of each sample.
         boxes: (B, 4), as in `Batch`.
         present: (B,).
         sizes: sides of the template and search crops in pixels.
-        seconds: how long the loader process worked on it.
+        seconds: working time of the loader process.
     """
 
     templates: PackedCrops
@@ -75,23 +75,23 @@ class RawBatch:
     seconds: float = 0.0
 
     def to(self, device: torch.device) -> Batch:
-        """The finished batch on a device."""
+        """Copy the pixels to a device and make the batch there."""
         small, large = self.sizes
         templates = self.templates.to(device).render(small).unflatten(0, (len(self.boxes), -1))
         boxes, present = (part.to(device, non_blocking=True) for part in (self.boxes, self.present))
         return Batch(templates, self.search.to(device).render(large), boxes, present, self.seconds)
 
     def pin_memory(self) -> RawBatch:
-        """The batch in memory that a GPU reads while the program goes on; `DataLoader` calls this."""
+        """Copy the batch to pinned memory, from which a GPU reads in the background; `DataLoader` calls this."""
         crops = self.templates.pin_memory(), self.search.pin_memory()
         return RawBatch(*crops, self.boxes.pin_memory(), self.present.pin_memory(), self.sizes, self.seconds)
 
 
-_TRIES = 100  # shots rejected in a row before the data is taken to be at fault
+_TRIES = 100  # rejected samples in a row after which the data must be at fault
 
 
 class SampleDataset(Dataset[Sample]):
-    """Samples of a mixture by number, without end."""
+    """An endless list of samples of a mixture."""
 
     def __init__(self, mixture: Mixture, crops: CropSettings, augmentation: Augmentation, seed: int) -> None:
         self.mixture, self.crops, self.augmentation, self.seed = mixture, crops, augmentation, seed
@@ -100,10 +100,10 @@ class SampleDataset(Dataset[Sample]):
         return self.plan(index).render()
 
     def plan(self, index: int) -> SampleParams:
-        """Sample `index` before any pixel of it is made.
+        """Draw the parameters of sample `index`, without making its pixels.
 
         Raises:
-            DataError: if shot after shot is rejected, or the mixture has none.
+            DataError: if too many samples in a row are rejected, or the mixture has none.
         """
         random = np.random.default_rng([self.seed, index])
         for _ in range(_TRIES):
@@ -118,7 +118,7 @@ class SampleDataset(Dataset[Sample]):
 
 
 class _Batches(Dataset[Batch | RawBatch]):
-    """Batches by the numbers of their samples."""
+    """A list of batches, each given by the numbers of its samples."""
 
     def __init__(self, dataset: SampleDataset, raw: bool) -> None:
         self.dataset, self.raw = dataset, raw
@@ -133,7 +133,7 @@ class _Batches(Dataset[Batch | RawBatch]):
 
 
 class _Numbers(Sampler[range]):
-    """Sample numbers of batch after batch, so that a resumed run goes on where it stopped."""
+    """The sample numbers of each batch, so that a resumed run draws the samples that follow."""
 
     def __init__(self, batch: int, start: int, stop: int, rank: int, ranks: int) -> None:
         self.size, self.stop = batch * ranks, stop
@@ -158,7 +158,7 @@ def collate(samples: list[Sample]) -> Batch:
 
 
 def collate_raw(samples: Iterable[SampleParams]) -> RawBatch:
-    """Pack the pixels that a batch needs; whole frames are let go one by one."""
+    """Pack the pixels that a batch needs. Each whole frame is freed before the next sample is drawn."""
     plans = [plan.trimmed() for plan in samples]
     return RawBatch(
         pack([crop for plan in plans for crop in plan.crops[:-1]]),
@@ -181,10 +181,10 @@ def batches(
     raw: bool = False,
     pin: bool = False,
 ) -> DataLoader[Any]:
-    """Batches `start` to `stop` (exclusive) of the endless stream: `Batch`, or `RawBatch` if `raw`.
+    """Load batches `start` to `stop` (exclusive) of the endless stream: `Batch`, or `RawBatch` if `raw`.
 
     Args:
-        dataset: where samples come from.
+        dataset: the source of samples.
         batch: samples in a batch of one process.
         start: number of the first batch.
         stop: number after the last batch.
@@ -193,7 +193,7 @@ def batches(
             batch i of a single process with a batch `ranks` times as large.
         ranks: number of processes that train together.
         raw: leave cropping to the device that the batch is sent to.
-        pin: put batches into pinned memory, for quick copies to a GPU.
+        pin: put batches into pinned memory, for fast copies to a GPU.
     """
     numbers: Any = _Numbers(batch, start, stop, rank, ranks)  # a batch is made at once, so that its time is known
     return DataLoader(
@@ -209,8 +209,11 @@ def batches(
 
 
 def _leave_stopping_to_parent(_: int) -> None:
-    """The parent still needs the batches of the step it is making when a stop is asked for, and signals reach everyone:
-    Ctrl-C all processes of a terminal, the SIGTERM of `timeout` and of batch systems all of a process group. A second
-    SIGTERM ends a loader process, since PyTorch ends those that hang with it."""
+    """Ignore Ctrl-C and the first SIGTERM in a loader process.
+
+    Ctrl-C reaches all processes of a terminal, and the SIGTERM of `timeout` or a batch system reaches all of a process
+    group. But the parent still needs batches to finish its step. The second SIGTERM ends the loader process, because
+    PyTorch ends loaders that hang with it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))

@@ -1,4 +1,4 @@
-"""Which frames make a training sample: two template frames and a search frame with their boxes."""
+"""Draw the frames of training samples: template frames and a search frame, with their boxes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNREADABLE = 20
 
 @dataclass(frozen=True)
 class AnnotatedFrame:
-    """A frame and the target's box in it (xywh pixels); `origin` is the sequence it shows, None if it was made up."""
+    """A frame and the target's box in it (xywh pixels). `origin` is its sequence, or None for a synthetic frame."""
 
     image: Image
     box: Box
@@ -32,7 +32,7 @@ class TrainingSample:
 
     Attributes:
         templates: static template first, then the online ones.
-        search: where the target is to be found; its box is only the crop's center if `present` is False.
+        search: the frame to search. If `present` is False, its box only gives the center of the crop.
         present: whether the target of the templates is in the search frame's crop.
     """
 
@@ -42,25 +42,25 @@ class TrainingSample:
 
 
 class SampleSource(Protocol):
-    """Anything that makes shots out of random numbers alone."""
+    """A source of training samples that depend on random numbers alone."""
 
     def draw(self, random: Random, templates: int) -> TrainingSample:
-        """A positive shot with this many template frames."""
+        """Draw a positive sample with this many template frames."""
         ...
 
     def view(self, random: Random) -> AnnotatedFrame:
-        """Any target in any frame: the search side of a negative shot."""
+        """Draw any target in any frame: the search frame of a negative sample."""
         ...
 
     def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
-        """A frame of the view's own video without its target; None if this source has none."""
+        """Draw a frame of the same video without its target; None if this source has none."""
         ...
 
 
 class SequenceSamples:
-    """Frames of one sequence within a gap of each other; the official "causal" sampling without its order.
+    """Samples of frames of one sequence within a gap of each other: official "causal" sampling without its order.
 
-    A still serves all frames of a shot, so that only the jitter of the crops tells them apart.
+    A still is used for all frames of a sample, so that only the jitter of the crops makes them different.
     """
 
     def __init__(self, sequences: Sequence[VideoSequence], cache: ImageCache, max_gap: int = 100) -> None:
@@ -77,7 +77,7 @@ class SequenceSamples:
         self._weights /= self._weights.sum()
 
     def draw(self, random: Random, templates: int) -> TrainingSample:
-        """Uniform search frame; templates drawn from the visible frames within the gap.
+        """Draw a uniform search frame, and templates from the visible frames within the gap.
 
         Raises:
             DataError: if draw after draw meets a picture that cannot be read.
@@ -92,7 +92,7 @@ class SequenceSamples:
         return TrainingSample(tuple(shown), search)
 
     def view(self, random: Random) -> AnnotatedFrame:
-        """Uniform visible frame of a random sequence.
+        """Draw a uniform visible frame of a random sequence.
 
         Raises:
             DataError: if draw after draw meets a picture that cannot be read.
@@ -100,14 +100,14 @@ class SequenceSamples:
         return self._views(random, lambda sequence: [int(random.choice(sequence.visible))])[0]
 
     def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
-        """None: only frames that show their target are kept here."""
+        """Return None: this source only keeps frames that show their target."""
         return None
 
     def _pick(self, random: Random) -> VideoSequence:
         return self.sequences[int(random.choice(len(self.sequences), p=self._weights))]
 
     def _views(self, random: Random, choose: Callable[[VideoSequence], list[int]]) -> list[AnnotatedFrame]:
-        """The chosen frames of the first random sequence that can be read."""
+        """Read the chosen frames of the first random sequence that can be read."""
         for _ in range(UNREADABLE):
             sequence = self._pick(random)
             try:
@@ -123,14 +123,14 @@ class SequenceSamples:
 
 @dataclass(frozen=True)
 class Negatives:
-    """Which shots do not show their target, for the score stage.
+    """Settings of negative samples, which do not show their target (for the score stage).
 
     Attributes:
-        odds: part of the shots that are negative (0..1); the official value is 0.5.
-        rule: "absent" is the official one: a frame of the same video in which the target is not seen, around its
-            middle, or another view if there is none. "elsewhere" takes either another place of the positive search
-            frame or another view.
-        same_target: another view may come from the very pictures of the templates, as in the official code.
+        odds: probability that a sample is negative (0..1); the official value is 0.5.
+        rule: "absent" is the official one: the middle of a frame of the same video without the target, or another
+            annotated frame if there is none. "elsewhere" takes another place in the positive search frame, or another
+            annotated frame.
+        same_target: the other frame may show the pictures of the templates, as in the official code.
     """
 
     odds: float = 0.0
@@ -139,12 +139,12 @@ class Negatives:
 
 
 class Mixture:
-    """Several sources with given odds."""
+    """Several sources with given probabilities."""
 
     def __init__(
         self, sources: Sequence[SampleSource], weights: Sequence[float], negatives: float | Negatives = 0.0
     ) -> None:
-        """`negatives`: which shots show another target; a number is the odds of the rule "elsewhere" alone.
+        """`negatives`: which samples show another target; a number is the probability of the rule "elsewhere" alone.
 
         Raises:
             DataError: if there is nothing to draw from.
@@ -158,7 +158,7 @@ class Mixture:
         self.weights = np.array(weights, np.float64) / sum(weights)
 
     def draw(self, random: Random, templates: int) -> TrainingSample:
-        """A shot of a random source, negative with the mixture's odds."""
+        """Draw a sample of a random source, negative with the mixture's probability."""
         source = self._pick(random)
         shot = source.draw(random, templates)
         if random.random() >= self.negatives.odds:
@@ -184,7 +184,7 @@ class Mixture:
 
 
 def _same_pictures(first: AnnotatedFrame, second: AnnotatedFrame) -> bool:
-    """Whether both come from one video, or from one still, be it for another of its objects."""
+    """Return whether both come from one video or one still, even if they show different objects in it."""
     one, other = first.origin, second.origin
     if one is None or other is None:
         return False
@@ -192,7 +192,7 @@ def _same_pictures(first: AnnotatedFrame, second: AnnotatedFrame) -> bool:
 
 
 def _elsewhere(random: Random, view: AnnotatedFrame, reach: float = 3.0) -> AnnotatedFrame | None:
-    """The same frame around a place whose search crop cannot show the target; None if there is none."""
+    """Move to a place in the frame where the search crop cannot show the target; None if there is none."""
     height, width = view.image.shape[:2]
     side = float(np.sqrt(view.box.w * view.box.h))
     for _ in range(8):

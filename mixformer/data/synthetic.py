@@ -1,4 +1,4 @@
-"""Cut-outs pasted over backgrounds and moved: unlimited shots with exact boxes, distractors and occluders."""
+"""Synthetic samples: cut-outs that move over backgrounds, with exact boxes, distractors and occluders."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class CutOuts:
 
 
 class SyntheticSamples:
-    """Shots of one cut-out that moves, turns, changes size, is lit and occluded differently in every frame."""
+    """Samples of one cut-out. Its place, angle, size, light and occlusion differ in every frame."""
 
     def __init__(
         self,
@@ -70,14 +70,14 @@ class SyntheticSamples:
         motion: Motion | None = None,
         lookalikes: float = 0.0,
     ) -> None:
-        """Shots over these backgrounds.
+        """Make samples over these backgrounds.
 
         Args:
-            cut_outs: what is pasted.
-            backgrounds: pictures.
-            cache: for the pictures.
-            motion: how everything moves from frame to frame; None places it anew in each frame, without blur.
-            lookalikes: odds that a second copy of the target, posed for itself, is in its scene.
+            cut_outs: the objects to paste.
+            backgrounds: files of pictures.
+            cache: reads the pictures.
+            motion: motion from frame to frame; None draws a new place in each frame, without blur.
+            lookalikes: probability that the scene has a second copy of the target, with a pose of its own.
 
         Raises:
             DataError: if there are no backgrounds.
@@ -88,7 +88,7 @@ class SyntheticSamples:
         self.lookalikes = lookalikes
 
     def draw(self, random: Random, templates: int) -> TrainingSample:
-        """A target over one background (sometimes another in the search frame), with distractors."""
+        """Draw a target over one background (sometimes another in the search frame), with distractors."""
         target = self._cut_out(random)
         side = random.uniform(24, 110)
         others = [self.cut_outs.get(int(i)) for i in random.integers(len(self.cut_outs), size=random.integers(0, 4))]
@@ -104,11 +104,11 @@ class SyntheticSamples:
         return TrainingSample(tuple(views), self._compose(random, target, side, others, scene))
 
     def view(self, random: Random) -> AnnotatedFrame:
-        """One composed frame."""
+        """Compose one frame."""
         return self.draw(random, 1).search
 
     def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
-        """None: a scene is made for one shot and not kept."""
+        """Return None: a scene is made for one sample and not kept."""
         return None
 
     def _cut_out(self, random: Random) -> NDArray[np.uint8]:

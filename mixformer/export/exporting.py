@@ -63,14 +63,9 @@ def export_model(
         >>> report = export_model("mixformerv2_dino_s8", "exported", to="onnx")  # doctest: +SKIP
         >>> sorted(report.sizes)  # doctest: +SKIP
         ['config.json', 'locate.onnx', 'model.safetensors', 'remember.onnx']
-
-    Example:
-        >>> from mixformer import ModelConfig, export_model, save_model
-        >>> from mixformer.models import build_model
-        >>> sizes = {"depth": 1, "dim": 32, "heads": 2, "search_size": 64, "template_size": 32, "bins": 8}
-        >>> folder = save_model(build_model(ModelConfig("tiny", **sizes)), "tiny")
-        >>> sorted(export_model(folder, "exported").sizes)
-        ['config.json', 'locate.onnx', 'model.safetensors', 'remember.onnx']
+        >>> export_model("mixformerv2_dino_s8", "exported", to="tflite")
+        Traceback (most recent call last):
+        mixformer.errors.ConfigError: can export to onnx, openvino, not to 'tflite'
     """
     plan, out = ExportPlan(to, precision, batch, templates, video, box), Path(out).absolute()
     _require_packages(plan)

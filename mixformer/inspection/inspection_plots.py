@@ -149,7 +149,7 @@ def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "
 
     Args:
         seen: the inspected frame.
-        folder: made if it is not there; files of the same names in it are replaced.
+        folder: folder to write, created if missing; files of the same names are replaced.
         query: places whose attention is drawn; see `average_attention`.
 
     Returns:
@@ -161,9 +161,12 @@ def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "
         MissingDependencyError: without matplotlib; `FrameInspection.arrays` needs none.
 
     Example:
+        >>> from mixformer import ModelConfig
         >>> from mixformer.inspection import inspect_frame, write_inspection
+        >>> from mixformer.models import build_model
         >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
-        >>> written = write_inspection(inspect_frame(DEMO_CLIP, DEMO_BOX, frame=2), "seen")
+        >>> tiny = build_model(ModelConfig("tiny", depth=1, dim=32, heads=2, search_size=64, template_size=32, bins=8))
+        >>> written = write_inspection(inspect_frame(DEMO_CLIP, DEMO_BOX, frame=1, model=tiny), "seen")
         >>> written[0].name, written[-1].name
         ('crops.png', 'inspection.npz')
     """
