@@ -1,17 +1,33 @@
-"""Write files that are either whole or not there."""
+"""Write files that are either whole or not there, and read text, JSON and numbers that others wrote.
+
+Whatever an input holds, what is wrong with it becomes one error of the kind that the caller names.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError
+import numpy as np
 
-from mixformer.errors import OutputError
+from mixformer.errors import DataError, MixFormerError, OutputError
+from mixformer.types import FloatArray
 
 Writer = Callable[[Path], object]
+Problem = type[MixFormerError]
+"""The class of the error to raise."""
+
+LARGEST_SETTINGS = 64 * 2**20
+"""Bytes of a file of settings, far more than any needs."""
+LARGEST_ANNOTATION = 4 * 2**30
+"""Bytes of an annotation file; the largest public one has 0.5 GB."""
+_DEEPEST = 64  # objects and lists inside one another; no file of ours needs ten
+_MOST_DIGITS = 20  # of a whole number: 64 bits
+_CHECKED = 16 * 2**20  # letters; the parser's own limit of depth guards larger texts
 
 
 def write_files(files: Mapping[Path, Writer], *, sync: bool = True) -> None:
@@ -34,6 +50,8 @@ def write_files(files: Mapping[Path, Writer], *, sync: bool = True) -> None:
         ...     Path(folder, "new", "a.txt").read_text()
         'whole'
     """
+    from safetensors import SafetensorError
+
     partial = {path: path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial") for path in files}
     made: list[Path] = []
     try:
@@ -88,3 +106,137 @@ def _clean(partial: list[Path], made: list[Path]) -> None:
             path.rmdir()
         except OSError:
             continue
+
+
+def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LARGEST_ANNOTATION) -> str:
+    """Read a text file as UTF-8. Bytes that are no UTF-8 are replaced, and a byte order mark is dropped.
+
+    Args:
+        path: of the file.
+        error: class of the error.
+        limit: largest size in bytes.
+
+    Raises:
+        error: if the file is missing, cannot be read or is too large.
+
+    Example:
+        >>> Path("title.txt").write_bytes("Zürich".encode("latin-1"))
+        6
+        >>> read_text_file("title.txt")
+        'Z\\ufffdrich'
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(limit + 1)
+    except (OSError, ValueError) as problem:
+        raise error(f"cannot read {path}: {problem}") from problem
+    except MemoryError as problem:
+        raise error(f"cannot read {path}: it does not fit into memory") from problem
+    if len(data) > limit:
+        raise error(f"cannot read {path}: it has more than {limit / 2**20:.0f} MB, so it is not what is meant here")
+    return decode(data)
+
+
+def decode(data: bytes) -> str:
+    """Text of UTF-8 bytes; other bytes are replaced, and a byte order mark is dropped.
+
+    Example:
+        >>> decode(b"\\xef\\xbb\\xbfname\\xff")
+        'name\\ufffd'
+    """
+    return data.decode("utf-8-sig", "replace")
+
+
+def read_json(path: str | Path, error: Problem = DataError, limit: int = LARGEST_SETTINGS) -> Any:
+    """Read a JSON file; see `read_text_file` and `parse_json`.
+
+    Raises:
+        error: if the file cannot be read, or holds no JSON that can be used.
+    """
+    return parse_json(read_text_file(path, error, limit), path, error)
+
+
+def parse_json(text: str | bytes, name: object, error: Problem = DataError) -> Any:
+    """Parse JSON of bounded depth, with whole numbers of at most 20 digits.
+
+    Args:
+        text: JSON, as text or as UTF-8 bytes.
+        name: what the error calls it, such as the path of its file.
+        error: class of the error.
+
+    Raises:
+        error: if it is no JSON, nested too deeply, or holds a number that is too long.
+
+    Example:
+        >>> parse_json('{"boxes": [[1, 2, 3, 4]]}', "boxes.json")
+        {'boxes': [[1, 2, 3, 4]]}
+        >>> parse_json("[" * 100 + "]" * 100, "boxes.json")
+        Traceback (most recent call last):
+        mixformer.errors.DataError: boxes.json is not readable JSON: it is nested more than 64 deep
+    """
+    try:
+        text = decode(text) if isinstance(text, bytes) else text.removeprefix("\ufeff")
+        value = json.loads(text, parse_int=_whole_number)
+        if len(text) <= _CHECKED:
+            _require_shallow(value)
+    except RecursionError:
+        raise error(f"{name} is not readable JSON: it is nested more than {_DEEPEST} deep") from None
+    except MemoryError:
+        raise error(f"{name} is not readable JSON: it does not fit into memory") from None
+    except ValueError as problem:
+        raise error(f"{name} is not readable JSON: {problem}") from problem
+    return value
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"the number {digits[:10]}... has {len(digits)} digits; {_MOST_DIGITS} are read")
+    return int(digits)
+
+
+def _require_shallow(value: Any) -> None:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise RecursionError
+
+
+def as_numbers(value: Any, columns: int, name: object, error: Problem = DataError) -> FloatArray:
+    """Rows of numbers, such as boxes, as float64 (n, `columns`); NaN and infinity are numbers here.
+
+    Args:
+        value: list of lists, or None in place of a list for a row of NaN.
+        columns: numbers in a row.
+        name: what the error calls it.
+        error: class of the error.
+
+    Raises:
+        error: if a row is no list of so many numbers.
+
+    Example:
+        >>> as_numbers([[1, 2, 3, 4], None], 4, "boxes").shape
+        (2, 4)
+    """
+    if not isinstance(value, list | tuple):
+        raise error(f"{name}: expected a list of rows with {columns} numbers, not {value!r:.60}")
+    rows = np.full((len(value), columns), np.nan)
+    for number, row in enumerate(value):
+        if row is None:
+            continue
+        if not isinstance(row, list | tuple) or len(row) != columns or not all(map(_is_number, row)):
+            raise error(f"{name}, row {number}: expected {columns} numbers, not {row!r:.60}")
+        rows[number] = row
+    return rows
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number that a float can hold."""
+    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**64)

@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from mixformer.errors import ConfigError, did_you_mean, first_few
-from mixformer.reading import read_json
+from mixformer.files import read_json
 
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
 _LARGEST = 2**63  # whole numbers below this have room in every array
@@ -26,7 +26,7 @@ class BaseConfig:
     """
 
     def __post_init__(self) -> None:
-        hints = _hints(type(self))
+        hints = _hints(type(self))  # type: ignore[arg-type]
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
             ready = _from_plain(hints[field.name], value)

@@ -12,8 +12,8 @@ from mixformer.configs.base_config import BaseConfig
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import model_config
 from mixformer.errors import ConfigError
+from mixformer.files import LARGEST_SETTINGS, read_text_file
 from mixformer.models.mae import MaskConfig
-from mixformer.reading import LARGEST_SETTINGS, read_text_file
 from mixformer.training.config import (
     CropSection,
     DataSection,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mixformer.errors import ConfigError
-from mixformer.reading import parse_json
+from mixformer.files import parse_json
 
 KEYS = {
     "start": "init_from",

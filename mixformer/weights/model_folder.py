@@ -10,7 +10,7 @@ from typing import Any
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.errors import CheckpointError, ConfigError
-from mixformer.reading import read_json
+from mixformer.files import read_json
 from mixformer.weights.catalog import CONFIG_FILE, find_weights
 
 FORMAT = 1

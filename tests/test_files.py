@@ -5,7 +5,7 @@ import pytest
 from mixformer import Runtime, TrackerConfig
 from mixformer.configs.model import ModelConfig
 from mixformer.errors import BoxError, CheckpointError, ConfigError, DataError
-from mixformer.reading import as_numbers, parse_json, read_json, read_text_file
+from mixformer.files import as_numbers, parse_json, read_json, read_text_file
 from mixformer.training.recipe import Recipe
 from mixformer.weights.model_folder import read_folder
 
