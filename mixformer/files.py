@@ -69,10 +69,9 @@ def write_files(files: Mapping[Path, Writer], *, sync: bool = True) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write one UTF-8 text file with `\\n` line ends, whole or not at all; see `write_files`.
+    """Write one UTF-8 text file with `\n` line ends, whole or not at all; see `write_files`.
 
-    Raises:
-        OutputError: if it cannot be written.
+    Raises OutputError if it cannot be written.
     """
     write_files({path: lambda part: part.write_text(text, encoding="utf-8", newline="\n")})
 

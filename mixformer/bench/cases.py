@@ -81,8 +81,7 @@ def _parse_engine(word: str) -> tuple[str, str]:
 def prepare_graphs(weights: Path, case: BenchmarkCase, folder: Path) -> Path:
     """The path that a case's engine loads; missing graphs are exported to `folder`.
 
-    Raises:
-        MixFormerError: if the export fails.
+    Raises MixFormerError if the export fails.
     """
     stored, int8 = find_folder(weights), case.precision == "int8"
     if case.engine not in ENGINES or not ENGINES[case.engine].formats:
@@ -103,9 +102,7 @@ def prepare_graphs(weights: Path, case: BenchmarkCase, folder: Path) -> Path:
 def build_engine(path: Path, runtime: Runtime) -> Engine:
     """Load an engine, which may be the reference, from what `prepare_graphs` gave.
 
-    Raises:
-        ConfigError: if this machine or installation lacks the engine.
-        CheckpointError: if the weights do not fit.
+    Raises ConfigError if this machine or installation lacks the engine, and CheckpointError if the weights do not fit.
     """
     if runtime.engine != REFERENCE:
         return create_engine(path, runtime=runtime)

@@ -19,8 +19,7 @@ _HOW = (
 def ask_box(source: str, start: int) -> Box:
     """The target's box from a window or, without a display, from the terminal.
 
-    Raises:
-        BoxError: if nobody can be asked, or the answer is no box; the message says how to give it.
+    Raises BoxError if nobody can be asked, or the answer is no box; the message says how to give it.
     """
     if not sys.stdin.isatty():
         raise BoxError(f"no target: {_HOW}")

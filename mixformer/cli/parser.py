@@ -31,19 +31,12 @@ def add_verb(verbs: Any, name: str, made: ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class CommandGroup:
-    """A command that consists of other commands, such as `mixformer data check`.
+    """A command that consists of other commands, such as `mixformer data check`."""
 
-    Attributes:
-        description: help text of the group.
-        commands: the commands by name.
-        title: heading of their list in the help text.
-        default: runs the group without a command; None makes a command required.
-    """
-
-    description: str
-    commands: Mapping[str, Command]
-    title: str = "what to do"
-    default: Callable[[], None] | None = None
+    description: str  # help text of the group
+    commands: Mapping[str, Command]  # the commands by name
+    title: str = "what to do"  # heading of their list in the help text
+    default: Callable[[], None] | None = None  # runs the group without a command; None makes a command required
 
     def parser(self) -> ArgumentParser:
         """The group's own parser; `add_inner` adds the commands."""
@@ -119,8 +112,7 @@ def add_runtime(parser: Any, threads: int | None = None) -> None:
 def runtime_from(options: Namespace) -> Runtime:
     """The runtime that the options of `add_runtime` describe; an option that a command lacks counts as "auto".
 
-    Raises:
-        ConfigError: if one of them is wrong.
+    Raises ConfigError if one of them is wrong.
     """
     names = (field.name for field in fields(Runtime))
     return Runtime(**{name: options[name] for name in names if name in options})

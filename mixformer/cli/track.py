@@ -64,9 +64,7 @@ class _Viewer:
 def _targets(options: Namespace) -> list[Target]:
     """Return the targets to track.
 
-    Raises:
-        BoxError: if there are none, or one cannot be tracked.
-        ConfigError: if they are given twice.
+    Raises BoxError if there are none, or one cannot be tracked, and ConfigError if they are given twice.
     """
     from mixformer.cli.ask import ask_box
     from mixformer.imaging import parse_box

@@ -46,8 +46,7 @@ class BaseConfig:
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, validated again.
 
-        Raises:
-            ConfigError: for an unknown field, or an invalid value.
+        Raises ConfigError for an unknown field, or an invalid value.
         """
         self._require_known(changes)
         return replace(self, **changes)  # type: ignore[type-var]
@@ -56,8 +55,7 @@ class BaseConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Build from plain values; an object stands for a field that is a configuration itself.
 
-        Raises:
-            ConfigError: for an unknown or a missing key, or a value that is invalid or of the wrong kind.
+        Raises ConfigError for an unknown or a missing key, or a value that is invalid or of the wrong kind.
         """
         if not isinstance(values, Mapping):
             raise ConfigError(f"{cls.__name__} needs an object with fields, not {values!r:.200}")
@@ -78,11 +76,7 @@ class BaseConfig:
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Read JSON written by `to_file`.
-
-        Raises:
-            ConfigError: if the file is missing or is not a JSON object.
-        """
+        """Read JSON written by `to_file`; raises ConfigError if the file is missing or is not a JSON object."""
         if not Path(path).exists():
             raise ConfigError(f"no configuration file at {path}")
         values = read_json(path, ConfigError)

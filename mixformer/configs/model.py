@@ -9,21 +9,13 @@ from mixformer.configs.base_config import BaseConfig
 
 
 class StageSize(NamedTuple):
-    """Sizes of one stage of mixed-attention blocks.
+    """Sizes of one stage of mixed-attention blocks."""
 
-    Attributes:
-        depth: blocks.
-        dim: token width in channels.
-        heads: attention heads.
-        search_grid: tokens along one side of the search crop.
-        template_grid: tokens along one side of a template crop.
-    """
-
-    depth: int
-    dim: int
-    heads: int
-    search_grid: int
-    template_grid: int
+    depth: int  # blocks
+    dim: int  # token width in channels
+    heads: int  # attention heads
+    search_grid: int  # tokens along one side of the search crop
+    template_grid: int  # tokens along one side of a template crop
 
 
 @dataclass(frozen=True)

@@ -61,21 +61,13 @@ _CELL = re.compile(r"(?P<interval>\d+)/(?P<templates>\d)(?:@(?P<factor>[\d.]+))?
 
 @dataclass(frozen=True)
 class Preset:
-    """Tracker settings published for one model on one benchmark.
+    """Tracker settings published for one model on one benchmark."""
 
-    Attributes:
-        model: variant name.
-        benchmark: lower-case benchmark name.
-        tracker: the settings.
-        source: where they come from.
-        weights: training of the weights they belong to: "" for the main ones, "1k", "got" or "mmtracking".
-    """
-
-    model: str
-    benchmark: str
-    tracker: TrackerConfig
-    source: str
-    weights: str = ""
+    model: str  # variant name
+    benchmark: str  # lower-case benchmark name
+    tracker: TrackerConfig  # the settings
+    source: str  # where they come from
+    weights: str = ""  # training of the weights they belong to: "" for the main ones, "1k", "got" or "mmtracking"
 
     @property
     def name(self) -> str:

@@ -23,17 +23,11 @@ Parsed = tuple[FloatArray, dict[int, str]]
 
 @dataclass(frozen=True)
 class MaskedObject:
-    """A cut-out source: a picture and where its object is.
+    """A cut-out source: a picture and where its object is."""
 
-    Attributes:
-        image: picture file; with an alpha channel if `mask` is None.
-        mask: label picture, or None to use the alpha channel.
-        label: value of the object's pixels in `mask`.
-    """
-
-    image: Path
-    mask: Path | None
-    label: int = 0
+    image: Path  # picture file; with an alpha channel if `mask` is None
+    mask: Path | None  # label picture, or None to use the alpha channel
+    label: int = 0  # value of the object's pixels in `mask`
 
 
 def parse_lines(text: str, parse: Callable[[str], list[float]]) -> Parsed:
@@ -74,8 +68,7 @@ def _four_numbers(line: str) -> list[float]:
 def read_boxes(path: Path) -> FloatArray:
     """The boxes of a text file; see `parse_boxes`.
 
-    Raises:
-        DataError: naming file and line, if a line does not hold four numbers.
+    Raises DataError naming file and line, if a line does not hold four numbers.
     """
     try:
         boxes, broken = parse_boxes(path.read_text(encoding="utf-8-sig"))
@@ -91,8 +84,7 @@ def read_boxes(path: Path) -> FloatArray:
 def read_sequence(folder: Path) -> VideoSequence:
     """One sequence folder: pictures in `img/` in natural order of their names, boxes in `groundtruth.txt`.
 
-    Raises:
-        DataError: if either is missing or their counts differ.
+    Raises DataError if either is missing or their counts differ.
     """
     truth = folder / "groundtruth.txt"
     if not truth.is_file():
@@ -211,8 +203,7 @@ def read_masked_objects(folder: Path, min_side: float = 24.0) -> list[MaskedObje
 def read_pictures(folder: Path) -> list[Path]:
     """The pictures that the `annotations.json` of a folder names, or without that file all pictures in the folder.
 
-    Raises:
-        DataError: if there are none.
+    Raises DataError if there are none.
     """
     if (folder / "annotations.json").is_file():
         return [_picture(folder, item["file"]) for item in _items(folder)]

@@ -22,23 +22,18 @@ _SMALL_SIDES = 12.0, 40.0  # pixels: sides sqrt(w * h) that `downscale` brings a
 class Jitter:
     """Random offsets of the center and size of a crop, as in the official training code.
 
-    Attributes:
-        center: offsets are uniform in +-center / 2, in units of the jittered sqrt(w * h).
-        scale: standard deviation of the log of each side.
-        small_motion_prob: probability of a small offset instead, as of a target between two frames: offsets follow a
-            Laplace distribution, most of them small and a few large. A network trained on these expects the target near
-            the middle, and of two objects that look alike prefers the one there.
-        small_motion_scale: mean absolute small offset along each axis, in the same units.
-
     Example:
         >>> Jitter().apply(np.random.default_rng(0), Box(10.0, 20.0, 30.0, 40.0))
         Box(x=10.0, y=20.0, w=30.0, h=40.0)
     """
 
-    center: float = 0.0
-    scale: float = 0.0
+    center: float = 0.0  # offsets are uniform in +-center / 2, in units of the jittered sqrt(w * h)
+    scale: float = 0.0  # standard deviation of the log of each side
+    # Probability of a small offset instead, as of a target between two frames: offsets follow a Laplace distribution,
+    # most of them small and a few large. A network trained on these expects the target near the middle, and of two
+    # objects that look alike prefers the one there.
     small_motion_prob: float = 0.0
-    small_motion_scale: float = 0.15
+    small_motion_scale: float = 0.15  # mean absolute small offset along each axis, in the same units
 
     def apply(self, random: Random, box: Box) -> Box:
         """Draw a jittered box."""
@@ -56,29 +51,6 @@ class Jitter:
 class Augmentation(BaseConfig):
     """Random changes of the crops of a sample. Probabilities are in 0..1.
 
-    Attributes:
-        center_jitter: offsets of the search crop, uniform in +- half of this, in units of the jittered sqrt(w * h).
-        scale_jitter: standard deviation of the log of each side of the search crop.
-        small_motion_prob: probability that a search crop has a small offset instead, as of a target between two frames;
-            see `Jitter`.
-        small_motion_scale: mean absolute small offset along each axis.
-        template_jitter: both jitters of the template crops.
-        gray_prob: probability of a gray sample, all frames alike.
-        flip_prob: probability of mirroring all frames of a sample.
-        crop_flip_prob: probability of mirroring a crop, drawn for each crop.
-        brightness: each crop is multiplied by 1 +- this.
-        contrast: each crop's contrast is multiplied by 1 +- this, and its channels by up to half as much.
-        blur_prob: probability of a motion-like blur of the search crop.
-        low_res_prob: probability that the frames are shrunk until the target has 12 to 40 pixels (`downscale`). The
-            crop enlarges them again, so that it looks like that of a small target.
-        pixel_index: coordinates name the centers of pixels, as in the official training code: the center of a crop is
-            at `(size - 1) / 2`, and a frame is mirrored around `(W - 1) / 2`, which moves its box by a pixel. If False,
-            they name the edges of pixels, as in tracking: `size / 2` and `W / 2`.
-        keep_border: crops keep the last row and column of the frame, which the official crop loses to black.
-        reject: a sample is rejected if a crop shows nothing of its frame, as in the official code; if False, the jitter
-            is drawn again.
-        nearest: brightness is rounded to the nearest of 256 levels instead of down.
-
     Raises:
         ConfigError: for a probability outside of 0..1, or a small_motion_scale that is not positive.
 
@@ -87,22 +59,31 @@ class Augmentation(BaseConfig):
         Jitter(center=2.5, scale=0.25, small_motion_prob=0.0, small_motion_scale=0.15)
     """
 
+    # Offsets of the search crop, uniform in +- half of this, in units of the jittered sqrt(w * h)
     center_jitter: float = 3.0
-    scale_jitter: float = 0.25
+    scale_jitter: float = 0.25  # standard deviation of the log of each side of the search crop
+    # Probability that a search crop has a small offset instead, as of a target between two frames; see `Jitter`
     small_motion_prob: float = 0.0
-    small_motion_scale: float = 0.15
-    template_jitter: float = 0.0
-    gray_prob: float = 0.05
-    flip_prob: float = 0.5
-    crop_flip_prob: float = 0.0
-    brightness: float = 0.2
-    contrast: float = 0.2
-    blur_prob: float = 0.1
+    small_motion_scale: float = 0.15  # mean absolute small offset along each axis
+    template_jitter: float = 0.0  # both jitters of the template crops
+    gray_prob: float = 0.05  # probability of a gray sample, all frames alike
+    flip_prob: float = 0.5  # probability of mirroring all frames of a sample
+    crop_flip_prob: float = 0.0  # probability of mirroring a crop, drawn for each crop
+    brightness: float = 0.2  # each crop is multiplied by 1 +- this
+    contrast: float = 0.2  # each crop's contrast is multiplied by 1 +- this, and its channels by up to half as much
+    blur_prob: float = 0.1  # probability of a motion-like blur of the search crop
+    # Probability that the frames are shrunk until the target has 12 to 40 pixels (`downscale`). The crop enlarges them
+    # again, so that it looks like that of a small target.
     low_res_prob: float = 0.0
+    # Coordinates name the centers of pixels, as in the official training code: the center of a crop is at `(size - 1) /
+    # 2`, and a frame is mirrored around `(W - 1) / 2`, which moves its box by a pixel. If False, they name the edges of
+    # pixels, as in tracking: `size / 2` and `W / 2`.
     pixel_index: bool = False
-    keep_border: bool = False
+    keep_border: bool = False  # crops keep the last row and column of the frame, which the official crop loses to black
+    # A sample is rejected if a crop shows nothing of its frame, as in the official code; if False, the jitter is drawn
+    # again
     reject: bool = False
-    nearest: bool = False
+    nearest: bool = False  # brightness is rounded to the nearest of 256 levels instead of down
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -137,21 +118,13 @@ class Augmentation(BaseConfig):
 
 @dataclass(frozen=True)
 class CropSettings:
-    """Sizes and reach of the crops of a sample.
+    """Sizes and reach of the crops of a sample."""
 
-    Attributes:
-        search_size: side of the search crop in pixels.
-        template_size: side of the template crops in pixels.
-        search_factor: side of the search crop in units of the jittered sqrt(w * h).
-        template_factor: the same for the templates.
-        templates: template crops in a sample, the static one included.
-    """
-
-    search_size: int
-    template_size: int
-    search_factor: float
-    template_factor: float = 2.0
-    templates: int = 2
+    search_size: int  # side of the search crop in pixels
+    template_size: int  # side of the template crops in pixels
+    search_factor: float  # side of the search crop in units of the jittered sqrt(w * h)
+    template_factor: float = 2.0  # the same for the templates
+    templates: int = 2  # template crops in a sample, the static one included
 
 
 def draw_sample_params(

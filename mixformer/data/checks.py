@@ -23,49 +23,31 @@ from mixformer.types import FloatArray
 
 @dataclass(frozen=True)
 class Summary:
-    """One sequence in numbers.
+    """One sequence in numbers."""
 
-    Attributes:
-        name: of the sequence.
-        frames: number of pictures.
-        boxes: frames with a box.
-        visible: frames in which the target is to be seen.
-        size: (width, height) of the first picture; None if it cannot be read.
-        side: median square root of the boxes' area in pixels; NaN without boxes.
-    """
-
-    name: str
-    frames: int
-    boxes: int
-    visible: int
-    size: tuple[int, int] | None
-    side: float
+    name: str  # of the sequence
+    frames: int  # number of pictures
+    boxes: int  # frames with a box
+    visible: int  # frames in which the target is to be seen
+    size: tuple[int, int] | None  # (width, height) of the first picture; None if it cannot be read
+    side: float  # median square root of the boxes' area in pixels; NaN without boxes
 
 
 @dataclass(frozen=True)
 class Options:
-    """How thorough to be.
+    """How thorough to be."""
 
-    Attributes:
-        every: decode every picture instead of a few of each sequence.
-        factor: side of a search region over the target's; a target that jumps out of it cannot be followed.
-        limit: look at this many sequences, evenly spread; 0 looks at all.
-        name: of the known set at the path; "" recognizes it, or takes the path for a user's own sequences.
-        split: of a known set; "" takes its first.
-    """
-
-    every: bool = False
-    factor: float = 4.5
-    limit: int = 0
-    name: str = ""
-    split: str = ""
+    every: bool = False  # decode every picture instead of a few of each sequence
+    factor: float = 4.5  # side of a search region over the target's; a target that jumps out of it cannot be followed
+    limit: int = 0  # look at this many sequences, evenly spread; 0 looks at all
+    name: str = ""  # of the known set at the path; "" recognizes it, or takes the path for a user's own sequences
+    split: str = ""  # of a known set; "" takes its first
 
 
 def check(path: Path, options: Options | None = None) -> Iterator[tuple[Summary | None, list[Problem]]]:
     """Each sequence at a path in numbers, with what is wrong with it; no numbers if it cannot be read at all.
 
-    Raises:
-        DataError: if there are no sequences at all.
+    Raises DataError if there are no sequences at all.
     """
     options = options or Options()
     loaders, problems = _loaders(path, options)

@@ -37,11 +37,7 @@ class Clip:
         return len(self._times)
 
     def read(self, index: int) -> Image:
-        """Frame `index` as RGB uint8 (H, W, 3).
-
-        Raises:
-            DataError: if there is no such frame, or it cannot be decoded.
-        """
+        """Frame `index` as RGB uint8 (H, W, 3); raises DataError if there is no such frame, or it cannot be decoded."""
         if not 0 <= index < len(self._times):
             raise DataError(f"{self.path} has {len(self._times)} frames; there is no frame {index} (counted from 0)")
         try:

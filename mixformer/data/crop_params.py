@@ -19,48 +19,28 @@ LONGEST_BLUR = 5
 
 @dataclass(frozen=True)
 class Sample:
-    """One training sample.
+    """One training sample."""
 
-    Attributes:
-        templates: uint8 (N, t, t, 3).
-        search: uint8 (s, s, 3).
-        box: (4,) float64 xyxy as fractions of the search crop, not clipped.
-        present: 1.0 if the target is in the search crop, else 0.0.
-    """
-
-    templates: Image
-    search: Image
-    box: FloatArray
-    present: float
+    templates: Image  # uint8 (N, t, t, 3)
+    search: Image  # uint8 (s, s, 3)
+    box: FloatArray  # (4,) float64 xyxy as fractions of the search crop, not clipped
+    present: float  # 1.0 if the target is in the search crop, else 0.0
 
 
 @dataclass(frozen=True)
 class CropParams:
-    """Parameters of one crop. The crop itself can be made here or on another device.
+    """Parameters of one crop. The crop itself can be made here or on another device."""
 
-    Attributes:
-        frame: RGB uint8 (H, W, 3) to cut from.
-        window: square of the frame.
-        size: side of the crop in pixels.
-        box: the target in the finished crop, as fractions of it.
-        flip: mirror the crop.
-        gray: take its colors away.
-        blur: length in pixels and axis of a mean over shifts, or None.
-        contrast: factor, and factors of the three channels, or None.
-        gain: brightness factor.
-        nearest: round to the nearest level and not down.
-    """
-
-    frame: Image
-    window: CropWindow
-    size: int
-    box: Box
-    flip: bool
-    gray: bool
-    blur: tuple[int, int] | None
-    contrast: tuple[float, NDArray[np.float32]] | None
-    gain: float
-    nearest: bool
+    frame: Image  # RGB uint8 (H, W, 3) to cut from
+    window: CropWindow  # square of the frame
+    size: int  # side of the crop in pixels
+    box: Box  # the target in the finished crop, as fractions of it
+    flip: bool  # mirror the crop
+    gray: bool  # take its colors away
+    blur: tuple[int, int] | None  # length in pixels and axis of a mean over shifts, or None
+    contrast: tuple[float, NDArray[np.float32]] | None  # factor, and factors of the three channels, or None
+    gain: float  # brightness factor
+    nearest: bool  # round to the nearest level and not down
 
     def render(self) -> Image:
         """The crop, uint8 (size, size, 3)."""

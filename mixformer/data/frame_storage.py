@@ -28,15 +28,10 @@ _OPEN_AT_ONCE = 64  # archives; TrackingNet comes as thirty thousand
 
 @dataclass(frozen=True, slots=True)
 class ArchiveFrame:
-    """A picture inside a zip file or an LMDB database.
+    """A picture inside a zip file or an LMDB database."""
 
-    Attributes:
-        archive: zip file, or folder (or file) of the database.
-        key: name of the entry, with `/` between its parts.
-    """
-
-    archive: Path
-    key: str
+    archive: Path  # zip file, or folder (or file) of the database
+    key: str  # name of the entry, with `/` between its parts
 
     def __str__(self) -> str:
         return f"{self.archive}:{self.key}"
@@ -59,9 +54,8 @@ FrameRef = Path | ArchiveFrame | ClipFrame
 def read_frame(frame: FrameRef) -> Image:
     """Any picture as RGB uint8 (H, W, 3); alpha is dropped.
 
-    Raises:
-        DataError: if the picture is missing or cannot be read.
-        MissingDependencyError: for an entry of an LMDB database without `lmdb` installed.
+    Raises DataError if the picture is missing or cannot be read, and MissingDependencyError for an entry of an LMDB
+    database without `lmdb` installed.
     """
     if isinstance(frame, ClipFrame):
         return _handles.use(frame.clip, Clip, lambda clip: clip.read(frame.index))
@@ -69,11 +63,7 @@ def read_frame(frame: FrameRef) -> Image:
 
 
 def read_bytes(frame: Path | ArchiveFrame) -> bytes:
-    """The stored bytes of a file or of an archive's entry.
-
-    Raises:
-        DataError: if it is missing.
-    """
+    """The stored bytes of a file or of an archive's entry; raises DataError if it is missing."""
     if isinstance(frame, Path):
         try:
             return frame.read_bytes()

@@ -13,23 +13,14 @@ from mixformer.data.sampling import Random
 
 @dataclass(frozen=True)
 class Motion:
-    """Settings of motion in a synthetic scene; time is counted in frames.
+    """Settings of motion in a synthetic scene; time is counted in frames."""
 
-    Attributes:
-        span: largest number of frames from the first to the last of a sample.
-        speed: largest movement in one frame, in units of the target's side.
-        growth: amplitude of the log of the side.
-        turn: amplitude of the angle in degrees.
-        occlusion: probability that an object passes in front of the target in the search frame.
-        exposure: largest fraction of a frame's time in which the shutter is open. Motion in this time blurs.
-    """
-
-    span: int = 100
-    speed: float = 0.15
-    growth: float = 0.4
-    turn: float = 20.0
-    occlusion: float = 0.3
-    exposure: float = 0.8
+    span: int = 100  # largest number of frames from the first to the last of a sample
+    speed: float = 0.15  # largest movement in one frame, in units of the target's side
+    growth: float = 0.4  # amplitude of the log of the side
+    turn: float = 20.0  # amplitude of the angle in degrees
+    occlusion: float = 0.3  # probability that an object passes in front of the target in the search frame
+    exposure: float = 0.8  # largest fraction of a frame's time in which the shutter is open. Motion in this time blurs.
 
     def times(self, random: Random, count: int) -> list[float]:
         """Draw the times of the frames of a sample, ascending, so that the search frame comes last."""
@@ -49,25 +40,15 @@ class Pose:
 
 @dataclass(frozen=True)
 class Swing:
-    """A swing of position, size and angle around a middle.
+    """A swing of position, size and angle around a middle."""
 
-    Attributes:
-        middle: (x, y) in pixels.
-        reach: largest distance from it along each axis.
-        side: middle of the side in pixels.
-        growth: amplitude of the log of the side.
-        turn: amplitude of the angle in degrees.
-        phase: (4,) of x, y, size and angle, in radians.
-        rate: (4,) radians a frame.
-    """
-
-    middle: tuple[float, float]
-    reach: tuple[float, float]
-    side: float
-    growth: float
-    turn: float
-    phase: NDArray[np.float64]
-    rate: NDArray[np.float64]
+    middle: tuple[float, float]  # (x, y) in pixels
+    reach: tuple[float, float]  # largest distance from it along each axis
+    side: float  # middle of the side in pixels
+    growth: float  # amplitude of the log of the side
+    turn: float  # amplitude of the angle in degrees
+    phase: NDArray[np.float64]  # (4,) of x, y, size and angle, in radians
+    rate: NDArray[np.float64]  # (4,) radians a frame
 
     @classmethod
     def draw(cls, random: Random, motion: Motion, side: float, rows: int, columns: int) -> Self:

@@ -31,15 +31,10 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True)
 class Causal:
-    """The rule of the box stage: online templates before the static one, the search frame after it.
+    """The rule of the box stage: online templates before the static one, the search frame after it."""
 
-    Attributes:
-        gap: largest distance in frames from the static template, on either side.
-        growth: how much the gap grows with every try that finds no frame.
-    """
-
-    gap: int = 200
-    growth: int = 5
+    gap: int = 200  # largest distance in frames from the static template, on either side
+    growth: int = 5  # how much the gap grows with every try that finds no frame
 
     def pick(self, random: Random, sequence: VideoSequence, templates: int) -> list[int] | None:
         """See `Sampler.pick`."""
@@ -61,14 +56,11 @@ class Trident:
 
     Online templates are on the side of the static template: in `[search, search + gap)` if the static template is not
     earlier than the search frame, else in `[search - gap, search)`.
-
-    Attributes:
-        gap: largest distance in frames from the search frame.
-        online: which frames may be an online template: "visible" ones, "valid" ones (the box has an area), or "any".
-            With "any", a frame whose box has no area gives no sample.
     """
 
-    gap: int = 200
+    gap: int = 200  # largest distance in frames from the search frame
+    # Which frames may be an online template: "visible" ones, "valid" ones (the box has an area), or "any". With "any",
+    # a frame whose box has no area gives no sample.
     online: Literal["visible", "valid", "any"] = "visible"
 
     def pick(self, random: Random, sequence: VideoSequence, templates: int) -> list[int] | None:
@@ -140,11 +132,7 @@ class OfficialSamples:
             raise DataError(f"{self.name}: no sequences to sample from; check its folder")
 
     def draw(self, random: Random, templates: int) -> TrainingSample:
-        """Draw frames of one sequence by the rule.
-
-        Raises:
-            DataError: if many sequences in a row give no sample.
-        """
+        """Draw frames of one sequence by the rule; raises DataError if many sequences in a row give no sample."""
 
         def choose(sequence: VideoSequence) -> list[int] | None:
             if not self._accepts(sequence, templates):
@@ -157,8 +145,7 @@ class OfficialSamples:
     def view(self, random: Random) -> AnnotatedFrame:
         """Draw any frame with a box, its target visible or not: the search frame of a negative sample.
 
-        Raises:
-            DataError: if many sequences in a row give none.
+        Raises DataError if many sequences in a row give none.
         """
 
         def choose(sequence: VideoSequence) -> list[int] | None:

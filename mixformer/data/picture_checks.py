@@ -19,19 +19,13 @@ _SAMPLE = 5  # pictures decoded of each sequence, unless all are
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong.
+    """Something wrong."""
 
-    Attributes:
-        sequence: its name, or "" for the whole.
-        level: an "error" keeps the sequence from being used as it is; a "warning" may be meant.
-        text: what is wrong, with the first frame (from 0) it is seen in.
-        advice: how to mend it.
-    """
-
-    sequence: str
+    sequence: str  # its name, or "" for the whole
+    # An "error" keeps the sequence from being used as it is; a "warning" may be meant
     level: Literal["error", "warning"]
-    text: str
-    advice: str
+    text: str  # what is wrong, with the first frame (from 0) it is seen in
+    advice: str  # how to mend it
 
 
 def check_pictures(sequence: VideoSequence, every: bool) -> tuple[tuple[int, int] | None, list[Problem]]:

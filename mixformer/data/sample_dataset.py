@@ -22,21 +22,13 @@ from mixformer.errors import DataError
 
 @dataclass(frozen=True)
 class Batch:
-    """Stacked samples.
+    """Stacked samples."""
 
-    Attributes:
-        templates: uint8 (B, N, t, t, 3).
-        search: uint8 (B, s, s, 3).
-        boxes: (B, 4) xyxy as fractions of the search crop, not clipped.
-        present: (B,) 1 where the target is in the search crop, else 0.
-        seconds: working time of the loader process.
-    """
-
-    templates: Tensor
-    search: Tensor
-    boxes: Tensor
-    present: Tensor
-    seconds: float = 0.0
+    templates: Tensor  # uint8 (B, N, t, t, 3)
+    search: Tensor  # uint8 (B, s, s, 3)
+    boxes: Tensor  # (B, 4) xyxy as fractions of the search crop, not clipped
+    present: Tensor  # (B,) 1 where the target is in the search crop, else 0
+    seconds: float = 0.0  # working time of the loader process
 
     def to(self, device: torch.device) -> Batch:
         """Copy the batch to a device, in the background if its memory is pinned."""
@@ -56,23 +48,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class RawBatch:
-    """A batch of frames. Its crops are made on the device that it is sent to.
+    """A batch of frames. Its crops are made on the device that it is sent to."""
 
-    Attributes:
-        templates: template crops of all samples, sample by sample.
-        search: search crop of each sample.
-        boxes: (B, 4), as in `Batch`.
-        present: (B,).
-        sizes: sides of the template and search crops in pixels.
-        seconds: working time of the loader process.
-    """
-
-    templates: PackedCrops
-    search: PackedCrops
-    boxes: Tensor
-    present: Tensor
-    sizes: tuple[int, int]
-    seconds: float = 0.0
+    templates: PackedCrops  # template crops of all samples, sample by sample
+    search: PackedCrops  # search crop of each sample
+    boxes: Tensor  # (B, 4), as in `Batch`
+    present: Tensor  # (B,)
+    sizes: tuple[int, int]  # sides of the template and search crops in pixels
+    seconds: float = 0.0  # working time of the loader process
 
     def to(self, device: torch.device) -> Batch:
         """Copy the pixels to a device and make the batch there."""
@@ -102,8 +85,7 @@ class SampleDataset(Dataset[Sample]):
     def plan(self, index: int) -> SampleParams:
         """Draw the parameters of sample `index`, without making its pixels.
 
-        Raises:
-            DataError: if too many samples in a row are rejected, or the mixture has none.
+        Raises DataError if too many samples in a row are rejected, or the mixture has none.
         """
         random = np.random.default_rng([self.seed, index])
         for _ in range(_TRIES):

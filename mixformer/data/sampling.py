@@ -28,17 +28,11 @@ class AnnotatedFrame:
 
 @dataclass(frozen=True)
 class TrainingSample:
-    """Frames of one training sample, before any crop.
+    """Frames of one training sample, before any crop."""
 
-    Attributes:
-        templates: static template first, then the online ones.
-        search: the frame to search. If `present` is False, its box only gives the center of the crop.
-        present: whether the target of the templates is in the search frame's crop.
-    """
-
-    templates: tuple[AnnotatedFrame, ...]
-    search: AnnotatedFrame
-    present: bool = True
+    templates: tuple[AnnotatedFrame, ...]  # static template first, then the online ones
+    search: AnnotatedFrame  # the frame to search. If `present` is False, its box only gives the center of the crop.
+    present: bool = True  # whether the target of the templates is in the search frame's crop
 
 
 class SampleSource(Protocol):
@@ -66,8 +60,7 @@ class SequenceSamples:
     def __init__(self, sequences: Sequence[VideoSequence], cache: ImageCache, max_gap: int = 100) -> None:
         """`max_gap`: largest distance in frames between template and search.
 
-        Raises:
-            DataError: if no sequence shows its target at least once.
+        Raises DataError if no sequence shows its target at least once.
         """
         self.sequences = [s for s in sequences if len(s.visible)]
         if not self.sequences:
@@ -79,8 +72,7 @@ class SequenceSamples:
     def draw(self, random: Random, templates: int) -> TrainingSample:
         """Draw a uniform search frame, and templates from the visible frames within the gap.
 
-        Raises:
-            DataError: if draw after draw meets a picture that cannot be read.
+        Raises DataError if draw after draw meets a picture that cannot be read.
         """
 
         def choose(sequence: VideoSequence) -> list[int]:
@@ -94,8 +86,7 @@ class SequenceSamples:
     def view(self, random: Random) -> AnnotatedFrame:
         """Draw a uniform visible frame of a random sequence.
 
-        Raises:
-            DataError: if draw after draw meets a picture that cannot be read.
+        Raises DataError if draw after draw meets a picture that cannot be read.
         """
         return self._views(random, lambda sequence: [int(random.choice(sequence.visible))])[0]
 
@@ -123,19 +114,13 @@ class SequenceSamples:
 
 @dataclass(frozen=True)
 class Negatives:
-    """Settings of negative samples, which do not show their target (for the score stage).
+    """Settings of negative samples, which do not show their target (for the score stage)."""
 
-    Attributes:
-        odds: probability that a sample is negative (0..1); the official value is 0.5.
-        rule: "absent" is the official one: the middle of a frame of the same video without the target, or another
-            annotated frame if there is none. "elsewhere" takes another place in the positive search frame, or another
-            annotated frame.
-        same_target: the other frame may show the pictures of the templates, as in the official code.
-    """
-
-    odds: float = 0.0
+    odds: float = 0.0  # probability that a sample is negative (0..1); the official value is 0.5
+    # "absent" is the official one: the middle of a frame of the same video without the target, or another annotated
+    # frame if there is none. "elsewhere" takes another place in the positive search frame, or another annotated frame.
     rule: Literal["absent", "elsewhere"] = "absent"
-    same_target: bool = False
+    same_target: bool = False  # the other frame may show the pictures of the templates, as in the official code
 
 
 class Mixture:
@@ -146,8 +131,7 @@ class Mixture:
     ) -> None:
         """`negatives`: which samples show another target; a number is the probability of the rule "elsewhere" alone.
 
-        Raises:
-            DataError: if there is nothing to draw from.
+        Raises DataError if there is nothing to draw from.
         """
         if not sources or len(sources) != len(weights) or sum(weights) <= 0:
             raise DataError("a mixture needs at least one source, and one weight for each")

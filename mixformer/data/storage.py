@@ -80,9 +80,8 @@ class ArchiveStorage:
 def open_storage(root: Path) -> Storage:
     """The storage at a path: a zip file, the folder or file of a database, or a plain folder.
 
-    Raises:
-        DataError: if there is nothing, or something else.
-        MissingDependencyError: for a database without `lmdb` installed.
+    Raises DataError if there is nothing, or something else, and MissingDependencyError for a database without `lmdb`
+    installed.
     """
     is_file = root.is_file() and root.suffix.lower() in (".zip", ".mdb", ".lmdb")
     if is_file or (root / "data.mdb").is_file():
@@ -97,8 +96,7 @@ def open_storage(root: Path) -> Storage:
 def find_storages(root: Path, depth: int = 2) -> list[Storage]:
     """The storage at a path and, for a plain folder, those of the zip files in it and (`depth` 2) in the folders in it.
 
-    Raises:
-        DataError: as `open_storage`.
+    Raises DataError as `open_storage`.
     """
     storage = open_storage(root)
     levels = range(depth) if isinstance(storage, FolderStorage) else ()
@@ -121,11 +119,7 @@ def describe_key(storage: Storage, key: str) -> str:
 
 
 def read_text(storage: Storage, key: str) -> str | None:
-    """A text file of a storage, or None if there is none.
-
-    Raises:
-        DataError: if it is not text.
-    """
+    """A text file of a storage, or None if there is none; raises DataError if it is not text."""
     data = storage.read(key)
     try:
         return None if data is None else data.decode("utf-8-sig")

@@ -23,11 +23,7 @@ class CutOuts:
     """Lazy list of RGBA cut-outs, trimmed to their object."""
 
     def __init__(self, objects: Sequence[MaskedObject], cache: ImageCache, limit: int = 220) -> None:
-        """`limit`: longest side kept, in pixels.
-
-        Raises:
-            DataError: if there are no objects.
-        """
+        """`limit`: longest side kept, in pixels; raises DataError if there are no objects."""
         if not objects:
             raise DataError("no objects to cut out")
         self.objects, self.cache, self.limit = list(objects), cache, limit

@@ -122,8 +122,7 @@ class CompiledEngine(CudaGraphEngine):
     ) -> None:
         """Make a copy of the model for inference; arguments are those of `TorchEngine`.
 
-        Raises:
-            ConfigError: if the device or the precision does not exist, or there is no C++ compiler for a CPU.
+        Raises ConfigError if the device or the precision does not exist, or there is no C++ compiler for a CPU.
         """
         place = find_device(device)
         cuda = place.type == "cuda"
@@ -161,8 +160,7 @@ class _RecordedStep:
     def run(self, search: Image, memory: Memory) -> FloatArray:
         """Boxes and scores (B, 5) float64; the score is 0 where there is none.
 
-        Raises:
-            ConfigError: if there are not as many crops as targets.
+        Raises ConfigError if there are not as many crops as targets.
         """
         if search.shape != self._staged.shape:
             raise ConfigError(f"search crops of shape {tuple(self._staged.shape)} fit this memory, not {search.shape}")

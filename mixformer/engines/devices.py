@@ -39,8 +39,7 @@ def gpu_count() -> int:
 def torch_device(name: str) -> str:
     """PyTorch's name of a device, such as "cuda"; "auto" is the first of CUDA, MPS and CPU that is there.
 
-    Raises:
-        ConfigError: if there is no such device on this machine.
+    Raises ConfigError if there is no such device on this machine.
     """
     if name == "cpu" or (name == "auto" and not may_have_gpu()):
         return "cpu"

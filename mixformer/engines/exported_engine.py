@@ -16,15 +16,11 @@ from mixformer.weights.model_folder import ModelFolder
 
 @dataclass(frozen=True)
 class TemplateMemory:
-    """Memory of targets.
+    """Memory of targets."""
 
-    Attributes:
-        targets: per target the tensors that `locate` takes, as the runtime has them, in the order of the graph's names.
-        count: number of templates of each target.
-    """
-
+    # Per target the tensors that `locate` takes, as the runtime has them, in the order of the graph's names
     targets: tuple[tuple[Any, ...], ...] = field(repr=False)
-    count: int
+    count: int  # number of templates of each target
 
 
 class ExportedEngine(ABC):
@@ -37,9 +33,7 @@ class ExportedEngine(ABC):
     def __init__(self, folder: ModelFolder) -> None:
         """Take a folder with graphs.
 
-        Raises:
-            CheckpointError: if it has none.
-            ConfigError: if they are made for several targets at once.
+        Raises CheckpointError if it has none, and ConfigError if they are made for several targets at once.
         """
         if folder.graphs is None:
             raise CheckpointError(f"{folder.path} holds no graphs; write some with mixformer export")
@@ -53,9 +47,8 @@ class ExportedEngine(ABC):
     def remember(self, templates: Image) -> TemplateMemory:
         """See `Engine.remember`.
 
-        Raises:
-            CheckpointError: if the graphs cannot be used.
-            ConfigError: if they are made for another number of templates.
+        Raises CheckpointError if the graphs cannot be used, and ConfigError if they are made for another number of
+        templates.
         """
         count = templates.shape[1]
         if self.graphs.templates not in (None, count):
@@ -73,11 +66,7 @@ class ExportedEngine(ABC):
         return EngineOutput(np.concatenate([its["boxes"] for its in found]), np.concatenate(scores) if scores else None)
 
     def join(self, memories: Sequence[TemplateMemory]) -> TemplateMemory:
-        """See `Engine.join`.
-
-        Raises:
-            ConfigError: if the memories hold different numbers of templates.
-        """
+        """See `Engine.join`; raises ConfigError if the memories hold different numbers of templates."""
         counts = {memory.count for memory in memories}
         if len(counts) != 1:
             raise ConfigError(f"memories of {sorted(counts)} templates make no batch; join those of as many templates")

@@ -107,8 +107,7 @@ class Compiler:
 
         In float32 where `locate` is in 16 bits: it runs seldom, and what it loses is in every step until it runs again.
 
-        Raises:
-            CheckpointError: if the graph cannot be read or compiled.
+        Raises CheckpointError if the graph cannot be read or compiled.
         """
         settings = self._settings if self._precision == "int8" else self._settings | {_HINT: "f32"}
         return self._compile(self._graphs.remember, (templates,), lambda: {"templates": templates}, settings)

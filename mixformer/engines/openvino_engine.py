@@ -47,8 +47,7 @@ class OpenVINOEngine(ExportedEngine):
     def prepare(self) -> None:
         """Wait until the graphs for the usual number of templates are compiled; else the first calls wait.
 
-        Raises:
-            CheckpointError: if they cannot be.
+        Raises CheckpointError if they cannot be.
         """
         self._pair(self.graphs.templates or _USUAL_TEMPLATES).wait()
 

@@ -93,8 +93,7 @@ def _download(values: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64
 def find_device(name: str) -> torch.device:
     """The torch device a name stands for; "auto" is the first of CUDA, MPS and CPU that is there.
 
-    Raises:
-        ConfigError: if there is no such device on this machine.
+    Raises ConfigError if there is no such device on this machine.
     """
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name == "auto":

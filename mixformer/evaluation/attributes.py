@@ -17,8 +17,7 @@ Attributes = dict[str, frozenset[str]]
 def published_attributes(dataset: str, split: str, root: Path, sequences: Iterable[str]) -> Attributes:
     """The attributes of a public data set by their long names; empty if it has none.
 
-    Raises:
-        DataError: if a file of attributes is broken.
+    Raises DataError if a file of attributes is broken.
     """
     published = DATASETS[dataset].published if dataset in DATASETS else {}
     if (split or next(iter(published), "")) not in published:

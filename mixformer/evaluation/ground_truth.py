@@ -15,19 +15,12 @@ from mixformer.errors import ConfigError
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """Sequences with their boxes, and where they come from.
+    """Sequences with their boxes, and where they come from."""
 
-    Attributes:
-        dataset: name of the data set.
-        split: its split; "" for a user's own sequences.
-        sequences: may be read lazily.
-        root: folder of the data set, or None for sequences that were given as a list.
-    """
-
-    dataset: str
-    split: str
-    sequences: Sequence[VideoSequence]
-    root: Path | None = None
+    dataset: str  # name of the data set
+    split: str  # its split; "" for a user's own sequences
+    sequences: Sequence[VideoSequence]  # may be read lazily
+    root: Path | None = None  # folder of the data set, or None for sequences that were given as a list
 
     @property
     def published(self) -> int:

@@ -107,11 +107,7 @@ class RunManifest:
         self._save_sometimes()
 
     def save(self) -> None:
-        """Write the file.
-
-        Raises:
-            OutputError: if it cannot be written; the old file is then unchanged.
-        """
+        """Write the file; raises OutputError if it cannot be written; the old file is then unchanged."""
         self.content["updated"] = datetime.now(UTC).isoformat(timespec="seconds")
         _write(self.folder / MANIFEST, json.dumps(self.content, indent=1) + "\n")
         self._saved = time.monotonic()

@@ -51,11 +51,7 @@ class RawResult:
 
 
 def result_paths(folder: Path, name: str) -> tuple[Path, Path, Path]:
-    """The files for boxes, times and scores of a sequence.
-
-    Raises:
-        DataError: if the name cannot be a file name.
-    """
+    """The files for boxes, times and scores of a sequence; raises DataError if the name cannot be a file name."""
     if not name or Path(name).name != name or "\\" in name:
         raise DataError(f"sequence name {name!r} cannot be a file name; rename the sequence without slashes")
     return folder / f"{name}.txt", folder / f"{name}_time.txt", folder / f"{name}_score.txt"
@@ -162,8 +158,7 @@ def read_result(folder: Path, name: str, frames: int | None = None, *, allow_nan
 def read_column(path: Path, frames: int | None = None) -> FloatArray:
     """Read the (n,) numbers of a file of times or scores, one per line, NaN allowed.
 
-    Raises:
-        DataError: as in `read_boxes`.
+    Raises DataError as in `read_boxes`.
     """
     column = _read_table(path, 1, "times and scores are one number per line")[:, 0]
     _check_count(path, len(column), frames)

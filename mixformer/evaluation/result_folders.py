@@ -17,19 +17,12 @@ _NOT_BOXES = ("_time.txt", "_score.txt", "_confidence.value", "_all_boxes.txt")
 
 @dataclass(frozen=True)
 class ResultFolder:
-    """The raw results of one tracker on one data set.
+    """The raw results of one tracker on one data set."""
 
-    Attributes:
-        tracker: name in tables and plots.
-        folder: holds a text file for each sequence.
-        prefix: put before the names of sequences whose files are not found without it.
-        first_pixel: what the left upper pixel is in those files, 0 or 1.
-    """
-
-    tracker: str
-    folder: Path
-    prefix: str = ""
-    first_pixel: float = 0.0
+    tracker: str  # name in tables and plots
+    folder: Path  # holds a text file for each sequence
+    prefix: str = ""  # put before the names of sequences whose files are not found without it
+    first_pixel: float = 0.0  # what the left upper pixel is in those files, 0 or 1
 
     def boxes_file(self, sequence: str) -> Path | None:
         """The file of one sequence, in the common or in GOT-10k's layout; None if there is none."""

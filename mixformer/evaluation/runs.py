@@ -77,19 +77,12 @@ class EvaluationRun:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run did.
+    """What a run did."""
 
-    Attributes:
-        folder: the results.
-        done: sequences tracked in this run.
-        kept: sequences that were complete before.
-        failed: message of each sequence that failed.
-    """
-
-    folder: Path
-    done: tuple[str, ...]
-    kept: tuple[str, ...]
-    failed: Mapping[str, str]
+    folder: Path  # the results
+    done: tuple[str, ...]  # sequences tracked in this run
+    kept: tuple[str, ...]  # sequences that were complete before
+    failed: Mapping[str, str]  # message of each sequence that failed
 
 
 @dataclass(frozen=True)
@@ -158,8 +151,7 @@ def run_evaluation(
 def sequence_names(sequences: Sequence[VideoSequence]) -> list[str]:
     """Names of the sequences in order; the annotations of a lazy data set are not read.
 
-    Raises:
-        ConfigError: if two are equal: their results would be one file.
+    Raises ConfigError if two are equal: their results would be one file.
     """
     names = list(sequences.names if isinstance(sequences, LazySequences) else [each.name for each in sequences])
     if len(set(names)) < len(names):
@@ -228,8 +220,7 @@ class _ActiveRun:
 def complete_result(folder: Path, name: str, frames: int) -> RawResult | None:
     """The result of a sequence if it is readable and has a line for each frame, else None.
 
-    Raises:
-        DataError: if the name of the sequence cannot be a file name.
+    Raises DataError if the name of the sequence cannot be a file name.
     """
     if not result_paths(folder, name)[0].is_file():
         return None

@@ -32,16 +32,11 @@ class _CheckedResult:
 
 @dataclass(frozen=True)
 class SubmissionFormat:
-    """The files that a server takes.
+    """The files that a server takes."""
 
-    Attributes:
-        name: as on the command line.
-        timed: whether it has files of times.
-        entries: (result, truncate) -> name in the zip file and text, for each file of a sequence.
-    """
-
-    name: str
-    timed: bool
+    name: str  # as on the command line
+    timed: bool  # whether it has files of times
+    # (result, truncate) -> name in the zip file and text, for each file of a sequence
     entries: Callable[[_CheckedResult, bool], Iterator[tuple[str, str]]]
 
 

@@ -22,18 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NamedTracker:
-    """A tracker that workers can make.
+    """A tracker that workers can make."""
 
-    Attributes:
-        name: for tables and folders.
-        make: makes the tracker of worker number i.
-        settings: plain values that decide the results.
-        identified: whether `settings` identify the tracker with its weights, so that its results can be resumed.
-    """
-
-    name: str
-    make: TrackerMaker
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    name: str  # for tables and folders
+    make: TrackerMaker  # makes the tracker of worker number i
+    settings: Mapping[str, Any] = field(default_factory=dict)  # plain values that decide the results
+    # Whether `settings` identify the tracker with its weights, so that its results can be resumed
     identified: bool = False
 
 

@@ -27,21 +27,13 @@ LOWEST_IOU = 0.98
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one runtime is from PyTorch.
+    """How far one runtime is from PyTorch."""
 
-    Attributes:
-        runtime: "onnxruntime" or "openvino".
-        batch: targets in a call.
-        templates: templates of each.
-        boxes: largest difference of boxes, in sides of the search crop.
-        scores: largest difference of score logits, relative above 1; None without a score head.
-    """
-
-    runtime: str
-    batch: int
-    templates: int
-    boxes: float
-    scores: float | None
+    runtime: str  # "onnxruntime" or "openvino"
+    batch: int  # targets in a call
+    templates: int  # templates of each
+    boxes: float  # largest difference of boxes, in sides of the search crop
+    scores: float | None  # largest difference of score logits, relative above 1; None without a score head
 
     def within(self, tolerance: float) -> bool:
         """Whether boxes are within this and scores within theirs; what is not a number is not."""
@@ -78,11 +70,7 @@ def overlap(boxes: FloatArray, others: FloatArray) -> float:
 
 
 def require_fine(differences: list[Difference], tolerance: float = BOX_TOLERANCE) -> None:
-    """Refuse graphs whose boxes are beyond a tolerance, or their scores.
-
-    Raises:
-        ExportError: with the figures.
-    """
+    """Refuse graphs whose boxes are beyond a tolerance, or their scores; raises ExportError with the figures."""
     bad = [each for each in differences if not each.within(tolerance)]
     if bad:
         told = "; ".join(
@@ -98,11 +86,7 @@ def require_fine(differences: list[Difference], tolerance: float = BOX_TOLERANCE
 
 
 def require_overlap(iou: float, precision: str) -> None:
-    """Refuse weights or arithmetic that move the boxes too far.
-
-    Raises:
-        ExportError: with the figure.
-    """
+    """Refuse weights or arithmetic that move the boxes too far; raises ExportError with the figure."""
     if not iou > LOWEST_IOU:
         raise ExportError(
             f"{precision} moves the boxes too far: mean IoU {iou:.4f} with those of the source model, {LOWEST_IOU} is "

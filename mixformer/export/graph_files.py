@@ -66,8 +66,7 @@ class StoredTensor(NamedTuple):
 def stored_tensors(path: Path) -> dict[str, StoredTensor]:
     """Read where a safetensors file stores its tensors, from its header: 8 bytes of length, JSON, then the data.
 
-    Raises:
-        CheckpointError: if a tensor has a type that graphs cannot use.
+    Raises CheckpointError if a tensor has a type that graphs cannot use.
     """
     with path.open("rb") as file:
         (size,) = struct.unpack("<Q", file.read(8))

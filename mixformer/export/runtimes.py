@@ -19,8 +19,7 @@ Runner = Callable[[Image, Image], EngineOutput]
 def runners(graphs: ExportedGraphs) -> dict[str, Runner]:
     """Every installed runtime that reads the graphs' format, by the name of its package.
 
-    Raises:
-        MissingDependencyError: if there is none.
+    Raises MissingDependencyError if there is none.
     """
     makers = {"onnxruntime": _onnxruntime, "openvino": _openvino}
     there = [spec.package for spec in ENGINES.values() if graphs.format in spec.formats and spec.package in makers]

@@ -21,15 +21,10 @@ from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 @dataclass(frozen=True)
 class Crops:
-    """What a network saw.
+    """What a network saw."""
 
-    Attributes:
-        templates: (2, t, t, 3) uint8, the static template and a later one.
-        searches: (n, s, s, 3) uint8.
-    """
-
-    templates: Image
-    searches: Image
+    templates: Image  # (2, t, t, 3) uint8, the static template and a later one
+    searches: Image  # (n, s, s, 3) uint8
 
 
 def real_crops(

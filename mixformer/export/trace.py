@@ -26,21 +26,13 @@ STATE_PREFIX = "model."  # of the names of weights in the graphs, before the nam
 
 @dataclass(frozen=True)
 class TracedGraphs:
-    """Both traced graphs of a network.
+    """Both traced graphs of a network."""
 
-    Attributes:
-        remember: `templates` uint8 (B, N, t, t, 3) -> memory.
-        locate: `search` uint8 (B, s, s, 3) and memory -> `boxes` (B, 4) and, with a score head, `scores` (B,).
-        memory: names of the memory's tensors, outputs of the one and inputs of the other.
-        templates: N, or None if any number will do.
-        batch: B, or None if any number will do.
-    """
-
-    remember: ir.Model
-    locate: ir.Model
-    memory: tuple[str, ...]
-    templates: int | None
-    batch: int | None
+    remember: ir.Model  # `templates` uint8 (B, N, t, t, 3) -> memory
+    locate: ir.Model  # `search` uint8 (B, s, s, 3) and memory -> `boxes` (B, 4) and, with a score head, `scores` (B,)
+    memory: tuple[str, ...]  # names of the memory's tensors, outputs of the one and inputs of the other
+    templates: int | None  # N, or None if any number will do
+    batch: int | None  # B, or None if any number will do
 
 
 class Remember(nn.Module):

@@ -31,17 +31,11 @@ _CALIBRATED = 32
 
 @dataclass(frozen=True)
 class Check:
-    """What the source model makes of real crops.
+    """What the source model makes of real crops."""
 
-    Attributes:
-        calibration: crops that quantization may look at.
-        held_out: later crops of the same video that it may not.
-        boxes: of the source model in the held-out crops, (n, 4).
-    """
-
-    calibration: Crops
-    held_out: Crops
-    boxes: FloatArray
+    calibration: Crops  # crops that quantization may look at
+    held_out: Crops  # later crops of the same video that it may not
+    boxes: FloatArray  # of the source model in the held-out crops, (n, 4)
 
     @classmethod
     def of(cls, model: str | Path, plan: ExportPlan) -> Check:

@@ -146,8 +146,7 @@ def parse_box(values: Iterable[float]) -> Box:
 def require_overlap(box: Box, height: int, width: int) -> None:
     """Refuse a box that shares no pixel with the frame.
 
-    Raises:
-        BoxError: if the box lies wholly outside a frame of `height` x `width` pixels.
+    Raises BoxError if the box lies wholly outside a frame of `height` x `width` pixels.
     """
     if box.x >= width or box.y >= height or box.x + box.w <= 0 or box.y + box.h <= 0:
         raise BoxError(

@@ -173,11 +173,7 @@ def inspect_tracker(tracker: Tracker, frame: Image, stages: Stages = "auto") -> 
 
 
 def require_torch(engine: Engine) -> TorchEngine:
-    """The engine, if its layers can be inspected.
-
-    Raises:
-        ConfigError: if it is not PyTorch.
-    """
+    """The engine, if its layers can be inspected; raises ConfigError if it is not PyTorch."""
     if not isinstance(engine, TorchEngine):
         raise ConfigError(
             f"inspection needs the layers of the network, which {type(engine).__name__} does not show; give the "

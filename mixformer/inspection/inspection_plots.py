@@ -183,9 +183,8 @@ def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "
 def make_folder(folder: str | Path) -> Path:
     """Make the folder of an inspection; fail now rather than after the work.
 
-    Raises:
-        OutputError: if it cannot be made, or nothing can be written into it.
-        MissingDependencyError: without matplotlib.
+    Raises OutputError if it cannot be made, or nothing can be written into it, and MissingDependencyError without
+    matplotlib.
     """
     if not installed("matplotlib"):
         raise missing("matplotlib", "drawing an inspection")

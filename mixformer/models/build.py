@@ -36,8 +36,7 @@ def build_backbone(config: ModelConfig) -> Backbone:
 def build_box_head(config: ModelConfig) -> BoxHead:
     """The head that `config.head` names.
 
-    Raises:
-        ConfigError: if `head_dim` of a corner head cannot be halved three times.
+    Raises ConfigError if `head_dim` of a corner head cannot be halved three times.
     """
     dim = config.final_dim
     if config.head == "token":

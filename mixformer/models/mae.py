@@ -127,8 +127,7 @@ class MaskedAutoencoder(nn.Module):
     def __init__(self, model: MixFormer, masks: MaskConfig) -> None:
         """Wrap a tracker; its backbone is used in place, not copied.
 
-        Raises:
-            ConfigError: for a backbone that cannot leave out tokens, or a ratio that hides no patch or all of them.
+        Raises ConfigError for a backbone that cannot leave out tokens, or a ratio that hides no patch or all of them.
         """
         super().__init__()
         _require_plain(model.config)

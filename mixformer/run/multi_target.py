@@ -47,8 +47,7 @@ class ActiveTargets:
     def results(self, frame: VideoFrame, found: Mapping[Hashable, TrackResult]) -> Results:
         """Start the targets that begin in this frame, and return the results of all by number.
 
-        Raises:
-            BoxError: if a target begins outside the frame; the message says where it was given.
+        Raises BoxError if a target begins outside the frame; the message says where it was given.
         """
         results = {number: found[self._video, number] for number in self._present}
         while self._waiting and self._waiting[-1].start <= frame.index:
@@ -62,8 +61,7 @@ class ActiveTargets:
     def finish(self) -> None:
         """Remove all targets at the end of the video; a warning names those that never began.
 
-        Raises:
-            BoxError: if none began.
+        Raises BoxError if none began.
         """
         self.remove_all()
         late = ", ".join(f"{target.id} (frame {target.start})" for target in reversed(self._waiting))

@@ -126,8 +126,7 @@ class VideoOutput:
     def draw(self, frame: VideoFrame, results: Results) -> TrackedFrame:
         """Draw the results on a frame. Masks are found and written here too.
 
-        Raises:
-            OutputError: if a mask cannot be written.
+        Raises OutputError if a mask cannot be written.
         """
         masks = self._masks.write(frame, results) if self._masks else {}
         if not self._wants_pictures:
@@ -140,8 +139,7 @@ class VideoOutput:
     def write(self, tracked: TrackedFrame) -> TrackedFrame:
         """Write boxes and picture of a frame, and return it.
 
-        Raises:
-            OutputError: if something cannot be written; what was written before is kept.
+        Raises OutputError if something cannot be written; what was written before is kept.
         """
         for text in self._texts:
             for number, result in tracked.results.items():

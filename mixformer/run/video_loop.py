@@ -52,52 +52,30 @@ class VideoSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoTask:
-    """One video for the loop.
+    """One video for the loop."""
 
-    Attributes:
-        source: as for `open_video`, or a video that is open and that the caller closes.
-        targets: targets to track.
-        outputs: path of each output format to write.
-        name: tells the videos of one tracker apart.
-        start: number of the first frame.
-        stop: number after the last frame; None goes to the end.
-        ids: write the number of each target.
-        pictures: draw pictures even if none is written.
-        begin: is called before anything is written.
-        finish: is called when everything is written.
-    """
-
-    source: str | int | Path | VideoSource
-    targets: Sequence[Target]
-    outputs: Outputs
-    name: str = ""
-    start: int = 0
-    stop: int | None = None
-    ids: bool = True
-    pictures: bool = False
-    begin: Callable[[], None] = lambda: None
-    finish: Callable[[VideoSummary], None] = lambda summary: None
+    source: str | int | Path | VideoSource  # as for `open_video`, or a video that is open and that the caller closes
+    targets: Sequence[Target]  # targets to track
+    outputs: Outputs  # path of each output format to write
+    name: str = ""  # tells the videos of one tracker apart
+    start: int = 0  # number of the first frame
+    stop: int | None = None  # number after the last frame; None goes to the end
+    ids: bool = True  # write the number of each target
+    pictures: bool = False  # draw pictures even if none is written
+    begin: Callable[[], None] = lambda: None  # is called before anything is written
+    finish: Callable[[VideoSummary], None] = lambda summary: None  # is called when everything is written
 
 
 @dataclass(eq=False)
 class VideoRun:
-    """One video while it is tracked. The first error is kept and ends this video alone.
+    """One video while it is tracked. The first error is kept and ends this video alone."""
 
-    Attributes:
-        task: the video.
-        active: its targets.
-        error: the exception that ended it; None while all is well.
-        total: number of frames to come when the video was opened; 0 if that is not known.
-        frames: number of frames that are written.
-        ended: there are no more frames.
-    """
-
-    task: VideoTask
-    active: ActiveTargets
-    error: Exception | None = None
-    total: int = 0
-    frames: int = 0
-    ended: bool = False
+    task: VideoTask  # the video
+    active: ActiveTargets  # its targets
+    error: Exception | None = None  # the exception that ended it; None while all is well
+    total: int = 0  # number of frames to come when the video was opened; 0 if that is not known
+    frames: int = 0  # number of frames that are written
+    ended: bool = False  # there are no more frames
     _scores: list[float] = field(default_factory=lambda: [0.0, 0.0])  # their sum and their number
     _begin: float = field(default_factory=time.perf_counter)
     _open: ExitStack = field(default_factory=ExitStack)
@@ -166,19 +144,12 @@ class VideoRun:
 
 @dataclass(frozen=True)
 class Step:
-    """Something that happened to a video: it was opened, a frame was tracked and written, or it ended.
+    """Something that happened to a video: it was opened, a frame was tracked and written, or it ended."""
 
-    Attributes:
-        run: the video.
-        kind: "begin", "frame" or "end".
-        tracked: a frame with its results, before it is drawn.
-        written: a frame that is drawn and written; None otherwise, and if that failed.
-    """
-
-    run: VideoRun
-    kind: str
-    tracked: tuple[VideoFrame, Results] | None = None
-    written: TrackedFrame | None = None
+    run: VideoRun  # the video
+    kind: str  # "begin", "frame" or "end"
+    tracked: tuple[VideoFrame, Results] | None = None  # a frame with its results, before it is drawn
+    written: TrackedFrame | None = None  # a frame that is drawn and written; None otherwise, and if that failed
 
 
 def run_videos(

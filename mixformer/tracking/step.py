@@ -27,40 +27,26 @@ Resize = Literal["error", "rescale"]
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The target as the network finds it in one search crop.
+    """The target as the network finds it in one search crop."""
 
-    Attributes:
-        crop_box: center x, center y, width, height as fractions of the search crop.
-        mapped: the same box in pixels of the frame, xywh, before it is clipped.
-        box: the box after clipping to the frame.
-        score: probability (0..1) that the box holds the target; None for a model without a score head.
-    """
-
-    crop_box: tuple[float, float, float, float]
-    mapped: Box
-    box: Box
-    score: float | None
+    crop_box: tuple[float, float, float, float]  # center x, center y, width, height as fractions of the search crop
+    mapped: Box  # the same box in pixels of the frame, xywh, before it is clipped
+    box: Box  # the box after clipping to the frame
+    score: float | None  # probability (0..1) that the box holds the target; None for a model without a score head
 
 
 @dataclass(frozen=True)
 class TrackingStep:
-    """The steps that move a target's state from one frame to the next. States go in, and new states come out.
+    """The steps that move a target's state from one frame to the next. States go in, and new states come out."""
 
-    Attributes:
-        engine: runs the network.
-        config: settings of the tracker.
-        on_resize: what a new frame size means: "error", or "rescale" the box with the frame.
-    """
-
-    engine: Engine
-    config: TrackerConfig
-    on_resize: Resize = "error"
+    engine: Engine  # runs the network
+    config: TrackerConfig  # settings of the tracker
+    on_resize: Resize = "error"  # what a new frame size means: "error", or "rescale" the box with the frame
 
     def start(self, image: Image, box: Box) -> TrackState:
         """Make the state of a target chosen in RGB uint8 (H, W, 3).
 
-        Raises:
-            BoxError: if the box lies outside the frame.
+        Raises BoxError if the box lies outside the frame.
         """
         height, width = image.shape[:2]
         require_overlap(box, height, width)
@@ -71,8 +57,7 @@ class TrackingStep:
     def check(self, state: TrackState) -> TrackState:
         """Return the state itself if it fits the model.
 
-        Raises:
-            StateError: if it belongs to a model with another size of templates.
+        Raises StateError if it belongs to a model with another size of templates.
         """
         size = self.engine.config.template_size
         if state.templates.shape[1:] != (size, size, 3):
@@ -85,8 +70,7 @@ class TrackingStep:
     def ready(self, state: TrackState, image: Image) -> TrackState:
         """Fit the state to the size of the next frame, and encode its templates if they are not.
 
-        Raises:
-            FrameError: if the size changed and `on_resize` is "error".
+        Raises FrameError if the size changed and `on_resize` is "error".
         """
         state = self._fit(state, *image.shape[:2])
         return state if state.memory is not None else replace(state, memory=self._encode(state.templates))

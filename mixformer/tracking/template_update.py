@@ -13,34 +13,21 @@ from mixformer.configs.tracker import TrackerConfig
 
 @dataclass(frozen=True)
 class TemplateBuffer:
-    """Counters of the online templates, which fill a ring buffer.
+    """Counters of the online templates, which fill a ring buffer."""
 
-    Attributes:
-        best_score: highest score of the running interval, decayed each frame; -1 before there is one.
-        count: number of online templates.
-        next_slot: slot that the next update overwrites once the buffer is full.
-    """
-
-    best_score: float = -1.0
-    count: int = 1
-    next_slot: int = 0
+    best_score: float = -1.0  # highest score of the running interval, decayed each frame; -1 before there is one
+    count: int = 1  # number of online templates
+    next_slot: int = 0  # slot that the next update overwrites once the buffer is full
 
 
 @dataclass(frozen=True)
 class TemplateUpdate:
-    """The decision about the templates in one frame.
+    """The decision about the templates in one frame."""
 
-    Attributes:
-        buffer: the counters after this frame.
-        take: cut a candidate for the next template out of this frame.
-        commit: the interval ends: store the candidate (or, without one, the initial template) in `slot`.
-        slot: index of the online template to overwrite; equal to the old count when a template is appended.
-    """
-
-    buffer: TemplateBuffer
-    take: bool = False
-    commit: bool = False
-    slot: int = 0
+    buffer: TemplateBuffer  # the counters after this frame
+    take: bool = False  # cut a candidate for the next template out of this frame
+    commit: bool = False  # the interval ends: store the candidate (or, without one, the initial template) in `slot`
+    slot: int = 0  # index of the online template to overwrite; equal to the old count when a template is appended
 
 
 def update_policy(

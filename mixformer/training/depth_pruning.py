@@ -63,8 +63,7 @@ def depth_scales(factors: Tensor, removed: Sequence[int], rate: float, variant: 
 def freeze_removed(model: MixFormer, removed: Sequence[int]) -> None:
     """Freeze the weights of the fading blocks, as the official code does.
 
-    Raises:
-        ConfigError: for a block that does not exist.
+    Raises ConfigError for a block that does not exist.
     """
     blocks = [block for stage in model.backbone.parts for block in stage.typed_blocks]
     if wrong := [i for i in removed if not 0 <= i < len(blocks)]:

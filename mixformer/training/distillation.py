@@ -158,8 +158,7 @@ def feature_mse(
 def joint_features(prediction: Prediction, memory: Memory) -> list[Tensor]:
     """Outputs (B, T + S + E, C) of every block, templates first.
 
-    Raises:
-        ConfigError: if `remember` or `locate` did not keep them.
+    Raises ConfigError if `remember` or `locate` did not keep them.
     """
     joint = isinstance(memory, RawTemplates)  # the features of its search step are those of all tokens already
     templates = [x[:, :0] for x in prediction.features] if joint else memory.features

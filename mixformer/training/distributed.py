@@ -15,17 +15,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True)
 class Distributed:
-    """This process among those that train together.
+    """This process among those that train together."""
 
-    Attributes:
-        rank: number of this process; process 0 writes files and prints.
-        count: number of processes.
-        device: device of this process.
-    """
-
-    rank: int = 0
-    count: int = 1
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    rank: int = 0  # number of this process; process 0 writes files and prints
+    count: int = 1  # number of processes
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))  # device of this process
 
     @property
     def first(self) -> bool:

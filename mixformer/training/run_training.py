@@ -127,10 +127,9 @@ def start_model(recipe: Recipe) -> MixFormer:
     head, number of bins, score head), matching weights are loaded, and a warning names the others, which start at
     random. A file gives the backbone alone.
 
-    Raises:
-        ConfigError: if the folder holds another network (the message names the fields that differ), or if a part that
-            this stage does not train would start at random.
-        CheckpointError: if the initial weights are missing, are damaged or do not fit.
+    Raises ConfigError if the folder holds another network (the message names the fields that differ), or if a part that
+    this stage does not train would start at random, and CheckpointError if the initial weights are missing, are damaged
+    or do not fit.
     """
     model = build_model(recipe.network())
     start = find_weights(recipe.init_from) if recipe.init_from else None

@@ -57,8 +57,7 @@ def stop_requests(enabled: bool = True) -> Iterator[Callable[[], bool]]:
 def only_writer(folder: Path, enabled: bool = True) -> Iterator[None]:
     """Keep a second run out of a run folder. The lock goes with the process, however that ends.
 
-    Raises:
-        OutputError: if another process is writing there.
+    Raises OutputError if another process is writing there.
     """
     if not enabled:
         yield

@@ -22,19 +22,12 @@ LossDict = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class BatchPosition:
-    """Where in a run a batch is.
+    """Where in a run a batch is."""
 
-    Attributes:
-        step: optimizer steps done.
-        epoch_steps: steps of an epoch.
-        batch: samples of the whole step, all processes and micro-batches together.
-        places: which of these the batch holds.
-    """
-
-    step: int
-    epoch_steps: int
-    batch: int
-    places: slice
+    step: int  # optimizer steps done
+    epoch_steps: int  # steps of an epoch
+    batch: int  # samples of the whole step, all processes and micro-batches together
+    places: slice  # which of these the batch holds
 
     @property
     def epoch(self) -> int:
@@ -206,11 +199,7 @@ def freeze(model: MixFormer, blocks: int) -> None:
 
 
 def build_stage(model: MixFormer, recipe: Recipe, teacher: MixFormer | None = None) -> nn.Module:
-    """The stage a recipe names.
-
-    Raises:
-        ConfigError: if the network cannot be trained so.
-    """
+    """The stage a recipe names; raises ConfigError if the network cannot be trained so."""
     if recipe.stage == "pretrain":
         return MaskedStage(model, recipe.masks)
     if recipe.stage == "distill":

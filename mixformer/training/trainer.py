@@ -91,8 +91,7 @@ class Trainer:
     def resume(self) -> bool:
         """Continue from the checkpoint if there is one. On a CPU this gives the same bits as an uninterrupted run.
 
-        Raises:
-            CheckpointError: if the checkpoint is damaged or belongs to another network.
+        Raises CheckpointError if the checkpoint is damaged or belongs to another network.
         """
         if not self.checkpoint.exists():
             return False

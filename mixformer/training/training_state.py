@@ -32,8 +32,7 @@ def save_training(
 
     Random states are not needed: samples depend on their number, random factors on the step.
 
-    Raises:
-        OutputError: if it cannot be written; an earlier checkpoint is kept.
+    Raises OutputError if it cannot be written; an earlier checkpoint is kept.
     """
     state = optimizer.state_dict()
     tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in model.state_dict().items()}

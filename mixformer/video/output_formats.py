@@ -100,8 +100,7 @@ OUTPUT_FORMATS = {
 def require_formats(names: Iterable[str]) -> None:
     """Refuse names that are no output formats.
 
-    Raises:
-        ConfigError: if one is unknown; the message lists all that there are.
+    Raises ConfigError if one is unknown; the message lists all that there are.
     """
     if unknown := sorted(set(names) - set(OUTPUT_FORMATS)):
         raise ConfigError(f"cannot write {', '.join(unknown)}; there are: {', '.join(OUTPUT_FORMATS)}")

@@ -172,11 +172,7 @@ def _target(row: Mapping[str, Any], where: str, start: int) -> Target:
 
 
 def whole(value: Any, name: str, other: int) -> int:
-    """A whole number of 0 or above; `other` for an empty value.
-
-    Raises:
-        BoxError: if it is something else.
-    """
+    """A whole number of 0 or above; `other` for an empty value. Raises BoxError if it is something else."""
     if value in (None, ""):
         return other
     try:

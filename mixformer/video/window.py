@@ -17,9 +17,7 @@ _LARGEST = 1200  # pixels along the longer side of a window
 def _tkinter() -> tuple[ModuleType, Any]:
     """tkinter and a new root window.
 
-    Raises:
-        MissingDependencyError: if Python was built without tkinter.
-        OutputError: if there is no display.
+    Raises MissingDependencyError if Python was built without tkinter, and OutputError if there is no display.
     """
     try:
         import tkinter

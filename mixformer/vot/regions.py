@@ -12,13 +12,9 @@ from mixformer.types import Box, FloatArray
 
 @dataclass(frozen=True)
 class Polygon:
-    """A target's outline.
+    """A target's outline."""
 
-    Attributes:
-        points: (n, 2) float x, y of its corners in pixels, 0-based, n >= 3.
-    """
-
-    points: FloatArray
+    points: FloatArray  # (n, 2) float x, y of its corners in pixels, 0-based, n >= 3
 
 
 Region = Box | Polygon | Mask
@@ -31,8 +27,7 @@ def region_box(region: Region) -> Box:
     The smallest box around a polygon's corners, or around a mask's pixels with both end pixels in it
     (w = x1 - x0 + 1), as in the official runs.
 
-    Raises:
-        BoxError: if the mask is empty.
+    Raises BoxError if the mask is empty.
     """
     if isinstance(region, Box):
         return region

@@ -24,15 +24,10 @@ GRABCUT = "grabcut"
 
 @dataclass(frozen=True)
 class Answer:
-    """One target in one frame.
+    """One target in one frame."""
 
-    Attributes:
-        region: its box, or its mask of the frame's size.
-        confidence: probability (0..1) that the target is there; None for a model without a score head.
-    """
-
-    region: Box | Mask
-    confidence: float | None
+    region: Box | Mask  # its box, or its mask of the frame's size
+    confidence: float | None  # probability (0..1) that the target is there; None for a model without a score head
 
     @property
     def properties(self) -> dict[str, str]:

@@ -51,21 +51,13 @@ _RUNS = {"multistart": r"type:\s*multistart\b", "restarts": r"type:\s*supervised
 
 @dataclass(frozen=True)
 class Stack:
-    """A set of experiments on a data set.
+    """A set of experiments on a data set."""
 
-    Attributes:
-        name: the toolkit's name, or the file of one of your own.
-        masks: annotated with masks: boxes may be reported, and lose accuracy.
-        multiobject: several targets at once.
-        runs: "once", "multistart", "restarts" or "realtime"; toolkits 0.8 and 0.9.0 can do "once" alone.
-        benchmark: whose published settings fit it; "" for none.
-    """
-
-    name: str
-    masks: bool = False
-    multiobject: bool = False
-    runs: str = "once"
-    benchmark: str = ""
+    name: str  # the toolkit's name, or the file of one of your own
+    masks: bool = False  # annotated with masks: boxes may be reported, and lose accuracy
+    multiobject: bool = False  # several targets at once
+    runs: str = "once"  # "once", "multistart", "restarts" or "realtime"; toolkits 0.8 and 0.9.0 can do "once" alone
+    benchmark: str = ""  # whose published settings fit it; "" for none
 
 
 STACKS = {
@@ -77,8 +69,7 @@ STACKS = {
 def find_stack(name: str) -> Stack:
     """A stack by the toolkit's name, or of a stack file of your own, `*.yaml`.
 
-    Raises:
-        ConfigError: if there is none; the message lists the names.
+    Raises ConfigError if there is none; the message lists the names.
     """
     if name in STACKS:
         return STACKS[name]

@@ -36,17 +36,11 @@ _ESCAPED = {"n": "\n", "\\": "\\", '"': '"'}
 
 @dataclass(frozen=True)
 class Message:
-    """One line of the protocol.
+    """One line of the protocol."""
 
-    Attributes:
-        name: what is wanted, such as "frame".
-        arguments: its values in order.
-        properties: named values.
-    """
-
-    name: str
-    arguments: tuple[str, ...] = ()
-    properties: Mapping[str, str] | None = None
+    name: str  # what is wanted, such as "frame"
+    arguments: tuple[str, ...] = ()  # its values in order
+    properties: Mapping[str, str] | None = None  # named values
 
     def encode(self) -> bytes:
         """The line. It begins with a newline: whatever was printed before, a message is on a line of its own."""
@@ -60,8 +54,7 @@ class Message:
 
         Named values are those after the last other one: a path may hold `=` too.
 
-        Raises:
-            DataError: if the line begins like a message and is not well formed.
+        Raises DataError if the line begins like a message and is not well formed.
         """
         if not line.startswith(_PREFIX):
             return None
@@ -88,8 +81,7 @@ def _unescaped(text: str) -> str:
 def parse_region(text: str, height: int, width: int) -> Region:
     """A region of a message: `x,y,w,h`, `x,y,x,y,x,y,...` or `mask:x,y,w,h,ZEROS,ONES,...` in a frame of that size.
 
-    Raises:
-        DataError: if it is none of these.
+    Raises DataError if it is none of these.
     """
     if text.startswith("mask:"):
         return decode_rle("m" + text.removeprefix("mask:"), height, width)
@@ -182,8 +174,7 @@ def toolkit_streams() -> Iterator[tuple[BinaryIO, BinaryIO]]:
     The socket at port `TRAX_SOCKET` if that is set, otherwise standard input and output. What else is printed goes to
     standard error meanwhile: in the middle of a line it would spoil a message.
 
-    Raises:
-        DataError: if there is no such socket.
+    Raises DataError if there is no such socket.
     """
     port = os.environ.get("TRAX_SOCKET")
     if port:

@@ -23,21 +23,14 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]+")
 
 @dataclass(frozen=True)
 class Entry:
-    """A tracker in `trackers.ini`.
+    """A tracker in `trackers.ini`."""
 
-    Attributes:
-        name: the toolkit's identifier: letters, digits, `-` and `_`.
-        protocol: "python" runs in the toolkit's own interpreter, "trax" in this one.
-        model: name of a model, or absolute path.
-        settings: further arguments of `mixformer vot run` and of `VotTracker`, such as {"preset": "vot2020"}.
-        multiobject: offer to follow several targets, which the "python" protocol always does.
-    """
-
-    name: str
-    protocol: str
-    model: str
+    name: str  # the toolkit's identifier: letters, digits, `-` and `_`
+    protocol: str  # "python" runs in the toolkit's own interpreter, "trax" in this one
+    model: str  # name of a model, or absolute path
+    # Further arguments of `mixformer vot run` and of `VotTracker`, such as {"preset": "vot2020"}
     settings: dict[str, str]
-    multiobject: bool
+    multiobject: bool  # offer to follow several targets, which the "python" protocol always does
 
     def lines(self) -> dict[str, str]:
         """Keys and values of the section."""

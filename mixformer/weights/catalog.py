@@ -93,9 +93,8 @@ def find_weights(name_or_path: str | Path) -> Path:
 
     A path that exists wins over a variant's name, except for a folder that holds no model.
 
-    Raises:
-        CheckpointError: if there is no such path or name, or the name has no weights here; the message says how to
-            get them.
+    Raises CheckpointError if there is no such path or name, or the name has no weights here; the message says how to
+    get them.
     """
     path, name = Path(name_or_path), str(name_or_path)
     if path.is_file() or (path / CONFIG_FILE).is_file():

@@ -91,8 +91,7 @@ def convert(
 def write_official(weights: ModelWeights, path: str | Path) -> Path:
     """Write an official checkpoint: the weights under `net`, plain values under the other official keys.
 
-    Raises:
-        OutputError: if `path` is a folder or cannot be written.
+    Raises OutputError if `path` is a folder or cannot be written.
     """
     score = weights.config.score == "spm"
     content = {
@@ -112,9 +111,8 @@ def write_official(weights: ModelWeights, path: str | Path) -> Path:
 def write_mmtracking(weights: ModelWeights, path: str | Path) -> Path:
     """Write a checkpoint of mmtracking's MixCvT: the weights under `state_dict`.
 
-    Raises:
-        CheckpointError: if the network is no MixCvT with a plain corner head.
-        OutputError: if `path` is a folder or cannot be written.
+    Raises CheckpointError if the network is no MixCvT with a plain corner head, and OutputError if `path` is a folder
+    or cannot be written.
     """
     content = {"meta": {}, "state_dict": to_mmtracking_names(weights.state, weights.config)}
     return _write(content, Path(path), weights.config.name)

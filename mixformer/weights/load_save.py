@@ -45,17 +45,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ModelWeights:
-    """Weights and sizes of a model that is not built yet.
+    """Weights and sizes of a model that is not built yet."""
 
-    Attributes:
-        config: sizes of the network.
-        state: state dict in the names of this package, complete and checked, float32 on the CPU.
-        tracker: tracker settings stored with it, or None.
-    """
-
-    config: ModelConfig
-    state: dict[str, Tensor]
-    tracker: TrackerConfig | None = None
+    config: ModelConfig  # sizes of the network
+    state: dict[str, Tensor]  # state dict in the names of this package, complete and checked, float32 on the CPU
+    tracker: TrackerConfig | None = None  # tracker settings stored with it, or None
 
 
 def save_model(

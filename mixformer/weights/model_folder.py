@@ -19,54 +19,33 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class ExportedGraphs:
-    """Graphs that `mixformer export` wrote into a folder.
+    """Graphs that `mixformer export` wrote into a folder."""
 
-    Attributes:
-        format: "onnx" or "openvino".
-        remember: file of the graph from templates to the memory.
-        locate: file of the graph from a search crop and the memory to boxes and scores.
-        weights: file of the constants of OpenVINO's form; None for ONNX, whose files say where theirs lie.
-        memory: names of the memory tensors, in order.
-        templates: number of templates the graphs are made for; None = any.
-        batch: number of targets they are made for; None = any.
-        arithmetic: "int8" if the graphs round to 8 bits themselves, else "float".
-    """
-
-    format: str
-    remember: Path
-    locate: Path
-    weights: Path | None
-    memory: tuple[str, ...]
-    templates: int | None = None
-    batch: int | None = None
-    arithmetic: str = "float"
+    format: str  # "onnx" or "openvino"
+    remember: Path  # file of the graph from templates to the memory
+    locate: Path  # file of the graph from a search crop and the memory to boxes and scores
+    weights: Path | None  # file of the constants of OpenVINO's form; None for ONNX, whose files say where theirs lie
+    memory: tuple[str, ...]  # names of the memory tensors, in order
+    templates: int | None = None  # number of templates the graphs are made for; None = any
+    batch: int | None = None  # number of targets they are made for; None = any
+    arithmetic: str = "float"  # "int8" if the graphs round to 8 bits themselves, else "float"
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """The content of a folder's `config.json`.
+    """The content of a folder's `config.json`."""
 
-    Attributes:
-        path: the folder.
-        config: sizes of the network.
-        precision: of the stored weights: "float32", "float16" or "int8".
-        tracker: settings stored with it, or None.
-        graphs: exported graphs, or None if there are none or not all of their files.
-    """
-
-    path: Path
-    config: ModelConfig
-    precision: str
-    tracker: TrackerConfig | None
-    graphs: ExportedGraphs | None
+    path: Path  # the folder
+    config: ModelConfig  # sizes of the network
+    precision: str  # of the stored weights: "float32", "float16" or "int8"
+    tracker: TrackerConfig | None  # settings stored with it, or None
+    graphs: ExportedGraphs | None  # exported graphs, or None if there are none or not all of their files
 
 
 def read_folder(path: str | Path) -> ModelFolder:
     """Read the description of a model folder.
 
-    Raises:
-        CheckpointError: if it is missing, damaged or of another version.
-        ConfigError: if it holds invalid values.
+    Raises CheckpointError if it is missing, damaged or of another version, and ConfigError if it holds invalid values.
     """
     path = Path(path)
     content = _read_json(path / CONFIG_FILE)
@@ -86,9 +65,8 @@ def read_folder(path: str | Path) -> ModelFolder:
 def find_folder(name_or_path: str | Path) -> ModelFolder | None:
     """The folder that a name or path stands for, as in `load_model`; None for an official checkpoint file.
 
-    Raises:
-        CheckpointError: if nothing is found, or its description cannot be used.
-        ConfigError: if it holds invalid values.
+    Raises CheckpointError if nothing is found, or its description cannot be used, and ConfigError if it holds invalid
+    values.
     """
     path = find_weights(name_or_path)
     if path.is_dir():

@@ -105,8 +105,7 @@ _TO_MMTRACKING = _rules(
 def official_name(key: str, config: ModelConfig) -> str:
     """The official name of one of our state dict entries.
 
-    Raises:
-        CheckpointError: for a part that no official network has.
+    Raises CheckpointError for a part that no official network has.
     """
     backbone = config.backbone if len(config.stages) == len(config.early_heads) + 1 else ""
     name = _rename(key, [*_BACKBONES.get(backbone, []), *_SHARED])
@@ -128,8 +127,7 @@ def from_mmtracking(key: str) -> str:
 def to_mmtracking(key: str) -> str:
     """The mmtracking name of an official entry.
 
-    Raises:
-        CheckpointError: for a part that mmtracking does not have (it has MixCvT only).
+    Raises CheckpointError for a part that mmtracking does not have (it has MixCvT only).
     """
     name = _rename(key, _TO_MMTRACKING)
     if name is None:
@@ -170,8 +168,7 @@ def from_official(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str,
     Entries that no forward pass reads are dropped: those of `unused_shapes` and the batch counters of batch norms, both
     of which may be missing.
 
-    Raises:
-        CheckpointError: naming every missing, unknown or mis-shaped entry.
+    Raises CheckpointError naming every missing, unknown or mis-shaped entry.
     """
     shapes = model_shapes(config)
     names = {official_name(key, config): key for key in shapes}
@@ -186,8 +183,7 @@ def to_official(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, T
     Entries the official classes have but never use are made up with neutral values, so that the official strict
     loader takes the file: zeros, and ones for the scale of the norm.
 
-    Raises:
-        CheckpointError: if the weights do not belong to `config`, or to no official network.
+    Raises CheckpointError if the weights do not belong to `config`, or to no official network.
     """
     check_state_dict(state, model_shapes(config), config.name)
     renamed = {official_name(key, config): value for key, value in state.items()}
@@ -201,8 +197,7 @@ def to_official(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, T
 def to_mmtracking_names(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
     """Rename our weights of a MixCvT to mmtracking's layout; all its batch norms count batches.
 
-    Raises:
-        CheckpointError: if the weights do not belong to `config`, or the network is no MixCvT.
+    Raises CheckpointError if the weights do not belong to `config`, or the network is no MixCvT.
     """
     official = to_official(state, config)
     official |= {key: torch.zeros((), dtype=torch.int64) for key in _counters(official)}

@@ -256,8 +256,7 @@ def _start_tokens(start: _Start, stage: Stage, prefix: str) -> None:
 def _left_out(start: _Start) -> dict[str, str]:
     """Entries of the file that the model does not need, and why.
 
-    Raises:
-        CheckpointError: if one belongs to a block or an embedding that was loaded, whose function it would change.
+    Raises CheckpointError if one belongs to a block or an embedding that was loaded, whose function it would change.
     """
     used = {name for names in start.used.values() for name in names}
     parts = {part_of(name) for name in used} - {None}

@@ -26,21 +26,14 @@ Interpolation = Literal["bicubic", "bilinear"]
 
 @dataclass(frozen=True)
 class FileKind:
-    """One kind of file. An encoder's entries have the names of the official trackers, which began as such files.
+    """One kind of file. An encoder's entries have the names of the official trackers, which began as such files."""
 
-    Attributes:
-        backbone: the backbone it fits, as in `ModelConfig`; empty = any.
-        tables: position tables of the encoder and of the decoder; none in files with tables for each grid.
-        class_token: its name, if there may be one.
-        interpolation: how tables are brought to another grid unless asked otherwise.
-        decoder: True if the file may hold decoder blocks that continue the encoder.
-    """
-
-    backbone: str = "vit"
+    backbone: str = "vit"  # the backbone it fits, as in `ModelConfig`; empty = any
+    # Position tables of the encoder and of the decoder; none in files with tables for each grid
     tables: tuple[str, ...] = ("pos_embed",)
-    class_token: str = "cls_token"
-    interpolation: Interpolation = "bilinear"
-    decoder: bool = False
+    class_token: str = "cls_token"  # its name, if there may be one
+    interpolation: Interpolation = "bilinear"  # how tables are brought to another grid unless asked otherwise
+    decoder: bool = False  # True if the file may hold decoder blocks that continue the encoder
 
 
 FILE_KINDS: dict[str, FileKind] = {
@@ -129,17 +122,11 @@ def part_of(name: str) -> str | None:
 
 
 class PretrainedFile(NamedTuple):
-    """What a file holds.
+    """What a file holds."""
 
-    Attributes:
-        kind: of the file.
-        tensors: names that `file_name` gives -> values.
-        origins: such a name -> names in the file itself, several where tensors were joined.
-    """
-
-    kind: str
-    tensors: dict[str, Tensor]
-    origins: dict[str, tuple[str, ...]]
+    kind: str  # of the file
+    tensors: dict[str, Tensor]  # names that `file_name` gives -> values
+    origins: dict[str, tuple[str, ...]]  # such a name -> names in the file itself, several where tensors were joined
 
 
 def open_pretrained(path: Path, kind: str) -> PretrainedFile:

@@ -66,8 +66,7 @@ def quantize_state(state: Mapping[str, Tensor], precision: str) -> dict[str, Ten
     integers in -127..127 and `NAME.scale` one float32 per output row. All else becomes float16, or stays float32
     where a value is beyond float16's range. Integer tensors stay as they are.
 
-    Raises:
-        ConfigError: for an unknown precision.
+    Raises ConfigError for an unknown precision.
     """
     if precision not in PRECISIONS:
         raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
@@ -86,8 +85,7 @@ def quantize_state(state: Mapping[str, Tensor], precision: str) -> dict[str, Ten
 def dequantize_state(stored: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     """Undo `quantize_state`: every floating tensor as float32.
 
-    Raises:
-        CheckpointError: if an 8-bit matrix has no scale, or one of another length.
+    Raises CheckpointError if an 8-bit matrix has no scale, or one of another length.
     """
     matrices = {key for key, value in stored.items() if value.dtype == torch.int8}
     state: dict[str, Tensor] = {}

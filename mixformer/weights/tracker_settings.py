@@ -30,9 +30,7 @@ def load_tracker_config(name_or_path: str | Path, variant: str | None = None) ->
 def variant_of(name_or_path: str | Path) -> str:
     """Name of the variant in a folder or official file. Of a file only shapes are read, so tables do not count.
 
-    Raises:
-        CheckpointError: as `load_tracker_config`.
-        ConfigError: as `load_tracker_config`.
+    Raises CheckpointError as `load_tracker_config`, and ConfigError as `load_tracker_config`.
     """
     return _variant(find_folder(name_or_path), name_or_path)
 

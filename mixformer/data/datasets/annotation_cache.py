@@ -53,11 +53,7 @@ def _save(index: Index, path: Path) -> None:
 
 
 def read_whole(storage: Storage, key: str) -> bytes:
-    """A file that must be there.
-
-    Raises:
-        DataError: if it is not.
-    """
+    """A file that must be there; raises DataError if it is not."""
     data = storage.read(key)
     if data is None:
         raise DataError(f"{describe_key(storage, key)} is not there")

@@ -20,19 +20,12 @@ _FIRST_SIZE = 64 * 2**20  # of the memory map, doubled when full; the file only 
 
 @dataclass(frozen=True)
 class Packed:
-    """What was written.
+    """What was written."""
 
-    Attributes:
-        name: of the set.
-        files: number of entries.
-        size: their bytes.
-        databases: the folders written.
-    """
-
-    name: str
-    files: int
-    size: int
-    databases: tuple[Path, ...]
+    name: str  # of the set
+    files: int  # number of entries
+    size: int  # their bytes
+    databases: tuple[Path, ...]  # the folders written
 
 
 def pack(root: Path, out: Path, name: str = "", progress: Callable[[int, int], None] | None = None) -> Packed:

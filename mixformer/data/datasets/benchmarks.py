@@ -30,8 +30,7 @@ def listed_sequences(
 ) -> LazySequences:
     """The sequences of a published list that were found, in the list's order; a warning names the others.
 
-    Raises:
-        DataError: if none was found.
+    Raises DataError if none was found.
     """
     by_name = {files.name: files for files in found}
     if not by_name:

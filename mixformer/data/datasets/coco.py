@@ -26,23 +26,14 @@ _SPLITS = {"train": "train2017, without crowds (about 850,000 objects)", "val": 
 
 @dataclass(frozen=True)
 class CocoIndex:
-    """What is kept of an annotation file.
+    """What is kept of an annotation file."""
 
-    Attributes:
-        files: (pictures,) file names.
-        picture: (n,) row in `files` of each object.
-        boxes: (n, 4) xywh in pixels.
-        kind: (n,) row in `kinds`.
-        kinds: names of the classes.
-        ids: (n,) the objects' own numbers.
-    """
-
-    files: NDArray[np.str_]
-    picture: NDArray[np.int32]
-    boxes: NDArray[np.float32]
-    kind: NDArray[np.int16]
-    kinds: NDArray[np.str_]
-    ids: NDArray[np.int64]
+    files: NDArray[np.str_]  # (pictures,) file names
+    picture: NDArray[np.int32]  # (n,) row in `files` of each object
+    boxes: NDArray[np.float32]  # (n, 4) xywh in pixels
+    kind: NDArray[np.int16]  # (n,) row in `kinds`
+    kinds: NDArray[np.str_]  # names of the classes
+    ids: NDArray[np.int64]  # (n,) the objects' own numbers
 
 
 @dataclass(frozen=True)
@@ -56,11 +47,7 @@ class _Place:
 
 
 def parse_index(data: bytes, name: str) -> dict[str, Any]:
-    """The parts of an `CocoIndex` from an instances file.
-
-    Raises:
-        DataError: if it is not one.
-    """
+    """The parts of an `CocoIndex` from an instances file; raises DataError if it is not one."""
     try:
         content = json.loads(data)
         pictures, objects = content["images"], [a for a in content["annotations"] if not a.get("iscrowd", 0)]

@@ -82,8 +82,7 @@ class DatasetSpec:
 def training_sequences(found: list[SequenceFiles], source: str, root: Path, layout: str) -> LazySequences:
     """The found sequences for training: incomplete ones lose their broken frames, with a warning.
 
-    Raises:
-        DataError: if there are none, or none of the first has a picture with a box.
+    Raises DataError if there are none, or none of the first has a picture with a box.
     """
     if not found:
         raise DataError(f"no {source} sequences in {root}; looked for {layout}")
@@ -99,8 +98,7 @@ def training_sequences(found: list[SequenceFiles], source: str, root: Path, layo
 def select_sequences(found: list[SequenceFiles], options: DatasetOptions) -> list[SequenceFiles]:
     """The sequences that `ids` and `exclude` leave; `found` has the order of the data set's own list.
 
-    Raises:
-        DataError: if a list file cannot be read, or names a sequence that is not there.
+    Raises DataError if a list file cannot be read, or names a sequence that is not there.
     """
     if options.ids:
         found = list(_named(found, options.ids))
@@ -129,11 +127,7 @@ def number_of(name: str) -> int | None:
 
 
 def read_words(path: Path) -> list[str]:
-    """The lines of a list file, without empty ones.
-
-    Raises:
-        DataError: if it cannot be read.
-    """
+    """The lines of a list file, without empty ones; raises DataError if it cannot be read."""
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:

@@ -20,8 +20,7 @@ def read_json(path: Path) -> LazySequences:
     `frames` are picture files relative to the JSON file, `video` is one video file; `boxes` holds `[x, y, w, h]` in
     pixels for each frame, or null where the target is absent.
 
-    Raises:
-        DataError: if the file is not of this form; when a sequence is read, if that sequence is not.
+    Raises DataError if the file is not of this form; when a sequence is read, if that sequence is not.
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8-sig"))["sequences"]

@@ -29,8 +29,7 @@ def _corners_box(line: str) -> list[float]:
 def read_frame_range(files: SequenceFiles) -> tuple[int, int]:
     """First and last frame from `NAME_frames.txt`, a line `first,last`.
 
-    Raises:
-        DataError: if the file is missing or is not of this form.
+    Raises DataError if the file is missing or is not of this form.
     """
     text = files.text_beside(f"{files.name}_frames.txt")
     found = re.fullmatch(r"\s*(\d+)[,\s]+(\d+)\s*", text or "")

@@ -75,28 +75,17 @@ class SequenceLayout:
 
 @dataclass(frozen=True)
 class SequenceFiles:
-    """Where the files of one sequence are.
+    """Where the files of one sequence are."""
 
-    Attributes:
-        name: of the sequence.
-        storage: holds the annotation.
-        annotation: key of the file of boxes; other annotation files are beside it.
-        picture_storage: holds the pictures.
-        folder: key of the folder of pictures; None for an archive of this sequence alone, where any folder may hold
-            them.
-        layout: how to read the files.
-        listed: what the published list says about the sequence; None without a list.
-        base: key of the folder that the layout starts in; "" is the top.
-    """
-
-    name: str
-    storage: Storage
-    annotation: str
-    picture_storage: Storage
+    name: str  # of the sequence
+    storage: Storage  # holds the annotation
+    annotation: str  # key of the file of boxes; other annotation files are beside it
+    picture_storage: Storage  # holds the pictures
+    # Key of the folder of pictures; None for an archive of this sequence alone, where any folder may hold them
     folder: str | None
-    layout: SequenceLayout
-    listed: ListedSequence | None = None
-    base: str = ""
+    layout: SequenceLayout  # how to read the files
+    listed: ListedSequence | None = None  # what the published list says about the sequence; None without a list
+    base: str = ""  # key of the folder that the layout starts in; "" is the top
 
     @property
     def home(self) -> str:
@@ -187,8 +176,7 @@ def index_frames(names: Iterable[str], first: int | None, count: int = 0) -> dic
 def parse_numbers(text: str) -> NDArray[np.float64]:
     """All numbers of a text, separated by commas, spaces or line ends.
 
-    Raises:
-        ValueError: if the text holds something else.
+    Raises ValueError if the text holds something else.
     """
     return np.array([float(word) for word in re.split(r"[,\s]+", text.strip()) if word], np.float64)
 

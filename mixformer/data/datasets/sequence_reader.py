@@ -24,28 +24,21 @@ OnError = Literal["raise", "warn"]
 
 @dataclass
 class SequenceReader:
-    """Reads sequence number i of a data set; can be sent to other processes.
+    """Reads sequence number i of a data set; can be sent to other processes."""
 
-    Attributes:
-        source: name of the data set.
-        files: where the files of each sequence are.
-        on_error: what to do about a missing or broken part of a sequence. "raise" refuses the sequence, since a score
-            on the rest of it would be another score. "warn" leaves out the frames that lack a picture or a readable
-            box, and warns once for each sequence, so that training goes on.
-        keep_one_based: keep the numbers of files that count pixels from 1; otherwise all boxes count from 0.
-    """
-
-    source: str
-    files: Sequence[SequenceFiles]
+    source: str  # name of the data set
+    files: Sequence[SequenceFiles]  # where the files of each sequence are
+    # What to do about a missing or broken part of a sequence. "raise" refuses the sequence, since a score on the rest
+    # of it would be another score. "warn" leaves out the frames that lack a picture or a readable box, and warns once
+    # for each sequence, so that training goes on.
     on_error: OnError = "raise"
-    keep_one_based: bool = False
+    keep_one_based: bool = False  # keep the numbers of files that count pixels from 1; otherwise all boxes count from 0
     _warned: set[int] = field(default_factory=set, repr=False)
 
     def __call__(self, index: int) -> VideoSequence:
         """The sequence; hidden frames and labels as far as the data set has them.
 
-        Raises:
-            DataError: with `on_error` "raise", for any missing or broken part; names the file, and the line or frame.
+        Raises DataError with `on_error` "raise", for any missing or broken part; names the file, and the line or frame.
         """
         files = self.files[index]
         layout, listed = files.layout, files.listed or ListedSequence(files.name, files.name)

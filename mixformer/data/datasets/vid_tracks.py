@@ -25,23 +25,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Tracks:
-    """All tracks in a few arrays. A track is a run of frames in which an object has a box.
+    """All tracks in a few arrays. A track is a run of frames in which an object has a box."""
 
-    Attributes:
-        folders: (n,) "ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000" of each track.
-        kinds: (n,) class name.
-        starts: (n,) number of the first frame.
-        ends: (n,) row after the last one in `boxes`.
-        boxes: (rows, 4) xywh in pixels.
-        visible: (rows,) False where the object is occluded.
-    """
-
-    folders: NDArray[np.str_]
-    kinds: NDArray[np.str_]
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    boxes: NDArray[np.float32]
-    visible: NDArray[np.bool_]
+    folders: NDArray[np.str_]  # (n,) "ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000" of each track
+    kinds: NDArray[np.str_]  # (n,) class name
+    starts: NDArray[np.int64]  # (n,) number of the first frame
+    ends: NDArray[np.int64]  # (n,) row after the last one in `boxes`
+    boxes: NDArray[np.float32]  # (rows, 4) xywh in pixels
+    visible: NDArray[np.bool_]  # (rows,) False where the object is occluded
 
     def rows(self, index: int) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Boxes (n, 4), NaN without an area, and visibility (n,) of one track."""
@@ -78,11 +69,7 @@ def _arrays(tracks: list[_Track]) -> Index:
 
 
 def from_json(data: bytes, name: str) -> Index:
-    """The arrays of `Tracks` from an official cache.json.
-
-    Raises:
-        DataError: if it is not one.
-    """
+    """The arrays of `Tracks` from an official cache.json; raises DataError if it is not one."""
     try:
         return _arrays(
             [
@@ -127,8 +114,7 @@ def to_json(storage: Storage, data: str, tracks: Tracks) -> list[dict[str, Any]]
 def from_xml(storage: Storage, annotations: str) -> Index:
     """The arrays of `Tracks` of all videos below the key `annotations`, in name order.
 
-    Raises:
-        DataError: if there are none.
+    Raises DataError if there are none.
     """
     chunks = storage.listing(annotations)[0]
     folders = [f"{chunk}/{name}" for chunk in chunks for name in storage.listing(f"{annotations}/{chunk}")[0]]

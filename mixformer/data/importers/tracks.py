@@ -41,11 +41,7 @@ def track_sequence(
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """Picture files of a folder in natural order of their names.
-
-    Raises:
-        DataError: if there are none.
-    """
+    """Picture files of a folder in natural order of their names; raises DataError if there are none."""
     found = list_pictures(folder)
     if not found:
         raise DataError(f"{folder} holds no pictures; say where they are with --images")

@@ -15,27 +15,16 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ListedSequence:
-    """One sequence of a published list.
+    """One sequence of a published list."""
 
-    Attributes:
-        name: of the sequence.
-        folder: name of the folder of its pictures; several sequences may share one.
-        first: number of its first frame; 0 if the list does not say.
-        last: number of its last frame, itself included; 0 if the list does not say.
-        skip: frames left out at its beginning, with their boxes.
-        annotation: name of its file of boxes; "" if the list does not say.
-        label: what the target is; "" if the list does not say.
-        attributes: short names of what makes it difficult.
-    """
-
-    name: str
-    folder: str
-    first: int = 0
-    last: int = 0
-    skip: int = 0
-    annotation: str = ""
-    label: str = ""
-    attributes: tuple[str, ...] = ()
+    name: str  # of the sequence
+    folder: str  # name of the folder of its pictures; several sequences may share one
+    first: int = 0  # number of its first frame; 0 if the list does not say
+    last: int = 0  # number of its last frame, itself included; 0 if the list does not say
+    skip: int = 0  # frames left out at its beginning, with their boxes
+    annotation: str = ""  # name of its file of boxes; "" if the list does not say
+    label: str = ""  # what the target is; "" if the list does not say
+    attributes: tuple[str, ...] = ()  # short names of what makes it difficult
 
 
 def read_list(name: str | Path) -> tuple[ListedSequence, ...]:

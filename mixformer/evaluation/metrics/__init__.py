@@ -108,11 +108,7 @@ def convention_of(dataset: str) -> str:
 
 
 def require_convention(name: str) -> Convention:
-    """The convention of a name.
-
-    Raises:
-        ConfigError: if there is none.
-    """
+    """The convention of a name; raises ConfigError if there is none."""
     if name not in CONVENTIONS:
         raise ConfigError(f"no convention {name!r}; choose from {', '.join(CONVENTIONS)}")
     return CONVENTIONS[name]

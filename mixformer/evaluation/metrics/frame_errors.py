@@ -100,11 +100,7 @@ def clip_boxes(boxes: FloatArray, size: tuple[int, int] | None) -> FloatArray:
 
 
 def same_length(run: SequenceResult, tool: str) -> FloatArray:
-    """The predictions, of which there must be as many as annotated frames.
-
-    Raises:
-        DataError: if not.
-    """
+    """The predictions, of which there must be as many as annotated frames; raises DataError if not."""
     if len(run.predicted) != len(run.truth):
         raise DataError(
             f"{run.name}: {len(run.predicted)} predicted boxes for {len(run.truth)} annotated frames; "

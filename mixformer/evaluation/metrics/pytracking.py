@@ -63,9 +63,8 @@ def frame_errors(run: SequenceResult, dataset: str = "") -> FrameErrors:
 
     Where the official tool refuses NaN truth outside uav, such frames are taken here as boxes without size.
 
-    Raises:
-        DataError: for a predicted box with NaN or a negative side, too few boxes (lasot only; others are filled with
-            empty boxes), or lasot without visibility.
+    Raises DataError for a predicted box with NaN or a negative side, too few boxes (lasot only; others are filled with
+    empty boxes), or lasot without visibility.
     """
     rules = rules_of(dataset)
     predicted = start_from_truth(_complete(run, rules), run.truth)

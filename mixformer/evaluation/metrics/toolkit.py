@@ -66,8 +66,7 @@ def got10k_ious(run: SequenceResult) -> FloatArray:
     Without visible ratios, frames in which the target is present count. Both boxes are clipped to the frame if its size
     is known. A predicted box of NaN has an IoU of 0.
 
-    Raises:
-        DataError: if there are more or fewer predictions than annotated frames.
+    Raises DataError if there are more or fewer predictions than annotated frames.
     """
     predicted, truth = (
         clip_boxes(boxes, run.size)[1:] for boxes in (same_length(run, "the GOT-10k convention"), run.truth)

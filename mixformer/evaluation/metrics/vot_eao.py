@@ -58,8 +58,7 @@ def region_iou(run: SequenceResult) -> FloatArray:
 
     Where the truth is absent: 1 if there is no predicted box either, else 0.
 
-    Raises:
-        DataError: if there are more or fewer predictions than annotated frames.
+    Raises DataError if there are more or fewer predictions than annotated frames.
     """
     predicted, truth = (_cut(np.round(boxes), run.size) for boxes in (same_length(run, "VOT"), run.truth))
     values = np.nan_to_num(iou(predicted, truth), nan=0.0)

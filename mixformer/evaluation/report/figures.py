@@ -44,8 +44,7 @@ _STYLE = {
 def require_matplotlib() -> None:
     """Check that plots can be drawn.
 
-    Raises:
-        MissingDependencyError: if matplotlib is not installed; the message has the install command.
+    Raises MissingDependencyError if matplotlib is not installed; the message has the install command.
     """
     if not installed("matplotlib"):
         raise missing("matplotlib", "drawing plots", " (or leave them out with --no-plots)")

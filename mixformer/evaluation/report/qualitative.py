@@ -24,18 +24,12 @@ _FAR = 1e5  # pixels; boxes beyond stand for "nowhere"
 
 @dataclass(frozen=True)
 class Strip:
-    """Frames of one sequence side by side.
+    """Frames of one sequence side by side."""
 
-    Attributes:
-        sequence: its name.
-        jpeg: the picture.
-        frames: numbers of the frames, from 0.
-        values: each tracker and its number on the sequence, in the order of the comparison.
-    """
-
-    sequence: str
-    jpeg: bytes
-    frames: tuple[int, ...]
+    sequence: str  # its name
+    jpeg: bytes  # the picture
+    frames: tuple[int, ...]  # numbers of the frames, from 0
+    # Each tracker and its number on the sequence, in the order of the comparison
     values: tuple[tuple[str, float | None], ...]
 
 
@@ -45,11 +39,7 @@ def drawn_trackers(comparison: Comparison) -> list[str]:
 
 
 def qualitative_strips(comparison: Comparison, sequences: int = 5, frames: int = 6) -> list[Strip]:
-    """Strips of the sequences with the first tracker's lowest numbers.
-
-    Raises:
-        DataError: if a picture cannot be read.
-    """
+    """Strips of the sequences with the first tracker's lowest numbers; raises DataError if a picture cannot be read."""
     by_name = {sequence.name: sequence for sequence in comparison.sequences}
     return [_strip(comparison, by_name[name], frames) for name in comparison.hardest[:sequences]]
 

@@ -14,11 +14,7 @@ from mixformer.files import write_files
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder before long work, so that a wrong one fails at once.
-
-    Raises:
-        OutputError: if it cannot be made.
-    """
+    """Make a folder before long work, so that a wrong one fails at once; raises OutputError if it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
