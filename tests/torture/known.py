@@ -32,6 +32,13 @@ KNOWN = (
     Known("lmdb", "C5"),
     Known("mot", "C10, C12"),
     Known("evaluate again", "C10"),
+    Known("coco-vid", "A6, C10"),
+    Known("cvat", "A6, C6"),
+    Known("frames", "C10"),
+    Known("outputs", "C8"),
+    Known("videos", "lists of other files"),
+    Known("results", "C10"),
+    Known("words", "C10, C11"),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -33,17 +33,17 @@ class Room:
 
     base: Path
     material: Path
-    seen: list[str] = field(default_factory=list)
+    turn: int = 0
 
     @property
     def given(self) -> Path:
         """Where the input lies."""
-        return self.base / "case" / "in"
+        return self.base / f"case{self.turn}" / "in"
 
     @property
     def out(self) -> Path:
         """Where results may go."""
-        return self.base / "case" / "out"
+        return self.base / f"case{self.turn}" / "out"
 
     @property
     def cache(self) -> Path:
@@ -57,8 +57,9 @@ class Room:
 
     def secrets(self) -> tuple[str, ...]:
         """Ways to name the secret files from inside an input."""
-        names = ("canary.txt", "canary.png", "canary.mp4")
-        return tuple(f"{start}{name}" for name in names for start in (f"{self.secret}/", "../../secret/", "../secret/"))
+        names = ("canary.txt", "canary.png", "canary.mp4", "canary.ts")
+        climbs = tuple(f"{'../' * steps}secret/" for steps in (2, 3, 4))
+        return tuple(f"{start}{name}" for name in names for start in (f"{self.secret}/", *climbs))
 
     def build(self) -> None:
         """Make the folders and the secrets, and live there."""
@@ -68,13 +69,15 @@ class Room:
         mark = PngInfo()
         mark.add_text("Comment", TOKEN)
         Image.new("RGB", (64, 48), (200, 10, 10)).save(self.secret / "canary.png", pnginfo=mark)
-        shutil.copy(self.material / "clips" / "clip.mp4", self.secret / "canary.mp4")
+        for ending in ("mp4", "ts"):
+            shutil.copy(self.material / "clips" / f"clip.{ending}", self.secret / f"canary.{ending}")
         os.chdir(self.out)
 
     def clear(self) -> None:
-        """An empty room for the next input."""
+        """An empty room for the next input, under another name: what is kept by path is not taken for this one's."""
         os.chdir(self.base)
-        shutil.rmtree(self.base / "case", ignore_errors=True)
+        shutil.rmtree(self.base / f"case{self.turn}", ignore_errors=True)
+        self.turn += 1
         self.given.mkdir(parents=True)
         self.out.mkdir()
         os.chdir(self.out)

@@ -26,7 +26,6 @@ class Watch:
 
     def __init__(self, room: Room) -> None:
         self.room, self.on, self.found = room, False, list[str]()
-        self._may = tuple(str(path) for path in (room.out, room.cache, room.base / "tmp", Path("/dev"), Path("/proc")))
         sys.addaudithook(self._heard)
 
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -55,6 +54,8 @@ class Watch:
 
     def begin(self) -> None:
         """Remember how things are."""
+        places = (self.room.out, self.room.cache, self.room.base / "tmp", Path("/dev"), Path("/proc"))
+        self._may = tuple(str(path) for path in places)
         self.found, self.on = [], True
         self._trees = self._tree()
         self._memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -44,7 +44,7 @@ def _command(code: str) -> bytes:
 
 def _bombs(random: Random) -> bytes:
     far = random.choice((2**31 - 1, 2**31, 2**40, 2**62))
-    depth = random.choice((100, 5_000, 1_000_000))
+    depth = random.choice((100, 5_000, 1_000_000, 1_000_000))
     makers: tuple[Callable[[], bytes], ...] = (
         lambda: _nested(depth), lambda: _nested_lists(depth), lambda: _doubling(200),
         lambda: _command("touch ../../home/owned"),

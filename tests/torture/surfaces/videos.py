@@ -13,7 +13,7 @@ from tests.torture.surfaces.base import CHEAP, TARGET, Surface, command, track_o
 
 def _playlist(random: Random, room: Room) -> bytes:
     """Text that makes a demuxer open other files."""
-    other = random.choice([name for name in room.secrets() if name.endswith(("mp4", "txt"))])
+    other = f"{random.choice(('../../secret', room.secret))}/canary.{random.choice(('mp4', 'ts'))}"
     forms = (
         f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{other}\n#EXT-X-ENDLIST\n",
         f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{other}\n#EXT-X-ENDLIST\n",
