@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 
 from mixformer.errors import BoxError
-from mixformer.imaging.boxes import parse_box, require_overlap
+from mixformer.imaging.boxes import read_box, require_overlap
 from mixformer.types import Box, Image
 
 _HOW = (
@@ -40,6 +40,6 @@ def _ask_terminal(image: Image) -> Box:
     console.print(f"The first frame has {image.shape[1]} x {image.shape[0]} pixels.")
     console.print("Target as four numbers, x y width height:", end=" ")
     try:
-        return parse_box(float(word) for word in sys.stdin.readline().replace(",", " ").split())
+        return read_box(sys.stdin.readline())
     except ValueError as error:
         raise BoxError(f"{error}; {_HOW}") from error

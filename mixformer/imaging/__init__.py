@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
-    from mixformer.imaging.boxes import iou as iou, parse_box as parse_box
+    from mixformer.imaging.boxes import iou as iou, parse_box as parse_box, read_box as read_box
     from mixformer.imaging.colors import as_rgb as as_rgb
     from mixformer.imaging.crop import (
         CropWindow as CropWindow,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        ".boxes": "iou parse_box",
+        ".boxes": "iou parse_box read_box",
         ".colors": "as_rgb",
         ".crop": "CropWindow crop_target to_crop to_frame",
         ".images": "PICTURES is_picture list_pictures natural_order read_image",

@@ -6,6 +6,7 @@ definition. `xywh` is left, top, width, height; `xyxy` is two corners; `cxcywh` 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -118,7 +119,8 @@ def parse_box(values: Iterable[float]) -> Box:
         values: x, y, width, height.
 
     Raises:
-        BoxError: if there are not four numbers, one is NaN or infinite, or width or height is not above 0.
+        BoxError: if there are not four numbers, one is NaN or infinite, all are fractions of 1, or width or height is
+            not above 0.
 
     Example:
         >>> from mixformer.imaging import parse_box
@@ -130,17 +132,48 @@ def parse_box(values: Iterable[float]) -> Box:
     """
     try:
         numbers = [float(v) for v in values]
-    except (TypeError, ValueError) as error:
-        raise BoxError(f"a box is four numbers x, y, width, height; got {values!r}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BoxError(f"a box is four numbers x, y, width, height; got {values!r}"[:200]) from error
     if len(numbers) != 4:
         raise BoxError(f"a box is four numbers x, y, width, height; got {len(numbers)}")
     if not all(math.isfinite(v) for v in numbers):
         raise BoxError(f"box {numbers} holds a value that is not a finite number")
+    if all(0 <= v <= 1 for v in numbers) and not all(v.is_integer() for v in numbers):
+        raise BoxError(
+            f"box {numbers} looks like fractions of the frame; a box is in pixels, so multiply x and width by the "
+            "frame's width, y and height by its height"
+        )
     if numbers[2] <= 0 or numbers[3] <= 0:
         raise BoxError(
             f"box {numbers} has no area: width and height must be above 0 (the form is x y w h, not x1 y1 x2 y2)"
         )
     return Box(*numbers)
+
+
+def read_box(text: str) -> Box:
+    """Read a box as people write it.
+
+    Args:
+        text: four numbers with spaces or commas between them, a JSON list of them, or a line of our own results
+            (`{"frame": 0, "box": [x, y, w, h]}`).
+
+    Raises:
+        BoxError: if it is none of these, or no box; see `parse_box`.
+
+    Example:
+        >>> from mixformer.imaging import read_box
+        >>> read_box("10,20,30,40") == read_box('{"box": [10, 20, 30, 40]}') == read_box("10 20 30 40")
+        True
+    """
+    try:
+        found: Any = json.loads(text) if text.lstrip().startswith(("{", "[")) else text.replace(",", " ").split()
+    except (ValueError, RecursionError) as error:
+        raise BoxError(f"a box is four numbers x, y, width, height; got {text[:80]!r}") from error
+    if isinstance(found, dict):
+        found = found.get("box", [found.get(side) for side in "xywh"])
+    if not isinstance(found, list):
+        raise BoxError(f"a box is four numbers x, y, width, height; got {text[:80]!r}")
+    return parse_box(found)
 
 
 def require_overlap(box: Box, height: int, width: int) -> None:

@@ -32,8 +32,8 @@ def as_rgb(frame: Any, color: Color = "rgb") -> Image:
         >>> as_rgb(np.array([[[0, 0, 255]]], np.uint8), "bgr").tolist()
         [[[255, 0, 0]]]
     """
-    if not isinstance(frame, np.ndarray):
-        raise FrameError(f"a frame is a numpy array, not {type(frame).__name__}; use numpy.asarray(...)")
+    if type(frame) is not np.ndarray:
+        frame = _plain_array(frame)
     if frame.dtype != np.uint8:
         raise FrameError(
             f"a frame holds uint8 values 0..255, not {frame.dtype}; scale and convert it with .astype('uint8') first"
@@ -48,3 +48,12 @@ def as_rgb(frame: Any, color: Color = "rgb") -> Image:
         frame = np.repeat(frame, 3, axis=2)
     rgb: Image = frame[..., :3]
     return rgb[..., ::-1] if color == "bgr" else rgb
+
+
+def _plain_array(frame: Any) -> Any:
+    """A frame of another type as an array: `numpy.matrix`, whose indexing is another, and arrays in files."""
+    if not isinstance(frame, np.ndarray):
+        raise FrameError(f"a frame is a numpy array, not {type(frame).__name__}; use numpy.asarray(...)")
+    if isinstance(frame, np.ma.MaskedArray):
+        raise FrameError("a frame has a value in every pixel; fill a masked array with .filled(0) first")
+    return np.asarray(frame)

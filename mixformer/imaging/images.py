@@ -3,32 +3,51 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as PillowImage
+from PIL import ExifTags, Image as PillowImage
 
 from mixformer.errors import DataError
 from mixformer.types import Image
 
+log = logging.getLogger(__name__)
+
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
 """Endings of the files that count as pictures, in videos, data sets and VOT alike."""
 
+MAX_PIXELS_SETTING = "MIXFORMER_MAX_MEGAPIXELS"
+"""Environment variable that raises the limit of 179 megapixels a picture, which guards against headers that lie."""
+
+_HOW_TO_RAISE = f"If the picture is truly so large, set {MAX_PIXELS_SETTING} to its number of megapixels"
+_PAGED = ("TIFF", "PNG", "WEBP", "GIF")  # the further pages of other formats are small previews
+_TURNS = {
+    2: PillowImage.Transpose.FLIP_LEFT_RIGHT,
+    3: PillowImage.Transpose.ROTATE_180,
+    4: PillowImage.Transpose.FLIP_TOP_BOTTOM,
+    5: PillowImage.Transpose.TRANSPOSE,
+    6: PillowImage.Transpose.ROTATE_270,
+    7: PillowImage.Transpose.TRANSVERSE,
+    8: PillowImage.Transpose.ROTATE_90,
+}
+_pages_said = False
+
 
 def is_picture(name: str | Path) -> bool:
-    """Tell whether a file name ends like that of a picture, in upper or lower case.
+    """Tell whether a file name ends like that of a picture, in upper or lower case, and is not hidden.
 
     Example:
         >>> from mixformer.imaging import is_picture
         >>> is_picture("00000001.JPG"), is_picture("groundtruth.txt")
         (True, False)
     """
-    return os.path.splitext(name)[1].lower() in PICTURES
+    return os.path.splitext(name)[1].lower() in PICTURES and not os.path.basename(name).startswith(".")
 
 
-def natural_order(name: str) -> list[int | str]:
+def natural_order(name: str) -> list[tuple[int, str] | str]:
     """Make a sorting key that compares the numbers in file names as numbers.
 
     Example:
@@ -37,11 +56,19 @@ def natural_order(name: str) -> list[int | str]:
         ['1.jpg', '2.jpg', '10.jpg']
     """
     parts = re.split(r"([0-9]+)", name)  # text and digits in turn, so that equal places hold equal types
-    return [int(part) if number % 2 else part for number, part in enumerate(parts)]
+    # A number is compared by its length and then digit by digit, since one of 5,000 digits is no `int`.
+    return [_number(part) if place % 2 else part for place, part in enumerate(parts)]
+
+
+def _number(digits: str) -> tuple[int, str]:
+    plain = digits.lstrip("0")
+    return len(plain), plain
 
 
 def list_pictures(folder: Path) -> list[Path]:
     """List the picture files of a folder in natural order of their names; empty if there are none.
+
+    Folders and hidden files are left out.
 
     Example:
         >>> import tempfile
@@ -53,19 +80,23 @@ def list_pictures(folder: Path) -> list[Path]:
         ...     [path.name for path in list_pictures(Path(folder))]
         ['9.png', '10.png']
     """
-    found = (path for path in folder.glob("*") if is_picture(path.name))
-    return sorted(found, key=lambda path: natural_order(path.name))
+    found = (path for path in folder.iterdir() if is_picture(path.name) and not path.is_dir())
+    return sorted(found, key=lambda path: (natural_order(path.name), path.name))
 
 
 def read_image(file: str | Path | bytes, name: object = None) -> Image:
-    """Read a picture as RGB uint8 (H, W, 3). Gray is spread over three channels, and alpha is dropped.
+    """Read a picture as RGB uint8 (H, W, 3), as a viewer shows it.
+
+    It is turned as its EXIF orientation asks. Gray is spread over three channels, alpha is dropped, and 16 bits are
+    brought to 8 as in video. Of several pages the first is read, with one warning.
 
     Args:
         file: path of the picture, or its bytes.
         name: how error messages call it; None takes the path.
 
     Raises:
-        DataError: if the picture is missing or cannot be read.
+        DataError: if the picture is missing, cannot be read, has more pixels than the limit (see `MAX_PIXELS_SETTING`),
+            or has values whose range nobody knows (32 bits, floating point).
 
     Example:
         >>> from mixformer.imaging import read_image
@@ -73,8 +104,57 @@ def read_image(file: str | Path | bytes, name: object = None) -> Image:
         >>> read_image(ppm).tolist()
         [[[255, 0, 0], [0, 0, 255]]]
     """
+    shown = name or ("a picture" if isinstance(file, bytes) else file)
+    _raise_limit()
     try:
         with PillowImage.open(io.BytesIO(file) if isinstance(file, bytes) else file) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError) as error:
-        raise DataError(f"cannot read the image {name or file!s}: {error}") from error
+            _say_pages(picture, shown)
+            return _rgb(picture)
+    except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
+        raise DataError(f"cannot read the image {shown!s}: {error} {_HOW_TO_RAISE}") from error
+    except MemoryError as error:
+        raise DataError(f"cannot read the image {shown!s}: it needs more memory than there is") from error
+    except Exception as error:  # a decoder fed with damaged content raises anything
+        raise DataError(f"cannot read the image {shown!s}: {error or type(error).__name__}") from error
+
+
+def _rgb(picture: PillowImage.Image) -> Image:
+    """Pixels of an open picture."""
+    if picture.mode in ("F", "I") or picture.mode.startswith("I;32"):
+        kind = "floating-point" if picture.mode == "F" else "32-bit"
+        raise ValueError(f"its values are {kind} numbers of an unknown range; save it with 8 or 16 bits a channel")
+    sixteen = picture.mode.startswith("I;16")
+    if not sixteen:
+        picture = _turned(picture.convert("RGB") if picture.mode != "RGB" else picture, picture)
+        return np.asarray(picture)
+    gray = (np.asarray(_turned(picture, picture)) >> 8).astype(np.uint8)
+    return np.repeat(gray[..., None], 3, axis=2)
+
+
+def _turned(pixels: PillowImage.Image, picture: PillowImage.Image) -> PillowImage.Image:
+    """Pixels turned as the picture's EXIF data ask; damaged data ask for nothing."""
+    picture.load()  # Pillow turns a TIFF here by itself, and then forgets that it has to be turned
+    try:
+        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # a stranger's bytes
+        return pixels
+    return pixels if turn is None else pixels.transpose(turn)
+
+
+def _say_pages(picture: PillowImage.Image, name: object) -> None:
+    """Warn once in this process that further pages are left out."""
+    global _pages_said
+    if not _pages_said and picture.format in _PAGED and getattr(picture, "is_animated", False):
+        _pages_said = True
+        log.warning("%s holds %d pages; of such pictures the first is read", name, getattr(picture, "n_frames", 2))
+
+
+def _raise_limit() -> None:
+    """Take over the limit on pixels that a person has set."""
+    value = os.environ.get(MAX_PIXELS_SETTING)
+    if value:
+        try:
+            limit = float(value) * 1e6
+        except ValueError as error:
+            raise DataError(f"{MAX_PIXELS_SETTING} is a number of megapixels, not {value!r}") from error
+        PillowImage.MAX_IMAGE_PIXELS = int(limit) // 2 if 0 < limit < 1e15 else None  # Pillow refuses twice this

@@ -1,27 +1,34 @@
-"""One way to read frames: a file, a folder of pictures, a webcam or a network stream."""
+"""One way to read frames: a file, a folder of pictures, a camera or a network stream."""
 
 from __future__ import annotations
 
 import logging
-import queue
+import math
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-import av
-import numpy as np
-
-from mixformer.errors import DataError, SourceError
-from mixformer.imaging.images import PICTURES, is_picture, list_pictures, read_image
+from mixformer.errors import ConfigError, SourceError
+from mixformer.imaging.images import is_picture
 from mixformer.types import Image
+from mixformer.video.cameras import camera_input, is_camera
+from mixformer.video.feed import Decoder, End, Feed, RawFrame, fill
+from mixformer.video.live import LiveStream, open_stream
+from mixformer.video.pictures import Pictures, pictures_in
+from mixformer.video.source_names import frame_range, is_pipe, source_text
+from mixformer.video.stream import Stream, open_container
 
 log = logging.getLogger(__name__)
 
-_AHEAD = 8  # frames decoded before they are asked for
+TIMEOUT = 10.0
+"""Seconds to wait for a camera or an address, to open and for each further frame."""
+
+_SAY_AFTER = 3.0  # seconds without a frame after which a person is told
+_LEAVE_AFTER = 1.0  # seconds after which the thread of a live source that does not end is left behind
 
 
 @dataclass(frozen=True)
@@ -44,18 +51,6 @@ class VideoFrame:
     image: Image
 
 
-class _Decoder(Protocol):
-    """Where frames come from, before the read-ahead thread."""
-
-    fps: float | None
-    count: int | None
-    skipped: list[int]
-
-    def frames(self) -> Iterator[VideoFrame]: ...
-
-    def close(self) -> None: ...
-
-
 class VideoSource:
     """Frames of a source in order, decoded ahead in a thread. Use it in a `with` statement and iterate once.
 
@@ -66,6 +61,8 @@ class VideoSource:
         live: frames come at their own pace, from a camera or the network.
         start: number of the first frame wanted.
         skipped: numbers of frames that could not be read so far.
+        passed_over: number of frames of a live source that were left out so far, since newer ones had come.
+        cut_short: says how the source ended before its end; empty if it did not, or has not ended yet.
 
     Example:
         >>> from mixformer.video import open_video
@@ -74,14 +71,25 @@ class VideoSource:
         10
     """
 
-    def __init__(self, name: str, decoder: _Decoder, start: int, stop: int | None, live: bool = False) -> None:
-        self.name, self._decoder, self.live = name, decoder, live
+    def __init__(
+        self,
+        name: str,
+        decoder: Decoder,
+        start: int,
+        stop: int | None,
+        every_frame: bool = False,
+        over: threading.Event | None = None,
+    ) -> None:
+        self.name, self._decoder, self.live = name, decoder, decoder.live
         self.start, self._stop = start, stop
         self.fps = decoder.fps
         self.frame_count = decoder.count
-        self._queue: queue.Queue[VideoFrame | BaseException | None] = queue.Queue(_AHEAD)
-        self._ended = threading.Event()
+        self._feed = Feed(decoder.live and not every_frame, over)
+        decoder.wanted = _asks(self._feed)
         self._thread: threading.Thread | None = None
+        self._size: tuple[int, int] | None = None
+        self._finish: Any = weakref.finalize(self, _abandon, self._feed, decoder.close)
+        self._finish.atexit = False
 
     @property
     def frames_to_come(self) -> int | None:
@@ -96,6 +104,16 @@ class VideoSource:
         """Numbers of the frames that could not be read so far."""
         return self._decoder.skipped
 
+    @property
+    def passed_over(self) -> int:
+        """Number of frames that were left out so far, since newer ones had come."""
+        return self._feed.passed_over
+
+    @property
+    def cut_short(self) -> str:
+        """How the source ended before its end."""
+        return self._decoder.cut_short
+
     def __enter__(self) -> Self:
         return self
 
@@ -105,14 +123,26 @@ class VideoSource:
         self.close()
 
     def close(self) -> None:
-        """Stop decoding and release the source."""
-        self._ended.set()
-        if self._thread is not None:
-            while self._thread.is_alive():
-                with suppress(queue.Empty):  # make room, so that a waiting thread sees the end
-                    self._queue.get_nowait()
-                self._thread.join(0.02)
-        self._decoder.close()
+        """Stop decoding and release the source. A live source that does not answer is left behind after a second."""
+        self._finish()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_LEAVE_AFTER if self.live else None)
+
+    def begin(self) -> None:
+        """Start reading, if it has not begun; iterating does so by itself."""
+        if self._thread is None:
+            self._finish.detach()
+            self._finish = weakref.finalize(self, self._feed.end)  # from here on the thread closes the source
+            self._finish.atexit = False
+            self._thread = threading.Thread(
+                target=fill, args=(self._feed, self._decoder, self.start, self._stop), name="decode", daemon=True
+            )
+            self._thread.start()
+
+    def ready(self, seconds: float = 0.0) -> bool:
+        """Tell whether the next frame, or the end, is there after waiting for so long; a file is always ready."""
+        self.begin()
+        return not self.live or self._feed.ready(seconds)
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Frames from `start` to before `stop`.
@@ -120,57 +150,84 @@ class VideoSource:
         Raises:
             SourceError: if there is not a single readable frame in that range.
         """
-        self._thread = threading.Thread(target=self._decode, name="decode", daemon=True)
-        self._thread.start()
+        self.begin()
         seen = 0
-        while (item := self._queue.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
+        while (item := self._feed.get(self._remind if self.live else _say_nothing)) is not None:
+            if isinstance(item, End):
+                if item.error is not None:
+                    raise item.error
+                if not seen:
+                    raise SourceError(self._explain_nothing())
+                break
             seen += 1
-            yield item
-        if not seen:
-            raise SourceError(self._explain_nothing())
+            yield self._frame(item)
 
-    def _decode(self) -> None:
-        """Runs in the thread: errors travel through the queue."""
-        try:
-            for frame in self._decoder.frames():
-                if self._stop is not None and frame.index >= self._stop:
-                    break
-                if frame.index >= self.start and not self._put(frame):
-                    return
-            self._put(None)
-        except Exception as error:
-            self._put(error)
+    def _frame(self, raw: RawFrame) -> VideoFrame:
+        image = raw.picture()
+        size = image.shape[1], image.shape[0]
+        if self._size is not None and size != self._size:
+            log.warning("%s: frame %d is %d x %d, not %d x %d as before", self.name, raw.index, *size, *self._size)
+        self._size = size
+        return VideoFrame(raw.index, raw.time, image)
 
-    def _put(self, item: VideoFrame | BaseException | None) -> bool:
-        while not self._ended.is_set():
-            try:
-                self._queue.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
+    def _remind(self, seconds: float) -> None:
+        """Tell a person once for each wait that nothing comes."""
+        if _SAY_AFTER <= seconds < _SAY_AFTER + 0.1:
+            log.warning("waiting for frames of %s (Ctrl-C ends it)", self.name)
 
     def _explain_nothing(self) -> str:
         if self.skipped:
-            return f"{self.name}: none of its {len(self.skipped)} frames can be read; the file is damaged"
+            reason = getattr(self._decoder, "reason", "")
+            return f"{self.name}: none of its {len(self.skipped)} frames can be read; the first: {reason}"
+        if self.cut_short:
+            return self.cut_short
         if self.start:
             return f"{self.name} has no frame {self.start}; choose a smaller --start"
         return f"{self.name} holds no frames"
 
 
-def open_video(source: str | int | Path, start: int = 0, stop: int | None = None) -> VideoSource:
+def _say_nothing(seconds: float) -> None:
+    """A file needs no word."""
+
+
+def _asks(feed: Feed) -> Callable[[], bool]:
+    return lambda: not feed.ended
+
+
+def _abandon(feed: Feed, close: Callable[[], None]) -> None:
+    """Release a source that nobody began to read."""
+    feed.end()
+    close()
+
+
+def open_video(
+    source: str | int | Path,
+    start: int = 0,
+    stop: int | None = None,
+    *,
+    timeout: float = TIMEOUT,
+    every_frame: bool = False,
+    reconnects: int = 3,
+    over: threading.Event | None = None,
+) -> VideoSource:
     """Open anything that gives frames.
+
+    From a live source (a camera, or a stream without a known length) come the newest frames: those that nobody had time
+    for are left out, and the frames keep their numbers. A live source that breaks off is opened again.
 
     Args:
         source: a video file, a folder of pictures (in natural order of their names), a single picture, a webcam number
             (0 is the first) or `/dev/video*`, or an address such as `rtsp://...` or `http://...`.
         start: number of the first frame wanted.
         stop: number after the last frame wanted; None reads to the end.
+        timeout: seconds to wait for a camera or an address, to open and for each further frame.
+        every_frame: give every frame of a live source, however late.
+        reconnects: number of times that a live source is opened again.
+        over: another thread sets it to end opening and reading at once.
 
     Raises:
-        SourceError: if there is no such source, it is not a video, or it cannot be opened.
+        SourceError: if there is no such source, it is not a video, or it cannot be opened in time.
+        ConfigError: if another argument is out of range.
 
     Example:
         >>> import mixformer
@@ -179,122 +236,41 @@ def open_video(source: str | int | Path, start: int = 0, stop: int | None = None
         ...     [(frame.index, frame.image.shape[2]) for frame in video]
         [(1, 3), (2, 3)]
     """
-    text = str(source)
-    if start < 0 or (stop is not None and stop <= start):
-        raise SourceError(f"no frames to read from {start} to {stop}: start at 0 or later, and stop after the start")
-    if text.isdigit() or text.startswith("/dev/video"):
-        return VideoSource(text, _open_camera(text), start, stop, live=True)
-    if "://" in text:
-        return VideoSource(
-            text, _Stream(text, {"rtsp_transport": "tcp"} if text.startswith("rtsp") else {}), start, stop, live=True
-        )
+    text = source_text(source)
+    start, stop = frame_range(start, stop)
+    if not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
+        raise ConfigError(f"the time-out is a number of seconds above 0, not {timeout!r}")
+    if is_camera(text):
+        camera = camera_input(text)
+        open = _opener(text, camera.address, timeout, camera.format, camera.options)
+    elif "://" in text or text.startswith("pipe:") or is_pipe(text):
+        open = _opener(text, text, timeout, None, {"rtsp_transport": "tcp"} if text.startswith("rtsp") else {})
+    else:
+        return VideoSource(text, _from_disk(text), start, stop, over=over)
+    first = open(lambda: over is None or not over.is_set())
+    decoder: Decoder = LiveStream(text, open, first, reconnects) if first.live else first
+    return VideoSource(text, decoder, start, stop, every_frame, over)
+
+
+def _opener(
+    name: str, address: str, timeout: float, format: str | None, options: dict[str, str]
+) -> Callable[[Callable[[], bool]], Stream]:
+    def open(wanted: Callable[[], bool]) -> Stream:
+        return open_stream(name, address, format=format, options=options, timeout=timeout, wanted=wanted)
+
+    return open
+
+
+def _from_disk(text: str) -> Decoder:
     path = Path(text)
-    if path.is_dir():
-        return VideoSource(text, _Pictures(_pictures_in(path)), start, stop)
-    if not path.exists():
-        raise SourceError(f"there is no file or folder {path}")
-    if is_picture(path):
-        return VideoSource(text, _Pictures([path]), start, stop)
-    return VideoSource(text, _Stream(text), start, stop)
-
-
-def _pictures_in(folder: Path) -> list[Path]:
-    found = list_pictures(folder)
-    if not found:
-        raise SourceError(f"the folder {folder} holds no pictures ({', '.join(sorted(PICTURES))})")
-    return found
-
-
-def _open_camera(text: str) -> _Stream:
-    device = f"/dev/video{text}" if text.isdigit() else text
-    if not Path(device).exists():
-        raise SourceError(f"there is no camera {device}; a file named {text!r} can be given as ./{text}")
-    return _Stream(device, format="v4l2")
-
-
-class _Pictures:
-    """A list of picture files, one frame each."""
-
-    fps: float | None = None
-
-    def __init__(self, paths: list[Path]) -> None:
-        self.paths = paths
-        self.count: int | None = len(paths)
-        self.skipped: list[int] = []
-
-    def frames(self) -> Iterator[VideoFrame]:
-        for index, path in enumerate(self.paths):
-            try:
-                image = read_image(path)
-            except DataError as error:
-                self.skipped.append(index)
-                log.warning("skipped frame %d: %s", index, error)
-                continue
-            yield VideoFrame(index, None, image)
-
-    def close(self) -> None:
-        """Nothing stays open between pictures."""
-
-
-class _Stream:
-    """A file, device or address through FFmpeg."""
-
-    def __init__(self, address: str, options: dict[str, str] | None = None, format: str | None = None) -> None:
-        try:
-            self._container: Any = av.open(address, format=format, options=options or {}, metadata_errors="replace")
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise SourceError(f"{address} is not a video that can be read: {error}") from error
-        if not self._container.streams.video:
-            self._container.close()
-            raise SourceError(f"{address} has no video track")
-        self._stream: Any = self._container.streams.video[0]
-        self._stream.thread_type = "AUTO"
-        rate = self._stream.average_rate or self._stream.guessed_rate
-        self.fps = float(rate) if rate else None
-        self.count: int | None = self._stream.frames or None
-        self.skipped: list[int] = []
-
-    def frames(self) -> Iterator[VideoFrame]:
-        index, first = 0, None
-        for packet in self._packets():
-            try:
-                decoded = packet.decode()
-            except av.FFmpegError as error:
-                self._skip(index, error)
-                index += 1
-                continue
-            for frame in decoded:
-                first = frame.time if first is None else first
-                time = None if frame.time is None or first is None else frame.time - first
-                if frame.is_corrupt:
-                    self._skip(index, "corrupt data")
-                else:
-                    yield VideoFrame(index, time, _upright(frame))
-                index += 1
-
-    def _packets(self) -> Iterator[Any]:
-        """Packets until the end; a container that breaks off ends the video instead of losing what was read."""
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.FFmpegError as error:
-                log.warning("the file breaks off: %s", error)
-                return
-            if packet is None:
-                return
-            yield packet
-
-    def _skip(self, index: int, reason: object) -> None:
-        self.skipped.append(index)
-        log.warning("skipped frame %d: %s", index, reason)
-
-    def close(self) -> None:
-        self._container.close()
-
-
-def _upright(frame: Any) -> Image:
-    """RGB pixels, turned as the container asks (phones store portrait videos lying down)."""
-    image: Image = frame.to_ndarray(format="rgb24")
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    try:
+        exists, folder = path.exists(), path.is_dir()
+    except (OSError, ValueError) as error:
+        raise SourceError(f"the source cannot be read: {error}"[:300]) from error
+    if folder:
+        return Pictures(pictures_in(path))
+    if not exists:
+        raise SourceError(f"there is no file or folder {text[:300]}")
+    if is_picture(path.name.lstrip(".")):
+        return Pictures([path])
+    return Stream(text, open_container(text))

@@ -101,3 +101,36 @@ def test_boxes_outside_the_frame(box):
 def test_boxes_of_every_number_type():
     assert b.parse_box(np.array([1, 2, 3, 4], np.float32)) == Box(1, 2, 3, 4)
     assert b.parse_box(torch.tensor([1, 2, 3, 4])) == Box(1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("box", [(0.4, 0.08, 0.06, 0.39), (0, 0, 0.5, 0.5), (0, 0, 1, 0.99)])
+def test_fractions_are_no_box(box):
+    """B10: a box in fractions of the frame would be a pixel or two."""
+    with pytest.raises(BoxError, match="looks like fractions"):
+        b.parse_box(box)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "260 29 41 142",
+        "260,29,41,142",
+        "260, 29, 41, 142",
+        "[260, 29, 41, 142]",
+        '{"frame": 0, "time": 0.0, "box": [260, 29, 41, 142], "score": 1.0}',
+        '{"x": 260, "y": 29, "w": 41, "h": 142}',
+    ],
+)
+def test_a_box_as_people_write_it(text):
+    """B10: commas, and the form of our own results."""
+    assert b.read_box(text) == Box(260, 29, 41, 142)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a b c d", "1 2 3", "[1, 2", "[" * 90000, '{"box": 3}', '{"id": 3}', "[null, 1, 2, 3]", "1" * 5000]
+)
+def test_no_box_at_all(text):
+    """B10, C10: a typed and short error."""
+    with pytest.raises(BoxError) as error:
+        b.read_box(text)
+    assert len(str(error.value)) < 300

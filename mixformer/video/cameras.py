@@ -1,0 +1,63 @@
+"""Cameras by number or name, through the input of FFmpeg that the system has for them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from mixformer.errors import SourceError
+
+
+class CameraInput(NamedTuple):
+    """What FFmpeg is asked to open.
+
+    Attributes:
+        address: name of the camera in the words of `format`.
+        format: FFmpeg's input: "v4l2" on Linux, "avfoundation" on macOS, "dshow" on Windows.
+        options: further options of that input.
+    """
+
+    address: str
+    format: str
+    options: dict[str, str]
+
+
+def is_camera(text: str) -> bool:
+    """Tell whether a source means a camera: a number, `/dev/video*`, or `video=NAME` on Windows."""
+    return (text.isascii() and text.isdigit()) or text.startswith(("/dev/video", "video="))
+
+
+def camera_input(text: str, platform: str = sys.platform) -> CameraInput:
+    """Say how FFmpeg opens a camera.
+
+    Args:
+        text: number of the camera, 0 is the first; `/dev/video*` on Linux; `video=NAME` on Windows.
+        platform: as `sys.platform` has it.
+
+    Raises:
+        SourceError: if the camera is not there, or is named in the words of another system.
+    """
+    if platform == "darwin":
+        if not text.isdigit():
+            raise SourceError(f"cameras have numbers on macOS: give 0 for the first one, not {text}")
+        return CameraInput(f"{text}:none", "avfoundation", {"framerate": "30", "pixel_format": "uyvy422"})
+    if platform == "win32":
+        if text.isdigit():  # dshow knows cameras by name alone
+            names = _windows_cameras()
+            if int(text) >= len(names):
+                there = ", ".join(names) or "none"
+                raise SourceError(f"there is no camera {text}; found: {there}. A name can be given as video=NAME")
+            text = f"video={names[int(text)]}"
+        return CameraInput(text, "dshow", {"rtbufsize": "100M"})
+    device = f"/dev/video{text}" if text.isdigit() else text
+    if not Path(device).exists():
+        raise SourceError(f"there is no camera {device}; a file named {text!r} can be given as ./{text}")
+    return CameraInput(device, "v4l2", {})
+
+
+def _windows_cameras() -> list[str]:
+    """Names of the cameras that DirectShow lists."""
+    from av.device import enumerate_input_devices
+
+    return [device.description for device in enumerate_input_devices("dshow") if "video" in device.media_types]

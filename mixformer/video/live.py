@@ -1,0 +1,163 @@
+"""Sources over a network and cameras: opened within a time, given up at once, connected again when they break off."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mixformer.errors import SourceError
+from mixformer.video.feed import RawFrame
+from mixformer.video.stream import Stream, no_answer, open_container
+
+log = logging.getLogger(__name__)
+
+_SAY_AFTER = 2.0  # seconds without an answer after which a person is told
+_STEADY = 30.0  # seconds of frames after which a broken connection gets all its new tries again
+_ALWAYS_LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt", "mms", "mmsh")
+
+
+def is_live(address: str, container_duration: int | None) -> bool:
+    """Tell whether frames come at their own pace: a protocol of cameras, or a stream without a known length."""
+    return address.partition("://")[0].lower() in _ALWAYS_LIVE or not container_duration or container_duration < 0
+
+
+def open_stream(
+    name: str,
+    address: str,
+    *,
+    format: str | None = None,
+    options: dict[str, str] | None = None,
+    timeout: float,
+    wanted: Callable[[], bool],
+) -> Stream:
+    """Open a source that may never answer.
+
+    FFmpeg opens it in a thread of its own, which is left behind if it does not come back: so Ctrl-C is heard, and an
+    address that is looked up for ever holds nothing up.
+
+    Args:
+        name: how messages call it.
+        address: what FFmpeg opens.
+        format: FFmpeg's name of the input.
+        options: of that input.
+        timeout: seconds to wait.
+        wanted: is asked again and again while it waits; False gives up.
+
+    Raises:
+        SourceError: if it does not open within that time, is no video, or is not wanted any more.
+    """
+    attempt = _Attempt(lambda: open_container(address, format, options, timeout))
+    begin, said = time.monotonic(), False
+    while not attempt.wait(0.05):
+        waited = time.monotonic() - begin
+        if not wanted() or waited > timeout + 0.5:
+            attempt.abandon()
+            raise SourceError(no_answer(name, timeout))
+        if waited > _SAY_AFTER and not said:
+            said = True
+            log.warning("waiting for %s (up to %g s; Ctrl-C ends it)", name, timeout)
+    container = attempt.result()
+    live = format is not None or is_live(address, container.duration)
+    return Stream(name, container, live, timeout)
+
+
+class _Attempt:
+    """A call in a thread that can be left behind; what it opens late is closed there."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call, self._lock, self._done = call, threading.Lock(), threading.Event()
+        self._abandoned = False
+        self._value: object = None
+        self._error: BaseException | None = None
+        threading.Thread(target=self._run, name="open", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._value = self._call()
+        except BaseException as error:  # whatever it is, the caller gets it
+            self._error = error
+        with self._lock:
+            self._done.set()
+            if self._abandoned and self._value is not None:
+                self._value.close()  # type: ignore[attr-defined]
+
+    def wait(self, seconds: float) -> bool:
+        try:
+            return self._done.wait(seconds)
+        except BaseException:  # Ctrl-C
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        with self._lock:
+            self._abandoned = True
+            if self._done.is_set() and self._value is not None:
+                self._value.close()  # type: ignore[attr-defined]
+
+    def result(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+class LiveStream:
+    """A stream that is opened again when it breaks off; see `Decoder`. Numbers and times of frames go on."""
+
+    live = True
+    count: int | None = None
+
+    def __init__(self, name: str, open: Callable[[Callable[[], bool]], Stream], first: Stream, reconnects: int) -> None:
+        self._name, self._open, self._stream, self._reconnects = name, open, first, reconnects
+        self.fps, self.skipped, self.reason, self.cut_short = first.fps, first.skipped, "", ""
+        self.wanted: Callable[[], bool] = lambda: True
+
+    def frames(self, start: int) -> Iterator[RawFrame]:
+        """Frames from number `start` on, over as many connections as it takes."""
+        base, origin, offset, tries = 0, time.monotonic(), 0.0, 0
+        while True:
+            begin, next_index = time.monotonic(), base
+            for raw in self._stream.frames(0):
+                next_index = base + raw.index + 1
+                if base + raw.index >= start:
+                    yield RawFrame(base + raw.index, None if raw.time is None else offset + raw.time, raw.picture)
+            if not self.wanted():
+                return
+            why = self._stream.broke_off or "the connection was closed"
+            if next_index == 0:
+                raise SourceError(f"{self._name} sent no frame: {why}")
+            tries = 0 if time.monotonic() - begin > _STEADY else tries
+            self._stream.close()
+            stream, tries = self._connect_again(why, tries)
+            if stream is None:
+                self.cut_short = f"{self._name} ended after {next_index} frames: {why}"
+                log.warning("%s", self.cut_short)
+                return
+            stream.skipped = self.skipped
+            self._stream, base, offset = stream, next_index, time.monotonic() - origin
+
+    def _connect_again(self, why: str, tries: int) -> tuple[Stream | None, int]:
+        """Open the source again, some times; None if that fails."""
+        while tries < self._reconnects and self.wanted():
+            tries += 1
+            log.warning("%s: %s; connecting again (%d of %d)", self._name, why, tries, self._reconnects)
+            if not self._pause(0.5 * 2 ** (tries - 1)):
+                break
+            try:
+                return self._open(self.wanted), tries
+            except SourceError as error:
+                why = str(error)
+        return None, tries
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait; False as soon as nobody wants frames any more."""
+        end = time.monotonic() + seconds
+        while self.wanted() and time.monotonic() < end:
+            time.sleep(0.05)
+        return self.wanted()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stream.close()

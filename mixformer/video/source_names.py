@@ -1,0 +1,52 @@
+"""What a caller may give as source, and which of its frames: checked before anything is opened."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+from mixformer.errors import SourceError
+
+
+def source_text(source: Any) -> str:
+    """The source as text.
+
+    Raises:
+        SourceError: if it is none, or is empty, standard input or a pattern; the message says what to give instead.
+    """
+    if not isinstance(source, str | int | Path) or isinstance(source, bool):
+        raise SourceError(f"a source is a path, an address or the number of a camera, not {type(source).__name__}")
+    text = str(source)
+    if not text.strip() or "\0" in text:
+        raise SourceError("the source is empty; give a video file, a folder of pictures, a camera number or an address")
+    if text == "-":
+        raise SourceError("standard input is no source; save it to a file, or give the path of a named pipe (mkfifo)")
+    if isinstance(source, int) and source < 0:
+        raise SourceError(f"cameras are numbered from 0, so {source} is none")
+    if "://" not in text and not Path(text).exists() and (set("*?%") & set(Path(text).name)):
+        raise SourceError(f"{text} looks like a pattern; give the folder of the pictures: {Path(text).parent}")
+    return text
+
+
+def frame_range(start: Any, stop: Any) -> tuple[int, int | None]:
+    """First and last frame as whole numbers.
+
+    Raises:
+        SourceError: if they are something else, or no frames lie between them.
+    """
+    for name, value in (("start", start), ("stop", stop)):
+        if not (value is None and name == "stop") and (isinstance(value, bool) or not hasattr(value, "__index__")):
+            raise SourceError(f"{name} is a whole number of a frame, not {value!r}"[:200])
+    if start < 0 or (stop is not None and stop <= start):
+        raise SourceError(f"no frames to read from {start} to {stop}: start at 0 or later, and stop after the start")
+    return int(start), None if stop is None else int(stop)
+
+
+def is_pipe(text: str) -> bool:
+    """Tell whether a path is a named pipe or another device, which may keep one waiting like a network does."""
+    try:
+        mode = Path(text).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)

@@ -1,0 +1,191 @@
+"""Frames of a file, a device or an address through FFmpeg."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import av
+import numpy as np
+
+from mixformer.errors import SourceError
+from mixformer.types import Image
+from mixformer.video.feed import RawFrame
+
+log = logging.getLogger(__name__)
+
+_MISSING = 2  # frames that a container may promise and not have, before the file counts as cut short
+_MISSING_SECONDS = 0.5
+
+
+def open_container(
+    address: str, format: str | None = None, options: dict[str, str] | None = None, timeout: float | None = None
+) -> Any:
+    """Open a container of FFmpeg.
+
+    Args:
+        address: path, device or address.
+        format: FFmpeg's name of the input; None lets it find out.
+        options: of that input.
+        timeout: seconds to wait for an answer, and for each further packet; None waits for ever.
+
+    Raises:
+        SourceError: if it cannot be opened or holds no video.
+    """
+    times = None if timeout is None else (timeout, timeout)
+    try:
+        container: Any = av.open(
+            address, format=format, options=options or {}, metadata_errors="replace", timeout=times
+        )
+    except av.ExitError as error:
+        raise SourceError(no_answer(address, timeout or 0)) from error
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise SourceError(f"{address} is not a video that can be read: {error}") from error
+    if not _videos(container):
+        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+        container.close()
+        raise SourceError(f"{address} has no video track that can be decoded; it holds {kinds}")
+    return container
+
+
+def no_answer(address: str, seconds: float) -> str:
+    """Say that nothing came from a source in time."""
+    return f"{address} did not send a video within {seconds:g} s; check the address, or wait longer with --timeout"
+
+
+def _videos(container: Any) -> list[Any]:
+    """Video tracks that can be decoded, without the pictures of covers that are attached to a file."""
+    still = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    return [each for each in container.streams.video if not each.disposition & still and each.codec_context is not None]
+
+
+def main_video(container: Any) -> Any:
+    """The video track that a player shows."""
+    videos = _videos(container)
+    best = container.streams.best("video")
+    return best if best in videos else videos[0]
+
+
+class Stream:
+    """The main video track of an open container; see `Decoder`."""
+
+    def __init__(self, name: str, container: Any, live: bool = False, timeout: float | None = None) -> None:
+        self.name, self.live, self.wanted = name, live, _always
+        self._container, self._timeout = container, timeout
+        self._stream = main_video(container)
+        self._stream.thread_type = "SLICE" if live else "AUTO"  # frame threads hold frames back
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        self.fps = float(rate) if rate else None
+        self.count: int | None = None if live else self._stream.frames or None
+        self.skipped: list[int] = []
+        self.reason = self.cut_short = ""
+        self._broke_off = ""
+
+    def frames(self, start: int) -> Iterator[RawFrame]:
+        """Frames from number `start` on."""
+        index, first, last = 0, None, None
+        for packet in self._packets():
+            try:
+                decoded = packet.decode()
+            except av.FFmpegError as error:
+                self._skip(index, error)
+                index += 1
+                continue
+            for frame in decoded:
+                first = frame.time if first is None else first
+                last = frame.time if frame.time is not None else last
+                time = None if frame.time is None or first is None else frame.time - first
+                if frame.is_corrupt:
+                    self._skip(index, "corrupt data")
+                elif index >= start:
+                    yield RawFrame(index, time, _maker(frame))
+                index += 1
+        if not self.live:
+            self._judge_end(index, last)
+
+    def _packets(self) -> Iterator[Any]:
+        """Packets until the end; a container that breaks off ends the video instead of losing what was read."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.ExitError:
+                self._broke_off = f"no data came for {self._timeout or 0:g} s"
+                return
+            except av.FFmpegError as error:
+                self._broke_off = str(error)
+                return
+            if packet is None:
+                return
+            yield packet
+
+    @property
+    def broke_off(self) -> str:
+        """Why reading ended before the end; empty after a regular end."""
+        return self._broke_off
+
+    def _judge_end(self, count: int, last: float | None) -> None:
+        """Compare what came with what the container promised, and say what is missing."""
+        promised, end = self._promised(), self._end()
+        short = promised is not None and count < promised - _MISSING
+        if not short and end is not None and last is not None and self.fps:
+            short = last + 1 / self.fps < end - max(_MISSING_SECONDS, 2 / self.fps)
+            promised = round(count * end / max(last, 1e-9)) if short and promised is None else promised
+        if not short and not self._broke_off:
+            return
+        numbers = f"{count} of {promised} frames" if promised and promised > count else f"{count} frames"
+        why = f" ({self._broke_off})" if self._broke_off else ""
+        self.cut_short = f"{self.name} is cut short: {numbers} are there{why}"
+        log.warning("%s", self.cut_short)
+
+    def _promised(self) -> int | None:
+        """Number of frames by the index of an MP4 or MOV file, where it is exact."""
+        if "mp4" not in self._container.format.name or not self._stream.frames:
+            return None
+        hidden: int = sum(entry.is_discard for entry in self._stream.index_entries)
+        return int(self._stream.frames) - hidden
+
+    def _end(self) -> float | None:
+        """Time of the end by the container's header, in seconds, as far as it speaks of the video alone."""
+        stream, container = self._stream, self._container
+        if container.format.name in ("mpegts", "mpeg"):  # these estimate it from what is there
+            return None
+        if stream.duration and stream.time_base and "matroska" not in container.format.name:
+            return float((stream.start_time or 0) * stream.time_base + stream.duration * stream.time_base)
+        if container.duration and len(container.streams) == 1:
+            return float(((container.start_time or 0) + container.duration) / av.time_base)
+        return _tagged_duration(stream.metadata.get("DURATION", ""))
+
+    def _skip(self, index: int, reason: object) -> None:
+        self.skipped.append(index)
+        self.reason = self.reason or str(reason)
+        log.warning("skipped frame %d: %s", index, reason)
+
+    def close(self) -> None:
+        """Close the container."""
+        self._container.close()
+
+
+def _always() -> bool:
+    return True
+
+
+def _tagged_duration(text: str) -> float | None:
+    """Seconds of Matroska's tag of a track, such as 00:00:02.120000000."""
+    try:
+        hours, minutes, seconds = (float(part) for part in text.split(":"))
+    except ValueError:
+        return None
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _maker(frame: Any) -> Callable[[], Image]:
+    return lambda: upright(frame)
+
+
+def upright(frame: Any) -> Image:
+    """RGB pixels, turned as the container asks (phones store portrait videos lying down)."""
+    image: Image = frame.to_ndarray(format="rgb24")
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
