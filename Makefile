@@ -16,7 +16,7 @@ types:
 test:
 	$(PYTHON) -m pytest
 
-# Every reference output of the official implementation; needs ../shared/parity and some minutes.
+# Every reference output of the official implementation; needs the full references (tests/parity/rebuild.py).
 parity:
 	$(PYTHON) -m pytest -m sweep
 
@@ -24,11 +24,12 @@ parity:
 torture:
 	$(PYTHON) -m pytest -m torture tests/torture
 
-# The shipped weights on the real validation sequences; needs ../shared/data.
+# The shipped weights on the real validation sequences. DATA is the folder of the data pack (docs/training.md).
+DATA ?= data-pack
 val:
-	$(PYTHON) tools/measure_val.py --data ../shared/data
+	$(PYTHON) tools/measure_val.py --data $(DATA)
 
 # The same beside OpenCV's CSRT, KCF and NanoTrack v2; OPENCV_PYTHON has opencv-contrib-python-headless 4.
 OPENCV_PYTHON ?= $(PYTHON)
 baselines:
-	$(PYTHON) tools/baselines.py --data ../shared/data --opencv-python $(OPENCV_PYTHON)
+	$(PYTHON) tools/baselines.py --data $(DATA) --opencv-python $(OPENCV_PYTHON)

@@ -237,5 +237,5 @@ def as_numbers(value: Any, columns: int, name: object, error: Problem = DataErro
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value is a number that a float can hold."""
+    """Return whether a value is a number that a float can hold."""
     return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**64)

@@ -30,7 +30,7 @@ _INSTALLS = {
 
 
 def installed(package: str) -> bool:
-    """Whether a package can be imported, without importing it."""
+    """Return whether a package can be imported, without importing it."""
     try:
         return find_spec(package) is not None
     except (ImportError, ValueError):  # refused by an import hook, or half loaded

@@ -1,9 +1,9 @@
-"""Boxes of every engine beside the float32 network in PyTorch, on the same crops of real sequences.
+"""Compare the boxes of every engine with the float32 network in PyTorch, on the same crops of real sequences.
 
-The network in PyTorch tracks; every other engine is asked about the same search crops and templates, so that small
-differences cannot add up from frame to frame. Differences are in pixels of the frame.
+The network in PyTorch tracks. Every other engine gets the same search crops and templates, so that small differences
+cannot add up from frame to frame. Differences are in pixels of the frame.
 
-    python tools/compare_engines.py --data ../shared/data/sequences
+    python tools/compare_engines.py --data data-pack/sequences
     python tools/compare_engines.py                                     the bundled clip alone
 """
 

@@ -1,6 +1,6 @@
 """Measure GrabCut masks on the real sequences that have masks, next to the filled box and the inscribed ellipse.
 
-python tools/measure_masks.py --data ../shared/data [--split val] [--boxes truth|jittered|tracked] [--every 5]
+python tools/measure_masks.py --data data-pack [--split val] [--boxes truth|jittered|tracked] [--every 5]
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=Path("data-pack"))
     parser.add_argument("--split", default="val", help="val for the final numbers, train for choosing settings")
     parser.add_argument(
         "--boxes",

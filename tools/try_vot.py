@@ -1,18 +1,20 @@
 """Run the official VOT toolkit on excerpts of two real sequences, with boxes and masks, through both protocols.
 
-The toolkit lies in an environment of its own (it is GPL); for its `python` protocol mixformer is needed there too:
+The toolkit needs an environment of its own (it is GPL). Its `python` protocol needs mixformer there too:
 
     python -m venv votenv && votenv/bin/pip install 'vot-toolkit==0.9.0' 'attributee==0.1.9' mixformer
     python tools/try_vot.py votenv/bin/vot
     python tools/try_vot.py vot074/bin/vot --toolkit 0.7
 
-Prints what `vot analysis` found. The data are ../shared/data; sequences marked for training, with masks.
+Prints what `vot analysis` found. The environment variable DATA is the folder of the data pack (default: data-pack); its
+training sequences have masks.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -24,7 +26,7 @@ from PIL import Image
 from mixformer.masks.mask_files import encode_rle
 
 ROOT = Path(__file__).parents[1]
-DATA = ROOT / ".." / "shared" / "data" / "sequences"
+DATA = Path(os.environ.get("DATA", "data-pack")).absolute() / "sequences"
 NAMES = ("davis_car_shadow", "davis_libby")
 ANCHORS = (0, 10)  # frames to start from, forward; and the last frame, backward
 

@@ -1,4 +1,4 @@
-"""What a measurement ran on, without the name of the machine or a path on it."""
+"""The machine of a measurement, without its name or a path on it."""
 
 from __future__ import annotations
 

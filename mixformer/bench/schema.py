@@ -1,4 +1,4 @@
-"""What to measure, and the report of a measurement: values that become JSON and come back."""
+"""Options and report of a benchmark, as values that are written to JSON and read back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMAT = 3
 
 @dataclass(frozen=True)
 class BenchmarkOptions(BaseConfig):
-    """How to measure.
+    """Options of a benchmark.
 
     Attributes:
         frames: measured per case and round.
@@ -85,7 +85,7 @@ class BatchSpeed(BaseConfig):
 
 @dataclass(frozen=True)
 class CaseResult(BaseConfig):
-    """What was measured of one case; a case that could not run has the reason in `failed` and nothing else.
+    """Measurements of one case. If the case could not run, only `failed` is set, with the reason.
 
     `speedup` is over the reference, network and crop together, round by round. `end_to_end` is frames per second of
     reading, decoding and tracking the clip. Memory is the largest of a process that tracks a few frames, in MiB.

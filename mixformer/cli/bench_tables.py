@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def tracking_tables(report: BenchmarkReport) -> Iterator[Table | str]:
-    """What to print, in order: the machine, the clip, then the tables of every model."""
+    """Yield what to print, in order: the machine, the clip, then the tables of every model."""
     machine, options, clip = report.machine, report.options, report.clip
     peaks = sorted(report.peaks.items(), key=lambda item: -item[1])
     products = ", ".join(f"{name} {flops / 1e12:.2f}" for name, flops in peaks)

@@ -1,4 +1,4 @@
-"""What every frozen configuration can do."""
+"""Base of every frozen configuration: dictionaries, files, and checks of types."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LARGEST = 2**63  # whole numbers below this have room in every array
 
 
 class BaseConfig:
-    """What every configuration can do: dictionaries, files, and errors that name the wrong field.
+    """Base of every configuration: dictionaries, files, and errors that name the wrong field.
 
     A subclass that checks its values calls `super().__post_init__()` first, which checks their kinds.
     """
@@ -36,7 +36,7 @@ class BaseConfig:
                 object.__setattr__(self, field.name, ready)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return plain values, ready for JSON."""
         return asdict(self)  # type: ignore[call-overload, no-any-return]
 
     def to_file(self, path: str | Path) -> None:
@@ -44,7 +44,7 @@ class BaseConfig:
         Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n")
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed, validated again.
+        """Return a copy with some fields changed, validated again.
 
         Raises ConfigError for an unknown field, or an invalid value.
         """
@@ -53,7 +53,7 @@ class BaseConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Build from plain values; an object stands for a field that is a configuration itself.
+        """Build from plain values; a nested dictionary becomes a nested configuration.
 
         Raises ConfigError for an unknown or a missing key, or a value that is invalid or of the wrong kind.
         """
@@ -85,7 +85,7 @@ class BaseConfig:
         return cls.from_dict(values)
 
     def _bound(self, low: float, high: float, *names: str) -> None:
-        """Require that fields lie within limits; every value of a field that holds several."""
+        """Require that fields are within limits; for a tuple, every value of it."""
         for name in names:
             values = getattr(self, name)
             for value in values if isinstance(values, tuple) else (values,):
@@ -103,7 +103,7 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _from_plain(hint: Any, value: Any) -> Any:
-    """A value as its field holds it: nested configurations, alone or in a tuple, tuples for lists, plain numbers."""
+    """Convert a plain value to its field's type: nested configurations, tuples for lists, plain numbers."""
     if isinstance(value, Mapping):
         parts = [part for part in (hint, *getattr(hint, "__args__", ())) if isinstance(part, type)]
         kinds = [part for part in parts if issubclass(part, BaseConfig)]
@@ -119,7 +119,7 @@ def _from_plain(hint: Any, value: Any) -> Any:
 
 
 def _fits(hint: Any, value: Any) -> bool:
-    """Whether a value is of the kind that a field is declared with; the class checks which values of that kind fit."""
+    """Return whether a value has the declared type of a field. The class checks the range itself."""
     origin, parts = get_origin(hint), get_args(hint)
     if hint is Any:
         return True
@@ -139,13 +139,13 @@ def _fits(hint: Any, value: Any) -> bool:
 
 
 def _wanted(hint: Any, value: Any) -> str:
-    """What a field must be, and what it was given."""
+    """Describe the declared type of a field, and the value that it was given."""
     finite = " and finite" if isinstance(value, float) and not math.isfinite(value) else ""
     return f"{_described(hint)}{finite}, not {value!r:.200}"
 
 
 def _described(hint: Any) -> str:
-    """The kind in words."""
+    """Describe a type in words."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         return " or ".join(map(_described, parts))

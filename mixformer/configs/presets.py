@@ -1,4 +1,4 @@
-"""Published tracker settings for each model and benchmark: two tables with their source, and the way to ask them."""
+"""Published tracker settings for each model and benchmark: two tables with their sources, and a lookup."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Preset:
 
     @property
     def name(self) -> str:
-        """What a user asks for: "lasot", or "lasot@1k" for other weights."""
+        """Name for users: "lasot", or "lasot@1k" for other weights."""
         return f"{self.benchmark}@{self.weights}" if self.weights else self.benchmark
 
 
@@ -114,7 +114,7 @@ def tracker_config(model: str, preset: str | None = None) -> TrackerConfig:
             "lasot@mmtracking"; upper case is the same.
 
     Raises:
-        ConfigError: if nothing is published for this model on that benchmark; the message lists what there is.
+        ConfigError: if nothing is published for this model on that benchmark; the message lists the presets.
 
     Example:
         >>> from mixformer.configs import tracker_config

@@ -1,4 +1,4 @@
-"""Where and how a network runs, as one value."""
+"""One value for device, engine, precision and threads of a network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RENAMED = {"graph": "cudagraph"}  # engine names of 0.1.0
 
 @dataclass(frozen=True)
 class Runtime(BaseConfig):
-    """Where and how a network runs. "auto" leaves a choice to the machine (docs/engines.md).
+    """Device, engine, precision and threads of a network. "auto" leaves a choice to the machine (docs/engines.md).
 
     Attributes:
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".

@@ -23,7 +23,7 @@ Parsed = tuple[FloatArray, dict[int, str]]
 
 @dataclass(frozen=True)
 class MaskedObject:
-    """A cut-out source: a picture and where its object is."""
+    """A picture with an object to cut out."""
 
     image: Path  # picture file; with an alpha channel if `mask` is None
     mask: Path | None  # label picture, or None to use the alpha channel
@@ -31,11 +31,11 @@ class MaskedObject:
 
 
 def parse_lines(text: str, parse: Callable[[str], list[float]]) -> Parsed:
-    """One box a line. Empty lines do not count.
+    """Parse text with one box a line; skip empty lines.
 
     Args:
-        text: of an annotation file.
-        parse: from a line as it stands to x, y, w, h; raises ValueError, saying what is wrong with it.
+        text: content of an annotation file.
+        parse: turns a line into x, y, w, h, or raises ValueError with the reason.
     """
     rows: list[list[float]] = []
     broken: dict[int, str] = {}
@@ -51,7 +51,7 @@ def parse_lines(text: str, parse: Callable[[str], list[float]]) -> Parsed:
 
 
 def parse_boxes(text: str) -> Parsed:
-    """Boxes from text: one `x y w h` a line, separated by comma, tab or space; `nan` where the target is absent."""
+    """Parse boxes: one `x y w h` a line, separated by comma, tab or space; `nan` where the target is absent."""
     return parse_lines(text, _four_numbers)
 
 
@@ -66,7 +66,7 @@ def _four_numbers(line: str) -> list[float]:
 
 
 def read_boxes(path: Path) -> FloatArray:
-    """The boxes of a text file; see `parse_boxes`.
+    """Read the boxes of a text file; see `parse_boxes`.
 
     Raises DataError naming file and line, if a line does not hold four numbers.
     """
@@ -82,7 +82,7 @@ def read_boxes(path: Path) -> FloatArray:
 
 
 def read_sequence(folder: Path) -> VideoSequence:
-    """One sequence folder: pictures in `img/` in natural order of their names, boxes in `groundtruth.txt`.
+    """Read a sequence folder: pictures in `img/` in natural order of their names, boxes in `groundtruth.txt`.
 
     Raises DataError if either is missing or their counts differ.
     """
@@ -97,7 +97,7 @@ def read_sequence(folder: Path) -> VideoSequence:
 
 
 def read_sequences(root: Path, where: Mapping[str, Any] | None = None) -> list[VideoSequence]:
-    """All sequence folders below `root`, in name order.
+    """Read all sequence folders below `root`, in name order.
 
     Args:
         root: folder of sequence folders.
@@ -118,7 +118,7 @@ def read_sequences(root: Path, where: Mapping[str, Any] | None = None) -> list[V
 
 
 def lazy_sequences(root: Path) -> LazySequences:
-    """All sequence folders below `root`, in name order, each read when it is indexed."""
+    """List all sequence folders below `root`, in name order. Each is read when it is indexed."""
     folders = sorted(path.parent for path in root.glob("*/groundtruth.txt"))
     return LazySequences([folder.name for folder in folders], _Folders(tuple(folders)), root.name)
 
@@ -134,14 +134,14 @@ class _Folders:
 
 
 def _matches(folder: Path, where: Mapping[str, Any]) -> bool:
-    """Whether the `meta.json` of a sequence has these values."""
+    """Return whether the `meta.json` of a sequence has these values."""
     meta = folder / "meta.json"
     values = json.loads(meta.read_text()) if meta.is_file() else {}
     return all(values.get(key) == value for key, value in where.items())
 
 
 def read_stills(folder: Path, min_side: float = 14.0, max_part: float = 0.6) -> list[VideoSequence]:
-    """Objects of an `annotations.json` folder, each a sequence of one frame.
+    """Read the objects of an `annotations.json` folder, each as a sequence of one frame.
 
     Args:
         folder: holds `annotations.json` with `items`: file, w, h, objects with `box` xywh.
@@ -164,13 +164,13 @@ def read_stills(folder: Path, min_side: float = 14.0, max_part: float = 0.6) -> 
 
 
 def _borders(box: FloatArray, width: float, height: float) -> int:
-    """How many of the picture's borders the box touches."""
+    """Count the borders of the picture that the box touches."""
     x, y, w, h = box
     return int(x <= 1) + int(y <= 1) + int(x + w >= width - 1) + int(y + h >= height - 1)
 
 
 def read_masked_objects(folder: Path, min_side: float = 24.0) -> list[MaskedObject]:
-    """Objects that can be cut out of the pictures in a folder.
+    """Find objects that can be cut out of the pictures in a folder.
 
     With `annotations.json`: the objects that have a mask, and PNG and WebP pictures without one by their alpha channel.
     Without that file: every PNG and WebP picture in the folder, by its alpha channel.
@@ -201,7 +201,7 @@ def read_masked_objects(folder: Path, min_side: float = 24.0) -> list[MaskedObje
 
 
 def read_pictures(folder: Path) -> list[Path]:
-    """The pictures that the `annotations.json` of a folder names, or without that file all pictures in the folder.
+    """List the pictures that the `annotations.json` of a folder names, or without it all pictures in the folder.
 
     Raises DataError if there are none.
     """

@@ -1,4 +1,4 @@
-"""Looking for what is wrong with annotated sequences, and saying how to mend it."""
+"""Find errors in annotated sequences, and say how to correct them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Options:
-    """How thorough to be."""
+    """Options of `check`."""
 
     every: bool = False  # decode every picture instead of a few of each sequence
     factor: float = 4.5  # side of a search region over the target's; a target that jumps out of it cannot be followed
@@ -45,7 +45,7 @@ class Options:
 
 
 def check(path: Path, options: Options | None = None) -> Iterator[tuple[Summary | None, list[Problem]]]:
-    """Each sequence at a path in numbers, with what is wrong with it; no numbers if it cannot be read at all.
+    """Check each sequence at a path: its numbers (None if it cannot be read) and its errors.
 
     Raises DataError if there are no sequences at all.
     """
@@ -87,11 +87,11 @@ def _loaders(path: Path, options: Options) -> tuple[Sequence[_Loader], list[Prob
 
 
 def check_boxes(sequence: VideoSequence, size: tuple[int, int] | None, factor: float) -> list[Problem]:
-    """What is wrong with the boxes.
+    """List the errors of the boxes.
 
     Args:
-        sequence: what to look at.
-        size: (width, height) of its pictures; None leaves out what needs it.
+        sequence: the sequence to check.
+        size: (width, height) of its pictures; None skips the checks that need it.
         factor: see `Options`.
     """
     if not len(sequence.visible):
@@ -129,7 +129,7 @@ def _fractions(boxes: FloatArray, size: tuple[int, int] | None, factor: float) -
 
 
 def _inside(boxes: FloatArray, size: tuple[int, int]) -> FloatArray:
-    """(n,) part of each box that lies inside the frame; 1 where there is no box."""
+    """Fraction (n,) of each box that is inside the frame; 1 where there is no box."""
     seen = has_area(boxes)
     x, y, w, h = np.where(seen[:, None], boxes, [0, 0, 1, 1]).T
     shared = np.clip(np.minimum(x + w, size[0]) - np.maximum(x, 0), 0, None)

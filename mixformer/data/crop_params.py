@@ -98,7 +98,7 @@ class SampleParams:
 
 
 def shows_frame(window: CropWindow, height: int, width: int, size: int) -> bool:
-    """Whether any cell of a 16-pixel grid over the crop samples a pixel of the frame alone (official `processing.py`).
+    """Return whether a cell of a 16-pixel grid over the crop samples the frame alone (official `processing.py`).
 
     Args:
         window: what is cut from the frame.
@@ -115,7 +115,7 @@ def shows_frame(window: CropWindow, height: int, width: int, size: int) -> bool:
 
 
 def frame_part(start: int, side: int, length: int, size: int) -> NDArray[np.bool_]:
-    """Which columns (or rows) of a crop are interpolated from the frame alone: (size,) bool.
+    """Mark the columns (or rows) of a crop that are interpolated from the frame alone: (size,) bool.
 
     Args:
         start: left (top) of the window.

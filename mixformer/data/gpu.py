@@ -22,7 +22,7 @@ _ONE = 2048.0  # weights have 11 bits, as in `mixformer.imaging.resize`
 
 @dataclass(frozen=True)
 class PackedCrops:
-    """Crops that are still to be made.
+    """Pixels and parameters of crops that `render` makes.
 
     Attributes:
         pixels: uint8 (P, 3), a black pixel and then the pixels of all frames, row by row.
@@ -38,11 +38,11 @@ class PackedCrops:
     blur: Tensor
 
     def to(self, device: torch.device | str) -> PackedCrops:
-        """The same on another device."""
+        """Copy to a device."""
         return PackedCrops(*(part.to(device, non_blocking=True) for part in self._parts))
 
     def pin_memory(self) -> PackedCrops:
-        """The same in memory that a GPU reads while the program goes on."""
+        """Copy to pinned memory, from which a GPU reads in the background."""
         return PackedCrops(*(part.pin_memory() for part in self._parts))
 
     @property
@@ -50,7 +50,7 @@ class PackedCrops:
         return self.pixels, self.layout, self.light, self.blur
 
     def render(self, size: int) -> Tensor:
-        """All crops, uint8 (B, size, size, 3)."""
+        """Make all crops, uint8 (B, size, size, 3)."""
         place, width, height, left, top, side = self.layout.unsqueeze(-1).unbind(1)
         x0, x1, wx0, wx1 = _taps(left, side, width, size, snap=True)
         y0, y1, wy0, wy1 = _taps(top, side, height, size)
@@ -96,7 +96,7 @@ class PackedCrops:
 
 
 def pack(plans: Sequence[CropParams]) -> PackedCrops:
-    """Crops of equal size, from plans that are `trimmed`, for later."""
+    """Pack crops of equal size, whose parameters are `trimmed`."""
     frames = [torch.from_numpy(plan.frame) for plan in plans]
     light = torch.tensor([_light(plan) for plan in plans]).float()
     blur = [(number, *plan.blur) for number, plan in enumerate(plans) if plan.blur is not None]

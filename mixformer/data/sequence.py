@@ -100,7 +100,7 @@ class VideoSequence:
 
     @property
     def is_still(self) -> bool:
-        """Whether this is a single picture."""
+        """Return whether this is a single picture."""
         return len(self.frames) == 1
 
     def box(self, index: int) -> Box:

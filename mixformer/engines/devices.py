@@ -13,7 +13,7 @@ _DRIVERS = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/k
 
 
 def may_have_gpu() -> bool:
-    """Whether this machine has a driver that PyTorch may use a GPU through, found without importing PyTorch."""
+    """Return whether this machine has a driver that PyTorch may use a GPU through, found without importing PyTorch."""
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
     if sys.platform == "win32":

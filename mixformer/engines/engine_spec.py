@@ -78,12 +78,12 @@ class EngineSpec:
 
     @property
     def installed(self) -> bool:
-        """Whether its package can be imported."""
+        """Return whether its package can be imported."""
         return installed(self.package)
 
     @property
     def install(self) -> str:
-        """What pip installs for it."""
+        """Name to install with pip."""
         return f"mixformer[{self.extra}]" if self.extra else self.package
 
     def missing(self, purpose: str = "") -> MissingDependencyError:

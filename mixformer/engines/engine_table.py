@@ -110,7 +110,7 @@ def openvino_precisions() -> tuple[str, ...]:
 
 
 def has_single_graphs(folder: ModelFolder | None) -> bool:
-    """Whether a model has exported graphs that run one target at a time, as engines here do."""
+    """Return whether a model has exported graphs that run one target at a time, as engines here do."""
     return folder is not None and folder.graphs is not None and folder.graphs.batch in (None, 1)
 
 

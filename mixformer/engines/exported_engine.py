@@ -1,4 +1,4 @@
-"""What the engines for exported graphs share: targets one at a time, and memories as values."""
+"""Base of the engines for exported graphs: targets one at a time, and memories as values."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class OnnxEngine(ExportedEngine):
 
 
 def has_cuda() -> bool:
-    """Whether this build of ONNX Runtime can use an NVIDIA GPU."""
+    """Return whether this build of ONNX Runtime can use an NVIDIA GPU."""
     return any(name in ort.get_available_providers() for name in _GPU)
 
 

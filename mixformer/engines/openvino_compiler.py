@@ -58,12 +58,12 @@ def core() -> Any:
 
 
 def capabilities() -> list[str]:
-    """What OpenVINO says the processor can calculate with, such as "FP32", "BF16", "INT8"."""
+    """Number formats that the processor supports according to OpenVINO, such as "FP32", "BF16", "INT8"."""
     return list(core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 def cache_folder() -> Path | None:
-    """Where compiled graphs are kept: `MIXFORMER_CACHE`, else the user's cache folder; None if switched off."""
+    """Folder of compiled graphs: `MIXFORMER_CACHE`, else the user's cache folder; None if switched off."""
     said = os.environ.get(CACHE_VARIABLE, "")
     if said.lower() == "off":
         return None

@@ -1,4 +1,4 @@
-"""What is changed in a graph before OpenVINO compiles it: how weights are stored, and what stays in float32."""
+"""Changes to a graph before OpenVINO compiles it: storage of weights, and layers that stay in float32."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNMARKED = ("Parameter", "Result", "Constant", "Convert")
 
 
 def is_quantized(model: Any) -> bool:
-    """Whether the graph itself rounds to 8 bits, as one made with NNCF does."""
+    """Return whether the graph itself rounds to 8 bits, as one made with NNCF does."""
     return any(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
 
 
@@ -31,11 +31,11 @@ def unpack(model: Any) -> None:
 
 
 def center_keys(model: Any) -> None:
-    """Leave out the bias of attention keys: an exact change that makes 16 bits go further.
+    """Remove the bias of attention keys: an exact change that makes 16 bits more precise.
 
-    It adds the same number to a query's products with all keys, and the softmax takes away what is common to all. But
-    in some blocks it is far larger than what distinguishes the keys, which 8 significant bits of the sum then lose.
-    Queries and values keep theirs. To be done to both graphs, whose keys meet.
+    The bias adds the same number to a query's products with all keys, and softmax cancels it. But in some blocks it is
+    far larger than the differences between keys, which the 8 significant bits of the sum then lose. Queries and values
+    keep their bias. Change both graphs, because their keys are used together.
 
     Args:
         model: with weights named as in the network; it is changed.
@@ -76,10 +76,10 @@ def merge_pixel_steps(model: Any) -> None:
 
 
 def widen_products(model: Any) -> None:
-    """Let products that go into a residual sum leave in float32, where `light_layers` are kept in it.
+    """Keep products that go into a residual sum in float32.
 
-    OpenVINO writes a product in the type of the last step that it does along with it. The bias and the factor of a
-    layer become part of the product and lose their marks; a clamp to all numbers there are does not.
+    OpenVINO fuses a product with the bias and factor after it, which lose their marks, and writes the result in the
+    type of the last fused step. A clamp to the range of all floats is not fused, so its mark (`light_layers`) holds.
 
     Args:
         model: with static shapes; it is changed.
@@ -92,15 +92,14 @@ def widen_products(model: Any) -> None:
 
 
 def residual_sums(model: Any) -> set[str]:
-    """Names of the nodes that add what a block makes to what goes past it: what is lost there is lost for good."""
+    """List the nodes that add a block's output to its input. A rounding error there stays to the end."""
     return {node.get_friendly_name() for node in model.get_ops() if _is_residual(node)}
 
 
 def light_layers(model: Any) -> set[str]:
-    """Names of the nodes that make much of the error in little of the time.
+    """List the nodes that cause much of the error and take little of the time.
 
-    These are residual sums and what `widen_products` puts in front of them, layer norms, and all that makes tokens of
-    pixels.
+    These are residual sums, the clamps of `widen_products`, layer norms, and everything before the first tokens.
     """
     ordered = model.get_ordered_ops()
     kinds = [node.get_type_name() for node in ordered]
@@ -161,14 +160,14 @@ def _value(node: Any) -> Any:
 
 
 def _is_residual(node: Any) -> bool:
-    """Whether a node adds two token sequences, neither of them a weight."""
+    """Return whether a node adds two token sequences, neither of them a weight."""
     if node.get_type_name() != "Add" or len(node.get_output_partial_shape(0)) != 3:
         return False
     return not any(_is_weight(node.input_value(index).get_node()) for index in (0, 1))
 
 
 def _ends_product(node: Any) -> bool:
-    """Whether a node may be the bias or the factor behind a matrix product."""
+    """Return whether a node may be the bias or the factor behind a matrix product."""
     return node.get_type_name() in ("Add", "Multiply") and not _is_residual(node)
 
 

@@ -1,4 +1,4 @@
-"""What an evaluation gives: numbers, failures, and the folder of raw results."""
+"""The result of an evaluation: numbers, failures, and the folder of raw results."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class GroundTruth:
         return len(missing_sequences(self.dataset, self.split, self.sequences)[0])
 
     def first_pixel(self) -> float:
-        """What the left upper pixel is in the data set's own files, 0 or 1: the same box is read in both ways."""
+        """Find the number of the left upper pixel in the data set's files, 0 or 1, by reading one box in both ways."""
         known = DATASETS.get(self.dataset)
         if known is None or self.root is None or "keep_one_based" not in known.takes:
             return 0.0

@@ -143,7 +143,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def made_by_mixformer(folder: Path) -> bool:
-    """Whether a folder of results has a `run.json`."""
+    """Return whether a folder of results has a `run.json`."""
     return (folder / MANIFEST).is_file()
 
 

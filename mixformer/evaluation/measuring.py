@@ -89,7 +89,7 @@ def _require_truth(sequences: list[VideoSequence]) -> None:
 
 
 def public_truth(sequence: VideoSequence) -> bool:
-    """Whether the ground truth has more than the box of the first frame."""
+    """Return whether the ground truth has more than the box of the first frame."""
     return len(sequence) <= 1 or len(sequence.valid) > 1
 
 

@@ -90,7 +90,7 @@ def settle_pixels(
 
 
 def _counts_like_the_set(result: ResultFolder) -> bool:
-    """Whether pixels count as in the data set's own files, as official code leaves them, and not from 0."""
+    """Return whether pixels count as in the data set's own files, as official code leaves them, and not from 0."""
     ours = made_by_mixformer(result.folder)
     return not ours or bool(read_manifest(result.folder)["settings"].get("keep_one_based"))
 

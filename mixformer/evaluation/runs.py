@@ -25,7 +25,7 @@ TrackerMaker = Callable[[int], TrackerLike]
 
 @dataclass(frozen=True)
 class EvaluationRun:
-    """What to run: a tracker, a data set, and a folder for the results.
+    """The description of a run: a tracker, a data set, and a folder for the results.
 
     Attributes:
         tracker: name of the tracker, and of its folder.
@@ -77,7 +77,7 @@ class EvaluationRun:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run did."""
+    """Outcome of a run."""
 
     folder: Path  # the results
     done: tuple[str, ...]  # sequences tracked in this run

@@ -1,4 +1,4 @@
-"""What `evaluate` accepts as a tracker, and how a worker makes it."""
+"""Kinds of trackers that `evaluate` accepts, in a form that a worker can build."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ LOWEST_IOU = 0.98
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one runtime is from PyTorch."""
+    """Differences of one runtime from PyTorch."""
 
     runtime: str  # "onnxruntime" or "openvino"
     batch: int  # targets in a call
@@ -36,7 +36,7 @@ class Difference:
     scores: float | None  # largest difference of score logits, relative above 1; None without a score head
 
     def within(self, tolerance: float) -> bool:
-        """Whether boxes are within this and scores within theirs; what is not a number is not."""
+        """Return whether boxes are within this and scores within theirs; what is not a number is not."""
         return self.boxes <= tolerance and (self.scores is None or self.scores <= SCORE_TOLERANCE)
 
 

@@ -55,7 +55,7 @@ def write_graphs(model: MixFormer, place: Path, plan: ExportPlan, calibration: C
 
 
 class StoredTensor(NamedTuple):
-    """Where a tensor is stored in a safetensors file: type, shape, first byte from the start of the file, bytes."""
+    """The place of a tensor in a safetensors file: type, shape, first byte from the start of the file, bytes."""
 
     dtype: ir.DataType
     shape: tuple[int, ...]

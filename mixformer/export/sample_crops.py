@@ -21,7 +21,7 @@ from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 @dataclass(frozen=True)
 class Crops:
-    """What a network saw."""
+    """Crops of a video, as a network gets them."""
 
     templates: Image  # (2, t, t, 3) uint8, the static template and a later one
     searches: Image  # (n, s, s, 3) uint8

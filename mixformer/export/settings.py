@@ -98,5 +98,5 @@ class ExportPlan:
 
     @property
     def calibrates(self) -> bool:
-        """Whether activations become 8-bit, which needs crops to calibrate on."""
+        """Return whether activations become 8-bit, which needs crops to calibrate on."""
         return self.to == "openvino" and self.precision == "int8"

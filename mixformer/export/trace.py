@@ -100,7 +100,7 @@ def trace(model: MixFormer, templates: int | None = None, batch: int | None = No
 
 
 def _memory_shape(part: Tensor, any_row: dict[int, Any], templates: int | None, model: MixFormer) -> dict[int, Any]:
-    """Which dimensions of a memory tensor are free: keys (B, heads, T, d), tokens (B, T, C), images (B, N, ...)."""
+    """Name the free dimensions of a memory tensor: keys (B, heads, T, d), tokens (B, T, C), images (B, N, ...)."""
     if templates:
         return any_row
     return any_row | {2 if part.dim() == 4 else 1: torch.export.Dim.AUTO}

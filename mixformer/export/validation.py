@@ -31,7 +31,7 @@ _CALIBRATED = 32
 
 @dataclass(frozen=True)
 class Check:
-    """What the source model makes of real crops."""
+    """Outputs of the source model on real crops."""
 
     calibration: Crops  # crops that quantization may look at
     held_out: Crops  # later crops of the same video that it may not

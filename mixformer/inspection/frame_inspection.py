@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FrameInspection:
-    """What the network sees in one frame, and what it predicts.
+    """The input of the network for one frame, its attention, and its prediction.
 
     Attributes:
         search: the search crop, uint8 RGB (s, s, 3).

@@ -1,4 +1,4 @@
-"""What a network looks at in one forward pass: attention weights of its blocks, and distributions of its box."""
+"""Attention weights of a network's blocks, and distributions of its box, from one forward pass."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Distributions:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What one forward pass shows.
+    """Attention and distributions of one forward pass.
 
     Attributes:
         blocks: attention of the blocks in the order they run.

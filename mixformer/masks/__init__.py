@@ -1,4 +1,4 @@
-"""From a tracked box to the pixels of the target."""
+"""Find and write the pixels of the target in a tracked box."""
 
 from typing import TYPE_CHECKING
 

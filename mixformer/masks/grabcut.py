@@ -20,7 +20,7 @@ class GrabCutRefiner:
     """A `MaskRefiner` on a CPU with OpenCV's GrabCut, for `pip install 'mixformer[masks]'`.
 
     GrabCut learns the colors of target and background from the frame itself and cuts where they change. It is good
-    where the two differ in color and poor where they do not; it knows nothing of objects.
+    if the two differ in color, and poor if they do not. It does not recognize objects.
 
     A window around the box is scaled down. Pixels outside the box plus a margin are surely background, an ellipse in
     the middle of the box surely target; the ellipse inscribed in the box is likely target and the rest likely
@@ -108,7 +108,7 @@ class GrabCutRefiner:
         return inscribed_ellipse(crop.shape[:2], box)
 
     def _labels(self, shape: tuple[int, int], box: Box) -> Any:
-        """What is known before the cut: GrabCut's four classes as uint8 (h, w)."""
+        """Label the pixels that are known before the cut: GrabCut's four classes as uint8 (h, w)."""
         cv2 = self._cv2
         labels = np.full(shape, cv2.GC_BGD, np.uint8)
         labels[_pixels(_grown(box, 1 + 2 * self.margin), shape)] = cv2.GC_PR_BGD
@@ -118,13 +118,13 @@ class GrabCutRefiner:
 
 
 def _grown(box: Box, factor: float) -> Box:
-    """A box with the same center and `factor` times the sides."""
+    """Scale the sides of a box by `factor` around its center."""
     x, y = box.center
     return Box(x - box.w * factor / 2, y - box.h * factor / 2, box.w * factor, box.h * factor)
 
 
 def _visible(box: Box, shape: tuple[int, ...]) -> Box:
-    """The part of a box inside an (H, W) frame; without area if there is none or a value is not finite."""
+    """Clip a box to an (H, W) frame; the area is 0 if it is outside or a value is not finite."""
     if not all(math.isfinite(v) for v in box):
         return Box(0, 0, 0, 0)
     x1, y1, x2, y2 = box.xyxy
@@ -133,14 +133,14 @@ def _visible(box: Box, shape: tuple[int, ...]) -> Box:
 
 
 def _pixels(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of an (H, W) array that a box with its center inside touches."""
+    """Slice the rows and columns of an (H, W) array that a box touches; its center is inside."""
     x1, y1, x2, y2 = box.xyxy
     rows = slice(max(0, math.floor(y1)), min(math.ceil(y2), shape[0]))
     return rows, slice(max(0, math.floor(x1)), min(math.ceil(x2), shape[1]))
 
 
 def inscribed_ellipse(shape: tuple[int, ...], box: Box) -> Mask:
-    """Pixels of an (H, W) array whose centers are in the ellipse inscribed in the box.
+    """Mark the pixels of an (H, W) array whose centers are in the ellipse inscribed in the box.
 
     Args:
         shape: height and width of the frame.

@@ -1,4 +1,4 @@
-"""Masks out: PNG files, and the VOT toolkit's text form."""
+"""Write masks as PNG files, and as text of the VOT toolkit."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class MaskWriter:
 
 
 def mask_box(mask: Mask) -> Box | None:
-    """Smallest box around the target in a bool (H, W) mask, None if it is empty.
+    """Find the smallest box around the target in a bool (H, W) mask; None if the mask is empty.
 
     The rule of VOT and of the official runs: both end pixels belong to the box, w = x1 - x0 + 1.
     """
@@ -65,10 +65,10 @@ def mask_box(mask: Mask) -> Box | None:
 
 
 def encode_rle(mask: Mask) -> str:
-    """A bool (H, W) mask as text in the form of the VOT toolkit's result files: `mX,Y,W,H,ZEROS,ONES,ZEROS,...`.
+    """Encode a bool (H, W) mask as in the VOT toolkit's result files: `mX,Y,W,H,ZEROS,ONES,ZEROS,...`.
 
-    X, Y, W, H are `mask_box`; the rest are lengths of runs in that box, row by row from the top left, of zeros and
-    ones in turn. The first is of zeros and may be 0, the others are not. An empty mask is `m0,0,0,0,0`.
+    X, Y, W, H are `mask_box`. The rest are lengths of alternating runs of zeros and ones in that box, row by row from
+    the top left. Only the first run, of zeros, may have length 0. An empty mask is `m0,0,0,0,0`.
 
     Example:
         >>> import numpy as np
@@ -90,9 +90,9 @@ def encode_rle(mask: Mask) -> str:
 
 
 def decode_rle(text: str, height: int, width: int) -> Mask:
-    """The bool (height, width) mask of a text in the form of `encode_rle`.
+    """Decode a text of `encode_rle` to a bool (height, width) mask.
 
-    What lies outside the frame is left out, and runs may end before the box does: the rest is zeros.
+    Pixels outside the frame are left out. If the runs end before the box does, the rest is zeros.
 
     Raises:
         DataError: if the text is not of that form.

@@ -1,4 +1,4 @@
-"""The hook after the box: whatever turns a frame and a box into a mask."""
+"""The mask refiner: a hook that turns a frame and a box into a mask."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Mask = NDArray[np.bool_]
 
 
 class MaskRefiner(Protocol):
-    """Finds the target's pixels, given its box. Any function with this signature is one.
+    """Finds the target's pixels, given its box. Any function with this signature is a refiner.
 
-    The tracker knows nothing of masks. Its caller runs the refiner after each box, the given one of the first frame
-    included, on the same frame, and writes the mask as the answer for that frame, as VOT has asked for since 2020:
+    The tracker does not know masks. Its caller runs the refiner on each frame and its box, also on the first frame,
+    and writes the mask as the result for that frame, as VOT requires since 2020:
 
         for frame, result in run_tracker(tracker, video, box):
             mask = refiner(frame.image, result.box)

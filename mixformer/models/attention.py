@@ -69,7 +69,7 @@ class StaticKVCache:
 
 
 class TokenLayout(NamedTuple):
-    """How tokens lie in a sequence: square maps one after the other, then prediction tokens.
+    """Order of tokens in a sequence: square maps one after the other, then prediction tokens.
 
     Attributes:
         grid: side of a map.

@@ -22,7 +22,7 @@ _UNTRAINED = ("tokens", "pos_tokens")
 
 @dataclass(frozen=True)
 class MaskConfig(BaseConfig):
-    """What is hidden, and what has to restore it. The defaults are MAE's.
+    """Settings of masked pre-training: the mask and the decoder. The defaults are MAE's.
 
     Attributes:
         kind: "trackmae" = templates in full view, search region masked, mixed attention between the two; "mae" = every
@@ -59,7 +59,7 @@ class MaskConfig(BaseConfig):
 
 
 class Split(NamedTuple):
-    """Which patches a network sees: indices in rising order, visible (B, V) and hidden (B, H), V + H = all."""
+    """Visible and hidden patches of a batch: indices in rising order, (B, V) and (B, H), V + H = all."""
 
     visible: Tensor
     hidden: Tensor

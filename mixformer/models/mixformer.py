@@ -19,7 +19,7 @@ from mixformer.models.spm import ScorePrediction
 
 @dataclass(frozen=True)
 class Memory:
-    """What search steps need of a set of templates.
+    """The encoded templates that search steps use.
 
     Attributes:
         blocks: keys and values of every block, (B, heads, T, head_dim) each.

@@ -160,7 +160,7 @@ def _norm_into_conv(conv: nn.Conv2d, norm: BatchNorm) -> None:
 
 
 def _inner(weight: Tensor, values: Tensor) -> Tensor:
-    """What a layer makes of inputs that are everywhere `values` (C',): (C,)."""
+    """Compute a layer's output (C,) for inputs that are `values` (C',) everywhere."""
     return torch.einsum("oi...,i->o", weight, values)
 
 
@@ -196,5 +196,5 @@ def _cast_input(layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Tensor]:
 
 
 def _sees_pixels(layer: nn.Linear | nn.Conv2d) -> bool:
-    """Whether a layer makes tokens of colors: a small part of the work, and its rounding is in all that follows."""
+    """Return whether a layer embeds colors as tokens: little work, but its rounding affects everything after it."""
     return isinstance(layer, nn.Conv2d) and layer.in_channels == 3

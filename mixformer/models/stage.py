@@ -1,4 +1,4 @@
-"""A stage: maps in, tokens through mixed-attention blocks. A plain backbone is one stage, MixCvT a chain of three."""
+"""A stage: patch embedding and mixed-attention blocks. A plain backbone is one stage, MixCvT a chain of three."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Stage(nn.Module):
 
     - scales: (depth, 2 or 3, B) factors on the residual branches and on the whole block (see `Block`), or None.
     - features: a list that every block's output is appended to, or None.
-    - full: False leaves out what the heads do not read. In `remember` that is the output of the last block, of which
-      only keys and values are made; in `locate` everything but the prediction tokens of the last block. Both exact.
+    - full: False skips outputs that the heads do not read. `remember` then computes only keys and values in the last
+      block; `locate` computes only the prediction tokens there. The results of the heads are the same.
     """
 
     def __init__(
@@ -53,23 +53,23 @@ class Stage(nn.Module):
 
     @property
     def parts(self) -> list[Stage]:
-        """Itself, as a chain of one."""
+        """This stage, as a chain of one."""
         return [self]
 
     @property
     def layouts(self) -> tuple[TokenLayout, TokenLayout]:
-        """How template tokens and search tokens lie."""
+        """Layouts of the template tokens and of the search tokens."""
         return TokenLayout(self.size.template_grid), TokenLayout(self.size.search_grid, self.token_count)
 
     def embed_templates(self, maps: Tensor) -> Tensor:
-        """(B, N, C', h, w) -> (B, N * t' * t', C); the templates share one position table."""
+        """Embed templates (B, N, C', h, w) as tokens (B, N * t' * t', C). They share one position table."""
         tokens = tokens_of(self.patch_embed(maps.flatten(0, 1)))
         if self.pos_template is not None:
             tokens = tokens + self.pos_template
         return tokens.reshape(maps.shape[0], -1, tokens.shape[2])
 
     def embed_search(self, maps: Tensor) -> Tensor:
-        """(B, C', h, w) -> (B, s' * s' + E, C), prediction tokens last."""
+        """Embed the search region (B, C', h, w) as tokens (B, s' * s' + E, C), prediction tokens last."""
         tokens = tokens_of(self.patch_embed(maps))
         if self.pos_search is not None:
             tokens = tokens + self.pos_search
@@ -134,11 +134,11 @@ class Stage(nn.Module):
         return t, s
 
     def template_maps(self, tokens: Tensor) -> Tensor:
-        """(B, N * t' * t', C) -> (B, N, C, t', t')."""
+        """Reshape template tokens (B, N * t' * t', C) to maps (B, N, C, t', t')."""
         return maps_of(tokens, self.size.template_grid)
 
     def search_map(self, tokens: Tensor) -> Tensor:
-        """(B, s' * s' + E, C) -> (B, C, s', s'), without the prediction tokens."""
+        """Reshape search tokens (B, s' * s' + E, C) to a map (B, C, s', s'), without the prediction tokens."""
         return maps_of(tokens[:, : self.size.search_grid**2], self.size.search_grid)[:, 0]
 
     @property
@@ -148,7 +148,7 @@ class Stage(nn.Module):
 
 
 class StageChain(nn.Module):
-    """Stages in a row, each on the maps of the one before. The interface is that of `Stage`."""
+    """Several stages: each takes the maps of the one before. The interface is that of `Stage`."""
 
     def __init__(self, stages: list[Stage]) -> None:
         super().__init__()

@@ -107,7 +107,7 @@ class Executor(Protocol):
 
 
 def began(name: str, task: Any) -> Started:
-    """That a task begins; one with a length has that many steps."""
+    """The event that a task begins, with its number of steps if known."""
     return Started(name, len(task) if isinstance(task, Sized) else 0)
 
 

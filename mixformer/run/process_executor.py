@@ -81,7 +81,7 @@ class _Waiting:
         self._deaths: dict[str, int] = {}
 
     def more(self) -> bool:
-        """Whether there is a task; looks one ahead."""
+        """Return whether there is a task; looks one ahead."""
         if not self._again and (task := next(self._tasks, None)) is not None:
             self._again.append(task)
         return bool(self._again)
@@ -178,7 +178,7 @@ def _bury(pool: dict[Connection, _Process], worker: _Process, make: Maker, waiti
 
 @dataclass(frozen=True)
 class _Unfit:
-    """What a worker says when it cannot be made."""
+    """The message of a worker that could not start."""
 
     reason: str
 

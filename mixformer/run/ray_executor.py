@@ -93,7 +93,7 @@ class RayExecutor:
                 task = next(tasks, None)
 
     def _result(self, done: Any, name: str) -> Completed | Failed | None:
-        """What an actor has to say; None if it has started."""
+        """The error of an actor that could not start; None if it has started."""
         errors = self._ray.exceptions
         try:
             found: Completed | Failed | str | None = self._ray.get(done)

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """What was tracked in a video.
+    """Numbers of a tracked video.
 
     Attributes:
         frames: number of frames whose results are written.

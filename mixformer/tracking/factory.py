@@ -1,4 +1,4 @@
-"""Which tracker a run uses, in a form that any worker can make it from."""
+"""The description of a tracker, from which any worker can build it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TrackerFactory:
         return Tracker(self.model, self.config, runtime=runtime, on_resize="rescale")
 
     def settings(self) -> dict[str, Any]:
-        """What decides the results: the model with a fingerprint of its weights, the rules, and how it is calculated.
+        """Everything that the results depend on: model, fingerprint of its weights, settings, engine, precision.
 
         Engine and precision are those that "auto" stands for on this machine.
         """

@@ -245,5 +245,5 @@ class _Batch:
     rows: int
 
     def holds(self, memories: Sequence[Any]) -> bool:
-        """Whether these are its members."""
+        """Return whether these are its members."""
         return len(memories) == len(self.members) and all(map(operator.is_, memories, self.members))

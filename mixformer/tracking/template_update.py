@@ -1,4 +1,4 @@
-"""When the online templates are replaced, and with what.
+"""Update of the online templates: when they are replaced, and with which crop.
 
 The rule is the one of the official trackers, `lib/test/tracker/*_online.py` of MixFormer and MixFormerV2, as a function
 without side effects.

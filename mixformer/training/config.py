@@ -122,7 +122,7 @@ class DataSection(BaseConfig):
 
 @dataclass(frozen=True)
 class CropSection(Augmentation):
-    """How samples are cropped and augmented: the fields of `mixformer.data.augmentation.Augmentation`, and these.
+    """Cropping and augmentation: the fields of `mixformer.data.augmentation.Augmentation`, and these.
 
     Attributes:
         search_factor: side of the search crop in units of sqrt(w * h) of the target.

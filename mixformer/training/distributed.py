@@ -23,7 +23,7 @@ class Distributed:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes files."""
+        """Return whether this process writes files."""
         return self.rank == 0
 
     def wrap(self, stage: nn.Module, *, unused: bool = False) -> nn.Module:

@@ -86,7 +86,7 @@ class MetricLogger:
             self._start = time.perf_counter()
 
     def means(self) -> dict[str, float]:
-        """What a report made now would say; empty if no step was made since the last one."""
+        """Averages since the last report; empty if no step was made since then."""
         if not self._count:
             return {}
         seconds = time.perf_counter() - self._start

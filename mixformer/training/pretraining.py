@@ -73,7 +73,7 @@ class PretrainStage(nn.Module):
 
 
 def patch_target(images: Tensor, side: int, normalize: bool) -> Tensor:
-    """What the decoder has to predict.
+    """Compute the target of the decoder.
 
     Args:
         images: (B, 3, g * side, g * side).

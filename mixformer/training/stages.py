@@ -22,7 +22,7 @@ LossDict = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class BatchPosition:
-    """Where in a run a batch is."""
+    """Position of a batch in a run."""
 
     step: int  # optimizer steps done
     epoch_steps: int  # steps of an epoch

@@ -12,7 +12,7 @@ _PATIENCE = 0.1  # seconds after which a waiting thread looks whether all is ove
 
 
 class _End:
-    """What follows the last item: nothing, or the error that ended the stream."""
+    """Mark of the end of a stream, with the error that ended it, if any."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error

@@ -119,7 +119,7 @@ def _numbered(found: list[tuple[Target, bool]]) -> list[Target]:
 
 
 def _text_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Where each line of text is, and its fields by name."""
+    """Yield the place of each line of text, and its fields by name."""
     names: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -138,7 +138,7 @@ def _text_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
 
 
 def _json_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Where each value of a JSON list, or of lines of JSON, is, and its fields by name."""
+    """Yield the place of each value of a JSON list or of lines of JSON, and its fields by name."""
     if path.suffix.lower() == ".jsonl" or text.lstrip().startswith("{"):
         lines = [(f"line {number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
         values = [(place, _parsed(f"{path}, {place}", line)) for place, line in lines]

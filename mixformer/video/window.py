@@ -32,7 +32,7 @@ def _tkinter() -> tuple[ModuleType, Any]:
 
 
 def has_display() -> bool:
-    """Whether a window can be opened."""
+    """Return whether a window can be opened."""
     try:
         _, root = _tkinter()
     except (MissingDependencyError, OutputError):

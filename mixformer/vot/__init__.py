@@ -1,6 +1,6 @@
 """The tracker under the official VOT toolkit, which runs as a program of its own and is never imported here.
 
-`mixformer vot init` writes the toolkit's files; docs/vot.md says which of its versions can run what.
+`mixformer vot init` writes the toolkit's files; docs/vot.md lists which toolkit version runs which experiments.
 """
 
 from typing import TYPE_CHECKING

@@ -23,9 +23,9 @@ _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 
 
 class MaskRows(list[list[int]]):
-    """A mask as rows of 0 and 1, the one form the toolkit recognizes.
+    """A mask as rows of 0 and 1, the only form that the toolkit recognizes.
 
-    Toolkit 0.9.0 then asks the list for `astype`, as if it were an array; a plain list stops it.
+    Toolkit 0.9.0 then calls `astype` on the list, as if it were an array. A plain list would fail.
     """
 
     def astype(self, dtype: DTypeLike) -> NDArray[Any]:
@@ -34,9 +34,9 @@ class MaskRows(list[list[int]]):
 
 
 class VotTracker:
-    """What `command = mixformer.vot:VotTracker` in a `trackers.ini` names; its `arg_NAME` lines come as arguments.
+    """The tracker of `command = mixformer.vot:VotTracker` in a `trackers.ini`; `arg_NAME` lines become arguments.
 
-    The entry needs `convert = rectangle`: the toolkit cannot hand over masks otherwise.
+    The entry needs `convert = rectangle`, because the toolkit cannot send masks.
 
     Example:
         >>> from mixformer.vot import VotTracker
@@ -125,10 +125,10 @@ def _count(text: str) -> int | None:
 
 
 def _region(data: Any) -> Region:
-    """A region as the toolkit encodes it.
+    """Decode a region of the toolkit.
 
-    With `convert = rectangle` only a mask comes as points: the corners of its box, each the place of a pixel that
-    belongs to it, so that the box ends one pixel after them.
+    With `convert = rectangle`, only a mask comes as points. They are the corners of its box, each a pixel inside it,
+    so the box ends one pixel after them.
     """
     match data:
         case np.ndarray():

@@ -22,7 +22,7 @@ Region = Box | Polygon | Mask
 
 
 def region_box(region: Region) -> Box:
-    """Box to start a tracker from.
+    """Find the box to start a tracker from.
 
     The smallest box around a polygon's corners, or around a mask's pixels with both end pixels in it
     (w = x1 - x0 + 1), as in the official runs.

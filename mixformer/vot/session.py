@@ -1,4 +1,4 @@
-"""What both protocols share: the targets of one sequence, each followed by a state of one tracker."""
+"""A session for both protocols: the targets of one sequence, each tracked with a state of one tracker."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Answer:
 
     @property
     def properties(self) -> dict[str, str]:
-        """What VOT is told besides the region: `confidence`, where there is one."""
+        """Properties that VOT gets with the region: `confidence`, if there is one."""
         return {} if self.confidence is None else {"confidence": f"{self.confidence:.6f}"}
 
 
 class Session:
-    """Follows any number of targets with one tracker. All of them share the network; each has a state of its own."""
+    """Tracks any number of targets with one tracker. They share the network; each has its own state."""
 
     def __init__(self, tracker: Tracker, refiner: MaskRefiner | None = None) -> None:
         """`refiner` makes the answers masks instead of boxes."""
@@ -49,11 +49,11 @@ class Session:
         self._states = []
 
     def process(self, image: Image, new: Sequence[Region] = ()) -> list[Answer]:
-        """Follow the targets into a frame, and take up new ones in it.
+        """Track the targets in a frame, and add new ones.
 
         Args:
             image: RGB uint8 (H, W, 3).
-            new: where further targets are in this frame.
+            new: regions of new targets in this frame.
 
         Returns:
             One answer for each target, in the order in which they came.
@@ -85,7 +85,7 @@ def open_session(
     runtime: Runtime = Runtime(),
     **old: Unpack[OldKeywords],
 ) -> Session:
-    """A session with a model loaded and run once.
+    """Open a session: load a model and run it once.
 
     Args:
         model: name, folder or checkpoint file of a model.
@@ -112,7 +112,7 @@ def open_session(
 
 
 def load_refiner(name: str) -> MaskRefiner:
-    """A mask refiner by name.
+    """Load a mask refiner by name.
 
     Args:
         name: "grabcut", or "module:factory" for one of your own: `factory()` in the importable `module` returns it.

@@ -1,4 +1,4 @@
-"""The toolkit's experiment stacks that a box or mask tracker can enter, and what each asks of it."""
+"""The toolkit's experiment stacks for box and mask trackers, and the requirements of each."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ STACKS = {
 
 
 def find_stack(name: str) -> Stack:
-    """A stack by the toolkit's name, or of a stack file of your own, `*.yaml`.
+    """Find a stack by the toolkit's name, or read a stack file of your own, `*.yaml`.
 
     Raises ConfigError if there is none; the message lists the names.
     """
@@ -86,7 +86,7 @@ def find_stack(name: str) -> Stack:
 
 
 def preset_for(stack: Stack, model: str) -> str | None:
-    """Published settings for a model on a stack: its benchmark's, else those for VOT2020 short-term, else None."""
+    """Find the published settings for a model on a stack: its benchmark, else VOT2020 short-term, else None."""
     known = {entry.name for entry in PRESETS if entry.model == model}
     wanted = [stack.benchmark] + (["vot2020"] if stack.benchmark == "vot2022stb" else [])
     return next((name for name in wanted if name in known), None)

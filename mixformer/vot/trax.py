@@ -1,8 +1,9 @@
 """The tracker's side of TraX, version 4, the protocol between the VOT toolkits and a tracker in a process of its own.
 
 A message is a line `@@TRAX:NAME "ARGUMENT" ... "KEY=VALUE" ...`; other lines are the tracker's own output. After the
-tracker's `hello`, the toolkit says `initialize` once for every new target, or without a region to forget the old ones,
-then `frame` with the picture; the tracker answers one `state` for every target. Either may say `quit`.
+tracker's `hello`, the toolkit sends `initialize` once for every new target, or without a region to forget the old
+ones. Then it sends `frame` with the picture, and the tracker answers with one `state` for every target. Either side
+may send `quit`.
 
 Sources: the protocol's public description (docs/protocol.rst of votchallenge/trax) and, for version 4, the messages
 that vot-trax 4.0.2 sends.
@@ -43,14 +44,14 @@ class Message:
     properties: Mapping[str, str] | None = None  # named values
 
     def encode(self) -> bytes:
-        """The line. It begins with a newline: whatever was printed before, a message is on a line of its own."""
+        """Format the line. It begins with a newline, so that a message is never in the middle of other output."""
         values = [*self.arguments, *(f"{key}={value}" for key, value in (self.properties or {}).items())]
         quoted = "".join(f'"{_escaped(value)}" ' for value in values)
         return f"\n{_PREFIX}{self.name} {quoted}\n".encode()
 
     @classmethod
     def decode(cls, line: str) -> Message | None:
-        """A message, or None if the line is none.
+        """Parse a line; None if it is not a message.
 
         Named values are those after the last other one: a path may hold `=` too.
 
@@ -79,7 +80,7 @@ def _unescaped(text: str) -> str:
 
 
 def parse_region(text: str, height: int, width: int) -> Region:
-    """A region of a message: `x,y,w,h`, `x,y,x,y,x,y,...` or `mask:x,y,w,h,ZEROS,ONES,...` in a frame of that size.
+    """Parse a region: `x,y,w,h`, `x,y,x,y,x,y,...` or `mask:x,y,w,h,ZEROS,ONES,...` in a frame of that size.
 
     Raises DataError if it is none of these.
     """
@@ -97,7 +98,7 @@ def parse_region(text: str, height: int, width: int) -> Region:
 
 
 def format_region(region: Region) -> str:
-    """The text of a region; see `parse_region`."""
+    """Format a region as text; see `parse_region`."""
     if isinstance(region, Box):
         return ",".join(f"{v:.4f}" for v in region)
     if isinstance(region, Polygon):
@@ -115,7 +116,7 @@ def serve(session: Session, incoming: BinaryIO, outgoing: BinaryIO, multiobject:
         multiobject: offer to follow several targets.
 
     Raises:
-        MixFormerError: if a message, a frame or a region cannot be used; the toolkit has been told why.
+        MixFormerError: if a message, a frame or a region cannot be used. The toolkit gets the reason.
     """
     _send(outgoing, _hello(multiobject))
     waiting: list[str] = []

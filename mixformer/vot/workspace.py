@@ -50,7 +50,7 @@ def write_workspace(folder: Path, stack: Stack, entry: Entry, sequences: Path | 
     """Write a workspace, or add a tracker to one of the same stack.
 
     Args:
-        folder: of the workspace; made if it is not there.
+        folder: folder of the workspace, created if missing.
         stack: its experiments.
         entry: the tracker.
         sequences: folder of the data; by default `sequences` in the workspace, into which the toolkit downloads them.
@@ -114,7 +114,7 @@ def _config(stack: Stack, sequences: Path | None) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """What the toolkit has to set for our process, which starts in a folder of its own."""
+    """Environment variables for the tracker's process, which starts in a folder of its own."""
     root = Path(mixformer.__file__).parents[1]
     paths = [str(Path(p).resolve()) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     if root.name not in ("site-packages", "dist-packages") and str(root) not in paths:

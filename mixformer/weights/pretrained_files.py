@@ -63,12 +63,12 @@ def find_kind(names: Collection[str]) -> str | None:
 
 
 def file_name(kind: str, key: str, config: ModelConfig) -> str:
-    """What a file of some kind calls an entry of our state dict.
+    """Return the name that a file of one kind has for an entry of the model's state dict.
 
     Args:
-        kind: of the file.
-        key: of the model's state dict, "backbone.…".
-        config: of the model.
+        kind: kind of the file.
+        key: name in the model's state dict, "backbone.…".
+        config: sizes of the model.
 
     Raises:
         CheckpointError: for a part that no such file has.
@@ -122,7 +122,7 @@ def part_of(name: str) -> str | None:
 
 
 class PretrainedFile(NamedTuple):
-    """What a file holds."""
+    """Content of a file."""
 
     kind: str  # of the file
     tensors: dict[str, Tensor]  # names that `file_name` gives -> values

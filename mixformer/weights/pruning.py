@@ -1,4 +1,4 @@
-"""Smaller networks out of larger ones: blocks removed, MLPs narrowed. Weights in our layout, no training here.
+"""Make smaller networks from larger ones: remove blocks, narrow MLPs. Nothing is trained here.
 
 The result starts a student (MixFormerV2, section 3.2.2). Removing blocks that `mixformer.training.depth_pruning` has
 faded out changes no output. Everything else is an initialization that distillation must follow.
@@ -25,7 +25,7 @@ _FIRST_LAYER = re.compile(r"backbone\..*\.mlp\.fc1\.weight")
 def remove_blocks(
     state: Mapping[str, Tensor], config: ModelConfig, removed: Sequence[int]
 ) -> tuple[State, ModelConfig]:
-    """Take blocks out; those that follow move up.
+    """Remove blocks; the numbers of later blocks move up.
 
     Only the stage that `config.depth` counts can lose blocks: the last one of a MixCvT, the transformer of a ConvMAE,
     not the decoder blocks of "+DN". Everything else is kept as it is, position tables too (the official conversion
@@ -85,10 +85,10 @@ def skip_blocks(state: Mapping[str, Tensor], config: ModelConfig, count: int) ->
 
 
 def skipped_blocks(config: ModelConfig, count: int) -> tuple[int, ...]:
-    """The blocks to remove for a network of `count` at even distances.
+    """Choose the blocks to remove, so that `count` blocks at even distances stay.
 
-    Of 12 blocks that leaves the 3rd, 6th, 9th and 12th if 4 are to stay (the supplement's choice), and removes the 1st,
-    4th, 7th and 10th if 8 are (the official choice for progressive pruning).
+    Of 12 blocks, `count` 4 keeps the 3rd, 6th, 9th and 12th (the supplement's choice). `count` 8 removes the 1st, 4th,
+    7th and 10th (the official choice for progressive pruning).
 
     Returns:
         Numbers from 0 over all mixed-attention blocks, as `remove_blocks` takes them.
@@ -142,7 +142,7 @@ def reduce_mlp(
 
 
 def _strongest(first: Tensor, second: Tensor, width: int) -> Tensor:
-    """Hidden units by the product of norms, of weights (hidden, in, ...) and (out, hidden, ...)."""
+    """Rank hidden units by the product of the norms of their weights (hidden, in, ...) and (out, hidden, ...)."""
     strength = first.float().flatten(1).norm(dim=1) * second.float().transpose(0, 1).flatten(1).norm(dim=1)
     return torch.sort(strength.topk(width).indices).values
 

@@ -1,7 +1,7 @@
-"""Cuts the beginning out of a reference: its embeddings and first blocks, for the quick tests.
+"""Cut the beginning out of a reference: its embeddings and first blocks, for the quick tests.
 
-`python -m tests.parity.cut` rewrites `references/slices/` from the full set in `../shared/parity`. Weights depend on
-their names only, so a network of few blocks has the same first blocks as the whole one.
+`python -m tests.parity.cut` rewrites `references/slices/` from the full references. Weights depend on their names only,
+so a network of few blocks has the same first blocks as the whole one.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
-"""Weights and inputs of the reference outputs, rebuilt from their names (rule: README of the reference folder).
+"""Rebuild weights and inputs of the reference outputs from their names (rule: README of the reference folder).
 
-A reference NAME is three files: NAME.json (keys, shapes, kinds), NAME.npz (outputs), NAME.taps.json. Small ones lie in
-`references/`; all of them in `../shared/parity/models` beside the checkout.
+A reference NAME is three files: NAME.json (keys, shapes, kinds), NAME.npz (outputs), NAME.taps.json. Small references
+are in `references/`. The full references are in a folder that the environment variable PARITY names, or else in the
+folder `SHARED` beside the checkout.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -16,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SHARED = REPOSITORY.parent / "shared" / "parity"
+SHARED = Path(os.environ.get("PARITY") or REPOSITORY.parent / "shared" / "parity")
 REFERENCES = Path(__file__).resolve().parent / "references"
 
 State = dict[str, NDArray[Any]]
 
 
 def reference_path(name: str) -> Path | None:
-    """Where a reference file of `models/` lies: the small copies first, then the full set, else None."""
+    """Find a reference file of `models/`: first among the small copies, then in the full set, else None."""
     for folder in (REFERENCES, SHARED / "models"):
         if (folder / name).is_file():
             return folder / name

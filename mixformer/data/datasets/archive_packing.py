@@ -1,4 +1,4 @@
-"""Writing a set as LMDB databases in the official layout: keys are paths, values the bytes of files."""
+"""Write a data set as LMDB databases in the official layout: keys are paths, values are the bytes of files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Packed:
 
 
 def pack(root: Path, out: Path, name: str = "", progress: Callable[[int, int], None] | None = None) -> Packed:
-    """Write a set as one LMDB database, or for TrackingNet as one for each part and a list.
+    """Write a data set as one LMDB database. TrackingNet becomes one database for each part, and a list.
 
     Args:
         root: the set's folder, or zip files in it.
@@ -69,7 +69,7 @@ def pack(root: Path, out: Path, name: str = "", progress: Callable[[int, int], N
 
 
 class _Tally:
-    """Counts what is written."""
+    """Counts of written entries and bytes."""
 
     def __init__(self, progress: Callable[[int, int], None] | None) -> None:
         self.files, self.size, self.progress = 0, 0, progress
@@ -103,7 +103,7 @@ def _write(lmdb: Any, path: Path, items: Iterable[PackItem], tally: _Tally) -> N
 
 
 def _put(lmdb: Any, environment: Any, items: list[tuple[bytes, bytes]]) -> None:
-    """All of the items in one transaction, in a map that grows until they fit."""
+    """Put all items in one transaction, in a map that grows until they fit."""
     while True:
         try:
             with environment.begin(write=True) as transaction:

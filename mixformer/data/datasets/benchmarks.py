@@ -51,7 +51,7 @@ def describe_missing(names: list[str], total: int) -> str:
 def match_list(
     published: PublishedList, found: Iterable[SequenceFiles], layout: SequenceLayout
 ) -> Iterator[SequenceFiles]:
-    """Those of the found sequences that are on a published list, to be read by a layout."""
+    """Keep the found sequences that are on a published list, to be read by a layout."""
     by_name = {listed.name: listed for listed in published}
     return (replace(files, layout=layout, listed=by_name[files.name]) for files in found if files.name in by_name)
 

@@ -26,7 +26,7 @@ _SPLITS = {"train": "train2017, without crowds (about 850,000 objects)", "val": 
 
 @dataclass(frozen=True)
 class CocoIndex:
-    """What is kept of an annotation file."""
+    """The used content of an annotation file."""
 
     files: NDArray[np.str_]  # (pictures,) file names
     picture: NDArray[np.int32]  # (n,) row in `files` of each object
@@ -38,7 +38,7 @@ class CocoIndex:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the annotation and the pictures are."""
+    """Places of the annotation file and of the pictures."""
 
     storage: Storage
     annotation: str
@@ -123,7 +123,7 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
 
 
 def detect(root: Path) -> bool:
-    """Whether there is an instances file with its pictures."""
+    """Return whether there is an instances file with its pictures."""
     return any(find(root, split) for split in _SPLITS)
 
 

@@ -102,7 +102,7 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
 
 
 def detect(root: Path) -> bool:
-    """Whether there are videos with GOT-10k's names."""
+    """Return whether there are videos with GOT-10k's names."""
     return any(next(find(root, part), None) is not None for part in ("train", "val", "test"))
 
 

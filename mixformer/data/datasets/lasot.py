@@ -84,12 +84,12 @@ def read_ext(root: Path, options: DatasetOptions) -> LazySequences:
 
 
 def detect(root: Path) -> bool:
-    """Whether some video has LaSOT's mark of full occlusion."""
+    """Return whether some video has LaSOT's mark of full occlusion."""
     return next(find(root, "full_occlusion.txt"), None) is not None
 
 
 def detect_ext(root: Path) -> bool:
-    """Whether the first such video is of the extension."""
+    """Return whether the first such video is of the extension."""
     first = next(find(root, "full_occlusion.txt"), None)
     return first is not None and first.name in {listed.name for listed in _EXT_LIST()}
 

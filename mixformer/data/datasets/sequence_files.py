@@ -1,4 +1,4 @@
-"""What a data set's files look like: the layout of its sequences, and where the files of each sequence are."""
+"""Files of a data set: the layout of its sequences, and the paths of each sequence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Flag = tuple[str, Callable[[str], NDArray[np.bool_]]]
 
 @dataclass(frozen=True)
 class SequenceLayout:
-    """What the files of a sequence look like in one data set: the only place that says so.
+    """Layout of the files of a sequence in one data set.
 
     File names may hold `{name}`, `{folder}` and `{annotation}`, which stand for the columns of the published list.
 
@@ -75,7 +75,7 @@ class SequenceLayout:
 
 @dataclass(frozen=True)
 class SequenceFiles:
-    """Where the files of one sequence are."""
+    """Paths of the files of one sequence."""
 
     name: str  # of the sequence
     storage: Storage  # holds the annotation

@@ -46,7 +46,7 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
 
 
 def detect(root: Path) -> bool:
-    """Whether some folder has boxes and pictures in imgs/."""
+    """Return whether some folder has boxes and pictures in imgs/."""
     return next(find(root), None) is not None
 
 

@@ -100,7 +100,7 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
 
 
 def detect(root: Path) -> bool:
-    """Whether there is a part."""
+    """Return whether there is a part."""
     return root.is_dir() and bool(parts_of(root) or _has_test(root))
 
 

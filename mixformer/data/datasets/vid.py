@@ -77,7 +77,7 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
 
 
 def detect(root: Path) -> bool:
-    """Whether there are the folders of the task."""
+    """Return whether there are the folders of the task."""
     storage = open_storage(root)
     return bool(storage.listing(_DATA)[0]) and bool(storage.listing(_ANNOTATIONS)[0] or _JSON in storage.listing("")[1])
 

@@ -42,13 +42,13 @@ class Tracks:
         return boxes, self.visible[rows]
 
     def name(self, index: int) -> str:
-        """SequenceFiles, number of the track and its first frame: unique in the set."""
+        """Name of the video, number of the track and its first frame: unique in the data set."""
         return f"{str(self.folders[index]).rpartition('/')[2]}/{index}"
 
 
 @dataclass
 class _Track:
-    """A track that still grows."""
+    """A track to which frames are still added."""
 
     folder: str
     kind: str
@@ -112,7 +112,7 @@ def to_json(storage: Storage, data: str, tracks: Tracks) -> list[dict[str, Any]]
 
 
 def from_xml(storage: Storage, annotations: str) -> Index:
-    """The arrays of `Tracks` of all videos below the key `annotations`, in name order.
+    """Read the arrays of `Tracks` of all videos below the key `annotations`, in name order.
 
     Raises DataError if there are none.
     """

@@ -19,7 +19,7 @@ _Track = tuple[Any, Any]
 
 
 def read_coco_vid(source: Path, images: Path | None = None) -> list[VideoSequence]:
-    """Every instance of every video of a file, without crowds.
+    """Read every instance of every video of a file, without crowds.
 
     Args:
         source: JSON file with `videos`, `images` (`video_id`, `frame_id`, `file_name`), `annotations` (`image_id`,

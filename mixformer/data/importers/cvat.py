@@ -1,4 +1,4 @@
-"""CVAT XML 1.1, of video tasks (tracks) and of image tasks (boxes)."""
+"""Import CVAT XML 1.1: video tasks (tracks) and image tasks (boxes)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Boxes = dict[int, tuple[float, ...] | None]
 
 
 def read_cvat(source: Path, images: Path | None = None) -> list[VideoSequence]:
-    """Every track of a video task, or every box of an image task as a sequence of one frame.
+    """Read every track of a video task, or every box of an image task as a sequence of one frame.
 
     A box marked `outside` is not there; one marked `occluded` is kept, as CVAT means partly hidden. Between two key
     frames that are all the file holds, boxes are interpolated as CVAT does.

@@ -1,4 +1,4 @@
-"""Writing sequences in our own layout: NAME/img/00000001.jpg ... and NAME/groundtruth.txt."""
+"""Write sequences in this package's layout: NAME/img/00000001.jpg ... and NAME/groundtruth.txt."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _FRAMES = "_frames"  # pictures taken out of videos and archives; no sequence, s
 def write_folders(
     sequences: Iterable[VideoSequence], out: Path, *, copy: bool = False, progress: Callable[[str], None] | None = None
 ) -> list[Path]:
-    """One folder for each sequence.
+    """Write one folder for each sequence.
 
     Pictures are relative links to the originals; those of videos and archives are written once below `_frames`.
 
     Args:
-        sequences: what to write. StoredFrames in which the target is hidden get no box.
+        sequences: the sequences to write. Frames in which the target is hidden get no box.
         out: folder to write into.
         copy: copy pictures instead of linking them.
         progress: called with the name of each sequence.
@@ -73,7 +73,7 @@ def _lines(sequence: VideoSequence) -> str:
 
 
 def _place(frame: FrameRef, target: Path, shared: Path, copy: bool) -> None:
-    """Put a picture at `target`, to which its ending is added."""
+    """Put a picture at `target`, plus its ending."""
     if copy and isinstance(frame, Path):
         shutil.copyfile(frame, target.with_suffix(frame.suffix.lower()))
     elif copy:
@@ -85,7 +85,7 @@ def _place(frame: FrameRef, target: Path, shared: Path, copy: bool) -> None:
 
 
 def _shared(frame: ArchiveFrame | ClipFrame, shared: Path) -> Path:
-    """Where a picture of a video or archive is kept for all sequences that show it."""
+    """Path of a picture of a video or archive, kept once for all sequences that show it."""
     if isinstance(frame, ArchiveFrame):
         return shared / safe_name(frame.archive.name) / frame.key
     return shared / safe_name(frame.clip.name) / f"{frame.index:08d}"

@@ -19,17 +19,17 @@ _LAYOUT = "NAME/gt/gt.txt (frame, track, x, y, w, h, confidence, class, visibili
 
 
 def read_mot(source: Path, images: Path | None = None) -> list[VideoSequence]:
-    """Every track of a MOT sequence folder, or of a folder of such.
+    """Read every track of a MOT sequence folder, or of a folder of such folders.
 
     Frames and pixels count from 1 in the file and from 0 in the result. Boxes with confidence 0 are not part of the
     annotation. A visibility of 0 means hidden; negative ones (MOT15) say nothing.
 
     Args:
         source: a sequence folder, or one that holds several.
-        images: pictures of a single sequence, if not where its seqinfo.ini says, or else in img1/.
+        images: pictures of a single sequence; None takes the folder that seqinfo.ini names, or else img1/.
 
     Raises:
-        DataError: if there is no such file, or a line of it is not nine (or at least seven) numbers.
+        DataError: if there is no such file, or a line is not nine (or at least seven) numbers.
     """
     truths = [source / "gt" / "gt.txt"] if (source / "gt" / "gt.txt").is_file() else sorted(source.glob("*/gt/gt.txt"))
     if not truths:
@@ -69,7 +69,7 @@ def _rows(truth: Path) -> list[FloatArray]:
 
 
 def _image_folder(folder: Path) -> str:
-    """What seqinfo.ini says, or img1."""
+    """The folder that seqinfo.ini names, or img1."""
     settings = configparser.ConfigParser()
     try:
         settings.read(folder / "seqinfo.ini")

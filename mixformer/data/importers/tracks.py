@@ -1,4 +1,4 @@
-"""What the importers share: boxes by frame number become a sequence."""
+"""The step that all importers share: boxes by frame number become a sequence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def track_sequence(
     source: str,
     label: str = "",
 ) -> VideoSequence | None:
-    """One track from its first box to its last; None if it has no box on any picture.
+    """Make a sequence of one track, from its first box to its last; None if no picture has a box.
 
     Args:
         name: of the sequence.
@@ -49,5 +49,5 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def safe_name(name: str) -> str:
-    """A folder name out of anything."""
+    """Turn any text into a folder name."""
     return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name).strip(".") or "track"

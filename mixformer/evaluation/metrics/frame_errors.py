@@ -1,7 +1,7 @@
 """Per-frame numbers and their curves: the arithmetic that all conventions share.
 
-Results near a threshold depend on the order of float64 operations, so `overlap` and `center_error` take the one detail
-in which the tools differ instead of being written once per tool.
+Results near a threshold depend on the order of float64 operations, so `iou` and `center_error` take the details in
+which the tools differ as arguments.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ def trapezoid(values: FloatArray) -> FloatArray:
 
 
 def clip_boxes(boxes: FloatArray, size: tuple[int, int] | None) -> FloatArray:
-    """A copy of (n, 4) xywh boxes in which left and top are moved into the frame and the far sides cut at its border.
+    """Copy (n, 4) xywh boxes; move left and top into the frame, then cut right and bottom at its border.
 
-    As the got10k toolkit does it: a box that begins left of the frame keeps its width.
+    A box that begins left of the frame keeps its width, as in the got10k toolkit.
     """
     if size is None:
         return boxes
@@ -110,14 +110,14 @@ def same_length(run: SequenceResult, tool: str) -> FloatArray:
 
 
 def fit_length(boxes: FloatArray, count: int, fill: float) -> FloatArray:
-    """The first `count` of (m, 4) boxes; missing ones are filled with `fill`."""
+    """Return the first `count` of (m, 4) boxes; missing ones are filled with `fill`."""
     if len(boxes) >= count:
         return boxes[:count]
     return np.concatenate([boxes, np.full((count - len(boxes), 4), fill)])
 
 
 def start_from_truth(boxes: FloatArray, truth: FloatArray) -> FloatArray:
-    """A copy of the boxes whose first is the true one, as it was given to the tracker."""
+    """Copy the boxes, and replace the first by the true one, which the tracker was given."""
     boxes = boxes.copy()
     boxes[:1] = truth[:1]
     return boxes

@@ -1,4 +1,4 @@
-"""Measures that need an honest score: long-term precision, recall and F, and finding that the target is absent."""
+"""Metrics that use the score: long-term precision, recall and F, and detection of an absent target."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LOST_BELOW = 0.5
 def measure_longterm(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
     """Tracking precision, recall and their F at the score threshold where F of the whole set is largest (VOT-LT).
 
-    For a threshold, a sequence's precision is the mean overlap of the frames with a score at or above it (1 if there
-    is none), its recall the sum of those overlaps by the number of frames in which the target is present. Both are
-    averaged over sequences; F is their harmonic mean. Frame 0 is left out. A predicted box or score of NaN says that
-    the tracker reports no target.
+    For a threshold, a sequence's precision is the mean IoU of the frames with a score at or above it (1 if there is no
+    such frame). Its recall is the sum of these IoUs, divided by the number of frames in which the target is present.
+    Both are averaged over sequences; F is their harmonic mean. Frame 0 is left out. A predicted box or score of NaN
+    means that the tracker reports no target.
 
     Returns:
         Numbers "f", "precision", "recall", "threshold"; curves "precision", "recall", "f" over rising thresholds.
@@ -97,16 +97,16 @@ def harmonic(precision: FloatArray, recall: FloatArray) -> FloatArray:
 
 
 def measure_absence(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
-    """How well a low score says that the target is absent.
+    """Measure how well a low score detects that the target is absent.
 
-    A frame is called lost where the score is below 0.5 (the curves: below each of 101 thresholds) or there is no box.
-    It is absent where the truth has no box or marks the target as hidden. Frame 0 is left out; a frame with a box but
-    without a score is not called lost. Frames of all sequences are pooled.
+    The tracker calls a frame lost if its score is below 0.5 (in curves: below each of 101 thresholds), or if it has no
+    box. A frame with a box but without a score is not lost. The target is absent if the ground truth has no box or
+    marks it as hidden. Frame 0 is left out. Frames of all sequences are pooled.
 
     Returns:
-        Numbers "f", "precision", "recall", "false_alarm" (part of the frames with the target that are called lost),
-        "best_f" and "best_threshold"; curves "precision", "recall", "f", "false_alarm". NaN where nothing was absent
-        or nothing called lost and the number has no meaning.
+        Numbers "f", "precision", "recall", "false_alarm" (fraction of the frames with the target that are called
+        lost), "best_f" and "best_threshold"; curves "precision", "recall", "f", "false_alarm". A number without
+        meaning is NaN: no frame was absent, or none was called lost.
 
     Raises:
         DataError: if a run has no scores, or more or fewer predictions than annotated frames.
@@ -125,7 +125,7 @@ def measure_absence(runs: Iterable[SequenceResult], dataset: str = "") -> Measur
 
 
 def _lost_counts(run: SequenceResult) -> FloatArray:
-    """(4, k): absent frames called lost, frames with the target called lost, and all frames of both kinds."""
+    """Count (4, k): absent frames called lost, frames with the target called lost, and all frames of both kinds."""
     scores = _scores(run)
     if len(scores) != len(run.truth):
         raise DataError(f"{run.name}: {len(scores)} scores for {len(run.truth)} annotated frames")
@@ -138,7 +138,7 @@ def _lost_counts(run: SequenceResult) -> FloatArray:
 
 
 def _below(scores: FloatArray, chosen: BoolArray) -> FloatArray:
-    """How many of the chosen scores lie below each threshold."""
+    """Count the chosen scores below each threshold."""
     first = np.searchsorted(LOST_THRESHOLDS, scores[chosen], side="right")
     counts: FloatArray = np.bincount(first, minlength=len(LOST_THRESHOLDS) + 1)[:-1].cumsum()
     return counts

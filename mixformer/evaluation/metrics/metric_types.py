@@ -1,4 +1,4 @@
-"""The values that go into a measurement and come out of it."""
+"""Values of metrics: results of one sequence, curves and summaries."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def rules_of(dataset: str) -> str:
 
 
 def frame_errors(run: SequenceResult, dataset: str = "") -> FrameErrors:
-    """Per-frame numbers of one sequence, frame 0 replaced by the truth.
+    """Measure the frames of one sequence, with frame 0 replaced by the ground truth.
 
     Where the official tool refuses NaN truth outside uav, such frames are taken here as boxes without size.
 

@@ -31,7 +31,7 @@ def toolkit_iou(predicted: FloatArray, truth: FloatArray) -> FloatArray:
 
 
 def measure_otb(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
-    """Success and precision over all frames; frame 0 is replaced by the truth and counts.
+    """Measure success and precision over all frames. Frame 0 is replaced by the ground truth and counts.
 
     A frame without a true box, or with a predicted box of NaN, is a miss.
 

@@ -26,9 +26,9 @@ SIZES = np.linspace(0, 0.5, 21)
 def measure(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
     """Areas under three curves of 21 points each, averaged over sequences; all boxes are rounded first.
 
-    Frame 0 is replaced by the truth and counts. Missing predictions, NaN and frames without a true box are misses;
-    predictions beyond the last annotated frame are left out. Note that "precision" and "norm_precision" are
-    averages over 0..50 pixels and 0..0.5, not the values at 20 pixels and 0.20 of the other conventions.
+    Frame 0 is replaced by the ground truth and counts. Missing predictions, NaN and frames without a true box are
+    misses. Predictions beyond the last annotated frame are left out. "precision" and "norm_precision" are averages
+    over 0..50 pixels and 0..0.5; other conventions give the values at 20 pixels and 0.20.
 
     Returns:
         Numbers "auc", "precision", "norm_precision" and curves "success", "precision", "norm_precision".

@@ -49,14 +49,14 @@ class AnchorRun:
 
     @property
     def failed(self) -> bool:
-        """Whether the target was lost."""
+        """Return whether the target was lost."""
         return self.followed < len(self.iou)
 
 
 def region_iou(run: SequenceResult) -> FloatArray:
     """IoU per frame of boxes rounded to whole pixels and clipped to the frame, as VOT computes it on pixel masks.
 
-    Where the truth is absent: 1 if there is no predicted box either, else 0.
+    Frames without a true box have 1 if there is no predicted box either, else 0.
 
     Raises DataError if there are more or fewer predictions than annotated frames.
     """
