@@ -12,26 +12,26 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
-from rich.logging import RichHandler
+from rich.text import Text
 
 from mixformer._version import __version__
+from mixformer.cli.console import be_robust, drop_output, make_console
 from mixformer.cli.deprecated import renew
 from mixformer.cli.parser import add_verb, make_parser
+from mixformer.cli.usage import no_command
 from mixformer.errors import CheckpointError, ConfigError, MixFormerError, OutputError, SourceError
 from mixformer.optional import explain_missing
 
+_USAGE = "mixformer COMMAND [options]"
 OK, FAILED, USAGE, SOURCE, OUTPUT, MODEL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 _DESCRIPTION = """Follow one object through a video, given its box in the first frame.
 
-  mixformer demo                                        track the bundled clip
-  mixformer track clip.mp4 --box 260 29 41 142          write clip_tracked.mp4
-  mixformer track clip.mp4 --box 260 29 41 142 --json boxes.jsonl
-  mixformer track-all jobs.csv --out tracked            many videos, several at once
-  mixformer models                                      what can be loaded
-  mixformer evaluate --dataset lasot --root LaSOT       raw results and numbers on a data set
-  mixformer inspect clip.mp4 --box 260 29 41 142 --frame 30 --out seen
-                                                        pictures of the attention and of the edge distributions
+  mixformer demo                                  track the bundled clip
+  mixformer track clip.mp4 --box 260 29 41 142    write clip_tracked.mp4
+  mixformer track-all jobs.csv --out tracked      many videos, several at once
+  mixformer models                                what can be loaded
+  mixformer evaluate --root LaSOT                 measure on a data set
 """
 _EPILOG = """exit codes: 0 done, 1 another error, 2 wrong usage or box, 3 the source cannot be read,
 4 a result cannot be written, 5 the model cannot be used, 130 stopped with Ctrl-C (what was written is valid)."""
@@ -79,7 +79,9 @@ def build_parser(only: str | None = None) -> ArgumentParser:
     """
     parser = make_parser(_DESCRIPTION, prog="mixformer", epilog=_EPILOG, version=__version__)
     parser.add_argument("--debug", action="store_true", help="show where an error comes from, and more messages")
-    verbs = parser.add_subcommands(required=True, metavar="COMMAND", title="commands (each has --help)")
+    verbs = parser.add_subcommands(
+        required=True, metavar="COMMAND", title="commands (each has --help)", description=None
+    )
     for name, verb in _VERBS.items() if only is None else [(only, _VERBS[only])]:
         made = verb.call(verb.parser)
         add_verb(verbs, name, made)
@@ -97,11 +99,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see `mixformer --help`.
     """
+    be_robust()
+    try:
+        code = _main(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has gone, as in `| head`
+        drop_output()
+        return OK
+    return code
+
+
+def _main(arguments: Sequence[str]) -> int:
     warnings.filterwarnings("default", r".* is now called ", DeprecationWarning)
-    words = renew(sys.argv[1:] if arguments is None else arguments)
+    words = renew(arguments)
     first = next((word for word in words if not word.startswith("-")), None)
-    settings = build_parser(first if first in _VERBS else None).parse_args(words)
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    if first is not None and first not in _VERBS:
+        make_parser("", prog="mixformer", usage=_USAGE).error(no_command(first, list(_VERBS)))
+    if not words:
+        build_parser().print_help()
+        return OK
+    settings = build_parser(first).parse_args(words)
+    errors = make_console(stderr=True)
     _set_up_logging(errors, settings.debug)
     try:
         verb = _VERBS[settings.subcommand]
@@ -110,12 +128,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         errors.print("stopped; what was written so far is valid")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone, as in `| head`
-        return OK
     except MixFormerError as error:
         if settings.debug:
             raise
-        errors.print(f"[bold red]error:[/] {_plain(error)}")
+        errors.print(Text.assemble(("error:", "bold red"), f" {error}"))
         return exit_code(error)
     return OK
 
@@ -128,13 +144,21 @@ def exit_code(error: MixFormerError) -> int:
     return USAGE if isinstance(error, ValueError) else FAILED
 
 
+class _Messages(logging.Handler):
+    """Prints messages as lines that begin with their level."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message."""
+        self._console.print(f"{record.levelname.lower()}: {self.format(record)}")
+
+
 def _set_up_logging(console: Console, debug: bool) -> None:
-    handler = RichHandler(console=console, show_time=False, show_path=debug)
-    logging.basicConfig(
-        level=logging.INFO if debug else logging.WARNING, format="%(message)s", handlers=[handler], force=True
-    )
+    level = logging.INFO if debug else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s", handlers=[_Messages(console)], force=True)
     logging.getLogger("libav").setLevel(logging.CRITICAL)  # we report unreadable frames ourselves
-
-
-def _plain(error: Exception) -> str:
-    return str(error).replace("[", "\\[")
+    if not debug:
+        warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+from jsonargparse import ArgumentParser, Namespace
 
+from mixformer.cli.help_text import HelpFormatter
+from mixformer.cli.usage import Parser
 from mixformer.configs.runtime import Runtime
 
 Command = tuple[Callable[[], ArgumentParser], Callable[[Namespace], None]]
 """A function that makes a command's parser, and the function that runs the command."""
 
 
-class _Formatter(DefaultHelpFormatter, RawDescriptionHelpFormatter):
-    """Keeps the lines of descriptions as they are written, so that examples stay readable."""
-
-
 def make_parser(description: str, **options: Any) -> ArgumentParser:
     """A parser with a multi-line description; its first line is the summary shown in the list of verbs."""
-    return ArgumentParser(description=description, formatter_class=_Formatter, **options)
+    return Parser(description=description, formatter_class=HelpFormatter, **options)
 
 
 def add_verb(verbs: Any, name: str, made: ArgumentParser) -> None:
@@ -45,7 +42,8 @@ class CommandGroup:
     def add_inner(self, made: ArgumentParser) -> None:
         """Add the commands. jsonargparse wants that after the group has joined the whole command line."""
         required = self.default is None
-        added = made.add_subcommands(required=required, metavar="COMMAND", title=f"{self.title} (each has --help)")
+        title = f"{self.title} (each has --help)"
+        added = made.add_subcommands(required=required, metavar="COMMAND", title=title, description=None)
         for name, (make, _) in self.commands.items():
             add_verb(added, name, make())
 

@@ -1,0 +1,66 @@
+"""Printing: plain text is never read as markup, numbers are never cut, and no character can fail a run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let the command line end the run; rich would exit with an error."""
+        raise BrokenPipeError
+
+
+def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """A console that prints text as it is, such as names with brackets, and does not wrap lines.
+
+    Args:
+        stderr: prints to standard error.
+        quiet: prints nothing.
+    """
+    return _Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def make_table(headings: Iterable[str], rows: Iterable[Iterable[str]], *, title: str = "", left: int = 1) -> Table:
+    """A table whose cells stand in one line each.
+
+    Args:
+        headings: of the columns.
+        rows: the cells.
+        title: line above it.
+        left: number of columns that hold text; those after them hold numbers and stand to the right.
+    """
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if number < left else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table at the width it needs, also where the terminal or the pipe is narrower."""
+    wide = console.options.update(max_width=10_000)
+    console.print(table, width=max(console.measure(table, options=wide).maximum, 1), crop=False, no_wrap=True)
+
+
+def be_robust() -> None:
+    """Let characters that the terminal's encoding lacks be printed as escapes, instead of failing the run."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError, OSError):  # replaced or closed
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def drop_output() -> None:
+    """Send what is still unwritten nowhere, after the reader of our output has gone, as in `| head`."""
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
