@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from rich.console import Console
-
+from mixformer.cli.console import make_console
 from mixformer.errors import BoxError
 from mixformer.imaging.boxes import read_box, require_overlap
 from mixformer.types import Box, Image
@@ -36,7 +35,7 @@ def ask_box(source: str, start: int) -> Box:
 
 
 def _ask_terminal(image: Image) -> Box:
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     console.print(f"The first frame has {image.shape[1]} x {image.shape[0]} pixels.")
     console.print("Target as four numbers, x y width height:", end=" ")
     try:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.console import Console
+from rich.table import Table
 
+from mixformer.cli.console import make_console, print_table
 from mixformer.cli.parser import CommandGroup, make_parser
 from mixformer.configs.variants import DEFAULT_MODEL
 
@@ -36,7 +37,6 @@ peak that the step reaches. If the loader is slower than the step, the step has 
   mixformer bench train recipes/dino_s8_boxes.toml
   mixformer bench train recipes/mixvit_stage1.toml --dry-run --set batch_size=8 --precision bfloat16
 """
-_WIDTH = 160  # of tables in a file or a pipe
 _EVERY = "torch,torch:bfloat16,onnx,openvino:float32,openvino:bfloat16"
 
 
@@ -90,13 +90,13 @@ def _run_track(options: Namespace) -> None:
     )
     cases = parse_cases(options.models, options.engines)
     place = (options.clip or DEMO_CLIP, options.box or DEMO_BOX)
-    errors = Console(stderr=True, highlight=False)
+    errors = make_console(stderr=True)
     with errors.status("measuring") as status:
         show = status.update if errors.is_terminal else errors.print
         report = measure_tracking(cases, *place, how, note=options.note, on_step=show)
-    console = Console(soft_wrap=True)
-    console.width = console.width if console.is_terminal else _WIDTH
-    console.print(*tracking_tables(report), sep="\n")
+    console = make_console()
+    for part in tracking_tables(report):
+        print_table(console, part) if isinstance(part, Table) else console.print(part)
     if options.json:
         report.to_file(options.json)
 
@@ -110,7 +110,7 @@ def _run_train(options: Namespace) -> None:
     recipe = Recipe.from_toml(options.recipe, options.set)
     device = str(find_device(options.device))
     speeds = measure_training(recipe, options.precision, device=device, steps=options.steps, dry_run=options.dry_run)
-    Console(soft_wrap=True).print(training_table(speeds))
+    print_table(make_console(), training_table(speeds))
     if options.json:
         options.json.write_text(json.dumps([asdict(speed) for speed in speeds], indent=2) + "\n")
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from mixformer.cli.console import make_table
+
 if TYPE_CHECKING:
     from mixformer.bench.schema import BenchmarkReport, CaseResult
     from mixformer.bench.training_benchmark import TrainingSpeed
@@ -56,12 +58,7 @@ _TRAINING_COLUMNS = ("precision", "loader", "step", "together", "step speedup", 
 
 
 def _table(title: str, columns: Iterable[str], rows: Iterable[list[str]]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for number, heading in enumerate(columns):
-        table.add_column(heading, justify="right" if number else "left", no_wrap=not number)
-    for row in rows:
-        table.add_row(*row)
-    return table
+    return make_table(columns, rows, title=title)
 
 
 def _frame_row(result: CaseResult) -> list[str]:

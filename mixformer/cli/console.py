@@ -28,7 +28,7 @@ def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
     return _Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
-def make_table(headings: Iterable[str], rows: Iterable[Iterable[str]], *, title: str = "", left: int = 1) -> Table:
+def make_table(headings: Iterable[str], rows: Iterable[Iterable[str]] = (), *, title: str = "", left: int = 1) -> Table:
     """A table whose cells stand in one line each.
 
     Args:
@@ -37,7 +37,8 @@ def make_table(headings: Iterable[str], rows: Iterable[Iterable[str]], *, title:
         title: line above it.
         left: number of columns that hold text; those after them hold numbers and stand to the right.
     """
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.show_edge, table.pad_edge, table.padding = False, False, (0, 1, 0, 0)
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number < left else "right", no_wrap=True)
     for row in rows:
@@ -48,7 +49,8 @@ def make_table(headings: Iterable[str], rows: Iterable[Iterable[str]], *, title:
 def print_table(console: Console, table: Table) -> None:
     """Print a table at the width it needs, also where the terminal or the pipe is narrower."""
     wide = console.options.update(max_width=10_000)
-    console.print(table, width=max(console.measure(table, options=wide).maximum, 1), crop=False, no_wrap=True)
+    console.width = max(console.width, console.measure(table, options=wide).maximum)
+    console.print(table)
 
 
 def be_robust() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.console import Console
 
+from mixformer.cli.console import make_console
 from mixformer.cli.parser import make_parser
 
 _DESCRIPTION = """Convert an official or mmtracking checkpoint into a model folder, or a folder back into a checkpoint.
@@ -58,7 +58,7 @@ def run(options: Namespace) -> None:
     told = {name: options[name] for name in ("heads", "search_size", "template_size", "activation")}
     known = {name: value for name, value in told.items() if value is not None}
     report = convert(options.source, options.out, options.to, options.precision, overrides=known)
-    console = Console(soft_wrap=True, highlight=False)
+    console = make_console()
     console.print(f"{report.config.name}: {report.tensors} tensors, {report.size / 1e6:.1f} MB")
     for path in report.files:
         console.print(f"wrote {path.resolve()}")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.text import Text
 
+from mixformer.cli.console import make_console, make_table, print_table
 from mixformer.cli.parser import CommandGroup, make_parser
 
 _DESCRIPTION = """Check, import, pack and list data for training and evaluation.
@@ -28,18 +28,30 @@ Your own data is a folder of NAME/img/* with NAME/groundtruth.txt, or one JSON f
 _CHECK = """Check sequences for problems and print advice; the exit code is 1 if there is an error.
 
 DIR is a folder of NAME/img/* with NAME/groundtruth.txt, a JSON file of sequences, or a public data set.
+
+  mixformer data check my_videos
+  mixformer data check LaSOT --split test --limit 20
 """
 _IMPORT = """Turn annotations of another tool into folders, one for each track, with img/ and groundtruth.txt.
 
   coco-vid  JSON with videos, images, annotations (instance_id or track_id)
   mot       folder with gt/gt.txt and img1/, or a folder of such
   cvat      XML 1.1 of a video task (tracks) or an image task (each box becomes a sequence of one picture)
+
+  mixformer data import cvat annotations.xml my_videos --images clip.mp4
+  mixformer data import mot MOT17/train my_videos
 """
 _PACK = """Write a public data set as LMDB with the official keys: one file, quick to read in any order.
 
 TrackingNet becomes one database for each part and a seq_list.json.
+
+  mixformer data pack lasot lasot_lmdb
 """
-_LIST = """List the data sets with their splits and files, or the sequences in a folder."""
+_LIST = """List the data sets with their splits and files, or the sequences in a folder.
+
+  mixformer data list
+  mixformer data list LaSOT --split test
+"""
 
 _ROWS = 200  # of the table of sequences
 
@@ -65,11 +77,8 @@ def _check(options: Namespace) -> None:
     from mixformer.data.picture_checks import Problem
     from mixformer.errors import MixFormerError
 
-    console = Console(highlight=False, soft_wrap=True)
-    table = Table(caption="side: median square root of the box's area, in pixels", caption_justify="left")
-    table.add_column("sequence")
-    for heading in ("frames", "boxes", "visible", "picture", "side"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    console = make_console()
+    table = make_table(("sequence", "frames", "boxes", "visible", "picture", "side"))
     problems: list[Problem] = []
     summaries: list[Summary] = []
     settings = Options(options.all, options.factor, options.limit, options.set, options.split)
@@ -83,16 +92,17 @@ def _check(options: Namespace) -> None:
         share = f"{100 * summary.visible / max(1, summary.frames):.0f} %"
         size = f"{summary.size[0]} x {summary.size[1]}" if summary.size else "?"
         counts = str(summary.frames), str(summary.boxes), share, size, f"{summary.side:.0f}"
-        table.add_row(escape(summary.name), *counts)
-    console.print(table)
+        table.add_row(summary.name, *counts)
+    print_table(console, table)
+    console.print("side: median square root of the box's area, in pixels")
     if len(summaries) > _ROWS:
         console.print(f"... and {len(summaries) - _ROWS} more")
     frames, boxes = sum(s.frames for s in summaries), sum(s.boxes for s in summaries)
     console.print(f"{len(summaries)} sequences, {frames} frames, {boxes} boxes")
     for problem in problems:
         color = "red" if problem.level == "error" else "yellow"
-        console.print(f"[{color}]{problem.level}[/] {escape(f'{problem.sequence}: {problem.text}')}")
-        console.print(f"    {escape(problem.advice)}")
+        console.print(Text.assemble((problem.level, color), f" {problem.sequence}: {problem.text}"))
+        console.print(f"    {problem.advice}")
     errors = sum(problem.level == "error" for problem in problems)
     if errors:
         raise MixFormerError(f"{errors} errors in {options.dir}")
@@ -115,7 +125,7 @@ def _import_parser() -> ArgumentParser:
 def _import(options: Namespace) -> None:
     from mixformer.data.importers import IMPORTERS, write_folders
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console()
     sequences = IMPORTERS[options.format](options.source, options.images)
     with _spinner("writing") as show:
         folders = write_folders(sequences, options.out, copy=options.copy, progress=show)
@@ -134,7 +144,7 @@ def _pack_parser() -> ArgumentParser:
 def _pack(options: Namespace) -> None:
     from mixformer.data.datasets.archive_packing import pack
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console()
     with _spinner("packing") as show:
         packed = pack(
             options.source, options.out, options.set, lambda files, size: show(f"{files} files, {size / 1e9:.2f} GB")
@@ -157,18 +167,18 @@ def _list(options: Namespace) -> None:
     from mixformer.data import DATASETS, read_any
     from mixformer.data.sequence import LazySequences
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console()
     if options.dir:
         found = read_any(options.dir, options.split)
         names = found.names if isinstance(found, LazySequences) else [sequence.name for sequence in found]
         for name in names:
-            console.print(escape(name))
+            console.print(name)
         return
     for known in DATASETS.values():
-        console.print(f"[bold]{known.name}[/]  {known.title}")
+        console.print(Text.assemble((known.name, "bold"), f"  {known.title}"))
         for split, meaning in known.splits.items():
             console.print(f"    {split:<10}  {meaning}")
-        console.print(f"    looked for: {escape(known.layout)}")
+        console.print(f"    looked for: {known.layout}")
 
 
 @contextmanager
@@ -176,14 +186,14 @@ def _spinner(doing: str) -> Iterator[Callable[[str], None]]:
     """Shows on a terminal what is being worked on."""
     bar = Progress(
         SpinnerColumn(),
-        TextColumn(f"{doing} {{task.description}}"),
+        TextColumn(f"{doing} {{task.description}}", markup=False),
         TimeElapsedColumn(),
         console=Console(stderr=True, quiet=not sys.stderr.isatty()),
         transient=True,
     )
     task = bar.add_task("", total=None)
     with bar:
-        yield lambda text: bar.update(task, description=escape(text))
+        yield lambda text: bar.update(task, description=text)
 
 
 _GROUP = CommandGroup(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
-from rich.markup import escape
 
 from mixformer.cli.bars import TaskBars
+from mixformer.cli.console import make_console
 from mixformer.cli.parser import add_runtime, make_parser, runtime_from
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import ConfigError, MixFormerError, first_few
@@ -89,7 +89,7 @@ def run(options: Namespace) -> None:
     """Evaluate, print the tables, and raise if a sequence failed."""
     from mixformer.evaluation import evaluate
 
-    console = Console(quiet=options.quiet, highlight=False, soft_wrap=True)
+    console = make_console(quiet=options.quiet)
     with TaskBars(None, options.quiet) as bars:
         result = evaluate(
             options.model,
@@ -108,7 +108,7 @@ def run(options: Namespace) -> None:
             progress=bars.listen,
         )
     kept = f", {len(result.kept)} were complete" if result.kept else ""
-    console.print(f"{len(result.done)} sequences tracked{kept}; wrote {escape(str(result.folder.resolve()))}")
+    console.print(f"{len(result.done)} sequences tracked{kept}; wrote {result.folder.resolve()}")
     _print(result, console)
     if result.failures:
         raise MixFormerError(_failures(result))
@@ -141,7 +141,7 @@ def _print(result: EvaluationResult, console: Console) -> None:
     elif result.done or result.kept:
         console.print(
             f"the ground truth of this split is not public: pack the results for the benchmark's server with\n"
-            f"  mixformer submit {result.dataset} {escape(str(result.folder))} {escape(result.tracker)}.zip"
+            f"  mixformer submit {result.dataset} {result.folder} {result.tracker}.zip"
         )
     for comparison in result.comparisons.values():
         to_terminal(make_tables(comparison)["overall"], console)

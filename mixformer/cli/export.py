@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.console import Console
-from rich.table import Table
 
+from mixformer.cli.console import make_console, make_table, print_table
 from mixformer.cli.parser import make_parser
 from mixformer.errors import ConfigError
 
@@ -70,15 +69,22 @@ def run(options: Namespace) -> None:
 
 
 def _show(report: ExportReport) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = make_console()
     batch, count = ("any number" if fixed is None else str(fixed) for fixed in (report.batch, report.templates))
     console.print(f"{report.config.name}: {report.precision} weights, targets in a call: {batch}, templates: {count}")
     if report.differences:
-        table = Table("runtime", "batch", "templates", "boxes", "scores", title="largest differences from PyTorch")
-        for each in report.differences:
-            scores = "no score" if each.scores is None else f"{each.scores:.1e}"
-            table.add_row(each.runtime, str(each.batch), str(each.templates), f"{each.boxes:.1e}", scores)
-        console.print(table)
+        headings = ("runtime", "batch", "templates", "boxes", "scores")
+        rows = (
+            (
+                each.runtime,
+                str(each.batch),
+                str(each.templates),
+                f"{each.boxes:.1e}",
+                "no score" if each.scores is None else f"{each.scores:.1e}",
+            )
+            for each in report.differences
+        )
+        print_table(console, make_table(headings, rows, title="largest differences from PyTorch"))
         console.print("boxes in sides of the search crop; scores are logits, relative to them where above 1")
     if report.iou is not None:
         console.print(f"mean IoU with the boxes of the source model: {report.iou:.4f}")

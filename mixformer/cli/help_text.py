@@ -58,7 +58,7 @@ class HelpFormatter(DefaultHelpFormatter):
         if prefix == "":  # asked for the beginning of the usage of commands
             return self._prog
         if usage is not None:
-            return f"usage: {usage}\n"
+            return f"usage: {usage}\n\n"
         listed = list(actions)
         required = [each for group in groups if group.required for each in group._group_actions]
         parts = [self._part(each) for each in listed if not each.option_strings]
@@ -66,8 +66,9 @@ class HelpFormatter(DefaultHelpFormatter):
         if required:
             parts.append(f"({' | '.join(self._part(each) for each in required)})")
         parts.append("[options]")
-        lines = textwrap.wrap(" ".join(parts), self._width - 9 - len(self._prog), break_long_words=False, break_on_hyphens=False)
-        return f"usage: {self._prog} " + "\n         ".join(lines) + "\n"
+        width = self._width - 9 - len(self._prog)
+        lines = textwrap.wrap(" ".join(parts), width, break_long_words=False, break_on_hyphens=False)
+        return f"usage: {self._prog} " + "\n         ".join(lines) + "\n\n"
 
     def _part(self, action: Action) -> str:
         if isinstance(action, _SubParsersAction):

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import textwrap
 from importlib.metadata import PackageNotFoundError, version
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.console import Console
-from rich.table import Table
 
 from mixformer.bench.machine import INSTRUCTIONS, cpu_flags, processor
+from mixformer.cli.console import make_console
 from mixformer.cli.parser import make_parser
 from mixformer.errors import MixFormerError
 
-_DESCRIPTION = """Print versions, processor and devices, for bug reports."""
+_DESCRIPTION = """Print versions, processor and devices, for bug reports.
+
+  mixformer info
+"""
 _PACKAGES = ("numpy", "av", "safetensors", "pillow", "rich", "jsonargparse")  # besides those of the engines
 
 
@@ -26,10 +29,10 @@ def parser() -> ArgumentParser:
 
 def run(_: Namespace) -> None:
     """Print the report."""
-    table = Table(show_header=False, box=None)
-    for name, value in rows():
-        table.add_row(name, value)
-    Console(soft_wrap=True).print(table)
+    console, lines = make_console(), rows()
+    width = max(len(name) for name, _ in lines) + 2
+    for name, value in lines:
+        console.print(textwrap.fill(value, 79, initial_indent=name.ljust(width), subsequent_indent=" " * width))
 
 
 def rows() -> list[tuple[str, str]]:

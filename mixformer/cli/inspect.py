@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from mixformer.cli.console import make_console
 from mixformer.cli.parser import add_source, make_parser, runtime_from
 from mixformer.configs.variants import DEFAULT_MODEL
 
@@ -81,7 +82,7 @@ def run(options: Namespace) -> None:
         )
         progress.update(task, description="drawing")
         written = write_inspection(seen, options.out, options.query)
-    console = Console(quiet=options.quiet, highlight=False, soft_wrap=True)
+    console = make_console(quiet=options.quiet)
     for path in written:
         console.print(f"wrote {path.resolve()}")
 

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from jsonargparse import ArgumentParser, Namespace
-from rich.console import Console
-from rich.table import Table
+import json
+import textwrap
+from typing import TYPE_CHECKING, Any
 
+from jsonargparse import ArgumentParser, Namespace
+
+from mixformer.cli.console import make_console, make_table, print_table
 from mixformer.cli.parser import make_parser
 from mixformer.configs.model import ModelConfig
+from mixformer.configs.variants import DEFAULT_MODEL
 
-_DESCRIPTION = """List the models: network, sizes, operations, whether weights come with the package, license."""
+if TYPE_CHECKING:
+    from mixformer.weights.catalog import ModelInfo
+
+_DESCRIPTION = """List the models: network, sizes, operations, whether weights come with the package, license.
+
+  mixformer models
+  mixformer models --json > models.json
+"""
 
 
 def parser() -> ArgumentParser:
     """Options of the verb."""
-    return make_parser(_DESCRIPTION)
+    made = make_parser(_DESCRIPTION)
+    made.add_argument("--json", action="store_true", help="print the list as JSON, with exact numbers")
+    return made
 
 
 def network(config: ModelConfig) -> str:
@@ -22,41 +35,57 @@ def network(config: ModelConfig) -> str:
     backbone = {"vit": "ViT", "convmae": "ConvMAE", "cvt": "CvT"}[config.backbone]
     depth = "-".join(map(str, (*config.early_depths, config.depth)))
     head = f"{config.prediction_tokens} tokens" if config.head == "token" else config.head
-    return f"{backbone} {depth}, {head}"
+    return f"{backbone} {depth} {head}"
 
 
-def run(_: Namespace) -> None:
-    """Print the table."""
-    from mixformer.configs.variants import DEFAULT_MODEL
+def run(options: Namespace) -> None:
+    """Print the table, or the JSON."""
     from mixformer.weights.catalog import list_models
 
-    table = Table(
-        caption="* default. GFLOP: per frame with templates remembered, 2 per multiply-add.", caption_justify="left"
-    )
-    table.add_column("model", no_wrap=True)
-    table.add_column("network", no_wrap=True)
-    for heading in ("params", "GFLOP", "search", "template"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("weights", no_wrap=True)
+    console = make_console()
     models = list_models()
-    for entry in models:
-        table.add_row(
-            entry.name + ("*" if entry.name == DEFAULT_MODEL else ""),
-            network(entry.config),
-            f"{entry.parameters / 1e6:.1f} M",
-            f"{entry.flops / 1e9:.2f}",
-            f"{entry.config.search_size} px",
-            f"{entry.config.template_size} px",
-            "included" if entry.available else "convert",
-        )
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(table)
-    console.print("Origin of the models, and license of their weights:")
+    if options.json:
+        console.print(json.dumps([_record(entry) for entry in models], indent=2))
+        return
+    print_table(console, make_table(_HEADINGS, map(_row, models), left=2))
+    console.print("* the default. GFLOP: for one frame, 2 per multiply-add.")
+    console.print("crops: sides of the search region and of a template, in pixels.")
+    console.print("bundled: weights come with the package. convert: get the official checkpoint,")
+    console.print("run `mixformer convert FILE.pth.tar --out FOLDER`, and give FOLDER as --model.")
+    console.print("Names with _stage1 have no score, as after the first training stage.")
+    console.print("\nOrigin of the models, and license of their weights:")
     origins = {entry.name: f"{entry.source}; {entry.license}" for entry in models}
     for origin in dict.fromkeys(origins.values()):
         names = ", ".join(name for name, its in origins.items() if its == origin)
-        console.print(f"  {origin}:\n    {names}")
-    console.print("Official weights: `mixformer convert FILE.pth.tar --out FOLDER`, then give the folder as --model.")
-    console.print(
-        "Names with _stage1 are networks without score, as after the first training stage. More: docs/models.md"
+        for text, indent in ((f"{origin}:", "  "), (names, "    ")):
+            console.print(textwrap.fill(text, 79, initial_indent=indent, subsequent_indent="    "))
+    console.print("More: docs/models.md")
+
+
+_HEADINGS = ("model", "network", "params", "GFLOP", "crops", "weights")
+
+
+def _row(entry: ModelInfo) -> tuple[str, ...]:
+    return (
+        entry.name + ("*" if entry.name == DEFAULT_MODEL else ""),
+        network(entry.config),
+        f"{entry.parameters / 1e6:.1f}M",
+        f"{entry.flops / 1e9:.3g}",
+        f"{entry.config.search_size}/{entry.config.template_size}",
+        "bundled" if entry.available else "convert",
     )
+
+
+def _record(entry: ModelInfo) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "default": entry.name == DEFAULT_MODEL,
+        "available": entry.available,
+        "parameters": entry.parameters,
+        "flops": entry.flops,
+        "search_size": entry.config.search_size,
+        "template_size": entry.config.template_size,
+        "network": network(entry.config),
+        "source": entry.source,
+        "license": entry.license,
+    }

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.console import Console
 
+from mixformer.cli.console import make_console
 from mixformer.cli.parser import make_parser
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def run(options: Namespace) -> None:
     state, config = ways[way](weights.state, weights.config, options[way])
     folder = save_weights(ModelWeights(config, state, weights.tracker), options.out)
     before, after = (parameter_count(sizes) / 1e6 for sizes in (weights.config, config))
-    console = Console(soft_wrap=True, highlight=False)
+    console = make_console()
     console.print(
         f"{config.name}: {config.depth} blocks, MLP ratio {config.mlp_ratio:g}, "
         f"{after:.1f} M parameters of {before:.1f} M"

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.console import Console
-from rich.markup import escape
 
+from mixformer.cli.console import make_console
 from mixformer.cli.parser import make_parser
 
 if TYPE_CHECKING:
@@ -99,9 +98,7 @@ def run(options: Namespace) -> None:
     comparison = _compare(options)
     if options.out is not None:  # first: whoever reads the tables may stop reading
         written = write_report(comparison, options.out, plots=not options.no_plots, qualitative=options.worst)
-        Console(stderr=True, soft_wrap=True, highlight=False).print(
-            f"wrote {escape(str(written[0].resolve()))} and {len(written) - 1} files beside it"
-        )
+        make_console(stderr=True).print(f"wrote {written[0].resolve()} and {len(written) - 1} files beside it")
     _print([table for name, table in make_tables(comparison).items() if name != "sequences"], options.format)
 
 
@@ -124,7 +121,7 @@ def _print(tables: list[Table], form: str) -> None:
     """Print tables; on a terminal the first one comes last, where it is visible below the long one of the papers."""
     from mixformer.evaluation.report.tables import WRITERS, to_terminal
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = make_console()
     if form != "terminal":
         console.print("\n".join(WRITERS[form][1](table) for table in tables), markup=False, end="")
         return

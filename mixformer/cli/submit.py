@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.console import Console
 
+from mixformer.cli.console import make_console
 from mixformer.cli.parser import make_parser
 
 _DESCRIPTION = """Pack raw results as the zip file that a benchmark's server takes.
@@ -41,4 +41,4 @@ def run(options: Namespace) -> None:
         options.format, options.results, root=options.root, split=options.split, part=options.part
     )
     count = write_submission(options.format, options.results, options.out, expected, truncate=options.truncate)
-    Console(soft_wrap=True).print(f"packed {count} sequences: {options.out.resolve()}")
+    make_console().print(f"packed {count} sequences: {options.out.resolve()}")

@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 from rich.console import Console
 
 from mixformer.cli.bars import FrameBar
+from mixformer.cli.console import make_console
 from mixformer.cli.track_options import demo_parser, make_tracker, outputs_from, track_parser
 from mixformer.errors import BoxError, ConfigError, first_few
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
@@ -44,7 +45,7 @@ def run(options: Namespace) -> None:
         summary = track_video(
             video, targets, outputs, tracker=tracker, ids=several, pipeline=pipeline, pictures=show, on_frame=on_frame
         )
-    _report(summary, outputs.values(), Console(quiet=options.quiet, highlight=False, soft_wrap=True))
+    _report(summary, outputs.values(), make_console(quiet=options.quiet))
 
 
 class _Viewer:
@@ -88,6 +89,6 @@ def _report(summary: VideoSummary, paths: Iterable[Path], console: Console) -> N
     console.print(f"{summary.frames} frames in {summary.seconds:.1f} s ({rate}){score}")
     if summary.skipped:
         shown = ", ".join(first_few(map(str, summary.skipped), 10))
-        Console(stderr=True, soft_wrap=True).print(f"skipped {len(summary.skipped)} unreadable frames: {shown}")
+        make_console(stderr=True).print(f"skipped {len(summary.skipped)} unreadable frames: {shown}")
     for path in paths:
         console.print(f"wrote {path.resolve()}")

@@ -6,10 +6,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
-from rich.console import Console
-from rich.markup import escape
 
 from mixformer.cli.bars import TaskBars
+from mixformer.cli.console import make_console
 from mixformer.cli.parser import runtime_from
 from mixformer.cli.track_options import all_parser as parser, changed_settings
 from mixformer.errors import ConfigError, MixFormerError, first_few
@@ -28,7 +27,7 @@ def run(options: Namespace) -> None:
     """Track the videos that are not complete, and raise an error if one failed."""
     from mixformer.run import Completed, Failed, read_jobs
 
-    console = Console(quiet=options.quiet, highlight=False, soft_wrap=True)
+    console = make_console(quiet=options.quiet)
     _check(options)
     factory = _factory(options)
     settings = {key: value for key, value in factory.settings().items() if key != "threads"}
@@ -42,7 +41,7 @@ def run(options: Namespace) -> None:
                 ends.append(event)
     done = [event.result.frames for event in ends if isinstance(event, Completed)]
     kept = f", {len(jobs) - len(waiting)} were complete" if len(waiting) < len(jobs) else ""
-    console.print(f"{len(done)} videos tracked, {sum(done)} frames{kept}; wrote {escape(str(options.out.resolve()))}")
+    console.print(f"{len(done)} videos tracked, {sum(done)} frames{kept}; wrote {options.out.resolve()}")
     failed = [event for event in ends if isinstance(event, Failed)]
     if failed:
         raise MixFormerError(_failures(failed))

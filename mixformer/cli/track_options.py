@@ -39,7 +39,11 @@ then 1.
   mixformer track-all jobs.csv --out tracked --write json video --workers 4
   mixformer track-all jobs.csv --out /data/tracked --executor ray --workers 32 --gpus 0.25
 """
-_DEMO = """Track the person in the orange shirt in the bundled clip, and print where the annotated video is."""
+_DEMO = """Track the person in the orange shirt in the bundled clip, and print where the annotated video is.
+
+  mixformer demo
+  mixformer demo --json boxes.jsonl --out demo.mp4
+"""
 
 
 def track_parser() -> ArgumentParser:

@@ -11,6 +11,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mixformer.cli.console import make_console
 from mixformer.cli.parser import make_parser
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def run(options: Namespace) -> None:
             recipe, options.out, resume=not options.fresh, device=device, progress=progress, dry_run=options.dry_run
         )
     if talks:
-        Console(soft_wrap=True).print(f"wrote {folder.resolve()}")
+        make_console().print(f"wrote {folder.resolve()}")
 
 
 def _describe(recipe: Recipe, step: int, means: dict[str, float]) -> str:

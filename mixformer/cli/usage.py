@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from argparse import Action
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
@@ -14,6 +15,8 @@ from mixformer.cli.help_text import kind_of
 from mixformer.errors import did_you_mean
 
 _KINDS = {int: "a whole number", float: "a number", Path: "a path", str: "a text"}
+
+_GENERAL = ("--debug", "--version")  # options of the whole command line
 
 
 class Parser(ArgumentParser):
@@ -39,24 +42,9 @@ class Parser(ArgumentParser):
 
 def _explain(parser: ArgumentParser, message: str) -> str:
     """The message of argparse or jsonargparse in our words; one that is not known stays."""
-    if found := re.match(r"argument COMMAND: invalid choice: '(.*?)' \(choose from (.*)\)", message):
-        return no_command(found[1], re.findall(r"'(.*?)'", found[2]))
-    if found := re.match(r"unrecognized arguments: (.*)", message):
-        return _no_option(found[1].split()[0], parser)
-    if found := re.match(r"the following arguments are required: (.*)", message):
-        missing = (_name(_action(parser, each), each) for each in found[1].split(", "))
-        return f"{', '.join(missing)} must be given"
-    if found := re.match(r'Parser key "(.*?)"', message):
-        value = re.search(r"(?:Got|Given) value: (.*)", message)
-        action = _action(parser, found[1])
-        if action is not None and value is not None:
-            return _wrong_value(action, value[1])
-    if found := re.match(r"argument (--\S+): (not allowed with argument) (--\S+)", message):
-        return f"{found[1]} and {found[3]} exclude each other; give one of them"
-    if found := re.match(r"argument (--\S+?)(?:/\S+)?: expected (.*)", message):
-        return f"{found[1]} needs {found[2].replace('argument', 'value')} after it"
-    if found := re.match(r"one of the arguments (.*) is required", message):
-        return f"one of {', '.join(found[1].split())} must be given"
+    for pattern, say in _SENTENCES.items():
+        if found := re.match(pattern, message, re.DOTALL):
+            return say(parser, *found.groups())
     return message
 
 
@@ -69,16 +57,23 @@ def _no_option(word: str, parser: ArgumentParser) -> str:
     if not word.startswith("-"):
         return f"'{word}' is one word too many; put names with spaces in quotes, and options after two dashes"
     flag = word.partition("=")[0]
+    if flag in _GENERAL:
+        return f"{flag} goes before the command: mixformer {flag} {parser.prog.split()[-1]} ..."
     known = [option for action in parser._actions for option in action.option_strings]
-    return f"there is no option {flag}{did_you_mean(flag, known)}"
+    return f"there is no option {flag}{did_you_mean(flag, [*known, *_GENERAL])}"
 
 
-def _wrong_value(action: Action, value: str) -> str:
-    kind = kind_of(action)
-    choices = [word for each in (kind, *get_args(kind)) if get_origin(each) is Literal for word in get_args(each)]
-    names = [_KINDS[each] for each in (kind, *get_args(kind)) if each in _KINDS] if get_origin(kind) is not Literal else []
-    wanted = " or ".join(dict.fromkeys([*names, *map(str, choices)]))
-    return f"{_name(action, value)} takes {wanted}, not '{value}'{did_you_mean(value, choices)}"
+def _missing(parser: ArgumentParser, keys: str) -> str:
+    return f"{', '.join(_name(_action(parser, key), key) for key in keys.split(', '))} must be given"
+
+
+def _wrong_value(parser: ArgumentParser, key: str, value: str) -> str:
+    action = _action(parser, key)
+    kind: Any = str if action is None else kind_of(action)
+    kinds = (kind, *(get_args(kind) if get_origin(kind) is not Literal else ()))
+    choices = [word for each in kinds if get_origin(each) is Literal for word in get_args(each)]
+    wanted = " or ".join([*(_KINDS[each] for each in kinds if each in _KINDS), *map(str, choices)])
+    return f"{_name(action, key)} takes {wanted}, not '{value}'{did_you_mean(value, choices)}"
 
 
 def _action(parser: ArgumentParser, key: str) -> Action | None:
@@ -91,3 +86,24 @@ def _name(action: Action | None, otherwise: str) -> str:
     if action is None:
         return otherwise
     return action.option_strings[-1] if action.option_strings else str(action.metavar or action.dest.upper())
+
+
+# What argparse and jsonargparse say -> what we say of it.
+_SENTENCES: dict[str, Callable[..., str]] = {
+    r"argument COMMAND: invalid choice: '(.*?)' \(choose from (.*)\)": lambda _, word, known: no_command(
+        word, re.findall(r"'(.*?)'", known)
+    ),
+    r"expected .*subcommand.* one of {(.*?)}": lambda _, known: (
+        f"a command must follow, one of: {', '.join(known.split(','))}"
+    ),
+    r"unrecognized arguments: (\S+)": lambda parser, word: _no_option(word, parser),
+    r"the following arguments are required: (.*)": _missing,
+    r'Parser key "(.*?)".*(?:Got|Given) value: (.*)': _wrong_value,
+    r"argument (--\S+): not allowed with argument (--\S+)": lambda _, one, other: (
+        f"{one} and {other} exclude each other; give one of them"
+    ),
+    r"argument (--[\w-]+)\S*: expected (.*)": lambda _, name, wanted: (
+        f"{name} needs {wanted.replace('argument', 'value')} after it"
+    ),
+    r"one of the arguments (.*) is required": lambda _, names: f"one of {', '.join(names.split())} must be given",
+}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
+from mixformer.cli.console import make_console
 from mixformer.cli.parser import CommandGroup, add_runtime, make_parser, runtime_from
 from mixformer.configs.variants import DEFAULT_MODEL
 
@@ -26,10 +27,15 @@ docs/vot.md says which version of the toolkit can run what.
 _INIT = """Write a workspace of the official VOT toolkit, or add this tracker to one of the same stack.
 
 Writes config.yaml and trackers.ini; the toolkit downloads the data when it first runs.
+
+  mixformer vot init workspace --stack vot2022/shorttermbox
+  mixformer vot init workspace --stack vots2024/main --masks grabcut
 """
 _RUN = """Answer the VOT toolkit on standard input and output (TraX); this is what trackers.ini calls.
 
 It waits for messages of the toolkit: there is nothing to see when it is started by hand.
+
+  mixformer vot run --model mixformerv2_dino_s8
 """
 
 
@@ -90,7 +96,7 @@ def _init(options: Namespace) -> None:
     protocol = options.protocol if options.protocol != "auto" else "python" if stack.runs == "once" else "trax"
     entry = Entry(options.name, protocol, model, settings, stack.multiobject)
     written = write_workspace(options.dir, stack, entry, options.sequences)
-    _report(Console(soft_wrap=True, highlight=False), written, entry, stack.runs)
+    _report(make_console(), written, entry, stack.runs)
 
 
 def _report(console: Console, written: list[Path], entry: Entry, runs: str) -> None:

@@ -127,7 +127,7 @@ def test_debug_shows_where_it_came_from(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [["track"], ["track", "a.mp4", "--box", "1", "2"], ["track", "a.mp4", "--box", "nan", *"123"], ["fly"], []]
+    "words", [["track"], ["track", "a.mp4", "--box", "1", "2"], ["track", "a.mp4", "--box", "nan", *"123"], ["fly"]]
 )
 def test_wrong_usage_exits_with_2(words):
     answer = run(*words)
@@ -153,7 +153,7 @@ def test_help_teaches():
 def test_models_and_info(capsys):
     assert main(["models"]) == 0
     printed = capsys.readouterr().out
-    for name in ("mixformerv2_b", "mixformerv2_s", "2 per multiply-add", "license", "included"):
+    for name in ("mixformerv2_b", "mixformerv2_s", "2 per multiply-add", "license", "bundled"):
         assert name in printed
     assert main(["info"]) == 0
     printed = capsys.readouterr().out

@@ -11,9 +11,10 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
+from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
 Cell = str | float | None
 Kind = Literal["text", "percent", "fraction", "number"]
@@ -99,14 +100,18 @@ def _text(cell: Cell, column: Column) -> str:
 
 def to_terminal(table: Table, console: Console) -> None:
     """Print the table with rich, the best numbers bold."""
-    shown = RichTable(title=escape(table.title), title_justify="left")
+    shown = RichTable(title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    shown.show_edge, shown.pad_edge, shown.padding = False, False, (0, 1, 0, 0)
     for column in table.columns:
-        shown.add_column(escape(column.heading), justify="left" if column.kind == "text" else "right")
+        justify: Literal["left", "right"] = "left" if column.kind == "text" else "right"
+        shown.add_column(Text(column.heading), justify=justify, no_wrap=True)
     for row in table.texts():
-        shown.add_row(*(f"[bold]{escape(text)}[/]" if best else escape(text) for text, best in row))
+        shown.add_row(*(Text(text, "bold" if best else "") for text, best in row))
+    needed = console.measure(shown, options=console.options.update(max_width=10_000)).maximum
+    console.width = max(console.width, needed)  # so that no number is cut
     console.print(shown)
     for note in table.notes:
-        console.print(escape(note))
+        console.print(Text(note))
 
 
 def to_markdown(table: Table) -> str:
