@@ -17,6 +17,10 @@ from mixformer.configs.variants import DEFAULT_MODEL
 _DESCRIPTION = """Measure how fast tracking or training runs on this machine, next to what its processor can do.
 
 Without a command, the default model is measured in every installed engine.
+
+  mixformer bench
+  mixformer bench track --clip clip.mp4 --box 260 29 41 142
+  mixformer bench train recipes/dino_s8_boxes.toml
 """
 _TRACK = """Measure engines side by side on one clip: time per frame, memory, share of the machine's peak.
 
