@@ -53,8 +53,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         >>> did_you_mean("serach_factor", ["search_factor", "margin"])
         "; did you mean 'search_factor'?"
     """
-    near = get_close_matches(word[:100], list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    names = {name.lower(): name for name in known}
+    near = get_close_matches(word[:100].lower(), names, 1)
+    return f"; did you mean {names[near[0]]!r}?" if near else ""
 
 
 class BoxError(MixFormerError, ValueError):
@@ -110,22 +111,6 @@ def first_few(items: Iterable[str], limit: int = 8) -> list[str]:
     """
     listed = list(items)
     return listed if len(listed) <= limit else [*listed[:limit], f"and {len(listed) - limit} more"]
-
-
-def did_you_mean(word: object, known: Iterable[object]) -> str:
-    """The part of a message that names the nearest known word; empty if none is near.
-
-    Example:
-        >>> print("no model 'mixvit_bb'" + did_you_mean("mixvit_bb", ["mixvit_b", "mixcvt"]))
-        no model 'mixvit_bb' (did you mean 'mixvit_b'?)
-    """
-    from difflib import get_close_matches
-
-    if len(str(word)) > 100:
-        return ""
-    names = {name.lower(): name for name in map(str, known)}
-    near = get_close_matches(str(word).lower(), names, n=1)
-    return f" (did you mean '{names[near[0]]}'?)" if near else ""
 
 
 def warn_deprecated(message: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mixformer.configs.runtime import Runtime
 from mixformer.engines import ENGINES, Engine, create_engine
-from mixformer.errors import ConfigError, warn_deprecated
+from mixformer.errors import ConfigError, did_you_mean, warn_deprecated
 from mixformer.optional import explain_missing
 from mixformer.weights.model_folder import find_folder
 
@@ -70,7 +70,9 @@ def _parse_engine(word: str) -> tuple[str, str]:
         engine = REFERENCE
     runtime = Runtime(engine=engine, precision=precision or "auto")  # checks the precision, and renews old names
     if runtime.engine not in (REFERENCE, "auto", *ENGINES):
-        raise ConfigError(f"unknown engine {engine!r}; known: {REFERENCE}, auto, {', '.join(ENGINES)}")
+        names = (REFERENCE, "auto", *ENGINES)
+        near = did_you_mean(engine, names) or "."
+        raise ConfigError(f"unknown engine {engine!r}{near} The engines are {', '.join(names)}")
     if runtime.engine != REFERENCE:
         return runtime.engine, runtime.precision
     if runtime.precision not in ("auto", "float32"):

@@ -50,7 +50,8 @@ def _explain(parser: ArgumentParser, message: str) -> str:
 
 def no_command(word: str, known: list[str]) -> str:
     """The message for a command that there is not."""
-    return f"there is no command '{word}'{did_you_mean(word, known)}. The commands are: {', '.join(known)}"
+    near = did_you_mean(word, known) or "."
+    return f"there is no command '{word}'{near} The commands are: {', '.join(known)}"
 
 
 def _no_option(word: str, parser: ArgumentParser) -> str:
@@ -73,7 +74,7 @@ def _wrong_value(parser: ArgumentParser, key: str, value: str) -> str:
     kinds = (kind, *(get_args(kind) if get_origin(kind) is not Literal else ()))
     choices = [word for each in kinds if get_origin(each) is Literal for word in get_args(each)]
     wanted = " or ".join([*(_KINDS[each] for each in kinds if each in _KINDS), *map(str, choices)])
-    return f"{_name(action, key)} takes {wanted}, not '{value}'{did_you_mean(value, choices)}"
+    return f"{_name(action, key)} takes {wanted}, not '{value}'{did_you_mean(value, map(str, choices))}"
 
 
 def _action(parser: ArgumentParser, key: str) -> Action | None:

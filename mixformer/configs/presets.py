@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mixformer.configs.tracker import TrackerConfig
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, did_you_mean
 
 # Sources: interval and number of templates are those of the official test configurations (experiments/MODEL/*.yaml). A
 # factor or decay in a cell is that of the official evaluation commands (tracking/test_mixformer*.sh). A cell without a
@@ -128,4 +128,5 @@ def tracker_config(model: str, preset: str | None = None) -> TrackerConfig:
         return known[preset.lower()]
     except KeyError:
         there = ", ".join(sorted(known)) or "none"
-        raise ConfigError(f"no preset {preset!r} for {model}; there are: {there}") from None
+        near = did_you_mean(preset.lower(), known)
+        raise ConfigError(f"no preset {preset!r} for {model}{near or f'; there are: {there}'}") from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mixformer.configs.runtime import Runtime
 from mixformer.engines.engine_spec import EngineChoice, EngineSpec
 from mixformer.engines.engine_table import ENGINES, has_single_graphs
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, did_you_mean
 from mixformer.weights.model_folder import ModelFolder, find_folder
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def select_engine(model: str | Path | MixFormer, runtime: Runtime = Runtime()) -
     elif runtime.engine in ENGINES:
         spec = ENGINES[runtime.engine]
     else:
-        raise ConfigError(f"unknown engine {runtime.engine!r}; there are: {', '.join(('auto', *ENGINES))}")
+        near = did_you_mean(str(runtime.engine), ENGINES) or f"; there are: {', '.join(('auto', *ENGINES))}"
+        raise ConfigError(f"unknown engine {runtime.engine!r}{near}")
     if not spec.installed:
         raise spec.missing()
     if spec.formats:

@@ -8,7 +8,7 @@ from pathlib import Path
 from mixformer.configs.flops import locate_flops, parameter_count
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import MODELS, SOURCES
-from mixformer.errors import CheckpointError
+from mixformer.errors import CheckpointError, did_you_mean
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -105,7 +105,8 @@ def find_weights(name_or_path: str | Path) -> Path:
         raise CheckpointError(
             f"{path} holds no {CONFIG_FILE}, so it is not a model folder; `mixformer convert` makes one"
         )
-    raise CheckpointError(f"no model, folder or file named {name!r}; named models: {', '.join(MODELS)}")
+    near = did_you_mean(name, MODELS) or "; `mixformer models` lists the named models"
+    raise CheckpointError(f"no model, folder or file named {name!r}{near}")
 
 
 def _license(name: str) -> str:

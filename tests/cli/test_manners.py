@@ -55,11 +55,11 @@ def test_bare_mixformer_prints_the_help(capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["trak"], "did you mean 'track'?"),
-        (["track", "a.mp4", "--sarch-factor", "4"], "did you mean '--search-factor'?"),
-        (["data", "chekc", "x"], "did you mean 'check'?"),
-        (["data", "check", "x", "--splt", "a"], "did you mean '--split'?"),
-        (["report", "x", "--format", "markdwn"], "did you mean 'markdown'?"),
+        (["trak"], "; did you mean 'track'?"),
+        (["track", "a.mp4", "--sarch-factor", "4"], "; did you mean '--search-factor'?"),
+        (["data", "chekc", "x"], "; did you mean 'check'?"),
+        (["data", "check", "x", "--splt", "a"], "; did you mean '--split'?"),
+        (["report", "x", "--format", "markdwn"], "; did you mean 'markdown'?"),
         (["track", "a.mp4", "--start", "x"], "--start takes a whole number, not 'x'"),
         (["track", "a.mp4", "--debug"], "--debug goes before the command"),
         (["track", "a.mp4", "--box", "1", "2"], "--box needs 4 values"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.data.datasets.dataset_spec import PackItem
-from mixformer.data.datasets.registry import DATASETS, detect_dataset
+from mixformer.data.datasets.registry import DATASETS, detect_dataset, unknown_dataset
 from mixformer.data.frame_storage import read_bytes
 from mixformer.errors import DataError, OutputError
 from mixformer.optional import load
@@ -46,10 +46,12 @@ def pack(root: Path, out: Path, name: str = "", progress: Callable[[int, int], N
     name = name or detect_dataset(root, custom_first=False) or ""
     if name not in DATASETS:
         raise DataError(
-            f"{root} is none of {', '.join(DATASETS)}" if not name else f"there is no data set called {name!r}"
+            unknown_dataset(name)
+            if name
+            else f"{root} is none of {', '.join(DATASETS)}; if it is one, name it with --set"
         )
     if out.exists():
-        raise OutputError(f"{out} exists already; remove it or select_sequences another name")
+        raise OutputError(f"{out} exists already; remove it, or give another name")
     partial = out.with_name(f"{out.name}.partial")
     tally = _Tally(progress)
     try:

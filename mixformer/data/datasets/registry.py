@@ -20,7 +20,7 @@ from mixformer.data.datasets.trackingnet import TRACKINGNET
 from mixformer.data.datasets.vid import VID
 from mixformer.data.datasets.vot_sequences import VOT2020, VOT2022
 from mixformer.data.sequence import LazySequences, VideoSequence
-from mixformer.errors import DataError
+from mixformer.errors import DataError, did_you_mean
 
 _TRAINING = (LASOT, GOT10K, TRACKINGNET, COCO, VID, TNL2K)
 _BENCHMARKS = (LASOT_EXT, UAV123, OTB100, NFS, TC128, AVIST, VOT2022, VOT2020)
@@ -89,7 +89,7 @@ def load_dataset(name: str, root: str | Path, options: DatasetOptions | None = N
         found = read_any(root, options.split)
         return found if isinstance(found, LazySequences) else _as_lazy(found)
     if name not in DATASETS:
-        raise DataError(f"there is no data set called {name!r}; known are {', '.join(DATASETS)} and {CUSTOM}")
+        raise DataError(unknown_dataset(name))
     known = DATASETS[name]
     options = replace(options, split=options.split or next(iter(known.splits)))
     if options.split not in known.splits:
@@ -105,6 +105,12 @@ def load_dataset(name: str, root: str | Path, options: DatasetOptions | None = N
 
 def _as_lazy(sequences: Sequence[VideoSequence]) -> LazySequences:
     return LazySequences([each.name for each in sequences], sequences.__getitem__, sequences[0].source)
+
+
+def unknown_dataset(name: str) -> str:
+    """The message for a data set's name that is not known."""
+    near = did_you_mean(name, [*DATASETS, CUSTOM]) or "."
+    return f"there is no data set called {name!r}{near} The names are {', '.join(DATASETS)} and {CUSTOM}"
 
 
 def detect_dataset(path: str | Path, *, custom_first: bool = True) -> str | None:
