@@ -81,6 +81,7 @@ def measure_tracking(
     frames, figures = _read_clip(Path(clip))
     results: list[CaseResult] = []
     peaks: list[dict[str, float]] = []
+    # One model at a time: all its engines are in memory at once, so that they can take turns.
     with torch_threads(options.threads or 1), tempfile.TemporaryDirectory() as folder:
         for model, group in groupby(cases, lambda case: case.model):
             on_step(f"building the engines of {Path(model).name}")
@@ -137,6 +138,7 @@ class _ModelBenchmark:
         trackers = {title: TimedTracker(engine, frames, box) for title, engine in engines.items()}
         for tracker in trackers.values():
             tracker.run(options.frames)  # warms the engine up
+        # Engines take turns round by round, so that other work on the machine slows all of them alike.
         on_step(f"{options.rounds} rounds of {options.frames} frames, {len(trackers)} engines in turns")
         self._time_updates(trackers)
         on_step("the whole clip with decoding")
@@ -149,6 +151,7 @@ class _ModelBenchmark:
             for title, batches in measure_batches(fast, options.batches, _FEW, self._take_peak).items():
                 self._note(title, batches=batches)
         if options.memory:
+            # In this process, the memory of one engine cannot be told from that of the others.
             on_step("the memory of every engine in a process of its own")
             self._measure_memory(clip, box)
         return list(self.results.values())

@@ -164,6 +164,7 @@ def _plan(
     gray: bool,
     mirror: bool,
 ) -> CropParams | None:
+    # 1. Place the window. Random numbers are drawn in this order for every sample, so a seed gives the same crops.
     factor, size = (
         (crops.search_factor, crops.search_size) if searched else (crops.template_factor, crops.template_size)
     )
@@ -175,10 +176,12 @@ def _plan(
     window = CropWindow.around(around, factor)
     if augmentation.reject and not shows_frame(window, frame.shape[0], frame.shape[1], size):
         return None
+    # 2. The label is the true box in the jittered window: the offset is what the network learns to undo.
     box = to_crop(view.box, around.center, size / window.side, size, half_pixel=augmentation.pixel_index)
     flip = mirror ^ (random.random() < augmentation.crop_flip_prob)
     if flip:
         box = box._replace(x=1 - box.x - box.w)
+    # 3. Pixels change later, in `render` or on the GPU; only the parameters are drawn here.
     blur = None
     if searched and random.random() < augmentation.blur_prob:
         blur = int(random.integers(2, LONGEST_BLUR + 1)), int(random.integers(2))

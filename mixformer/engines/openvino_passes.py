@@ -58,12 +58,14 @@ def merge_pixel_steps(model: Any) -> None:
     Args:
         model: with static shapes; it is changed.
     """
+    # Follow the chain of divisions and subtractions from the first one on pixels: x / 255, - mean, / std.
     divisions = (node for node in model.get_ordered_ops() if node.get_type_name() == "Divide")
     first = next((node for node in divisions if len(node.get_output_partial_shape(0)) > 2), None)
     steps = [] if first is None else [first, *_following(first, ("Divide", "Subtract"))]
     values = [_value(step.input_value(1).get_node()) for step in steps]
     if not steps or any(value is None for value in values):
         return
+    # Combine the chain into x * factor + offset, in float64, and put it in place of the last step.
     factor, offset = np.ones(()), np.zeros(())
     for step, value in zip(steps, values, strict=True):
         if step.get_type_name() == "Divide":
@@ -101,6 +103,7 @@ def light_layers(model: Any) -> set[str]:
 
     These are residual sums, the clamps of `widen_products`, layer norms, and everything before the first tokens.
     """
+    # Everything before the first layer norm (MVN) makes tokens of pixels.
     ordered = model.get_ordered_ops()
     kinds = [node.get_type_name() for node in ordered]
     first = kinds.index("MVN") if "MVN" in kinds else 0
@@ -118,20 +121,22 @@ def light_layers(model: Any) -> set[str]:
 
 
 def keep_exact(core: Any, model: Any, names: set[str]) -> Any:
-    """The graph with nodes marked to stay in float32 where the rest is in 16 bits.
+    """Mark nodes to stay in float32 while the rest is in 16 bits; return the marked graph.
 
-    OpenVINO takes such marks from its files only, so the graph goes through one.
+    OpenVINO reads such marks from files only, so the graph is written and read.
 
     Args:
         core: OpenVINO's.
-        model: with static shapes; stays as it is.
-        names: of the nodes. Matrix products do not heed the mark.
+        model: a graph with static shapes; not changed.
+        names: names of the nodes. Matrix products ignore the mark.
     """
+    # 1. Write the graph, since the marks cannot be set on a graph in memory.
     with tempfile.TemporaryDirectory() as folder:
         graph, weights = Path(folder) / "graph.xml", Path(folder) / "graph.bin"
         ov.serialize(model, graph, weights)
         root = ElementTree.fromstring(graph.read_bytes())
         constants = ov.Tensor(np.fromfile(weights, np.uint8))
+    # 2. Mark the layers. Their info comes after <data> and before the ports, as in the files of OpenVINO.
     for layer in root.iter("layer"):
         if layer.get("name") in names and layer.get("type") != "Const":
             info = layer.find("rt_info")
@@ -143,7 +148,7 @@ def keep_exact(core: Any, model: Any, names: set[str]) -> Any:
 
 
 def _following(node: Any, kinds: tuple[str, ...]) -> list[Any]:
-    """The nodes of these kinds that come one after another behind a node, nothing else using what is between."""
+    """Follow a node while it has a single user of one of these kinds; return these users in order."""
     found: list[Any] = []
     while True:
         users = [user.get_node() for user in (found or [node])[-1].output(0).get_target_inputs()]
@@ -153,7 +158,7 @@ def _following(node: Any, kinds: tuple[str, ...]) -> list[Any]:
 
 
 def _value(node: Any) -> Any:
-    """Of a constant, float64; None for anything else."""
+    """Return a constant's value as float64; None for any other node."""
     if node.get_type_name() == "Convert":
         return _value(node.input_value(0).get_node())
     return node.data.astype(np.float64) if node.get_type_name() == "Constant" else None

@@ -113,6 +113,7 @@ def _read(folder: ResultFolder, sequences: list[VideoSequence], measurement: _Me
         if path is None:
             results.missing[name] = "no file"
             continue
+        # A damaged file makes its sequence missing, with the reason; other sequences still count.
         try:
             boxes = read_boxes(path, allow_nan=True)
             boxes[:, :2] -= folder.first_pixel

@@ -133,6 +133,7 @@ def _start(pool: dict[Connection, _Process], make: Maker, number: int) -> None:
 
 def _listen(pool: dict[Connection, _Process], pipe: Connection, make: Maker, waiting: _Waiting) -> Iterator[Event]:
     """Take one message of a worker, and give it the next task if it is free."""
+    # 1. A broken pipe means that the worker was killed: its task is tried again elsewhere.
     worker = pool[pipe]
     try:
         message = pipe.recv()
@@ -144,9 +145,11 @@ def _listen(pool: dict[Connection, _Process], pipe: Connection, make: Maker, wai
     if isinstance(message, Progressed):
         yield message
         return
+    # 2. Any other message ends a task (None: the worker has just started), so the worker is free.
     worker.ready, worker.task = True, None
     if message is not None:
         yield message
+    # 3. Give it the next task. Without one it ends now, to free its memory for the others.
     task = waiting.take()
     if task is None:
         del pool[pipe]

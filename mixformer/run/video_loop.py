@@ -123,7 +123,7 @@ class VideoRun:
                 self._scores[1] += 1
 
     def close(self) -> None:
-        """Finish all files; they are valid whatever happened."""
+        """Finish all files; they are valid even after an error."""
         try:
             self._open.close()
         except Exception as error:  # such as a full disk, which most often has ended the video already
@@ -166,6 +166,7 @@ def run_videos(
     Returns:
         Steps of all videos. Closing the generator stops everything and leaves valid files.
     """
+    # Tracking fills `runs`; this thread removes a video when its last step has come through the pipeline.
     runs: set[VideoRun] = set()
     tracked = _track(tracker, tasks, concurrent_videos, runs)
     steps = pipelined(tracked, _draw, _write, ahead=2 * concurrent_videos, threads=pipeline)
@@ -198,7 +199,7 @@ def _track(
                 return
             # 2. Track the next frame of each video, all in one batch.
             yield from _track_frames(tracker, active)
-            # 3. Take leave of the videos that ended or failed.
+            # 3. Remove the videos that ended or failed, to make room for others.
             for run in [run for run in active if run.ended or run.error]:
                 active.remove(run)
                 run.attempt(run.active.finish)
@@ -210,6 +211,7 @@ def _track(
 
 
 def _track_frames(tracker: MultiTracker, active: list[VideoRun]) -> Iterator[Step]:
+    # A video that cannot be read drops out here; the targets of all others are one batch.
     frames = [(run, frame) for run in active if (frame := run.attempt(run.next)) is not None]
     found = advance(tracker, [(run.active, frame) for run, frame in frames])
     for run, frame in frames:

@@ -146,6 +146,7 @@ def start_model(recipe: Recipe) -> MixFormer:
 
 def _take(weights: ModelWeights, model: MixFormer, recipe: Recipe) -> None:
     """Load the matching weights of another run's model."""
+    # 1. Refuse another network. Sizes that the heads alone depend on may differ if the heads are trained now.
     ours, theirs = model.config.to_dict(), weights.config.to_dict()
     differing = {name for name in ours if ours[name] != theirs[name]} - _NO_WEIGHTS
     if wrong := sorted(differing - (_SCORE if recipe.stage == "score" else _SCORE | _BOX)):
@@ -157,6 +158,7 @@ def _take(weights: ModelWeights, model: MixFormer, recipe: Recipe) -> None:
             f"the network in {recipe.init_from} differs from the recipe's in {fields}. Make `model` and "
             f"`model_overrides` of the recipe fit it, or {advice}"
         )
+    # 2. Take every entry that fits, and name the others: they keep their random start.
     state = model.state_dict()
     other = ("box_head.",) if "head" in differing else ()  # layers of another head may have fitting shapes by chance
     fitting = {

@@ -153,6 +153,7 @@ class Trainer:
             start=self.step,
         )
         stream = self._batches()
+        # The loop ends by steps, not by data, so that a resumed run makes the same batches.
         while self.step < recipe.total_steps:
             self.stage.train()
             parts = self._step(stream, metrics)
@@ -162,6 +163,7 @@ class Trainer:
                 self._validate(validate, metrics)
             if progress is not None:
                 progress(self.step, metrics.latest or metrics.means())
+            # A stop is obeyed only here, between steps, where weights and optimizer fit together.
             if stop_asked():
                 self.save()
                 raise KeyboardInterrupt

@@ -21,10 +21,10 @@ class _End:
 def pipelined(
     items: Iterable[Any], *stages: Callable[[Any], Any], ahead: int = 4, threads: bool = True
 ) -> Generator[Any, None, None]:
-    """Items after they went through all stages, in order.
+    """Pass items through all stages, in order.
 
-    The iterable and every stage run in a thread each, so that they work at the same time on different items, and hand
-    items on through bounded queues. What comes out is the same as without threads.
+    The iterable and every stage have a thread each and work at the same time on different items. Bounded queues connect
+    them. The results are the same as without threads.
 
     An exception of the iterable or of a stage reaches the caller after the items before it. Closing the generator, by
     leaving the loop early in a `with closing(...)` or by Ctrl-C, stops all threads before it returns: each finishes
@@ -44,6 +44,7 @@ def pipelined(
     if not threads:
         yield from _in_turn(items, stages)
         return
+    # One queue before each stage and one for the caller. `over` tells all threads to stop, also those at a full queue.
     over = threading.Event()
     queues: list[queue.Queue[Any]] = [queue.Queue(ahead) for _ in range(len(stages) + 1)]
     work = [threading.Thread(target=_produce, args=(items, queues[0], over), name="items", daemon=True)]
@@ -52,6 +53,7 @@ def pipelined(
         work.append(threading.Thread(target=_serve, args=job, name=f"stage {number + 1}", daemon=True))
     for thread in work:
         thread.start()
+    # The end, with or without an error, travels through all queues behind the last item, so no item is lost.
     try:
         while not isinstance(item := queues[-1].get(), _End):
             yield item
@@ -64,7 +66,7 @@ def pipelined(
 
 
 def _in_turn(items: Iterable[Any], stages: Iterable[Callable[[Any], Any]]) -> Generator[Any, None, None]:
-    """The same in one thread."""
+    """Do the same in one thread."""
     try:
         for item in items:
             for stage in stages:
@@ -75,13 +77,13 @@ def _in_turn(items: Iterable[Any], stages: Iterable[Callable[[Any], Any]]) -> Ge
 
 
 def _produce(items: Iterable[Any], after: queue.Queue[Any], over: threading.Event) -> None:
-    """Runs in the first thread: errors travel through the queue."""
+    """Produce the items, in the first thread. Errors travel through the queue."""
     end = _End()
     try:
         for item in items:
             if not _put(after, item, over):
                 break
-    except BaseException as error:  # whatever it is, the caller gets it
+    except BaseException as error:  # the caller gets every error
         end = _End(error)
     finally:
         try:
@@ -94,7 +96,7 @@ def _produce(items: Iterable[Any], after: queue.Queue[Any], over: threading.Even
 def _serve(
     stage: Callable[[Any], Any], before: queue.Queue[Any], after: queue.Queue[Any], over: threading.Event
 ) -> None:
-    """Runs in the thread of a stage."""
+    """Run a stage, in its own thread."""
     item: Any = None
     while not over.is_set() and not isinstance(item, _End):
         try:

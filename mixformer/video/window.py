@@ -94,6 +94,7 @@ def draw_box(image: Image, title: str) -> Box | None:
     canvas = tkinter.Canvas(root, width=photo.width(), height=photo.height(), cursor="crosshair")
     canvas.create_image(0, 0, anchor="nw", image=photo)
     canvas.pack()
+    # The handlers share `corners`: empty means that no box was drawn, or that the user gave up.
     corners: list[float] = []
     shape = canvas.create_rectangle(0, 0, 0, 0, outline="#40ff60", width=2)
 
@@ -117,5 +118,6 @@ def draw_box(image: Image, title: str) -> Box | None:
     root.destroy()
     if not corners:
         return None
+    # The user may drag in any direction, and the picture may be shown smaller than it is.
     (x1, x2), (y1, y2) = sorted(corners[::2]), sorted(corners[1::2])
     return Box(x1 / scale, y1 / scale, (x2 - x1) / scale, (y2 - y1) / scale)

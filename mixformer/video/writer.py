@@ -92,7 +92,7 @@ class PictureWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Every picture is complete already."""
+        """Do nothing: every picture is complete already."""
 
     def write(self, image: Image, time: float | None = None) -> None:
         """See `FrameWriter.write`; the time is not kept."""
@@ -179,7 +179,7 @@ class Mp4Writer:
         return np.ascontiguousarray(image[:height, :width])
 
     def _next_tick(self, time: float | None) -> int:
-        """Time of the next picture in ticks; it always moves on, whatever the source's clock does."""
+        """Return the time of the next picture in ticks. It always increases, even if the source's clock does not."""
         wanted = self._tick + self._step if time is None else round((time - self._origin) * _TICKS)
         self._tick = max(wanted, self._tick + 1, 0)
         return self._tick
@@ -229,13 +229,14 @@ class _Sound:
             log.warning("the sound is left out: %s", error)
 
     def packets_until(self, time: float) -> Iterator[Any]:
-        """Packets that begin before `time` seconds of the output and were not given yet."""
+        """Yield the next packets that begin before `time` seconds of the output."""
         while self._target is not None:
             packet, self._waiting = self._waiting or next(self._packets, None), None
             if packet is None:
                 return
             if packet.dts is None:
                 continue
+            # Sound follows the pictures: a packet from after the last picture waits, one from before the first is cut.
             begins = float(packet.dts * packet.time_base) - self._origin
             if begins > time:
                 self._waiting = packet

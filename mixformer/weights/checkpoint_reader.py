@@ -138,6 +138,7 @@ class _SafeUnpickler(pickle.Unpickler):
         """Our stand-in for a name; nothing is ever imported."""
         if module == "torch" and name in _DTYPES:
             return _DTYPES[name]
+        # The few callables that a state dict needs, each replaced by a harmless class of this module.
         known = {
             ("collections", "OrderedDict"): _Dict,
             ("torch._utils", "_rebuild_tensor"): _Record,
@@ -219,15 +220,18 @@ def _read_zip(file: IO[bytes], path: Path) -> Iterator[_Records]:
 
 @contextmanager
 def _read_legacy(file: IO[bytes], path: Path) -> Iterator[_Records]:
+    # 1. The header: three small pickles.
     if _SafeUnpickler(file).load() != _LEGACY_MAGIC:
         raise pickle.UnpicklingError("no PyTorch header")
     _SafeUnpickler(file).load()  # protocol version
     machine = _SafeUnpickler(file).load()
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
         raise CheckpointError(f"{path} was written on a big-endian machine; save it again on a common one")
+    # 2. The content, which refers to storages by key, and the order of the storages.
     unpickler = _SafeUnpickler(file)
     content = unpickler.load()
     keys = _SafeUnpickler(file).load()
+    # 3. Note where each storage begins. Check sizes before anything is read: a damaged count may claim any memory.
     begin, end = file.tell(), path.stat().st_size
     places: dict[str, int] = {}
     for key in keys:  # the storages follow in this order: each a 64-bit count, then the numbers

@@ -227,6 +227,7 @@ def _split_table(start: _Start, name: str) -> tuple[Tensor, Tensor | None]:
 
 def _start_tokens(start: _Start, stage: Stage, prefix: str) -> None:
     """The class token plus noise that tells the tokens apart; from a backbone of our own its tokens, if as many."""
+    # 1. A network of this package has tokens of its own: copy them if their number fits.
     keys = [prefix + key for key in _TOKENS]
     found = start.source.tensors
     if start.kind == "mixformer":
@@ -237,6 +238,7 @@ def _start_tokens(start: _Start, stage: Stage, prefix: str) -> None:
             return
         start.kept |= dict.fromkeys(keys, "the file has no prediction tokens, or another number of them")
         return
+    # 2. An image model has one class token. The decoder of "+DN" has no such token to start from.
     name = FILE_KINDS[start.kind].class_token
     if start.config.decoder_depth or name not in found:
         start.kept |= dict.fromkeys(keys, "the file has no class token of this width")
@@ -248,6 +250,7 @@ def _start_tokens(start: _Start, stage: Stage, prefix: str) -> None:
             raise CheckpointError(f"{name} and {table} in {start.path} differ in width; the file is damaged")
         if position is not None:
             token, used = token + position, [name, table]
+    # 3. Equal tokens would get equal gradients and stay equal: noise makes them different.
     noise = torch.randn(1, stage.token_count, token.shape[-1]) * token.std()
     start.take(keys[0], token + noise, tuple(used), " plus noise")
     start.take(keys[1], torch.zeros_like(stage.pos_tokens), (), "zeros")

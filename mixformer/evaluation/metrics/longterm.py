@@ -31,9 +31,11 @@ def measure_longterm(runs: Iterable[SequenceResult], dataset: str = "") -> Measu
     Raises:
         DataError: if a run has no scores, or more or fewer predictions than annotated frames.
     """
+    # Thresholds are quantiles of all scores together, so that they are spread where the scores are.
     reports = {run.name: _reports(run) for run in runs}
     thresholds = score_thresholds(np.concatenate([scores for scores, _, _ in reports.values()]))
     rows = np.array([_precision_recall(*report, thresholds) for report in reports.values()])
+    # Average over sequences before F, as the toolkit does. A sequence without the target has no recall.
     precision = rows[:, 0].mean(0)
     known = ~np.isnan(rows[:, 1, 0])
     recall = rows[known, 1].mean(0) if known.any() else np.full(len(thresholds), np.nan)
@@ -129,6 +131,7 @@ def _lost_counts(run: SequenceResult) -> FloatArray:
     scores = _scores(run)
     if len(scores) != len(run.truth):
         raise DataError(f"{run.name}: {len(scores)} scores for {len(run.truth)} annotated frames")
+    # No score counts as sure that the target is there, no box as sure that it is absent.
     sure = np.where(np.isnan(scores), np.inf, scores)
     sure[np.isnan(run.predicted).any(1)] = -np.inf
     absent = ~run.present[1:]

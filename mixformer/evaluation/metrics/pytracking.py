@@ -126,6 +126,7 @@ def measure(runs: Iterable[SequenceResult], dataset: str = "", *, exclude_invali
     Raises:
         DataError: see `frame_errors`; or a sequence without valid frames where those are what is divided by.
     """
+    # Curves per sequence first: the official tool averages sequences, not frames.
     names: list[str] = []
     success: list[FloatArray] = []
     precision: list[FloatArray] = []
