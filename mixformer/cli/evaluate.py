@@ -11,6 +11,7 @@ from rich.console import Console
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.console import make_console
 from mixformer.cli.parser import add_runtime, make_parser, runtime_from
+from mixformer.cli.tracker_settings import add_settings, changed_settings
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import ConfigError, MixFormerError, first_few
 
@@ -65,6 +66,7 @@ def parser() -> ArgumentParser:
         help="how to measure (docs/metrics.md); default: the data set's own, else pytracking",
     )
     _add_machine(made)
+    add_settings(made, preset=False)
     return made
 
 
@@ -98,6 +100,7 @@ def run(options: Namespace) -> None:
             split=options.split,
             only=_words(options.sequences),
             preset=options.preset,
+            settings=changed_settings(options),
             runtime=runtime_from(options),
             convention=_words(options.convention),
             name=options.name,

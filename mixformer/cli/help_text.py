@@ -8,7 +8,7 @@ import textwrap
 from argparse import SUPPRESS, Action, _SubParsersAction
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from jsonargparse import DefaultHelpFormatter
 
@@ -81,6 +81,8 @@ class HelpFormatter(DefaultHelpFormatter):
 def metavar(action: Action) -> str:
     """The word that stands for the value of an option."""
     kinds = set(getattr(kind_of(action), "__args__", (kind_of(action),)))
+    if choices := [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]:
+        return f"{{{','.join(choices)}}}" if _METAVARS.keys().isdisjoint(kinds) else "N"
     known = [word for kind, word in _METAVARS.items() if kind in kinds]
     return known[0] if known else action.dest.rsplit(".")[-1].rsplit("_")[-1].upper()
 

@@ -35,9 +35,10 @@ def parser() -> ArgumentParser:
     made.add_argument(
         "--dataset",
         type=str,
-        required=True,
+        default="",
         metavar="NAME",
-        help="see mixformer data list, or the name of your own folder",
+        help="see mixformer data list, or the name of your own folder; default: detected in DIR, else as noted beside "
+        "the results",
     )
     made.add_argument(
         "--root",

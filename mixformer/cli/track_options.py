@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.parser import add_runtime, add_source, make_parser, runtime_from
-from mixformer.configs.presets import DEFAULT_TRACKERS, PRESETS
+from mixformer.cli.tracker_settings import add_settings, changed_settings
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.video.output_formats import OUTPUT_FORMATS
 
@@ -63,7 +63,7 @@ def track_parser() -> ArgumentParser:
     parser.add_argument("--show", action="store_true", help="show the frames in a window while tracking")
     _add_model(parser)
     _add_outputs(parser)
-    _add_settings(parser)
+    add_settings(parser)
     return parser
 
 
@@ -104,7 +104,7 @@ def all_parser() -> ArgumentParser:
     where.add_argument("--gpus", type=float, default=0.0, help="GPUs for each Ray worker; 0.5 puts two on one GPU")
     _add_model(parser)
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    _add_settings(parser)
+    add_settings(parser)
     return parser
 
 
@@ -113,7 +113,7 @@ def demo_parser() -> ArgumentParser:
     parser = make_parser(_DEMO)
     _add_model(parser)
     _add_outputs(parser)
-    _add_settings(parser)
+    add_settings(parser)
     return parser
 
 
@@ -145,41 +145,6 @@ def outputs_from(options: Namespace, source: str) -> dict[str, Path]:
         name = Path(source.split("://")[-1].rstrip("/\\")).stem or "video"
         outputs["video"] = Path(f"{name}_tracked.mp4")
     return outputs
-
-
-def _add_settings(parser: ArgumentParser) -> None:
-    settings = parser.add_argument_group("tracker settings (the defaults come with the model)")
-    presets = ", ".join(sorted({entry.benchmark for entry in PRESETS}))
-    settings.add_argument(
-        "--preset", type=str | None, default=None, help=f"published settings for a benchmark: {presets}"
-    )
-    default = DEFAULT_TRACKERS[DEFAULT_MODEL]
-    settings.add_argument(
-        "--search-factor",
-        type=float | None,
-        default=None,
-        help="side of the search region in units of the target's size; a larger one follows faster motion "
-        f"(default model: {default.search_factor})",
-    )
-    settings.add_argument(
-        "--update-interval",
-        type=int | None,
-        default=None,
-        help=f"frames between template updates; 0 never updates (default model: {default.update_interval})",
-    )
-    settings.add_argument("--online-templates", type=int | None, default=None, help="number of online templates")
-    settings.add_argument(
-        "--score-threshold",
-        type=float | None,
-        default=None,
-        help="minimum score (0..1) for a frame to become a template",
-    )
-
-
-def changed_settings(options: Namespace) -> dict[str, Any]:
-    """Return the tracker settings that the options change."""
-    names = ("search_factor", "update_interval", "online_templates", "score_threshold")
-    return {name: options[name] for name in names if options[name] is not None}
 
 
 def make_tracker(options: Namespace) -> MultiTracker:

@@ -128,5 +128,5 @@ def tracker_config(model: str, preset: str | None = None) -> TrackerConfig:
         return known[preset.lower()]
     except KeyError:
         there = ", ".join(sorted(known)) or "none"
-        near = did_you_mean(preset.lower(), known)
-        raise ConfigError(f"no preset {preset!r} for {model}{near or f'; there are: {there}'}") from None
+        near = did_you_mean(preset.lower(), known) or ";"
+        raise ConfigError(f"no preset {preset!r} for {model}{near} there are: {there}") from None

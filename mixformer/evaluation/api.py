@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mixformer.configs.runtime import Runtime
 from mixformer.configs.variants import DEFAULT_MODEL
@@ -18,7 +18,7 @@ from mixformer.evaluation.ground_truth import GroundTruth, open_ground_truth
 from mixformer.evaluation.manifest import made_by_mixformer, read_manifest
 from mixformer.evaluation.measuring import measure_results, public_truth
 from mixformer.evaluation.metrics import convention_of, require_convention
-from mixformer.evaluation.result_folders import ResultFolder, find_results, settle_pixels
+from mixformer.evaluation.result_folders import ResultFolder, find_results, guess_dataset, settle_pixels
 from mixformer.evaluation.runs import EvaluationEvent, EvaluationRun, RunOutcome, run_evaluation, sequence_names
 from mixformer.evaluation.tracker_source import name_tracker
 from mixformer.run.executor import Executor, SerialExecutor
@@ -36,6 +36,7 @@ def evaluate(
     split: str = "",
     only: Iterable[str] = (),
     preset: str = "none",
+    settings: Mapping[str, Any] | None = None,
     runtime: Runtime = Runtime(),
     convention: str | Iterable[str] = "",
     name: str = "",
@@ -61,6 +62,7 @@ def evaluate(
         only: names of the sequences to track; () for all.
         preset: tracker settings: "none" for those stored with the model, "paper" for those published for this model on
             this data set, or a name such as "lasot@1k" (docs/presets.md).
+        settings: fields of `TrackerConfig` that differ from the preset's, such as `{"update": "never"}`.
         runtime: device, engine, precision and threads of each worker.
         convention: how to measure, a name in `CONVENTIONS` or several; "" takes the data set's own, else "pytracking".
         name: name of the tracker in tables and of its folder; "" takes the model's.
@@ -104,7 +106,7 @@ def evaluate(
     conventions = dict.fromkeys(each or convention_of(truth.dataset) for each in asked or ("",))
     for each in conventions:
         require_convention(each)
-    named = name_tracker(tracker, preset, truth.dataset, runtime)
+    named = name_tracker(tracker, preset, truth.dataset, runtime, settings or {})
     run = EvaluationRun(
         name or named.name,
         truth.dataset,
@@ -141,7 +143,7 @@ def _measure(tracker: str, truth: GroundTruth, outcome: RunOutcome, conventions:
 
 def compare(
     results: str | Path | Iterable[str | Path],
-    dataset: str,
+    dataset: str = "",
     root: str | Path | None = None,
     *,
     split: str = "",
@@ -155,7 +157,8 @@ def compare(
     Args:
         results: `FOLDER` or `NAME=FOLDER`, or several. A folder holds `SEQUENCE.txt` files, or a folder named after the
             data set, or one folder per tracker with one named after the data set in it.
-        dataset: name of a public data set (`mixformer data list`), or any name for your own sequences in `root`.
+        dataset: name of a public data set (`mixformer data list`), or any name for your own sequences in `root`;
+            "" finds it out from `root`, or from what `evaluate` noted beside the results.
         root: folder of the data set; None takes the one that `evaluate` noted beside the results.
         split: split of a public data set; "" takes its test split, else its validation split, else its first.
         convention: name in `CONVENTIONS`; "" takes the data set's own, else "pytracking".
@@ -189,8 +192,9 @@ def compare(
     """
     from mixformer.data import DATASETS
 
-    words = [results] if isinstance(results, str | Path) else results
-    folders = find_results(map(str, words), dataset)
+    words = [str(word) for word in ([results] if isinstance(results, str | Path) else results)]
+    dataset = dataset or guess_dataset(words, root)
+    folders = find_results(words, dataset)
     root = Path(root) if root is not None else _noted_root(folders)
     truth = replace(open_ground_truth(dataset if dataset in DATASETS else "", root, split), dataset=dataset)
     sequences = list(truth.sequences)

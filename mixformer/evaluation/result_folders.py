@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mixformer.data import DATASETS
-from mixformer.errors import SourceError
+from mixformer.data import DATASETS, detect_dataset
+from mixformer.errors import ConfigError, SourceError
 from mixformer.evaluation.ground_truth import GroundTruth
-from mixformer.evaluation.manifest import made_by_mixformer, read_manifest
+from mixformer.evaluation.manifest import MANIFEST, made_by_mixformer, read_manifest
 
 _LAYOUT = "SEQUENCE.txt, DATASET/SEQUENCE.txt or TRACKER/DATASET/SEQUENCE.txt (or SEQUENCE/SEQUENCE_001.txt)"
 _NOT_BOXES = ("_time.txt", "_score.txt", "_confidence.value", "_all_boxes.txt")
@@ -66,6 +66,26 @@ def find_results(words: Iterable[str], dataset: str) -> list[ResultFolder]:
         if len(twins) > 1:
             raise SourceError(f"two trackers are called {result.tracker} ({', '.join(twins)}); name them: NAME=FOLDER")
     return found
+
+
+def guess_dataset(words: Iterable[str], root: str | Path | None) -> str:
+    """Find out the data set of results when nobody names it.
+
+    Args:
+        words: as in `find_results`.
+        root: folder of the data set; it decides, as in `evaluate`. None looks for the `run.json` of `evaluate`.
+
+    Raises:
+        ConfigError: if it cannot be told, or the results are of several data sets.
+    """
+    if root is not None:
+        return detect_dataset(root) or Path(root).resolve().name
+    runs = (run for word in words for place in ("", "*/", "*/*/") for run in _split(word)[1].glob(place + MANIFEST))
+    found = {run.resolve().parent.name for run in runs}
+    if len(found) == 1:
+        return found.pop()
+    listed = f"these results are of several data sets ({', '.join(sorted(found))})" if found else "no data set is noted"
+    raise ConfigError(f"{listed}; name the data set with --dataset, or give its folder with --root")
 
 
 def settle_pixels(

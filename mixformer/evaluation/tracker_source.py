@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from mixformer.configs.runtime import Runtime
 from mixformer.engines import Engine
+from mixformer.errors import ConfigError
 from mixformer.evaluation.runs import TrackerMaker
 from mixformer.evaluation.sequence_runner import TrackerLike
 from mixformer.tracking.factory import TrackerFactory, rules_for
@@ -41,7 +43,13 @@ class _Same:
         return self.tracker
 
 
-def name_tracker(source: TrackerSource, preset: str, dataset: str, runtime: Runtime) -> NamedTracker:
+def name_tracker(
+    source: TrackerSource,
+    preset: str,
+    dataset: str,
+    runtime: Runtime,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+) -> NamedTracker:
     """Find out what was given as a tracker.
 
     Args:
@@ -49,13 +57,16 @@ def name_tracker(source: TrackerSource, preset: str, dataset: str, runtime: Runt
         preset: tracker settings, as in `evaluate`; a factory or a tracker has its own.
         dataset: name of the data set, for the preset "paper".
         runtime: how to run the network; an engine, a factory or a tracker has its own.
+        changes: tracker settings that differ from the preset's; a factory or a tracker takes none.
 
     Raises:
         CheckpointError: if the model is not there or cannot be used.
         ConfigError: if the preset is unknown.
     """
     if isinstance(source, str | Path):
-        source = TrackerFactory(str(source), rules_for(str(source), preset, dataset), runtime)
+        source = TrackerFactory(str(source), rules_for(str(source), preset, dataset).replace(**changes), runtime)
+    elif changes:
+        raise ConfigError("settings go with the name, folder or file of a model; give others to the tracker itself")
     if isinstance(source, TrackerFactory):
         name = Path(source.model).name.removesuffix(".tar").removesuffix(".pth")
         return NamedTracker(name, source, source.settings(), identified=True)

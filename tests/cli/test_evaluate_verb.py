@@ -1,5 +1,6 @@
 """`mixformer evaluate` and `mixformer submit` as a person uses them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -178,3 +179,20 @@ def test_ctrl_c_then_the_same_command_goes_on(squares, tiny_model, tmp_path):
         "clip_2.txt",
     ]
     assert '"long"' in (folder / "run.json").read_text()
+
+
+def test_report_finds_the_data_set_as_evaluate_does(evaluate, squares, tmp_path, capsys):
+    """D: evaluate guessed a format, and report demanded --dataset."""
+    assert evaluate("--name", "ours", "--update", "never")[0] == 0
+    manifest = json.loads((tmp_path / "results" / "ours" / "squares" / "run.json").read_text())
+    assert manifest["settings"]["rules"]["update"] == "never"
+    for words in ([], ["--root", str(squares)]):
+        assert main(["report", str(tmp_path / "results"), *words]) == 0
+        assert "0.952" in capsys.readouterr().out
+    (tmp_path / "results" / "ours" / "others").mkdir()
+    (tmp_path / "results" / "ours" / "others" / "run.json").write_text("{}")
+    assert main(["report", str(tmp_path / "results")]) == 2
+    assert "several data sets (others, squares); name the data set with --dataset" in capsys.readouterr().err
+    (tmp_path / "none").mkdir()
+    assert main(["report", str(tmp_path / "none")]) == 2
+    assert "no data set is noted; name the data set" in capsys.readouterr().err

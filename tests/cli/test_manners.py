@@ -9,7 +9,9 @@ import pytest
 
 from mixformer.cli import main
 from mixformer.cli.console import make_console, make_table, print_table
+from mixformer.cli.help_text import metavar
 from mixformer.cli.main import _VERBS, build_parser
+from mixformer.cli.tracker_settings import changed_settings
 from mixformer.evaluation import Table
 from mixformer.evaluation.report.tables import Column, to_terminal
 
@@ -173,3 +175,16 @@ def test_logged_messages_are_one_line_each(capsys):
 def test_all_verbs_are_named_in_the_help():
     assert all(f"mixformer {verb}" in ALL for verb in _VERBS)
     assert io.StringIO(ALL["mixformer"].format_help()).read().count("(required)") == 0
+
+
+@pytest.mark.parametrize("verb", ["track", "track-all", "demo", "evaluate"])
+def test_verbs_that_track_have_a_flag_for_the_update(verb):
+    """D: update = score, interval or never, and the interval."""
+    option = next(each for each in ALL[f"mixformer {verb}"]._actions if each.dest == "update")
+    assert metavar(option) == "{score,interval,never}"
+    assert "--update-interval" in ALL[f"mixformer {verb}"].format_help()
+    settings = build_parser(verb).parse_args([verb, *_NEEDED.get(verb, []), "--update", "never"])[verb]
+    assert changed_settings(settings) == {"update": "never"}
+
+
+_NEEDED = {"track": ["a.mp4"], "track-all": ["jobs.csv"], "evaluate": ["--root", "here"]}

@@ -29,7 +29,7 @@ def test_a_wrong_root_is_an_error_that_says_what_was_looked_for(tmp_path, name):
 
 def test_names_splits_and_options_are_checked(tmp_path):
     root = lasot(tmp_path)
-    with pytest.raises(DataError, match="no data set called 'other'; known are lasot, got10k"):
+    with pytest.raises(DataError, match=r"no data set called 'other'\. The names are lasot, got10k"):
         load_dataset("other", root)
     with pytest.raises(DataError, match="no split 'val'; it has train, all, test"):
         load_dataset("lasot", root, DatasetOptions("val"))

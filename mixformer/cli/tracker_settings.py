@@ -1,0 +1,47 @@
+"""Options for the settings of a tracker, the same in every verb that tracks."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from jsonargparse import ArgumentParser, Namespace
+
+from mixformer.configs.presets import DEFAULT_TRACKERS, PRESETS
+from mixformer.configs.variants import DEFAULT_MODEL
+
+_NAMES = ("search_factor", "update", "update_interval", "online_templates", "score_threshold")
+
+
+def add_settings(parser: ArgumentParser, *, preset: bool = True) -> None:
+    """Add the options that `changed_settings` reads.
+
+    Args:
+        parser: gets the options.
+        preset: adds --preset too.
+    """
+    group = parser.add_argument_group("tracker settings (the defaults come with the model)")
+    default = DEFAULT_TRACKERS[DEFAULT_MODEL]
+
+    def option(name: str, kind: Any, text: str) -> None:
+        group.add_argument(name, type=kind | None, default=None, help=text)
+
+    if preset:
+        names = ", ".join(sorted({entry.benchmark for entry in PRESETS}))
+        option("--preset", str, f"published settings for a benchmark: {names}")
+    factor = "side of the search region in units of the target's size; a larger one follows faster motion"
+    option("--search-factor", float, f"{factor} (default model: {default.search_factor})")
+    option(
+        "--update",
+        Literal["score", "interval", "never"],
+        "what becomes the new template after each interval. score: the frame with the best score; interval: the frame "
+        "itself; never: none, the first one stays",
+    )
+    every = "frames between template updates; 0 never updates"
+    option("--update-interval", int, f"{every} (default model: {default.update_interval})")
+    option("--online-templates", int, "number of templates kept beside the first one")
+    option("--score-threshold", float, "minimum score (0..1) for a frame to become a template")
+
+
+def changed_settings(options: Namespace) -> dict[str, Any]:
+    """Return the tracker settings that the options change."""
+    return {name: options[name] for name in _NAMES if options[name] is not None}
