@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,15 @@ def write_text(path: Path, text: str) -> None:
     Raises OutputError if it cannot be written.
     """
     write_files({path: lambda part: part.write_text(text, encoding="utf-8", newline="\n")})
+
+
+def make_folder(folder: Path, advice: str = "give another one") -> None:
+    """Make a folder before long work, and try to write into it; raises OutputError if that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OutputError(f"cannot write into the folder {folder}: {error}; {advice}") from error
 
 
 def _write(path: Path, write: Writer, sync: bool) -> None:

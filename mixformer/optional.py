@@ -41,11 +41,11 @@ def missing(package: str, purpose: str, more: str = "") -> MissingDependencyErro
     """The error for a package that is not there.
 
     Args:
-        package: name that is imported, one of those this module knows.
+        package: name that is imported.
         purpose: what needs it, as the beginning of a sentence: "training".
         more: how the sentence goes on after the install command: " (or do without)".
     """
-    return MissingDependencyError(f"{purpose} needs {package}: pip install '{_INSTALLS[package]}'{more}")
+    return MissingDependencyError(f"{purpose} needs {package}: pip install '{_INSTALLS.get(package, package)}'{more}")
 
 
 def load(package: str, purpose: str) -> Any:

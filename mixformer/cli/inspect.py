@@ -63,11 +63,14 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> None:
     """Track, inspect, write."""
     from mixformer.cli.ask import ask_box
+    from mixformer.files import make_folder
     from mixformer.imaging.boxes import parse_box
     from mixformer.inspection import inspect_frame, write_inspection
-    from mixformer.inspection.inspection_plots import make_folder
+    from mixformer.optional import load
 
-    make_folder(options.out)  # before the work, so that a wrong folder fails at once
+    # Before the work, so that what is missing or cannot be written fails at once.
+    load("matplotlib", "drawing an inspection")
+    make_folder(options.out)
     box = ask_box(options.source, options.start) if options.box is None else parse_box(options.box)
     names = ("model", "preset", "start", "stages")
     with _progress(options.quiet) as progress:

@@ -90,10 +90,10 @@ def run(options: Namespace) -> None:
     """Compare, write the report and print the tables."""
     from mixformer.evaluation import make_tables, write_report
     from mixformer.evaluation.report.figures import require_matplotlib
-    from mixformer.evaluation.report.writing import make_folder
+    from mixformer.files import make_folder
 
     if options.out is not None:  # before the work, so that what cannot be written fails at once
-        make_folder(options.out)
+        make_folder(options.out, "give another --out")
         if not options.no_plots:
             require_matplotlib()
     comparison = _compare(options)

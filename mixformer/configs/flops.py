@@ -90,21 +90,6 @@ def remember_flops(config: ModelConfig, online_templates: int = 1, *, full: bool
     return total
 
 
-def memory_values(config: ModelConfig, online_templates: int = 1) -> int:
-    """Keys and values that a search step reads of the remembered templates, batch 1; 0 with symmetric attention.
-
-    Args:
-        config: the variant.
-        online_templates: online templates remembered beside the static one.
-    """
-    if config.attention == "symmetric":
-        return 0
-    return sum(
-        2 * stage.depth * stage.dim * _Tokens(stage.template_grid, 1 + online_templates).keys(config)
-        for stage in config.stages
-    )
-
-
 def _linear(inputs: int, outputs: int) -> int:
     return inputs * outputs + outputs
 

@@ -182,11 +182,6 @@ class ModelConfig(BaseConfig):
         return self.template_size // self.patch_size
 
     @property
-    def mlp_dim(self) -> int:
-        """Hidden width of the last stage's MLPs in channels."""
-        return round(self.dim * self.mlp_ratio)
-
-    @property
     def final_dim(self) -> int:
         """Width of the tokens that the heads read."""
         return self.decoder_dim if self.decoder_depth else self.dim

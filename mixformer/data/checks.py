@@ -98,7 +98,7 @@ def check_boxes(sequence: VideoSequence, size: tuple[int, int] | None, factor: f
         return [Problem(sequence.name, "error", "the target is never visible", "remove the sequence, or give it boxes")]
     found = []
     for rule in _RULES:
-        rows = rule.rows(sequence.boxes, size, factor)
+        rows = np.flatnonzero(rule.broken(sequence.boxes, size, factor))
         if len(rows):
             text = f"{rule.text} in {len(rows)} of {len(sequence)} frames, first in frame {rows[0]} (from 0)"
             found.append(Problem(sequence.name, rule.level, text, rule.advice))
@@ -107,29 +107,18 @@ def check_boxes(sequence: VideoSequence, size: tuple[int, int] | None, factor: f
 
 @dataclass(frozen=True)
 class _Rule:
-    """Finds rows of (n, 4) boxes that break it."""
+    """What is wrong, and which rows of (n, 4) boxes are so: (n,) bool."""
 
     level: Literal["error", "warning"]
     text: str
     advice: str
-    rows: Callable[[FloatArray, tuple[int, int] | None, float], NDArray[np.intp]]
+    broken: Callable[[FloatArray, tuple[int, int] | None, float], NDArray[np.bool_]]
 
 
-def _mixed(boxes: FloatArray, size: tuple[int, int] | None, factor: float) -> NDArray[np.intp]:
-    finite = np.isfinite(boxes).sum(1)
-    return np.flatnonzero((finite > 0) & (finite < 4) | np.isinf(boxes).any(1))
-
-
-def _empty(boxes: FloatArray, size: tuple[int, int] | None, factor: float) -> NDArray[np.intp]:
-    return np.flatnonzero(np.isfinite(boxes).all(1) & ~has_area(boxes))
-
-
-def _fractions(boxes: FloatArray, size: tuple[int, int] | None, factor: float) -> NDArray[np.intp]:
-    return np.flatnonzero(has_area(boxes) & (np.abs(np.nan_to_num(boxes)) <= 1).all(1))
-
-
-def _inside(boxes: FloatArray, size: tuple[int, int]) -> FloatArray:
-    """Fraction (n,) of each box that is inside the frame; 1 where there is no box."""
+def _inside(boxes: FloatArray, size: tuple[int, int] | None) -> FloatArray:
+    """Fraction (n,) of each box that is inside the frame; 1 where there is no box, or the size is not known."""
+    if size is None:
+        return np.ones(len(boxes))
     seen = has_area(boxes)
     x, y, w, h = np.where(seen[:, None], boxes, [0, 0, 1, 1]).T
     shared = np.clip(np.minimum(x + w, size[0]) - np.maximum(x, 0), 0, None)
@@ -137,45 +126,51 @@ def _inside(boxes: FloatArray, size: tuple[int, int]) -> FloatArray:
     return np.where(seen, shared / (w * h), 1.0)
 
 
-def _outside(boxes: FloatArray, size: tuple[int, int] | None, factor: float) -> NDArray[np.intp]:
-    return np.flatnonzero(_inside(boxes, size) == 0) if size else np.zeros(0, np.intp)
-
-
-def _over(boxes: FloatArray, size: tuple[int, int] | None, factor: float) -> NDArray[np.intp]:
-    if not size:
-        return np.zeros(0, np.intp)
-    inside = _inside(boxes, size)
-    return np.flatnonzero((inside > 0) & (inside < 0.5))
-
-
-def _jumps(boxes: FloatArray, size: tuple[int, int] | None, factor: float) -> NDArray[np.intp]:
+def _jumps(boxes: FloatArray, factor: float) -> NDArray[np.bool_]:
+    """(n,) whether the target leaves the search region around its last box."""
     seen = has_area(boxes)
     boxes = np.where(seen[:, None], boxes, 1.0)
     centers = boxes[:, :2] + boxes[:, 2:] / 2
     reach = 0.5 * factor * np.sqrt(boxes[:-1, 2:].prod(1))
-    return 1 + np.flatnonzero(seen[1:] & seen[:-1] & (np.abs(np.diff(centers, axis=0)).max(1) > reach))
+    far = np.abs(np.diff(centers, axis=0)).max(1) > reach
+    return np.concatenate([[False], seen[1:] & seen[:-1] & far])
 
 
 _RULES = (
-    _Rule("warning", "boxes are partly NaN, or infinite", "write nan,nan,nan,nan where the target is absent", _mixed),
-    _Rule("warning", "boxes have no width or height", "these count as absent: better write nan,nan,nan,nan", _empty),
-    _Rule("error", "boxes look like fractions of the frame", "write x, y, width, height in pixels", _fractions),
+    _Rule(
+        "warning",
+        "boxes are partly NaN, or infinite",
+        "write nan,nan,nan,nan where the target is absent",
+        lambda boxes, *_: (np.isfinite(boxes).sum(1) % 4 > 0) | np.isinf(boxes).any(1),
+    ),
+    _Rule(
+        "warning",
+        "boxes have no width or height",
+        "these count as absent: better write nan,nan,nan,nan",
+        lambda boxes, *_: np.isfinite(boxes).all(1) & ~has_area(boxes),
+    ),
+    _Rule(
+        "error",
+        "boxes look like fractions of the frame",
+        "write x, y, width, height in pixels",
+        lambda boxes, *_: has_area(boxes) & (np.abs(np.nan_to_num(boxes)) <= 1).all(1),
+    ),
     _Rule(
         "error",
         "boxes lie wholly outside the picture",
         "write left, top, width, height (not corners) in pixels of these very pictures; nan where the target is away",
-        _outside,
+        lambda boxes, size, _: _inside(boxes, size) == 0,
     ),
     _Rule(
         "warning",
         "less than half of the box lies inside the picture",
         "see whether the numbers are left, top, width, height, not corners",
-        _over,
+        lambda boxes, size, _: (_inside(boxes, size) > 0) & (_inside(boxes, size) < 0.5),
     ),
     _Rule(
         "warning",
         "the target jumps out of the search region",
         "see whether frames are missing or the sequence has a cut, and split it there",
-        _jumps,
+        lambda boxes, _, factor: _jumps(boxes, factor),
     ),
 )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mixformer.configs.runtime import Runtime
-from mixformer.errors import MissingDependencyError
 from mixformer.optional import installed
 
 if TYPE_CHECKING:
@@ -53,7 +52,6 @@ class EngineSpec:
         devices: kinds of devices that it runs on: "cpu", "cuda", "mps"; the first is the default of "auto".
         precisions: number formats that it may calculate in; the first is the default of "auto".
         make: makes the engine of a model (name, path or network), an `EngineChoice` and a number of threads or None.
-        extra: extra of mixformer that installs the package; "" if it is installed by its own name.
         formats: formats of the exported graphs that it reads; empty if it reads weights.
         settle: device and precision for "auto" and for names that depend on the machine; raises `ConfigError` for what
             the machine lacks. Arguments are the model's folder, if it has one, and the runtime.
@@ -61,8 +59,8 @@ class EngineSpec:
 
     Example:
         >>> from mixformer.engines import ENGINES
-        >>> ENGINES["onnx"].package, ENGINES["onnx"].devices, ENGINES["onnx"].install
-        ('onnxruntime', ('cpu', 'cuda'), 'mixformer[onnx]')
+        >>> ENGINES["onnx"].package, ENGINES["onnx"].devices
+        ('onnxruntime', ('cpu', 'cuda'))
     """
 
     name: str
@@ -71,7 +69,6 @@ class EngineSpec:
     devices: tuple[str, ...]
     precisions: tuple[str, ...]
     make: Callable[[Any, EngineChoice, int | None], Engine]
-    extra: str = ""
     formats: tuple[str, ...] = ()
     settle: Callable[[ModelFolder | None, Runtime], tuple[str, str]] | None = None
     automatic: Callable[[ModelFolder | None, Runtime], bool] = _never
@@ -80,17 +77,6 @@ class EngineSpec:
     def installed(self) -> bool:
         """Return whether its package can be imported."""
         return installed(self.package)
-
-    @property
-    def install(self) -> str:
-        """Name to install with pip."""
-        return f"mixformer[{self.extra}]" if self.extra else self.package
-
-    def missing(self, purpose: str = "") -> MissingDependencyError:
-        """The error for its missing package; `purpose` is what needs it, by default the engine itself."""
-        return MissingDependencyError(
-            f"{purpose or f'the engine {self.name}'} needs {self.package}: pip install '{self.install}'"
-        )
 
     def settled(self, folder: ModelFolder | None, runtime: Runtime) -> tuple[str, str]:
         """Device and precision on this machine.

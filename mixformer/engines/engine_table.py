@@ -156,11 +156,7 @@ def register_engine(spec: EngineSpec) -> None:
     ENGINES[spec.name] = spec
 
 
-_PYTORCH: dict[str, Any] = {
-    "package": "torch",
-    "extra": "torch",
-    "precisions": ("float32", *_HALF),
-}
+_PYTORCH: dict[str, Any] = {"package": "torch", "precisions": ("float32", *_HALF)}
 for _spec in (
     EngineSpec(
         "cudagraph",
@@ -195,7 +191,6 @@ for _spec in (
         "onnx",
         "exported graphs in ONNX Runtime",
         package="onnxruntime",
-        extra="onnx",
         devices=("cpu", "cuda"),
         precisions=("float32",),
         formats=("onnx",),

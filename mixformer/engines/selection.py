@@ -9,6 +9,7 @@ from mixformer.configs.runtime import Runtime
 from mixformer.engines.engine_spec import EngineChoice, EngineSpec
 from mixformer.engines.engine_table import ENGINES, has_single_graphs
 from mixformer.errors import ConfigError, did_you_mean
+from mixformer.optional import missing
 from mixformer.weights.model_folder import ModelFolder, find_folder
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def select_engine(model: str | Path | MixFormer, runtime: Runtime = Runtime()) -
         near = did_you_mean(str(runtime.engine), ENGINES) or f"; there are: {', '.join(('auto', *ENGINES))}"
         raise ConfigError(f"unknown engine {runtime.engine!r}{near}")
     if not spec.installed:
-        raise spec.missing()
+        raise missing(spec.package, f"the engine {spec.name}")
     if spec.formats:
         _check_graphs(spec, model, folder)
     _check_names(spec, runtime)
@@ -53,8 +54,8 @@ def _automatic(folder: ModelFolder | None, runtime: Runtime) -> EngineSpec:
         if spec.installed and spec.automatic(folder, runtime):
             return spec
     if has_single_graphs(folder) and runtime.device in ("auto", "cpu"):
-        raise ENGINES["openvino"].missing("tracking on a CPU")
-    raise ENGINES["torch"].missing("this model on this device")
+        raise missing("openvino", "tracking on a CPU")
+    raise missing("torch", "this model on this device")
 
 
 def _check_graphs(spec: EngineSpec, model: str | Path | MixFormer, folder: ModelFolder | None) -> None:

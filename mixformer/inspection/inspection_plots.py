@@ -6,18 +6,15 @@ import math
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixformer.errors import OutputError
-from mixformer.files import write_files
+from mixformer.files import make_folder, write_files
 from mixformer.inspection.attention_maps import PAIRS, Query, average_attention, chosen_queries
 from mixformer.inspection.contact_sheet import EVEN, LARGE, Corners, contact_sheet, draw_heat, draw_picture, new_figure
 from mixformer.inspection.frame_inspection import FrameInspection
 from mixformer.inspection.network_maps import Grid
-from mixformer.optional import installed, missing
 from mixformer.types import Image
 
 if TYPE_CHECKING:
@@ -170,7 +167,8 @@ def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "
         >>> written[0].name, written[-1].name
         ('crops.png', 'inspection.npz')
     """
-    place = make_folder(folder)
+    place = Path(folder)
+    make_folder(place)
     written = []
     for name, figure in _figures(seen, query):
         written.append(place / f"{name}.png")
@@ -178,23 +176,6 @@ def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "
     written.append(place / "inspection.npz")
     write_files({written[-1]: partial(_write_arrays, seen)})
     return written
-
-
-def make_folder(folder: str | Path) -> Path:
-    """Make the folder of an inspection; fail now rather than after the work.
-
-    Raises OutputError if it cannot be made, or nothing can be written into it, and MissingDependencyError without
-    matplotlib.
-    """
-    if not installed("matplotlib"):
-        raise missing("matplotlib", "drawing an inspection")
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=path).close()
-    except OSError as error:
-        raise OutputError(f"cannot write into the folder {folder}: {error}; give another one") from error
-    return path
 
 
 def _figures(seen: FrameInspection, query: Query) -> Iterator[tuple[str, Figure]]:

@@ -112,7 +112,7 @@ def test_stages_of_mixcvt():
         StageSize(depth=4, dim=192, heads=3, search_grid=40, template_grid=16),
         StageSize(depth=16, dim=384, heads=6, search_grid=20, template_grid=8),
     )
-    assert (config.mixing_depth, config.final_dim, config.mlp_dim, config.dense) == (21, 384, 1536, True)
+    assert (config.mixing_depth, config.final_dim, config.dense) == (21, 384, True)
     large = model_config("mixcvt_l")
     assert [stage[:3] for stage in large.stages] == [(2, 192, 3), (2, 768, 12), (12, 1024, 16)]
     assert large.stages[0][3:] == (80, 32)

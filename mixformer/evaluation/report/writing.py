@@ -6,19 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from mixformer.errors import OutputError
 from mixformer.evaluation.comparison import Comparison
 from mixformer.evaluation.report.build_tables import make_tables
 from mixformer.evaluation.report.tables import WRITERS
 from mixformer.files import write_files
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder before long work, so that a wrong one fails at once; raises OutputError if it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {folder}: {error}; give another --out") from error
 
 
 def write_report(comparison: Comparison, folder: str | Path, *, plots: bool = True, qualitative: int = 5) -> list[Path]:

@@ -15,7 +15,8 @@ from mixformer.evaluation.report.build_tables import make_tables
 from mixformer.evaluation.report.page import make_page
 from mixformer.evaluation.report.plots import draw_plots
 from mixformer.evaluation.report.qualitative import pick_frames, qualitative_strips
-from mixformer.evaluation.report.writing import make_folder, write_report
+from mixformer.evaluation.report.writing import write_report
+from mixformer.files import make_folder
 from tests.helpers.report_maker import make, make_comparison, with_awkward_name
 
 VOID = {"meta", "img"}
@@ -120,5 +121,5 @@ def test_a_folder_of_everything_or_of_tables_alone(comparison, tmp_path):
     assert {path.suffix for path in bare} == {".html", ".md", ".csv", ".tex"}
     with pytest.raises(OutputError, match="could not write"):
         write_report(comparison, written[0], plots=False, qualitative=0)
-    with pytest.raises(OutputError, match="give another --out"):
+    with pytest.raises(OutputError, match="give another one"):
         make_folder(written[0])
