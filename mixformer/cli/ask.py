@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from mixformer.cli.console import make_console
 from mixformer.errors import BoxError
-from mixformer.imaging.boxes import read_box, require_overlap
+from mixformer.imaging.boxes import box_numbers, read_box, require_overlap
 from mixformer.types import Box, Image
 
 _HOW = (
     "give the target in the first frame as --box X Y WIDTH HEIGHT (pixels, from the top left), "
     "for example --box 260 29 41 142"
 )
+
+
+def spread_box(words: Sequence[str]) -> list[str]:
+    """Write a --box with commas, or in JSON, as the four words that the parser knows.
+
+    Args:
+        words: a command line.
+    """
+    spread: list[str] = []
+    waiting = 0  # numbers of a box that are still to come
+    for word in words:
+        if word.startswith("--box="):
+            spread, word, waiting = [*spread, "--box"], word.removeprefix("--box="), 4
+        if waiting and ("," in word or word.startswith(("[", "{"))):
+            try:
+                numbers = [str(number) for number in box_numbers(word)]
+            except BoxError:
+                numbers = [word]
+        else:
+            numbers = [word]
+        spread += numbers
+        waiting = 4 if word == "--box" else max(0, waiting - len(numbers))
+    return spread
 
 
 def ask_box(source: str, start: int) -> Box:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mixformer._version import __version__
+from mixformer.cli.ask import spread_box
 from mixformer.cli.console import be_robust, drop_output, make_console
 from mixformer.cli.deprecated import renew
 from mixformer.cli.parser import add_verb, make_parser
@@ -34,6 +35,7 @@ _DESCRIPTION = """Follow one object through a video, given its box in the first 
   mixformer evaluate --root LaSOT                 measure on a data set
 """
 _EPILOG = """exit codes: 0 done, 1 another error, 2 wrong usage or box, 3 the source cannot be read,
+or not to its end (what was there is tracked and written),
 4 a result cannot be written, 5 the model cannot be used, 130 stopped with Ctrl-C (what was written is valid)."""
 
 
@@ -111,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     warnings.filterwarnings("default", r".* is now called ", DeprecationWarning)
-    words = renew(arguments)
+    words = spread_box(renew(arguments))
     first = next((word for word in words if not word.startswith("-")), None)
     if first is not None and first not in _VERBS:
         make_parser("", prog="mixformer", usage=_USAGE).error(no_command(first, list(_VERBS)))

@@ -70,7 +70,7 @@ def add_source(parser: ArgumentParser, frame: str) -> None:
         nargs=4,
         type=float,
         metavar=("X", "Y", "W", "H"),
-        help=f"target in {frame}; asked for if left out",
+        help=f"target in {frame}, in pixels; asked for if left out. X,Y,W,H and a line of JSON results will do too",
     )
 
 

@@ -13,12 +13,12 @@ from rich.console import Console
 from mixformer.cli.bars import FrameBar
 from mixformer.cli.console import make_console
 from mixformer.cli.track_options import demo_parser, make_tracker, outputs_from, track_parser
-from mixformer.errors import BoxError, ConfigError, first_few
+from mixformer.errors import BoxError, ConfigError, SourceError, first_few
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 if TYPE_CHECKING:
     from mixformer.run import TrackedFrame, VideoSummary
-    from mixformer.video import Target
+    from mixformer.video import Target, VideoSource
 
 
 __all__ = ["demo_parser", "run", "track_parser"]
@@ -27,16 +27,15 @@ __all__ = ["demo_parser", "run", "track_parser"]
 def run(options: Namespace) -> None:
     """Track as the options say."""
     from mixformer.run import check_outputs, track_video
-    from mixformer.video import Target, open_video
+    from mixformer.video import Target
 
     demo = "source" not in options
     source = str(DEMO_CLIP) if demo else options.source
-    start, stop = (0, None) if demo else (options.start, options.stop)
     several, show = (False, False) if demo else (options.targets is not None, options.show)
     # 1. Check everything that is quick to check before the model is loaded.
     outputs = check_outputs(outputs_from(options, source), [source, *([options.targets] if several else [])])
     with ExitStack() as stack:
-        video = stack.enter_context(open_video(source, start, stop))
+        video = stack.enter_context(_open(source, options))
         targets = [Target(1, DEMO_BOX)] if demo else _targets(options)
         tracker = make_tracker(options)
         # 2. Track; the bar and the window see each frame when its results are written.
@@ -46,6 +45,15 @@ def run(options: Namespace) -> None:
             video, targets, outputs, tracker=tracker, ids=several, pipeline=pipeline, pictures=show, on_frame=on_frame
         )
     _report(summary, outputs.values(), make_console(quiet=options.quiet))
+
+
+def _open(source: str, options: Namespace) -> VideoSource:
+    """Open the source, from which the options may take a part."""
+    from mixformer.video import open_video
+
+    if "source" not in options:  # the demo
+        return open_video(source)
+    return open_video(source, options.start, options.stop, timeout=options.timeout, every_frame=options.every_frame)
 
 
 class _Viewer:
@@ -92,3 +100,7 @@ def _report(summary: VideoSummary, paths: Iterable[Path], console: Console) -> N
         make_console(stderr=True).print(f"skipped {len(summary.skipped)} unreadable frames: {shown}")
     for path in paths:
         console.print(f"wrote {path.resolve()}")
+    if summary.passed_over:
+        console.print(f"left out {summary.passed_over} frames, since newer ones had come; --every-frame keeps them")
+    if summary.cut_short:
+        raise SourceError(f"{summary.cut_short}; what was there is tracked and written")

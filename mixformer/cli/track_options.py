@@ -60,6 +60,18 @@ def track_parser() -> ArgumentParser:
     )
     parser.add_argument("--start", type=int, default=0, help="number of the first frame, which --box belongs to")
     parser.add_argument("--stop", type=int | None, default=None, help="number after the last frame")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=10.0,
+        help="seconds to wait for a camera or an address, to open and for each further frame",
+    )
+    parser.add_argument(
+        "--every-frame",
+        action="store_true",
+        help="track every frame of a camera or stream, however late; otherwise the newest one, and those that came "
+        "meanwhile are left out",
+    )
     parser.add_argument("--show", action="store_true", help="show the frames in a window while tracking")
     _add_model(parser)
     _add_outputs(parser)

@@ -165,6 +165,15 @@ def read_box(text: str) -> Box:
         >>> read_box("10,20,30,40") == read_box('{"box": [10, 20, 30, 40]}') == read_box("10 20 30 40")
         True
     """
+    return parse_box(box_numbers(text))
+
+
+def box_numbers(text: str) -> list[Any]:
+    """Split what `read_box` reads into its numbers, which may be anything as yet.
+
+    Raises:
+        BoxError: if it is no list.
+    """
     try:
         found: Any = json.loads(text) if text.lstrip().startswith(("{", "[")) else text.replace(",", " ").split()
     except (ValueError, RecursionError) as error:
@@ -173,7 +182,7 @@ def read_box(text: str) -> Box:
         found = found.get("box", [found.get(side) for side in "xywh"])
     if not isinstance(found, list):
         raise BoxError(f"a box is four numbers x, y, width, height; got {text[:80]!r}")
-    return parse_box(found)
+    return found
 
 
 def require_overlap(box: Box, height: int, width: int) -> None:

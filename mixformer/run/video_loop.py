@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -16,11 +17,14 @@ from typing import TypeVar
 from mixformer.run.multi_target import ActiveTargets, Results, advance
 from mixformer.run.outputs import Outputs, TrackedFrame, VideoOutput, check_outputs
 from mixformer.tracking import MultiTracker
+from mixformer.video.live import Opening
 from mixformer.video.pipeline import pipelined
 from mixformer.video.reader import VideoFrame, VideoSource, open_video
 from mixformer.video.targets import Target
 
 T = TypeVar("T")
+
+_PAUSE = 0.01  # seconds to wait while no video has a frame
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class VideoSummary:
         seconds: time from the start to the end; in `track_videos`, other videos took part of it.
         mean_score: mean of all scores except those of the given boxes (0..1); None without any.
         skipped: numbers of the unreadable frames.
+        cut_short: says how the source ended before its end, as a file does of which a part is missing; else empty.
+        passed_over: number of frames of a live source that were left out, since newer ones had come.
 
     Example:
         >>> from mixformer.run import VideoSummary
@@ -43,6 +49,8 @@ class VideoSummary:
     seconds: float
     mean_score: float | None
     skipped: tuple[int, ...] = ()
+    cut_short: str = ""
+    passed_over: int = 0
 
     @property
     def fps(self) -> float:
@@ -76,6 +84,9 @@ class VideoRun:
     total: int = 0  # number of frames to come when the video was opened; 0 if that is not known
     frames: int = 0  # number of frames that are written
     ended: bool = False  # there are no more frames
+    over: threading.Event = field(default_factory=threading.Event)  # nobody wants the rest of any video
+    opened: bool = False  # it was opened, or that failed
+    _opening: Opening[VideoSource] | None = None
     _scores: list[float] = field(default_factory=lambda: [0.0, 0.0])  # their sum and their number
     _begin: float = field(default_factory=time.perf_counter)
     _open: ExitStack = field(default_factory=ExitStack)
@@ -89,13 +100,28 @@ class VideoRun:
                 self.error = error
         return None
 
+    def begin_opening(self) -> None:
+        """Open an address in a thread of its own, so that one that does not answer holds no other video up."""
+        task, source = self.task, self.task.source
+        if not isinstance(source, VideoSource) and "://" in str(source):
+            self._opening = Opening(lambda: open_video(source, task.start, task.stop, over=self.over))
+
+    def ready(self) -> bool:
+        """Tell whether opening, or the next frame, keeps nobody waiting."""
+        if not self.opened:
+            return self._opening is None or self._opening.done()
+        return self.error is not None or self._video.ready()
+
     def open(self) -> None:
         """Open the video and all that is written."""
         task, source = self.task, self.task.source
         if isinstance(source, VideoSource):
             self._video = source
+            self._video.end_with(self.over)
+        elif self._opening is not None:
+            self._video = self._open.enter_context(self._opening.result())
         else:
-            self._video = self._open.enter_context(open_video(source, task.start, task.stop))
+            self._video = self._open.enter_context(open_video(source, task.start, task.stop, over=self.over))
         outputs = check_outputs(task.outputs, [self._video.name])
         task.begin()
         self.total = self._video.frames_to_come or 0
@@ -139,7 +165,8 @@ class VideoRun:
         """Sum up what is written so far."""
         total, count = self._scores
         seconds = round(time.perf_counter() - self._begin, 3)
-        return VideoSummary(self.frames, seconds, total / count if count else None, tuple(self._video.skipped))
+        mean, video = total / count if count else None, self._video
+        return VideoSummary(self.frames, seconds, mean, tuple(video.skipped), video.cut_short, video.passed_over)
 
 
 @dataclass(frozen=True)
@@ -168,8 +195,9 @@ def run_videos(
     """
     # Tracking fills `runs`; this thread removes a video when its last step has come through the pipeline.
     runs: set[VideoRun] = set()
-    tracked = _track(tracker, tasks, concurrent_videos, runs)
-    steps = pipelined(tracked, _draw, _write, ahead=2 * concurrent_videos, threads=pipeline)
+    over = threading.Event()
+    tracked = _track(tracker, tasks, concurrent_videos, runs, over)
+    steps = pipelined(tracked, _draw, _write, ahead=2 * concurrent_videos, threads=pipeline, over=over)
     try:
         with closing(steps):
             for step in steps:
@@ -182,7 +210,11 @@ def run_videos(
 
 
 def _track(
-    tracker: MultiTracker, tasks: Iterator[VideoTask], concurrent_videos: int, runs: set[VideoRun]
+    tracker: MultiTracker,
+    tasks: Iterator[VideoTask],
+    concurrent_videos: int,
+    runs: set[VideoRun],
+    over: threading.Event,
 ) -> Iterator[Step]:
     """Open and track all videos. This is the pipeline's first thread; the open videos are in `runs`."""
     active: list[VideoRun] = []
@@ -190,15 +222,17 @@ def _track(
         while True:
             # 1. Open further videos while there is room.
             while len(active) < concurrent_videos and (task := next(tasks, None)) is not None:
-                run = VideoRun(task, ActiveTargets(tracker, task.targets, task.name))
+                run = VideoRun(task, ActiveTargets(tracker, task.targets, task.name), over=over)
                 runs.add(run)
-                run.attempt(run.open)
                 active.append(run)
-                yield Step(run, "begin")
-            if not active:
+                if concurrent_videos > 1:
+                    run.begin_opening()
+            if not active or over.is_set():
                 return
-            # 2. Track the next frame of each video, all in one batch.
-            yield from _track_frames(tracker, active)
+            ready = _those_ready(active, over)
+            yield from _open_those(ready)
+            # 2. Track the next frame of each video that has one, all in one batch.
+            yield from _track_frames(tracker, ready)
             # 3. Remove the videos that ended or failed, to make room for others.
             for run in [run for run in active if run.ended or run.error]:
                 active.remove(run)
@@ -208,6 +242,21 @@ def _track(
     finally:
         for run in active:
             run.active.remove_all()
+
+
+def _those_ready(active: list[VideoRun], over: threading.Event) -> list[VideoRun]:
+    """Videos that keep no other waiting; a single one may wait as long as it likes."""
+    ready = [run for run in active if len(active) == 1 or run.ready()]
+    if not ready:
+        over.wait(_PAUSE)
+    return ready
+
+
+def _open_those(ready: list[VideoRun]) -> Iterator[Step]:
+    for run in [run for run in ready if not run.opened]:
+        run.opened = True
+        run.attempt(run.open)
+        yield Step(run, "begin")
 
 
 def _track_frames(tracker: MultiTracker, active: list[VideoRun]) -> Iterator[Step]:

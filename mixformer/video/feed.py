@@ -73,6 +73,10 @@ class Feed:
         self._ended, self._over = threading.Event(), over
         self._taken = 0
 
+    def end_with(self, over: threading.Event) -> None:
+        """End as soon as another thread sets this."""
+        self._over = over
+
     @property
     def ended(self) -> bool:
         """Whether nobody wants frames any more."""

@@ -6,13 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 from mixformer.errors import SourceError
 from mixformer.video.feed import RawFrame
 from mixformer.video.stream import Stream, no_answer, open_container
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _SAY_AFTER = 2.0  # seconds without an answer after which a person is told
 _STEADY = 30.0  # seconds of frames after which a broken connection gets all its new tries again
@@ -49,7 +50,7 @@ def open_stream(
     Raises:
         SourceError: if it does not open within that time, is no video, or is not wanted any more.
     """
-    attempt = _Attempt(lambda: open_container(address, format, options, timeout))
+    attempt: Opening[Any] = Opening(lambda: open_container(address, format, options, timeout))
     begin, said = time.monotonic(), False
     while not attempt.wait(0.05):
         waited = time.monotonic() - begin
@@ -64,13 +65,13 @@ def open_stream(
     return Stream(name, container, live, timeout)
 
 
-class _Attempt:
-    """A call in a thread that can be left behind; what it opens late is closed there."""
+class Opening(Generic[T]):
+    """A call that opens something, in a thread that can be left behind; what it opens late is closed there."""
 
-    def __init__(self, call: Callable[[], object]) -> None:
+    def __init__(self, call: Callable[[], T]) -> None:
         self._call, self._lock, self._done = call, threading.Lock(), threading.Event()
         self._abandoned = False
-        self._value: object = None
+        self._value: T | None = None
         self._error: BaseException | None = None
         threading.Thread(target=self._run, name="open", daemon=True).start()
 
@@ -85,6 +86,7 @@ class _Attempt:
                 self._value.close()  # type: ignore[attr-defined]
 
     def wait(self, seconds: float) -> bool:
+        """Wait for the end of the call; False if it goes on."""
         try:
             return self._done.wait(seconds)
         except BaseException:  # Ctrl-C
@@ -92,15 +94,22 @@ class _Attempt:
             raise
 
     def abandon(self) -> None:
+        """Leave it behind."""
         with self._lock:
             self._abandoned = True
             if self._done.is_set() and self._value is not None:
                 self._value.close()  # type: ignore[attr-defined]
 
-    def result(self) -> Any:
+    def done(self) -> bool:
+        """Tell whether the call is over."""
+        return self._done.is_set()
+
+    def result(self) -> T:
+        """Return what the call returned, or raise its error."""
+        self._done.wait()
         if self._error is not None:
             raise self._error
-        return self._value
+        return cast(T, self._value)
 
 
 class LiveStream:

@@ -19,7 +19,11 @@ class _End:
 
 
 def pipelined(
-    items: Iterable[Any], *stages: Callable[[Any], Any], ahead: int = 4, threads: bool = True
+    items: Iterable[Any],
+    *stages: Callable[[Any], Any],
+    ahead: int = 4,
+    threads: bool = True,
+    over: threading.Event | None = None,
 ) -> Generator[Any, None, None]:
     """Pass items through all stages, in order.
 
@@ -35,6 +39,7 @@ def pipelined(
         stages: functions of an item, called in order, each always by the same thread.
         ahead: items that may wait between two stages; they are what the pipeline adds to memory and to latency.
         threads: False does everything in the caller's thread, one item at a time.
+        over: is set as soon as the caller leaves, so that `items` can stop waiting for what never comes.
 
     Example:
         >>> from mixformer.video import pipelined
@@ -45,7 +50,7 @@ def pipelined(
         yield from _in_turn(items, stages)
         return
     # One queue before each stage and one for the caller. `over` tells all threads to stop, also those at a full queue.
-    over = threading.Event()
+    over = over or threading.Event()
     queues: list[queue.Queue[Any]] = [queue.Queue(ahead) for _ in range(len(stages) + 1)]
     work = [threading.Thread(target=_produce, args=(items, queues[0], over), name="items", daemon=True)]
     for number, stage in enumerate(stages):

@@ -79,12 +79,14 @@ class VideoSource:
         stop: int | None,
         every_frame: bool = False,
         over: threading.Event | None = None,
+        may_stall: bool = False,
     ) -> None:
         self.name, self._decoder, self.live = name, decoder, decoder.live
         self.start, self._stop = start, stop
         self.fps = decoder.fps
         self.frame_count = decoder.count
         self._feed = Feed(decoder.live and not every_frame, over)
+        self._may_stall = may_stall
         decoder.wanted = _asks(self._feed)
         self._thread: threading.Thread | None = None
         self._size: tuple[int, int] | None = None
@@ -123,10 +125,10 @@ class VideoSource:
         self.close()
 
     def close(self) -> None:
-        """Stop decoding and release the source. A live source that does not answer is left behind after a second."""
+        """Stop decoding and release the source. What does not answer is left behind after a second."""
         self._finish()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(_LEAVE_AFTER if self.live else None)
+            self._thread.join(_LEAVE_AFTER if self._may_stall else None)
 
     def begin(self) -> None:
         """Start reading, if it has not begun; iterating does so by itself."""
@@ -139,10 +141,14 @@ class VideoSource:
             )
             self._thread.start()
 
+    def end_with(self, over: threading.Event) -> None:
+        """End as soon as another thread sets this."""
+        self._feed.end_with(over)
+
     def ready(self, seconds: float = 0.0) -> bool:
-        """Tell whether the next frame, or the end, is there after waiting for so long; a file is always ready."""
+        """Tell whether the next frame, or the end, is there after so long; a file on a disk is always ready."""
         self.begin()
-        return not self.live or self._feed.ready(seconds)
+        return not self._may_stall or self._feed.ready(seconds)
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Frames from `start` to before `stop`.
@@ -152,7 +158,7 @@ class VideoSource:
         """
         self.begin()
         seen = 0
-        while (item := self._feed.get(self._remind if self.live else _say_nothing)) is not None:
+        while (item := self._feed.get(self._remind if self._may_stall else _say_nothing)) is not None:
             if isinstance(item, End):
                 if item.error is not None:
                     raise item.error
@@ -249,7 +255,7 @@ def open_video(
         return VideoSource(text, _from_disk(text), start, stop, over=over)
     first = open(lambda: over is None or not over.is_set())
     decoder: Decoder = LiveStream(text, open, first, reconnects) if first.live else first
-    return VideoSource(text, decoder, start, stop, every_frame, over)
+    return VideoSource(text, decoder, start, stop, every_frame, over, may_stall=True)
 
 
 def _opener(

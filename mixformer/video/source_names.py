@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ def source_text(source: Any) -> str:
         raise SourceError("standard input is no source; save it to a file, or give the path of a named pipe (mkfifo)")
     if isinstance(source, int) and source < 0:
         raise SourceError(f"cameras are numbered from 0, so {source} is none")
-    if "://" not in text and not Path(text).exists() and (set("*?%") & set(Path(text).name)):
+    if "://" not in text and not os.path.exists(text) and (set("*?%") & set(Path(text).name)):
         raise SourceError(f"{text} looks like a pattern; give the folder of the pictures: {Path(text).parent}")
     return text
 

@@ -127,14 +127,15 @@ class Stream:
 
     def _judge_end(self, count: int, last: float | None) -> None:
         """Compare what came with what the container promised, and say what is missing."""
-        promised, end = self._promised(), self._end()
+        promised, end, about = self._promised(), self._end(), ""
         short = promised is not None and count < promised - _MISSING
         if not short and end is not None and last is not None and self.fps:
             short = last + 1 / self.fps < end - max(_MISSING_SECONDS, 2 / self.fps)
-            promised = round(count * end / max(last, 1e-9)) if short and promised is None else promised
+            if short and promised is None:
+                promised, about = count + round((end - last) * self.fps) - 1, "about "
         if not short and not self._broke_off:
             return
-        numbers = f"{count} of {promised} frames" if promised and promised > count else f"{count} frames"
+        numbers = f"{count} of {about}{promised} frames" if promised and promised > count else f"{count} frames"
         why = f" ({self._broke_off})" if self._broke_off else ""
         self.cut_short = f"{self.name} is cut short: {numbers} are there{why}"
         log.warning("%s", self.cut_short)

@@ -2,16 +2,23 @@
 
 import gc
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
+from mixformer import Box, MultiTracker
+from mixformer.cli import main
+from mixformer.cli.ask import spread_box
+from mixformer.engines import Runtime
 from mixformer.errors import ConfigError, SourceError
-from mixformer.video import open_video
+from mixformer.run import Completed, VideoJob, track_videos
+from mixformer.video import Target, open_video
 from tests.helpers.clips import hear_interrupts, moving_square, write_clip
 from tests.helpers.servers import HTTP, crawl, cut, paced, server, stall
 
@@ -170,3 +177,57 @@ def test_dropped_videos_close_what_they_hold(tmp_path):
         time.sleep(0.05)
     assert threading.active_count() == threads
     assert len(os.listdir("/proc/self/fd")) <= files
+
+
+def test_a_stalled_source_does_not_hold_up_the_others(ts, tmp_path, tiny_model):
+    """C1: one never answers, one stalls in the middle; a file is tracked to its end meanwhile."""
+    clip = write_clip(tmp_path / "clip.mp4", moving_square(20)[0])
+    with server(stall(b"")) as silent, server(stall(ts[: len(ts) // 2])) as half:
+        sources = {"silent": f"tcp://127.0.0.1:{silent}", "half": f"tcp://127.0.0.1:{half}", "clip": str(clip)}
+        target = Target(1, Box(10, 30, 20, 20))
+        jobs = [VideoJob(name, source, (target,), tmp_path / name) for name, source in sources.items()]
+        tracker = MultiTracker(str(tiny_model), runtime=Runtime(device="cpu", engine="torch"), on_resize="rescale")
+        begin = time.monotonic()
+        with closing(track_videos(jobs, tracker=tracker, concurrent_videos=3)) as events:
+            done = next(event for event in events if isinstance(event, Completed))
+        assert done.name == "clip"
+        assert time.monotonic() - begin < 8  # the time-out is 10 s; leaving takes no time either
+
+
+def test_the_command_line_ends_in_time_and_says_why(tmp_path, capsys):
+    """C1: exit code 3."""
+    with server(stall(b"")) as port:
+        command = [
+            "track",
+            f"tcp://127.0.0.1:{port}",
+            "--box",
+            "1,2,30,40",
+            "--timeout",
+            "1",
+            "--out",
+            str(tmp_path / "a.mp4"),
+        ]
+        assert main(command) == 3
+    assert "did not send a video within 1 s" in capsys.readouterr().err
+
+
+def test_a_file_cut_short_has_an_exit_code_of_its_own(tmp_path, tiny_model, capsys):
+    """B9: what is there is tracked and written, both numbers are said, and a script can see it."""
+    whole = write_clip(tmp_path / "whole.mkv", moving_square(60)[0])
+    (tmp_path / "cut.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    command = ["track", "--box", "10,30,20,20", "--model", str(tiny_model), "--engine", "torch", "--device", "cpu"]
+    assert main([*command, str(whole), "--json", str(tmp_path / "whole.jsonl")]) == 0
+    assert main([*command, str(tmp_path / "cut.mkv"), "--json", str(tmp_path / "cut.jsonl")]) == 3
+    lines = len((tmp_path / "cut.jsonl").read_text().splitlines())
+    assert 10 < lines < 60
+    said = " ".join(capsys.readouterr().err.split())
+    assert re.search(rf"is cut short: {lines} of about (59|60|61|62|63) frames", said)
+
+
+@pytest.mark.parametrize(
+    "words", [["260,29,41,142"], ["260,", "29,", "41,", "142"], ['{"frame": 0, "box": [260, 29, 41, 142]}']]
+)
+def test_a_box_on_the_command_line(words):
+    """B10: as people and our own files write it."""
+    for form in (["--box", *words], [f"--box={words[0]}", *words[1:]]):
+        assert spread_box(["track", *form, "o.mp4"]) == ["track", "--box", "260", "29", "41", "142", "o.mp4"]

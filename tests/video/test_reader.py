@@ -2,12 +2,13 @@
 
 import threading
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
 from mixformer.errors import SourceError
-from mixformer.video import open_video
+from mixformer.video import cameras, open_video
 from tests.helpers.clips import moving_square, write_clip
 
 
@@ -144,3 +145,132 @@ def test_leaving_early_ends_the_thread(tmp_path):
             if frame.index == 3:
                 break
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "avi", "webm", "ts", "mov"])
+@pytest.mark.parametrize("sound", [False, True])
+def test_a_whole_file_is_not_called_cut_short(tmp_path, ending, sound, caplog):
+    """B9: no false alarm, in any container."""
+    if sound and ending in ("webm", "avi"):
+        pytest.skip("these do not take the tone's AAC")
+    codec = "libvpx" if ending == "webm" else "libx264"
+    path = write_clip(tmp_path / f"whole.{ending}", moving_square(40)[0], sound=sound, codec=codec)
+    frames, video = read(path)
+    assert len(frames) == 40
+    assert not video.cut_short
+    assert "cut short" not in caplog.text
+
+
+def test_a_downloaded_part_of_an_mp4_is_cut_short(tmp_path, caplog):
+    """B9: with its index in front, it opens as if all were there."""
+    whole = write_clip(tmp_path / "whole.mp4", moving_square(60)[0])
+    with (
+        av.open(str(whole)) as source,
+        av.open(str(tmp_path / "fast.mp4"), "w", options={"movflags": "faststart"}) as out,
+    ):
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    content = (tmp_path / "fast.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(content[: len(content) // 2])
+    frames, video = read(tmp_path / "cut.mp4")
+    assert 5 < len(frames) < 50
+    assert "of 60 frames" in video.cut_short
+    assert "of 60 frames" in caplog.text
+
+
+def test_a_cover_is_not_the_video(tmp_path):
+    """B: the main video track is tracked, not a picture that is attached."""
+    clip = write_clip(tmp_path / "clip.mp4", moving_square(5)[0])
+    Image.new("RGB", (64, 64), (0, 0, 200)).save(tmp_path / "cover.png")
+    with (
+        av.open(str(clip)) as source,
+        av.open(str(tmp_path / "cover.png")) as cover,
+        av.open(str(tmp_path / "both.mp4"), "w") as out,
+    ):
+        first = out.add_stream_from_template(cover.streams.video[0])
+        first.disposition = av.stream.Disposition.attached_pic
+        second = out.add_stream_from_template(source.streams.video[0])
+        for container, stream in ((cover, first), (source, second)):
+            for packet in container.demux(container.streams.video[0]):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    out.mux(packet)
+    frames, _ = read(tmp_path / "both.mp4")
+    assert [frame.image.shape for frame in frames] == [(90, 120, 3)] * 5
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("", "empty"),
+        ("  ", "empty"),
+        ("-", "standard input"),
+        ("img_%05d.jpg", "looks like a pattern; give the folder"),
+        ("frames/*.jpg", "give the folder of the pictures: frames"),
+        (float("nan"), "not float"),
+        (None, "not NoneType"),
+        (True, "not bool"),
+        (-1, "numbered from 0"),
+        ("a\0b", "empty"),
+        ("x" * 5000, "cannot be read|no file"),
+    ],
+)
+def test_what_is_no_source(source, message):
+    """B11, C10, D: a word that says what to give instead."""
+    with pytest.raises(SourceError, match=message):
+        open_video(source)
+
+
+@pytest.mark.parametrize(("start", "stop"), [([], None), ("x", None), (0, "[red]"), (0, 1.5), (True, None)])
+def test_what_is_no_frame_number(clip, start, stop):
+    """C10: typed errors."""
+    with pytest.raises(SourceError, match="whole number"):
+        open_video(clip, start=start, stop=stop)
+
+
+def test_a_size_change_is_said(tmp_path, caplog):
+    """C7, D: once for each change."""
+    for number in range(6):
+        Image.new("RGB", (20, 10) if number < 3 else (40, 20)).save(tmp_path / f"{number}.png")
+    assert len(read(tmp_path)[0]) == 6
+    assert caplog.text.count("frame 3 is 40 x 20, not 20 x 10 as before") == 1
+
+
+def test_a_latin_title_is_read(tmp_path):
+    """C12: a stranger's bytes are replaced."""
+    path = tmp_path / "clip.avi"
+    with av.open(str(path), "w") as out:
+        out.metadata["title"] = "Cafe Munchen"
+        stream = out.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 120, 90, "yuv420p"
+        for frame in moving_square(5)[0]:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
+        out.mux(stream.encode(None))
+    path.write_bytes(path.read_bytes().replace(b"Cafe Munchen", b"Caf\xe9 M\xfcnchen"))
+    assert len(read(path)[0]) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "platform", "expected"),
+    [
+        ("0", "darwin", ("0:none", "avfoundation")),
+        ("video=USB Camera", "win32", ("video=USB Camera", "dshow")),
+        ("/dev/null", "linux", ("/dev/null", "v4l2")),
+    ],
+)
+def test_cameras_of_each_system(text, platform, expected):
+    """C14: what FFmpeg is asked for."""
+    assert cameras.camera_input(text, platform)[:2] == expected
+
+
+def test_cameras_of_windows_have_names(monkeypatch):
+    """C14: a number is looked up in the list of names."""
+    monkeypatch.setattr(cameras, "_windows_cameras", lambda: ["Front", "Rear"])
+    assert cameras.camera_input("1", "win32").address == "video=Rear"
+    with pytest.raises(SourceError, match="found: Front, Rear"):
+        cameras.camera_input("2", "win32")
+    with pytest.raises(SourceError, match="cameras have numbers on macOS"):
+        cameras.camera_input("/dev/video0", "darwin")
