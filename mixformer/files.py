@@ -159,8 +159,7 @@ def decode(data: bytes) -> str:
 def read_json(path: str | Path, error: Problem = DataError, limit: int = LARGEST_SETTINGS) -> Any:
     """Read a JSON file; see `read_text_file` and `parse_json`.
 
-    Raises:
-        error: if the file cannot be read, or holds no JSON that can be used.
+    Raises error if the file cannot be read, or holds no JSON that can be used.
     """
     return parse_json(read_text_file(path, error, limit), path, error)
 

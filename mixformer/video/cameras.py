@@ -10,17 +10,11 @@ from mixformer.errors import SourceError
 
 
 class CameraInput(NamedTuple):
-    """What FFmpeg is asked to open.
+    """What FFmpeg is asked to open."""
 
-    Attributes:
-        address: name of the camera in the words of `format`.
-        format: FFmpeg's input: "v4l2" on Linux, "avfoundation" on macOS, "dshow" on Windows.
-        options: further options of that input.
-    """
-
-    address: str
-    format: str
-    options: dict[str, str]
+    address: str  # name of the camera in the words of `format`
+    format: str  # FFmpeg's input: "v4l2" on Linux, "avfoundation" on macOS, "dshow" on Windows
+    options: dict[str, str]  # further options of that input
 
 
 def is_camera(text: str) -> bool:

@@ -25,23 +25,14 @@ class RawFrame:
 
 
 class Decoder(Protocol):
-    """Where frames come from.
+    """Where frames come from."""
 
-    Attributes:
-        fps: frames per second, or None.
-        count: number of frames, or None.
-        skipped: numbers of frames that could not be read so far, and the first reason.
-        live: frames come at their own pace.
-        cut_short: says how the source ended before its end; empty if it did not.
-        wanted: tells a decoder that waits whether anybody still wants frames.
-    """
-
-    fps: float | None
-    count: int | None
-    skipped: list[int]
-    live: bool
-    cut_short: str
-    wanted: Callable[[], bool]
+    fps: float | None  # frames per second, or None
+    count: int | None  # number of frames, or None
+    skipped: list[int]  # numbers of frames that could not be read so far, and the first reason
+    live: bool  # frames come at their own pace
+    cut_short: str  # says how the source ended before its end; empty if it did not
+    wanted: Callable[[], bool]  # tells a decoder that waits whether anybody still wants frames
 
     def frames(self, start: int) -> Iterator[RawFrame]:
         """Frames from number `start` on."""

@@ -44,11 +44,7 @@ class Pictures:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder.
-
-    Raises:
-        SourceError: if there are none; the message names what lies there instead.
-    """
+    """The pictures of a folder; raises SourceError if there are none; the message names what lies there instead."""
     try:
         found = list_pictures(folder)
         if found:

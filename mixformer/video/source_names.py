@@ -13,8 +13,7 @@ from mixformer.errors import SourceError
 def source_text(source: Any) -> str:
     """The source as text.
 
-    Raises:
-        SourceError: if it is none, or is empty, standard input or a pattern; the message says what to give instead.
+    Raises SourceError if it is none, or is empty, standard input or a pattern; the message says what to give instead.
     """
     if not isinstance(source, str | int | Path) or isinstance(source, bool):
         raise SourceError(f"a source is a path, an address or the number of a camera, not {type(source).__name__}")
@@ -33,8 +32,7 @@ def source_text(source: Any) -> str:
 def frame_range(start: Any, stop: Any) -> tuple[int, int | None]:
     """First and last frame as whole numbers.
 
-    Raises:
-        SourceError: if they are something else, or no frames lie between them.
+    Raises SourceError if they are something else, or no frames lie between them.
     """
     for name, value in (("start", start), ("stop", stop)):
         if not (value is None and name == "stop") and (isinstance(value, bool) or not hasattr(value, "__index__")):
