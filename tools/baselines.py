@@ -2,7 +2,7 @@
 
     python tools/baselines.py --data DIR --opencv-python OPENCV_ENV/bin/python --out runs/baselines
 
-CSRT and KCF are in opencv-contrib-python-headless 4, which may lie in an environment of its own (--opencv-python); it
+CSRT and KCF are in opencv-contrib-python-headless, which may lie in an environment of its own (--opencv-python); it
 runs as a child process. The trackers take turns sequence by sequence, so that other load hits all of them alike. Raw
 results go to OUT/TRACKER/SPLIT, the tables to OUT/report; the same numbers come from
 
@@ -31,6 +31,7 @@ from mixformer.errors import DataError
 from mixformer.evaluation import RawResult, TrackerLike, make_tables, run_tracker, write_report, write_result
 from mixformer.evaluation.manifest import environment
 from mixformer.evaluation.measuring import measure_results
+from mixformer.evaluation.report.figures import require_matplotlib
 from mixformer.evaluation.report.tables import to_markdown, to_terminal
 from mixformer.evaluation.report.writing import make_folder
 from mixformer.evaluation.result_folders import ResultFolder
@@ -43,6 +44,8 @@ WARM_UP = 5  # frames tracked by each before anything is measured
 
 def main() -> None:
     options = parse()
+    if not options.no_plots:  # before the work
+        require_matplotlib()
     sequences = read_sequences(options.data / "sequences", {"dev_use": options.split})
     make_folder(options.out)
     write_truth(options.out / f"{options.split}.json", sequences)

@@ -45,7 +45,7 @@ def answer(content: dict[str, Any]) -> None:
 
 
 def find_makers(nano: Path | None) -> dict[str, Callable[[], Any]]:
-    """What this OpenCV has: CSRT and KCF are in opencv-contrib-python 4, NanoTrack is in OpenCV 4.7 to 5."""
+    """What this OpenCV has: CSRT and KCF are in opencv-contrib-python, NanoTrack in OpenCV from 4.7 on."""
     makers: dict[str, Callable[[], Any]] = {}
     for name in ("CSRT", "KCF"):
         if maker := getattr(cv2, f"Tracker{name}_create", None):

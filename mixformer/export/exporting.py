@@ -17,6 +17,7 @@ from mixformer.optional import explain_missing, installed, missing
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
 from mixformer.weights.model_folder import ModelFolder, find_folder, read_folder
+from mixformer.weights.tracker_settings import load_tracker_config
 
 _CARD = "MODEL_CARD.md"
 _GRAPH_FILES = ("remember.onnx", "locate.onnx", "remember.xml", "locate.xml", "graphs.bin")
@@ -135,9 +136,9 @@ def _store(model: str | Path, place: Path, precision: str | None) -> bool:
 
 
 def _describe(place: Path, graphs: dict[str, object]) -> ModelFolder:
-    """Add the graphs to the folder's description."""
+    """Add the graphs to the folder's description, and the tracker's settings, which other runtimes need too."""
     path = place / CONFIG_FILE
-    content = json.loads(path.read_text()) | {"graphs": graphs}
+    content = json.loads(path.read_text()) | {"graphs": graphs, "tracker": load_tracker_config(place).to_dict()}
     path.write_text(json.dumps(content, indent=2) + "\n")
     return read_folder(place)
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mixformer.errors import OutputError
+from mixformer.optional import installed, missing
 from mixformer.run.multi_target import Results
 from mixformer.types import Image
 from mixformer.video.draw import Annotator
@@ -60,6 +61,7 @@ def check_outputs(outputs: Outputs, inputs: Iterable[object]) -> dict[str, Path]
     Raises:
         ConfigError: if a format is unknown.
         OutputError: if a result would be written over an input, or two results into the same place.
+        MissingDependencyError: if masks are wanted and OpenCV is missing.
 
     Example:
         >>> from mixformer.run import check_outputs
@@ -70,6 +72,8 @@ def check_outputs(outputs: Outputs, inputs: Iterable[object]) -> dict[str, Path]
         mixformer.errors.ConfigError: cannot write gif; there are: video, json, csv, mot, masks
     """
     require_formats(outputs)
+    if "masks" in outputs and not installed("cv2"):
+        raise missing("cv2", "masks by GrabCut")
     paths = {name: Path(path) for name, path in outputs.items()}
     places: dict[Path, str] = {}
     sources = [Path(str(source)) for source in inputs]

@@ -14,6 +14,7 @@ from mixformer.export.runtimes import runners
 from mixformer.export.settings import ExportPlan
 from mixformer.weights.load_save import load_model
 from mixformer.weights.model_folder import read_folder
+from mixformer.weights.tracker_settings import load_tracker_config
 
 onnx_ir = pytest.importorskip("onnx_ir")
 pytest.importorskip("onnxscript")
@@ -174,3 +175,10 @@ def test_a_missing_package_is_named(monkeypatch, tiny_model, tmp_path, package, 
     monkeypatch.setattr(write, "installed", lambda name: name != package)
     with pytest.raises(MissingDependencyError, match=f"needs {package}: pip install '{extra}'"):
         export_model(tiny_model, tmp_path / "new", to="openvino", precision="int8")
+
+
+def test_the_folder_carries_the_settings_of_the_tracker(exported):
+    """D: the page gave a search factor of 4.5 for a model that needs 4; config.json now has the model's own."""
+    described = json.loads((exported.folder / "config.json").read_text())
+    assert described["tracker"] == load_tracker_config(exported.folder).to_dict()
+    assert {"search_factor", "template_factor", "update"} <= described["tracker"].keys()
