@@ -1,7 +1,7 @@
 # All commands use the environment of the README's second command; set PYTHON to use another.
 PYTHON ?= .venv/bin/python
 
-.PHONY: check lint types test parity torture val baselines
+.PHONY: check lint types test parity sweep torture val baselines
 
 check: lint types test
 
@@ -16,9 +16,14 @@ types:
 test:
 	$(PYTHON) -m pytest
 
-# Every reference output of the official implementation; needs the full references (tests/parity/rebuild.py).
+# Every reference output and tracker run of the official implementation: 38 comparisons; needs the full references
+# (tests/parity/rebuild.py).
 parity:
-	$(PYTHON) -m pytest -m sweep
+	$(PYTHON) -m pytest -m sweep tests/parity tests/tracking/test_references.py
+
+# The other long checks: graphs of all small networks, many targets for many frames, clusters. About two hours.
+sweep:
+	$(PYTHON) -m pytest -m sweep --ignore tests/parity --ignore tests/tracking/test_references.py
 
 # Damaged inputs, kills, full disks (needs root to mount small ones) and long runs. TORTURE_SEED takes other inputs.
 torture:
