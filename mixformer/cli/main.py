@@ -19,12 +19,13 @@ from mixformer.cli.ask import spread_box
 from mixformer.cli.console import be_robust, drop_output, make_console
 from mixformer.cli.deprecated import renew
 from mixformer.cli.parser import add_verb, make_parser
+from mixformer.cli.stopping import exit_code_of_stop, stops_as_errors
 from mixformer.cli.usage import no_command
 from mixformer.errors import CheckpointError, ConfigError, MixFormerError, OutputError, SourceError
 from mixformer.optional import explain_missing
 
 _USAGE = "mixformer COMMAND [options]"
-OK, FAILED, USAGE, SOURCE, OUTPUT, MODEL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+OK, FAILED, USAGE, SOURCE, OUTPUT, MODEL = 0, 1, 2, 3, 4, 5
 
 _DESCRIPTION = """Follow one object through a video, given its box in the first frame.
 
@@ -36,7 +37,8 @@ _DESCRIPTION = """Follow one object through a video, given its box in the first 
 """
 _EPILOG = """exit codes: 0 done, 1 another error, 2 wrong usage or box, 3 the source cannot be read,
 or not to its end (what was there is tracked and written),
-4 a result cannot be written, 5 the model cannot be used, 130 stopped with Ctrl-C (what was written is valid)."""
+4 a result cannot be written, 5 the model cannot be used,
+130 stopped with Ctrl-C, 143 by SIGTERM, 129 since the terminal is gone (what was written is valid)."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,11 @@ def _main(arguments: Sequence[str]) -> int:
     _set_up_logging(errors, settings.debug)
     try:
         verb = _VERBS[settings.subcommand]
-        with explain_missing(f"mixformer {settings.subcommand}"):
+        with stops_as_errors(), explain_missing(f"mixformer {settings.subcommand}"):
             verb.call(verb.run, settings[settings.subcommand])
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         errors.print("stopped; what was written so far is valid")
-        return INTERRUPTED
+        return exit_code_of_stop(stop)
     except MixFormerError as error:
         if settings.debug:
             raise

@@ -26,6 +26,8 @@ __all__ = ["demo_parser", "run", "track_parser"]
 
 def run(options: Namespace) -> None:
     """Track as the options say."""
+    from mixformer.cli.parser import runtime_from
+    from mixformer.engines import select_engine
     from mixformer.run import check_outputs, track_video
     from mixformer.video import Target
 
@@ -33,7 +35,8 @@ def run(options: Namespace) -> None:
     source = str(DEMO_CLIP) if demo else options.source
     several, show = (False, False) if demo else (options.targets is not None, options.show)
     # 1. Check everything that is quick to check before the model is loaded.
-    outputs = check_outputs(outputs_from(options, source), [source, *([options.targets] if several else [])])
+    inputs = [source, *([options.targets] if several else [])]
+    outputs = check_outputs(outputs_from(options, source), inputs, overwrite=options.overwrite)
     with ExitStack() as stack:
         video = stack.enter_context(_open(source, options))
         targets = [Target(1, DEMO_BOX)] if demo else _targets(options)
@@ -42,9 +45,19 @@ def run(options: Namespace) -> None:
         on_frame = _Viewer(stack, options.quiet, video.frames_to_come, video.name if show else None)
         pipeline = not options.no_pipeline
         summary = track_video(
-            video, targets, outputs, tracker=tracker, ids=several, pipeline=pipeline, pictures=show, on_frame=on_frame
+            video,
+            targets,
+            outputs,
+            tracker=tracker,
+            ids=several,
+            pipeline=pipeline,
+            pictures=show,
+            overwrite=options.overwrite,
+            on_frame=on_frame,
         )
-    _report(summary, outputs.values(), make_console(quiet=options.quiet))
+    choice = select_engine(options.model, runtime_from(options))
+    how = f"engine {choice.engine}, {choice.precision}, on {choice.device}"
+    _report(summary, how, outputs.values(), make_console(quiet=options.quiet))
 
 
 def _open(source: str, options: Namespace) -> VideoSource:
@@ -91,10 +104,10 @@ def _targets(options: Namespace) -> list[Target]:
     return targets
 
 
-def _report(summary: VideoSummary, paths: Iterable[Path], console: Console) -> None:
+def _report(summary: VideoSummary, how: str, paths: Iterable[Path], console: Console) -> None:
     score = "" if summary.mean_score is None else f", mean score {summary.mean_score:.2f}"
     rate = f"{summary.fps:.0f} FPS with reading and writing"
-    console.print(f"{summary.frames} frames in {summary.seconds:.1f} s ({rate}){score}")
+    console.print(f"{summary.frames} frames in {summary.seconds:.1f} s ({rate}){score}; {how}")
     if summary.skipped:
         shown = ", ".join(first_few(map(str, summary.skipped), 10))
         make_console(stderr=True).print(f"skipped {len(summary.skipped)} unreadable frames: {shown}")

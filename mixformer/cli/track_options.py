@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +11,9 @@ from jsonargparse import ArgumentParser, Namespace
 from mixformer.cli.parser import add_runtime, add_source, make_parser, runtime_from
 from mixformer.cli.tracker_settings import add_settings, changed_settings
 from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.errors import OutputError
 from mixformer.video.output_formats import OUTPUT_FORMATS
+from mixformer.video.places import require_free, require_unclaimed
 
 if TYPE_CHECKING:
     from mixformer.tracking import MultiTracker
@@ -18,8 +21,11 @@ if TYPE_CHECKING:
 _TRACK = """Track one target or several through a video, a folder of pictures, a webcam or a stream.
 
 Without --out, --json, --csv and --mot, the annotated video is written to NAME_tracked.mp4 in the
-current folder. A box is x, y, width, height in pixels, counted from 0 at the top left. Frames
-count from 0. For several videos there is mixformer track-all.
+current folder, or to NAME_tracked_2.mp4 and so on if there is one already. Any other result that is
+there already is refused, before anything is tracked; --overwrite replaces it once the new one is
+whole. Until then results are in NAME.partial.ENDING, valid at any time; after Ctrl-C, SIGTERM or an
+error they take their places if nothing is there. A box is x, y, width, height in pixels, counted
+from 0 at the top left. Frames count from 0. For several videos there is mixformer track-all.
 
   mixformer track clip.mp4 --box 260 29 41 142
   mixformer track frames/ --box 260 29 41 142 --out annotated.mp4 --json boxes.jsonl
@@ -32,7 +38,8 @@ _ALL = """Track targets through many videos. Running the command again resumes a
 
 JOBS is a CSV file with a header, or a JSON list. Its columns are source; box ("x y w h") or targets (a file as for
 mixformer track --targets); and, if wanted, start, stop and name. Paths are relative to the file. The results of a video
-go to OUT/NAME/, with done.json when they are complete. A video that fails does not stop the others; the exit code is
+go to OUT/NAME/, with done.json when they are complete. Results of an earlier run that are not complete, or have other
+settings, are replaced once the new ones are whole. A video that fails does not stop the others; the exit code is
 then 1.
 
   mixformer track-all jobs.csv --out tracked
@@ -144,19 +151,34 @@ def _add_outputs(parser: ArgumentParser) -> None:
         action="store_true",
         help="do not track, draw and write different frames at the same time; the results are the same, but slower",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
 def outputs_from(options: Namespace, source: str) -> dict[str, Path]:
     """Return the path of each output that the options ask for.
 
-    Without boxes and video, the annotated video of `source` is written to the current folder.
+    Without boxes and video, the annotated video of `source` goes to the current folder, under a name that is free.
     """
     outputs = {name: options[each.key] for name, each in OUTPUT_FORMATS.items() if options[each.key] is not None}
     if not set(outputs) - {"masks"}:
         name = Path(source.split("://")[-1].rstrip("/\\")).stem or "video"
-        outputs["video"] = Path(f"{name}_tracked.mp4")
+        outputs["video"] = _free(f"{name}_tracked", ".mp4", options.overwrite)
     return outputs
+
+
+def _free(stem: str, ending: str, overwrite: bool) -> Path:
+    """Return the first name that no result has, and that no other process writes just now."""
+    for number in count(1):
+        path = Path(f"{stem}{ending}" if number == 1 else f"{stem}_{number}{ending}")
+        try:
+            require_unclaimed(path)
+            if not overwrite:
+                require_free(path)
+        except OutputError:
+            continue
+        return path
+    raise AssertionError  # the numbers have no end
 
 
 def make_tracker(options: Namespace) -> MultiTracker:

@@ -68,6 +68,7 @@ class VideoJob:
             name=self.name,
             start=self.start,
             stop=self.stop,
+            overwrite=True,
             begin=self.begin,
             finish=lambda summary: self.finish(asdict(summary)),
         )
@@ -81,13 +82,12 @@ class VideoJob:
         return bool(done.get("job") == self._record()) and all(path.exists() for path in self.outputs.values())
 
     def begin(self) -> None:
-        """Make the folder, and mark its results as incomplete.
+        """Mark the results in the folder as incomplete, before others take their places.
 
         Raises:
-            OutputError: if it cannot be made.
+            OutputError: if that cannot be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / _DONE).unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"cannot write into {self.folder}: {error}") from error

@@ -12,9 +12,12 @@ from mixformer.errors import OutputError
 from mixformer.optional import installed, missing
 from mixformer.run.multi_target import Results
 from mixformer.types import Image
+from mixformer.video.drafts import FolderDraft
 from mixformer.video.draw import Annotator
 from mixformer.video.output_formats import OUTPUT_FORMATS, open_results, require_formats
+from mixformer.video.places import is_special, require_place
 from mixformer.video.reader import VideoFrame, VideoSource
+from mixformer.video.video_formats import require_video
 from mixformer.video.writer import FrameWriter, open_writer
 
 if TYPE_CHECKING:
@@ -48,19 +51,21 @@ class TrackedFrame(NamedTuple):
     picture: Image | None
 
 
-def check_outputs(outputs: Outputs, inputs: Iterable[object]) -> dict[str, Path]:
-    """Check where results go before anything is written.
+def check_outputs(outputs: Outputs, inputs: Iterable[object], *, overwrite: bool = False) -> dict[str, Path]:
+    """Check where results go before anything is written. Nothing is changed.
 
     Args:
         outputs: paths by name of the output format.
         inputs: files and folders that are read, and other sources.
+        overwrite: results may be there already.
 
     Returns:
         The same paths.
 
     Raises:
         ConfigError: if a format is unknown.
-        OutputError: if a result would be written over an input, or two results into the same place.
+        OutputError: if a result would be written over an input or over what is there, two into the same place, one
+            where nothing can be written, where another process writes just now, or as a kind of video that is unknown.
         MissingDependencyError: if masks are wanted and OpenCV is missing.
 
     Example:
@@ -78,10 +83,15 @@ def check_outputs(outputs: Outputs, inputs: Iterable[object]) -> dict[str, Path]
     places: dict[Path, str] = {}
     sources = [Path(str(source)) for source in inputs]
     for name, path in paths.items():
+        if name == "video":
+            require_video(path)
         if any(path.exists() and source.exists() and path.samefile(source) for source in sources):
             raise OutputError(f"{path} is the source itself; give the result another name")
+        if is_special(path):
+            continue
         if (other := places.setdefault(path.resolve(), name)) != name:
             raise OutputError(f"{other} and {name} would both be written to {path}; give one of them another name")
+        require_place(path, overwrite)
     return paths
 
 
@@ -91,7 +101,15 @@ class VideoOutput:
     `draw` and `write` may be called in threads of their own, each frame first by `draw` and then by `write`.
     """
 
-    def __init__(self, outputs: Mapping[str, Path], video: VideoSource, *, ids: bool, pictures: bool = False) -> None:
+    def __init__(
+        self,
+        outputs: Mapping[str, Path],
+        video: VideoSource,
+        *,
+        ids: bool,
+        pictures: bool = False,
+        overwrite: bool = False,
+    ) -> None:
         """Open all files.
 
         Args:
@@ -99,24 +117,27 @@ class VideoOutput:
             video: source of the frames; its sound goes to the annotated video.
             ids: write and draw the number of each target; otherwise there is one target.
             pictures: draw pictures even if none is written.
+            overwrite: replace results that are there already.
 
         Raises:
             OutputError: if something cannot be written.
             MissingDependencyError: if masks are wanted and OpenCV is missing.
         """
         self._ids, self._annotator = ids, Annotator()
-        self._masks = _Masks(outputs["masks"], ids) if "masks" in outputs else None
+        self._masks: _Masks | None = None
         self._wants_pictures = pictures or "video" in outputs
         self._video: FrameWriter | None = None
         with ExitStack() as stack:
             self._texts = [
-                stack.enter_context(open_results(path, name, ids))
+                stack.enter_context(open_results(path, name, ids, overwrite=overwrite))
                 for name, path in outputs.items()
                 if OUTPUT_FORMATS[name].line is not None
             ]
+            if "masks" in outputs:
+                self._masks = stack.enter_context(_Masks(outputs["masks"], ids, overwrite))
             if "video" in outputs:
                 sound = video.name if Path(video.name).is_file() else None
-                self._video = stack.enter_context(open_writer(outputs["video"], video.fps, sound))
+                self._video = stack.enter_context(open_writer(outputs["video"], video.fps, sound, overwrite=overwrite))
             self._open = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -156,19 +177,30 @@ class VideoOutput:
 class _Masks:
     """Finds and writes a mask for every result, with ids in one folder for each target."""
 
-    def __init__(self, folder: Path, ids: bool) -> None:
+    def __init__(self, folder: Path, ids: bool, overwrite: bool) -> None:
         from mixformer.masks.grabcut import GrabCutRefiner
         from mixformer.masks.mask_files import MaskWriter
 
-        self._refine, self._folder, self._ids = GrabCutRefiner(), folder, ids
+        self._refine, self._ids = GrabCutRefiner(), ids
+        self._draft = FolderDraft(folder, overwrite)
         self._new_writer = MaskWriter
         self._writers: dict[int, MaskWriter] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._draft.end(whole=error is None and bool(self._writers), empty=not self._writers)
 
     def write(self, frame: VideoFrame, results: Results) -> dict[int, Mask]:
         """Return the masks of the results' boxes by target, after writing them."""
         masks = {number: self._refine(frame.image, result.box) for number, result in results.items()}
         for number, mask in masks.items():
             if number not in self._writers:
-                self._writers[number] = self._new_writer(self._folder / str(number) if self._ids else self._folder)
+                self._writers[number] = self._new_writer(
+                    self._draft.part / str(number) if self._ids else self._draft.part
+                )
             self._writers[number].write(mask, frame.index)
         return masks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from mixformer.run.executor import (
 )
 
 _REPORT_EVERY = 0.2  # seconds between two reports of a worker
+_PATIENCE = 20.0  # seconds that a worker has to finish its files
 
 
 class ProcessExecutor:
@@ -111,7 +113,10 @@ class _Process:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.join()
+        self.process.join(_PATIENCE)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
         self.pipe.close()
 
 
@@ -189,6 +194,7 @@ class _Unfit:
 def _serve(make: Maker, number: int, pipe: Connection) -> None:
     """The worker process: make, then do tasks until told to stop or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent stops us
+    signal.signal(signal.SIGTERM, _leave)
     try:
         work = make(number)
     except Exception as error:  # whatever it is, the parent must hear of it
@@ -201,6 +207,12 @@ def _serve(make: Maker, number: int, pipe: Connection) -> None:
             pipe.send(attempt(work, name, task, _reporter(pipe, name)))
     except (EOFError, BrokenPipeError):  # the parent has gone
         return
+
+
+def _leave(number: int, frame: object) -> None:
+    """End the process by an exception, so that what it writes is finished."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def _reporter(pipe: Connection, name: str) -> Report:

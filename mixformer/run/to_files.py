@@ -24,11 +24,13 @@ def track_video(
     ids: bool | None = None,
     pipeline: bool = True,
     pictures: bool = False,
+    overwrite: bool = False,
     on_frame: Callable[[TrackedFrame], bool | None] | None = None,
 ) -> VideoSummary:
     """Track one target or several through a video and write the results to files, as `mixformer track` does.
 
-    After an error or Ctrl-C the files are valid up to there.
+    Results are written beside their places (`boxes.partial.jsonl`) and put there when they are whole. After an error or
+    Ctrl-C they are valid up to there, and put there only if nothing is there yet.
 
     Args:
         source: video file, folder of pictures, webcam number or stream address; or a video from `open_video`, whose own
@@ -44,6 +46,7 @@ def track_video(
         pipeline: read, track, draw and write different frames at the same time, in threads. The results are the same.
             Cameras and streams never do, so that no frame is late.
         pictures: draw pictures for `on_frame` even if no video is written.
+        overwrite: replace results that are there already.
         on_frame: is called with every frame after its results are written; returning False ends the video there.
 
     Returns:
@@ -52,7 +55,7 @@ def track_video(
     Raises:
         BoxError: if a target cannot be tracked in its first frame.
         ConfigError: if an output format is unknown.
-        OutputError: if a result cannot be written.
+        OutputError: if a result cannot be written, or is there already.
         SourceError: if the source cannot be read.
 
     Example:
@@ -74,6 +77,7 @@ def track_video(
             outputs=outputs,
             ids=len(wanted) > 1 if ids is None else ids,
             pictures=pictures,
+            overwrite=overwrite,
         )
         if tracker is None:  # not falsy: a tracker without targets has the length 0
             tracker = MultiTracker(on_resize="rescale")
@@ -81,6 +85,7 @@ def track_video(
         run: VideoRun = next(steps).run
         for step in steps:
             if step.written is not None and on_frame is not None and on_frame(step.written) is False:
+                run.end()
                 break
     if run.error is not None:
         raise run.error

@@ -70,7 +70,8 @@ class VideoTask:
     stop: int | None = None  # number after the last frame; None goes to the end
     ids: bool = True  # write the number of each target
     pictures: bool = False  # draw pictures even if none is written
-    begin: Callable[[], None] = lambda: None  # is called before anything is written
+    overwrite: bool = False  # replace results that are there already
+    begin: Callable[[], None] = lambda: None  # is called before results are put in their places
     finish: Callable[[VideoSummary], None] = lambda summary: None  # is called when everything is written
 
 
@@ -88,6 +89,7 @@ class VideoRun:
     opened: bool = False  # it was opened, or that failed
     _opening: Opening[VideoSource] | None = None
     _scores: list[float] = field(default_factory=lambda: [0.0, 0.0])  # their sum and their number
+    _live: bool = False
     _begin: float = field(default_factory=time.perf_counter)
     _open: ExitStack = field(default_factory=ExitStack)
 
@@ -122,12 +124,16 @@ class VideoRun:
             self._video = self._open.enter_context(self._opening.result())
         else:
             self._video = self._open.enter_context(open_video(source, task.start, task.stop, over=self.over))
-        outputs = check_outputs(task.outputs, [self._video.name])
-        task.begin()
+        self._live = self._video.live
+        outputs = check_outputs(task.outputs, [self._video.name], overwrite=task.overwrite)
         self.total = self._video.frames_to_come or 0
         self._frames = iter(self._video)
-        output = VideoOutput(outputs, self._video, ids=task.ids, pictures=task.pictures)
+        output = VideoOutput(outputs, self._video, ids=task.ids, pictures=task.pictures, overwrite=task.overwrite)
         self._output = self._open.enter_context(output)
+
+    def end(self) -> None:
+        """Say that the frames so far are all that are wanted."""
+        self.ended = True
 
     def next(self) -> VideoFrame | None:
         """Return the next frame, or None after the last."""
@@ -149,9 +155,13 @@ class VideoRun:
                 self._scores[1] += 1
 
     def close(self) -> None:
-        """Finish all files; they are valid even after an error."""
+        """Put all files in their places, as far as they are valid: see `mixformer.video.drafts`."""
+        # A camera has no end: stopping it is its end.
+        stopped = self.error or (None if self.ended or self._live else KeyboardInterrupt())
         try:
-            self._open.close()
+            if self.frames:
+                self.task.begin()
+            self._open.__exit__(type(stopped) if stopped else None, stopped, None)
         except Exception as error:  # such as a full disk, which most often has ended the video already
             self.error = self.error or error
 

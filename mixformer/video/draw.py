@@ -56,7 +56,7 @@ class Annotator:
         """A copy of RGB uint8 (H, W, 3) with the result on it, and the pixels of a bool (H, W) mask tinted."""
         color = _SURE if result.score is None or result.score >= self.sure else _UNSURE
         picture = PillowImage.fromarray(image if mask is None else _tinted(image, mask, color))
-        text = f"{result.frame}" if result.score is None else f"{result.frame}  {result.score:.2f}"
+        text = _text(result.frame, result)
         self._mark(picture, result, color, text, 0)
         return np.asarray(picture)
 
@@ -79,8 +79,7 @@ class Annotator:
         for gone in set(self._trails) - set(results):
             del self._trails[gone]
         for number, result in results.items():
-            text = f"{number}" if result.score is None else f"{number}  {result.score:.2f}"
-            self._mark(picture, result, _PALETTE[number % len(_PALETTE)], text, number)
+            self._mark(picture, result, _PALETTE[number % len(_PALETTE)], _text(number, result), number)
         return np.asarray(picture)
 
     def _mark(self, picture: PillowImage.Image, result: TrackResult, color: Color, text: str, number: int) -> None:
@@ -104,6 +103,11 @@ class Annotator:
         y = above if above >= 0 else min(max(result.box.y + result.box.h, 0), size[1] - height)
         pen.rectangle((x, y, x + right + 8, y + height), fill=color)
         pen.text((x + 4, y + 1), text, fill=(0, 0, 0), font=font)
+
+
+def _text(number: int, result: TrackResult) -> str:
+    """A number and the score; a given box has none, since nothing was found."""
+    return f"{number}" if result.score is None or result.is_initial else f"{number}  {result.score:.2f}"
 
 
 def _tinted(image: Image, mask: NDArray[np.bool_], color: Color) -> Image:

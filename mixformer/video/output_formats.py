@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Self
 
 from mixformer.errors import ConfigError, OutputError
 from mixformer.types import TrackResult
+from mixformer.video.drafts import Draft
 
 Line = Callable[[TrackResult, int | None], str]
 """Makes one line of text from a result and the id of its target; the id is None in a file without ids."""
@@ -78,7 +79,11 @@ OUTPUT_FORMATS = {
     each.name: each
     for each in (
         OutputFormat(
-            "video", "annotated.mp4", "annotated video with the sound, or a folder name for PNG files", option="out"
+            "video",
+            "annotated.mp4",
+            "annotated video with the sound, by its ending: mp4, mov, mkv, avi, webm or gif (without sound); or the "
+            "name of a folder for PNG files",
+            option="out",
         ),
         OutputFormat(
             "json", "boxes.jsonl", "boxes as JSON lines: frame, time, box, score; with --targets also id", _json
@@ -107,7 +112,10 @@ def require_formats(names: Iterable[str]) -> None:
 
 
 class ResultWriter:
-    """A text file with one line for each result, complete after every line. Use it in a `with` statement.
+    """A text file with one line for each result. Use it in a `with` statement.
+
+    The lines are written at once, to a file beside the place of the result (`boxes.partial.csv`), which is put there at
+    the end. If the `with` statement ends by an exception, it is put there only if nothing is there yet.
 
     Example:
         >>> from mixformer.types import Box, TrackResult
@@ -119,20 +127,15 @@ class ResultWriter:
         5,,10.0,20.0,30.0,40.0,0.9
     """
 
-    def __init__(self, path: Path, line: Line, header: str = "") -> None:
+    def __init__(self, path: Path, line: Line, header: str = "", overwrite: bool = False) -> None:
         """Open the file; `open_results` chooses `line` and `header`.
 
         Raises:
-            OutputError: if it cannot be written.
+            OutputError: if it cannot be written, or is there already.
         """
-        self.path, self._line = path, line
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: TextIO = path.open("w", encoding="utf-8", newline="\n", buffering=1)
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error}") from error
-        if header:
-            self._put(header)
+        self.path, self._line, self._header = path, line, header
+        self._size, self._empty = 0, True
+        self._draft = Draft(path, overwrite)
 
     def __enter__(self) -> Self:
         return self
@@ -140,11 +143,15 @@ class ResultWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        failure: OutputError | None = None
         try:
-            self._file.close()
-        except OSError as failure:
             if error is None:
-                raise OutputError(f"cannot finish {self.path}: {failure}") from failure
+                self._begin()
+        except OutputError as caught:
+            failure = caught
+        self._draft.end(whole=error is None and failure is None, empty=self._empty)
+        if failure is not None:
+            raise failure
 
     def write(self, result: TrackResult, id: int | None = None) -> None:
         """Add one result; `id` is the number of its target, in a file with ids.
@@ -152,17 +159,24 @@ class ResultWriter:
         Raises:
             OutputError: if the disk is full or gone; the lines before it are kept.
         """
+        self._begin()
         self._put(self._line(result, id))
+        self._empty = False
+
+    def _begin(self) -> None:
+        if self._header:
+            self._put(self._header)
+            self._header = ""
 
     def _put(self, line: str) -> None:
         try:
-            self._file.write(line + "\n")
-            self._file.flush()
+            self._size += self._draft.write(f"{line}\n".encode())
         except OSError as error:
+            self._draft.cut(self._size)
             raise OutputError(f"cannot write {self.path}: {error}; the lines before are kept") from error
 
 
-def open_results(path: str | Path, format: str, ids: bool = False) -> ResultWriter:
+def open_results(path: str | Path, format: str, ids: bool = False, *, overwrite: bool = False) -> ResultWriter:
     """Open a text file for boxes.
 
     Args:
@@ -170,10 +184,11 @@ def open_results(path: str | Path, format: str, ids: bool = False) -> ResultWrit
         format: name of a text format in `OUTPUT_FORMATS`: "json" (one object a line), "csv" (with a header) or "mot"
             (MOTChallenge text).
         ids: write the id of the target in every line, for several targets.
+        overwrite: replace a file that is there already.
 
     Raises:
         ConfigError: if there is no such text format.
-        OutputError: if the file cannot be written.
+        OutputError: if the file cannot be written, or is there already.
 
     Example:
         >>> from mixformer.types import Box, TrackResult
@@ -187,4 +202,4 @@ def open_results(path: str | Path, format: str, ids: bool = False) -> ResultWrit
     chosen = OUTPUT_FORMATS[format]
     if chosen.line is None:
         raise ConfigError(f"{format} is no text format; use mixformer.track_video to write it")
-    return ResultWriter(Path(path), chosen.line, chosen.header(ids) if chosen.header else "")
+    return ResultWriter(Path(path), chosen.line, chosen.header(ids) if chosen.header else "", overwrite)

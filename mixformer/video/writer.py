@@ -1,11 +1,11 @@
-"""Annotated pictures out: an H.264 file with the source's sound, or a folder of pictures."""
+"""Annotated pictures out: a video file with the sound of the source, or a folder of pictures."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -15,17 +15,25 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from mixformer.errors import OutputError
-from mixformer.imaging.images import is_picture
+from mixformer.files import write_files
 from mixformer.types import Image
+from mixformer.video.drafts import Draft, FolderDraft
+from mixformer.video.sound import Sound
+from mixformer.video.source_look import SourceLook, look_of, look_of_pictures
+from mixformer.video.video_formats import VideoFormat, require_video
 
 log = logging.getLogger(__name__)
 
 _DEFAULT_FPS = 25.0
-_TICKS = 90_000
+_UNKNOWN, _BT601 = 2, 5  # of FFmpeg's matrices
+_VIDEO_RANGE, _FULL_RANGE = 1, 2
 
 
 class FrameWriter(Protocol):
     """Somewhere to put pictures. Use it in a `with` statement; leaving it finishes the file, whatever happened.
+
+    The pictures are written beside the place of the result (`out.partial.mp4`, or the folder `frames.partial`) and put
+    there at the end. If the `with` statement ends by an exception, they are put there only if nothing is there yet.
 
     Example:
         >>> import numpy as np
@@ -47,16 +55,20 @@ class FrameWriter(Protocol):
         ...
 
 
-def open_writer(path: str | Path, fps: float | None = None, sound_from: str | Path | None = None) -> FrameWriter:
+def open_writer(
+    path: str | Path, fps: float | None = None, sound_from: str | Path | None = None, *, overwrite: bool = False
+) -> FrameWriter:
     """Choose a writer by the name: a folder (no ending) takes numbered PNG files, anything else is a video file.
 
     Args:
-        path: where to write.
+        path: where to write: a file that ends in .mp4, .m4v, .mov, .mkv, .avi, .webm or .gif, or a folder.
         fps: frames per second of a video; None writes 25.
-        sound_from: video file whose first audio track is copied as it is, where the format allows.
+        sound_from: video file whose first audio track is written too, where the format has sound; the times of the
+            pictures count from its first picture. Its colors and the shape of its pixels are taken over.
+        overwrite: replace what is there already.
 
     Raises:
-        OutputError: if the place cannot be written to or the ending is unknown.
+        OutputError: if the place cannot be written to, the ending is unknown, or there is a result already.
 
     Example:
         >>> import numpy as np
@@ -69,22 +81,18 @@ def open_writer(path: str | Path, fps: float | None = None, sound_from: str | Pa
         3
     """
     path = Path(path)
-    if is_picture(path):
-        raise OutputError(f"{path} is the name of one picture; give a video file such as out.mp4, or a folder name")
-    if not path.suffix or path.is_dir():
-        return PictureWriter(path)
-    return Mp4Writer(path, fps or _DEFAULT_FPS, sound_from)
+    format = require_video(path)
+    if format is None:
+        return PictureWriter(path, overwrite)
+    return VideoWriter(path, format, fps or _DEFAULT_FPS, sound_from, overwrite)
 
 
 class PictureWriter:
     """Numbered PNG files in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, overwrite: bool = False) -> None:
         self.folder, self._next = folder, 0
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"cannot make the folder {folder}: {error}") from error
+        self._draft = FolderDraft(folder, overwrite)
 
     def __enter__(self) -> Self:
         return self
@@ -92,40 +100,40 @@ class PictureWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Do nothing: every picture is complete already."""
+        self._draft.end(whole=error is None and self._next > 0, empty=not self._next)
 
     def write(self, image: Image, time: float | None = None) -> None:
         """See `FrameWriter.write`; the time is not kept."""
-        path = self.folder / f"{self._next:08d}.png"
-        try:
-            PillowImage.fromarray(image).save(path)
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            raise OutputError(f"cannot write {path}: {error}; the pictures before it are kept") from error
+        picture = PillowImage.fromarray(image)
+        write_files({self._draft.part / f"{self._next:08d}.png": partial(picture.save, format="PNG")}, sync=False)
         self._next += 1
 
 
-class Mp4Writer:
-    """An H.264 video file; odd sides lose their last row or column, which the format cannot hold.
+class VideoWriter:
+    """A video file; odd sides lose their last row or column, which most formats cannot hold.
 
-    MP4 files are written in fragments, so that a full disk or a killed process leaves what was written playable, and
-    become ordinary files when they are finished.
+    Files are written so that a full disk or a killed process leaves what was written playable.
     """
 
-    def __init__(self, path: Path, fps: float, sound_from: str | Path | None = None) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, format: VideoFormat, fps: float, sound_from: str | Path | None, overwrite: bool
+    ) -> None:
+        self.path, self._format = path, format
         self._rate = Fraction(fps).limit_denominator(1001)
-        self._step = round(_TICKS / self._rate)
-        self._tick, self._origin = -self._step, 0.0
+        self._clock = Fraction(1, format.ticks) if format.ticks else 1 / self._rate
+        self._step = max(1, round(1 / self._rate / self._clock))
+        self._tick, self._origin, self._count = -self._step, 0.0, 0
         self._video: Any = None
         self._shape: tuple[int, int] = (0, 0)
-        options = {"movflags": "hybrid_fragmented"} if path.suffix.lower() in (".mp4", ".mov", ".m4v") else {}
+        self._look = look_of(sound_from) if sound_from else None
+        self._draft = Draft(path, overwrite)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._container: Any = av.open(str(path), "w", options=options)
+            options = dict(format.muxing)
+            self._container: Any = av.open(self._draft, "w", format=format.container, options=options)
         except (av.FFmpegError, OSError, ValueError) as error:
+            self._draft.drop()
             raise OutputError(f"cannot write a video to {path}: {error}") from error
-        self._sound = _Sound(sound_from) if sound_from else None
+        self._sound = Sound(sound_from, format) if sound_from else None
 
     def __enter__(self) -> Self:
         return self
@@ -133,121 +141,93 @@ class Mp4Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._finish()
-        except OutputError:
-            if error is None:
-                raise
-            log.warning("the end of %s could not be written", self.path)
-        finally:
-            with suppress(av.FFmpegError, OSError):
-                self._container.close()
-            if self._sound:
-                self._sound.close()
-            if self._video is None:
-                self.path.unlink(missing_ok=True)
+        failure = self._finish()
+        if self._sound:
+            self._sound.close()
+        self._draft.end(whole=error is None and failure is None and self._count > 0, empty=not self._count)
+        if failure is not None and error is None:
+            raise failure
 
     def write(self, image: Image, time: float | None = None) -> None:
         """See `FrameWriter.write`. A picture of another size than the first is padded or cut at right and bottom."""
         try:
             if self._video is None:
                 self._start(image, time or 0.0)
-            frame = av.VideoFrame.from_ndarray(self._fit(image), format="rgb24")
-            frame.pts, frame.time_base = self._next_tick(time), Fraction(1, _TICKS)
-            self._mux(self._video.encode(frame))
+            self._tick = self._next_tick(time)
+            self._mux(self._video.encode(self._frame(image)))
+            self._count += 1
             if self._sound:
-                self._mux(self._sound.packets_until(self._tick / _TICKS))
+                self._mux(self._sound.until(float(self._tick * self._clock)))
         except (av.FFmpegError, OSError) as error:
+            if isinstance(error, OutputError):
+                raise
             raise OutputError(f"cannot write {self.path}: {error}; what was written before is kept") from error
 
     def _start(self, image: Image, origin: float) -> None:
         height, width = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
         if height == 0 or width == 0:
             raise OutputError(f"a picture of {image.shape[1]} x {image.shape[0]} pixels is too small for a video")
-        stream = self._container.add_stream("libx264", rate=self._rate, options={"crf": "20", "preset": "veryfast"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, _TICKS)
+        stream = self._container.add_stream(self._format.codec, rate=self._rate, options=dict(self._format.options))
+        stream.width, stream.height, stream.pix_fmt = width, height, self._format.pixels
+        stream.codec_context.time_base = self._clock
         stream.gop_size = max(1, round(2 * self._rate))
+        look = self._look or look_of_pictures(height)
+        if look.size == image.shape[:2] and look.shape > 0:
+            stream.sample_aspect_ratio = stream.codec_context.sample_aspect_ratio = look.shape
+        self._colors = look if self._format.tagged else SourceLook()
+        if self._format.tagged:
+            known = stream.codec_context
+            known.colorspace, known.color_range = look.matrix, look.range
+            known.color_primaries, known.color_trc = look.primaries, look.transfer
         self._video, self._shape, self._origin = stream, (height, width), origin
         if self._sound:
-            self._sound.attach(self._container, origin)
+            self._sound.attach(self._container, origin + look.first)
 
-    def _fit(self, image: Image) -> Image:
+    def _frame(self, image: Image) -> Any:
+        """A picture in the encoder's form, with the colors and the size of the video."""
         height, width = self._shape
         if image.shape[0] < height or image.shape[1] < width:
             image = np.pad(image, [(0, max(0, height - image.shape[0])), (0, max(0, width - image.shape[1])), (0, 0)])
-        return np.ascontiguousarray(image[:height, :width])
+        frame: Any = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:height, :width]), format="rgb24")
+        frame = frame.reformat(
+            format=self._format.pixels,
+            dst_colorspace=_BT601 if self._colors.matrix == _UNKNOWN else self._colors.matrix,
+            dst_color_range=_FULL_RANGE if self._colors.range == _FULL_RANGE else _VIDEO_RANGE,
+        )
+        frame.colorspace, frame.color_range = self._colors.matrix, self._colors.range
+        frame.pts, frame.time_base, frame.duration = self._tick, self._clock, self._step
+        return frame
 
     def _next_tick(self, time: float | None) -> int:
         """Return the time of the next picture in ticks. It always increases, even if the source's clock does not."""
-        wanted = self._tick + self._step if time is None else round((time - self._origin) * _TICKS)
-        self._tick = max(wanted, self._tick + 1, 0)
-        return self._tick
+        wanted = self._tick + self._step if time is None else round((time - self._origin) / self._clock)
+        return max(wanted, self._tick + 1, 0)
 
-    def _finish(self) -> None:
-        if self._video is None:
-            return
+    def _finish(self) -> OutputError | None:
+        """Write the end and look whether every frame is there; the error that prevented it, if one did."""
         try:
-            self._mux(self._video.encode(None))
+            if self._video is not None:
+                self._mux(self._video.encode(None))
+                if self._sound:
+                    self._mux(self._sound.until(float((self._tick + self._step) * self._clock)))
+            self._container.close()
+            if self._count:
+                self._require_all()
         except (av.FFmpegError, OSError) as error:
-            raise OutputError(
-                f"cannot write the end of {self.path}: {error}; what was written before is kept"
-            ) from error
+            with suppress(av.FFmpegError, OSError):
+                self._container.close()
+            return OutputError(f"cannot write the end of {self.path}: {error}; what was written before is kept")
+        return None
+
+    def _require_all(self) -> None:
+        """Count the frames of the finished file."""
+        if self._draft.part == self.path:
+            return
+        with av.open(str(self._draft.part)) as container:
+            found = sum(packet.size > 0 for packet in container.demux(container.streams.video[0]))
+        if found != self._count:
+            raise OutputError(f"only {found} of {self._count} frames are in it")
 
     def _mux(self, packets: Any) -> None:
         for packet in packets:
             self._container.mux(packet)
-
-
-class _Sound:
-    """The first audio track of a file, copied packet by packet up to the pictures' time."""
-
-    def __init__(self, source: str | Path) -> None:
-        self._close = ExitStack()
-        self._source: Any = None
-        self._target: Any = None
-        self._waiting: Any = None
-        self._origin = 0.0
-        try:
-            container: Any = self._close.enter_context(av.open(str(source)))
-            self._source = container.streams.audio[0] if container.streams.audio else None
-            self._packets: Iterator[Any] = container.demux(self._source) if self._source else iter(())
-        except (av.FFmpegError, OSError) as error:
-            log.warning("no sound: %s", error)
-
-    def attach(self, container: Any, origin: float) -> None:
-        """Add the track to the output, beginning `origin` seconds into the source.
-
-        A codec that the output cannot hold is left out with a warning.
-        """
-        self._origin = origin
-        if self._source is None:
-            return
-        try:
-            self._target = container.add_stream_from_template(self._source)
-        except (av.FFmpegError, ValueError, TypeError) as error:
-            log.warning("the sound is left out: %s", error)
-
-    def packets_until(self, time: float) -> Iterator[Any]:
-        """Yield the next packets that begin before `time` seconds of the output."""
-        while self._target is not None:
-            packet, self._waiting = self._waiting or next(self._packets, None), None
-            if packet is None:
-                return
-            if packet.dts is None:
-                continue
-            # Sound follows the pictures: a packet from after the last picture waits, one from before the first is cut.
-            begins = float(packet.dts * packet.time_base) - self._origin
-            if begins > time:
-                self._waiting = packet
-                return
-            if begins < 0:
-                continue
-            shift = round(self._origin / packet.time_base)
-            packet.dts, packet.pts = packet.dts - shift, packet.pts - shift
-            packet.stream = self._target
-            yield packet
-
-    def close(self) -> None:
-        """Release the source."""
-        self._close.close()

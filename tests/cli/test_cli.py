@@ -100,7 +100,11 @@ def test_an_unreadable_frame_is_skipped_and_reported(tiny_model, tmp_path, capsy
         (["track", "clip.mp4", *BOX, "--preset", "lasot"], 2, "no preset"),
         (["track", "clip.mp4", *BOX, "--update-interval", "-3"], 2, "update_interval"),
         (["track", "clip.mp4", *BOX, "--out", "text.mp4/x.mp4"], 4, "cannot write"),
-        (["track", "clip.mp4", *BOX, "--out", "out.xyz"], 4, "cannot write"),
+        (
+            ["track", "clip.mp4", *BOX, "--out", "out.xyz"],
+            4,
+            "out.xyz cannot be written, since .xyz is no video format; there are mp4",
+        ),
         (["track", "clip.mp4", *BOX, "--out", "clip.mp4"], 4, "is the source itself"),
         (["track", "empty", *BOX, "--out", "empty"], 4, "is the source itself"),
         (["track", "clip.mp4", *BOX, "--json", "/dev/full"], 4, "No space left"),
@@ -179,7 +183,8 @@ def test_ctrl_c_leaves_valid_files(tiny_model, tmp_path):
         text=True,
         preexec_fn=hear_interrupts,
     )
-    while process.poll() is None and (not boxes.exists() or boxes.read_text().count("\n") < 30):
+    growing = tmp_path / "boxes.partial.jsonl"
+    while process.poll() is None and (not growing.exists() or growing.read_text().count("\n") < 30):
         pass
     process.send_signal(signal.SIGINT)
     errors = process.communicate()[1]

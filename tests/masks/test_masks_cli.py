@@ -52,7 +52,7 @@ def test_folders_that_cannot_hold_masks(clip, tiny_model, tmp_path, capsys):
     frames.mkdir()
     Image.fromarray(moving_square(1)[0][0]).save(frames / "00000000.png")
     cases = [
-        (clip, [clip / "m"], "cannot make the folder"),
+        (clip, [clip / "m"], "is a file and no folder"),
         (frames, [frames], "is the source itself"),
         (clip, [tmp_path / "both", "--out", tmp_path / "both"], "give one of them another name"),
     ]

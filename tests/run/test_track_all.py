@@ -212,7 +212,7 @@ def test_ctrl_c_leaves_valid_files_and_the_rest_is_done_later(common, tmp_path):
         text=True,
         preexec_fn=hear_interrupts,
     )
-    seen = out / "b" / "boxes.jsonl"
+    seen = out / "b" / "boxes.partial.jsonl"
     while process.poll() is None and (not seen.exists() or seen.read_text().count("\n") < 20):
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)

@@ -170,4 +170,5 @@ def test_text_on_a_full_disk():
 def test_each_line_is_on_the_disk_at_once(tmp_path):
     with open_results(tmp_path / "boxes.jsonl", "json") as writer:
         writer.write(RESULTS[0])
-        assert (tmp_path / "boxes.jsonl").read_text().count("\n") == 1
+        assert (tmp_path / "boxes.partial.jsonl").read_text().count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["boxes.jsonl"]

@@ -1,0 +1,225 @@
+"""Results that grow while a video is tracked: written beside their place, and put there when they are whole.
+
+`out.mp4` is written as `out.partial.mp4` and the folder `frames` as `frames.partial`. What is on the disk is valid at
+any time, so that a killed process leaves what it had. The operating system locks a draft for its process: another one
+that wants the same result is refused, and the draft of a process that has died is free.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mixformer.errors import OutputError
+from mixformer.video.places import (
+    LOCK,
+    claim,
+    is_special,
+    make_folder,
+    open_raw,
+    partial_path,
+    require_free,
+    require_place,
+)
+
+log = logging.getLogger(__name__)
+
+_NUMBERED = re.compile(r"\d{8}\.png|\.\d{8}\.png\..*\.partial")  # and what a killed process left of one
+
+
+class _Claim(ABC):
+    """What a file and a folder that are being written have in common."""
+
+    path: Path
+    part: Path
+
+    def end(self, whole: bool, empty: bool) -> None:
+        """Put the draft in its place, or leave it, or remove it.
+
+        Args:
+            whole: nothing failed, and nobody stopped it.
+            empty: nothing was written.
+
+        Raises:
+            OutputError: if it cannot be put in its place; the draft is kept.
+        """
+        if whole:
+            self._place(sync=True)
+        elif empty:
+            self.drop()
+        elif self.part != self.path and self._taken():
+            self._leave()
+            log.warning("%s was not replaced, since the new one is not whole: that is in %s", self.path, self.part)
+        else:
+            self._place(sync=False)
+
+    def _taken(self) -> bool:
+        try:
+            require_free(self.path)
+        except OutputError:
+            return True
+        return False
+
+    @abstractmethod
+    def drop(self) -> None:
+        """Remove the draft and the folders that were made for it."""
+
+    @abstractmethod
+    def _place(self, sync: bool) -> None: ...
+
+    @abstractmethod
+    def _leave(self) -> None: ...
+
+
+class Draft(_Claim):
+    """A file that is being written. It has the methods that FFmpeg needs of a file.
+
+    After the first failed write every other fails too, so that what is on the disk stays as it was before.
+    """
+
+    def __init__(self, path: Path, overwrite: bool = False) -> None:
+        """Claim the place.
+
+        Raises:
+            OutputError: as for `require_place`.
+        """
+        self.path, self._overwrite = path, overwrite
+        self._made: list[Path] = []
+        self._error: OSError | None = None
+        if is_special(path):
+            self.part = path
+            self._file = open_raw(path, path, os.O_WRONLY)
+            return
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder, and the result is a file; give the name of a file")
+        require_place(path, overwrite)
+        self.part = partial_path(path)
+        self._made = make_folder(self.part.parent, path)
+        self._file = claim(self.part, path)
+        self._file.truncate(0)
+
+    def write(self, data: Any) -> int:
+        """Write all bytes at once, past any buffer of this process."""
+        if self._error is not None:
+            raise self._error
+        rest = memoryview(data)
+        size = len(rest)
+        try:
+            while len(rest):
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._error = error
+            raise
+        return size
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a place of the file."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place in the file."""
+        return self._file.tell()
+
+    def cut(self, size: int) -> None:
+        """Drop what is behind `size` bytes, such as half a line."""
+        with suppress(OSError):
+            self._file.truncate(size)
+
+    def _place(self, sync: bool) -> None:
+        try:
+            if self.part != self.path:
+                if sync:
+                    os.fsync(self._file.fileno())
+                if not self._overwrite:
+                    require_free(self.path)  # it may have come while this one was written
+                if os.name == "nt":  # an open file cannot be renamed there
+                    self._file.close()
+                self.part.replace(self.path.resolve())
+            self._file.close()
+        except OSError as error:  # an OutputError is one
+            with suppress(OSError):
+                self._file.close()
+            raise OutputError(f"cannot finish {self.path}: {error}; what was written is in {self.part}") from error
+
+    def drop(self) -> None:
+        """Remove the draft and the folders that were made for it."""
+        if self.part != self.path:
+            with suppress(OSError):
+                self.part.unlink()
+        with suppress(OSError):
+            self._file.close()
+        _remove(self._made)
+
+    def _leave(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+
+
+class FolderDraft(_Claim):
+    """A folder that is being filled with files whose names are numbers, or with folders of those."""
+
+    def __init__(self, path: Path, overwrite: bool = False) -> None:
+        """Claim the place; files go into `part`.
+
+        Raises:
+            OutputError: as for `require_place`.
+        """
+        require_place(path, overwrite)
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"{path} is a file, and the result is a folder; give another name")
+        self.path, self.part = path, partial_path(path)
+        self._made = make_folder(self.part, path)
+        self._lock = claim(self.part / LOCK, path)
+        _clear(self.part)
+
+    def _place(self, sync: bool) -> None:
+        place = self.path.resolve()
+        try:
+            self._leave()
+            if self.part.parent != place:
+                self.part.replace(place)
+                return
+            _clear(place)
+            for item in sorted(self.part.iterdir()):
+                item.replace(place / item.name)
+            self.part.rmdir()
+        except OSError as error:
+            raise OutputError(f"cannot finish {self.path}: {error}; the rest is in {self.part}") from error
+
+    def drop(self) -> None:
+        """Remove the draft and the folders that were made for it."""
+        _clear(self.part)
+        with suppress(OSError):
+            self._leave()
+            if self.part not in self._made:
+                self.part.rmdir()
+        _remove(self._made)
+
+    def _leave(self) -> None:
+        if os.name == "nt":  # an open file cannot be removed there
+            self._lock.close()
+        with suppress(OSError):
+            (self.part / LOCK).unlink(missing_ok=True)
+        self._lock.close()
+
+
+def _remove(made: list[Path]) -> None:
+    for path in reversed(made):
+        with suppress(OSError):
+            path.rmdir()
+
+
+def _clear(folder: Path) -> None:
+    """Remove numbered pictures, and folders of those; other files are left."""
+    for item in folder.iterdir():
+        with suppress(OSError):
+            if item.is_dir() and item.stem.isdigit() and not item.is_symlink():
+                _clear(item)
+                item.rmdir()
+            elif _NUMBERED.fullmatch(item.name):
+                item.unlink()

@@ -1,0 +1,141 @@
+"""Places that results go to: what may be there, and which process writes there."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from mixformer.errors import OutputError
+
+LOCK = ".lock"
+"""File in a folder that is being filled, which its process has locked."""
+
+_LOCKED_BYTE = 2**40  # Windows locks bytes, and others could not read them: one beyond the end of any file
+_ASK = "give another name, or --overwrite (overwrite=True in Python) to replace it"
+
+
+def partial_path(path: Path) -> Path:
+    """Where a result is written until it is whole: beside its place, and inside for a folder that is there already."""
+    path = path.resolve()
+    return path / ".partial" if path.is_dir() else path.with_name(f"{path.stem}.partial{path.suffix}")
+
+
+def is_special(path: Path) -> bool:
+    """Whether a path is a device, a pipe or the like, such as `/dev/stdout`, which is written as it is."""
+    with suppress(OSError):
+        mode = path.stat().st_mode
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.parts[:2] in ((os.sep, "dev"), (os.sep, "proc"))
+    return False
+
+
+def require_place(path: Path, overwrite: bool = False) -> None:
+    """Refuse a place that a result cannot be put into. Nothing is changed.
+
+    Args:
+        path: a file or a folder.
+        overwrite: something may be there already.
+
+    Raises:
+        OutputError: if there is a result already, another process writes it just now, or the folder cannot be written.
+    """
+    if is_special(path):
+        return
+    if not overwrite:
+        require_free(path)
+    home = path.resolve()
+    while not home.exists():
+        home = home.parent
+    if home != path.resolve() and not home.is_dir():
+        raise OutputError(f"cannot write {path}: {home} is a file and no folder; give another name")
+    folder = home if home.is_dir() else home.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write {path}: no permission to write in {folder}; give another folder")
+    require_unclaimed(path)
+
+
+def require_unclaimed(path: Path) -> None:
+    """Refuse a result that another process writes just now.
+
+    Raises:
+        OutputError: if one does.
+    """
+    part = partial_path(path)
+    claimed = part / LOCK if part.is_dir() else part
+    if claimed.exists():
+        claim(claimed, path).close()
+
+
+def require_free(path: Path) -> None:
+    """Refuse a file that exists, or a folder that holds something.
+
+    Raises:
+        OutputError: the message says how to replace it.
+    """
+    if path.is_dir():
+        if any(item.name != ".partial" for item in path.iterdir()):
+            raise OutputError(f"the folder {path} is not empty; {_ASK}")
+    elif path.exists() or path.is_symlink():
+        raise OutputError(f"{path} exists already; {_ASK}")
+
+
+def make_folder(folder: Path, what: Path) -> list[Path]:
+    """Make a folder and those it lies in; return the new ones, from the outermost.
+
+    Raises:
+        OutputError: if it cannot be made, for the sake of the result `what`.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()][::-1]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {what}: {error}; give another folder") from error
+    return missing
+
+
+def open_raw(part: Path, path: Path, mode: int = os.O_RDWR) -> io.FileIO:
+    """Open a file for the sake of the result `path`, without buffers in this process; its content is left.
+
+    Raises:
+        OutputError: if it cannot be opened.
+    """
+    try:
+        number = os.open(part, mode | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error}; give another name or folder") from error
+    return io.FileIO(number, "wb" if mode == os.O_WRONLY else "rb+")
+
+
+def claim(part: Path, path: Path) -> io.FileIO:
+    """Open a draft for this process alone. Its content is left: another process may hold it."""
+    while True:
+        file = open_raw(part, path)
+        if not _locked(file):
+            file.close()
+            raise OutputError(f"another process is writing {path} just now; wait for its end, or give another name")
+        with suppress(FileNotFoundError):
+            if os.path.samestat(part.stat(), os.fstat(file.fileno())):
+                return file
+        file.close()  # its owner has put it in its place between our two calls
+
+
+def _locked(file: io.FileIO) -> bool:
+    """Lock a file until it is closed; False if another process has done so. Where nothing can be locked, True."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            file.seek(_LOCKED_BYTE)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            file.seek(0)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # a network file system without locks
+        return True
+    return True

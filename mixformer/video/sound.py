@@ -1,0 +1,177 @@
+"""The sound of a source, written beside the pictures: each sound at the time that it has in the source."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from mixformer.video.video_formats import VideoFormat
+
+log = logging.getLogger(__name__)
+
+_GAP = 0.01  # seconds of sound that may be missing or too much before silence fills it or it is cut
+_BLOCK = 1024  # samples, for encoders that take any number
+_RATES = {"libopus": 48_000}
+_NOTHING_BEFORE_ZERO = {"mp4", "mov"}  # they would move all sound by what an encoder puts in front
+
+
+class Sound:
+    """The first audio track of a file, up to the pictures' time. What a format cannot hold is encoded again."""
+
+    def __init__(self, source: str | Path, format: VideoFormat) -> None:
+        self._format, self._close = format, ExitStack()
+        self._track: Any = None
+        self._packets: Iterator[Any] = iter(())
+        try:
+            container: Any = self._close.enter_context(av.open(str(source), metadata_errors="replace"))
+            if container.streams.audio and format.sound:
+                self._track = container.streams.best("audio")
+                self._packets = container.demux(self._track)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            log.warning("no sound: %s", error)
+        self._work: Iterator[Any] = iter(())
+        self._waiting: Any = None
+
+    def attach(self, container: Any, origin: float) -> None:
+        """Add the track to the output; what is at `origin` seconds on the source's clock belongs to the time 0."""
+        if self._track is None:
+            return
+        try:
+            codec = self._track.codec.canonical_name
+            if codec in self._format.copied:
+                copied = _copied_samples if codec.startswith("pcm_") else _copied
+                self._work = copied(self._packets, container.add_stream_from_template(self._track), origin)
+            else:
+                self._work = _encoded(self._packets, self._track, container, self._format.sound, origin)
+                if self._format.container in _NOTHING_BEFORE_ZERO:
+                    self._work = (packet for packet in self._work if packet.pts >= 0)
+        except (av.FFmpegError, ValueError, TypeError) as error:
+            log.warning("the sound is left out: %s", error)
+
+    def until(self, time: float) -> Iterator[Any]:
+        """Packets that begin before `time` seconds of the output and were not given yet."""
+        while True:
+            packet, self._waiting = self._waiting or next(self._work, None), None
+            if packet is None:
+                return
+            if packet.pts * packet.time_base > time:
+                self._waiting = packet
+                return
+            yield packet
+
+    def close(self) -> None:
+        """Release the source."""
+        self._close.close()
+
+
+def _copied(packets: Iterator[Any], target: Any, origin: float) -> Iterator[Any]:
+    for packet in _readable(packets):
+        if packet.pts is None or packet.dts is None:
+            continue
+        shift = round(origin / packet.time_base)
+        packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+        if packet.pts >= 0:  # what begins before the pictures would move them
+            packet.stream = target
+            yield packet
+
+
+def _copied_samples(packets: Iterator[Any], target: Any, origin: float) -> Iterator[Any]:
+    """Sound that is not compressed, from the time 0 on to the sample, since some players join such packets."""
+    size, rate = target.codec_context.channels * _bytes(target), target.codec_context.sample_rate
+    due = 0
+    for packet in _readable(packets):
+        if packet.pts is None:
+            continue
+        data, begin = bytes(packet), round((packet.pts * packet.time_base - origin) * rate)
+        if begin < due:
+            data, begin = data[(due - begin) * size :], due
+        elif begin - due > _GAP * rate:
+            for silent in range(due, begin, rate):
+                yield _samples(bytes(min(rate, begin - silent) * size), silent, rate, target)
+        else:
+            begin = due
+        if data:
+            yield _samples(data, begin, rate, target)
+            due = begin + len(data) // size
+
+
+def _bytes(target: Any) -> int:
+    """Bytes of a sample of one channel, as in `pcm_s24le`."""
+    return int("".join(sign for sign in target.codec.canonical_name[4:] if sign.isdigit())) // 8
+
+
+def _samples(data: bytes, begin: int, rate: int, target: Any) -> Any:
+    packet = av.Packet(data)
+    packet.pts = packet.dts = begin
+    packet.time_base, packet.stream = Fraction(1, rate), target
+    return packet
+
+
+def _encoded(packets: Iterator[Any], track: Any, container: Any, codec: str, origin: float) -> Iterator[Any]:
+    """Sound without gaps, from the time 0 on; the track is added before the first packet is asked for."""
+    rate = _RATES.get(codec, track.codec_context.sample_rate)
+    layout = "mono" if track.codec_context.channels == 1 else "stereo"
+    target = container.add_stream(codec, rate=rate, layout=layout)
+    return _encode(packets, target, rate, layout, origin)
+
+
+def _encode(packets: Iterator[Any], target: Any, rate: int, layout: str, origin: float) -> Iterator[Any]:
+    block, written, waiting = 0, 0, np.zeros((0, 1 if layout == "mono" else 2), np.int16)
+    for samples in _gapless(packets, rate, layout, origin):
+        waiting = np.concatenate([waiting, samples])
+        target.codec_context.open(strict=False)
+        block = block or target.codec_context.frame_size or _BLOCK
+        while len(waiting) >= block:
+            yield from target.encode(_frame(waiting[:block], target, rate, layout, written))
+            waiting, written = waiting[block:], written + block
+    if len(waiting):
+        yield from target.encode(_frame(waiting, target, rate, layout, written))
+    yield from target.encode(None)
+
+
+def _frame(samples: Any, target: Any, rate: int, layout: str, at: int) -> Any:
+    if target.codec_context.format.is_planar:
+        plane = np.ascontiguousarray(samples.T.astype(np.float32) / 32768)
+        frame = av.AudioFrame.from_ndarray(plane, format="fltp", layout=layout)
+    else:
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples).reshape(1, -1), format="s16", layout=layout)
+    frame.sample_rate, frame.pts, frame.time_base = rate, at, Fraction(1, rate)
+    return frame
+
+
+def _gapless(packets: Iterator[Any], rate: int, layout: str, origin: float) -> Iterator[Any]:
+    """16-bit samples (n, channels) from the time `origin` on; silence stands for what is missing."""
+    resampler = av.AudioResampler(format="s16", layout=layout, rate=rate)
+    channels, position = 1 if layout == "mono" else 2, 0
+    for packet in _readable(packets):
+        try:
+            decoded = packet.decode()
+        except av.FFmpegError:
+            continue  # its time is filled with silence
+        for frame in decoded:
+            for part in resampler.resample(frame):
+                samples = part.to_ndarray().reshape(-1, channels)
+                due = position if part.time is None else round((part.time - origin) * rate)
+                if due - position > _GAP * rate:
+                    for begin in range(position, due, rate):  # a second at a time, however long it is
+                        yield np.zeros((min(rate, due - begin), channels), np.int16)
+                    position = due
+                elif position - due > _GAP * rate or due < 0:
+                    samples = samples[position - due :]
+                position += len(samples)
+                yield samples
+
+
+def _readable(packets: Iterator[Any]) -> Iterator[Any]:
+    """Packets until the end, or until the file breaks off."""
+    try:
+        yield from packets
+    except av.FFmpegError as error:
+        log.warning("the sound breaks off: %s", error)

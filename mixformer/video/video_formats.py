@@ -1,0 +1,98 @@
+"""The kinds of videos that can be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mixformer.errors import OutputError
+from mixformer.imaging.images import is_picture
+
+_TICKS = 90_000
+_H264 = {"crf": "20", "preset": "veryfast", "tune": "zerolatency"}  # no frame waits for another, so none is lost
+_VP9 = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "row-mt": "1", "crf": "30", "b": "0"}
+_FLUSHED = {"flush_packets": "1", "max_interleave_delta": "500000"}  # microseconds
+_MP4 = {**_FLUSHED, "movflags": "hybrid_fragmented", "frag_duration": "500000"}
+_MKV = {**_FLUSHED, "cluster_time_limit": "500"}  # milliseconds
+
+
+@dataclass(frozen=True)
+class VideoFormat:
+    """A kind of video file. A new one needs an entry in `VIDEO_FORMATS` and nothing else.
+
+    Attributes:
+        container: name of FFmpeg's muxer.
+        codec: name of FFmpeg's encoder.
+        pixels: pixel format of the encoder.
+        options: options of the encoder.
+        muxing: options of the muxer; what is written is to be playable half a second later, whatever happens then.
+        ticks: units of the clock in a second; 0 counts frames, for containers without times.
+        copied: codecs of sound that are copied as they are.
+        sound: encoder of all other sound; "" for formats without sound.
+        tagged: the file says how its colors are meant; otherwise they are BT.601's.
+
+    Example:
+        >>> from mixformer.video.video_formats import VIDEO_FORMATS
+        >>> VIDEO_FORMATS[".mp4"].codec
+        'libx264'
+    """
+
+    container: str
+    codec: str
+    pixels: str = "yuv420p"
+    options: Mapping[str, str] = field(default_factory=dict)
+    muxing: Mapping[str, str] = field(default_factory=lambda: _FLUSHED)
+    ticks: int = _TICKS
+    copied: frozenset[str] = frozenset()
+    sound: str = ""
+    tagged: bool = True
+
+
+_MP4_SOUND = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
+_PCM = frozenset({"pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"})
+_MP4_FORMAT = VideoFormat("mp4", "libx264", options=_H264, muxing=_MP4, copied=_MP4_SOUND, sound="aac")
+
+VIDEO_FORMATS = {
+    ".mp4": _MP4_FORMAT,
+    ".m4v": _MP4_FORMAT,
+    ".mov": VideoFormat("mov", "libx264", options=_H264, muxing=_MP4, copied=_MP4_SOUND | _PCM, sound="aac"),
+    ".mkv": VideoFormat(
+        "matroska",
+        "libx264",
+        options=_H264,
+        muxing=_MKV,
+        copied=_MP4_SOUND | _PCM | {"opus", "vorbis", "flac"},
+        sound="aac",
+    ),
+    # AVI has no times of frames: its sound is written without gaps, and its pictures in a codec that never reorders.
+    ".avi": VideoFormat("avi", "mpeg4", options={"qmin": "2", "qmax": "5"}, ticks=0, sound="pcm_s16le", tagged=False),
+    ".webm": VideoFormat(
+        "webm", "libvpx-vp9", options=_VP9, muxing=_MKV, copied=frozenset({"opus", "vorbis"}), sound="libopus"
+    ),
+    ".gif": VideoFormat("gif", "gif", pixels="rgb8", ticks=100, tagged=False),
+}
+"""All kinds of video files by the ending of their names."""
+
+
+def require_video(path: Path) -> VideoFormat | None:
+    """Return the format of a video file by its name, or None for a folder of pictures: no ending, or a folder.
+
+    Raises:
+        OutputError: if the ending is of no format that can be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from mixformer.video.video_formats import require_video
+        >>> require_video(Path("out.gif")).container
+        'gif'
+    """
+    if not path.suffix or path.is_dir():
+        return None
+    chosen = VIDEO_FORMATS.get(path.suffix.lower())
+    if chosen is None:
+        picture = "is the name of one picture"
+        what = picture if is_picture(path) else f"cannot be written, since {path.suffix} is no video format"
+        kinds = ", ".join(ending[1:] for ending in VIDEO_FORMATS)
+        raise OutputError(f"{path} {what}; there are {kinds}, and a folder of PNG pictures (a name without an ending)")
+    return chosen
