@@ -1,6 +1,6 @@
 """Write files that are either whole or not there, and read text, JSON and numbers that others wrote.
 
-Whatever an input holds, what is wrong with it becomes one error of the kind that the caller names.
+Any fault of an input becomes one error of the kind that the caller names.
 """
 
 from __future__ import annotations

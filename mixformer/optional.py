@@ -43,7 +43,7 @@ def missing(package: str, purpose: str, more: str = "") -> MissingDependencyErro
     Args:
         package: name that is imported.
         purpose: what needs it, as the beginning of a sentence: "training".
-        more: how the sentence goes on after the install command: " (or do without)".
+        more: the end of the sentence, after the install command: " (or do without)".
     """
     return MissingDependencyError(f"{purpose} needs {package}: pip install '{_INSTALLS.get(package, package)}'{more}")
 

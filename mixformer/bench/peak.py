@@ -1,4 +1,4 @@
-"""The peak of a machine (its fastest matrix product over all libraries and precisions), and a network's share of it."""
+"""The peak of a machine (its fastest matrix product over all libraries and precisions), and a network's share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "int8": "f32"}
 class Efficiency(BaseConfig):
     """Operations of a call (by formula, 2 per multiply-add), operations per second, and their share of the peak.
 
-    The peak is the fastest matrix product of the same round, whatever its library and precision.
+    The peak is the fastest matrix product of the same round, over all libraries and precisions.
     """
 
     flops: int

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Spread(BaseConfig):
-    """Median of several rounds; half of the rounds lie between the quartiles `low` and `high`."""
+    """Median of several rounds; half of the rounds are between the quartiles `low` and `high`."""
 
     median: float
     low: float

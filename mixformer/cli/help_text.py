@@ -1,4 +1,4 @@
-"""How the help of every verb looks: plain words, no names of types, no line longer than the terminal."""
+"""Format the help of every verb: plain words, no names of types, no line longer than the terminal."""
 
 from __future__ import annotations
 

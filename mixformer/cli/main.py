@@ -43,7 +43,7 @@ or not to its end (what was there is tracked and written),
 
 @dataclass(frozen=True)
 class _Verb:
-    """Where a verb lives: its module here, imported when it is asked for, and names of functions there."""
+    """The place of a verb: its module here, imported when the verb is used, and names of functions there."""
 
     module: str
     parser: str = "parser"

@@ -20,7 +20,7 @@ _GENERAL = ("--debug", "--version")  # options of the whole command line
 
 
 class Parser(ArgumentParser):
-    """Says in plain words what is wrong with a command line, and ends with exit code 2."""
+    """Explains an error in a command line in plain words, and ends with exit code 2."""
 
     _deepest: ArgumentParser | None = None  # the parser of the last command that was read
 

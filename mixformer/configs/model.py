@@ -30,7 +30,7 @@ class ModelConfig(BaseConfig):
         dim: token width in channels.
         heads: attention heads; must divide `dim`.
         mlp_ratio: hidden width of the MLP in units of `dim`, in every stage.
-        patch_size: side in pixels of the square that one token of the last stage stands for.
+        patch_size: side in pixels of the square that one token of the last stage covers.
         search_size: side of the search crop in pixels, a multiple of `patch_size`.
         template_size: side of a template crop in pixels, a multiple of `patch_size`.
         backbone: "vit" = plain transformer (MixViT, MixFormerV2); "convmae" = the same after two convolutional stages;

@@ -18,7 +18,7 @@ class TrackerConfig(BaseConfig):
         template_factor: side of a template crop in the same units.
         update: what becomes the online template every `update_interval` frames. "score" = the best frame since the last
             time, if its score is high enough, else the initial template; needs a score head, without one as "never".
-            "interval" = that very frame whatever its score (official MixFormer trackers without score head). "never" =
+            "interval" = that frame, with any score (official MixFormer trackers without score head). "never" =
             nothing: the online template stays the initial one.
         update_interval: frames between updates; 0 = never update.
         online_templates: number of online templates kept (a ring; the first one starts as the initial template).

@@ -84,7 +84,7 @@ def model_config(name: str) -> ModelConfig:
     """The configuration of a named variant.
 
     Raises:
-        ConfigError: if there is no such variant; the message lists those there are.
+        ConfigError: if there is no such variant; the message lists the variants.
 
     Example:
         >>> from mixformer.configs import model_config

@@ -107,7 +107,7 @@ def check_boxes(sequence: VideoSequence, size: tuple[int, int] | None, factor: f
 
 @dataclass(frozen=True)
 class _Rule:
-    """What is wrong, and which rows of (n, 4) boxes are so: (n,) bool."""
+    """A kind of error, and the rows of (n, 4) boxes that have it: (n,) bool."""
 
     level: Literal["error", "warning"]
     text: str

@@ -60,7 +60,7 @@ class VideoSequence:
         frames: pictures in order, as paths or other references for `read_frame`.
         boxes: (len(frames), 4) xywh in pixels, NaN where the target is absent.
         source: name of the data set it comes from.
-        hidden: (len(frames),) True where the annotators marked the target as absent or occluded, whatever its box;
+        hidden: (len(frames),) True where the annotators marked the target as absent or occluded, with or without a box;
             None for nowhere.
         label: class of the target ("bicycle"), or "" if the data set does not say.
         valid: indices of the frames whose box is finite and has a width and a height above 0.

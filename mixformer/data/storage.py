@@ -13,7 +13,7 @@ from mixformer.errors import DataError
 
 
 class Storage(Protocol):
-    """Files by key. A key is a relative path with `/`, whatever the system."""
+    """Files by key. A key is a relative path with `/` on every system."""
 
     @property
     def root(self) -> Path:

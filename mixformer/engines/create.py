@@ -62,7 +62,7 @@ def as_engine(
         True
     """
     runtime = with_old_keywords(runtime, old)
-    torch = sys.modules.get("torch")  # whoever holds a network has imported it
+    torch = sys.modules.get("torch")  # a caller that has a network has imported it
     if isinstance(model, str | Path) or (torch is not None and isinstance(model, torch.nn.Module)):
         return create_engine(model, runtime=runtime)
     return model  # type: ignore[return-value]

@@ -82,7 +82,7 @@ class EngineSpec:
         """Device and precision on this machine.
 
         Raises:
-            ConfigError: if the machine or the model lacks what the runtime asks for.
+            ConfigError: if the machine or the model cannot do what the runtime requires.
         """
         if self.settle is not None:
             return self.settle(folder, runtime)

@@ -63,7 +63,7 @@ class RunManifest:
             settings: plain values that decide the results.
             notes: plain values that do not.
             expected: names of all sequences of the data set, by its split.
-            resume: False begins a new run, whatever the folder holds.
+            resume: False begins a new run, even if the folder holds one.
 
         Raises:
             ConfigError: if the results there were made with other or unknown settings.

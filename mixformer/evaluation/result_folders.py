@@ -76,7 +76,7 @@ def guess_dataset(words: Iterable[str], root: str | Path | None) -> str:
         root: folder of the data set; it decides, as in `evaluate`. None looks for the `run.json` of `evaluate`.
 
     Raises:
-        ConfigError: if it cannot be told, or the results are of several data sets.
+        ConfigError: if it is unknown, or the results are of several data sets.
     """
     if root is not None:
         return detect_dataset(root) or Path(root).resolve().name

@@ -61,7 +61,7 @@ def compare(engine: Engine, graphs: ExportedGraphs, runners: dict[str, Runner], 
 
 
 def overlap(boxes: FloatArray, others: FloatArray) -> float:
-    """Mean IoU of boxes (n, 4) cxcywh with others; those without area agree if they lie within 1e-3 of each other."""
+    """Mean IoU of boxes (n, 4) cxcywh with others; those without area agree if they are within 1e-3 of each other."""
     flat = (np.minimum(boxes[:, 2:], others[:, 2:]) <= 0).any(1)
     near = np.abs(boxes - others).max(1) <= 1e-3
     with np.errstate(divide="ignore", invalid="ignore"):

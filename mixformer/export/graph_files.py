@@ -30,7 +30,7 @@ def write_graphs(model: MixFormer, place: Path, plan: ExportPlan, calibration: C
         calibration: crops for 8-bit arithmetic.
 
     Returns:
-        What the folder's `config.json` says under "graphs".
+        The entry "graphs" of the folder's `config.json`.
     """
     graphs = trace(model, plan.templates, plan.batch)
     tensors = stored_tensors(place / WEIGHTS_FILE)

@@ -28,7 +28,7 @@ def to_openvino(place: Path, described: dict[str, Any], precision: str | None, c
         calibration: crops for 8-bit arithmetic.
 
     Returns:
-        What `config.json` says of the new graphs.
+        The entry of `config.json` for the new graphs.
     """
     models = {name: core().read_model(place / described[name]) for name in ("remember", "locate")}
     fold(models["locate"])

@@ -87,7 +87,7 @@ def list_pictures(folder: Path) -> list[Path]:
 def read_image(file: str | Path | bytes, name: object = None) -> Image:
     """Read a picture as RGB uint8 (H, W, 3), as a viewer shows it.
 
-    It is turned as its EXIF orientation asks. Gray is spread over three channels, alpha is dropped, and 16 bits are
+    It is rotated by its EXIF orientation. Gray is spread over three channels, alpha is dropped, and 16 bits are
     brought to 8 as in video. Of several pages the first is read, with one warning.
 
     Args:
@@ -132,7 +132,7 @@ def _rgb(picture: PillowImage.Image) -> Image:
 
 
 def _turned(pixels: PillowImage.Image, picture: PillowImage.Image) -> PillowImage.Image:
-    """Pixels turned as the picture's EXIF data ask; damaged data ask for nothing."""
+    """Rotate pixels by the picture's EXIF data; damaged data are ignored."""
     picture.load()  # Pillow turns a TIFF here by itself, and then forgets that it has to be turned
     try:
         turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))

@@ -134,7 +134,7 @@ def inspect_frame(
 def inspect_tracker(tracker: Tracker, frame: Image, stages: Stages = "auto") -> FrameInspection:
     """Inspect what `tracker.update(frame)` would see; the tracker does not change.
 
-    Weights and distributions are computed in float32, whatever the precision of the tracker's engine.
+    Weights and distributions are computed in float32, even if the tracker's engine has another precision.
 
     Args:
         tracker: after `init`.

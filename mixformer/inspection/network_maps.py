@@ -44,7 +44,7 @@ class Grid(NamedTuple):
     def key_centers(self) -> NDArray[np.float64]:
         """(keys,) positions of the keys along a side, as fractions of the crop.
 
-        A key of MixCvT comes from a 3x3 window around every second token, so it stands where that token does.
+        A key of MixCvT comes from a 3x3 window around every second token, so it is drawn at the place of that token.
         """
         stride = math.ceil(self.queries / self.keys)
         return (np.arange(self.keys) * stride + 0.5) / self.queries

@@ -42,7 +42,7 @@ class MaskRefiner(Protocol):
 
         Args:
             frame: RGB uint8 (H, W, 3); left as it is.
-            box: x, y, width, height in pixels of the frame, float, 0-based; it may reach over the border or lie
+            box: x, y, width, height in pixels of the frame, float, 0-based; it may reach over the border or be
                 wholly outside, and is as inexact as the tracker that made it.
 
         Returns:

@@ -102,7 +102,7 @@ def attention_weights(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
 class MixedAttention(nn.Module):
     """Multi-head attention whose keys and values may be extended by remembered ones.
 
-    A form of it says how queries (`project_queries`) and keys and values (`project_keys`) come from tokens, or both at
+    A subclass defines how queries (`project_queries`) and keys and values (`project_keys`) come from tokens, or both at
     once (`project`); all take tokens (B, N, C) and give (B, heads, N or fewer, C / heads).
     """
 

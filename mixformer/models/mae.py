@@ -189,7 +189,7 @@ class MaskedAutoencoder(nn.Module):
         """Entries "backbone.…" that `load_pretrained(model, file, kind="mixformer")` starts a tracker from.
 
         Args:
-            decoder: also give the decoder, for trackers with `decoder_depth` up to this one's.
+            decoder: also give the decoder, for trackers whose `decoder_depth` is not larger.
         """
         parts = {"backbone.stages.0.": self.encoder, "backbone.stages.1.": self.decoder}
         chosen = parts if decoder else {"backbone.": self.encoder}
@@ -207,7 +207,7 @@ class MaskedAutoencoder(nn.Module):
     def _decode(
         self, images: Tensor, x: Tensor, table: Tensor, split: Split, templates: Tensor | None
     ) -> Reconstruction:
-        """Encoded visible tokens (B, V, C) -> predictions for all patches; `table` says where each patch lies."""
+        """Encoded visible tokens (B, V, C) -> predictions for all patches; `table` encodes the place of each patch."""
         x = tokens_of(self.decoder.patch_embed(x.transpose(1, 2)[..., None]))  # a map one token wide
         places = split.visible[..., None].expand(-1, -1, x.shape[2])
         blank = self.mask_token.to(x.dtype).expand(len(x), table.shape[1], -1)
@@ -216,7 +216,7 @@ class MaskedAutoencoder(nn.Module):
 
     def _mix(self, stage: Stage, templates: Tensor | None, x: Tensor) -> tuple[Tensor | None, Tensor]:
         """All blocks of a stage, with mixed attention where there are templates."""
-        of_templates, of_search = stage.layouts  # linear projections do not ask where tokens lie
+        of_templates, of_search = stage.layouts  # linear projections do not use the places of tokens
         for block in stage.typed_blocks:
             if templates is None:
                 x, _ = block.remember(x, of_search)

@@ -64,7 +64,7 @@ def _center_keys(bias: Tensor) -> None:
     """Leave out the bias of keys, and with it the share of a norm's shift that has come into it.
 
     It adds the same number to a query's products with all keys, and the softmax takes away what is common to all. In
-    some trained blocks it is far larger than what tells keys apart, of which half precision then keeps few bits.
+    some trained blocks it is far larger than the differences between keys, of which half precision then keeps few bits.
     """
     bias.zero_()
 

@@ -74,7 +74,7 @@ class CrossAttention(nn.Module):
 def precise_roi_pool(features: Tensor, boxes: Tensor, size: int) -> Tensor:
     """Exact mean of the bilinearly interpolated features over each bin of a box.
 
-    This is precise RoI pooling (Jiang et al., IoU-Net, ECCV 2018) as two small matrix products. Pixel (i, j) lies at
+    This is precise RoI pooling (Jiang et al., IoU-Net, ECCV 2018) as two small matrix products. Pixel (i, j) is at
     the coordinate (i, j), and beyond the map the features are 0. The bilinear kernel is a product
     of two hats, so the mean over a bin is one too: `rows @ features @ columns^T`, with the mean of each hat over each
     bin as weights. Differentiable in the features and in the boxes, on every device.

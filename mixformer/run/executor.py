@@ -1,7 +1,7 @@
 """Doing many tasks with workers that each load something heavy once: here, or in processes of this machine.
 
 A worker is made by calling a *maker* with the worker's number; it is a function `work(task, report) -> result`, where
-`report(steps)` says how far it is. `mixformer.run.ray_executor` does the same on a Ray cluster.
+`report(steps)` reports progress. `mixformer.run.ray_executor` does the same on a Ray cluster.
 """
 
 from __future__ import annotations

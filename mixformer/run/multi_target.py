@@ -27,7 +27,7 @@ class ActiveTargets:
         Args:
             tracker: tracks them; other videos may use it too.
             targets: the targets, each with a number of its own.
-            video: tells the videos of one tracker apart.
+            video: name that distinguishes the videos of one tracker.
         """
         self._tracker, self._video = tracker, video
         self._waiting = sorted(targets, key=lambda target: (target.start, target.id), reverse=True)

@@ -192,12 +192,12 @@ class _Unfit:
 
 
 def _serve(make: Maker, number: int, pipe: Connection) -> None:
-    """The worker process: make, then do tasks until told to stop or the parent is gone."""
+    """The worker process: make, then do tasks until the parent sends the end or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent stops us
     signal.signal(signal.SIGTERM, _leave)
     try:
         work = make(number)
-    except Exception as error:  # whatever it is, the parent must hear of it
+    except Exception as error:  # the parent must know every error
         pipe.send(_Unfit(str(error) if isinstance(error, MixFormerError) else traceback.format_exc()))
         return
     pipe.send(None)

@@ -109,7 +109,7 @@ class RayExecutor:
 
 
 class _Actor:
-    """A worker. It is made in a call of its own, so that what goes wrong then can be told."""
+    """A worker. It is made in a call of its own, so that an error in it can be reported."""
 
     def __init__(self, make: Maker, number: int) -> None:
         self._make, self._number = make, number
@@ -125,7 +125,7 @@ class _Actor:
 
     def do(self, name: str, task: Any) -> Completed | Failed | str:
         """The task's end, or why the worker could not be made."""
-        if self._work is None and (reason := self.start()):  # Ray has started this actor anew
+        if self._work is None and (reason := self.start()):  # Ray has restarted this actor
             return reason
         assert self._work is not None
         return attempt(self._work, name, task, lambda steps: None)

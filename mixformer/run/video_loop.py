@@ -65,7 +65,7 @@ class VideoTask:
     source: str | int | Path | VideoSource  # as for `open_video`, or a video that is open and that the caller closes
     targets: Sequence[Target]  # targets to track
     outputs: Outputs  # path of each output format to write
-    name: str = ""  # tells the videos of one tracker apart
+    name: str = ""  # distinguishes the videos of one tracker
     start: int = 0  # number of the first frame
     stop: int | None = None  # number after the last frame; None goes to the end
     ids: bool = True  # write the number of each target
@@ -98,7 +98,7 @@ class VideoRun:
         if self.error is None:
             try:
                 return do()
-            except Exception as error:  # whatever it is, other videos go on
+            except Exception as error:  # other videos continue after every error
                 self.error = error
         return None
 

@@ -50,8 +50,9 @@ class OpenCVTracker:
 class Got10kTracker:
     """For callers of the got10k toolkit, such as its experiments: `init(image, box)` and `update(image) -> box`.
 
-    It has all that the toolkit asks of a tracker without inheriting from its class: `name`, `is_deterministic` and
-    `track(files, box)`. Images are PIL or RGB arrays; boxes are xywh in the coordinates of the caller's own boxes.
+    It has everything that the toolkit needs of a tracker, without inheriting from its class: `name`,
+    `is_deterministic` and `track(files, box)`. Images are PIL or RGB arrays; boxes are xywh in the coordinates of the
+    caller's own boxes.
 
     Example:
         >>> import numpy as np

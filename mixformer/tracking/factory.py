@@ -60,7 +60,7 @@ class TrackerFactory:
     def settings(self) -> dict[str, Any]:
         """Everything that the results depend on: model, fingerprint of its weights, settings, engine, precision.
 
-        Engine and precision are those that "auto" stands for on this machine.
+        "auto" is replaced by the engine and precision of this machine.
         """
         from mixformer.engines import select_engine
 
@@ -89,7 +89,7 @@ def rules_for(model: str, preset: str, dataset: str) -> TrackerConfig:
 
     Raises:
         CheckpointError: if the model is not there or cannot be used.
-        ConfigError: if no such rules are published; the message lists what there is.
+        ConfigError: if no such settings are published; the message lists the presets.
     """
     from mixformer.weights.tracker_settings import load_tracker_config, variant_of
 

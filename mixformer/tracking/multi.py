@@ -123,7 +123,7 @@ class MultiTracker:
             Its id.
 
         Raises:
-            BoxError: if the box is not finite, has no area, or lies outside the frame.
+            BoxError: if the box is not finite, has no area, or is outside the frame.
             FrameError: if the frame cannot be used.
             StateError: if there is a target of that id already, or there are `max_targets` already.
         """

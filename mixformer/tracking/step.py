@@ -46,7 +46,7 @@ class TrackingStep:
     def start(self, image: Image, box: Box) -> TrackState:
         """Make the state of a target chosen in RGB uint8 (H, W, 3).
 
-        Raises BoxError if the box lies outside the frame.
+        Raises BoxError if the box is outside the frame.
         """
         height, width = image.shape[:2]
         require_overlap(box, height, width)

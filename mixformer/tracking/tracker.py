@@ -93,7 +93,7 @@ class Tracker:
 
     @property
     def state(self) -> TrackState:
-        """All that is known about the target. Assign a state to go on from it.
+        """Everything that is known about the target. Assign a state to continue from it.
 
         Raises:
             StateError: before `init`.
@@ -117,7 +117,7 @@ class Tracker:
             The given box, as the result of frame 0 with score 1.
 
         Raises:
-            BoxError: if the box is not finite, has no area, or lies outside the frame.
+            BoxError: if the box is not finite, has no area, or is outside the frame.
             FrameError: if the frame cannot be used.
         """
         image, target = as_rgb(frame, self.color), parse_box(box)

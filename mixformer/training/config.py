@@ -211,8 +211,8 @@ class LossSection(BaseConfig):
         iou_type: kind of IoU loss: "ciou" (official code) or "giou" (first paper).
         dfl: weight of the distribution focal loss, the cross-entropy of the four edge distributions against the two
             nearest bins (Generalized Focal Loss, Li et al. 2020). For a corner head these are marginals of its maps.
-        aux: weight of the auxiliary dense loss, which asks search tokens whether they lie on the target and where the
-            box is.
+        aux: weight of the auxiliary dense loss, in which search tokens predict whether they are on the target and
+            where the box is.
 
     Raises:
         ConfigError: for an unknown `iou_type`, or a weight out of range.

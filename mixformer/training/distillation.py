@@ -58,7 +58,7 @@ def check_feature_pairs(student: ModelConfig, teacher: ModelConfig, settings: Te
 
 
 def edge_logits(prediction: Prediction) -> Tensor:
-    """Log-probabilities of the four box edges, whatever the head.
+    """Log-probabilities of the four box edges, for every head.
 
     A corner map is the joint distribution of a column and a row, so its marginals are those of two edges: columns of
     the top-left corner give left, rows top; the bottom-right corner gives right and bottom (equation 4).
@@ -129,7 +129,7 @@ def feature_mse(
 ) -> Tensor:
     """Mean squared error of block outputs, without projection or normalization.
 
-    Prediction tokens lie last; where only one network has them they are left out.
+    Prediction tokens are last. If only one network has them, they are left out.
 
     Args:
         student: output (B, N, C) of every block, tokens in the order template, online templates, search, prediction.

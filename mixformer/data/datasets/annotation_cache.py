@@ -53,7 +53,7 @@ def _save(index: Index, path: Path) -> None:
 
 
 def read_whole(storage: Storage, key: str) -> bytes:
-    """A file that must be there; raises DataError if it is not."""
+    """Return the path of a file; raise DataError if it is missing."""
     data = storage.read(key)
     if data is None:
         raise DataError(f"{describe_key(storage, key)} is not there")

@@ -20,7 +20,7 @@ _FIRST_SIZE = 64 * 2**20  # of the memory map, doubled when full; the file only 
 
 @dataclass(frozen=True)
 class Packed:
-    """What was written."""
+    """A report of `pack`."""
 
     name: str  # of the set
     files: int  # number of entries

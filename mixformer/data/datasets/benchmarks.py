@@ -119,7 +119,7 @@ def benchmark(
         title: what it is.
         layout: the files to look for, in words.
         splits: by name; the first is the default.
-        prefix: stands before the names of sequences in result files of the official code.
+        prefix: put before the names of sequences in result files of the official code.
         subset_of: detect the data set only by sequences that are not on this other list.
 
     Example:

@@ -54,12 +54,12 @@ class DatasetSpec:
         splits: name and description of each split; the first is the default.
         layout: the files to look for under the root, in words.
         takes: names of the `DatasetOptions` that it takes besides `split`.
-        detect: tells whether a folder or archive holds this data set.
+        detect: returns whether a folder or archive holds this data set.
         read: reads the data set under a root; raises DataError if it is not there.
         pack: the databases to write, by path below the output ("" is the output itself), each with its entries. Plain
             files are written for paths that end in `.json`.
         published: published list of each test split, by split.
-        prefix: stands before the names of sequences in result files of the official code.
+        prefix: put before the names of sequences in result files of the official code.
 
     Example:
         >>> from mixformer.data import DATASETS

@@ -95,7 +95,7 @@ def detect_ext(root: Path) -> bool:
 
 
 def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
-    """One database with the keys CLASS/CLASS-N/..., and the lists of videos that lie in the root."""
+    """One database with the keys CLASS/CLASS-N/..., and the lists of videos in the root."""
     return {"": _items(root)}
 
 

@@ -65,7 +65,7 @@ def load_dataset(name: str, root: str | Path, options: DatasetOptions | None = N
     """Load a data set by name. Annotations and pictures are read when they are needed.
 
     Args:
-        name: a key of `DATASETS`, or "custom" for your own sequences and for whatever else `read_any` reads.
+        name: a key of `DATASETS`, or "custom" for your own sequences and everything else that `read_any` reads.
         root: folder or archive.
         options: split and lists of sequences; None takes the first split.
 
@@ -114,7 +114,7 @@ def unknown_dataset(name: str) -> str:
 
 
 def detect_dataset(path: str | Path, *, custom_first: bool = True) -> str | None:
-    """Name of the public data set at a path, told by its file names.
+    """Detect the public data set at a path by its file names.
 
     Args:
         path: folder or archive.

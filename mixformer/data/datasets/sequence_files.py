@@ -25,11 +25,11 @@ Flag = tuple[str, Callable[[str], NDArray[np.bool_]]]
 class SequenceLayout:
     """Layout of the files of a sequence in one data set.
 
-    File names may hold `{name}`, `{folder}` and `{annotation}`, which stand for the columns of the published list.
+    `{name}`, `{folder}` and `{annotation}` in file names are replaced by the columns of the published list.
 
     Attributes:
         annotation: key of the file of boxes, for data sets whose files follow fixed patterns.
-        pictures: key of the folder of pictures, likewise.
+        pictures: key of the folder of pictures, in the same form.
         first_number: number in the name of the first picture. None pairs pictures and boxes in order, see
             `index_frames`.
         flags: files that mark frames, each with a function from its text to (n,) True where the target is hidden. A
@@ -38,7 +38,7 @@ class SequenceLayout:
         first_box_only: the data set gives the box of the first frame alone; later frames then have NaN.
         pixel_origin: number of the left and upper pixels in the files, 0 or 1.
         parse: from the text of the boxes to (n, 4) xywh, and what is wrong with each broken row.
-        frame_range: numbers of the first and last frame, where a file says so; None takes those of the list.
+        frame_range: numbers of the first and last frame, if a file has them; None takes those of the list.
         tolerance: how many boxes more or fewer than pictures there may be.
         boxes_per_picture: the data set may give this many boxes for each picture, of which the first counts.
         extra_files: further files of a sequence to pack, named as in `flags`; they need not exist.
@@ -84,7 +84,7 @@ class SequenceFiles:
     # Key of the folder of pictures; None for an archive of this sequence alone, where any folder may hold them
     folder: str | None
     layout: SequenceLayout  # how to read the files
-    listed: ListedSequence | None = None  # what the published list says about the sequence; None without a list
+    listed: ListedSequence | None = None  # the entry of the published list; None without a list
     base: str = ""  # key of the folder that the layout starts in; "" is the top
 
     @property

@@ -85,7 +85,7 @@ def parts_of(root: Path) -> tuple[str, ...]:
 
 
 def read(root: Path, options: DatasetOptions) -> LazySequences:
-    """The data set under a root, or the parts of it that `chunks` names."""
+    """The data set under a root, or the parts that `chunks` names."""
     if options.split == "test":
         found = match_list(_TEST_LIST(), find(root, (_TEST_PART,)), _TEST)
         return listed_sequences(_TEST_LIST(), found, options, "trackingnet", root, _LAYOUT)

@@ -61,7 +61,7 @@ def rules_of(dataset: str) -> str:
 def frame_errors(run: SequenceResult, dataset: str = "") -> FrameErrors:
     """Measure the frames of one sequence, with frame 0 replaced by the ground truth.
 
-    Where the official tool refuses NaN truth outside uav, such frames are taken here as boxes without size.
+    The official tool refuses a NaN ground truth outside uav. Here such frames count as boxes without size.
 
     Raises DataError for a predicted box with NaN or a negative side, too few boxes (lasot only; others are filled with
     empty boxes), or lasot without visibility.

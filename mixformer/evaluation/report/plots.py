@@ -39,7 +39,7 @@ _BELOW: Mapping[str, str] = MappingProxyType(
 _NUMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType({"success": ("auc", "ao"), "expected_overlap": ("eao",)})
 _BY_SCORE = {"longterm", "absence"}
 _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oooo", "----")
-_MOST_LINES = 12  # more cannot be told apart; the best are drawn
+_MOST_LINES = 12  # more lines look alike; the best are drawn
 
 
 def draw_plots(comparison: Comparison) -> dict[str, Figure]:
@@ -119,7 +119,7 @@ def _look(comparison: Comparison, entry: ComparedTracker) -> dict[str, Any]:
 def attribute_radar(comparison: Comparison) -> Figure:
     """The main metric per attribute around a circle, a closed line for each tracker, as in figure 10 of the journal.
 
-    Beside an attribute stand the lowest and the highest number on its spoke.
+    The lowest and the highest number of each spoke are beside its attribute.
     """
     names = list(comparison.attributes)
     angles = np.linspace(0, 2 * np.pi, len(names), endpoint=False)

@@ -19,7 +19,7 @@ TRUTH = "#F0E442"
 _WIDTH, _HEIGHT, _GAP = 192, 144, 4  # pixels
 _MOST = 4  # trackers drawn
 _ROOM = 3.0  # the least width and height of a region, in those of the target
-_FAR = 1e5  # pixels; boxes beyond stand for "nowhere"
+_FAR = 1e5  # pixels; boxes beyond mean "nowhere"
 
 
 @dataclass(frozen=True)
