@@ -11,7 +11,7 @@ from rich.console import Console
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.console import make_console
 from mixformer.cli.parser import add_runtime, make_parser, runtime_from
-from mixformer.cli.tracker_settings import add_settings, changed_settings
+from mixformer.cli.settings_options import add_settings, changed_settings
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import ConfigError, MixFormerError, first_few
 

@@ -10,8 +10,8 @@ from jsonargparse import Namespace
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.console import make_console
 from mixformer.cli.parser import runtime_from
+from mixformer.cli.settings_options import changed_settings
 from mixformer.cli.track_options import all_parser as parser
-from mixformer.cli.tracker_settings import changed_settings
 from mixformer.errors import ConfigError, MixFormerError, first_few
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.parser import add_runtime, add_source, make_parser, runtime_from
-from mixformer.cli.tracker_settings import add_settings, changed_settings
+from mixformer.cli.settings_options import add_settings, changed_settings
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import OutputError
 from mixformer.video.output_formats import OUTPUT_FORMATS

@@ -11,7 +11,7 @@ from mixformer.cli import main
 from mixformer.cli.console import make_console, make_table, print_table
 from mixformer.cli.help_text import metavar
 from mixformer.cli.main import _VERBS, build_parser
-from mixformer.cli.tracker_settings import changed_settings
+from mixformer.cli.settings_options import changed_settings
 from mixformer.evaluation import Table
 from mixformer.evaluation.report.tables import Column, to_terminal
 
