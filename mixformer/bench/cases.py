@@ -76,7 +76,7 @@ def _parse_engine(word: str) -> tuple[str, str]:
     if runtime.engine != REFERENCE:
         return runtime.engine, runtime.precision
     if runtime.precision not in ("auto", "float32"):
-        raise ConfigError(f"engine {engine!r} has no precision {precision!r}; known: float32")
+        raise ConfigError(f"engine {engine!r} has no precision {precision!r}; it calculates in float32")
     return REFERENCE, "float32"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,6 +166,7 @@ def _list_parser() -> ArgumentParser:
 
 def _list(options: Namespace) -> None:
     from mixformer.data import DATASETS, read_any
+    from mixformer.data.datasets.registry import CUSTOM, CUSTOM_LAYOUT
     from mixformer.data.sequence import LazySequences
 
     console = make_console()
@@ -177,8 +179,14 @@ def _list(options: Namespace) -> None:
     for known in DATASETS.values():
         console.print(Text.assemble((known.name, "bold"), f"  {known.title}"))
         for split, meaning in known.splits.items():
-            console.print(f"    {split:<10}  {meaning}")
-        console.print(f"    looked for: {known.layout}")
+            _fill(console, f"    {split:<10}  ", meaning)
+        _fill(console, "    looked for: ", known.layout)
+    console.print(Text.assemble((CUSTOM, "bold"), "  your own sequences"))
+    _fill(console, "    looked for: ", CUSTOM_LAYOUT)
+
+
+def _fill(console: Console, head: str, text: str) -> None:
+    console.print(textwrap.fill(text, 79, initial_indent=head, subsequent_indent=" " * len(head)))
 
 
 @contextmanager

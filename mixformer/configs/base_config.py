@@ -78,10 +78,10 @@ class BaseConfig:
     def from_file(cls, path: str | Path) -> Self:
         """Read JSON written by `to_file`; raises ConfigError if the file is missing or is not a JSON object."""
         if not Path(path).exists():
-            raise ConfigError(f"no configuration file at {path}")
+            raise ConfigError(f"there is no configuration file at {path}; check the path")
         values = read_json(path, ConfigError)
         if not isinstance(values, dict):
-            raise ConfigError(f"{path} must hold a JSON object")
+            raise ConfigError(f"{path} must hold a JSON object of fields and values")
         return cls.from_dict(values)
 
     def _bound(self, low: float, high: float, *names: str) -> None:

@@ -77,7 +77,7 @@ def read_boxes(path: Path) -> FloatArray:
     if broken:
         raise DataError(f"{path}, {next(iter(broken.values()))}")
     if not len(boxes):
-        raise DataError(f"{path} holds no boxes")
+        raise DataError(f"{path} holds no boxes; write one x,y,w,h for each frame into it")
     return boxes
 
 
@@ -88,11 +88,13 @@ def read_sequence(folder: Path) -> VideoSequence:
     """
     truth = folder / "groundtruth.txt"
     if not truth.is_file():
-        raise DataError(f"{folder} has no groundtruth.txt")
+        raise DataError(f"{folder} has no groundtruth.txt; write one x,y,w,h for each frame into it")
     frames = tuple(list_pictures(folder / "img"))
     boxes = read_boxes(truth)
     if len(frames) != len(boxes):
-        raise DataError(f"{folder}: {len(frames)} pictures in img/ but {len(boxes)} boxes in groundtruth.txt")
+        raise DataError(
+            f"{folder}: {len(frames)} pictures in img/ but {len(boxes)} boxes in groundtruth.txt; make them equal"
+        )
     return VideoSequence(folder.name, frames, boxes, folder.parent.name)
 
 
@@ -209,7 +211,7 @@ def read_pictures(folder: Path) -> list[Path]:
         return [_picture(folder, item["file"]) for item in _items(folder)]
     found = list_pictures(folder)
     if not found:
-        raise DataError(f"no pictures in {folder}")
+        raise DataError(f"there are no pictures in {folder}; put them there, or leave the folder out")
     return found
 
 

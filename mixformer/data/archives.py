@@ -70,7 +70,7 @@ class LmdbArchive:
                 str(path), subdir=path.is_dir(), readonly=True, lock=False, readahead=False, meminit=False, create=False
             )
         except lmdb.Error as error:
-            raise DataError(f"cannot open {path} as an LMDB database: {error}") from error
+            raise DataError(f"cannot open {path} as an LMDB database: {error}; pack or download it again") from error
 
     def read(self, key: str) -> bytes | None:
         """Bytes of an entry, or None if there is none of that name."""

@@ -27,7 +27,7 @@ class Clip:
             self._stream.codec_context.thread_count = 1
             times = {p.pts for p in self._container.demux(self._stream) if p.pts is not None and p.size}
         except (OSError, av.FFmpegError, IndexError) as error:
-            raise DataError(f"cannot open {path} as a video: {error}") from error
+            raise DataError(f"cannot open {path} as a video: {error}; replace the file") from error
         self._times = sorted(times)
         self._error: type[Exception] = av.FFmpegError
         self._frames: Iterator[Any] = iter(())
@@ -44,7 +44,9 @@ class Clip:
             return self._decode(index)
         except self._error as error:
             self._next = len(self._times)
-            raise DataError(f"cannot decode frame {index} of {self.path}: {error}") from error
+            raise DataError(
+                f"cannot decode frame {index} of {self.path}: {error}; convert the video, or leave it out"
+            ) from error
 
     def _decode(self, index: int) -> Image:
         time = self._times[index]
@@ -56,7 +58,9 @@ class Clip:
             image = self._forward_to(time)
         if image is None:
             self._next = len(self._times)
-            raise DataError(f"{self.path} lists frame {index}, but no such frame can be decoded")
+            raise DataError(
+                f"{self.path} lists frame {index}, but no such frame can be decoded; convert the video, or leave it out"
+            )
         self._next = index + 1
         return image
 

@@ -68,10 +68,10 @@ def read_bytes(frame: Path | ArchiveFrame) -> bytes:
         try:
             return frame.read_bytes()
         except OSError as error:
-            raise DataError(f"cannot read {frame}: {error}") from error
+            raise DataError(f"cannot read {frame}: {error}; mend or replace the file") from error
     data = use_archive(frame.archive, lambda archive: archive.read(frame.key))
     if data is None:
-        raise DataError(f"{frame.archive} has no entry {frame.key}")
+        raise DataError(f"{frame.archive} has no entry {frame.key}; pack or download the data again")
     return data
 
 

@@ -64,7 +64,9 @@ class SequenceSamples:
         """
         self.sequences = [s for s in sequences if len(s.visible)]
         if not self.sequences:
-            raise DataError("no sequence with a visible target to sample from")
+            raise DataError(
+                "no sequence with a visible target to sample from; check the boxes with mixformer data check"
+            )
         self.cache, self.max_gap = cache, max_gap
         self._weights = np.sqrt([len(s.visible) for s in self.sequences])
         self._weights /= self._weights.sum()

@@ -88,7 +88,10 @@ class VideoSequence:
     def __post_init__(self) -> None:
         count = len(self.frames)
         if self.boxes.shape != (count, 4):
-            raise DataError(f"{self.name}: {count} frames but boxes of shape {self.boxes.shape}")
+            raise DataError(
+                f"{self.name}: {count} frames but boxes of shape {self.boxes.shape}; "
+                "give one box x, y, w, h for each frame"
+            )
         if self.hidden is not None and self.hidden.shape != (count,):
             raise DataError(f"{self.name}: {count} frames but marks of hidden targets of shape {self.hidden.shape}")
         valid = has_area(self.boxes)

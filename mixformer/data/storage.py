@@ -89,7 +89,7 @@ def open_storage(root: Path) -> Storage:
         storage.listing("")  # an archive that cannot be opened is an error now
         return storage
     if not root.is_dir():
-        raise DataError(f"{root} is neither a folder nor a zip file nor an LMDB database")
+        raise DataError(f"{root} is neither a folder nor a zip file nor an LMDB database; give one of these")
     return FolderStorage(root)
 
 

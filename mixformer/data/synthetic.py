@@ -25,7 +25,7 @@ class CutOuts:
     def __init__(self, objects: Sequence[MaskedObject], cache: ImageCache, limit: int = 220) -> None:
         """`limit`: longest side kept, in pixels; raises DataError if there are no objects."""
         if not objects:
-            raise DataError("no objects to cut out")
+            raise DataError("there are no objects to cut out; give stills with objects")
         self.objects, self.cache, self.limit = list(objects), cache, limit
         self._kept: dict[int, NDArray[np.uint8]] = {}
 
@@ -79,7 +79,7 @@ class SyntheticSamples:
             DataError: if there are no backgrounds.
         """
         if not backgrounds:
-            raise DataError("no backgrounds to paste on")
+            raise DataError("there are no backgrounds to paste on; give a folder of pictures as backgrounds")
         self.cut_outs, self.backgrounds, self.cache, self.motion = cut_outs, list(backgrounds), cache, motion
         self.lookalikes = lookalikes
 

@@ -70,7 +70,7 @@ def open_ground_truth(
     name = "" if dataset in ("own", "custom") else str(dataset)
     if root is None:
         if not name or name in DATASETS:
-            raise ConfigError("give the folder of the data set as root")
+            raise ConfigError("the folder of the data set is not given; give it as root=... or --root DIR")
         name, root = "", dataset
     root = Path(root)
     name = name or detect_dataset(root) or ""

@@ -77,7 +77,7 @@ def run_tracker(
         array([9., 9., 9., 9.])
     """
     if len(sequence.valid) == 0 or sequence.valid[0] != 0:
-        raise DataError(f"{sequence.name}: the first frame has no box to start from")
+        raise DataError(f"{sequence.name}: the first frame has no box to start from; add it, or leave the sequence out")
     count = len(sequence)
     boxes, scores, times = np.empty((count, 4)), np.full(count, np.nan), np.empty(count)
     size = (0, 0)

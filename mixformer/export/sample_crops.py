@@ -48,7 +48,7 @@ def real_crops(
         images = (frame.image for frame in islice(frames, 0, None, every))
         first = next(images, None)
         if first is None:
-            raise SourceError(f"{video} holds no frames")
+            raise SourceError(f"{video} holds no frames; give another video")
         tracker.init(first, Box(*box))
         result = None
         for image in islice(images, count):

@@ -137,7 +137,7 @@ def parse_box(values: Iterable[float]) -> Box:
     if len(numbers) != 4:
         raise BoxError(f"a box is four numbers x, y, width, height; got {len(numbers)}")
     if not all(math.isfinite(v) for v in numbers):
-        raise BoxError(f"box {numbers} holds a value that is not a finite number")
+        raise BoxError(f"box {numbers} holds a value that is not a finite number; give four numbers x y w h")
     if all(0 <= v <= 1 for v in numbers) and not all(v.is_integer() for v in numbers):
         raise BoxError(
             f"box {numbers} looks like fractions of the frame; a box is in pixels, so multiply x and width by the "

@@ -43,7 +43,7 @@ def as_rgb(frame: Any, color: Color = "rgb") -> Image:
     if frame.ndim != 3 or frame.shape[2] not in (1, 3, 4):
         raise FrameError(f"a frame has the shape (height, width, 1, 3 or 4), not {frame.shape}; channels come last")
     if frame.shape[0] == 0 or frame.shape[1] == 0:
-        raise FrameError(f"the frame is empty: {frame.shape[1]} x {frame.shape[0]} pixels")
+        raise FrameError(f"the frame is empty: {frame.shape[1]} x {frame.shape[0]} pixels; check where it comes from")
     if frame.shape[2] == 1:
         frame = np.repeat(frame, 3, axis=2)
     rgb: Image = frame[..., :3]

@@ -149,7 +149,7 @@ class Recipe(BaseConfig):
             ConfigError: if the file is missing, is not TOML, or holds an unknown key; the same for a change.
         """
         if not Path(path).exists():
-            raise ConfigError(f"no recipe at {path}")
+            raise ConfigError(f"there is no recipe at {path}; give a TOML file such as those in recipes/")
         text = read_text_file(path, ConfigError, LARGEST_SETTINGS)
         try:
             values = tomllib.loads(text)

@@ -211,4 +211,4 @@ def _describe(recipe: Recipe, out: Path) -> None:
         recipe.to_file(out / "recipe.json")
         (out / "environment.json").write_text(json.dumps(environment, indent=2) + "\n")
     except OSError as error:
-        raise OutputError(f"cannot write to the run folder {out}: {error}") from error
+        raise OutputError(f"cannot write to the run folder {out}: {error}; give another --out") from error

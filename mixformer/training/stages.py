@@ -101,7 +101,9 @@ class ScoreStage(nn.Module):
     def __init__(self, model: MixFormer, recipe: Recipe) -> None:
         super().__init__()
         if model.score_head is None:
-            raise ConfigError(f"{model.config.name} has no score head to train")
+            raise ConfigError(
+                f"{model.config.name} has no score head to train; take a model that has one, or another stage"
+            )
         self.model = model
         model.requires_grad_(False)
         model.score_head.requires_grad_(True)
@@ -204,6 +206,6 @@ def build_stage(model: MixFormer, recipe: Recipe, teacher: MixFormer | None = No
         return MaskedStage(model, recipe.masks)
     if recipe.stage == "distill":
         if teacher is None:
-            raise ConfigError("the distill stage needs a teacher")
+            raise ConfigError("the distill stage needs a teacher; name it in teacher.model")
         return DistillStage(model, teacher, recipe)
     return BoxStage(model, recipe) if recipe.stage == "box" else ScoreStage(model, recipe)

@@ -190,7 +190,7 @@ def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> dict[str,
                     return {key: record.as_meta() for key, record in records.items()}
                 return _read_tensors(records, read)
     except FileNotFoundError as error:
-        raise CheckpointError(f"no file {path}") from error
+        raise CheckpointError(f"there is no file {path}; check the path") from error
     except CheckpointError:
         raise
     except _BROKEN as error:
@@ -207,7 +207,10 @@ def _read_zip(file: IO[bytes], path: Path) -> Iterator[_Records]:
     with zipfile.ZipFile(file) as archive:
         roots = [name.removesuffix("data.pkl") for name in archive.namelist() if name.endswith("/data.pkl")]
         if len(roots) != 1:
-            raise CheckpointError(f"{path} is a zip file, but not one that torch.save wrote")
+            raise CheckpointError(
+                f"{path} is a zip file, but not one that torch.save wrote; "
+                "give a checkpoint (.pth, .pth.tar) or a model folder"
+            )
         root = roots[0]
         # torch.save stores without compression; anything else could unpack to any size.
         if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):

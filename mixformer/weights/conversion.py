@@ -75,7 +75,7 @@ def convert(
         ('mixformerv2_dino_s8', ['config.json', 'model.safetensors'])
     """
     if to not in TARGETS:
-        raise ConfigError(f"can convert to {', '.join(TARGETS)}, not to {to!r}")
+        raise ConfigError(f"can convert to {', '.join(TARGETS)}, not to {to!r}; choose one of these")
     if to != "mixformer" and precision != "float32":
         raise ConfigError(f"files for {to} are float32; {precision!r} is for --to mixformer")
     weights, out = load_weights(source, overrides=overrides), Path(out)

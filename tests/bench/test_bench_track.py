@@ -33,9 +33,9 @@ def test_cases_from_words():
     ("models", "engines", "message"),
     [
         (" , ", "torch", "no model to measure"),
-        ("a", "pytorch", "unknown engine 'pytorch'; known: reference, auto, cudagraph"),
+        ("a", "pytorch", "unknown engine 'pytorch'; did you mean 'torch'"),
         ("a", "torch:int4", "unknown precision 'int4'; there are: auto, float32"),
-        ("a", "reference:bfloat16", "engine 'reference' has no precision 'bfloat16'; known: float32"),
+        ("a", "reference:bfloat16", "engine 'reference' has no precision 'bfloat16'; it calculates in float32"),
     ],
 )
 def test_words_that_are_no_cases(models, engines, message):

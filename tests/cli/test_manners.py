@@ -188,3 +188,11 @@ def test_verbs_that_track_have_a_flag_for_the_update(verb):
 
 
 _NEEDED = {"track": ["a.mp4"], "track-all": ["jobs.csv"], "evaluate": ["--root", "here"]}
+
+
+def test_data_list_names_your_own_data_and_fits_80_columns(capsys):
+    """D: the name of your own data is among the known ones."""
+    assert main(["data", "list"]) == 0
+    text = capsys.readouterr().out
+    assert "\ncustom  your own sequences" in text
+    assert max(map(len, text.splitlines())) <= 80

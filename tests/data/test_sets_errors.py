@@ -183,7 +183,7 @@ def test_an_index_is_kept_and_made_anew_when_the_annotation_changes(tmp_path, ma
 def test_a_broken_annotation_file_is_named(tmp_path):
     root = coco(tmp_path / "coco")
     (root / "annotations" / "instances_train2017.json").write_text('{"images": []}')
-    with pytest.raises(DataError, match=r"instances_train2017.json is not an instances file of COCO: KeyError"):
+    with pytest.raises(DataError, match=r"instances_train2017.json is not an instances file of COCO .KeyError"):
         load_dataset("coco", root)
     root = vid(tmp_path / "vid")
     (root / "cache.json").write_text('[{"set_id": 1}]')

@@ -56,7 +56,7 @@ def read_whole(storage: Storage, key: str) -> bytes:
     """Return the path of a file; raise DataError if it is missing."""
     data = storage.read(key)
     if data is None:
-        raise DataError(f"{describe_key(storage, key)} is not there")
+        raise DataError(f"{describe_key(storage, key)} is not there; the data set is incomplete, so get that file")
     return data
 
 

@@ -64,7 +64,7 @@ def pack(root: Path, out: Path, name: str = "", progress: Callable[[int, int], N
             raise DataError(f"no {name} in {root}; looked for {DATASETS[name].layout}")
         partial.replace(out)
     except (OSError, lmdb.Error) as error:
-        raise OutputError(f"cannot write {out}: {error}") from error
+        raise OutputError(f"cannot write {out}: {error}; check free space and permissions") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Packed(name, tally.files, tally.size, tuple(out / place for place in parts if not place.endswith(".json")))

@@ -63,7 +63,9 @@ def parse_index(data: bytes, name: str) -> dict[str, Any]:
             "ids": np.array([thing["id"] for thing in objects], np.int64),
         }
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{name} is not an instances file of COCO: {type(error).__name__} {error}") from error
+        raise DataError(
+            f"{name} is not an instances file of COCO ({type(error).__name__} {error}); download it again"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,9 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
         raise DataError(f"no coco {options.split}2017 in {root}; looked for {_LAYOUT}")
     index = _index(place, options.cache)
     if not len(index.boxes):
-        raise DataError(f"{describe_key(place.storage, place.annotation)} holds no objects")
+        raise DataError(
+            f"{describe_key(place.storage, place.annotation)} holds no objects; check that it is the right file"
+        )
     return LazySequences([str(number) for number in index.ids.tolist()], _Reader(index, place), "coco")
 
 

@@ -117,7 +117,10 @@ def _named(found: list[SequenceFiles], path: Path) -> Iterator[SequenceFiles]:
         elif word.isdigit() and int(word) < len(found):
             yield found[int(word)]
         else:
-            raise DataError(f"{path} names the sequence {word}, which is not among the {len(found)} that were found")
+            raise DataError(
+                f"{path} names the sequence {word}, which is not among the {len(found)} that were found; "
+                "take it out of the list, or add the sequence"
+            )
 
 
 def number_of(name: str) -> int | None:

@@ -31,7 +31,7 @@ def read_json(path: Path) -> LazySequences:
             f"{type(error).__name__} {error}"
         ) from error
     if not names:
-        raise DataError(f"{path} lists no sequences")
+        raise DataError(f"{path} lists no sequences; docs/data.md shows the form")
     return LazySequences(names, _Reader(path, entries, names), path.stem)
 
 

@@ -32,7 +32,7 @@ DATASETS: Mapping[str, DatasetSpec] = MappingProxyType(_SPECS)
 
 CUSTOM = "custom"
 """Name of your own sequences, beside the names of `DATASETS`."""
-_CUSTOM_LAYOUT = "NAME/img/* with NAME/groundtruth.txt, or one JSON file of sequences (docs/data.md)"
+CUSTOM_LAYOUT = "NAME/img/* with NAME/groundtruth.txt, or one JSON file of sequences (docs/data.md)"
 
 
 def register_dataset(spec: DatasetSpec) -> None:
@@ -192,8 +192,8 @@ def read_any(path: str | Path, split: str = "", *, lazy: bool = False) -> Sequen
     if any(path.glob("*/img")) and any(path.glob("*/groundtruth.txt")):
         return lazy_sequences(path) if lazy else read_sequences(path)
     if not path.exists():
-        raise DataError(f"{path} is not there")
+        raise DataError(f"{path} is not there; check the path")
     if name := detect_dataset(path, custom_first=False):
         return load_dataset(name, path, DatasetOptions(split))
     layouts = "\n".join(f"  {known.name}: {known.layout}" for known in DATASETS.values())
-    raise DataError(f"{path} holds no sequences; looked for\n  your own: {_CUSTOM_LAYOUT}\n{layouts}")
+    raise DataError(f"{path} holds no sequences; looked for\n  your own: {CUSTOM_LAYOUT}\n{layouts}")

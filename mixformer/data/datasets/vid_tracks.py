@@ -120,7 +120,9 @@ def from_xml(storage: Storage, annotations: str) -> Index:
     folders = [f"{chunk}/{name}" for chunk in chunks for name in storage.listing(f"{annotations}/{chunk}")[0]]
     found = _arrays([track for folder in folders for track in _video_tracks(storage, annotations, folder)])
     if not len(found["starts"]):
-        raise DataError(f"{describe_key(storage, annotations)} holds no annotated objects")
+        raise DataError(
+            f"{describe_key(storage, annotations)} holds no annotated objects; check that it is the right file"
+        )
     return found
 
 

@@ -35,7 +35,9 @@ def read_cvat(source: Path, images: Path | None = None) -> list[VideoSequence]:
     try:
         root = ElementTree.parse(file).getroot()
     except (OSError, ElementTree.ParseError) as error:
-        raise DataError(f"cannot read {file} as CVAT XML: {error}") from error
+        raise DataError(
+            f'cannot read {file} as CVAT XML: {error}; export it from CVAT again, as "CVAT for video 1.1"'
+        ) from error
     beside = images or (file.parent / "images" if (file.parent / "images").is_dir() else file.parent)
     try:
         found = list(_tracks(root, file, beside)) if root.find("track") is not None else list(_stills(root, beside))

@@ -147,4 +147,4 @@ def _each_once(results: Iterable[SequenceResult]) -> Iterator[SequenceResult]:
         seen.add(result.name)
         yield result
     if not seen:
-        raise DataError("no sequences to measure")
+        raise DataError("there are no sequences to measure; give at least one")

@@ -130,7 +130,10 @@ def _lost_counts(run: SequenceResult) -> FloatArray:
     """Count (4, k): absent frames called lost, frames with the target called lost, and all frames of both kinds."""
     scores = _scores(run)
     if len(scores) != len(run.truth):
-        raise DataError(f"{run.name}: {len(scores)} scores for {len(run.truth)} annotated frames")
+        raise DataError(
+            f"{run.name}: {len(scores)} scores for {len(run.truth)} annotated frames; "
+            "run the tracker on this sequence again"
+        )
     # No score counts as sure that the target is there, no box as sure that it is absent.
     sure = np.where(np.isnan(scores), np.inf, scores)
     sure[np.isnan(run.predicted).any(1)] = -np.inf

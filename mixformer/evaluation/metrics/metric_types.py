@@ -52,7 +52,7 @@ class SequenceResult:
             if boxes.ndim != 2 or boxes.shape[1] != 4:
                 raise DataError(f"{self.name}: {what} must be (n, 4) boxes x y w h, not of shape {boxes.shape}")
         if len(self.truth) == 0:
-            raise DataError(f"{self.name}: there is no annotated frame to measure against")
+            raise DataError(f"{self.name}: there is no annotated frame to measure against; leave the sequence out")
         frames, lines = len(self.truth), len(self.predicted)
         rows: list[tuple[str, NDArray[np.generic] | None, int]] = [
             ("visible", self.visible, frames),

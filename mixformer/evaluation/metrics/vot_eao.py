@@ -137,7 +137,7 @@ def measure(runs: Iterable[SequenceResult], dataset: str = "", protocol: AnchorP
         groups.setdefault(name, []).append(one)
         length[name] = max(length.get(name, 0), _sequence_length(anchor, len(one.iou)))
     if not groups:
-        raise DataError("no runs to measure")
+        raise DataError("there are no runs to measure; give at least one")
     # EAO takes all runs of all sequences at once; accuracy and robustness are averaged by sequence, with weights.
     curve = expected_overlap((run for group in groups.values() for run in group), protocol.high)
     per_sequence = {name: _accuracy_robustness(group) for name, group in groups.items()}
