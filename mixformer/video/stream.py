@@ -12,11 +12,13 @@ import numpy as np
 from mixformer.errors import SourceError
 from mixformer.types import Image
 from mixformer.video.feed import RawFrame
+from mixformer.video.seeking import Place, find_table, seek
 
 log = logging.getLogger(__name__)
 
 _MISSING = 2  # frames that a container may promise and not have, before the file counts as cut short
 _MISSING_SECONDS = 0.5
+_WORTH_SEEKING = 50  # frames; so few are decoded as fast
 
 
 def open_container(
@@ -84,12 +86,11 @@ class Stream:
 
     def frames(self, start: int) -> Iterator[RawFrame]:
         """Frames from number `start` on."""
-        index, first, last = 0, None, None
-        for packet in self._packets():
-            try:
-                decoded = packet.decode()
-            except av.FFmpegError as error:
-                self._skip(index, error)
+        place = self._go_to(start) if start >= _WORTH_SEEKING and self._timeout is None else None
+        index, first, last = (place.number, place.begin, None) if place else (0, None, None)
+        for decoded in self._decoded(place.frames if place else []):
+            if not isinstance(decoded, list):
+                self._skip(index, decoded)
                 index += 1
                 continue
             for frame in decoded:
@@ -103,6 +104,36 @@ class Stream:
                 index += 1
         if not self.live:
             self._judge_end(index, last)
+
+    def _decoded(self, before: list[Any]) -> Iterator[list[Any] | Exception]:
+        """Frames of each packet, or the error of decoding it."""
+        yield before
+        for packet in self._packets():
+            try:
+                yield packet.decode()
+            except av.EOFError:  # a seek near the end has emptied the decoder already
+                return
+            except av.FFmpegError as error:
+                yield error
+
+    def _go_to(self, number: int) -> Place | None:
+        """Seek to a frame of a file; None where all before it have to be decoded."""
+        table = find_table(self._open_again, number, self.name)
+        if table is None:
+            return None
+        place = seek(self._container, self._stream, table, number)
+        if place is None:
+            if number < table.first + len(table.times):
+                log.warning("%s: a seek does not arrive where its index says; all frames are decoded", self.name)
+            self._container.close()
+            self._container, self._stream = self._open_again()
+        return place
+
+    def _open_again(self) -> tuple[Any, Any]:
+        container = open_container(self.name)
+        stream = main_video(container)
+        stream.thread_type = "AUTO"
+        return container, stream
 
     def _packets(self) -> Iterator[Any]:
         """Packets until the end; a container that breaks off ends the video instead of losing what was read."""

@@ -1,0 +1,158 @@
+"""The presentation times of all frames of a file, in order, and the key frames among them: what an exact seek needs.
+
+A frame's number is its place in the order of showing. It is found without decoding where every packet is one frame with
+a time of its own; a seek then goes to a key frame, and what arrives is compared with the table.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import av
+
+from mixformer.errors import SourceError
+
+_ONE_FRAME_A_PACKET = {
+    *("h264", "hevc", "vvc", "av1", "vp8", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "msmpeg4v3", "mjpeg"),
+    *("prores", "dnxhd", "ffv1", "huffyuv", "rawvideo", "png"),
+}
+
+
+class UntrustedIndexError(SourceError):
+    """The packets of a file do not tell the numbers of its frames; the message says why."""
+
+
+@dataclass(frozen=True)
+class FrameTable:
+    """Times of frames in the units of their track.
+
+    Attributes:
+        times: presentation time of each frame, rising.
+        keys: presentation times of the key frames, rising.
+        first: number of the first frame in `times`.
+        begin: time of frame 0.
+    """
+
+    times: list[int]
+    keys: list[int]
+    first: int
+    begin: int
+
+    def number_at(self, time: int) -> int | None:
+        """The frame of exactly this time; None if there is none."""
+        place = bisect_left(self.times, time)
+        return self.first + place if place < len(self.times) and self.times[place] == time else None
+
+    def is_key(self, time: int | None) -> bool:
+        """Tell whether a key frame is shown at this time."""
+        if time is None:
+            return False
+        place = bisect_left(self.keys, time)
+        return place < len(self.keys) and self.keys[place] == time
+
+    def keys_before(self, number: int) -> list[int]:
+        """Times of the key frames at or before a frame, the nearest first."""
+        if not self.first <= number < self.first + len(self.times):
+            return []
+        return self.keys[: bisect_right(self.keys, self.times[number - self.first])][::-1]
+
+
+def near_table(container: Any, stream: Any, number: int) -> FrameTable | None:
+    """Read the table around one frame by the index of an MP4 or MOV file, which lists every packet.
+
+    Returns None where there is no such index, or it is not plain; `read_table` then reads the packets.
+    """
+    entries = list(stream.index_entries) if "mp4" in container.format.name else []
+    if len(entries) != stream.frames or any(entry.is_discard for entry in entries) or stream.start_time is None:
+        return None
+    places = [place for place, entry in enumerate(entries) if entry.is_keyframe]
+    if not places or places[0] != 0:
+        return None
+    stamps = [entry.timestamp for entry in entries]
+    last = bisect_right(places, number)
+    for place in places[max(0, last - 3) : last][::-1]:
+        table = _group(container, stream, stamps, stamps[place], number)
+        if table is not None and table.first <= number < table.first + len(table.times):
+            return table
+    return None
+
+
+def _group(container: Any, stream: Any, stamps: list[int], begin: int, number: int) -> FrameTable | None:
+    """Read the packets from the key frame where a seek arrives to the last one that is decoded before a frame."""
+    container.seek(begin, stream=stream)
+    times: list[int] = []
+    keys: list[int] = []
+    place = 0
+    for packet in container.demux(stream):
+        if packet.size == 0 or packet.pts is None:
+            break
+        if not keys:
+            place = bisect_left(stamps, packet.dts or 0)
+            if not packet.is_keyframe or place == len(stamps) or stamps[place] != packet.dts:
+                return None  # not what the index promised
+        if packet.is_keyframe:
+            if place + len(times) > number:
+                break
+            keys.append(packet.pts)
+        times.append(packet.pts)
+    shown = sorted(time for time in times if time >= keys[0]) if keys else []
+    if len(set(shown)) != len(shown) or not shown:
+        return None
+    # The other frames are shown before the key frame that they follow.
+    return FrameTable(shown, sorted(keys), place + len(times) - len(shown), stream.start_time)
+
+
+def read_table(container: Any, stream: Any, until: int | None = None) -> FrameTable:
+    """Read the table from the packets of a file that is at its beginning.
+
+    Args:
+        container: of FFmpeg; it is read and is then somewhere else.
+        stream: its video track.
+        until: number of a frame; reading ends when the table is complete up to it. None reads all.
+
+    Raises:
+        UntrustedIndexError: if the packets do not tell the numbers of the frames.
+    """
+    codec = stream.codec_context.codec.canonical_name
+    if codec not in _ONE_FRAME_A_PACKET:
+        raise UntrustedIndexError(f"packets of {codec} are not always one frame")
+    times: list[int] = []
+    keys: list[int] = []
+    try:
+        for time, is_key in _packets(container, stream, hidden_frames=codec == "vp8"):
+            if is_key and until is not None and len(times) > until:
+                break  # frames that are shown before this one may still come, but those are later than `until`
+            if is_key:
+                keys.append(time)
+            elif not keys:
+                raise UntrustedIndexError("it does not begin with a key frame")
+            times.append(time)
+    except av.FFmpegError as error:
+        if until is None or len(times) <= until:
+            raise UntrustedIndexError(f"it is damaged: {error}") from error
+    return _checked(times, keys)
+
+
+def _packets(container: Any, stream: Any, hidden_frames: bool) -> Iterator[tuple[int, bool]]:
+    """Time of each packet that is shown, and whether it is a key frame."""
+    in_order = not stream.codec_context.has_b_frames  # then the time of decoding will do
+    for packet in container.demux(stream):
+        if packet.size == 0 or packet.is_discard or (hidden_frames and not bytes(packet)[0] & 0x10):
+            continue
+        time = packet.dts if packet.pts is None and in_order else packet.pts
+        if time is None:
+            raise UntrustedIndexError("its packets have no times of showing")
+        yield time, packet.is_keyframe
+
+
+def _checked(times: list[int], keys: list[int]) -> FrameTable:
+    times.sort()
+    if not keys or times[0] != keys[0]:
+        raise UntrustedIndexError("it begins with frames that cannot be decoded")
+    if any(first == second for first, second in pairwise(times)):
+        raise UntrustedIndexError("two of its frames have the same time")
+    return FrameTable(times, sorted(keys), 0, times[0])

@@ -1,0 +1,94 @@
+"""Going to a frame of a file by its number, exactly."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import av
+
+from mixformer.video.frame_table import FrameTable, UntrustedIndexError, near_table, read_table
+
+log = logging.getLogger(__name__)
+
+_TRIES = 4  # key frames that a seek goes back before all frames are decoded
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a seek arrived.
+
+    Attributes:
+        number: number of the first frame in `frames`.
+        frames: frames of FFmpeg that came with it.
+        begin: seconds of frame 0 on the clock of the file.
+    """
+
+    number: int
+    frames: list[Any]
+    begin: float
+
+
+def find_table(open_again: Any, number: int | None, name: str) -> FrameTable | None:
+    """Read the table of frames of a file with a container of its own, and say so if it cannot be trusted.
+
+    Args:
+        open_again: function that opens the file and returns the container and its video track.
+        number: frame that is wanted; None reads the table of all.
+        name: of the file, for the message.
+    """
+    container, stream = open_again()
+    try:
+        table = None if number is None else near_table(container, stream, number)
+        if table is not None:
+            return table
+    finally:
+        container.close()
+    container, stream = open_again()
+    try:
+        return read_table(container, stream, number)
+    except UntrustedIndexError as error:
+        log.warning("%s: %s; so all frames from the first on are decoded, which takes a while", name, error)
+        return None
+    finally:
+        container.close()
+
+
+def seek(container: Any, stream: Any, table: FrameTable, number: int) -> Place | None:
+    """Go to a frame. Reading the container's packets goes on behind it.
+
+    Returns None if what arrives is not what the table says; the container is then anywhere.
+    """
+    for key in table.keys_before(number)[:_TRIES]:
+        try:
+            container.seek(key, stream=stream)
+            place = _arrive(container, stream, table, number)
+        except av.FFmpegError:
+            continue
+        if place is not None:
+            return place
+    return None
+
+
+def _arrive(container: Any, stream: Any, table: FrameTable, number: int) -> Place | None:
+    """Decode from the key frame that arrives to the frame that is wanted, and compare all on the way with the table."""
+    expected: int | None = None
+    for frames in _decoded(container, stream):
+        for place, frame in enumerate(frames):
+            found = None if frame.pts is None else table.number_at(frame.pts)
+            if expected is None and not table.is_key(frame.pts):
+                continue  # shown before the first key frame, and not to be decoded without the frames before
+            expected = found if expected is None else expected
+            if found is None or found != expected or found > number:
+                return None
+            if expected == number:
+                return Place(number, frames[place:], float(table.begin * stream.time_base))
+            expected += 1
+    return None
+
+
+def _decoded(container: Any, stream: Any) -> Iterator[list[Any]]:
+    for packet in container.demux(stream):
+        yield packet.decode()

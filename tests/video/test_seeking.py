@@ -1,0 +1,89 @@
+"""Exact seeks: every frame's number can be read from its picture, in every container (finding D, `--start`)."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from mixformer.video import open_video, seeking
+
+COUNT = 300
+KINDS = {
+    "mp4 with B-frames": ("mp4", "libx264", {"bf": "3", "g": "60"}, False),
+    "mp4 with open groups": ("mp4", "libx264", {"bf": "3", "g": "60", "x264-params": "open-gop=1"}, False),
+    "mov": ("mov", "libx264", {"bf": "2", "g": "100"}, False),
+    "mkv": ("mkv", "libx264", {"bf": "3", "g": "60"}, False),
+    "mkv with open groups": ("mkv", "libx264", {"bf": "3", "g": "60", "x264-params": "open-gop=1"}, False),
+    "ts": ("ts", "libx264", {"bf": "3", "g": "60"}, False),
+    "ts of mpeg2": ("ts", "mpeg2video", {"bf": "2", "g": "30"}, False),
+    "avi": ("avi", "libx264", {"bf": "0", "g": "60"}, False),
+    "avi with B-frames": ("avi", "libx264", {"bf": "2", "g": "60"}, False),
+    "avi of mpeg4": ("avi", "mpeg4", {"g": "50"}, False),
+    "webm": ("webm", "libvpx", {"g": "60", "auto-alt-ref": "1", "lag-in-frames": "16"}, False),
+    "webm of vp9": ("webm", "libvpx-vp9", {"g": "60", "deadline": "realtime", "cpu-used": "8"}, False),
+    "mp4 of variable rate": ("mp4", "libx264", {"bf": "3", "g": "60"}, True),
+    "mkv of variable rate": ("mkv", "libx264", {"bf": "3", "g": "60"}, True),
+}
+
+
+def numbered(index):
+    """A frame with its number in nine white or black squares."""
+    frame = np.full((48, 144, 3), 90, np.uint8)
+    for bit in range(9):
+        frame[8:40, 16 * bit : 16 * bit + 16] = 230 if index >> bit & 1 else 20
+    return frame
+
+
+def number_in(image):
+    return sum((image[24, 16 * bit + 8].mean() > 125) << bit for bit in range(9))
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def counted(request, tmp_path_factory):
+    ending, codec, options, variable = KINDS[request.param]
+    path = tmp_path_factory.mktemp("seek") / f"clip.{ending}"
+    steps = np.random.default_rng(3).integers(1, 9, COUNT) if variable else np.full(COUNT, 4)
+    times = np.cumsum(steps) - steps[0]
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 144, 48, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 100) if variable else Fraction(1, 25)
+        for index in range(COUNT):
+            frame = av.VideoFrame.from_ndarray(numbered(index))
+            frame.pts = int(times[index]) if variable else index
+            frame.time_base = stream.codec_context.time_base
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    with open_video(path) as video:
+        frames = [(frame.index, number_in(frame.image), frame.time) for frame in video]
+    assert [index for index, _, _ in frames] == list(range(len(frames)))
+    return path, frames
+
+
+def test_a_seek_is_exact(counted):
+    path, frames = counted
+    for start in (50, 59, 60, 61, 119, 120, 177, 238, 239, 240, 298, len(frames) - 1):
+        with open_video(path, start, start + 5) as video:
+            found = [(frame.index, number_in(frame.image), frame.time) for frame in video]
+        expected = frames[start : start + 5]
+        assert [each[:2] for each in found] == [each[:2] for each in expected], start
+        assert [each[2] for each in found] == pytest.approx([each[2] for each in expected], abs=2e-3), start
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_a_seek_does_not_decode_what_lies_before(tmp_path, ending, monkeypatch):
+    """D: `--start N` costs the frames since the last key frame."""
+    path = tmp_path / f"long.{ending}"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"bf": "2", "g": "50", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 144, 48, "yuv420p"
+        for index in range(500):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(index))))
+        out.mux(stream.encode(None))
+    decoded = []
+    original = seeking._decoded
+    monkeypatch.setattr(seeking, "_decoded", lambda *args: (decoded.append(x) or x for x in original(*args)))
+    with open_video(path, 480, 481) as video:
+        assert [number_in(frame.image) for frame in video] == [480]
+    assert 0 < len(decoded) < 110
