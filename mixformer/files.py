@@ -156,7 +156,7 @@ def decode(data: bytes) -> str:
     return data.decode("utf-8-sig", "replace")
 
 
-def read_json(path: str | Path, error: Problem = DataError, limit: int = LARGEST_SETTINGS) -> Any:
+def read_json_file(path: str | Path, error: Problem = DataError, limit: int = LARGEST_SETTINGS) -> Any:
     """Read a JSON file; see `read_text_file` and `parse_json`.
 
     Raises error if the file cannot be read, or holds no JSON that can be used.

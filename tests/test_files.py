@@ -5,7 +5,7 @@ import pytest
 from mixformer import Runtime, TrackerConfig
 from mixformer.configs.model import ModelConfig
 from mixformer.errors import BoxError, CheckpointError, ConfigError, DataError
-from mixformer.files import as_numbers, parse_json, read_json, read_text_file
+from mixformer.files import as_numbers, parse_json, read_json_file, read_text_file
 from mixformer.training.recipe import Recipe
 from mixformer.weights.model_folder import read_folder
 
@@ -37,12 +37,12 @@ def test_json_files_are_read_with_byte_order_mark_and_stray_bytes(tmp_path):
     """C12."""
     file = tmp_path / "a.json"
     file.write_bytes(b"\xef\xbb\xbf" + b'{"title": "Z\xfcrich"}')
-    assert read_json(file) == {"title": "Z\ufffdrich"}
+    assert read_json_file(file) == {"title": "Z\ufffdrich"}
     with pytest.raises(DataError, match="more than 0 MB"):
         read_text_file(file, DataError, limit=4)
     for path in (tmp_path, tmp_path / "gone.json", "a\0b"):
         with pytest.raises(ConfigError, match="cannot read"):
-            read_json(path, ConfigError)
+            read_json_file(path, ConfigError)
 
 
 @pytest.mark.parametrize("rows", [None, 3, [3], [[1, 2, 3]], [[1, 2, 3, "4"]], [[1, 2, 3, 10**400]], [[1, 2, 3, True]]])

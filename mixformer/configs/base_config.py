@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from mixformer.errors import ConfigError, did_you_mean, first_few
-from mixformer.files import read_json
+from mixformer.files import read_json_file
 
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
 _LARGEST = 2**63  # whole numbers below this have room in every array
@@ -79,7 +79,7 @@ class BaseConfig:
         """Read JSON written by `to_file`; raises ConfigError if the file is missing or is not a JSON object."""
         if not Path(path).exists():
             raise ConfigError(f"there is no configuration file at {path}; check the path")
-        values = read_json(path, ConfigError)
+        values = read_json_file(path, ConfigError)
         if not isinstance(values, dict):
             raise ConfigError(f"{path} must hold a JSON object of fields and values")
         return cls.from_dict(values)

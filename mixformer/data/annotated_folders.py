@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
 
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.errors import DataError
+from mixformer.files import LARGEST_ANNOTATION, read_json_file, read_text_file
 from mixformer.imaging.images import list_pictures
 from mixformer.types import FloatArray
 
@@ -59,7 +60,7 @@ def _four_numbers(line: str) -> list[float]:
     try:
         values = [float(v) for v in re.split(r"[,\s]+", line.strip().rstrip(","))]
     except ValueError as error:
-        raise ValueError(f"not a number in {line!r}") from error
+        raise ValueError(f"not a number in {line!r:.200}") from error
     if len(values) != 4:
         raise ValueError(f"a box has four numbers, found {len(values)}")
     return values
@@ -70,10 +71,7 @@ def read_boxes(path: Path) -> FloatArray:
 
     Raises DataError naming file and line, if a line does not hold four numbers.
     """
-    try:
-        boxes, broken = parse_boxes(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+    boxes, broken = parse_boxes(read_text_file(path))
     if broken:
         raise DataError(f"{path}, {next(iter(broken.values()))}")
     if not len(boxes):
@@ -138,7 +136,9 @@ class _Folders:
 def _matches(folder: Path, where: Mapping[str, Any]) -> bool:
     """Return whether the `meta.json` of a sequence has these values."""
     meta = folder / "meta.json"
-    values = json.loads(meta.read_text()) if meta.is_file() else {}
+    values = read_json_file(meta) if meta.is_file() else {}
+    if not isinstance(values, dict):
+        raise DataError(f"{meta} must hold a JSON object")
     return all(values.get(key) == value for key, value in where.items())
 
 
@@ -217,11 +217,27 @@ def read_pictures(folder: Path) -> list[Path]:
 
 def _items(folder: Path) -> list[dict[str, Any]]:
     path = folder / "annotations.json"
-    try:
-        items: list[dict[str, Any]] = json.loads(path.read_text())["items"]
-    except (OSError, json.JSONDecodeError, KeyError) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+    content = read_json_file(path, DataError, LARGEST_ANNOTATION)
+    items = content.get("items") if isinstance(content, dict) else None
+    if not isinstance(items, list) or not all(map(_is_item, items)):
+        raise DataError(f'{path} must hold {{"items": [{{"file", "w", "h", "objects": [{{"box": [x, y, w, h]}}]}}]}}')
     return items
+
+
+def _is_item(item: Any) -> bool:
+    """Whether an entry of `annotations.json` has its fields, of the right kinds."""
+    things = item.get("objects") if isinstance(item, dict) else None
+    if not isinstance(things, list) or not isinstance(item.get("mask", ""), str | NoneType):
+        return False
+    sizes = all(isinstance(item.get(side), int | float) and 0 < item[side] < 2**31 for side in "wh")
+    return sizes and isinstance(item.get("file"), str) and all(map(_is_object, things))
+
+
+def _is_object(thing: Any) -> bool:
+    if not isinstance(thing, dict) or not isinstance(thing.get("mask_id", 0), int | NoneType):
+        return False
+    box = thing.get("box")
+    return isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) and abs(v) < 1e9 for v in box)
 
 
 def _picture(folder: Path, name: str) -> Path:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from mixformer.data.frame_storage import ArchiveFrame, FrameRef, read_bytes, use_archive
 from mixformer.errors import DataError
+from mixformer.files import decode
 
 
 class Storage(Protocol):
@@ -55,6 +56,8 @@ class FolderStorage:
                 found = sorted((entry.name, entry.is_dir()) for entry in entries)
         except (FileNotFoundError, NotADirectoryError):
             return [], []
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot list {self.root / folder}: {error}") from error
         return [name for name, inner in found if inner], [name for name, inner in found if not inner]
 
 
@@ -119,9 +122,6 @@ def describe_key(storage: Storage, key: str) -> str:
 
 
 def read_text(storage: Storage, key: str) -> str | None:
-    """A text file of a storage, or None if there is none; raises DataError if it is not text."""
+    """A text file of a storage, or None if there is none. Bytes that are no UTF-8 are replaced."""
     data = storage.read(key)
-    try:
-        return None if data is None else data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{storage.root}: {key} is not a text file: {error}") from error
+    return None if data is None else decode(data)

@@ -14,7 +14,7 @@ from typing import Any
 
 from mixformer._version import __version__
 from mixformer.errors import ConfigError, DataError
-from mixformer.files import write_text
+from mixformer.files import LARGEST_ANNOTATION, read_json_file, write_text
 from mixformer.types import FloatArray
 
 MANIFEST = "run.json"
@@ -129,9 +129,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}: {error}; move it away if its results are not needed") from error
+        content = read_json_file(path, DataError, LARGEST_ANNOTATION)
+    except DataError as error:
+        raise DataError(f"{error}; move it away if its results are not needed") from error
     if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in _PARTS):
         raise DataError(f"{path} is not from a run of mixformer evaluate; it needs {', '.join(_PARTS)}")
     if content.get("format") != _FORMAT:

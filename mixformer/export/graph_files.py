@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from mixformer.errors import CheckpointError
 from mixformer.export.sample_crops import Crops
 from mixformer.export.settings import ExportPlan
 from mixformer.export.trace import OPSET, STATE_PREFIX, simplify, trace
+from mixformer.files import parse_json
 from mixformer.models import MixFormer
 from mixformer.weights.catalog import WEIGHTS_FILE
 
@@ -70,7 +70,7 @@ def stored_tensors(path: Path) -> dict[str, StoredTensor]:
     """
     with path.open("rb") as file:
         (size,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(size))
+        header = parse_json(file.read(size), path, CheckpointError)
     found = {}
     for name, entry in header.items():
         if name == "__metadata__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mixformer.errors import DataError, OutputError
+from mixformer.files import parse_json, read_text_file, write_text
 from mixformer.optional import missing
 
 
@@ -80,10 +81,19 @@ class MetricLogger:
         self._count += 1
         self._lr = lr
         if step % self.every == 0:
-            self.latest = self.means()
-            self.note(step, self.latest)
-            self._sums, self._count, self._waited, self._loading = {}, 0, 0.0, 0.0
-            self._start = time.perf_counter()
+            self.add_line(step)
+
+    def add_line(self, step: int) -> None:
+        """Write the means since the last line, and begin new ones."""
+        self.latest = self.means()
+        self.note(step, self.latest)
+        self._sums, self._count, self._waited, self._loading = {}, 0, 0.0, 0.0
+        self._start = time.perf_counter()
+
+    def finish(self, step: int) -> None:
+        """Write the means of the steps since the last line, at the end of a run or before it stops."""
+        if self._count:
+            self.add_line(step)
 
     def means(self) -> dict[str, float]:
         """Averages since the last report; empty if no step was made since then."""
@@ -100,8 +110,11 @@ class MetricLogger:
     def note(self, step: int, values: dict[str, float]) -> None:
         """Write a line."""
         if self.enabled:
-            with self.path.open("a") as file:
-                file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in values.items()}}) + "\n")
+            try:
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in values.items()}}) + "\n")
+            except OSError as error:
+                raise OutputError(f"cannot write {self.path}: {error}; the same command goes on from there") from error
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
@@ -111,11 +124,11 @@ class MetricLogger:
 def _drop_after(path: Path, step: int) -> None:
     """Keep the lines of a log up to a step; a line that a kill has cut short goes too."""
     kept = []
-    for line in path.read_text().splitlines():
-        with suppress(ValueError):
-            if json.loads(line)["step"] <= step:
+    for line in read_text_file(path).splitlines():
+        with suppress(DataError, LookupError, TypeError):
+            if parse_json(line, path)["step"] <= step:
                 kept.append(line + "\n")
-    path.write_text("".join(kept))
+    write_text(path, "".join(kept))
 
 
 def _open_board(folder: Path, start: int) -> Any:
@@ -131,5 +144,9 @@ def peak_memory(device: torch.device) -> float:
     """Most memory used so far in MB: of the GPU, or of this process if the device is none."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    try:
+        import resource
+    except ImportError:  # Windows has no such module
+        return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

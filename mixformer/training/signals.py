@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -62,15 +63,19 @@ def only_writer(folder: Path, enabled: bool = True) -> Iterator[None]:
     if not enabled:
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
-    except Timeout as error:
+    except OSError as error:
+        if not isinstance(error, Timeout):
+            raise OutputError(f"cannot write to the run folder {folder}: {error}; take another --out") from error
         raise OutputError(
             f"another process is training into {folder}; wait until it ends or stop it, or take another --out"
         ) from error
     try:
         yield
     finally:
+        if os.name == "posix":  # while it is still ours; Windows lets go of it first
+            (folder / _LOCK).unlink(missing_ok=True)
         lock.release()

@@ -169,6 +169,7 @@ class Trainer:
                 raise KeyboardInterrupt
             if self.step % recipe.save_interval == 0:
                 self.save()
+        metrics.finish(self.step)
         self.save()
 
     @contextmanager

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mixformer.errors import CheckpointError
-from mixformer.files import write_files
+from mixformer.files import parse_json, write_files
 from mixformer.training.optim import EMA
 from mixformer.training.recipe_aliases import STATE_PREFIXES
 from mixformer.weights.state_dicts import current_names
@@ -74,10 +74,14 @@ def load_training(
         for key, value in _below(tensors, "optimizer/").items():
             index, name = key.split("/", 1)
             entries.setdefault(int(index), {})[name] = value
-        optimizer.load_state_dict({"state": entries, "param_groups": json.loads(header["groups"])})
-        scaler.load_state_dict(json.loads(header["scaler"]))
+        optimizer.load_state_dict(
+            {"state": entries, "param_groups": parse_json(header["groups"], path, CheckpointError)}
+        )
+        scaler.load_state_dict(parse_json(header["scaler"], path, CheckpointError))
         step, best = int(header["step"]), float(header["best"])
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+    except CheckpointError:
+        raise
+    except (SafetensorError, OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit this run: {error}") from error
     if ema is not None:
         ema.values = {k: v.to(ema.values[k].device) for k, v in _below(tensors, "average/").items()}

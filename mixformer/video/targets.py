@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.errors import BoxError
+from mixformer.files import parse_json
 from mixformer.imaging.boxes import parse_box
 from mixformer.types import Box
 
@@ -152,10 +152,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
 
 
 def _parsed(where: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise BoxError(f"{where} is not JSON: {error}") from error
+    return parse_json(text, where, BoxError)
 
 
 def _target(row: Mapping[str, Any], where: str, start: int) -> Target:

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import io
 import math
+import mmap
 import pickle
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from mixformer.errors import CheckpointError
+from mixformer.weights.pickle_limits import check_pickle
 
 _ZIP = b"PK\x03\x04"
+_LARGEST_PICKLE = 128 * 2**20  # bytes
+_LARGEST_COPY = 8  # all tensors together, in sizes of the file: several may show one storage
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 # Where training code puts a state dict: the official trackers; MAE, DeiT and others; mmtracking and others.
 _ENTRIES = ("net", "model", "state_dict")
@@ -131,6 +135,8 @@ class _SafeUnpickler(pickle.Unpickler):
     """
 
     def __init__(self, file: IO[bytes]) -> None:
+        """Raises UnpicklingError if the pickle is larger than any state dict."""
+        check_pickle(file)
         super().__init__(file)
         self.storages: dict[str, _Storage] = {}
 
@@ -186,6 +192,7 @@ def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> dict[str,
                 raise CheckpointError(f"{path} is empty: copy or download it again")
             read_records = _read_zip if start == _ZIP else _read_legacy
             with read_records(file, path) as (records, read):
+                _require_bounded(records, path)
                 if shapes_only:
                     return {key: record.as_meta() for key, record in records.items()}
                 return _read_tensors(records, read)
@@ -217,12 +224,19 @@ def _read_zip(file: IO[bytes], path: Path) -> Iterator[_Records]:
             raise CheckpointError(f"{path} is a compressed zip file; use the file as torch.save wrote it")
         if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
             raise CheckpointError(f"{path} was written on a big-endian machine; save it again on a common one")
+        if archive.getinfo(f"{root}data.pkl").file_size > _LARGEST_PICKLE:
+            raise pickle.UnpicklingError("the description of its tensors is larger than any state dict's")
         content = _SafeUnpickler(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
         yield _find_weights(content, path), lambda storage: archive.read(f"{root}data/{storage.key}")
 
 
 @contextmanager
 def _read_legacy(file: IO[bytes], path: Path) -> Iterator[_Records]:
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as bounded:  # a read gives no more than is there
+        yield _read_stream(cast(IO[bytes], bounded), path)
+
+
+def _read_stream(file: IO[bytes], path: Path) -> _Records:
     # 1. The header: three small pickles.
     if _SafeUnpickler(file).load() != _LEGACY_MAGIC:
         raise pickle.UnpicklingError("no PyTorch header")
@@ -243,13 +257,23 @@ def _read_legacy(file: IO[bytes], path: Path) -> Iterator[_Records]:
         if storage.length != count or begin + 8 + storage.size > end:
             raise pickle.UnpicklingError("the list of storages does not fit the content")
         places[key] = begin + 8
-        begin = file.seek(begin + 8 + storage.size)
+        begin += 8 + storage.size
+        file.seek(begin)
 
     def read(storage: _Storage) -> bytes:
         file.seek(places[storage.key])
         return file.read(storage.size)
 
-    yield _find_weights(content, path), read
+    return _find_weights(content, path), read
+
+
+def _require_bounded(records: dict[str, _Record], path: Path) -> None:
+    """Refuse a small file that describes large tensors."""
+    size = path.stat().st_size
+    stored = sum(storage.size for storage in {record.storage for record in records.values()})
+    shown = sum(math.prod(record.shape) * record.storage.dtype.itemsize for record in records.values())
+    if stored > size or shown > _LARGEST_COPY * size:
+        raise pickle.UnpicklingError(f"it describes tensors of {max(stored, shown)} bytes in a file of {size}")
 
 
 def _find_weights(content: Any, path: Path) -> dict[str, _Record]:

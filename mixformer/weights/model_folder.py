@@ -10,7 +10,7 @@ from typing import Any
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.errors import CheckpointError, ConfigError
-from mixformer.files import read_json
+from mixformer.files import read_json_file
 from mixformer.weights.catalog import CONFIG_FILE, find_weights
 
 FORMAT = 1
@@ -77,7 +77,7 @@ def find_folder(name_or_path: str | Path) -> ModelFolder | None:
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise CheckpointError(f"there is no {CONFIG_FILE} in {path.parent}; weights need it beside them")
-    content = read_json(path, CheckpointError)
+    content = read_json_file(path, CheckpointError)
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise CheckpointError(f"{path} does not describe a model: it needs an object under 'model'")
     if content.get("format") != FORMAT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import zipfile
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,9 @@ from mixformer.files import write_files
 log = logging.getLogger(__name__)
 
 Index = dict[str, Any]
+
+
+_DAMAGED = OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, LookupError, NotImplementedError
 
 
 def cached_index(storage: Storage, key: str, cache: Path | None, make: Callable[[], Index]) -> Index:
@@ -39,7 +43,15 @@ def cached_index(storage: Storage, key: str, cache: Path | None, make: Callable[
         try:
             with np.load(kept, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            ValueError,
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            LookupError,
+            NotImplementedError,
+        ) as error:
             log.warning("%s cannot be read (%s); made anew", kept, error)
     index = make()
     if kept:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec, Pa
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.data.storage import ArchiveStorage, Storage, describe_key, open_storage
 from mixformer.errors import DataError
+from mixformer.files import parse_json
 
 _LAYOUT = (
     "annotations/instances_train2017.json (or annotations_trainval2017.zip) and train2017/ or images/train2017/ "
@@ -49,7 +49,7 @@ class _Place:
 def parse_index(data: bytes, name: str) -> dict[str, Any]:
     """The parts of an `CocoIndex` from an instances file; raises DataError if it is not one."""
     try:
-        content = json.loads(data)
+        content = parse_json(data, name)
         pictures, objects = content["images"], [a for a in content["annotations"] if not a.get("iscrowd", 0)]
         kinds = {kind["id"]: kind["name"] for kind in content["categories"]}
         rows = {picture["id"]: row for row, picture in enumerate(pictures)}
@@ -62,7 +62,9 @@ def parse_index(data: bytes, name: str) -> dict[str, Any]:
             "kinds": np.array(list(kinds.values()), np.str_),
             "ids": np.array([thing["id"] for thing in objects], np.int64),
         }
-    except (ValueError, KeyError, TypeError) as error:
+    except DataError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(
             f"{name} is not an instances file of COCO ({type(error).__name__} {error}); download it again"
         ) from error

@@ -13,6 +13,7 @@ from mixformer.data.lists import ListedSequence
 from mixformer.data.sequence import LazySequences
 from mixformer.data.storage import Storage
 from mixformer.errors import DataError
+from mixformer.files import read_text_file
 
 PackItem = tuple[str, Path | bytes]
 """An entry to write into a database: its key, and the file it comes from or its bytes."""
@@ -125,16 +126,13 @@ def _named(found: list[SequenceFiles], path: Path) -> Iterator[SequenceFiles]:
 
 def number_of(name: str) -> int | None:
     """The number at the end of a sequence's name."""
-    found = re.search(r"\d+$", name)
+    found = re.search(r"[0-9]{1,18}$", name)
     return int(found[0]) if found else None
 
 
 def read_words(path: Path) -> list[str]:
     """The lines of a list file, without empty ones; raises DataError if it cannot be read."""
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the list of sequences {path}: {error}") from error
+    return [line.strip() for line in read_text_file(path).splitlines() if line.strip()]
 
 
 def pack_sequence(files: SequenceFiles, folder: str) -> Iterator[PackItem]:

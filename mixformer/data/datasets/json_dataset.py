@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from mixformer.data.frame_storage import ClipFrame, FrameRef
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.errors import DataError
+from mixformer.files import LARGEST_ANNOTATION, as_numbers, read_json_file
 from mixformer.types import FloatArray
 
 
@@ -23,9 +21,11 @@ def read_json(path: Path) -> LazySequences:
     Raises DataError if the file is not of this form; when a sequence is read, if that sequence is not.
     """
     try:
-        entries = json.loads(path.read_text(encoding="utf-8-sig"))["sequences"]
+        entries = read_json_file(path, DataError, LARGEST_ANNOTATION)["sequences"]
         names = [str(entry.get("name", number)) for number, entry in enumerate(entries)]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except DataError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise DataError(
             f'{path} is not of the form {{"sequences": [{{"name": ..., "frames": [...], "boxes": [...]}}]}}: '
             f"{type(error).__name__} {error}"
@@ -64,8 +64,4 @@ class _Reader:
         boxes = entry.get("boxes")
         if not isinstance(boxes, list):
             raise DataError(f'{where}: "boxes" must be a list with one box or null for each frame')
-        try:
-            rows = [[np.nan] * 4 if box is None else [float(v) for v in box] for box in boxes]
-            return np.array(rows, np.float64).reshape(len(rows), 4)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{where}: a box is four numbers [x, y, w, h] or null: {error}") from error
+        return as_numbers(boxes, 4, f"{where}: a box is four numbers [x, y, w, h] or null")

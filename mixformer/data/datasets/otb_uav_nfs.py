@@ -32,7 +32,7 @@ def read_frame_range(files: SequenceFiles) -> tuple[int, int]:
     Raises DataError if the file is missing or is not of this form.
     """
     text = files.text_beside(f"{files.name}_frames.txt")
-    found = re.fullmatch(r"\s*(\d+)[,\s]+(\d+)\s*", text or "")
+    found = re.fullmatch(r"\s*([0-9]{1,9})[,\s]+([0-9]{1,9})\s*", text or "")
     if not found:
         problem = "is not there" if text is None else f"needs two numbers such as 1,200, found {text.strip()[:40]!r}"
         raise DataError(f"{files.name}: {files.name}_frames.txt beside its boxes {problem}")

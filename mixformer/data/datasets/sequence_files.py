@@ -17,6 +17,8 @@ from mixformer.data.lists import ListedSequence
 from mixformer.data.storage import Storage, read_text
 from mixformer.imaging.images import is_picture, natural_order
 
+_MOST_FRAMES = 1_000_000  # of a sequence; a larger number in a name is something else
+
 Flag = tuple[str, Callable[[str], NDArray[np.bool_]]]
 """Name of a file, and a function from its text to (n,) True where the target is hidden."""
 
@@ -160,10 +162,11 @@ def index_frames(names: Iterable[str], first: int | None, count: int = 0) -> dic
         {0: '00000001.jpg', 2: '00000003.jpg'}
     """
     pictures = [name for name in names if is_picture(name)]
-    digits = [re.search(r"\d+$", PurePosixPath(name).stem) for name in pictures]
+    digits = [re.search(r"[0-9]{1,18}$", PurePosixPath(name).stem) for name in pictures]
     numbers = [int(found[0]) if found else -1 for found in digits]
     if first is not None:
-        return {number - first: name for number, name in zip(numbers, pictures, strict=True) if number >= 0}
+        found = zip(numbers, pictures, strict=True)
+        return {number - first: name for number, name in found if 0 <= number < first + _MOST_FRAMES}
     if -1 in numbers:
         return dict(enumerate(sorted(pictures, key=natural_order)))
     ordered = sorted(zip(numbers, pictures, strict=True))

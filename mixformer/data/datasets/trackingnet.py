@@ -23,6 +23,7 @@ from mixformer.data.lists import read_list
 from mixformer.data.sequence import LazySequences
 from mixformer.data.storage import ArchiveStorage, FolderStorage, open_storage
 from mixformer.errors import DataError
+from mixformer.files import read_json_file
 
 _LAYOUT = (
     "TRAIN_0 ... TRAIN_11/ or TEST/ with anno/NAME.txt and frames/NAME/0.jpg ... or zips/NAME.zip, as folders, or "
@@ -71,8 +72,8 @@ def _packed(root: Path, part: str) -> Iterator[SequenceFiles]:
 def _sequence_list(root: Path) -> list[tuple[int, str]]:
     """Part and name of every packed video."""
     try:
-        return [(int(number), str(name)) for number, name in json.loads((root / _LIST).read_text())]
-    except (OSError, ValueError, TypeError) as error:
+        return [(int(number), str(name)) for number, name in read_json_file(root / _LIST)]
+    except (ValueError, TypeError, OverflowError) as error:
         raise DataError(f"cannot read {root / _LIST} as a list of [part, name] pairs: {error}") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from mixformer.data.frame_storage import read_frame
 from mixformer.data.sequence import has_area
 from mixformer.data.storage import Storage, describe_key, read_text
 from mixformer.errors import DataError
+from mixformer.files import parse_json
 from mixformer.types import FloatArray
 
 log = logging.getLogger(__name__)
@@ -80,10 +80,12 @@ def from_json(data: bytes, name: str) -> Index:
                     [[float(v) for v in box] for box in track["anno"]],
                     [bool(seen) for seen in track["target_visible"]],
                 )
-                for track in json.loads(data)
+                for track in parse_json(data, name)
             ]
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except DataError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(f"{name} is not a list of ImageNet-VID tracks: {type(error).__name__} {error}") from error
 
 
@@ -135,7 +137,7 @@ def _video_tracks(storage: Storage, annotations: str, folder: str) -> Iterator[_
         number = int(name.removesuffix(".xml"))
         try:
             objects = dict(_objects(read_text(storage, f"{annotations}/{folder}/{name}") or ""))
-        except (ElementTree.ParseError, ValueError, AttributeError, DataError):
+        except (ElementTree.ParseError, ValueError, AttributeError, RecursionError, DataError):
             broken.append(name)
             objects = {}
         for key in [key for key in growing if key not in objects or number != last + 1]:

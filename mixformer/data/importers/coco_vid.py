@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from mixformer.data.frame_storage import FrameRef
-from mixformer.data.importers.tracks import track_sequence
+from mixformer.data.importers.tracks import picture_below, track_sequence, whole_number
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError
+from mixformer.files import LARGEST_ANNOTATION, as_numbers, read_json_file
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +30,14 @@ def read_coco_vid(source: Path, images: Path | None = None) -> list[VideoSequenc
         DataError: if the file is not of this form.
     """
     try:
-        content = json.loads(source.read_text(encoding="utf-8-sig"))
+        content = read_json_file(source, DataError, LARGEST_ANNOTATION)
         videos = {video["id"]: str(video["name"]) for video in content["videos"]}
         kinds = {kind["id"]: str(kind["name"]) for kind in content.get("categories", [])}
-        frames = {picture["id"]: (picture["video_id"], int(picture["frame_id"])) for picture in content["images"]}
-        pictures = _pictures(content["images"], images or source.parent)
+        frames = {
+            picture["id"]: (picture["video_id"], whole_number(picture["frame_id"], "frame_id"))
+            for picture in content["images"]
+        }
+        pictures = _pictures(content["images"], images or source.parent, source)
         tracks, labels = _tracks(content["annotations"], frames, kinds)
         found = [
             track_sequence(
@@ -48,19 +51,19 @@ def read_coco_vid(source: Path, images: Path | None = None) -> list[VideoSequenc
         ]
     except DataError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(f"{source} is not a COCO-VID file: {type(error).__name__} {error}") from error
     return [sequence for sequence in found if sequence]
 
 
-def _pictures(images: list[dict[str, Any]], folder: Path) -> dict[Any, dict[int, FrameRef]]:
+def _pictures(images: list[dict[str, Any]], folder: Path, source: Path) -> dict[Any, dict[int, FrameRef]]:
     """Picture of each frame of each video; those that are not there are left out."""
     found: dict[Any, dict[int, FrameRef]] = defaultdict(dict)
     missing = []
     for picture in images:
-        file = folder / picture["file_name"]
+        file = picture_below(folder, picture["file_name"], source)
         if file.is_file():
-            found[picture["video_id"]][int(picture["frame_id"])] = file
+            found[picture["video_id"]][whole_number(picture["frame_id"], "frame_id")] = file
         else:
             missing.append(file)
     if missing and not found:
@@ -81,7 +84,7 @@ def _tracks(
             continue
         video, number = frames[thing["image_id"]]
         track = video, thing["instance_id"] if "instance_id" in thing else thing["track_id"]
-        x, y, w, h = (float(v) for v in thing["bbox"])
-        tracks[track][number] = (x, y, w, h)
+        box = as_numbers([thing["bbox"]], 4, f"the box of annotation {thing.get('id')}")[0]
+        tracks[track][number] = tuple(box.tolist())
         labels[track] = kinds.get(thing.get("category_id"), "")
     return tracks, labels

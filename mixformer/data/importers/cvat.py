@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from mixformer.data.clips import Clip
 from mixformer.data.frame_storage import ClipFrame, FrameRef
-from mixformer.data.importers.tracks import pictures_in, track_sequence
+from mixformer.data.importers.tracks import picture_below, pictures_in, track_sequence, whole_number
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError
 
@@ -34,14 +35,18 @@ def read_cvat(source: Path, images: Path | None = None) -> list[VideoSequence]:
     file = source / "annotations.xml" if source.is_dir() else source
     try:
         root = ElementTree.parse(file).getroot()
-    except (OSError, ElementTree.ParseError) as error:
+    except (OSError, ElementTree.ParseError, ValueError, LookupError, RecursionError, MemoryError) as error:
         raise DataError(
             f'cannot read {file} as CVAT XML: {error}; export it from CVAT again, as "CVAT for video 1.1"'
         ) from error
     beside = images or (file.parent / "images" if (file.parent / "images").is_dir() else file.parent)
     try:
-        found = list(_tracks(root, file, beside)) if root.find("track") is not None else list(_stills(root, beside))
-    except (KeyError, ValueError) as error:
+        found = (
+            list(_tracks(root, file, beside)) if root.find("track") is not None else list(_stills(root, beside, file))
+        )
+    except DataError:
+        raise
+    except (KeyError, ValueError, OverflowError) as error:
         raise DataError(f"{file} is not CVAT XML 1.1: {type(error).__name__} {error}") from error
     if not found:
         raise DataError(f"{file} holds no boxes on pictures that are in {beside}; say where they are with --images")
@@ -51,9 +56,9 @@ def read_cvat(source: Path, images: Path | None = None) -> list[VideoSequence]:
 def _tracks(root: ElementTree.Element, file: Path, images: Path) -> Iterator[VideoSequence]:
     pictures = _frames(images)
     for track in root.iter("track"):
-        name = f"{root.findtext('meta/task/name') or file.stem}_{int(track.attrib['id']):04d}"
+        name = f"{root.findtext('meta/task/name') or file.stem}_{whole_number(track.attrib['id'], 'a track'):04d}"
         label = track.attrib.get("label", "")
-        sequence = track_sequence(name, pictures, _between(_boxes(track)), "cvat", label)
+        sequence = track_sequence(name, pictures, _between(_boxes(track), pictures), "cvat", label)
         if sequence:
             yield sequence
 
@@ -70,9 +75,13 @@ def _frames(images: Path) -> Mapping[int, FrameRef]:
 def _boxes(track: ElementTree.Element) -> _Boxes:
     """Boxes by frame; None where the target is outside."""
     return {
-        int(box.attrib["frame"]): None if box.attrib.get("outside") == "1" else _xywh(box)
-        for box in sorted(track.iter("box"), key=lambda box: int(box.attrib["frame"]))
+        _frame(box): None if box.attrib.get("outside") == "1" else _xywh(box)
+        for box in sorted(track.iter("box"), key=_frame)
     }
+
+
+def _frame(box: ElementTree.Element) -> int:
+    return whole_number(box.attrib["frame"], "the frame of a box")
 
 
 def _xywh(box: ElementTree.Element) -> tuple[float, float, float, float]:
@@ -80,23 +89,23 @@ def _xywh(box: ElementTree.Element) -> tuple[float, float, float, float]:
     return left, top, right - left, bottom - top
 
 
-def _between(boxes: _Boxes) -> _Boxes:
-    """With the frames between key frames, where the target is there at the earlier one."""
-    numbers, filled = list(boxes), dict(boxes)
+def _between(boxes: _Boxes, pictures: Mapping[int, FrameRef]) -> _Boxes:
+    """With the frames between key frames that have a picture, where the target is there at the earlier one."""
+    numbers, filled, shown = list(boxes), dict(boxes), sorted(pictures)
     for first, last in pairwise(numbers):
         start = boxes[first]
         if start is None:
             continue
         end = boxes[last] or start
-        for number in range(first + 1, last):
+        for number in shown[bisect_right(shown, first) : bisect_left(shown, last)]:
             part = (number - first) / (last - first)
             filled[number] = tuple(np.add(np.multiply(start, 1 - part), np.multiply(end, part)).tolist())
     return filled
 
 
-def _stills(root: ElementTree.Element, images: Path) -> Iterator[VideoSequence]:
+def _stills(root: ElementTree.Element, images: Path, source: Path) -> Iterator[VideoSequence]:
     for picture in root.iter("image"):
-        file = images / picture.attrib["name"]
+        file = picture_below(images, picture.attrib["name"], source)
         for number, box in enumerate(picture.iter("box")):
             if file.is_file():
                 name = f"{Path(picture.attrib['name']).with_suffix('').as_posix().replace('/', '_')}_{number}"

@@ -10,9 +10,10 @@ import numpy as np
 
 from mixformer.data.datasets.sequence_files import index_frames
 from mixformer.data.frame_storage import FrameRef
-from mixformer.data.importers.tracks import pictures_in, track_sequence
+from mixformer.data.importers.tracks import picture_below, pictures_in, track_sequence
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError
+from mixformer.files import read_text_file
 from mixformer.types import FloatArray
 
 _LAYOUT = "NAME/gt/gt.txt (frame, track, x, y, w, h, confidence, class, visibility) with NAME/img1/"
@@ -39,13 +40,13 @@ def read_mot(source: Path, images: Path | None = None) -> list[VideoSequence]:
 
 def _tracks(truth: Path, images: Path | None) -> list[VideoSequence]:
     folder = truth.parents[1]
-    files = {path.name: path for path in pictures_in(images or folder / _image_folder(folder))}
+    files = {path.name: path for path in pictures_in(images or picture_below(folder, _image_folder(folder), truth))}
     pictures: dict[int, FrameRef] = {n: files[name] for n, name in index_frames(files, 0).items()}
     tracks: dict[int, dict[int, tuple[float, ...] | None]] = defaultdict(dict)
     kinds = {}
     for row in _rows(truth):
         frame, track, x, y, w, h, confidence = row[:7]
-        kinds[int(track)] = str(int(row[7])) if len(row) > 7 and row[7] >= 0 else ""
+        kinds[int(track)] = f"{row[7]:.0f}" if len(row) > 7 and row[7] >= 0 else ""
         if confidence != 0 and (len(row) < 9 or row[8] != 0):
             tracks[int(track)][int(frame)] = (x - 1, y - 1, w, h)
     found = [
@@ -57,13 +58,15 @@ def _tracks(truth: Path, images: Path | None) -> list[VideoSequence]:
 
 def _rows(truth: Path) -> list[FloatArray]:
     rows = []
-    for number, line in enumerate(truth.read_text().splitlines(), 1):
+    for number, line in enumerate(read_text_file(truth).splitlines(), 1):
         try:
             row = np.array([float(value) for value in line.rstrip(", ").split(",")]) if line.strip() else None
         except ValueError as error:
-            raise DataError(f"{truth}, line {number}: not numbers separated by commas: {line!r}") from error
+            raise DataError(f"{truth}, line {number}: not numbers separated by commas: {line!r:.200}") from error
         if row is not None and len(row) < 7:
             raise DataError(f"{truth}, line {number}: {len(row)} numbers; looked for {_LAYOUT}")
+        if row is not None and not (np.abs(row[:2]) < 2**53).all():
+            raise DataError(f"{truth}, line {number}: frame and track must be whole numbers: {line!r:.200}")
         rows += [] if row is None else [row]
     return rows
 
@@ -72,7 +75,8 @@ def _image_folder(folder: Path) -> str:
     """The folder that seqinfo.ini names, or img1."""
     settings = configparser.ConfigParser()
     try:
-        settings.read(folder / "seqinfo.ini")
+        if (folder / "seqinfo.ini").is_file():
+            settings.read_string(read_text_file(folder / "seqinfo.ini"))
+        return settings.get("Sequence", "imDir", fallback="img1")
     except configparser.Error as error:
         raise DataError(f"cannot read {folder / 'seqinfo.ini'}: {error}") from error
-    return settings.get("Sequence", "imDir", fallback="img1")

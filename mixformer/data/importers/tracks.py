@@ -12,6 +12,7 @@ from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError
 from mixformer.imaging.images import list_pictures
 
+_LONGEST = 120  # letters of a folder name
 Importer = Callable[[Path, Path | None], list[VideoSequence]]
 """From an annotation and, if it does not lie where the format expects it, the pictures or video, to sequences."""
 
@@ -35,7 +36,8 @@ def track_sequence(
     shown = [number for number, box in boxes.items() if box is not None and number in pictures]
     if not shown:
         return None
-    numbers = [n for n in range(min(shown), max(shown) + 1) if n in pictures]
+    first, last = min(shown), max(shown)
+    numbers = sorted(number for number in pictures if first <= number <= last)
     rows = [boxes.get(n) or (np.nan,) * 4 for n in numbers]
     return VideoSequence(name, tuple(pictures[n] for n in numbers), np.array(rows, np.float64), source, label=label)
 
@@ -48,6 +50,36 @@ def pictures_in(folder: Path) -> list[Path]:
     return found
 
 
+def picture_below(folder: Path, name: object, source: Path) -> Path:
+    """Path of a picture that an annotation names, which must lie below the folder of pictures, links resolved.
+
+    Raises:
+        DataError: if it lies elsewhere, so that no file of the machine gets into a data set by a name in a file of
+            others.
+    """
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise DataError(f"{source} names a picture {name!r:.200}, which is no file name")
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DataError(f"{source} names {name}, which is not below {folder}; give the folder of pictures as --images")
+    return path
+
+
+def whole_number(value: object, what: str) -> int:
+    """A whole number that an annotation gives as a number or as text.
+
+    Raises:
+        ValueError: if it is none, or too large to be the number of a frame or track.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 25:
+        raise ValueError(f"{what} is {value!r:.60}, which is no whole number")
+    number = float(value)
+    if not (number.is_integer() and abs(number) < 2**53):
+        raise ValueError(f"{what} is {value!r:.60}, which is no whole number")
+    return int(number)
+
+
 def safe_name(name: str) -> str:
     """Turn any text into a folder name."""
-    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name).strip(".") or "track"
+    letters = (letter if letter.isalnum() or letter in "-_." else "_" for letter in name[:_LONGEST])
+    return "".join(letters).strip(".") or "track"
