@@ -108,7 +108,7 @@ def _from_plain(hint: Any, value: Any) -> Any:
         parts = [part for part in (hint, *getattr(hint, "__args__", ())) if isinstance(part, type)]
         kinds = [part for part in parts if issubclass(part, BaseConfig)]
         return kinds[0].from_dict(value) if kinds else dict(value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):  # a Box stays one
         inner = getattr(hint, "__args__", (None,))[0]
         ready = tuple(_from_plain(inner, each) for each in value)
         same = type(value) is tuple and all(a is b for a, b in zip(ready, value, strict=True))

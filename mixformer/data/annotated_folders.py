@@ -87,7 +87,7 @@ def read_sequence(folder: Path) -> VideoSequence:
     truth = folder / "groundtruth.txt"
     if not truth.is_file():
         raise DataError(f"{folder} has no groundtruth.txt; write one x,y,w,h for each frame into it")
-    frames = tuple(list_pictures(folder / "img"))
+    frames = tuple(list_pictures(folder / "img") if (folder / "img").is_dir() else ())
     boxes = read_boxes(truth)
     if len(frames) != len(boxes):
         raise DataError(
@@ -209,7 +209,7 @@ def read_pictures(folder: Path) -> list[Path]:
     """
     if (folder / "annotations.json").is_file():
         return [_picture(folder, item["file"]) for item in _items(folder)]
-    found = list_pictures(folder)
+    found = list_pictures(folder) if folder.is_dir() else []
     if not found:
         raise DataError(f"there are no pictures in {folder}; put them there, or leave the folder out")
     return found

@@ -155,7 +155,7 @@ def _require_whole(file: Path, shown: Path) -> None:
     metas = [_META.unpack_from(page, _PAGE_HEADER) for page in pages if len(page) == _PAGE_HEADER + _META.size]
     metas = [meta for meta in metas if meta[0] == _META_MAGIC]
     if len({meta[4] for meta in metas}) != 1 or metas[0][4] not in _PAGE_SIZES or len(metas) < len(pages):
-        raise DataError(f"{shown} is no LMDB database, or its beginning is damaged; download or copy it again")
+        raise DataError(f"cannot open {shown} as an LMDB database: it is none, or its beginning is damaged")
     *_, page_size, last, _ = max(metas, key=lambda meta: meta[-1])
     if size < (last + 1) * page_size:
         raise DataError(

@@ -132,7 +132,11 @@ def number_of(name: str) -> int | None:
 
 def read_words(path: Path) -> list[str]:
     """The lines of a list file, without empty ones; raises DataError if it cannot be read."""
-    return [line.strip() for line in read_text_file(path).splitlines() if line.strip()]
+    try:
+        text = read_text_file(path)
+    except DataError as error:
+        raise DataError(f"cannot read the list of sequences: {error}") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def pack_sequence(files: SequenceFiles, folder: str) -> Iterator[PackItem]:

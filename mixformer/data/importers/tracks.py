@@ -44,7 +44,7 @@ def track_sequence(
 
 def pictures_in(folder: Path) -> list[Path]:
     """Picture files of a folder in natural order of their names; raises DataError if there are none."""
-    found = list_pictures(folder)
+    found = list_pictures(folder) if folder.is_dir() else []
     if not found:
         raise DataError(f"{folder} holds no pictures; say where they are with --images")
     return found
