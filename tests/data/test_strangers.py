@@ -1,0 +1,152 @@
+"""Files of strangers: archives, checkpoints and annotations that are damaged or hostile (rows A6, C4, C5, C6, C10)."""
+
+import io
+import json
+import pickle
+import zipfile
+
+import pytest
+from PIL import Image
+
+from mixformer.data.archives import LmdbArchive, ZipArchive
+from mixformer.data.importers import IMPORTERS
+from mixformer.data.importers.tracks import safe_name, whole_number
+from mixformer.errors import CheckpointError, DataError
+from mixformer.weights.checkpoint_reader import read_checkpoint
+
+NESTED = b"\x80\x02}(" + b")" + b"\x85" * 1_000_000 + b"K\x01u."
+LAUGHS = b"\x80\x02}(" + b")" + b"".join(b"q%ch%c\x86" % (n, n) for n in range(60)) + b"K\x01u."
+MEMO = b"\x80\x02]r\xff\xff\xff\x7f."
+
+
+def in_zip(data):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a/data.pkl", data)
+    return file.getvalue()
+
+
+def in_legacy(data):
+    return b"".join(pickle.dumps(v, 2) for v in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})) + data
+
+
+@pytest.mark.parametrize("form", [in_zip, in_legacy, bytes], ids=["zip", "legacy", "bare"])
+@pytest.mark.parametrize("data", [NESTED, LAUGHS, MEMO], ids=["nested", "laughs", "memo"])
+def test_a_pickle_bomb_is_a_checkpoint_error(tmp_path, data, form):
+    """C4."""
+    (tmp_path / "model.pth.tar").write_bytes(form(data))
+    with pytest.raises(CheckpointError, match=r"no state dict|memo"):
+        read_checkpoint(tmp_path / "model.pth.tar")
+
+
+def test_a_small_checkpoint_cannot_describe_large_tensors(tmp_path):
+    """C4: many records that show one storage."""
+    import torch
+
+    whole = torch.ones(10_000)
+    torch.save({f"w{n}": whole for n in range(50)}, tmp_path / "model.pth")
+    with pytest.raises(CheckpointError, match="describes tensors of"):
+        read_checkpoint(tmp_path / "model.pth")
+
+
+def test_a_database_that_is_cut_off_is_named(tmp_path):
+    """C5: it was a SIGBUS."""
+    lmdb = pytest.importorskip("lmdb")
+    with lmdb.open(str(tmp_path), map_size=2**24) as database, database.begin(write=True) as transaction:
+        for number in range(50):
+            transaction.put(f"a/{number}.jpg".encode(), bytes(9000))
+    file = tmp_path / "data.mdb"
+    whole = file.read_bytes()
+    assert len(LmdbArchive(tmp_path).listing("a")[1]) == 50
+    for size in (0, 100, 4096, 9000, len(whole) // 2, len(whole) - 4096):
+        file.write_bytes(whole[:size])
+        with pytest.raises(DataError, match=str(tmp_path)):
+            LmdbArchive(tmp_path)
+
+
+def test_flipped_bytes_of_a_zip_name_archive_and_entry(tmp_path):
+    """C6 (torture: zip:1:0)."""
+    file = tmp_path / "set.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/groundtruth.txt", "1,2,3,4\n" * 1000)
+    data = bytearray(file.read_bytes())
+    data[50:60] = b"\xff" * 10
+    file.write_bytes(data)
+    with pytest.raises(DataError, match=r"a/groundtruth\.txt of .*set\.zip"):
+        ZipArchive(file).read("a/groundtruth.txt")
+
+
+def test_an_entry_must_not_unpack_to_far_more_than_it_takes(tmp_path):
+    """C6: 480 MB in 0.5 MB."""
+    file = tmp_path / "set.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.json", bytes(80 * 2**20))
+    with pytest.raises(DataError, match="MB unpack to 84 MB"):
+        ZipArchive(file).read("a.json")
+
+
+def pictures(folder, count=3):
+    folder.mkdir(parents=True)
+    for number in range(count):
+        Image.new("RGB", (32, 24)).save(folder / f"{number}.jpg")
+
+
+def coco_vid(folder, name="images/0.jpg", frame=0):
+    content = {
+        "videos": [{"id": 1, "name": "a"}],
+        "images": [
+            {"id": 1, "video_id": 1, "frame_id": frame, "file_name": name},
+            {"id": 2, "video_id": 1, "frame_id": 1, "file_name": "images/1.jpg"},
+        ],
+        "annotations": [{"id": n, "image_id": n, "instance_id": 1, "bbox": [1, 2, 3, 4]} for n in (1, 2)],
+    }
+    (folder / "a.json").write_text(json.dumps(content))
+    return folder / "a.json"
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../secret.jpg", "images/link.jpg", "a\0b", "", 3])
+def test_a_picture_must_lie_below_the_folder_of_pictures(tmp_path, name):
+    """A6: also by a link."""
+    pictures(tmp_path / "set" / "images")
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    (tmp_path / "set" / "images" / "link.jpg").symlink_to(tmp_path / "secret.jpg")
+    with pytest.raises(DataError):
+        IMPORTERS["coco-vid"](coco_vid(tmp_path / "set", name), None)
+    if isinstance(name, str) and "\0" not in name:
+        box = '<box xtl="1" ytl="1" xbr="9" ybr="9"/>'
+        (tmp_path / "set" / "a.xml").write_text(f'<annotations><image name="{name}">{box}</image></annotations>')
+        with pytest.raises(DataError):
+            IMPORTERS["cvat"](tmp_path / "set" / "a.xml", tmp_path / "set")
+
+
+def test_numbers_of_frames_are_bounded_by_the_pictures(tmp_path):
+    """C6: frame 2e9 of COCO-VID and 30 million of CVAT ended never."""
+    pictures(tmp_path / "images")
+    (found,) = IMPORTERS["coco-vid"](coco_vid(tmp_path, frame=2_000_000_000), None)
+    assert len(found) == 2
+    boxes = "".join(f'<box frame="{n}" xtl="1" ytl="1" xbr="9" ybr="9" outside="0"/>' for n in (0, 30_000_000))
+    (tmp_path / "a.xml").write_text(f'<annotations><track id="0" label="x">{boxes}</track></annotations>')
+    (found,) = IMPORTERS["cvat"](tmp_path / "a.xml", None)
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize("line", [b"inf,1,2,3,4,5,1", b"nan,1,2,3,4,5,1", b"1,1e300,2,3,4,5,1", b"1,1,2,\xff,4,5,1"])
+def test_odd_numbers_in_mot_name_the_line(tmp_path, line):
+    """C10 (torture: mot:1:3, mot:1:5)."""
+    pictures(tmp_path / "img1")
+    (tmp_path / "gt").mkdir()
+    (tmp_path / "gt" / "gt.txt").write_bytes(line + b"\n")
+    with pytest.raises(DataError, match=r"gt\.txt, line 1"):
+        IMPORTERS["mot"](tmp_path, None)
+    (tmp_path / "seqinfo.ini").write_bytes(b"[Sequence]\nimDir=im\xffg\n")
+    with pytest.raises(DataError):
+        IMPORTERS["mot"](tmp_path, None)
+
+
+def test_names_and_numbers_of_annotations():
+    """C10."""
+    assert len(safe_name("y" * 70_000)) == 120
+    assert whole_number("12", "a frame") == 12
+    for value in ("9" * 5000, "x", None, True, 1.5, "inf", [], 10**30):
+        with pytest.raises(ValueError, match=r"no whole number|could not convert"):
+            whole_number(value, "a frame")
