@@ -22,11 +22,10 @@ import torch
 from torch import Tensor
 
 from mixformer.errors import CheckpointError
-from mixformer.weights.pickle_limits import check_pickle
+from mixformer.weights.pickle_limits import check_pickle, check_sizes
 
 _ZIP = b"PK\x03\x04"
 _LARGEST_PICKLE = 128 * 2**20  # bytes
-_LARGEST_COPY = 8  # all tensors together, in sizes of the file: several may show one storage
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 # Where training code puts a state dict: the official trackers; MAE, DeiT and others; mmtracking and others.
 _ENTRIES = ("net", "model", "state_dict")
@@ -219,8 +218,8 @@ def _read_zip(file: IO[bytes], path: Path) -> Iterator[_Records]:
                 "give a checkpoint (.pth, .pth.tar) or a model folder"
             )
         root = roots[0]
-        # torch.save stores without compression; anything else could unpack to any size.
         if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+            # torch.save does not compress, and what is compressed could unpack to any size.
             raise CheckpointError(f"{path} is a compressed zip file; use the file as torch.save wrote it")
         if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
             raise CheckpointError(f"{path} was written on a big-endian machine; save it again on a common one")
@@ -268,12 +267,9 @@ def _read_stream(file: IO[bytes], path: Path) -> _Records:
 
 
 def _require_bounded(records: dict[str, _Record], path: Path) -> None:
-    """Refuse a small file that describes large tensors."""
-    size = path.stat().st_size
     stored = sum(storage.size for storage in {record.storage for record in records.values()})
     shown = sum(math.prod(record.shape) * record.storage.dtype.itemsize for record in records.values())
-    if stored > size or shown > _LARGEST_COPY * size:
-        raise pickle.UnpicklingError(f"it describes tensors of {max(stored, shown)} bytes in a file of {size}")
+    check_sizes(stored, shown, path.stat().st_size)
 
 
 def _find_weights(content: Any, path: Path) -> dict[str, _Record]:

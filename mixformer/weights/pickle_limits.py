@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple
 _MOST_STEPS = 2_000_000  # instructions; a large checkpoint with its optimizer has about 0.1 million
 _DEEPEST = 100  # values inside one another
 _MOST_PARTS = 10_000_000  # values inside one value, shared ones counted each time
+_LARGEST_COPY = 8  # all tensors together, in sizes of the file: several may show one storage
 _MARK = None
 _FILL = {"APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD"}  # these add to a container that is there
 _GET, _PUT = {"GET", "BINGET", "LONG_BINGET"}, {"PUT", "BINPUT", "LONG_BINPUT"}
@@ -41,6 +42,21 @@ def check_pickle(file: IO[bytes]) -> None:
         if steps > _MOST_STEPS:
             raise pickle.UnpicklingError(f"more than {_MOST_STEPS} instructions, which no state dict needs")
     file.seek(start)
+
+
+def check_sizes(stored: int, shown: int, size: int) -> None:
+    """Require that a file is large enough for the tensors that it describes.
+
+    Args:
+        stored: bytes of all storages.
+        shown: bytes of all tensors.
+        size: bytes of the file.
+
+    Raises:
+        pickle.UnpicklingError: if it is not.
+    """
+    if stored > size or shown > _LARGEST_COPY * size:
+        raise pickle.UnpicklingError(f"it describes tensors of {max(stored, shown)} bytes in a file of {size}")
 
 
 class _Walk:
