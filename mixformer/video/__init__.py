@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         open_results as open_results,
     )
     from mixformer.video.pipeline import pipelined as pipelined
+    from mixformer.video.random_access import FrameReader as FrameReader, open_frames as open_frames
     from mixformer.video.reader import VideoFrame as VideoFrame, VideoSource as VideoSource, open_video as open_video
     from mixformer.video.targets import Target as Target, as_targets as as_targets, read_targets as read_targets
     from mixformer.video.writer import FrameWriter as FrameWriter, open_writer as open_writer
@@ -23,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         ".draw": "Annotator",
         ".output_formats": "OUTPUT_FORMATS OutputFormat ResultWriter open_results",
         ".pipeline": "pipelined",
+        ".random_access": "FrameReader open_frames",
         ".reader": "VideoFrame VideoSource open_video",
         ".targets": "Target as_targets read_targets",
         ".writer": "FrameWriter open_writer",

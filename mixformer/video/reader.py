@@ -252,7 +252,7 @@ def open_video(
     elif "://" in text or text.startswith("pipe:") or is_pipe(text):
         open = _opener(text, text, timeout, None, {"rtsp_transport": "tcp"} if text.startswith("rtsp") else {})
     else:
-        return VideoSource(text, _from_disk(text), start, stop, over=over)
+        return VideoSource(text, from_disk(text), start, stop, over=over)
     first = open(lambda: over is None or not over.is_set())
     decoder: Decoder = LiveStream(text, open, first, reconnects) if first.live else first
     return VideoSource(text, decoder, start, stop, every_frame, over, may_stall=True)
@@ -267,7 +267,12 @@ def _opener(
     return open
 
 
-def _from_disk(text: str) -> Decoder:
+def from_disk(text: str) -> Decoder:
+    """Open a file or a folder of pictures.
+
+    Raises:
+        SourceError: if there is none, or it is no video.
+    """
     path = Path(text)
     try:
         exists, folder = path.exists(), path.is_dir()

@@ -5,8 +5,9 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
-from mixformer.video import open_video, seeking
+from mixformer.video import open_frames, open_video, seeking
 
 COUNT = 300
 KINDS = {
@@ -87,3 +88,25 @@ def test_a_seek_does_not_decode_what_lies_before(tmp_path, ending, monkeypatch):
     with open_video(path, 480, 481) as video:
         assert [number_in(frame.image) for frame in video] == [480]
     assert 0 < len(decoded) < 110
+
+
+def test_frames_in_any_order(counted):
+    """Random access: the same frames as in order, a few of them remembered."""
+    path, frames = counted
+    with open_frames(path, cache_bytes=10 * 144 * 48 * 3) as reader:
+        for number in (0, 120, 61, 62, 60, 250, 249, len(frames) - 1, 5):
+            assert (reader[number].index, number_in(reader[number].image)) == frames[number][:2]
+            assert len(reader._cache) <= 10
+        for number in (len(frames), -1, 10**9):
+            with pytest.raises(IndexError, match="frame"):
+                reader[number]
+        assert reader[7].index == 7
+
+
+def test_pictures_in_any_order(tmp_path):
+    for number in range(5):
+        Image.new("RGB", (8, 6), (10 * number, 0, 0)).save(tmp_path / f"{number}.png")
+    with open_frames(tmp_path) as reader:
+        assert [reader[number].image[0, 0, 0] for number in (4, 0, 2)] == [40, 0, 20]
+        with pytest.raises(IndexError):
+            reader[5]
