@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 import warnings
@@ -137,7 +138,25 @@ def _main(arguments: Sequence[str]) -> int:
             raise
         errors.print(Text.assemble(("error:", "bold red"), f" {error}"))
         return exit_code(error)
+    except (MemoryError, OSError) as error:
+        if settings.debug or (advice := _what_ran_out(error)) is None:
+            raise
+        errors.print(Text.assemble(("error:", "bold red"), f" {advice}"))
+        return OUTPUT if isinstance(error, OSError) and error.errno != errno.EMFILE else FAILED
     return OK
+
+
+def _what_ran_out(error: MemoryError | OSError) -> str | None:
+    """Advice for an error of the system that can come from anywhere; None for another error."""
+    if isinstance(error, MemoryError):
+        return "the memory is full; close other programs, or take fewer workers, smaller batches or a smaller model"
+    full = {
+        errno.EMFILE: "too many files are open; raise the limit, as with `ulimit -n 1024`, or take fewer workers",
+        errno.ENOSPC: "the disk is full; free some space and run the same command again",
+        errno.EROFS: "the place is read-only; write to another folder",
+        errno.EACCES: "this user may not write there or read it; take another folder, or change its permissions",
+    }
+    return f"{full[error.errno]} ({error})" if error.errno in full else None
 
 
 def exit_code(error: MixFormerError) -> int:
