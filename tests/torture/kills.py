@@ -39,7 +39,7 @@ class Victim:
 
 
 def _track(place: Path) -> list[str]:
-    out = ["--out", "a.mp4", "--json", "a.jsonl", "--csv", "a.csv", "--mot", "a.txt"]
+    out = ["--out", "a.mp4", "--json", "a.jsonl", "--csv", "a.csv", "--mot", "a.txt", "--overwrite"]
     return ["track", f"{place}/long.mp4", "--box", *BOX, "--model", f"{place}/model", *_CHEAP, *out]
 
 
