@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.errors import BoxError, ConfigError, OutputError, warn_deprecated
-from mixformer.files import write_text
+from mixformer.files import parse_json, write_text
 from mixformer.imaging.boxes import parse_box
 from mixformer.run.video_loop import VideoTask
 from mixformer.video.output_formats import OUTPUT_FORMATS, require_formats
@@ -165,7 +165,8 @@ def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if text.lstrip().startswith("["):
-            rows = [(f"{path}, entry {number}", dict(row)) for number, row in enumerate(json.loads(text), 1)]
+            entries = parse_json(text, path, ConfigError)
+            rows = [(f"{path}, entry {number}", dict(row)) for number, row in enumerate(entries, 1)]
         else:
             reader = csv.DictReader(text.splitlines(), restkey="(too many values)", skipinitialspace=True)
             rows = [(f"{path}, line {reader.line_num}", dict(row)) for row in reader]
