@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mixformer._version import __version__ as __version__
 from mixformer.optional import lazy_names
+from mixformer.privacy import refuse_telemetry
 
 if TYPE_CHECKING:
     from mixformer.configs.model import ModelConfig as ModelConfig
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from mixformer.weights import convert as convert
     from mixformer.weights.catalog import list_models as list_models
     from mixformer.weights.load_save import load_model as load_model, save_model as save_model
+
+refuse_telemetry()
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,

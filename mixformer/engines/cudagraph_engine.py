@@ -11,16 +11,18 @@ import shutil
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mixformer.engines.own_process import Turns
 from mixformer.engines.torch_engine import TorchEngine, find_device, using_threads
 from mixformer.errors import ConfigError
 from mixformer.models import KVCache, Memory, MixFormer, RawTemplates
 from mixformer.models.attention import StaticKVCache
+from mixformer.privacy import keep_in_cache
 from mixformer.types import EngineOutput, FloatArray, Image
 
 Work = Callable[[], None]
@@ -87,13 +89,26 @@ class CudaGraphEngine(TorchEngine):
             )
         super().__init__(model, str(place), precision)
         self._recorder: Record = recorder or record
+        self._turns = Turns()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Choose what is recorded; nothing is yet."""
         self._network: Network = self._locate
         self._steps: OrderedDict[tuple[int, ...], _RecordedStep] = OrderedDict()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_network", "_steps")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._begin()
+
     @torch.inference_mode()
     def locate(self, search: Image, memory: Memory) -> EngineOutput:
-        """See `Engine.locate`."""
-        with using_threads(self.threads):
+        """See `Engine.locate`. Threads take turns."""
+        self._home.check()
+        with self._turns, using_threads(self.threads):
             found = self._step(memory).run(search, memory)
         return EngineOutput(found[:, :4], found[:, 4] if self.config.score != "none" else None)
 
@@ -128,10 +143,14 @@ class CompiledEngine(CudaGraphEngine):
         cuda = place.type == "cuda"
         if not cuda:
             _require_compiler()
+        keep_in_cache("inductor", "triton")
         super().__init__(model, str(place), precision, record if cuda else run_each_time)
         self.threads = threads
+
+    def _begin(self) -> None:
+        super()._begin()
         # "max-autotune" itself would record graphs of its own, and copy the whole memory into them in every step.
-        mode = "max-autotune-no-cudagraphs" if cuda else None
+        mode = "max-autotune-no-cudagraphs" if self.device.type == "cuda" else None
         self._network = cast(Network, torch.compile(self._locate, fullgraph=True, mode=mode))
 
 

@@ -12,8 +12,8 @@ from mixformer.types import EngineOutput, Image
 class Engine(Protocol):
     """The interface of an engine: it remembers templates and locates the target. Any class with these methods will do.
 
-    The caller holds the memories. An engine keeps only buffers between calls, on which no result
-    depends. One engine serves one thread at a time.
+    The caller holds the memories. An engine keeps only buffers between calls, on which no result depends. Threads that
+    share one take turns; so must those of an engine of your own, and trackers that are pickled pickle it.
 
     Example:
         >>> import numpy as np

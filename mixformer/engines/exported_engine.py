@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from mixformer.engines.own_process import Home
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.types import EngineOutput, FloatArray, Image
 from mixformer.weights.model_folder import ModelFolder
@@ -27,13 +28,17 @@ class ExportedEngine(ABC):
     """Runs `remember` and `locate` of a folder's graphs for one target after the other.
 
     A batch gains nothing on a CPU, whose cores a single target keeps busy. So results of a batch are those of its
-    members bit for bit, and targets that come and go make no new shapes. Calls from several threads take turns.
+    members bit for bit, and targets that come and go make no new shapes. Calls from several threads take turns. A
+    pickle says how to make the engine; a deep copy is the engine itself, on whose buffers no result depends.
     """
+
+    runtime: ClassVar[str]
 
     def __init__(self, folder: ModelFolder) -> None:
         """Take a folder with graphs.
 
-        Raises CheckpointError if it has none, and ConfigError if they are made for several targets at once.
+        Raises CheckpointError if it has none, ConfigError if they are made for several targets at once, and StateError
+        if the runtime worked in the process that this one was forked from.
         """
         if folder.graphs is None:
             raise CheckpointError(f"{folder.path} holds no graphs; write some with mixformer export")
@@ -42,14 +47,23 @@ class ExportedEngine(ABC):
                 f"the graphs in {folder.path} are made for {folder.graphs.batch} targets at once, and are run here for "
                 "one after the other; export them with --batch dynamic or --batch 1"
             )
-        self.config, self.graphs = folder.config, folder.graphs
+        self._home = Home(self.runtime)
+        self.folder, self.config, self.graphs = folder, folder.config, folder.graphs
+
+    @abstractmethod
+    def __reduce__(self) -> Any:
+        """The class and its arguments."""
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
 
     def remember(self, templates: Image) -> TemplateMemory:
         """See `Engine.remember`.
 
-        Raises CheckpointError if the graphs cannot be used, and ConfigError if they are made for another number of
-        templates.
+        Raises CheckpointError if the graphs cannot be used, ConfigError if they are made for another number of
+        templates, and StateError in a fork of the process in which this engine was made.
         """
+        self._home.check()
         count = templates.shape[1]
         if self.graphs.templates not in (None, count):
             raise ConfigError(
@@ -60,6 +74,7 @@ class ExportedEngine(ABC):
 
     def locate(self, search: Image, memory: TemplateMemory) -> EngineOutput:
         """See `Engine.locate`; errors as `remember`."""
+        self._home.check()
         pairs = zip(search, memory.targets, strict=True)
         found = [self._find(each[None], target, memory.count) for each, target in pairs]
         scores = [its["scores"] for its in found if "scores" in its]

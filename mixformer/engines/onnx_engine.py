@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ _GPU = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
 class OnnxEngine(ExportedEngine):
     """Runs in float32. The memory stays on the device; a step copies the crop there, and what is found back."""
 
+    runtime = "ONNX Runtime"
     precision = "float32"
 
     def __init__(self, folder: ModelFolder, device: str = "cpu", threads: int | None = None) -> None:
@@ -39,10 +41,15 @@ class OnnxEngine(ExportedEngine):
             raise CheckpointError(f"{folder.path} holds no ONNX graphs; write some with mixformer export --to onnx")
         self.device, self.threads = device, threads
         self._place = ("cpu", 0) if device == "cpu" else ("cuda", int(device.partition(":")[2] or 0))
+        with suppress(AttributeError):  # on Windows the variables of `mixformer.privacy` do not count
+            ort.disable_telemetry_events()
         options, providers = _options(threads), _providers(device)
         self._remember = _open(self.graphs.remember, options, providers)
         self._locate = _open(self.graphs.locate, options, providers)
         self._outputs = [output.name for output in self._locate.get_outputs()]
+
+    def __reduce__(self) -> Any:
+        return OnnxEngine, (self.folder, self.device, self.threads)
 
     def _encode(self, templates: Image) -> tuple[Any, ...]:
         binding = self._remember.io_binding()

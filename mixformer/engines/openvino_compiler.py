@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import openvino as ov
 
 from mixformer._version import __version__
+from mixformer.engines.graph_cache import SUFFIX, keep, read_kept
 from mixformer.engines.openvino_passes import (
     center_keys,
     is_quantized,
@@ -24,15 +23,14 @@ from mixformer.engines.openvino_passes import (
     unpack,
     widen_products,
 )
+from mixformer.engines.own_process import require_own_process
 from mixformer.errors import CheckpointError, OutputError
-from mixformer.files import write_files
+from mixformer.privacy import cache_folder
 from mixformer.weights.catalog import WEIGHTS_FILE
 from mixformer.weights.model_folder import ExportedGraphs
 
 log = logging.getLogger(__name__)
 
-CACHE_VARIABLE = "MIXFORMER_CACHE"
-"""Environment variable: folder for compiled graphs, or "off"."""
 _CACHE_LIMIT = 2_000_000_000  # bytes of compiled graphs; the oldest go, and those of larger weights than a quarter
 _METHOD = 2  # number of the way graphs are changed before they are compiled
 _GROUP = 64  # activations that share a scale in int8; 32 is more exact, and slower
@@ -43,9 +41,19 @@ Shape = tuple[int, ...]
 Settings = dict[str, Any]
 
 
-@cache
 def core() -> Any:
-    """OpenVINO's core, one for the process and until its end.
+    """OpenVINO's core, one for the process and until its end; see `_only_core`.
+
+    Raises:
+        StateError: if OpenVINO has worked in the process that this one was forked from.
+    """
+    require_own_process("OpenVINO")
+    return _only_core()
+
+
+@cache
+def _only_core() -> Any:
+    """Make the core.
 
     Every core gives the thread that makes it a stack for signal handlers of its own, and takes it away with itself
     without looking who else goes by it. After two cores that end in the order in which they began, the next handled
@@ -60,23 +68,6 @@ def core() -> Any:
 def capabilities() -> list[str]:
     """Number formats that the processor supports according to OpenVINO, such as "FP32", "BF16", "INT8"."""
     return list(core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
-
-
-def cache_folder() -> Path | None:
-    """Folder of compiled graphs: `MIXFORMER_CACHE`, else the user's cache folder; None if switched off."""
-    said = os.environ.get(CACHE_VARIABLE, "")
-    if said.lower() == "off":
-        return None
-    if said:
-        return Path(said)
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "mixformer" / "openvino"
 
 
 class Compiler:
@@ -177,14 +168,13 @@ class Compiler:
         machine = [self._core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
         method = (_METHOD, self._precision)
         facts = (__version__, method, ov.get_version(), machine, stamps, key, sorted(settings.items()))
-        return folder / f"{file.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:24]}.blob"
+        return folder / f"{file.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:24]}{SUFFIX}"
 
     def _load(self, kept: Path, settings: Settings) -> Any:
         """The compiled graph, or None if it is not there or cannot be used."""
         try:
-            return self._core.import_model(kept.read_bytes(), "CPU", settings)
-        except FileNotFoundError:
-            return None
+            content = read_kept(kept)
+            return None if content is None else self._core.import_model(content, "CPU", settings)
         except (OSError, ValueError, RuntimeError) as error:
             log.info("cannot use %s, compiling again: %s", kept, error)
             return None
@@ -193,17 +183,6 @@ class Compiler:
 def _store(compiled: Any, kept: Path) -> None:
     """Keep a compiled graph; a folder that cannot be written is no error."""
     try:
-        write_files({kept: lambda part: part.write_bytes(compiled.export_model().getbuffer())}, sync=False)
-        _forget_old(kept.parent)
+        keep(kept, compiled.export_model().getbuffer(), _CACHE_LIMIT)
     except (OSError, OutputError) as error:
         log.info("compiled graphs are not kept: %s", error)
-
-
-def _forget_old(folder: Path) -> None:
-    """Delete the oldest compiled graphs while there are too many bytes of them."""
-    files = sorted(folder.glob("*.blob"), key=lambda file: file.stat().st_mtime, reverse=True)
-    total = 0
-    for file in files:
-        total += file.stat().st_size
-        if total > _CACHE_LIMIT:
-            file.unlink(missing_ok=True)

@@ -24,6 +24,7 @@ class OpenVINOEngine(ExportedEngine):
     theirs come with the first call. Keys and values stay in OpenVINO's tensors and are bound once per target.
     """
 
+    runtime = "OpenVINO"
     device = "cpu"
 
     def __init__(self, folder: ModelFolder, precision: str = "float32", threads: int | None = None) -> None:
@@ -43,6 +44,9 @@ class OpenVINOEngine(ExportedEngine):
         self._compiler = Compiler(self.graphs, precision, threads)
         self._pairs: dict[int, _Pair] = {}
         self._pair(self.graphs.templates or _USUAL_TEMPLATES)
+
+    def __reduce__(self) -> Any:
+        return OpenVINOEngine, (self.folder, self.precision, self.threads)
 
     def prepare(self) -> None:
         """Wait until the graphs for the usual number of templates are compiled; else the first calls wait.

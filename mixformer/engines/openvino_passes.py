@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
+
+from mixformer.engines.graph_cache import work_folder
 
 _SHAPING = ("Convert", "Reshape", "Multiply", "Transpose", "Unsqueeze", "Broadcast")  # between weights and their use
 _LARGEST = 3e38  # no number of a network is beyond it
@@ -130,9 +130,8 @@ def keep_exact(core: Any, model: Any, names: set[str]) -> Any:
         model: a graph with static shapes; not changed.
         names: names of the nodes. Matrix products ignore the mark.
     """
-    # 1. Write the graph, since the marks cannot be set on a graph in memory.
-    with tempfile.TemporaryDirectory() as folder:
-        graph, weights = Path(folder) / "graph.xml", Path(folder) / "graph.bin"
+    with work_folder() as folder:
+        graph, weights = folder / "graph.xml", folder / "graph.bin"
         ov.serialize(model, graph, weights)
         root = ElementTree.fromstring(graph.read_bytes())
         constants = ov.Tensor(np.fromfile(weights, np.uint8))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mixformer.engines.own_process import Home
 from mixformer.errors import ConfigError
 from mixformer.models import Memory, MixFormer, join_memories
 from mixformer.models.optimize import fold_constants, to_half_precision
+from mixformer.privacy import keep_in_cache
 from mixformer.types import EngineOutput, Image
 
 HALF: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -21,7 +24,7 @@ class TorchEngine:
     """Runs a `MixFormer` on one device, with its constants folded.
 
     In half precision the first convolution, norms, softmax, the residual stream and what becomes a box or a score stay
-    in float32 (see `to_half_precision`).
+    in float32 (see `to_half_precision`). A deep copy is the engine itself, on whose buffers no result depends.
     """
 
     def __init__(
@@ -38,7 +41,9 @@ class TorchEngine:
 
         Raises:
             ConfigError: if the device or the precision does not exist.
+            StateError: if an engine in PyTorch was made in the process that this one was forked from.
         """
+        self._home = Home("PyTorch")
         self.device = find_device(device)
         if precision not in ("auto", "float32", *HALF):
             raise ConfigError(f"unknown precision {precision!r}; there are: auto, float32, bfloat16, float16")
@@ -49,15 +54,20 @@ class TorchEngine:
         self.model = (folded if precision == "float32" else to_half_precision(folded, HALF[precision])).to(self.device)
         self.config = model.config
 
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
     @torch.inference_mode()
     def remember(self, templates: Image) -> Memory:
         """See `Engine.remember`."""
+        self._home.check()
         with using_threads(self.threads):
             return self.model.remember(self._upload(templates))
 
     @torch.inference_mode()
     def locate(self, search: Image, memory: Memory) -> EngineOutput:
         """See `Engine.locate`."""
+        self._home.check()
         with using_threads(self.threads):
             found = self.model.locate(self._upload(search), memory)
         scores = None if found.scores is None else _download(found.scores)
@@ -95,6 +105,7 @@ def find_device(name: str) -> torch.device:
 
     Raises ConfigError if there is no such device on this machine.
     """
+    keep_in_cache("cuda")  # before the driver is loaded
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")

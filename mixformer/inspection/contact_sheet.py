@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mixformer.optional import explain_missing
+from mixformer.privacy import keep_in_cache
 from mixformer.types import Image
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _PANEL, _GAP, _LINE, _MARGIN = 1.5, 0.12, 0.17, 0.2  # inches
 def new_figure(width: float, height: float, layout: Any = "constrained") -> Figure:
     """An empty figure that belongs to no window; sizes in inches."""
     with explain_missing("drawing an inspection"):
+        keep_in_cache("matplotlib")
         from matplotlib.figure import Figure
     return Figure(figsize=(width, height), layout=layout)
 

@@ -13,6 +13,7 @@ from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine
+from mixformer.engines.own_process import Turns
 from mixformer.errors import ConfigError, StateError
 from mixformer.imaging.boxes import parse_box
 from mixformer.imaging.colors import Color, as_rgb
@@ -34,6 +35,8 @@ class MultiTracker:
 
     A target takes the lowest free row of the batch and keeps it. Memory does not grow with the number of frames, nor
     with the number of targets that came and went. If a call raises, everything stays as it was.
+
+    Several threads may call it: they take turns. It can be pickled and copied as a `Tracker` can.
 
     Example:
         >>> from mixformer import MultiTracker, open_video
@@ -76,8 +79,10 @@ class MultiTracker:
         Raises:
             ConfigError: if `max_targets` is not above 0, and as `Tracker`.
         """
-        if max_targets is not None and max_targets < 1:
-            raise ConfigError(f"max_targets is 1 or more, or None for as many as there are targets, not {max_targets}")
+        if max_targets is not None and not (isinstance(max_targets, int) and max_targets >= 1):
+            raise ConfigError(
+                f"max_targets is a whole number above 0, or None for as many as there are targets, not {max_targets!r}"
+            )
         runtime = with_old_keywords(runtime, old)
         made = Tracker(model, config, preset=preset, runtime=runtime, color=color, on_resize=on_resize)
         self.engine, self.config = made.engine, made.config
@@ -86,6 +91,11 @@ class MultiTracker:
         self._states: dict[Hashable, TrackState] = {}
         self._batches: dict[int, _Batch] = {}
         self._last_id = 0
+        self._turns = Turns()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the memories, which are made anew."""
+        return {**vars(self), "_batches": {}}
 
     @property
     def _step(self) -> TrackingStep:
@@ -94,7 +104,7 @@ class MultiTracker:
     @property
     def ids(self) -> tuple[Hashable, ...]:
         """Return the ids of the targets, in the order of rows."""
-        return tuple(each for each in self._rows if each is not None)
+        return tuple(each for each in tuple(self._rows) if each is not None)
 
     def __len__(self) -> int:
         return len(self._states)
@@ -108,8 +118,9 @@ class MultiTracker:
         Raises:
             StateError: if there is no such target.
         """
-        self._require(id)
-        return self._states[id]
+        with self._turns:
+            self._require(id)
+            return self._states[id]
 
     def add(self, frame: Image, box: Iterable[float], id: Hashable | None = None) -> Hashable:
         """Choose a further target in a frame; `update` finds it from the next frame on.
@@ -127,8 +138,10 @@ class MultiTracker:
             FrameError: if the frame cannot be used.
             StateError: if there is a target of that id already, or there are `max_targets` already.
         """
-        id = self._new_id(id)
-        self._put(id, self._step.start(as_rgb(frame, self.color), parse_box(box)))
+        image, target = as_rgb(frame, self.color), parse_box(box)
+        with self._turns:
+            id = self._new_id(id)
+            self._put(id, self._step.start(image, target))
         return id
 
     def restore(self, state: TrackState, id: Hashable | None = None) -> Hashable:
@@ -137,8 +150,9 @@ class MultiTracker:
         Raises:
             StateError: as `add`, or if the state belongs to another model.
         """
-        id = self._new_id(id)
-        self._put(id, self._step.check(state))
+        with self._turns:
+            id = self._new_id(id)
+            self._put(id, self._step.check(state))
         return id
 
     def remove(self, id: Hashable) -> TrackState:
@@ -147,12 +161,13 @@ class MultiTracker:
         Raises:
             StateError: if there is no such target.
         """
-        self._require(id)
-        self._rows[self._rows.index(id)] = None
-        while self._rows and self._rows[-1] is None:
-            self._rows.pop()
-        self._batches.clear()  # its memory is in one of them
-        return self._states.pop(id)
+        with self._turns:
+            self._require(id)
+            self._rows[self._rows.index(id)] = None
+            while self._rows and self._rows[-1] is None:
+                self._rows.pop()
+            self._batches.clear()  # its memory is in one of them
+            return self._states.pop(id)
 
     def update(self, frame: Image) -> dict[Hashable, TrackResult]:
         """Find all targets in the next frame; results by id, in the order of rows. Without targets there are none.
@@ -161,7 +176,8 @@ class MultiTracker:
             FrameError: if the frame cannot be used, or its size changed and `on_resize` is "error".
         """
         image = as_rgb(frame, self.color)
-        return self._update(dict.fromkeys(self.ids, image))
+        with self._turns:
+            return self._update(dict.fromkeys(self.ids, image))
 
     def update_each(self, frames: Mapping[Hashable, Image]) -> dict[Hashable, TrackResult]:
         """Find some targets, each in a frame of its own, as for several videos at once; the others wait.
@@ -173,9 +189,11 @@ class MultiTracker:
             FrameError: as `update`.
             StateError: if there is no target of such an id.
         """
-        for id in frames:
-            self._require(id)
-        return self._update({id: as_rgb(frames[id], self.color) for id in self.ids if id in frames})
+        images = {id: as_rgb(frame, self.color) for id, frame in frames.items()}
+        with self._turns:
+            for id in frames:
+                self._require(id)
+            return self._update({id: images[id] for id in self.ids if id in images})
 
     def _update(self, images: Mapping[Hashable, Image]) -> dict[Hashable, TrackResult]:
         step = self._step
@@ -208,6 +226,7 @@ class MultiTracker:
 
     def _new_id(self, id: Hashable | None) -> Hashable:
         """The id of a target to come."""
+        _require_id(id)
         if self.max_targets is not None and len(self._states) >= self.max_targets:
             raise StateError(
                 f"the tracker holds max_targets={self.max_targets} already; remove one first, or make a larger tracker"
@@ -231,9 +250,17 @@ class MultiTracker:
         self._states[id] = state
 
     def _require(self, id: Hashable) -> None:
+        _require_id(id)
         if id not in self._states:
             there = ", ".join(map(repr, self.ids)) or "none"
             raise StateError(f"there is no target {id!r}; there are: {there}")
+
+
+def _require_id(id: Hashable) -> None:
+    try:
+        hash(id)
+    except TypeError as error:
+        raise StateError(f"an id is a number, a text or another hashable value, not {type(id).__name__}") from error
 
 
 @dataclass(frozen=True)

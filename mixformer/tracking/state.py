@@ -30,7 +30,8 @@ class TrackState:
         template_buffer: counters of the online templates.
         candidate_crop: crop of the best frame of the running interval before its resize, uint8 (side, side, 3); None
             while there is none.
-        memory: the engine's encoding of `templates`; None in a state read from a file, then encoded when it is needed.
+        memory: the engine's encoding of `templates`; None in a state that was read from a file, pickled or deep-copied,
+            then encoded when it is needed.
 
     Example:
         >>> import tempfile
@@ -53,6 +54,10 @@ class TrackState:
 
     ring = renamed("ring", "template_buffer")
     candidate = renamed("candidate", "candidate_crop")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the memory, which belongs to an engine and is made anew when a copy is used."""
+        return {**vars(self), "memory": None}
 
     def committed(self, slot: int) -> Image:
         """Return the templates with the candidate in an online slot, or appended.

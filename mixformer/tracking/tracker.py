@@ -11,6 +11,7 @@ from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine, as_engine
+from mixformer.engines.own_process import Turns
 from mixformer.errors import ConfigError, StateError
 from mixformer.imaging.boxes import parse_box
 from mixformer.imaging.colors import Color, as_rgb
@@ -27,6 +28,10 @@ class Tracker:
 
     Each step is that of the official trackers. All knowledge about the target is in `state`, a value that may be kept
     and put back. If `init` or `update` raises, the state is as before.
+
+    Several threads may call one tracker: they take turns, and each update moves the target on by one frame. A pickle
+    holds how to make the engine, the settings and the state; a deep copy shares the engine and has a state of its own.
+    A process that was forked needs a tracker of its own (docs/engines.md).
 
     Example:
         >>> from mixformer import Tracker, open_video
@@ -79,6 +84,7 @@ class Tracker:
         self.color: Color = color
         self.on_resize: Resize = on_resize
         self._state: TrackState | None = None
+        self._turns = Turns()
 
     def _default_config(self, model: str | Path | None, preset: str | None) -> TrackerConfig:
         if preset is None and model is not None:
@@ -104,7 +110,8 @@ class Tracker:
 
     @state.setter
     def state(self, state: TrackState) -> None:
-        self._state = self._step.check(state)
+        with self._turns:
+            self._state = self._step.check(state)
 
     def init(self, frame: Image, box: Iterable[float]) -> TrackResult:
         """Choose the target.
@@ -121,7 +128,8 @@ class Tracker:
             FrameError: if the frame cannot be used.
         """
         image, target = as_rgb(frame, self.color), parse_box(box)
-        self._state = self._step.start(image, target)
+        with self._turns:
+            self._state = self._step.start(image, target)
         return TrackResult(target, 1.0, 0, is_initial=True)
 
     def update(self, frame: Image) -> TrackResult:
@@ -132,10 +140,12 @@ class Tracker:
             FrameError: if the frame cannot be used, or its size changed and `on_resize` is "error".
         """
         image, step = as_rgb(frame, self.color), self._step
-        state = step.ready(self.state, image)
-        (found,) = step.search([image], [state], state.memory)
-        self._state, updated = step.advance(image, state, found)
-        return TrackResult(found.box, found.score, self._state.frame_index, updated, crop_box=found.crop_box)
+        with self._turns:
+            state = step.ready(self.state, image)
+            (found,) = step.search([image], [state], state.memory)
+            self._state, updated = step.advance(image, state, found)
+            index = self._state.frame_index
+        return TrackResult(found.box, found.score, index, updated, crop_box=found.crop_box)
 
     def search(self, image: Image, state: TrackState) -> SearchResult:
         """Locate the target around `state.box`, changing nothing; see `TrackingStep.search`."""

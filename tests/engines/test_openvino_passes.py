@@ -10,8 +10,9 @@ import pytest
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Runtime, create_engine
 from mixformer.engines.engine_table import openvino_precisions
-from mixformer.engines.openvino_compiler import CACHE_VARIABLE, Compiler, core
+from mixformer.engines.openvino_compiler import Compiler, core
 from mixformer.engines.openvino_passes import center_keys, keep_exact, light_layers, merge_pixel_steps, residual_sums
+from mixformer.privacy import CACHE_VARIABLE
 from mixformer.weights.model_folder import find_folder
 from tests.helpers.shipped import pixels_apart, seen
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from mixformer.optional import installed, missing
+from mixformer.privacy import keep_in_cache
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,6 +56,7 @@ def with_style(draw: Callable[Parameters, Result]) -> Callable[Parameters, Resul
 
     @wraps(draw)
     def styled(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        keep_in_cache("matplotlib")
         from matplotlib import rc_context
 
         with rc_context(_STYLE):

@@ -1,0 +1,142 @@
+"""The cache of compiled graphs: files that can be made again, each with a checksum beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+
+from mixformer.files import Writer, write_files
+from mixformer.privacy import cache_folder
+
+SUFFIX = ".blob"
+_CHECKSUM = ".sum"
+_LANES = 1 << 15  # 256 kB, which stay in the processor
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_LEFT_OVER = 3600.0  # seconds after which unfinished work of a process that is gone may be removed
+_PARTIAL = (".*.partial", "tmp*")
+
+
+def read_kept(path: Path) -> bytes | None:
+    """The content of a kept file; None if it is not there.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if its checksum is missing or of another content or name.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        said = _beside(path).read_text("ascii")
+    except FileNotFoundError:
+        said = ""
+    if said != _checksum(path, content):
+        raise ValueError("its checksum is another one")
+    return content
+
+
+def keep(path: Path, content: bytes | memoryview, limit: int) -> None:
+    """Keep a file with its checksum, and forget the oldest files of the folder beyond a number of bytes.
+
+    The folder is made for its owner alone. Unfinished files of processes that are gone are removed.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    _make_private(path.parent)
+    checksum = _checksum(path, content)
+    files: dict[Path, Writer] = {
+        path: lambda part: part.write_bytes(content),
+        _beside(path): lambda part: part.write_text(checksum, "ascii"),
+    }
+    write_files(files, sync=False)
+    forget_old(path.parent, limit)
+
+
+def forget_old(folder: Path, limit: int) -> None:
+    """Delete the oldest kept files while there are more than `limit` bytes of them, and what was left unfinished."""
+    files = sorted(folder.glob(f"*{SUFFIX}"), key=_written, reverse=True)
+    total = 0
+    for file in files:
+        total += file.stat().st_size if file.exists() else 0
+        if total > limit:
+            file.unlink(missing_ok=True)
+            _beside(file).unlink(missing_ok=True)
+    now = time.time()
+    for pattern in _PARTIAL:
+        for path in folder.glob(pattern):
+            if now - _written(path) > _LEFT_OVER:
+                _remove(path)
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """A folder for files of a moment: in the cache, where those of killed processes go later, else in the system's."""
+    place = cache_folder()
+    try:
+        if place is not None:
+            _make_private(place)
+        made = tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True)
+    except OSError:  # the cache cannot be written
+        made = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    with made as folder:
+        yield Path(folder)
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder, or close one of ours that others can enter. A folder with other files in it is not ours."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if os.name != "posix" or folder.stat().st_uid != os.geteuid() or not folder.stat().st_mode & 0o077:
+        return
+    ours = (f"*{SUFFIX}", f"*{_CHECKSUM}", *_PARTIAL, "matplotlib", "inductor", "triton", "cuda")
+    if all(any(Path(entry.name).match(name) for name in ours) for entry in folder.iterdir()):
+        with suppress(OSError):
+            folder.chmod(0o700)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + _CHECKSUM)
+
+
+def _checksum(path: Path, content: bytes | memoryview) -> str:
+    """Of the content together with the name, so that files which are exchanged are found.
+
+    SHA-256 alone would take a tenth of the time of a start. So the content is folded first, as a polynomial of its
+    64-bit words in each of many lanes: any word that changes alone changes its lane for sure.
+    """
+    lanes = np.zeros(_LANES, np.uint64)
+    used = len(content) // lanes.nbytes * lanes.nbytes
+    for row in np.frombuffer(content, np.uint64, used // 8).reshape(-1, _LANES):
+        lanes *= _ODD
+        lanes += row
+    digest = hashlib.sha256(path.name.encode())
+    digest.update(lanes.tobytes())
+    digest.update(content[used:])
+    return f"{digest.hexdigest()} {len(content)}"
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # another process was faster
+        return time.time()
+
+
+def _remove(path: Path) -> None:
+    """Delete a file or a flat folder; what cannot be deleted stays."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            for inside in path.iterdir():
+                inside.unlink()
+            path.rmdir()
+        else:
+            path.unlink()
