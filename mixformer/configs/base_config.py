@@ -141,7 +141,10 @@ def _fits(hint: Any, value: Any) -> bool:
 def _wanted(hint: Any, value: Any) -> str:
     """Describe the declared type of a field, and the value that it was given."""
     finite = " and finite" if isinstance(value, float) and not math.isfinite(value) else ""
-    return f"{_described(hint)}{finite}, not {value!r:.200}"
+    try:
+        return f"{_described(hint)}{finite}, not {value!r:.200}"
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return f"{_described(hint)}, not a number of thousands of digits"
 
 
 def _described(hint: Any) -> str:

@@ -76,8 +76,10 @@ def with_old_keywords(runtime: Runtime, old: Mapping[str, Any]) -> Runtime:
 
     Raises:
         TypeError: if a keyword is unknown, or some are given together with `runtime`.
-        ConfigError: if a value is wrong.
+        ConfigError: if a value is wrong, or `runtime` is something else.
     """
+    if not isinstance(runtime, Runtime):
+        raise ConfigError(f"runtime is a mixformer.Runtime(...), such as Runtime(device='cpu'), not {runtime!r:.100}")
     if not old:
         return runtime
     if unknown := [name for name in old if name not in {field.name for field in fields(Runtime)}]:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixformer.imaging.crop import CropWindow
-from mixformer.imaging.resize import resize_image
 from mixformer.types import Box, FloatArray, Image
 
 GRAY = (0.299, 0.587, 0.114)
@@ -44,7 +43,7 @@ class CropParams:
 
     def render(self) -> Image:
         """The crop, uint8 (size, size, 3)."""
-        image = resize_image(self.window.cut(self.frame), self.size, self.size)
+        image = self.window.resize(self.frame, self.size)
         if self.flip:
             image = image[:, ::-1]
         if self.blur is not None:

@@ -10,6 +10,7 @@ from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.engines.engine import Engine
 from mixformer.engines.engine_table import ENGINES
 from mixformer.engines.selection import select_engine
+from mixformer.errors import ConfigError
 from mixformer.optional import explain_missing
 
 if TYPE_CHECKING:
@@ -65,4 +66,9 @@ def as_engine(
     torch = sys.modules.get("torch")  # a caller that has a network has imported it
     if isinstance(model, str | Path) or (torch is not None and isinstance(model, torch.nn.Module)):
         return create_engine(model, runtime=runtime)
+    if isinstance(model, type) or not all(hasattr(model, name) for name in ("config", "remember", "locate", "join")):
+        raise ConfigError(
+            f"a model is a name, a folder, a checkpoint file, a network or an engine, not {type(model).__name__}; "
+            "mixformer models lists the names"
+        )
     return model  # type: ignore[return-value]

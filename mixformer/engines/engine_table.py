@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mixformer.configs.runtime import Runtime
 from mixformer.engines.devices import may_have_gpu, torch_device
 from mixformer.engines.engine_spec import EngineChoice, EngineSpec
+from mixformer.engines.own_process import require_own_process
 from mixformer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ _HALF = ("bfloat16", "float16")
 
 
 def _network(model: Any) -> Any:
-    """The network itself; a name or path is loaded."""
+    """The network itself; a name or path is loaded. In a fork, loading alone may wait for ever."""
+    require_own_process("PyTorch")
     from mixformer.weights.load_save import load_model
 
     return load_model(model) if isinstance(model, str | Path) else model

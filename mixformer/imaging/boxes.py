@@ -18,6 +18,11 @@ from mixformer.types import Box
 
 Array = TypeVar("Array", bound=Any)
 
+SMALLEST = 1e-3
+"""Smallest side of a target in pixels."""
+LARGEST = 1e7
+"""Largest number of a target's box in pixels."""
+
 
 def _stack(parts: list[Any]) -> Any:
     if isinstance(parts[0], (np.ndarray, np.generic)):
@@ -119,8 +124,8 @@ def parse_box(values: Iterable[float]) -> Box:
         values: x, y, width, height.
 
     Raises:
-        BoxError: if there are not four numbers, one is NaN or infinite, all are fractions of 1, or width or height is
-            not above 0.
+        BoxError: if there are not four numbers, one is NaN, infinite or beyond 10 million pixels, all are fractions of
+            1, or width or height is not above 0 or below a thousandth of a pixel.
 
     Example:
         >>> from mixformer.imaging import parse_box
@@ -143,11 +148,28 @@ def parse_box(values: Iterable[float]) -> Box:
             f"box {numbers} looks like fractions of the frame; a box is in pixels, so multiply x and width by the "
             "frame's width, y and height by its height"
         )
+    box = Box(*numbers)
+    require_bounds(box)
+    return box
+
+
+def require_bounds(box: Box) -> None:
+    """Refuse a box that no picture can hold a target of.
+
+    Raises BoxError if a number is not finite or beyond 10 million pixels, or a side is below a thousandth of a pixel.
+    """
+    numbers = [float(v) for v in box]
+    if not all(math.isfinite(v) for v in numbers):
+        raise BoxError(f"box {numbers} holds a value that is not a finite number")
     if numbers[2] <= 0 or numbers[3] <= 0:
         raise BoxError(
             f"box {numbers} has no area: width and height must be above 0 (the form is x y w h, not x1 y1 x2 y2)"
         )
-    return Box(*numbers)
+    if min(numbers[2:]) < SMALLEST or max(map(abs, numbers)) > LARGEST:
+        raise BoxError(
+            f"box {numbers} is no target of a picture: sides are at least {SMALLEST:g} pixels, and no number is beyond "
+            f"{LARGEST:g} pixels"
+        )
 
 
 def read_box(text: str) -> Box:

@@ -53,7 +53,8 @@ def as_rgb(frame: Any, color: Color = "rgb") -> Image:
 def _plain_array(frame: Any) -> Any:
     """A frame of another type as an array: `numpy.matrix`, whose indexing is another, and arrays in files."""
     if not isinstance(frame, np.ndarray):
-        raise FrameError(f"a frame is a numpy array, not {type(frame).__name__}; use numpy.asarray(...)")
+        advice = "the picture could not be read" if frame is None else "use numpy.asarray(...)"
+        raise FrameError(f"a frame is a numpy array, not {type(frame).__name__}; {advice}")
     if isinstance(frame, np.ma.MaskedArray):
         raise FrameError("a frame has a value in every pixel; fill a masked array with .filled(0) first")
     return np.asarray(frame)

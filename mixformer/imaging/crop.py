@@ -11,10 +11,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixformer.errors import BoxError
-from mixformer.imaging.resize import resize_image
+from mixformer.imaging.resize import resize_image, resize_square
 from mixformer.types import Box, Image
+
+_LARGEST_SIDE = 1e9  # pixels, which a rule for boxes and factors keeps to as well
+_USUAL_PIXELS = 1 << 22  # of a window that is cut whole, whatever the frame
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,14 @@ class CropWindow:
         """Make the square of side `ceil(sqrt(w * h) * factor)` centered on `box`, its corner rounded half to even.
 
         Raises:
-            BoxError: if the box is not finite or its area is zero or negative.
+            BoxError: if the box is not finite, its area is zero or negative, or the side is beyond 1e9 pixels.
         """
         if not all(math.isfinite(v) for v in box) or box.w <= 0 or box.h <= 0:
             raise BoxError(f"box {tuple(box)} has no area to crop around; give width and height above 0")
-        side = math.ceil(math.sqrt(box.w * box.h) * factor)
+        length = math.sqrt(box.w * box.h) * factor
+        if not 0 < length <= _LARGEST_SIDE:
+            raise BoxError(f"box {tuple(box)} is too small or too large to crop {factor:g} times its size around")
+        side = math.ceil(length)
         return cls(round(box.x + 0.5 * box.w - 0.5 * side), round(box.y + 0.5 * box.h - 0.5 * side), side)
 
     def cut(self, frame: Image) -> Image:
@@ -69,6 +76,26 @@ class CropWindow:
         out = np.zeros((self.side, self.side, 3), np.uint8)
         if x2 > x1 and y2 > y1:
             out[y1 - self.top : y2 - self.top, x1 - self.left : x2 - self.left] = frame[y1:y2, x1:x2]
+        return out
+
+    def resize(self, frame: Image, size: int) -> Image:
+        """Cut the window and resize it to (size, size, 3) uint8, in memory that does not grow with the window."""
+        if not self.is_vast(frame):
+            return resize_image(self.cut(frame), size, size)
+        return resize_square(lambda rows, columns: self._read(frame, rows, columns), self.side, size)
+
+    def is_vast(self, frame: Image) -> bool:
+        """Whether the window is so much larger than the frame that `cut` would mostly return black pixels."""
+        return self.side * self.side > 4 * frame.shape[0] * frame.shape[1] + _USUAL_PIXELS
+
+    def _read(self, frame: Image, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Image:
+        """The pixels of the window, as `cut` has them, where these rows and columns cross."""
+        height, width = frame.shape[:2]
+        y, x = rows + self.top, columns + self.left
+        inside_y = (y >= 0) & (y < min(self.top + self.side, height - 1))
+        inside_x = (x >= 0) & (x < min(self.left + self.side, width - 1))
+        out = np.zeros((len(y), len(x), 3), np.uint8)
+        out[np.ix_(inside_y, inside_x)] = frame[np.ix_(y[inside_y], x[inside_x])]
         return out
 
 
@@ -96,7 +123,16 @@ def crop_target(frame: Image, box: Box, factor: float, size: int) -> tuple[Image
         ((64, 64, 3), 1.6)
     """
     window = CropWindow.around(box, factor)
-    return resize_image(window.cut(frame), size, size), size / window.side
+    return window.resize(frame, size), size / window.side
+
+
+def cut_candidate(frame: Image, box: Box, factor: float, size: int) -> Image:
+    """Cut the square around `box` for a later resize to `size`, (side, side, 3) uint8.
+
+    A square that is far larger than the frame is resized here, so that memory does not grow with the box.
+    """
+    window = CropWindow.around(box, factor)
+    return window.resize(frame, size) if window.is_vast(frame) else window.cut(frame).copy()
 
 
 def to_frame(location: tuple[float, float, float, float], previous: Box, scale: float, size: int) -> Box:

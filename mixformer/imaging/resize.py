@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import deque
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from mixformer.types import Image
 
 _ONE = 1 << 11
+
+Read = Callable[[NDArray[np.intp], NDArray[np.intp]], Image]
+"""Numbers of rows and of columns -> the pixels where they cross, (rows, columns, 3)."""
 
 
 def resize_image(image: Image, height: int, width: int) -> Image:
@@ -55,8 +59,26 @@ def _agrees(opencv: Any) -> bool:
 def _resize(image: Image, height: int, width: int) -> Image:
     """Resize in numpy alone."""
     rows, columns = _rows(image.shape[0], height), _columns(image.shape[1], width)
-    lines = np.ascontiguousarray(image[rows.needed])
-    scratch = _Scratch(40 * len(lines) * max(image.shape[1], width) + 44 * height * width + 1024)
+    return _blend(np.ascontiguousarray(image[rows.needed]), rows, columns)
+
+
+def resize_square(read: Read, side: int, size: int) -> Image:
+    """Resize a square that nobody holds in memory, equal to `resize_image` of it bit for bit.
+
+    Args:
+        read: gives the pixels (rows, columns, 3) where some rows and columns of the square cross.
+        side: rows and columns of the square, 2 or more.
+        size: output rows and columns.
+    """
+    rows, columns = _rows(side, size), _columns(side, size)
+    pairs = np.stack([columns.left, columns.left + 1], 1).ravel()
+    return _blend(read(rows.needed, pairs), rows, columns._replace(left=2 * np.arange(size)))
+
+
+def _blend(lines: Image, rows: _Rows, columns: _Columns) -> Image:
+    """Blend the rows that are needed, (n, W, 3), to the output."""
+    height, width = len(rows.above), len(columns.left)
+    scratch = _Scratch(40 * len(lines) * max(lines.shape[1], width) + 44 * height * width + 1024)
     across = _blend_columns(lines, columns, scratch)
     blended = _blend_rows(across, rows, scratch)
     out = np.empty((height, width, 3), np.uint8)

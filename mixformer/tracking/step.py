@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -16,13 +19,16 @@ import numpy as np
 from mixformer.configs.tracker import TrackerConfig
 from mixformer.engines import Engine
 from mixformer.errors import FrameError, StateError
-from mixformer.imaging.boxes import clip_to_frame, require_overlap
-from mixformer.imaging.crop import CropWindow, crop_target, to_frame
+from mixformer.imaging.boxes import clip_to_frame, require_bounds, require_overlap
+from mixformer.imaging.crop import crop_target, cut_candidate, to_frame
 from mixformer.tracking.state import TrackState
 from mixformer.tracking.template_update import update_policy
 from mixformer.types import Box, Image
 
+log = logging.getLogger(__name__)
+
 Resize = Literal["error", "rescale"]
+_warned: set[int] = set()  # engines that gave numbers which are not finite
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,12 @@ class TrackingStep:
     def check(self, state: TrackState) -> TrackState:
         """Return the state itself if it fits the model.
 
-        Raises StateError if it belongs to a model with another size of templates.
+        Raises StateError if it is none, or belongs to a model with another size of templates, and BoxError if its box
+        cannot be tracked.
         """
+        if not isinstance(state, TrackState):
+            raise StateError(f"a state is a mixformer.TrackState, not {type(state).__name__}")
+        require_bounds(state.box)
         size = self.engine.config.template_size
         if state.templates.shape[1:] != (size, size, 3):
             raise StateError(
@@ -115,6 +125,7 @@ class TrackingStep:
     def _place(self, image: Image, state: TrackState, scale: float, found: Any, score: float | None) -> SearchResult:
         cx, cy, w, h = (float(v) for v in found)
         if not all(math.isfinite(v) for v in (cx, cy, w, h, 0.0 if score is None else score)):
+            _warn_once(self.engine)
             return SearchResult((cx, cy, w, h), state.box, state.box, 0.0)
         mapped = to_frame((cx, cy, w, h), state.box, scale, self.engine.config.search_size)
         box = clip_to_frame(mapped, image.shape[0], image.shape[1], self.config.margin)
@@ -130,8 +141,9 @@ class TrackingStep:
         update = update_policy(state.template_buffer, found.score, index, self.config)
         state = replace(state, box=found.box, frame_index=index, template_buffer=update.buffer)
         if update.take:
-            window = CropWindow.around(found.box, self.config.template_factor)
-            state = replace(state, candidate_crop=window.cut(image).copy())
+            size = self.engine.config.template_size
+            crop = cut_candidate(image, found.box, self.config.template_factor, size)
+            state = replace(state, candidate_crop=crop)
         if not update.commit:
             return state, False
         templates = state.committed(update.slot)
@@ -141,6 +153,19 @@ class TrackingStep:
 
     def _encode(self, templates: Image) -> Any:
         return self.engine.remember(templates[None])
+
+
+def _warn_once(engine: Engine) -> None:
+    """Say that a model is damaged, once for each engine."""
+    if id(engine) not in _warned:
+        _warned.add(id(engine))
+        with suppress(TypeError):  # an engine of the caller's own may allow no such reference
+            weakref.finalize(engine, _warned.discard, id(engine))
+        log.warning(
+            "the model %s gives numbers that are not finite, so boxes stay where they are and scores are 0; its "
+            "weights are damaged: get them again, or train with a smaller learning rate",
+            engine.config.name,
+        )
 
 
 def _sigmoid(logit: float) -> float:

@@ -76,6 +76,10 @@ class Tracker:
             raise ConfigError(f"color is 'rgb' or 'bgr', not {color!r}")
         if on_resize not in ("error", "rescale"):
             raise ConfigError(f"on_resize is 'error' or 'rescale', not {on_resize!r}")
+        if not isinstance(config, TrackerConfig | None):
+            raise ConfigError(f"config is a mixformer.TrackerConfig(...), not {type(config).__name__}")
+        if not isinstance(preset, str | None):
+            raise ConfigError(f"preset is the name of a benchmark, such as 'lasot', not {preset!r:.100}")
         if config is not None and preset is not None:
             raise ConfigError("give either a config or a preset, not both")
         self.engine = as_engine(model, runtime=with_old_keywords(runtime, old))

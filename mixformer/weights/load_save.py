@@ -167,7 +167,7 @@ def load_weights(name_or_path: str | Path, *, overrides: Mapping[str, Any] | Non
     state = as_official(read_checkpoint(path))
     try:
         config = infer_config(state, overrides)
-        return ModelWeights(config, _floats(from_official(state, config)))
+        return ModelWeights(config, as_floats(from_official(state, config), str(path)))
     except (CheckpointError, ConfigError) as error:
         raise CheckpointError(f"cannot use {path}: {error}") from error
 
@@ -183,7 +183,3 @@ def _load_ours(path: Path) -> ModelWeights:
     state = dequantize_state(stored, str(path))
     check_state_dict(state, model_shapes(folder.config), str(path))
     return ModelWeights(folder.config, state, folder.tracker)
-
-
-def _floats(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Literal
 
@@ -17,6 +18,8 @@ Precision = Literal["float32", "float16", "int8"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8")
 
 _SCALE = ".scale"
+
+log = logging.getLogger(__name__)
 
 
 def model_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -93,8 +96,28 @@ def dequantize_state(stored: Mapping[str, Tensor], source: str) -> dict[str, Ten
         if key in matrices:
             state[key] = _from_int8(value, stored.get(key + _SCALE), f"{key} in {source}")
         elif key.removesuffix(_SCALE) not in matrices:
-            state[key] = value.float() if value.is_floating_point() else value
-    return state
+            state[key] = value
+    return as_floats(state, source)
+
+
+def as_floats(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    """Weights as float32; a warning says if some were stored as whole numbers, which a network never is.
+
+    Raises:
+        CheckpointError: if some are complex.
+    """
+    counters = {key for key in state if key.endswith("num_batches_tracked")}
+    weights = {key: value for key, value in state.items() if key not in counters}
+    if complex_ones := [key for key, value in weights.items() if value.is_complex()]:
+        raise CheckpointError(f"{source} holds complex numbers, which no network here has: {first_few(complex_ones)}")
+    if whole := [key for key, value in weights.items() if not value.is_floating_point()]:
+        log.warning(
+            "%s holds whole numbers where weights are fractions, so they were rounded when it was written, and boxes will "
+            "be wrong: %s",
+            source,
+            ", ".join(first_few(whole)),
+        )
+    return {key: value if key in counters else value.float() for key, value in state.items()}
 
 
 def _to_half(value: Tensor) -> Tensor:
