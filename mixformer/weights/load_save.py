@@ -25,6 +25,7 @@ from mixformer.weights.infer_config import infer_config
 from mixformer.weights.model_folder import FORMAT, read_folder
 from mixformer.weights.official_names import as_official, from_official
 from mixformer.weights.state_dicts import (
+    as_floats,
     check_state_dict,
     current_names,
     dequantize_state,

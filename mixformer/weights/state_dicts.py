@@ -112,8 +112,8 @@ def as_floats(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
         raise CheckpointError(f"{source} holds complex numbers, which no network here has: {first_few(complex_ones)}")
     if whole := [key for key, value in weights.items() if not value.is_floating_point()]:
         log.warning(
-            "%s holds whole numbers where weights are fractions, so they were rounded when it was written, and boxes will "
-            "be wrong: %s",
+            "%s holds whole numbers where weights are fractions, so they were rounded when it was written, and boxes "
+            "will be wrong: %s",
             source,
             ", ".join(first_few(whole)),
         )
