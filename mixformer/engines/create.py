@@ -66,7 +66,7 @@ def as_engine(
     torch = sys.modules.get("torch")  # a caller that has a network has imported it
     if isinstance(model, str | Path) or (torch is not None and isinstance(model, torch.nn.Module)):
         return create_engine(model, runtime=runtime)
-    if isinstance(model, type) or not all(hasattr(model, name) for name in ("config", "remember", "locate", "join")):
+    if isinstance(model, type) or not all(hasattr(model, name) for name in ("config", "remember", "locate")):
         raise ConfigError(
             f"a model is a name, a folder, a checkpoint file, a network or an engine, not {type(model).__name__}; "
             "mixformer models lists the names"

@@ -79,7 +79,7 @@ class MultiTracker:
         Raises:
             ConfigError: if `max_targets` is not above 0, and as `Tracker`.
         """
-        if max_targets is not None and not (isinstance(max_targets, int) and max_targets >= 1):
+        if max_targets is not None and (type(max_targets) is not int or max_targets < 1):
             raise ConfigError(
                 f"max_targets is a whole number above 0, or None for as many as there are targets, not {max_targets!r}"
             )

@@ -86,10 +86,10 @@ class Annotator:
         """Trail, box and label of one target."""
         pen, trail = ImageDraw.Draw(picture), self._trails[number]
         width = max(2, round(min(picture.size) / 180))
-        trail.append(result.box.center)
+        trail.append(_near(picture.size, *result.box.center))
         if len(trail) > 1:
             pen.line(list(trail), fill=color, width=max(1, width // 2))
-        pen.rectangle(_drawable(result.box.xyxy), outline=color, width=width)
+        pen.rectangle(_drawable(picture.size, result.box.xyxy), outline=color, width=width)
         self._label(pen, picture.size, result, color, text)
 
     def _label(
@@ -122,7 +122,12 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _drawable(corners: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    """Corners in the order Pillow insists on, even for a box without area."""
-    x1, y1, x2, y2 = corners
+def _drawable(size: tuple[int, int], corners: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """Corners near the picture, in the order Pillow insists on, even for a box without area."""
+    (x1, y1), (x2, y2) = _near(size, *corners[:2]), _near(size, *corners[2:])
     return x1, y1, max(x1, x2), max(y1, y2)
+
+
+def _near(size: tuple[int, int], x: float, y: float) -> tuple[float, float]:
+    """A point, moved to within one picture's size of the picture: Pillow draws every pixel of a line, seen or not."""
+    return min(max(x, -size[0]), 2 * size[0]), min(max(y, -size[1]), 2 * size[1])

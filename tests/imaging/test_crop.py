@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+import tracemalloc
 from pathlib import Path
 from types import ModuleType
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from mixformer.errors import BoxError
-from mixformer.imaging.crop import CropWindow, crop_target, to_crop, to_frame
+from mixformer.imaging.crop import CropWindow, crop_target, cut_candidate, to_crop, to_frame
 from mixformer.imaging.resize import resize_image
 from mixformer.types import Box
 
@@ -155,3 +156,34 @@ def test_another_opencv_is_not_used(monkeypatch):
     for other in (broken, loading):
         monkeypatch.setitem(sys.modules, "cv2", other)
         np.testing.assert_array_equal(resize_image(image, 40, 50), expected)
+
+
+def test_c3_a_vast_window_is_resized_as_if_it_were_cut():
+    """C3: what is read of the frame gives the crop bit for bit, wherever the window lies."""
+    random = np.random.default_rng(3)
+    frame = random.integers(0, 256, (45, 60, 3), dtype=np.uint8)
+    windows = [CropWindow(-1100, -1000, 2100), CropWindow(-2099, -20, 2100), CropWindow(40, 30, 2101)]
+    windows += [CropWindow(int(x), int(y), 2099) for x, y in random.integers(-2100, 60, (5, 2))]
+    for window in windows:
+        assert window.is_vast(frame)
+        for size in (17, 98, 200):
+            np.testing.assert_array_equal(window.resize(frame, size), resize_image(window.cut(frame), size, size))
+
+
+def test_c3_memory_does_not_grow_with_the_box():
+    """C3: a box of 1e4 x 1e4 pixels took 4.8 GB."""
+    frame = np.full((90, 120, 3), 200, np.uint8)
+    crop_target(frame, Box(10, 10, 40, 40), 4.5, 196)
+    tracemalloc.start()
+    try:
+        for side in (1e4, 1e7):
+            for factor in (0.1, 4.5, 100.0):
+                crop_target(frame, Box(10, 10, side, side), factor, 196)
+                cut_candidate(frame, Box(10, 10, side, side), factor, 98)
+        assert tracemalloc.get_traced_memory()[1] < 40e6
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(BoxError, match="too small or too large"):
+        crop_target(frame, Box(0, 0, 1e200, 1e200), 4.5, 196)
+    with pytest.raises(BoxError, match="too small or too large"):
+        crop_target(frame, Box(0, 0, 1e-320, 1e-320), 4.5, 196)
