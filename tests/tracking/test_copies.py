@@ -50,7 +50,7 @@ def test_b12_a_state_goes_on_with_the_same_boxes(again, engine, tiny_model, fram
     """B12: `pickle.dumps(tracker.state)` and `copy.deepcopy` raised TypeError."""
     tracker = begun(Tracker, engine, tiny_model, frames)
     kept = again(tracker.state)
-    assert kept == tracker.state or np.array_equal(kept.templates, tracker.state.templates)
+    assert np.array_equal(kept.templates, tracker.state.templates)
     assert kept.memory is None
     expected = [tracker.update(frame) for frame in frames[5:12]]
     tracker.state = kept
