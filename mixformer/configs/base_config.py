@@ -69,7 +69,7 @@ class BaseConfig:
     @classmethod
     def _require_known(cls, values: Mapping[str, Any]) -> None:
         known = sorted(field.name for field in fields(cls))  # type: ignore[arg-type]
-        if unknown := sorted(str(name) for name in values if name not in known):
+        if unknown := sorted(f"{name!s:.80}" for name in values if name not in known):
             nearest = did_you_mean(unknown[0], known)
             advice = nearest or f"; known: {', '.join(known)}"
             raise ConfigError(f"{cls.__name__} has no field {', '.join(first_few(unknown))}{advice}")
