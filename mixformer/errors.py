@@ -113,6 +113,20 @@ def first_few(items: Iterable[str], limit: int = 8) -> list[str]:
     return listed if len(listed) <= limit else [*listed[:limit], f"and {len(listed) - limit} more"]
 
 
+def shown(value: object, limit: int = 200) -> str:
+    """Write a value for a message, cut if it is long.
+
+    Example:
+        >>> shown([1, 2]), shown("a" * 100, limit=12)
+        ('[1, 2]', "'aaaaaaaa...")
+    """
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "numbers of thousands of digits"
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
 def warn_deprecated(message: str) -> None:
     """Give a `DeprecationWarning` for the line outside this package that led here.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
-from mixformer.errors import ConfigError, did_you_mean, first_few
+from mixformer.errors import ConfigError, did_you_mean, first_few, shown
 from mixformer.files import read_json_file
 
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
@@ -141,10 +141,7 @@ def _fits(hint: Any, value: Any) -> bool:
 def _wanted(hint: Any, value: Any) -> str:
     """Describe the declared type of a field, and the value that it was given."""
     finite = " and finite" if isinstance(value, float) and not math.isfinite(value) else ""
-    try:
-        return f"{_described(hint)}{finite}, not {value!r:.200}"
-    except ValueError:  # Python writes no number of more than 4300 digits
-        return f"{_described(hint)}, not a number of thousands of digits"
+    return f"{_described(hint)}{finite}, not {shown(value)}"
 
 
 def _described(hint: Any) -> str:

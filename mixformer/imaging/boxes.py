@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mixformer.errors import BoxError
+from mixformer.errors import BoxError, shown
 from mixformer.types import Box
 
 Array = TypeVar("Array", bound=Any)
@@ -138,7 +138,7 @@ def parse_box(values: Iterable[float]) -> Box:
     try:
         numbers = [float(v) for v in values]
     except (TypeError, ValueError, OverflowError) as error:
-        raise BoxError(f"a box is four numbers x, y, width, height; got {values!r}"[:200]) from error
+        raise BoxError(f"a box is four numbers x, y, width, height; got {shown(values)}") from error
     if len(numbers) != 4:
         raise BoxError(f"a box is four numbers x, y, width, height; got {len(numbers)}")
     if not all(math.isfinite(v) for v in numbers):

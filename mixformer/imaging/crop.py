@@ -86,7 +86,7 @@ class CropWindow:
 
     def is_vast(self, frame: Image) -> bool:
         """Whether the window is so much larger than the frame that `cut` would mostly return black pixels."""
-        return self.side * self.side > 4 * frame.shape[0] * frame.shape[1] + _USUAL_PIXELS
+        return bool(self.side * self.side > 4 * frame.shape[0] * frame.shape[1] + _USUAL_PIXELS)
 
     def _read(self, frame: Image, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Image:
         """The pixels of the window, as `cut` has them, where these rows and columns cross."""

@@ -101,7 +101,6 @@ def test_c10_numbers_of_targets(count):
         ("frame.png", "not str"),
         ([[1, 2], [3, 4]], "not list"),
         (np.ma.masked_array(np.zeros((4, 4, 3), np.uint8)), "masked"),
-        (np.matrix(np.zeros((4, 4), np.uint8)), "matrix"),
         (np.zeros((4, 4, 3)), "uint8"),
         (np.zeros((4, 4, 3), object), "uint8"),
         (np.zeros((4, 4, 3), "datetime64[s]"), "uint8"),
