@@ -120,7 +120,7 @@ def test_a2_every_frame_is_counted(tmp_path):
     writer = open_writer(tmp_path / "a.mkv")
     for _ in range(3):
         writer.write(PICTURE)
-    writer._count += 1
+    writer._count += 1  # type: ignore[attr-defined]
     with pytest.raises(OutputError, match="only 3 of 4 frames"):
         writer.__exit__(None, None, None)
 
