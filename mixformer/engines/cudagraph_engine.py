@@ -22,7 +22,6 @@ from mixformer.engines.torch_engine import TorchEngine, find_device, using_threa
 from mixformer.errors import ConfigError
 from mixformer.models import KVCache, Memory, MixFormer, RawTemplates
 from mixformer.models.attention import StaticKVCache
-from mixformer.privacy import keep_in_cache
 from mixformer.types import EngineOutput, FloatArray, Image
 
 Work = Callable[[], None]
@@ -143,7 +142,6 @@ class CompiledEngine(CudaGraphEngine):
         cuda = place.type == "cuda"
         if not cuda:
             _require_compiler()
-        keep_in_cache("inductor", "triton")
         super().__init__(model, str(place), precision, record if cuda else run_each_time)
         self.threads = threads
 

@@ -3,6 +3,7 @@
 from mixformer.configs.model import ModelConfig
 from mixformer.models.attention import KVCache
 from mixformer.models.mixformer import Memory, MixFormer, Prediction, RawTemplates, SymmetricMixFormer, join_memories
+from mixformer.privacy import keep_in_cache
 
 __all__ = [
     "KVCache",
@@ -14,6 +15,8 @@ __all__ = [
     "build_model",
     "join_memories",
 ]
+
+keep_in_cache("inductor", "triton")  # before the first network is made, when PyTorch chooses its folders
 
 
 def build_model(config: ModelConfig) -> MixFormer:
