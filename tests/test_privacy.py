@@ -140,7 +140,7 @@ def test_a3_no_network_and_nothing_in_the_home_folder(code, tmp_path, tiny_model
 @pytest.mark.skipif(sys.platform == "win32", reason="HOME as on Unix")
 def test_a3_folders_that_a_user_has_chosen_stay(tmp_path):
     show = (
-        "import os; from mixformer.privacy import keep_in_cache; keep_in_cache('matplotlib', 'inductor');"
+        "import os; from mixformer.optional import keep_in_cache; keep_in_cache('matplotlib', 'inductor');"
         "names = 'MPLCONFIGDIR', 'TORCHINDUCTOR_CACHE_DIR', 'ORT_DISABLE_TELEMETRY';"
         "print(*map(os.environ.get, names))"
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mixformer.files import Writer, write_files
-from mixformer.privacy import cache_folder
+from mixformer.optional import cache_folder
 
 SUFFIX = ".blob"
 _CHECKSUM = ".sum"

@@ -41,7 +41,7 @@ class OnnxEngine(ExportedEngine):
             raise CheckpointError(f"{folder.path} holds no ONNX graphs; write some with mixformer export --to onnx")
         self.device, self.threads = device, threads
         self._place = ("cpu", 0) if device == "cpu" else ("cuda", int(device.partition(":")[2] or 0))
-        with suppress(AttributeError):  # on Windows the variables of `mixformer.privacy` do not count
+        with suppress(AttributeError):  # on Windows the variables of `mixformer.optional` do not count
             ort.disable_telemetry_events()
         options, providers = _options(threads), _providers(device)
         self._remember = _open(self.graphs.remember, options, providers)

@@ -25,7 +25,7 @@ from mixformer.engines.openvino_passes import (
 )
 from mixformer.engines.own_process import require_own_process
 from mixformer.errors import CheckpointError, OutputError
-from mixformer.privacy import cache_folder
+from mixformer.optional import cache_folder
 from mixformer.weights.catalog import WEIGHTS_FILE
 from mixformer.weights.model_folder import ExportedGraphs
 

@@ -14,7 +14,7 @@ from mixformer.engines.own_process import Home
 from mixformer.errors import ConfigError
 from mixformer.models import Memory, MixFormer, join_memories
 from mixformer.models.optimize import fold_constants, to_half_precision
-from mixformer.privacy import keep_in_cache
+from mixformer.optional import keep_in_cache
 from mixformer.types import EngineOutput, Image
 
 HALF: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}

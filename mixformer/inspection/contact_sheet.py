@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixformer.optional import explain_missing
-from mixformer.privacy import keep_in_cache
+from mixformer.optional import explain_missing, keep_in_cache
 from mixformer.types import Image
 
 if TYPE_CHECKING:

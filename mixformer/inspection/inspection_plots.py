@@ -15,6 +15,7 @@ from mixformer.inspection.attention_maps import PAIRS, Query, average_attention,
 from mixformer.inspection.contact_sheet import EVEN, LARGE, Corners, contact_sheet, draw_heat, draw_picture, new_figure
 from mixformer.inspection.frame_inspection import FrameInspection
 from mixformer.inspection.network_maps import Grid
+from mixformer.optional import installed, missing
 from mixformer.types import Image
 
 if TYPE_CHECKING:
@@ -141,6 +142,12 @@ def plot_crops(seen: FrameInspection) -> Figure:
     return figure
 
 
+def require_matplotlib() -> None:
+    """Raise MissingDependencyError if there is no matplotlib, before the work and before a folder is made."""
+    if not installed("matplotlib"):
+        raise missing("matplotlib", "drawing an inspection")
+
+
 def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "target") -> list[Path]:
     """Write `crops.png`, `distributions.png`, an `attention_QUERIES_to_KEYS.png` for every pair, and `inspection.npz`.
 
@@ -167,6 +174,7 @@ def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "
         >>> written[0].name, written[-1].name
         ('crops.png', 'inspection.npz')
     """
+    require_matplotlib()
     place = Path(folder)
     make_folder(place)
     written = []

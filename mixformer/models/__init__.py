@@ -3,7 +3,7 @@
 from mixformer.configs.model import ModelConfig
 from mixformer.models.attention import KVCache
 from mixformer.models.mixformer import Memory, MixFormer, Prediction, RawTemplates, SymmetricMixFormer, join_memories
-from mixformer.privacy import keep_in_cache
+from mixformer.optional import keep_in_cache
 
 __all__ = [
     "KVCache",

@@ -12,7 +12,7 @@ from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import openvino_compiler as openvino_core
 from mixformer.engines.graph_cache import forget_old, keep, read_kept
 from mixformer.engines.openvino_compiler import Compiler
-from mixformer.privacy import CACHE_VARIABLE, cache_folder
+from mixformer.optional import CACHE_VARIABLE, cache_folder
 from mixformer.weights.model_folder import find_folder
 from tests.helpers.shipped import seen
 

@@ -12,7 +12,7 @@ from mixformer.engines import Runtime, create_engine
 from mixformer.engines.engine_table import openvino_precisions
 from mixformer.engines.openvino_compiler import Compiler, core
 from mixformer.engines.openvino_passes import center_keys, keep_exact, light_layers, merge_pixel_steps, residual_sums
-from mixformer.privacy import CACHE_VARIABLE
+from mixformer.optional import CACHE_VARIABLE
 from mixformer.weights.model_folder import find_folder
 from tests.helpers.shipped import pixels_apart, seen
 

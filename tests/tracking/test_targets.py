@@ -51,7 +51,7 @@ def test_lines_of_json(tmp_path):
         ("1,bob,1,2,3,4\n", r"line 1: id is a whole number"),
         ("9,1,1,2,3,4,9\n", r"line 1: stop is the number after the last frame"),
         ("id,x,y,w,h\n1,2,3,4\n", r"line 2: 4 values"),
-        ("[1, 2\n", r"boxes.csv is not JSON"),
+        ("[1, 2\n", r"boxes.csv is not readable JSON"),
         ("[[1, 2, 3, 4], 7]", r"boxes.csv, entry 2: a target is \[x, y, w, h\]"),
         ("[[1, 2, 3]]", r"entry 1: .*got 3"),
         ('{"frame": 1}', r"line 1: a target is"),

@@ -266,7 +266,7 @@ def test_what_is_not_a_model(tmp_path: Path) -> None:
         ("empty", "not a model folder"),
         ("note.txt", "not a PyTorch checkpoint"),
         ("alone.safetensors", "no config.json"),
-        ("nowhere", "no model, folder or file named .*mixformerv2_b"),
+        ("nowhere", "no model, folder or file named .*nowhere.*`mixformer models` lists"),
     ):
         with pytest.raises(CheckpointError, match=words):
             load_weights(tmp_path / place)

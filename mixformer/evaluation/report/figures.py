@@ -8,8 +8,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from mixformer.optional import installed, missing
-from mixformer.privacy import keep_in_cache
+from mixformer.optional import installed, keep_in_cache, missing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

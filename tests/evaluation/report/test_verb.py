@@ -31,16 +31,16 @@ def report(made, *words):
 @pytest.mark.parametrize(
     ("form", "line"),
     [
-        ("terminal", "│ ours    │ 95.2 │"),
-        ("markdown", "| ours | **95.2** |"),
+        ("terminal", r"ours +95\.2"),
+        ("markdown", r"\| ours \| \*\*95\.2\*\* \|"),
         ("csv", "ours,0.9523809523809523,"),
-        ("latex", r"ours & \textbf{95.2} &"),
+        ("latex", r"ours & \\textbf\{95\.2\} &"),
     ],
 )
 def test_tables_are_printed_in_every_format(made, capsys, form, line):
     assert report(made, "--format", form) == 0
     out = capsys.readouterr().out
-    assert line in out
+    assert re.search(line, out)
     assert "a perfect tracker scores 0.952" in out
 
 
@@ -174,6 +174,6 @@ def test_known_sets_stand_beside_the_papers(tmp_path, capsys):
     words = ["--dataset", "uav123", "--root", str(tmp_path / "uav")]
     assert main(["report", str(tmp_path / "mine"), *words]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"MixFormerV2-B +│ 69.9 │ +92.1 │ MixFormerV2 table 5", out)
+    assert re.search(r"MixFormerV2-B +69\.9 +92\.1 +MixFormerV2 table 5", out)
     assert out.index("uav123 beside the papers") < out.index("uav123: 1 tracker")
     assert "measured here" in out
