@@ -130,7 +130,10 @@ def test_a3_no_network_and_nothing_in_the_home_folder(code, tmp_path, tiny_model
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "calls").exists(), (tmp_path / "calls").read_text()
     assert files_in(tmp_path / "home") == []
-    assert files_in(tmp_path / "tmp") == []
+    left = files_in(tmp_path / "tmp")
+    if "'compile'" in code:  # torch.compile keeps precompiled headers there, whatever its cache folder is
+        left = [name for name in left if not name.startswith("torchinductor")]
+    assert left == []
     assert {name.split("/")[0] for name in files_in(tmp_path / "work")} <= {"exported", "plot.png"}
     if (tmp_path / "trace").exists():
         assert not re.search(r"AF_INET6?\b", (tmp_path / "trace").read_text())
