@@ -14,7 +14,7 @@ from mixformer.optional import lazy_names, refuse_telemetry
 if TYPE_CHECKING:
     from mixformer.configs.model import ModelConfig as ModelConfig
     from mixformer.configs.runtime import Runtime as Runtime
-    from mixformer.configs.tracker import TrackerConfig as TrackerConfig
+    from mixformer.configs.tracking_config import TrackerConfig as TrackerConfig
     from mixformer.data import load_dataset as load_dataset
     from mixformer.engines import create_engine as create_engine
     from mixformer.errors import MixFormerError as MixFormerError
@@ -37,7 +37,7 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         ".configs.model": "ModelConfig",
         ".configs.runtime": "Runtime",
-        ".configs.tracker": "TrackerConfig",
+        ".configs.tracking_config": "TrackerConfig",
         ".data": "load_dataset",
         ".engines": "create_engine",
         ".errors": "MixFormerError",

@@ -128,7 +128,7 @@ _OPT_OUTS = {
 
 
 class _Folder(NamedTuple):
-    """Where a package keeps files of its own: the variable that moves them, and whether it needs some folder always."""
+    """The folder of a package's own files: the variable that moves it, and whether the package always needs one."""
 
     variable: str
     always: bool = False
@@ -143,7 +143,7 @@ _FOLDERS = {
 
 
 def cache_folder(kind: str = "openvino") -> Path | None:
-    """Where files of a kind are kept; None if the cache is switched off.
+    """Return the folder of cached files of a kind; None if the cache is switched off.
 
     Args:
         kind: "openvino" for compiled graphs, which `MIXFORMER_CACHE` names the folder of; others have a folder in it.
@@ -190,7 +190,7 @@ def keep_in_cache(*packages: str) -> None:
 
 
 def _has_own_matplotlib() -> bool:
-    """Whether matplotlib is loaded, or the user has settings for it, which moving its folder would hide."""
+    """Tell whether matplotlib is loaded, or the user has settings for it, which moving its folder would hide."""
     base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     return "matplotlib" in sys.modules or (base / "matplotlib").is_dir() or (Path.home() / ".matplotlib").is_dir()
 

@@ -28,9 +28,7 @@ HEAVY = {"torch", "openvino", "av", "PIL", "rich", "safetensors", "cv2", "matplo
 NEEDS = {"models": {"torch"}}
 
 # Two files of one name, or two classes, that mean the same kind of thing in their rooms.
-FILE_PAIRS = {
-    "tracker.py": "the settings of the tracker in `configs`, the tracker in `tracking`",
-}
+FILE_PAIRS = {}
 CLASS_PAIRS = {
     "_Reader": "a private reader of one annotation format, in the file of that format",
 }

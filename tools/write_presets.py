@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from mixformer.configs.presets import DEFAULT_TRACKERS, PRESETS, Preset
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "presets.md"
 INTRO = """# Presets

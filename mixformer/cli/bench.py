@@ -109,6 +109,7 @@ def _run_train(options: Namespace) -> None:
     from mixformer.bench import measure_training
     from mixformer.cli.bench_tables import training_table
     from mixformer.engines.torch_engine import find_device
+    from mixformer.files import write_text
     from mixformer.training import Recipe
 
     recipe = Recipe.from_toml(options.recipe, options.set)
@@ -116,7 +117,7 @@ def _run_train(options: Namespace) -> None:
     speeds = measure_training(recipe, options.precision, device=device, steps=options.steps, dry_run=options.dry_run)
     print_table(make_console(), training_table(speeds))
     if options.json:
-        options.json.write_text(json.dumps([asdict(speed) for speed in speeds], indent=2) + "\n")
+        write_text(options.json, json.dumps([asdict(speed) for speed in speeds], indent=2) + "\n")
 
 
 _GROUP = CommandGroup(

@@ -83,7 +83,7 @@ def _action(parser: ArgumentParser, key: str) -> Action | None:
 
 
 def _name(action: Action | None, otherwise: str) -> str:
-    """What a person writes, or reads in the help, for an option."""
+    """Return the name of an option as a person writes it, or reads it in the help."""
     if action is None:
         return otherwise
     return action.option_strings[-1] if action.option_strings else str(action.metavar or action.dest.upper())

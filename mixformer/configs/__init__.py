@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from mixformer.configs.model import ModelConfig as ModelConfig
     from mixformer.configs.presets import PRESETS as PRESETS, tracker_config as tracker_config
     from mixformer.configs.runtime import Runtime as Runtime
-    from mixformer.configs.tracker import TrackerConfig as TrackerConfig
+    from mixformer.configs.tracking_config import TrackerConfig as TrackerConfig
     from mixformer.configs.variants import MODELS as MODELS, model_config as model_config
 
 __getattr__, __dir__, __all__ = lazy_names(
@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         ".model": "ModelConfig",
         ".presets": "PRESETS tracker_config",
         ".runtime": "Runtime",
-        ".tracker": "TrackerConfig",
+        ".tracking_config": "TrackerConfig",
         ".variants": "MODELS model_config",
     },
 )

@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from mixformer.errors import ConfigError, did_you_mean, first_few, shown
-from mixformer.files import read_json_file
+from mixformer.files import read_json_file, write_text
 
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
 _LARGEST = 2**63  # whole numbers below this have room in every array
@@ -40,8 +40,8 @@ class BaseConfig:
         return asdict(self)  # type: ignore[call-overload, no-any-return]
 
     def to_file(self, path: str | Path) -> None:
-        """Write as JSON."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n")
+        """Write as JSON; raises OutputError if that fails."""
+        write_text(Path(path), json.dumps(self.to_dict(), indent=2) + "\n")
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed, validated again.

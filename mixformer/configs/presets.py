@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import ConfigError, did_you_mean
 
 # Sources: interval and number of templates are those of the official test configurations (experiments/MODEL/*.yaml). A

@@ -225,7 +225,7 @@ def _items(folder: Path) -> list[dict[str, Any]]:
 
 
 def _is_item(item: Any) -> bool:
-    """Whether an entry of `annotations.json` has its fields, of the right kinds."""
+    """Tell whether an entry of `annotations.json` has its fields, of the right kinds."""
     things = item.get("objects") if isinstance(item, dict) else None
     if not isinstance(things, list) or not isinstance(item.get("mask", ""), str | NoneType):
         return False

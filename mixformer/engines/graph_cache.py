@@ -108,7 +108,7 @@ def _beside(path: Path) -> Path:
 
 
 def _checksum(path: Path, content: bytes | memoryview) -> str:
-    """Of the content together with the name, so that files which are exchanged are found.
+    """Return the checksum of content and name together, so that exchanged files are found.
 
     SHA-256 alone would take a tenth of the time of a start. So the content is folded first, as a polynomial of its
     64-bit words in each of many lanes: any word that changes alone changes its lane for sure.

@@ -86,7 +86,7 @@ def _options(threads: int | None) -> Any:
 
 
 def _providers(device: str) -> list[Any]:
-    """Of a GPU before that of the CPU, TensorRT first."""
+    """Return the providers to try: those of a GPU before that of the CPU, TensorRT first."""
     if device == "cpu":
         return ["CPUExecutionProvider"]
     number = {"device_id": device.partition(":")[2] or "0"}

@@ -12,7 +12,7 @@ from typing import Any
 from mixformer.errors import DataError
 from mixformer.evaluation.comparison import Comparison
 from mixformer.evaluation.metrics import MetricSummary
-from mixformer.files import write_files
+from mixformer.files import write_text
 from mixformer.optional import load
 
 
@@ -108,7 +108,7 @@ class EvaluationResult:
             "failures": dict(self.failures),
         }
         text = json.dumps(content, indent=1) + "\n"
-        write_files({path: lambda part: part.write_text(text, encoding="utf-8", newline="\n")})
+        write_text(path, text)
         return path
 
     def to_dataframe(self, convention: str = "") -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.data.sequence import VideoSequence, read_frame
 from mixformer.engines import Engine
 from mixformer.errors import DataError

@@ -85,7 +85,7 @@ class CropWindow:
         return resize_square(lambda rows, columns: self._read(frame, rows, columns), self.side, size)
 
     def is_vast(self, frame: Image) -> bool:
-        """Whether the window is so much larger than the frame that `cut` would mostly return black pixels."""
+        """Tell whether the window is so much larger than the frame that `cut` would mostly return black pixels."""
         return bool(self.side * self.side > 4 * frame.shape[0] * frame.shape[1] + _USUAL_PIXELS)
 
     def _read(self, frame: Image, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Image:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine
 from mixformer.engines.torch_engine import TorchEngine

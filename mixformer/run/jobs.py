@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mixformer.errors import BoxError, ConfigError, OutputError, warn_deprecated
-from mixformer.files import parse_json, write_text
+from mixformer.errors import BoxError, ConfigError, DataError, OutputError, warn_deprecated
+from mixformer.files import parse_json, read_json_file, write_text
 from mixformer.imaging.boxes import parse_box
 from mixformer.run.video_loop import VideoTask
 from mixformer.video.output_formats import OUTPUT_FORMATS, require_formats
@@ -76,10 +76,11 @@ class VideoJob:
     def complete(self) -> bool:
         """Tell whether all results of this very job are there: same source, targets, settings and outputs."""
         try:
-            done = json.loads((self.folder / _DONE).read_text())
-        except (OSError, ValueError):
+            done = read_json_file(self.folder / _DONE)
+        except DataError:
             return False
-        return bool(done.get("job") == self._record()) and all(path.exists() for path in self.outputs.values())
+        same = isinstance(done, dict) and done.get("job") == self._record()
+        return same and all(path.exists() for path in self.outputs.values())
 
     def begin(self) -> None:
         """Mark the results in the folder as incomplete, before others take their places.

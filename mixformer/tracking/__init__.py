@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
-    from mixformer.configs.tracker import TrackerConfig as TrackerConfig
+    from mixformer.configs.tracking_config import TrackerConfig as TrackerConfig
     from mixformer.tracking.adapters import (
         Got10kTracker as Got10kTracker,
         OpenCVTracker as OpenCVTracker,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "mixformer.configs.tracker": "TrackerConfig",
+        "mixformer.configs.tracking_config": "TrackerConfig",
         ".adapters": "Got10kTracker OpenCVTracker PytrackingTracker",
         ".factory": "TrackerFactory",
         ".multi": "MultiTracker",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mixformer.configs.presets import tracker_config
 from mixformer.configs.runtime import Runtime
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import ConfigError
 from mixformer.weights.catalog import WEIGHTS_FILE, find_weights
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.engines import Engine
 from mixformer.errors import FrameError, StateError
 from mixformer.imaging.boxes import clip_to_frame, require_bounds, require_overlap

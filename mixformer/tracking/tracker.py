@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from mixformer.configs.presets import tracker_config
 from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine, as_engine
 from mixformer.engines.own_process import Turns

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from mixformer._version import __version__
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.data.annotated_folders import read_sequences
 from mixformer.engines.torch_engine import TorchEngine
-from mixformer.errors import ConfigError, OutputError
+from mixformer.errors import ConfigError
 from mixformer.evaluation import track_and_measure
+from mixformer.files import write_text
 from mixformer.models import MixFormer, build_model
 from mixformer.training.build_data import build_dataset
 from mixformer.training.distributed import Distributed, init_distributed
@@ -207,8 +208,5 @@ def _describe(recipe: Recipe, out: Path) -> None:
         "threads": torch.get_num_threads(),
         "processes": int(os.environ.get("WORLD_SIZE", "1")),
     }
-    try:
-        recipe.to_file(out / "recipe.json")
-        (out / "environment.json").write_text(json.dumps(environment, indent=2) + "\n")
-    except OSError as error:
-        raise OutputError(f"cannot write to the run folder {out}: {error}; give another --out") from error
+    recipe.to_file(out / "recipe.json")
+    write_text(out / "environment.json", json.dumps(environment, indent=2) + "\n")

@@ -10,7 +10,7 @@ from mixformer.errors import SourceError
 
 
 class CameraInput(NamedTuple):
-    """What FFmpeg is asked to open."""
+    """The input that FFmpeg is asked to open."""
 
     address: str  # name of the camera in the words of `format`
     format: str  # FFmpeg's input: "v4l2" on Linux, "avfoundation" on macOS, "dshow" on Windows

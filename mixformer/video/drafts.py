@@ -33,7 +33,7 @@ _NUMBERED = re.compile(r"\d{8}\.png|\.\d{8}\.png\..*\.partial")  # and what a ki
 
 
 class _Claim(ABC):
-    """What a file and a folder that are being written have in common."""
+    """The common part of a file and a folder that are being written: the draft and its place."""
 
     path: Path
     part: Path

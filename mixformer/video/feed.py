@@ -25,7 +25,7 @@ class RawFrame:
 
 
 class Decoder(Protocol):
-    """Where frames come from."""
+    """The origin of frames, which it decodes one after the other."""
 
     fps: float | None  # frames per second, or None
     count: int | None  # number of frames, or None
@@ -45,7 +45,7 @@ class Decoder(Protocol):
 
 @dataclass
 class End:
-    """What follows the last frame: nothing, or the error that ended the source."""
+    """The mark after the last frame: nothing, or the error that ended the source."""
 
     error: BaseException | None = None
 
@@ -70,7 +70,7 @@ class Feed:
 
     @property
     def ended(self) -> bool:
-        """Whether nobody wants frames any more."""
+        """Tell whether nobody wants frames any more."""
         return self._ended.is_set() or (self._over is not None and self._over.is_set())
 
     def end(self) -> None:

@@ -18,13 +18,13 @@ _ASK = "give another name, or --overwrite (overwrite=True in Python) to replace 
 
 
 def partial_path(path: Path) -> Path:
-    """Where a result is written until it is whole: beside its place, and inside for a folder that is there already."""
+    """Return the path of a result until it is whole: beside its place, or inside for a folder that is there already."""
     path = path.resolve()
     return path / ".partial" if path.is_dir() else path.with_name(f"{path.stem}.partial{path.suffix}")
 
 
 def is_special(path: Path) -> bool:
-    """Whether a path is a device, a pipe or the like, such as `/dev/stdout`, which is written as it is."""
+    """Tell whether a path is a device, a pipe or the like, such as `/dev/stdout`, which is written as it is."""
     with suppress(OSError):
         mode = path.stat().st_mode
         return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.parts[:2] in ((os.sep, "dev"), (os.sep, "proc"))

@@ -113,7 +113,7 @@ class VideoSource:
 
     @property
     def cut_short(self) -> str:
-        """How the source ended before its end."""
+        """A sentence on how the source ended too early; "" if it did not."""
         return self._decoder.cut_short
 
     def __enter__(self) -> Self:

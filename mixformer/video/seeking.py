@@ -18,7 +18,7 @@ _TRIES = 4  # key frames that a seek goes back before all frames are decoded
 
 @dataclass(frozen=True)
 class Place:
-    """Where a seek arrived.
+    """The frame at which a seek arrived.
 
     Attributes:
         number: number of the first frame in `frames`.

@@ -1,4 +1,4 @@
-"""How the pictures of a video file are meant: clock, colors and shape of the pixels."""
+"""Read how the pictures of a video file are shown: clock, colors and shape of the pixels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HD = 720  # lines from which a player takes BT.709 for granted
 
 @dataclass(frozen=True)
 class SourceLook:
-    """What an annotated video takes over from its source.
+    """The properties that an annotated video takes over from its source.
 
     Attributes:
         first: time of the first picture on the clock of the file, in seconds.

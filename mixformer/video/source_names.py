@@ -1,4 +1,4 @@
-"""What a caller may give as source, and which of its frames: checked before anything is opened."""
+"""Check the source that a caller names, and the wanted frames, before anything is opened."""
 
 from __future__ import annotations
 

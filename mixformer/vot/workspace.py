@@ -9,10 +9,12 @@ import re
 import shlex
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import mixformer
 from mixformer.errors import ConfigError, OutputError
+from mixformer.files import write_files
 from mixformer.vot.stacks import Stack
 
 CONFIG, TRACKERS = "config.yaml", "trackers.ini"
@@ -73,9 +75,8 @@ def write_workspace(folder: Path, stack: Stack, entry: Entry, sequences: Path | 
         section = _section(text, entry, trackers)
         for name in ("sequences", "results"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        trackers.write_text(text + section, encoding="utf-8")
-        if new:
-            config.write_text(_config(stack, sequences), encoding="utf-8")
+        contents = {trackers: text + section} | ({config: _config(stack, sequences)} if new else {})
+        write_files({path: partial(Path.write_text, data=said, encoding="utf-8") for path, said in contents.items()})
     except OSError as error:
         if isinstance(error, OutputError):
             raise

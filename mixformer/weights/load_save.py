@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mixformer.configs.model import ModelConfig
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.files import write_files
 from mixformer.models import MixFormer, build_model

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.configs.model import ModelConfig
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.files import read_json_file
 from mixformer.weights.catalog import CONFIG_FILE, find_weights

@@ -20,7 +20,7 @@ _GET, _PUT = {"GET", "BINGET", "LONG_BINGET"}, {"PUT", "BINPUT", "LONG_BINPUT"}
 
 
 class _Size(NamedTuple):
-    """How deep a value is nested, and of how many parts it consists."""
+    """The depth of a value's nesting, and the number of its parts."""
 
     depth: int = 1
     parts: int = 1

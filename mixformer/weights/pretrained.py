@@ -73,7 +73,7 @@ class _Start:
 
     @property
     def kind(self) -> str:
-        """Of the file."""
+        """The kind of the file, a key of `LAYOUTS`."""
         return self.source.kind
 
     def has(self, key: str) -> bool:

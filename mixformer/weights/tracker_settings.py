@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mixformer.configs.presets import tracker_config
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.weights.model_folder import ModelFolder, find_folder
 

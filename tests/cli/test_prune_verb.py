@@ -5,7 +5,7 @@ import torch
 
 from mixformer.cli import main
 from mixformer.configs.model import ModelConfig
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.models import build_model
 from mixformer.weights.load_save import load_model, load_weights, save_model
 from mixformer.weights.tracker_settings import load_tracker_config

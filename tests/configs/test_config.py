@@ -6,7 +6,7 @@ import pytest
 
 from mixformer.configs.model import ModelConfig, StageSize
 from mixformer.configs.presets import PRESETS
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL, MODELS, SOURCES, model_config
 from mixformer.errors import ConfigError
 from mixformer.training.config import DataSection, OptimizerSection

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mixformer.configs.presets import DEFAULT_TRACKERS, PRESETS, tracker_config
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

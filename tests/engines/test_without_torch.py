@@ -88,7 +88,7 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 def test_workers_of_an_evaluation_need_no_torch(tmp_path):
     code = """
 import mixformer
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.tracking.factory import TrackerFactory
 tracker = TrackerFactory("mixformerv2_dino_s8", TrackerConfig())(1)
 assert tracker.engine.config.name == "mixformerv2_dino_s8"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mixformer
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.data import VideoSequence
 from mixformer.engines import create_engine
 from mixformer.errors import ConfigError, DataError, MissingDependencyError

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.configs.variants import MODELS
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.engines import Runtime

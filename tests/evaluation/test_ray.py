@@ -2,7 +2,7 @@
 
 import pytest
 
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.engines import Runtime
 from mixformer.errors import ConfigError, MixFormerError
 from mixformer.evaluation.runs import EvaluationRun, run_evaluation

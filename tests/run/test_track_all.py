@@ -13,6 +13,7 @@ import pytest
 import mixformer
 from mixformer.cli import main
 from mixformer.engines import Runtime
+from mixformer.run.jobs import read_jobs
 from mixformer.tracking import Tracker
 from tests.helpers.clips import hear_interrupts, moving_square, write_clip
 
@@ -225,3 +226,15 @@ def test_ctrl_c_leaves_valid_files_and_the_rest_is_done_later(common, tmp_path):
         with mixformer.open_video(out / name / "annotated.mp4") as video:
             assert abs(len(list(video)) - count) <= 1
         assert not (out / name / "done.json").exists()
+
+
+@pytest.mark.parametrize("damaged", ["[]", "3", '{"job": {', "[" * 5000, "\xff"])
+def test_a_damaged_mark_means_that_a_job_is_not_complete(tmp_path, damaged):
+    """C10: a list in done.json ended in an AttributeError, a deep one in a RecursionError."""
+    (tmp_path / "jobs.csv").write_text("source,box\na.mp4,10 30 20 20\n")
+    (job,) = read_jobs(tmp_path / "jobs.csv", tmp_path / "out")
+    job.finish({})
+    job.outputs["json"].touch()
+    assert job.complete()
+    (job.folder / "done.json").write_text(damaged, encoding="latin-1")
+    assert not job.complete()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mixformer.cli import main
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.engines import Runtime
 from mixformer.run.batch import VideoWork
 from mixformer.run.executor import Completed, Failed

@@ -5,7 +5,7 @@ import pytest
 
 import mixformer
 from mixformer.configs.model import ModelConfig
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Runtime, create_engine
 from mixformer.errors import BoxError, ConfigError, FrameError, StateError

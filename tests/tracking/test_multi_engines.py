@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mixformer
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Runtime, create_engine
 from mixformer.tracking import MultiTracker, Tracker, TrackState

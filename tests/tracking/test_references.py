@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.engines.torch_engine import TorchEngine
 from mixformer.imaging.crop import CropWindow, crop_target
 from mixformer.models import build_model

@@ -8,7 +8,7 @@ import pytest
 
 import mixformer
 from mixformer.configs.model import ModelConfig
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.engines import Runtime, create_engine
 from mixformer.errors import BoxError, CheckpointError, ConfigError, FrameError, OutputError, StateError
 from mixformer.tracking import Tracker, TrackState

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mixformer.configs.model import ModelConfig
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.tracking import Tracker
 from mixformer.tracking.template_update import TemplateBuffer, TemplateUpdate, update_policy
 from mixformer.types import EngineOutput

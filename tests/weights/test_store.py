@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.presets import tracker_config
-from mixformer.configs.tracker import TrackerConfig
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL, MODELS
 from mixformer.errors import CheckpointError, ConfigError, OutputError
 from mixformer.files import write_files

@@ -14,6 +14,7 @@ from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, FrameRef, read
 from mixformer.data.importers.tracks import safe_name
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import OutputError
+from mixformer.files import write_text
 
 _FRAMES = "_frames"  # pictures taken out of videos and archives; no sequence, since it has no groundtruth.txt
 
@@ -48,7 +49,7 @@ def write_folders(
             (folder / "img").mkdir(parents=True)
             for number, frame in enumerate(sequence.frames, 1):
                 _place(frame, folder / "img" / f"{number:08d}", out / _FRAMES, copy)
-            (folder / "groundtruth.txt").write_text(_lines(sequence))
+            write_text(folder / "groundtruth.txt", _lines(sequence))
         except FileExistsError as error:
             raise OutputError(f"{folder} is there already; import into an empty folder") from error
         except OSError as error:
