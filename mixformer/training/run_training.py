@@ -103,10 +103,11 @@ def prepare(
     teacher = _teacher(recipe, dry_run=dry_run) if recipe.stage == "distill" else None
     dataset = dry_run_dataset(recipe, model.config) if dry_run else build_dataset(recipe, model.config)
     trainer = Trainer(build_stage(model, recipe, teacher), dataset, recipe, out, processes)
-    if trainer.processes.first:
-        _describe(recipe, out)
     if resume:
         trainer.resume()
+    # After the checkpoint, so that a recipe that does not fit it leaves the description of the earlier run.
+    if trainer.processes.first:
+        _describe(recipe, out)
     return trainer
 
 
