@@ -117,6 +117,19 @@ def _clean(partial: list[Path], made: list[Path]) -> None:
             continue
 
 
+def path_kind(path: str | Path) -> str:
+    """Tell what a path from outside leads to: "file", "folder" or "" (also if no such path can be).
+
+    Example:
+        >>> path_kind("."), path_kind("x" * 5000), path_kind("no" + chr(0))
+        ('folder', '', '')
+    """
+    try:
+        return "folder" if os.path.isdir(path) else "file" if os.path.exists(path) else ""
+    except (OSError, ValueError):
+        return ""
+
+
 def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LARGEST_ANNOTATION) -> str:
     """Read a text file as UTF-8. Bytes that are no UTF-8 are replaced, and a byte order mark is dropped.
 

@@ -19,15 +19,18 @@ class Clip:
         """Raises DataError if this is not a readable video."""
         import av
 
+        from mixformer.imaging.containers import explain, main_video, open_container
+
         self.path = path
         try:
-            self._container = av.open(str(path))
-            self._stream = self._container.streams.video[0]
+            self._container = open_container(path)
+            self._stream = main_video(self._container)
             # Loader processes are the parallelism.
             self._stream.codec_context.thread_count = 1
-            times = {p.pts for p in self._container.demux(self._stream) if p.pts is not None and p.size}
+            packets = (each for each in self._container.demux(self._stream) if each.size and not each.is_discard)
+            times = {each.pts for each in packets if each.pts is not None}
         except (OSError, av.FFmpegError, IndexError) as error:
-            raise DataError(f"cannot open {path} as a video: {error}; replace the file") from error
+            raise DataError(explain(path, error)) from error
         self._times = sorted(times)
         self._error: type[Exception] = av.FFmpegError
         self._frames: Iterator[Any] = iter(())
@@ -69,10 +72,11 @@ class Clip:
         self._frames = self._container.decode(self._stream)
 
     def _forward_to(self, time: int) -> Image | None:
+        from mixformer.imaging.containers import upright
+
         for frame in self._frames:
             if frame.pts == time:
-                image: Image = frame.to_ndarray(format="rgb24")
-                return image
+                return upright(frame)
             if frame.pts is not None and frame.pts > time:
                 return None
         return None

@@ -13,13 +13,14 @@ from mixformer.configs.runtime import Runtime, with_old_keywords
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine
-from mixformer.errors import BoxError
+from mixformer.errors import BoxError, SourceError, shown
 from mixformer.imaging.colors import Color
 from mixformer.run.multi_target import track_targets
 from mixformer.tracking import MultiTracker, Tracker
 from mixformer.tracking.step import Resize
 from mixformer.types import Image, TrackResult
 from mixformer.video.reader import VideoFrame, open_video
+from mixformer.video.source_names import frame_range, source_text
 from mixformer.video.targets import Target, as_targets
 
 if TYPE_CHECKING:
@@ -108,10 +109,16 @@ def track(
 
 def _open(source: Source, start: int, stop: int | None) -> Callable[[], AbstractContextManager[Iterable[VideoFrame]]]:
     """A function that opens the source, so that nothing is open before the first result is asked for."""
+    start, stop = frame_range(start, stop)
     if isinstance(source, str | int | Path):
+        source_text(source)
         return lambda: open_video(source, start, stop)
-    numbered = (VideoFrame(index, None, image) for index, image in enumerate(source))
-    return lambda: nullcontext(islice(numbered, max(start, 0), stop))
+    try:
+        images = iter(source)
+    except TypeError:
+        raise SourceError(f"a source is a path, a camera or a row of frames, not {shown(source, 60)}") from None
+    numbered = (VideoFrame(index, None, image) for index, image in enumerate(images))
+    return lambda: nullcontext(islice(numbered, start, stop))
 
 
 def _track_one(

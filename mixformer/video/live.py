@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from mixformer.errors import SourceError
 from mixformer.video.feed import RawFrame
-from mixformer.video.stream import Stream, no_answer, open_container
+from mixformer.video.stream import Stream, no_answer, open_stream_container
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -50,7 +50,7 @@ def open_stream(
     Raises:
         SourceError: if it does not open within that time, is no video, or is not wanted any more.
     """
-    attempt: Opening[Any] = Opening(lambda: open_container(address, format, options, timeout))
+    attempt: Opening[Any] = Opening(lambda: open_stream_container(address, format, options, timeout))
     begin, said = time.monotonic(), False
     while not attempt.wait(0.05):
         waited = time.monotonic() - begin

@@ -20,7 +20,7 @@ from mixformer.video.feed import Decoder, End, Feed, RawFrame, fill
 from mixformer.video.live import LiveStream, open_stream
 from mixformer.video.pictures import Pictures, pictures_in
 from mixformer.video.source_names import frame_range, is_pipe, source_text
-from mixformer.video.stream import Stream, open_container
+from mixformer.video.stream import Stream, open_stream_container
 
 log = logging.getLogger(__name__)
 
@@ -284,4 +284,4 @@ def from_disk(text: str) -> Decoder:
         raise SourceError(f"there is no file or folder {text[:300]}")
     if is_picture(path.name.lstrip(".")):
         return Pictures([path])
-    return Stream(text, open_container(text))
+    return Stream(text, open_stream_container(text))

@@ -12,6 +12,7 @@ from typing import Any
 import av
 import numpy as np
 
+from mixformer.imaging.containers import open_container
 from mixformer.video.video_formats import VideoFormat
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class Sound:
         self._track: Any = None
         self._packets: Iterator[Any] = iter(())
         try:
-            container: Any = self._close.enter_context(av.open(str(source), metadata_errors="replace"))
+            container: Any = self._close.enter_context(open_container(source))
             if container.streams.audio and format.sound:
                 self._track = container.streams.best("audio")
                 self._packets = container.demux(self._track)

@@ -9,7 +9,7 @@ from typing import Any
 
 import av
 
-from mixformer.video.stream import main_video
+from mixformer.imaging.containers import main_video, open_container
 
 _UNKNOWN = 2  # in all of FFmpeg's lists of colors
 _BT709, _BT601 = 1, 6
@@ -49,7 +49,7 @@ class SourceLook:
 def look_of(path: str | Path) -> SourceLook | None:
     """Look at the first picture of a video file; None if there is none that can be read."""
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with open_container(path) as container:
             stream = main_video(container) if container.streams.video else None
             frame: Any = next(container.decode(stream), None) if stream else None
             if stream is None or frame is None:

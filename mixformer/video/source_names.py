@@ -7,7 +7,9 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from mixformer.errors import SourceError
+from mixformer.errors import SourceError, shown
+
+_ENDLESS = 2**60  # frames; iterators of Python count no further than 2**63
 
 
 def source_text(source: Any) -> str:
@@ -36,10 +38,10 @@ def frame_range(start: Any, stop: Any) -> tuple[int, int | None]:
     """
     for name, value in (("start", start), ("stop", stop)):
         if not (value is None and name == "stop") and (isinstance(value, bool) or not hasattr(value, "__index__")):
-            raise SourceError(f"{name} is a whole number of a frame, not {value!r}"[:200])
+            raise SourceError(f"{name} is a whole number of a frame, not {shown(value)}")
     if start < 0 or (stop is not None and stop <= start):
         raise SourceError(f"no frames to read from {start} to {stop}: start at 0 or later, and stop after the start")
-    return int(start), None if stop is None else int(stop)
+    return min(int(start), _ENDLESS), None if stop is None else min(int(stop), _ENDLESS)
 
 
 def is_pipe(text: str) -> bool:

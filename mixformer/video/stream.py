@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import av
-import numpy as np
 
 from mixformer.errors import SourceError
+from mixformer.imaging.containers import explain, main_video, open_container, upright, videos_in
 from mixformer.types import Image
 from mixformer.video.feed import RawFrame
 from mixformer.video.seeking import Place, find_table, seek
@@ -21,30 +21,21 @@ _MISSING_SECONDS = 0.5
 _WORTH_SEEKING = 50  # frames; so few are decoded as fast
 
 
-def open_container(
+def open_stream_container(
     address: str, format: str | None = None, options: dict[str, str] | None = None, timeout: float | None = None
 ) -> Any:
-    """Open a container of FFmpeg.
-
-    Args:
-        address: path, device or address.
-        format: FFmpeg's name of the input; None lets it find out.
-        options: of that input.
-        timeout: seconds to wait for an answer, and for each further packet; None waits for ever.
+    """Open a container that holds a video; see `open_container` for the arguments.
 
     Raises:
         SourceError: if it cannot be opened or holds no video.
     """
-    times = None if timeout is None else (timeout, timeout)
     try:
-        container: Any = av.open(
-            address, format=format, options=options or {}, metadata_errors="replace", timeout=times
-        )
+        container: Any = open_container(address, format, options, timeout)
     except av.ExitError as error:
         raise SourceError(no_answer(address, timeout or 0)) from error
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(f"{address} is not a video that can be read: {error}") from error
-    if not _videos(container):
+        raise SourceError(explain(address, error)) from error
+    if not videos_in(container):
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
         container.close()
         raise SourceError(f"{address} has no video track that can be decoded; it holds {kinds}")
@@ -54,19 +45,6 @@ def open_container(
 def no_answer(address: str, seconds: float) -> str:
     """Say that nothing came from a source in time."""
     return f"{address} did not send a video within {seconds:g} s; check the address, or wait longer with --timeout"
-
-
-def _videos(container: Any) -> list[Any]:
-    """Video tracks that can be decoded, without the pictures of covers that are attached to a file."""
-    still = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
-    return [each for each in container.streams.video if not each.disposition & still and each.codec_context is not None]
-
-
-def main_video(container: Any) -> Any:
-    """The video track that a player shows."""
-    videos = _videos(container)
-    best = container.streams.best("video")
-    return best if best in videos else videos[0]
 
 
 class Stream:
@@ -130,7 +108,7 @@ class Stream:
         return place
 
     def _open_again(self) -> tuple[Any, Any]:
-        container = open_container(self.name)
+        container = open_stream_container(self.name)
         stream = main_video(container)
         stream.thread_type = "AUTO"
         return container, stream
@@ -214,10 +192,3 @@ def _tagged_duration(text: str) -> float | None:
 
 def _maker(frame: Any) -> Callable[[], Image]:
     return lambda: upright(frame)
-
-
-def upright(frame: Any) -> Image:
-    """RGB pixels, turned as the container asks (phones store portrait videos lying down)."""
-    image: Image = frame.to_ndarray(format="rgb24")
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

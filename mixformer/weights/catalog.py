@@ -9,6 +9,7 @@ from mixformer.configs.flops import locate_flops, parameter_count
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import MODELS, SOURCES
 from mixformer.errors import CheckpointError, did_you_mean
+from mixformer.files import path_kind
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -97,11 +98,13 @@ def find_weights(name_or_path: str | Path) -> Path:
     get them.
     """
     path, name = Path(name_or_path), str(name_or_path)
-    if path.is_file() or (path / CONFIG_FILE).is_file():
+    if not name.strip():
+        raise CheckpointError("the name of the model is empty; `mixformer models` lists the named models")
+    if path_kind(path) == "file" or path_kind(path / CONFIG_FILE) == "file":
         return path
     if name in MODELS:
         return shipped_folder(name) or _explain_missing(name)
-    if path.is_dir():
+    if path_kind(path) == "folder":
         raise CheckpointError(
             f"{path} holds no {CONFIG_FILE}, so it is not a model folder; `mixformer convert` makes one"
         )

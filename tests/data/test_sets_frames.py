@@ -115,10 +115,10 @@ def test_frames_of_a_video_by_number(tmp_path):
         assert (read_frame(ClipFrame(clip, index)) == frames[index]).all()
     with pytest.raises(DataError, match=r"has 40 frames; there is no frame 40"):
         read_frame(ClipFrame(clip, 40))
-    with pytest.raises(DataError, match="as a video"):
+    with pytest.raises(DataError, match="not a video that can be read"):
         read_frame(ClipFrame(tmp_path / "nowhere.mp4", 0))
     (tmp_path / "text.mp4").write_text("not a video")
-    with pytest.raises(DataError, match="as a video"):
+    with pytest.raises(DataError, match="not a video that can be read"):
         read_frame(ClipFrame(tmp_path / "text.mp4", 0))
 
 

@@ -10,7 +10,7 @@ import mixformer
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.engines import Runtime, create_engine
-from mixformer.errors import BoxError, CheckpointError, ConfigError, FrameError, OutputError, StateError
+from mixformer.errors import BoxError, CheckpointError, ConfigError, FrameError, OutputError, SourceError, StateError
 from mixformer.tracking import Tracker, TrackState
 from mixformer.tracking.adapters import OpenCVTracker
 from mixformer.tracking.template_update import TemplateBuffer
@@ -329,3 +329,25 @@ def test_track_over_arrays_and_files(clip, tiny_model):
     assert len(from_file) == 20
     assert from_file[5].time == pytest.approx(0.2)
     np.testing.assert_allclose(from_file[-1].box, boxes[-1], atol=3)
+
+
+@pytest.mark.parametrize("source", [float("nan"), 3.5, None, True, np.zeros(()), object()])
+def test_what_is_no_source_is_said_at_once(source):
+    """Torture row 22."""
+    with pytest.raises(SourceError, match="a source is a path"):
+        mixformer.track(source, (1, 2, 30, 40), model=RedEngine())
+
+
+@pytest.mark.parametrize("options", [{"start": []}, {"start": "x"}, {"stop": "[red]"}, {"stop": 1.5}, {"start": -1}])
+def test_what_is_no_range_of_frames_is_said_at_once(options):
+    """Torture row 22."""
+    frames, boxes = moving_square(4)
+    with pytest.raises(SourceError, match=r"whole number|no frames to read"):
+        mixformer.track(frames, boxes[0], model=RedEngine(), **options)
+
+
+def test_ranges_beyond_any_video():
+    """Torture row 22: numbers that no counter holds."""
+    frames, boxes = moving_square(4)
+    assert len(list(mixformer.track(frames, boxes[0], model=RedEngine(), stop=10**400))) == 4
+    assert not list(mixformer.track(frames, boxes[0], model=RedEngine(), start=10**400))

@@ -1,5 +1,6 @@
 """Every kind of source, whole and broken."""
 
+import struct
 import threading
 
 import av
@@ -7,8 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mixformer.errors import SourceError
+from mixformer.data.frame_storage import ClipFrame, read_frame
+from mixformer.errors import DataError, SourceError
 from mixformer.video import cameras, open_video
+from mixformer.video.sound import Sound
+from mixformer.video.source_look import look_of
+from mixformer.video.video_formats import VIDEO_FORMATS
 from tests.helpers.clips import moving_square, write_clip
 
 
@@ -274,3 +279,57 @@ def test_cameras_of_windows_have_names(monkeypatch):
         cameras.camera_input("2", "win32")
     with pytest.raises(SourceError, match="cameras have numbers on macOS"):
         cameras.camera_input("/dev/video0", "darwin")
+
+
+@pytest.mark.parametrize("name", ["a.m3u8", "a.mp4", "a.mpd", "a.ffconcat", "a.sdp", "a"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{clip}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile '{clip}'\n",
+        '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><AdaptationSet mimeType="video/mp4"><Representation id="0">'
+        "<BaseURL>{clip}</BaseURL></Representation></AdaptationSet></Period></MPD>",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=video 9999 RTP/AVP 96\n",
+    ],
+    ids=["hls", "concat", "dash", "sdp"],
+)
+def test_a_list_of_other_files_is_no_video(clip, tmp_path, name, text):
+    """Torture row 3: a play-list, under any name, reads no other file, as a source, a data set's clip or for sound."""
+    path = tmp_path / name
+    path.write_text(text.format(clip=clip.name if name == "a" else clip))
+    (tmp_path / clip.name).write_bytes(clip.read_bytes())
+    for address in (path, f"file://{path}"):
+        with pytest.raises(SourceError, match="list of other files" if address is path else "not a video"):
+            open_video(address)
+    with pytest.raises(DataError, match="list of other files"):
+        read_frame(ClipFrame(path, 0))
+    assert look_of(path) is None
+    assert not list(Sound(path, VIDEO_FORMATS[".mkv"]).until(1.0))
+
+
+@pytest.mark.parametrize("name", ["12:30.mp4", "data:a.mp4", "concat:a|b.mp4", "a%03d.mp4", "clip.mp3"])
+def test_names_that_look_like_protocols(clip, tmp_path, name, monkeypatch):
+    """Torture row 3: a file's name is a name, not an address that FFmpeg reads something else from."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(clip.read_bytes())
+    assert len(read(name)[0]) == 20
+
+
+def test_a_clip_of_a_phone_stands_upright_in_data_sets_too(clip, tmp_path):
+    """Finding B2: tracking, training and evaluation see one picture."""
+    with av.open(str(clip)) as source, av.open(str(tmp_path / "turned.mp4"), "w") as target:
+        video = source.streams.video[0]
+        copy = target.add_stream_from_template(video)
+        for packet in source.demux(video):
+            if packet.dts is not None:
+                packet.stream = copy
+                target.mux(packet)
+    data = bytearray((tmp_path / "turned.mp4").read_bytes())
+    upright = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
+    turned = struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
+    place = data.rindex(upright)  # of the track, behind that of the movie
+    data[place : place + 36] = turned
+    (tmp_path / "turned.mp4").write_bytes(data)
+    shown = read(tmp_path / "turned.mp4")[0][3].image
+    assert shown.shape[:2] == read(clip)[0][3].image.shape[:2][::-1]
+    assert (read_frame(ClipFrame(tmp_path / "turned.mp4", 3)) == shown).all()

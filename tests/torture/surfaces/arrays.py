@@ -44,7 +44,8 @@ def _array(random: Random) -> Any:
     shape, kind = _shape(random), random.choice(_DTYPES)
     if int(np.prod(shape)) > (10_000 if kind[0] in "SUVdto" else 30_000_000):
         shape = (64, 96, 3)
-    made = np.full(shape, random.choice((0, 1, 200)), "float64" if kind[0] in "SUVdto" else kind)
+    value, plain = random.choice((0, 1, 200)), "float64" if kind[0] in "SUVdto" else kind
+    made = np.full(shape, value).astype(plain)  # 200 is -56 as int8
     return (
         made
         if kind[0] not in "SUVdto"

@@ -1,0 +1,87 @@
+"""Video files as FFmpeg opens them: nothing but videos, their main track, and pictures that stand upright."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from mixformer.types import Image
+
+_VIDEO_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,mpeg,mpegvideo,m4v,h261,h263,h264,hevc,vvc,evc,av1,obu,ivf,"
+    "flv,live_flv,kux,asf,asf_o,ogg,gif,apng,mjpeg,mjpeg_2000,mpjpeg,smjpeg,mxf,gxf,lxf,dv,nut,yuv4mpegpipe,rm,swf,nsv,wtv,"
+    "dirac,vc1,vc1test,avs,avs2,avs3,cavsvideo,dnxhd,pva,ty,dhav,nuv,vivo,cine,r3d,ivr,mv,roq,smk,bink,flic,film_cpk,idcin,"
+    "4xm,wav,mp3,flac,aac,jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe,jpegxl_anim"
+)  # formats of FFmpeg that are one file; lists, play-lists and patterns of names open other files
+_NETWORK = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def open_container(
+    address: str | Path, format: str | None = None, options: dict[str, str] | None = None, timeout: float | None = None
+) -> Any:
+    """Open a video by FFmpeg. What lies on this machine may be of one of the formats that are a single file.
+
+    A play-list (m3u8, ffconcat, mpd, sdp) would make FFmpeg read whatever files it names. An address in a network may
+    be one, since FFmpeg then opens no files.
+
+    Args:
+        address: path, device or address.
+        format: FFmpeg's name of the input; None lets it find out.
+        options: of that input.
+        timeout: seconds to wait for an answer, and for each further packet; None waits for ever.
+
+    Raises:
+        av.FFmpegError, OSError, ValueError: if it cannot be opened. `explain` says why.
+    """
+    address, more = str(address), dict(options or {})
+    if format is None and not _NETWORK.match(address):
+        more["format_whitelist"] = _VIDEO_FORMATS
+        if os.path.exists(address):  # also a name such as 12:30.mp4, which is no protocol
+            address = os.path.abspath(address)
+            more["protocol_whitelist"] = "file"
+    times = None if timeout is None else (timeout, timeout)
+    return av.open(address, format=format, options=more, metadata_errors="replace", timeout=times)
+
+
+def explain(address: str | Path, error: Exception) -> str:
+    """Say why a video cannot be opened, and what to do."""
+    if Path(address).is_file() and _is_list(Path(address)):
+        return f"{address} is no video but a list of other files; give one of these, or the address of a stream"
+    if isinstance(error, av.ArgumentError | av.InvalidDataError):
+        return f"{address} is not a video that can be read: give a video file such as MP4, or convert it with ffmpeg"
+    return f"{address} is not a video that can be read: {error}"
+
+
+def _is_list(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(1024)
+    except OSError:
+        return False
+    signs = (b"#EXTM3U", b"ffconcat", b"v=0", b"<MPD", b"[playlist]", b"<playlist", b"<?xml")
+    return any(sign in head for sign in signs)
+
+
+def videos_in(container: Any) -> list[Any]:
+    """Video tracks that can be decoded, without the pictures of covers that are attached to a file."""
+    still = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    return [each for each in container.streams.video if not each.disposition & still and each.codec_context is not None]
+
+
+def main_video(container: Any) -> Any:
+    """The video track that a player shows; IndexError if there is none."""
+    videos = videos_in(container)
+    best = container.streams.best("video")
+    return best if best in videos else videos[0]
+
+
+def upright(frame: Any) -> Image:
+    """RGB pixels, turned as the container asks (phones store portrait videos lying down)."""
+    image: Image = frame.to_ndarray(format="rgb24")
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
