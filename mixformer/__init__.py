@@ -8,8 +8,9 @@ for result in mixformer.track("clip.mp4", box=(260, 29, 41, 142)):
 
 from typing import TYPE_CHECKING
 
-from mixformer._version import __version__ as __version__
 from mixformer.optional import lazy_names, refuse_telemetry
+
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from mixformer.configs.model import ModelConfig as ModelConfig

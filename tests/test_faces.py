@@ -18,8 +18,8 @@ REPOSITORY = ROOT.parent
 MODULES = sorted(ROOT.rglob("*.py"))
 # Rooms with public names; `cli` is a command.
 FACES = [
-    "bench", "configs", "data", "engines", "evaluation", "export", "imaging", "inspection", "masks", "models", "run",
-    "tracking", "training", "video", "vot", "weights",
+    "annotation", "bench", "configs", "data", "engines", "evaluation", "export", "imaging", "inspection", "masks",
+    "models", "run", "tracking", "training", "video", "vot", "weights",
 ]  # fmt: skip
 # Single modules that the documents may import from, too.
 SMALL_FACES = ["errors", "types"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from mixformer._version import __version__
+from mixformer import __version__
 from mixformer.configs.base_config import BaseConfig
 
 PACKAGES = ("torch", "openvino", "onnxruntime", "numpy", "av")

@@ -37,7 +37,7 @@ def run(_: Namespace) -> None:
 
 def rows() -> list[tuple[str, str]]:
     """Name and value of every line."""
-    from mixformer._version import __version__
+    from mixformer import __version__
     from mixformer.configs.variants import DEFAULT_MODEL
     from mixformer.engines import ENGINES, select_engine
     from mixformer.weights.catalog import list_models

@@ -15,7 +15,7 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.text import Text
 
-from mixformer._version import __version__
+from mixformer import __version__
 from mixformer.cli.ask import spread_box
 from mixformer.cli.console import be_robust, drop_output, make_console
 from mixformer.cli.deprecated import renew

@@ -11,7 +11,7 @@ from typing import Any
 
 import openvino as ov
 
-from mixformer._version import __version__
+from mixformer import __version__
 from mixformer.engines.graph_cache import SUFFIX, keep, read_kept
 from mixformer.engines.openvino_passes import (
     center_keys,

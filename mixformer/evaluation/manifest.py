@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mixformer._version import __version__
+from mixformer import __version__
 from mixformer.errors import ConfigError, DataError
 from mixformer.files import LARGEST_ANNOTATION, read_json_file, write_text
 from mixformer.types import FloatArray

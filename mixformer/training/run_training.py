@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mixformer._version import __version__
+from mixformer import __version__
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.data.annotated_folders import read_sequences
 from mixformer.engines.torch_engine import TorchEngine

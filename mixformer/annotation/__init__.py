@@ -1,0 +1,52 @@
+"""Annotate videos: projects of targets that a person corrects, tracking between key boxes, and files of other tools."""
+
+from typing import TYPE_CHECKING
+
+from mixformer.optional import lazy_names
+
+if TYPE_CHECKING:
+    from mixformer.annotation.autosave import OpenProject as OpenProject
+    from mixformer.annotation.edits import (
+        EDITS as EDITS,
+        add_target as add_target,
+        apply_edit as apply_edit,
+        change_target as change_target,
+        clear_tracked as clear_tracked,
+        mark_absent as mark_absent,
+        remove_key as remove_key,
+        remove_target as remove_target,
+        set_key as set_key,
+        set_tracked as set_tracked,
+    )
+    from mixformer.annotation.history import ProjectHistory as ProjectHistory
+    from mixformer.annotation.project import (
+        AnnotatedTarget as AnnotatedTarget,
+        AnnotatedVideo as AnnotatedVideo,
+        AnnotationProject as AnnotationProject,
+        FrameBox as FrameBox,
+        KeyBox as KeyBox,
+    )
+    from mixformer.annotation.project_files import (
+        load_project as load_project,
+        save_project as save_project,
+    )
+    from mixformer.annotation.tracked_rows import TrackedBox as TrackedBox, TrackedRows as TrackedRows
+    from mixformer.annotation.video_facts import (
+        find_video as find_video,
+        is_same_video as is_same_video,
+        look_at_video as look_at_video,
+    )
+
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        ".autosave": "OpenProject",
+        ".edits": "EDITS add_target apply_edit change_target clear_tracked mark_absent remove_key remove_target "
+        "set_key set_tracked",
+        ".history": "ProjectHistory",
+        ".project": "AnnotatedTarget AnnotatedVideo AnnotationProject FrameBox KeyBox",
+        ".project_files": "load_project save_project",
+        ".tracked_rows": "TrackedBox TrackedRows",
+        ".video_facts": "find_video is_same_video look_at_video",
+    },
+)

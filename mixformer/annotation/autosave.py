@@ -1,0 +1,206 @@
+"""A project that is open for work: every edit is on the disk before the next one, so that nothing is lost.
+
+Edits go to a journal beside the file, NAME.mixformer.json.journal, a line each. Saving writes the whole file and begins
+a new journal. What a killed program left in the journal is made again when the file is opened next.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from mixformer.annotation.history import ProjectHistory
+from mixformer.annotation.project import AnnotationProject
+from mixformer.annotation.project_files import load_revision, save_project
+from mixformer.errors import DataError, MixFormerError, OutputError
+from mixformer.files import parse_json
+
+log = logging.getLogger(__name__)
+
+_FOLD = 8 * 2**20  # bytes of the journal after which the file is written
+_LARGEST = 1024 * 2**20  # bytes of a journal that is read
+
+
+class OpenProject:
+    """A project's file with its history, open for edits. One program at a time works on a file; it is not thread-safe.
+
+    Attributes:
+        path: of the file.
+        history: the project as it is now, with what can be undone.
+
+    Example:
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, OpenProject, load_project
+        >>> project = AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50))
+        >>> with OpenProject.create("clip.mixformer.json", project) as file:
+        ...     _ = file.do({"edit": "add_target", "label": "person"})
+        >>> load_project("clip.mixformer.json").target(1).label
+        'person'
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Open a file, and make again what its journal holds.
+
+        Raises:
+            DataError: if the file cannot be used; see `load_project`.
+            OutputError: if its folder cannot be written.
+        """
+        self.path = Path(path)
+        project, self._revision = load_revision(self.path)
+        self.history, known = _replayed(ProjectHistory(project), self._journal, self._revision)
+        self._saved = self._stamp()
+        self._file: BinaryIO | None = None
+        if known:
+            self._file = _open_at(self._journal, known)
+        else:
+            self._begin_journal()
+
+    @classmethod
+    def create(cls, path: str | Path, project: AnnotationProject) -> Self:
+        """Write a new file and open it; one that is there already is replaced.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        Path(f"{path}.journal").unlink(missing_ok=True)
+        save_project(project, path)
+        return cls(path)
+
+    @property
+    def project(self) -> AnnotationProject:
+        """Return the project as it is now."""
+        return self.history.project
+
+    @property
+    def _journal(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.journal")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def do(self, edit: Mapping[str, Any]) -> AnnotationProject:
+        """Make an edit, and keep it on the disk.
+
+        Args:
+            edit: a JSON object, as for `ProjectHistory.do`, including undo and redo.
+
+        Raises:
+            ConfigError, BoxError: if it cannot be made; nothing is then changed.
+            OutputError: if it cannot be written.
+        """
+        history = self.history.do(edit)
+        if history is not self.history:
+            self._write(edit)
+            self.history = history
+            if self._size > _FOLD:
+                self.save()
+        return self.project
+
+    def save(self) -> None:
+        """Write the whole file and begin a new journal. What can be undone stays so, in this program.
+
+        Raises:
+            OutputError: if it cannot be written, or another program has changed the file; the journal then stays.
+        """
+        if self._stamp() != self._saved:
+            raise OutputError(f"another program has changed {self.path}; close one of them and open the file again")
+        save_project(self.project, self.path, self._revision + 1)
+        self._revision += 1
+        self._saved = self._stamp()
+        self._begin_journal()
+
+    def close(self) -> None:
+        """Save and remove the journal."""
+        if self._file is None:
+            return
+        if self._edits:
+            self.save()
+        self._file.close()
+        self._file = None
+        self._journal.unlink(missing_ok=True)
+
+    def _begin_journal(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        try:
+            self._file = self._journal.open("wb")
+        except OSError as error:
+            raise OutputError(f"cannot write {self._journal}: {error}; projects are saved beside themselves") from error
+        self._write({"journal": 1, "revision": self._revision})
+
+    @property
+    def _size(self) -> int:
+        return self._file.tell() if self._file else 0
+
+    @property
+    def _edits(self) -> bool:
+        """Tell whether the journal holds more than its first line."""
+        return self._size > len(_line({"journal": 1, "revision": self._revision}))
+
+    def _write(self, entry: Mapping[str, Any]) -> None:
+        if self._file is None:
+            raise OutputError(f"{self.path} is closed; open it again")
+        begin = self._file.tell()
+        try:
+            self._file.write(_line(entry))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file = _open_at(self._journal, begin)
+            raise OutputError(f"cannot write {self._journal}: {error}; free space, then do it again") from error
+
+    def _stamp(self) -> tuple[int, int]:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return 0, 0
+        return found.st_mtime_ns, found.st_size
+
+
+def _line(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _open_at(path: Path, size: int) -> BinaryIO:
+    """Open a journal to write on after its first bytes; the rest, such as half a line, is dropped."""
+    try:
+        file = path.open("r+b")
+        file.truncate(size)
+        file.seek(size)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error}; projects are saved beside themselves") from error
+    return file
+
+
+def _replayed(history: ProjectHistory, journal: Path, revision: int) -> tuple[ProjectHistory, int]:
+    """Make the edits of a journal again; also returns how many bytes of it were used."""
+    try:
+        if not journal.is_file() or journal.stat().st_size > _LARGEST:
+            return history, 0
+        lines = journal.read_bytes().splitlines(keepends=True)
+    except OSError as error:
+        raise DataError(f"cannot read {journal}: {error}") from error
+    used = 0
+    for number, line in enumerate(lines, 1):
+        if not line.endswith(b"\n"):
+            break  # the program was killed while it wrote this
+        try:
+            entry = parse_json(line, f"{journal}, line {number}")
+            if number > 1:
+                history = history.do(entry)
+            elif not isinstance(entry, dict) or entry.get("revision") != revision:
+                return history, 0  # its edits are in the file already
+        except MixFormerError as error:
+            log.warning("%s, line %d: %s; the edits from there on are left out", journal, number, error)
+            break
+        used += len(line)
+    return history, used

@@ -1,0 +1,277 @@
+"""Edits of a project: pure functions from a project to a new one, and the same as JSON values for a journal.
+
+A key box changes what was tracked from it. The rows that followed from it, or from a key box beyond it, are dropped, so
+that no box of an export contradicts a person; `stale_ranges` then says what to track again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, KeyBox
+from mixformer.annotation.project_checks import (
+    check_attributes,
+    check_color,
+    check_frame,
+    check_id,
+    check_key,
+    check_label,
+    tracked_rows_of,
+)
+from mixformer.annotation.tracked_rows import WAYS, TrackedBox, TrackedRows, Way
+from mixformer.errors import ConfigError, did_you_mean, shown
+
+_COLORS = ("#56b4e9", "#e69f00", "#00c88c", "#f0e442", "#ff785a", "#d28ce6", "#96dc3c", "#ffaabe", "#7896ff", "#c8c8c8")
+_MOST_TARGETS = 10_000
+
+
+def add_target(
+    project: AnnotationProject,
+    id: int | None = None,
+    label: str = "",
+    color: str | None = None,
+    attributes: Mapping[str, str] | None = None,
+    keys: Iterable[KeyBox] = (),
+) -> AnnotationProject:
+    """Add a target.
+
+    Args:
+        project: the project.
+        id: its number, 1 or above; None takes the number after the highest.
+        label: its class, such as "person".
+        color: "#rrggbb"; None takes one by its number.
+        attributes: further facts, name -> text.
+        keys: its key boxes, in any order, one for a frame.
+
+    Raises:
+        ConfigError: if there is one of this id, or a value is out of range.
+        BoxError: if a key box is no box, or lies outside the picture.
+
+    Example:
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target
+        >>> project = AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50))
+        >>> [target.id for target in add_target(add_target(project, label="person")).targets]
+        [1, 2]
+    """
+    ids = {target.id for target in project.targets}
+    number = max(ids, default=0) + 1 if id is None else check_id(id)
+    if number in ids:
+        raise ConfigError(f"there is a target {number} already; choose another id, or remove it first")
+    if len(ids) >= _MOST_TARGETS:
+        raise ConfigError(f"a project holds up to {_MOST_TARGETS} targets")
+    shade = _COLORS[(number - 1) % len(_COLORS)] if color is None else check_color(color)
+    facts = check_attributes(attributes or {})
+    made = AnnotatedTarget(number, check_label(label), shade, facts, _checked_keys(keys, number, project.video))
+    return replace(project, targets=(*project.targets, made))
+
+
+def _checked_keys(keys: Iterable[KeyBox], id: int, video: AnnotatedVideo) -> tuple[KeyBox, ...]:
+    found = sorted((check_key(key, video) for key in keys), key=lambda key: key.frame)
+    for first, second in pairwise(found):
+        if first.frame == second.frame:
+            raise ConfigError(f"target {id} has two key boxes in frame {first.frame}; keep one of them")
+    return tuple(found)
+
+
+def remove_target(project: AnnotationProject, id: int) -> AnnotationProject:
+    """Remove a target with all its boxes; raises ConfigError if there is none of this id."""
+    project.target(id)
+    return replace(project, targets=tuple(target for target in project.targets if target.id != id))
+
+
+def change_target(
+    project: AnnotationProject,
+    id: int,
+    label: str | None = None,
+    color: str | None = None,
+    attributes: Mapping[str, str] | None = None,
+) -> AnnotationProject:
+    """Change label, color or attributes of a target; None leaves a value as it is.
+
+    Raises ConfigError if there is no such target, or a value is out of range.
+    """
+    old = project.target(id)
+    new = replace(
+        old,
+        label=old.label if label is None else check_label(label),
+        color=old.color if color is None else check_color(color),
+        attributes=old.attributes if attributes is None else check_attributes(attributes),
+    )
+    return project.with_target(new)
+
+
+def set_key(
+    project: AnnotationProject, id: int, frame: int, box: Iterable[float] | None, occluded: bool = False
+) -> AnnotationProject:
+    """Say where a target is in a frame, in place of what was said or tracked there.
+
+    Args:
+        project: the project.
+        id: of the target.
+        frame: number of the frame.
+        box: x, y, width, height in pixels, 0-based, kept with 2 decimals; None says that it is absent from here on.
+        occluded: it is partly hidden.
+
+    Raises:
+        ConfigError: if there is no such target or frame.
+        BoxError: if it is no box, or lies outside the picture.
+
+    Example:
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, set_key
+        >>> project = add_target(AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50)))
+        >>> set_key(project, 1, 7, (260, 29, 41, 142)).target(1).keys
+        (KeyBox(frame=7, box=Box(x=260.0, y=29.0, w=41.0, h=142.0), occluded=False),)
+    """
+    target = project.target(id)
+    key = check_key(KeyBox(frame, box, occluded), project.video)  # type: ignore[arg-type]
+    before = target.key_at(key.frame)
+    keys = sorted([each for each in target.keys if each.frame != key.frame] + [key], key=lambda each: each.frame)
+    same = before is not None and before.box == key.box
+    new = replace(target, keys=tuple(keys))
+    return project.with_target(new if same else _without_stale(new, key.frame))
+
+
+def mark_absent(project: AnnotationProject, id: int, frame: int) -> AnnotationProject:
+    """Say that a target is absent from a frame on, until its next key box; see `set_key`."""
+    return set_key(project, id, frame, None)
+
+
+def remove_key(project: AnnotationProject, id: int, frame: int) -> AnnotationProject:
+    """Take back what a person said in a frame; raises ConfigError if nothing was."""
+    target = project.target(id)
+    if target.key_at(frame) is None:
+        raise ConfigError(f"target {id} has no key box in frame {frame!r:.40}")
+    new = replace(target, keys=tuple(key for key in target.keys if key.frame != frame))
+    return project.with_target(_without_stale(new, frame))
+
+
+def set_tracked(
+    project: AnnotationProject, id: int, start: int, found: Iterable[TrackedBox | None], way: Way = "forward"
+) -> AnnotationProject:
+    """Put what a tracker found into a stretch of frames, in place of what was found there before.
+
+    Frames with a key box, and those in which a person says that the target is absent, keep that.
+
+    Args:
+        project: the project.
+        id: of the target.
+        start: number of the first frame.
+        found: one value for each frame from there on; None says that the frame is not tracked.
+        way: the key boxes that it follows from: "forward" from the one before, "backward" from the one after, or
+            "joined" from both.
+
+    Raises:
+        ConfigError: if there is no such target or frame.
+
+    Example:
+        >>> from mixformer import Box
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, TrackedBox, add_target, set_tracked
+        >>> project = add_target(AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50)))
+        >>> project = set_tracked(project, 1, 3, [TrackedBox(Box(260, 29, 41, 142), 0.9)])
+        >>> project.target(1).box_at(3).origin
+        'tracker'
+    """
+    target, begin = project.target(id), check_frame(start, project.video)
+    if way not in WAYS:
+        raise ConfigError(f"boxes are tracked one of the ways {', '.join(WAYS)}, not {way!r:.40}")
+    values = list(found)
+    if values:
+        check_frame(begin + len(values) - 1, project.video)
+    return project.with_target(replace(target, tracked=beside_keys(target, target.tracked.put(begin, values, way))))
+
+
+def clear_tracked(project: AnnotationProject, id: int, first: int = 0, stop: int | None = None) -> AnnotationProject:
+    """Remove what a tracker found from `first` to before `stop`, or to the end."""
+    target = project.target(id)
+    frames = target.tracked.frames
+    end = project.video.frame_count if stop is None else stop
+    return project.with_target(replace(target, tracked=target.tracked.only((frames < first) | (frames >= end))))
+
+
+def beside_keys(target: AnnotatedTarget, rows: TrackedRows) -> TrackedRows:
+    """Rows of frames in which nobody said where the target is."""
+    if not target.keys or not len(rows):
+        return rows
+    keys = np.array([key.frame for key in target.keys])
+    absent = np.array([False] + [key.absent for key in target.keys])
+    before = np.searchsorted(keys, rows.frames, side="right")
+    return rows.only(~np.isin(rows.frames, keys) & ~absent[before])
+
+
+def _without_stale(target: AnnotatedTarget, frame: int) -> AnnotatedTarget:
+    """Drop what does not follow any more from the nearest key boxes, after a change of that in `frame`."""
+    before, after = target.key_before(frame), target.key_after(frame)
+    rows = target.tracked
+    first = -1 if before is None else before.frame
+    last = np.iinfo(np.int64).max if after is None else after.frame
+    ahead = (rows.frames > first) & (rows.frames < frame) & (rows.ways != WAYS.index("forward"))
+    behind = (rows.frames > frame) & (rows.frames < last) & (rows.ways != WAYS.index("backward"))
+    return replace(target, tracked=beside_keys(target, rows.only(~(ahead | behind))))
+
+
+def _add(project: AnnotationProject, edit: Mapping[str, Any]) -> AnnotationProject:
+    return add_target(project, edit.get("id"), edit.get("label", ""), edit.get("color"), edit.get("attributes"))
+
+
+def _track(project: AnnotationProject, edit: Mapping[str, Any]) -> AnnotationProject:
+    return set_tracked(project, edit["id"], edit["start"], tracked_rows_of(edit["rows"]), edit.get("way", "forward"))
+
+
+_Apply = Callable[[AnnotationProject, Mapping[str, Any]], AnnotationProject]
+EDITS: Mapping[str, _Apply] = MappingProxyType(
+    {
+        "add_target": _add,
+        "remove_target": lambda project, edit: remove_target(project, edit["id"]),
+        "change_target": lambda project, edit: change_target(
+            project, edit["id"], edit.get("label"), edit.get("color"), edit.get("attributes")
+        ),
+        "set_key": lambda project, edit: set_key(
+            project, edit["id"], edit["frame"], edit["box"], edit.get("occluded", False)
+        ),
+        "mark_absent": lambda project, edit: mark_absent(project, edit["id"], edit["frame"]),
+        "remove_key": lambda project, edit: remove_key(project, edit["id"], edit["frame"]),
+        "set_tracked": _track,
+        "clear_tracked": lambda project, edit: clear_tracked(
+            project, edit["id"], edit.get("first", 0), edit.get("stop")
+        ),
+    }
+)
+"""Edits by name, each from a project and an edit as `apply_edit` takes it."""
+
+
+def apply_edit(project: AnnotationProject, edit: Mapping[str, Any]) -> AnnotationProject:
+    """Make an edit that is written as a JSON object.
+
+    Args:
+        project: the project.
+        edit: `{"edit": NAME, ...}` with the arguments of the function of that name. Rows of `set_tracked` are lists
+            `[x, y, w, h, score, status]`, of which status (0, 1, 2) and score may be absent, or null.
+
+    Raises:
+        ConfigError: if it is no such edit, and what the function raises.
+
+    Example:
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, apply_edit
+        >>> project = AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50))
+        >>> project = apply_edit(project, {"edit": "add_target", "label": "person"})
+        >>> project = apply_edit(project, {"edit": "set_key", "id": 1, "frame": 0, "box": [260, 29, 41, 142]})
+        >>> project = apply_edit(project, {"edit": "set_tracked", "id": 1, "start": 1, "rows": [[9, 29, 41, 142]]})
+        >>> len(project.target(1).keys), len(project.target(1).tracked)
+        (1, 1)
+    """
+    name = edit.get("edit") if isinstance(edit, Mapping) else None
+    if not isinstance(name, str) or name not in EDITS:
+        near = did_you_mean(str(name), EDITS)
+        raise ConfigError(f"there is no edit {shown(name, 60)}; there are: {', '.join(EDITS)}{near}")
+    try:
+        return EDITS[name](project, edit)
+    except KeyError as error:
+        raise ConfigError(f"the edit {name} needs a value {error}") from error
+    except (TypeError, AttributeError) as error:
+        raise ConfigError(f"the edit {name} has a value of the wrong kind: {error}") from error

@@ -1,0 +1,145 @@
+"""One JSON file for a project: NAME.mixformer.json.
+
+{"format": "mixformer annotation", "version": 1, "revision": 3,
+ "video": {"path": "clip.mp4", "width": 640, "height": 360, "frame_count": 53, "fps": 25.0,
+               "size": 123456, "head": "9f86..."},
+ "targets": [{"id": 1, "label": "person", "color": "#56b4e9", "attributes": {},
+              "keys": [[0, [260, 29, 41, 142]], [30, null], [40, [300, 30, 40, 140], "occluded"]],
+              "tracked": [{"start": 1, "way": "forward", "rows": [[261.5, 29, 41, 142, 0.93], ...]}]}]}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mixformer.annotation.edits import add_target, beside_keys
+from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, KeyBox
+from mixformer.annotation.project_checks import check_frame, check_text, row_of, tracked_rows_of
+from mixformer.annotation.tracked_rows import WAYS, TrackedRows
+from mixformer.errors import BoxError, ConfigError, DataError, shown
+from mixformer.files import read_json_file, write_text
+
+ENDING = ".mixformer.json"
+"""End of the name of a project's file."""
+_FORMAT, _VERSION = "mixformer annotation", 1
+_LARGEST = 512 * 2**20  # bytes; an hour of one target has 3 MB
+_MOST_FRAMES, _MOST_PIXELS = 10**9, 10**6
+
+
+def save_project(project: AnnotationProject, path: str | Path, revision: int = 0) -> None:
+    """Write a project, whole or not at all.
+
+    Args:
+        project: the project.
+        path: NAME.mixformer.json.
+        revision: number that tells one state of the file from another.
+
+    Raises:
+        OutputError: if it cannot be written.
+
+    Example:
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, load_project, save_project
+        >>> project = AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50))
+        >>> save_project(project, "clip.mixformer.json")
+        >>> load_project("clip.mixformer.json") == project
+        True
+    """
+    write_text(Path(path), project_text(project, revision))
+
+
+def load_project(path: str | Path) -> AnnotationProject:
+    """Read a project.
+
+    Raises:
+        DataError: if the file is missing, damaged, of another program or of a later version.
+    """
+    return load_revision(path)[0]
+
+
+def load_revision(path: str | Path) -> tuple[AnnotationProject, int]:
+    """Read a project and the number of its state; see `load_project`."""
+    content = read_json_file(path, DataError, _LARGEST)
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise DataError(f"{path} is no project of mixformer; projects are files NAME{ENDING}")
+    if content.get("version") != _VERSION:
+        raise DataError(
+            f"{path} is of version {shown(content.get('version'), 40)}, and this mixformer reads {_VERSION}; install "
+            "a later one"
+        )
+    try:
+        revision = content.get("revision", 0)
+        if type(revision) is not int:
+            raise ConfigError(f"the revision is {shown(revision, 40)}")
+        project = AnnotationProject(_video(content["video"]))
+        for fields in content["targets"]:
+            project = _with_target(project, fields)
+    except (BoxError, ConfigError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise DataError(f"{path} is damaged: {reason[:300]}; take a copy of it that is whole") from error
+    return project, revision
+
+
+def project_text(project: AnnotationProject, revision: int = 0) -> str:
+    """The content of a project's file, a line for each stretch of boxes."""
+    targets = ",\n".join(_target_text(target) for target in project.targets)
+    head = {"format": _FORMAT, "version": _VERSION, "revision": revision, "video": vars(project.video)}
+    return f'{_json(head)[:-1]},\n"targets":[\n{targets}\n]}}\n'
+
+
+def _target_text(target: AnnotatedTarget) -> str:
+    fields = {name: getattr(target, name) for name in ("id", "label", "color", "attributes")}
+    keys = _json([_key_row(key) for key in target.keys])
+    runs = ",\n".join(
+        _json({"start": start, "way": way, "rows": [row_of(found) for found in rows]})
+        for start, way, rows in target.tracked.runs()
+    )
+    return f'{_json(fields)[:-1]},\n"keys":{keys},\n"tracked":[{runs}]}}'
+
+
+def _key_row(key: KeyBox) -> list[Any]:
+    box = None if key.box is None else [int(v) if float(v).is_integer() else v for v in key.box]
+    return [key.frame, box, *(["occluded"] if key.occluded else [])]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _video(fields: Mapping[str, Any]) -> AnnotatedVideo:
+    counts = [fields["width"], fields["height"], fields["frame_count"], fields.get("size", 0)]
+    limits = (_MOST_PIXELS, _MOST_PIXELS, _MOST_FRAMES, 2**63)
+    if not all(type(v) is int and 0 <= v < most for v, most in zip(counts, limits, strict=True)):
+        raise ConfigError(f"the numbers of its video are {shown(counts, 80)}")
+    fps = fields.get("fps")
+    if fps is not None and (isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < 1e6):
+        raise ConfigError(f"its frames per second are {shown(fps, 40)}")
+    if not isinstance(fields["path"], str) or not 0 < len(fields["path"]) < 5000 or "\0" in fields["path"]:
+        raise ConfigError(f"the path of its video is {shown(fields['path'], 60)}")
+    head = check_text(fields.get("head", ""), "the head of a video")
+    width, height, count, size = counts
+    return AnnotatedVideo(fields["path"], width, height, count, fps, size, head)
+
+
+def _with_target(project: AnnotationProject, fields: Mapping[str, Any]) -> AnnotationProject:
+    """A project with one more target of a file."""
+    id, keys = fields["id"], [_key(row) for row in fields["keys"]]
+    project = add_target(project, id, fields["label"], fields["color"], fields["attributes"], keys)
+    runs = [(run["start"], run["way"], tracked_rows_of(run["rows"])) for run in fields["tracked"]]
+    for start, way, rows in runs:
+        if way not in WAYS:
+            raise ConfigError(f"a stretch is tracked the way {shown(way, 40)}")
+        check_frame(start + max(len(rows), 1) - 1, project.video)
+        check_frame(start, project.video)
+    target = project.target(id)
+    return project.with_target(replace(target, tracked=beside_keys(target, TrackedRows.of(runs))))
+
+
+def _key(row: Any) -> KeyBox:
+    frame, box, *more = row
+    if more not in ([], ["occluded"]):
+        raise ConfigError(f"a key box is {shown(row, 80)}")
+    return KeyBox(frame, box, bool(more))

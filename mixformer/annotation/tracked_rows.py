@@ -1,0 +1,145 @@
+"""What a tracker found of one target, stored compactly: a row for each frame, in the order of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixformer.types import Box, FloatArray
+
+Status = Literal["tracking", "uncertain", "lost"]
+"""How sure a tracker is of its box."""
+STATUSES: tuple[Status, ...] = ("tracking", "uncertain", "lost")
+"""All of them; files hold their places in this order."""
+Way = Literal["joined", "forward", "backward"]
+"""Which key boxes a tracked box follows from: those on both sides, the one before, or the one after."""
+WAYS: tuple[Way, ...] = ("joined", "forward", "backward")
+"""All of them."""
+
+
+class TrackedBox(NamedTuple):
+    """What a tracker found in one frame.
+
+    Attributes:
+        box: xywh in pixels, 0-based.
+        score: probability (0..1) that the box holds the target; None for a model without a score head.
+        status: "tracking", "uncertain" or "lost".
+
+    Example:
+        >>> from mixformer import Box
+        >>> from mixformer.annotation import TrackedBox
+        >>> TrackedBox(Box(10, 20, 30, 40), 0.9).status
+        'tracking'
+    """
+
+    box: Box
+    score: float | None = None
+    status: Status = "tracking"
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedRows:
+    """Tracked boxes of one target: equal arrays of n rows, sorted by frame. A value; all changes make a new one.
+
+    Attributes:
+        frames: (n,) int64 frame numbers, rising.
+        boxes: (n, 4) float64 xywh in pixels with 2 decimals.
+        scores: (n,) float64 with 3 decimals, 0..1; NaN where there is none.
+        statuses: (n,) uint8, places in `STATUSES`.
+        ways: (n,) uint8, places in `WAYS`.
+
+    Example:
+        >>> from mixformer import Box
+        >>> from mixformer.annotation import TrackedBox, TrackedRows
+        >>> rows = TrackedRows().put(5, [TrackedBox(Box(1, 2, 3, 4), 0.9), None], "forward")
+        >>> len(rows), rows.at(5), rows.at(6)
+        (1, TrackedBox(box=Box(x=1.0, y=2.0, w=3.0, h=4.0), score=0.9, status='tracking'), None)
+    """
+
+    frames: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    boxes: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float64))
+    scores: FloatArray = field(default_factory=lambda: np.zeros(0, np.float64))
+    statuses: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    ways: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TrackedRows):
+            return NotImplemented
+        pairs = zip(self._arrays(), other._arrays(), strict=True)
+        return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in pairs)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __iter__(self) -> Iterator[tuple[int, TrackedBox]]:
+        """Frame numbers and what was found there."""
+        return ((int(frame), self._row(place)) for place, frame in enumerate(self.frames))
+
+    def at(self, frame: int) -> TrackedBox | None:
+        """Return what was found in a frame; None if it is not tracked."""
+        place = int(np.searchsorted(self.frames, frame))
+        return self._row(place) if place < len(self) and self.frames[place] == frame else None
+
+    def way(self, frame: int) -> Way | None:
+        """Tell which key boxes the box of a frame follows from; None if it is not tracked."""
+        place = int(np.searchsorted(self.frames, frame))
+        return WAYS[self.ways[place]] if place < len(self) and self.frames[place] == frame else None
+
+    def put(self, start: int, found: Iterable[TrackedBox | None], way: Way = "forward") -> TrackedRows:
+        """Replace the rows of the frames from `start` on, one for each value; None removes the row of its frame."""
+        values = list(found)
+        kept = self.only((self.frames < start) | (self.frames >= start + len(values)))
+        return _merged([kept, TrackedRows.of([(start, way, values)])])
+
+    @classmethod
+    def of(cls, runs: Iterable[tuple[int, Way, Sequence[TrackedBox | None]]]) -> TrackedRows:
+        """Make rows of stretches (first frame, way, boxes), as `runs` gives them; a frame's last one counts."""
+        return _merged([cls(), *(_run(start, way, found) for start, way, found in runs)])
+
+    def only(self, chosen: NDArray[Any]) -> TrackedRows:
+        """Return some rows, by a mask or by places."""
+        return TrackedRows(*(array[chosen] for array in self._arrays()))
+
+    def between(self, first: int, stop: int) -> TrackedRows:
+        """Return the rows of the frames from `first` to before `stop`."""
+        begin, end = np.searchsorted(self.frames, (first, stop))
+        return TrackedRows(*(array[begin:end] for array in self._arrays()))
+
+    def runs(self) -> Iterator[tuple[int, Way, list[TrackedBox]]]:
+        """Yield the first frame, the way and the boxes of each stretch of frames without a gap, tracked one way."""
+        breaks = np.flatnonzero((np.diff(self.frames) != 1) | (np.diff(self.ways) != 0)) + 1
+        for places in np.split(np.arange(len(self)), breaks) if len(self) else ():
+            begin = int(places[0])
+            yield int(self.frames[begin]), WAYS[self.ways[begin]], [self._row(int(place)) for place in places]
+
+    def _row(self, place: int) -> TrackedBox:
+        score = float(self.scores[place])
+        box = Box(*self.boxes[place].tolist())
+        return TrackedBox(box, None if np.isnan(score) else score, STATUSES[self.statuses[place]])
+
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        return self.frames, self.boxes, self.scores, self.statuses, self.ways
+
+
+def _run(start: int, way: Way, found: Sequence[TrackedBox | None]) -> TrackedRows:
+    new = [(start + place, value) for place, value in enumerate(found) if value is not None]
+    return TrackedRows(
+        np.array([frame for frame, _ in new], np.int64),
+        np.array([value.box for _, value in new], np.float64).reshape(-1, 4).round(2) + 0.0,
+        np.array([np.nan if value.score is None else value.score for _, value in new], np.float64).round(3),
+        np.array([STATUSES.index(value.status) for _, value in new], np.uint8),
+        np.full(len(new), WAYS.index(way), np.uint8),
+    )
+
+
+def _merged(parts: Sequence[TrackedRows]) -> TrackedRows:
+    """All rows in the order of frames; of two for one frame, the later part's."""
+    joined = TrackedRows(*(np.concatenate(each) for each in zip(*(part._arrays() for part in parts), strict=True)))
+    joined = joined.only(np.argsort(joined.frames, kind="stable"))
+    return joined.only(np.append(joined.frames[1:] != joined.frames[:-1], [True] * (len(joined) > 0)).astype(bool))
