@@ -6,6 +6,11 @@ from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
     from mixformer.annotation.autosave import OpenProject as OpenProject
+    from mixformer.annotation.between import (
+        FoundBox as FoundBox,
+        put_found as put_found,
+        track_between as track_between,
+    )
     from mixformer.annotation.edits import (
         EDITS as EDITS,
         add_target as add_target,
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
         load_project as load_project,
         save_project as save_project,
     )
+    from mixformer.annotation.stretches import Stretch as Stretch, stale_stretches as stale_stretches
     from mixformer.annotation.tracked_rows import TrackedBox as TrackedBox, TrackedRows as TrackedRows
     from mixformer.annotation.video_facts import (
         find_video as find_video,
@@ -41,11 +47,13 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         ".autosave": "OpenProject",
+        ".between": "FoundBox put_found track_between",
         ".edits": "EDITS add_target apply_edit change_target clear_tracked mark_absent remove_key remove_target "
         "set_key set_tracked",
         ".history": "ProjectHistory",
         ".project": "AnnotatedTarget AnnotatedVideo AnnotationProject FrameBox KeyBox",
         ".project_files": "load_project save_project",
+        ".stretches": "Stretch stale_stretches",
         ".tracked_rows": "TrackedBox TrackedRows",
         ".video_facts": "find_video is_same_video look_at_video",
     },

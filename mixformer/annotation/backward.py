@@ -1,0 +1,61 @@
+"""The frames of a video from the last to the first, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mixformer.video.random_access import FrameReader
+from mixformer.video.reader import VideoFrame
+
+MEMORY = 512 * 2**20
+"""Bytes of RGB pixels that are held at a time."""
+_MOST = 256  # frames of a piece
+
+
+def read_backward(path: str | Path, first: int, stop: int, memory: int = MEMORY) -> Iterator[VideoFrame]:
+    """Yield the frames from `stop - 1` down to `first`.
+
+    They are decoded piece by piece, from the key frame before each, and turned round; the next piece is decoded while
+    one is used. Frames that cannot be read do not appear.
+
+    Args:
+        path: a video file or a folder of pictures.
+        first: number of the last frame that comes.
+        stop: number after the first one.
+        memory: bytes of RGB pixels that may be held at a time.
+
+    Raises:
+        SourceError: if the source cannot be opened.
+
+    Example:
+        >>> from mixformer.annotation.backward import read_backward
+        >>> from mixformer.video.demo import DEMO_CLIP
+        >>> [frame.index for frame in read_backward(DEMO_CLIP, 3, 6)]
+        [5, 4, 3]
+    """
+    reader = FrameReader(path, cache_bytes=0)
+    try:
+        size = next((frame.image.nbytes for frame in _piece(reader, stop - 1, stop)), 1)
+        length = max(1, min(memory // (2 * size), _MOST))
+        with ThreadPoolExecutor(1, "backward") as threads:
+            end = stop
+            waiting = threads.submit(_piece, reader, max(first, end - length), end)
+            while end > first:
+                found, end = waiting.result(), max(first, end - length)
+                waiting = threads.submit(_piece, reader, max(first, end - length), end)
+                while found:
+                    yield found.pop()
+    finally:
+        reader.close()
+
+
+def _piece(reader: FrameReader, first: int, stop: int) -> list[VideoFrame]:
+    found = []
+    for number in range(first, stop):
+        try:
+            found.append(reader[number])
+        except IndexError:  # cannot be read, or is not there
+            continue
+    return found

@@ -1,0 +1,264 @@
+"""Track between key boxes: forward from each, backward from the next, and joined where there are both."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from mixformer.annotation.backward import MEMORY, read_backward
+from mixformer.annotation.edits import set_tracked
+from mixformer.annotation.joining import join_tracked
+from mixformer.annotation.project import AnnotationProject
+from mixformer.annotation.stretches import Direction, Stretch, all_stretches, check_range, stale_stretches
+from mixformer.annotation.tracked_rows import Status, TrackedBox, Way
+from mixformer.run.multi_target import track_targets
+from mixformer.tracking import MultiTracker
+from mixformer.types import Box, TrackResult
+from mixformer.video.reader import VideoFrame, open_video
+from mixformer.video.targets import Target
+
+_UNSURE = 0.5  # scores below this are uncertain, from trackers that do not say more
+
+
+class FoundBox(NamedTuple):
+    """What was found of a target in a frame.
+
+    Attributes:
+        target: id of the target.
+        frame: number of the frame.
+        box: xywh in pixels, 0-based.
+        score: 0..1; None for a model without a score head.
+        status: "tracking", "uncertain" or "lost".
+        way: "forward", "backward" or "joined". A joined box replaces the forward one that came before it.
+
+    Example:
+        >>> from mixformer import Box
+        >>> from mixformer.annotation import FoundBox
+        >>> FoundBox(1, 7, Box(10, 20, 30, 40), 0.9, "tracking", "forward").frame
+        7
+    """
+
+    target: int
+    frame: int
+    box: Box
+    score: float | None
+    status: Status
+    way: Way
+
+
+Progress = Callable[[int, int], object]
+"""Is called with the number of steps that are done and of all, a step for each target, frame and direction."""
+
+
+def track_between(
+    project: AnnotationProject,
+    video: str | Path,
+    target_ids: Iterable[int] | None = None,
+    *,
+    direction: Direction = "both",
+    frames: range | None = None,
+    tracker: MultiTracker | None = None,
+    again: bool = False,
+    stop: Callable[[], bool] | None = None,
+    progress: Progress | None = None,
+    memory: int = MEMORY,
+) -> Iterator[FoundBox]:
+    """Track what key boxes ask for and is not tracked yet; yields while frames come.
+
+    Forward from each key box to the next, then backward from each to the one before. Where there are both, boxes come
+    twice: first as "forward", then, when the stretch is whole, as "joined". A person's boxes are never among them.
+    `put_found` puts them into the project.
+
+    Args:
+        project: the project.
+        video: its file or folder of pictures; `find_video` knows where it is.
+        target_ids: the targets; None takes all. They go through the network together.
+        direction: "forward", "backward" or "both".
+        frames: frames wanted; None takes all. Tracking still begins at the key boxes.
+        tracker: a tracker without targets; None takes the default model. All targets are removed from it at the end.
+        again: track everything again, not only what is stale.
+        stop: asked before each frame; when it says yes, nothing more comes. What came stays valid.
+        progress: told how far it is.
+        memory: bytes of RGB pixels to hold at a time while going backward.
+
+    Raises:
+        ConfigError: if there is no such target, direction or frame.
+        BoxError: if a key box cannot be tracked, such as one outside the frame.
+        SourceError: if the video cannot be read.
+
+    Example:
+        >>> from mixformer.annotation import AnnotationProject, add_target, look_at_video, put_found, set_key
+        >>> from mixformer.annotation import track_between
+        >>> from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+        >>> project = set_key(add_target(AnnotationProject(look_at_video(DEMO_CLIP))), 1, 2, DEMO_BOX)
+        >>> found = list(track_between(project, DEMO_CLIP, frames=range(0, 5)))
+        >>> [(each.frame, each.way) for each in found]
+        [(3, 'forward'), (4, 'forward'), (1, 'backward'), (0, 'backward')]
+        >>> put_found(project, found).target(1).box_at(4).origin
+        'tracker'
+    """
+    wanted = check_range(frames, project.video.frame_count)
+    stretches = (all_stretches if again else stale_stretches)(project, target_ids, direction, frames)
+    work = _work(stretches, wanted, stop or _never, progress)
+    if work.total:
+        yield from _track(work, video, tracker or MultiTracker(on_resize="rescale"), memory)
+
+
+def _never() -> bool:
+    return False
+
+
+def put_found(project: AnnotationProject, found: Iterable[FoundBox]) -> AnnotationProject:
+    """Put what `track_between` found into the project; of two boxes for a frame, the later one counts."""
+    rows: dict[int, dict[int, tuple[Way, TrackedBox]]] = defaultdict(dict)
+    for each in found:
+        rows[each.target][each.frame] = each.way, TrackedBox(each.box, each.score, each.status)
+    for id, by_frame in rows.items():
+        numbered = enumerate(sorted(by_frame.items()))
+        for (_, way), group in groupby(numbered, key=lambda item: (item[1][0] - item[0], item[1][1][0])):
+            run = [item for _, item in group]
+            project = set_tracked(project, id, run[0][0], [row for _, (_, row) in run], way)
+    return project
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One stretch in one direction: the frames to go through, the first of which holds the key box."""
+
+    stretch: Stretch
+    first: int
+    stop: int
+    box: Box
+
+
+@dataclass
+class _Work:
+    """What to track, and how far it is."""
+
+    ahead: list[_Pass]
+    back: list[_Pass]
+    wanted: range
+    stop: Callable[[], bool]
+    progress: Progress | None
+    done: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(each.stop - each.first - 1 for each in (*self.ahead, *self.back))
+
+    def advance(self, steps: int) -> None:
+        self.done += steps
+        if self.progress and steps:
+            self.progress(self.done, self.total)
+
+
+def _work(stretches: list[Stretch], wanted: range, stop: Callable[[], bool], progress: Progress | None) -> _Work:
+    ahead = [_Pass(s, s.first - 1, min(s.stop, wanted.stop), s.before) for s in stretches if s.before]
+    back = [_Pass(s, max(s.first, wanted.start), s.stop + 1, s.after) for s in stretches if s.after]
+    return _Work(ahead, back, wanted, stop, progress)
+
+
+def _track(work: _Work, video: str | Path, tracker: MultiTracker, memory: int) -> Iterator[FoundBox]:
+    kept: dict[Stretch, dict[int, TrackedBox]] = defaultdict(dict)
+    for stretch, frame, found in _forward(work, video, tracker):
+        if stretch.after:
+            kept[stretch][frame] = found
+        if frame in work.wanted:
+            yield FoundBox(stretch.target, frame, *found, "forward")
+    met: dict[Stretch, dict[int, TrackedBox]] = defaultdict(dict)
+    for stretch, frame, found in _backward(work, video, tracker, memory):
+        if stretch.before:
+            met[stretch][frame] = found
+        elif frame in work.wanted:
+            yield FoundBox(stretch.target, frame, *found, "backward")
+        if stretch in met and frame == max(stretch.first, work.wanted.start):
+            yield from _joined(stretch, kept.pop(stretch, {}), met.pop(stretch), work.wanted)
+
+
+def _joined(
+    stretch: Stretch, ahead: dict[int, TrackedBox], back: dict[int, TrackedBox], wanted: range
+) -> Iterator[FoundBox]:
+    numbers = sorted(ahead.keys() & back.keys())
+    found = join_tracked([ahead[number] for number in numbers], [back[number] for number in numbers])
+    for number, each in zip(numbers, found, strict=True):
+        if number in wanted:
+            yield FoundBox(stretch.target, number, *each, "joined")
+
+
+_Step = tuple[Stretch, int, TrackedBox]
+
+
+def _forward(work: _Work, video: str | Path, tracker: MultiTracker) -> Iterator[_Step]:
+    for passes in _groups(work.ahead):
+        targets = [
+            Target(n, each.box, each.first, each.stop, _where(each, each.first)) for n, each in enumerate(passes)
+        ]
+        with open_video(video, passes[0].first, max(each.stop for each in passes)) as frames:
+            yield from _steps(work, tracker, frames, targets, passes, lambda index: index)
+
+
+def _backward(work: _Work, video: str | Path, tracker: MultiTracker, memory: int) -> Iterator[_Step]:
+    """As forward in a video that is turned round: frame n of it is called `last - n`."""
+    last = max((each.stop for each in work.back), default=0)
+
+    def turned(number: int) -> int:
+        return last - number
+
+    for passes in _groups(work.back):
+        targets = [
+            _target(n, each, each.stop - 1, turned(each.stop - 1), turned(each.first - 1))
+            for n, each in enumerate(passes)
+        ]
+        frames = read_backward(video, passes[0].first, max(each.stop for each in passes), memory)
+        with closing(frames):
+            numbered = (replace(frame, index=turned(frame.index)) for frame in frames)
+            yield from _steps(work, tracker, numbered, targets, passes, turned)
+
+
+def _steps(
+    work: _Work,
+    tracker: MultiTracker,
+    frames: Iterable[VideoFrame],
+    targets: list[Target],
+    passes: list[_Pass],
+    number: Callable[[int], int],
+) -> Iterator[_Step]:
+    """What is found, frame by frame, without the key boxes themselves."""
+    if work.stop():
+        return
+    with closing(track_targets(tracker, frames, targets)) as steps:  # type: ignore[type-var]
+        for frame, results in steps:
+            found = {n: result for n, result in results.items() if not result.is_initial}
+            work.advance(len(found))
+            for n, result in found.items():
+                yield passes[n].stretch, number(frame.index), _tracked_box(result)
+            if work.stop():
+                return
+
+
+def _tracked_box(result: TrackResult) -> TrackedBox:
+    unsure = result.score is not None and result.score < _UNSURE
+    status: Status = getattr(result, "status", "uncertain" if unsure else "tracking")
+    return TrackedBox(result.box, result.score, status)
+
+
+def _target(number: int, each: _Pass, key: int, start: int, stop: int) -> Target:
+    """The target of a pass, with the place of its key box for messages."""
+    return Target(number, each.box, start, stop, f"target {each.stretch.target}, frame {key}")
+
+
+def _groups(passes: list[_Pass]) -> Iterator[list[_Pass]]:
+    """Those whose frames meet, so that these are read once."""
+    group: list[_Pass] = []
+    for each in sorted(passes, key=lambda each: (each.first, each.stop)):
+        if group and each.first > max(other.stop for other in group):
+            yield group
+            group = []
+        group.append(each)
+    if group:
+        yield group

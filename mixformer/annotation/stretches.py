@@ -1,0 +1,116 @@
+"""What to track: stretches of frames that begin at a person's box and end at the next thing that a person said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from mixformer.annotation.project import AnnotatedTarget, AnnotationProject
+from mixformer.annotation.tracked_rows import WAYS
+from mixformer.errors import ConfigError, shown
+from mixformer.types import Box
+
+Direction = Literal["forward", "backward", "both"]
+"""From which key boxes to track."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Frames of one target between two things that a person said, or up to an end of the video.
+
+    Attributes:
+        target: id of the target.
+        first: number of the first frame to track.
+        stop: number after the last.
+        before: the box in frame `first - 1` to track forward from; None if there is none.
+        after: the box in frame `stop` to track backward from; None if there is none.
+
+    Example:
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, set_key, stale_stretches
+        >>> project = add_target(AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50)))
+        >>> project = set_key(project, 1, 10, (260, 29, 41, 142))
+        >>> [(each.first, each.stop) for each in stale_stretches(project)]
+        [(0, 10), (11, 50)]
+    """
+
+    target: int
+    first: int
+    stop: int
+    before: Box | None = None
+    after: Box | None = None
+
+    @property
+    def frames(self) -> range:
+        """Return the numbers of its frames."""
+        return range(self.first, self.stop)
+
+
+def stale_stretches(
+    project: AnnotationProject,
+    target_ids: Iterable[int] | None = None,
+    direction: Direction = "both",
+    frames: range | None = None,
+) -> list[Stretch]:
+    """List what key boxes ask to be tracked and is not, or what followed from key boxes that changed since.
+
+    Args:
+        project: the project.
+        target_ids: the targets; None takes all.
+        direction: "forward" from each key box, "backward", or "both".
+        frames: frames wanted; None takes all of the video.
+
+    Raises:
+        ConfigError: if there is no such target, direction or frame.
+    """
+    return [each for each in all_stretches(project, target_ids, direction, frames) if not _fresh(project, each, frames)]
+
+
+def all_stretches(
+    project: AnnotationProject,
+    target_ids: Iterable[int] | None = None,
+    direction: Direction = "both",
+    frames: range | None = None,
+) -> list[Stretch]:
+    """List all that key boxes ask to be tracked, tracked or not; see `stale_stretches`."""
+    wanted = check_range(frames, project.video.frame_count)
+    if direction not in ("forward", "backward", "both"):
+        raise ConfigError(f"the direction is forward, backward or both, not {shown(direction, 40)}")
+    ids = [target.id for target in project.targets] if target_ids is None else list(target_ids)
+    return [
+        stretch
+        for id in ids
+        for stretch in _of_target(project.target(id), project.video.frame_count, direction)
+        if stretch.first < wanted.stop and stretch.stop > wanted.start
+    ]
+
+
+def check_range(frames: range | None, count: int) -> range:
+    """Frames wanted, within the video; raises ConfigError if they are no range of numbers in order."""
+    if frames is None:
+        return range(count)
+    if not isinstance(frames, range) or frames.step != 1:
+        raise ConfigError(f"frames are a range of numbers in order, not {shown(frames, 60)}")
+    return range(max(frames.start, 0), min(frames.stop, count))
+
+
+def _of_target(target: AnnotatedTarget, count: int, direction: Direction) -> Iterator[Stretch]:
+    marks = [(-1, None), *((key.frame, key.box) for key in target.keys), (count, None)]
+    absent = {key.frame for key in target.keys if key.absent}
+    for (here, box), (there, next_box) in pairwise(marks):
+        before = box if direction != "backward" else None
+        after = next_box if direction != "forward" and here not in absent else None
+        if (before or after) and here + 1 < there:
+            yield Stretch(target.id, here + 1, there, before, after)
+
+
+def _fresh(project: AnnotationProject, stretch: Stretch, frames: range | None) -> bool:
+    """Tell whether all frames that are wanted of a stretch are tracked from its boxes."""
+    wanted = check_range(frames, project.video.frame_count)
+    first, stop = max(stretch.first, wanted.start), min(stretch.stop, wanted.stop)
+    rows = project.target(stretch.target).tracked.between(first, stop)
+    ways = {"joined"} if stretch.before and stretch.after else {"joined", "forward" if stretch.before else "backward"}
+    return len(rows) == stop - first and {WAYS[way] for way in np.unique(rows.ways)} <= ways

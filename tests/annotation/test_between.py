@@ -1,0 +1,220 @@
+"""Tracking between key boxes: both ways, only what is stale, and never over a person's box."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from mixformer import Box, MultiTracker
+from mixformer.annotation import (
+    AnnotationProject,
+    add_target,
+    look_at_video,
+    mark_absent,
+    put_found,
+    set_key,
+    stale_stretches,
+    track_between,
+)
+from mixformer.annotation.backward import read_backward
+from mixformer.annotation.joining import join
+from mixformer.errors import BoxError, ConfigError
+from mixformer.types import TrackResult
+from mixformer.video import open_video
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+from tests.helpers.clips import moving_square, write_clip
+
+FRAMES = 30
+
+
+class Drifting:
+    """A tracker of several targets that follows the square and drifts by 0.5 pixels in every frame since its start."""
+
+    def __init__(self, fails=()):
+        self.steps, self.fails, self.started, self.seen = {}, fails, [], 0
+
+    def add(self, frame, box, id):
+        self.steps[id] = 0
+        self.started.append(tuple(box))
+
+    def remove(self, id):
+        del self.steps[id]
+
+    def update_each(self, frames):
+        found = {}
+        for id, frame in frames.items():
+            self.steps[id] += 1
+            self.seen += 1
+            x = int(np.argmax(frame[35, :, 0] > 150))
+            score = 0.1 if (x - 10) // 3 in self.fails else 0.9
+            found[id] = TrackResult(Box(x + 0.5 * self.steps[id], 30, 20, 20), score, 1)
+        return found
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return write_clip(tmp_path_factory.mktemp("clip") / "square.mp4", moving_square(FRAMES)[0])
+
+
+def truth(frame):
+    return (10 + 3 * frame, 30, 20, 20)
+
+
+def keyed(clip, *frames, targets=1):
+    project = AnnotationProject(look_at_video(clip))
+    for id in range(1, targets + 1):
+        project = add_target(project)
+        for frame in frames:
+            project = set_key(project, id, frame, truth(frame))
+    return project
+
+
+def tracked(project, clip, **options):
+    options.setdefault("tracker", Drifting())
+    return put_found(project, track_between(project, clip, **options))
+
+
+def drift(project, first, stop, id=1):
+    return [round(each.box.x - truth(each.frame)[0], 1) for each in project.boxes(id, first, stop)]
+
+
+def test_forward_ends_at_the_next_key_box(clip):
+    project = tracked(keyed(clip, 0, 4), clip, direction="forward", frames=range(7))
+    assert drift(project, 0, 7) == [0, 0.5, 1.0, 1.5, 0, 0.5, 1.0]
+
+
+def test_backward_begins_at_each_key_box(clip):
+    project = tracked(keyed(clip, 3, 7), clip, direction="backward")
+    assert drift(project, 0, 8) == [1.5, 1.0, 0.5, 0, 1.5, 1.0, 0.5, 0]
+    assert project.target(1).tracked.frames.max() == 6
+
+
+def test_both_ways_meet_without_a_step(clip):
+    project = tracked(keyed(clip, 0, 20), clip)
+    ways = [project.target(1).tracked.way(frame) for frame in (1, 19, 21, 29)]
+    assert ways == ["joined", "joined", "forward", "forward"]
+    steps = np.diff([each.box.x for each in project.boxes(1, 0, 21)])
+    assert np.abs(steps - 3).max() < 1.1  # at the ends the drift of one way, and no jump anywhere
+    assert max(drift(project, 0, 21)) <= 5.1
+
+
+def test_the_surer_way_wins_where_both_differ():
+    ahead, back = np.tile([0.0, 0, 20, 20], (10, 1)), np.tile([100.0, 0, 20, 20], (10, 1))
+    sure, sure_back = np.full(10, 0.9), np.full(10, 0.9)
+    sure[3:] = 0.1
+    joined = join(ahead, back, sure, sure_back)
+    assert joined.boxes[:, 0].tolist() == [0] * 3 + [100] * 7
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data(), st.integers(1, 40))
+def test_a_joined_box_lies_between_the_two(data, count):
+    def boxes():
+        return np.array(data.draw(st.lists(
+            st.tuples(*[st.floats(0, 100)] * 2, *[st.floats(1, 100)] * 2), min_size=count, max_size=count
+        )))  # fmt: skip
+
+    def scores():
+        return np.array(data.draw(st.lists(st.floats(0, 1), min_size=count, max_size=count)))
+
+    ahead, back = boxes(), boxes()
+    joined = join(ahead, back, scores(), scores())
+    assert (np.diff(joined.part) >= 0).all()
+    assert (joined.part >= 0).all()
+    assert (joined.part <= 1).all()
+    low, high = np.minimum(ahead, back), np.maximum(ahead, back)
+    assert (joined.boxes >= low - 1e-9).all()
+    assert (joined.boxes <= high + 1e-9).all()
+
+
+def test_only_what_a_new_key_box_changes_is_tracked_again(clip):
+    project = tracked(keyed(clip, 0, 10, 20), clip)
+    assert stale_stretches(project) == []
+    project = set_key(project, 1, 15, truth(15))
+    assert [(each.first, each.stop) for each in stale_stretches(project)] == [(11, 15), (16, 20)]
+    tracker = Drifting()
+    again = tracked(project, clip, tracker=tracker)
+    assert tracker.seen == 2 * 8
+    assert stale_stretches(again) == []
+    assert again.target(1).tracked.between(0, 10) == project.target(1).tracked.between(0, 10)
+
+
+def test_nothing_is_tracked_where_the_target_is_absent(clip):
+    project = set_key(mark_absent(keyed(clip, 0), 1, 5), 1, 9, truth(9))
+    project = tracked(project, clip)
+    assert [each.visible for each in project.boxes(1, 0, 11)] == [True] * 5 + [False] * 4 + [True] * 2
+    assert stale_stretches(project) == []
+
+
+def test_several_targets_go_through_the_network_together(clip):
+    project = set_key(keyed(clip, 0, targets=2), 2, 8, truth(8))
+    found = list(track_between(project, clip, [2], tracker=Drifting(), direction="forward"))
+    assert {each.target for each in found} == {2}
+    project = tracked(project, clip, direction="forward")
+    assert drift(project, 7, 10, 1) == [3.5, 4.0, 4.5]
+    assert drift(project, 7, 10, 2) == [3.5, 0, 0.5]
+
+
+def test_stop_ends_at_once_and_keeps_what_came(clip):
+    seen = []
+    found = list(track_between(
+        keyed(clip, 0, 20), clip, tracker=(tracker := Drifting()), stop=lambda: len(seen) >= 5,
+        progress=lambda done, total: seen.append((done, total)),
+    ))  # fmt: skip
+    assert [each.frame for each in found] == [1, 2, 3, 4, 5]
+    assert seen[-1] == (5, 19 + 9 + 19)
+    assert tracker.steps == {}
+
+
+def test_a_dropped_generator_leaves_the_tracker_empty(clip):
+    tracker = Drifting()
+    steps = track_between(keyed(clip, 0), clip, tracker=tracker)
+    next(steps)
+    assert tracker.steps
+    steps.close()
+    assert tracker.steps == {}
+
+
+def test_scores_make_doubtful_frames_without_a_status_of_the_tracker(clip):
+    project = tracked(keyed(clip, 0), clip, tracker=Drifting(fails={3}), frames=range(6))
+    assert [each.status for each in project.boxes(1, 1, 6)] == ["tracking"] * 2 + ["uncertain"] + ["tracking"] * 2
+
+
+@pytest.mark.parametrize("memory", [1, 120 * 90 * 3 * 8, 2**30])
+@pytest.mark.parametrize(("first", "stop"), [(0, 30), (7, 23), (29, 30), (5, 5)])
+def test_frames_come_backward_exactly(clip, memory, first, stop):
+    frames = list(read_backward(clip, first, stop, memory))
+    assert [frame.index for frame in frames] == [*range(first, stop)][::-1]
+    if frames:
+        with open_video(clip, first, stop) as video:
+            for frame, other in zip(video, frames[::-1], strict=True):
+                assert (frame.image == other.image).all()
+
+
+def test_wrong_values_are_refused_before_anything_is_read(clip):
+    project = keyed(clip, 0)
+    with pytest.raises(ConfigError, match="forward, backward or both, not 'up'"):
+        next(track_between(project, "none.mp4", direction="up"))
+    with pytest.raises(ConfigError, match="there is no target 9"):
+        next(track_between(project, "none.mp4", [9]))
+    with pytest.raises(ConfigError, match="a range of numbers"):
+        next(track_between(project, "none.mp4", frames=range(0, 9, 2)))
+
+
+def test_a_key_box_outside_the_picture_names_its_target(clip, tmp_path):
+    small = write_clip(tmp_path / "small.mp4", moving_square(6, height=60, width=64)[0])
+    project = set_key(keyed(clip), 1, 0, (100, 30, 10, 10))
+    with pytest.raises(BoxError, match="target 1, frame 0"):
+        list(track_between(project, small, tracker=MultiTracker(), frames=range(4)))
+
+
+def test_the_demo_clip_is_followed_both_ways():
+    with open_video(DEMO_CLIP) as video:
+        count = sum(1 for _ in video)
+    project = set_key(add_target(AnnotationProject(look_at_video(DEMO_CLIP))), 1, 0, DEMO_BOX)
+    forward = put_found(project, track_between(project, DEMO_CLIP, direction="forward", frames=range(30)))
+    last = forward.target(1).box_at(29).box
+    project = put_found(set_key(forward, 1, 29, last), track_between(set_key(forward, 1, 29, last), DEMO_CLIP))
+    assert len(project.target(1).tracked) == count - 2
+    assert project.target(1).tracked.way(15) == "joined"
+    middle, before = project.target(1).box_at(15).box, forward.target(1).box_at(15).box
+    assert np.abs(np.subtract(middle, before)).max() < 15
