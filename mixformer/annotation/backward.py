@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +14,7 @@ MEMORY = 512 * 2**20
 _MOST = 256  # frames of a piece
 
 
-def read_backward(path: str | Path, first: int, stop: int, memory: int = MEMORY) -> Iterator[VideoFrame]:
+def read_backward(path: str | Path, first: int, stop: int, memory: int = MEMORY) -> Generator[VideoFrame, None, None]:
     """Yield the frames from `stop - 1` down to `first`.
 
     They are decoded piece by piece, from the key frame before each, and turned round; the next piece is decoded while

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -67,7 +67,7 @@ def track_between(
     stop: Callable[[], bool] | None = None,
     progress: Progress | None = None,
     memory: int = MEMORY,
-) -> Iterator[FoundBox]:
+) -> Generator[FoundBox, None, None]:
     """Track what key boxes ask for and is not tracked yet; yields while frames come.
 
     Forward from each key box to the next, then backward from each to the one before. Where there are both, boxes come
@@ -195,9 +195,7 @@ _Step = tuple[Stretch, int, TrackedBox]
 
 def _forward(work: _Work, video: str | Path, tracker: MultiTracker) -> Iterator[_Step]:
     for passes in _groups(work.ahead):
-        targets = [
-            Target(n, each.box, each.first, each.stop, _where(each, each.first)) for n, each in enumerate(passes)
-        ]
+        targets = [_target(n, each, each.first, each.first, each.stop) for n, each in enumerate(passes)]
         with open_video(video, passes[0].first, max(each.stop for each in passes)) as frames:
             yield from _steps(work, tracker, frames, targets, passes, lambda index: index)
 

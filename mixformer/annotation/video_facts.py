@@ -8,11 +8,11 @@ from pathlib import Path
 
 from mixformer.annotation.project import AnnotatedVideo
 from mixformer.errors import SourceError
+from mixformer.imaging.containers import main_video, open_container
 from mixformer.imaging.images import list_pictures
 from mixformer.video.random_access import open_frames
 from mixformer.video.reader import open_video
 from mixformer.video.seeking import find_table
-from mixformer.video.stream import main_video, open_container
 
 _HEAD = 64 * 2**10  # bytes
 
