@@ -154,6 +154,9 @@ def _what_ran_out(error: MemoryError | OSError) -> str | None:
         errno.EMFILE: "too many files are open; raise the limit, as with `ulimit -n 1024`, or take fewer workers",
         errno.ENOSPC: "the disk is full; free some space and run the same command again",
         errno.EROFS: "the place is read-only; write to another folder",
+        errno.ENAMETOOLONG: "a name is longer than file systems allow; give a shorter one",
+        errno.ENOTDIR: "a file lies where a folder is meant; check the path",
+        errno.EIO: "the disk or the network folder does not answer; check it and run the same command again",
         errno.EACCES: "this user may not write there or read it; take another folder, or change its permissions",
     }
     return f"{full[error.errno]} ({error})" if error.errno in full else None

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from mixformer.data.sequence import LazySequences, VideoSequence
+from mixformer.data.storage import path_below
 from mixformer.errors import DataError
-from mixformer.files import LARGEST_ANNOTATION, read_json_file, read_text_file
+from mixformer.files import LARGEST_ANNOTATION, path_kind, read_json_file, read_text_file
 from mixformer.imaging.images import list_pictures
 from mixformer.types import FloatArray
 
@@ -241,7 +242,8 @@ def _is_object(thing: Any) -> bool:
 
 
 def _picture(folder: Path, name: str) -> Path:
+    path_below(folder, name, folder / "annotations.json")
     for candidate in (folder / name, folder / "images" / name, folder / "masks" / name):
-        if candidate.is_file():
+        if path_kind(candidate) == "file":
             return candidate
     raise DataError(f"{folder / 'annotations.json'} names {name}, which is not there")

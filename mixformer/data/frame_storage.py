@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from mixformer.data.archives import LmdbArchive, ZipArchive
+from mixformer.data.archives import ZipArchive
 from mixformer.data.clips import Clip
+from mixformer.data.lmdb_file import LmdbArchive
 from mixformer.errors import DataError
 from mixformer.imaging.images import read_image
 from mixformer.types import Image
@@ -54,8 +55,7 @@ FrameRef = Path | ArchiveFrame | ClipFrame
 def read_frame(frame: FrameRef) -> Image:
     """Any picture as RGB uint8 (H, W, 3); alpha is dropped.
 
-    Raises DataError if the picture is missing or cannot be read, and MissingDependencyError for an entry of an LMDB
-    database without `lmdb` installed.
+    Raises DataError if the picture is missing or cannot be read.
     """
     if isinstance(frame, ClipFrame):
         return _handles.use(frame.clip, Clip, lambda clip: clip.read(frame.index))
@@ -100,29 +100,44 @@ def _open_archive(path: Path) -> Archive:
     return ZipArchive(path) if path.suffix.lower() == ".zip" else LmdbArchive(path)
 
 
+def _state(path: Path) -> object:
+    """What differs when another file has taken a place, or this one was changed."""
+    try:
+        found = os.stat(path / "data.mdb" if path.is_dir() else path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 class Handles:
     """Open files of this process, the least recently used closed first. Safe to use from several threads."""
 
     def __init__(self, limit: int = _OPEN_AT_ONCE) -> None:
         self.limit = limit
-        self._open: OrderedDict[Path, Any] = OrderedDict()
+        self._open: OrderedDict[Path, tuple[object, Any]] = OrderedDict()  # state of the file, and handle
         self._lock = threading.Lock()
 
     def use(self, path: Path, opener: Callable[[Path], H], work: Callable[[H], T]) -> T:
-        """Open the file unless it is open, and work on it while no other thread does."""
+        """Open the file unless it is open, or another one is there by now; work on it while no other thread does."""
         with self._lock:
+            state = _state(path)
+            if path in self._open and self._open[path][0] != state:
+                self._open.pop(path)[1].close()
             if path not in self._open:
-                self._open[path] = opener(path)
+                self._open[path] = state, opener(path)
             self._open.move_to_end(path)
             while len(self._open) > self.limit:
-                self._open.popitem(last=False)[1].close()
-            return work(self._open[path])
+                self._close_oldest()
+            return work(self._open[path][1])
+
+    def _close_oldest(self) -> None:
+        self._open.popitem(last=False)[1][1].close()
 
     def before_fork(self) -> None:
         """Close everything, and let no thread open anything until `after_fork`."""
         self._lock.acquire()
         while self._open:
-            self._open.popitem()[1].close()
+            self._close_oldest()
 
     def after_fork(self) -> None:
         """Let threads go on; in the parent and in the child, files are opened again when needed."""

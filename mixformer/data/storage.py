@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from mixformer.data.frame_storage import ArchiveFrame, FrameRef, read_bytes, use_archive
-from mixformer.errors import DataError
-from mixformer.files import decode
+from mixformer.errors import DataError, shown
+from mixformer.files import decode, path_kind
+
+_LONGEST_TEXT = 16 * 2**20  # bytes of an annotation of one sequence
 
 
 class Storage(Protocol):
@@ -42,17 +44,17 @@ class FolderStorage:
 
     def frame(self, key: str) -> Path:
         """Path of a picture."""
-        return self.root / key
+        return path_below(self.root, key, self.root)
 
     def read(self, key: str) -> bytes | None:
         """Bytes of a file, or None if there is none of that name."""
-        path = self.root / key
-        return read_bytes(path) if path.is_file() else None
+        path = path_below(self.root, key, self.root)
+        return read_bytes(path) if path_kind(path) == "file" else None
 
     def listing(self, folder: str) -> tuple[list[str], list[str]]:
         """Names of the folders and of the files directly in `folder`, sorted."""
         try:
-            with os.scandir(self.root / folder) as entries:
+            with os.scandir(path_below(self.root, folder or ".", self.root)) as entries:
                 found = sorted((entry.name, entry.is_dir()) for entry in entries)
         except (FileNotFoundError, NotADirectoryError):
             return [], []
@@ -83,8 +85,7 @@ class ArchiveStorage:
 def open_storage(root: Path) -> Storage:
     """The storage at a path: a zip file, the folder or file of a database, or a plain folder.
 
-    Raises DataError if there is nothing, or something else, and MissingDependencyError for a database without `lmdb`
-    installed.
+    Raises DataError if there is nothing, or something else.
     """
     is_file = root.is_file() and root.suffix.lower() in (".zip", ".mdb", ".lmdb")
     if is_file or (root / "data.mdb").is_file():
@@ -124,4 +125,27 @@ def describe_key(storage: Storage, key: str) -> str:
 def read_text(storage: Storage, key: str) -> str | None:
     """A text file of a storage, or None if there is none. Bytes that are no UTF-8 are replaced."""
     data = storage.read(key)
+    if data is not None and len(data) > _LONGEST_TEXT:
+        place = describe_key(storage, key)
+        raise DataError(
+            f"{place} has {len(data) / 2**20:.0f} MB, which no annotation of a sequence has; replace the file"
+        )
     return None if data is None else decode(data)
+
+
+def path_below(folder: Path, name: object, source: Path) -> Path:
+    """Path of a file that an annotation names, which must not lead out of a folder. Links in the folder are followed.
+
+    Args:
+        folder: where it must lie.
+        name: its relative path.
+        source: the annotation, for the message.
+
+    Raises:
+        DataError: if it is no name, or leads out of the folder, so that others' annotations read nothing else.
+    """
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise DataError(f"{source} names a file {shown(name)}, which is no file name")
+    if os.path.isabs(name) or os.path.splitdrive(name)[0] or os.path.normpath(name).split(os.sep)[0] == os.pardir:
+        raise DataError(f"{source} names {name}, which is not below {folder}; move the file there, or put a link there")
+    return folder / name

@@ -10,6 +10,7 @@ from mixformer.data import DATASETS, detect_dataset
 from mixformer.errors import ConfigError, SourceError
 from mixformer.evaluation.ground_truth import GroundTruth
 from mixformer.evaluation.manifest import MANIFEST, made_by_mixformer, read_manifest
+from mixformer.files import path_kind
 
 _LAYOUT = "SEQUENCE.txt, DATASET/SEQUENCE.txt or TRACKER/DATASET/SEQUENCE.txt (or SEQUENCE/SEQUENCE_001.txt)"
 _NOT_BOXES = ("_time.txt", "_score.txt", "_confidence.value", "_all_boxes.txt")
@@ -118,12 +119,12 @@ def _counts_like_the_set(result: ResultFolder) -> bool:
 def _split(word: str) -> tuple[str, Path]:
     """Name and folder; a folder whose own name has an equals sign is taken as it is."""
     name, sign, rest = word.partition("=")
-    if sign and not Path(word).exists():
+    if sign and not path_kind(word):
         word = rest
     else:
         name = ""
     path = Path(word)
-    if not path.is_dir():
+    if path_kind(path) != "folder":
         raise SourceError(f"{path} is no folder; give a folder of results, as FOLDER or NAME=FOLDER")
     return name, path
 

@@ -217,9 +217,9 @@ def test_without_lmdb_the_install_command_is_named(tmp_path, monkeypatch):
     root = lasot(tmp_path / "root")
     pack(root, tmp_path / "packed")
     monkeypatch.setitem(sys.modules, "lmdb", None)
-    for work in (lambda: load_dataset("lasot", tmp_path / "packed"), lambda: pack(root, tmp_path / "again")):
-        with pytest.raises(MissingDependencyError, match=r"pip install 'mixformer\[lmdb\]'"):
-            work()
+    with pytest.raises(MissingDependencyError, match=r"pip install 'mixformer\[lmdb\]'"):
+        pack(root, tmp_path / "again")
+    assert len(load_dataset("lasot", tmp_path / "packed")) == 3
     assert len(load_dataset("lasot", zip_folder(root, tmp_path / "all.zip"))) == 3
 
 

@@ -1,16 +1,23 @@
 """Files of strangers: archives, checkpoints and annotations that are damaged or hostile (rows A6, C4, C5, C6, C10)."""
 
+import contextlib
 import io
 import json
 import pickle
 import zipfile
+from random import Random
 
 import pytest
 from PIL import Image
 
-from mixformer.data.archives import LmdbArchive, ZipArchive
+from mixformer.data.annotated_folders import read_masked_objects, read_pictures, read_stills
+from mixformer.data.archives import ZipArchive, list_sorted
+from mixformer.data.datasets.json_dataset import read_json
+from mixformer.data.frame_storage import ArchiveFrame, read_bytes
 from mixformer.data.importers import IMPORTERS
 from mixformer.data.importers.tracks import safe_name, whole_number
+from mixformer.data.lmdb_file import LmdbArchive
+from mixformer.data.storage import FolderStorage, read_text
 from mixformer.errors import CheckpointError, DataError
 from mixformer.weights.checkpoint_reader import read_checkpoint
 
@@ -150,3 +157,119 @@ def test_names_and_numbers_of_annotations():
     for value in ("9" * 5000, "x", None, True, 1.5, "inf", [], 10**30):
         with pytest.raises(ValueError, match=r"no whole number|could not convert"):
             whole_number(value, "a frame")
+
+
+def _database(folder, entries):
+    lmdb = pytest.importorskip("lmdb")
+    with lmdb.open(str(folder), map_size=2**26, lock=False) as database, database.begin(write=True) as transaction:
+        for key, value in entries.items():
+            transaction.put(key.encode(), value)
+    return folder / "data.mdb"
+
+
+def _entries(count=900):
+    random = Random(4)
+    sizes = (0, 1, 40, 1500, 2100, 9000)
+    return {
+        f"{random.choice('abé')}{random.randrange(9)}/img/{n:05d}.jpg": random.randbytes(sizes[n % 6])
+        for n in range(count)
+    } | {"top.txt": b"x"}
+
+
+def test_a_database_reads_as_lmdb_itself_does(tmp_path):
+    """C5: our reader finds the same entries and lists, whatever their size and order."""
+    entries = _entries()
+    _database(tmp_path, entries)
+    archive = LmdbArchive(tmp_path)
+    assert {key: archive.read(key) for key in entries} == entries
+    for key in ("a0", "a0/img", "zz", "", "top.txt0", "a0/img/00000.jpg0", "\udcff"):
+        assert archive.read(key) is None
+    for folder in ("", "a0", "b3/img", "é1/img", "nowhere"):
+        folders, files = archive.listing(folder)
+        assert (sorted(folders), sorted(files)) == list_sorted(sorted(entries), folder)
+
+
+def test_no_damage_to_a_database_ends_the_process(tmp_path):
+    """Torture row 13 (C5): cut, flipped, exchanged and invented pages give entries or a DataError, and nothing else."""
+    entries = _entries(300)
+    file = _database(tmp_path, entries)
+    whole, random, refused = file.read_bytes(), Random(13), 0
+    for _ in range(400):
+        data = bytearray(whole)
+        for _ in range(random.choice((1, 1, 3, 20))):
+            at, kind = random.randrange(len(data)), random.randrange(4)
+            page = random.randrange(len(data) // 4096) * 4096
+            if kind == 0:
+                data[at] ^= 1 << random.randrange(8)
+            elif kind == 1:
+                at -= at % 8
+                data[at : at + 8] = random.choice((0, 1, 2**16, 2**32, 2**63, 2**64 - 1)).to_bytes(8, "little")
+            elif kind == 2:
+                data[page : page + 4096] = random.choice((bytes(4096), random.randbytes(4096), data[8192:12288]))
+            else:
+                data[page + 10 : page + 16] = random.randbytes(6)
+        file.write_bytes(data[: len(data) - random.choice((0, 0, 0, 4096, 100))])
+        refused += 1
+        with contextlib.suppress(DataError):
+            archive = LmdbArchive(tmp_path)
+            archive.listing("a0/img")
+            for key in list(entries)[::17]:
+                archive.read(key)
+            refused -= 1
+    assert refused > 100
+
+
+def test_pages_that_lead_in_a_circle_are_an_error(tmp_path):
+    """C5: a branch that names itself as a child."""
+    file = _database(tmp_path, _entries())
+    data = bytearray(file.read_bytes())
+    branches = [at for at in range(8192, len(data), 4096) if data[at + 10] == 1 and data[at + 11] == 0]
+    for at in branches:
+        for place in range(16, int.from_bytes(data[at + 12 : at + 14], "little"), 2):
+            node = at + int.from_bytes(data[at + place : at + place + 2], "little")
+            data[node : node + 4] = (at // 4096).to_bytes(4, "little")
+    file.write_bytes(data)
+    assert branches
+    with pytest.raises(DataError, match="a page is damaged"):
+        LmdbArchive(tmp_path).listing("a0/img")
+
+
+def test_a_replaced_archive_is_read_anew(tmp_path):
+    """Torture row 34: what stays open by its path must not be the file of before."""
+    for content in (b"first", b"second"):
+        with zipfile.ZipFile(tmp_path / "new.zip", "w") as archive:
+            archive.writestr("a.txt", content)
+        (tmp_path / "new.zip").replace(tmp_path / "set.zip")
+        assert read_bytes(ArchiveFrame(tmp_path / "set.zip", "a.txt")) == content
+    for number in (1, 2):
+        file = _database(tmp_path / f"{number}", {"a": bytes([number])})
+        (tmp_path / "set").mkdir(exist_ok=True)
+        file.replace(tmp_path / "set" / "data.mdb")
+        assert read_bytes(ArchiveFrame(tmp_path / "set", "a")) == bytes([number])
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/hostname", "a/../../secret.png", "", "a\0b", 7, None])
+def test_own_formats_name_files_below_their_folder_alone(tmp_path, name):
+    """A6: annotations.json, a JSON list of sequences, and the keys of any layout."""
+    home = tmp_path / "set"
+    home.mkdir()
+    Image.new("RGB", (40, 40)).save(tmp_path / "secret.png")
+    items = {"items": [{"file": name, "w": 40, "h": 40, "objects": [{"box": [5, 5, 20, 20]}]}]}
+    (home / "annotations.json").write_text(json.dumps(items))
+    for read in (read_stills, read_pictures, read_masked_objects):
+        with pytest.raises(DataError, match=r"annotations\.json"):
+            read(home)
+    for entry in ({"frames": [name]}, {"video": name}):
+        (home / "list.json").write_text(json.dumps({"sequences": [{"name": "a", "boxes": [[1, 2, 3, 4]], **entry}]}))
+        with pytest.raises(DataError, match=r"list\.json"):
+            read_json(home / "list.json")[0]
+    if isinstance(name, str) and name:
+        with pytest.raises(DataError, match=r"no file name|not below"):
+            FolderStorage(home).read(name)
+
+
+def test_a_text_that_is_no_annotation_is_not_parsed(tmp_path):
+    """Torture row 35 (C6): 60 MB of zeros took 1.3 GB."""
+    (tmp_path / "groundtruth.txt").write_bytes(b"9" * (16 * 2**20 + 1))
+    with pytest.raises(DataError, match="which no annotation"):
+        read_text(FolderStorage(tmp_path), "groundtruth.txt")

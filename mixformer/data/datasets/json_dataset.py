@@ -7,6 +7,7 @@ from typing import Any
 
 from mixformer.data.frame_storage import ClipFrame, FrameRef
 from mixformer.data.sequence import LazySequences, VideoSequence
+from mixformer.data.storage import path_below
 from mixformer.errors import DataError
 from mixformer.files import LARGEST_ANNOTATION, as_numbers, read_json_file
 from mixformer.types import FloatArray
@@ -54,11 +55,11 @@ class _Reader:
         if ("frames" in entry) == ("video" in entry):
             raise DataError(f'{where}: give either "frames" or "video"')
         if "video" in entry:
-            video = self.path.parent / str(entry["video"])
+            video = path_below(self.path.parent, entry["video"], self.path)
             return tuple(ClipFrame(video, number) for number in range(count))
         if not isinstance(entry["frames"], list):
             raise DataError(f'{where}: "frames" must be a list of picture files')
-        return tuple(self.path.parent / str(frame) for frame in entry["frames"])
+        return tuple(path_below(self.path.parent, frame, self.path) for frame in entry["frames"])
 
     def _boxes(self, entry: dict[str, Any], where: str) -> FloatArray:
         boxes = entry.get("boxes")

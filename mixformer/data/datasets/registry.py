@@ -74,7 +74,6 @@ def load_dataset(name: str, root: str | Path, options: DatasetOptions | None = N
 
     Raises:
         DataError: for an unknown name, split or option, or if the data set is not there.
-        MissingDependencyError: for an LMDB database without `lmdb` installed.
 
     Example:
         >>> load_dataset("lasot", "no/such/folder")

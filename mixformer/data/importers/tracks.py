@@ -9,6 +9,7 @@ import numpy as np
 
 from mixformer.data.frame_storage import FrameRef
 from mixformer.data.sequence import VideoSequence
+from mixformer.data.storage import path_below
 from mixformer.errors import DataError
 from mixformer.imaging.images import list_pictures
 
@@ -57,9 +58,7 @@ def picture_below(folder: Path, name: object, source: Path) -> Path:
         DataError: if it lies elsewhere, so that no file of the machine gets into a data set by a name in a file of
             others.
     """
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise DataError(f"{source} names a picture {name!r:.200}, which is no file name")
-    path = folder / name
+    path = path_below(folder, name, source)
     if not path.resolve().is_relative_to(folder.resolve()):
         raise DataError(f"{source} names {name}, which is not below {folder}; give the folder of pictures as --images")
     return path
