@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mixformer.errors import DataError, MixFormerError, OutputError
+from mixformer.places import clear_left_over, own_mark
 from mixformer.types import FloatArray
 
 Writer = Callable[[Path], object]
@@ -35,7 +37,7 @@ def write_files(files: Mapping[Path, Writer], *, sync: bool = True) -> None:
     """Write several files so that a failure leaves all of them as they were.
 
     Each is written under a temporary name of its own beside its place, and all are renamed at the end. Missing folders
-    are made. Several processes may write the same file: the last one wins.
+    are made. Several processes may write the same file: the last one wins. What killed processes left is removed.
 
     Args:
         files: final path -> function that writes the content to the path it is given.
@@ -53,20 +55,30 @@ def write_files(files: Mapping[Path, Writer], *, sync: bool = True) -> None:
     """
     from safetensors import SafetensorError
 
-    partial = {path: path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial") for path in files}
+    mark = own_mark()
+    # Each in a folder of its own, since safetensors writes beside what it is given first.
+    partial = {path: path.with_name(f".{path.name}.{mark}.partial") for path in files}
     made: list[Path] = []
     try:
+        if sync:  # what is written without, is written so often that looking each time would take too long
+            for folder in {path.parent for path in files}:
+                clear_left_over(folder)
         for path, write in files.items():
             _make_folder(path.parent, made)
-            _write(partial[path], write, sync)
+            partial[path].mkdir()
+            _write(partial[path] / path.name, write, sync)
         for path in files:
-            partial[path].replace(path)
+            (partial[path] / path.name).replace(path)
+            partial[path].rmdir()
     except (OSError, RuntimeError, SafetensorError) as error:
-        _clean(list(partial.values()), made)
+        _clean(partial.values(), made)
         names = " and ".join(str(path) for path in files)
         raise OutputError(
             f"could not write {names}: {error}; check free space and permissions, nothing was changed"
         ) from error
+    except BaseException:  # Ctrl-C
+        _clean(partial.values(), made)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:
@@ -103,18 +115,13 @@ def _make_folder(folder: Path, made: list[Path]) -> None:
         made.append(path)
 
 
-def _clean(partial: list[Path], made: list[Path]) -> None:
+def _clean(partial: Iterable[Path], made: list[Path]) -> None:
     """Remove what a failed write left; a path that cannot be removed is not worth a second error."""
     for path in partial:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError:
-            continue
+        shutil.rmtree(path, ignore_errors=True)
     for path in reversed(made):
-        try:
+        with suppress(OSError):
             path.rmdir()
-        except OSError:
-            continue
 
 
 def path_kind(path: str | Path) -> str:

@@ -1,11 +1,15 @@
 """Text, JSON and messages of strangers (rows C10 and C12 of the findings)."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from mixformer import Runtime, TrackerConfig
 from mixformer.configs.model import ModelConfig
 from mixformer.errors import BoxError, CheckpointError, ConfigError, DataError
-from mixformer.files import as_numbers, parse_json, read_json_file, read_text_file
+from mixformer.files import as_numbers, parse_json, read_json_file, read_text_file, write_text
 from mixformer.training.recipe import Recipe
 from mixformer.weights.model_folder import read_folder
 
@@ -161,3 +165,17 @@ def test_a_hostile_description_of_a_model_ends_before_a_network_is_built(tmp_pat
         with pytest.raises((CheckpointError, ConfigError)) as caught:
             read_folder(tmp_path)
         assert len(str(caught.value)) < 5000
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nobody can tell there whether a process is alive")
+def test_row_5_the_next_write_removes_what_killed_processes_left(tmp_path):
+    """Row 5 of the torture bench: `.NAME.*.partial` stayed for ever after kill -9; safetensors' own files too."""
+    kill = "(p.with_name('.tmpABC123').write_text('half'), os.kill(os.getpid(), 9))"
+    code = f"import os, pathlib; from mixformer.files import *; write_files({{pathlib.Path('a'): lambda p: {kill}}})"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".a.")
+    assert (left / ".tmpABC123").exists()
+    (tmp_path / f".b.other-{os.getpid()}-01234567.partial").mkdir()  # of another machine
+    write_text(tmp_path / "c", "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"c", f".b.other-{os.getpid()}-01234567.partial"}

@@ -23,7 +23,7 @@ _DESCRIPTION = """Run a tracker on a data set, write its raw results and print i
 
 The results go to OUT/NAME/DATASET: SEQUENCE.txt (x,y,w,h), SEQUENCE_time.txt, SEQUENCE_score.txt, run.json, and
 metrics.json with the numbers. Re-running the command resumes an interrupted run. Failed sequences are listed, their
-tracebacks are in failures/, and the exit code is then 1.
+tracebacks are in failures/, and the exit code is then 1 (4 if the results cannot be written).
 
   mixformer evaluate --dataset lasot --root LaSOTBenchmark --model mixvit.pth.tar --preset paper --workers 8
   mixformer evaluate --dataset got10k --split test --root GOT-10k --preset none
@@ -64,6 +64,11 @@ def parser() -> ArgumentParser:
         default="",
         metavar="A,B",
         help="how to measure (docs/metrics.md); default: the data set's own, else pytracking",
+    )
+    made.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace results of this name that were made with other settings, when the first new one is there",
     )
     _add_machine(made)
     add_settings(made, preset=False)
@@ -108,6 +113,7 @@ def run(options: Namespace) -> None:
             executor=_executor(options),
             truncate=options.truncate,
             keep_one_based=options.one_based,
+            overwrite=options.overwrite,
             progress=bars.listen,
         )
     kept = f", {len(result.kept)} were complete" if result.kept else ""

@@ -12,7 +12,7 @@ from mixformer.cli.console import make_console
 from mixformer.cli.parser import runtime_from
 from mixformer.cli.settings_options import changed_settings
 from mixformer.cli.track_options import all_parser as parser
-from mixformer.errors import ConfigError, MixFormerError, first_few
+from mixformer.errors import ConfigError, MixFormerError, OutputError, first_few
 
 if TYPE_CHECKING:
     from mixformer.run import VideoJob
@@ -45,7 +45,8 @@ def run(options: Namespace) -> None:
     console.print(f"{len(done)} videos tracked, {sum(done)} frames{kept}; wrote {options.out.resolve()}")
     failed = [event for event in ends if isinstance(event, Failed)]
     if failed:
-        raise MixFormerError(_failures(failed))
+        unwritten = all(event.kind == OutputError.__name__ for event in failed)
+        raise (OutputError if unwritten else MixFormerError)(_failures(failed))
 
 
 def _check(options: Namespace) -> None:

@@ -12,8 +12,8 @@ from mixformer.cli.parser import add_runtime, add_source, make_parser, runtime_f
 from mixformer.cli.settings_options import add_settings, changed_settings
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import OutputError
+from mixformer.places import require_free, require_unclaimed
 from mixformer.video.output_formats import OUTPUT_FORMATS
-from mixformer.video.places import require_free, require_unclaimed
 
 if TYPE_CHECKING:
     from mixformer.tracking import MultiTracker
@@ -40,7 +40,7 @@ JOBS is a CSV file with a header, or a JSON list. Its columns are source; box ("
 mixformer track --targets); and, if wanted, start, stop and name. Paths are relative to the file. The results of a video
 go to OUT/NAME/, with done.json when they are complete. Results of an earlier run that are not complete, or have other
 settings, are replaced once the new ones are whole. A video that fails does not stop the others; the exit code is
-then 1.
+then 1, or 4 if all that failed could not be written.
 
   mixformer track-all jobs.csv --out tracked
   mixformer track-all jobs.csv --out tracked --write json video --workers 4

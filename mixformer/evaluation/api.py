@@ -45,12 +45,14 @@ def evaluate(
     executor: Executor | None = None,
     truncate: bool = False,
     keep_one_based: bool = False,
+    overwrite: bool = False,
     progress: Callable[[EvaluationEvent], None] | None = None,
 ) -> EvaluationResult:
     """Run a tracker on a data set, write its raw results and measure them.
 
     The raw results go to `out/NAME/DATASET`. A second call resumes an interrupted one if the tracker is a model name, a
-    model folder or a `TrackerFactory`; other trackers start again. A sequence that fails does not stop the others.
+    model folder or a `TrackerFactory`; other trackers start again, and their first result replaces all earlier ones. A
+    sequence that fails does not stop the others.
 
     Args:
         tracker: name, folder or checkpoint file of a model; a loaded network or an engine; a `Tracker` or a
@@ -71,6 +73,7 @@ def evaluate(
         executor: does the work in place of `processes`, for example on a Ray cluster.
         truncate: write whole pixels, cut off as the official code does.
         keep_one_based: keep boxes of data sets that count pixels from 1 unchanged, as the official code does.
+        overwrite: replace results in the folder that were made with other settings, when the first new one is there.
         progress: called with every event of the run.
 
     Raises:
@@ -119,6 +122,7 @@ def evaluate(
         split=truth.split,
         only=tuple(only),
         resume=named.identified,
+        overwrite=overwrite,
     )
     if processes < 0:
         raise ConfigError(f"processes must be 0 or more, not {processes}")

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from mixformer import __version__
 from mixformer.errors import ConfigError, DataError
 from mixformer.files import LARGEST_ANNOTATION, read_json_file, write_text
+from mixformer.places import require_place
 from mixformer.types import FloatArray
 
 MANIFEST = "run.json"
@@ -22,29 +23,35 @@ _FORMAT = 1
 _PARTS = ("settings", "expected", "sequences", "failures")
 _SAVE_EVERY = 5.0  # seconds: with ten thousand sequences the file is a megabyte
 _RENAMED = {"integers": "truncate", "as_written": "keep_one_based"}  # settings in the files of 0.1.0
+_ADVICE = "give the tracker another name, or --overwrite (overwrite=True in Python) to begin anew"
 _PACKAGES = ("torch", "openvino", "onnxruntime", "numpy", "pillow", "av")
 
 
 class RunManifest:
     """The record of an evaluation run, kept as `run.json`. It is saved from time to time and at the end.
 
+    Nothing is written before `begin`, so that a run that cannot begin leaves everything as it was.
+
     Attributes:
         folder: the folder of results.
         content: what `read_manifest` returns.
+        anew: nothing of an earlier run in the folder is kept.
 
     Example:
         >>> from pathlib import Path
         >>> folder = Path("results", "ours", "squares")
         >>> manifest = RunManifest.open(folder, {"model": "ours"}, {}, {"test": ["a", "b"]})
+        >>> manifest.begin()
         >>> manifest.finished("a", frames=40, times=None)
         >>> manifest.save()
         >>> read_manifest(folder)["sequences"]
         {'a': {'frames': 40}}
     """
 
-    def __init__(self, folder: Path, content: dict[str, Any]) -> None:
-        self.folder, self.content = folder, content
-        self._saved = 0.0
+    def __init__(self, folder: Path, content: dict[str, Any], anew: bool) -> None:
+        self.folder, self.content, self.anew = folder, content, anew
+        self._begun, self._saved = False, 0.0
+        self._early: list[tuple[str, str, str]] = []
 
     @classmethod
     def open(
@@ -55,40 +62,57 @@ class RunManifest:
         expected: Mapping[str, Sequence[str]],
         *,
         resume: bool = True,
+        overwrite: bool = False,
     ) -> RunManifest:
-        """Begin a run in a folder, or resume the one there.
+        """Read the run that is in a folder, or prepare a new one; nothing is changed.
 
         Args:
-            folder: for the results; made if missing.
+            folder: for the results.
             settings: plain values that decide the results.
             notes: plain values that do not.
             expected: names of all sequences of the data set, by its split.
-            resume: False begins a new run, even if the folder holds one.
+            resume: False prepares a new run, even if the folder holds one.
+            overwrite: prepare a new run if the one there was made with other settings.
 
         Raises:
-            ConfigError: if the results there were made with other or unknown settings.
+            ConfigError: if the results there were made with other or unknown settings, without `overwrite`.
             DataError: if its `run.json` is damaged.
             OutputError: if the folder cannot be written.
         """
+        require_place(folder, overwrite=True)
         settings = json.loads(json.dumps(settings))  # as they will be read from the file
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        content: dict[str, Any] = {"format": _FORMAT, "settings": settings, "started": now}
-        content |= {"expected": {}, "sequences": {}, "failures": {}}
-        path = folder / MANIFEST
-        if resume and path.is_file():
-            content = read_manifest(folder)
-            _require_same(path, content["settings"], settings)
-        elif resume and any(folder.glob("*.txt")):
-            raise ConfigError(f"{folder} holds results without a {MANIFEST}; give the tracker another name")
-        content |= {"environment": environment(notes), "updated": now}
+        new: dict[str, Any] = {"format": _FORMAT, "settings": settings, "started": now}
+        new |= {"expected": {}, "sequences": {}, "failures": {}}
+        old = _earlier(folder, settings, overwrite) if resume else None
+        content = (old or new) | {"environment": environment(notes), "updated": now}
         content["expected"] = content["expected"] | {split: list(names) for split, names in expected.items()}
-        manifest = cls(folder, content)
-        manifest.save()
-        return manifest
+        return cls(folder, content, anew=old is None)
+
+    def begin(self, replaced: Iterable[Path] = ()) -> None:
+        """Begin to write, when the first result is there. A new run first removes the results of an earlier one.
+
+        Args:
+            replaced: files of results that a new run replaces.
+        """
+        if self._begun:
+            return
+        self._begun = True
+        for path in replaced if self.anew else ():
+            path.unlink(missing_ok=True)
+        for failure in self._early:
+            self.failed(*failure)
+        self.save()
+
+    def end(self) -> None:
+        """Save the record at the end, but leave that of an earlier run if this one has no result to replace it."""
+        if not (self.anew and made_by_mixformer(self.folder)):
+            self.begin()
+        self.save()
 
     def finished(self, name: str, frames: int, times: FloatArray | None, size: tuple[int, int] | None = None) -> None:
         """Note a finished sequence: its frames, (n,) seconds per frame and (height, width), where known."""
-        if failure := self.content["failures"].pop(name, None):
+        if (failure := self.content["failures"].pop(name, None)) and self._begun:
             (self.folder / failure["traceback"]).unlink(missing_ok=True)
         entry = self.content["sequences"].setdefault(name, {})
         entry["frames"] = frames
@@ -100,6 +124,9 @@ class RunManifest:
 
     def failed(self, name: str, message: str, trace: str) -> None:
         """Note a failed sequence: the message, and the traceback in a file of its own."""
+        if not self._begun:
+            self._early.append((name, message, trace))
+            return
         place = f"failures/{name.replace('/', '_')}.txt"
         _write(self.folder / place, f"{message}\n\n{trace}")
         self.content["failures"][name] = {"message": message, "traceback": place}
@@ -107,7 +134,9 @@ class RunManifest:
         self._save_sometimes()
 
     def save(self) -> None:
-        """Write the file; raises OutputError if it cannot be written; the old file is then unchanged."""
+        """Write the file, after `begin`; raises OutputError if it cannot be written: the old file is then unchanged."""
+        if not self._begun:
+            return
         self.content["updated"] = datetime.now(UTC).isoformat(timespec="seconds")
         _write(self.folder / MANIFEST, json.dumps(self.content, indent=1) + "\n")
         self._saved = time.monotonic()
@@ -166,14 +195,28 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _earlier(folder: Path, settings: Mapping[str, Any], overwrite: bool) -> dict[str, Any] | None:
+    """Return the record of the run in a folder that goes on; None if there is none."""
+    path = folder / MANIFEST
+    try:
+        if path.is_file():
+            content = read_manifest(folder)
+            _require_same(path, content["settings"], settings)
+            return content
+        if any(folder.glob("*.txt")):
+            raise ConfigError(f"{folder} holds results without a {MANIFEST}; {_ADVICE}")
+    except (ConfigError, DataError):
+        if not overwrite:
+            raise
+    return None
+
+
 def _require_same(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     old, new = _flat(old), _flat(new)
     changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     if changed:
         list_ = ", ".join(f"{key} was {old.get(key)!r}, now {new.get(key)!r}" for key in changed)
-        raise ConfigError(
-            f"{path.parent} holds results made with other settings ({list_}); give the tracker another name"
-        )
+        raise ConfigError(f"{path.parent} holds results made with other settings ({list_}); {_ADVICE}")
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,9 @@ class EvaluationRun:
         truncate: write whole pixels, cut off as the official code does.
         split: split of the data set, to keep the lists of its sequences apart.
         only: names of the sequences to track; () for all.
-        resume: keep complete results that the folder holds. False deletes them and tracks all sequences.
+        resume: keep complete results that the folder holds. False tracks all sequences; what is there is deleted when
+            the first result is there.
+        overwrite: do the same if the results in the folder were made with other settings, which is refused otherwise.
 
     Raises:
         ConfigError: if a name cannot be the name of a folder.
@@ -63,6 +65,7 @@ class EvaluationRun:
     split: str = ""
     only: tuple[str, ...] = ()
     resume: bool = True
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         for what, name in (("tracker", self.tracker), ("data set", self.dataset)):
@@ -108,9 +111,9 @@ def run_evaluation(
 ) -> RunOutcome:
     """Track all sequences that have no complete result yet.
 
-    Each result is written whole when its sequence is done, by this process alone. `run.json` records the settings and
-    the failures. A failed sequence does not stop the others; its traceback is in `failures/NAME.txt`. Results do not
-    depend on the number of workers.
+    Each result is written whole when its sequence is done, by this process alone. Nothing that exists is changed before
+    the first one is there. `run.json` records the settings and the failures. A failed sequence does not stop the
+    others; its traceback is in `failures/NAME.txt`. Results do not depend on the number of workers.
 
     Args:
         run: what to run.
@@ -134,15 +137,15 @@ def run_evaluation(
     names = sequence_names(run.sequences)
     _require_known(run.only, names)
     settings = {**run.settings, "truncate": run.truncate}
-    manifest = RunManifest.open(run.folder, settings, run.notes, {run.split: names}, resume=run.resume)
-    if not run.resume:
-        for path in (path for name in names for path in result_paths(run.folder, name)):
-            path.unlink(missing_ok=True)
+    manifest = RunManifest.open(
+        run.folder, settings, run.notes, {run.split: names}, resume=run.resume, overwrite=run.overwrite
+    )
     active = _ActiveRun(run, manifest, progress or (lambda event: None))
     try:
         with closing(executor.run(_SequenceWork(run.make), active.tasks(names))) as events:
             for event in events:
                 active.take(event)
+        manifest.end()
     finally:
         manifest.save()
     return RunOutcome(run.folder, tuple(active.done), tuple(active.kept), active.failed)
@@ -172,20 +175,21 @@ class _ActiveRun:
 
     def __init__(self, run: EvaluationRun, manifest: RunManifest, progress: Callable[[EvaluationEvent], None]) -> None:
         self._run, self._manifest, self._progress = run, manifest, progress
+        self._names: Sequence[str] = ()
         self.done: list[str] = []
         self.kept: list[str] = []
         self.failed: dict[str, str] = {}
 
     def tasks(self, names: Sequence[str]) -> Iterator[tuple[str, VideoSequence]]:
         """The sequences without a complete result; each is read when a worker is free."""
-        wanted = set(self._run.only or names)
+        self._names, wanted = names, set(self._run.only or names)
         self._progress(RunPlanned(self._run.dataset, len(wanted)))
         for index, name in enumerate(names):
             if name not in wanted:
                 continue
             try:
                 sequence = self._run.sequences[index]
-                found = complete_result(self._run.folder, name, len(sequence))
+                found = None if self._manifest.anew else complete_result(self._run.folder, name, len(sequence))
             except MixFormerError as error:
                 self.take(Failed(name, str(error), traceback.format_exc()))
                 continue
@@ -208,6 +212,7 @@ class _ActiveRun:
     def _write(self, event: Completed) -> Completed | Failed:
         """Write a result; one that is not finite, from a broken tracker, is a failure of its sequence."""
         raw: RawResult = event.result
+        self._manifest.begin(_result_files(self._run.folder, self._names))
         try:
             write_result(self._run.folder, event.name, raw.boxes, raw.times, raw.scores, truncate=self._run.truncate)
         except DataError as error:
@@ -215,6 +220,12 @@ class _ActiveRun:
         self._manifest.finished(event.name, len(raw.boxes), raw.times, raw.size)
         self.done.append(event.name)
         return event
+
+
+def _result_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    for name in names:
+        with suppress(DataError):  # no result can have such a name
+            yield from result_paths(folder, name)
 
 
 def complete_result(folder: Path, name: str, frames: int) -> RawResult | None:

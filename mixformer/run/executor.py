@@ -70,6 +70,7 @@ class Failed:
         name: of the task.
         message: what went wrong, in a line.
         trace: the whole traceback, or "" if the worker died.
+        kind: name of the class of the exception, or "" if the worker died.
 
     Example:
         >>> from mixformer.run import Failed
@@ -80,6 +81,7 @@ class Failed:
     name: str
     message: str
     trace: str = ""
+    kind: str = ""
 
 
 Event = Started | Progressed | Completed | Failed
@@ -123,7 +125,7 @@ def failed(name: str, error: Exception) -> Failed:
     """Describe the exception that ended a task."""
     # Errors of this package say themselves what is wrong.
     message = str(error) if isinstance(error, MixFormerError) else f"{type(error).__name__}: {error}"
-    return Failed(name, message, "".join(traceback.format_exception(error)))
+    return Failed(name, message, "".join(traceback.format_exception(error)), type(error).__name__)
 
 
 class SerialExecutor:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mixformer.errors import OutputError
 from mixformer.optional import installed, missing
+from mixformer.places import is_special, require_place
 from mixformer.run.multi_target import Results
 from mixformer.types import Image
 from mixformer.video.drafts import FolderDraft
 from mixformer.video.draw import Annotator
 from mixformer.video.output_formats import OUTPUT_FORMATS, open_results, require_formats
-from mixformer.video.places import is_special, require_place
 from mixformer.video.reader import VideoFrame, VideoSource
 from mixformer.video.video_formats import require_video
 from mixformer.video.writer import FrameWriter, open_writer

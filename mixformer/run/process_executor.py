@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pickle import PicklingError
@@ -30,6 +32,7 @@ from mixformer.run.executor import (
 
 _REPORT_EVERY = 0.2  # seconds between two reports of a worker
 _PATIENCE = 20.0  # seconds that a worker has to finish its files
+_PATIENCE_OF_ORPHANS = 5.0  # the same for one whose parent has died
 
 
 class ProcessExecutor:
@@ -70,6 +73,8 @@ class ProcessExecutor:
                 for pipe in wait(list(pool)):
                     yield from _listen(pool, pipe, make, waiting)  # type: ignore[arg-type]
         finally:
+            for process in pool.values():
+                process.process.terminate()  # all at once, so that they finish their files at the same time
             for process in pool.values():
                 process.stop()
 
@@ -126,7 +131,8 @@ def _start(pool: dict[Connection, _Process], make: Maker, number: int) -> None:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(make, number, theirs), daemon=True)
     try:
-        process.start()
+        with _without_interrupts():
+            process.start()
     except (AttributeError, TypeError, PicklingError) as error:
         raise ConfigError(
             f"the tracker cannot be sent to another process ({error}); make it in a function or class at the top level "
@@ -134,6 +140,19 @@ def _start(pool: dict[Connection, _Process], make: Maker, number: int) -> None:
         ) from error
     theirs.close()  # so that the end of the worker is the end of the pipe
     pool[ours] = _Process(number, process, ours)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back while a process is started: the new one never hears it, this one does afterwards."""
+    if os.name == "nt":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _listen(pool: dict[Connection, _Process], pipe: Connection, make: Maker, waiting: _Waiting) -> Iterator[Event]:
@@ -195,18 +214,28 @@ def _serve(make: Maker, number: int, pipe: Connection) -> None:
     """The worker process: make, then do tasks until the parent sends the end or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent stops us
     signal.signal(signal.SIGTERM, _leave)
-    try:
-        work = make(number)
-    except Exception as error:  # the parent must know every error
-        pipe.send(_Unfit(str(error) if isinstance(error, MixFormerError) else traceback.format_exc()))
-        return
-    pipe.send(None)
-    try:
+    threading.Thread(target=_watch_parent, name="watch parent", daemon=True).start()
+    with suppress(EOFError, ConnectionError):  # the parent has gone
+        try:
+            work = make(number)
+        except Exception as error:  # the parent must know every error
+            pipe.send(_Unfit(str(error) if isinstance(error, MixFormerError) else traceback.format_exc()))
+            return
+        pipe.send(None)
         while (given := pipe.recv()) is not None:
             name, task = given
             pipe.send(attempt(work, name, task, _reporter(pipe, name)))
-    except (EOFError, BrokenPipeError):  # the parent has gone
+
+
+def _watch_parent() -> None:
+    """End this process as SIGTERM does, once its parent has died; by force if that takes too long."""
+    if (parent := parent_process()) is None:
         return
+    wait([parent.sentinel])
+    if os.name != "nt":  # there it would end at once
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_PATIENCE_OF_ORPHANS)
+    os._exit(128 + signal.SIGTERM)
 
 
 def _leave(number: int, frame: object) -> None:

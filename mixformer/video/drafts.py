@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mixformer.errors import OutputError
-from mixformer.video.places import (
+from mixformer.places import (
     LOCK,
     claim,
     is_special,
@@ -222,4 +223,4 @@ def _clear(folder: Path) -> None:
                 _clear(item)
                 item.rmdir()
             elif _NUMBERED.fullmatch(item.name):
-                item.unlink()
+                shutil.rmtree(item) if item.is_dir() else item.unlink()

@@ -1,7 +1,12 @@
 """A tracker over several sequences: alike with any number of workers, restarts, failures, Ctrl-C."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -21,6 +26,7 @@ from mixformer.tracking import Tracker
 from mixformer.tracking.factory import TrackerFactory, rules_for
 from mixformer.weights.load_save import save_model
 from tests.helpers.trackers import CannotStart, MakeBad, MakeStays, box_files, make_sequences
+from tests.torture.processes import orphans
 
 
 @pytest.fixture(scope="module")
@@ -237,3 +243,65 @@ def _make_slow(number):
         return "done"
 
     return work
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize("make", [CannotStart(), MakeBad("raise", "nowhere")])
+def test_a1_results_stay_until_the_first_new_one_is_there(job, tmp_path, resume, make):
+    """Row A1's kind: a run that cannot begin deleted the results of the one before, and reset run.json."""
+    folder = run_evaluation(job(), SerialExecutor()).folder
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    missing = VideoSequence("clip_0", [tmp_path / "none.png"] * 3, np.tile([1.0, 1, 5, 5], (3, 1)))
+    with suppress(MixFormerError, RuntimeError):
+        run_evaluation(job(make=make, resume=resume, sequences=[missing]), SerialExecutor())
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert {path: text for path, text in after.items() if path.name != "run.json"}.items() >= {
+        path: text for path, text in before.items() if path.name != "run.json"
+    }.items()
+    if not resume or isinstance(make, CannotStart):
+        assert after == before
+
+
+def test_a1_other_settings_need_overwrite(job):
+    first = run_evaluation(job(), SerialExecutor())
+    with pytest.raises(ConfigError, match="--overwrite"):
+        run_evaluation(job(settings={"rules": {"speed": 2}}), SerialExecutor())
+    second = run_evaluation(job(settings={"rules": {"speed": 2}}, overwrite=True), SerialExecutor())
+    assert second.done == first.done
+    assert manifest(second.folder)["settings"]["rules"] == {"speed": 2}
+
+
+SLOW = """
+import sys, time
+from mixformer.run import ProcessExecutor
+def make(number):
+    def work(task, report):
+        time.sleep(1000)
+    return work
+if __name__ == "__main__":
+    for event in ProcessExecutor(2).run(make, [("a", 1), ("b", 2)]):
+        print(event, flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_row_6_no_worker_outlives_its_parent(tmp_path, number):
+    """Row 6 of the torture bench: SIGKILL, or a signal to the main process alone, left workers and a traceback."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    process = subprocess.Popen(
+        [sys.executable, "slow.py"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline()
+    assert process.stdout.readline()
+    os.kill(process.pid, number)
+    process.wait(30)
+    assert not orphans(process.pid, 30)
+    if number == signal.SIGKILL:
+        assert not process.stderr.read()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import platform
+import re
+import secrets
+import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +18,7 @@ LOCK = ".lock"
 """File in a folder that is being filled, which its process has locked."""
 
 _LOCKED_BYTE = 2**40  # Windows locks bytes, and others could not read them: one beyond the end of any file
+_PARTIAL = re.compile(r"\..+\.(?P<host>[a-zA-Z0-9]+)-(?P<pid>\d{1,9})-[0-9a-f]{8}\.partial")
 _ASK = "give another name, or --overwrite (overwrite=True in Python) to replace it"
 
 
@@ -137,5 +142,35 @@ def _locked(file: io.FileIO) -> bool:
     except (BlockingIOError, PermissionError):
         return False
     except OSError:  # a network file system without locks
+        return True
+    return True
+
+
+def own_mark() -> str:
+    """Return a part of a name that no other process, and no other call, uses: see `clear_left_over`."""
+    return f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _host() -> str:
+    return re.sub(r"[^a-zA-Z0-9]", "", platform.node())[:16] or "here"
+
+
+def clear_left_over(folder: Path) -> None:
+    """Remove what killed processes of this machine left of files that they were writing."""
+    with suppress(OSError), os.scandir(folder) as items:
+        for item in items:
+            found = _PARTIAL.fullmatch(item.name)
+            if found and found["host"] == _host() and not _alive(int(found["pid"])):
+                shutil.rmtree(item.path, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    if os.name == "nt":  # asking would end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
         return True
     return True
