@@ -17,11 +17,12 @@ _AHEAD = 8  # frames decoded before they are asked for
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:
-    """A frame before its pixels are made: number, seconds or None, and the function that makes RGB of it."""
+    """A frame before its pixels are made: number, seconds or None, the function that makes RGB of it, and its bytes."""
 
     index: int
     time: float | None
     picture: Callable[[], Image]
+    size: int = 0
 
 
 class Decoder(Protocol):

@@ -54,6 +54,11 @@ class FrameTable:
         place = bisect_left(self.keys, time)
         return place < len(self.keys) and self.keys[place] == time
 
+    def key_number(self, number: int) -> int | None:
+        """The number of the last key frame at or before a frame; None if that is not known."""
+        keys = self.keys_before(number)
+        return self.number_at(keys[0]) if keys else None
+
     def keys_before(self, number: int) -> list[int]:
         """Times of the key frames at or before a frame, the nearest first."""
         if not self.first <= number < self.first + len(self.times):

@@ -37,7 +37,7 @@ class Pictures:
                 self.reason = self.reason or str(error)
                 log.warning("skipped frame %d: %s", index, error)
                 continue
-            yield RawFrame(index, None, lambda image=image: image)  # type: ignore[misc]
+            yield RawFrame(index, None, lambda image=image: image, image.nbytes)  # type: ignore[misc]
 
     def close(self) -> None:
         """Nothing stays open between pictures."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from mixformer.errors import ConfigError
 from mixformer.video.feed import Decoder, RawFrame
+from mixformer.video.frame_table import FrameTable
 from mixformer.video.reader import VideoFrame, from_disk
 from mixformer.video.source_names import source_text
+from mixformer.video.stream import Stream
 
 _READ_ON = 64  # frames ahead that are decoded rather than sought
 
@@ -34,7 +36,8 @@ class FrameReader:
             raise ConfigError(f"the cache is a number of bytes, 0 or more, not {cache_bytes!r}")
         self._source, self._limit, self._held = source_text(source), cache_bytes, 0
         self._lock = threading.Lock()
-        self._cache: OrderedDict[int, VideoFrame] = OrderedDict()
+        self._cache: OrderedDict[int, RawFrame] = OrderedDict()
+        self._table: FrameTable | None = None
         self._decoder: Decoder = from_disk(self._source)
         self._frames: Iterator[RawFrame] | None = None
         self._next = 0
@@ -61,40 +64,89 @@ class FrameReader:
         Raises:
             IndexError: if the source has no such frame, or it cannot be read.
         """
+        return self.read(number)  # type: ignore[return-value]  # which is None only for those who change their mind
+
+    def read(self, number: int, wanted: Callable[[], bool] | None = None) -> VideoFrame | None:
+        """Return a frame, as `reader[number]` does, or None once `wanted` says that nobody waits for it any more."""
         if number < 0:
             raise IndexError(f"{self._source} has no frame {number}; frames count from 0")
         with self._lock:
             if number in self._cache:
                 self._cache.move_to_end(number)
-                return self._cache[number]
-            if self._frames is None or not self._next <= number < self._next + _READ_ON:
-                self._restart(number)
-            return self._read_on(number)
+                raw: RawFrame | None = self._cache[number]
+            else:
+                if not self._is_ahead(number):
+                    self._restart(number)
+                raw = self._read_on(number, wanted)
+        return None if raw is None else VideoFrame(raw.index, raw.time, raw.picture())
+
+    def make_index(self) -> int | None:
+        """Read the index of a whole file once, for faster seeks, and return the number of its frames.
+
+        Returns None where the packets do not tell. It reads through a container of its own: another thread may do it.
+        """
+        if not isinstance(self._decoder, Stream):
+            return self.frame_count
+        table = self._decoder.read_index()
+        if table is not None:
+            self.share_index(table)
+        return None if table is None else table.first + len(table.times)
+
+    def share_index(self, table: FrameTable | None) -> None:
+        """Take the index that another reader of the same file has made."""
+        self._table = table
+
+    @property
+    def index(self) -> FrameTable | None:
+        """The index of the file, once it is made."""
+        return self._table
+
+    def limit_cache(self, cache_bytes: int) -> None:
+        """Change the memory for frames that were read lately."""
+        with self._lock:
+            self._limit = cache_bytes
+            self._trim()
+
+    def _is_ahead(self, number: int) -> bool:
+        """Tell whether decoding goes on to a frame sooner than a seek would arrive there."""
+        if self._frames is None or number < self._next:
+            return False
+        key = self._table.key_number(number) if self._table else None
+        return number < self._next + _READ_ON if key is None else key <= self._next
 
     def _restart(self, number: int) -> None:
         """Seek to a frame with a decoder of its own, since the last one is somewhere else."""
         self._decoder.close()
         self._decoder = from_disk(self._source)
-        self._frames, self._next = self._decoder.frames(number), number
+        if isinstance(self._decoder, Stream):
+            self._decoder.table = self._table
+        # From the key frame on, so that the frames before are at hand for steps backward.
+        key = self._table.key_number(number) if self._table else None
+        begin = number if key is None else key
+        self._frames, self._next = self._decoder.frames(begin), begin
 
-    def _read_on(self, number: int) -> VideoFrame:
+    def _read_on(self, number: int, wanted: Callable[[], bool] | None) -> RawFrame | None:
         for raw in self._frames or ():
             self._next = raw.index + 1
             if raw.index > number:
                 break
-            frame = VideoFrame(raw.index, raw.time, raw.picture())
-            self._keep(frame)
+            self._keep(raw)
             if raw.index == number:
-                return frame
+                return raw
+            if wanted is not None and not wanted():
+                return None
         self._frames = None
         raise IndexError(f"{self._source} has no readable frame {number}")
 
-    def _keep(self, frame: VideoFrame) -> None:
-        """Remember a frame, and forget those that were not asked for the longest."""
-        self._cache[frame.index] = frame
-        self._held += frame.image.nbytes
+    def _keep(self, raw: RawFrame) -> None:
+        """Remember a frame, as it was decoded, and forget those that were not asked for the longest."""
+        self._cache[raw.index] = raw
+        self._held += raw.size
+        self._trim()
+
+    def _trim(self) -> None:
         while self._held > self._limit and self._cache:
-            self._held -= self._cache.popitem(last=False)[1].image.nbytes
+            self._held -= self._cache.popitem(last=False)[1].size
 
 
 def open_frames(source: str | Path, cache_bytes: int = 256 * 2**20) -> FrameReader:
@@ -104,7 +156,7 @@ def open_frames(source: str | Path, cache_bytes: int = 256 * 2**20) -> FrameRead
 
     Args:
         source: a video file, a folder of pictures or a picture.
-        cache_bytes: memory for frames that were read lately, in bytes of RGB pixels.
+        cache_bytes: memory for frames that were read lately, in bytes of their pixels as they were decoded.
 
     Raises:
         SourceError: if it cannot be opened.

@@ -12,6 +12,7 @@ from mixformer.errors import SourceError
 from mixformer.imaging.containers import explain, main_video, open_container, upright, videos_in
 from mixformer.types import Image
 from mixformer.video.feed import RawFrame
+from mixformer.video.frame_table import FrameTable
 from mixformer.video.seeking import Place, find_table, seek
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Stream:
         self.skipped: list[int] = []
         self.reason = self.cut_short = ""
         self._broke_off = ""
+        self.table: FrameTable | None = None  # of all frames, if it was read before
 
     def frames(self, start: int) -> Iterator[RawFrame]:
         """Frames from number `start` on."""
@@ -78,7 +80,7 @@ class Stream:
                 if frame.is_corrupt:
                     self._skip(index, "corrupt data")
                 elif index >= start:
-                    yield RawFrame(index, time, _maker(frame))
+                    yield RawFrame(index, time, _maker(frame), sum(plane.buffer_size for plane in frame.planes))
                 index += 1
         if not self.live:
             self._judge_end(index, last)
@@ -96,7 +98,7 @@ class Stream:
 
     def _go_to(self, number: int) -> Place | None:
         """Seek to a frame of a file; None where all before it have to be decoded."""
-        table = find_table(self._open_again, number, self.name)
+        table = self.table or find_table(self._open_again, number, self.name)
         if table is None:
             return None
         place = seek(self._container, self._stream, table, number)
@@ -106,6 +108,10 @@ class Stream:
             self._container.close()
             self._container, self._stream = self._open_again()
         return place
+
+    def read_index(self) -> FrameTable | None:
+        """Read the table of all frames, for `table`; None where the packets do not tell."""
+        return find_table(self._open_again, None, self.name)
 
     def _open_again(self) -> tuple[Any, Any]:
         container = open_stream_container(self.name)
