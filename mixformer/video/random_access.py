@@ -103,9 +103,12 @@ class FrameReader:
 
     def limit_cache(self, cache_bytes: int) -> None:
         """Change the memory for frames that were read lately."""
-        with self._lock:
-            self._limit = cache_bytes
-            self._trim()
+        self._limit = cache_bytes
+        if self._lock.acquire(blocking=False):  # a frame is being read otherwise, which keeps to it
+            try:
+                self._trim()
+            finally:
+                self._lock.release()
 
     def _is_ahead(self, number: int) -> bool:
         """Tell whether decoding goes on to a frame sooner than a seek would arrive there."""

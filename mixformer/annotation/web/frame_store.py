@@ -1,0 +1,271 @@
+"""Exact frames of videos as JPEG, for several people at once, in bounded memory."""
+
+from __future__ import annotations
+
+import io
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image as PillowImage
+
+from mixformer.errors import SourceError
+from mixformer.types import Image
+from mixformer.video import FrameReader, open_frames
+from mixformer.video.frame_table import FrameTable
+from mixformer.video.reader import from_disk
+
+QUALITY = 85
+_LANES = 16  # decoders that are open at a time
+_FRAME_BYTES = 512 * 2**20  # decoded frames of all of them
+_JPEG_BYTES = 128 * 2**20
+_SMALLEST, _LARGEST = 64, 8192  # widths that may be asked for
+
+
+class StaleRequestError(Exception):
+    """A newer frame has been asked for in the meantime."""
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What the page must know of a video.
+
+    Attributes:
+        width: of a frame in pixels.
+        height: of a frame in pixels.
+        fps: frames per second, or None.
+        frame_count: number of frames.
+        exact: the number is certain; otherwise it is estimated until the index is made.
+    """
+
+    width: int
+    height: int
+    fps: float | None
+    frame_count: int
+    exact: bool
+
+
+@dataclass
+class _Lane:
+    """A decoder that one viewer of one video has for itself."""
+
+    path: Path
+    reader: FrameReader
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    newest: int = 0  # ticket of the latest seek
+    used: float = 0.0
+    waiting: int = 0  # requests that hold it or wait for it
+
+
+class FrameStore:
+    """JPEG pictures of frames by number. Each viewer has a decoder of its own, which stays open at its place.
+
+    The frames are those of `open_frames`, so that a number means the same here, in a tracker and in an export.
+
+    Example:
+        >>> from mixformer.annotation.web.frame_store import FrameStore
+        >>> from mixformer.video.demo import DEMO_CLIP
+        >>> store = FrameStore()
+        >>> store.facts(DEMO_CLIP).frame_count, store.jpeg(DEMO_CLIP, 7, 320)[:2]
+        (53, b'\\xff\\xd8')
+        >>> store.close()
+    """
+
+    def __init__(self, lanes: int = _LANES, frame_bytes: int = _FRAME_BYTES, jpeg_bytes: int = _JPEG_BYTES) -> None:
+        self._most, self._frame_bytes, self._jpeg_bytes = lanes, frame_bytes, jpeg_bytes
+        self._lanes: dict[tuple[Path, str], _Lane] = {}
+        self._facts: dict[Path, VideoFacts] = {}
+        self._tables: dict[Path, FrameTable | None] = {}
+        self._jpegs: OrderedDict[tuple[Path, int, int], bytes] = OrderedDict()
+        self._held = 0
+        self._guard = threading.Lock()  # of the dictionaries; no decoding under it
+        self._closed = False
+
+    def facts(self, path: Path, wait: bool = False) -> VideoFacts:
+        """What is known of a video. The first call decodes one frame, and begins to make the index in a thread.
+
+        Args:
+            path: of the video.
+            wait: make the index now, so that the number of frames is exact.
+
+        Raises:
+            SourceError: if the video cannot be opened, or its first frame cannot be read.
+        """
+        known = self._facts.get(path)
+        if known is None:
+            known = self._look(path)
+            self._facts[path] = known
+            if not wait:
+                threading.Thread(target=self._index, args=(path,), name="index", daemon=True).start()
+        if wait and not known.exact:
+            self._index(path)
+        return self._facts[path]
+
+    def jpeg(self, path: Path, number: int, width: int | None = None, viewer: str = "", seek: bool = False) -> bytes:
+        """Return a frame as JPEG.
+
+        Args:
+            path: of the video.
+            number: of the frame, from 0.
+            width: largest width of the picture; None sends it as it is.
+            viewer: name of who asks; each has a decoder of its own.
+            seek: the viewer has gone to this frame, so that frames it asked for before need not be made any more.
+
+        Raises:
+            IndexError: if there is no such frame.
+            SourceError: if the video cannot be opened.
+            StaleRequestError: if the viewer has gone to another frame in the meantime.
+        """
+        size = self._width(path, width)
+        with self._guard:
+            made = self._jpegs.get((path, number, size))
+            if made is not None:
+                self._jpegs.move_to_end((path, number, size))
+                return made
+        image = self._image(path, number, viewer, seek)
+        data = encode(image, size)
+        with self._guard:
+            self._jpegs[path, number, size] = data
+            self._held += len(data)
+            while self._held > self._jpeg_bytes:
+                self._held -= len(self._jpegs.popitem(last=False)[1])
+        return data
+
+    def forget(self, path: Path) -> None:
+        """Drop all that is known of a video, which is no longer the same file."""
+        with self._guard:
+            lanes = [self._lanes.pop(key) for key in list(self._lanes) if key[0] == path]
+            for key in [key for key in self._jpegs if key[0] == path]:
+                self._held -= len(self._jpegs.pop(key))
+            self._facts.pop(path, None)
+            self._tables.pop(path, None)
+        for lane in lanes:
+            lane.reader.close()
+
+    def close(self) -> None:
+        """Close all videos."""
+        self._closed = True
+        for path in {key[0] for key in list(self._lanes)}:
+            self.forget(path)
+
+    def _look(self, path: Path) -> VideoFacts:
+        lane = self._lane(path, "")
+        try:
+            with lane.lock:
+                frame = lane.reader[0]
+        except IndexError as error:
+            raise SourceError(f"{path.name} has no first frame that can be read: {error}") from error
+        finally:
+            self._release(lane)
+        height, width = frame.image.shape[:2]
+        count, fps = lane.reader.frame_count, lane.reader.fps
+        return VideoFacts(width, height, fps, count or _estimate(path, fps), exact=False)
+
+    def _index(self, path: Path) -> None:
+        """Make the index of a file, for all its decoders; where the packets do not tell, count by decoding."""
+        try:
+            with open_frames(path, 0) as reader:
+                count = reader.make_index()
+                if count is None:
+                    count = _counted(path, lambda: self._closed)
+        except (SourceError, OSError):
+            return  # who asks for its frames is told
+        with self._guard:
+            self._tables[path] = reader.index
+            for key, lane in self._lanes.items():
+                if key[0] == path:
+                    lane.reader.share_index(reader.index)
+            if path in self._facts:
+                old = self._facts[path]
+                self._facts[path] = VideoFacts(old.width, old.height, old.fps, count, exact=True)
+
+    def _width(self, path: Path, width: int | None) -> int:
+        own = self.facts(path).width
+        return own if width is None else min(own, max(_SMALLEST, min(width, _LARGEST)))
+
+    def _image(self, path: Path, number: int, viewer: str, seek: bool) -> Image:
+        lane = self._lane(path, viewer)
+        try:
+            with self._guard:
+                lane.newest += seek
+                ticket = lane.newest
+            with lane.lock:
+                frame = lane.reader.read(number, lambda: lane.newest == ticket) if lane.newest == ticket else None
+        finally:
+            self._release(lane)
+        if frame is None:
+            raise StaleRequestError
+        return frame.image
+
+    def _release(self, lane: _Lane) -> None:
+        with self._guard:
+            lane.waiting -= 1
+
+    def _lane(self, path: Path, viewer: str) -> _Lane:
+        """The viewer's decoder for a video, a new one if there is room, or that which was not used the longest."""
+        with self._guard:
+            lane = self._lanes.get((path, viewer))
+            if lane is not None:
+                return _taken(lane)
+        made = _Lane(path, open_frames(path, self._frame_bytes // self._most))
+        with self._guard:
+            lane = self._lanes.setdefault((path, viewer), made)
+            dropped = [self._drop_idle()] if len(self._lanes) > self._most else []
+            share = self._frame_bytes // len(self._lanes)
+            lane.reader.share_index(self._tables.get(path))
+            readers = [each.reader for each in self._lanes.values()]
+            _taken(lane)
+        for old in [*dropped, *([made] if made is not lane else [])]:
+            if old is not None:
+                old.reader.close()
+        for reader in readers:
+            reader.limit_cache(share)
+        return lane
+
+    def _drop_idle(self) -> _Lane | None:
+        idle = [key for key, lane in self._lanes.items() if not lane.waiting and lane.used]
+        return self._lanes.pop(min(idle, key=lambda key: self._lanes[key].used)) if idle else None
+
+
+def _taken(lane: _Lane) -> _Lane:
+    lane.used = time.monotonic()
+    lane.waiting += 1
+    return lane
+
+
+def encode(image: Image, width: int) -> bytes:
+    """Return an RGB image as JPEG, made smaller if it is wider than `width`."""
+    picture = PillowImage.fromarray(image)
+    if width < picture.width:
+        height = max(1, round(picture.height * width / picture.width))
+        picture = picture.resize((width, height), PillowImage.Resampling.BILINEAR, reducing_gap=2.0)
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=QUALITY)
+    return out.getvalue()
+
+
+def _estimate(path: Path, fps: float | None) -> int:
+    """Number of frames by the length that the container claims; 1 if it claims none."""
+    import av
+
+    with av.open(str(path), metadata_errors="replace") as container:
+        seconds = (container.duration or 0) / av.time_base
+    return max(1, math.floor(seconds * fps + 0.5)) if fps else 1
+
+
+def _counted(path: Path, over: Callable[[], bool]) -> int:
+    """Number of frames of a file whose packets do not tell it."""
+    decoder = from_disk(str(path))
+    last = 0
+    try:
+        for raw in decoder.frames(0):
+            last = raw.index
+            if over():
+                break
+    finally:
+        decoder.close()
+    return last + 1

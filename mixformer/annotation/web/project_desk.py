@@ -1,0 +1,241 @@
+"""One project that several people work on: edits in turn, saved at once, and told to everybody who watches."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixformer.annotation import AnnotatedTarget, AnnotationProject, OpenProject, find_video, look_at_video
+from mixformer.annotation.project_files import ENDING
+from mixformer.annotation.tracked_rows import STATUSES
+from mixformer.errors import OutputError, StateError
+from mixformer.video.places import claim
+
+MOST_ROWS = 5000
+"""Frames in one answer with boxes."""
+MOST_BINS = 4096
+"""Points of a timeline."""
+
+Listener = Callable[[dict[str, Any]], None]
+_LETTERS = "tul"  # of the statuses of a tracker, in rows
+
+
+class OldRevisionError(StateError):
+    """An edit of a state that somebody has changed in the meantime."""
+
+
+class ProjectDesk:
+    """The open project of one video. All calls may come from any thread.
+
+    Attributes:
+        path: of the project's file.
+        revision: counts the changes since the project was opened here.
+
+    Example:
+        >>> from mixformer.annotation.web.project_desk import ProjectDesk
+        >>> from mixformer.video.demo import DEMO_CLIP
+        >>> desk = ProjectDesk(DEMO_CLIP, Path("clip.mixformer.json"))
+        >>> _ = desk.edit({"edit": "add_target", "label": "person"}, 0)
+        >>> desk.state()["targets"][0]["label"], desk.state()["revision"]
+        ('person', 1)
+        >>> desk.close()
+    """
+
+    def __init__(self, video: Path, path: Path) -> None:
+        """Open the project of a video, or begin one.
+
+        Raises:
+            StateError: if another program works on it.
+            DataError, OutputError, SourceError: see `OpenProject` and `look_at_video`.
+        """
+        self.path, self.revision = path, 0
+        self._lock = threading.RLock()
+        self._listeners: set[Listener] = set()
+        self._versions: dict[int, int] = {}
+        lock = path.with_name(f".{path.name}.lock")
+        try:
+            self._claim = claim(lock, path)
+        except OutputError as error:
+            raise StateError(f"another program has {path.name} open; close it there first") from error
+        try:
+            begun = path.exists()
+            self._open = OpenProject(path) if begun else OpenProject.create(path, _new(video, path))
+        except BaseException:
+            self._claim.close()
+            raise
+
+    @property
+    def project(self) -> AnnotationProject:
+        """Return the project as it is now."""
+        return self._open.project
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call a function with each message about this project; the result ends that."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    @property
+    def listeners(self) -> int:
+        """Return how many listen."""
+        return len(self._listeners)
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send a message to all who listen."""
+        for listener in list(self._listeners):
+            with suppress(RuntimeError):  # its event loop has ended
+                listener(message)
+
+    def edit(self, edit: Mapping[str, Any], revision: int | None = None) -> dict[str, Any]:
+        """Make an edit, save it and tell everybody.
+
+        Args:
+            edit: a JSON object as for `OpenProject.do`.
+            revision: the state that the edit was made of; None makes it of any.
+
+        Returns:
+            The new state; see `state`.
+
+        Raises:
+            OldRevisionError: if the project is at another revision.
+            ConfigError, BoxError: if it cannot be made.
+            OutputError: if it cannot be saved.
+        """
+        with self._lock:
+            if revision is not None and revision != self.revision:
+                raise OldRevisionError("somebody else has changed this project; look at it, then do it again")
+            before = self.project
+            after = self._open.do(edit)
+            if after is not before:
+                self._count(before, after)
+            state = self.state()
+        self.tell({"type": "state", "revision": state["revision"]})
+        return state
+
+    def _count(self, before: AnnotationProject, after: AnnotationProject) -> None:
+        self.revision += 1
+        old = {target.id: target for target in before.targets}
+        for target in after.targets:
+            if old.get(target.id) is not target:
+                self._versions[target.id] = self.revision
+
+    def state(self) -> dict[str, Any]:
+        """All but the boxes of every frame, as a JSON object."""
+        with self._lock:
+            history, project = self._open.history, self.project
+            return {
+                "revision": self.revision,
+                "undo": len(history.past),
+                "redo": len(history.future),
+                "frame_count": project.video.frame_count,
+                "targets": [self._target(target) for target in project.targets],
+            }
+
+    def _target(self, target: AnnotatedTarget) -> dict[str, Any]:
+        keys = [
+            {"frame": key.frame, "box": None if key.box is None else list(key.box), "occluded": key.occluded}
+            for key in target.keys
+        ]
+        return {
+            "id": target.id,
+            "label": target.label,
+            "color": target.color,
+            "attributes": dict(target.attributes),
+            "keys": keys,
+            "tracked": len(target.tracked),
+            "version": self._versions.get(target.id, 0),
+        }
+
+    def rows(self, id: int, first: int, stop: int) -> dict[str, Any]:
+        """Where a target is in the frames from `first` to before `stop`, at most `MOST_ROWS` of them.
+
+        Returns:
+            `boxes`, xywh or null, and `scores` for each frame, and `kinds`, a letter for each: k key box, a absent, i
+            interpolated, t tracked, u uncertain, l lost, and . where nothing is known.
+
+        Raises:
+            ConfigError: if there is no such target.
+        """
+        target = self.project.target(id)
+        stop = min(stop, first + MOST_ROWS, self.project.video.frame_count)
+        boxes: list[list[float] | None] = []
+        scores: list[float | None] = []
+        kinds: list[str] = []
+        for found in target.boxes(first, stop):
+            boxes.append(None if found.box is None else [round(float(value), 2) for value in found.box])
+            scores.append(None if found.score is None else round(float(found.score), 3))
+            kinds.append(_kind(found.origin, found.status, found.box is None))
+        version = self._versions.get(id, 0)
+        return {"id": id, "first": first, "version": version, "boxes": boxes, "scores": scores, "kinds": "".join(kinds)}
+
+    def overview(self, id: int, bins: int) -> dict[str, Any]:
+        """The timeline of a target: for each of equal parts of the video, the lowest score and the worst status.
+
+        Raises ConfigError if there is no such target.
+        """
+        rows, count = self.project.target(id).tracked, max(1, self.project.video.frame_count)
+        bins = max(1, min(bins, MOST_BINS, count))
+        places = np.minimum(rows.frames * bins // count, bins - 1)
+        scores, worst = np.full(bins, np.inf), np.full(bins, -1)
+        np.minimum.at(scores, places, np.nan_to_num(rows.scores, nan=1.0))
+        np.maximum.at(worst, places, rows.statuses.astype(int))
+        return {
+            "id": id,
+            "version": self._versions.get(id, 0),
+            "scores": [None if np.isinf(score) else round(float(score), 3) for score in scores],
+            "kinds": "".join("." if status < 0 else _LETTERS[status] for status in worst),
+        }
+
+    def doubtful(self, frame: int, step: int, ids: list[int] | None = None) -> dict[str, Any] | None:
+        """The beginning of the next stretch, after or before a frame, in which a tracker was not sure of a target.
+
+        Args:
+            frame: to look from.
+            step: 1 looks forward, -1 backward.
+            ids: of the targets; None takes all.
+        """
+        found: list[tuple[int, int]] = []
+        for target in self.project.targets:
+            if ids is None or target.id in ids:
+                rows = target.tracked
+                unsure = rows.statuses != STATUSES.index("tracking")
+                starts = unsure & ~np.concatenate(([False], unsure[:-1] & (np.diff(rows.frames) == 1)))
+                frames = rows.frames[starts[: len(rows.frames)]]
+                ahead = frames[frames > frame] if step > 0 else frames[frames < frame][::-1]
+                found += [(int(ahead[0]), target.id)] if len(ahead) else []
+        if not found:
+            return None
+        place, id = min(found) if step > 0 else max(found)
+        return {"frame": place, "id": id}
+
+    def close(self) -> None:
+        """Save the project and close it."""
+        with self._lock:
+            try:
+                self._open.close()
+            finally:
+                lock = self.path.with_name(f".{self.path.name}.lock")
+                self._claim.close()
+                lock.unlink(missing_ok=True)
+
+
+def project_path(video: Path) -> Path:
+    """Return the place of a video's project: beside it."""
+    return video.with_name(f"{video.name}{ENDING}")
+
+
+def _new(video: Path, path: Path) -> AnnotationProject:
+    return AnnotationProject(look_at_video(video, path))
+
+
+def _kind(origin: str, status: str, absent: bool) -> str:
+    if origin == "tracker":
+        return _LETTERS[STATUSES.index(status)]  # type: ignore[arg-type]
+    return {"person": "a" if absent else "k", "interpolated": "i"}.get(origin, ".")
+
+
+__all__ = ["MOST_BINS", "MOST_ROWS", "OldRevisionError", "ProjectDesk", "find_video", "project_path"]

@@ -1,0 +1,218 @@
+"""Requests for the project of a video: its state, edits, tracking, exports, imports, and news of all these."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+from urllib.parse import quote, unquote
+
+from fastapi import APIRouter, Header, HTTPException, Query, Request, WebSocket, WebSocketDisconnect
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, Response
+
+from mixformer.annotation.web.project_desk import MOST_BINS, MOST_ROWS
+from mixformer.annotation.web.request_bodies import EditRequest, ExportRequest, Frame, TargetId, TrackRequest
+from mixformer.annotation.web.track_queue import TrackJob
+from mixformer.annotation.web.video_library import write_bounded
+from mixformer.annotation.web.video_routes import FAILURES, TOKEN, VideoId, binary_body, chunks_of, video_of
+from mixformer.annotation.web.workroom import Workroom
+
+_PATIENCE = 10.0  # seconds in which a page says its token
+_MOST_NEWS = 1000  # messages that wait for a page before it has to look anew
+
+
+def project_routes(room: Workroom, largest: int) -> APIRouter:
+    """The routes of projects, below `/api/videos/{id}`.
+
+    Args:
+        room: the server's state.
+        largest: bytes of an import.
+    """
+    routes = APIRouter(prefix="/api", responses=FAILURES, dependencies=TOKEN)
+    _add_project(routes, room)
+    _add_tracking(routes, room)
+    _add_files(routes, room, largest)
+    _add_news(routes, room)
+    return routes
+
+
+def _add_project(routes: APIRouter, room: Workroom) -> None:
+    @routes.get("/videos/{id}/project")
+    def project(id: VideoId) -> dict[str, Any]:
+        """Targets and key boxes, and the revision that edits name."""
+        return room.desk(video_of(room, id)).state()
+
+    @routes.post("/videos/{id}/edits")
+    def edit(id: VideoId, body: EditRequest) -> dict[str, Any]:
+        """Make, undo or redo an edit; it is saved before the answer. 412 if somebody else was faster."""
+        return room.desk(video_of(room, id)).edit(body.edit.as_edit(), body.revision)
+
+    @routes.get("/videos/{id}/targets/{target}/boxes")
+    def boxes(
+        id: VideoId,
+        target: TargetId,
+        first: Annotated[int, Query(ge=0, le=10**9)] = 0,
+        stop: Annotated[int, Query(ge=0, le=10**9)] = MOST_ROWS,
+    ) -> dict[str, Any]:
+        """Boxes, scores and kinds of a target in a stretch of frames: k key, t tracked, u uncertain, l lost, a absent."""
+        return room.desk(video_of(room, id)).rows(target, first, stop)
+
+    @routes.get("/videos/{id}/targets/{target}/timeline")
+    def timeline(
+        id: VideoId, target: TargetId, bins: Annotated[int, Query(ge=1, le=MOST_BINS)] = 1000
+    ) -> dict[str, Any]:
+        """The lowest score and the worst status of a target in each of `bins` equal parts of the video."""
+        return room.desk(video_of(room, id)).overview(target, bins)
+
+    @routes.get("/videos/{id}/doubtful")
+    def doubtful(
+        id: VideoId,
+        frame: Annotated[int, Query(ge=-1, le=10**9)] = 0,
+        back: bool = False,
+        target: Annotated[int | None, Query(ge=1, le=10**9)] = None,
+    ) -> dict[str, Any]:
+        """The next frame where a tracker begins to be unsure; `frame` is null if there is none."""
+        desk = room.desk(video_of(room, id))
+        ids = None if target is None else [target]
+        return desk.doubtful(frame, -1 if back else 1, ids) or {"frame": None, "id": None}
+
+
+def _add_tracking(routes: APIRouter, room: Workroom) -> None:
+    @routes.post("/videos/{id}/tracking", status_code=202)
+    def track(id: VideoId, body: TrackRequest) -> dict[str, Any]:
+        """Track targets; news of it come over `/events`."""
+        video = video_of(room, id)
+        return room.queue.submit(TrackJob(video.id, video.path, room.desk(video), body.way, body.frame, body.ids))
+
+    @routes.get("/videos/{id}/tracking")
+    def tracking(id: VideoId) -> list[dict[str, Any]]:
+        """The tracking of this video that waits or runs."""
+        return room.queue.jobs_of(video_of(room, id).id)
+
+    @routes.delete("/videos/{id}/tracking")
+    def stop(id: VideoId) -> dict[str, Any]:
+        """Stop tracking this video; what was found so far is kept."""
+        return {"stopped": room.queue.stop(video_of(room, id).id)}
+
+
+def _add_files(routes: APIRouter, room: Workroom, largest: int) -> None:
+    @routes.get("/formats")
+    def formats() -> list[dict[str, Any]]:
+        """The formats of exports, and the endings of files that can be imported."""
+        return room.exports.formats()
+
+    @routes.post("/videos/{id}/exports", status_code=202)
+    def export(id: VideoId, body: ExportRequest) -> dict[str, Any]:
+        """Begin an export; its news come over `/events`, its file from `/api/exports/{export}/file`."""
+        video = video_of(room, id)
+        return room.exports.begin(video, room.desk(video), body.format)
+
+    @routes.get("/exports/{export}")
+    def export_state(export: VideoId) -> dict[str, Any]:
+        """How far an export is."""
+        return _found(room.exports.state(export))
+
+    @routes.delete("/exports/{export}")
+    def drop_export(export: VideoId) -> dict[str, Any]:
+        """Stop an export, and remove its file."""
+        return {"removed": room.exports.drop(export)}
+
+    @routes.get("/exports/{export}/file", response_class=Response)
+    def export_file(export: VideoId) -> FileResponse:
+        """Send the file of an export that is done."""
+        path, name = _found(room.exports.file(export))
+        named = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+        return FileResponse(path, media_type="application/octet-stream", headers=named)
+
+    @routes.post("/videos/{id}/import", openapi_extra=binary_body("application/octet-stream"))
+    async def import_file(
+        id: VideoId, request: Request, x_file_name: Annotated[str, Header(max_length=400)]
+    ) -> dict[str, Any]:
+        """Put the targets of a project or an annotation file in place of those here, as one edit that can be undone."""
+        video = video_of(room, id)
+        desk = await run_in_threadpool(room.desk, video)
+        with tempfile.TemporaryDirectory(prefix="mixformer-") as folder:
+            path = FilePath(folder, FilePath(unquote(x_file_name).replace("\\", "/")).name.strip(". ") or "file")
+            await write_bounded(path, chunks_of(request), largest)
+            return await run_in_threadpool(room.exports.take_in, path, desk)
+
+
+def _found(value: Any) -> Any:
+    if value is None:
+        raise HTTPException(404, "there is no such export, or it is not done")
+    return value
+
+
+def _add_news(routes: APIRouter, room: Workroom) -> None:
+    @routes.websocket("/videos/{id}/events")
+    async def events(socket: WebSocket, id: str) -> None:
+        """News of a project: edits, tracking, exports, and how many watch. The page's first message is its token."""
+        await socket.accept()
+        if not await _may_listen(socket, room.token):
+            await socket.close(1008)
+            return
+        video = room.library.find(id)
+        if video is None:
+            await socket.close(1008)
+            return
+        desk = await run_in_threadpool(room.desk, video)
+        news: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_MOST_NEWS)
+        end = desk.listen(_sender(asyncio.get_running_loop(), news))
+        desk.tell({"type": "people", "count": desk.listeners})
+        try:
+            await _pass_on(socket, news, {"type": "state", "revision": desk.revision})
+        finally:
+            end()
+            desk.tell({"type": "people", "count": desk.listeners})
+
+
+async def _may_listen(socket: WebSocket, token: str) -> bool:
+    import hmac
+
+    try:
+        first = json.loads(await asyncio.wait_for(socket.receive_text(), _PATIENCE))
+        return hmac.compare_digest(str(first["token"]).encode(), token.encode())
+    except (TimeoutError, ValueError, KeyError, TypeError, WebSocketDisconnect):
+        return False
+
+
+def _sender(
+    loop: asyncio.AbstractEventLoop, news: asyncio.Queue[dict[str, Any]]
+) -> Callable[[dict[str, Any]], None]:
+    """A function that any thread may call; a page that does not read is told less, never more than it can take."""
+
+    def put(message: dict[str, Any]) -> None:
+        if not news.full():
+            news.put_nowait(message)
+
+    return lambda message: loop.call_soon_threadsafe(put, message) and None
+
+
+async def _pass_on(socket: WebSocket, news: asyncio.Queue[dict[str, Any]], first: dict[str, Any]) -> None:
+    """Send news until the page closes; what it says is read and not used."""
+    reading = asyncio.create_task(_until_closed(socket))
+    try:
+        await socket.send_json(first)
+        while not reading.done():
+            waiting = asyncio.create_task(news.get())
+            done, _ = await asyncio.wait({reading, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting in done:
+                await socket.send_json(waiting.result())
+            else:
+                waiting.cancel()
+    except (WebSocketDisconnect, RuntimeError):
+        return
+    finally:
+        reading.cancel()
+
+
+async def _until_closed(socket: WebSocket) -> None:
+    try:
+        while True:
+            await socket.receive_text()
+    except (WebSocketDisconnect, RuntimeError):
+        return

@@ -1,0 +1,122 @@
+// @ts-check
+// Requests to the server: every one carries the token of the address that the terminal showed.
+
+const KEY = "mixformer-token";
+
+/** A request that the server refused, or did not get. */
+export class Refused extends Error {
+  /** @param {string} text @param {number} status 0 if the server did not answer */
+  constructor(text, status) {
+    super(text);
+    this.status = status;
+  }
+}
+
+/** Take the token out of the address, where it could be seen and copied, and keep it for this tab. */
+export function takeToken() {
+  const found = /^#token=([\w-]+)(.*)$/.exec(location.hash);
+  if (found) {
+    sessionStorage.setItem(KEY, found[1]);
+    history.replaceState(null, "", `${location.pathname}#/${found[2].replace(/^[&/]+/, "")}`);
+  }
+  return token() !== "";
+}
+
+export function token() {
+  return sessionStorage.getItem(KEY) ?? "";
+}
+
+/**
+ * @param {string} path below /api/
+ * @param {RequestInit & {json?: unknown}} [options]
+ * @returns {Promise<Response>}
+ */
+export async function ask(path, { json, ...options } = {}) {
+  const headers = new Headers(options.headers);
+  headers.set("Authorization", `Bearer ${token()}`);
+  if (json !== undefined) {
+    headers.set("Content-Type", "application/json");
+    options.body = JSON.stringify(json);
+  }
+  let answer;
+  try {
+    answer = await fetch(`/api/${path}`, { ...options, headers });
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new Refused("The server does not answer.", 0);
+  }
+  if (!answer.ok) throw new Refused(await reason(answer), answer.status);
+  return answer;
+}
+
+/** @param {Response} answer */
+async function reason(answer) {
+  try {
+    const detail = (await answer.json()).detail;
+    return typeof detail === "string" ? detail : detail.map((/** @type {any} */ each) => each.msg).join("; ");
+  } catch {
+    return `The server answered ${answer.status}.`;
+  }
+}
+
+/** @param {string} path @param {RequestInit & {json?: unknown}} [options] @returns {Promise<any>} */
+export async function askJson(path, options) {
+  return (await ask(path, options)).json();
+}
+
+/**
+ * Send a file with news of how far it is.
+ * @param {string} path @param {File} file @param {(part: number) => void} progress @returns {Promise<any>}
+ */
+export function send(path, file, progress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `/api/${path}`);
+    request.setRequestHeader("Authorization", `Bearer ${token()}`);
+    request.setRequestHeader("X-File-Name", encodeURIComponent(file.name));
+    request.upload.onprogress = (event) => progress(event.loaded / Math.max(1, event.total));
+    request.onerror = () => reject(new Refused("The server does not answer, or the file is too large.", 0));
+    request.onload = () => {
+      let content = {};
+      try {
+        content = JSON.parse(request.responseText);
+      } catch { /* the status says enough */ }
+      if (request.status < 300) resolve(content);
+      else reject(new Refused(content.detail ?? `The server answered ${request.status}.`, request.status));
+    };
+    request.send(file);
+  });
+}
+
+/**
+ * Listen to the news of a video, and connect again whenever the connection ends.
+ * @param {string} video @param {(news: any) => void} tell @param {(connected: boolean) => void} state
+ * @returns {() => void} ends it
+ */
+export function listen(video, tell, state) {
+  let over = false;
+  let wait = 250;
+  /** @type {WebSocket | undefined} */
+  let socket;
+  function connect() {
+    if (over) return;
+    socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/videos/${video}/events`);
+    socket.onopen = () => socket?.send(JSON.stringify({ token: token() }));
+    socket.onmessage = (event) => {
+      wait = 250;
+      state(true);
+      tell(JSON.parse(event.data));
+    };
+    socket.onclose = () => {
+      if (over) return;
+      state(false);
+      setTimeout(connect, wait);
+      wait = Math.min(4000, wait * 2);
+    };
+  }
+  connect();
+  return () => {
+    over = true;
+    socket?.close();
+  };
+}

@@ -1,0 +1,69 @@
+// @ts-check
+// Edits of the project: sent to the server, which saves them, and shown when it has answered.
+import { askJson, Refused } from "./api.js";
+import { clearLive, forgetRows } from "./rows.js";
+import { $, change, selectedTarget, state, warn } from "./store.js";
+
+/** @type {Promise<unknown>} */ let last = Promise.resolve();
+
+/** Make one edit after the other. @param {object} edit @returns {Promise<import("./store.js").Project | null>} */
+export function edit(edit) {
+  const next = last.then(() => make(edit));
+  last = next;
+  return next;
+}
+
+/** @param {object} edit */
+async function make(edit) {
+  if (!state.video) return null;
+  const video = state.video.id;
+  $("saved").textContent = "Saving …";
+  try {
+    const project = await askJson(`videos/${video}/edits`, { method: "POST", json: { edit, revision: state.project.revision } });
+    if (state.video?.id === video) takeProject(project);
+    $("saved").textContent = "Saved";
+    return project;
+  } catch (error) {
+    $("saved").textContent = "Not saved";
+    if (error instanceof Refused && error.status === 412) {
+      warn("Somebody else has changed this video. You see the new state now; your last step was not made.");
+      await reload();
+    } else {
+      warn(error instanceof Refused && error.status === 0 ? "The server does not answer: your last step is not saved." : String(/** @type {Error} */ (error).message));
+    }
+    return null;
+  }
+}
+
+/** @param {import("./store.js").Project} project */
+export function takeProject(project) {
+  const here = project.targets.some((target) => target.id === state.selected);
+  change({ project, ready: true, selected: here ? state.selected : project.targets.at(-1)?.id ?? null });
+}
+
+/** Get the state of the project anew. @param {boolean} [fresh] the server may be another one */
+export async function reload(fresh = false) {
+  if (!state.video) return;
+  const video = state.video.id;
+  const project = await askJson(`videos/${video}/project`);
+  if (state.video?.id !== video) return;
+  if (fresh) forgetRows();
+  if (!state.job) clearLive();
+  takeProject(project);
+}
+
+/** @param {number} id @param {number[] | null} box @param {boolean} [occluded] */
+export function setKey(id, box, occluded) {
+  const target = state.project.targets.find((each) => each.id === id);
+  const known = target?.keys.find((key) => key.frame === state.frame);
+  return edit({ edit: "set_key", id, frame: state.frame, box, occluded: occluded ?? known?.occluded ?? false });
+}
+
+/** @param {number[]} box */
+export async function newTarget(box) {
+  const label = selectedTarget()?.label ?? state.project.targets.at(-1)?.label ?? "";
+  const id = Math.max(0, ...state.project.targets.map((target) => target.id)) + 1;
+  const edits = [{ edit: "add_target", id, label }, { edit: "set_key", id, frame: state.frame, box }];
+  const made = await edit({ edit: "together", edits });
+  if (made) change({ selected: id });
+}

@@ -1,0 +1,102 @@
+// @ts-check
+// Pictures of frames: fetched newest first, kept for a while, and fetched ahead in the direction of travel.
+import { ask } from "./api.js";
+
+const KEPT = 160 * 2 ** 20; // bytes of decoded pictures
+const AHEAD = 6;
+const AT_ONCE = 3;
+const PATIENCE = 250; // ms after which a seek that takes long gives way to a newer one
+
+export class Frames {
+  /** @param {{id: string, stamp: string}} video @param {() => number} count @param {(number: number, picture: ImageBitmap) => void} show */
+  constructor(video, count, show) {
+    this.video = video;
+    this.count = count;
+    this.show = show;
+    this.width = 640;
+    /** @type {Map<number, ImageBitmap>} */ this.pictures = new Map();
+    this.viewer = crypto.randomUUID().slice(0, 18);
+    this.wanted = 0;
+    this.direction = 1;
+    this.seeking = 0; // when the seek under way began
+    this.serial = 0;
+    /** @type {Set<number>} */ this.coming = new Set();
+    this.over = false;
+  }
+
+  /** Ask for a frame; `show` is called as soon as it is there. @param {number} number */
+  go(number) {
+    if (number !== this.wanted) this.direction = Math.sign(number - this.wanted);
+    this.wanted = number;
+    const have = this.pictures.get(number);
+    if (have) {
+      this.pictures.delete(number); // and put it at the end, as the latest used
+      this.pictures.set(number, have);
+      this.show(number, have);
+    }
+    if (!have || have.width < this.width) this.seek();
+    else this.fetchAhead();
+  }
+
+  async seek() {
+    const now = performance.now();
+    if (this.seeking && now - this.seeking < PATIENCE) return;
+    this.seeking = now;
+    const serial = ++this.serial;
+    const number = this.wanted;
+    const picture = await this.fetch(number, true);
+    if (serial !== this.serial || this.over) return;
+    this.seeking = 0;
+    if (picture) this.show(number, picture);
+    if (this.wanted !== number) this.go(this.wanted);
+    else this.fetchAhead();
+  }
+
+  /** @param {number} number @param {boolean} seek */
+  async fetch(number, seek) {
+    const width = this.width;
+    try {
+      const query = `width=${width}&viewer=${this.viewer}&stamp=${this.video.stamp}${seek ? "&seek=true" : ""}`;
+      const answer = await ask(`videos/${this.video.id}/frames/${number}?${query}`);
+      const picture = await createImageBitmap(await answer.blob());
+      if (this.over) return null;
+      this.keep(number, picture);
+      return picture;
+    } catch {
+      return null; // a newer one is asked for, the frame cannot be read, or the server is away: the banner says so
+    }
+  }
+
+  /** @param {number} number @param {ImageBitmap} picture */
+  keep(number, picture) {
+    this.pictures.delete(number);
+    this.pictures.set(number, picture);
+    let most = Math.max(16, Math.floor(KEPT / (picture.width * picture.height * 4)));
+    for (const old of this.pictures.keys()) {
+      if (this.pictures.size <= most) break;
+      if (old !== this.wanted) this.pictures.delete(old);
+    }
+  }
+
+  fetchAhead() {
+    for (let step = 1; step <= AHEAD && this.coming.size < AT_ONCE; step++) {
+      const number = this.wanted + step * this.direction;
+      if (number < 0 || number >= this.count() || this.pictures.has(number) || this.coming.has(number)) continue;
+      this.coming.add(number);
+      this.fetch(number, false).then((picture) => {
+        this.coming.delete(number);
+        if (picture && !this.over && !this.seeking) this.fetchAhead();
+      });
+    }
+  }
+
+  /** Tell whether a frame is at hand. @param {number} number */
+  has(number) {
+    return this.pictures.has(number);
+  }
+
+  close() {
+    this.over = true;
+    this.pictures.clear();
+  }
+}

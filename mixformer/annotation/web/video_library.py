@@ -1,0 +1,190 @@
+"""The videos that a server may show: one, or those under one folder. A page knows them by ids, never by paths."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixformer.errors import DataError, OutputError, SourceError
+from mixformer.files import read_json_file, write_text
+from mixformer.imaging.images import is_picture
+from mixformer.video import open_frames
+
+VIDEOS = frozenset(
+    ".mp4 .m4v .mov .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .wmv .flv .gif .3gp .ogv .mxf .y4m".split()
+)
+"""Endings of the files that count as videos."""
+_DEEPEST, _MOST = 4, 5000
+_DONE = ".mixformer-done.json"
+
+
+@dataclass(frozen=True)
+class LibraryVideo:
+    """One video of a library.
+
+    Attributes:
+        id: what requests call it.
+        name: path below the library's folder, for people.
+        path: of the file or folder of pictures, without links.
+        stamp: changes when the file does.
+    """
+
+    id: str
+    name: str
+    path: Path
+    stamp: str
+
+
+class UploadTooLargeError(OutputError):
+    """An upload that has more bytes than the server takes."""
+
+
+class VideoLibrary:
+    """The videos under a folder, or one video alone. Links that lead out of the folder are left out.
+
+    Example:
+        >>> from mixformer.annotation.web.video_library import VideoLibrary
+        >>> from mixformer.video.demo import DEMO_CLIP
+        >>> [video.name for video in VideoLibrary(DEMO_CLIP).videos()]
+        ['orange_shirt.mp4']
+    """
+
+    def __init__(self, place: str | Path) -> None:
+        """Open a place.
+
+        Raises:
+            SourceError: if it is no video and no folder.
+        """
+        given = Path(place)
+        if not given.exists():
+            raise SourceError(f"there is no file or folder {given}")
+        self.only = given.resolve() if given.is_file() or _holds_pictures(given) else None
+        self.root = (given.parent if self.only else given).resolve()
+        self._places: dict[str, Path] = {}
+        if given.is_file():
+            open_frames(given).close()
+
+    @property
+    def takes_uploads(self) -> bool:
+        """Tell whether further videos may be put into the folder."""
+        return self.only is None and os.access(self.root, os.W_OK)
+
+    def videos(self) -> list[LibraryVideo]:
+        """List the videos as they are now, by name."""
+        paths = [self.only] if self.only else _walk(self.root, self.root, _DEEPEST)
+        seen = {video: path for path in paths[:_MOST] if (video := self._video(path)) is not None}
+        self._places = {video.id: path for video, path in seen.items()}
+        found = list(seen)
+        return sorted(found, key=lambda video: [part.zfill(12) for part in re.split(r"(\d+)", video.name.lower())])
+
+    def find(self, id: str) -> LibraryVideo | None:
+        """Return a video by its id; None if there is none, or it leads out of the folder by now."""
+        if id not in self._places:
+            self.videos()
+        return self._video(self._places[id]) if id in self._places else None
+
+    def done(self) -> set[str]:
+        """Names of the videos that a person has called done."""
+        try:
+            names = read_json_file(self.root / _DONE)
+        except DataError:
+            return set()
+        return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+
+    def set_done(self, name: str, done: bool) -> None:
+        """Call a video done, or not; raises OutputError if that cannot be written."""
+        names = self.done() | {name} if done else self.done() - {name}
+        write_text(self.root / _DONE, json.dumps(sorted(names), ensure_ascii=False) + "\n")
+
+    async def take(self, name: str, chunks: AsyncIterator[bytes], limit: int) -> LibraryVideo:
+        """Write an upload into the folder, piece by piece.
+
+        Raises:
+            OutputError: if its name is no video's or is taken, or it cannot be written.
+            UploadTooLargeError: if it has more than `limit` bytes.
+            SourceError: if it is no video.
+        """
+        path = self.root / _safe_name(name)
+        if path.suffix.lower() not in VIDEOS:
+            raise OutputError(f"{path.name} has none of the endings of videos: {', '.join(sorted(VIDEOS))}")
+        part = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+        try:
+            await write_bounded(part, chunks, limit)
+            open_frames(part).close()
+            os.link(part, path)  # unlike a move, this replaces nothing
+        except FileExistsError as error:
+            raise OutputError(f"there is a {path.name} already; give the file another name") from error
+        except SourceError as error:
+            raise SourceError(f"{path.name} is no video that can be read") from error
+        finally:
+            part.unlink(missing_ok=True)
+        found = self._video(path)
+        assert found is not None
+        return found
+
+    def _video(self, path: Path) -> LibraryVideo | None:
+        try:
+            real = path.resolve(strict=True)
+            name = path.relative_to(self.root).as_posix()
+            if not real.is_relative_to(self.root):
+                return None
+            known = real.stat()
+        except (OSError, ValueError, RuntimeError):
+            return None
+        key = hashlib.blake2s(name.encode("utf-8", "surrogateescape"), digest_size=9).hexdigest()
+        stamp = hashlib.blake2s(f"{known.st_size} {known.st_mtime_ns}".encode(), digest_size=6).hexdigest()
+        return LibraryVideo(key, name.encode("utf-8", "replace").decode(), real, stamp)
+
+
+async def write_bounded(path: Path, chunks: AsyncIterator[bytes], limit: int) -> None:
+    """Write what comes to a new file; raises UploadTooLargeError after `limit` bytes."""
+    size = 0
+    try:
+        with path.open("xb") as file:
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > limit:
+                    raise UploadTooLargeError(f"the file has more than {limit / 2**20:.0f} MB, which is the limit here")
+                file.write(chunk)
+    except OSError as error:
+        if isinstance(error, UploadTooLargeError):
+            raise
+        raise OutputError(f"cannot write the upload: {error}") from error
+
+
+def _safe_name(name: str) -> str:
+    """The last part of a name, with nothing in it that a file system or a terminal takes as more than a letter."""
+    last = re.split(r"[\\/]", name)[-1].strip().lstrip(".")
+    return "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in last)[-120:] or "video"
+
+
+def _holds_pictures(folder: Path) -> bool:
+    """Tell whether a folder is itself a video: pictures, and no video file."""
+    names = [item.name for item in os.scandir(folder) if item.is_file()]
+    return any(map(is_picture, names)) and not any(Path(name).suffix.lower() in VIDEOS for name in names)
+
+
+def _walk(folder: Path, root: Path, depth: int) -> list[Path]:
+    """Video files and folders of pictures below a folder."""
+    found: list[Path] = []
+    try:
+        items = sorted(os.scandir(folder), key=lambda item: item.name)
+        for item in items:
+            path = Path(item.path)
+            if item.name.startswith(".") or not path.resolve().is_relative_to(root):
+                continue
+            if item.is_dir():
+                pictures = _holds_pictures(path)
+                found += [path] if pictures else _walk(path, root, depth - 1) if depth > 1 else []
+            elif path.suffix.lower() in VIDEOS and item.is_file():
+                found.append(path)
+    except (OSError, RuntimeError):
+        return found
+    return found
+

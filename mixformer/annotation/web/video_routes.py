@@ -1,0 +1,115 @@
+"""Requests for videos and their frames."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Header, HTTPException, Path, Query, Request
+from fastapi.responses import Response
+from fastapi.security import HTTPBearer
+from fastapi import Depends
+
+from mixformer.annotation.web.request_bodies import DoneRequest, Problem
+from mixformer.annotation.web.video_library import LibraryVideo
+from mixformer.annotation.web.workroom import Workroom
+from mixformer.errors import OutputError
+
+VideoId = Annotated[str, Path(max_length=40)]
+FAILURES: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": text}
+    for status, text in (
+        (400, "another host, or an unreadable request"),
+        (401, "no token"),
+        (403, "another page asks"),
+        (404, "not there"),
+        (409, "busy, or not any more wanted"),
+        (412, "changed by somebody else"),
+        (413, "too large"),
+        (422, "not to be used"),
+        (501, "a package is missing"),
+        (507, "cannot be written"),
+    )
+}
+# The guard has checked it before; here it stands for the schema.
+TOKEN = [Depends(HTTPBearer(auto_error=False, description="the token of the address that the terminal shows"))]
+
+
+def video_of(room: Workroom, id: str) -> LibraryVideo:
+    """Return a video; raises the HTTP error 404 if there is none."""
+    found = room.library.find(id)
+    if found is None:
+        raise HTTPException(404, "there is no such video")
+    room.seen(found)
+    return found
+
+
+def video_routes(room: Workroom, largest: int) -> APIRouter:
+    """The routes below `/api/videos` that need no project.
+
+    Args:
+        room: the server's state.
+        largest: bytes of an upload.
+    """
+    routes = APIRouter(prefix="/api", responses=FAILURES, dependencies=TOKEN)
+
+    @routes.get("/videos")
+    def list_videos() -> dict[str, Any]:
+        """List the videos, and whether the work on each is new, begun or done."""
+        return {"folder": room.library.root.name, "uploads": room.library.takes_uploads, "videos": room.listing()}
+
+    @routes.post("/videos", status_code=201, openapi_extra=binary_body("video/*"))
+    async def upload_video(request: Request, x_file_name: Annotated[str, Header(max_length=400)]) -> dict[str, Any]:
+        """Put a video into the folder: its bytes as the body, its name (percent-encoded) in `X-File-Name`."""
+        if not room.library.takes_uploads:
+            raise HTTPException(403, "this server shows one video, or its folder cannot be written")
+        try:
+            made = await room.library.take(unquote(x_file_name), chunks_of(request), largest)
+        except OutputError as error:
+            if "name" in str(error) or "endings" in str(error):
+                raise HTTPException(422, str(error)) from error
+            raise
+        return {"id": made.id, "name": made.name}
+
+    @routes.get("/videos/{id}")
+    def video_facts(id: VideoId, wait: bool = False) -> dict[str, Any]:
+        """Size, frame rate and number of frames of a video; with `wait`, the exact number."""
+        video = video_of(room, id)
+        facts = room.frames.facts(video.path, wait)
+        return {"id": id, "name": video.name, "stamp": video.stamp, **vars(facts)}
+
+    @routes.get("/videos/{id}/frames/{number}", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+    def frame(
+        id: VideoId,
+        number: Annotated[int, Path(ge=0, le=10**9)],
+        width: Annotated[int | None, Query(ge=1, le=10**5)] = None,
+        viewer: Annotated[str, Query(max_length=40)] = "",
+        seek: bool = False,
+    ) -> Response:
+        """Send a frame as JPEG, at most `width` wide. `seek` drops what the same `viewer` asked for before."""
+        video = video_of(room, id)
+        try:
+            data = room.frames.jpeg(video.path, number, width, viewer, seek)
+        except IndexError as error:
+            raise HTTPException(404, "there is no such frame, or it cannot be read") from error
+        return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"})
+
+    @routes.put("/videos/{id}/done")
+    def set_done(id: VideoId, body: DoneRequest) -> dict[str, Any]:
+        """Call a video done, or take that back."""
+        video = video_of(room, id)
+        room.library.set_done(video.name, body.done)
+        return {"id": id, "done": body.done}
+
+    return routes
+
+
+async def chunks_of(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        yield chunk
+
+
+def binary_body(kind: str) -> dict[str, Any]:
+    """The schema of a body of bytes."""
+    return {"requestBody": {"content": {kind: {"schema": {"type": "string", "format": "binary"}}}, "required": True}}
