@@ -32,6 +32,9 @@ _INSTALLS = {
     "pandas": "pandas",
     "ray": "mixformer[ray]",
     "tensorboard": "mixformer[tensorboard]",
+    "fastapi": "mixformer[web]",
+    "uvicorn": "mixformer[web]",
+    "websockets": "mixformer[web]",
 }
 
 

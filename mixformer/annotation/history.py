@@ -39,7 +39,8 @@ class ProjectHistory:
 
         Args:
             edit: as for `apply_edit`; or `{"edit": "undo"}`, `{"edit": "redo"}`; or several edits that are undone as
-                one, `{"edit": "together", "edits": [...]}`.
+                one, `{"edit": "together", "edits": [...]}`; or several that belong to the step before, such as the next
+                boxes of a tracker that runs, `{"edit": "amend", "edits": [...]}`.
 
         Raises:
             ConfigError: if it is no edit, and what `apply_edit` raises. Nothing is then changed.
@@ -49,13 +50,13 @@ class ProjectHistory:
             return self.undo()
         if name == "redo":
             return self.redo()
-        edits = edit.get("edits") if name == "together" else [edit]
+        edits = edit.get("edits") if name in ("together", "amend") else [edit]
         if not isinstance(edits, list):
             raise ConfigError(f"edits made together are a list, not {shown(edits, 60)}")
         project = self.project
         for each in edits:
             project = apply_edit(project, each)
-        return self.put(project)
+        return replace(self, project=project, future=()) if name == "amend" and self.past else self.put(project)
 
     def put(self, project: AnnotationProject) -> ProjectHistory:
         """Take a changed project as one step that can be undone; nothing happens if it is the same."""

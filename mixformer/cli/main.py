@@ -33,6 +33,7 @@ _DESCRIPTION = """Follow one object through a video, given its box in the first 
   mixformer demo                                  track the bundled clip
   mixformer track clip.mp4 --box 260 29 41 142    write clip_tracked.mp4
   mixformer track-all jobs.csv --out tracked      many videos, several at once
+  mixformer web                                   draw, track and correct boxes in the browser
   mixformer models                                what can be loaded
   mixformer evaluate --root LaSOT                 measure on a data set
 """
@@ -60,6 +61,7 @@ _VERBS = {
     "track": _Verb("track", "track_parser"),
     "demo": _Verb("track", "demo_parser"),
     "track-all": _Verb("track_all"),
+    "web": _Verb("web"),
     "inspect": _Verb("inspect"),
     "models": _Verb("models"),
     "info": _Verb("info"),

@@ -95,7 +95,7 @@ class Annotator:
     def _label(
         self, pen: ImageDraw.ImageDraw, size: tuple[int, int], result: TrackResult, color: Color, text: str
     ) -> None:
-        font = _font(max(11, round(size[1] / 28)))
+        font = label_font(max(11, round(size[1] / 28)))
         _, _, right, bottom = pen.textbbox((0, 0), text, font=font)
         height = bottom + 4
         x = min(max(result.box.x, 0), size[0] - right - 8)
@@ -118,7 +118,8 @@ def _tinted(image: Image, mask: NDArray[np.bool_], color: Color) -> Image:
 
 
 @lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def label_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The font of labels, so many pixels high."""
     return ImageFont.load_default(size)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mixformer.annotation import AnnotatedTarget, AnnotationProject, OpenProject, find_video, look_at_video
+from mixformer.annotation import AnnotatedTarget, AnnotationProject, OpenProject, look_at_video
 from mixformer.annotation.project_files import ENDING
 from mixformer.annotation.tracked_rows import STATUSES
 from mixformer.errors import OutputError, StateError
@@ -34,14 +35,15 @@ class ProjectDesk:
 
     Attributes:
         path: of the project's file.
-        revision: counts the changes since the project was opened here.
+        revision: rises with every change.
+        before_edit: called before an edit of a person with the ids of its targets, or None for any of them.
 
     Example:
         >>> from mixformer.annotation.web.project_desk import ProjectDesk
         >>> from mixformer.video.demo import DEMO_CLIP
         >>> desk = ProjectDesk(DEMO_CLIP, Path("clip.mixformer.json"))
-        >>> _ = desk.edit({"edit": "add_target", "label": "person"}, 0)
-        >>> desk.state()["targets"][0]["label"], desk.state()["revision"]
+        >>> _ = desk.edit({"edit": "add_target", "label": "person"}, desk.revision)
+        >>> desk.state()["targets"][0]["label"], desk.state()["undo"]
         ('person', 1)
         >>> desk.close()
     """
@@ -53,10 +55,13 @@ class ProjectDesk:
             StateError: if another program works on it.
             DataError, OutputError, SourceError: see `OpenProject` and `look_at_video`.
         """
-        self.path, self.revision = path, 0
+        self.path = path
+        self.revision = time.time_ns() // 10**6  # larger than any that a server before this one has counted to
+        self.before_edit: Callable[[list[int] | None], object] = lambda ids: None
         self._lock = threading.RLock()
         self._listeners: set[Listener] = set()
         self._versions: dict[int, int] = {}
+        self._fine = {self.revision}  # from which a person's edit may start: after them only a tracker has saved
         lock = path.with_name(f".{path.name}.lock")
         try:
             self._claim = claim(lock, path)
@@ -105,16 +110,37 @@ class ProjectDesk:
             ConfigError, BoxError: if it cannot be made.
             OutputError: if it cannot be saved.
         """
+        self._check(revision)
+        if (ids := _touched(edit)) != []:
+            self.before_edit(ids)  # which may save what a tracker has found
         with self._lock:
-            if revision is not None and revision != self.revision:
-                raise OldRevisionError("somebody else has changed this project; look at it, then do it again")
-            before = self.project
-            after = self._open.do(edit)
-            if after is not before:
-                self._count(before, after)
+            self._check(revision)
+            self._do(edit)
+            self._fine = {self.revision}
             state = self.state()
         self.tell({"type": "state", "revision": state["revision"]})
         return state
+
+    def _check(self, revision: int | None) -> None:
+        if revision is not None and revision not in self._fine:
+            raise OldRevisionError("somebody else has changed this project; look at it, then do it again")
+
+    def keep_found(self, edits: list[dict[str, Any]], revision: int) -> int:
+        """Put what a tracker found into the project, as one step with what it found before at `revision`.
+
+        Returns the new revision.
+        """
+        with self._lock:
+            self._do({"edit": "amend" if revision == self.revision else "together", "edits": edits})
+            self._fine.add(now := self.revision)
+        self.tell({"type": "state", "revision": now})
+        return now
+
+    def _do(self, edit: Mapping[str, Any]) -> None:
+        before = self.project
+        after = self._open.do(edit)
+        if after is not before:
+            self._count(before, after)
 
     def _count(self, before: AnnotationProject, after: AnnotationProject) -> None:
         self.revision += 1
@@ -228,6 +254,16 @@ def project_path(video: Path) -> Path:
     return video.with_name(f"{video.name}{ENDING}")
 
 
+def _touched(edit: Mapping[str, Any]) -> list[int] | None:
+    """Targets whose boxes an edit changes; None for any."""
+    name = edit.get("edit")
+    if name in ("undo", "redo"):
+        return None
+    if name == "together":
+        return [id for each in edit.get("edits", ()) for id in _touched(each) or ()]
+    return [edit["id"]] if name not in ("add_target", "change_target") and edit.get("id") is not None else []
+
+
 def _new(video: Path, path: Path) -> AnnotationProject:
     return AnnotationProject(look_at_video(video, path))
 
@@ -236,6 +272,3 @@ def _kind(origin: str, status: str, absent: bool) -> str:
     if origin == "tracker":
         return _LETTERS[STATUSES.index(status)]  # type: ignore[arg-type]
     return {"person": "a" if absent else "k", "interpolated": "i"}.get(origin, ".")
-
-
-__all__ = ["MOST_BINS", "MOST_ROWS", "OldRevisionError", "ProjectDesk", "find_video", "project_path"]

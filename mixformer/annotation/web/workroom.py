@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.annotation.project_files import load_project
+from mixformer.annotation.web.export_desk import ExportDesk
 from mixformer.annotation.web.frame_store import FrameStore
 from mixformer.annotation.web.project_desk import ProjectDesk, project_path
 from mixformer.annotation.web.track_queue import TrackQueue
@@ -22,6 +23,7 @@ class Workroom:
         library: the videos.
         frames: their pictures.
         queue: tracking that waits or runs.
+        exports: files that are being made or wait to be fetched.
         token: secret of this server.
     """
 
@@ -30,6 +32,7 @@ class Workroom:
         self.library = VideoLibrary(place)
         self.frames = FrameStore()
         self.queue = TrackQueue(model, workers)
+        self.exports = ExportDesk()
         self.token = token or secrets.token_urlsafe(32)
         self._desks: dict[str, ProjectDesk] = {}
         self._turn = threading.Lock()
@@ -66,6 +69,7 @@ class Workroom:
     def close(self) -> None:
         """End all work and save all projects."""
         self.queue.close()
+        self.exports.close()
         with self._turn:
             for desk in self._desks.values():
                 desk.close()

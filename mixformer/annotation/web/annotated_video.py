@@ -1,0 +1,64 @@
+"""A video with the boxes of a project drawn on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage, ImageDraw
+
+from mixformer.annotation.project import AnnotatedTarget, AnnotationProject, FrameBox
+from mixformer.types import Image
+from mixformer.video import open_video, open_writer
+from mixformer.video.draw import label_font
+
+
+def write_annotated(project: AnnotationProject, video: Path, path: Path, progress: Callable[[int, int], bool]) -> None:
+    """Write the video with all visible boxes, in the colors of their targets.
+
+    Args:
+        project: the boxes.
+        video: its file or folder of pictures.
+        path: where to write; the ending tells the kind of video.
+        progress: told the number of frames that are done and of all; the video ends early when it answers no.
+
+    Raises:
+        SourceError: if the video cannot be read.
+        OutputError: if the new one cannot be written.
+
+    Example:
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject
+        >>> from mixformer.annotation.web.annotated_video import write_annotated
+        >>> from mixformer.video.demo import DEMO_CLIP
+        >>> project = AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=53))
+        >>> write_annotated(project, DEMO_CLIP, Path("drawn.mp4"), lambda done, total: done < 2)
+        >>> Path("drawn.mp4").stat().st_size > 0
+        True
+    """
+    sound = None if video.is_dir() else video
+    with open_video(video) as frames, open_writer(path, frames.fps, sound, overwrite=True) as writer:
+        for frame in frames:
+            found = [(target, target.box_at(frame.index)) for target in project.targets]
+            writer.write(draw_targets(frame.image, [pair for pair in found if pair[1].visible]), frame.time)
+            if not progress(frame.index + 1, project.video.frame_count):
+                break
+
+
+def draw_targets(image: Image, found: list[tuple[AnnotatedTarget, FrameBox]]) -> Image:
+    """A copy of an RGB image with boxes on it, each with its number and label; interpolated ones are thinner."""
+    picture = PillowImage.fromarray(image)
+    pen = ImageDraw.Draw(picture)
+    width = max(2, round(min(picture.size) / 240))
+    font = label_font(max(11, round(picture.height / 32)))
+    for target, place in found:
+        if place.box is None:
+            continue
+        left, top, right, bottom = place.box.xyxy
+        pen.rectangle((left, top, max(left, right), max(top, bottom)), outline=target.color, width=width if place.origin != "interpolated" else 1)
+        text = f"{target.id} {target.label}".strip()
+        _, _, wide, high = pen.textbbox((0, 0), text, font=font)
+        y = top - high - 4 if top >= high + 4 else bottom
+        pen.rectangle((left, y, left + wide + 8, y + high + 4), fill=target.color)
+        pen.text((left + 4, y + 1), text, fill=(0, 0, 0), font=font)
+    return np.asarray(picture)

@@ -1,0 +1,189 @@
+"""Exports made in the background, one at a time, and imports."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mixformer.annotation import AnnotationProject, load_project, save_project
+from mixformer.annotation.project_checks import row_of
+from mixformer.annotation.web.annotated_video import write_annotated
+from mixformer.annotation.web.project_desk import ProjectDesk
+from mixformer.annotation.web.video_library import LibraryVideo
+from mixformer.errors import ConfigError, MixFormerError, StateError
+
+_MOST = 32  # exports that wait, run or can be fetched
+
+Progress = Callable[[int, int], bool]
+"""Is told the parts that are done and all of them; answers whether to go on."""
+
+
+@dataclass(frozen=True)
+class PageExport:
+    """One format of the page's list: its name, a title, what it is good for, the end of its file, and its writer."""
+
+    name: str
+    title: str
+    text: str
+    ending: str
+    write: Callable[[AnnotationProject, Path, Path, Progress], object]
+
+
+@dataclass
+class _Export:
+    """One export of one video."""
+
+    format: PageExport
+    video: LibraryVideo
+    desk: ProjectDesk
+    folder: Path
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    state: str = "waiting"
+    done: int = 0
+    total: int = 1
+    error: str = ""
+    halt: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"result{self.format.ending}"
+
+    @property
+    def name(self) -> str:
+        return f"{Path(self.video.name).stem}_{self.format.name}{self.format.ending}"
+
+    def news(self) -> dict[str, Any]:
+        names = ("id", "state", "done", "total", "error", "name")
+        return {"type": "export", "format": self.format.name, **{name: getattr(self, name) for name in names}}
+
+
+class ExportDesk:
+    """The exports of a server. Files lie in a folder of their own until they are fetched, or the server ends."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="mixformer-web-"))
+        self._thread = ThreadPoolExecutor(1, "export")
+        self._exports: dict[str, _Export] = {}
+        self._lock = threading.Lock()
+
+    def formats(self) -> list[dict[str, Any]]:
+        """List the formats for the page."""
+        return [{"name": each.name, "title": each.title, "text": each.text} for each in _formats().values()]
+
+    def begin(self, video: LibraryVideo, desk: ProjectDesk, format: str) -> dict[str, Any]:
+        """Put an export of a project as it is now into the queue.
+
+        Raises:
+            ConfigError: if there is no such format.
+            StateError: if too many wait.
+        """
+        known = _formats()
+        if format not in known:
+            raise ConfigError(f"there is no format {format!r:.60}; there are: {', '.join(known)}")
+        with self._lock:
+            for old in list(self._exports.values()):
+                if len(self._exports) >= _MOST and old.state not in ("waiting", "running"):
+                    self._remove(old)
+            if len(self._exports) >= _MOST:
+                raise StateError(f"{_MOST} exports wait already; try again later")
+            made = _Export(known[format], video, desk, Path(tempfile.mkdtemp(dir=self._folder)))
+            self._exports[made.id] = made
+        self._thread.submit(self._run, made, desk.project)
+        return made.news()
+
+    def _run(self, made: _Export, project: AnnotationProject) -> None:
+        def progress(done: int, total: int) -> bool:
+            made.done, made.total = done, total
+            if done % 25 == 0:
+                made.desk.tell(made.news())
+            return not made.halt.is_set()
+
+        try:
+            made.state = "running"
+            if not made.halt.is_set():
+                made.format.write(project, made.video.path, made.path, progress)
+            made.state = "stopped" if made.halt.is_set() else "done"
+        except (MixFormerError, OSError, ImportError) as error:
+            made.state, made.error = "failed", str(error)
+        except Exception as error:
+            made.state, made.error = "failed", f"it failed: {type(error).__name__}: {error}"
+        made.desk.tell(made.news())
+
+    def state(self, id: str) -> dict[str, Any] | None:
+        """How far an export is; None if there is none."""
+        found = self._exports.get(id)
+        return None if found is None else found.news()
+
+    def file(self, id: str) -> tuple[Path, str] | None:
+        """Path and name of the file of an export that is done."""
+        found = self._exports.get(id)
+        return (found.path, found.name) if found is not None and found.state == "done" else None
+
+    def drop(self, id: str) -> bool:
+        """Stop an export and remove its file; False if there is none."""
+        with self._lock:
+            found = self._exports.get(id)
+            if found is None:
+                return False
+            found.halt.set()
+            self._remove(found)
+            return True
+
+    def _remove(self, export: _Export) -> None:
+        self._exports.pop(export.id, None)
+        shutil.rmtree(export.folder, ignore_errors=True)
+
+    def take_in(self, path: Path, desk: ProjectDesk) -> dict[str, Any]:
+        """Put the targets of a file in place of those of a project, as one edit.
+
+        Raises:
+            DataError: if the file cannot be read.
+            ConfigError, BoxError: if its boxes do not fit the video.
+        """
+        read = _imported(path, desk.project)
+        return desk.edit({"edit": "together", "edits": _replacing(desk.project, read)})
+
+    def close(self) -> None:
+        """Stop all and remove the files."""
+        for export in list(self._exports.values()):
+            export.halt.set()
+        self._thread.shutdown(cancel_futures=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _formats() -> dict[str, PageExport]:
+    own = (
+        PageExport("project", "mixformer project", "Key boxes, tracked boxes and scores; import it to go on.", ".mixformer.json", _project),
+        PageExport("video", "Annotated video", "The video with the boxes drawn on it (MP4).", ".mp4", write_annotated),
+    )
+    return {each.name: each for each in own}
+
+
+def _project(project: AnnotationProject, video: Path, path: Path, progress: Progress) -> None:
+    save_project(project, path)
+
+
+def _imported(path: Path, here: AnnotationProject) -> AnnotationProject:
+    return load_project(path)
+
+
+def _replacing(old: AnnotationProject, new: AnnotationProject) -> list[dict[str, Any]]:
+    """The edits that put the targets of one project in place of those of another."""
+    edits: list[dict[str, Any]] = [{"edit": "remove_target", "id": target.id} for target in old.targets]
+    for target in new.targets:
+        fields = {"label": target.label, "color": target.color, "attributes": dict(target.attributes)}
+        edits.append({"edit": "add_target", "id": target.id, **fields})
+        for key in target.keys:
+            box = None if key.box is None else list(key.box)
+            edits.append({"edit": "set_key", "id": target.id, "frame": key.frame, "box": box, "occluded": key.occluded})
+        for start, way, rows in target.tracked.runs():
+            values = [row_of(row) for row in rows]
+            edits.append({"edit": "set_tracked", "id": target.id, "start": start, "rows": values, "way": way})
+    return edits

@@ -1,0 +1,120 @@
+// @ts-check
+// Help, export and import.
+import { ACTIONS, keysOf, keyText } from "./actions.js";
+import { ask, askJson, send } from "./api.js";
+import { takeProject } from "./edits.js";
+import { $, state } from "./store.js";
+
+/** @type {any} */ let exporting = null;
+
+export function startDialogs() {
+  fillHelp();
+  $("export").addEventListener("begin", beginExport);
+  $("export-start").addEventListener("click", startExport);
+  $("export").addEventListener("close", () => {
+    if (exporting?.state === "running") ask(`exports/${exporting.id}`, { method: "DELETE" }).catch(() => {});
+    exporting = null;
+  });
+  $("import").addEventListener("begin", () => ($("import-text").textContent = ""));
+  $("import-start").addEventListener("click", startImport);
+  for (const dialog of document.querySelectorAll("dialog")) {
+    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  }
+}
+
+function fillHelp() {
+  for (const group of new Set(ACTIONS.map((action) => action.group))) {
+    const part = document.createElement("section");
+    const head = document.createElement("h3");
+    head.textContent = group;
+    const list = document.createElement("dl");
+    for (const action of ACTIONS.filter((each) => each.group === group)) {
+      const keys = document.createElement("dt");
+      keys.append(...keysOf(action).flatMap((key, place) => {
+        const made = document.createElement("kbd");
+        made.textContent = keyText(key);
+        return place ? [" ", made] : [made];
+      }));
+      const text = document.createElement("dd");
+      text.textContent = action.text;
+      list.append(keys, text);
+    }
+    part.append(head, list);
+    $("keys").append(part);
+  }
+}
+
+async function beginExport() {
+  $("export-text").textContent = "";
+  $("export-progress").hidden = true;
+  if ($("formats").children.length) return;
+  const formats = await askJson("formats");
+  $("formats").replaceChildren(...formats.map((/** @type {any} */ format, /** @type {number} */ place) => {
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+    Object.assign(input, { type: "radio", name: "format", value: format.name, checked: place === 0 });
+    const text = document.createElement("span");
+    const title = document.createElement("b");
+    title.textContent = format.title;
+    text.append(title, ` ${format.text}`);
+    label.append(input, text);
+    return label;
+  }));
+}
+
+async function startExport() {
+  const chosen = /** @type {HTMLInputElement | null} */ (document.querySelector("#formats input:checked"));
+  if (!chosen || !state.video) return;
+  $("export-start").disabled = true;
+  try {
+    exporting = await askJson(`videos/${state.video.id}/exports`, { method: "POST", json: { format: chosen.value } });
+    while (exporting && (exporting.state === "waiting" || exporting.state === "running")) {
+      showExport();
+      await new Promise((done) => setTimeout(done, 150));
+      if (exporting) exporting = await askJson(`exports/${exporting.id}`);
+    }
+    if (exporting?.state === "done") await fetchExport(exporting);
+    else if (exporting) $("export-text").textContent = `It failed: ${exporting.error}`;
+  } catch (error) {
+    $("export-text").textContent = /** @type {Error} */ (error).message;
+  } finally {
+    $("export-start").disabled = false;
+    $("export-progress").hidden = true;
+  }
+}
+
+function showExport() {
+  $("export-text").textContent = exporting.state === "waiting" ? "Waiting …" : "Writing …";
+  $("export-progress").hidden = false;
+  $("export-progress").value = exporting.done / Math.max(1, exporting.total);
+}
+
+/** @param {any} made */
+async function fetchExport(made) {
+  const content = await (await ask(`exports/${made.id}/file`)).blob();
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(content);
+  link.download = made.name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  $("export-text").textContent = `Written: ${made.name}. Look in your downloads.`;
+  ask(`exports/${made.id}`, { method: "DELETE" }).catch(() => {});
+}
+
+async function startImport() {
+  const file = $("import-file").files[0];
+  if (!file || !state.video) {
+    $("import-text").textContent = "Choose a file first.";
+    return;
+  }
+  $("import-start").disabled = true;
+  $("import-text").textContent = "Reading …";
+  try {
+    takeProject(await send(`videos/${state.video.id}/import`, file, () => {}));
+    $("import").close();
+  } catch (error) {
+    $("import-text").textContent = /** @type {Error} */ (error).message;
+  } finally {
+    $("import-start").disabled = false;
+  }
+}

@@ -1,0 +1,225 @@
+// @ts-check
+// The beginning of the page: where we are, which frame is shown, and what comes from the server.
+import { startActions } from "./actions.js";
+import { askJson, listen, Refused, takeToken } from "./api.js";
+import { startDialogs } from "./dialogs.js";
+import { draws, hint, startEditing } from "./editing.js";
+import { reload } from "./edits.js";
+import { Frames } from "./frames.js";
+import { showLibrary, startLibrary } from "./library.js";
+import { drawPanel } from "./panel.js";
+import { addLive, clearLive, forgetRows, onRows } from "./rows.js";
+import { draw, forgetPicture, showPicture, shownFrame, wantedWidth } from "./stage.js";
+import { $, change, frameCount, state, warn, watch } from "./store.js";
+import { drawTimeline, startTimeline } from "./timeline.js";
+
+/** @type {Frames | null} */ let frames = null;
+/** @type {() => void} */ let stopListening = () => {};
+let connected = false;
+let widthTimer = 0;
+
+/** Show a frame. @param {number} number */
+function go(number) {
+  if (!state.video || !frames) return;
+  const frame = Math.min(frameCount() - 1, Math.max(0, Math.round(number)));
+  change({ frame });
+  frames.go(frame);
+  clearTimeout(widthTimer);
+  widthTimer = setTimeout(rest, 200);
+}
+
+/** At rest: the address names the frame, and the picture is as sharp as the screen. */
+function rest() {
+  if (!state.video || state.speed) return;
+  history.replaceState(null, "", `#/v/${state.video.id}/${state.frame}`);
+  sharpen();
+}
+
+function sharpen() {
+  if (!frames) return;
+  const width = wantedWidth();
+  if (width !== frames.width) {
+    frames.width = width;
+    frames.go(state.frame);
+  }
+}
+
+/** Play at the pace of the video, every frame of it. @param {number} speed frames at a time, negative for backward; 0 ends */
+function play(speed) {
+  const begins = speed !== 0 && state.speed === 0;
+  change({ speed: Math.max(-8, Math.min(8, speed)) });
+  if (begins) tick(performance.now());
+  if (!speed) rest();
+}
+
+/** @param {number} before time of the last step */
+function tick(before) {
+  if (!state.speed || !frames) return;
+  const pause = 1000 / (state.video?.fps ?? 25);
+  const now = performance.now();
+  if (now - before >= pause - 2 && shownFrame() === state.frame) {
+    const next = state.frame + state.speed;
+    if (next < 0 || next >= frameCount()) {
+      go(next);
+      play(0);
+      return;
+    }
+    go(next);
+    requestAnimationFrame(() => tick(now));
+  } else requestAnimationFrame(() => tick(before));
+}
+
+function drawAll() {
+  if (!state.video) return;
+  draw();
+  drawPanel();
+  drawTimeline();
+  if (document.activeElement !== $("number")) $("number").value = String(state.frame);
+  $("count").textContent = `of ${frameCount()}`;
+  $("clock").textContent = state.video.fps ? `${(state.frame / state.video.fps).toFixed(2)} s` : "";
+  $("hint").textContent = hint();
+  $("stage").classList.toggle("drawing", draws());
+  document.querySelector('[data-action="play"]')?.setAttribute("aria-pressed", String(state.speed !== 0));
+  for (const [name, count] of [["undo", state.project.undo], ["redo", state.project.redo]]) {
+    /** @type {HTMLButtonElement} */ (document.querySelector(`[data-action="${name}"]`)).disabled = !count;
+  }
+  drawJob();
+}
+
+function drawJob() {
+  const { job } = state;
+  $("job").hidden = !job;
+  if (!job) return;
+  $("job-progress").value = job.total ? job.done / job.total : 0;
+  $("job-text").textContent = job.state === "waiting" ? "Waiting for its turn" : `${job.done} of ${job.total || "…"}`;
+}
+
+/** @param {any} news */
+function take(news) {
+  if (news.type === "people") {
+    $("people").textContent = news.count > 1 ? `${news.count} windows have this video open` : "";
+  } else if (news.type === "state" && news.revision !== state.project.revision) {
+    reload().catch(() => {});
+  } else if (news.type === "job") takeJob(news);
+}
+
+/** @param {any} news */
+function takeJob(news) {
+  if (news.found) addLive(news.found);
+  const runs = news.state === "waiting" || news.state === "running";
+  const follows = runs && state.job && news.last !== null && state.frame === state.job.last;
+  if (news.state === "failed") warn(`Tracking stopped: ${news.error}`);
+  if (!state.job && runs) change({ job: { ...news, last: state.frame } });
+  change({ job: runs ? { ...news, last: follows ? news.last : state.job?.last } : null });
+  if (follows && news.last !== state.frame) go(news.last);
+  if (!runs) {
+    $("said").textContent = `Tracking is ${news.state}`;
+    reload().then(clearLive).catch(() => {});
+  }
+}
+
+/** @param {boolean} now */
+function takeConnection(now) {
+  if (now === connected) return;
+  connected = now;
+  if (!now) {
+    warn("The server does not answer. What you did is saved; this page goes on as soon as it is back.", true);
+    askJson("videos").catch((error) => error.status === 401 && warn("The server was started anew. Use the address that its terminal shows.", true));
+    return;
+  }
+  warn("");
+  change({ job: null });
+  reload(true).then(takeJobs).catch((error) => warn(error.message, true));
+  if (frames) frames.go(state.frame);
+}
+
+async function takeJobs() {
+  for (const job of await askJson(`videos/${state.video?.id}/tracking`)) takeJob({ type: "job", ...job });
+}
+
+/** @param {string} id @param {number} frame */
+async function openVideo(id, frame) {
+  close();
+  const video = await askJson(`videos/${id}`);
+  forgetRows();
+  forgetPicture();
+  const project = { revision: 0, undo: 0, redo: 0, frame_count: 0, targets: [] };
+  change({ video, frame, project, ready: false, selected: null, mode: "", job: null, speed: 0 });
+  place("video");
+  $("title").textContent = video.name;
+  document.title = `${video.name} - mixformer`;
+  frames = new Frames(video, frameCount, (number, picture) => {
+    if (state.frame === number || Math.abs(state.frame - number) < Math.abs(state.frame - shownFrame())) showPicture(number, picture);
+    drawAll();
+  });
+  draw();
+  frames.width = wantedWidth();
+  go(frame);
+  stopListening = listen(id, take, takeConnection);
+  await reload();
+  go(state.frame); // the number of frames is exact only now
+}
+
+function close() {
+  stopListening();
+  stopListening = () => {};
+  connected = false;
+  frames?.close();
+  frames = null;
+  change({ video: null, job: null, speed: 0, mode: "" });
+  $("saved").textContent = $("people").textContent = "";
+}
+
+/** @param {"video" | "library" | "nothing"} name */
+function place(name) {
+  document.body.dataset.place = name;
+  $("work").hidden = name !== "video";
+  $("library").hidden = name !== "library";
+  for (const each of document.querySelectorAll(".on-video")) /** @type {HTMLElement} */ (each).hidden = name !== "video";
+}
+
+async function route() {
+  if (location.hash.startsWith("#token=")) takeToken();
+  const found = /^#\/v\/(\w+)(?:\/(\d+))?/.exec(location.hash);
+  const frame = Number(found?.[2] ?? 0);
+  try {
+    if (found && state.video?.id === found[1]) go(frame);
+    else if (found) await openVideo(found[1], frame);
+    else {
+      close();
+      $("title").textContent = document.title = "mixformer";
+      const videos = await showLibrary();
+      place("library");
+      if (videos.length === 1 && !location.hash.startsWith("#/")) location.hash = `#/v/${videos[0].id}/0`;
+    }
+  } catch (error) {
+    const { status, message } = /** @type {Refused} */ (error);
+    warn(status === 401 ? "This address lacks its token. Use the address that the terminal shows." : message, true);
+  }
+}
+
+function start() {
+  const theme = localStorage.getItem("mixformer-theme");
+  if (theme) document.documentElement.dataset.theme = theme;
+  const first = takeToken();
+  startActions(go, play);
+  startDialogs();
+  startEditing(go);
+  startTimeline(go);
+  startLibrary();
+  onRows(() => change());
+  watch(() => {
+    drawAll();
+    sharpen();
+  });
+  $("number").addEventListener("change", () => {
+    go(Number($("number").value) || 0);
+    $("number").blur();
+  });
+  addEventListener("hashchange", route);
+  place("nothing");
+  if (first) route();
+  else warn("This address lacks its token. Use the address that the terminal shows.", true);
+}
+
+start();

@@ -1,0 +1,189 @@
+// @ts-check
+// The timeline: a row for each target with its score, its doubtful stretches, its key boxes and its absences.
+import { lineOf, liveRows } from "./rows.js";
+import { $, change, frameCount, state } from "./store.js";
+
+const RULER = 18;
+const ROW = 30;
+
+/** @param {(frame: number) => void} go */
+export function startTimeline(go) {
+  const line = $("line");
+  let held = false;
+  line.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
+    held = true;
+    line.setPointerCapture(event.pointerId);
+    const row = Math.floor((event.offsetY - RULER) / ROW);
+    const target = state.project.targets[row];
+    if (target && event.offsetY > RULER) change({ selected: target.id });
+    go(frameAt(event.offsetX));
+  });
+  line.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => held && go(frameAt(event.offsetX)));
+  line.addEventListener("pointerup", () => (held = false));
+  line.addEventListener("pointercancel", () => (held = false));
+  line.addEventListener("wheel", (/** @type {WheelEvent} */ event) => {
+    event.preventDefault();
+    go(state.frame + (event.deltaY + event.deltaX > 0 ? 1 : -1) * (event.shiftKey ? 10 : 1));
+  }, { passive: false });
+  new ResizeObserver(() => drawTimeline()).observe($("timeline"));
+}
+
+function width() {
+  return Math.max(50, $("line").clientWidth);
+}
+
+/** The middle of a frame, in pixels. @param {number} frame */
+function placeOf(frame) {
+  return ((frame + 0.5) / frameCount()) * width();
+}
+
+/** @param {number} x */
+function frameAt(x) {
+  return Math.min(frameCount() - 1, Math.max(0, Math.floor((x / width()) * frameCount())));
+}
+
+/** @param {string} name of a color of the page */
+function color(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+export function drawTimeline() {
+  if (!state.video) return;
+  const line = $("line");
+  const height = RULER + ROW * Math.max(1, state.project.targets.length);
+  const ratio = devicePixelRatio;
+  line.style.height = `${height}px`;
+  const size = [Math.round(width() * ratio), Math.round(height * ratio)];
+  if (line.width !== size[0] || line.height !== size[1]) [line.width, line.height] = size;
+  const pen = line.getContext("2d");
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.clearRect(0, 0, width(), height);
+  drawRuler(pen, height);
+  state.project.targets.forEach((target, row) => drawTarget(pen, target, RULER + row * ROW));
+  drawHead(pen, height);
+  drawNames();
+  describe();
+}
+
+/** @param {CanvasRenderingContext2D} pen @param {number} height */
+function drawRuler(pen, height) {
+  const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000].find(
+    (each) => (each / frameCount()) * width() > 56) ?? 100000;
+  pen.font = "11px system-ui, sans-serif";
+  pen.fillStyle = color("--quiet");
+  pen.strokeStyle = color("--edge");
+  for (let frame = 0; frame < frameCount(); frame += step) {
+    const x = Math.round(placeOf(frame)) + 0.5;
+    pen.beginPath();
+    pen.moveTo(x, RULER - 4);
+    pen.lineTo(x, height);
+    pen.stroke();
+    pen.fillText(String(frame), x + 3, 12);
+  }
+}
+
+/** @param {CanvasRenderingContext2D} pen @param {import("./store.js").Target} target @param {number} top */
+function drawTarget(pen, target, top) {
+  const count = frameCount();
+  const bottom = top + ROW - 3;
+  if (target.id === state.selected) {
+    pen.fillStyle = color("--chosen");
+    pen.fillRect(0, top, width(), ROW - 1);
+  }
+  drawAbsences(pen, target, (top + bottom) / 2);
+  const bins = Math.min(count, Math.max(200, Math.floor(width())), 4096);
+  const known = lineOf(target, bins);
+  const total = known?.kinds?.length || bins;
+  for (let bin = 0; bin < (known?.kinds?.length ?? 0); bin++) {
+    if (known.kinds[bin] !== ".") drawPart(pen, target, bin / total, 1 / total, known.scores[bin], known.kinds[bin], top, bottom);
+  }
+  for (const [frame, row] of liveRows(target.id) ?? []) drawPart(pen, target, frame / count, 1 / count, row.score, row.kind, top, bottom);
+  for (const key of target.keys) drawKey(pen, target, placeOf(key.frame), (top + bottom) / 2, key.box !== null);
+}
+
+/** One part of the curve. Doubt is told by color and by form: gaps in the uncertain, a low dotted line for the lost. */
+function drawPart(/** @type {CanvasRenderingContext2D} */ pen, /** @type {any} */ target, /** @type {number} */ from, /** @type {number} */ part, /** @type {number | null} */ score, /** @type {string} */ kind, /** @type {number} */ top, /** @type {number} */ bottom) {
+  const x = from * width();
+  const wide = Math.max(part * width(), 1) + 0.3;
+  if (kind === "l") {
+    pen.fillStyle = color("--lost");
+    pen.fillRect(x, top + 2, wide, 4);
+    pen.fillRect(x, bottom - 3, wide, 3);
+    return;
+  }
+  const high = (bottom - top - 2) * Math.max(0.12, score ?? 0.7);
+  pen.fillStyle = target.color;
+  pen.globalAlpha = kind === "u" ? 0.45 : 0.9;
+  pen.fillRect(x, bottom - high, wide, high);
+  pen.globalAlpha = 1;
+  if (kind === "u") {
+    pen.fillStyle = color("--unsure");
+    pen.fillRect(x, top + 1, wide, 4);
+  }
+}
+
+/** @param {CanvasRenderingContext2D} pen @param {any} target @param {number} y */
+function drawAbsences(pen, target, y) {
+  pen.strokeStyle = color("--quiet");
+  pen.setLineDash([3, 4]);
+  target.keys.forEach((/** @type {any} */ key, /** @type {number} */ place) => {
+    const next = target.keys[place + 1];
+    if (key.box && !next) return;
+    pen.beginPath();
+    pen.lineWidth = key.box ? 1 : 2;
+    pen.moveTo(placeOf(key.frame), y);
+    pen.lineTo(next ? placeOf(next.frame) : width(), y);
+    pen.stroke();
+  });
+  pen.setLineDash([]);
+  pen.lineWidth = 1;
+}
+
+/** A diamond for a box, a cross for an absence. */
+function drawKey(/** @type {CanvasRenderingContext2D} */ pen, /** @type {any} */ target, /** @type {number} */ x, /** @type {number} */ y, /** @type {boolean} */ box) {
+  pen.beginPath();
+  if (box) {
+    for (const [dx, dy] of [[0, -6], [6, 0], [0, 6], [-6, 0]]) pen.lineTo(x + dx, y + dy);
+    pen.closePath();
+    pen.fillStyle = target.color;
+    pen.fill();
+  } else {
+    for (const [dx, dy] of [[-4, -4], [4, 4]]) pen.lineTo(x + dx, y + dy);
+    pen.moveTo(x + 4, y - 4);
+    pen.lineTo(x - 4, y + 4);
+  }
+  pen.strokeStyle = color("--text");
+  pen.lineWidth = 1.5;
+  pen.stroke();
+  pen.lineWidth = 1;
+}
+
+/** @param {CanvasRenderingContext2D} pen @param {number} height */
+function drawHead(pen, height) {
+  const x = placeOf(state.frame);
+  pen.fillStyle = color("--strong");
+  pen.fillRect(x - 1, 0, 2, height);
+  pen.beginPath();
+  for (const [dx, dy] of [[-5, 0], [5, 0], [0, 8]]) pen.lineTo(x + dx, dy);
+  pen.fill();
+}
+
+function drawNames() {
+  const names = state.project.targets.map((target) => `${target.id} ${target.label}`.trim());
+  const text = names.join("\n");
+  if ($("names").dataset.text === text) return;
+  $("names").dataset.text = text;
+  $("names").replaceChildren(...names.map((name) => {
+    const row = document.createElement("span");
+    row.textContent = name;
+    return row;
+  }));
+}
+
+function describe() {
+  const line = $("line");
+  const { fps } = state.video ?? {};
+  line.setAttribute("aria-valuemax", String(frameCount() - 1));
+  line.setAttribute("aria-valuenow", String(state.frame));
+  line.setAttribute("aria-valuetext", `frame ${state.frame} of ${frameCount()}${fps ? `, ${(state.frame / fps).toFixed(2)} seconds` : ""}`);
+}

@@ -1,0 +1,95 @@
+"""What a request to track means for each target: from which key boxes, and through which frames."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from mixformer.annotation.between import FoundBox, track_between
+from mixformer.annotation.project import AnnotationProject
+from mixformer.annotation.stretches import Direction, stale_stretches
+from mixformer.errors import ConfigError
+from mixformer.tracking import MultiTracker
+
+if TYPE_CHECKING:
+    from mixformer.annotation.web.track_queue import TrackJob
+
+Part = tuple[Direction, range, list[int]]
+"""A direction, the frames that are wanted, and the targets."""
+
+
+def parts_of(project: AnnotationProject, way: str, frame: int, ids: list[int] | None) -> list[Part]:
+    """Return what to track.
+
+    Args:
+        project: the project.
+        way: "forward" and "backward" go from the frame to an end of the video, "both" takes all of it, and "next" the
+            frames between the key boxes around the frame.
+        frame: where the person is.
+        ids: of the targets; None takes all.
+
+    Raises:
+        ConfigError: if there is no such target or way, or nothing is left to track.
+
+    Example:
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, set_key
+        >>> from mixformer.annotation.web.track_plan import parts_of
+        >>> project = add_target(AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50)))
+        >>> project = set_key(set_key(project, 1, 10, (260, 29, 41, 142)), 1, 40, (300, 29, 41, 142))
+        >>> parts_of(project, "next", 12, [1])
+        [('both', range(11, 40), [1])]
+    """
+    count = project.video.frame_count
+    chosen = [target.id for target in project.targets] if ids is None else ids
+    whole: dict[str, tuple[Direction, range]] = {
+        "forward": ("forward", range(frame, count)),
+        "backward": ("backward", range(0, frame + 1)),
+        "both": ("both", range(count)),
+    }
+    parts: list[Part]
+    if way in whole:
+        parts = [(*whole[way], chosen)]
+    elif way == "next":
+        parts = [part for id in chosen if (part := _to_next(project, id, frame)) is not None]
+    else:
+        raise ConfigError(f"there is no way {way!r:.40}; there are: {', '.join(whole)}, next")
+    if not any(project.target(id).keys for id in chosen):
+        raise ConfigError("there is no key box yet; draw a box around the target first")
+    left = [part for part in parts if stale_stretches(project, part[2], part[0], part[1])]
+    if not left:
+        raise ConfigError("all of it is tracked already; correct a box, then track again")
+    return left
+
+
+def _to_next(project: AnnotationProject, id: int, frame: int) -> Part | None:
+    target = project.target(id)
+    before, after = target.key_before(frame + 1), target.key_after(frame)
+    if after is None:
+        return None
+    return "both", range(-1 if before is None else before.frame, after.frame)[1:], [id]
+
+
+def boxes_to_find(job: TrackJob, model: MultiTracker, memory: int) -> Generator[FoundBox, None, None]:
+    """Track what a job asks for with the engine of `model`; it ends early when the job is to halt."""
+    parts = parts_of(job.desk.project, job.way, job.frame, job.ids)
+    project = job.desk.project
+    before = 0
+    for direction, frames, ids in parts:
+
+        def progress(done: int, total: int, before: int = before) -> None:
+            job.done, job.total = before + done, before + total
+
+        # One of its own, since jobs take turns; the engine is shared.
+        tracker = MultiTracker(model.engine, model.config, on_resize="rescale")
+        yield from track_between(
+            project,
+            job.path,
+            ids,
+            direction=direction,
+            frames=frames,
+            tracker=tracker,
+            stop=job.halt.is_set,
+            progress=progress,
+            memory=memory,
+        )
+        before = job.total

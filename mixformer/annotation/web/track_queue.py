@@ -1,0 +1,252 @@
+"""Tracking for several people: jobs wait in one queue, and a bounded number of engines serves them in turn.
+
+A job is a generator that is advanced for a few seconds at a time. If others wait, it then stands at the end of the
+queue again, so that a long video holds nobody up.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mixformer.annotation.between import FoundBox
+from mixformer.annotation.project_checks import row_of
+from mixformer.annotation.tracked_rows import STATUSES, TrackedBox
+from mixformer.annotation.web.project_desk import ProjectDesk
+from mixformer.annotation.web.track_plan import boxes_to_find
+from mixformer.errors import MixFormerError, StateError
+from mixformer.tracking import MultiTracker
+
+log = logging.getLogger(__name__)
+
+_TURN = 2.0  # seconds after which another job may go on
+_SAVE = 3.0  # seconds after which what was found is saved
+_TELL = 0.2  # seconds between news
+_MOST_WAITING = 64
+_MEMORY = 128 * 2**20  # bytes of frames of one job that goes backward
+
+
+@dataclass(eq=False)
+class TrackJob:
+    """One request to track.
+
+    Attributes:
+        video: id of the video.
+        path: of the video.
+        desk: the project.
+        way: "forward", "backward", "both" or "next" (to the next key box).
+        frame: where the person is.
+        ids: of the targets; None takes all.
+    """
+
+    video: str
+    path: Path
+    desk: ProjectDesk
+    way: str
+    frame: int
+    ids: list[int] | None
+    id: str = field(default_factory=lambda: secrets.token_hex(6))
+    state: str = "waiting"
+    done: int = 0
+    total: int = 0
+    error: str = ""
+    last: int | None = None  # frame that was found last
+    halt: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+    steps: Iterator[FoundBox] | None = None
+    unsaved: list[FoundBox] = field(default_factory=list)
+    untold: list[FoundBox] = field(default_factory=list)
+    revision: int = -1  # of the project after this job saved into it
+    saved: float = 0.0
+    told: float = 0.0
+
+    def news(self) -> dict[str, Any]:
+        """Return how far it is, as a JSON object."""
+        names = ("id", "state", "way", "ids", "done", "total", "error", "last")
+        return {"type": "job", **{name: getattr(self, name) for name in names}}
+
+
+class TrackQueue:
+    """The jobs of a server.
+
+    Example:
+        >>> from mixformer.annotation.web.track_queue import TrackQueue
+        >>> queue = TrackQueue("mixformerv2_dino_s8", workers=1)
+        >>> queue.jobs_of("a video")
+        []
+        >>> queue.close()
+    """
+
+    def __init__(self, model: str, workers: int) -> None:
+        """Set up; engines are made when they are first needed.
+
+        Args:
+            model: name, folder or checkpoint file of a model.
+            workers: engines that run at a time.
+        """
+        self._model, self._workers = model, workers
+        self._waiting: deque[TrackJob] = deque()
+        self._jobs: list[TrackJob] = []
+        self._changed = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._closed = False
+
+    def submit(self, job: TrackJob) -> dict[str, Any]:
+        """Put a job into the queue.
+
+        Raises:
+            StateError: if its video is being tracked already, or too many jobs wait.
+        """
+        with self._changed:
+            if any(each.video == job.video for each in self._jobs):
+                raise StateError("this video is being tracked already; stop that first")
+            if len(self._jobs) >= _MOST_WAITING or self._closed:
+                raise StateError(f"{len(self._jobs)} videos wait to be tracked already; try again later")
+            self._jobs.append(job)
+            self._waiting.append(job)
+            if len(self._threads) < min(self._workers, len(self._jobs)):
+                self._threads.append(threading.Thread(target=self._work, name="track", daemon=True))
+                self._threads[-1].start()
+            self._changed.notify_all()
+        job.desk.before_edit = lambda ids: self._make_way(job, ids)
+        job.desk.tell(job.news())
+        return job.news()
+
+    def jobs_of(self, video: str) -> list[dict[str, Any]]:
+        """List the jobs of a video that wait or run."""
+        with self._changed:
+            return [job.news() for job in self._jobs if job.video == video]
+
+    def stop(self, video: str, wait: float = 5.0) -> int:
+        """Stop the jobs of a video, which keep what they found; return their number."""
+        with self._changed:
+            jobs = [job for job in self._jobs if job.video == video]
+            for job in jobs:
+                job.halt.set()
+            self._changed.notify_all()
+        for job in jobs:
+            job.ended.wait(wait)
+        return len(jobs)
+
+    def close(self) -> None:
+        """Stop all jobs and end the threads."""
+        with self._changed:
+            self._closed = True
+            for job in self._jobs:
+                job.halt.set()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(10)
+
+    def _make_way(self, job: TrackJob, ids: list[int] | None) -> None:
+        """A person's edit of a target ends the tracking of it: what follows would not fit any more."""
+        if threading.current_thread() not in self._threads and (ids is None or job.ids is None or {*ids} & {*job.ids}):
+            self.stop(job.video)
+
+    def _work(self) -> None:
+        model: MultiTracker | None = None
+        while (job := self._next()) is not None:
+            try:
+                model = model or MultiTracker(self._model)
+                over = self._advance(job, model)
+            except Exception as error:
+                if not isinstance(error, MixFormerError):
+                    log.exception("tracking failed")
+                job.error, over = str(error) or type(error).__name__, True
+                job.state = "failed"
+            if over:
+                self._finish(job)
+            else:
+                with self._changed:
+                    self._waiting.append(job)
+
+    def _next(self) -> TrackJob | None:
+        with self._changed:
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            return self._waiting.popleft() if self._waiting else None
+
+    def _advance(self, job: TrackJob, model: MultiTracker) -> bool:
+        """Go on with a job for a while; True when it is over."""
+        begin = time.monotonic()
+        if job.steps is None:
+            job.state, job.saved = "running", begin
+            job.steps = boxes_to_find(job, model, _MEMORY)
+            job.desk.tell(job.news())
+        for found in job.steps:
+            job.unsaved.append(found)
+            job.untold.append(found)
+            job.last = found.frame
+            now = time.monotonic()
+            if now - job.told > _TELL:
+                self._tell(job)
+            if now - job.saved > _SAVE:
+                self._save(job)
+            if now - begin > _TURN and self._waiting and not job.halt.is_set():
+                return False
+        return True
+
+    def _tell(self, job: TrackJob) -> None:
+        runs = [
+            {
+                "id": run[0].target,
+                "first": run[0].frame,
+                "boxes": [[round(float(value), 2) for value in each.box] for each in run],
+                "scores": [None if each.score is None else round(float(each.score), 3) for each in run],
+                "kinds": "".join("tul"[STATUSES.index(each.status)] for each in run),
+            }
+            for run in _runs(job.untold)
+        ]
+        job.told, job.untold = time.monotonic(), []
+        job.desk.tell({**job.news(), "found": runs})
+
+    def _save(self, job: TrackJob) -> None:
+        """Put what was found into the project; all of a job is one step that can be undone."""
+        if job.unsaved:
+            edits = [
+                {
+                    "edit": "set_tracked",
+                    "id": run[0].target,
+                    "start": run[0].frame,
+                    "rows": [row_of(TrackedBox(each.box, each.score, each.status)) for each in run],
+                    "way": run[0].way,
+                }
+                for run in _runs(job.unsaved)
+            ]
+            job.unsaved = []
+            job.revision = job.desk.keep_found(edits, job.revision)
+        job.saved = time.monotonic()
+
+    def _finish(self, job: TrackJob) -> None:
+        try:
+            self._save(job)
+        except MixFormerError as error:
+            job.state, job.error = "failed", str(error)
+        if job.steps is not None:
+            job.steps.close()  # type: ignore[attr-defined]
+        if job.state != "failed":
+            job.state = "stopped" if job.halt.is_set() else "done"
+        with self._changed:
+            self._jobs.remove(job)
+        job.ended.set()
+        job.desk.tell(job.news())
+
+
+def _runs(found: list[FoundBox]) -> Iterator[list[FoundBox]]:
+    """Boxes of one target in frames one after the other; of two for a frame, the later one."""
+    latest = {(each.target, each.frame): each for each in found}
+    run: list[FoundBox] = []
+    for _, each in sorted(latest.items()):
+        if run and (run[-1].target, run[-1].frame + 1, run[-1].way) != (each.target, each.frame, each.way):
+            yield run
+            run = []
+        run.append(each)
+    if run:
+        yield run
