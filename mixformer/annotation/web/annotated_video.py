@@ -55,7 +55,11 @@ def draw_targets(image: Image, found: list[tuple[AnnotatedTarget, FrameBox]]) ->
         if place.box is None:
             continue
         left, top, right, bottom = place.box.xyxy
-        pen.rectangle((left, top, max(left, right), max(top, bottom)), outline=target.color, width=width if place.origin != "interpolated" else 1)
+        pen.rectangle(
+            (left, top, max(left, right), max(top, bottom)),
+            outline=target.color,
+            width=width if place.origin != "interpolated" else 1,
+        )
         text = f"{target.id} {target.label}".strip()
         _, _, wide, high = pen.textbbox((0, 0), text, font=font)
         y = top - high - 4 if top >= high + 4 else bottom

@@ -160,7 +160,13 @@ class ExportDesk:
 
 def _formats() -> dict[str, PageExport]:
     own = (
-        PageExport("project", "mixformer project", "Key boxes, tracked boxes and scores; import it to go on.", ".mixformer.json", _project),
+        PageExport(
+            "project",
+            "mixformer project",
+            "Key boxes, tracked boxes and scores; import it to go on.",
+            ".mixformer.json",
+            _project,
+        ),
         PageExport("video", "Annotated video", "The video with the boxes drawn on it (MP4).", ".mp4", write_annotated),
     )
     return {each.name: each for each in own}

@@ -20,7 +20,7 @@ _NEXT_PORTS = 20
 
 def serve(
     place: str | Path,
-    settings: WebSettings = WebSettings(),
+    settings: WebSettings | None = None,
     *,
     port: int = 8765,
     browser: bool = True,
@@ -49,6 +49,7 @@ def serve(
     """
     import uvicorn
 
+    settings = settings or WebSettings()
     if not 0 <= port < 2**16:
         raise ConfigError(f"a port is a number from 0 to 65535, not {port}")
     if not 1 <= settings.workers <= 64:
@@ -73,7 +74,9 @@ def serve(
         lifespan="on",
     )
     host = "localhost" if settings.host in ("0.0.0.0", *_LOCAL) else settings.host
-    address = f"http://{'127.0.0.1' if host == 'localhost' else host}:{listener.getsockname()[1]}/#token={settings.token}"
+    address = (
+        f"http://{'127.0.0.1' if host == 'localhost' else host}:{listener.getsockname()[1]}/#token={settings.token}"
+    )
     say(address)
     if browser:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
@@ -118,4 +121,3 @@ def _kept_token() -> str:
         return path.read_text()
     except OSError:
         return secrets.token_urlsafe(32)
-

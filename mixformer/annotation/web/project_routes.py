@@ -15,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 
 from mixformer.annotation.web.project_desk import MOST_BINS, MOST_ROWS
-from mixformer.annotation.web.request_bodies import EditRequest, ExportRequest, Frame, TargetId, TrackRequest
+from mixformer.annotation.web.request_bodies import EditRequest, ExportRequest, TargetId, TrackRequest
 from mixformer.annotation.web.track_queue import TrackJob
 from mixformer.annotation.web.video_library import write_bounded
 from mixformer.annotation.web.video_routes import FAILURES, TOKEN, VideoId, binary_body, chunks_of, video_of
@@ -58,7 +58,7 @@ def _add_project(routes: APIRouter, room: Workroom) -> None:
         first: Annotated[int, Query(ge=0, le=10**9)] = 0,
         stop: Annotated[int, Query(ge=0, le=10**9)] = MOST_ROWS,
     ) -> dict[str, Any]:
-        """Boxes, scores and kinds of a target in a stretch of frames: k key, t tracked, u uncertain, l lost, a absent."""
+        """Boxes, scores and kinds in some frames: k key box, t tracked, u uncertain, l lost, i interpolated, a absent."""
         return room.desk(video_of(room, id)).rows(target, first, stop)
 
     @routes.get("/videos/{id}/targets/{target}/timeline")
@@ -180,9 +180,7 @@ async def _may_listen(socket: WebSocket, token: str) -> bool:
         return False
 
 
-def _sender(
-    loop: asyncio.AbstractEventLoop, news: asyncio.Queue[dict[str, Any]]
-) -> Callable[[dict[str, Any]], None]:
+def _sender(loop: asyncio.AbstractEventLoop, news: asyncio.Queue[dict[str, Any]]) -> Callable[[dict[str, Any]], None]:
     """A function that any thread may call; a page that does not read is told less, never more than it can take."""
 
     def put(message: dict[str, Any]) -> None:

@@ -68,7 +68,7 @@ class ExportRequest(_Strict):
     format: Annotated[str, Field(max_length=60)]
 
 
-class Problem(BaseModel):
+class Refusal(BaseModel):
     """Why a request failed."""
 
     detail: Any

@@ -115,10 +115,12 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
 
 def _sealed(send: Send, host: str) -> Send:
     """Add the headers that tell a browser what our page may do."""
-    sockets = f"ws://{host}" if host.isascii() and host.replace(".", "").replace(":", "").replace("-", "").isalnum() else ""
+    sockets = (
+        f"ws://{host}" if host.isascii() and host.replace(".", "").replace(":", "").replace("-", "").isalnum() else ""
+    )
     policy = (
-        f"default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self' {sockets}; "
-        "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        f"connect-src 'self' {sockets}; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
     )
     headers = [
         (b"content-security-policy", policy.encode()),

@@ -43,7 +43,7 @@ def parts_of(project: AnnotationProject, way: str, frame: int, ids: list[int] | 
     chosen = [target.id for target in project.targets] if ids is None else ids
     whole: dict[str, tuple[Direction, range]] = {
         "forward": ("forward", range(frame, count)),
-        "backward": ("backward", range(0, frame + 1)),
+        "backward": ("backward", range(frame + 1)),
         "both": ("both", range(count)),
     }
     parts: list[Part]

@@ -17,7 +17,8 @@ from mixformer.imaging.images import is_picture
 from mixformer.video import open_frames
 
 VIDEOS = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .wmv .flv .gif .3gp .ogv .mxf .y4m".split()
+    {*(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv")}
+    | {".gif", ".3gp", ".ogv", ".mxf", ".y4m"}
 )
 """Endings of the files that count as videos."""
 _DEEPEST, _MOST = 4, 5000
@@ -187,4 +188,3 @@ def _walk(folder: Path, root: Path, depth: int) -> list[Path]:
     except (OSError, RuntimeError):
         return found
     return found
-

@@ -6,19 +6,18 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-from fastapi import APIRouter, Header, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request
 from fastapi.responses import Response
 from fastapi.security import HTTPBearer
-from fastapi import Depends
 
-from mixformer.annotation.web.request_bodies import DoneRequest, Problem
+from mixformer.annotation.web.request_bodies import DoneRequest, Refusal
 from mixformer.annotation.web.video_library import LibraryVideo
 from mixformer.annotation.web.workroom import Workroom
 from mixformer.errors import OutputError
 
 VideoId = Annotated[str, Path(max_length=40)]
 FAILURES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": text}
+    status: {"model": Refusal, "description": text}
     for status, text in (
         (400, "another host, or an unreadable request"),
         (401, "no token"),
@@ -72,6 +71,11 @@ def video_routes(room: Workroom, largest: int) -> APIRouter:
             raise
         return {"id": made.id, "name": made.name}
 
+    _add_video(routes, room)
+    return routes
+
+
+def _add_video(routes: APIRouter, room: Workroom) -> None:
     @routes.get("/videos/{id}")
     def video_facts(id: VideoId, wait: bool = False) -> dict[str, Any]:
         """Size, frame rate and number of frames of a video; with `wait`, the exact number."""
@@ -79,7 +83,9 @@ def video_routes(room: Workroom, largest: int) -> APIRouter:
         facts = room.frames.facts(video.path, wait)
         return {"id": id, "name": video.name, "stamp": video.stamp, **vars(facts)}
 
-    @routes.get("/videos/{id}/frames/{number}", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+    @routes.get(
+        "/videos/{id}/frames/{number}", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}}
+    )
     def frame(
         id: VideoId,
         number: Annotated[int, Path(ge=0, le=10**9)],
@@ -102,10 +108,9 @@ def video_routes(room: Workroom, largest: int) -> APIRouter:
         room.library.set_done(video.name, body.done)
         return {"id": id, "done": body.done}
 
-    return routes
-
 
 async def chunks_of(request: Request) -> AsyncIterator[bytes]:
+    """Yield the bytes of a body as they come."""
     async for chunk in request.stream():
         yield chunk
 

@@ -23,7 +23,12 @@ from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import MissingDependencyError, MixFormerError, OutputError, SourceError, StateError
 
 # The registry of Windows may call these otherwise.
-_KINDS = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+_KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 # The first that fits counts.
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (StaleRequestError, 409),

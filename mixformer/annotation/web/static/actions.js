@@ -189,7 +189,8 @@ async function finish() {
 }
 
 function theme() {
-  const dark = getComputedStyle(document.documentElement).colorScheme.includes("dark");
+  const chosen = document.documentElement.dataset.theme;
+  const dark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   document.documentElement.dataset.theme = dark ? "light" : "dark";
   localStorage.setItem("mixformer-theme", dark ? "light" : "dark");
   change();

@@ -17,7 +17,8 @@ export function takeToken() {
   const found = /^#token=([\w-]+)(.*)$/.exec(location.hash);
   if (found) {
     sessionStorage.setItem(KEY, found[1]);
-    history.replaceState(null, "", `${location.pathname}#/${found[2].replace(/^[&/]+/, "")}`);
+    const rest = found[2].replace(/^[&/]+/, "");
+    history.replaceState(null, "", location.pathname + (rest && `#/${rest}`));
   }
   return token() !== "";
 }

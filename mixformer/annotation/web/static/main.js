@@ -79,7 +79,7 @@ function drawAll() {
   $("clock").textContent = state.video.fps ? `${(state.frame / state.video.fps).toFixed(2)} s` : "";
   $("hint").textContent = hint();
   $("stage").classList.toggle("drawing", draws());
-  document.querySelector('[data-action="play"]')?.setAttribute("aria-pressed", String(state.speed !== 0));
+  $("play").textContent = state.speed ? "Pause" : "Play";
   for (const [name, count] of [["undo", state.project.undo], ["redo", state.project.redo]]) {
     /** @type {HTMLButtonElement} */ (document.querySelector(`[data-action="${name}"]`)).disabled = !count;
   }

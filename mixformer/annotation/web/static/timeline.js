@@ -42,9 +42,10 @@ function frameAt(x) {
   return Math.min(frameCount() - 1, Math.max(0, Math.floor((x / width()) * frameCount())));
 }
 
-/** @param {string} name of a color of the page */
+/** A color of the page, as the theme has it. @param {string} name */
 function color(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  $("names").style.setProperty("outline-color", `var(${name})`);
+  return getComputedStyle($("names")).outlineColor;
 }
 
 export function drawTimeline() {
@@ -113,7 +114,7 @@ function drawPart(/** @type {CanvasRenderingContext2D} */ pen, /** @type {any} *
   }
   const high = (bottom - top - 2) * Math.max(0.12, score ?? 0.7);
   pen.fillStyle = target.color;
-  pen.globalAlpha = kind === "u" ? 0.45 : 0.9;
+  pen.globalAlpha = kind === "u" ? 0.35 : 0.7;
   pen.fillRect(x, bottom - high, wide, high);
   pen.globalAlpha = 1;
   if (kind === "u") {
