@@ -58,7 +58,7 @@ def _add_project(routes: APIRouter, room: Workroom) -> None:
         first: Annotated[int, Query(ge=0, le=10**9)] = 0,
         stop: Annotated[int, Query(ge=0, le=10**9)] = MOST_ROWS,
     ) -> dict[str, Any]:
-        """Boxes, scores and kinds in some frames: k key box, t tracked, u uncertain, l lost, i interpolated, a absent."""
+        """Boxes, scores and kinds of frames: k key box, t tracked, u uncertain, l lost, i interpolated, a absent."""
         return room.desk(video_of(room, id)).rows(target, first, stop)
 
     @routes.get("/videos/{id}/targets/{target}/timeline")
