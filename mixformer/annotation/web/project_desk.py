@@ -270,5 +270,5 @@ def _new(video: Path, path: Path) -> AnnotationProject:
 
 def _kind(origin: str, status: str, absent: bool) -> str:
     if origin == "tracker":
-        return _LETTERS[STATUSES.index(status)]  # type: ignore[arg-type]
+        return _LETTERS[STATUSES.index(status)]
     return {"person": "a" if absent else "k", "interpolated": "i"}.get(origin, ".")

@@ -17,7 +17,7 @@ from fastapi.responses import FileResponse, Response
 from mixformer.annotation.web.project_desk import MOST_BINS, MOST_ROWS
 from mixformer.annotation.web.request_bodies import EditRequest, ExportRequest, TargetId, TrackRequest
 from mixformer.annotation.web.track_queue import TrackJob
-from mixformer.annotation.web.video_library import write_bounded
+from mixformer.annotation.web.video_library import safe_name, write_bounded
 from mixformer.annotation.web.video_routes import FAILURES, TOKEN, VideoId, binary_body, chunks_of, video_of
 from mixformer.annotation.web.workroom import Workroom
 
@@ -114,7 +114,8 @@ def _add_files(routes: APIRouter, room: Workroom, largest: int) -> None:
     @routes.get("/exports/{export}")
     def export_state(export: VideoId) -> dict[str, Any]:
         """How far an export is."""
-        return _found(room.exports.state(export))
+        state: dict[str, Any] = _found(room.exports.state(export))
+        return state
 
     @routes.delete("/exports/{export}")
     def drop_export(export: VideoId) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def _add_files(routes: APIRouter, room: Workroom, largest: int) -> None:
         video = video_of(room, id)
         desk = await run_in_threadpool(room.desk, video)
         with tempfile.TemporaryDirectory(prefix="mixformer-") as folder:
-            path = FilePath(folder, FilePath(unquote(x_file_name).replace("\\", "/")).name.strip(". ") or "file")
+            path = FilePath(folder, safe_name(unquote(x_file_name)))
             await write_bounded(path, chunks_of(request), largest)
             return await run_in_threadpool(room.exports.take_in, path, desk)
 
@@ -187,7 +188,10 @@ def _sender(loop: asyncio.AbstractEventLoop, news: asyncio.Queue[dict[str, Any]]
         if not news.full():
             news.put_nowait(message)
 
-    return lambda message: loop.call_soon_threadsafe(put, message) and None
+    def from_any_thread(message: dict[str, Any]) -> None:
+        loop.call_soon_threadsafe(put, message)
+
+    return from_any_thread
 
 
 async def _pass_on(socket: WebSocket, news: asyncio.Queue[dict[str, Any]], first: dict[str, Any]) -> None:

@@ -93,7 +93,7 @@ class RequestGuard:
 
 def _is_upload(scope: Scope) -> bool:
     """Uploads count their own bytes, while they write them."""
-    return scope["method"] == "POST" and scope["path"].rstrip("/").endswith(("/videos", "/import"))
+    return scope["method"] == "POST" and str(scope["path"]).rstrip("/").endswith(("/videos", "/import"))
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:

@@ -111,7 +111,7 @@ class VideoLibrary:
             UploadTooLargeError: if it has more than `limit` bytes.
             SourceError: if it is no video.
         """
-        path = self.root / _safe_name(name)
+        path = self.root / safe_name(name)
         if path.suffix.lower() not in VIDEOS:
             raise OutputError(f"{path.name} has none of the endings of videos: {', '.join(sorted(VIDEOS))}")
         part = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
@@ -159,7 +159,7 @@ async def write_bounded(path: Path, chunks: AsyncIterator[bytes], limit: int) ->
         raise OutputError(f"cannot write the upload: {error}") from error
 
 
-def _safe_name(name: str) -> str:
+def safe_name(name: str) -> str:
     """The last part of a name, with nothing in it that a file system or a terminal takes as more than a letter."""
     last = re.split(r"[\\/]", name)[-1].strip().lstrip(".")
     return "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in last)[-120:] or "video"
@@ -180,7 +180,7 @@ def _walk(folder: Path, root: Path, depth: int) -> list[Path]:
             path = Path(item.path)
             if item.name.startswith(".") or not path.resolve().is_relative_to(root):
                 continue
-            if item.is_dir():
+            if item.is_dir(follow_symlinks=False):  # a link to a folder may lead round in a circle
                 pictures = _holds_pictures(path)
                 found += [path] if pictures else _walk(path, root, depth - 1) if depth > 1 else []
             elif path.suffix.lower() in VIDEOS and item.is_file():

@@ -103,7 +103,7 @@ def create_app(place: str | Path, settings: WebSettings = WebSettings()) -> Fast
     for kind, status in _STATUS:
         app.add_exception_handler(kind, _handler(status))
     _add_page(app)
-    app.add_middleware(RequestGuard, host=settings.host, token=room.token)  # type: ignore[arg-type]
+    app.add_middleware(RequestGuard, host=settings.host, token=room.token)
     return app
 
 
