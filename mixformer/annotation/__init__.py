@@ -23,6 +23,15 @@ if TYPE_CHECKING:
         set_key as set_key,
         set_tracked as set_tracked,
     )
+    from mixformer.annotation.formats.exchange import (
+        check_export as check_export,
+        export_annotations as export_annotations,
+        import_annotations as import_annotations,
+    )
+    from mixformer.annotation.formats.format_table import (
+        ANNOTATION_FORMATS as ANNOTATION_FORMATS,
+        AnnotationFormat as AnnotationFormat,
+    )
     from mixformer.annotation.history import ProjectHistory as ProjectHistory
     from mixformer.annotation.project import (
         AnnotatedTarget as AnnotatedTarget,
@@ -50,6 +59,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         ".between": "FoundBox put_found track_between",
         ".edits": "EDITS add_target apply_edit change_target clear_tracked mark_absent remove_key remove_target "
         "set_key set_tracked",
+        ".formats.exchange": "check_export export_annotations import_annotations",
+        ".formats.format_table": "ANNOTATION_FORMATS AnnotationFormat",
         ".history": "ProjectHistory",
         ".project": "AnnotatedTarget AnnotatedVideo AnnotationProject FrameBox KeyBox",
         ".project_files": "load_project save_project",

@@ -1,6 +1,7 @@
 """Annotations of other tools as sequences, and as folders in our own layout; see docs/data.md."""
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 
 from mixformer.data.importers.coco_vid import read_coco_vid
@@ -9,7 +10,14 @@ from mixformer.data.importers.folder_writer import write_folders
 from mixformer.data.importers.mot import read_mot
 from mixformer.data.importers.tracks import Importer
 
-IMPORTERS: Mapping[str, Importer] = MappingProxyType({"coco-vid": read_coco_vid, "mot": read_mot, "cvat": read_cvat})
+IMPORTERS: Mapping[str, Importer] = MappingProxyType(
+    {
+        "coco-vid": read_coco_vid,
+        "mot": read_mot,
+        "mot-cvat": partial(read_mot, first_pixel=0),
+        "cvat": read_cvat,
+    }
+)
 """Readers by format."""
 
 __all__ = ["IMPORTERS", "Importer", "write_folders"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.data.frame_storage import FrameRef
-from mixformer.data.importers.tracks import picture_below, track_sequence, whole_number
+from mixformer.data.importers.tracks import FileTrack, picture_below, track_sequence, whole_number
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError
 from mixformer.files import LARGEST_ANNOTATION, as_numbers, read_json_file
@@ -33,10 +33,7 @@ def read_coco_vid(source: Path, images: Path | None = None) -> list[VideoSequenc
         content = read_json_file(source, DataError, LARGEST_ANNOTATION)
         videos = {video["id"]: str(video["name"]) for video in content["videos"]}
         kinds = {kind["id"]: str(kind["name"]) for kind in content.get("categories", [])}
-        frames = {
-            picture["id"]: (picture["video_id"], whole_number(picture["frame_id"], "frame_id"))
-            for picture in content["images"]
-        }
+        frames = {picture["id"]: (picture["video_id"], _frame_number(picture)) for picture in content["images"]}
         pictures = _pictures(content["images"], images or source.parent, source)
         tracks, labels = _tracks(content["annotations"], frames, kinds)
         found = [
@@ -56,6 +53,56 @@ def read_coco_vid(source: Path, images: Path | None = None) -> list[VideoSequenc
     return [sequence for sequence in found if sequence]
 
 
+def coco_tracks(source: Path) -> list[FileTrack]:
+    """Read the instances of a file with one video, without pictures.
+
+    Raises:
+        DataError: if the file is not of this form, or holds several videos.
+    """
+    content = read_json_file(source, DataError, LARGEST_ANNOTATION)
+    try:
+        if len(content["videos"]) > 1:
+            raise DataError(f"{source} holds {len(content['videos'])} videos; a project has one, so split the file")
+        kinds = {kind["id"]: str(kind["name"]) for kind in content.get("categories", [])}
+        frames = {picture["id"]: (picture["video_id"], _frame_number(picture)) for picture in content["images"]}
+        tracks, labels = _tracks(content["annotations"], frames, kinds)
+        facts: dict[_Track, dict[int, dict[str, Any]]] = defaultdict(dict)
+        for thing in content["annotations"]:
+            video, number = frames[thing["image_id"]]
+            facts[video, _instance(thing)][number] = thing.get("attributes") or {}
+        return [
+            FileTrack(
+                whole_number(track[1], "a track"),
+                boxes,
+                labels[track],
+                _texts(facts[track]),
+                frozenset(frame for frame, each in facts[track].items() if each.get("occluded")),
+            )
+            for track, boxes in tracks.items()
+        ]
+    except DataError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise DataError(f"{source} is not a COCO-VID file: {type(error).__name__} {error}") from error
+
+
+def _texts(facts: dict[int, dict[str, Any]]) -> dict[str, str]:
+    """Attributes of a target by the first of its boxes, without those that speak of a box."""
+    first = facts[min(facts)] if facts else {}
+    return {str(name): value for name, value in first.items() if isinstance(value, str)}
+
+
+def _instance(thing: dict[str, Any]) -> Any:
+    """The number of a track, by either name, or as datumaro and CVAT write it."""
+    place = thing if "instance_id" in thing or "track_id" in thing else thing["attributes"]
+    return place["instance_id"] if "instance_id" in place else place["track_id"]
+
+
+def _frame_number(picture: dict[str, Any]) -> int:
+    """The number of a frame: `frame_id`, or `frame_index` as TAO calls it."""
+    return whole_number(picture["frame_id"] if "frame_id" in picture else picture["frame_index"], "frame_id")
+
+
 def _pictures(images: list[dict[str, Any]], folder: Path, source: Path) -> dict[Any, dict[int, FrameRef]]:
     """Picture of each frame of each video; those that are not there are left out."""
     found: dict[Any, dict[int, FrameRef]] = defaultdict(dict)
@@ -63,7 +110,7 @@ def _pictures(images: list[dict[str, Any]], folder: Path, source: Path) -> dict[
     for picture in images:
         file = picture_below(folder, picture["file_name"], source)
         if file.is_file():
-            found[picture["video_id"]][whole_number(picture["frame_id"], "frame_id")] = file
+            found[picture["video_id"]][_frame_number(picture)] = file
         else:
             missing.append(file)
     if missing and not found:
@@ -83,7 +130,7 @@ def _tracks(
         if thing.get("iscrowd"):
             continue
         video, number = frames[thing["image_id"]]
-        track = video, thing["instance_id"] if "instance_id" in thing else thing["track_id"]
+        track = video, _instance(thing)
         box = as_numbers([thing["bbox"]], 4, f"the box of annotation {thing.get('id')}")[0]
         tracks[track][number] = tuple(box.tolist())
         labels[track] = kinds.get(thing.get("category_id"), "")

@@ -12,7 +12,7 @@ import numpy as np
 
 from mixformer.data.clips import Clip
 from mixformer.data.frame_storage import ClipFrame, FrameRef
-from mixformer.data.importers.tracks import picture_below, pictures_in, track_sequence, whole_number
+from mixformer.data.importers.tracks import FileTrack, picture_below, pictures_in, track_sequence, whole_number
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError
 
@@ -32,13 +32,8 @@ def read_cvat(source: Path, images: Path | None = None) -> list[VideoSequence]:
     Raises:
         DataError: if the file is not of this form, or the pictures are not there.
     """
-    file = source / "annotations.xml" if source.is_dir() else source
-    try:
-        root = ElementTree.parse(file).getroot()
-    except (OSError, ElementTree.ParseError, ValueError, LookupError, RecursionError, MemoryError) as error:
-        raise DataError(
-            f'cannot read {file} as CVAT XML: {error}; export it from CVAT again, as "CVAT for video 1.1"'
-        ) from error
+    file = cvat_file(source)
+    root = cvat_root(file)
     beside = images or (file.parent / "images" if (file.parent / "images").is_dir() else file.parent)
     try:
         found = (
@@ -51,6 +46,52 @@ def read_cvat(source: Path, images: Path | None = None) -> list[VideoSequence]:
     if not found:
         raise DataError(f"{file} holds no boxes on pictures that are in {beside}; say where they are with --images")
     return found
+
+
+def cvat_file(source: Path) -> Path:
+    """The XML file of an export, which may be given as its folder."""
+    return source / "annotations.xml" if source.is_dir() else source
+
+
+def cvat_root(file: Path) -> ElementTree.Element:
+    """Read the XML; raises DataError if it is none."""
+    try:
+        return ElementTree.parse(file).getroot()
+    except (OSError, ElementTree.ParseError, ValueError, LookupError, RecursionError, MemoryError) as error:
+        raise DataError(
+            f'cannot read {file} as CVAT XML: {error}; export it from CVAT again, as "CVAT for video 1.1"'
+        ) from error
+
+
+def cvat_tracks(file: Path) -> list[FileTrack]:
+    """Read the tracks of a video task as key boxes; boxes that CVAT has put between them are left out.
+
+    Raises:
+        DataError: if the file is not of this form.
+    """
+    root = cvat_root(file)
+    try:
+        return [_file_track(track) for track in root.iter("track")]
+    except (KeyError, ValueError, OverflowError) as error:
+        raise DataError(f"{file} is not CVAT XML 1.1: {type(error).__name__} {error}") from error
+
+
+def _file_track(track: ElementTree.Element) -> FileTrack:
+    found = [box for box in sorted(track.iter("box"), key=_frame) if box.attrib.get("keyframe") != "0"]
+    boxes: _Boxes = {}
+    for number, box in enumerate(found):
+        frame, gone = _frame(box), box.attrib.get("outside") == "1"
+        before = found[number - 1] if number else box
+        last = boxes.get(_frame(before))
+        # CVAT moves a box toward the next one even if that is outside; a key box in the frame before says the same.
+        if gone and last is not None and frame - _frame(before) > 1 and _xywh(box) != last:
+            part = (frame - 1 - _frame(before)) / (frame - _frame(before))
+            boxes[frame - 1] = _mixed(last, _xywh(box), part)
+        boxes[frame] = None if gone else _xywh(box)
+    facts = {each.attrib["name"]: each.text or "" for box in found[:1] for each in box.iter("attribute")}
+    partly = frozenset(_frame(box) for box in found if box.attrib.get("occluded") == "1")
+    number = whole_number(track.attrib["id"], "a track")
+    return FileTrack(number, boxes, track.attrib.get("label", ""), facts, partly, sparse=True)
 
 
 def _tracks(root: ElementTree.Element, file: Path, images: Path) -> Iterator[VideoSequence]:
@@ -99,8 +140,12 @@ def _between(boxes: _Boxes, pictures: Mapping[int, FrameRef]) -> _Boxes:
         end = boxes[last] or start
         for number in shown[bisect_right(shown, first) : bisect_left(shown, last)]:
             part = (number - first) / (last - first)
-            filled[number] = tuple(np.add(np.multiply(start, 1 - part), np.multiply(end, part)).tolist())
+            filled[number] = _mixed(start, end, part)
     return filled
+
+
+def _mixed(start: tuple[float, ...], end: tuple[float, ...], part: float) -> tuple[float, ...]:
+    return tuple(np.add(np.multiply(start, 1 - part), np.multiply(end, part)).tolist())
 
 
 def _stills(root: ElementTree.Element, images: Path, source: Path) -> Iterator[VideoSequence]:

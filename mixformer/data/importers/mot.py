@@ -10,7 +10,7 @@ import numpy as np
 
 from mixformer.data.datasets.sequence_files import index_frames
 from mixformer.data.frame_storage import FrameRef
-from mixformer.data.importers.tracks import picture_below, pictures_in, track_sequence
+from mixformer.data.importers.tracks import FileTrack, picture_below, pictures_in, track_sequence
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError
 from mixformer.files import read_text_file
@@ -19,41 +19,75 @@ from mixformer.types import FloatArray
 _LAYOUT = "NAME/gt/gt.txt (frame, track, x, y, w, h, confidence, class, visibility) with NAME/img1/"
 
 
-def read_mot(source: Path, images: Path | None = None) -> list[VideoSequence]:
+def read_mot(source: Path, images: Path | None = None, first_pixel: int = 1) -> list[VideoSequence]:
     """Read every track of a MOT sequence folder, or of a folder of such folders.
 
-    Frames and pixels count from 1 in the file and from 0 in the result. Boxes with confidence 0 are not part of the
-    annotation. A visibility of 0 means hidden; negative ones (MOT15) say nothing.
+    Frames count from 1 in the file and from 0 in the result, and so do pixels by MOTChallenge. Boxes with confidence 0
+    are not part of the annotation. A visibility of 0 means hidden; negative ones (MOT15) say nothing.
 
     Args:
         source: a sequence folder, or one that holds several.
         images: pictures of a single sequence; None takes the folder that seqinfo.ini names, or else img1/.
+        first_pixel: number of the first pixel in the file: 1 by MOTChallenge, 0 as CVAT and datumaro write it.
 
     Raises:
         DataError: if there is no such file, or a line is not nine (or at least seven) numbers.
     """
+    return [track for truth in mot_truths(source) for track in _sequences(truth, images, first_pixel)]
+
+
+def mot_truths(source: Path) -> list[Path]:
+    """Files gt.txt of a sequence folder, or of a folder of such folders; raises DataError if there is none."""
     truths = [source / "gt" / "gt.txt"] if (source / "gt" / "gt.txt").is_file() else sorted(source.glob("*/gt/gt.txt"))
     if not truths:
         raise DataError(f"no MOT sequences in {source}; looked for {_LAYOUT}")
-    return [track for truth in truths for track in _tracks(truth, images)]
+    return truths
 
 
-def _tracks(truth: Path, images: Path | None) -> list[VideoSequence]:
+def _sequences(truth: Path, images: Path | None, first_pixel: int) -> list[VideoSequence]:
     folder = truth.parents[1]
     files = {path.name: path for path in pictures_in(images or picture_below(folder, _image_folder(folder), truth))}
-    pictures: dict[int, FrameRef] = {n: files[name] for n, name in index_frames(files, 0).items()}
-    tracks: dict[int, dict[int, tuple[float, ...] | None]] = defaultdict(dict)
-    kinds = {}
-    for row in _rows(truth):
-        frame, track, x, y, w, h, confidence = row[:7]
-        kinds[int(track)] = f"{row[7]:.0f}" if len(row) > 7 and row[7] >= 0 else ""
-        if confidence != 0 and (len(row) < 9 or row[8] != 0):
-            tracks[int(track)][int(frame)] = (x - 1, y - 1, w, h)
+    pictures: dict[int, FrameRef] = {n - 1: files[name] for n, name in index_frames(files, 0).items()}
     found = [
-        track_sequence(f"{folder.name}_{track:04d}", pictures, boxes, "mot", kinds[track])
-        for track, boxes in sorted(tracks.items())
+        track_sequence(f"{folder.name}_{track.id:04d}", pictures, track.boxes, "mot", track.label)
+        for track in mot_tracks(truth, first_pixel)
     ]
     return [sequence for sequence in found if sequence]
+
+
+def mot_tracks(truth: Path, first_pixel: int = 1) -> list[FileTrack]:
+    """Read the tracks of one gt.txt; classes are numbers, unless labels.txt beside it names them.
+
+    Args:
+        truth: the file.
+        first_pixel: number of the first pixel in the file: 1 by MOTChallenge, 0 as CVAT and datumaro write it.
+
+    Raises:
+        DataError: as `read_mot`.
+    """
+    names = _names(truth.with_name("labels.txt"))
+    boxes: dict[int, dict[int, tuple[float, ...] | None]] = defaultdict(dict)
+    kinds: dict[int, str] = {}
+    partly: dict[int, set[int]] = defaultdict(set)
+    for row in _rows(truth):
+        track, frame = int(row[1]), int(row[0]) - 1
+        visible = row[8] if len(row) > 8 else 1.0
+        kinds[track] = _kind(row, names)
+        if row[6] != 0 and visible != 0:
+            boxes[track][frame] = (row[2] - first_pixel, row[3] - first_pixel, row[4], row[5])
+        if 0 < visible < 1:
+            partly[track].add(frame)
+    ordered = sorted(boxes.items())
+    return [FileTrack(track, found, kinds[track], occluded=frozenset(partly[track])) for track, found in ordered]
+
+
+def _kind(row: FloatArray, names: list[str]) -> str:
+    number = int(row[7]) if len(row) > 7 and 0 <= row[7] < 2**31 else 0
+    return names[number - 1] if 0 < number <= len(names) else str(number or "")
+
+
+def _names(path: Path) -> list[str]:
+    return [line.strip() for line in read_text_file(path).splitlines()] if path.is_file() else []
 
 
 def _rows(truth: Path) -> list[FloatArray]:

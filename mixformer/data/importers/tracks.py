@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,28 @@ from mixformer.imaging.images import list_pictures
 _LONGEST = 120  # letters of a folder name
 Importer = Callable[[Path, Path | None], list[VideoSequence]]
 """From an annotation and, if it does not lie where the format expects it, the pictures or video, to sequences."""
+
+
+@dataclass(frozen=True)
+class FileTrack:
+    """One track as a file of another tool holds it, without pictures.
+
+    Attributes:
+        id: its number in the file.
+        boxes: xywh in pixels, 0-based, by frame from 0; None where the target is absent from here on.
+        label: class of the target.
+        attributes: further facts, name -> text.
+        occluded: frames in which it is partly hidden.
+        sparse: the boxes are key boxes, with lines between them. Otherwise a frame that is not there is one without
+            the target.
+    """
+
+    id: int
+    boxes: Mapping[int, tuple[float, ...] | None]
+    label: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    occluded: frozenset[int] = frozenset()
+    sparse: bool = False
 
 
 def track_sequence(
@@ -76,6 +100,12 @@ def whole_number(value: object, what: str) -> int:
     if not (number.is_integer() and abs(number) < 2**53):
         raise ValueError(f"{what} is {value!r:.60}, which is no whole number")
     return int(number)
+
+
+def trailing_number(name: str) -> int | None:
+    """The number that a name ends with, such as that of a frame; None if there is none."""
+    found = re.search(r"[0-9]{1,15}$", name)
+    return int(found[0]) if found else None
 
 
 def safe_name(name: str) -> str:

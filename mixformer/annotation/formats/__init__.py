@@ -1,0 +1,1 @@
+"""Annotation files of other tools; the public names are those of `mixformer.annotation`."""

@@ -1,0 +1,118 @@
+"""Our own lines, JSON or CSV: a box a line, with who says so. Nothing is lost on the way out and in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mixformer.annotation.edits import add_target
+from mixformer.annotation.formats.contents import ExportContents, put_rows
+from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, FrameBox, KeyBox
+from mixformer.annotation.tracked_rows import STATUSES, TrackedBox
+from mixformer.data.importers.tracks import whole_number
+from mixformer.errors import BoxError, ConfigError, DataError, shown
+from mixformer.files import parse_json, read_text_file
+from mixformer.imaging.boxes import parse_box
+from mixformer.types import Box
+
+COLUMNS = ("frame", "id", "label", "x", "y", "w", "h", "score", "status", "origin", "occluded")
+"""Of the CSV file; x to h are empty where the target is absent."""
+
+
+def write_lines(contents: ExportContents) -> dict[str, str]:
+    """JSON lines: frame, id, label, box, score, status, origin, occluded; `box` is null where the target is absent."""
+    return {"boxes.jsonl": "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in _rows(contents))}
+
+
+def write_table(contents: ExportContents) -> dict[str, str]:
+    """The same as CSV with a header."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for row in _rows(contents):
+        sides = row.pop("box") or [None] * 4
+        values = {**row, **dict(zip("xywh", sides, strict=True)), "occluded": int(row["occluded"])}
+        table.writerow(["" if values[name] is None else values[name] for name in COLUMNS])
+    return {"boxes.csv": text.getvalue()}
+
+
+def _rows(contents: ExportContents) -> Iterator[dict[str, Any]]:
+    found = [
+        (box.frame, target.id, target, box) for target in contents.project.targets for box in contents.said(target)
+    ]
+    for frame, id, target, box in sorted(found, key=lambda each: each[:2]):
+        if box.box is None and target.key_at(frame) is None:
+            continue  # the key box before says so already
+        yield _row(frame, id, target, box)
+
+
+def _row(frame: int, id: int, target: AnnotatedTarget, box: FrameBox) -> dict[str, Any]:
+    return {
+        "frame": frame,
+        "id": id,
+        "label": target.label,
+        "box": None if box.box is None else [round(value, 2) for value in box.box],
+        "score": None if box.score is None else round(box.score, 3),
+        "status": box.status,
+        "origin": box.origin,
+        "occluded": box.occluded,
+    }
+
+
+def read_lines_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
+    """Targets of JSON lines, also of those that `mixformer track --json` writes."""
+    lines = [line for line in read_text_file(source).splitlines() if line.strip()]
+    rows = [parse_json(line, f"{source}, line {number}") for number, line in enumerate(lines, 1)]
+    return _project(rows, video, source)
+
+
+def read_table_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
+    """Targets of a CSV file with a header, also of one that `mixformer track --csv` writes."""
+    rows: list[Any] = []
+    try:
+        for fields in csv.DictReader(io.StringIO(read_text_file(source))):
+            row = {name: None if value in ("", None) else value for name, value in fields.items()}
+            row["box"] = None if row.get("x") is None else [float(row[side] or "") for side in "xywh"]
+            row["score"] = None if row.get("score") is None else float(row["score"] or "")
+            row["occluded"] = row.get("occluded") == "1"
+            rows.append(row)
+    except (csv.Error, KeyError, ValueError, TypeError) as error:
+        raise DataError(f"{source} is no CSV file of boxes with the columns frame, x, y, w, h: {error}") from error
+    return _project(rows, video, source)
+
+
+def _project(rows: list[Any], video: AnnotatedVideo, source: Path) -> AnnotationProject:
+    """Lines without an origin are those of a tracker, of which the first box of each target was given by a person."""
+    keys: dict[int, list[KeyBox]] = {}
+    tracked: dict[int, list[tuple[int, TrackedBox]]] = {}
+    labels: dict[int, str] = {}
+    project = AnnotationProject(video)
+    try:
+        for row in rows:
+            id, frame = whole_number(row.get("id") or 1, "an id"), whole_number(row["frame"], "a frame")
+            box = None if row["box"] is None else parse_box(row["box"])
+            labels.setdefault(id, row.get("label") or "")
+            origin = row.get("origin") or ("tracker" if id in keys else "person")
+            if origin == "person":
+                keys.setdefault(id, []).append(KeyBox(frame, box, bool(row.get("occluded"))))
+            elif origin == "tracker" and box is not None:
+                tracked.setdefault(id, []).append((frame, _tracked(row, box)))
+        for id, label in labels.items():
+            project = add_target(project, id, label, keys=keys.get(id, ()))
+            project = put_rows(project, id, tracked.get(id, []))
+    except (LookupError, TypeError, AttributeError, BoxError, ConfigError, ValueError, OverflowError) as error:
+        raise DataError(f"{source} holds no boxes of this video: {str(error)[:300]}") from error
+    if not rows:
+        raise DataError(f"{source} holds no boxes")
+    return project
+
+
+def _tracked(row: dict[str, Any], box: Box) -> TrackedBox:
+    score, status = row.get("score"), row.get("status") or "tracking"
+    if status not in STATUSES or not (score is None or 0 <= float(score) <= 1):
+        raise ConfigError(f"a status is {', '.join(STATUSES)} and a score 0 to 1, not {shown([status, score], 60)}")
+    return TrackedBox(box, None if score is None else float(score), status)

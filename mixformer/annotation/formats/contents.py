@@ -1,0 +1,203 @@
+"""What an export is made of: the boxes of all targets, frame by frame, as text files in any format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from mixformer.annotation.edits import add_target, set_tracked
+from mixformer.annotation.formats.key_frames import key_places, visible_runs
+from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, FrameBox, KeyBox
+from mixformer.annotation.tracked_rows import TrackedBox
+from mixformer.data.importers.tracks import FileTrack, safe_name
+from mixformer.errors import BoxError, ConfigError, DataError
+from mixformer.types import Box, FloatArray
+
+NO_LABEL = "object"
+"""The class of targets without a label, in formats that need one."""
+
+
+@dataclass(frozen=True)
+class ExportContents:
+    """A project as exports need it.
+
+    Attributes:
+        project: the project.
+        tolerance: pixels that a box between key frames may be off, in formats with key frames.
+    """
+
+    project: AnnotationProject
+    tolerance: float = 0.5
+
+    @property
+    def video(self) -> AnnotatedVideo:
+        """Return the video."""
+        return self.project.video
+
+    @property
+    def name(self) -> str:
+        """Return the name of the video's file."""
+        return PurePosixPath(self.video.path).name or "video"
+
+    @property
+    def stem(self) -> str:
+        """Return the name of the video without its ending, fit for a folder."""
+        return safe_name(PurePosixPath(self.video.path).stem)
+
+    @cached_property
+    def _said(self) -> dict[int, list[FrameBox]]:
+        return {each.id: [box for box in self.project.boxes(each.id) if box.origin] for each in self.project.targets}
+
+    def said(self, target: AnnotatedTarget) -> list[FrameBox]:
+        """Return all that anybody says of a target, also where it is absent or lost."""
+        return self._said[target.id]
+
+    def visible(self, target: AnnotatedTarget) -> list[FrameBox]:
+        """Return the boxes of the frames in which a target is seen."""
+        return [box for box in self._said[target.id] if box.visible]
+
+    @cached_property
+    def targets(self) -> list[AnnotatedTarget]:
+        """Targets that are ever seen; the others are in no export but that of our own lines."""
+        return [target for target in self.project.targets if self.visible(target)]
+
+    def span(self, target: AnnotatedTarget) -> list[FrameBox]:
+        """Return what is known in each frame from the first to the last in which a target is seen."""
+        seen = self.visible(target)
+        return list(target.boxes(seen[0].frame, seen[-1].frame + 1)) if seen else []
+
+    @cached_property
+    def frames(self) -> list[int]:
+        """Numbers of the frames in the span of any target: those without a box show that it is absent."""
+        return sorted({box.frame for target in self.targets for box in self.span(target)})
+
+    @cached_property
+    def by_frame(self) -> Mapping[int, list[tuple[AnnotatedTarget, FrameBox]]]:
+        """Targets that are seen and their boxes, for each of `frames`."""
+        found: dict[int, list[tuple[AnnotatedTarget, FrameBox]]] = {frame: [] for frame in self.frames}
+        for target in self.targets:
+            for box in self.visible(target):
+                found[box.frame].append((target, box))
+        return found
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Classes in the order of targets, each once."""
+        return list(dict.fromkeys(label_of(target) for target in self.targets))
+
+    def key_rows(self, target: AnnotatedTarget) -> list[list[FrameBox]]:
+        """Key frames of each row of frames in which a target is seen: a person's, and those that the tracker needs."""
+        runs = []
+        for run in visible_runs(self.visible(target)):
+            fixed = [place for place, box in enumerate(run) if box.origin == "person"]
+            boxes = np.array([box.box for box in run], np.float64)
+            runs.append([run[place] for place in key_places(boxes, fixed, self.tolerance)])
+        return runs
+
+
+def label_of(target: AnnotatedTarget) -> str:
+    """The class of a target, never empty."""
+    return target.label or NO_LABEL
+
+
+def box_of(box: FrameBox) -> Box:
+    """The box of a frame in which the target is seen."""
+    if box.box is None:
+        raise AssertionError("visible boxes are asked for only")
+    return box.box
+
+
+def project_of_tracks(tracks: list[FileTrack], video: AnnotatedVideo, source: Path) -> AnnotationProject:
+    """A project of the tracks of a file. All boxes become key boxes, as few as say the same.
+
+    Raises:
+        DataError: if a track does not fit the video, or the file holds no track.
+    """
+    if not tracks:
+        raise DataError(f"{source} holds no tracks")
+    shift = max(0, 1 - min(track.id for track in tracks))  # ids of other tools may begin at 0
+    project = AnnotationProject(video)
+    for track in tracks:
+        keys = _sparse_keys(track, video) if track.sparse else _dense_keys(track, video)
+        label = "" if track.label == NO_LABEL else track.label
+        try:
+            project = add_target(project, track.id + shift, label, None, track.attributes, keys)
+        except (BoxError, ConfigError) as error:
+            raise DataError(f"{source}, track {track.id}: {error}") from error
+    return project
+
+
+def _sparse_keys(track: FileTrack, video: AnnotatedVideo) -> list[KeyBox]:
+    """Key boxes as they are; a target that never ends is there until the end."""
+    keys = [
+        KeyBox(frame, None if box is None else Box(*box), frame in track.occluded)
+        for frame, box in sorted(track.boxes.items())
+    ]
+    if keys and keys[-1].box is not None and keys[-1].frame < video.frame_count - 1:
+        keys.append(replace(keys[-1], frame=video.frame_count - 1))
+    return keys
+
+
+def _dense_keys(track: FileTrack, video: AnnotatedVideo) -> list[KeyBox]:
+    """Key boxes that give every box of the file again, and an absence after each row of frames."""
+    keys: list[KeyBox] = []
+    shown = {frame: box for frame, box in track.boxes.items() if box is not None}
+    for run in visible_runs([FrameBox(frame, Box(*shown[frame])) for frame in sorted(shown)]):
+        boxes = np.array([box.box for box in run], np.float64).round(2)
+        partly = [box.frame in track.occluded for box in run]
+        changes = [place for place in range(1, len(run)) if partly[place] != partly[place - 1]]
+        keys += [KeyBox(run[place].frame, _box(boxes[place]), partly[place]) for place in key_places(boxes, changes)]
+        if run[-1].frame + 1 < video.frame_count:
+            keys.append(KeyBox(run[-1].frame + 1, None))
+    return keys
+
+
+def _box(row: FloatArray) -> Box:
+    return Box(*row.tolist())
+
+
+def linked(frames: Mapping[int, list[tuple[str, Box]]]) -> list[FileTrack]:
+    """Tracks of boxes without numbers: each box goes on with that of its class that it overlaps most in the last frame.
+
+    Args:
+        frames: class and box of each thing, by frame.
+    """
+    from mixformer.annotation.joining import overlaps
+
+    tracks: list[tuple[str, dict[int, tuple[float, ...] | None]]] = []
+    for frame, things in sorted(frames.items()):
+        open_ones = [number for number, (_, boxes) in enumerate(tracks) if frame - 1 in boxes]
+        pairs = [
+            (float(overlaps(np.array([tracks[number][1][frame - 1]]), np.array([box]))[0]), -number, place)
+            for number in open_ones
+            for place, (label, box) in enumerate(things)
+            if tracks[number][0] == label
+        ]
+        left = set(range(len(things)))
+        for overlap, number, place in sorted(pairs, reverse=True):
+            boxes = tracks[-number][1]
+            if overlap > 0 and place in left and frame not in boxes:
+                boxes[frame] = things[place][1]
+                left.remove(place)
+        tracks += [(things[place][0], {frame: things[place][1]}) for place in sorted(left)]
+    return [FileTrack(number, boxes, label) for number, (label, boxes) in enumerate(tracks, 1)]
+
+
+Reader = Callable[[Path, AnnotatedVideo], AnnotationProject]
+"""From a file or folder, and the video that it speaks of, to a project."""
+Rows = Mapping[int, list[tuple[int, TrackedBox]]]
+
+
+def put_rows(project: AnnotationProject, id: int, rows: list[tuple[int, TrackedBox]]) -> AnnotationProject:
+    """Put tracked boxes of single frames into a project."""
+    by_frame = dict(rows)
+    for first in [frame for frame in sorted(by_frame) if frame - 1 not in by_frame]:
+        run: list[TrackedBox] = []
+        while first + len(run) in by_frame:
+            run.append(by_frame[first + len(run)])
+        project = set_tracked(project, id, first, run)
+    return project

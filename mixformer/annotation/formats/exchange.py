@@ -1,0 +1,208 @@
+"""Write a project in a format of other tools, and read one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PIL import Image as PillowImage
+
+from mixformer.annotation.formats.contents import ExportContents
+from mixformer.annotation.formats.format_table import ANNOTATION_FORMATS, AnnotationFormat
+from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
+from mixformer.errors import ConfigError, DataError, OutputError, did_you_mean, shown
+from mixformer.files import make_folder, write_text
+from mixformer.types import Image
+from mixformer.video.places import require_place
+from mixformer.video.reader import open_video
+
+_QUALITY = 95  # of JPEG
+_ENDINGS = (".xml", ".json", ".jsonl", ".csv")  # of exports that are one file
+
+
+def annotation_format(name: str) -> AnnotationFormat:
+    """Find a format; raises ConfigError with all names if there is none of this name."""
+    if name not in ANNOTATION_FORMATS:
+        near = did_you_mean(str(name), ANNOTATION_FORMATS)
+        raise ConfigError(f"there is no format {shown(name, 40)}; there are: {', '.join(ANNOTATION_FORMATS)}{near}")
+    return ANNOTATION_FORMATS[name]
+
+
+def check_export(format: str, out: str | Path, pictures: bool | None = None, *, overwrite: bool = False) -> None:
+    """Refuse an export that cannot be, before any work is done for it.
+
+    Raises:
+        ConfigError: if there is no such format, or it has no pictures.
+        OutputError: if something is there already, or the place cannot be written.
+    """
+    chosen, path = annotation_format(format), Path(out)
+    if pictures and chosen.pictures is None:
+        raise ConfigError(f"{format} has no pictures; leave them out, or choose another format")
+    if overwrite and path.is_dir():
+        raise OutputError(f"{path} is a folder, and folders are not replaced; give another name, or remove it first")
+    require_place(path, overwrite)
+
+
+def export_annotations(
+    project: AnnotationProject,
+    format: str,
+    out: str | Path,
+    *,
+    video: str | Path | None = None,
+    pictures: bool | None = None,
+    tolerance: float = 0.5,
+    overwrite: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> Path:
+    """Write a project in a format of other tools, whole or not at all.
+
+    A frame in which a target is absent, or lost, has no box. Formats with key frames get a person's, and those between
+    which a line would miss the tracker's boxes.
+
+    Args:
+        project: the project.
+        format: a name in `ANNOTATION_FORMATS`.
+        out: a folder to make; or NAME.zip; or, for a format that is one file, NAME.xml, .json, .jsonl or .csv.
+        video: the video or folder of pictures, for formats with pictures.
+        pictures: write the pictures of the frames as JPEG files; None does so where a format is of no use without.
+        tolerance: pixels that a box between key frames may be off.
+        overwrite: replace a file that is there already; folders never are.
+        progress: called with the number of pictures that are written, and of all.
+
+    Returns:
+        The file or folder.
+
+    Raises:
+        ConfigError: if there is no such format, or the video is missing.
+        DataError: if the project has no boxes.
+        OutputError: if it cannot be written, or is there already.
+        SourceError: if the video cannot be read.
+
+    Example:
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, export_annotations, set_key
+        >>> project = add_target(AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50)))
+        >>> project = set_key(set_key(project, 1, 0, (100, 50, 40, 80)), 1, 9, (190, 50, 40, 80))
+        >>> export_annotations(project, "cvat", "annotations.xml").read_text().count("<box ")
+        3
+    """
+    check_export(format, out, pictures, overwrite=overwrite)
+    chosen, path, contents = annotation_format(format), Path(out), ExportContents(project, tolerance)
+    if not contents.targets:
+        raise DataError("the project has no boxes to export; draw or track some first")
+    texts = chosen.write(contents)
+    if path.suffix.lower() in _ENDINGS:
+        write_text(path, _single(texts, format, path))
+        return path
+    wanted = chosen.with_pictures if pictures is None else pictures
+    places = chosen.pictures(contents) if wanted and chosen.pictures else {}
+    if places and video is None:
+        raise ConfigError(f"{format} needs the pictures, so give the video; or say that they are left out")
+    make_folder(path.parent)
+    with TemporaryDirectory(prefix=f".{path.name}.", suffix=".partial", dir=path.parent) as staging:
+        folder = Path(staging, "export")
+        _write_texts(folder, texts)
+        if places and video is not None:
+            write_pictures(folder, video, places, progress)
+        _put(folder, path)
+    return path
+
+
+def _single(texts: Mapping[str, str], format: str, path: Path) -> str:
+    """The text of an export that is one file, maybe with others beside it that can be done without."""
+    same = [text for name, text in texts.items() if Path(name).suffix == path.suffix.lower()]
+    if len(same) != 1 or len(texts) > 2:
+        raise ConfigError(f"{format} is no single {path.suffix} file; give the name of a folder, or NAME.zip")
+    return same[0]
+
+
+def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    try:
+        for name, text in texts.items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise OutputError(f"cannot write the export: {error}; nothing was changed") from error
+
+
+def write_pictures(
+    folder: Path,
+    video: str | Path,
+    places: Mapping[int, list[str]],
+    progress: Callable[[int, int], object] | None = None,
+) -> None:
+    """Write frames of a video as JPEG files; one that goes to several places is linked there, or copied.
+
+    Raises OutputError if one cannot be written, and SourceError if the video cannot be read.
+    """
+    done = 0
+    with open_video(video, min(places), max(places) + 1) as frames:
+        for frame in frames:
+            if frame.index in places:
+                _write_picture(frame.image, [folder / name for name in places[frame.index]])
+                done += 1
+                if progress:
+                    progress(done, len(places))
+    if done < len(places):
+        raise DataError(f"only {done} of {len(places)} frames of {video} can be read; export without pictures")
+
+
+def _write_picture(image: Image, files: list[Path]) -> None:
+    try:
+        for file in files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        PillowImage.fromarray(image).save(files[0], quality=_QUALITY)
+        for file in files[1:]:
+            with suppress(OSError):
+                os.link(files[0], file)
+                continue
+            shutil.copyfile(files[0], file)
+    except OSError as error:
+        raise OutputError(f"cannot write the pictures: {error}; nothing was changed") from error
+
+
+def _put(folder: Path, path: Path) -> None:
+    try:
+        if path.suffix.lower() != ".zip":
+            if path.is_dir():
+                path.rmdir()  # it is empty
+            folder.replace(path)
+            return
+        packed = folder.with_suffix(".zip")
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(each for each in folder.rglob("*") if each.is_file()):
+                archive.write(file, file.relative_to(folder).as_posix())
+        packed.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error}; nothing was changed") from error
+
+
+def import_annotations(source: str | Path, format: str, video: AnnotatedVideo) -> AnnotationProject:
+    """Read annotations of another tool as a project of a video.
+
+    What the file holds becomes key boxes, as few as give every box again; what a tracker found stays that, in the
+    formats that say so.
+
+    Args:
+        source: a file or folder, as `export_annotations` writes it or the other tool does.
+        format: a name in `ANNOTATION_FORMATS`.
+        video: the video; see `look_at_video`.
+
+    Raises:
+        ConfigError: if there is no such format.
+        DataError: if the file is not of this form, or does not fit the video.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from mixformer.annotation import AnnotatedVideo, import_annotations
+        >>> _ = Path("boxes.csv").write_text("frame,id,x,y,w,h\\n0,1,10,20,30,40\\n1,1,12,20,30,40\\n")
+        >>> project = import_annotations("boxes.csv", "csv", AnnotatedVideo("clip.mp4", 640, 360, frame_count=50))
+        >>> [box.origin for box in project.boxes(1, 0, 3)]
+        ['person', 'tracker', '']
+    """
+    return annotation_format(format).read(Path(source), video)

@@ -1,0 +1,107 @@
+"""Label Studio's video object tracking: a task in JSON, and the configuration that it fits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.sax.saxutils import quoteattr
+
+from mixformer.annotation.formats.contents import ExportContents, box_of, label_of, project_of_tracks
+from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject
+from mixformer.data.importers.tracks import FileTrack, whole_number
+from mixformer.errors import DataError
+from mixformer.files import LARGEST_ANNOTATION, read_json_file
+
+_RATE = 25.0  # frames per second of a video that does not say
+
+
+def write_label_studio(contents: ExportContents) -> dict[str, str]:
+    """The task, and the labeling configuration to paste into a project's settings.
+
+    An item with `enabled` false is shown in its own frame and ends there.
+    """
+    results = [_result(contents, target) for target in contents.targets]
+    data = {"video": f"/data/local-files/?d={quote(contents.name)}"}
+    task = [{"data": data, "annotations": [{"result": results}]}]
+    labels = "".join(f"    <Label value={quoteattr(label)}/>\n" for label in contents.labels)
+    config = (
+        f'<View>\n  <Labels name="videoLabels" toName="video" allowEmpty="true">\n{labels}  </Labels>\n'
+        f'  <Video name="video" value="$video" framerate="{contents.video.fps or _RATE:g}"/>\n'
+        '  <VideoRectangle name="box" toName="video"/>\n</View>\n'
+    )
+    return {"tasks.json": json.dumps(task, ensure_ascii=False) + "\n", "labeling-config.xml": config}
+
+
+def _result(contents: ExportContents, target: AnnotatedTarget) -> dict[str, Any]:
+    video, rate = contents.video, contents.video.fps or _RATE
+    items = []
+    for run in contents.key_rows(target):
+        for shown in run:
+            x, y, w, h = box_of(shown)
+            items.append(
+                {
+                    "frame": shown.frame + 1, "time": round((shown.frame + 1) / rate, 6),
+                    "enabled": shown is not run[-1],
+                    "x": round(100 * x / video.width, 6), "y": round(100 * y / video.height, 6),
+                    "width": round(100 * w / video.width, 6), "height": round(100 * h / video.height, 6), "rotation": 0,
+                }
+            )  # fmt: skip
+    value = {
+        "framesCount": video.frame_count,
+        "duration": round(video.frame_count / rate, 6),
+        "labels": [label_of(target)],
+        "sequence": items,
+    }
+    names = {"type": "videorectangle", "from_name": "box", "to_name": "video", "origin": "manual"}
+    return {"id": f"t{target.id}", **names, "value": value}
+
+
+def read_label_studio_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
+    """Targets of a task or an export with one task, or of tasks.json in a folder."""
+    file = source / "tasks.json" if source.is_dir() else source
+    content = read_json_file(file, DataError, LARGEST_ANNOTATION)
+    try:
+        tasks = content if isinstance(content, list) else [content]
+        if len(tasks) != 1:
+            raise DataError(f"{file} holds {len(tasks)} tasks; a project has one video, so export one task")
+        drawn = (tasks[0].get("annotations") or tasks[0].get("predictions") or [{}])[0].get("result", [])
+        found = [each for each in drawn if each.get("type") == "videorectangle"]
+        ids = _ids([str(each["id"]) for each in found])
+        tracks = [_track(id, each["value"], video) for id, each in zip(ids, found, strict=True)]
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"{file} is no video task of Label Studio: {type(error).__name__} {str(error)[:200]}"
+        ) from error
+    return project_of_tracks(tracks, video, source)
+
+
+def _ids(names: list[str]) -> list[int]:
+    """Numbers of ours again (t1, t2); other names are counted."""
+    ours = all(name[:1] == "t" and name[1:].isdigit() and len(name) < 10 for name in names)
+    return [int(name[1:]) for name in names] if ours and len({*names}) == len(names) else [*range(1, len(names) + 1)]
+
+
+def _track(id: int, value: dict[str, Any], video: AnnotatedVideo) -> FileTrack:
+    items = sorted(_items(value["sequence"], video))
+    boxes: dict[int, tuple[float, ...] | None] = {}
+    for number, (frame, enabled, box) in enumerate(items):
+        boxes[frame] = box
+        follows = number + 1 < len(items) and items[number + 1][0] == frame + 1
+        if not enabled and not follows and frame + 1 < video.frame_count:
+            boxes[frame + 1] = None
+    labels = value.get("labels") or [""]
+    return FileTrack(id, boxes, str(labels[0]), sparse=True)
+
+
+def _items(sequence: list[dict[str, Any]], video: AnnotatedVideo) -> Iterator[tuple[int, bool, tuple[float, ...]]]:
+    for item in sequence:
+        sides = [
+            float(item[name]) * size / 100
+            for name, size in zip(("x", "y", "width", "height"), (video.width, video.height) * 2, strict=True)
+        ]
+        yield whole_number(item["frame"], "a frame") - 1, item.get("enabled", True) is not False, tuple(sides)

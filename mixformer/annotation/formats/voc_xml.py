@@ -1,0 +1,108 @@
+"""Pascal VOC: an XML file for each picture. Pixels count from 0, with decimals, as datumaro and CVAT read them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from mixformer.annotation.formats.contents import ExportContents, box_of, label_of, linked, project_of_tracks
+from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, FrameBox
+from mixformer.data.importers.tracks import FileTrack, trailing_number, whole_number
+from mixformer.errors import DataError
+from mixformer.types import Box
+
+PICTURE = "JPEGImages/frame_{:06d}.jpg"
+"""Path of the picture of a frame."""
+
+
+def write_voc(contents: ExportContents) -> dict[str, str]:
+    """The XML files, the list of pictures and the list of classes; a picture without a target has no object."""
+    names = [f"frame_{frame:06d}" for frame in contents.frames]
+    classes = "".join(f"{label}:::\n" for label in dict.fromkeys(["background", *contents.labels]))
+    files = {
+        "ImageSets/Main/train.txt": "".join(f"{name}\n" for name in names),
+        "labelmap.txt": f"# label:color_rgb:parts:actions\n{classes}",
+    }
+    for name, things in zip(names, contents.by_frame.values(), strict=True):
+        objects = "".join(_object(target, box) for target, box in things)
+        files[f"Annotations/{name}.xml"] = (
+            f"<annotation>\n  <folder>JPEGImages</folder>\n  <filename>{name}.jpg</filename>\n"
+            f"  <size><width>{contents.video.width}</width><height>{contents.video.height}</height>"
+            "<depth>3</depth></size>\n"
+            f"  <segmented>0</segmented>\n{objects}</annotation>\n"
+        )
+    return files
+
+
+def _object(target: AnnotatedTarget, box: FrameBox) -> str:
+    left, top, right, bottom = box_of(box).xyxy
+    facts = {"track_id": str(target.id), **target.attributes}
+    attributes = "".join(
+        f"<attribute><name>{escape(name)}</name><value>{escape(text)}</value></attribute>"
+        for name, text in facts.items()
+    )
+    return (
+        f"  <object>\n    <name>{escape(label_of(target))}</name>\n    <pose>Unspecified</pose>\n"
+        f"    <truncated>0</truncated>\n    <difficult>0</difficult>\n    <occluded>{box.occluded:d}</occluded>\n"
+        f"    <bndbox><xmin>{left:.2f}</xmin><ymin>{top:.2f}</ymin>"
+        f"<xmax>{right:.2f}</xmax><ymax>{bottom:.2f}</ymax></bndbox>\n"
+        f"    <attributes>{attributes}</attributes>\n  </object>\n"
+    )
+
+
+def read_voc_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
+    """Targets of a folder with Annotations/.
+
+    Without the attribute `track_id`, boxes of one class that overlap from frame to frame become one.
+    """
+    files = sorted((source / "Annotations").glob("*.xml"))
+    if not files:
+        raise DataError(f"{source} holds no Annotations/*.xml")
+    loose: dict[int, list[tuple[str, Box]]] = defaultdict(list)
+    boxes: dict[int, dict[int, tuple[float, ...] | None]] = defaultdict(dict)
+    facts: dict[int, tuple[str, dict[str, str]]] = {}
+    partly: dict[int, set[int]] = defaultdict(set)
+    for file in files:
+        frame = trailing_number(file.stem)
+        if frame is None:
+            raise DataError(f"{file} has no number of a frame at the end of its name")
+        for id, label, box, occluded, attributes in _objects(file):
+            if id is None:
+                loose[frame].append((label, box))
+                continue
+            boxes[id][frame] = box
+            facts.setdefault(id, (label, attributes))
+            partly[id] |= {frame} if occluded else set()
+    tracks = [FileTrack(id, found, *facts[id], frozenset(partly[id])) for id, found in sorted(boxes.items())]
+    return project_of_tracks(tracks or linked(loose), video, source)
+
+
+_Thing = tuple[int | None, str, Box, bool, dict[str, str]]
+
+
+def _objects(file: Path) -> list[_Thing]:
+    try:
+        return [_thing(each) for each in ElementTree.parse(file).getroot().iter("object")]
+    except (
+        OSError,
+        ElementTree.ParseError,
+        LookupError,
+        TypeError,
+        ValueError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise DataError(f"{file} is not Pascal VOC: {type(error).__name__} {str(error)[:200]}") from error
+
+
+def _thing(element: ElementTree.Element) -> _Thing:
+    sides = [float(element.findtext(f"bndbox/{side}") or "") for side in ("xmin", "ymin", "xmax", "ymax")]
+    box = Box(sides[0], sides[1], round(sides[2] - sides[0], 2), round(sides[3] - sides[1], 2))
+    facts = {
+        each.findtext("name") or "": each.findtext("value") or "" for each in element.iterfind("attributes/attribute")
+    }
+    number = facts.pop("track_id", None)
+    id = None if number is None else whole_number(number, "a track")
+    return id, element.findtext("name") or "", box, element.findtext("occluded") == "1", facts

@@ -1,0 +1,312 @@
+"""Every format out and in: what comes back is what went out, to the last digit, and writes the same files again."""
+
+import json
+import zipfile
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings, strategies as st
+from PIL import Image
+
+from mixformer import Box
+from mixformer.annotation import (
+    ANNOTATION_FORMATS,
+    AnnotatedVideo,
+    AnnotationProject,
+    KeyBox,
+    TrackedBox,
+    add_target,
+    check_export,
+    export_annotations,
+    import_annotations,
+    look_at_video,
+    mark_absent,
+    set_key,
+    set_tracked,
+)
+from mixformer.annotation.formats.contents import ExportContents
+from mixformer.annotation.formats.key_frames import key_places
+from mixformer.data import load_dataset, read_any
+from mixformer.errors import ConfigError, DataError, OutputError
+from mixformer.video.demo import DEMO_CLIP
+
+QUICK = (Phase.explicit, Phase.reuse, Phase.generate)  # shrinking such projects takes minutes
+VIDEO = AnnotatedVideo("clips/Clip 1.mp4", 640, 360, 60, 12.5)
+EVERY = sorted(ANNOTATION_FORMATS)
+WITH_LABELS = sorted({*EVERY} - {"folder", "csv", "jsonl"})
+
+
+def example():
+    """A person who moves along a line and is absent in frames 5 and 6, and a dog that a tracker followed."""
+    project = add_target(AnnotationProject(VIDEO), label="person", attributes={"coat": "red & <blue>"})
+    for frame in (0, 4, 7, 9):
+        project = set_key(project, 1, frame, (100 + 10 * frame, 50, 40, 80.5), occluded=frame == 7)
+    project = mark_absent(mark_absent(project, 1, 5), 1, 10)
+    project = set_key(add_target(project, label="dog"), 2, 2, (300.25, 200, 60, 50))
+    found = [TrackedBox(Box(300.25 + n**1.5, 200 + np.sin(n), 60, 50), 0.9) for n in range(1, 12)]
+    found[8:] = [TrackedBox(each.box, 0.05, "lost") for each in found[8:]]
+    return set_tracked(project, 2, 3, found)
+
+
+def shown(project):
+    """Boxes and hidden frames of all targets that are ever seen."""
+    contents = ExportContents(project)
+    return {
+        target.id: {box.frame: (box.box, box.occluded) for box in contents.visible(target)}
+        for target in project.targets
+        if contents.visible(target)
+    }
+
+
+def texts(project, name, tolerance=0.0):
+    return ANNOTATION_FORMATS[name].write(ExportContents(project, tolerance))
+
+
+def put(folder, files):
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    one_file = {"annotations.xml", "boxes.jsonl", "boxes.csv"} & files.keys()
+    return folder / one_file.pop() if one_file else folder
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_what_comes_back_is_what_went_out(tmp_path, name):
+    project = example()
+    files = texts(project, name)
+    again = import_annotations(put(tmp_path, files), name, VIDEO)
+    assert texts(again, name) == files
+    expected = shown(project)
+    if name == "yolo":  # without tracks: what comes back after an absence is another target
+        assert len(shown(again)) == 3
+        boxes = {(frame, box) for each in shown(again).values() for frame, (box, _) in each.items()}
+        assert boxes == {(frame, box) for each in expected.values() for frame, (box, _) in each.items()}
+    elif name == "label-studio":  # it does not say what is partly hidden
+        strip = {id: {frame: box for frame, (box, _) in each.items()} for id, each in expected.items()}
+        assert {id: {frame: box for frame, (box, _) in each.items()} for id, each in shown(again).items()} == strip
+    else:
+        assert shown(again) == expected
+
+
+@pytest.mark.parametrize("name", ["cvat", "coco", "voc", "folder"])
+def test_attributes_and_labels_survive(tmp_path, name):
+    again = import_annotations(put(tmp_path, texts(example(), name)), name, VIDEO)
+    assert [each.label for each in again.targets] == ["person", "dog"]
+    assert again.target(1).attributes == {"coat": "red & <blue>"}
+
+
+@pytest.mark.parametrize("name", ["jsonl", "csv"])
+def test_our_lines_keep_all(tmp_path, name):
+    again = import_annotations(put(tmp_path, texts(example(), name)), name, VIDEO)
+    assert [each.keys for each in again.targets] == [each.keys for each in example().targets]
+    assert again.target(2).tracked == example().target(2).tracked
+
+
+two = st.integers(100, 30_000).map(lambda n: n / 100)
+boxes = st.tuples(two, two, two.map(lambda v: max(1.0, v)), two.map(lambda v: max(1.0, v)))
+
+
+@st.composite
+def projects(draw):
+    project = AnnotationProject(VIDEO)
+    for _ in range(draw(st.integers(1, 3))):
+        project = add_target(project, label=draw(st.sampled_from(["person", 'a "b" <c> & ü', "x y"])))
+        id = project.targets[-1].id
+        keys = draw(st.dictionaries(st.integers(0, 59), st.none() | boxes, min_size=1, max_size=6))
+        for frame, box in sorted(keys.items()):
+            project = set_key(project, id, frame, box, draw(st.booleans()))
+        start = draw(st.integers(0, 40))
+        found = draw(st.lists(st.builds(TrackedBox, boxes.map(lambda b: Box(*b)), st.floats(0, 1)), max_size=15))
+        project = set_tracked(project, id, start, found)
+    return project
+
+
+@settings(max_examples=30, deadline=None, phases=QUICK, suppress_health_check=[HealthCheck.too_slow])
+@given(project=projects(), name=st.sampled_from(EVERY))
+def test_any_project_is_stable(tmp_path_factory, project, name):
+    if not shown(project):
+        return
+    folder = tmp_path_factory.mktemp("formats")
+    files = texts(project, name)
+    found = import_annotations(put(folder, files), name, VIDEO)
+    again = texts(found, name)
+    if name == "yolo":  # without tracks, nobody knows that a target was away in the frames between
+        files, again = ({file: text for file, text in each.items() if text} for each in (files, again))
+    assert again == files
+    if name not in ("yolo", "label-studio"):
+        assert shown(found) == shown(project)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(boxes, min_size=1, max_size=30), st.sampled_from([0.0, 0.5, 5.0]))
+def test_lines_between_key_frames_miss_by_no_more_than_the_tolerance(rows, tolerance):
+    rows = np.array(rows)
+    places = key_places(rows, (), tolerance)
+    assert places[0] == 0
+    assert places[-1] == len(rows) - 1
+    lines = np.stack([np.interp(np.arange(len(rows)), places, rows[places, side]) for side in range(4)], 1)
+    assert np.abs(lines - rows).max() <= max(tolerance, 0.004) + 1e-9
+
+
+def test_cvat_goes_outside_in_the_next_frame_with_the_same_box():
+    (text,) = texts(example(), "cvat").values()
+    (first, _) = ElementTree.fromstring(text).iter("track")
+    marks = [(int(box.attrib["frame"]), box.attrib["outside"], box.attrib["xtl"]) for box in first]
+    assert marks == [
+        (0, "0", "100.00"), (4, "0", "140.00"), (5, "1", "140.00"),
+        (7, "0", "170.00"), (9, "0", "190.00"), (10, "1", "190.00"),
+    ]  # fmt: skip
+
+
+def test_cvat_key_frames_are_few_and_miss_little(tmp_path):
+    project = example()
+    dense, few = (texts(project, "cvat", tolerance)["annotations.xml"] for tolerance in (0.0, 2.0))
+    assert few.count("<box ") < dense.count("<box ")
+    again = import_annotations(put(tmp_path, {"annotations.xml": few}), "cvat", VIDEO)
+    for frame, (box, _) in shown(project)[2].items():
+        assert np.abs(np.subtract(box, shown(again)[2][frame][0])).max() <= 2.01
+
+
+def test_a_far_outside_box_of_cvat_moves_the_target_as_cvat_does(tmp_path):
+    def box(frame, left, outside):
+        return (
+            f'<box frame="{frame}" keyframe="1" outside="{outside}" occluded="0" xtl="{left}" ytl="0" '
+            f'xbr="{left + 10}" ybr="10"/>'
+        )
+
+    track = f'<track id="0" label="car">{box(0, 10, 0)}{box(4, 50, 1)}</track>'
+    path = put(tmp_path, {"annotations.xml": f"<annotations><meta/>{track}</annotations>"})
+    target = import_annotations(path, "cvat", VIDEO).target(1)
+    assert target.keys == (KeyBox(0, Box(10, 0, 10, 10)), KeyBox(3, Box(40, 0, 10, 10)), KeyBox(4, None))
+
+
+def test_a_cvat_track_without_an_end_lives_to_the_end(tmp_path):
+    box = '<box frame="2" outside="0" occluded="0" keyframe="1" xtl="1" ytl="1" xbr="9" ybr="9"/>'
+    path = put(tmp_path, {"annotations.xml": f'<annotations><track id="3" label="a">{box}</track></annotations>'})
+    assert [each.visible for each in import_annotations(path, "cvat", VIDEO).boxes(3, 1, 60)] == [False] + [True] * 58
+
+
+def test_the_two_dialects_of_mot_are_one_pixel_apart(tmp_path):
+    one, zero = (texts(example(), name)["gt/gt.txt"].splitlines()[0] for name in ("mot", "mot-cvat"))
+    assert one == "1,1,101.00,51.00,40.00,80.50,1,1,1.0"
+    assert zero == "1,1,100.00,50.00,40.00,80.50,1,1,1.0"
+    path = put(tmp_path, texts(example(), "mot-cvat"))
+    assert import_annotations(path, "mot", VIDEO).target(1).box_at(0).box == Box(99, 49, 40, 80.5)
+
+
+def test_label_studio_reads_what_its_editor_saves(tmp_path):
+    def item(frame, x, **more):
+        return {"frame": frame, "x": x, "y": 10, "width": 5, "height": 10, **more}
+
+    items = [item(9, 50, enabled=False, rotation=0), item(1, 10, enabled=True, auto=True), item(5, 30)]
+    result = {"id": "aBc", "type": "videorectangle", "value": {"sequence": items, "labels": ["dog"]}}
+    (tmp_path / "x.json").write_text(json.dumps([{"predictions": [{"result": [result]}], "data": {}}]))
+    target = import_annotations(tmp_path / "x.json", "label-studio", VIDEO).target(1)
+    assert [(key.frame, key.absent) for key in target.keys] == [(0, False), (4, False), (8, False), (9, True)]
+    assert target.box_at(2).box == Box(128, 36, 32, 36)
+    assert target.label == "dog"
+
+
+def test_results_of_the_command_are_read_as_a_track(tmp_path):
+    lines = [{"frame": n, "time": n / 25, "box": [10 + n, 20, 30, 40], "score": 0.9} for n in range(5)]
+    path = tmp_path / "boxes.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    project = import_annotations(path, "jsonl", VIDEO)
+    assert [each.origin for each in project.boxes(1, 0, 6)] == ["person", *["tracker"] * 4, ""]
+
+
+def test_absent_frames_of_yolo_are_empty_files():
+    files = texts(example(), "yolo")
+    alone = texts(AnnotationProject(VIDEO, example().targets[:1]), "yolo")
+    assert alone["labels/train/frame_000005.txt"] == ""
+    assert "labels/train/frame_000040.txt" not in files  # nothing is annotated there
+    assert len(files["labels/train/frame_000003.txt"].splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", WITH_LABELS)
+def test_targets_without_a_label_are_objects(tmp_path, name):
+    project = set_key(add_target(AnnotationProject(VIDEO)), 1, 0, (1, 2, 30, 40))
+    files = texts(project, name)
+    assert "object" in "".join(files.values())
+    assert import_annotations(put(tmp_path, files), name, VIDEO).target(1).label == ""
+
+
+@pytest.fixture(scope="module")
+def demo():
+    project = add_target(AnnotationProject(look_at_video(DEMO_CLIP)), label="person")
+    return set_key(set_key(project, 1, 3, (260, 29, 41, 142)), 1, 6, (266, 29, 41, 142))
+
+
+@pytest.mark.parametrize("name", [name for name, each in ANNOTATION_FORMATS.items() if each.pictures])
+def test_pictures_are_the_frames_of_the_video(tmp_path, demo, name):
+    out = export_annotations(demo, name, tmp_path / "out", video=DEMO_CLIP, pictures=True)
+    pictures = sorted(out.rglob("*.jpg"))
+    assert len(pictures) == 4
+    with Image.open(pictures[0]) as picture:
+        assert picture.size == (640, 360)
+    assert import_annotations(out, name, demo.video).target(1).box_at(4).box == demo.target(1).box_at(4).box
+    assert sorted(tmp_path.iterdir()) == [out]
+
+
+def test_the_training_folder_is_a_data_set(tmp_path, demo):
+    project = set_key(add_target(demo), 2, 5, (10, 20, 30, 40))
+    out = export_annotations(project, "folder", tmp_path / "out", video=DEMO_CLIP)
+    first, second = read_any(out, "")
+    assert (len(first), first.visible.tolist(), len(second)) == (4, [0, 1, 2, 3], 1)
+    assert load_dataset("custom", out)[0].boxes[0].tolist() == [260, 29, 41, 142]
+
+
+def test_a_zip_holds_the_same(tmp_path, demo):
+    out = export_annotations(demo, "mot-cvat", tmp_path / "out.zip", video=DEMO_CLIP, pictures=False)
+    with zipfile.ZipFile(out) as archive:
+        assert sorted(archive.namelist()) == ["gt/gt.txt", "gt/labels.txt", "seqinfo.ini"]
+
+
+def test_wrong_wishes_are_refused_before_anything_is_written(tmp_path, demo):
+    with pytest.raises(ConfigError, match=r"there is no format 'cvta'; there are: cvat.*did you mean 'cvat'"):
+        check_export("cvta", tmp_path / "x")
+    with pytest.raises(ConfigError, match="cvat has no pictures"):
+        check_export("cvat", tmp_path / "x", pictures=True)
+    with pytest.raises(ConfigError, match=r"mot is no single \.csv file"):
+        export_annotations(demo, "mot", tmp_path / "x.csv")
+    with pytest.raises(ConfigError, match="yolo needs the pictures, so give the video"):
+        export_annotations(demo, "yolo", tmp_path / "x")
+    with pytest.raises(DataError, match="no boxes to export"):
+        export_annotations(AnnotationProject(VIDEO), "cvat", tmp_path / "x.xml")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "there.xml").write_text("mine")
+    with pytest.raises(OutputError, match="exists already"):
+        export_annotations(demo, "cvat", tmp_path / "there.xml")
+    export_annotations(demo, "cvat", tmp_path / "there.xml", overwrite=True)
+    assert "track" in (tmp_path / "there.xml").read_text()
+    (tmp_path / "folder" / "mine").mkdir(parents=True)
+    with pytest.raises(OutputError, match="folders are not replaced"):
+        export_annotations(demo, "mot", tmp_path / "folder", overwrite=True)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_missing_and_foreign_files_give_a_typed_error(tmp_path, name):
+    with pytest.raises(DataError):
+        import_annotations(tmp_path / "none", name, VIDEO)
+    folder = put(tmp_path, {"a/b.txt": "1"})
+    with pytest.raises(DataError):
+        import_annotations(folder, name, VIDEO)
+
+
+@settings(max_examples=30, deadline=None, phases=QUICK, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), name=st.sampled_from(EVERY))
+def test_damaged_files_give_a_typed_error_or_a_project(tmp_path_factory, data, name):
+    folder = tmp_path_factory.mktemp("damaged")
+    files = texts(example(), name)
+    victim = data.draw(st.sampled_from(sorted(files)))
+    text = files[victim]
+    place, width = data.draw(st.integers(0, max(0, len(text) - 1))), data.draw(st.integers(0, 30))
+    files[victim] = (
+        text[:place] + data.draw(st.sampled_from(["", "9" * 400, "-", "nan", '"', "<", "{}"])) + text[place + width :]
+    )
+    try:
+        found = import_annotations(put(folder, files), name, VIDEO)
+    except DataError:
+        return
+    assert all(0 <= key.frame < 60 for target in found.targets for key in target.keys)
