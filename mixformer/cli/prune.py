@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
 from mixformer.cli.parser import make_parser
+from mixformer.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +25,10 @@ Blocks count from 0. The result is a model folder, for `init_from` in a recipe.
   mixformer prune runs/v2_dense_to_sparse/model --out runs/first4 --keep-first 4
   mixformer prune runs/v2_dense_to_sparse/model --out runs/skip4 --skip 4
   mixformer prune runs/v2_dense_to_sparse/model --out runs/eight --remove 0 3 6 9
+  mixformer prune mixformerv2_dino_s8 --out faster --eliminate 2:98
+
+--eliminate 2:98 leaves out all but 98 of the search tokens after block 2: faster, and boxes change a little.
+`mixformer export faster --out faster` then writes its graphs.
 
 A run with fading blocks ([pruning] in its recipe) leaves them out of its model by itself.
 """
@@ -41,29 +46,47 @@ def parser() -> ArgumentParser:
     ways.add_argument(
         "--mlp-ratio", type=float, metavar="R", help="narrow every MLP to R times the width: its first units stay"
     )
+    ways.add_argument(
+        "--eliminate",
+        type=str,
+        nargs="*",
+        metavar="BLOCK:N",
+        help="search tokens that stay after a block; nothing here keeps all of them",
+    )
     return made
 
 
 def run(options: Namespace) -> None:
     """Prune."""
-    from mixformer.configs.flops import parameter_count
+    from mixformer.configs.flops import locate_flops, parameter_count
     from mixformer.weights.load_save import ModelWeights, load_weights, save_weights
-    from mixformer.weights.pruning import first_blocks, reduce_mlp, remove_blocks, skip_blocks
+    from mixformer.weights.pruning import eliminate_tokens, first_blocks, reduce_mlp, remove_blocks, skip_blocks
 
     ways: dict[str, Callable[..., tuple[dict[str, Tensor], ModelConfig]]] = {
         "keep_first": first_blocks,
         "skip": skip_blocks,
         "remove": remove_blocks,
         "mlp_ratio": reduce_mlp,
+        "eliminate": eliminate_tokens,
     }
-    weights = load_weights(options.source)
     way = next(name for name in ways if options[name] is not None)
-    state, config = ways[way](weights.state, weights.config, options[way])
+    value = list(map(_kept_after, options.eliminate)) if way == "eliminate" else options[way]
+    weights = load_weights(options.source)
+    state, config = ways[way](weights.state, weights.config, value)
     folder = save_weights(ModelWeights(config, state, weights.tracker), options.out)
-    before, after = (parameter_count(sizes) / 1e6 for sizes in (weights.config, config))
+    sizes = (weights.config, config)
+    before, after, flops, fewer = (count(each) for count in (parameter_count, locate_flops) for each in sizes)
     console = make_console()
     console.print(
         f"{config.name}: {config.depth} blocks, MLP ratio {config.mlp_ratio:g}, "
-        f"{after:.1f} M parameters of {before:.1f} M"
+        f"{after / 1e6:.1f} M parameters of {before / 1e6:.1f} M, {fewer / 1e9:.2f} GFLOP a frame of {flops / 1e9:.2f}"
     )
     console.print(f"wrote {folder.resolve()}")
+
+
+def _kept_after(words: str) -> tuple[int, int]:
+    """A block and a number of tokens, as in "2:98"."""
+    block, _, count = words.partition(":")
+    if not (block.isdecimal() and count.isdecimal()):
+        raise ConfigError(f"--eliminate takes pairs of a block and a number of tokens, such as 2:98, not {words!r}")
+    return int(block), int(count)

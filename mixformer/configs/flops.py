@@ -18,20 +18,20 @@ _POOL = 4  # the score prediction module pools the box to 4 x 4
 
 
 class _Tokens(NamedTuple):
-    """Tokens of one stage that are mixed together: maps of one size, then prediction tokens."""
+    """Tokens of one block that are mixed together: maps of one size, then prediction tokens."""
 
     grid: int
     maps: int = 1
     extra: int = 0
+    left: int | None = None  # tokens that are left of the maps, if not all
 
     @property
     def total(self) -> int:
-        return self.maps * self.grid**2 + self.extra
+        return (self.maps * self.grid**2 if self.left is None else self.left) + self.extra
 
     def keys(self, config: ModelConfig) -> int:
         """Keys they give: MixCvT skips every second row and column."""
-        side = -(-self.grid // 2) if config.backbone == "cvt" else self.grid
-        return self.maps * side**2 + self.extra
+        return self.maps * (-(-self.grid // 2)) ** 2 + self.extra if config.backbone == "cvt" else self.total
 
 
 def parameter_count(config: ModelConfig) -> int:
@@ -57,13 +57,17 @@ def locate_flops(config: ModelConfig, online_templates: int = 1, *, full: bool =
     for index, stage in enumerate(config.stages):
         last = index == len(config.stages) - 1
         templates = _Tokens(stage.template_grid, 1 + online_templates)
-        search = _Tokens(stage.search_grid, 1, config.prediction_tokens if last else 0)
-        keys = templates.keys(config) + search.keys(config)
-        block = _block_flops(config, stage, search, search.total, keys)
-        shorter = block if needed or not last else _block_flops(config, stage, search, search.extra, keys)
-        total += (stage.depth - 1) * block + shorter
-        if config.attention == "symmetric":
-            total += stage.depth * _block_flops(config, stage, templates, templates.total, keys)
+        kept, extra, left = dict(config.elimination), config.prediction_tokens if last else 0, None
+        for block in range(stage.depth):
+            search = _Tokens(stage.search_grid, 1, extra, left)
+            keys = templates.keys(config) + search.keys(config)
+            shorter = last and block == stage.depth - 1 and not needed
+            total += _block_flops(config, stage, search, extra if shorter else search.total, keys)
+            if config.attention == "symmetric":
+                total += _block_flops(config, stage, templates, templates.total, keys)
+            if last and block in kept:
+                total += 2 * extra * keys * stage.dim  # the attention by which tokens are chosen
+                left = kept[block]
     if config.attention == "symmetric":
         total += _embed_flops(config, config.template_size, 1 + online_templates)
     return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -50,6 +51,10 @@ class ModelConfig(BaseConfig):
         layer_scale: learned per-channel scale on both residual branches (DeiT III, DINOv2).
         prediction_tokens: extra tokens in the last stage: 4 for MixFormerV2's left, right, top, bottom; 1 for the query
             head, or for a token head that predicts all edges from one token; 0 for dense heads.
+        elimination: pairs of a block, from 0, and a number of search tokens that stay after it, those that the
+            prediction tokens attend to most there; `((1, 98), (3, 49))` keeps 98 after block 1 and 49 after block 3.
+            The others are left out of all later blocks, which costs time only where it matters little. Blocks rise,
+            numbers fall. For plain backbones whose heads read prediction tokens alone.
         head: "token" (V2), "query" (a box straight from one token), "corner" (plain) or "pyramid" (pyramidal corner).
         bins: positions per edge of the token head.
         head_dim: first width of the corner towers; the token heads work at the width of the tokens.
@@ -92,6 +97,7 @@ class ModelConfig(BaseConfig):
     position: Literal["sincos", "frozen", "learned", "none"] = "sincos"
     layer_scale: bool = False
     prediction_tokens: int = 4
+    elimination: tuple[tuple[int, int], ...] = ()
     head: Literal["token", "query", "corner", "pyramid"] = "token"
     bins: int = 96
     head_dim: int = 384
@@ -107,6 +113,7 @@ class ModelConfig(BaseConfig):
         self._check_sizes()
         self._check_backbone()
         self._check_heads()
+        self._check_elimination()
 
     def _check_sizes(self) -> None:
         single = ("depth", "dim", "heads", "patch_size", "search_size", "template_size", "bins")
@@ -171,6 +178,31 @@ class ModelConfig(BaseConfig):
             f"score {self.score!r} needs prediction tokens",
         )
 
+    def _check_elimination(self) -> None:
+        if not self.elimination:
+            return
+        self._require(
+            not self.dense and self.score != "spm" and self.attention == "asymmetric",
+            "elimination needs prediction tokens, heads that read nothing else, and asymmetric attention",
+        )
+        self._require(
+            self.backbone != "cvt" and not self.decoder_depth,
+            "elimination is for plain backbones without a decoder, whose blocks need no map",
+        )
+        blocks, counts = zip(*self.elimination, strict=True)
+        self._require(_rising(-1, *blocks), f"elimination: blocks must rise from 0 or more, not {list(blocks)}")
+        self._require(
+            _rising(0, *reversed(counts)), f"elimination: counts must fall and stay above 0, not {list(counts)}"
+        )
+        self._require(
+            blocks[-1] < self.depth - 1,
+            f"elimination: block {blocks[-1]} is not before the last one, {self.depth - 1}; nothing is left to save",
+        )
+        self._require(
+            counts[0] <= self.search_grid**2,
+            f"elimination: {counts[0]} is more than the {self.search_grid**2} search tokens there are",
+        )
+
     @property
     def search_grid(self) -> int:
         """Tokens along one side of the search crop, in the last stage."""
@@ -208,3 +240,7 @@ class ModelConfig(BaseConfig):
     def mixing_depth(self) -> int:
         """Mixed-attention blocks of all stages together."""
         return sum(stage.depth for stage in self.stages)
+
+
+def _rising(*values: int) -> bool:
+    return all(a < b for a, b in itertools.pairwise(values))

@@ -32,7 +32,7 @@ from mixformer.weights.model_folder import ExportedGraphs
 log = logging.getLogger(__name__)
 
 _CACHE_LIMIT = 2_000_000_000  # bytes of compiled graphs; the oldest go, and those of larger weights than a quarter
-_METHOD = 2  # number of the way graphs are changed before they are compiled
+_METHOD = 3  # number of the way graphs are changed before they are compiled
 _GROUP = 64  # activations that share a scale in int8; 32 is more exact, and slower
 _HINT = "INFERENCE_PRECISION_HINT"
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}

@@ -94,8 +94,14 @@ def widen_products(model: Any) -> None:
 
 
 def residual_sums(model: Any) -> set[str]:
-    """List the nodes that add a block's output to its input. A rounding error there stays to the end."""
-    return {node.get_friendly_name() for node in model.get_ops() if _is_residual(node)}
+    """List the nodes that add a block's output to its input. A rounding error there stays to the end.
+
+    With them come the nodes that leave tokens out of these sums, and what they choose by (`ModelConfig.elimination`).
+    """
+    nodes = [node for node in model.get_ops() if _is_residual(node)]
+    for picked in (node for node in model.get_ops() if node.get_type_name() == "GatherElements"):
+        nodes += [picked, *_following(picked, ("Concat",)), *_choosing(picked.input_value(1).get_node())]
+    return {node.get_friendly_name() for node in nodes}
 
 
 def light_layers(model: Any) -> set[str]:
@@ -154,6 +160,13 @@ def _following(node: Any, kinds: tuple[str, ...]) -> list[Any]:
         if len(users) != 1 or users[0].get_type_name() not in kinds:
             return found
         found.append(users[0])
+
+
+def _choosing(node: Any) -> list[Any]:
+    """List a node and what it is made of, up to matrix products and constants."""
+    if node.get_type_name() in ("MatMul", *_UNMARKED):
+        return []
+    return [node, *(each for port in node.input_values() for each in _choosing(port.get_node()))]
 
 
 def _value(node: Any) -> Any:

@@ -81,7 +81,10 @@ def chosen_queries(block: BlockAttention, seen: FrameInspection, pair: str, quer
     if queries == "tokens":
         return None
     if queries == "search":
-        return select_places(block.search.queries, seen.corners, query)
+        chosen = select_places(block.search.queries, seen.corners, query)
+        if block.left is None:
+            return chosen
+        return chosen & block.left if (chosen & block.left).any() else block.left
     # In a template crop, the target is in the middle and its area is known; its present shape is assumed.
     _, _, w, h = seen.result.box
     stretch = (w / h) ** 0.5 if w > 0 and h > 0 else 1.0

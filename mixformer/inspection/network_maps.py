@@ -62,6 +62,8 @@ class BlockAttention:
             "online" (the n online templates), "search" or "tokens" (the E prediction tokens). The shape is that of the
             queries, then that of the keys: (places,) for "template" and "search", row-major, (n, places) for "online",
             (E,) for "tokens". All maps of one query sum to 1. Pairs that do not attend to each other are left out.
+        left: (places,) true for the search tokens that the block sees, None for all (`ModelConfig.elimination`).
+            Weights of the others, as queries and as keys, are 0.
 
     Example:
         >>> from mixformer.inspection import inspect_frame
@@ -75,6 +77,7 @@ class BlockAttention:
     template: Grid
     search: Grid
     maps: dict[str, FloatMap]
+    left: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -170,11 +173,17 @@ def inspect_attention(model: MixFormer, templates: Tensor, search: Tensor, stage
     prediction = model.locate(search, memory, keep_features=True)
     symmetric = isinstance(model, SymmetricMixFormer)
     blocks = []
+    left = None
     for index, number, inputs in _block_inputs(model, templates, search, memory, prediction):
+        stage = model.backbone.parts[index]
+        block = stage.typed_blocks[number]
+        left = np.arange(stage.size.search_grid**2) if number == 0 or left is None else left
         if index in wanted:
-            stage = model.backbone.parts[index]
-            block, name = stage.typed_blocks[number], f"S{index}-B{number}"
-            blocks.append(_attention(name, block, inputs, stage.layouts, templates.shape[1], symmetric=symmetric))
+            name, count = f"S{index}-B{number}", templates.shape[1]
+            blocks.append(_attention(name, block, inputs, stage.layouts, count, left, symmetric=symmetric))
+        if number in stage.kept_after:
+            kept = block.kept(inputs[1], stage.layouts[1], memory.blocks[number], stage.kept_after[number])
+            left = left[kept[0].numpy(force=True)]
     return Inspection(blocks, distributions_of(prediction, model.config), prediction)
 
 
@@ -215,7 +224,8 @@ def _block_inputs(
                 t, s = s[:, :places], s[:, places:]
             else:
                 t = next(t_outputs)
-        templates, search = stage.template_maps(t), stage.search_map(s)
+        if stage is not model.backbone.parts[-1]:
+            templates, search = stage.template_maps(t), stage.search_map(s)
 
 
 def _attention(
@@ -224,22 +234,36 @@ def _attention(
     inputs: tuple[Tensor, Tensor],
     layouts: tuple[TokenLayout, TokenLayout],
     count: int,
+    left: NDArray[np.intp],
     *,
     symmetric: bool,
 ) -> BlockAttention:
-    """Weights of a block from its input: tokens of `count` templates, and of the search region."""
+    """Weights of a block from its input: tokens of `count` templates, and those `left` of the search region."""
     (t_layout, s_layout), extra = layouts, layouts[1].extra
     t_queries, t_own = block.attn.project(block.norm1(inputs[0]), t_layout)
     s_queries, s_own = block.attn.project(block.norm1(inputs[1]), s_layout)
     template = Grid(t_layout.grid, math.isqrt(t_own.keys.shape[2] // count))
-    search = Grid(s_layout.grid, math.isqrt(s_own.keys.shape[2] - extra))
+    whole = len(left) == s_layout.grid**2
+    search = Grid(s_layout.grid, math.isqrt(s_own.keys.shape[2] - extra) if whole else s_layout.grid)
     everything = t_own.concat(s_own).keys
     t_keys, s_keys = _template_shapes(template.keys, count), _search_shapes(search.keys, extra)
     t_weights = _mean_weights(t_queries, everything if symmetric else t_own.keys, block.attn.scale)
     s_weights = _mean_weights(s_queries, everything, block.attn.scale)
+    if not whole:
+        s_weights = _at_places(s_weights, left, s_layout.grid**2, extra)
     maps = _split(t_weights, _template_shapes(template.queries, count), t_keys | (s_keys if symmetric else {}))
     maps |= _split(s_weights, _search_shapes(search.queries, extra), t_keys | s_keys)
-    return BlockAttention(name, template, search, maps)
+    return BlockAttention(name, template, search, maps, None if whole else np.isin(np.arange(s_layout.grid**2), left))
+
+
+def _at_places(weights: FloatMap, left: NDArray[np.intp], places: int, extra: int) -> FloatMap:
+    """Weights (S + E, T + S + E) with a row and a column for every place, of 0 where no token is left."""
+    templates = weights.shape[1] - len(left) - extra
+    rows = np.concatenate([left, places + np.arange(extra)])
+    columns = np.concatenate([np.arange(templates), templates + rows])
+    filled = np.zeros((places + extra, templates + places + extra), np.float32)
+    filled[np.ix_(rows, columns)] = weights
+    return filled
 
 
 def _template_shapes(side: int, count: int) -> Shapes:

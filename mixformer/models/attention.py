@@ -99,6 +99,27 @@ def attention_weights(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
     return logits.softmax(-1)
 
 
+@torch.no_grad()
+def most_attended(queries: Tensor, keys: Tensor, scale: float, extra: int, count: int) -> Tensor:
+    """Search tokens that prediction tokens attend to most, in rising order.
+
+    The attention to a token is the mean over the heads, of the prediction token that attends to it most.
+
+    Args:
+        queries: of search tokens and prediction tokens, (B, heads, S + E, d).
+        keys: of templates, search tokens and prediction tokens, (B, heads, T + S + E, d).
+        scale: factor of the products.
+        extra: number E of prediction tokens.
+        count: how many to keep.
+
+    Returns:
+        (B, count) places among the search tokens, from 0.
+    """
+    weights = attention_weights(queries[:, :, -extra:].float(), keys.float(), scale).mean(1).amax(1)
+    templates = keys.shape[2] - queries.shape[2]
+    return weights[:, templates:-extra].topk(count, 1).indices.sort(1).values
+
+
 class MixedAttention(nn.Module):
     """Multi-head attention whose keys and values may be extended by remembered ones.
 
@@ -130,7 +151,7 @@ class MixedAttention(nn.Module):
 
     def locate(
         self, x: Tensor, layout: TokenLayout, memory: KVCache | StaticKVCache, last: int | None = None
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor, KVCache]:
         """Mix search tokens (B, S, C) with remembered templates.
 
         Args:
@@ -139,12 +160,16 @@ class MixedAttention(nn.Module):
             memory: keys and values of the templates.
             last: compute only this many tokens at the end; None computes all. Exact, since each output row
                 depends on its own query only.
+
+        Returns:
+            The mixed tokens, their queries, and all keys and values: of the templates, then of the search tokens.
         """
         if last is None:
             queries, own = self.project(x, layout)
         else:
             queries, own = self.project_queries(x, layout, last), self.project_keys(x, layout)
-        return self._merge(queries, memory.concat(own))
+        known = memory.concat(own)
+        return self._merge(queries, known), queries, known
 
     def mix(self, templates: Tensor, search: Tensor, layouts: tuple[TokenLayout, TokenLayout]) -> tuple[Tensor, Tensor]:
         """Symmetric form: templates and search tokens all attend to all."""

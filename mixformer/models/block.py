@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mixformer.models.attention import KVCache, MixedAttention, StaticKVCache, TokenLayout
-from mixformer.models.layers import Mlp
+from mixformer.models.attention import KVCache, MixedAttention, StaticKVCache, TokenLayout, most_attended
+from mixformer.models.layers import Mlp, pick
 
 
 class Block(nn.Module):
@@ -52,10 +52,23 @@ class Block(nn.Module):
         memory: KVCache | StaticKVCache,
         scale: Tensor | None = None,
         last: int | None = None,
+        keep: int | None = None,
     ) -> Tensor:
-        """Search tokens (B, S, C) -> (B, S, C), or (B, last, C) if only the last tokens are wanted."""
-        mixed = self.attn.locate(self.norm1(x), layout, memory, last)
-        return self._finish(x if last is None else x[:, -last:], mixed, scale)
+        """Search tokens (B, S, C) -> (B, S, C), or (B, last, C) if only the last tokens are wanted.
+
+        With `keep`, all prediction tokens and this many others stay: see `most_attended`.
+        """
+        mixed, queries, known = self.attn.locate(self.norm1(x), layout, memory, last)
+        x = self._finish(x if last is None else x[:, -last:], mixed, scale)
+        if keep is None:
+            return x
+        kept = most_attended(queries, known.keys, self.attn.scale, layout.extra, keep)
+        return torch.cat([pick(x, kept), x[:, -layout.extra :]], 1)
+
+    def kept(self, x: Tensor, layout: TokenLayout, memory: KVCache | StaticKVCache, keep: int) -> Tensor:
+        """Places (B, keep) of the tokens that `locate` keeps."""
+        _, queries, known = self.attn.locate(self.norm1(x), layout, memory)
+        return most_attended(queries, known.keys, self.attn.scale, layout.extra, keep)
 
     def mix(
         self, templates: Tensor, search: Tensor, layouts: tuple[TokenLayout, TokenLayout], scale: Tensor | None = None

@@ -27,7 +27,14 @@ def build_backbone(config: ModelConfig) -> Backbone:
         embeds.append(DecoderEmbed(config.dim, config.decoder_dim))
     tokens = [0] * (len(sizes) - 1) + [config.prediction_tokens]  # in the last stage
     stages = [
-        Stage(embed, [_block(config, size) for _ in range(size.depth)], size, config.position, count)
+        Stage(
+            embed,
+            [_block(config, size) for _ in range(size.depth)],
+            size,
+            config.position,
+            count,
+            config.elimination if count else (),
+        )
         for embed, size, count in zip(embeds, sizes, tokens, strict=True)
     ]
     return stages[0] if len(stages) == 1 else StageChain(stages)

@@ -71,6 +71,11 @@ class BatchNorm(nn.Module):
         ).view_as(x)
 
 
+def pick(x: Tensor, index: Tensor) -> Tensor:
+    """Rows (B, K) of x (B, N, C): (B, K, C)."""
+    return x.gather(1, index[..., None].expand(-1, -1, x.shape[2]))
+
+
 def sincos_table(dim: int, grid: int, frequencies: Literal["float32", "float64"] = "float32") -> Tensor:
     """Fixed 2-D sine-cosine position table.
 

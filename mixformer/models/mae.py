@@ -13,7 +13,7 @@ from mixformer.configs.base_config import BaseConfig
 from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError
 from mixformer.models.build import build_backbone
-from mixformer.models.layers import tokens_of
+from mixformer.models.layers import pick, tokens_of
 from mixformer.models.mixformer import MixFormer
 from mixformer.models.stage import Stage
 
@@ -109,11 +109,6 @@ def draw_split(batch: int, count: int, ratio: float, generator: torch.Generator 
     order = torch.rand(batch, count, generator=generator).argsort(dim=1, stable=True)
     hidden = round(ratio * count)
     return Split(order[:, hidden:].sort(1).values, order[:, :hidden].sort(1).values)
-
-
-def pick(x: Tensor, index: Tensor) -> Tensor:
-    """Rows (B, K) of x (B, N, C): (B, K, C)."""
-    return x.gather(1, index[..., None].expand(-1, -1, x.shape[2]))
 
 
 class MaskedAutoencoder(nn.Module):
@@ -238,6 +233,7 @@ def _build_decoder(config: ModelConfig, masks: MaskConfig) -> Stage:
         prediction_tokens=0,
         head="corner",
         score="none",
+        elimination=(),
     )
     return build_backbone(form).parts[1]
 

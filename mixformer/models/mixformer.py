@@ -111,8 +111,9 @@ class Prediction:
             corner heads: (B, 2, grid * grid) logits of the top-left and bottom-right corner, row-major;
             query head: None.
         scores: (B,) logits, or None without a score head.
-        tokens: (B, S + E, C) final tokens, or (B, E, C) if only the prediction tokens were computed.
-        features: every block's output, if asked for.
+        tokens: (B, S + E, C) final tokens, or (B, E, C) if only the prediction tokens were computed. S is smaller in a
+            network that leaves search tokens out (`ModelConfig.elimination`).
+        features: every block's output, if asked for, without the tokens that are left out after it.
 
     Example:
         >>> import torch

@@ -22,10 +22,18 @@ class Stage(nn.Module):
     - features: a list that every block's output is appended to, or None.
     - full: False skips outputs that the heads do not read. `remember` then computes only keys and values in the last
       block; `locate` computes only the prediction tokens there. The results of the heads are the same.
+
+    Only `locate` leaves out search tokens (`ModelConfig.elimination`).
     """
 
     def __init__(
-        self, embed: nn.Module, blocks: list[Block], size: StageSize, position: str = "none", tokens: int = 0
+        self,
+        embed: nn.Module,
+        blocks: list[Block],
+        size: StageSize,
+        position: str = "none",
+        tokens: int = 0,
+        elimination: tuple[tuple[int, int], ...] = (),
     ) -> None:
         """Put the parts together.
 
@@ -35,9 +43,10 @@ class Stage(nn.Module):
             size: widths and grids.
             position: as in `ModelConfig`.
             tokens: prediction tokens to append to the search tokens.
+            elimination: as in `ModelConfig`.
         """
         super().__init__()
-        self.size, self.token_count = size, tokens
+        self.size, self.token_count, self.kept_after = size, tokens, dict(elimination)
         self.patch_embed = embed
         if position != "none":
             learn = position == "learned"
@@ -113,13 +122,13 @@ class Stage(nn.Module):
         """Mix the search region (B, C', h, w) with remembered templates.
 
         Returns:
-            (B, s' * s' + E, C), or (B, E, C) if not `full`.
+            (B, s' * s' + E, C), fewer after an elimination, or (B, E, C) if not `full`.
         """
         _, layout = self.layouts
         x = self.embed_search(search)
         for index, block in enumerate(self.typed_blocks):
             last = self.token_count if index == len(self.blocks) - 1 and not full else None
-            x = block.locate(x, layout, memory[index], _at(scales, index), last)
+            x = block.locate(x, layout, memory[index], _at(scales, index), last, self.kept_after.get(index))
             _append(features, x)
         return x
 

@@ -49,6 +49,11 @@ def check_feature_pairs(student: ModelConfig, teacher: ModelConfig, settings: Te
         for block, sizes, config in ((i, ours, student), (j, theirs, teacher)):
             if not 0 <= block < len(sizes):
                 raise ConfigError(f"{config.name} has blocks 0 to {len(sizes) - 1}, no block {block}")
+            if config.elimination and block >= config.elimination[0][0]:
+                raise ConfigError(
+                    f"{config.name} leaves search tokens out after block {config.elimination[0][0]}, so features of "
+                    f"block {block} cannot be compared; take pairs of blocks before it"
+                )
         if ours[i] != theirs[j]:
             raise ConfigError(
                 f"block {i} of {student.name} and block {j} of {teacher.name} differ in (width, search grid, template "

@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from mixformer.data.sample_dataset import Batch
 from mixformer.models import MixFormer
-from mixformer.models.mae import MaskConfig, MaskedAutoencoder, Reconstruction, patchify, pick
+from mixformer.models.layers import pick
+from mixformer.models.mae import MaskConfig, MaskedAutoencoder, Reconstruction, patchify
 
 _EPS = 1e-6  # on the variance of a patch (MAE)
 

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 _NO_WEIGHTS = {
     "name",
     "drop_path",
+    "elimination",
     "frozen_norms",
     "unused_keys",
 }  # fields that networks of equal weights may differ in

@@ -16,6 +16,7 @@ from mixformer.training.distillation import check_feature_pairs, distill_loss, e
 from mixformer.training.losses import auxiliary_loss, box_loss, score_loss
 from mixformer.training.pretraining import PretrainStage
 from mixformer.training.recipe import Recipe
+from mixformer.weights.pruning import blocks_left
 
 LossDict = dict[str, Tensor]
 
@@ -64,6 +65,11 @@ class BoxStage(nn.Module):
             raise ConfigError(
                 f"loss.dfl needs a head that predicts distributions of edges, {model.config.name} has 'query': "
                 "set it to 0"
+            )
+        if loss.aux and model.config.elimination:
+            raise ConfigError(
+                f"loss.aux asks every search token, and {model.config.name} leaves some out: set loss.aux = 0, or "
+                "model_overrides.elimination = []"
             )
         self.model = model
         dim = model.config.final_dim
@@ -135,6 +141,7 @@ class DistillStage(nn.Module):
         """
         super().__init__()
         check_feature_pairs(model.config, teacher.config, recipe.teacher)
+        blocks_left(model.config, recipe.pruning.blocks)
         self.model = model
         self.loss, self.settings, self.pruning = recipe.loss, recipe.teacher, recipe.pruning
         self._teacher = [teacher.eval().requires_grad_(False)]  # a list hides it from `parameters` and `state_dict`

@@ -79,6 +79,11 @@ def convert(
     if to != "mixformer" and precision != "float32":
         raise ConfigError(f"files for {to} are float32; {precision!r} is for --to mixformer")
     weights, out = load_weights(source, overrides=overrides), Path(out)
+    if to != "mixformer" and weights.config.elimination:
+        raise ConfigError(
+            f"{weights.config.name} leaves search tokens out, which no network of {to} does; keep all of them first "
+            "(mixformer prune --eliminate without pairs)"
+        )
     if to == "mixformer":
         folder = save_weights(weights, out, precision=precision)
         files: tuple[Path, ...] = (folder / CONFIG_FILE, folder / WEIGHTS_FILE)

@@ -45,14 +45,7 @@ def remove_blocks(
         CheckpointError: if the weights do not belong to `config`.
     """
     check_state_dict(state, model_shapes(config), config.name)
-    numbers = _numbers(config)
-    if wrong := sorted(set(removed) - set(numbers)):
-        raise ConfigError(
-            f"cannot remove blocks {wrong} of {config.name}: only {numbers[0]} to {numbers[-1]} can be removed"
-        )
-    kept = [index for index, number in enumerate(numbers) if number not in removed]
-    if not kept:
-        raise ConfigError(f"cannot remove all {config.depth} blocks of {config.name}; leave at least one")
+    kept = blocks_left(config, removed)
     chain = "" if len(config.stages) == 1 else f"stages.{len(config.early_heads)}."
     prefix = f"backbone.{chain}blocks."
     new: State = {}
@@ -63,7 +56,51 @@ def remove_blocks(
         number, rest = key.removeprefix(prefix).split(".", 1)
         if int(number) in kept:
             new[f"{prefix}{kept.index(int(number))}.{rest}"] = value
-    return new, config.replace(depth=len(kept), name=_renamed(config, f"{len(kept)}blocks", not removed))
+    elimination = [(kept.index(block), count) for block, count in config.elimination if block in kept[:-1]]
+    name = _renamed(config, f"{len(kept)}blocks", not removed)
+    return new, config.replace(depth=len(kept), elimination=elimination, name=name)
+
+
+def blocks_left(config: ModelConfig, removed: Sequence[int]) -> list[int]:
+    """Blocks that stay, counted within the stage that `config.depth` counts; arguments and errors as `remove_blocks`.
+
+    A block that chooses search tokens (`ModelConfig.elimination`) can go only together with all blocks after it.
+    """
+    numbers = _numbers(config)
+    if wrong := sorted(set(removed) - set(numbers)):
+        raise ConfigError(
+            f"cannot remove blocks {wrong} of {config.name}: only {numbers[0]} to {numbers[-1]} can be removed"
+        )
+    kept = [index for index, number in enumerate(numbers) if number not in removed]
+    if not kept:
+        raise ConfigError(f"cannot remove all {config.depth} blocks of {config.name}; leave at least one")
+    if choosing := [block for block, _ in config.elimination if block not in kept and block < kept[-1]]:
+        raise ConfigError(
+            f"cannot remove block {choosing[0]} of {config.name}, after which search tokens are left out; change its "
+            "elimination first (mixformer prune --eliminate)"
+        )
+    return kept
+
+
+def eliminate_tokens(
+    state: Mapping[str, Tensor], config: ModelConfig, elimination: Sequence[tuple[int, int]]
+) -> tuple[State, ModelConfig]:
+    """Change which search tokens are left out, and where; the weights stay as they are.
+
+    Args:
+        state: our state dict of `config`.
+        config: sizes of the network.
+        elimination: as in `ModelConfig`; () keeps all tokens.
+
+    Returns:
+        The state dict and the new configuration.
+
+    Raises:
+        ConfigError: if the network cannot leave out tokens so.
+    """
+    kept = "keep" + "_".join(str(count) for _, count in elimination) if elimination else "keepall"
+    same = tuple(elimination) == config.elimination
+    return dict(state), config.replace(elimination=elimination, name=_renamed(config, kept, same))
 
 
 def first_blocks(state: Mapping[str, Tensor], config: ModelConfig, count: int) -> tuple[State, ModelConfig]:

@@ -1,5 +1,7 @@
 """`mixformer prune`: the four ways to a smaller network, and what is refused."""
 
+import json
+
 import pytest
 import torch
 
@@ -58,9 +60,41 @@ def test_narrow_mlps(source, tmp_path):
     load_model(out)
 
 
+def test_tokens_left_out(source, tmp_path, capsys):
+    out, back = tmp_path / "out", tmp_path / "back"
+    assert main(["prune", str(source), "--out", str(out), "--eliminate", "1:8", "3:4"]) == 0
+    before, after = load_weights(source), load_weights(out)
+    assert after.config == CONFIG.replace(elimination=((1, 8), (3, 4)), name="small_keep8_4")
+    assert all(torch.equal(after.state[key], value) for key, value in before.state.items())
+    assert load_tracker_config(out) == TRACKER
+    assert load_model(out).backbone.kept_after == {1: 8, 3: 4}
+    assert "0.00 GFLOP a frame of 0.00" in capsys.readouterr().out
+    assert main(["prune", str(out), "--out", str(back), "--eliminate"]) == 0
+    assert load_weights(back).config.elimination == ()
+
+
+def test_a_folder_with_impossible_numbers_of_tokens(source, tmp_path, capsys):
+    described = json.loads((source / "config.json").read_text())
+    described["model"]["elimination"] = [[1, 4], [3, 8]]
+    (source / "config.json").write_text(json.dumps(described))
+    assert main(["prune", str(source), "--out", str(tmp_path / "out"), "--skip", "2"]) == 2
+    assert "elimination: counts must fall" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_no_official_file_leaves_tokens_out(source, tmp_path, capsys):
+    out, file = tmp_path / "out", tmp_path / "official.pth.tar"
+    assert main(["prune", str(source), "--out", str(out), "--eliminate", "1:8"]) == 0
+    assert main(["convert", str(out), "--out", str(file), "--to", "official"]) == 2
+    assert "leaves search tokens out" in " ".join(capsys.readouterr().err.split())
+    assert not file.exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--eliminate", "3"], "pairs of a block and a number of tokens, such as 2:98, not '3'"),
+        (["--eliminate", "5:8"], "block 5 is not before the last one, 5"),
+        (["--eliminate", "1:8", "3:8"], "counts must fall"),
         (["--keep-first", "7"], "cannot keep 7 of the 6 blocks"),
         (["--keep-first", "0"], "cannot keep 0 of the 6 blocks"),
         (["--remove", "6"], "cannot remove blocks [6]"),

@@ -11,7 +11,7 @@ from mixformer.errors import CheckpointError
 from mixformer.export.differences import Difference, overlap
 from mixformer.models import build_model
 from mixformer.weights.load_save import load_model, save_model
-from tests.helpers.family import FAMILY, make
+from tests.helpers.family import ELIMINATING, FAMILY, make
 
 pytest.importorskip("onnxscript")
 pytest.importorskip("openvino")
@@ -49,6 +49,13 @@ def test_score_module_with_int8_weights_and_fixed_sizes(tmp_path):
     found = differences(make(FAMILY["vit-corner0-asym"]), tmp_path, ExportPlan(batch=1, templates=2), "int8")
     assert {(each.batch, each.templates) for each in found} == {(1, 2)}
     assert all(each.scores is not None for each in found)
+    require_equal(found)
+
+
+def test_left_out_tokens(tmp_path):
+    """With the rule in the graph, for any number of targets and of templates."""
+    found = differences(make(ELIMINATING), tmp_path)
+    assert {each.runtime for each in found} == {"onnxruntime", "openvino"}
     require_equal(found)
 
 

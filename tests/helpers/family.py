@@ -65,6 +65,9 @@ def _kinds() -> dict[str, ModelConfig]:
 # Every backbone with every head in both forms of attention; the other choices are mixed in.
 FAMILY = _kinds()
 
+# Search tokens leave after the first and the third block.
+ELIMINATING = small(depth=4, elimination=((0, 9), (2, 4)))
+
 
 def make(config: ModelConfig, seed: int = 0, dtype: torch.dtype = torch.float32) -> MixFormer:
     """A network in evaluation mode whose every parameter and statistic is random, norms too."""

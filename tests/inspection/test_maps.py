@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from mixformer.errors import ConfigError, FrameError
-from mixformer.inspection import inspect_attention
+from mixformer.inspection import average_attention, inspect_attention, inspect_frame, write_inspection
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+from tests.helpers.family import ELIMINATING, make
 from tests.helpers.networks import KINDS, network
 
 
@@ -171,3 +173,33 @@ def test_what_is_no_single_frame_is_refused():
         inspect_attention(model, templates[0], search)
     with pytest.raises(ConfigError, match="stages"):
         inspect_attention(model, templates, search, "first")
+
+
+def test_tokens_that_are_left_out_ask_nobody_and_get_nothing():
+    model, templates, search = network("token")
+    config = model.config.replace(depth=4, elimination=((0, 9), (2, 4)))
+    model = make(config)
+    seen = inspect_attention(model, templates, search)
+    lit = [np.ones(16, bool) if block.left is None else block.left for block in seen.blocks]
+    assert [mask.sum() for mask in lit] == [16, 9, 9, 4]
+    assert np.array_equal(lit[1], lit[2])
+    assert not (lit[3] & ~lit[2]).any()
+    for block, mask in zip(seen.blocks, lit, strict=True):
+        matrix = rows(block, "search")
+        np.testing.assert_allclose(matrix.sum(1), mask, atol=1e-5)
+        for name in ("search", "tokens"):
+            assert ((block.maps[f"{name}_to_search"].max(0) > 0) == mask).all()
+        np.testing.assert_allclose(rows(block, "tokens").sum(1), 1, rtol=1e-5)
+    # Those with the most attention of prediction tokens in a block are those that the next one sees.
+    first = seen.blocks[0].maps["tokens_to_search"].max(0)
+    assert set(np.flatnonzero(lit[1])) == set(np.argsort(-first)[:9])
+    torch.testing.assert_close(seen.prediction.boxes, model(templates, search).boxes, rtol=0, atol=1e-6)
+
+
+def test_pictures_of_a_network_that_leaves_tokens_out(tmp_path):
+    pytest.importorskip("matplotlib")
+    seen = inspect_frame(DEMO_CLIP, DEMO_BOX, frame=1, model=make(ELIMINATING))
+    for query in ("target", "center", "all"):
+        for weights in average_attention(seen, "search_to_search", query).values():
+            assert 0 < weights.sum() <= 1 + 1e-6
+    assert [file.name for file in write_inspection(seen, tmp_path)][-1] == "inspection.npz"

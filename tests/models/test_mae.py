@@ -7,7 +7,8 @@ from safetensors.torch import save_file
 from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError
 from mixformer.models import build_model
-from mixformer.models.mae import MaskConfig, MaskedAutoencoder, Split, draw_split, patchify, pick, unpatchify
+from mixformer.models.layers import pick
+from mixformer.models.mae import MaskConfig, MaskedAutoencoder, Split, draw_split, patchify, unpatchify
 from mixformer.weights.pretrained import load_pretrained
 from tests.helpers.family import backbone_of, small
 

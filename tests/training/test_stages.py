@@ -82,6 +82,29 @@ def test_edge_distributions_are_learnt_by_tokens_and_by_corner_maps(tmp_path, co
     assert lines[-1]["iou"] > lines[0]["iou"]
 
 
+def test_boxes_and_scores_are_learnt_with_tokens_left_out(tmp_path):
+    config = TOKEN.replace(elimination=((0, 9), (2, 4)), score="token")
+    trainer = trainer_of(tmp_path / "box", config, RECIPE)
+    trainer.run(20)
+    model = load_model(export(trainer))
+    assert model.config == config
+    scored = RECIPE.replace(stage="score", data=DataSection(workers=0, negatives=0.5), max_steps=4)
+    trainer_of(tmp_path / "score", config, scored).run(2)
+
+
+def test_what_cannot_be_trained_with_tokens_left_out():
+    config = TOKEN.replace(elimination=((1, 4),))
+    with pytest.raises(ConfigError, match=r"set loss\.aux = 0"):
+        build_stage(build_model(config), RECIPE.replace(loss=LossSection(aux=1.0)))
+    teacher = TeacherSection("teacher", feature_weight=1.0, student_blocks=(1,), teacher_blocks=(1,))
+    recipe = RECIPE.replace(stage="distill", teacher=teacher)
+    with pytest.raises(ConfigError, match="features of block 1 cannot be compared"):
+        build_stage(build_model(config), recipe, build_model(TOKEN))
+    fading = recipe.replace(teacher=TeacherSection("teacher"), pruning=PruningSection(blocks=(1,)))
+    with pytest.raises(ConfigError, match="cannot remove block 1"):
+        build_stage(build_model(config), fading, build_model(TOKEN))
+
+
 def test_a_box_without_edge_distributions_has_no_loss_on_them(tmp_path):
     with pytest.raises(ConfigError, match=r"loss.dfl needs a head that predicts distributions of edges, cvt has"):
         trainer_of(tmp_path, CVT, RECIPE.replace(loss=LossSection(dfl=1.0)))

@@ -23,6 +23,29 @@ KEY_MAP = json.loads((Path(__file__).parents[1] / "training" / "references" / "p
 TABLES = ["backbone.pos_embed_s", "backbone.pos_embed_t"]
 
 
+@pytest.mark.parametrize(
+    ("removed", "elimination"),
+    [((0, 2), ((0, 9), (1, 4))), ((4,), ((1, 9), (3, 4))), ((4, 5), ((1, 9),)), ((3, 4, 5), ((1, 9),))],
+)
+def test_blocks_that_choose_tokens_move_with_the_others(removed, elimination):
+    config = small(depth=6, elimination=((1, 9), (3, 4)))
+    model = make(config)
+    state, smaller = remove_blocks(model.state_dict(), config, removed)
+    assert smaller.elimination == elimination
+    templates, search = images(config)
+    scales = torch.ones(6, 2, 1)
+    scales[list(removed)] = 0
+    torch.testing.assert_close(
+        rebuilt(state, smaller)(templates, search).boxes, model(templates, search, scales).boxes, rtol=0, atol=1e-6
+    )
+
+
+def test_a_block_that_chooses_tokens_stays():
+    config = small(depth=6, elimination=((1, 9), (3, 4)))
+    with pytest.raises(ConfigError, match="cannot remove block 1 of small, after which search tokens are left out"):
+        remove_blocks(make(config).state_dict(), config, (0, 1))
+
+
 def test_official_key_map():
     """Every kept tensor gets the name that the official conversion gives it; fixed tables stay, upstream drops them."""
     config = model_config("mixformerv2_d12")
