@@ -1,7 +1,7 @@
 # All commands use the environment of the README's second command; set PYTHON to use another.
 PYTHON ?= .venv/bin/python
 
-.PHONY: check lint types test parity sweep torture val baselines
+.PHONY: check lint types test parity sweep torture readers val baselines
 
 check: lint types test
 
@@ -28,6 +28,19 @@ sweep:
 # Damaged inputs, kills, full disks (needs root to mount small ones) and long runs. TORTURE_SEED takes other inputs.
 torture:
 	$(PYTHON) -m pytest -m torture tests/torture
+
+# Annotation files read by datumaro, Label Studio's own library, pycocotools, supervision and motmetrics, in environments
+# of their own (1.5 GB), since their requirements are not those of this package.
+READERS ?= .readers
+readers: $(READERS)/datumaro $(READERS)/label-studio $(READERS)/others
+	MIXFORMER_READERS=$(READERS) $(PYTHON) -m pytest -m readers tests/annotation/test_readers.py
+
+$(READERS)/datumaro: PACKAGES = datumaro==1.13.12
+$(READERS)/label-studio: PACKAGES = label-studio-sdk==2.1.2
+$(READERS)/others: PACKAGES = pycocotools==2.0.11 supervision==0.31.2 motmetrics==1.4.0
+$(READERS)/%:
+	$(PYTHON) -m venv $@
+	$@/bin/pip install $(PACKAGES)
 
 # The shipped weights on the real validation sequences. DATA is the folder of the data pack (docs/training.md).
 DATA ?= data-pack

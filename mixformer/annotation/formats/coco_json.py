@@ -30,7 +30,7 @@ def write_coco(contents: ExportContents) -> dict[str, str]:
                     "id": len(things) + 1, "image_id": frames[frame], "video_id": 1,
                     "category_id": numbers[label_of(target)], "instance_id": target.id,
                     "track_id": target.id, "bbox": [x, y, w, h], "area": round(w * h, 2),
-                    "iscrowd": 0, "attributes": {**target.attributes, **facts},
+                    "iscrowd": 0, "segmentation": [], "attributes": {**target.attributes, **facts},
                 }
             )  # fmt: skip
     content = {
