@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_NUMBER_OF_THE_SYSTEM = re.compile(r"\[(?:Errno|WinError) -?\d+\] ")
 _LONGEST_WORD, _LONGEST_MESSAGE = 400, 4000  # letters that a person may still read
 
 
@@ -36,6 +37,7 @@ def printable(text: str) -> str:
         >>> len(printable("x" * 70_000))
         229
     """
+    text = _NUMBER_OF_THE_SYSTEM.sub("", text)
     text = re.sub(rf"\S{{{_LONGEST_WORD},}}", lambda found: _cut(found[0], 150, 50), text)
     if len(text) > _LONGEST_MESSAGE:
         text = _cut(text, _LONGEST_MESSAGE - 1000, 1000)
@@ -53,8 +55,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         >>> did_you_mean("serach_factor", ["search_factor", "margin"])
         "; did you mean 'search_factor'?"
     """
-    names = {name.lower(): name for name in known}
-    near = get_close_matches(word[:100].lower(), names, 1)
+    names = {name.lower().lstrip("-"): name for name in known}
+    near = get_close_matches(word[:100].lower().lstrip("-"), names, 1)
     return f"; did you mean {names[near[0]]!r}?" if near else ""
 
 

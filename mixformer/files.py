@@ -5,6 +5,8 @@ Any fault of an input becomes one error of the kind that the caller names.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -161,9 +163,28 @@ def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LA
         raise error(f"cannot read {path}: {problem}") from problem
     except MemoryError as problem:
         raise error(f"cannot read {path}: it does not fit into memory") from problem
+    if b"\0" in data[:1024]:
+        raise error(f"cannot read {path}: it is no text in UTF-8; check the name, or save it again as UTF-8")
     if len(data) > limit:
         raise error(f"cannot read {path}: it has more than {limit / 2**20:.0f} MB, so it is not what is meant here")
     return decode(data)
+
+
+def read_csv_file(path: str | Path, error: Problem = DataError) -> list[list[str]]:
+    """Read the rows of a CSV file, without the empty ones; see `read_text_file`.
+
+    Raises error if the file cannot be read, or is no CSV.
+
+    Example:
+        >>> _ = Path("table.csv").write_text("name,blur\\n\\nbird,1\\n")
+        >>> read_csv_file("table.csv")
+        [['name', 'blur'], ['bird', '1']]
+    """
+    text = read_text_file(path, error, LARGEST_SETTINGS)
+    try:
+        return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    except csv.Error as problem:
+        raise error(f"{path} is not readable CSV: {problem}") from problem
 
 
 def decode(data: bytes) -> str:

@@ -74,7 +74,7 @@ def test_messages_are_short_and_cannot_steer_the_terminal():
         (lambda: TrackerConfig(search_factor=10**400), "search_factor must be a number"),
         (lambda: TrackerConfig().replace(serach_factor=4.0), "no field serach_factor; did you mean 'search_factor'"),
         (lambda: TrackerConfig(update=None), "update must be 'score' or"),
-        (lambda: Runtime(threads="2"), "threads must be a whole number or null, not '2'"),
+        (lambda: Runtime(threads="2"), "threads must be a whole number or nothing, not '2'"),
         (lambda: Runtime(device=None), "device must be text"),
         (lambda: Runtime(engine=-1), "engine must be text"),
         (lambda: Runtime(precision=[]), "precision must be text"),

@@ -116,9 +116,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def _asked(words: list[str]) -> list[str]:
+    """Read `mixformer help track` as `mixformer track --help`."""
+    return [*words[1:], "--help"] if words[:1] == ["help"] else words
+
+
 def _main(arguments: Sequence[str]) -> int:
     warnings.filterwarnings("default", r".* is now called ", DeprecationWarning)
-    words = spread_box(renew(arguments))
+    words = _asked(spread_box(renew(arguments)))
     first = next((word for word in words if not word.startswith("-")), None)
     if first is not None and first not in _VERBS:
         make_parser("", prog="mixformer", usage=_USAGE).error(no_command(first, list(_VERBS)))

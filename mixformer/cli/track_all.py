@@ -26,6 +26,7 @@ _SHOWN = 20  # failed videos
 
 def run(options: Namespace) -> None:
     """Track the videos that are not complete, and raise an error if one failed."""
+    from mixformer.files import make_folder
     from mixformer.run import Completed, Failed, read_jobs
 
     console = make_console(quiet=options.quiet)
@@ -34,6 +35,7 @@ def run(options: Namespace) -> None:
     settings = {key: value for key, value in factory.settings().items() if key != "threads"}
     jobs = read_jobs(options.jobs, options.out, options.write, settings)
     waiting = [job for job in jobs if not job.complete()]
+    make_folder(options.out)
     ends: list[Completed | Failed] = []
     with TaskBars(len(waiting), options.quiet, "videos") as bars, closing(_events(options, factory, waiting)) as events:
         for event in events:

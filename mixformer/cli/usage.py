@@ -27,12 +27,15 @@ class Parser(ArgumentParser):
     def parse_args(self, *words: Any, **options: Any) -> Any:
         """Read a command line, or the words of a command in it."""
         Parser._deepest = self
-        return super().parse_args(*words, **options)
+        try:
+            return super().parse_args(*words, **options)
+        except (OverflowError, RecursionError) as error:  # of numbers and lists that Python itself cannot hold
+            (Parser._deepest or self).error(f"a value cannot be read: {error}; give a shorter one")
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the usage and one sentence, then exit."""
         parser = getattr(ex, "subcommand_parser", None) or self
-        if message.startswith(("unrecognized", "the following")):
+        if message.startswith(("unrecognized", "the following", "expected")):
             parser = Parser._deepest or parser
         parser.print_usage(sys.stderr)
         command = parser.prog.replace(" [options]", "")

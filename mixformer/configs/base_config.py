@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from mixformer.errors import ConfigError, did_you_mean, first_few, shown
 from mixformer.files import read_json_file, write_text
 
-_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
+_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "nothing"}
 _LARGEST = 2**63  # whole numbers below this have room in every array
 
 

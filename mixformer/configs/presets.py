@@ -127,6 +127,6 @@ def tracker_config(model: str, preset: str | None = None) -> TrackerConfig:
     try:
         return known[preset.lower()]
     except KeyError:
-        there = ", ".join(sorted(known)) or "none"
         near = did_you_mean(preset.lower(), known) or ";"
-        raise ConfigError(f"no preset {preset!r} for {model}{near} there are: {there}") from None
+        there = f"{near} there are: {', '.join(sorted(known))}" if known else ", nor any other; leave the preset out"
+        raise ConfigError(f"no preset {preset!r} for {model}{there}") from None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 
 from mixformer.data import DATASETS, attributes
 from mixformer.data.lists import attribute_names
-from mixformer.errors import DataError
+from mixformer.errors import DataError, first_few, shown
+from mixformer.files import read_csv_file
 
 Attributes = dict[str, frozenset[str]]
 """Sequences by attribute."""
@@ -40,19 +40,14 @@ def read_attributes(path: Path, sequences: Iterable[str]) -> Attributes:
         DataError: if the file is missing or lacks a sequence, or a line is broken.
     """
     wanted = list(sequences)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [line for line in csv.reader(file) if line]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the attributes in {path}: {error}") from error
+    lines = read_csv_file(path)
     if not lines or len(lines[0]) < 2:
         raise DataError(f"{path}: the first line must be sequence,ATTRIBUTE,ATTRIBUTE...")
     names = [name.strip() for name in lines[0][1:]]
     rows = {line[0].strip(): _flags(path, number, line, names) for number, line in enumerate(lines[1:], start=2)}
     lacking = [name for name in wanted if name not in rows]
     if lacking:
-        shown = ", ".join(lacking[:5]) + (" ..." if len(lacking) > 5 else "")
-        raise DataError(f"{path} has no line for {len(lacking)} sequences: {shown}; add them")
+        raise DataError(f"{path} has no line for {len(lacking)} sequences: {', '.join(first_few(lacking))}; add them")
     groups = {name: frozenset(each for each in wanted if rows[each][i]) for i, name in enumerate(names)}
     return {name: having for name, having in groups.items() if having}
 
@@ -61,6 +56,6 @@ def _flags(path: Path, number: int, line: list[str], names: list[str]) -> list[b
     cells = [cell.strip() for cell in line[1:]]
     if len(cells) != len(names) or set(cells) - {"0", "1"}:
         raise DataError(
-            f"{path}, line {number}: {','.join(line)!r} does not hold 0 or 1 for each of {', '.join(names)}"
+            f"{path}, line {number}: {shown(','.join(line))} does not hold 0 or 1 for each of {', '.join(names)}"
         )
     return [cell == "1" for cell in cells]

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mixformer.errors import DataError
-from mixformer.files import write_files
+from mixformer.files import read_text_file, write_files
 from mixformer.types import FloatArray
 
 _SEPARATORS = str.maketrans(",;\t", "   ")
@@ -173,10 +173,7 @@ def _check_count(path: Path, lines: int, frames: int | None) -> None:
 
 
 def _read_table(path: Path, columns: int, rule: str) -> FloatArray:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+    text = read_text_file(path)
     rows = [line.split() for line in text.rstrip().translate(_SEPARATORS).splitlines()]
     if not rows:
         raise DataError(f"{path} is empty; run the tracker on this sequence again")

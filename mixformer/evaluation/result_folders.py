@@ -85,7 +85,7 @@ def guess_dataset(words: Iterable[str], root: str | Path | None) -> str:
     found = {run.resolve().parent.name for run in runs}
     if len(found) == 1:
         return found.pop()
-    listed = f"these results are of several data sets ({', '.join(sorted(found))})" if found else "no data set is noted"
+    listed = f"these results are of several data sets ({', '.join(sorted(found))})" if found else "no run.json is there"
     raise ConfigError(f"{listed}; name the data set with --dataset, or give its folder with --root")
 
 

@@ -214,5 +214,6 @@ def require_overlap(box: Box, height: int, width: int) -> None:
     """
     if box.x >= width or box.y >= height or box.x + box.w <= 0 or box.y + box.h <= 0:
         raise BoxError(
-            f"box x={box.x:g} y={box.y:g} w={box.w:g} h={box.h:g} lies outside the frame of {width} x {height} pixels"
+            f"box x={box.x:g} y={box.y:g} w={box.w:g} h={box.h:g} lies outside the frame of {width} x {height} pixels; "
+            "give the left upper corner and the size of the target in its first frame"
         )

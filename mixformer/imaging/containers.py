@@ -54,6 +54,8 @@ def explain(address: str | Path, error: Exception) -> str:
         return f"{address} is no video but a list of other files; give one of these, or the address of a stream"
     if isinstance(error, av.ArgumentError | av.InvalidDataError):
         return f"{address} is not a video that can be read: give a video file such as MP4, or convert it with ffmpeg"
+    if _NETWORK.match(str(address)):
+        return f"{address} cannot be opened: {error}; check the address, and whether it is up"
     return f"{address} is not a video that can be read: {error}"
 
 

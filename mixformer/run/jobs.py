@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.errors import BoxError, ConfigError, DataError, OutputError, warn_deprecated
-from mixformer.files import parse_json, read_json_file, write_text
+from mixformer.files import LARGEST_SETTINGS, parse_json, read_json_file, read_text_file, write_text
 from mixformer.imaging.boxes import parse_box
 from mixformer.run.video_loop import VideoTask
 from mixformer.video.output_formats import OUTPUT_FORMATS, require_formats
@@ -163,15 +163,17 @@ def read_jobs(
 
 def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
     """Return the place of each entry in the file, and its values by name, without the empty ones."""
+    text = read_text_file(path, ConfigError, LARGEST_SETTINGS)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        if text.lstrip().startswith("["):
+        if path.suffix.lower() == ".json" or text.lstrip().startswith("["):
             entries = parse_json(text, path, ConfigError)
             rows = [(f"{path}, entry {number}", dict(row)) for number, row in enumerate(entries, 1)]
         else:
             reader = csv.DictReader(text.splitlines(), restkey="(too many values)", skipinitialspace=True)
             rows = [(f"{path}, line {reader.line_num}", dict(row)) for row in reader]
-    except (OSError, ValueError, TypeError, csv.Error) as error:
+    except ConfigError:
+        raise
+    except (ValueError, TypeError, csv.Error) as error:
         raise ConfigError(f"the jobs in {path} cannot be read: {error}; {_HOW}") from error
     if any("boxes" in row for _, row in rows):
         warn_deprecated(f"{path}: the column boxes is now called targets")

@@ -7,7 +7,10 @@ import math
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -267,6 +270,15 @@ def _opener(
     return open
 
 
+def _near(path: Path) -> str:
+    """Ask whether a file beside a missing one was meant."""
+    with suppress(OSError):
+        names = {each.stem.lower(): each.name for each in islice(path.parent.iterdir(), 10_000)}
+        near = get_close_matches(path.stem[:100].lower(), names, 1)
+        return f"; did you mean {names[near[0]]!r}?" if near else ""
+    return ""
+
+
 def from_disk(text: str) -> Decoder:
     """Open a file or a folder of pictures.
 
@@ -281,7 +293,7 @@ def from_disk(text: str) -> Decoder:
     if folder:
         return Pictures(pictures_in(path))
     if not exists:
-        raise SourceError(f"there is no file or folder {text[:300]}")
+        raise SourceError(f"there is no file or folder {text[:300]}{_near(path) or '; check the name'}")
     if is_picture(path.name.lstrip(".")):
         return Pictures([path])
     return Stream(text, open_stream_container(text))

@@ -40,7 +40,8 @@ def frame_range(start: Any, stop: Any) -> tuple[int, int | None]:
         if not (value is None and name == "stop") and (isinstance(value, bool) or not hasattr(value, "__index__")):
             raise SourceError(f"{name} is a whole number of a frame, not {shown(value)}")
     if start < 0 or (stop is not None and stop <= start):
-        raise SourceError(f"no frames to read from {start} to {stop}: start at 0 or later, and stop after the start")
+        end = "the end" if stop is None else f"before {stop}"
+        raise SourceError(f"no frames to read from {start} to {end}: start at 0 or later, and stop after the start")
     return min(int(start), _ENDLESS), None if stop is None else min(int(stop), _ENDLESS)
 
 

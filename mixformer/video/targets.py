@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.errors import BoxError
-from mixformer.files import parse_json
+from mixformer.files import LARGEST_SETTINGS, parse_json, read_text_file
 from mixformer.imaging.boxes import parse_box
 from mixformer.types import Box
 
@@ -66,10 +66,7 @@ def read_targets(path: str | Path, start: int = 0) -> list[Target]:
         [(1, 0), (3, 25)]
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BoxError(f"the targets in {path} cannot be read: {error}") from error
+    text = read_text_file(path, BoxError, LARGEST_SETTINGS)
     rows = _json_rows(path, text) if text.lstrip()[:1] in ("[", "{") else _text_rows(path, text)
     found = [(_target(row, where, start), row.get("id") in (None, "")) for where, row in rows]
     if not found:

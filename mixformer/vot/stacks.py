@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mixformer.configs.presets import PRESETS
 from mixformer.errors import ConfigError
+from mixformer.files import LARGEST_SETTINGS, read_text_file
 
 # Source: the stack files of vot-toolkit 0.9.0. Left out: stacks with a second channel (depth, infrared), and those that
 # start from a point or a sentence. "runs" is how targets are given: in one run ("once"), from anchor frames
@@ -76,10 +77,7 @@ def find_stack(name: str) -> Stack:
     path = Path(name)
     if path.suffix != ".yaml":
         raise ConfigError(f"no VOT stack {name!r}; there are: {', '.join(STACKS)}, or the path of a stack file, *.yaml")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the stack file {path}: {error}") from error
+    text = read_text_file(path, ConfigError, LARGEST_SETTINGS)
     runs = next((kind for kind, pattern in _RUNS.items() if re.search(pattern, text)), "once")
     several = re.search(r"multiobject:\s*true", text, re.IGNORECASE) is not None
     return Stack(str(path.resolve()), multiobject=several, runs=runs)
