@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
@@ -33,7 +34,8 @@ def run(options: Namespace) -> None:
     _check(options)
     factory = _factory(options)
     settings = {key: value for key, value in factory.settings().items() if key != "threads"}
-    jobs = read_jobs(options.jobs, options.out, options.write, settings)
+    opening = {"timeout": options.timeout, "every_frame": options.every_frame}
+    jobs = [replace(job, opening=opening) for job in read_jobs(options.jobs, options.out, options.write, settings)]
     waiting = [job for job in jobs if not job.complete()]
     make_folder(options.out)
     ends: list[Completed | Failed] = []
@@ -53,8 +55,11 @@ def run(options: Namespace) -> None:
 
 def _check(options: Namespace) -> None:
     """Refuse numbers out of range before anything is loaded."""
+    from mixformer.video.source_names import require_timeout
+
     if options.concurrent_videos < 1 or options.workers < 0:
         raise ConfigError("--concurrent-videos must be 1 or more, and --workers 0 or more")
+    require_timeout(options.timeout)
     if options.executor == "ray" and options.workers < 1:
         raise ConfigError("a Ray cluster needs --workers, 1 or more")
 

@@ -67,18 +67,7 @@ def track_parser() -> ArgumentParser:
     )
     parser.add_argument("--start", type=int, default=0, help="number of the first frame, which --box belongs to")
     parser.add_argument("--stop", type=int | None, default=None, help="number after the last frame")
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        default=10.0,
-        help="seconds to wait for a camera or an address, to open and for each further frame",
-    )
-    parser.add_argument(
-        "--every-frame",
-        action="store_true",
-        help="track every frame of a camera or stream, however late; otherwise the newest one, and those that came "
-        "meanwhile are left out",
-    )
+    _add_live(parser)
     parser.add_argument("--show", action="store_true", help="show the frames in a window while tracking")
     _add_model(parser)
     _add_outputs(parser)
@@ -95,6 +84,7 @@ def all_parser() -> ArgumentParser:
     parser.add_argument(
         "--write", type=str, nargs="+", default=["json"], metavar="KIND", help=f"files to write for each video: {kinds}"
     )
+    _add_live(parser)
     where = parser.add_argument_group("where it runs")
     where.add_argument(
         "--concurrent-videos",
@@ -139,6 +129,21 @@ def demo_parser() -> ArgumentParser:
 def _add_model(parser: ArgumentParser) -> None:
     parser.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
     add_runtime(parser)
+
+
+def _add_live(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=10.0,
+        help="seconds to wait for a camera or an address, to open and for each further frame",
+    )
+    parser.add_argument(
+        "--every-frame",
+        action="store_true",
+        help="track every frame of a camera or stream, however late; otherwise the newest one, and those that came "
+        "meanwhile are left out",
+    )
 
 
 def _add_outputs(parser: ArgumentParser) -> None:

@@ -106,6 +106,9 @@ _SENTENCES: dict[str, Callable[..., str]] = {
     r"argument (--\S+): not allowed with argument (--\S+)": lambda _, one, other: (
         f"{one} and {other} exclude each other; give one of them"
     ),
+    r"argument (--[\w-]+)\S*: invalid int value: '(.*)'": lambda _, name, value: (
+        f"{name} takes whole numbers, with spaces between them, not '{value}'"
+    ),
     r"argument (--[\w-]+)\S*: expected (.*)": lambda _, name, wanted: (
         f"{name} needs {wanted.replace('argument', 'value')} after it"
     ),

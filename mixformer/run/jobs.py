@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mixformer.errors import BoxError, ConfigError, DataError, OutputError, warn_deprecated
 from mixformer.files import LARGEST_SETTINGS, parse_json, read_json_file, read_text_file, write_text
 from mixformer.imaging.boxes import parse_box
-from mixformer.run.video_loop import VideoTask
+from mixformer.run.video_task import VideoTask
+from mixformer.video.cameras import is_camera
 from mixformer.video.output_formats import OUTPUT_FORMATS, require_formats
 from mixformer.video.targets import Target, read_targets, whole
 
@@ -34,6 +35,7 @@ class VideoJob:
         start: number of the first frame.
         stop: number after the last frame; None goes to the end.
         settings: plain values that decide the results, such as the model and the tracker settings.
+        opening: how to open cameras and addresses: `timeout` and `every_frame` of `open_video`.
 
     Example:
         >>> from pathlib import Path
@@ -53,6 +55,7 @@ class VideoJob:
     start: int = 0
     stop: int | None = None
     settings: Mapping[str, Any] | None = None
+    opening: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def outputs(self) -> dict[str, Path]:
@@ -69,6 +72,7 @@ class VideoJob:
             start=self.start,
             stop=self.stop,
             overwrite=True,
+            opening=self.opening,
             begin=self.begin,
             finish=lambda summary: self.finish(asdict(summary)),
         )
@@ -190,7 +194,7 @@ def _job(row: Mapping[str, Any], home: Path, where: str, out: Path) -> VideoJob:
     if "source" not in row or ("box" in row) == ("targets" in row):
         raise ConfigError(f"a video needs its source, and either box or targets; {_HOW}")
     source = str(row["source"])
-    if "://" not in source:
+    if "://" not in source and not is_camera(source):
         source = str((home / source).resolve())
     start = whole(row.get("start"), "start", 0)
     stop = whole(row["stop"], "stop", 0) if "stop" in row else None

@@ -113,12 +113,18 @@ def _open(source: Source, start: int, stop: int | None) -> Callable[[], Abstract
     if isinstance(source, str | int | Path):
         source_text(source)
         return lambda: open_video(source, start, stop)
-    try:
-        images = iter(source)
-    except TypeError:
-        raise SourceError(f"a source is a path, a camera or a row of frames, not {shown(source, 60)}") from None
-    numbered = (VideoFrame(index, None, image) for index, image in enumerate(images))
+    numbered = (VideoFrame(index, None, image) for index, image in enumerate(_rows(source)))
     return lambda: nullcontext(islice(numbered, start, stop))
+
+
+def _rows(source: Iterable[Image]) -> Iterator[Image]:
+    """The frames of an iterable; raises SourceError if it is none."""
+    try:
+        if not isinstance(source, bytes | bytearray | memoryview):
+            return iter(source)
+    except TypeError:
+        pass
+    raise SourceError(f"a source is a path, a camera or a row of frames, not {shown(source, 60)}")
 
 
 def _track_one(

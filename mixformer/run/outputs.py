@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mixformer.masks.mask_files import MaskWriter
     from mixformer.masks.refiner import Mask
 
+log = logging.getLogger(__name__)
 Outputs = Mapping[str, str | Path]
 """Where results go: name of an output format -> file or folder."""
 
@@ -137,6 +139,8 @@ class VideoOutput:
                 self._masks = stack.enter_context(_Masks(outputs["masks"], ids, overwrite))
             if "video" in outputs:
                 sound = video.name if Path(video.name).is_file() else None
+                if "://" in video.name:
+                    log.warning("%s: sound, if it has any, is not written; to keep it, save it to a file", video.name)
                 self._video = stack.enter_context(open_writer(outputs["video"], video.fps, sound, overwrite=overwrite))
             self._open = stack.pop_all()
 

@@ -7,7 +7,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from mixformer.run.outputs import Outputs, TrackedFrame
-from mixformer.run.video_loop import VideoRun, VideoSummary, VideoTask, run_videos
+from mixformer.run.video_loop import VideoRun, VideoSummary, run_videos
+from mixformer.run.video_task import VideoTask
 from mixformer.tracking import MultiTracker
 from mixformer.video.reader import VideoSource, open_video
 from mixformer.video.targets import Target, as_targets

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from mixformer.run.multi_target import ActiveTargets, Results, advance
-from mixformer.run.outputs import Outputs, TrackedFrame, VideoOutput, check_outputs
+from mixformer.run.outputs import TrackedFrame, VideoOutput, check_outputs
+from mixformer.run.video_task import VideoTask
 from mixformer.tracking import MultiTracker
 from mixformer.video.live import Opening
 from mixformer.video.pipeline import pipelined
-from mixformer.video.reader import VideoFrame, VideoSource, open_video
-from mixformer.video.targets import Target
+from mixformer.video.reader import VideoFrame, VideoSource
 
 T = TypeVar("T")
 
@@ -58,23 +57,6 @@ class VideoSummary:
         return self.frames / self.seconds if self.seconds else 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class VideoTask:
-    """One video for the loop."""
-
-    source: str | int | Path | VideoSource  # as for `open_video`, or a video that is open and that the caller closes
-    targets: Sequence[Target]  # targets to track
-    outputs: Outputs  # path of each output format to write
-    name: str = ""  # distinguishes the videos of one tracker
-    start: int = 0  # number of the first frame
-    stop: int | None = None  # number after the last frame; None goes to the end
-    ids: bool = True  # write the number of each target
-    pictures: bool = False  # draw pictures even if none is written
-    overwrite: bool = False  # replace results that are there already
-    begin: Callable[[], None] = lambda: None  # is called before results are put in their places
-    finish: Callable[[VideoSummary], None] = lambda summary: None  # is called when everything is written
-
-
 @dataclass(eq=False)
 class VideoRun:
     """One video while it is tracked. The first error is kept and ends this video alone."""
@@ -103,10 +85,9 @@ class VideoRun:
         return None
 
     def begin_opening(self) -> None:
-        """Open an address in a thread of its own, so that one that does not answer holds no other video up."""
-        task, source = self.task, self.task.source
-        if not isinstance(source, VideoSource) and "://" in str(source):
-            self._opening = Opening(lambda: open_video(source, task.start, task.stop, over=self.over))
+        """Open an address or a camera in a thread of its own, so that it holds no other video up."""
+        if self.task.may_stall():
+            self._opening = Opening(partial(self.task.open, self.over))
 
     def ready(self) -> bool:
         """Tell whether opening, or the next frame, keeps nobody waiting."""
@@ -123,7 +104,7 @@ class VideoRun:
         elif self._opening is not None:
             self._video = self._open.enter_context(self._opening.result())
         else:
-            self._video = self._open.enter_context(open_video(source, task.start, task.stop, over=self.over))
+            self._video = self._open.enter_context(task.open(self.over))
         self._live = self._video.live
         outputs = check_outputs(task.outputs, [self._video.name], overwrite=task.overwrite)
         self.total = self._video.frames_to_come or 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
 from typing import NamedTuple
 
 from mixformer.errors import SourceError
@@ -45,7 +45,7 @@ def camera_input(text: str, platform: str = sys.platform) -> CameraInput:
             text = f"video={names[int(text)]}"
         return CameraInput(text, "dshow", {"rtbufsize": "100M"})
     device = f"/dev/video{text}" if text.isdigit() else text
-    if not Path(device).exists():
+    if not os.path.exists(device):
         raise SourceError(f"there is no camera {device}; a file named {text!r} can be given as ./{text}")
     return CameraInput(device, "v4l2", {})
 

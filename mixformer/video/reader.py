@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -15,14 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mixformer.errors import ConfigError, SourceError
+from mixformer.errors import SourceError
 from mixformer.imaging.images import is_picture
 from mixformer.types import Image
 from mixformer.video.cameras import camera_input, is_camera
 from mixformer.video.feed import Decoder, End, Feed, RawFrame, fill
 from mixformer.video.live import LiveStream, open_stream
 from mixformer.video.pictures import Pictures, pictures_in
-from mixformer.video.source_names import frame_range, is_pipe, source_text
+from mixformer.video.source_names import frame_range, is_pipe, require_timeout, source_text
 from mixformer.video.stream import Stream, open_stream_container
 
 log = logging.getLogger(__name__)
@@ -247,8 +246,7 @@ def open_video(
     """
     text = source_text(source)
     start, stop = frame_range(start, stop)
-    if not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
-        raise ConfigError(f"the time-out is a number of seconds above 0, not {timeout!r}")
+    require_timeout(timeout)
     if is_camera(text):
         camera = camera_input(text)
         open = _opener(text, camera.address, timeout, camera.format, camera.options)
@@ -274,7 +272,7 @@ def _near(path: Path) -> str:
     """Ask whether a file beside a missing one was meant."""
     with suppress(OSError):
         names = {each.stem.lower(): each.name for each in islice(path.parent.iterdir(), 10_000)}
-        near = get_close_matches(path.stem[:100].lower(), names, 1)
+        near = get_close_matches(path.stem[:100].lower(), names, 1, 0.75)
         return f"; did you mean {names[near[0]]!r}?" if near else ""
     return ""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from pathlib import Path
 from typing import Any
 
-from mixformer.errors import SourceError, shown
+from mixformer.errors import ConfigError, SourceError, shown
 
 _ENDLESS = 2**60  # frames; iterators of Python count no further than 2**63
 
@@ -43,6 +44,12 @@ def frame_range(start: Any, stop: Any) -> tuple[int, int | None]:
         end = "the end" if stop is None else f"before {stop}"
         raise SourceError(f"no frames to read from {start} to {end}: start at 0 or later, and stop after the start")
     return min(int(start), _ENDLESS), None if stop is None else min(int(stop), _ENDLESS)
+
+
+def require_timeout(timeout: Any) -> None:
+    """Refuse a time-out that is no number of seconds above 0, by a ConfigError."""
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
+        raise ConfigError(f"the time-out is a number of seconds above 0, not {shown(timeout)}")
 
 
 def is_pipe(text: str) -> bool:

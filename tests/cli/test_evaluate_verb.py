@@ -195,4 +195,4 @@ def test_report_finds_the_data_set_as_evaluate_does(evaluate, squares, tmp_path,
     assert "several data sets (others, squares); name the data set with --dataset" in capsys.readouterr().err
     (tmp_path / "none").mkdir()
     assert main(["report", str(tmp_path / "none")]) == 2
-    assert "no data set is noted; name the data set" in capsys.readouterr().err
+    assert "no run.json is there; name the data set" in capsys.readouterr().err

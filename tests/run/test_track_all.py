@@ -179,7 +179,7 @@ def _once_more(jobs, out, words, capsys):
         ("source,box\na.mp4,1 2 3\n", [], "jobs.csv, line 2: a box is four numbers"),
         ("source,box\na.mp4,\n", [], "jobs.csv, line 2: a video needs its source, and either box or targets"),
         ("source,box,targets\na.mp4,1 2 3 4,b.csv\n", [], "either box or targets"),
-        ("source,targets\na.mp4,none.csv\n", [], "jobs.csv, line 2: the targets in"),
+        ("source,targets\na.mp4,none.csv\n", [], "jobs.csv, line 2: cannot read"),
         ("source,box,color\na.mp4,1 2 3 4,red\n", [], "there is no column color"),
         ("source,box\na.mp4,1,2,3,4\n", [], "jobs.csv, line 2: there is no column (too many values)"),
         ("source,box\na.mp4,1 2 3 4\nx/a.mp4,1 2 3 4\n", [], "line 3: there is a video called 'a' already"),

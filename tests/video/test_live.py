@@ -1,6 +1,7 @@
 """Cameras and streams that stall, crawl, cut and lie (findings C1, B5, B9)."""
 
 import gc
+import json
 import os
 import re
 import signal
@@ -9,10 +10,12 @@ import sys
 import threading
 import time
 from contextlib import closing
+from functools import partial
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 
 import pytest
 
-from mixformer import Box, MultiTracker
+from mixformer import Box, MultiTracker, track_video
 from mixformer.cli import main
 from mixformer.cli.ask import spread_box
 from mixformer.engines import Runtime
@@ -231,3 +234,44 @@ def test_a_box_on_the_command_line(words):
     """B10: as people and our own files write it."""
     for form in (["--box", *words], [f"--box={words[0]}", *words[1:]]):
         assert spread_box(["track", *form, "o.mp4"]) == ["track", "--box", "260", "29", "41", "142", "o.mp4"]
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A folder on a web server, with a clip that has sound; gives its address."""
+    write_clip(tmp_path / "clip.mp4", moving_square(20)[0], sound=True)
+    with HTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(tmp_path))) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}/clip.mp4"
+        http.shutdown()
+
+
+@pytest.mark.parametrize(("outputs", "said"), [({"video": "a.mp4"}, True), ({"json": "a.jsonl"}, False)])
+def test_the_sound_of_an_address_is_not_dropped_without_a_word(web, tmp_path, tiny_model, caplog, outputs, said):
+    """D: the annotated video of a stream has no sound; that is said, and how to keep it."""
+    runtime = Runtime(device="cpu", engine="torch")
+    tracker = MultiTracker(str(tiny_model), runtime=runtime)
+    track_video(web, [(10, 30, 20, 20)], {name: tmp_path / place for name, place in outputs.items()}, tracker=tracker)
+    assert ("sound, if it has any, is not written" in caplog.text) is said
+
+
+def test_track_all_waits_for_sources_as_long_as_it_is_told(ts, tmp_path, tiny_model, capsys):
+    """C1: --timeout and --every-frame, and the numbers of cameras, in lists of videos."""
+    with server(stall(b"")) as silent, server(paced(ts, 0.2)) as lively:
+        rows = [f"tcp://127.0.0.1:{silent},silent", f"tcp://127.0.0.1:{lively},lively", "97,camera"]
+        lines = "".join(f"{source},10 30 20 20,{name},20\n" for source, name in (row.split(",") for row in rows))
+        (tmp_path / "jobs.csv").write_text(f"source,box,name,stop\n{lines}")
+        words = ["--model", str(tiny_model), "--engine", "torch", "--device", "cpu", "--out", str(tmp_path / "out")]
+        assert main(["track-all", str(tmp_path / "jobs.csv"), *words, "--timeout", "1", "--every-frame"])
+    said = " ".join(capsys.readouterr().err.split())
+    assert "did not send a video within 1 s" in said
+    assert "there is no camera /dev/video97" in said or sys.platform != "linux"
+    lines = (tmp_path / "out" / "lively" / "boxes.jsonl").read_text().splitlines()
+    assert [json.loads(line)["frame"] for line in lines] == list(range(20))
+
+
+def test_track_all_refuses_a_time_out_of_no_seconds(tmp_path, capsys):
+    """C1."""
+    (tmp_path / "jobs.csv").write_text("source,box\na.mp4,1 2 30 40\n")
+    assert main(["track-all", str(tmp_path / "jobs.csv"), "--timeout", "0"]) == 2
+    assert "number of seconds above 0" in capsys.readouterr().err

@@ -98,7 +98,7 @@ def test_a_workspace_that_the_toolkit_wrote(tmp_path):
     ("words", "code", "message"),
     [
         (["--stack", "vot2099"], 2, "no VOT stack 'vot2099'; there are: vot2013"),
-        (["--stack", "nowhere.yaml"], 2, "cannot read the stack file nowhere.yaml"),
+        (["--stack", "nowhere.yaml"], 2, "cannot read nowhere.yaml"),
         (["--stack", "otb100", "--name", "a b"], 2, "letters, digits, - and _"),
         (["--stack", "otb100", "--model", "none"], 5, "none"),
         (["--stack", "otb100", "--masks", "sam"], 2, "no mask refiner 'sam'"),
