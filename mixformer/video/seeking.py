@@ -10,6 +10,7 @@ from typing import Any
 import av
 
 from mixformer.video.frame_table import FrameTable, UntrustedIndexError, near_table, read_table
+from mixformer.video.table_cache import WORTH_KEEPING, keep_table, kept_table
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +47,15 @@ def find_table(open_again: Any, number: int | None, name: str) -> FrameTable | N
             return table
     finally:
         container.close()
+    if (table := kept_table(name, number)) is not None:
+        return table
+    if number is not None and number >= WORTH_KEEPING:
+        log.warning("%s: its frames are counted, which takes a moment; the next start is quicker", name)
     container, stream = open_again()
     try:
-        return read_table(container, stream, number)
+        table = read_table(container, stream, number)
+        keep_table(name, table, number is None)
+        return table
     except UntrustedIndexError as error:
         log.warning("%s: %s; so all frames from the first on are decoded, which takes a while", name, error)
         return None

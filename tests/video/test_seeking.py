@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mixformer.video import open_frames, open_video, seeking
+from mixformer.video import open_frames, open_video, seeking, table_cache
 
 COUNT = 300
 KINDS = {
@@ -110,3 +110,39 @@ def test_pictures_in_any_order(tmp_path):
         assert [reader[number].image[0, 0, 0] for number in (4, 0, 2)] == [40, 0, 20]
         with pytest.raises(IndexError):
             reader[5]
+
+
+def test_a_long_file_is_read_through_once(tmp_path, monkeypatch, caplog):
+    """D: the table of frames of a file without an index is kept, and made again when the file is another one."""
+    monkeypatch.setenv("MIXFORMER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(seeking, "WORTH_KEEPING", 100)
+    monkeypatch.setattr(table_cache, "WORTH_KEEPING", 100)
+    read, original = [], seeking.read_table
+    monkeypatch.setattr(seeking, "read_table", lambda *args: read.append(args[2]) or original(*args))
+
+    def numbers(start):
+        with open_video(path, start, start + 2) as video:
+            return [number_in(frame.image) for frame in video]
+
+    for count, path in ((300, tmp_path / "long.mkv"), (400, tmp_path / "long.mkv")):
+        with av.open(str(path), "w") as out:
+            stream = out.add_stream("libx264", rate=25, options={"bf": "2", "g": "50", "preset": "ultrafast"})
+            stream.width, stream.height, stream.pix_fmt = 144, 48, "yuv420p"
+            for index in range(count):
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(index))))
+            out.mux(stream.encode(None))
+        for start in (260, 262, 120, 298):
+            assert numbers(start) == [start, start + 1]
+        assert len(read) <= 2, "the table is used again"
+        assert "the next start is quicker" in caplog.text
+        (kept,) = (tmp_path / "cache" / "frames").glob("*.blob")
+        data = bytearray(kept.read_bytes())
+        data[100] ^= 1
+        kept.write_bytes(data)
+        assert numbers(270) == [270, 271], "a damaged table is made again"
+        assert len(read) in (2, 3)
+        kept.unlink()
+        read.clear()
+    monkeypatch.setenv("MIXFORMER_CACHE", "off")
+    assert numbers(298) == [298, 299]
+    assert not list((tmp_path / "cache" / "frames").glob("*.blob"))

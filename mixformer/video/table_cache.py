@@ -1,0 +1,62 @@
+"""Tables of frames, kept in the cache folder: an hour of MKV, TS or WebM is read through once, not at every start."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from mixformer.engines.graph_cache import SUFFIX, keep, read_kept
+from mixformer.errors import OutputError
+from mixformer.optional import cache_folder
+from mixformer.video.frame_table import FrameTable
+
+log = logging.getLogger(__name__)
+
+WORTH_KEEPING = 3000  # frames; the packets of fewer are read in no time
+_LIMIT = 256 * 2**20  # bytes of all tables
+_HEAD = 64 * 1024
+_LAYOUT = "1"  # changes with what is kept
+
+
+def kept_table(name: str, number: int | None) -> FrameTable | None:
+    """The table of a file that was kept, if it holds a frame; None asks for the table of the whole file."""
+    place = _place(name)
+    content = None
+    with suppress(OSError, ValueError):
+        content = read_kept(place) if place is not None else None
+    if content is None:
+        return None
+    whole, first, begin, count, *rest = np.frombuffer(content, "<i8").tolist()
+    table = FrameTable(rest[:count], rest[count:], first, begin)
+    return table if whole or (number is not None and number < first + count) else None
+
+
+def keep_table(name: str, table: FrameTable, whole: bool) -> None:
+    """Keep the table of a file, all of it (`whole`) or its beginning; a cache that cannot be written is no error."""
+    place = _place(name)
+    if place is None or len(table.times) < WORTH_KEEPING:
+        return
+    values = [whole, table.first, table.begin, len(table.times), *table.times, *table.keys]
+    try:
+        keep(place, np.array(values, "<i8").tobytes(), _LIMIT)
+    except (OSError, OutputError) as error:
+        log.info("the frame index of %s is not kept: %s", name, error)
+
+
+def _place(name: str) -> Path | None:
+    """File of the table; its name changes with the file's size, time and beginning. None if nothing is to be kept."""
+    folder, path = cache_folder("frames"), Path(name)
+    if folder is None:
+        return None
+    try:
+        status = path.stat()
+        with path.open("rb") as file:
+            head = hashlib.sha256(file.read(_HEAD)).hexdigest()
+    except (OSError, ValueError):
+        return None
+    facts = (_LAYOUT, str(path.resolve()), status.st_size, status.st_mtime_ns, head)
+    return folder / f"{hashlib.sha256(repr(facts).encode()).hexdigest()[:24]}{SUFFIX}"
