@@ -180,11 +180,20 @@ def read_csv_file(path: str | Path, error: Problem = DataError) -> list[list[str
         >>> read_csv_file("table.csv")
         [['name', 'blur'], ['bird', '1']]
     """
-    text = read_text_file(path, error, LARGEST_SETTINGS)
+    return parse_csv(read_text_file(path, error, LARGEST_SETTINGS), path, error)
+
+
+def parse_csv(text: str, name: object, error: Problem = DataError, separator: str = ",") -> list[list[str]]:
+    """Rows of CSV text, without the empty ones; raises error, which calls it `name`, if it is no CSV.
+
+    Example:
+        >>> parse_csv("a;b", "table.csv", separator=";")
+        [['a', 'b']]
+    """
     try:
-        return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
     except csv.Error as problem:
-        raise error(f"{path} is not readable CSV: {problem}") from problem
+        raise error(f"{name} is not readable CSV: {problem}") from problem
 
 
 def decode(data: bytes) -> str:

@@ -41,7 +41,7 @@ def check_pictures(sequence: VideoSequence, every: bool) -> tuple[tuple[int, int
     if missing:
         text = f"{len(missing)} of {count} pictures are not there, the first of them {sequence.frames[missing[0]]}"
         problems.append(Problem(name, "error", text, "restore them, or take them and their boxes out"))
-    rows = range(count) if every else np.unique(np.linspace(0, count - 1, _SAMPLE).astype(int)).tolist()
+    rows = range(count) if every or not count else np.unique(np.linspace(0, count - 1, _SAMPLE).astype(int)).tolist()
     sizes, broken = _decode(sequence, [row for row in rows if row not in set(missing)])
     if broken:
         text = f"{len(broken)} of {len(rows)} pictures that were looked at cannot be read: {broken[0]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +18,9 @@ from mixformer.data.augmentation import Augmentation, CropSettings as CropSettin
 from mixformer.data.crop_params import Sample, SampleParams
 from mixformer.data.gpu import PackedCrops, pack
 from mixformer.data.sampling import Mixture
-from mixformer.errors import DataError
+from mixformer.errors import ConfigError, DataError
+
+_FILES, _FILES_OF_A_WORKER = 64, 12  # open in a process that trains, and for each of its loader processes
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,10 @@ def batches(
         ranks: number of processes that train together.
         raw: leave cropping to the device that the batch is sent to.
         pin: put batches into pinned memory, for fast copies to a GPU.
+
+    Raises ConfigError if the system lets a process open too few files for so many workers.
     """
+    _require_open_files(workers)
     numbers: Any = _Numbers(batch, start, stop, rank, ranks)  # a batch is made at once, so that its time is known
     return DataLoader(
         _Batches(dataset, raw),
@@ -188,6 +194,25 @@ def batches(
         pin_memory=pin,
         worker_init_fn=_leave_stopping_to_parent,
     )
+
+
+def _require_open_files(workers: int) -> None:
+    """Let this process open the files that loaders need; PyTorch hangs where it cannot."""
+    if sys.platform == "win32" or not workers:
+        return
+    import resource
+
+    need = _FILES + _FILES_OF_A_WORKER * workers
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY or limit >= need:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (need, most))
+    except (ValueError, OSError):
+        raise ConfigError(
+            f"{workers} loader processes need {need} open files, and the system allows {limit}; raise the limit, as "
+            "with `ulimit -n 1024`, or take fewer data.workers (0 loads in the process itself)"
+        ) from None
 
 
 def _leave_stopping_to_parent(_: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.errors import BoxError
-from mixformer.files import LARGEST_SETTINGS, parse_json, read_text_file
+from mixformer.files import LARGEST_SETTINGS, parse_csv, parse_json, read_text_file
 from mixformer.imaging.boxes import parse_box
 from mixformer.types import Box
 
@@ -122,8 +121,9 @@ def _text_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         sign = next((sign for sign in ",;\t" if sign in line), None)
-        fields = [field.strip() for field in (next(csv.reader([line], delimiter=sign)) if sign else line.split())]
         where = f"{path}, line {number}"
+        parts = parse_csv(line, where, BoxError, sign)[0] if sign else line.split()
+        fields = [field.strip() for field in parts]
         if not names and {"x", "y", "w", "h"} <= {field.lower() for field in fields}:
             names = tuple(field.lower() for field in fields)
             continue
