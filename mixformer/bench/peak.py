@@ -27,7 +27,8 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "int8": "f32"}
 class Efficiency(BaseConfig):
     """Operations of a call (by formula, 2 per multiply-add), operations per second, and their share of the peak.
 
-    The peak is the fastest matrix product of the same round, over all libraries and precisions.
+    The peak is the fastest matrix product of all rounds, over all libraries and precisions, and the fastest round of the
+    network is compared with it: a peak that another program has slowed down would make the share too large.
     """
 
     flops: int
@@ -36,9 +37,9 @@ class Efficiency(BaseConfig):
 
     @classmethod
     def of(cls, flops: int, seconds: Sequence[float], peaks: Sequence[dict[str, float]]) -> Efficiency:
-        """Compare the times of some rounds with the peaks of the same rounds."""
-        shares = [flops / took / max(peak.values()) for took, peak in zip(seconds, peaks, strict=True)]
-        return cls(flops, flops / spread(seconds).median, spread(shares).median)
+        """Compare the best of some rounds with the best of all peaks."""
+        share = flops / min(seconds) / max(highest(peaks).values())
+        return cls(flops, flops / spread(seconds).median, share)
 
 
 class PeakProbe:

@@ -89,7 +89,8 @@ class _TimedTrainer:
 
     def speed(self, times: list[tuple[float, float, float, float]]) -> TrainingSpeed:
         """Medians over the rounds."""
-        peak, loader, step, both = (median(column) for column in zip(*times, strict=True))
+        peak = max(time[0] for time in times)
+        loader, step, both = (median(column) for column in list(zip(*times, strict=True))[1:])
         recipe = self.trainer.recipe
         count = recipe.batch_size
         flops = 3 * count * forward_flops(self.trainer.model.config, recipe.templates)
