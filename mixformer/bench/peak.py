@@ -27,7 +27,7 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "int8": "f32"}
 class Efficiency(BaseConfig):
     """Operations of a call (by formula, 2 per multiply-add), operations per second, and their share of the peak.
 
-    The peak is the fastest matrix product of all rounds, over all libraries and precisions, and the fastest round of the
+    The peak is the fastest matrix product of all rounds, over all libraries and precisions. The fastest round of the
     network is compared with it: a peak that another program has slowed down would make the share too large.
     """
 
