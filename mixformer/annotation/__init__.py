@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         AnnotationFormat as AnnotationFormat,
     )
     from mixformer.annotation.history import ProjectHistory as ProjectHistory
+    from mixformer.annotation.key_files import read_keys as read_keys
     from mixformer.annotation.project import (
         AnnotatedTarget as AnnotatedTarget,
         AnnotatedVideo as AnnotatedVideo,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         load_project as load_project,
         save_project as save_project,
     )
+    from mixformer.annotation.results import write_results as write_results
     from mixformer.annotation.stretches import Stretch as Stretch, stale_stretches as stale_stretches
     from mixformer.annotation.tracked_rows import TrackedBox as TrackedBox, TrackedRows as TrackedRows
     from mixformer.annotation.video_facts import (
@@ -62,8 +64,10 @@ __getattr__, __dir__, __all__ = lazy_names(
         ".formats.exchange": "check_export export_annotations import_annotations",
         ".formats.format_table": "ANNOTATION_FORMATS AnnotationFormat",
         ".history": "ProjectHistory",
+        ".key_files": "read_keys",
         ".project": "AnnotatedTarget AnnotatedVideo AnnotationProject FrameBox KeyBox",
         ".project_files": "load_project save_project",
+        ".results": "write_results",
         ".stretches": "Stretch stale_stretches",
         ".tracked_rows": "TrackedBox TrackedRows",
         ".video_facts": "find_video is_same_video look_at_video",

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from mixformer.cli.console import make_console, make_table, print_table
+from mixformer.cli.data_exchange import export, export_parser, import_project, spinner
 from mixformer.cli.parser import CommandGroup, make_parser
 
-_DESCRIPTION = """Check, import, pack and list data for training and evaluation.
+_DESCRIPTION = """Check, import, export, pack and list data for training and evaluation.
 
   mixformer data check my_videos            list problems, with advice
   mixformer data check LaSOT --split test   also list which of the 280 sequences are missing
   mixformer data import cvat annotations.xml my_videos --images clip.mp4
+  mixformer data export yolo clip.mixformer.json dataset
   mixformer data pack lasot lasot_lmdb      one LMDB database in the official layout
   mixformer data list                       list the data sets and their files
 
@@ -36,10 +34,15 @@ DIR is a folder of NAME/img/* with NAME/groundtruth.txt, a JSON file of sequence
 _IMPORT = """Turn annotations of another tool into folders, one for each track, with img/ and groundtruth.txt.
 
   coco-vid  JSON with videos, images, annotations (instance_id or track_id)
-  mot       folder with gt/gt.txt and img1/, or a folder of such
+  mot       folder with gt/gt.txt and img1/, or a folder of such; pixels count from 1
+  mot-cvat  the same as CVAT and datumaro write it; pixels count from 0
   cvat      XML 1.1 of a video task (tracks) or an image task (each box becomes a sequence of one picture)
 
+Others need the video as --images: coco, yolo, voc, label-studio, folder, jsonl, csv. If OUT is called
+NAME.mixformer.json, any of these becomes a project to go on with (docs/annotation.md).
+
   mixformer data import cvat annotations.xml my_videos --images clip.mp4
+  mixformer data import cvat annotations.xml clip.mixformer.json --images clip.mp4
   mixformer data import mot MOT17/train my_videos
 """
 _PACK = """Write a public data set as LMDB with the official keys: one file, quick to read in any order.
@@ -83,7 +86,7 @@ def _check(options: Namespace) -> None:
     problems: list[Problem] = []
     summaries: list[Summary] = []
     settings = Options(options.all, options.factor, options.limit, options.set, options.split)
-    with _spinner("checking") as show:
+    with spinner("checking") as show:
         for summary, found in check(options.dir, settings):
             problems += found
             if summary:
@@ -112,10 +115,8 @@ def _check(options: Namespace) -> None:
 
 
 def _import_parser() -> ArgumentParser:
-    from typing import Literal
-
     made = make_parser(_IMPORT)
-    made.add_argument("format", type=Literal["coco-vid", "mot", "cvat"], metavar="FORMAT", help="coco-vid, mot or cvat")
+    made.add_argument("format", type=str, metavar="FORMAT", help="one of those above")
     made.add_argument("source", type=Path, metavar="SRC", help="annotation file or folder")
     made.add_argument("out", type=Path, metavar="OUT", help="folder to write into")
     made.add_argument("--images", type=Path | None, default=None, help="pictures or video, if not beside SRC")
@@ -124,11 +125,15 @@ def _import_parser() -> ArgumentParser:
 
 
 def _import(options: Namespace) -> None:
+    from mixformer.annotation.project_files import ENDING
     from mixformer.data.importers import IMPORTERS, write_folders
 
     console = make_console()
+    if options.format not in IMPORTERS or options.out.name.endswith(ENDING):
+        import_project(options, console)
+        return
     sequences = IMPORTERS[options.format](options.source, options.images)
-    with _spinner("writing") as show:
+    with spinner("writing") as show:
         folders = write_folders(sequences, options.out, copy=options.copy, progress=show)
     console.print(f"wrote {len(folders)} sequences to {options.out.resolve()}")
     console.print(f"next: mixformer data check {options.out}")
@@ -146,7 +151,7 @@ def _pack(options: Namespace) -> None:
     from mixformer.data.datasets.archive_packing import pack
 
     console = make_console()
-    with _spinner("packing") as show:
+    with spinner("packing") as show:
         packed = pack(
             options.source, options.out, options.set, lambda files, size: show(f"{files} files, {size / 1e9:.2f} GB")
         )
@@ -189,26 +194,12 @@ def _fill(console: Console, head: str, text: str) -> None:
     console.print(textwrap.fill(text, 79, initial_indent=head, subsequent_indent=" " * len(head)))
 
 
-@contextmanager
-def _spinner(doing: str) -> Iterator[Callable[[str], None]]:
-    """Shows on a terminal what is being worked on."""
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn(f"{doing} {{task.description}}", markup=False),
-        TimeElapsedColumn(),
-        console=Console(stderr=True, quiet=not sys.stderr.isatty()),
-        transient=True,
-    )
-    task = bar.add_task("", total=None)
-    with bar:
-        yield lambda text: bar.update(task, description=text)
-
-
 _GROUP = CommandGroup(
     _DESCRIPTION,
     {
         "check": (_check_parser, _check),
         "import": (_import_parser, _import),
+        "export": (export_parser, export),
         "pack": (_pack_parser, _pack),
         "list": (_list_parser, _list),
     },

@@ -61,6 +61,7 @@ _VERBS = {
     "track": _Verb("track", "track_parser"),
     "demo": _Verb("track", "demo_parser"),
     "track-all": _Verb("track_all"),
+    "annotate": _Verb("annotate"),
     "web": _Verb("web"),
     "inspect": _Verb("inspect"),
     "models": _Verb("models"),

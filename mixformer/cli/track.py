@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jsonargparse import Namespace
 from rich.console import Console
 
+from mixformer.cli.annotate import needs_project, run_project
 from mixformer.cli.bars import FrameBar
 from mixformer.cli.console import make_console
 from mixformer.cli.track_options import demo_parser, make_tracker, outputs_from, track_parser
@@ -37,9 +38,12 @@ def run(options: Namespace) -> None:
     # 1. Check everything that is quick to check before the model is loaded.
     inputs = [source, *([options.targets] if several else [])]
     outputs = check_outputs(outputs_from(options, source), inputs, overwrite=options.overwrite)
+    if not demo and needs_project(options):
+        run_project(options, outputs)
+        return
     with ExitStack() as stack:
         video = stack.enter_context(_open(source, options))
-        targets = [Target(1, DEMO_BOX)] if demo else _targets(options)
+        targets = [Target(1, DEMO_BOX)] if demo else targets_of(options)
         tracker = make_tracker(options)
         # 2. Track; the bar and the window see each frame when its results are written.
         on_frame = _Viewer(stack, options.quiet, video.frames_to_come, video.name if show else None)
@@ -83,7 +87,7 @@ class _Viewer:
         return self._window is None or tracked.picture is None or self._window.show(tracked.picture)
 
 
-def _targets(options: Namespace) -> list[Target]:
+def targets_of(options: Namespace) -> list[Target]:
     """Return the targets to track.
 
     Raises BoxError if there are none, or one cannot be tracked, and ConfigError if they are given twice.

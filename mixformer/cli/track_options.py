@@ -33,6 +33,7 @@ from 0 at the top left. Frames count from 0. For several videos there is mixform
   mixformer track rtsp://camera/stream --box 260 29 41 142 --show
   mixformer track clip.mp4 --box 260 29 41 142 --masks masks/
   mixformer track clip.mp4 --targets targets.csv --mot boxes.txt       (lines: frame,id,x,y,w,h)
+  mixformer track clip.mp4 --targets corrected.csv --both-ways --json boxes.jsonl
 """
 _ALL = """Track targets through many videos. Running the command again resumes an interrupted run.
 
@@ -63,7 +64,15 @@ def track_parser() -> ArgumentParser:
         default=None,
         metavar="FILE",
         help="file of several targets: CSV or text with lines x,y,w,h or frame,id,x,y,w,h or frame,id,x,y,w,h,stop, or "
-        "JSON (docs/many.md). Every result then has the id of its target",
+        "JSON (docs/many.md). Every result then has the id of its target. Several lines of one id are corrections: "
+        "each holds from its frame to the next one's, and one without a box says that the target is absent from there "
+        "on (docs/annotation.md)",
+    )
+    parser.add_argument(
+        "--backward", action="store_true", help="track from each box to the frames before it, also before --start"
+    )
+    parser.add_argument(
+        "--both-ways", action="store_true", help="track forward and backward from each box, and join both between two"
     )
     parser.add_argument("--start", type=int, default=0, help="number of the first frame, which --box belongs to")
     parser.add_argument("--stop", type=int | None, default=None, help="number after the last frame")

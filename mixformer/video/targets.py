@@ -64,13 +64,20 @@ def read_targets(path: str | Path, start: int = 0) -> list[Target]:
         >>> [(target.id, target.start) for target in read_targets("targets.csv")]
         [(1, 0), (3, 25)]
     """
-    path = Path(path)
-    text = read_text_file(path, BoxError, LARGEST_SETTINGS)
-    rows = _json_rows(path, text) if text.lstrip()[:1] in ("[", "{") else _text_rows(path, text)
-    found = [(_target(row, where, start), row.get("id") in (None, "")) for where, row in rows]
+    found = [(_target(row, where, start), row.get("id") in (None, "")) for where, row in target_rows(Path(path))]
     if not found:
         raise BoxError(f"{path} holds no targets; {_HOW}")
     return _numbered(found)
+
+
+def target_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the place of each line of a file of targets, and its fields by name; `box` holds the four of the box.
+
+    Raises:
+        BoxError: if the file cannot be read, or a line has the wrong number of fields.
+    """
+    text = read_text_file(path, BoxError, LARGEST_SETTINGS)
+    return _json_rows(path, text) if text.lstrip()[:1] in ("[", "{") else _text_rows(path, text)
 
 
 def as_targets(values: str | Path | Iterable[Target | Iterable[float] | float], start: int = 0) -> list[Target]:

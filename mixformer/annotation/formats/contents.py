@@ -31,7 +31,7 @@ class ExportContents:
     """
 
     project: AnnotationProject
-    tolerance: float = 0.5
+    tolerance: float = 1.0
 
     @property
     def video(self) -> AnnotatedVideo:

@@ -55,7 +55,7 @@ def export_annotations(
     *,
     video: str | Path | None = None,
     pictures: bool | None = None,
-    tolerance: float = 0.5,
+    tolerance: float = 1.0,
     overwrite: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> Path:

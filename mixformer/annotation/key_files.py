@@ -1,0 +1,100 @@
+"""Key boxes as people write them down: a file of targets (docs/many.md) in which a target may have several lines."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mixformer.annotation.edits import add_target, set_key
+from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
+from mixformer.errors import BoxError, ConfigError
+from mixformer.video.targets import Target, target_rows, whole
+
+
+def read_keys(path: str | Path, video: AnnotatedVideo, start: int = 0, label: str = "") -> AnnotationProject:
+    """Make a project of a file of key boxes.
+
+    Lines are as in a file of targets: `frame,id,x,y,w,h`, or with the names of the columns in the first line, or JSON.
+    Several lines of one id are corrections of its track. A line without a box (empty fields, or `null`) says that the
+    target is absent from there on, and so does the column `stop` from the frame that it names. Further columns:
+    `label`, and `occluded` (1: partly hidden). Lines without an id are of target 1.
+
+    Args:
+        path: the file.
+        video: the video.
+        start: frame of lines that name none.
+        label: class of targets that have none.
+
+    Raises:
+        BoxError: if the file cannot be read, or a line of it is no key box; the message names file and line.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from mixformer.annotation import AnnotatedVideo, read_keys
+        >>> _ = Path("keys.csv").write_text("frame,id,x,y,w,h\\n0,1,260,29,41,142\\n30,1,280,30,41,140\\n40,1,,,,\\n")
+        >>> project = read_keys("keys.csv", AnnotatedVideo("clip.mp4", 640, 360, frame_count=50))
+        >>> [(key.frame, key.absent) for key in project.target(1).keys]
+        [(0, False), (30, False), (40, True)]
+    """
+    rows: dict[int, list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
+    for where, row in target_rows(Path(path)):
+        try:
+            rows[whole(row.get("id"), "id", 1)].append((where, row))
+        except BoxError as error:
+            raise BoxError(f"{where}: {error}") from error
+    if not rows:
+        raise BoxError(f"{path} holds no key boxes; a line is frame,id,x,y,w,h")
+    project = AnnotationProject(video)
+    for id, of_target in sorted(rows.items()):
+        names = [str(row["label"]) for _, row in of_target if row.get("label")]
+        project = _add(project, id, names[0] if names else label, of_target[0][0])
+        for where, row in of_target:
+            project = _with_key(project, id, row, where, start)
+    return project
+
+
+def has_corrections(path: str | Path) -> bool:
+    """Tell whether a file of targets has several lines of one id, or one without a box.
+
+    Raises BoxError as `read_keys`.
+    """
+    rows = [row for _, row in target_rows(Path(path))]
+    named = [str(row["id"]) for row in rows if row.get("id") not in (None, "")]
+    return len(named) != len(set(named)) or any(_is_empty(row["box"]) for row in rows)
+
+
+def _is_empty(box: Any) -> bool:
+    return box is None or (isinstance(box, list) and all(side in (None, "") for side in box))
+
+
+def keys_of_targets(targets: list[Target], video: AnnotatedVideo, label: str = "") -> AnnotationProject:
+    """Make a project of targets with one box each, which ends where the target does."""
+    project = AnnotationProject(video)
+    for target in targets:
+        project = _add(project, target.id, label, target.where)
+        row = {"frame": target.start, "box": target.box, "stop": target.stop}
+        project = _with_key(project, target.id, row, target.where, 0)
+    return project
+
+
+def _add(project: AnnotationProject, id: int, label: str, where: str) -> AnnotationProject:
+    try:
+        return add_target(project, id, label)
+    except ConfigError as error:
+        raise BoxError(f"{where}: {error}") from error
+
+
+def _with_key(project: AnnotationProject, id: int, row: Mapping[str, Any], where: str, start: int) -> AnnotationProject:
+    try:
+        frame, box = whole(row.get("frame"), "frame", start), None if _is_empty(row["box"]) else row["box"]
+        if project.target(id).key_at(frame):
+            raise BoxError(f"target {id} has a key box in frame {frame} already; keep one of them")
+        project = set_key(project, id, frame, box, str(row.get("occluded") or "0") not in ("0", "False", "false"))
+        if row.get("stop") not in (None, ""):
+            stop = whole(row["stop"], "stop", 0)
+            project = set_key(project, id, stop, None) if stop < project.video.frame_count else project
+    except (BoxError, ConfigError, TypeError) as error:
+        raise BoxError(f"{where}: {error}" if where else str(error)) from error
+    return project

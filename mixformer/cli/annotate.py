@@ -1,0 +1,207 @@
+"""`mixformer annotate`, and `mixformer track` with corrections or backward."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from jsonargparse import ArgumentParser, Namespace
+
+from mixformer.cli.bars import FrameBar
+from mixformer.cli.console import make_console
+from mixformer.cli.parser import add_runtime, make_parser
+from mixformer.cli.settings_options import add_settings
+from mixformer.cli.track_options import make_tracker
+from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.errors import BoxError, ConfigError
+
+if TYPE_CHECKING:
+    from mixformer.annotation import AnnotatedVideo, AnnotationProject
+    from mixformer.video import Target
+
+_DESCRIPTION = """Track between the boxes that you drew, and write the file of an annotation tool.
+
+KEYS is a CSV file with lines frame,id,x,y,w,h, or with the names of its columns in the first line
+(frame, id, label, x, y, w, h, occluded); several lines of one id are corrections, and one without a
+box says that the target is absent from there on. A project NAME.mixformer.json will do too.
+Each target is tracked forward from each of your boxes and backward from the next, and both are
+joined; your boxes stay as they are.
+
+  mixformer annotate clip.mp4 --keys keys.csv --to cvat --out annotations.xml
+  mixformer annotate clip.mp4 --keys keys.csv --to yolo --out dataset/ --label person
+  mixformer annotate clip.mp4 --keys keys.csv --project clip.mixformer.json
+
+Then mixformer web shows and corrects the project, and mixformer data export writes other formats.
+"""
+
+
+def parser() -> ArgumentParser:
+    """Make the parser of `mixformer annotate`."""
+    from mixformer.annotation import ANNOTATION_FORMATS
+
+    made = make_parser(_DESCRIPTION)
+    made.add_argument("source", type=Path, metavar="CLIP", help="video file or folder of pictures")
+    made.add_argument("--keys", type=Path, required=True, metavar="FILE", help="your boxes: CSV, JSON or a project")
+    kinds = "; ".join(f"{each.name}: {each.help}" for each in ANNOTATION_FORMATS.values())
+    made.add_argument("--to", type=str | None, default=None, metavar="FORMAT", help=kinds)
+    made.add_argument("--out", type=Path | None, default=None, help="file or folder to write; NAME.zip packs it")
+    made.add_argument("--project", type=Path | None, default=None, metavar="FILE", help="also keep the project here")
+    made.add_argument("--label", type=str, default="", help="class of targets for which KEYS gives none")
+    made.add_argument(
+        "--direction",
+        type=Literal["both", "forward", "backward"],
+        default="both",
+        help="from which of your boxes to track: the one before, the one after, or both",
+    )
+    add_export_options(made)
+    made.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
+    add_runtime(made)
+    made.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    add_settings(made)
+    return made
+
+
+def add_export_options(made: ArgumentParser) -> None:
+    """Add the options of an export, which `export_options` reads."""
+    made.add_argument(
+        "--pictures",
+        type=Literal["auto", "yes", "no"],
+        default="auto",
+        help="write the frames as JPEG files; auto: for yolo, voc and folder",
+    )
+    made.add_argument(
+        "--tolerance",
+        type=float,
+        default=1.0,
+        help="pixels that a box between key frames may be off, in formats with key frames",
+    )
+    made.add_argument("--overwrite", action="store_true", help="replace a file that is there already")
+
+
+def pictures_from(options: Namespace) -> bool | None:
+    """Tell whether pictures are wanted; None leaves it to the format."""
+    return {"auto": None, "yes": True, "no": False}[options.pictures]
+
+
+def run(options: Namespace) -> None:
+    """Track between the key boxes, and write what the options ask for."""
+    from mixformer.annotation import check_export, export_annotations, look_at_video, save_project
+    from mixformer.places import require_place
+
+    if (options.to is None) != (options.out is None) or (options.to is None and options.project is None):
+        raise ConfigError("give --to FORMAT with --out FILE, or --project FILE, or all of them")
+    if options.to is not None:
+        check_export(options.to, options.out, pictures_from(options), overwrite=options.overwrite)
+    if options.project is not None:
+        require_place(options.project, options.overwrite)
+    video = look_at_video(options.source, options.project)
+    project = _tracked(_keyed(options, video), options, options.direction, None)
+    written = [] if options.project is None else [options.project]
+    if options.project is not None:
+        save_project(project, options.project)
+    if options.to is not None:
+        made = export_annotations(
+            project,
+            options.to,
+            options.out,
+            video=options.source,
+            pictures=pictures_from(options),
+            tolerance=options.tolerance,
+            overwrite=options.overwrite,
+        )
+        written.append(made)
+    _report(project, written, options.quiet)
+
+
+def _keyed(options: Namespace, video: AnnotatedVideo) -> AnnotationProject:
+    from mixformer.annotation import load_project, read_keys
+    from mixformer.annotation.project_files import ENDING
+
+    keys: Path = options["keys"]  # a namespace has a method of this name
+    if not keys.name.endswith(ENDING):
+        return read_keys(keys, video, label=options.label)
+    project = load_project(keys)
+    same = (project.video.width, project.video.height, project.video.frame_count)
+    if same != (video.width, video.height, video.frame_count):
+        raise ConfigError(f"{keys} is a project of another video than {options.source}")
+    return replace(project, video=video)
+
+
+def needs_project(options: Namespace) -> bool:
+    """Tell whether `mixformer track` is asked for what goes beyond one pass forward."""
+    if options.backward or options.both_ways:
+        return True
+    if options.targets is None:
+        return False
+    from mixformer.annotation.key_files import has_corrections
+
+    return has_corrections(options.targets)
+
+
+def run_project(options: Namespace, outputs: dict[str, Path]) -> None:
+    """Run `mixformer track` with corrections, --backward or --both-ways: track, then write what it writes."""
+    from mixformer.annotation import look_at_video, read_keys, write_results
+    from mixformer.annotation.key_files import has_corrections, keys_of_targets
+    from mixformer.video import open_video
+
+    if options.show:
+        raise ConfigError("--show works for one pass forward; write the annotated video with --out, and look at that")
+    video, several = look_at_video(options.source), options.targets is not None
+    if several and options.box is None and has_corrections(options.targets):
+        project = read_keys(options.targets, video, options.start)
+    else:
+        project = keys_of_targets(_targets(options), video)
+    back = options.backward or options.both_ways
+    wanted = range(0 if back else options.start, video.frame_count if options.stop is None else options.stop)
+    direction = "both" if options.both_ways else "backward" if options.backward else "forward"
+    project = _tracked(project, options, direction, wanted)
+    with ExitStack() as stack:
+        frames = stack.enter_context(open_video(options.source, wanted.start, wanted.stop))
+        bar = stack.enter_context(FrameBar(frames.frames_to_come, options.quiet))
+        write_results(
+            project, frames, outputs, ids=several, overwrite=options.overwrite, on_frame=lambda _: bar.advance()
+        )
+    _report(project, list(outputs.values()), options.quiet)
+
+
+def _targets(options: Namespace) -> list[Target]:
+    from mixformer.cli.track import targets_of
+
+    return targets_of(options)
+
+
+def _tracked(project: AnnotationProject, options: Namespace, direction: str, wanted: range | None) -> AnnotationProject:
+    from mixformer.annotation import put_found, stale_stretches, track_between
+
+    steps = sum(
+        len(stretch.frames) * ((stretch.before is not None) + (stretch.after is not None))
+        for stretch in stale_stretches(project, None, direction, wanted)  # type: ignore[arg-type]
+    )
+    if not any(not key.absent for target in project.targets for key in target.keys):
+        raise BoxError("no target has a box; a line is frame,id,x,y,w,h")
+    tracker = make_tracker(options) if steps else None
+    with FrameBar(steps, options.quiet) as bar:
+        found = track_between(
+            project,
+            options.source,
+            direction=direction,  # type: ignore[arg-type]
+            frames=wanted,
+            tracker=tracker,
+            progress=lambda done, total: bar.advance(),
+        )
+        return put_found(project, found)
+
+
+def _report(project: AnnotationProject, paths: list[Path], quiet: bool) -> None:
+    console = make_console(quiet=quiet)
+    for target in project.targets:
+        boxes = list(project.boxes(target.id))
+        seen, doubtful = sum(box.visible for box in boxes), [box.frame for box in boxes if box.status == "uncertain"]
+        text = f"target {target.id}: {seen} frames with a box, {len(target.keys)} of them yours"
+        if doubtful:
+            text += f"; {len(doubtful)} are doubtful, the first is frame {doubtful[0]}"
+        console.print(text)
+    for path in paths:
+        console.print(f"wrote {path.resolve()}")

@@ -1,0 +1,108 @@
+"""`mixformer data export`, and the part of `mixformer data import` that goes by way of a project."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from mixformer.cli.annotate import add_export_options, pictures_from
+from mixformer.cli.console import make_console
+from mixformer.cli.parser import make_parser
+from mixformer.errors import ConfigError
+
+_EXPORT = """Write an annotation project in a format of other tools.
+
+PROJECT is NAME.mixformer.json, as mixformer annotate and mixformer web write it. OUT is a folder to
+make, or NAME.zip; or, for a format that is one file, NAME.xml, NAME.json, NAME.jsonl or NAME.csv.
+
+  mixformer data export cvat clip.mixformer.json annotations.xml
+  mixformer data export yolo clip.mixformer.json dataset
+  mixformer data export coco clip.mixformer.json dataset --pictures yes
+"""
+
+
+def import_project(options: Namespace, console: Console) -> None:
+    """Import by way of a project, which is kept if that is what OUT is called."""
+    from mixformer.annotation import check_export, export_annotations, import_annotations, look_at_video, save_project
+    from mixformer.annotation.formats.exchange import annotation_format
+    from mixformer.annotation.project_files import ENDING
+    from mixformer.places import require_place
+
+    name = "coco" if options.format == "coco-vid" else options.format
+    keep = options.out.name.endswith(ENDING)
+    annotation_format(name)  # refuses an unknown one
+    if options.images is None:
+        raise ConfigError(f"{name} does not say where the pictures are; give the video or their folder as --images")
+    if keep:
+        require_place(options.out)
+    else:
+        check_export("folder", options.out)
+    project = import_annotations(options.source, name, look_at_video(options.images, options.out if keep else None))
+    if keep:
+        save_project(project, options.out)
+    else:
+        with spinner("writing") as show:
+            export_annotations(
+                project, "folder", options.out, video=options.images, progress=lambda done, of: show(f"{done} of {of}")
+            )
+    console.print(f"wrote {len(project.targets)} targets to {options.out.resolve()}")
+    console.print(f"next: mixformer {'web' if keep else 'data check'} {options.images if keep else options.out}")
+
+
+def export_parser() -> ArgumentParser:
+    """Make the parser of `mixformer data export`."""
+    from mixformer.annotation import ANNOTATION_FORMATS
+
+    made = make_parser(_EXPORT)
+    kinds = "; ".join(f"{each.name}: {each.help}" for each in ANNOTATION_FORMATS.values())
+    made.add_argument("format", type=str, metavar="FORMAT", help=kinds)
+    made.add_argument("project", type=Path, metavar="PROJECT", help="NAME.mixformer.json")
+    made.add_argument("out", type=Path, metavar="OUT", help="file or folder to write")
+    made.add_argument("--video", type=Path | None, default=None, help="the video, if it is not where the project says")
+    add_export_options(made)
+    return made
+
+
+def export(options: Namespace) -> None:
+    """Write a project in a format of other tools."""
+    from mixformer.annotation import check_export, export_annotations, find_video, load_project
+    from mixformer.annotation.formats.exchange import annotation_format
+
+    pictures = pictures_from(options)
+    check_export(options.format, options.out, pictures, overwrite=options.overwrite)
+    project = load_project(options.project)
+    wants = annotation_format(options.format).with_pictures if pictures is None else pictures
+    video = options.video or (find_video(project.video, options.project) if wants else None)
+    with spinner("writing") as show:
+        out = export_annotations(
+            project,
+            options.format,
+            options.out,
+            video=video,
+            pictures=pictures,
+            tolerance=options.tolerance,
+            overwrite=options.overwrite,
+            progress=lambda done, of: show(f"{done} of {of} pictures"),
+        )
+    make_console().print(f"wrote {out.resolve()}")
+
+
+@contextmanager
+def spinner(doing: str) -> Iterator[Callable[[str], None]]:
+    """Shows on a terminal what is being worked on."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn(f"{doing} {{task.description}}", markup=False),
+        TimeElapsedColumn(),
+        console=Console(stderr=True, quiet=not sys.stderr.isatty()),
+        transient=True,
+    )
+    task = bar.add_task("", total=None)
+    with bar:
+        yield lambda text: bar.update(task, description=text)

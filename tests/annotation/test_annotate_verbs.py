@@ -1,0 +1,147 @@
+"""The commands as a person runs them, in 80 columns: annotate, track both ways, data export and import."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from mixformer.annotation import ANNOTATION_FORMATS, AnnotatedVideo, load_project, read_keys
+from mixformer.cli import main
+from mixformer.data.annotated_folders import read_sequences
+from mixformer.errors import BoxError
+from mixformer.video.demo import DEMO_CLIP
+
+KEYS = "frame,id,label,x,y,w,h\n0,1,person,260,29,41,142\n8,1,,255,30,44,140\n12,1,,,,,\n"
+VIDEO = AnnotatedVideo("clip.mp4", 640, 360, 50)
+
+
+def run(*words, code=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "mixformer", *map(str, words)],
+        capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "80"},
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("annotate")
+    (folder / "keys.csv").write_text(KEYS)
+    said = run(
+        "annotate", DEMO_CLIP, "--keys", folder / "keys.csv", "--to", "cvat", "--out", folder / "a.xml",
+        "--project", folder / "clip.mixformer.json",
+    )  # fmt: skip
+    assert "target 1: 12 frames with a box, 3 of them yours" in said
+    return folder
+
+
+def test_annotate_writes_the_file_of_the_tool_and_the_project(folder):
+    boxes = list(ElementTree.parse(folder / "a.xml").getroot().iter("box"))
+    assert boxes[0].attrib["xtl"] == "260.00"
+    assert [box.attrib["frame"] for box in boxes if box.attrib["outside"] == "1"] == ["12"]
+    project = load_project(folder / "clip.mixformer.json")
+    assert [key.frame for key in project.target(1).keys] == [0, 8, 12]
+    assert project.target(1).tracked.way(4) == "joined"
+
+
+@pytest.mark.parametrize("name", sorted(ANNOTATION_FORMATS))
+def test_every_format_goes_out_and_comes_in(folder, tmp_path, name):
+    out = tmp_path / "out"
+    project = folder / "clip.mixformer.json"
+    assert main(["data", "export", name, str(project), str(out), "--tolerance", "0"]) == 0
+    source = {"jsonl": out / "boxes.jsonl", "csv": out / "boxes.csv"}.get(name, out)
+    copy = tmp_path / "again.mixformer.json"
+    assert main(["data", "import", name, str(source), str(copy), "--images", str(DEMO_CLIP)]) == 0
+    first, again = load_project(project), load_project(copy)
+    boxes = {box.frame: box.box for box in first.boxes(1) if box.visible}
+    assert {box.frame: box.box for box in again.boxes(1) if box.visible} == boxes
+
+
+def test_what_other_tools_wrote_becomes_training_data(folder, tmp_path):
+    run("data", "export", "jsonl", folder / "clip.mixformer.json", tmp_path / "b.jsonl")
+    run("data", "import", "jsonl", tmp_path / "b.jsonl", tmp_path / "train", "--images", DEMO_CLIP)
+    (sequence,) = read_sequences(tmp_path / "train")
+    assert len(sequence.visible) == 12
+
+
+def test_track_takes_corrections(folder, tmp_path):
+    said = run("track", DEMO_CLIP, "--targets", folder / "keys.csv", "--stop", "15", "--csv", tmp_path / "b.csv")
+    assert "3 of them yours" in said
+    rows = list(csv.DictReader((tmp_path / "b.csv").open()))
+    assert [int(row["frame"]) for row in rows] == [*range(12)]
+    assert (rows[8]["x"], rows[8]["w"]) == ("255.0", "44.0")
+
+
+def test_track_goes_backward_and_both_ways(tmp_path):
+    box = ("--box", 260, 29, 41, 142, "--start", 3)
+    run("track", DEMO_CLIP, *box, "--backward", "--stop", 6, "--json", tmp_path / "back.jsonl")
+    run("track", DEMO_CLIP, *box, "--both-ways", "--stop", 6, "--json", tmp_path / "both.jsonl")
+    back, both = (
+        [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+        for name in ("back.jsonl", "both.jsonl")
+    )
+    assert [row["frame"] for row in back] == [0, 1, 2, 3]
+    assert [row["frame"] for row in both] == [0, 1, 2, 3, 4, 5]
+    assert both[3]["box"] == [260, 29, 41, 142]
+    assert "id" not in both[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["annotate", DEMO_CLIP, "--keys", "keys.csv"], "give --to FORMAT with --out FILE"),
+        (["annotate", DEMO_CLIP, "--keys", "keys.csv", "--to", "cvta", "--out", "x"], "did you mean 'cvat'"),
+        (["annotate", DEMO_CLIP, "--keys", "none.csv", "--to", "cvat", "--out", "x"], "cannot be read"),
+        (["data", "import", "yolo", "x", "out"], "give the video or their folder as --images"),
+        (["data", "import", "yol", "x", "out"], "did you mean 'yolo'"),
+        (["data", "export", "cvat", "none.mixformer.json", "x"], "cannot read none.mixformer.json"),
+        (["track", DEMO_CLIP, "--box", 1, 1, 9, 9, "--backward", "--show"], "--show works for one pass forward"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(tmp_path, monkeypatch, words, reason):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(DEMO_CLIP.parents[3]))
+    (tmp_path / "keys.csv").write_text(KEYS)
+    said = run(*words, code=2)
+    assert reason in " ".join(said.split())
+    assert "Traceback" not in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["keys.csv"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "holds no key boxes"),
+        ("0,1,5,5,9,9\n0,1,6,6,9,9\n", "line 2: target 1 has a key box in frame 0 already"),
+        ("0,1,5,5,9\n", "line 1: 5 values do not make a target"),
+        ("99,1,5,5,9,9\n", "line 1: the video has frames 0 to 49, and no frame 99"),
+        ("0,0,5,5,9,9\n", "line 1: the id of a target is a whole number of 1 or above"),
+        ("0,1,5,5,,9\n", "line 1: a box is four numbers"),
+        ("0,1,1000,5,9,9\n", "line 1: .* outside the frame"),
+        ('[{"frame": 0, "id": 1, "box": "x"}]', "entry 1"),
+    ],
+)
+def test_key_files_say_where_they_are_wrong(tmp_path, text, reason):
+    path = tmp_path / "keys.csv"
+    path.write_text(text)
+    with pytest.raises(BoxError, match=reason):
+        read_keys(path, VIDEO)
+
+
+def test_key_files_in_json_with_a_stop_and_what_is_hidden(tmp_path):
+    path = tmp_path / "keys.json"
+    path.write_text(
+        '[{"id": 2, "box": [1, 2, 30, 40], "stop": 9, "occluded": true, "label": "dog"}, {"frame": 4, "box": null}]'
+    )
+    project = read_keys(path, VIDEO, label="thing")
+    assert [target.label for target in project.targets] == ["thing", "dog"]
+    assert [(key.frame, key.absent, key.occluded) for key in project.target(2).keys] == [
+        (0, False, True),
+        (9, True, False),
+    ]
+    assert project.target(1).keys[0].absent
