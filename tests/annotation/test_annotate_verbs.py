@@ -96,7 +96,7 @@ def test_track_goes_backward_and_both_ways(tmp_path):
     [
         (["annotate", DEMO_CLIP, "--keys", "keys.csv"], "give --to FORMAT with --out FILE"),
         (["annotate", DEMO_CLIP, "--keys", "keys.csv", "--to", "cvta", "--out", "x"], "did you mean 'cvat'"),
-        (["annotate", DEMO_CLIP, "--keys", "none.csv", "--to", "cvat", "--out", "x"], "cannot be read"),
+        (["annotate", DEMO_CLIP, "--keys", "none.csv", "--to", "cvat", "--out", "x"], "cannot read"),
         (["data", "import", "yolo", "x", "out"], "give the video or their folder as --images"),
         (["data", "import", "yol", "x", "out"], "did you mean 'yolo'"),
         (["data", "export", "cvat", "none.mixformer.json", "x"], "cannot read none.mixformer.json"),
