@@ -14,14 +14,16 @@ from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine
 from mixformer.errors import BoxError, SourceError, shown
+from mixformer.imaging.boxes import parse_box
 from mixformer.imaging.colors import Color
 from mixformer.run.multi_target import track_targets
 from mixformer.tracking import MultiTracker, Tracker
 from mixformer.tracking.step import Resize
 from mixformer.types import Image, TrackResult
 from mixformer.video.reader import VideoFrame, open_video
-from mixformer.video.source_names import frame_range, source_text
+from mixformer.video.source_names import frame_range, require_source, source_text
 from mixformer.video.targets import Target, as_targets
+from mixformer.weights.catalog import find_weights
 
 if TYPE_CHECKING:
     from mixformer.models import MixFormer
@@ -102,7 +104,10 @@ def track(
     color = "rgb" if isinstance(source, str | int | Path) else color
     options: dict[str, Any] = {"preset": preset, "runtime": runtime, "color": color, "on_resize": on_resize}
     frames = _open(source, start, stop)
+    if isinstance(model, str | Path):
+        find_weights(model)  # what is wrong is said at once, not at the first result
     if box is not None:
+        box = parse_box(box)
         return _track_one(frames, lambda: Tracker(model, config, **options), box)
     return _track_several(frames, lambda: MultiTracker(model, config, **options), as_targets(targets or (), start))
 
@@ -111,7 +116,7 @@ def _open(source: Source, start: int, stop: int | None) -> Callable[[], Abstract
     """A function that opens the source, so that nothing is open before the first result is asked for."""
     start, stop = frame_range(start, stop)
     if isinstance(source, str | int | Path):
-        source_text(source)
+        require_source(source_text(source))
         return lambda: open_video(source, start, stop)
     numbered = (VideoFrame(index, None, image) for index, image in enumerate(_rows(source)))
     return lambda: nullcontext(islice(numbered, start, stop))

@@ -6,10 +6,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +18,7 @@ from mixformer.video.cameras import camera_input, is_camera
 from mixformer.video.feed import Decoder, End, Feed, RawFrame, fill
 from mixformer.video.live import LiveStream, open_stream
 from mixformer.video.pictures import Pictures, pictures_in
-from mixformer.video.source_names import frame_range, is_pipe, require_timeout, source_text
+from mixformer.video.source_names import frame_range, is_pipe, require_source, require_timeout, source_text
 from mixformer.video.stream import Stream, open_stream_container
 
 log = logging.getLogger(__name__)
@@ -268,30 +265,16 @@ def _opener(
     return open
 
 
-def _near(path: Path) -> str:
-    """Ask whether a file beside a missing one was meant."""
-    with suppress(OSError):
-        names = {each.stem.lower(): each.name for each in islice(path.parent.iterdir(), 10_000)}
-        near = get_close_matches(path.stem[:100].lower(), names, 1, 0.75)
-        return f"; did you mean {names[near[0]]!r}?" if near else ""
-    return ""
-
-
 def from_disk(text: str) -> Decoder:
     """Open a file or a folder of pictures.
 
     Raises:
         SourceError: if there is none, or it is no video.
     """
+    require_source(text)
     path = Path(text)
-    try:
-        exists, folder = path.exists(), path.is_dir()
-    except (OSError, ValueError) as error:
-        raise SourceError(f"the source cannot be read: {error}"[:300]) from error
-    if folder:
+    if path.is_dir():
         return Pictures(pictures_in(path))
-    if not exists:
-        raise SourceError(f"there is no file or folder {text[:300]}{_near(path) or '; check the name'}")
     if is_picture(path.name.lstrip(".")):
         return Pictures([path])
     return Stream(text, open_stream_container(text))

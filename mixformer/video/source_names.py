@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 import os
 import stat
+from contextlib import suppress
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mixformer.errors import ConfigError, SourceError, shown
+from mixformer.files import path_kind
+from mixformer.video.cameras import is_camera
 
 _ENDLESS = 2**60  # frames; iterators of Python count no further than 2**63
 
@@ -59,3 +64,22 @@ def is_pipe(text: str) -> bool:
     except (OSError, ValueError):
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+
+
+def _near(path: Path) -> str:
+    """Ask whether a file beside a missing one was meant."""
+    with suppress(OSError):
+        names = {each.stem.lower(): each.name for each in islice(path.parent.iterdir(), 10_000)}
+        near = get_close_matches(path.stem[:100].lower(), names, 1, 0.75)
+        return f"; did you mean {names[near[0]]!r}?" if near else ""
+    return ""
+
+
+def require_source(text: str) -> None:
+    """Refuse a path that is not there, without opening anything; cameras and addresses are not looked for.
+
+    Raises:
+        SourceError: if there is no such file or folder.
+    """
+    if not is_camera(text) and "://" not in text and not text.startswith("pipe:") and not path_kind(text):
+        raise SourceError(f"there is no file or folder {text[:300]}{_near(Path(text)) or '; check the name'}")
