@@ -30,6 +30,7 @@ _INSTALLS = {
     "cv2": "mixformer[masks]",
     "matplotlib": "mixformer[plots]",
     "pandas": "pandas",
+    "supervision": "mixformer[supervision]",
     "ray": "mixformer[ray]",
     "tensorboard": "mixformer[tensorboard]",
     "fastapi": "mixformer[web]",

@@ -114,7 +114,16 @@ def _never() -> bool:
 
 
 def put_found(project: AnnotationProject, found: Iterable[FoundBox]) -> AnnotationProject:
-    """Put what `track_between` found into the project; of two boxes for a frame, the later one counts."""
+    """Put what `track_between` found into the project; of two boxes for a frame, the later one counts.
+
+    Example:
+        >>> from mixformer import Box
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, FoundBox, add_target, put_found
+        >>> project = add_target(AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50)))
+        >>> found = [FoundBox(1, 7, Box(10, 20, 30, 40), 0.9, "tracking", "forward")]
+        >>> put_found(project, found).target(1).box_at(7).score
+        0.9
+    """
     rows: dict[int, dict[int, tuple[Way, TrackedBox]]] = defaultdict(dict)
     for each in found:
         rows[each.target][each.frame] = each.way, TrackedBox(each.box, each.score, each.status)

@@ -80,7 +80,14 @@ def _checked_keys(keys: Iterable[KeyBox], id: int, video: AnnotatedVideo) -> tup
 
 
 def remove_target(project: AnnotationProject, id: int) -> AnnotationProject:
-    """Remove a target with all its boxes; raises ConfigError if there is none of this id."""
+    """Remove a target with all its boxes; raises ConfigError if there is none of this id.
+
+    Example:
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, remove_target
+        >>> project = add_target(AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50)))
+        >>> remove_target(project, 1).targets
+        ()
+    """
     project.target(id)
     return replace(project, targets=tuple(target for target in project.targets if target.id != id))
 
@@ -95,6 +102,12 @@ def change_target(
     """Change label, color or attributes of a target; None leaves a value as it is.
 
     Raises ConfigError if there is no such target, or a value is out of range.
+
+    Example:
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, change_target
+        >>> project = add_target(AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50)))
+        >>> change_target(project, 1, label="dog").target(1).label
+        'dog'
     """
     old = project.target(id)
     new = replace(
@@ -138,12 +151,26 @@ def set_key(
 
 
 def mark_absent(project: AnnotationProject, id: int, frame: int) -> AnnotationProject:
-    """Say that a target is absent from a frame on, until its next key box; see `set_key`."""
+    """Say that a target is absent from a frame on, until its next key box; see `set_key`.
+
+    Example:
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, mark_absent
+        >>> project = add_target(AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50)))
+        >>> mark_absent(project, 1, 30).target(1).box_at(40).origin
+        'person'
+    """
     return set_key(project, id, frame, None)
 
 
 def remove_key(project: AnnotationProject, id: int, frame: int) -> AnnotationProject:
-    """Take back what a person said in a frame; raises ConfigError if nothing was."""
+    """Take back what a person said in a frame; raises ConfigError if nothing was.
+
+    Example:
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, mark_absent, remove_key
+        >>> project = add_target(AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50)))
+        >>> remove_key(mark_absent(project, 1, 30), 1, 30) == project
+        True
+    """
     target = project.target(id)
     if target.key_at(frame) is None:
         raise ConfigError(f"target {id} has no key box in frame {frame!r:.40}")
@@ -187,7 +214,17 @@ def set_tracked(
 
 
 def clear_tracked(project: AnnotationProject, id: int, first: int = 0, stop: int | None = None) -> AnnotationProject:
-    """Remove what a tracker found from `first` to before `stop`, or to the end."""
+    """Remove what a tracker found from `first` to before `stop`, or to the end.
+
+    Example:
+        >>> from mixformer import Box
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, TrackedBox
+        >>> from mixformer.annotation import add_target, clear_tracked, set_tracked
+        >>> project = add_target(AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50)))
+        >>> project = set_tracked(project, 1, 3, [TrackedBox(Box(260, 29, 41, 142))])
+        >>> len(clear_tracked(project, 1).target(1).tracked)
+        0
+    """
     target = project.target(id)
     frames = target.tracked.frames
     end = project.video.frame_count if stop is None else stop

@@ -56,6 +56,12 @@ def load_project(path: str | Path) -> AnnotationProject:
 
     Raises:
         DataError: if the file is missing, damaged, of another program or of a later version.
+
+    Example:
+        >>> from mixformer.annotation import load_project
+        >>> load_project("boxes.json")
+        Traceback (most recent call last):
+        mixformer.errors.DataError: cannot read boxes.json: ...
     """
     return load_revision(path)[0]
 

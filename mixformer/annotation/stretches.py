@@ -65,6 +65,13 @@ def stale_stretches(
 
     Raises:
         ConfigError: if there is no such target, direction or frame.
+
+    Example:
+        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, set_key, stale_stretches
+        >>> project = add_target(AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50)))
+        >>> project = set_key(project, 1, 10, (260, 29, 41, 142))
+        >>> [(each.first, each.stop) for each in stale_stretches(project, direction="forward")]
+        [(11, 50)]
     """
     return [each for each in all_stretches(project, target_ids, direction, frames) if not _fresh(project, each, frames)]
 

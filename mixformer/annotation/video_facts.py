@@ -49,6 +49,12 @@ def find_video(video: AnnotatedVideo, project_file: str | Path) -> Path:
 
     Raises:
         SourceError: if it is not there.
+
+    Example:
+        >>> from mixformer.annotation import find_video, look_at_video
+        >>> from mixformer.video.demo import DEMO_CLIP
+        >>> find_video(look_at_video(DEMO_CLIP), DEMO_CLIP.parent / "clip.mixformer.json") == DEMO_CLIP
+        True
     """
     path = Path(project_file).parent / video.path
     if not path.exists():
@@ -57,7 +63,14 @@ def find_video(video: AnnotatedVideo, project_file: str | Path) -> Path:
 
 
 def is_same_video(video: AnnotatedVideo, path: str | Path) -> bool:
-    """Tell whether a file or folder has the size and the first bytes of a project's video."""
+    """Tell whether a file or folder has the size and the first bytes of a project's video.
+
+    Example:
+        >>> from mixformer.annotation import is_same_video, look_at_video
+        >>> from mixformer.video.demo import DEMO_CLIP
+        >>> is_same_video(look_at_video(DEMO_CLIP), DEMO_CLIP)
+        True
+    """
     return (video.size, video.head) == _identity(Path(path))
 
 

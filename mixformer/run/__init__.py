@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from mixformer.run.outputs import TrackedFrame as TrackedFrame, check_outputs as check_outputs
     from mixformer.run.process_executor import ProcessExecutor as ProcessExecutor
     from mixformer.run.ray_executor import RayExecutor as RayExecutor
+    from mixformer.run.result_tables import (
+        to_dataframe as to_dataframe,
+        to_detections as to_detections,
+        to_row as to_row,
+    )
     from mixformer.run.to_files import track_video as track_video
     from mixformer.run.video_loop import VideoSummary as VideoSummary
 
@@ -34,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         ".outputs": "TrackedFrame check_outputs",
         ".process_executor": "ProcessExecutor",
         ".ray_executor": "RayExecutor",
+        ".result_tables": "to_dataframe to_detections to_row",
         ".to_files": "track_video",
         ".video_loop": "VideoSummary",
     },

@@ -86,3 +86,10 @@ def test_others(exports, name):
         assert found == pytest.approx(1.0)
     else:
         same(found, expected())
+
+
+@pytest.mark.readers
+def test_detections_of_supervision(tmp_path):
+    assert read("others", "detections.py", tmp_path) == {
+        "xyxy": [[10, 20, 40, 60], [1, 2, 4, 6]], "ids": [3, 4], "scores": [0.5, 1.0], "merged": 3, "empty": True,
+    }  # fmt: skip

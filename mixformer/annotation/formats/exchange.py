@@ -39,6 +39,12 @@ def check_export(format: str, out: str | Path, pictures: bool | None = None, *, 
     Raises:
         ConfigError: if there is no such format, or it has no pictures.
         OutputError: if something is there already, or the place cannot be written.
+
+    Example:
+        >>> from mixformer.annotation import check_export
+        >>> check_export("cvta", "annotations.xml")
+        Traceback (most recent call last):
+        mixformer.errors.ConfigError: there is no format 'cvta'; there are: cvat, ... did you mean 'cvat'?
     """
     chosen, path = annotation_format(format), Path(out)
     if pictures and chosen.pictures is None:
