@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mixformer.annotation.joining import join, overlaps
 from mixformer.errors import BoxError
-from mixformer.imaging.boxes import iou
 from mixformer.tracking.tracker import Tracker
 from mixformer.types import Box, FloatArray, Image
 
@@ -67,7 +67,7 @@ def follow(tracker: Tracker, frames: Sequence[Image], box: Box, trust: Trust) ->
         back, sure_too = _track_back(tracker, frames, Box(*forth[-1].tolist()))
     except BoxError:  # it ended outside the frame
         return None
-    overlap = _overlap(forth, back)
+    overlap = overlaps(forth, back)
     good = (overlap >= trust.agree) & (np.minimum(sure, sure_too) >= trust.score)
     start, length = longest_run(good)
     if length < max(1, trust.shortest):
@@ -78,7 +78,7 @@ def follow(tracker: Tracker, frames: Sequence[Image], box: Box, trust: Trust) ->
 
 def between(tracker: Tracker, frames: Sequence[Image], first: Box, last: Box, agree: float) -> FloatArray:
     """Boxes of the frames between two that a person has drawn boxes in: tracked from either end, and where both agree,
-    their mean, in which the nearer end counts for more.
+    joined as `mixformer annotate` does.
 
     Args:
         tracker: follows; its target is replaced.
@@ -93,13 +93,11 @@ def between(tracker: Tracker, frames: Sequence[Image], first: Box, last: Box, ag
     Raises:
         BoxError: if a box cannot be tracked.
     """
-    forth, _ = _track(tracker, frames, first)
-    back, _ = _track_back(tracker, frames, last)
-    nearer = np.linspace(0, 1, len(frames))[:, None]
-    boxes = forth * (1 - nearer) + back * nearer
-    boxes[_overlap(forth, back) < agree] = np.nan
-    boxes[0], boxes[-1] = first, last
-    return boxes
+    forth, sure = _track(tracker, frames, first)
+    back, sure_back = _track_back(tracker, frames, last)
+    joined = join(forth[1:-1], back[1:-1], sure[1:-1], sure_back[1:-1], agree)
+    boxes = np.where(joined.overlap[:, None] >= agree, joined.boxes, np.nan)
+    return np.concatenate([[first], boxes, [last]])
 
 
 def longest_run(good: NDArray[np.bool_]) -> tuple[int, int]:
@@ -163,14 +161,3 @@ def _track_back(tracker: Tracker, frames: Sequence[Image], box: Box) -> tuple[Fl
     """The same from the last frame to the first; results in the order of the frames."""
     boxes, scores = _track(tracker, frames[::-1], box)
     return boxes[::-1], scores[::-1]
-
-
-def _overlap(forth: FloatArray, back: FloatArray) -> FloatArray:
-    """IoU of boxes (n, 4) with boxes (n, 4), 0 where it is not defined."""
-    overlap: FloatArray = np.nan_to_num(iou(_corners(forth), _corners(back))[0])
-    return overlap
-
-
-def _corners(boxes: FloatArray) -> FloatArray:
-    """xywh as xyxy, (n, 4)."""
-    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
