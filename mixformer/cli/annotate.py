@@ -176,7 +176,7 @@ def _tracked(project: AnnotationProject, options: Namespace, direction: str, wan
     from mixformer.annotation import put_found, stale_stretches, track_between
 
     steps = sum(
-        len(stretch.frames) * ((stretch.before is not None) + (stretch.after is not None))
+        len(stretch.frames) * sum(box is not None for box in (stretch.before, stretch.after))
         for stretch in stale_stretches(project, None, direction, wanted)  # type: ignore[arg-type]
     )
     if not any(not key.absent for target in project.targets for key in target.keys):
