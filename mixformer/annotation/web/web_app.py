@@ -96,6 +96,7 @@ def create_app(place: str | Path, settings: WebSettings = WebSettings()) -> Fast
         redoc_url=None,
         openapi_url="/api/openapi.json",
         lifespan=_lifespan(room),
+        telemetry={"auto_configure": False},  # nothing is reported to anybody
     )
     app.state.room, app.state.settings = room, settings
     app.include_router(video_routes(room, settings.largest_upload))
