@@ -9,16 +9,33 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mixformer.annotation import AnnotationProject, load_project, save_project
+from mixformer.annotation import (
+    ANNOTATION_FORMATS,
+    AnnotationProject,
+    export_annotations,
+    import_annotations,
+    load_project,
+    save_project,
+)
 from mixformer.annotation.project_checks import row_of
+from mixformer.annotation.project_files import ENDING
 from mixformer.annotation.web.annotated_video import write_annotated
 from mixformer.annotation.web.project_desk import ProjectDesk
 from mixformer.annotation.web.video_library import LibraryVideo
-from mixformer.errors import ConfigError, MixFormerError, StateError
+from mixformer.errors import ConfigError, DataError, MixFormerError, StateError
+from mixformer.files import read_json_file
 
+IMPORTS = (".mixformer.json", ".json", ".xml", ".zip", ".jsonl", ".csv")
+"""Endings of the files that can be imported."""
+_ENDINGS = {"cvat": ".xml", "jsonl": ".jsonl", "csv": ".csv"}  # of exports that are one file
+_TITLES = {
+    "cvat": "CVAT", "coco": "COCO", "yolo": "YOLO", "mot": "MOT", "mot-cvat": "MOT of CVAT", "voc": "Pascal VOC",
+    "label-studio": "Label Studio", "folder": "Folders to train on", "jsonl": "JSON lines", "csv": "CSV",
+}  # fmt: skip
 _MOST = 32  # exports that wait, run or can be fetched
 
 Progress = Callable[[int, int], bool]
@@ -159,25 +176,47 @@ class ExportDesk:
 
 
 def _formats() -> dict[str, PageExport]:
-    own = (
-        PageExport(
-            "project",
-            "mixformer project",
-            "Key boxes, tracked boxes and scores; import it to go on.",
-            ".mixformer.json",
-            _project,
-        ),
-        PageExport("video", "Annotated video", "The video with the boxes drawn on it (MP4).", ".mp4", write_annotated),
+    project = PageExport(
+        "project", "mixformer", "Key boxes, tracked boxes and scores: to go on later.", ENDING, _project
     )
-    return {each.name: each for each in own}
+    video = PageExport("video", "Annotated video", "the boxes drawn on it", ".mp4", write_annotated)
+    others = [
+        PageExport(
+            each.name,
+            _TITLES.get(each.name, each.name),
+            each.help,
+            _ENDINGS.get(each.name, ".zip"),
+            partial(_write, each.name),
+        )
+        for each in ANNOTATION_FORMATS.values()
+    ]
+    return {each.name: each for each in (*others, project, video)}
 
 
 def _project(project: AnnotationProject, video: Path, path: Path, progress: Progress) -> None:
     save_project(project, path)
 
 
+def _write(format: str, project: AnnotationProject, video: Path, path: Path, progress: Progress) -> None:
+    def go_on(done: int, total: int) -> None:
+        if not progress(done, total):
+            raise StateError("the export was stopped")
+
+    export_annotations(project, format, path, video=video, progress=go_on)
+
+
 def _imported(path: Path, here: AnnotationProject) -> AnnotationProject:
-    return load_project(path)
+    """Read a file by its ending; JSON is a project, tasks of Label Studio (a list), or COCO."""
+    ending = path.suffix.lower()
+    format = {".xml": "cvat", ".zip": "cvat", ".jsonl": "jsonl", ".csv": "csv"}.get(ending)
+    if ending == ".json":
+        content = read_json_file(path)
+        if isinstance(content, dict) and "format" in content:
+            return load_project(path)
+        format = "label-studio" if isinstance(content, list) else "coco"
+    if format is None:
+        raise DataError(f"{path.name} is no annotation file; take a project, or {', '.join(IMPORTS)}")
+    return import_annotations(path, format, here.video)
 
 
 def _replacing(old: AnnotationProject, new: AnnotationProject) -> list[dict[str, Any]]:
