@@ -53,6 +53,8 @@ if TYPE_CHECKING:
         is_same_video as is_same_video,
         look_at_video as look_at_video,
     )
+    from mixformer.annotation.web.page_server import serve as serve
+    from mixformer.annotation.web.web_app import WebSettings as WebSettings, create_app as create_app
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
@@ -71,5 +73,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         ".stretches": "Stretch stale_stretches",
         ".tracked_rows": "TrackedBox TrackedRows",
         ".video_facts": "find_video is_same_video look_at_video",
+        ".web.page_server": "serve",
+        ".web.web_app": "WebSettings create_app",
     },
 )

@@ -40,7 +40,7 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> None:
     """Serve until Ctrl-C."""
-    from mixformer.annotation.web import WebSettings, serve
+    from mixformer.annotation import WebSettings, serve
 
     settings = WebSettings(options.host, options.model, options.workers, token=options.token)
     console = make_console()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from starlette.testclient import TestClient
 
-from mixformer.annotation.web import WebSettings, create_app
+from mixformer.annotation import WebSettings, create_app
 
 TOKEN = "a token for tests only, long enough"
 HOST = "127.0.0.1:8765"

@@ -42,7 +42,7 @@ def serve(
         SourceError: if there is no such video or folder.
 
     Example:
-        >>> from mixformer.annotation.web import WebSettings, serve
+        >>> from mixformer.annotation import WebSettings, serve
         >>> serve("clip.mp4", WebSettings(host="0.0.0.0"))
         Traceback (most recent call last):
         mixformer.errors.ConfigError: on 0.0.0.0 others can reach this server, so choose a token: ...

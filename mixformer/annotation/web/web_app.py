@@ -55,7 +55,7 @@ class WebSettings:
         token: secret of the server; None makes a new one.
 
     Example:
-        >>> from mixformer.annotation.web import WebSettings
+        >>> from mixformer.annotation import WebSettings
         >>> WebSettings().host
         '127.0.0.1'
     """
@@ -82,7 +82,7 @@ def create_app(place: str | Path, settings: WebSettings = WebSettings()) -> Fast
         SourceError: if there is no such video or folder.
 
     Example:
-        >>> from mixformer.annotation.web import create_app
+        >>> from mixformer.annotation import create_app
         >>> from mixformer.video.demo import DEMO_CLIP
         >>> app = create_app(DEMO_CLIP)
         >>> "/api/videos" in app.openapi()["paths"]

@@ -14,6 +14,7 @@ from tests.helpers.web import free_port, page_server
 
 sync = pytest.importorskip("playwright.sync_api")
 expect = sync.expect
+expect.set_options(timeout=30_000)  # a busy machine is no error
 # The 16 bits of `bar_frame`, read from the middle of each on the screen.
 NUMBER = """() => {
   const canvas = document.getElementById('picture');
@@ -48,10 +49,10 @@ class Person:
             self.problems.append(message.text)
 
     def sees(self, frame):
-        expect(self.page.locator("#picture")).to_have_attribute("data-frame", str(frame), timeout=20_000)
+        expect(self.page.locator("#picture")).to_have_attribute("data-frame", str(frame))
 
     def is_ready(self):
-        expect(self.page.locator("#count")).to_contain_text("of ", timeout=20_000)
+        expect(self.page.locator("#count")).to_contain_text("of ")
         expect(self.page.locator("#stage.drawing").or_(self.page.locator("#targets li").first)).to_be_visible()
 
     def screen(self, x, y, width=640, height=360):
@@ -76,7 +77,7 @@ class Person:
         expect(self.page.locator("#job")).to_be_hidden(timeout=90_000)
 
     def saved(self):
-        expect(self.page.locator("#saved")).to_have_text("Saved", timeout=20_000)
+        expect(self.page.locator("#saved")).to_have_text("Saved")
 
     def shown_number(self):
         return self.page.evaluate(NUMBER)
@@ -261,7 +262,7 @@ def test_killed_in_the_middle_nothing_is_lost(browser, demo, tmp_path):
         expect(person.page.locator("#job")).to_be_visible(timeout=20_000)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        expect(person.page.locator("#banner")).to_contain_text("goes on as soon as it is back", timeout=20_000)
+        expect(person.page.locator("#banner")).to_contain_text("goes on as soon as it is back")
     with page_server(demo, tmp_path / "cache", port) as (_, address):
         expect(person.page.locator("#banner")).to_be_hidden(timeout=30_000)
         expect(person.page.locator("#targets li")).to_have_count(1)
