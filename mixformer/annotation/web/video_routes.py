@@ -58,7 +58,7 @@ def video_routes(room: Workroom, largest: int) -> APIRouter:
         """List the videos, and whether the work on each is new, begun or done."""
         return {"folder": room.library.root.name, "uploads": room.library.takes_uploads, "videos": room.listing()}
 
-    @routes.post("/videos", status_code=201, openapi_extra=binary_body("video/*"))
+    @routes.post("/videos", status_code=201, openapi_extra=binary_body("application/octet-stream"))
     async def upload_video(request: Request, x_file_name: Annotated[str, Header(max_length=400)]) -> dict[str, Any]:
         """Put a video into the folder: its bytes as the body, its name (percent-encoded) in `X-File-Name`."""
         if not room.library.takes_uploads:

@@ -71,6 +71,23 @@ class Person:
         mouse.move(*self.screen(*end, *size))
         mouse.up()
 
+    def place(self, what):
+        """Middle of a part of the page, which may be drawn anew at any moment."""
+        for _ in range(100):
+            area = self.page.locator(what).bounding_box()
+            if area:
+                return area["x"] + area["width"] / 2, area["y"] + area["height"] / 2
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"{what} is not there")
+
+    def pulls(self, what, dx, dy):
+        """Drag a part of the page by some pixels of the screen."""
+        x, y = self.place(what)
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + dx, y + dy)
+        self.page.mouse.up()
+
     def tracks(self, key):
         self.key(key)
         expect(self.page.locator("#job")).to_be_visible(timeout=20_000)
@@ -130,19 +147,9 @@ def test_draw_track_correct_undo_and_export(browser, demo, tmp_path):
         person.page.locator("#number").fill("30")
         person.page.locator("#number").press("Enter")
         person.sees(30)
-        box = person.page.locator("#boxes .chosen .edge").bounding_box()
-        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        person.page.mouse.move(*middle)
-        person.page.mouse.down()
-        person.page.mouse.move(middle[0] + 8, middle[1] + 4)
-        person.page.mouse.up()
+        person.pulls("#boxes .chosen .edge", 8, 4)
         expect(person.page.locator("#here-text")).to_have_text("Key box of a person")
-        handle = person.page.locator('#boxes [data-handle="se"] .grip').bounding_box()
-        corner = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
-        person.page.mouse.move(*corner)
-        person.page.mouse.down()
-        person.page.mouse.move(corner[0] + 6, corner[1] + 3)
-        person.page.mouse.up()
+        person.pulls('#boxes [data-handle="se"] .grip', 6, 3)
         person.saved()
         person.tracks("y")
         person.key("Control+z")

@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 from starlette.websockets import WebSocketDisconnect
 
-from mixformer.annotation import load_project
-from mixformer.annotation import WebSettings, create_app, serve
+from mixformer.annotation import WebSettings, create_app, load_project, serve
 from mixformer.cli import main
 from mixformer.errors import ConfigError, SourceError
 from mixformer.video import open_video
