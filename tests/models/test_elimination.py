@@ -32,7 +32,7 @@ def by_definition(block, tokens, memory, extra, count):
     heads = block.attn.heads
     chosen = []
     for item in range(len(tokens)):
-        total = 0
+        total = np.zeros(())
         for head, (q, k) in enumerate(zip(queries[item].chunk(heads, -1), keys[item].chunk(heads, -1), strict=True)):
             everything = np.concatenate([memory.keys[item, head].double().numpy(), k.numpy()])
             logits = q.numpy()[-extra:] @ everything.T / np.sqrt(q.shape[1])
