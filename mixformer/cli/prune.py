@@ -25,10 +25,10 @@ Blocks count from 0. The result is a model folder, for `init_from` in a recipe.
   mixformer prune runs/v2_dense_to_sparse/model --out runs/first4 --keep-first 4
   mixformer prune runs/v2_dense_to_sparse/model --out runs/skip4 --skip 4
   mixformer prune runs/v2_dense_to_sparse/model --out runs/eight --remove 0 3 6 9
-  mixformer prune mixformerv2_dino_s8 --out faster --eliminate 2:98
+  mixformer prune mixformerv2_dino_s8 --out faster --eliminate 3:59
 
---eliminate 2:98 leaves out all but 98 of the search tokens after block 2: faster, and boxes change a little.
-`mixformer export faster --out faster` then writes its graphs.
+--eliminate 3:59 leaves out all but 59 of the search tokens after block 3: faster, and less accurate until it
+has been trained so. `mixformer export faster --out faster` then writes its graphs.
 
 A run with fading blocks ([pruning] in its recipe) leaves them out of its model by itself.
 """
@@ -85,8 +85,8 @@ def run(options: Namespace) -> None:
 
 
 def _kept_after(words: str) -> tuple[int, int]:
-    """A block and a number of tokens, as in "2:98"."""
+    """A block and a number of tokens, as in "3:59"."""
     block, _, count = words.partition(":")
     if not (block.isdecimal() and count.isdecimal()):
-        raise ConfigError(f"--eliminate takes pairs of a block and a number of tokens, such as 2:98, not {words!r}")
+        raise ConfigError(f"--eliminate takes pairs of a block and a number of tokens, such as 3:59, not {words!r}")
     return int(block), int(count)

@@ -53,8 +53,8 @@ class ModelConfig(BaseConfig):
             head, or for a token head that predicts all edges from one token; 0 for dense heads.
         elimination: pairs of a block, from 0, and a number of search tokens that stay after it, those that the
             prediction tokens attend to most there; `((1, 98), (3, 49))` keeps 98 after block 1 and 49 after block 3.
-            The others are left out of all later blocks, which costs time only where it matters little. Blocks rise,
-            numbers fall. For plain backbones whose heads read prediction tokens alone.
+            The others are left out of all later blocks, which saves their time. Blocks rise, numbers fall. For plain
+            backbones whose heads read prediction tokens alone.
         head: "token" (V2), "query" (a box straight from one token), "corner" (plain) or "pyramid" (pyramidal corner).
         bins: positions per edge of the token head.
         head_dim: first width of the corner towers; the token heads work at the width of the tokens.
