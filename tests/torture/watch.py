@@ -36,6 +36,10 @@ class Watch:
         elif event in _MOVES:
             for place in _MOVES[event]:
                 self._written(arguments[place], event)
+        elif event == "socket.connect" and isinstance(
+            arguments[1], str | bytes
+        ):  # a socket file, as of loader processes
+            self._written(arguments[1], event)
         elif event in _CALLS and arguments[:1] != ("uname",):  # how Python's `platform` asks for the processor
             self.found.append(f"{event} {arguments!r:.200}")
 
