@@ -67,7 +67,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
     with pytest.raises(BoxError, match=r"cannot read .*missing\.csv"):
         read_targets(tmp_path / "missing.csv")
     (tmp_path / "video.csv").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(BoxError, match=r"video\.csv cannot be read"):
+    with pytest.raises(BoxError, match=r"cannot read .*video\.csv"):
         read_targets(tmp_path / "video.csv")
 
 
