@@ -82,7 +82,7 @@ def page_server(place, cache, port=None, *more):
 
 
 def _wait_for(process, port):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while time.monotonic() < end and process.poll() is None:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()

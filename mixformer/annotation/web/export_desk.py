@@ -36,6 +36,7 @@ _TITLES = {
     "cvat": "CVAT", "coco": "COCO", "yolo": "YOLO", "mot": "MOT", "mot-cvat": "MOT of CVAT", "voc": "Pascal VOC",
     "label-studio": "Label Studio", "folder": "Folders to train on", "jsonl": "JSON lines", "csv": "CSV",
 }  # fmt: skip
+_TEXTS = {"csv": "a box a line, with all we know", "mot-cvat": "gt/gt.txt as CVAT and datumaro have it, pixels from 0"}
 _MOST = 32  # exports that wait, run or can be fetched
 
 Progress = Callable[[int, int], bool]

@@ -416,6 +416,7 @@ def test_everything_is_on_the_screen(browser, bars, tmp_path, size, scheme):
         person.leaves()
 
 
+@pytest.mark.sweep
 def test_a_long_video(browser, tmp_path):
     """30,000 frames: opened at once, sought exactly anywhere."""
     write_bars(tmp_path / "long.mp4", 30_000, gop=250)
