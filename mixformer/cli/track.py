@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from rich.console import Console
 from mixformer.cli.annotate import needs_project, run_project
 from mixformer.cli.bars import FrameBar
 from mixformer.cli.console import make_console
-from mixformer.cli.track_options import demo_parser, make_tracker, outputs_from, track_parser
+from mixformer.cli.track_options import demo_parser, make_tracker, outputs_from, track_parser, tracker_settings
 from mixformer.errors import BoxError, ConfigError, SourceError, first_few
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
@@ -37,7 +37,8 @@ def run(options: Namespace) -> None:
     several, show = (False, False) if demo else (options.targets is not None, options.show)
     # 1. Check everything that is quick to check before the model is loaded.
     inputs = [source, *([options.targets] if several else [])]
-    outputs = check_outputs(outputs_from(options, source), inputs, overwrite=options.overwrite)
+    wanted = outputs_from(options, source, lambda outputs: _goes_on(options, source, outputs))
+    outputs = check_outputs(wanted, inputs, overwrite=options.overwrite, going_on=True)
     if not demo and needs_project(options):
         run_project(options, outputs)
         return
@@ -57,11 +58,26 @@ def run(options: Namespace) -> None:
             pipeline=pipeline,
             pictures=show,
             overwrite=options.overwrite,
+            settings=tracker_settings(options),
             on_frame=on_frame,
         )
     choice = select_engine(options.model, runtime_from(options))
     how = f"engine {choice.engine}, {choice.precision}, on {choice.device}"
     _report(summary, how, outputs.values(), make_console(quiet=options.quiet))
+
+
+def _goes_on(options: Namespace, source: str, outputs: Mapping[str, Path]) -> bool:
+    """Tell whether the results are those of this very command, which was interrupted."""
+    from mixformer.run.resuming import resume_file, resume_path
+    from mixformer.video import Target
+
+    demo = "source" not in options
+    if not resume_path(outputs).is_file() or not (demo or options.box or options.targets):
+        return False
+    targets = [Target(1, DEMO_BOX)] if demo else targets_of(options)
+    frames = (0, None) if demo else (options.start, options.stop)
+    found = resume_file(outputs, source, frames, targets, tracker_settings(options))
+    return found is not None and found.is_ours()
 
 
 def _open(source: str, options: Namespace) -> VideoSource:
@@ -112,6 +128,8 @@ def _report(summary: VideoSummary, how: str, paths: Iterable[Path], console: Con
     score = "" if summary.mean_score is None else f", mean score {summary.mean_score:.2f}"
     rate = f"{summary.fps:.0f} FPS with reading and writing"
     console.print(f"{summary.frames} frames in {summary.seconds:.1f} s ({rate}){score}; {how}")
+    if summary.kept:
+        console.print(f"went on after the first {summary.kept} frames, which an interrupted run had done")
     if summary.skipped:
         shown = ", ".join(first_few(map(str, summary.skipped), 10))
         make_console(stderr=True).print(f"skipped {len(summary.skipped)} unreadable frames: {shown}")

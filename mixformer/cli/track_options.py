@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -169,30 +170,39 @@ def _add_outputs(parser: ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
-def outputs_from(options: Namespace, source: str) -> dict[str, Path]:
+def outputs_from(options: Namespace, source: str, goes_on: Callable[[Mapping[str, Path]], bool]) -> dict[str, Path]:
     """Return the path of each output that the options ask for.
 
-    Without boxes and video, the annotated video of `source` goes to the current folder, under a name that is free.
+    Without boxes and video, the annotated video of `source` goes to the current folder, under a name that is free, or
+    that the same command was interrupted with (`goes_on`).
     """
     outputs = {name: options[each.key] for name, each in OUTPUT_FORMATS.items() if options[each.key] is not None}
     if not set(outputs) - {"masks"}:
         name = Path(source.split("://")[-1].rstrip("/\\")).stem or "video"
-        outputs["video"] = _free(f"{name}_tracked", ".mp4", options.overwrite)
+        for number in count(1):
+            path = Path(f"{name}_tracked.mp4" if number == 1 else f"{name}_tracked_{number}.mp4")
+            if _is_free(path, options.overwrite or goes_on({**outputs, "video": path})):
+                return {**outputs, "video": path}
     return outputs
 
 
-def _free(stem: str, ending: str, overwrite: bool) -> Path:
-    """Return the first name that no result has, and that no other process writes just now."""
-    for number in count(1):
-        path = Path(f"{stem}{ending}" if number == 1 else f"{stem}_{number}{ending}")
-        try:
-            require_unclaimed(path)
-            if not overwrite:
-                require_free(path)
-        except OutputError:
-            continue
-        return path
-    raise AssertionError  # the numbers have no end
+def _is_free(path: Path, overwrite: bool) -> bool:
+    """Tell whether no result has the name, and no other process writes it just now."""
+    try:
+        require_unclaimed(path)
+        if not overwrite:
+            require_free(path)
+    except OutputError:
+        return False
+    return True
+
+
+def tracker_settings(options: Namespace) -> dict[str, Any]:
+    """Return plain values that tell the tracker of these options from others."""
+    from mixformer.tracking.factory import TrackerFactory, rules_for
+
+    config = rules_for(options.model, options.preset or "none", "").replace(**changed_settings(options))
+    return TrackerFactory(options.model, config, runtime_from(options)).settings()
 
 
 def make_tracker(options: Namespace) -> MultiTracker:

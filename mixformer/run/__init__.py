@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         to_row as to_row,
     )
     from mixformer.run.to_files import track_video as track_video
-    from mixformer.run.video_loop import VideoSummary as VideoSummary
+    from mixformer.run.video_run import VideoSummary as VideoSummary
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
@@ -41,6 +41,6 @@ __getattr__, __dir__, __all__ = lazy_names(
         ".ray_executor": "RayExecutor",
         ".result_tables": "to_dataframe to_detections to_row",
         ".to_files": "track_video",
-        ".video_loop": "VideoSummary",
+        ".video_run": "VideoSummary",
     },
 )

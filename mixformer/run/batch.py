@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from mixformer.run.executor import Completed, Event, Events, Progressed, Report, Started, Work, failed
 from mixformer.run.jobs import VideoJob
-from mixformer.run.video_loop import Step, VideoSummary, run_videos
+from mixformer.run.video_loop import Step, run_videos
+from mixformer.run.video_run import VideoSummary
 from mixformer.tracking import MultiTracker
 from mixformer.tracking.factory import TrackerFactory
 

@@ -73,6 +73,7 @@ class VideoJob:
             stop=self.stop,
             overwrite=True,
             opening=self.opening,
+            settings=self.settings,
             begin=self.begin,
             finish=lambda summary: self.finish(asdict(summary)),
         )

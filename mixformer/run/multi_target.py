@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mixformer.errors import BoxError, StateError
 from mixformer.tracking import MultiTracker
+from mixformer.tracking.state import TrackState
 from mixformer.types import Image, TrackResult
 from mixformer.video.reader import VideoFrame
 from mixformer.video.targets import Target
@@ -69,6 +70,22 @@ class ActiveTargets:
             raise BoxError(f"the video ends before a target begins: {late or 'there are none'}")
         if late:
             log.warning("the video ended before these targets began: %s", late)
+
+    def snapshot(self) -> tuple[dict[int, int | None], tuple[int, ...], dict[int, TrackState]]:
+        """Return the last frame and the state of each target that is tracked, and the numbers of those to come."""
+        order = [id[1] for id in self._tracker.ids if isinstance(id, tuple) and id[0] == self._video]
+        states = {number: self._tracker.state((self._video, number)) for number in order}
+        return {number: self._present[number] for number in order}, tuple(t.id for t in self._waiting), states
+
+    def restore(
+        self, present: Mapping[int, int | None], waiting: Container[int], states: Mapping[int, TrackState]
+    ) -> None:
+        """Go on from a snapshot of the same targets; nothing is tracked yet."""
+        self._waiting = [target for target in self._waiting if target.id in waiting]
+        for number, stop in present.items():
+            self._tracker.restore(states[number], (self._video, number))
+            self._present[number] = stop
+        self._some_began = True
 
     def remove_all(self) -> None:
         """Remove all targets, after an error or before the end."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+import numpy as np
+
 from mixformer.errors import OutputError
 from mixformer.optional import installed, missing
 from mixformer.places import is_special, require_place
 from mixformer.run.multi_target import Results
+from mixformer.run.resuming import ResumePoint, interrupted
 from mixformer.types import Image
-from mixformer.video.drafts import FolderDraft
+from mixformer.video.drafts import FolderDraft, Mark
 from mixformer.video.draw import Annotator
 from mixformer.video.output_formats import OUTPUT_FORMATS, open_results, require_formats
 from mixformer.video.reader import VideoFrame, VideoSource
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from mixformer.masks.refiner import Mask
 
 log = logging.getLogger(__name__)
+_DRAWN = 30  # frames that what is drawn may depend on: the trail
+
 Outputs = Mapping[str, str | Path]
 """Where results go: name of an output format -> file or folder."""
 
@@ -53,13 +59,16 @@ class TrackedFrame(NamedTuple):
     picture: Image | None
 
 
-def check_outputs(outputs: Outputs, inputs: Iterable[object], *, overwrite: bool = False) -> dict[str, Path]:
+def check_outputs(
+    outputs: Outputs, inputs: Iterable[object], *, overwrite: bool = False, going_on: bool = False
+) -> dict[str, Path]:
     """Check where results go before anything is written. Nothing is changed.
 
     Args:
         outputs: paths by name of the output format.
         inputs: files and folders that are read, and other sources.
         overwrite: results may be there already.
+        going_on: so may those of a run that was interrupted.
 
     Returns:
         The same paths.
@@ -84,6 +93,7 @@ def check_outputs(outputs: Outputs, inputs: Iterable[object], *, overwrite: bool
     paths = {name: Path(path) for name, path in outputs.items()}
     places: dict[Path, str] = {}
     sources = [Path(str(source)) for source in inputs]
+    unfinished = interrupted(paths) if going_on else set()
     for name, path in paths.items():
         if name == "video":
             require_video(path)
@@ -93,7 +103,7 @@ def check_outputs(outputs: Outputs, inputs: Iterable[object], *, overwrite: bool
             continue
         if (other := places.setdefault(path.resolve(), name)) != name:
             raise OutputError(f"{other} and {name} would both be written to {path}; give one of them another name")
-        require_place(path, overwrite)
+        require_place(path, overwrite or name in unfinished)
     return paths
 
 
@@ -111,6 +121,7 @@ class VideoOutput:
         ids: bool,
         pictures: bool = False,
         overwrite: bool = False,
+        point: ResumePoint | None = None,
     ) -> None:
         """Open all files.
 
@@ -120,6 +131,7 @@ class VideoOutput:
             ids: write and draw the number of each target; otherwise there is one target.
             pictures: draw pictures even if none is written.
             overwrite: replace results that are there already.
+            point: go on from there with the drafts of an interrupted run.
 
         Raises:
             OutputError: if something cannot be written.
@@ -129,19 +141,25 @@ class VideoOutput:
         self._masks: _Masks | None = None
         self._wants_pictures = pictures or "video" in outputs
         self._video: FrameWriter | None = None
+        self._recent: deque[Results] = deque(point.recent if point else (), _DRAWN)
+        if point and self._wants_pictures:
+            self._draw_again(point)
+        marks = point.marks if point else {}
         with ExitStack() as stack:
-            self._texts = [
-                stack.enter_context(open_results(path, name, ids, overwrite=overwrite))
+            self._texts = {
+                name: stack.enter_context(open_results(path, name, ids, overwrite=overwrite, kept=marks.get(name)))
                 for name, path in outputs.items()
                 if OUTPUT_FORMATS[name].line is not None
-            ]
+            }
             if "masks" in outputs:
-                self._masks = stack.enter_context(_Masks(outputs["masks"], ids, overwrite))
+                self._masks = stack.enter_context(_Masks(outputs["masks"], ids, overwrite, kept=point is not None))
             if "video" in outputs:
                 sound = video.name if Path(video.name).is_file() else None
                 if "://" in video.name:
                     log.warning("%s: sound, if it has any, is not written; to keep it, save it to a file", video.name)
-                self._video = stack.enter_context(open_writer(outputs["video"], video.fps, sound, overwrite=overwrite))
+                self._video = stack.enter_context(
+                    open_writer(outputs["video"], video.fps, sound, overwrite=overwrite, kept=marks.get("video"))
+                )
             self._open = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -158,19 +176,38 @@ class VideoOutput:
         Raises OutputError if a mask cannot be written.
         """
         masks = self._masks.write(frame, results) if self._masks else {}
-        if not self._wants_pictures:
-            return TrackedFrame(frame, results, None)
+        picture = self._picture(frame.image, results, masks) if self._wants_pictures else None
+        return TrackedFrame(frame, results, picture)
+
+    def _picture(self, image: Image, results: Results, masks: dict[int, Mask]) -> Image:
         if self._ids or not results:
-            return TrackedFrame(frame, results, self._annotator.draw_all(frame.image, results, masks))
+            return self._annotator.draw_all(image, results, masks)
         ((number, result),) = results.items()
-        return TrackedFrame(frame, results, self._annotator.draw(frame.image, result, masks.get(number)))
+        return self._annotator.draw(image, result, masks.get(number))
+
+    def _draw_again(self, point: ResumePoint) -> None:
+        """Let the annotator remember where the targets were."""
+        blank = np.zeros((*point.size, 3), np.uint8)
+        for results in point.recent:
+            self._picture(blank, results, {})
+
+    def marks(self) -> dict[str, Mark]:
+        """Return how far each output is that can say so."""
+        marks = {name: text.mark() for name, text in self._texts.items()}
+        return marks | ({"video": self._video.mark()} if self._video is not None else {})
+
+    @property
+    def recent(self) -> list[Results]:
+        """The results of the last frames that were written."""
+        return list(self._recent)
 
     def write(self, tracked: TrackedFrame) -> TrackedFrame:
         """Write boxes and picture of a frame, and return it.
 
         Raises OutputError if something cannot be written; what was written before is kept.
         """
-        for text in self._texts:
+        self._recent.append(tracked.results)
+        for text in self._texts.values():
             for number, result in tracked.results.items():
                 text.write(result, number if self._ids else None)
         if self._video is not None and tracked.picture is not None:
@@ -181,12 +218,12 @@ class VideoOutput:
 class _Masks:
     """Finds and writes a mask for every result, with ids in one folder for each target."""
 
-    def __init__(self, folder: Path, ids: bool, overwrite: bool) -> None:
+    def __init__(self, folder: Path, ids: bool, overwrite: bool, kept: bool = False) -> None:
         from mixformer.masks.grabcut import GrabCutRefiner
         from mixformer.masks.mask_files import MaskWriter
 
         self._refine, self._ids = GrabCutRefiner(), ids
-        self._draft = FolderDraft(folder, overwrite)
+        self._draft, self._some = FolderDraft(folder, overwrite, keep=kept), kept
         self._new_writer = MaskWriter
         self._writers: dict[int, MaskWriter] = {}
 
@@ -196,7 +233,8 @@ class _Masks:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._draft.end(whole=error is None and bool(self._writers), empty=not self._writers)
+        some = self._some or bool(self._writers)
+        self._draft.end(whole=error is None and some, empty=not some)
 
     def write(self, frame: VideoFrame, results: Results) -> dict[int, Mask]:
         """Return the masks of the results' boxes by target, after writing them."""

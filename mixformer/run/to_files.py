@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 from mixformer.run.outputs import Outputs, TrackedFrame
-from mixformer.run.video_loop import VideoRun, VideoSummary, run_videos
+from mixformer.run.resuming import settings_of
+from mixformer.run.video_loop import run_videos
+from mixformer.run.video_run import VideoRun, VideoSummary
 from mixformer.run.video_task import VideoTask
 from mixformer.tracking import MultiTracker
 from mixformer.video.reader import VideoSource, open_video
@@ -26,12 +29,15 @@ def track_video(
     pipeline: bool = True,
     pictures: bool = False,
     overwrite: bool = False,
+    settings: Mapping[str, Any] | None = None,
     on_frame: Callable[[TrackedFrame], bool | None] | None = None,
 ) -> VideoSummary:
     """Track one target or several through a video and write the results to files, as `mixformer track` does.
 
     Results are written beside their places (`boxes.partial.jsonl`) and put there when they are whole. After an error or
-    Ctrl-C they are valid up to there, and put there only if nothing is there yet.
+    Ctrl-C they are valid up to there, and put there only if nothing is there yet. After that, or if the process was
+    killed, the same call goes on where it was, if the source is a file or a folder; the results are those of a call
+    that nobody interrupted.
 
     Args:
         source: video file, folder of pictures, webcam number or stream address; or a video from `open_video`, whose own
@@ -48,7 +54,10 @@ def track_video(
             Cameras and streams never do, so that no frame is late.
         pictures: draw pictures for `on_frame` even if no video is written.
         overwrite: replace results that are there already.
-        on_frame: is called with every frame after its results are written; returning False ends the video there.
+        settings: plain values that tell the tracker from others, such as its model, so that only the same call goes on;
+            None looks at what its network finds in a pattern.
+        on_frame: is called with every frame after its results are written, but not for those of an
+            earlier call that this one continues; returning False ends the video there.
 
     Returns:
         What was tracked.
@@ -72,6 +81,10 @@ def track_video(
     with ExitStack() as stack:
         video = source if isinstance(source, VideoSource) else stack.enter_context(open_video(source, start, stop))
         wanted = as_targets(targets, video.start)
+        if tracker is None:  # not falsy: a tracker without targets has the length 0
+            tracker = MultiTracker(on_resize="rescale")
+        if settings is None and outputs and not video.live:
+            settings = settings_of(tracker)
         task = VideoTask(
             source=video,
             targets=wanted,
@@ -79,9 +92,8 @@ def track_video(
             ids=len(wanted) > 1 if ids is None else ids,
             pictures=pictures,
             overwrite=overwrite,
+            settings=settings,
         )
-        if tracker is None:  # not falsy: a tracker without targets has the length 0
-            tracker = MultiTracker(on_resize="rescale")
         steps = stack.enter_context(closing(run_videos(tracker, iter([task]), 1, pipeline and not video.live)))
         run: VideoRun = next(steps).run
         for step in steps:

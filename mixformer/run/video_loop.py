@@ -6,158 +6,21 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 from mixformer.run.multi_target import ActiveTargets, Results, advance
-from mixformer.run.outputs import TrackedFrame, VideoOutput, check_outputs
+from mixformer.run.outputs import TrackedFrame
+from mixformer.run.resuming import Snapshot
+from mixformer.run.video_run import VideoRun
 from mixformer.run.video_task import VideoTask
 from mixformer.tracking import MultiTracker
-from mixformer.video.live import Opening
 from mixformer.video.pipeline import pipelined
-from mixformer.video.reader import VideoFrame, VideoSource
-
-T = TypeVar("T")
+from mixformer.video.reader import VideoFrame
 
 _PAUSE = 0.01  # seconds to wait while no video has a frame
-
-
-@dataclass(frozen=True)
-class VideoSummary:
-    """Numbers of a tracked video.
-
-    Attributes:
-        frames: number of frames whose results are written.
-        seconds: time from the start to the end; in `track_videos`, other videos took part of it.
-        mean_score: mean of all scores except those of the given boxes (0..1); None without any.
-        skipped: numbers of the unreadable frames.
-        cut_short: says how the source ended before its end, as a file does of which a part is missing; else empty.
-        passed_over: number of frames of a live source that were left out, since newer ones had come.
-
-    Example:
-        >>> from mixformer.run import VideoSummary
-        >>> VideoSummary(frames=50, seconds=2.0, mean_score=0.9).fps
-        25.0
-    """
-
-    frames: int
-    seconds: float
-    mean_score: float | None
-    skipped: tuple[int, ...] = ()
-    cut_short: str = ""
-    passed_over: int = 0
-
-    @property
-    def fps(self) -> float:
-        """Return the frames per second, with reading and writing."""
-        return self.frames / self.seconds if self.seconds else 0.0
-
-
-@dataclass(eq=False)
-class VideoRun:
-    """One video while it is tracked. The first error is kept and ends this video alone."""
-
-    task: VideoTask  # the video
-    active: ActiveTargets  # its targets
-    error: Exception | None = None  # the exception that ended it; None while all is well
-    total: int = 0  # number of frames to come when the video was opened; 0 if that is not known
-    frames: int = 0  # number of frames that are written
-    ended: bool = False  # there are no more frames
-    over: threading.Event = field(default_factory=threading.Event)  # nobody wants the rest of any video
-    opened: bool = False  # it was opened, or that failed
-    _opening: Opening[VideoSource] | None = None
-    _scores: list[float] = field(default_factory=lambda: [0.0, 0.0])  # their sum and their number
-    _live: bool = False
-    _begin: float = field(default_factory=time.perf_counter)
-    _open: ExitStack = field(default_factory=ExitStack)
-
-    def attempt(self, do: Callable[[], T]) -> T | None:
-        """Call a function for this video and return its result; None after an error, now or before."""
-        if self.error is None:
-            try:
-                return do()
-            except Exception as error:  # other videos continue after every error
-                self.error = error
-        return None
-
-    def begin_opening(self) -> None:
-        """Open an address or a camera in a thread of its own, so that it holds no other video up."""
-        if self.task.may_stall():
-            self._opening = Opening(partial(self.task.open, self.over))
-
-    def ready(self) -> bool:
-        """Tell whether opening, or the next frame, keeps nobody waiting."""
-        if not self.opened:
-            return self._opening is None or self._opening.done()
-        return self.error is not None or self._video.ready()
-
-    def open(self) -> None:
-        """Open the video and all that is written."""
-        task, source = self.task, self.task.source
-        if isinstance(source, VideoSource):
-            self._video = source
-            self._video.end_with(self.over)
-        elif self._opening is not None:
-            self._video = self._open.enter_context(self._opening.result())
-        else:
-            self._video = self._open.enter_context(task.open(self.over))
-        self._live = self._video.live
-        outputs = check_outputs(task.outputs, [self._video.name], overwrite=task.overwrite)
-        self.total = self._video.frames_to_come or 0
-        self._frames = iter(self._video)
-        output = VideoOutput(outputs, self._video, ids=task.ids, pictures=task.pictures, overwrite=task.overwrite)
-        self._output = self._open.enter_context(output)
-
-    def end(self) -> None:
-        """Say that the frames so far are all that are wanted."""
-        self.ended = True
-
-    def next(self) -> VideoFrame | None:
-        """Return the next frame, or None after the last."""
-        frame = next(self._frames, None)
-        self.ended = frame is None
-        return frame
-
-    def draw(self, frame: VideoFrame, results: Results) -> TrackedFrame:
-        """Draw a tracked frame; see `VideoOutput.draw`."""
-        return self._output.draw(frame, results)
-
-    def write(self, tracked: TrackedFrame) -> None:
-        """Write a drawn frame and count it."""
-        self._output.write(tracked)
-        self.frames += 1
-        for result in tracked.results.values():
-            if result.score is not None and not result.is_initial:
-                self._scores[0] += result.score
-                self._scores[1] += 1
-
-    def close(self) -> None:
-        """Put all files in their places, as far as they are valid: see `mixformer.video.drafts`."""
-        # A camera has no end: stopping it is its end.
-        stopped = self.error or (None if self.ended or self._live else KeyboardInterrupt())
-        try:
-            if self.frames:
-                self.task.begin()
-            self._open.__exit__(type(stopped) if stopped else None, stopped, None)
-        except Exception as error:  # such as a full disk, which most often has ended the video already
-            self.error = self.error or error
-
-    def finish(self) -> None:
-        """Finish all files and, if nothing went wrong, mark them complete."""
-        self.close()
-        if self.error is None:
-            self.attempt(lambda: self.task.finish(self.summary()))
-
-    def summary(self) -> VideoSummary:
-        """Sum up what is written so far."""
-        total, count = self._scores
-        seconds = round(time.perf_counter() - self._begin, 3)
-        mean, video = total / count if count else None, self._video
-        return VideoSummary(self.frames, seconds, mean, tuple(video.skipped), video.cut_short, video.passed_over)
 
 
 @dataclass(frozen=True)
@@ -167,6 +30,7 @@ class Step:
     run: VideoRun  # the video
     kind: str  # "begin", "frame" or "end"
     tracked: tuple[VideoFrame, Results] | None = None  # a frame with its results, before it is drawn
+    snapshot: Snapshot | None = None  # the targets after this frame, if the run can go on from it
     written: TrackedFrame | None = None  # a frame that is drawn and written; None otherwise, and if that failed
 
 
@@ -257,7 +121,7 @@ def _track_frames(tracker: MultiTracker, active: list[VideoRun]) -> Iterator[Ste
     for run, frame in frames:
         results = run.attempt(partial(run.active.results, frame, found))
         if results is not None:
-            yield Step(run, "frame", (frame, results))
+            yield Step(run, "frame", (frame, results), run.snapshot(frame))
 
 
 def _draw(step: Step) -> Step:
@@ -273,7 +137,7 @@ def _write(step: Step) -> Step:
     if step.kind == "end":
         run.finish()
     elif drawn is not None:
-        run.attempt(partial(run.write, drawn))
+        run.attempt(partial(run.write, drawn, step.snapshot))
         if run.error is not None:
             return replace(step, written=None)
     return step

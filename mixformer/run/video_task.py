@@ -14,7 +14,7 @@ from mixformer.video.reader import VideoSource, open_video
 from mixformer.video.targets import Target
 
 if TYPE_CHECKING:
-    from mixformer.run.video_loop import VideoSummary
+    from mixformer.run.video_run import VideoSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,7 @@ class VideoTask:
     ids: bool = True  # write the number of each target
     pictures: bool = False  # draw pictures even if none is written
     overwrite: bool = False  # replace results that are there already
+    settings: Mapping[str, Any] | None = None  # of the tracker, to go on after an interruption; None begins anew
     opening: Mapping[str, Any] = field(default_factory=dict)  # more arguments of `open_video`
     begin: Callable[[], None] = lambda: None  # is called before results are put in their places
     finish: Callable[[VideoSummary], None] = lambda summary: None  # is called when everything is written

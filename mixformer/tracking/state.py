@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,12 +71,8 @@ class TrackState:
         online[slot : slot + 1] = [new]
         return np.stack([self.templates[0], *online])
 
-    def save(self, path: str | Path) -> None:
-        """Write the state to one `.npz` file of arrays and JSON, without pickle.
-
-        Raises:
-            OutputError: if it cannot be written.
-        """
+    def to_arrays(self) -> dict[str, Any]:
+        """Return all but the memory as arrays by name, one of which holds JSON; see `from_arrays`."""
         header = {
             "format": _FORMAT,
             "box": list(self.box),
@@ -86,6 +83,39 @@ class TrackState:
         arrays: dict[str, Any] = {"header": np.array(json.dumps(header)), "templates": self.templates}
         if self.candidate_crop is not None:
             arrays["candidate_crop"] = self.candidate_crop
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any], name: object) -> TrackState:
+        """Return the state that `to_arrays` gave.
+
+        Args:
+            arrays: the arrays.
+            name: what the error calls them, such as the path of their file.
+
+        Raises:
+            CheckpointError: if they are no state.
+        """
+        try:
+            arrays = dict(arrays)
+            header = json.loads(str(arrays.pop("header")))
+            if header["format"] == 1:
+                _renew(header, arrays, name)
+            if header["format"] != _FORMAT:
+                raise ValueError(f"format {header['format']}, this version reads 1 to {_FORMAT}")
+            box, (height, width) = Box(*header["box"]), header["frame_size"]
+            buffer = TemplateBuffer(**header["template_buffer"])
+            return cls(box, int(header["frame_index"]), (height, width), template_buffer=buffer, **arrays)
+        except Exception as error:  # json and others raise many kinds; all mean the same here
+            raise CheckpointError(f"{name} is not a tracker state: {error}") from error
+
+    def save(self, path: str | Path) -> None:
+        """Write the state to one `.npz` file of arrays and JSON, without pickle.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        arrays = self.to_arrays()
 
         def write(part: Path) -> None:
             with part.open("wb") as file:
@@ -103,19 +133,12 @@ class TrackState:
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file}
-            header = json.loads(str(arrays.pop("header")))
-            if header["format"] == 1:
-                _renew(header, arrays, path)
-            if header["format"] != _FORMAT:
-                raise ValueError(f"format {header['format']}, this version reads 1 to {_FORMAT}")
-            box, (height, width) = Box(*header["box"]), header["frame_size"]
-            buffer = TemplateBuffer(**header["template_buffer"])
-            return cls(box, int(header["frame_index"]), (height, width), template_buffer=buffer, **arrays)
-        except Exception as error:  # zipfile, numpy and json raise many kinds; all mean the same here
+        except Exception as error:  # zipfile and numpy raise many kinds; all mean the same here
             raise CheckpointError(f"{path} is not a tracker state: {error}") from error
+        return cls.from_arrays(arrays, path)
 
 
-def _renew(header: dict[str, Any], arrays: dict[str, Any], path: str | Path) -> None:
+def _renew(header: dict[str, Any], arrays: dict[str, Any], path: object) -> None:
     """Bring the content of a file of mixformer 0.1 to today's names."""
     warn_deprecated(f"{path} has the format 1 of mixformer 0.1, with ring; save it again for template_buffer")
     best, count, following = header.pop("ring")

@@ -2,7 +2,8 @@
 
 `out.mp4` is written as `out.partial.mp4` and the folder `frames` as `frames.partial`. What is on the disk is valid at
 any time, so that a killed process leaves what it had. The operating system locks a draft for its process: another one
-that wants the same result is refused, and the draft of a process that has died is free.
+that wants the same result is refused, and the draft of a process that has died is free: it is kept if the same run goes
+on (`mixformer/run/resuming.py`), and else replaced.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import re
 import shutil
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from mixformer.errors import OutputError
 from mixformer.places import (
     LOCK,
     claim,
+    clear_left_over,
     is_special,
     make_folder,
     open_raw,
@@ -29,6 +32,9 @@ from mixformer.places import (
 )
 
 log = logging.getLogger(__name__)
+
+Mark = Mapping[str, Any]
+"""Plain values that say how far a draft was written at some moment."""
 
 _NUMBERED = re.compile(r"\d{8}\.png|\.\d{8}\.png\..*\.partial")  # and what a killed process left of one
 
@@ -83,8 +89,13 @@ class Draft(_Claim):
     After the first failed write every other fails too, so that what is on the disk stays as it was before.
     """
 
-    def __init__(self, path: Path, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, overwrite: bool = False, *, keep: bool = False) -> None:
         """Claim the place.
+
+        Args:
+            path: place of the result.
+            overwrite: a result may be there already.
+            keep: leave what is in the draft.
 
         Raises:
             OutputError: as for `require_place`.
@@ -102,7 +113,26 @@ class Draft(_Claim):
         self.part = partial_path(path)
         self._made = make_folder(self.part.parent, path)
         self._file = claim(self.part, path)
-        self._file.truncate(0)
+        if not keep:
+            self._file.truncate(0)
+            _aside(self.part).unlink(missing_ok=True)
+
+    def set_aside(self) -> Path:
+        """Begin an empty draft, and return the path of what was in it, to be read and then removed.
+
+        Raises:
+            OutputError: if that fails.
+        """
+        aside, old = _aside(self.part), self._file
+        try:
+            if os.name == "nt":  # an open file cannot be renamed there
+                old.close()
+            self.part.replace(aside)
+        except OSError as error:
+            raise OutputError(f"cannot write {self.path}: {error}; give another name or folder") from error
+        self._file = claim(self.part, self.path)
+        old.close()
+        return aside
 
     def write(self, data: Any) -> int:
         """Write all bytes at once, past any buffer of this process."""
@@ -150,8 +180,9 @@ class Draft(_Claim):
     def drop(self) -> None:
         """Remove the draft and the folders that were made for it."""
         if self.part != self.path:
-            with suppress(OSError):
-                self.part.unlink()
+            for path in (self.part, _aside(self.part)):
+                with suppress(OSError):
+                    path.unlink()
         with suppress(OSError):
             self._file.close()
         _remove(self._made)
@@ -164,8 +195,13 @@ class Draft(_Claim):
 class FolderDraft(_Claim):
     """A folder that is being filled with files whose names are numbers, or with folders of those."""
 
-    def __init__(self, path: Path, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, overwrite: bool = False, *, keep: bool = False) -> None:
         """Claim the place; files go into `part`.
+
+        Args:
+            path: place of the result.
+            overwrite: a result may be there already.
+            keep: leave what is in `part`.
 
         Raises:
             OutputError: as for `require_place`.
@@ -176,7 +212,11 @@ class FolderDraft(_Claim):
         self.path, self.part = path, partial_path(path)
         self._made = make_folder(self.part, path)
         self._lock = claim(self.part / LOCK, path)
-        _clear(self.part)
+        if not keep:
+            _clear(self.part)
+            return
+        for folder in (self.part, *(item for item in self.part.iterdir() if item.is_dir())):
+            clear_left_over(folder)
 
     def _place(self, sync: bool) -> None:
         place = self.path.resolve()
@@ -207,6 +247,34 @@ class FolderDraft(_Claim):
         with suppress(OSError):
             (self.part / LOCK).unlink(missing_ok=True)
         self._lock.close()
+
+
+def take_back(path: Path) -> None:
+    """Make a result that was put in its place before it was whole a draft again, so that it can be continued.
+
+    What was set aside by a process that died before it had read it comes back too. Raises OSError if that fails.
+    """
+    part = partial_path(path)
+    if _aside(part).exists():
+        _aside(part).replace(part)
+    elif path.is_dir():
+        part.mkdir(exist_ok=True)
+        for item in path.iterdir():
+            if (item.is_dir() and item.stem.isdigit()) or _NUMBERED.fullmatch(item.name):
+                item.replace(part / item.name)
+    elif path.is_file() and not part.exists():
+        path.replace(part)
+
+
+def draft_of(path: Path) -> Path:
+    """Return where an interrupted result is: what was set aside, its draft, or in its place."""
+    part = partial_path(path)
+    return next((place for place in (_aside(part), part) if place.exists()), path)
+
+
+def _aside(part: Path) -> Path:
+    """Where a draft lies while its content is copied to a new one."""
+    return part.with_name(f"{part.stem}.before{part.suffix}")
 
 
 def _remove(made: list[Path]) -> None:

@@ -11,7 +11,7 @@ from typing import Self
 
 from mixformer.errors import ConfigError, OutputError
 from mixformer.types import TrackResult
-from mixformer.video.drafts import Draft
+from mixformer.video.drafts import Draft, Mark
 
 Line = Callable[[TrackResult, int | None], str]
 """Makes one line of text from a result and the id of its target; the id is None in a file without ids."""
@@ -127,15 +127,23 @@ class ResultWriter:
         5,,10.0,20.0,30.0,40.0,0.9
     """
 
-    def __init__(self, path: Path, line: Line, header: str = "", overwrite: bool = False) -> None:
+    def __init__(
+        self, path: Path, line: Line, header: str = "", overwrite: bool = False, kept: Mark | None = None
+    ) -> None:
         """Open the file; `open_results` chooses `line` and `header`.
 
         Raises:
             OutputError: if it cannot be written, or is there already.
         """
-        self.path, self._line, self._header = path, line, header
-        self._size, self._empty = 0, True
-        self._draft = Draft(path, overwrite)
+        self.path, self._line, self._header = path, line, "" if kept else header
+        self._size, self._empty, self._kept = 0, kept is None, kept is not None
+        self._draft = Draft(path, overwrite, keep=kept is not None)
+        if kept is not None:  # the lines behind it stay until they are written again, so that no kill loses them
+            self._size = self._draft.seek(int(kept["size"]))
+
+    def mark(self) -> Mark:
+        """Return how far the file is, for `open_results(kept=...)`."""
+        return {"size": self._size}
 
     def __enter__(self) -> Self:
         return self
@@ -147,6 +155,8 @@ class ResultWriter:
         try:
             if error is None:
                 self._begin()
+                if self._kept:
+                    self._draft.cut(self._size)
         except OutputError as caught:
             failure = caught
         self._draft.end(whole=error is None and failure is None, empty=self._empty)
@@ -176,7 +186,9 @@ class ResultWriter:
             raise OutputError(f"cannot write {self.path}: {error}; the lines before are kept") from error
 
 
-def open_results(path: str | Path, format: str, ids: bool = False, *, overwrite: bool = False) -> ResultWriter:
+def open_results(
+    path: str | Path, format: str, ids: bool = False, *, overwrite: bool = False, kept: Mark | None = None
+) -> ResultWriter:
     """Open a text file for boxes.
 
     Args:
@@ -185,6 +197,7 @@ def open_results(path: str | Path, format: str, ids: bool = False, *, overwrite:
             (MOTChallenge text).
         ids: write the id of the target in every line, for several targets.
         overwrite: replace a file that is there already.
+        kept: go on with the draft of a run that was interrupted, from this `ResultWriter.mark` on.
 
     Raises:
         ConfigError: if there is no such text format.
@@ -202,4 +215,4 @@ def open_results(path: str | Path, format: str, ids: bool = False, *, overwrite:
     chosen = OUTPUT_FORMATS[format]
     if chosen.line is None:
         raise ConfigError(f"{format} is no text format; use mixformer.track_video to write it")
-    return ResultWriter(Path(path), chosen.line, chosen.header(ids) if chosen.header else "", overwrite)
+    return ResultWriter(Path(path), chosen.line, chosen.header(ids) if chosen.header else "", overwrite, kept)

@@ -59,6 +59,7 @@ class VideoSource:
         frame_count: number of frames, or None if unknown (containers may be wrong by a few).
         live: frames come at their own pace, from a camera or the network.
         start: number of the first frame wanted.
+        stop: number after the last frame wanted; None for the end.
         skipped: numbers of frames that could not be read so far.
         passed_over: number of frames of a live source that were left out so far, since newer ones had come.
         cut_short: says how the source ended before its end; empty if it did not, or has not ended yet.
@@ -81,7 +82,7 @@ class VideoSource:
         may_stall: bool = False,
     ) -> None:
         self.name, self._decoder, self.live = name, decoder, decoder.live
-        self.start, self._stop = start, stop
+        self.start, self.stop = start, stop
         self.fps = decoder.fps
         self.frame_count = decoder.count
         self._feed = Feed(decoder.live and not every_frame, over)
@@ -96,9 +97,9 @@ class VideoSource:
     def frames_to_come(self) -> int | None:
         """Return the number of frames from `start` to the end wanted, as far as it is known."""
         if self.frame_count is None:
-            return None if self._stop is None else self._stop - self.start
+            return None if self.stop is None else self.stop - self.start
         last = max(self.frame_count, 1)
-        return max(0, (last if self._stop is None else min(self._stop, last)) - self.start)
+        return max(0, (last if self.stop is None else min(self.stop, last)) - self.start)
 
     @property
     def skipped(self) -> list[int]:
@@ -136,7 +137,7 @@ class VideoSource:
             self._finish = weakref.finalize(self, self._feed.end)  # from here on the thread closes the source
             self._finish.atexit = False
             self._thread = threading.Thread(
-                target=fill, args=(self._feed, self._decoder, self.start, self._stop), name="decode", daemon=True
+                target=fill, args=(self._feed, self._decoder, self.start, self.stop), name="decode", daemon=True
             )
             self._thread.start()
 

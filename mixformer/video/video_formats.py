@@ -9,6 +9,8 @@ from pathlib import Path
 from mixformer.errors import OutputError
 from mixformer.imaging.images import is_picture
 
+DEFAULT_FPS = 25.0
+"""Frames per second where nobody knows."""
 _TICKS = 90_000
 _H264 = {"crf": "20", "preset": "veryfast", "tune": "zerolatency"}  # no frame waits for another, so none is lost
 _VP9 = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "row-mt": "1", "crf": "30", "b": "0"}
@@ -31,6 +33,7 @@ class VideoFormat:
         copied: codecs of sound that are copied as they are.
         sound: encoder of all other sound; "" for formats without sound.
         tagged: the file says how its colors are meant; otherwise they are BT.601's.
+        continued: a file that was interrupted can be continued.
 
     Example:
         >>> from mixformer.video.video_formats import VIDEO_FORMATS
@@ -47,6 +50,12 @@ class VideoFormat:
     copied: frozenset[str] = frozenset()
     sound: str = ""
     tagged: bool = True
+    continued: bool = True
+
+    @property
+    def unpacked(self) -> str:
+        """Filter that gives the packets of a file the form in which the encoder made them; empty for none."""
+        return "h264_mp4toannexb" if self.codec == "libx264" else ""
 
 
 _MP4_SOUND = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
@@ -70,9 +79,19 @@ VIDEO_FORMATS = {
     ".webm": VideoFormat(
         "webm", "libvpx-vp9", options=_VP9, muxing=_MKV, copied=frozenset({"opus", "vorbis"}), sound="libopus"
     ),
-    ".gif": VideoFormat("gif", "gif", pixels="rgb8", ticks=100, tagged=False),
+    ".gif": VideoFormat("gif", "gif", pixels="rgb8", ticks=100, tagged=False, continued=False),
 }
 """All kinds of video files by the ending of their names."""
+
+
+def frames_of_segment(fps: float | None) -> int:
+    """Return the number of frames, about a second, after which an encoder begins anew and a run can be continued.
+
+    Example:
+        >>> frames_of_segment(29.97), frames_of_segment(None), frames_of_segment(1), frames_of_segment(240)
+        (30, 25, 10, 60)
+    """
+    return min(max(round(fps or DEFAULT_FPS), 10), 60)
 
 
 def require_video(path: Path) -> VideoFormat | None:

@@ -1,0 +1,274 @@
+"""What an interrupted run leaves beside its results, so that the same command goes on where it was.
+
+About every second of video, a file `.NAME.resume` beside the first result gets a `ResumePoint`: how far each result is
+written, and the states of the targets there. The results go on from it exactly as if nothing had happened: frames after
+it are tracked again. It is removed when the results are whole.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixformer.errors import MixFormerError, OutputError
+from mixformer.files import write_files
+from mixformer.places import is_special
+from mixformer.run.multi_target import Results
+from mixformer.tracking import MultiTracker
+from mixformer.tracking.state import TrackState
+from mixformer.types import Box, TrackResult
+from mixformer.video.drafts import Mark, draft_of, take_back
+from mixformer.video.targets import Target
+from mixformer.video.video_formats import require_video
+from mixformer.video.video_writer import frames_in
+
+log = logging.getLogger(__name__)
+
+_FORMAT = 1
+_KEPT = 2  # points: what FFmpeg has not written yet when a process is killed may be behind the last one
+_LARGEST = 2**30  # bytes of such a file
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The targets of a video after a frame."""
+
+    next: int  # number of the next frame
+    present: Mapping[int, int | None]  # last frame of each target that is tracked, by its number
+    waiting: tuple[int, ...]  # numbers of those that begin later
+    states: Mapping[int, TrackState]
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """Everything that a run needs to go on after a frame."""
+
+    targets: Snapshot
+    frames: int  # number of frames written
+    scores: tuple[float, int]  # sum and number
+    seconds: float  # since the start
+    skipped: tuple[int, ...]  # numbers of unreadable frames
+    marks: Mapping[str, Mark]  # how far each output is, by its name
+    recent: Sequence[Results]  # of the last frames, for what is drawn
+    size: tuple[int, int]  # height and width of the frames
+
+
+@dataclass
+class ResumeFile:
+    """The file beside the results of a run.
+
+    Attributes:
+        outputs: path of each result by the name of its format.
+        identity: plain values that decide the results.
+    """
+
+    outputs: Mapping[str, Path]
+    identity: Mapping[str, Any]
+    _points: list[ResumePoint] = field(default_factory=list)
+
+    @property
+    def path(self) -> Path:
+        """Return where it is."""
+        return resume_path(self.outputs)
+
+    def is_ours(self) -> bool:
+        """Tell whether the same run was interrupted; its results, wherever they are, may then be replaced."""
+        record = _read(self.path)
+        return record is not None and record.identity == self.identity
+
+    def find(self) -> ResumePoint | None:
+        """Return the newest point of the same run that all its results reach, or None if there is none.
+
+        Results that were put in their places when the run was interrupted become drafts again.
+        """
+        record = _read(self.path)
+        points = record.points if record else ()
+        placed = record.placed_now(self.outputs) if record else ()
+        try:
+            there = all(_draft(path) or name in placed for name, path in self.outputs.items())
+            reached = [point for point in points if there and self._reached(point)]
+            for path in self.outputs.values() if reached else ():
+                take_back(path)
+        except (OSError, MixFormerError) as error:
+            log.warning("the interrupted run begins anew: %s", error)
+            return None
+        if points and not reached:
+            log.warning("the interrupted run begins anew, since its files cannot be continued")
+        self._points = reached[-1:]
+        return reached[-1] if reached else None
+
+    def _reached(self, point: ResumePoint) -> bool:
+        return all(_reaches(self.outputs[name], mark) for name, mark in point.marks.items())
+
+    def add(self, point: ResumePoint) -> None:
+        """Write a further point. What cannot be written is left: the results matter more."""
+        self._points = [*self._points, point][-_KEPT:]
+        self._save({})
+
+    def stop(self) -> None:
+        """Note which results are in their places although they are not whole."""
+        if self._points:
+            there = {name: _look(path) for name, path in self.outputs.items() if not _draft(path)}
+            self._save({name: look for name, look in there.items() if look is not None})
+
+    def remove(self) -> None:
+        """Remove the file, if there is one."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+    def _save(self, placed: Mapping[str, Sequence[int]]) -> None:
+        arrays: dict[str, Any] = {}
+        points = []
+        for place, point in enumerate(self._points):
+            plain = {each.name: getattr(point, each.name) for each in fields(point)}
+            targets = point.targets
+            plain["targets"] = [targets.next, list(targets.present.items()), targets.waiting]
+            plain["recent"] = [[[id, asdict(result)] for id, result in results.items()] for results in point.recent]
+            points.append(plain)
+            for id, state in targets.states.items():
+                arrays |= {f"{place} {id} {name}": value for name, value in state.to_arrays().items()}
+        said = {"format": _FORMAT, "identity": self.identity, "placed": placed, "points": points}
+        arrays["said"] = np.array(json.dumps(said))
+
+        def write(part: Path) -> None:
+            with part.open("wb") as file:
+                np.savez(file, **arrays)
+
+        with suppress(OutputError):
+            write_files({self.path: write}, sync=False)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """The content of such a file."""
+
+    identity: Mapping[str, Any]
+    placed: Mapping[str, Sequence[int]]
+    points: Sequence[ResumePoint]
+
+    def placed_now(self, outputs: Mapping[str, Path]) -> list[str]:
+        """Names of the results that are in their places as this run left them, and that nobody changed."""
+        return [name for name, path in outputs.items() if list(self.placed.get(name, ())) == _look(path)]
+
+
+def resume_file(
+    outputs: Mapping[str, str | Path],
+    source: str | int | Path,
+    frames: tuple[int, int | None],
+    targets: Sequence[Target],
+    settings: Mapping[str, Any] | None,
+) -> ResumeFile | None:
+    """Return the file beside the results of a run, or None if the run cannot be continued.
+
+    Args:
+        outputs: paths by name of the output format.
+        source: the source; what is no file and no folder cannot be read a second time.
+        frames: numbers of the first frame and after the last one.
+        targets: the targets.
+        settings: plain values that tell the tracker from others; None for a tracker that nobody can tell.
+    """
+    paths, source = {name: Path(path) for name, path in outputs.items()}, Path(str(source))
+    if settings is None or not paths or any(map(is_special, paths.values())):
+        return None
+    if not (source.is_file() or source.is_dir()):
+        return None
+    look = source.stat()
+    identity = {
+        "source": [str(source.resolve()), look.st_size, look.st_mtime_ns],
+        "frames": list(frames),
+        "targets": [[target.id, list(target.box), target.start, target.stop] for target in targets],
+        "outputs": {name: str(path.resolve()) for name, path in paths.items()},
+        "settings": dict(settings),
+    }
+    return ResumeFile(paths, json.loads(json.dumps(identity)))
+
+
+def settings_of(tracker: MultiTracker) -> dict[str, Any]:
+    """Return plain values that tell one tracker from another: its settings, and what its network finds in a pattern."""
+    config = tracker.engine.config
+    sides = (1, 2, config.template_size, config.template_size, 3), (1, config.search_size, config.search_size, 3)
+    templates, search = ((np.arange(np.prod(side)) % 251).astype(np.uint8).reshape(side) for side in sides)
+    found = tracker.engine.locate(search, tracker.engine.remember(templates))
+    rules = tracker.config.to_dict()
+    return {"engine": type(tracker.engine).__name__, "rules": rules, "found": np.round(found.boxes, 4).tolist()}
+
+
+def resume_path(outputs: Mapping[str, Path]) -> Path:
+    """Return the path of the file beside the first of some results."""
+    first = next(iter(outputs.values())).resolve()
+    return first.with_name(f".{first.name}.resume")
+
+
+def interrupted(outputs: Mapping[str, Path]) -> set[str]:
+    """Return the names of results in their places that an interrupted run may continue."""
+    record = _read(resume_path(outputs)) if outputs and not any(map(is_special, outputs.values())) else None
+    return set(record.placed_now(outputs)) if record else set()
+
+
+def _read(path: Path) -> _Record | None:
+    """Read such a file; None if there is none that can be used."""
+    try:
+        if not path.is_file() or path.stat().st_size > _LARGEST:
+            return None
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file}
+        said = json.loads(str(arrays.pop("said")))
+        if said["format"] != _FORMAT:
+            return None
+        points = [_point(place, plain, arrays) for place, plain in enumerate(said["points"])]
+        return _Record(said["identity"], said["placed"], points)
+    except Exception as error:  # zipfile, numpy and json raise many kinds; all mean that it is of no use
+        log.warning("%s is damaged and is not used: %s", path, error)
+        return None
+
+
+def _point(place: int, plain: dict[str, Any], arrays: Mapping[str, Any]) -> ResumePoint:
+    following, present, waiting = plain.pop("targets")
+    present = dict(present)
+    states = {}
+    for id in present:
+        start = f"{place} {id} "
+        own = {name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)}
+        states[id] = TrackState.from_arrays(own, "the state")
+    recent = [{id: _result(result) for id, result in results} for results in plain.pop("recent")]
+    snapshot = Snapshot(following, present, tuple(waiting), states)
+    scores, skipped, size = tuple(plain.pop("scores")), tuple(plain.pop("skipped")), tuple(plain.pop("size"))
+    return ResumePoint(targets=snapshot, recent=recent, scores=scores, skipped=skipped, size=size, **plain)
+
+
+def _result(plain: dict[str, Any]) -> TrackResult:
+    crop = plain.pop("crop_box")
+    return TrackResult(Box(*plain.pop("box")), crop_box=None if crop is None else tuple(crop), **plain)
+
+
+def _draft(path: Path) -> bool:
+    return draft_of(path) != path
+
+
+def _look(path: Path) -> list[int] | None:
+    """Return what changes when somebody changes a result."""
+    with suppress(OSError):
+        look = path.stat()
+        return [look.st_size, look.st_mtime_ns]
+    return None
+
+
+def _reaches(path: Path, mark: Mark) -> bool:
+    """Tell whether an interrupted result holds what it held at a mark."""
+    part = draft_of(path)
+    if part.is_dir():
+        count = mark["count"]
+        return not count or (part / f"{count - 1:08d}.png").is_file()
+    if not part.is_file():
+        return False
+    if "count" not in mark:  # text
+        return bool(part.stat().st_size >= mark["size"])
+    format = require_video(path)
+    return format is not None and format.continued and frames_in(part) >= mark["count"]

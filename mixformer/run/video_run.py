@@ -1,0 +1,220 @@
+"""One video while it is tracked: its source, its targets and its results."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from mixformer.errors import SourceError
+from mixformer.run.multi_target import ActiveTargets, Results
+from mixformer.run.outputs import TrackedFrame, VideoOutput, check_outputs
+from mixformer.run.resuming import ResumeFile, ResumePoint, Snapshot, resume_file
+from mixformer.run.video_task import VideoTask
+from mixformer.video.live import Opening
+from mixformer.video.reader import VideoFrame, VideoSource, open_video
+from mixformer.video.video_formats import frames_of_segment
+
+T = TypeVar("T")
+
+_SAVE_EVERY = 0.5  # seconds
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """Numbers of a tracked video.
+
+    Attributes:
+        frames: number of frames whose results are written.
+        seconds: time from the start to the end; in `track_videos`, other videos took part of it.
+        mean_score: mean of all scores except those of the given boxes (0..1); None without any.
+        skipped: numbers of the unreadable frames.
+        cut_short: says how the source ended before its end, as a file does of which a part is missing; else empty.
+        passed_over: number of frames of a live source that were left out, since newer ones had come.
+        kept: number of frames that an interrupted run had done; they count as frames too.
+
+    Example:
+        >>> from mixformer.run import VideoSummary
+        >>> VideoSummary(frames=50, seconds=2.0, mean_score=0.9).fps
+        25.0
+    """
+
+    frames: int
+    seconds: float
+    mean_score: float | None
+    skipped: tuple[int, ...] = ()
+    cut_short: str = ""
+    passed_over: int = 0
+    kept: int = 0
+
+    @property
+    def fps(self) -> float:
+        """Return the frames per second, with reading and writing."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+
+@dataclass(eq=False)
+class VideoRun:
+    """One video while it is tracked. The first error is kept and ends this video alone."""
+
+    task: VideoTask  # the video
+    active: ActiveTargets  # its targets
+    error: Exception | None = None  # the exception that ended it; None while all is well
+    total: int = 0  # number of frames to come when the video was opened; 0 if that is not known
+    frames: int = 0  # number of frames that are written
+    ended: bool = False  # there are no more frames
+    over: threading.Event = field(default_factory=threading.Event)  # nobody wants the rest of any video
+    opened: bool = False  # it was opened, or that failed
+    _opening: Opening[VideoSource] | None = None
+    _scores: list[float] = field(default_factory=lambda: [0.0, 0.0])  # their sum and their number
+    _live: bool = False
+    _begin: float = field(default_factory=time.perf_counter)
+    _open: ExitStack = field(default_factory=ExitStack)
+    _resume: ResumeFile | None = None
+    _kept: ResumePoint | None = None  # where an interrupted run is continued
+    _tracked: int = 0
+    _saved: float = 0.0
+
+    def attempt(self, do: Callable[[], T]) -> T | None:
+        """Call a function for this video and return its result; None after an error, now or before."""
+        if self.error is None:
+            try:
+                return do()
+            except Exception as error:  # other videos continue after every error
+                self.error = error
+        return None
+
+    def begin_opening(self) -> None:
+        """Open an address or a camera in a thread of its own, so that it holds no other video up."""
+        if self.task.may_stall():
+            self._opening = Opening(partial(self.task.open, self.over))
+
+    def ready(self) -> bool:
+        """Tell whether opening, or the next frame, keeps nobody waiting."""
+        if not self.opened:
+            return self._opening is None or self._opening.done()
+        return self.error is not None or self._video.ready()
+
+    def open(self) -> None:
+        """Open the video and all that is written."""
+        task, source = self.task, self.task.source
+        if isinstance(source, VideoSource):
+            self._video = source
+            self._video.end_with(self.over)
+        elif self._opening is not None:
+            self._video = self._open.enter_context(self._opening.result())
+        else:
+            self._video = self._open.enter_context(task.open(self.over))
+        self._live = self._video.live
+        settings = None if self._live else task.settings
+        frames = self._video.start, self._video.stop
+        self._resume = resume_file(task.outputs, self._video.name, frames, task.targets, settings)
+        check_outputs(task.outputs, [self._video.name], overwrite=task.overwrite, going_on=self._resume is not None)
+        ours = self._resume is not None and self._resume.is_ours()
+        outputs = check_outputs(task.outputs, [self._video.name], overwrite=task.overwrite or ours)
+        point = self._resume.find() if self._resume is not None and ours else None
+        if point is not None:
+            self._go_on(point)
+        self.total = self.frames + (self._video.frames_to_come or 0)
+        self._segment = frames_of_segment(self._video.fps)
+        self._frames = iter(self._video)
+        output = VideoOutput(
+            outputs,
+            self._video,
+            ids=task.ids,
+            pictures=task.pictures,
+            overwrite=task.overwrite or ours,
+            point=point,
+        )
+        self._output = self._open.enter_context(output)
+
+    def _go_on(self, point: ResumePoint) -> None:
+        """Continue an interrupted run: read from the next frame on, with the targets as they were."""
+        stop, name = self._video.stop, self._video.name
+        self._video = self._open.enter_context(open_video(name, point.targets.next, stop, over=self.over))
+        self.active.restore(point.targets.present, point.targets.waiting, point.targets.states)
+        self._kept, self.frames, self._tracked = point, point.frames, point.frames
+        self._scores, self._begin = list(point.scores), self._begin - point.seconds
+
+    def end(self) -> None:
+        """Say that the frames so far are all that are wanted."""
+        self.ended = True
+
+    def next(self) -> VideoFrame | None:
+        """Return the next frame, or None after the last."""
+        try:
+            frame = next(self._frames, None)
+        except SourceError:
+            if self._kept is None or self._tracked > self._kept.frames:
+                raise
+            frame = None  # the interrupted run had done all but the end
+        self.ended = frame is None
+        return frame
+
+    def snapshot(self, frame: VideoFrame) -> Snapshot | None:
+        """Return the targets after a tracked frame, if a run can go on from there."""
+        self._tracked += 1
+        if self._resume is None or self._tracked % self._segment:
+            return None
+        return Snapshot(frame.index + 1, *self.active.snapshot())
+
+    def draw(self, frame: VideoFrame, results: Results) -> TrackedFrame:
+        """Draw a tracked frame; see `VideoOutput.draw`."""
+        return self._output.draw(frame, results)
+
+    def write(self, tracked: TrackedFrame, snapshot: Snapshot | None = None) -> None:
+        """Write a drawn frame and count it, and note from time to time how to go on from there."""
+        self._output.write(tracked)
+        self.frames += 1
+        for result in tracked.results.values():
+            if result.score is not None and not result.is_initial:
+                self._scores[0] += result.score
+                self._scores[1] += 1
+        if snapshot is not None and self._resume is not None and time.perf_counter() > self._saved + _SAVE_EVERY:
+            self._resume.add(self._point(snapshot, tracked))
+            self._saved = time.perf_counter()
+
+    def _point(self, snapshot: Snapshot, tracked: TrackedFrame) -> ResumePoint:
+        summary, height, width = self.summary(), *tracked.frame.image.shape[:2]
+        return ResumePoint(
+            targets=snapshot,
+            frames=self.frames,
+            scores=(self._scores[0], int(self._scores[1])),
+            seconds=summary.seconds,
+            skipped=summary.skipped,
+            marks=self._output.marks(),
+            recent=self._output.recent,
+            size=(height, width),
+        )
+
+    def close(self) -> None:
+        """Put all files in their places, as far as they are valid: see `mixformer.video.drafts`."""
+        # A camera has no end: stopping it is its end.
+        stopped = self.error or (None if self.ended or self._live else KeyboardInterrupt())
+        try:
+            if self.frames:
+                self.task.begin()
+            self._open.__exit__(type(stopped) if stopped else None, stopped, None)
+        except Exception as error:  # such as a full disk, which most often has ended the video already
+            stopped = self.error = self.error or error
+        if self._resume is not None and self.opened:
+            self._resume.stop() if stopped else self._resume.remove()
+
+    def finish(self) -> None:
+        """Finish all files and, if nothing went wrong, mark them complete."""
+        self.close()
+        if self.error is None:
+            self.attempt(lambda: self.task.finish(self.summary()))
+
+    def summary(self) -> VideoSummary:
+        """Sum up what is written so far."""
+        total, count = self._scores
+        seconds = round(time.perf_counter() - self._begin, 3)
+        mean, video = total / count if count else None, self._video
+        before, kept = (self._kept.skipped, self._kept.frames) if self._kept else ((), 0)
+        skipped = (*before, *(number for number in video.skipped if number not in before))
+        return VideoSummary(self.frames, seconds, mean, skipped, video.cut_short, video.passed_over, kept)

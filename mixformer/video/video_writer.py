@@ -1,0 +1,234 @@
+"""A video file that is written picture by picture, with the sound of the source."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+
+from mixformer.errors import OutputError
+from mixformer.types import Image
+from mixformer.video.drafts import Draft, Mark
+from mixformer.video.sound import Sound
+from mixformer.video.source_look import SourceLook, look_of, look_of_pictures
+from mixformer.video.video_formats import VideoFormat, frames_of_segment
+
+log = logging.getLogger(__name__)
+
+_UNKNOWN, _BT601 = 2, 5  # of FFmpeg's matrices
+_VIDEO_RANGE, _FULL_RANGE = 1, 2
+
+
+class VideoWriter:
+    """A video file; odd sides lose their last row or column, which most formats cannot hold.
+
+    Files are written so that a full disk or a killed process leaves what was written playable. After each segment the
+    encoder begins anew, so that a file that was continued there has the same frames as one that was never interrupted.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        format: VideoFormat,
+        fps: float,
+        sound_from: str | Path | None,
+        overwrite: bool,
+        kept: Mark | None = None,
+    ) -> None:
+        self.path, self._format = path, format
+        self._rate = Fraction(fps).limit_denominator(1001)
+        self._clock = Fraction(1, format.ticks) if format.ticks else 1 / self._rate
+        self._step = max(1, round(1 / self._rate / self._clock))
+        self._tick, self._origin, self._count = -self._step, 0.0, 0
+        self._segment = frames_of_segment(fps)
+        self._video: Any = None
+        self._encoder: Any = None
+        self._failed: Exception | None = None
+        self._size = self._shape = (0, 0)
+        self._look = look_of(sound_from) if sound_from else None
+        self._draft = Draft(path, overwrite, keep=kept is not None)
+        before = self._draft.set_aside() if kept else None
+        try:
+            options = dict(format.muxing)
+            self._container: Any = av.open(self._draft, "w", format=format.container, options=options)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            self._draft.drop()
+            raise OutputError(f"cannot write a video to {path}: {error}") from error
+        self._sound = Sound(sound_from, format) if sound_from else None
+        if kept and before:
+            self._keep(kept, before)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        failure = self._finish()
+        if self._sound:
+            self._sound.close()
+        self._draft.end(whole=error is None and failure is None and self._count > 0, empty=not self._count)
+        if failure is not None and error is None:
+            raise failure
+
+    def write(self, image: Image, time: float | None = None) -> None:
+        """See `FrameWriter.write`. A picture of another size than the first is padded or cut at right and bottom."""
+        try:
+            if self._video is None:
+                self._start((image.shape[0], image.shape[1]), time or 0.0)
+            if self._count % self._segment == 0 and self._count:
+                self._put(self._encoder.encode(None) if self._encoder else ())
+                self._encoder = self._new_encoder()
+            self._tick = self._next_tick(time)
+            self._put(self._encoder.encode(self._frame(image)))
+            self._count += 1
+            if self._sound:
+                self._mux(self._sound.until(float(self._tick * self._clock)))
+        except (av.FFmpegError, OSError) as error:
+            if isinstance(error, OutputError):
+                raise
+            raise OutputError(f"cannot write {self.path}: {error}; what was written before is kept") from error
+
+    def mark(self) -> Mark:
+        """See `FrameWriter.mark`."""
+        return {"count": self._count, "tick": self._tick, "origin": self._origin, "size": list(self._size)}
+
+    def _keep(self, kept: Mark, before: Path) -> None:
+        """Copy the packets of an interrupted file up to a mark, and the sound beside them."""
+        try:
+            self._start((kept["size"][0], kept["size"][1]), kept["origin"])
+            self._encoder = None  # the next picture begins a segment
+            with av.open(str(before), metadata_errors="replace") as container:
+                for packet in islice(_pictures(container, self._format.unpacked), kept["count"]):
+                    time = float(packet.pts * packet.time_base)
+                    self._put([packet])
+                    if self._sound:
+                        self._mux(self._sound.until(time))
+            before.unlink()
+        except (av.FFmpegError, OSError, OutputError) as error:
+            raise OutputError(
+                f"cannot continue {self.path}: {error}; what was written before is in {before}"
+            ) from error
+        self._count, self._tick = kept["count"], kept["tick"]
+
+    def _start(self, size: tuple[int, int], origin: float) -> None:
+        """Add the streams; `size` is the height and width of the first picture, which is at `origin` seconds."""
+        height, width = size[0] // 2 * 2, size[1] // 2 * 2
+        if height == 0 or width == 0:
+            raise OutputError(f"a picture of {size[1]} x {size[0]} pixels is too small for a video")
+        self._size, self._shape, self._origin = size, (height, width), origin
+        look = self._look or look_of_pictures(height)
+        self._pixel = look.shape if look.size == size and look.shape > 0 else None
+        self._colors = look if self._format.tagged else SourceLook()
+        stream = self._container.add_stream(self._format.codec, rate=self._rate, options=dict(self._format.options))
+        self._set_up(stream.codec_context)
+        if self._pixel:
+            stream.sample_aspect_ratio = self._pixel
+        self._video = self._encoder = stream
+        if self._sound:
+            self._sound.attach(self._container, origin + look.first)
+
+    def _new_encoder(self) -> Any:
+        """An encoder for the next segment, set up as the first one, whose header the file has."""
+        encoder: Any = av.CodecContext.create(self._format.codec, "w")
+        encoder.options, encoder.framerate = dict(self._format.options), self._rate
+        self._set_up(encoder)
+        encoder.flags = self._video.codec_context.flags
+        return encoder
+
+    def _set_up(self, encoder: Any) -> None:
+        (encoder.height, encoder.width), encoder.pix_fmt = self._shape, self._format.pixels
+        encoder.time_base, encoder.gop_size = self._clock, self._segment
+        if self._pixel:
+            encoder.sample_aspect_ratio = self._pixel
+        if self._format.tagged:
+            encoder.colorspace, encoder.color_range = self._colors.matrix, self._colors.range
+            encoder.color_primaries, encoder.color_trc = self._colors.primaries, self._colors.transfer
+
+    def _frame(self, image: Image) -> Any:
+        """A picture in the encoder's form, with the colors and the size of the video."""
+        height, width = self._shape
+        if image.shape[0] < height or image.shape[1] < width:
+            image = np.pad(image, [(0, max(0, height - image.shape[0])), (0, max(0, width - image.shape[1])), (0, 0)])
+        frame: Any = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:height, :width]), format="rgb24")
+        frame = frame.reformat(
+            format=self._format.pixels,
+            dst_colorspace=_BT601 if self._colors.matrix == _UNKNOWN else self._colors.matrix,
+            dst_color_range=_FULL_RANGE if self._colors.range == _FULL_RANGE else _VIDEO_RANGE,
+        )
+        frame.colorspace, frame.color_range = self._colors.matrix, self._colors.range
+        frame.pts, frame.time_base, frame.duration = self._tick, self._clock, self._step
+        return frame
+
+    def _next_tick(self, time: float | None) -> int:
+        """Return the time of the next picture in ticks. It always increases, even if the source's clock does not."""
+        wanted = self._tick + self._step if time is None else round((time - self._origin) / self._clock)
+        return max(wanted, self._tick + 1, 0)
+
+    def _finish(self) -> OutputError | None:
+        """Write the end and look whether every frame is there; the error that prevented it, if one did."""
+        try:
+            if self._failed is not None:
+                raise self._failed
+            if self._encoder is not None:
+                self._put(self._encoder.encode(None))
+            if self._video is not None and self._sound:
+                self._mux(self._sound.until(float((self._tick + self._step) * self._clock)))
+            self._container.close()
+            if self._count:
+                self._require_all()
+        except (av.FFmpegError, OSError) as error:
+            with suppress(av.FFmpegError, OSError):
+                self._container.close()
+            return OutputError(f"cannot write the end of {self.path}: {error}; what was written before is kept")
+        return None
+
+    def _require_all(self) -> None:
+        """Count the frames of the finished file."""
+        if self._draft.part == self.path:
+            return
+        found = frames_in(self._draft.part)
+        if found != self._count:
+            raise OutputError(f"only {found} of {self._count} frames are in it")
+
+    def _put(self, packets: Any) -> None:
+        """Write packets with pictures."""
+        for packet in packets:
+            packet.stream = self._video
+            self._mux([packet])
+
+    def _mux(self, packets: Any) -> None:
+        for packet in packets:
+            if self._failed is not None:  # FFmpeg must not be asked again: it crashes
+                raise self._failed
+            try:
+                self._container.mux(packet)
+            except (av.FFmpegError, OSError) as error:
+                self._failed = error
+                raise
+
+
+def frames_in(path: Path) -> int:
+    """Return the number of frames in a video file that was written here, as far as it can be read."""
+    with av.open(str(path), metadata_errors="replace") as container:
+        return sum(1 for _ in _pictures(container))
+
+
+def _pictures(container: Any, filter: str = "") -> Iterator[Any]:
+    """Packets with pictures, up to where the file breaks off."""
+    stream = container.streams.video[0]
+    form = av.BitStreamFilterContext(filter, stream) if filter else None
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                yield from form.filter(packet) if form else [packet]
+    except av.FFmpegError as error:
+        log.debug("%s", error)
