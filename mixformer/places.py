@@ -9,7 +9,8 @@ import re
 import secrets
 import shutil
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mixformer.errors import OutputError
@@ -84,6 +85,51 @@ def require_free(path: Path) -> None:
             raise OutputError(f"the folder {path} is not empty; {_ASK}")
     elif path.exists() or path.is_symlink():
         raise OutputError(f"{path} exists already; {_ASK}")
+
+
+@contextmanager
+def claimed_folder(folder: Path, marker: str, kind: str, overwrite: bool) -> Iterator[None]:
+    """Claim a folder for results before the work, and let go of it afterwards. Nothing in it is changed.
+
+    Args:
+        folder: for the results; need not be there.
+        marker: file by which a folder of such results is known.
+        kind: what such a folder is called.
+        overwrite: results may be there already.
+
+    Raises:
+        OutputError: if there are results and `overwrite` is not given, the folder holds something else, another process
+            writes there just now, or it cannot be written.
+
+    Example:
+        >>> with claimed_folder(Path("model"), "config.json", "model folder", overwrite=False):
+        ...     Path("model").mkdir()
+        >>> Path("model").is_dir(), Path(".model.lock").exists()
+        (True, False)
+    """
+    require_place(folder, overwrite=True)
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file, and the result is a folder; give another name")
+    if folder.is_dir() and any(not item.name.startswith(".") for item in folder.iterdir()):
+        if not (folder / marker).is_file():
+            raise OutputError(f"{folder} is not empty, and is not a {kind}; give a new folder")
+        if not overwrite:
+            raise OutputError(f"{folder} exists already; {_ASK}")
+    place = folder.absolute()
+    made = make_folder(place.parent, folder)
+    lock = place.with_name(f".{place.name}.lock")
+    file = claim(lock, folder)
+    clear_left_over(place.parent)
+    try:
+        yield
+    finally:
+        if os.name == "nt":  # an open file cannot be removed there
+            file.close()
+        with suppress(OSError):
+            lock.unlink()
+            for path in reversed(made):
+                path.rmdir()
+        file.close()
 
 
 def make_folder(folder: Path, what: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import make_parser
+from mixformer.cli.parser import add_overwrite, make_parser
 
 _DESCRIPTION = """Convert an official or mmtracking checkpoint into a model folder, or a folder back into a checkpoint.
 
@@ -48,6 +48,7 @@ def parser() -> ArgumentParser:
         default=None,
         help="of a MixCvT checkpoint; see above",
     )
+    add_overwrite(made)
     return made
 
 
@@ -57,7 +58,9 @@ def run(options: Namespace) -> None:
 
     told = {name: options[name] for name in ("heads", "search_size", "template_size", "activation")}
     known = {name: value for name, value in told.items() if value is not None}
-    report = convert(options.source, options.out, options.to, options.precision, overrides=known)
+    report = convert(
+        options.source, options.out, options.to, options.precision, overrides=known, overwrite=options.overwrite
+    )
     console = make_console()
     console.print(f"{report.config.name}: {report.tensors} tensors, {report.size / 1e6:.1f} MB")
     for path in report.files:

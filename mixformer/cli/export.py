@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.parser import make_parser
+from mixformer.cli.parser import add_overwrite, make_parser
 from mixformer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def parser() -> ArgumentParser:
         help="video or folder of frames for comparison and calibration",
     )
     made.add_argument("--box", nargs=4, type=float, metavar=("X", "Y", "W", "H"), help="target in its first frame")
+    add_overwrite(made)
     return made
 
 
@@ -65,7 +66,7 @@ def run(options: Namespace) -> None:
     batch, templates = (None if count == "dynamic" else count for count in (options.batch, options.templates))
     crops = {} if options.calibrate is None else {"video": options.calibrate, "box": tuple(options.box)}
     kept = {"to": options.to, "precision": options.precision, "batch": batch, "templates": templates}
-    _show(export_model(options.model, options.out, **kept, **crops))
+    _show(export_model(options.model, options.out, **kept, **crops, overwrite=options.overwrite))
 
 
 def _show(report: ExportReport) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_source, make_parser, runtime_from
+from mixformer.cli.parser import add_overwrite, add_source, make_parser, runtime_from
 from mixformer.configs.variants import DEFAULT_MODEL
 
 _DESCRIPTION = """Show what the network looks at in one frame: attention of every block, and where the box comes from.
@@ -56,6 +56,7 @@ def parser() -> ArgumentParser:
         default="auto",
         help="stages of the network: auto = the last one of MixCvT, all of the others",
     )
+    add_overwrite(parser)
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     return parser
 
@@ -63,17 +64,17 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> None:
     """Track, inspect, write."""
     from mixformer.cli.ask import ask_box
-    from mixformer.files import make_folder
     from mixformer.imaging.boxes import parse_box
     from mixformer.inspection import inspect_frame, write_inspection
     from mixformer.optional import load
+    from mixformer.places import claimed_folder
 
     # Before the work, so that what is missing or cannot be written fails at once.
     load("matplotlib", "drawing an inspection")
-    make_folder(options.out)
     box = ask_box(options.source, options.start) if options.box is None else parse_box(options.box)
     names = ("model", "preset", "start", "stages")
-    with _progress(options.quiet) as progress:
+    claim = claimed_folder(options.out, "inspection.npz", "folder of an inspection", options.overwrite)
+    with claim, _progress(options.quiet) as progress:
         task = progress.add_task("tracking", total=max(options.frame - options.start, 0))
         seen = inspect_frame(
             options.source,

@@ -114,3 +114,8 @@ def runtime_from(options: Namespace) -> Runtime:
     """
     names = (field.name for field in fields(Runtime))
     return Runtime(**{name: options[name] for name in names if name in options})
+
+
+def add_overwrite(parser: ArgumentParser) -> None:
+    """Add the option that lets a verb replace its own earlier result."""
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier result, once the new one is whole")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import make_parser
+from mixformer.cli.parser import add_overwrite, make_parser
 from mixformer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -53,12 +53,15 @@ def parser() -> ArgumentParser:
         metavar="BLOCK:N",
         help="search tokens that stay after a block; nothing here keeps all of them",
     )
+    add_overwrite(made)
     return made
 
 
 def run(options: Namespace) -> None:
     """Prune."""
     from mixformer.configs.flops import locate_flops, parameter_count
+    from mixformer.places import claimed_folder
+    from mixformer.weights.catalog import CONFIG_FILE
     from mixformer.weights.load_save import ModelWeights, load_weights, save_weights
     from mixformer.weights.pruning import eliminate_tokens, first_blocks, reduce_mlp, remove_blocks, skip_blocks
 
@@ -71,9 +74,10 @@ def run(options: Namespace) -> None:
     }
     way = next(name for name in ways if options[name] is not None)
     value = list(map(_kept_after, options.eliminate)) if way == "eliminate" else options[way]
-    weights = load_weights(options.source)
-    state, config = ways[way](weights.state, weights.config, value)
-    folder = save_weights(ModelWeights(config, state, weights.tracker), options.out)
+    with claimed_folder(options.out, CONFIG_FILE, "model folder", options.overwrite):
+        weights = load_weights(options.source)
+        state, config = ways[way](weights.state, weights.config, value)
+        folder = save_weights(ModelWeights(config, state, weights.tracker), options.out)
     sizes = (weights.config, config)
     before, after, flops, fewer = (count(each) for count in (parameter_count, locate_flops) for each in sizes)
     console = make_console()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import make_parser
+from mixformer.cli.parser import add_overwrite, make_parser
 
 if TYPE_CHECKING:
     from mixformer.evaluation import Comparison, Table
@@ -83,6 +84,7 @@ def parser() -> ArgumentParser:
     )
     made.add_argument("--worst", type=int, default=5, help="number of worst sequences whose frames the page shows")
     made.add_argument("--no-plots", action="store_true", help="draw no plots; they need matplotlib")
+    add_overwrite(made)
     return made
 
 
@@ -90,16 +92,17 @@ def run(options: Namespace) -> None:
     """Compare, write the report and print the tables."""
     from mixformer.evaluation import make_tables, write_report
     from mixformer.evaluation.report.figures import require_matplotlib
-    from mixformer.files import make_folder
+    from mixformer.places import claimed_folder
 
-    if options.out is not None:  # before the work, so that what cannot be written fails at once
-        make_folder(options.out, "give another --out")
-        if not options.no_plots:
-            require_matplotlib()
-    comparison = _compare(options)
-    if options.out is not None:  # first: whoever reads the tables may stop reading
-        written = write_report(comparison, options.out, plots=not options.no_plots, qualitative=options.worst)
-        make_console(stderr=True).print(f"wrote {written[0].resolve()} and {len(written) - 1} files beside it")
+    with ExitStack() as stack:
+        if options.out is not None:  # before the work, so that what cannot be written fails at once
+            stack.enter_context(claimed_folder(options.out, "index.html", "report", options.overwrite))
+            if not options.no_plots:
+                require_matplotlib()
+        comparison = _compare(options)
+        if options.out is not None:  # first: whoever reads the tables may stop reading
+            written = write_report(comparison, options.out, plots=not options.no_plots, qualitative=options.worst)
+            make_console(stderr=True).print(f"wrote {written[0].resolve()} and {len(written) - 1} files beside it")
     _print([table for name, table in make_tables(comparison).items() if name != "sequences"], options.format)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import make_parser
+from mixformer.cli.parser import add_overwrite, make_parser
 
 _DESCRIPTION = """Pack raw results as the zip file that a benchmark's server takes.
 
@@ -30,13 +30,16 @@ def parser() -> ArgumentParser:
     made.add_argument("--split", type=str, default="test", help="split of the data set")
     made.add_argument("--truncate", action="store_true", help="write whole pixels, cut off as the official scripts do")
     made.add_argument("--part", action="store_true", help="pack only the sequences that have results, as a trial")
+    add_overwrite(made)
     return made
 
 
 def run(options: Namespace) -> None:
     """Check the results, pack them and print the path."""
     from mixformer.evaluation import expected_sequences, write_submission
+    from mixformer.places import require_place
 
+    require_place(options.out, options.overwrite)
     expected = expected_sequences(
         options.format, options.results, root=options.root, split=options.split, part=options.part
     )

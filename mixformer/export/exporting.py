@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from safetensors import SafetensorError
 
 from mixformer.errors import ConfigError, MixFormerError, OutputError
 from mixformer.export.settings import ExportPlan, ExportReport
 from mixformer.optional import explain_missing, installed, missing
+from mixformer.places import claimed_folder, own_mark
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
 from mixformer.weights.model_folder import ModelFolder, find_folder, read_folder
@@ -33,6 +33,7 @@ def export_model(
     templates: int | None = None,
     video: str | Path = DEMO_CLIP,
     box: Sequence[float] = DEMO_BOX,
+    overwrite: bool = False,
 ) -> ExportReport:
     """Write a model folder with graphs for other runtimes, after a comparison with PyTorch on real crops.
 
@@ -47,6 +48,7 @@ def export_model(
         templates: number of templates of a target to fix, the static one included, or None for any number.
         video: source of the crops for comparison and calibration: anything that `mixformer.open_video` takes.
         box: x, y, width, height of the target in the video's first frame, in pixels.
+        overwrite: replace a model that is in `out` already; its own model may always be there.
 
     Returns:
         Sizes of the files and the largest differences from PyTorch.
@@ -56,7 +58,7 @@ def export_model(
         ConfigError: for an unknown format or precision, a number below 1, or if `out` is a folder of something else.
         ExportError: if the graphs do not give what PyTorch gives, or smaller weights lose too much; nothing is written.
         MissingDependencyError: if a package is missing; the message has its install command.
-        OutputError: if the folder cannot be written; what was there stays as it was.
+        OutputError: if the folder cannot be written, or holds another model; what was there stays as it was.
         SourceError: if the video cannot be read.
 
     Example:
@@ -71,15 +73,21 @@ def export_model(
     plan, out = ExportPlan(to, precision, batch, templates, video, box), Path(out).absolute()
     _require_packages(plan)
     _require_place(out)
+    place = out.with_name(f".{out.name}.{own_mark()}.partial")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as place, explain_missing("export"):
-            report = _make(model, Path(place), plan)
-            _move(Path(place), out)
+        with (
+            claimed_folder(out, CONFIG_FILE, "model folder", overwrite or _is_own(model, out)),
+            explain_missing("export"),
+        ):
+            place.mkdir()
+            report = _make(model, place, plan)
+            _move(place, out)
     except MixFormerError:
         raise
     except (OSError, SafetensorError) as error:
         raise OutputError(f"could not write {out}: {error}; check free space and permissions") from error
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
     return replace(report, folder=out)
 
 
@@ -117,6 +125,11 @@ def _require_packages(plan: ExportPlan) -> None:
 def _require_place(out: Path) -> None:
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / CONFIG_FILE).is_file()):
         raise ConfigError(f"{out} is not a model folder; give a new folder, or that of a model to replace")
+
+
+def _is_own(model: str | Path, out: Path) -> bool:
+    source = find_folder(model)
+    return source is not None and out.is_dir() and source.path.samefile(out)
 
 
 def _store(model: str | Path, place: Path, precision: str | None) -> bool:

@@ -12,6 +12,7 @@ import torch
 from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError, OutputError
 from mixformer.files import write_files
+from mixformer.places import claimed_folder, require_place
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
 from mixformer.weights.load_save import ModelWeights, load_weights, save_weights
 from mixformer.weights.official_names import to_mmtracking_names, to_official
@@ -48,6 +49,7 @@ def convert(
     precision: str = "float32",
     *,
     overrides: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> ConvertReport:
     """Convert weights to a model folder, or a model folder to an official checkpoint.
 
@@ -60,6 +62,7 @@ def convert(
         to: "mixformer", "official" or "mmtracking".
         precision: "float32", "float16" or "int8" for a folder; official files are float32.
         overrides: values of `ModelConfig` that the source does not show; see `load_weights`.
+        overwrite: replace what is there already, once the new files are whole.
 
     Returns:
         A report of what was written.
@@ -67,7 +70,7 @@ def convert(
     Raises:
         CheckpointError: if the source cannot be used; missing, unknown and mis-shaped entries are named.
         ConfigError: for an unknown target or precision.
-        OutputError: if the result cannot be written.
+        OutputError: if the result cannot be written, or is there already.
 
     Example:
         >>> report = convert("mixformerv2_dino_s8", "half", precision="float16")
@@ -78,16 +81,22 @@ def convert(
         raise ConfigError(f"can convert to {', '.join(TARGETS)}, not to {to!r}; choose one of these")
     if to != "mixformer" and precision != "float32":
         raise ConfigError(f"files for {to} are float32; {precision!r} is for --to mixformer")
-    weights, out = load_weights(source, overrides=overrides), Path(out)
-    if to != "mixformer" and weights.config.elimination:
-        raise ConfigError(
-            f"{weights.config.name} leaves search tokens out, which no network of {to} does; keep all of them first "
-            "(mixformer prune --eliminate without pairs)"
-        )
+    out = Path(out)
     if to == "mixformer":
-        folder = save_weights(weights, out, precision=precision)
+        with claimed_folder(out, CONFIG_FILE, "model folder", overwrite):
+            weights = load_weights(source, overrides=overrides)
+            folder = save_weights(weights, out, precision=precision)
         files: tuple[Path, ...] = (folder / CONFIG_FILE, folder / WEIGHTS_FILE)
     else:
+        if out.is_dir():
+            raise OutputError(f"{out} is a folder; give a file name such as {out / 'model.pth.tar'}")
+        require_place(out, overwrite)
+        weights = load_weights(source, overrides=overrides)
+        if weights.config.elimination:
+            raise ConfigError(
+                f"{weights.config.name} leaves search tokens out, which no network of {to} does; keep all of them "
+                "first (mixformer prune --eliminate without pairs)"
+            )
         write: Callable[[ModelWeights, Path], Path] = write_official if to == "official" else write_mmtracking
         files = (write(weights, out),)
     return ConvertReport(weights.config, files, len(weights.state), sum(file.stat().st_size for file in files))

@@ -84,12 +84,15 @@ VICTIMS = {
     "evaluate": Victim(_evaluate, 20, tuple(f"results/model/many/s{n}.txt" for n in range(6))),
     "train": Victim(_train, 15, ("run/model/model.safetensors",)),
     "convert": Victim(
-        lambda p: ["convert", f"{p}/model", "--out", "made", "--precision", "float16"], 8, ("made/model.safetensors",)
+        lambda p: ["convert", f"{p}/model", "--out", "made", "--precision", "float16", "--overwrite"],
+        8,
+        ("made/model.safetensors",),
     ),
     "report": Victim(
-        lambda p: ["report", f"{p}/results", "--dataset", "toy", "--root", f"{p}/toy", "--out", "page"], 8
+        lambda p: ["report", f"{p}/results", "--dataset", "toy", "--root", f"{p}/toy", "--out", "page", "--overwrite"],
+        8,
     ),
-    "export": Victim(lambda p: ["export", f"{p}/model", "--to", "onnx", "--out", "made"], 4),
+    "export": Victim(lambda p: ["export", f"{p}/model", "--to", "onnx", "--out", "made", "--overwrite"], 4),
 }
 """In the order of the table; needs: clips, model, toy, results, run."""
 NEEDS = ("clips", "model", "toy", "results", "run")

@@ -15,6 +15,7 @@ from mixformer.data.importers.tracks import safe_name
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import OutputError
 from mixformer.files import write_text
+from mixformer.places import clear_left_over, own_mark
 
 _FRAMES = "_frames"  # pictures taken out of videos and archives; no sequence, since it has no groundtruth.txt
 
@@ -44,16 +45,21 @@ def write_folders(
         name = _unused(safe_name(sequence.name), used)
         if progress:
             progress(name)
-        folder = out / name
+        folder, part = out / name, out / f".{name}.{own_mark()}.partial"
+        if folder.exists():
+            raise OutputError(f"{folder} is there already; import into an empty folder")
+        if not written:
+            clear_left_over(out)
         try:
-            (folder / "img").mkdir(parents=True)
+            (part / "img").mkdir(parents=True)
             for number, frame in enumerate(sequence.frames, 1):
-                _place(frame, folder / "img" / f"{number:08d}", out / _FRAMES, copy)
-            write_text(folder / "groundtruth.txt", _lines(sequence))
-        except FileExistsError as error:
-            raise OutputError(f"{folder} is there already; import into an empty folder") from error
+                _place(frame, part / "img" / f"{number:08d}", out / _FRAMES, copy)
+            write_text(part / "groundtruth.txt", _lines(sequence))
+            part.replace(folder)
         except OSError as error:
             raise OutputError(f"cannot write {folder}: {error}; where links are not allowed, use --copy") from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
         written.append(folder)
     return written
 
