@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,12 @@ import numpy as np
 
 from mixformer.errors import MixFormerError, OutputError
 from mixformer.files import write_files
-from mixformer.places import is_special
+from mixformer.places import is_special, partial_path
 from mixformer.run.multi_target import Results
 from mixformer.tracking import MultiTracker
 from mixformer.tracking.state import TrackState
 from mixformer.types import Box, TrackResult
-from mixformer.video.drafts import Mark, draft_of, take_back
+from mixformer.video.drafts import Mark, draft_of, drop_aside, take_back
 from mixformer.video.targets import Target
 from mixformer.video.video_formats import require_video
 from mixformer.video.video_writer import frames_in
@@ -72,6 +72,7 @@ class ResumeFile:
     outputs: Mapping[str, Path]
     identity: Mapping[str, Any]
     _points: list[ResumePoint] = field(default_factory=list)
+    _added: int = 0
 
     @property
     def path(self) -> Path:
@@ -109,19 +110,19 @@ class ResumeFile:
 
     def add(self, point: ResumePoint) -> None:
         """Write a further point. What cannot be written is left: the results matter more."""
-        self._points = [*self._points, point][-_KEPT:]
+        self._added += 1
+        if self._added == _KEPT:  # the first of them is surely on the disk
+            for path in self.outputs.values():
+                drop_aside(path)
+        marks = {name: _with_number(self.outputs[name], mark) for name, mark in point.marks.items()}
+        self._points = [*self._points, replace(point, marks=marks)][-_KEPT:]
         self._save({})
 
     def stop(self) -> None:
         """Note which results are in their places although they are not whole."""
         if self._points:
-            there = {name: _look(path) for name, path in self.outputs.items() if not _draft(path)}
+            there = {name: _look(path) for name, path in self.outputs.items() if not partial_path(path).exists()}
             self._save({name: look for name, look in there.items() if look is not None})
-
-    def remove(self) -> None:
-        """Remove the file, if there is one."""
-        with suppress(OSError):
-            self.path.unlink(missing_ok=True)
 
     def _save(self, placed: Mapping[str, Sequence[int]]) -> None:
         arrays: dict[str, Any] = {}
@@ -206,6 +207,14 @@ def resume_path(outputs: Mapping[str, Path]) -> Path:
     return first.with_name(f".{first.name}.resume")
 
 
+def forget(outputs: Mapping[str, str | Path]) -> None:
+    """Remove the file beside some results: another run begins to write them."""
+    paths = {name: Path(path) for name, path in outputs.items()}
+    if paths and not any(map(is_special, paths.values())):
+        with suppress(OSError):
+            resume_path(paths).unlink(missing_ok=True)
+
+
 def interrupted(outputs: Mapping[str, Path]) -> set[str]:
     """Return the names of results in their places that an interrupted run may continue."""
     record = _read(resume_path(outputs)) if outputs and not any(map(is_special, outputs.values())) else None
@@ -260,13 +269,19 @@ def _look(path: Path) -> list[int] | None:
     return None
 
 
+def _with_number(path: Path, mark: Mark) -> Mark:
+    """Return a mark with the number that a file keeps wherever it is, so that no other draft is taken for it."""
+    part = partial_path(path)
+    return {**mark, "file": part.stat().st_ino} if part.is_file() else mark
+
+
 def _reaches(path: Path, mark: Mark) -> bool:
     """Tell whether an interrupted result holds what it held at a mark."""
     part = draft_of(path)
     if part.is_dir():
         count = mark["count"]
         return not count or (part / f"{count - 1:08d}.png").is_file()
-    if not part.is_file():
+    if not part.is_file() or part.stat().st_ino != mark["file"]:
         return False
     if "count" not in mark:  # text
         return bool(part.stat().st_size >= mark["size"])

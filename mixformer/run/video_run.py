@@ -13,7 +13,7 @@ from typing import TypeVar
 from mixformer.errors import SourceError
 from mixformer.run.multi_target import ActiveTargets, Results
 from mixformer.run.outputs import TrackedFrame, VideoOutput, check_outputs
-from mixformer.run.resuming import ResumeFile, ResumePoint, Snapshot, resume_file
+from mixformer.run.resuming import ResumeFile, ResumePoint, Snapshot, forget, resume_file
 from mixformer.run.video_task import VideoTask
 from mixformer.video.live import Opening
 from mixformer.video.reader import VideoFrame, VideoSource, open_video
@@ -131,6 +131,8 @@ class VideoRun:
             point=point,
         )
         self._output = self._open.enter_context(output)
+        if point is None:
+            forget(outputs)
 
     def _go_on(self, point: ResumePoint) -> None:
         """Continue an interrupted run: read from the next frame on, with the targets as they were."""
@@ -202,7 +204,7 @@ class VideoRun:
         except Exception as error:  # such as a full disk, which most often has ended the video already
             stopped = self.error = self.error or error
         if self._resume is not None and self.opened:
-            self._resume.stop() if stopped else self._resume.remove()
+            self._resume.stop() if stopped else forget(self.task.outputs)
 
     def finish(self) -> None:
         """Finish all files and, if nothing went wrong, mark them complete."""

@@ -113,12 +113,13 @@ class Draft(_Claim):
         self.part = partial_path(path)
         self._made = make_folder(self.part.parent, path)
         self._file = claim(self.part, path)
-        if not keep:
-            self._file.truncate(0)
+        if not keep:  # another file, so that nobody takes it for the one that was here
+            if self._file.seek(0, os.SEEK_END):
+                self.set_aside()
             _aside(self.part).unlink(missing_ok=True)
 
     def set_aside(self) -> Path:
-        """Begin an empty draft, and return the path of what was in it, to be read and then removed.
+        """Begin an empty draft, and return the path of what was in it; it goes with `drop_aside`, or at the end.
 
         Raises:
             OutputError: if that fails.
@@ -171,6 +172,8 @@ class Draft(_Claim):
                 if os.name == "nt":  # an open file cannot be renamed there
                     self._file.close()
                 self.part.replace(self.path.resolve())
+                if sync:
+                    _aside(self.part).unlink(missing_ok=True)
             self._file.close()
         except OSError as error:  # an OutputError is one
             with suppress(OSError):
@@ -264,6 +267,12 @@ def take_back(path: Path) -> None:
                 item.replace(part / item.name)
     elif path.is_file() and not part.exists():
         path.replace(part)
+
+
+def drop_aside(path: Path) -> None:
+    """Remove what was set aside for a result, since its draft holds it by now."""
+    with suppress(OSError):
+        _aside(partial_path(path)).unlink(missing_ok=True)
 
 
 def draft_of(path: Path) -> Path:

@@ -112,7 +112,6 @@ class VideoWriter:
                     self._put([packet])
                     if self._sound:
                         self._mux(self._sound.until(time))
-            before.unlink()
         except (av.FFmpegError, OSError, OutputError) as error:
             raise OutputError(
                 f"cannot continue {self.path}: {error}; what was written before is in {before}"
