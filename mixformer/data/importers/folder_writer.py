@@ -40,7 +40,7 @@ def write_folders(
         DataError: if a picture cannot be read.
         OutputError: if a folder is there already, or cannot be written.
     """
-    written, used = [], set[str]()
+    written, used = list[Path](), set[str]()
     for sequence in sequences:
         name = _unused(safe_name(sequence.name), used)
         if progress:
