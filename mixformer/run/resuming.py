@@ -24,7 +24,8 @@ from mixformer.run.multi_target import Results
 from mixformer.tracking import MultiTracker
 from mixformer.tracking.state import TrackState
 from mixformer.types import Box, TrackResult
-from mixformer.video.drafts import Mark, draft_of, drop_aside, take_back
+from mixformer.video.drafts import Mark
+from mixformer.video.left_drafts import draft_of, drop_aside, take_back
 from mixformer.video.targets import Target
 from mixformer.video.video_formats import require_video
 from mixformer.video.video_writer import frames_in

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -30,13 +29,12 @@ from mixformer.places import (
     require_free,
     require_place,
 )
+from mixformer.video.left_drafts import NUMBERED, aside_of
 
 log = logging.getLogger(__name__)
 
 Mark = Mapping[str, Any]
 """Plain values that say how far a draft was written at some moment."""
-
-_NUMBERED = re.compile(r"\d{8}\.png|\.\d{8}\.png\..*\.partial")  # and what a killed process left of one
 
 
 class _Claim(ABC):
@@ -116,7 +114,7 @@ class Draft(_Claim):
         if not keep:  # another file, so that nobody takes it for the one that was here
             if self._file.seek(0, os.SEEK_END):
                 self.set_aside()
-            _aside(self.part).unlink(missing_ok=True)
+            aside_of(self.part).unlink(missing_ok=True)
 
     def set_aside(self) -> Path:
         """Begin an empty draft, and return the path of what was in it; it goes with `drop_aside`, or at the end.
@@ -124,7 +122,7 @@ class Draft(_Claim):
         Raises:
             OutputError: if that fails.
         """
-        aside, old = _aside(self.part), self._file
+        aside, old = aside_of(self.part), self._file
         try:
             if os.name == "nt":  # an open file cannot be renamed there
                 old.close()
@@ -173,7 +171,7 @@ class Draft(_Claim):
                     self._file.close()
                 self.part.replace(self.path.resolve())
                 if sync:
-                    _aside(self.part).unlink(missing_ok=True)
+                    aside_of(self.part).unlink(missing_ok=True)
             self._file.close()
         except OSError as error:  # an OutputError is one
             with suppress(OSError):
@@ -183,7 +181,7 @@ class Draft(_Claim):
     def drop(self) -> None:
         """Remove the draft and the folders that were made for it."""
         if self.part != self.path:
-            for path in (self.part, _aside(self.part)):
+            for path in (self.part, aside_of(self.part)):
                 with suppress(OSError):
                     path.unlink()
         with suppress(OSError):
@@ -252,40 +250,6 @@ class FolderDraft(_Claim):
         self._lock.close()
 
 
-def take_back(path: Path) -> None:
-    """Make a result that was put in its place before it was whole a draft again, so that it can be continued.
-
-    What was set aside by a process that died before it had read it comes back too. Raises OSError if that fails.
-    """
-    part = partial_path(path)
-    if _aside(part).exists():
-        _aside(part).replace(part)
-    elif path.is_dir():
-        part.mkdir(exist_ok=True)
-        for item in path.iterdir():
-            if (item.is_dir() and item.stem.isdigit()) or _NUMBERED.fullmatch(item.name):
-                item.replace(part / item.name)
-    elif path.is_file() and not part.exists():
-        path.replace(part)
-
-
-def drop_aside(path: Path) -> None:
-    """Remove what was set aside for a result, since its draft holds it by now."""
-    with suppress(OSError):
-        _aside(partial_path(path)).unlink(missing_ok=True)
-
-
-def draft_of(path: Path) -> Path:
-    """Return where an interrupted result is: what was set aside, its draft, or in its place."""
-    part = partial_path(path)
-    return next((place for place in (_aside(part), part) if place.exists()), path)
-
-
-def _aside(part: Path) -> Path:
-    """Where a draft lies while its content is copied to a new one."""
-    return part.with_name(f"{part.stem}.before{part.suffix}")
-
-
 def _remove(made: list[Path]) -> None:
     for path in reversed(made):
         with suppress(OSError):
@@ -299,5 +263,5 @@ def _clear(folder: Path) -> None:
             if item.is_dir() and item.stem.isdigit() and not item.is_symlink():
                 _clear(item)
                 item.rmdir()
-            elif _NUMBERED.fullmatch(item.name):
+            elif NUMBERED.fullmatch(item.name):
                 shutil.rmtree(item) if item.is_dir() else item.unlink()

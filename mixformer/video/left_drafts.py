@@ -1,0 +1,46 @@
+"""Drafts that an interrupted run left, and how they are taken up again."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from mixformer.places import partial_path
+
+NUMBERED = re.compile(r"\d{8}\.png|\.\d{8}\.png\..*\.partial")  # and what a killed process left of one
+"""Names of numbered pictures, and of what a killed process left of one."""
+
+
+def take_back(path: Path) -> None:
+    """Make a result that was put in its place before it was whole a draft again, so that it can be continued.
+
+    What was set aside by a process that died before it had read it comes back too. Raises OSError if that fails.
+    """
+    part = partial_path(path)
+    if aside_of(part).exists():
+        aside_of(part).replace(part)
+    elif path.is_dir():
+        part.mkdir(exist_ok=True)
+        for item in path.iterdir():
+            if (item.is_dir() and item.stem.isdigit()) or NUMBERED.fullmatch(item.name):
+                item.replace(part / item.name)
+    elif path.is_file() and not part.exists():
+        path.replace(part)
+
+
+def drop_aside(path: Path) -> None:
+    """Remove what was set aside for a result, since its draft holds it by now."""
+    with suppress(OSError):
+        aside_of(partial_path(path)).unlink(missing_ok=True)
+
+
+def draft_of(path: Path) -> Path:
+    """Return where an interrupted result is: what was set aside, its draft, or in its place."""
+    part = partial_path(path)
+    return next((place for place in (aside_of(part), part) if place.exists()), path)
+
+
+def aside_of(part: Path) -> Path:
+    """Where a draft lies while its content is copied to a new one."""
+    return part.with_name(f"{part.stem}.before{part.suffix}")
