@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ Image = NDArray[np.uint8]
 """RGB uint8 image of shape (H, W, 3)."""
 
 FloatArray = NDArray[np.float64]
+
+Status = Literal["tracking", "uncertain", "lost"]
+"""Whether a target is there: "tracking", "uncertain" or "lost"."""
 
 
 class Box(NamedTuple):
@@ -81,12 +84,14 @@ class TrackResult:
         crop_box: box before it was mapped to the frame: center x, center y, width, height as fractions of the search
             crop. None where the target was given.
         is_initial: the box was given by the caller, not found.
+        status: "tracking"; "uncertain" while the scores leave it open; "lost" while the target is most likely not at
+            the box, which is then where it was last. A model without a score head always says "tracking".
 
     Example:
         >>> from mixformer import Box, TrackResult
         >>> result = TrackResult(Box(10, 20, 30, 40), score=0.9, frame=5)
         >>> result.to_dict()
-        {'frame': 5, 'time': None, 'box': [10.0, 20.0, 30.0, 40.0], 'score': 0.9}
+        {'frame': 5, 'time': None, 'box': [10.0, 20.0, 30.0, 40.0], 'score': 0.9, 'status': 'tracking'}
     """
 
     box: Box
@@ -96,15 +101,17 @@ class TrackResult:
     time: float | None = None
     crop_box: tuple[float, float, float, float] | None = None
     is_initial: bool = False
+    status: Status = "tracking"
 
     frame_index = renamed("frame_index", "frame")
     raw = renamed("raw", "crop_box")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what one line of a JSON result file holds: `frame`, `time`, `box`, `score`."""
+        """Return what one line of a JSON result file holds: `frame`, `time`, `box`, `score`, `status`."""
         return {
             "frame": self.frame,
             "time": None if self.time is None else round(self.time, 6),
             "box": [round(float(v), 3) for v in self.box],
             "score": None if self.score is None else round(float(self.score), 5),
+            "status": self.status,
         }

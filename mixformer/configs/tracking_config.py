@@ -25,6 +25,18 @@ class TrackerConfig(BaseConfig):
         score_threshold: a frame is a candidate of "score" only with a score above this (0..1).
         score_decay: factor on the best score so far, applied each frame; below 1 favors recent frames.
         margin: pixels of the box that must stay inside the frame, and its smallest side.
+        rules: what is done about a target that seems to be gone. "official" = nothing, as in the papers: its box goes
+            where the network says. "careful" = templates are stored only while the status is "tracking", and a lost
+            target is waited for where it was last and searched for; needs a score head.
+        lost_below: score (0..1) below which a frame counts as one without the target.
+        sure_above: score (0..1) from which on a frame counts as one with the target; at least `lost_below`.
+        lost_after: number of such frames in a row after which the target is "lost".
+        found_after: number of sure frames in a row after which a lost target is "tracking" again.
+        redetect: where "careful" rules search for a lost target: "off" = only where it was last; "local" = around that
+            place, farther every frame; "frame" = also in the whole frame after a cut to another picture.
+        found_above: score (0..1), by the first template alone, from which on a place that the search came upon is
+            looked at again in the next frame; the target is found if that is sure as well.
+        search_budget: most search crops of one target in one frame, 1 to 64. Usually two are used while it is lost.
 
     Example:
         >>> from mixformer import TrackerConfig
@@ -43,6 +55,14 @@ class TrackerConfig(BaseConfig):
     score_decay: float = 1.0
     margin: float = 10.0
     update: Literal["score", "interval", "never"] = "score"
+    rules: Literal["official", "careful"] = "official"
+    lost_below: float = 0.3
+    sure_above: float = 0.6
+    lost_after: int = 3
+    found_after: int = 2
+    redetect: Literal["off", "local", "frame"] = "frame"
+    found_above: float = 0.8
+    search_budget: int = 4
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,3 +76,7 @@ class TrackerConfig(BaseConfig):
         self._require(0 < self.score_decay <= 1, "score_decay must be in (0, 1]")
         self._require(self.margin > 0, "margin must be above 0")
         self._bound(1e-3, 1e5, "margin")
+        self._require(0 <= self.lost_below <= self.sure_above <= 1, "0 <= lost_below <= sure_above <= 1 must hold")
+        self._require(0 <= self.found_above <= 1, "found_above must be in [0, 1]")
+        self._bound(1, 10_000, "lost_after", "found_after")
+        self._bound(1, 64, "search_budget")

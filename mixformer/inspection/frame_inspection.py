@@ -161,7 +161,7 @@ def inspect_tracker(tracker: Tracker, frame: Image, stages: Stages = "auto") -> 
     engine, state, image = require_torch(tracker.engine), tracker.state, as_rgb(frame, tracker.color)
     if image.shape[:2] != state.frame_size:
         raise FrameError("the frames change size here; inspect the frame after this one")
-    region, _ = crop_target(image, state.box, tracker.config.search_factor, engine.config.search_size)
+    region, _ = crop_target(image, state.window, tracker.config.search_factor, engine.config.search_size)
     templates, search = (
         engine.model.normalize(torch.from_numpy(np.ascontiguousarray(pixels)).to(engine.device))[None]
         for pixels in (state.templates, region)

@@ -19,7 +19,7 @@ from mixformer.types import FloatArray, Image
 class OpenCVTracker:
     """`init(image, box)` and `update(image) -> (ok, box)` as OpenCV's trackers have them: BGR images, xywh boxes.
 
-    Unlike theirs, boxes are floats; `ok` says whether the score is above `threshold`.
+    Unlike theirs, boxes are floats. `ok` is false while the target is lost; see `TrackResult.status`.
 
     Example:
         >>> import numpy as np
@@ -31,20 +31,34 @@ class OpenCVTracker:
         4
     """
 
-    def __init__(self, *args: Any, threshold: float = 0.3, **kwargs: Any) -> None:
-        """Everything but `threshold` goes to `Tracker`; `color` is "bgr" unless given."""
+    def __init__(self, *args: Any, threshold: float | None = None, **kwargs: Any) -> None:
+        """Set up; everything but `threshold` goes to `Tracker`, and `color` is "bgr" unless given.
+
+        Args:
+            *args: of `Tracker`.
+            threshold: `ok` is also false up to this score (0..1).
+            **kwargs: of `Tracker`.
+        """
         self.tracker = Tracker(*args, **{"color": "bgr", **kwargs})
         self.threshold = threshold
+        self._score = 1.0
 
     def init(self, image: Image, box: Iterable[float]) -> None:
         """Choose the target; see `Tracker.init`."""
         self.tracker.init(image, box)
+        self._score = 1.0
+
+    def getTrackingScore(self) -> float:  # noqa: N802 (OpenCV's name)
+        """Return the score (0..1) of the last frame, as OpenCV's NanoTrack does; 1 for a model without a score head."""
+        return self._score
 
     def update(self, image: Image) -> tuple[bool, tuple[float, float, float, float]]:
         """Find the target; see `Tracker.update`. A model without a score head is always ok."""
         result = self.tracker.update(image)
         x, y, w, h = result.box
-        return result.score is None or result.score > self.threshold, (x, y, w, h)
+        self._score = 1.0 if result.score is None else result.score
+        passed = self.threshold is None or self._score > self.threshold
+        return passed and result.status != "lost", (x, y, w, h)
 
 
 class Got10kTracker:

@@ -210,10 +210,7 @@ class MultiTracker:
         moved = {id: step.advance(image, states[id], steps[id]) for id, image in images.items()}
         self._states.update({id: state for id, (state, _) in moved.items()})
         self._batches = batches
-        return {
-            id: TrackResult(steps[id].box, steps[id].score, state.frame_index, updated, crop_box=steps[id].crop_box)
-            for id, (state, updated) in moved.items()
-        }
+        return {id: result for id, (_, result) in moved.items()}
 
     def _batch(self, count: int, memories: list[Any]) -> _Batch:
         """The memories as one, made anew only if one of them is new."""

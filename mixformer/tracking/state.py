@@ -13,6 +13,7 @@ import numpy as np
 from mixformer.errors import CheckpointError, warn_deprecated
 from mixformer.files import write_files
 from mixformer.imaging.resize import resize_image
+from mixformer.tracking.presence import Presence
 from mixformer.tracking.template_update import TemplateBuffer
 from mixformer.types import Box, Image, renamed
 
@@ -33,6 +34,8 @@ class TrackState:
             while there is none.
         memory: the engine's encoding of `templates`; None in a state that was read from a file, pickled or deep-copied,
             then encoded when it is needed.
+        presence: whether the target is there, and what a search for it needs.
+        first_memory: the engine's encoding of the initial template alone, for such a search; None as `memory`.
 
     Example:
         >>> import tempfile
@@ -52,13 +55,20 @@ class TrackState:
     template_buffer: TemplateBuffer = field(default_factory=TemplateBuffer)
     candidate_crop: Image | None = None
     memory: Any = field(default=None, repr=False, compare=False)
+    presence: Presence = field(default_factory=Presence)
+    first_memory: Any = field(default=None, repr=False, compare=False)
 
     ring = renamed("ring", "template_buffer")
     candidate = renamed("candidate", "candidate_crop")
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the memory, which belongs to an engine and is made anew when a copy is used."""
-        return {**vars(self), "memory": None}
+        return {**vars(self), "memory": None, "first_memory": None}
+
+    @property
+    def window(self) -> Box:
+        """The box around which the next frame is searched: where a search found something, else the last box."""
+        return self.presence.found_box or self.box
 
     def committed(self, slot: int) -> Image:
         """Return the templates with the candidate in an online slot, or appended.
@@ -79,6 +89,7 @@ class TrackState:
             "frame_index": self.frame_index,
             "frame_size": list(self.frame_size),
             "template_buffer": asdict(self.template_buffer),
+            "presence": asdict(self.presence),
         }
         arrays: dict[str, Any] = {"header": np.array(json.dumps(header)), "templates": self.templates}
         if self.candidate_crop is not None:
@@ -105,7 +116,9 @@ class TrackState:
                 raise ValueError(f"format {header['format']}, this version reads 1 to {_FORMAT}")
             box, (height, width) = Box(*header["box"]), header["frame_size"]
             buffer = TemplateBuffer(**header["template_buffer"])
-            return cls(box, int(header["frame_index"]), (height, width), template_buffer=buffer, **arrays)
+            presence = Presence.from_dict(header["presence"])
+            rest = {"template_buffer": buffer, "presence": presence, **arrays}
+            return cls(box, int(header["frame_index"]), (height, width), **rest)
         except Exception as error:  # json and others raise many kinds; all mean the same here
             raise CheckpointError(f"{name} is not a tracker state: {error}") from error
 
@@ -142,6 +155,7 @@ def _renew(header: dict[str, Any], arrays: dict[str, Any], path: object) -> None
     """Bring the content of a file of mixformer 0.1 to today's names."""
     warn_deprecated(f"{path} has the format 1 of mixformer 0.1, with ring; save it again for template_buffer")
     best, count, following = header.pop("ring")
-    header |= {"format": 2, "template_buffer": asdict(TemplateBuffer(float(best), int(count), int(following)))}
+    buffer = TemplateBuffer(float(best), int(count), int(following))
+    header |= {"format": 2, "template_buffer": asdict(buffer), "presence": asdict(Presence())}
     if "candidate" in arrays:
         arrays["candidate_crop"] = arrays.pop("candidate")

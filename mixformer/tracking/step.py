@@ -21,9 +21,11 @@ from mixformer.engines import Engine
 from mixformer.errors import FrameError, StateError
 from mixformer.imaging.boxes import clip_to_frame, require_bounds, require_overlap
 from mixformer.imaging.crop import crop_target, cut_candidate, to_frame
+from mixformer.tracking.careful import is_cut, thumbnail, windows_to_search
+from mixformer.tracking.presence import Presence, judge
 from mixformer.tracking.state import TrackState
 from mixformer.tracking.template_update import update_policy
-from mixformer.types import Box, Image
+from mixformer.types import Box, Image, TrackResult
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,11 @@ class TrackingStep:
         require_overlap(box, height, width)
         template, _ = crop_target(image, box, self.config.template_factor, self.engine.config.template_size)
         templates = np.stack([template, template])
-        return TrackState(box, 0, (height, width), templates, memory=self._encode(templates))
+        presence = Presence()
+        if self.config.rules == "careful":
+            presence = Presence(sure_box=box, thumbnail=thumbnail(image))
+        memory = self._encode(templates)
+        return TrackState(box, 0, (height, width), templates, memory=memory, presence=presence, first_memory=memory)
 
     def check(self, state: TrackState) -> TrackState:
         """Return the state itself if it fits the model.
@@ -83,7 +89,12 @@ class TrackingStep:
         Raises FrameError if the size changed and `on_resize` is "error".
         """
         state = self._fit(state, *image.shape[:2])
-        return state if state.memory is not None else replace(state, memory=self._encode(state.templates))
+        if state.memory is None:
+            state = replace(state, memory=self._encode(state.templates))
+        if state.first_memory is None and self.config.rules == "careful":
+            first = np.stack([state.templates[0]] * 2)
+            state = replace(state, first_memory=self._encode(first))
+        return state
 
     def _fit(self, state: TrackState, height: int, width: int) -> TrackState:
         if (height, width) == state.frame_size:
@@ -96,12 +107,13 @@ class TrackingStep:
             )
         sx, sy = width / old_width, height / old_height
         x, y, w, h = state.box
-        return replace(state, box=Box(x * sx, y * sy, w * sx, h * sy), frame_size=(height, width))
+        box, presence = Box(x * sx, y * sy, w * sx, h * sy), state.presence.scaled(sx, sy)
+        return replace(state, box=box, frame_size=(height, width), presence=presence)
 
     def search(
         self, images: Sequence[Image], states: Sequence[TrackState], memory: Any, rows: int = 0
     ) -> list[SearchResult]:
-        """Locate every target around its last box, in one batch.
+        """Locate every target around its last box, or where the last search found something, in one batch.
 
         A prediction that is not finite (a damaged model) keeps the box and gets the score 0.
 
@@ -111,35 +123,82 @@ class TrackingStep:
             memory: their encoded templates as one batch of max(rows, number of states) rows.
             rows: smallest size of the batch; rows beyond the targets are black.
         """
+        return self._look(images, [state.window for state in states], memory, rows)
+
+    def _look(self, images: Sequence[Image], windows: Sequence[Box], memory: Any, rows: int = 0) -> list[SearchResult]:
+        """Locate a target in the crop around each box."""
         size = self.engine.config.search_size
-        regions = np.zeros((max(rows, len(states)), size, size, 3), np.uint8)
+        regions = np.zeros((max(rows, len(windows)), size, size, 3), np.uint8)
         scales = []
-        for row, (image, state) in enumerate(zip(images, states, strict=True)):
-            regions[row], scale = crop_target(image, state.box, self.config.search_factor, size)
+        for row, (image, window) in enumerate(zip(images, windows, strict=True)):
+            regions[row], scale = crop_target(image, window, self.config.search_factor, size)
             scales.append(scale)
         found = self.engine.locate(regions, memory)
-        scores = [None] * len(states) if found.scores is None else [_sigmoid(float(v)) for v in found.scores]
-        rest = zip(images, states, scales, found.boxes, scores, strict=False)
-        return [self._place(image, state, scale, box, score) for image, state, scale, box, score in rest]
+        scores = [None] * len(windows) if found.scores is None else [_sigmoid(float(v)) for v in found.scores]
+        rest = zip(images, windows, scales, found.boxes, scores, strict=False)
+        return [self._place(image, window, scale, box, score) for image, window, scale, box, score in rest]
 
-    def _place(self, image: Image, state: TrackState, scale: float, found: Any, score: float | None) -> SearchResult:
+    def _place(self, image: Image, window: Box, scale: float, found: Any, score: float | None) -> SearchResult:
         cx, cy, w, h = (float(v) for v in found)
         if not all(math.isfinite(v) for v in (cx, cy, w, h, 0.0 if score is None else score)):
             _warn_once(self.engine)
-            return SearchResult((cx, cy, w, h), state.box, state.box, 0.0)
-        mapped = to_frame((cx, cy, w, h), state.box, scale, self.engine.config.search_size)
+            return SearchResult((cx, cy, w, h), window, window, 0.0)
+        mapped = to_frame((cx, cy, w, h), window, scale, self.engine.config.search_size)
         box = clip_to_frame(mapped, image.shape[0], image.shape[1], self.config.margin)
         return SearchResult((cx, cy, w, h), mapped, box, score)
 
-    def advance(self, image: Image, state: TrackState, found: SearchResult) -> tuple[TrackState, bool]:
-        """Return the state after a frame, and whether a template was stored in it.
+    def advance(self, image: Image, state: TrackState, found: SearchResult) -> tuple[TrackState, TrackResult]:
+        """Return the state after a frame, and its result.
 
         The candidate is only cut out here. It is resized when it is stored, and templates are encoded only when they
         change.
         """
-        index = state.frame_index + 1
-        update = update_policy(state.template_buffer, found.score, index, self.config)
-        state = replace(state, box=found.box, frame_index=index, template_buffer=update.buffer)
+        careful = self.config.rules == "careful" and found.score is not None
+        state = self._judged(image, state, found) if careful else self._followed(state, found)
+        sure = not careful or state.presence.status == "tracking"
+        state, updated = self._with_template(image, state, found) if sure else (state, False)
+        crop_box, status = found.crop_box, state.presence.status
+        return state, TrackResult(state.box, found.score, state.frame_index, updated, crop_box=crop_box, status=status)
+
+    def _followed(self, state: TrackState, found: SearchResult) -> TrackState:
+        """The next state by the official rules: the box is where the network says."""
+        presence = judge(state.presence, found.score, self.config)
+        return replace(state, box=found.box, frame_index=state.frame_index + 1, presence=presence)
+
+    def _judged(self, image: Image, state: TrackState, found: SearchResult) -> TrackState:
+        """The next state by the careful rules: a lost target is waited for where it was last, and searched for."""
+        before, small = state.presence, thumbnail(image)
+        presence = judge(before, found.score, self.config)
+        if is_cut(before.thumbnail, small):
+            low = presence.low > 0 or before.status == "lost"
+            status, looked = ("lost", 0) if low else (presence.status, before.looked)
+            presence = replace(presence, cut=True, status=status, looked=looked)
+            presence = replace(presence, lost_frames=max(1, presence.lost_frames) if low else 0)
+        presence = replace(presence, thumbnail=small, found_box=None)
+        box = found.box
+        if presence.status == "tracking" and presence.high:
+            presence = replace(presence, sure_box=box, cut=False, looked=0)
+        elif presence.status == "lost":
+            box = presence.sure_box or state.box
+            presence = self._searched(image, state, presence)
+        return replace(state, box=box, frame_index=state.frame_index + 1, presence=presence)
+
+    def _searched(self, image: Image, state: TrackState, presence: Presence) -> Presence:
+        """Look for a lost target in further windows, by the initial template alone."""
+        places = windows_to_search(presence, state.frame_size, self.config)
+        if not places:
+            return presence
+        memory = state.first_memory
+        found = self._look([image] * len(places), places, self.engine.join([memory] * len(places)))
+        best = max(found, key=lambda each: each.score or 0.0)
+        accepted = best.box if (best.score or 0.0) >= self.config.found_above else None
+        looked = presence.looked + len(places)
+        return replace(presence, looked=looked, found_box=accepted, cut=presence.cut)
+
+    def _with_template(self, image: Image, state: TrackState, found: SearchResult) -> tuple[TrackState, bool]:
+        """The state with its templates and counters after a frame, and whether a template was stored."""
+        update = update_policy(state.template_buffer, found.score, state.frame_index, self.config)
+        state = replace(state, template_buffer=update.buffer)
         if update.take:
             size = self.engine.config.template_size
             crop = cut_candidate(image, found.box, self.config.template_factor, size)

@@ -147,10 +147,9 @@ class Tracker:
         with self._turns:
             state = step.ready(self.state, image)
             (found,) = step.search([image], [state], state.memory)
-            self._state, updated = step.advance(image, state, found)
-            index = self._state.frame_index
-        return TrackResult(found.box, found.score, index, updated, crop_box=found.crop_box)
+            self._state, result = step.advance(image, state, found)
+        return result
 
     def search(self, image: Image, state: TrackState) -> SearchResult:
-        """Locate the target around `state.box`, changing nothing; see `TrackingStep.search`."""
+        """Locate the target around `state.window`, changing nothing; see `TrackingStep.search`."""
         return self._step.search([image], [state], state.memory)[0]

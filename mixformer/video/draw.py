@@ -14,7 +14,7 @@ from mixformer.types import Image, TrackResult
 
 Color = tuple[int, int, int]
 
-_SURE, _UNSURE = (64, 255, 96), (255, 176, 32)
+_SURE, _UNSURE, _GONE = (64, 255, 96), (255, 176, 32), (176, 176, 176)
 # One a target: bright enough for black text, and told apart by most people who see few colors.
 _PALETTE: tuple[Color, ...] = (
     (86, 180, 233),
@@ -42,19 +42,17 @@ class Annotator:
         ((90, 120, 3), True)
     """
 
-    def __init__(self, trail: int = 30, sure: float = 0.5) -> None:
+    def __init__(self, trail: int = 30) -> None:
         """Choose the look.
 
         Args:
             trail: number of past centers shown; 0 shows none.
-            sure: scores below this (0..1) are drawn in orange instead of green.
         """
-        self.sure = sure
         self._trails: dict[int, deque[tuple[float, float]]] = defaultdict(lambda: deque(maxlen=max(trail, 0)))
 
     def draw(self, image: Image, result: TrackResult, mask: NDArray[np.bool_] | None = None) -> Image:
         """A copy of RGB uint8 (H, W, 3) with the result on it, and the pixels of a bool (H, W) mask tinted."""
-        color = _SURE if result.score is None or result.score >= self.sure else _UNSURE
+        color = _SURE if result.status == "tracking" else _UNSURE
         picture = PillowImage.fromarray(image if mask is None else _tinted(image, mask, color))
         text = _text(result.frame, result)
         self._mark(picture, result, color, text, 0)
@@ -86,10 +84,19 @@ class Annotator:
         """Trail, box and label of one target."""
         pen, trail = ImageDraw.Draw(picture), self._trails[number]
         width = max(2, round(min(picture.size) / 180))
+        if result.status == "lost":  # a gray ghost where it was last, without a trail
+            trail.clear()
+            _dashed(pen, _drawable(picture.size, result.box.xyxy), _GONE, max(1, width // 2))
+            self._label(pen, picture.size, result, _GONE, text)
+            return
         trail.append(_near(picture.size, *result.box.center))
         if len(trail) > 1:
             pen.line(list(trail), fill=color, width=max(1, width // 2))
-        pen.rectangle(_drawable(picture.size, result.box.xyxy), outline=color, width=width)
+        corners = _drawable(picture.size, result.box.xyxy)
+        if result.status == "uncertain":
+            _dashed(pen, corners, color, width)
+        else:
+            pen.rectangle(corners, outline=color, width=width)
         self._label(pen, picture.size, result, color, text)
 
     def _label(
@@ -106,8 +113,28 @@ class Annotator:
 
 
 def _text(number: int, result: TrackResult) -> str:
-    """A number and the score; a given box has none, since nothing was found."""
+    """A number and the score; a given box has none, since nothing was found, and of a lost target the word is shown."""
+    if result.status == "lost":
+        return f"{number}  lost"
     return f"{number}" if result.score is None or result.is_initial else f"{number}  {result.score:.2f}"
+
+
+def _dashed(pen: ImageDraw.ImageDraw, corners: tuple[float, float, float, float], color: Color, width: int) -> None:
+    """A rectangle of dashes, about eight widths long."""
+    x1, y1, x2, y2 = corners
+    for across, start, end in ((y1, x1, x2), (y2, x1, x2)):
+        for a, b in _dashes(start, end, width):
+            pen.line((a, across, b, across), fill=color, width=width)
+    for across, start, end in ((x1, y1, y2), (x2, y1, y2)):
+        for a, b in _dashes(start, end, width):
+            pen.line((across, a, across, b), fill=color, width=width)
+
+
+def _dashes(start: float, end: float, width: int) -> list[tuple[float, float]]:
+    """Beginnings and ends of an odd number of equal pieces of a line, every second one, so that corners are drawn."""
+    count = 2 * max(1, round((end - start) / (8 * width))) + 1
+    step = (end - start) / count
+    return [(start + k * step, start + (k + 1) * step) for k in range(0, count, 2)]
 
 
 def _tinted(image: Image, mask: NDArray[np.bool_], color: Color) -> Image:

@@ -52,6 +52,9 @@ class OutputFormat:
         return (self.option or self.name).replace("-", "_")
 
 
+_VISIBILITY = {"tracking": 1, "uncertain": 0.5, "lost": 0}
+
+
 def _json(result: TrackResult, id: int | None) -> str:
     row = result.to_dict()
     return json.dumps(row if id is None else {"frame": row.pop("frame"), "id": id, **row})
@@ -59,20 +62,23 @@ def _json(result: TrackResult, id: int | None) -> str:
 
 def _csv(result: TrackResult, id: int | None) -> str:
     row = result.to_dict()
-    values = [row["frame"], *([] if id is None else [id]), row["time"], *row["box"], row["score"]]
+    values = [row["frame"], *([] if id is None else [id]), row["time"], *row["box"], row["score"], row["status"]]
     return ",".join("" if value is None else str(value) for value in values)
 
 
 def _csv_header(ids: bool) -> str:
-    return "frame,id,time,x,y,w,h,score" if ids else "frame,time,x,y,w,h,score"
+    return "frame,id,time,x,y,w,h,score,status" if ids else "frame,time,x,y,w,h,score,status"
 
 
 def _mot(result: TrackResult, id: int | None) -> str:
-    """Frames and pixels count from 1; a lone target has the id 1; the last three values are not used."""
+    """Frames and pixels count from 1; a lone target has the id 1. The last but one value is the visibility: 1 while the
+    target is tracked, 0.5 while it is uncertain, 0 while it is lost. Those around it are not used.
+    """
     x, y, w, h = result.box
     score = 1.0 if result.score is None else result.score
     number = 1 if id is None else id
-    return f"{result.frame + 1},{number},{x + 1:.3f},{y + 1:.3f},{w:.3f},{h:.3f},{score:.5f},-1,-1,-1"
+    place = f"{x + 1:.3f},{y + 1:.3f},{w:.3f},{h:.3f}"
+    return f"{result.frame + 1},{number},{place},{score:.5f},-1,{_VISIBILITY[result.status]:g},-1"
 
 
 OUTPUT_FORMATS = {
@@ -86,7 +92,7 @@ OUTPUT_FORMATS = {
             option="out",
         ),
         OutputFormat(
-            "json", "boxes.jsonl", "boxes as JSON lines: frame, time, box, score; with --targets also id", _json
+            "json", "boxes.jsonl", "boxes as JSON lines: frame, time, box, score, status; with --targets also id", _json
         ),
         OutputFormat("csv", "boxes.csv", "boxes as CSV with a header", _csv, _csv_header),
         OutputFormat("mot", "boxes.txt", "boxes as MOTChallenge text, which counts frames and pixels from 1", _mot),
@@ -123,8 +129,8 @@ class ResultWriter:
         >>> with open_results("boxes.csv", "csv") as writer:
         ...     writer.write(TrackResult(Box(10, 20, 30, 40), score=0.9, frame=5))
         >>> print(open("boxes.csv").read())
-        frame,time,x,y,w,h,score
-        5,,10.0,20.0,30.0,40.0,0.9
+        frame,time,x,y,w,h,score,status
+        5,,10.0,20.0,30.0,40.0,0.9,tracking
     """
 
     def __init__(
@@ -209,7 +215,7 @@ def open_results(
         >>> with open_results("boxes.jsonl", "json", ids=True) as writer:
         ...     writer.write(TrackResult(Box(10, 20, 30, 40), score=0.9, frame=5), id=2)
         >>> print(open("boxes.jsonl").read())
-        {"frame": 5, "id": 2, "time": null, "box": [10.0, 20.0, 30.0, 40.0], "score": 0.9}
+        {"frame": 5, "id": 2, "time": null, "box": [10.0, 20.0, 30.0, 40.0], "score": 0.9, "status": "tracking"}
     """
     require_formats([format])
     chosen = OUTPUT_FORMATS[format]
