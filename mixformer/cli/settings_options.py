@@ -9,7 +9,16 @@ from jsonargparse import ArgumentParser, Namespace
 from mixformer.configs.presets import DEFAULT_TRACKERS, PRESETS
 from mixformer.configs.variants import DEFAULT_MODEL
 
-_NAMES = ("search_factor", "update", "update_interval", "online_templates", "score_threshold")
+_NAMES = (
+    "search_factor",
+    "update",
+    "update_interval",
+    "online_templates",
+    "score_threshold",
+    "rules",
+    "redetect",
+    "search_budget",
+)
 
 
 def add_settings(parser: ArgumentParser, *, preset: bool = True) -> None:
@@ -40,6 +49,21 @@ def add_settings(parser: ArgumentParser, *, preset: bool = True) -> None:
     option("--update-interval", int, f"{every} (default model: {default.update_interval})")
     option("--online-templates", int, "number of templates kept beside the first one")
     option("--score-threshold", float, "minimum score (0..1) for a frame to become a template")
+    option(
+        "--rules",
+        Literal["official", "careful"],
+        "careful: wait for a lost target where it was, and search for it; official: as in the papers "
+        f"(default model: {default.rules})",
+    )
+    option(
+        "--redetect",
+        Literal["off", "local", "frame"],
+        "where to search for a lost target. off: only where it was last; local: around that place, farther every "
+        f"frame; frame: also in the whole frame after a cut (default model: {default.redetect})",
+    )
+    option(
+        "--search-budget", int, f"most search crops of one target in a frame (default model: {default.search_budget})"
+    )
 
 
 def changed_settings(options: Namespace) -> dict[str, Any]:

@@ -130,6 +130,10 @@ def _report(summary: VideoSummary, how: str, paths: Iterable[Path], console: Con
     console.print(f"{summary.frames} frames in {summary.seconds:.1f} s ({rate}){score}; {how}")
     if summary.kept:
         console.print(f"went on after the first {summary.kept} frames, which an interrupted run had done")
+    for number, stretches in summary.absences.items():
+        who = f"target {number}" if len(summary.absences) > 1 or number != 1 else "the target"
+        shown = ", ".join(first_few((f"{a} to {b - 1}" for a, b in stretches), 8))
+        console.print(f"{who} was lost in frames {shown}")
     if summary.skipped:
         shown = ", ".join(first_few(map(str, summary.skipped), 10))
         make_console(stderr=True).print(f"skipped {len(summary.skipped)} unreadable frames: {shown}")

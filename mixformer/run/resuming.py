@@ -20,6 +20,7 @@ import numpy as np
 from mixformer.errors import MixFormerError, OutputError
 from mixformer.files import write_files
 from mixformer.places import is_special, partial_path
+from mixformer.run.absences import Stretches
 from mixformer.run.multi_target import Results
 from mixformer.tracking import MultiTracker
 from mixformer.tracking.state import TrackState
@@ -56,6 +57,7 @@ class ResumePoint:
     scores: tuple[float, int]  # sum and number
     seconds: float  # since the start
     skipped: tuple[int, ...]  # numbers of unreadable frames
+    absences: Stretches  # in which targets were lost
     marks: Mapping[str, Mark]  # how far each output is, by its name
     recent: Sequence[Results]  # of the last frames, for what is drawn
     size: tuple[int, int]  # height and width of the frames
@@ -132,6 +134,7 @@ class ResumeFile:
             plain = {each.name: getattr(point, each.name) for each in fields(point)}
             targets = point.targets
             plain["targets"] = [targets.next, list(targets.present.items()), targets.waiting]
+            plain["absences"] = list(point.absences.items())
             plain["recent"] = [[[id, asdict(result)] for id, result in results.items()] for results in point.recent]
             points.append(plain)
             for id, state in targets.states.items():
@@ -250,7 +253,9 @@ def _point(place: int, plain: dict[str, Any], arrays: Mapping[str, Any]) -> Resu
     recent = [{id: _result(result) for id, result in results} for results in plain.pop("recent")]
     snapshot = Snapshot(following, present, tuple(waiting), states)
     scores, skipped, size = tuple(plain.pop("scores")), tuple(plain.pop("skipped")), tuple(plain.pop("size"))
-    return ResumePoint(targets=snapshot, recent=recent, scores=scores, skipped=skipped, size=size, **plain)
+    lost = {id: tuple((a, b) for a, b in spans) for id, spans in plain.pop("absences")}
+    rest = {"recent": recent, "scores": scores, "skipped": skipped, "size": size, "absences": lost}
+    return ResumePoint(targets=snapshot, **rest, **plain)
 
 
 def _result(plain: dict[str, Any]) -> TrackResult:

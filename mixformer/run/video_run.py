@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from mixformer.errors import SourceError
+from mixformer.run.absences import Absences, Stretches
 from mixformer.run.multi_target import ActiveTargets, Results
 from mixformer.run.outputs import TrackedFrame, VideoOutput, check_outputs
 from mixformer.run.resuming import ResumeFile, ResumePoint, Snapshot, forget, resume_file
@@ -36,6 +37,8 @@ class VideoSummary:
         cut_short: says how the source ended before its end, as a file does of which a part is missing; else empty.
         passed_over: number of frames of a live source that were left out, since newer ones had come.
         kept: number of frames that an interrupted run had done; they count as frames too.
+        absences: by number of the target, the stretches in which it was lost: the number of the first frame, and that
+            of the frame after the last. Targets that were never lost are not in it.
 
     Example:
         >>> from mixformer.run import VideoSummary
@@ -50,6 +53,7 @@ class VideoSummary:
     cut_short: str = ""
     passed_over: int = 0
     kept: int = 0
+    absences: Stretches = field(default_factory=dict)
 
     @property
     def fps(self) -> float:
@@ -71,6 +75,7 @@ class VideoRun:
     opened: bool = False  # it was opened, or that failed
     _opening: Opening[VideoSource] | None = None
     _scores: list[float] = field(default_factory=lambda: [0.0, 0.0])  # their sum and their number
+    _absences: Absences = field(default_factory=Absences)
     _live: bool = False
     _begin: float = field(default_factory=time.perf_counter)
     _open: ExitStack = field(default_factory=ExitStack)
@@ -141,6 +146,7 @@ class VideoRun:
         self.active.restore(point.targets.present, point.targets.waiting, point.targets.states)
         self._kept, self.frames, self._tracked = point, point.frames, point.frames
         self._scores, self._begin = list(point.scores), self._begin - point.seconds
+        self._absences = Absences(point.absences, point.targets.next)
 
     def end(self) -> None:
         """Say that the frames so far are all that are wanted."""
@@ -172,6 +178,7 @@ class VideoRun:
         """Write a drawn frame and count it, and note from time to time how to go on from there."""
         self._output.write(tracked)
         self.frames += 1
+        self._absences.note(tracked.frame.index, tracked.results)
         for result in tracked.results.values():
             if result.score is not None and not result.is_initial:
                 self._scores[0] += result.score
@@ -188,6 +195,7 @@ class VideoRun:
             scores=(self._scores[0], int(self._scores[1])),
             seconds=summary.seconds,
             skipped=summary.skipped,
+            absences=summary.absences,
             marks=self._output.marks(),
             recent=self._output.recent,
             size=(height, width),
@@ -219,4 +227,5 @@ class VideoRun:
         mean, video = total / count if count else None, self._video
         before, kept = (self._kept.skipped, self._kept.frames) if self._kept else ((), 0)
         skipped = (*before, *(number for number in video.skipped if number not in before))
-        return VideoSummary(self.frames, seconds, mean, skipped, video.cut_short, video.passed_over, kept)
+        lost = self._absences.stretches()
+        return VideoSummary(self.frames, seconds, mean, skipped, video.cut_short, video.passed_over, kept, lost)

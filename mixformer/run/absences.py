@@ -1,0 +1,33 @@
+"""The stretches of a video in which targets were lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mixformer.types import TrackResult
+
+Stretches = dict[int, tuple[tuple[int, int], ...]]
+"""By number of the target: first frame and frame after the last one of each stretch."""
+
+
+class Absences:
+    """Collects the stretches, frame by frame."""
+
+    def __init__(self, before: Stretches | None = None, next: int = 0) -> None:
+        """Begin, or go on with the stretches of an interrupted run, whose next frame is `next`."""
+        self._stretches = {id: [list(each) for each in spans] for id, spans in (before or {}).items()}
+        self._lost = {id for id, spans in self._stretches.items() if spans[-1][1] == next}
+
+    def note(self, index: int, results: Mapping[int, TrackResult]) -> None:
+        """Add a frame."""
+        lost = {id for id, result in results.items() if result.status == "lost"}
+        for id in lost:
+            spans = self._stretches.setdefault(id, [])
+            if id not in self._lost:
+                spans.append([index, index + 1])
+            spans[-1][1] = index + 1
+        self._lost = lost
+
+    def stretches(self) -> Stretches:
+        """Return all so far; targets that were never lost are not in it."""
+        return {id: tuple((a, b) for a, b in spans) for id, spans in sorted(self._stretches.items())}
