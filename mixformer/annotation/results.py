@@ -46,8 +46,8 @@ def write_results(
         ...     write_results(project, video, {"csv": Path("boxes.csv")})
         2
         >>> print(Path("boxes.csv").read_text())
-        frame,id,time,x,y,w,h,score
-        0,1,0.0,260.0,29.0,41.0,142.0,1.0
+        frame,id,time,x,y,w,h,score,status
+        0,1,0.0,260.0,29.0,41.0,142.0,1.0,tracking
     """
     count = 0
     with VideoOutput(outputs, video, ids=ids, overwrite=overwrite) as output:

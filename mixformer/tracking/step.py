@@ -179,21 +179,25 @@ class TrackingStep:
         if presence.status == "tracking" and presence.high:
             presence = replace(presence, sure_box=box, cut=False, looked=0)
         elif presence.status == "lost":
-            box = presence.sure_box or state.box
+            hopeless = (found.score or 0.0) < 0.5 * self.config.lost_below
+            box = (presence.sure_box or state.box) if hopeless else found.box
             presence = self._searched(image, state, presence)
         return replace(state, box=box, frame_index=state.frame_index + 1, presence=presence)
 
     def _searched(self, image: Image, state: TrackState, presence: Presence) -> Presence:
-        """Look for a lost target in further windows, by the initial template alone."""
+        """Look for a lost target in further windows: by the initial template alone and by all, in turns.
+
+        The initial template is never wrong; the others are as the target looked when it was lost.
+        """
         places = windows_to_search(presence, state.frame_size, self.config)
         if not places:
             return presence
-        memory = state.first_memory
+        memory = state.first_memory if presence.lost_frames % 2 else state.memory
         found = self._look([image] * len(places), places, self.engine.join([memory] * len(places)))
         best = max(found, key=lambda each: each.score or 0.0)
         accepted = best.box if (best.score or 0.0) >= self.config.found_above else None
         looked = presence.looked + len(places)
-        return replace(presence, looked=looked, found_box=accepted, cut=presence.cut)
+        return replace(presence, looked=looked, found_box=accepted)
 
     def _with_template(self, image: Image, state: TrackState, found: SearchResult) -> tuple[TrackState, bool]:
         """The state with its templates and counters after a frame, and whether a template was stored."""

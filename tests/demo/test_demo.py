@@ -64,7 +64,7 @@ def test_the_annotated_video_has_every_frame(run):
 
 def test_text_results_agree(run):
     rows = (run / "boxes.csv").read_text().splitlines()
-    assert rows[0] == "frame,time,x,y,w,h,score"
+    assert rows[0] == "frame,time,x,y,w,h,score,status"
     assert len(rows) == 54
     mot = [line.split(",") for line in (run / "boxes.txt").read_text().splitlines()]
     for row, entry, line in zip(rows[1:], mot, lines_of(run), strict=True):

@@ -55,7 +55,7 @@ def test_targets_that_come_and_go(clip, tiny_model, common, tmp_path, capsys):
     np.testing.assert_allclose(boxes_of(found, 7), alone(tiny_model, clip, SQUARE), atol=2e-3)
     np.testing.assert_allclose(boxes_of(found, 3), alone(tiny_model, clip, CORNER, 4, 12), atol=2e-3)
     rows = (tmp_path / "b.csv").read_text().splitlines()
-    assert rows[0] == "frame,id,time,x,y,w,h,score"
+    assert rows[0] == "frame,id,time,x,y,w,h,score,status"
     mot = [line.split(",") for line in (tmp_path / "b.txt").read_text().splitlines()]
     assert [(int(row[0]) - 1, int(row[1])) for row in mot] == [(line["frame"], line["id"]) for line in found]
     assert len(rows) - 1 == len(mot) == len(found) == 28

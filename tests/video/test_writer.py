@@ -154,7 +154,7 @@ def test_csv_and_mot(tmp_path):
             for result in RESULTS:
                 writer.write(result)
     assert (tmp_path / "csv").read_text().splitlines() == [
-        "frame,time,x,y,w,h,score",
+        "frame,time,x,y,w,h,score,status",
         "7,0.28,1.0,2.0,3.0,4.0,1.0",
         "8,,1.235,2.0,3.0,4.0,",
     ]
