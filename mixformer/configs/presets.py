@@ -101,7 +101,17 @@ DEFAULT_TRACKERS: dict[str, TrackerConfig] = {
     **{p.model: p.tracker for p in _read(_V1) if p.name == "lasot"},
     # The crop was trained at this factor: search and template then show the target at the same scale.
     # The margin was chosen on the training sequences: many targets there are smaller than the official 10 pixels.
-    "mixformerv2_dino_s8": TrackerConfig(search_factor=4.0, update_interval=25, margin=2.0),
+    # Rules and thresholds for lost targets were chosen on clips made of them too (docs/lost.md).
+    "mixformerv2_dino_s8": TrackerConfig(
+        search_factor=4.0,
+        update_interval=25,
+        margin=2.0,
+        rules="careful",
+        lost_below=0.5,
+        sure_above=0.65,
+        lost_after=2,
+        found_above=0.6,
+    ),
 }
 
 

@@ -170,10 +170,9 @@ class TrackingStep:
         before, small = state.presence, thumbnail(image)
         presence = judge(before, found.score, self.config)
         if is_cut(before.thumbnail, small):
-            low = presence.low > 0 or before.status == "lost"
-            status, looked = ("lost", 0) if low else (presence.status, before.looked)
-            presence = replace(presence, cut=True, status=status, looked=looked)
-            presence = replace(presence, lost_frames=max(1, presence.lost_frames) if low else 0)
+            presence = replace(presence, cut=True)
+            if presence.low or before.status == "lost":  # another scene without the target: no need to wait and see
+                presence = replace(presence, status="lost", looked=0, lost_frames=max(1, presence.lost_frames))
         presence = replace(presence, thumbnail=small, found_box=None)
         box = found.box
         if presence.status == "tracking" and presence.high:
