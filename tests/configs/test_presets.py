@@ -138,14 +138,15 @@ def test_names():
     with pytest.raises(ConfigError, match=r"no preset 'lasot@1k' for mixvit.*lasot@got"):
         tracker_config("mixvit", "lasot@1k")
     for model in ("mixformerv2_dino_s8", "my own"):
-        with pytest.raises(ConfigError, match="there are: none"):
+        with pytest.raises(ConfigError, match="nor any other"):
             tracker_config(model, "lasot")
 
 
 def test_defaults():
     for model in (*FORMS, *STAGE1):
         assert tracker_config(model) == tracker_config(model, "lasot")
-    assert tracker_config("mixformerv2_dino_s8") == TrackerConfig(search_factor=4.0, update_interval=25, margin=2.0)
+    own = TrackerConfig(search_factor=4.0, update_interval=25, margin=2.0, rules="careful", lost_after=2)
+    assert tracker_config("mixformerv2_dino_s8") == own.replace(lost_below=0.5, sure_above=0.65, found_above=0.6)
     assert set(DEFAULT_TRACKERS) == {*FORMS, *STAGE1, "mixformerv2_dino_s8"}
     for model in (*V2, "my own"):
         assert tracker_config(model) == TrackerConfig()

@@ -313,7 +313,7 @@ def test_wrong_settings(tiny_model):
 
 def test_the_call_shape_of_opencv():
     frames, boxes = moving_square(5)
-    tracker = OpenCVTracker(RedEngine(lambda call: 3.0 if call < 2 else -3.0), RULES)
+    tracker = OpenCVTracker(RedEngine(lambda call: 3.0 if call < 2 else -9.0), RULES.replace(lost_after=1))
     tracker.init(np.ascontiguousarray(frames[0][..., ::-1]), boxes[0])
     answers = [tracker.update(frame[..., ::-1]) for frame in frames[1:4]]
     assert [ok for ok, _ in answers] == [True, True, False]

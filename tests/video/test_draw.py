@@ -9,9 +9,9 @@ from mixformer.video.draw import Annotator
 GREEN, ORANGE = (64, 255, 96), (255, 176, 32)
 
 
-def draw(box, score=0.9, shape=(120, 160, 3)):
+def draw(box, score=0.9, shape=(120, 160, 3), status="tracking"):
     image = np.full(shape, 100, np.uint8)
-    picture = Annotator().draw(image, TrackResult(Box(*box), score, 3))
+    picture = Annotator().draw(image, TrackResult(Box(*box), score, 3, status=status))
     assert (image == 100).all()  # the frame itself stays as it is
     return picture
 
@@ -27,9 +27,9 @@ def test_the_box_is_where_the_target_is():
     assert tuple(picture[70, 75]) == (100, 100, 100)
 
 
-def test_a_low_score_has_another_color():
-    assert ORANGE in colors(draw((40, 50, 60, 40), score=0.1))
-    assert GREEN not in colors(draw((40, 50, 60, 40), score=0.1))
+def test_an_uncertain_target_has_another_color():
+    assert ORANGE in colors(draw((40, 50, 60, 40), status="uncertain"))
+    assert GREEN not in colors(draw((40, 50, 60, 40), status="uncertain"))
     assert GREEN in colors(draw((40, 50, 60, 40), score=None))
 
 

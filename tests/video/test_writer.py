@@ -143,8 +143,8 @@ def test_json_lines(tmp_path):
             writer.write(result)
     lines = [json.loads(line) for line in (tmp_path / "a" / "boxes.jsonl").read_text().splitlines()]
     assert lines == [
-        {"frame": 7, "time": 0.28, "box": [1, 2, 3, 4], "score": 1.0},
-        {"frame": 8, "time": None, "box": [1.235, 2, 3, 4], "score": None},
+        {"frame": 7, "time": 0.28, "box": [1, 2, 3, 4], "score": 1.0, "status": "tracking"},
+        {"frame": 8, "time": None, "box": [1.235, 2, 3, 4], "score": None, "status": "tracking"},
     ]
 
 
@@ -155,10 +155,10 @@ def test_csv_and_mot(tmp_path):
                 writer.write(result)
     assert (tmp_path / "csv").read_text().splitlines() == [
         "frame,time,x,y,w,h,score,status",
-        "7,0.28,1.0,2.0,3.0,4.0,1.0",
-        "8,,1.235,2.0,3.0,4.0,",
+        "7,0.28,1.0,2.0,3.0,4.0,1.0,tracking",
+        "8,,1.235,2.0,3.0,4.0,,tracking",
     ]
-    assert (tmp_path / "mot").read_text().splitlines()[0] == "8,1,2.000,3.000,3.000,4.000,1.00000,-1,-1,-1"
+    assert (tmp_path / "mot").read_text().splitlines()[0] == "8,1,2.000,3.000,3.000,4.000,1.00000,-1,1,-1"
 
 
 def test_text_on_a_full_disk():
