@@ -15,6 +15,7 @@ import mixformer
 from mixformer.cli import main
 from mixformer.errors import OutputError
 from mixformer.run import track_video
+from mixformer.video import Target
 from tests.helpers.clips import hear_interrupts, moving_square, write_clip
 
 BOX = ["--box", "10", "30", "20", "20"]
@@ -157,9 +158,9 @@ def test_python_goes_on_with_targets_that_come_and_go(long, tiny_model, tmp_path
     def run(folder, stop_at=None):
         outputs = {"json": folder / "a.jsonl", "video": folder / "frames"}
         targets = [
-            mixformer.Target(7, mixformer.Box(10, 30, 20, 20)),
-            mixformer.Target(9, mixformer.Box(40, 30, 20, 20), start=30, stop=130),
-            mixformer.Target(3, mixformer.Box(60, 30, 20, 20), start=110),
+            Target(7, mixformer.Box(10, 30, 20, 20)),
+            Target(9, mixformer.Box(40, 30, 20, 20), start=30, stop=130),
+            Target(3, mixformer.Box(60, 30, 20, 20), start=110),
         ]
         tracker = mixformer.MultiTracker(str(tiny_model), runtime=runtime, on_resize="rescale")
 
