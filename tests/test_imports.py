@@ -12,7 +12,7 @@ import mixformer
 ROOT = Path(mixformer.__file__).parent
 # A module may import from its own layer and from those above it in this list.
 LAYERS = [
-    {"errors", "types", "optional", "files", "places", "__init__"},
+    {"errors", "types", "optional", "files", "__init__"},
     {"imaging", "configs"},
     {"models"},
     {"weights"},

@@ -11,10 +11,9 @@ if TYPE_CHECKING:
         put_found as put_found,
         track_between as track_between,
     )
+    from mixformer.annotation.edit_values import EDITS as EDITS, apply_edit as apply_edit
     from mixformer.annotation.edits import (
-        EDITS as EDITS,
         add_target as add_target,
-        apply_edit as apply_edit,
         change_target as change_target,
         clear_tracked as clear_tracked,
         mark_absent as mark_absent,
@@ -61,8 +60,8 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         ".autosave": "OpenProject",
         ".between": "FoundBox put_found track_between",
-        ".edits": "EDITS add_target apply_edit change_target clear_tracked mark_absent remove_key remove_target "
-        "set_key set_tracked",
+        ".edit_values": "EDITS apply_edit",
+        ".edits": "add_target change_target clear_tracked mark_absent remove_key remove_target set_key set_tracked",
         ".formats.exchange": "check_export export_annotations import_annotations",
         ".formats.format_table": "ANNOTATION_FORMATS AnnotationFormat",
         ".history": "ProjectHistory",

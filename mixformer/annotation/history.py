@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mixformer.annotation.edits import apply_edit
+from mixformer.annotation.edit_values import apply_edit
 from mixformer.annotation.project import AnnotationProject
 from mixformer.errors import ConfigError, shown
 

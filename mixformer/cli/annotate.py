@@ -88,7 +88,7 @@ def pictures_from(options: Namespace) -> bool | None:
 def run(options: Namespace) -> None:
     """Track between the key boxes, and write what the options ask for."""
     from mixformer.annotation import check_export, export_annotations, look_at_video, save_project
-    from mixformer.places import require_place
+    from mixformer.files.places import require_place
 
     if (options.to is None) != (options.out is None) or (options.to is None and options.project is None):
         raise ConfigError("give --to FORMAT with --out FILE, or --project FILE, or all of them")
@@ -175,10 +175,10 @@ def _targets(options: Namespace) -> list[Target]:
 def _tracked(project: AnnotationProject, options: Namespace, direction: str, wanted: range | None) -> AnnotationProject:
     from mixformer.annotation import put_found, stale_stretches, track_between
 
-    steps = sum(
-        len(stretch.frames) * sum(box is not None for box in (stretch.before, stretch.after))
-        for stretch in stale_stretches(project, None, direction, wanted)  # type: ignore[arg-type]
-    )
+    steps = 0
+    for stretch in stale_stretches(project, None, direction, wanted):  # type: ignore[arg-type]
+        ends = [box for box in (stretch.before, stretch.after) if box is not None]
+        steps += len(stretch.frames) * len(ends)
     if not any(not key.absent for target in project.targets for key in target.keys):
         raise BoxError("no target has a box; a line is frame,id,x,y,w,h")
     tracker = make_tracker(options) if steps else None

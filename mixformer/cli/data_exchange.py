@@ -32,7 +32,7 @@ def import_project(options: Namespace, console: Console) -> None:
     from mixformer.annotation import check_export, export_annotations, import_annotations, look_at_video, save_project
     from mixformer.annotation.formats.exchange import annotation_format
     from mixformer.annotation.project_files import ENDING
-    from mixformer.places import require_place
+    from mixformer.files.places import require_place
 
     name = "coco" if options.format == "coco-vid" else options.format
     keep = options.out.name.endswith(ENDING)

@@ -64,10 +64,10 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> None:
     """Track, inspect, write."""
     from mixformer.cli.ask import ask_box
+    from mixformer.files.places import claimed_folder
     from mixformer.imaging.boxes import parse_box
     from mixformer.inspection import inspect_frame, write_inspection
     from mixformer.optional import load
-    from mixformer.places import claimed_folder
 
     # Before the work, so that what is missing or cannot be written fails at once.
     load("matplotlib", "drawing an inspection")

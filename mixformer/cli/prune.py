@@ -60,7 +60,7 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> None:
     """Prune."""
     from mixformer.configs.flops import locate_flops, parameter_count
-    from mixformer.places import claimed_folder
+    from mixformer.files.places import claimed_folder
     from mixformer.weights.catalog import CONFIG_FILE
     from mixformer.weights.load_save import ModelWeights, load_weights, save_weights
     from mixformer.weights.pruning import eliminate_tokens, first_blocks, reduce_mlp, remove_blocks, skip_blocks

@@ -92,7 +92,7 @@ def run(options: Namespace) -> None:
     """Compare, write the report and print the tables."""
     from mixformer.evaluation import make_tables, write_report
     from mixformer.evaluation.report.figures import require_matplotlib
-    from mixformer.places import claimed_folder
+    from mixformer.files.places import claimed_folder
 
     with ExitStack() as stack:
         if options.out is not None:  # before the work, so that what cannot be written fails at once

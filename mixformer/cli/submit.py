@@ -37,7 +37,7 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> None:
     """Check the results, pack them and print the path."""
     from mixformer.evaluation import expected_sequences, write_submission
-    from mixformer.places import require_place
+    from mixformer.files.places import require_place
 
     require_place(options.out, options.overwrite)
     expected = expected_sequences(

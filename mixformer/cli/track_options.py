@@ -13,7 +13,7 @@ from mixformer.cli.parser import add_runtime, add_source, make_parser, runtime_f
 from mixformer.cli.settings_options import add_settings, changed_settings
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import OutputError
-from mixformer.places import require_free, require_unclaimed
+from mixformer.files.places import require_free, require_unclaimed
 from mixformer.video.output_formats import OUTPUT_FORMATS
 
 if TYPE_CHECKING:

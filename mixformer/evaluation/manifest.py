@@ -15,7 +15,7 @@ from typing import Any
 from mixformer import __version__
 from mixformer.errors import ConfigError, DataError
 from mixformer.files import LARGEST_ANNOTATION, read_json_file, write_text
-from mixformer.places import require_place
+from mixformer.files.places import require_place
 from mixformer.types import FloatArray
 
 MANIFEST = "run.json"

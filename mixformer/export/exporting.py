@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 
 from mixformer.errors import ConfigError, MixFormerError, OutputError
 from mixformer.export.settings import ExportPlan, ExportReport
+from mixformer.files.places import claimed_folder, own_mark
 from mixformer.optional import explain_missing, installed, missing
-from mixformer.places import claimed_folder, own_mark
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
 from mixformer.weights.model_folder import ModelFolder, find_folder, read_folder

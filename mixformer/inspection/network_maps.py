@@ -21,8 +21,7 @@ from mixformer.models.corner import log_marginals
 
 FloatMap = NDArray[np.float32]
 Stages = Literal["auto", "last", "all"]
-Shapes = dict[str, tuple[int, ...]]
-"""Parts of a sequence in order, each with its shape; "online" (n, places), "tokens" (E,), others (places,)."""
+Shapes = dict[str, tuple[int, ...]]  # parts in order with shapes: "online" (n, places), "tokens" (E,), others (places,)
 
 
 class Grid(NamedTuple):

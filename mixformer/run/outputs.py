@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 
 from mixformer.errors import OutputError
+from mixformer.files.places import is_special, require_place
 from mixformer.optional import installed, missing
-from mixformer.places import is_special, require_place
 from mixformer.run.multi_target import Results
 from mixformer.run.resuming import ResumePoint, interrupted
 from mixformer.types import Image

@@ -19,7 +19,7 @@ import numpy as np
 
 from mixformer.errors import MixFormerError, OutputError
 from mixformer.files import write_files
-from mixformer.places import is_special, partial_path
+from mixformer.files.places import is_special, partial_path
 from mixformer.run.absences import Stretches
 from mixformer.run.multi_target import Results
 from mixformer.tracking import MultiTracker
@@ -254,8 +254,9 @@ def _point(place: int, plain: dict[str, Any], arrays: Mapping[str, Any]) -> Resu
     snapshot = Snapshot(following, present, tuple(waiting), states)
     scores, skipped, size = tuple(plain.pop("scores")), tuple(plain.pop("skipped")), tuple(plain.pop("size"))
     lost = {id: tuple((a, b) for a, b in spans) for id, spans in plain.pop("absences")}
-    rest = {"recent": recent, "scores": scores, "skipped": skipped, "size": size, "absences": lost}
-    return ResumePoint(targets=snapshot, **rest, **plain)
+    return ResumePoint(
+        targets=snapshot, recent=recent, scores=scores, skipped=skipped, absences=lost, size=size, **plain
+    )
 
 
 def _result(plain: dict[str, Any]) -> TrackResult:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.errors import OutputError
-from mixformer.places import (
+from mixformer.files.places import (
     LOCK,
     claim,
     clear_left_over,

@@ -12,7 +12,7 @@ import torch
 from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError, OutputError
 from mixformer.files import write_files
-from mixformer.places import claimed_folder, require_place
+from mixformer.files.places import claimed_folder, require_place
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
 from mixformer.weights.load_save import ModelWeights, load_weights, save_weights
 from mixformer.weights.official_names import to_mmtracking_names, to_official

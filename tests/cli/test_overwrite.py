@@ -4,7 +4,7 @@ import pytest
 
 from mixformer.cli import main
 from mixformer.errors import OutputError
-from mixformer.places import claimed_folder
+from mixformer.files.places import claimed_folder
 from mixformer.weights.conversion import convert
 
 

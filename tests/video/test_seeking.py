@@ -117,7 +117,7 @@ def test_a_long_file_is_read_through_once(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("MIXFORMER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(seeking, "WORTH_KEEPING", 100)
     monkeypatch.setattr(table_cache, "WORTH_KEEPING", 100)
-    read, original = [], seeking.read_table
+    read, original = [], vars(seeking)["read_table"]
     monkeypatch.setattr(seeking, "read_table", lambda *args: read.append(args[2]) or original(*args))
 
     def numbers(start):

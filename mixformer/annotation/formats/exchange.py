@@ -17,7 +17,7 @@ from mixformer.annotation.formats.format_table import ANNOTATION_FORMATS, Annota
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
 from mixformer.errors import ConfigError, DataError, OutputError, did_you_mean, shown
 from mixformer.files import make_folder, write_text
-from mixformer.places import require_place
+from mixformer.files.places import require_place
 from mixformer.types import Image
 from mixformer.video.reader import open_video
 

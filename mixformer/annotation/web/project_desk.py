@@ -15,7 +15,7 @@ from mixformer.annotation import AnnotatedTarget, AnnotationProject, OpenProject
 from mixformer.annotation.project_files import ENDING
 from mixformer.annotation.tracked_rows import STATUSES
 from mixformer.errors import OutputError, StateError
-from mixformer.places import claim
+from mixformer.files.places import claim
 
 MOST_ROWS = 5000
 """Frames in one answer with boxes."""

@@ -15,7 +15,7 @@ from mixformer.data.importers.tracks import safe_name
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import OutputError
 from mixformer.files import write_text
-from mixformer.places import clear_left_over, own_mark
+from mixformer.files.places import clear_left_over, own_mark
 
 _FRAMES = "_frames"  # pictures taken out of videos and archives; no sequence, since it has no groundtruth.txt
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from mixformer.errors import DataError, MixFormerError, OutputError
-from mixformer.places import clear_left_over, own_mark
+from mixformer.files.places import clear_left_over, own_mark
 from mixformer.types import FloatArray
 
 Writer = Callable[[Path], object]
