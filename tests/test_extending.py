@@ -25,7 +25,8 @@ EXTENDING = (DOCS / "extending.md").read_text()
 ARCHITECTURE = (DOCS / "architecture.md").read_text()
 # Places that each kind of extension may touch.
 PLACES = {
-    "A variant": 3, "An engine": 3, "A data set": 3, "An output format": 3, "A tracker option": 3,
+    "A variant": 3, "An engine": 3, "A data set": 3, "An output format": 3,
+    "An annotation format": 3, "A tracker option": 3,
     "A head": 5, "A backbone": 5,
 }  # fmt: skip
 

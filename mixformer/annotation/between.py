@@ -250,7 +250,7 @@ def _steps(
 
 def _tracked_box(result: TrackResult) -> TrackedBox:
     unsure = result.score is not None and result.score < _UNSURE
-    status: Status = getattr(result, "status", "uncertain" if unsure else "tracking")
+    status: Status = "uncertain" if unsure and result.status == "tracking" else result.status
     return TrackedBox(result.box, result.score, status)
 
 

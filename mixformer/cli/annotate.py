@@ -133,7 +133,7 @@ def needs_project(options: Namespace) -> bool:
     """Tell whether `mixformer track` is asked for what goes beyond one pass forward."""
     if options.backward or options.both_ways:
         return True
-    if options.targets is None:
+    if options.targets is None or options.box is not None:
         return False
     from mixformer.annotation.key_files import has_corrections
 

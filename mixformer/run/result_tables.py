@@ -20,8 +20,9 @@ def to_row(result: TrackResult, id: int | None = None) -> dict[str, Any]:
     Example:
         >>> from mixformer import Box, TrackResult
         >>> from mixformer.run import to_row
-        >>> to_row(TrackResult(Box(10, 20, 30, 40), score=0.9, frame=5), id=2)
-        {'frame': 5, 'id': 2, 'time': None, 'x': 10.0, 'y': 20.0, 'w': 30.0, 'h': 40.0, 'score': 0.9}
+        >>> row = to_row(TrackResult(Box(10, 20, 30, 40), score=0.9, frame=5), id=2)
+        >>> list(row.values())
+        [5, 2, None, 10.0, 20.0, 30.0, 40.0, 0.9, 'tracking']
     """
     fields = result.to_dict()
     sides = dict(zip("xywh", fields.pop("box"), strict=True))

@@ -151,7 +151,7 @@ class ResumeFile:
 
 
 @dataclass(frozen=True)
-class _Record:
+class _Kept:
     """The content of such a file."""
 
     identity: Mapping[str, Any]
@@ -225,7 +225,7 @@ def interrupted(outputs: Mapping[str, Path]) -> set[str]:
     return set(record.placed_now(outputs)) if record else set()
 
 
-def _read(path: Path) -> _Record | None:
+def _read(path: Path) -> _Kept | None:
     """Read such a file; None if there is none that can be used."""
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST:
@@ -236,7 +236,7 @@ def _read(path: Path) -> _Record | None:
         if said["format"] != _FORMAT:
             return None
         points = [_point(place, plain, arrays) for place, plain in enumerate(said["points"])]
-        return _Record(said["identity"], said["placed"], points)
+        return _Kept(said["identity"], said["placed"], points)
     except Exception as error:  # zipfile, numpy and json raise many kinds; all mean that it is of no use
         log.warning("%s is damaged and is not used: %s", path, error)
         return None

@@ -84,7 +84,7 @@ class VideoWriter:
         try:
             if self._video is None:
                 self._start((image.shape[0], image.shape[1]), time or 0.0)
-            if self._count % self._segment == 0 and self._count:
+            if self._format.continued and self._count and self._count % self._segment == 0:
                 self._put(self._encoder.encode(None) if self._encoder else ())
                 self._encoder = self._new_encoder()
             self._tick = self._next_tick(time)

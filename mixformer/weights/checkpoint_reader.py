@@ -201,7 +201,7 @@ def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> dict[str,
         raise
     except _BROKEN as error:
         advice = "it is damaged, cut off, or not a PyTorch checkpoint; download it again and compare its size"
-        raise CheckpointError(f"cannot read {path}: {advice}") from error
+        raise CheckpointError(f"cannot read {path}: {advice} ({error})") from error
 
 
 _Records = tuple[dict[str, _Record], Callable[[_Storage], bytes]]

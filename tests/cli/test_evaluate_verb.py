@@ -135,7 +135,7 @@ def test_a_test_split_without_truth_is_packed(evaluate, tmp_path, capsys):
     assert code == 0
     assert "mixformer submit got10k" in printed
     folder, out = tmp_path / "results" / "tiny" / "got10k", tmp_path / "out.zip"
-    words = ["submit", "got10k", str(folder), str(out)]
+    words = ["submit", "got10k", str(folder), str(out), "--overwrite"]
     assert main(words) == 2
     errors = " ".join(capsys.readouterr().err.split())
     assert "GOT-10k_Test_000003.txt is missing" in errors
@@ -152,7 +152,7 @@ def test_a_test_split_without_truth_is_packed(evaluate, tmp_path, capsys):
     assert "3 lines for 4 frames" in capsys.readouterr().err
     assert main([*words, "--split", "train"]) == 2
     assert "no list of the split 'train', but of: val, test" in capsys.readouterr().err
-    assert main(["submit", "got10k", str(tmp_path), str(out), "--part"]) == 2
+    assert main(["submit", "got10k", str(tmp_path), str(out), "--part", "--overwrite"]) == 2
     assert "holds no result" in capsys.readouterr().err
 
 

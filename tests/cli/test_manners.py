@@ -67,7 +67,7 @@ def test_bare_mixformer_prints_the_help(capsys):
         (["track", "a.mp4", "--box", "1", "2"], "--box needs 4 values"),
         (["inspect", "a.mp4", "--frame", "3"], "--out must be given"),
         (["data", "check"], "DIR must be given"),
-        (["data"], "check, import, pack"),
+        (["data"], "check, import, export, pack"),
         (["prune", "a", "--out", "b"], "one of --keep-first"),
         (["prune", "a", "--out", "b", "--skip", "1", "--keep-first", "1"], "exclude each other"),
         (["track", "a.mp4", "b.mp4"], "one word too many"),

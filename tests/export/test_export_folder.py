@@ -133,7 +133,7 @@ def test_a_full_disk_leaves_the_old_folder(no_tracing, exported, tmp_path):
 
     no_tracing.setattr("mixformer.export.graph_files.write_graphs", full)
     with pytest.raises(OutputError, match="No space left on device"):
-        export_model(exported.folder, old)
+        export_model(exported.folder, old, overwrite=True)
     assert {file.name: file.read_bytes() for file in old.iterdir()} == before
     assert [file.name for file in tmp_path.iterdir()] == ["old"]
 

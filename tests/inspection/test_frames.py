@@ -136,7 +136,7 @@ def test_the_command_writes_and_lists(clip, tiny_model, tmp_path, capsys):
     [
         ({"--frame": "20"}, 3, "frame 20"),
         ({"--frame": "0"}, 2, "not after frame 0"),
-        ({"--out": "text/seen"}, 4, "cannot write into the folder text/seen"),
+        ({"--out": "text/seen"}, 4, "is a file and no folder; give another name"),
         ({"--out": "text"}, 4, "give another"),
         ({"--model": "nothing"}, 5, "no model"),
         ({"--preset": "nothing"}, 2, "no preset"),

@@ -14,8 +14,17 @@ RESULT = TrackResult(Box(10.12345, 20, 30, 40), score=0.5, frame=5, time=0.2)
 
 
 def test_a_row_is_flat():
-    assert to_row(RESULT) == {"frame": 5, "time": 0.2, "x": 10.123, "y": 20, "w": 30, "h": 40, "score": 0.5}
-    assert list(to_row(RESULT, 7)) == ["frame", "id", "time", "x", "y", "w", "h", "score"]
+    assert to_row(RESULT) == {
+        "frame": 5,
+        "time": 0.2,
+        "x": 10.123,
+        "y": 20,
+        "w": 30,
+        "h": 40,
+        "score": 0.5,
+        "status": "tracking",
+    }
+    assert list(to_row(RESULT, 7)) == ["frame", "id", "time", "x", "y", "w", "h", "score", "status"]
 
 
 def test_a_data_frame_has_a_row_for_each_target_and_frame(monkeypatch):

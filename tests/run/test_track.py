@@ -4,6 +4,7 @@ import pytest
 
 import mixformer
 from mixformer.errors import BoxError
+from mixformer.video.demo import DEMO_CLIP
 from mixformer.video.targets import Target
 from tests.helpers.clips import moving_square
 
@@ -49,7 +50,7 @@ def test_targets_can_be_a_file(tiny_model, tmp_path):
 )
 def test_what_is_no_target_is_said_at_once(options, words):
     with pytest.raises(BoxError, match=words):
-        mixformer.track("nothing.mp4", **options)
+        mixformer.track(DEMO_CLIP, **options)
 
 
 def test_it_takes_what_a_tracker_takes(tiny_model):

@@ -121,7 +121,7 @@ def project_of_tracks(tracks: list[FileTrack], video: AnnotatedVideo, source: Pa
         raise DataError(f"{source} holds no tracks")
     shift = max(0, 1 - min(track.id for track in tracks))  # ids of other tools may begin at 0
     project = AnnotationProject(video)
-    for track in tracks:
+    for track in sorted(tracks, key=lambda track: track.id):
         keys = _sparse_keys(track, video) if track.sparse else _dense_keys(track, video)
         label = "" if track.label == NO_LABEL else track.label
         try:

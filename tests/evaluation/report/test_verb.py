@@ -84,7 +84,7 @@ def test_the_root_that_was_noted_is_used(made, capsys):
     ("words", "code", "message"),
     [
         (["--convention", "mine"], USAGE, "choose from pytracking"),
-        (["--attributes", "nowhere.csv"], USAGE, "cannot read the attributes in nowhere.csv"),
+        (["--attributes", "nowhere.csv"], USAGE, "cannot read nowhere.csv"),
         (["--convention", "longterm"], USAGE, "score head"),
     ],
 )
