@@ -85,7 +85,7 @@ class TrackResult:
             crop. None where the target was given.
         is_initial: the box was given by the caller, not found.
         status: "tracking"; "uncertain" while the scores leave it open; "lost" while the target is most likely not at
-            the box, which is then where it was last. A model without a score head always says "tracking".
+            the box. A model without a score head always says "tracking".
 
     Example:
         >>> from mixformer import Box, TrackResult

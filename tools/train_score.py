@@ -29,6 +29,9 @@ from torch.nn import functional as F
 
 from mixformer import Box, load_model, save_model
 from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.data import VideoSequence
+from mixformer.data.annotated_folders import read_sequences
+from mixformer.data.frame_storage import read_frame
 from mixformer.engines.torch_engine import TorchEngine
 from mixformer.imaging.boxes import clip_to_frame, iou, xywh_to_xyxy
 from mixformer.imaging.crop import crop_target, to_frame
@@ -37,14 +40,6 @@ from mixformer.types import Image
 BATCH = 16
 FACTOR = 4.0  # of search crops, in sizes of the target
 WEIGHTS = {"train": 1.0, "keyed": 1.0, "more": 0.6, "still": 1.0}  # small things on plain ground count less
-
-
-class Sequence(NamedTuple):
-    """Frames of one target, and the numbers of those whose box is of use."""
-
-    files: list[Path]
-    boxes: np.ndarray
-    usable: list[int]
 
 
 class Still(NamedTuple):
@@ -65,9 +60,12 @@ class Situation(NamedTuple):
     target: Box | None
 
 
-@lru_cache(400)
-def picture(path: Path) -> Image:
-    return np.asarray(PillowImage.open(path).convert("RGB"))
+picture = lru_cache(400)(read_frame)
+
+
+def usable(sequence: VideoSequence) -> list[int]:
+    """Return the numbers of the frames whose target is large enough to learn from."""
+    return [int(index) for index in sequence.valid if min(sequence.boxes[index, 2:]) > 3]
 
 
 def overlap(first: Any, second: Any) -> float:
@@ -85,12 +83,12 @@ class Situations:
 
     def __init__(self, data: Path, keyed: list[Path], seed: int) -> None:
         self.random, self.numbers = random.Random(seed), np.random.default_rng(seed)
-        marked = sorted((data / "sequences").glob("*/meta.json"))
-        train = [meta.parent for meta in marked if json.loads(meta.read_text())["dev_use"] == "train"]
-        drawn = [path.parent for root in keyed for path in sorted(root.glob("*/groundtruth.txt"))]
-        groups = {"train": train, "keyed": drawn, "more": sorted((data / "more/sequences").iterdir())}
-        read = {name: [read_sequence(folder) for folder in folders] for name, folders in groups.items()}
-        self.sequences = {name: [s for s in found if len(s.usable) >= 3] for name, found in read.items()}
+        groups = {
+            "train": read_sequences(data / "sequences", {"dev_use": "train"}),
+            "keyed": [sequence for root in keyed for sequence in read_sequences(root)],
+            "more": read_sequences(data / "more/sequences"),
+        }
+        self.sequences = {name: [s for s in found if len(usable(s)) >= 3] for name, found in groups.items()}
         self.stills: dict[str, list[Still]] = {}
         for file in [
             *sorted((data / "more/images").glob("*/annotations.json")),
@@ -100,7 +98,7 @@ class Situations:
                 if objects := [each for each in item["objects"] if min(each["box"][2:]) >= 12]:
                     still = Still(file.parent / item["file"], (item["w"], item["h"]), objects)
                     self.stills.setdefault(file.parent.name, []).append(still)
-        self.files = [file for found in self.sequences.values() for s in found for file in s.files[::5]]
+        self.files = [file for found in self.sequences.values() for s in found for file in s.frames[::5]]
 
     def draw(self) -> Situation | None:
         """Return a situation, or None if what was drawn makes none."""
@@ -168,17 +166,17 @@ class Situations:
             return np.asarray(PillowImage.fromarray(image).filter(blur))
         return image
 
-    def online(self, sequence: Sequence, first: tuple[Image, Box], start: int) -> tuple[Image, Box]:
+    def online(self, sequence: VideoSequence, first: tuple[Image, Box], start: int) -> tuple[Image, Box]:
         """Return an online template: the first one, a good one, or one that should not have been stored."""
         kind, choose = self.random.random(), self.random.choice
         if kind < 0.4:
             return first
         if kind < 0.85:
-            index = choose([i for i in sequence.usable if abs(i - start) <= 120])
-            image, box = picture(sequence.files[index]), self.jitter(sequence.boxes[index], 0.06, 0.08)
+            index = choose([i for i in usable(sequence) if abs(i - start) <= 120])
+            image, box = picture(sequence.frames[index]), self.jitter(sequence.boxes[index], 0.06, 0.08)
         else:
-            index = choose(sequence.usable)
-            image, right = picture(sequence.files[index]), sequence.boxes[index]
+            index = choose(usable(sequence))
+            image, right = picture(sequence.frames[index]), sequence.boxes[index]
             away = self.random.random() < 0.5
             box = self.elsewhere(right, image, False) if away else self.jitter(right, 0.6, 0.2)
         return (image, box) if inside(box, image) else first
@@ -186,13 +184,13 @@ class Situations:
     def from_sequence(self) -> Situation | None:  # noqa: C901 (a branch for each kind)
         group = self.random.choices(["train", "keyed", "more"], [0.4, 0.3, 0.3])[0]
         sequence = self.random.choice(self.sequences[group])
-        start = self.random.choice(sequence.usable)
-        index = self.random.choice([i for i in range(len(sequence.files)) if abs(i - start) <= 120])
-        image, right = picture(sequence.files[index]), sequence.boxes[index]
-        first = picture(sequence.files[start]), self.jitter(sequence.boxes[start], 0.02, 0.03)
+        start = self.random.choice(usable(sequence))
+        index = self.random.choice([i for i in range(len(sequence.frames)) if abs(i - start) <= 120])
+        image, right = picture(sequence.frames[index]), sequence.boxes[index]
+        first = picture(sequence.frames[start]), self.jitter(sequence.boxes[start], 0.02, 0.03)
         online = self.online(sequence, first, start)
         known = np.isfinite(right).all() and right[2] > 2
-        near = right if known else sequence.boxes[min(sequence.usable, key=lambda i: abs(i - index))]
+        near = right if known else sequence.boxes[min(usable(sequence), key=lambda i: abs(i - index))]
         kind, gone, window = self.random.random(), not np.isfinite(right).all(), self.jitter(near, 0.15, 0.15)
         if 0.30 <= kind < 0.45:
             window = self.jitter(near, self.random.uniform(0.4, 1.4), 0.25)
@@ -207,7 +205,7 @@ class Situations:
             other = PillowImage.fromarray(picture(self.random.choice(self.files)))
             image, gone = np.asarray(other.resize((width, height))), True
         elif kind >= 0.90:
-            image, gone = self.cover(image, near, 1, [sequence.files[index]]), True
+            image, gone = self.cover(image, near, 1, [sequence.frames[index]]), True
             window = self.jitter(near, 0.5, 0.2)
         if not inside(window, image):
             window = self.jitter(near, 0.1, 0.1)
@@ -256,13 +254,6 @@ class Situations:
             return None
         image = self.degrade(np.ascontiguousarray(shown))
         return Situation("still", [first, first], image, window, None if gone else box)
-
-
-def read_sequence(folder: Path) -> Sequence:
-    files = sorted((folder / "img").iterdir())
-    boxes = np.genfromtxt(folder / "groundtruth.txt", delimiter=",", ndmin=2)[: len(files)]
-    usable = [i for i, box in enumerate(boxes) if np.isfinite(box).all() and box[2] > 3 and box[3] > 3]
-    return Sequence(files[: len(boxes)], boxes, usable)
 
 
 def look(engine: TorchEngine, batch: list[Situation]) -> tuple[torch.Tensor, list[bool]]:

@@ -26,7 +26,7 @@ _UNSURE = 0.5  # scores below this are uncertain, from trackers that do not say 
 
 
 class FoundBox(NamedTuple):
-    """What was found of a target in a frame.
+    """Finding of a tracker about one target in one frame.
 
     Attributes:
         target: id of the target.
@@ -147,7 +147,7 @@ class _Pass:
 
 @dataclass
 class _Work:
-    """What to track, and how far it is."""
+    """Stretches to track, with the progress so far."""
 
     ahead: list[_Pass]
     back: list[_Pass]
@@ -235,7 +235,7 @@ def _steps(
     passes: list[_Pass],
     number: Callable[[int], int],
 ) -> Iterator[_Step]:
-    """What is found, frame by frame, without the key boxes themselves."""
+    """Yield the findings, frame by frame, without the key boxes themselves."""
     if work.stop():
         return
     with closing(track_targets(tracker, frames, targets)) as steps:  # type: ignore[type-var]
@@ -260,7 +260,7 @@ def _target(number: int, each: _Pass, key: int, start: int, stop: int) -> Target
 
 
 def _groups(passes: list[_Pass]) -> Iterator[list[_Pass]]:
-    """Those whose frames meet, so that these are read once."""
+    """Group passes whose frames meet, so that these are read once."""
     group: list[_Pass] = []
     for each in sorted(passes, key=lambda each: (each.first, each.stop)):
         if group and each.first > max(other.stop for other in group):

@@ -19,7 +19,7 @@ Origin = Literal["person", "tracker", "interpolated", ""]
 
 @dataclass(frozen=True)
 class KeyBox:
-    """What a person said of a target in a frame. It holds until the next key box, and no tracker changes it.
+    """Statement of a person about a target in a frame. It holds until the next key box, and no tracker changes it.
 
     Attributes:
         frame: number of the frame, from 0.
@@ -44,7 +44,7 @@ class KeyBox:
 
 
 class FrameBox(NamedTuple):
-    """Where a target is in one frame, by all that a project knows.
+    """Place of a target in one frame, by all that a project knows.
 
     Attributes:
         frame: number of the frame.

@@ -22,7 +22,7 @@ WAYS: tuple[Way, ...] = ("joined", "forward", "backward")
 
 
 class TrackedBox(NamedTuple):
-    """What a tracker found in one frame.
+    """Box that a tracker found in one frame.
 
     Attributes:
         box: xywh in pixels, 0-based.

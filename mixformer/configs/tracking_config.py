@@ -34,8 +34,9 @@ class TrackerConfig(BaseConfig):
         found_after: number of sure frames in a row after which a lost target is "tracking" again.
         redetect: where "careful" rules search for a lost target: "off" = only where it was last; "local" = around that
             place, farther every frame; "frame" = also in the whole frame after a cut to another picture.
-        found_above: score (0..1), by the first template alone, from which on a place that the search came upon is
-            looked at again in the next frame; the target is found if that is sure as well.
+        found_above: score (0..1) from which on a place that the search came upon is looked at again in the next frame;
+            the target is found if that is sure as well. The search looks by the first template alone and by all
+            templates, in turns.
         search_budget: most search crops of one target in one frame, 1 to 64. Usually two are used while it is lost.
 
     Example:

@@ -101,7 +101,7 @@ def _open_archive(path: Path) -> Archive:
 
 
 def _state(path: Path) -> object:
-    """What differs when another file has taken a place, or this one was changed."""
+    """Return what differs when another file has taken a place, or this one was changed."""
     try:
         found = os.stat(path / "data.mdb" if path.is_dir() else path)
     except OSError:

@@ -17,7 +17,7 @@ _HOPELESS = 0.1  # part of `lost_below` under which one frame counts as two
 
 @dataclass(frozen=True)
 class Presence:
-    """What is known about the presence of a target.
+    """Knowledge about the presence of a target.
 
     Attributes:
         status: "tracking", "uncertain" or "lost".

@@ -60,11 +60,11 @@ class TrackingStep:
         require_overlap(box, height, width)
         template, _ = crop_target(image, box, self.config.template_factor, self.engine.config.template_size)
         templates = np.stack([template, template])
-        presence = Presence()
-        if self.config.rules == "careful":
-            presence = Presence(sure_box=box, thumbnail=thumbnail(image))
-        memory = self._encode(templates)
-        return TrackState(box, 0, (height, width), templates, memory=memory, presence=presence, first_memory=memory)
+        state = TrackState(box, 0, (height, width), templates, memory=self._encode(templates))
+        if self.config.rules != "careful":
+            return state
+        presence = Presence(sure_box=box, thumbnail=thumbnail(image))
+        return replace(state, presence=presence, first_memory=state.memory)
 
     def check(self, state: TrackState) -> TrackState:
         """Return the state itself if it fits the model.
@@ -166,7 +166,10 @@ class TrackingStep:
         return replace(state, box=found.box, frame_index=state.frame_index + 1, presence=presence)
 
     def _judged(self, image: Image, state: TrackState, found: SearchResult) -> TrackState:
-        """The next state by the careful rules: a lost target is waited for where it was last, and searched for."""
+        """The next state by the careful rules: a lost target is waited for where it was last, and searched for.
+
+        With a score that is low but not hopeless, the box goes on to where the network says.
+        """
         before, small = state.presence, thumbnail(image)
         presence = judge(before, found.score, self.config)
         if is_cut(before.thumbnail, small):

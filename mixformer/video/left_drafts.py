@@ -42,5 +42,5 @@ def draft_of(path: Path) -> Path:
 
 
 def aside_of(part: Path) -> Path:
-    """Where a draft lies while its content is copied to a new one."""
+    """Return the path of a draft while its content is copied to a new one."""
     return part.with_name(f"{part.stem}.before{part.suffix}")

@@ -135,7 +135,7 @@ class ExportDesk:
         made.desk.tell(made.news())
 
     def state(self, id: str) -> dict[str, Any] | None:
-        """How far an export is; None if there is none."""
+        """Return the progress of an export; None if there is none."""
         found = self._exports.get(id)
         return None if found is None else found.news()
 

@@ -32,7 +32,7 @@ class StaleRequestError(Exception):
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What the page must know of a video.
+    """Facts that the page needs of a video.
 
     Attributes:
         width: of a frame in pixels.
@@ -86,7 +86,7 @@ class FrameStore:
         self._closed = False
 
     def facts(self, path: Path, wait: bool = False) -> VideoFacts:
-        """What is known of a video. The first call decodes one frame, and begins to make the index in a thread.
+        """Return the facts known of a video. The first call decodes one frame; a thread then makes the index.
 
         Args:
             path: of the video.

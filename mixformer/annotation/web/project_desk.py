@@ -177,7 +177,7 @@ class ProjectDesk:
         }
 
     def rows(self, id: int, first: int, stop: int) -> dict[str, Any]:
-        """Where a target is in the frames from `first` to before `stop`, at most `MOST_ROWS` of them.
+        """Return where a target is in the frames from `first` to before `stop`, at most `MOST_ROWS` of them.
 
         Returns:
             `boxes`, xywh or null, and `scores` for each frame, and `kinds`, a letter for each: k key box, a absent, i

@@ -113,7 +113,7 @@ def _add_files(routes: APIRouter, room: Workroom, largest: int) -> None:
 
     @routes.get("/exports/{export}")
     def export_state(export: VideoId) -> dict[str, Any]:
-        """How far an export is."""
+        """Return the progress of an export."""
         state: dict[str, Any] = _found(room.exports.state(export))
         return state
 

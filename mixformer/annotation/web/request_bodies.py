@@ -49,7 +49,7 @@ class EditRequest(_Strict):
 
 
 class TrackRequest(_Strict):
-    """What to track: from a frame forward, backward, both ways, or to the next key box; null tracks all targets."""
+    """Order to track: from a frame forward, backward, both ways, or to the next key box; null tracks all targets."""
 
     way: TrackWay = "forward"
     frame: Frame = 0
@@ -57,7 +57,7 @@ class TrackRequest(_Strict):
 
 
 class DoneRequest(_Strict):
-    """Whether a video is done."""
+    """Mark of a video as done, or not."""
 
     done: bool
 
@@ -69,6 +69,6 @@ class ExportRequest(_Strict):
 
 
 class Refusal(BaseModel):
-    """Why a request failed."""
+    """Reason for which a request failed."""
 
     detail: Any
