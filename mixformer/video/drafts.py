@@ -101,6 +101,7 @@ class Draft(_Claim):
         self.path, self._overwrite = path, overwrite
         self._made: list[Path] = []
         self._error: OSError | None = None
+        self._reached = 0  # bytes: as far as anything was written
         if is_special(path):
             self.part = path
             self._file = open_raw(path, path, os.O_WRONLY)
@@ -145,6 +146,8 @@ class Draft(_Claim):
         except OSError as error:
             self._error = error
             raise
+        if self.part != self.path:
+            self._reached = max(self._reached, self._file.tell())
         return size
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -159,12 +162,13 @@ class Draft(_Claim):
         """Drop what is behind `size` bytes, such as half a line."""
         with suppress(OSError):
             self._file.truncate(size)
+            self._reached = min(self._reached, size)
 
     def _place(self, sync: bool) -> None:
         try:
             if self.part != self.path:
                 if sync:
-                    os.fsync(self._file.fileno())
+                    self._require_whole()
                 if not self._overwrite:
                     require_free(self.path)  # it may have come while this one was written
                 if os.name == "nt":  # an open file cannot be renamed there
@@ -177,6 +181,13 @@ class Draft(_Claim):
             with suppress(OSError):
                 self._file.close()
             raise OutputError(f"cannot finish {self.path}: {error}; what was written is in {self.part}") from error
+
+    def _require_whole(self) -> None:
+        """Wait until the file is on the disk, and look whether all is in it that was written."""
+        os.fsync(self._file.fileno())
+        size = os.fstat(self._file.fileno()).st_size
+        if size < self._reached:
+            raise OSError(f"only {size} of {self._reached} bytes are in it")
 
     def drop(self) -> None:
         """Remove the draft and the folders that were made for it."""
@@ -222,6 +233,8 @@ class FolderDraft(_Claim):
     def _place(self, sync: bool) -> None:
         place = self.path.resolve()
         try:
+            if sync:
+                _sync_all(self.part)
             self._leave()
             if self.part.parent != place:
                 self.part.replace(place)
@@ -231,6 +244,7 @@ class FolderDraft(_Claim):
                 item.replace(place / item.name)
             self.part.rmdir()
         except OSError as error:
+            self._leave()
             raise OutputError(f"cannot finish {self.path}: {error}; the rest is in {self.part}") from error
 
     def drop(self) -> None:
@@ -254,6 +268,14 @@ def _remove(made: list[Path]) -> None:
     for path in reversed(made):
         with suppress(OSError):
             path.rmdir()
+
+
+def _sync_all(folder: Path) -> None:
+    """Wait until all files below a folder are on the disk: some disks tell only then that they are full."""
+    for top, _, names in os.walk(folder):
+        for name in names:
+            with Path(top, name).open("rb+") as file:
+                os.fsync(file.fileno())
 
 
 def _clear(folder: Path) -> None:

@@ -227,6 +227,8 @@ def _pictures(container: Any, filter: str = "") -> Iterator[Any]:
     form = av.BitStreamFilterContext(filter, stream) if filter else None
     try:
         for packet in container.demux(stream):
+            if packet.is_corrupt:  # its end is missing
+                return
             if packet.size:
                 yield from form.filter(packet) if form else [packet]
     except av.FFmpegError as error:

@@ -9,6 +9,7 @@ from typing import Protocol, Self
 
 from PIL import Image as PillowImage
 
+from mixformer.errors import OutputError
 from mixformer.files import write_files
 from mixformer.types import Image
 from mixformer.video.drafts import FolderDraft, Mark
@@ -97,7 +98,11 @@ class PictureWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._draft.end(whole=error is None and self._next > 0, empty=not self._next)
+        found = sum((self._draft.part / f"{number:08d}.png").is_file() for number in range(self._next))
+        whole = error is None and found == self._next
+        self._draft.end(whole=whole and found > 0, empty=not self._next)
+        if error is None and not whole:
+            raise OutputError(f"cannot finish {self.folder}: only {found} of {self._next} pictures are in it")
 
     def write(self, image: Image, time: float | None = None) -> None:
         """See `FrameWriter.write`; the time is not kept."""

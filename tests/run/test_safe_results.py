@@ -1,5 +1,6 @@
 """Results are safe: rows A1, A2, A4, A5, C8 and the outputs' part of D in the findings on 0.1.0."""
 
+import errno
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from mixformer.errors import OutputError
 from mixformer.video import open_results, open_video, open_writer
 from mixformer.video.drafts import Draft, FolderDraft
 from tests.helpers.clips import hear_interrupts, moving_square, write_clip
+from tests.helpers.small_disk import need_small_disks, small_disk
 
 BOX = ["--box", "10", "30", "20", "20"]
 KINDS = {"out": "out.mp4", "json": "r.jsonl", "csv": "r.csv", "mot": "r.txt"}
@@ -114,6 +116,88 @@ def test_a2_a_full_disk_is_no_success(words, tmp_path, kind, name, size):
     assert 0 < len(text) <= size
     if kind != "out":
         assert text.endswith(b"\n")
+
+
+WRITTEN = {f"a.{ending}": "out" for ending in ("mp4", "mov", "mkv", "avi", "webm", "gif")} | {
+    "frames": "out",
+    "a.jsonl": "json",
+    "a.csv": "csv",
+    "a.txt": "mot",
+}
+
+
+@pytest.mark.parametrize(("name", "kind"), WRITTEN.items())
+def test_a2_a_small_disk_is_no_success(words, tmp_path, capsys, name, kind):
+    need_small_disks()
+    write_clip(tmp_path / "clip.mp4", moving_square(150, step=0)[0])
+    command = ["track", str(tmp_path / "clip.mp4"), *BOX, *words, f"--{kind}"]
+    assert main([*command, str(tmp_path / name)]) == 0
+    capsys.readouterr()
+    files = list((tmp_path / name).rglob("*")) or [tmp_path / name]
+    size = sum(-(-path.stat().st_size // 4096) * 4 for path in files)
+    (tmp_path / "disk").mkdir()
+    for room in (size // 2 // 4 * 4, size - 4):
+        with small_disk(tmp_path / "disk", room):
+            assert main([*command, str(tmp_path / "disk" / name)]) == 4
+        told = capsys.readouterr()
+        assert "No space left" in told.err
+        assert "wrote" not in told.out
+
+
+@pytest.mark.parametrize("name", [name for name, kind in WRITTEN.items() if kind == "out" and "." in name])
+def test_a2_a_video_is_whole_or_an_error_wherever_the_disk_ends(tmp_path, name):
+    """A2, for the last bytes too: the index and the end of a file."""
+    need_small_disks()
+    frames = moving_square(30, step=0)[0]
+
+    def write(path):
+        with open_writer(path) as writer:
+            for frame in frames:
+                writer.write(frame)
+
+    write(tmp_path / name)
+    pages = -(-(tmp_path / name).stat().st_size // 4096)
+    (tmp_path / "disk").mkdir()
+    ends = []
+    for room in range(1, pages + 2):
+        with small_disk(tmp_path / "disk", 4 * room):
+            try:
+                write(tmp_path / "disk" / name)
+            except OutputError:
+                ends.append(room)
+                continue
+            with open_video(tmp_path / "disk" / name) as video:
+                assert len(list(video)) == 30
+    assert ends == list(range(1, pages))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.mp4", "frames"])
+def test_a2_a_disk_that_tells_it_at_the_end_is_no_success(tmp_path, monkeypatch, name):
+    """A2, for disks that take what they have no room for and say so when it is synced."""
+
+    def full(number):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    writer = open_results(tmp_path / name, "json") if name == "a.jsonl" else open_writer(tmp_path / name)
+    if name != "a.jsonl":
+        writer.write(PICTURE)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        writer.__exit__(None, None, None)
+    assert not (tmp_path / name).exists()
+
+
+def test_a2_what_is_gone_is_noticed(tmp_path):
+    texts, pictures = open_results(tmp_path / "a.csv", "csv"), open_writer(tmp_path / "frames")
+    texts.write(mixformer.TrackResult(mixformer.Box(1, 2, 3, 4), 1.0, 0))
+    os.truncate(tmp_path / "a.partial.csv", 3)
+    with pytest.raises(OutputError, match="only 3 of"):
+        texts.__exit__(None, None, None)
+    for _ in range(2):
+        pictures.write(PICTURE)
+    (tmp_path / "frames.partial" / "00000001.png").unlink()
+    with pytest.raises(OutputError, match="only 1 of 2 pictures"):
+        pictures.__exit__(None, None, None)
 
 
 def test_a2_every_frame_is_counted(tmp_path):

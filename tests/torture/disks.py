@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.helpers.small_disk import can_mount, small_disk
 from tests.torture import processes
 from tests.torture.kills import VICTIMS, add_material, frames_of
 from tests.torture.material import BOX
@@ -69,25 +68,6 @@ class Filled:
     wrong: list[str] = field(default_factory=list)
 
 
-def can_mount() -> bool:
-    """Whether a small disk can be made here."""
-    refused = (OSError, subprocess.CalledProcessError)
-    with tempfile.TemporaryDirectory() as place, contextlib.suppress(*refused), _disk(Path(place), 64):
-        return True
-    return False
-
-
-@contextlib.contextmanager
-def _disk(place: Path, kilobytes: int) -> Iterator[None]:
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", place], check=True, capture_output=True
-    )
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", place], check=False, capture_output=True)
-
-
 def fill_disks(names: list[str], points: tuple[float, ...], place: Path) -> list[Filled]:
     """Give each command a disk that holds a part of its result alone."""
     add_material(place)
@@ -110,7 +90,7 @@ def _fill(name: str, points: tuple[float, ...], place: Path, base: Path, small: 
         filled.tried += 1
         if small:
             blocks = sum(-(-size // 4096) * 4 for size in sizes)
-            with _disk(room / "out", max(4, int(blocks * point))):
+            with small_disk(room / "out", max(4, int(blocks * point))):
                 wrong = _look(processes.run(words, room), room, whole / "out")
         else:
             limit = max(1, int(max(sizes) * point))
