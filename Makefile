@@ -1,5 +1,7 @@
 # All commands use the environment of the README's second command; set PYTHON to use another.
 PYTHON ?= .venv/bin/python
+# The time limit of a test (pyproject.toml) is for quick ones.
+LONG = -m pytest --timeout 0
 
 .PHONY: check lint types test parity sweep torture readers val baselines
 
@@ -19,21 +21,21 @@ test:
 # Every reference output and tracker run of the official implementation: 38 comparisons; needs the full references
 # (tests/parity/rebuild.py).
 parity:
-	$(PYTHON) -m pytest -m sweep tests/parity tests/tracking/test_references.py
+	$(PYTHON) $(LONG) -m sweep tests/parity tests/tracking/test_references.py
 
 # The other long checks: graphs of all small networks, many targets for many frames, clusters. About two hours.
 sweep:
-	$(PYTHON) -m pytest -m sweep --ignore tests/parity --ignore tests/tracking/test_references.py
+	$(PYTHON) $(LONG) -m sweep --ignore tests/parity --ignore tests/tracking/test_references.py
 
 # Damaged inputs, kills, full disks (needs root to mount small ones) and long runs. TORTURE_SEED takes other inputs.
 torture:
-	$(PYTHON) -m pytest -m torture tests/torture
+	$(PYTHON) $(LONG) -m torture tests/torture
 
 # Annotation files read by datumaro, Label Studio's own library, pycocotools, supervision and motmetrics, in environments
 # of their own (1.5 GB), since their requirements are not those of this package.
 READERS ?= .readers
 readers: $(READERS)/datumaro $(READERS)/label-studio $(READERS)/others
-	MIXFORMER_READERS=$(READERS) $(PYTHON) -m pytest -m readers tests/annotation/test_readers.py
+	MIXFORMER_READERS=$(READERS) $(PYTHON) $(LONG) -m readers tests/annotation/test_readers.py
 
 $(READERS)/datumaro: PACKAGES = datumaro==1.13.12
 $(READERS)/label-studio: PACKAGES = label-studio-sdk==2.1.2

@@ -10,7 +10,7 @@ from tests.helpers.web import bar_frame
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # ended with its file, so that no later test has a second event loop beside it
 def browser():
     sync = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
