@@ -1,6 +1,6 @@
-"""Compare a report of `mixformer bench track --json` with the goals of the project.
+"""Compare a report of `mixformer bench --json` with the goals of the project.
 
-mixformer bench track --models mixformerv2_s,mixformerv2_b,mixformerv2_dino_s8 --json here.json
+mixformer bench --models mixformerv2_s,mixformerv2_b,mixformerv2_dino_s8 --json here.json
 python benchmarks/goals.py here.json
 """
 

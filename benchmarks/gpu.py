@@ -24,8 +24,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from training import measure_training  # the script beside this one
 
-from mixformer.bench import BenchmarkOptions, measure_tracking, measure_training, parse_cases
+from mixformer.bench import BenchmarkOptions, measure_tracking, parse_cases
 from mixformer.bench.cases import build_engine
 from mixformer.bench.machine import describe_machine
 from mixformer.bench.peak import PeakProbe
@@ -110,12 +111,12 @@ class Run:
     def batches(self, model: str) -> dict[str, Any]:
         """Target-frames per second of many targets, beside a matrix product measured now."""
         engines, left_out = self.engines(model)
-        found = measure_batches(engines, self.scale.batches, self.scale.rounds, self.probe.measure)
+        found = measure_batches(engines, self.scale.batches, self.scale.rounds, self.probe)
         sizes = {name: [batch.to_dict() for batch in batches] for name, batches in found.items()}
         return {"engines": sizes, "left_out": left_out}
 
     def tracking(self) -> dict[str, Any]:
-        """The report of `mixformer bench track` on the bundled clip."""
+        """The report of `mixformer bench` on the bundled clip."""
         model = str(self.weights(self.scale.models[-1]))
         frames, rounds = min(20, self.scale.steps), min(7, self.scale.rounds)
         options = BenchmarkOptions(device=self.device, frames=frames, rounds=rounds, memory=self.scale.memory)

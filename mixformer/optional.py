@@ -47,6 +47,16 @@ def installed(package: str) -> bool:
         return False
 
 
+def package_version(package: str) -> str | None:
+    """Version of an installed package, or None; the package is not imported."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 def missing(package: str, purpose: str, more: str = "") -> MissingDependencyError:
     """The error for a package that is not there.
 

@@ -91,14 +91,11 @@ def test_report_misses_its_package_before_it_reads_anything(tmp_path, monkeypatc
 
 def test_no_library_beats_the_peak():
     """D: float32 reached 162 % of a peak that was measured with one library alone."""
-    from mixformer.bench.peak import highest
+    from mixformer.bench.peak import PeakProbe
 
-    assert highest(
-        [{"torch float32": 1.0, "openvino float32": 3.0}, {"torch float32": 2.0, "openvino float32": 1.0}]
-    ) == {
-        "torch float32": 2.0,
-        "openvino float32": 3.0,
-    }
+    probe = PeakProbe(threads=1, side=64)
+    probe.best = {"torch float32": 2.0, "openvino float32": 4.0}
+    assert probe.compare(4, [1.0, 2.0]).of_peak == 1
 
 
 def test_the_documents_speak_no_ill_of_opencv():

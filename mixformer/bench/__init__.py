@@ -1,4 +1,4 @@
-"""Measure how fast tracking and training run on this machine, next to what its processor can do."""
+"""Measure how fast tracking runs on this machine, next to what its processor can do."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from mixformer.bench.cases import BenchmarkCase as BenchmarkCase, parse_cases as parse_cases
     from mixformer.bench.schema import BenchmarkOptions as BenchmarkOptions, BenchmarkReport as BenchmarkReport
     from mixformer.bench.tracking_benchmark import measure_tracking as measure_tracking
-    from mixformer.bench.training_benchmark import measure_training as measure_training
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
@@ -16,6 +15,5 @@ __getattr__, __dir__, __all__ = lazy_names(
         ".cases": "BenchmarkCase parse_cases",
         ".schema": "BenchmarkOptions BenchmarkReport",
         ".tracking_benchmark": "measure_tracking",
-        ".training_benchmark": "measure_training",
     },
 )

@@ -69,8 +69,8 @@ def _parse_engine(word: str) -> tuple[str, str]:
         warn_deprecated(f"the engine 'plain' is now called {REFERENCE!r}")
         engine = REFERENCE
     runtime = Runtime(engine=engine, precision=precision or "auto")  # checks the precision, and renews old names
-    if runtime.engine not in (REFERENCE, "auto", *ENGINES):
-        names = (REFERENCE, "auto", *ENGINES)
+    names = (REFERENCE, "auto", *ENGINES)
+    if runtime.engine not in names:
         near = did_you_mean(engine, names) or "."
         raise ConfigError(f"unknown engine {engine!r}{near} The engines are {', '.join(names)}")
     if runtime.engine != REFERENCE:
@@ -94,10 +94,8 @@ def prepare_graphs(weights: Path, case: BenchmarkCase, folder: Path) -> Path:
 
     int8 = int8 and case.engine == "openvino"
     out = folder / f"{Path(case.model).name}_{'int8' if int8 else 'graphs'}"
-    if not out.exists() and int8:
-        export_model(weights, out, to="openvino", precision="int8")
-    elif not out.exists():
-        export_model(weights, out)
+    if not out.exists():
+        export_model(weights, out, to="openvino" if int8 else "onnx", precision="int8" if int8 else None)
     return out
 
 

@@ -18,14 +18,10 @@ from mixformer.errors import MixFormerError
 _FRAMES = 6  # tracked before memory is read
 
 
-def measure_memory(weights: Path, runtime: Runtime, clip: Path, box: Sequence[float]) -> tuple[float | None, ...]:
-    """Track a few frames in a new process.
+def measure_memory(weights: Path, runtime: Runtime, clip: Path, box: Sequence[float]) -> float | None:
+    """The largest resident memory, in MiB, of a new process that tracks a few frames; None if not known.
 
-    Returns:
-        Its largest resident memory, and the largest memory that PyTorch took on a GPU; MiB, or None if not known.
-
-    Raises:
-        MixFormerError: if the process fails; the message ends with the last line it printed.
+    Raises MixFormerError if the process fails; the message ends with the last line it printed.
     """
     task = {"weights": str(weights), "runtime": runtime.to_dict(), "clip": str(clip), "box": list(box)}
     words = [sys.executable, "-m", "mixformer.bench.memory", json.dumps(task)]
@@ -33,21 +29,19 @@ def measure_memory(weights: Path, runtime: Runtime, clip: Path, box: Sequence[fl
     if done.returncode:
         reason = (done.stderr.strip() or "no message").splitlines()[-1]
         raise MixFormerError(f"{runtime.engine} in a process of its own failed: {reason}")
-    return tuple(json.loads(done.stdout.splitlines()[-1]))
+    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
-def _track(task: dict[str, Any]) -> tuple[float | None, float | None]:
+def _track(task: dict[str, Any]) -> float | None:
     from mixformer.bench.cases import build_engine
     from mixformer.run import track
 
     engine = build_engine(Path(task["weights"]), Runtime.from_dict(task["runtime"]))
     for _ in track(task["clip"], task["box"], model=engine, stop=_FRAMES):
         pass
-    status, torch = Path("/proc/self/status"), sys.modules.get("torch")  # getrusage could report the parent's peak
+    status = Path("/proc/self/status")  # getrusage could report the parent's peak
     lines = status.read_text().splitlines() if status.is_file() else []
-    peak = next((int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM")), None)
-    used = torch.cuda.max_memory_allocated() if torch is not None and torch.cuda.is_available() else 0
-    return peak, used / 2**20 if used else None
+    return next((int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM")), None)
 
 
 if __name__ == "__main__":

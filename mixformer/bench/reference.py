@@ -29,13 +29,13 @@ class ReferenceEngine:
         self.device = next(model.parameters()).device
 
     def remember(self, templates: Image) -> Tensor:
-        """uint8 (B, N, t, t, 3) -> normalized images (B, N, 3, t, t)."""
-        return self._normalize(templates)
+        """uint8 images (..., h, w, 3) -> normalized images (..., 3, h, w)."""
+        return self.model.normalize(torch.from_numpy(np.ascontiguousarray(templates)).to(self.device))
 
     @torch.inference_mode()
     def locate(self, search: Image, memory: Tensor) -> EngineOutput:
         """Templates from `remember` and search crops, uint8 (B, s, s, 3), through the whole network."""
-        found = self.compute(memory, self._normalize(search))
+        found = self.compute(memory, self.remember(search))
         scores = None if found.scores is None else found.scores.double().cpu().numpy()
         return EngineOutput(found.boxes.double().cpu().numpy(), scores)
 
@@ -47,6 +47,3 @@ class ReferenceEngine:
     def join(self, memories: Sequence[Tensor]) -> Tensor:
         """Concatenate the images of several targets."""
         return torch.cat(list(memories))
-
-    def _normalize(self, images: Image) -> Tensor:
-        return self.model.normalize(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))

@@ -67,7 +67,6 @@ class UpdateTimes(BaseConfig):
 
     p50: float
     p95: float
-    p99: float
     crop: float
     network: float
     rest: float
@@ -100,7 +99,6 @@ class CaseResult(BaseConfig):
     end_to_end: Spread | None = None
     efficiency: Efficiency | None = None
     memory_mb: float | None = None
-    gpu_memory_mb: float | None = None
     batches: tuple[BatchSpeed, ...] = ()
 
 

@@ -35,10 +35,9 @@ def ratio(over: Sequence[float], under: Sequence[float]) -> Spread:
 def interleave(
     work: Mapping[str, Callable[[], T]], rounds: int, opening: Callable[[], object] = lambda: None
 ) -> dict[str, list[T]]:
-    """Do every piece of work once per round, after `opening`; each round starts with the next piece.
+    """Do every piece of work once per round, after `opening`, and return the results of each in order.
 
-    Returns:
-        The results of each function, in the order of the rounds.
+    Each round starts with the next piece.
     """
     names, found = list(work), {name: list[T]() for name in work}
     for index in range(rounds):

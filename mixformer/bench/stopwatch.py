@@ -21,7 +21,7 @@ template in the frames that do), rest (map the box back, decide about templates)
 
 def summarize(times: Times) -> UpdateTimes:
     """Percentiles of whole updates and medians of their parts, in milliseconds."""
-    totals, parts = np.quantile(times.sum(1), (0.5, 0.95, 0.99)), np.median(times, 0)
+    totals, parts = np.quantile(times.sum(1), (0.5, 0.95)), np.median(times, 0)
     return UpdateTimes(*(1e3 * np.concatenate([totals, parts])).tolist())
 
 

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 
 from mixformer.bench.cases import REFERENCE, BenchmarkCase, build_engine, prepare_graphs
-from mixformer.bench.machine import describe_machine, usable_cores
+from mixformer.bench.machine import describe_machine
 from mixformer.bench.memory import measure_memory
-from mixformer.bench.peak import Efficiency, PeakProbe, highest, torch_threads
+from mixformer.bench.peak import PeakProbe
 from mixformer.bench.schema import FORMAT, BatchSpeed, BenchmarkOptions, BenchmarkReport, CaseResult, ClipFigures
 from mixformer.bench.stats import interleave, ratio, spread
 from mixformer.bench.stopwatch import TimedTracker, summarize
-from mixformer.configs.flops import locate_flops, remember_flops
-from mixformer.configs.model import ModelConfig
+from mixformer.configs.flops import frame_flops
 from mixformer.configs.runtime import Runtime
 from mixformer.engines import Engine, select_engine
+from mixformer.engines.devices import torch_threads, usable_cores
 from mixformer.errors import MixFormerError, SourceError
 from mixformer.run import track
 from mixformer.types import Image
@@ -79,17 +79,16 @@ def measure_tracking(
     options = replace(options, threads=options.threads or usable_cores())
     weights = {case.model: find_weights(case.model) for case in cases}
     frames, figures = _read_clip(Path(clip))
+    probe = PeakProbe(options.device, options.threads)
     results: list[CaseResult] = []
-    peaks: list[dict[str, float]] = []
     # One model at a time: all its engines are in memory at once, so that they can take turns.
     with torch_threads(options.threads or 1), tempfile.TemporaryDirectory() as folder:
         for model, group in groupby(cases, lambda case: case.model):
             on_step(f"building the engines of {Path(model).name}")
-            benchmark = _ModelBenchmark(weights[model], list(group), options, Path(folder))
+            benchmark = _ModelBenchmark(weights[model], list(group), options, probe, Path(folder))
             results += benchmark.measure(Path(clip), frames, box, on_step)
-            peaks += benchmark.peaks
     machine, today = describe_machine(options.device), date.today().isoformat()
-    return BenchmarkReport(FORMAT, today, note, machine, options, figures, highest(peaks), tuple(results))
+    return BenchmarkReport(FORMAT, today, note, machine, options, figures, probe.best, tuple(results))
 
 
 def _read_clip(path: Path) -> tuple[list[Image], ClipFigures]:
@@ -109,10 +108,11 @@ def _read_clip(path: Path) -> tuple[list[Image], ClipFigures]:
 class _ModelBenchmark:
     """The cases of one model; `results` holds what was found so far, by title."""
 
-    def __init__(self, weights: Path, cases: Sequence[BenchmarkCase], options: BenchmarkOptions, folder: Path) -> None:
+    def __init__(
+        self, weights: Path, cases: Sequence[BenchmarkCase], options: BenchmarkOptions, probe: PeakProbe, folder: Path
+    ) -> None:
         """Build every engine; `folder` takes exported graphs and must stay while this object is used."""
-        self.options, self.probe = options, PeakProbe(options.device, options.threads)
-        self.peaks: list[dict[str, float]] = []
+        self.options, self.probe = options, probe
         self.starts: dict[str, tuple[Path, Runtime]] = {}
         self.engines: dict[str, Engine] = {}
         self.results: dict[str, CaseResult] = {}
@@ -148,54 +148,34 @@ class _ModelBenchmark:
         if options.batches:
             on_step("several targets at once")
             fast = {title: engine for title, engine in engines.items() if title != self.base}
-            for title, batches in measure_batches(fast, options.batches, _FEW, self._take_peak).items():
-                self._note(title, batches=batches)
+            for title, batches in measure_batches(fast, options.batches, _FEW, self.probe).items():
+                self._note(title, batches=tuple(batches))
         if options.memory:
             # In this process, the memory of one engine cannot be told from that of the others.
             on_step("the memory of every engine in a process of its own")
-            self._measure_memory(clip, box)
+            for title, start in self.starts.items():
+                try:
+                    self._note(title, memory_mb=measure_memory(*start, clip, box))
+                except MixFormerError as error:  # the rest of the run is worth keeping
+                    log.warning("%s: %s", title, error)
         return list(self.results.values())
-
-    def _take_peak(self) -> dict[str, float]:
-        self.peaks.append(self.probe.measure())
-        return self.peaks[-1]
 
     def _time_updates(self, trackers: dict[str, TimedTracker]) -> None:
         """Note times, speedups and efficiency; each round begins with the machine's peak."""
         work = {title: partial(tracker.run, self.options.frames) for title, tracker in trackers.items()}
-        found = interleave(work, self.options.rounds, self._take_peak)
+        found = interleave(work, self.options.rounds, self.probe.measure)
         steps = {title: [np.median(each[:, :2].sum(1)) for each in visits] for title, visits in found.items()}
         for title, visits in found.items():
-            network = [float(np.median(each[:, 1])) for each in visits]
             flops = frame_flops(self.engines[title].config, reference=title == self.base)
             self._note(
                 title,
                 times=summarize(np.concatenate(visits)),
-                efficiency=Efficiency.of(flops, network, self.peaks[-self.options.rounds :]),
+                efficiency=self.probe.compare(flops, [float(np.median(each[:, 1])) for each in visits]),
                 speedup=ratio(steps[self.base], steps[title]) if self.base and title != self.base else None,
             )
 
-    def _measure_memory(self, clip: Path, box: Sequence[float]) -> None:
-        for title, start in self.starts.items():
-            try:
-                memory, gpu_memory = measure_memory(*start, clip, box)
-            except MixFormerError as error:  # the rest of the run is worth keeping
-                log.warning("%s: %s", title, error)
-                continue
-            self._note(title, memory_mb=memory, gpu_memory_mb=gpu_memory)
-
     def _note(self, title: str, **found: Any) -> None:
         self.results[title] = replace(self.results[title], **found)
-
-
-def frame_flops(config: ModelConfig, *, reference: bool = False) -> int:
-    """Operations of a frame, 2 per multiply-add, with a static and an online template.
-
-    `reference` counts the official computation: templates too, and every token in the last block.
-    """
-    if not reference:
-        return locate_flops(config)
-    return remember_flops(config, full=True) + locate_flops(config, full=True)
 
 
 def _track_clip(engine: Engine, clip: Path, box: Sequence[float], frames: int) -> float:
@@ -206,20 +186,19 @@ def _track_clip(engine: Engine, clip: Path, box: Sequence[float], frames: int) -
 
 
 def measure_batches(
-    engines: dict[str, Engine], sizes: Sequence[int], rounds: int, take_peak: Callable[[], dict[str, float]]
-) -> dict[str, tuple[BatchSpeed, ...]]:
-    """Time `locate` on several targets at once, engine after engine in every round that `take_peak` begins."""
+    engines: dict[str, Engine], sizes: Sequence[int], rounds: int, probe: PeakProbe
+) -> dict[str, list[BatchSpeed]]:
+    """Time `locate` on several targets at once, engine after engine; each round begins with the machine's peak."""
     found: dict[str, list[BatchSpeed]] = {name: [] for name in engines}
-    peaks: list[dict[str, float]] = []
     for size in sizes:
         work = {name: _timed_batch(engine, size) for name, engine in engines.items()}
         for call in work.values():
             call()
-        for name, seconds in interleave(work, rounds, lambda: peaks.append(take_peak())).items():
-            efficiency = Efficiency.of(size * frame_flops(engines[name].config), seconds, peaks[-rounds:])
-            milliseconds = spread([1e3 * each for each in seconds])
-            found[name].append(BatchSpeed(size, milliseconds, 1e3 * size / milliseconds.median, efficiency))
-    return {name: tuple(batches) for name, batches in found.items()}
+        for name, seconds in interleave(work, rounds, probe.measure).items():
+            times = spread([1e3 * each for each in seconds])
+            efficiency = probe.compare(size * frame_flops(engines[name].config), seconds)
+            found[name].append(BatchSpeed(size, times, 1e3 * size / times.median, efficiency))
+    return found
 
 
 def _timed_batch(engine: Engine, size: int) -> Callable[[], float]:

@@ -1,51 +1,46 @@
-"""`mixformer bench`: measure how fast tracking and training are."""
+"""`mixformer bench`: measure engines side by side, and print the tables."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
-from mixformer.cli.console import make_console, print_table
-from mixformer.cli.parser import CommandGroup, make_parser
+from mixformer.cli.console import make_console, make_table, print_table
+from mixformer.cli.parser import make_parser
 from mixformer.configs.variants import DEFAULT_MODEL
 
-_DESCRIPTION = """Measure how fast tracking or training runs on this machine, next to what its processor can do.
+if TYPE_CHECKING:
+    from mixformer.bench.schema import BenchmarkReport, CaseResult
 
-Without a command, the default model is measured in every installed engine.
+_DESCRIPTION = """Measure engines side by side on one clip: time per frame, memory, share of the machine's peak.
+
+Without options, the default model is measured in every installed engine. All engines of a model are in memory at once
+and take turns, so that other work on the machine slows all of them alike. Speedups are ratios within a round, over the
+reference: the computation of the official code in float32.
 
   mixformer bench
-  mixformer bench track --clip clip.mp4 --box 260 29 41 142
-  mixformer bench train recipes/dino_s8_boxes.toml
-"""
-_TRACK = """Measure engines side by side on one clip: time per frame, memory, share of the machine's peak.
-
-All engines of a model are in memory at once and take turns, so that other work on the machine slows all of them
-alike. Speedups are ratios within a round, over the reference: the computation of the official code in float32.
-
-  mixformer bench track --engines torch,openvino:float32,openvino:bfloat16,onnx --rounds 15 --json here.json
-  mixformer bench track --clip clip.mp4 --box 260 29 41 142
-  mixformer bench track --models mixformerv2_b --engines openvino --batch 1 8 64
+  mixformer bench --engines torch,openvino:float32,openvino:bfloat16,onnx --rounds 15 --json here.json
+  mixformer bench --clip clip.mp4 --box 260 29 41 142
+  mixformer bench --models mixformerv2_b --engines openvino --batch 1 8 64
 
 docs/benchmarks.md explains every column.
 """
-_TRAIN = """Measure how fast a recipe trains on this machine; nothing is kept.
-
-Prints samples per second of the loader alone, of the step alone and of both together, and the share of the machine's
-peak that the step reaches. If the loader is slower than the step, the step has to wait for it.
-
-  mixformer bench train recipes/dino_s8_boxes.toml
-  mixformer bench train recipes/mixvit_stage1.toml --dry-run --set batch_size=8 --precision bfloat16
-"""
 _EVERY = "torch,torch:bfloat16,onnx,openvino:float32,openvino:bfloat16"
+_FRAME_COLUMNS = (
+    "engine", "p50", "p95", "crop", "network", "rest", "speedup", "quartiles", "clip FPS", "GFLOP", "of peak",
+    "memory MiB",
+)  # fmt: skip
+_BATCH_COLUMNS = ("engine", "targets", "ms", "quartiles", "target-frames/s", "TFLOP/s", "of peak")
 
 
-def _track_parser() -> ArgumentParser:
-    made = make_parser(_TRACK)
+def parser() -> ArgumentParser:
+    """Options of the verb."""
+    made = make_parser(_DESCRIPTION)
 
     def option(name: str, kind: Any, default: Any, text: str, **more: Any) -> None:
         made.add_argument(name, type=kind, default=default, help=text, **more)
@@ -66,22 +61,9 @@ def _track_parser() -> ArgumentParser:
     return made
 
 
-def _train_parser() -> ArgumentParser:
-    made = make_parser(_TRAIN)
-    made.add_argument("recipe", type=Path, help="TOML file")
-    made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
-    made.add_argument("--set", type=str, nargs="+", default=[], metavar="KEY=VALUE", help="recipe fields to change")
-    precisions = "precisions to compare: float32, bfloat16, float16 (GPUs)"
-    made.add_argument("--precision", type=str, nargs="+", default=["float32", "bfloat16"], help=precisions)
-    made.add_argument("--steps", type=int, default=5, help="measured steps; the median counts")
-    made.add_argument("--dry-run", action="store_true", help="use made-up pictures instead of the recipe's data")
-    made.add_argument("--json", type=Path | None, default=None, metavar="FILE", help="also write the numbers here")
-    return made
-
-
-def _run_track(options: Namespace) -> None:
+def run(options: Namespace) -> None:
+    """Measure, print and write."""
     from mixformer.bench import BenchmarkOptions, measure_tracking, parse_cases
-    from mixformer.cli.bench_tables import tracking_tables
     from mixformer.errors import ConfigError
     from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
@@ -99,31 +81,50 @@ def _run_track(options: Namespace) -> None:
         show = status.update if errors.is_terminal else errors.print
         report = measure_tracking(cases, *place, how, note=options.note, on_step=show)
     console = make_console()
-    for part in tracking_tables(report):
+    for part in _shown(report):
         print_table(console, part) if isinstance(part, Table) else console.print(part)
     if options.json:
         report.to_file(options.json)
 
 
-def _run_train(options: Namespace) -> None:
-    from mixformer.bench import measure_training
-    from mixformer.cli.bench_tables import training_table
-    from mixformer.engines.torch_engine import find_device
-    from mixformer.files import write_text
-    from mixformer.training import Recipe
+def _shown(report: BenchmarkReport) -> Iterator[Table | str]:
+    """Yield what to print, in order: the machine, the clip, then the tables of every model."""
+    machine, options, clip = report.machine, report.options, report.clip
+    peaks = sorted(report.peaks.items(), key=lambda item: -item[1])
+    products = ", ".join(f"{name} {flops / 1e12:.2f}" for name, flops in peaks)
+    yield f"{machine.gpu or machine.processor}, {options.threads} of {machine.cores} cores"
+    yield f"matrix products, TFLOP/s: {products}; the first is the peak"
+    yield f"{clip.name}, {clip.width} x {clip.height}: {clip.decode.median:.2f} ms to read and decode a frame"
+    for model, group in groupby(report.results, lambda result: result.model):
+        results = list(group)
+        title = f"{model}: ms per frame, {options.rounds} rounds of {options.frames} frames"
+        yield make_table(_FRAME_COLUMNS, (_frame_row(each) for each in results if not each.failed), title=title)
+        if batches := [row for result in results for row in _batch_rows(result)]:
+            yield make_table(_BATCH_COLUMNS, batches, title="several targets in one call")
+        yield from (f"{_name(result)} left out: {result.failed}" for result in results if result.failed)
 
-    recipe = Recipe.from_toml(options.recipe, options.set)
-    device = str(find_device(options.device))
-    speeds = measure_training(recipe, options.precision, device=device, steps=options.steps, dry_run=options.dry_run)
-    print_table(make_console(), training_table(speeds))
-    if options.json:
-        write_text(options.json, json.dumps([asdict(speed) for speed in speeds], indent=2) + "\n")
+
+def _frame_row(result: CaseResult) -> list[str]:
+    times, speedup, efficiency = result.times, result.speedup, result.efficiency
+    assert times  # the case did not fail
+    assert efficiency
+    return [
+        _name(result),
+        *(f"{v:.2f}" for v in (times.p50, times.p95, times.crop, times.network, times.rest)),
+        *((f"{speedup.median:.2f} x", f"{speedup.low:.2f}-{speedup.high:.2f}") if speedup else ("-", "-")),
+        f"{result.end_to_end.median:.0f}" if result.end_to_end else "-",
+        f"{efficiency.flops / 1e9:.2f}",
+        f"{efficiency.of_peak:.0%}",
+        f"{result.memory_mb:.0f}" if result.memory_mb else "-",
+    ]
 
 
-_GROUP = CommandGroup(
-    _DESCRIPTION,
-    {"track": (_track_parser, _run_track), "train": (_train_parser, _run_train)},
-    title="what to measure",
-    default=lambda: _run_track(_track_parser().parse_args([])),
-)
-parser, add_inner, run = _GROUP.parser, _GROUP.add_inner, _GROUP.run
+def _batch_rows(result: CaseResult) -> Iterator[list[str]]:
+    for batch in result.batches:
+        ms, efficiency = batch.milliseconds, batch.efficiency
+        shown = (f"{batch.size}", f"{ms.median:.2f}", f"{ms.low:.2f}-{ms.high:.2f}", f"{batch.targets_per_second:.1f}")
+        yield [_name(result), *shown, f"{efficiency.flops_per_second / 1e12:.3f}", f"{efficiency.of_peak:.0%}"]
+
+
+def _name(result: CaseResult) -> str:
+    return f"{result.engine} {result.precision}"

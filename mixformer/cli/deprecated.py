@@ -8,7 +8,7 @@ from mixformer.errors import warn_deprecated
 
 # Verb -> old flag -> new flag. Add a line here and nowhere else.
 FLAGS: dict[str, dict[str, str]] = {
-    "bench": {"--smoke": "--dry-run", "--no-startup": "--no-memory"},
+    "bench": {"--no-startup": "--no-memory"},
     "demo": {"--sequential": "--no-pipeline"},
     "evaluate": {"--integers": "--truncate", "--as-written": "--one-based"},
     "submit": {"--integers": "--truncate"},
@@ -17,7 +17,7 @@ FLAGS: dict[str, dict[str, str]] = {
     "train": {"--smoke": "--dry-run"},
 }
 # Old verb -> new verb.
-VERBS: dict[str, str] = {"pack": "submit"}
+VERBS: dict[str, str] = {"pack": "submit", "bench track": "bench"}
 
 
 def renew(words: Sequence[str]) -> list[str]:
@@ -39,7 +39,8 @@ def renew(words: Sequence[str]) -> list[str]:
     place = next((number for number, word in enumerate(new) if not word.startswith("-")), None)
     if place is None:
         return new
-    new[place] = _new_name(new[place], VERBS)
+    length = 2 if " ".join(new[place : place + 2]) in VERBS else 1
+    new[place : place + length] = [_new_name(" ".join(new[place : place + length]), VERBS)]
     flags = FLAGS.get(new[place], {})
     for number, word in enumerate(new[place + 1 :], place + 1):
         flag, sign, value = word.partition("=")

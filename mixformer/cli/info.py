@@ -6,14 +6,14 @@ import os
 import platform
 import sys
 import textwrap
-from importlib.metadata import PackageNotFoundError, version
 
 from jsonargparse import ArgumentParser, Namespace
 
-from mixformer.bench.machine import INSTRUCTIONS, cpu_flags, processor
 from mixformer.cli.console import make_console
 from mixformer.cli.parser import make_parser
+from mixformer.engines.devices import cpu_instructions, processor
 from mixformer.errors import MixFormerError
+from mixformer.optional import package_version
 
 _DESCRIPTION = """Print versions, processor and devices, for bug reports.
 
@@ -42,6 +42,7 @@ def rows() -> list[tuple[str, str]]:
     from mixformer.engines import ENGINES, select_engine
     from mixformer.weights.catalog import list_models
 
+    packages = dict.fromkeys(spec.package for spec in ENGINES.values())
     try:
         choice = select_engine(DEFAULT_MODEL)
         engine = f"{choice.engine}, {choice.device}, {choice.precision}"
@@ -52,11 +53,11 @@ def rows() -> list[tuple[str, str]]:
         ("python", f"{sys.version.split()[0]} ({platform.python_implementation()})"),
         ("system", platform.platform()),
         ("processor", f"{processor()}, {os.cpu_count()} cores"),
-        ("features", ", ".join(name for name in INSTRUCTIONS if name in cpu_flags()) or "unknown"),
+        ("features", ", ".join(cpu_instructions()) or "unknown"),
         ("devices", ", ".join(["cpu", *_gpus()])),
         ("engine", engine),
         ("engines here", ", ".join(spec.name for spec in ENGINES.values() if spec.installed) or "none"),
-        *((name, _version(name)) for name in (*dict.fromkeys(spec.package for spec in ENGINES.values()), *_PACKAGES)),
+        *((name, package_version(name) or "not installed") for name in (*packages, *_PACKAGES)),
         ("weights included", ", ".join(m.name for m in list_models() if m.available) or "none"),
     ]
 
@@ -72,10 +73,3 @@ def _gpus() -> list[str]:
 
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return names + (["mps"] if torch.backends.mps.is_available() else [])
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"

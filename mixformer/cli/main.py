@@ -74,7 +74,7 @@ _VERBS = {
     "evaluate": _Verb("evaluate"),
     "submit": _Verb("submit"),
     "report": _Verb("report"),
-    "bench": _Verb("bench", inner="add_inner"),
+    "bench": _Verb("bench"),
     "vot": _Verb("vot", inner="add_inner"),
 }
 

@@ -32,8 +32,6 @@ class CommandGroup:
 
     description: str  # help text of the group
     commands: Mapping[str, Command]  # the commands by name
-    title: str = "what to do"  # heading of their list in the help text
-    default: Callable[[], None] | None = None  # runs the group without a command; None makes a command required
 
     def parser(self) -> ArgumentParser:
         """The group's own parser; `add_inner` adds the commands."""
@@ -41,18 +39,14 @@ class CommandGroup:
 
     def add_inner(self, made: ArgumentParser) -> None:
         """Add the commands. jsonargparse wants that after the group has joined the whole command line."""
-        required = self.default is None
-        title = f"{self.title} (each has --help)"
-        added = made.add_subcommands(required=required, metavar="COMMAND", title=title, description=None)
+        title = "what to do (each has --help)"
+        added = made.add_subcommands(required=True, metavar="COMMAND", title=title, description=None)
         for name, (make, _) in self.commands.items():
             add_verb(added, name, make())
 
     def run(self, options: Namespace) -> None:
         """Run the command that was asked for."""
-        if options.subcommand is None and self.default is not None:
-            self.default()
-        else:
-            self.commands[options.subcommand][1](options[options.subcommand])
+        self.commands[options.subcommand][1](options[options.subcommand])
 
 
 def add_source(parser: ArgumentParser, frame: str) -> None:

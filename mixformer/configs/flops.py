@@ -215,3 +215,13 @@ def _score_products(config: ModelConfig) -> int:
     looks = sum(2 * dim**2 + 2 * m * dim**2 + 2 * m * dim for m in (_POOL**2, config.template_grid**2))
     pooling = dim * (_POOL * grid * grid + _POOL * _POOL * grid)
     return looks + 2 * dim**2 + dim + pooling
+
+
+def frame_flops(config: ModelConfig, *, reference: bool = False) -> int:
+    """Operations of a frame, 2 per multiply-add, with a static and an online template.
+
+    `reference` counts the official computation: templates too, and every token in the last block.
+    """
+    if not reference:
+        return locate_flops(config)
+    return remember_flops(config, full=True) + locate_flops(config, full=True)

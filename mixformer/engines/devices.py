@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from mixformer.optional import installed
 
+_INSTRUCTIONS = (
+    "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8", "neon", "asimd",
+    "bf16", "i8mm", "sve",
+)  # fmt: skip
 _DRIVERS = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 
@@ -46,3 +51,34 @@ def torch_device(name: str) -> str:
     from mixformer.engines.torch_engine import find_device
 
     return str(find_device(name))
+
+
+def torch_threads(count: int) -> AbstractContextManager[None]:
+    """Let PyTorch use this many threads for a while; without PyTorch, do nothing."""
+    if not installed("torch"):
+        return nullcontext()
+    from mixformer.engines.torch_engine import using_threads
+
+    return using_threads(count)
+
+
+def processor() -> str:
+    """Model of the processor."""
+    names = [line.split(":", 1)[1].strip() for line in _cpu_lines() if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def cpu_instructions() -> tuple[str, ...]:
+    """Instruction sets that matter for matrix products, as the kernel names them; none without /proc/cpuinfo."""
+    flags = {word for line in _cpu_lines() if line.startswith(("flags", "Features")) for word in line.split()}
+    return tuple(name for name in _INSTRUCTIONS if name in flags)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _cpu_lines() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.is_file() else []

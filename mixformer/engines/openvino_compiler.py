@@ -35,7 +35,7 @@ _CACHE_LIMIT = 2_000_000_000  # bytes of compiled graphs; the oldest go, and tho
 _METHOD = 3  # number of the way graphs are changed before they are compiled
 _GROUP = 64  # activations that share a scale in int8; 32 is more exact, and slower
 _HINT = "INFERENCE_PRECISION_HINT"
-_HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 Shape = tuple[int, ...]
 Settings = dict[str, Any]
@@ -86,7 +86,7 @@ class Compiler:
         half = "BF16" in capabilities()
         self._settings: Settings = {
             "PERFORMANCE_HINT": "LATENCY",
-            _HINT: _HINTS.get(precision, "bf16" if half else "f32"),
+            _HINT: HINTS.get(precision, "bf16" if half else "f32"),
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": _GROUP if precision == "int8" else 0,
         }
         if threads is not None:

@@ -8,7 +8,6 @@ import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from mixformer import __version__
 from mixformer.errors import ConfigError, DataError
 from mixformer.files import LARGEST_ANNOTATION, read_json_file, write_text
 from mixformer.files.places import require_place
+from mixformer.optional import package_version
 from mixformer.types import FloatArray
 
 MANIFEST = "run.json"
@@ -182,17 +182,9 @@ def environment(notes: Mapping[str, Any]) -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.platform(),
         "processors": os.cpu_count(),
-        "packages": {"mixformer": __version__, **{name: _version(name) for name in _PACKAGES}},
+        "packages": {"mixformer": __version__, **{name: package_version(name) for name in _PACKAGES}},
         **notes,
     }
-
-
-def _version(package: str) -> str | None:
-    """Version of a package, or None if it is not installed."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _earlier(folder: Path, settings: Mapping[str, Any], overwrite: bool) -> dict[str, Any] | None:

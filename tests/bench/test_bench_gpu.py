@@ -1,27 +1,19 @@
 """The unattended script for GPUs, on the CPU: it resumes, records why a part failed, and says so in its exit code."""
 
-import importlib.util
 import json
-import sys
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from mixformer.bench import tracking_benchmark
 from mixformer.bench.peak import PeakProbe
-
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
+from tests.bench.scripts import script
 
 
 @pytest.fixture(scope="module")
 def gpu():
-    spec = importlib.util.spec_from_file_location("benchmarks_gpu", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with script("gpu") as module:
+        yield module
 
 
 class Parts:

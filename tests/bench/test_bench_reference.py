@@ -9,7 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from mixformer.bench.reference import ReferenceEngine
-from mixformer.bench.tracking_benchmark import frame_flops
+from mixformer.configs.flops import frame_flops
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import MODELS
 from mixformer.models import build_model

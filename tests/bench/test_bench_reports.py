@@ -1,11 +1,8 @@
 """Kept reports are readable and name nobody; goals are judged by the figures alone."""
 
-import importlib.util
 import json
 import re
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,24 +12,20 @@ from mixformer.bench.schema import FORMAT, CaseResult, ClipFigures, UpdateTimes
 from mixformer.bench.stats import Spread
 from mixformer.configs.variants import DEFAULT_MODEL, MODELS
 from mixformer.errors import ConfigError
+from tests.bench.scripts import FOLDER, script
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 KEPT = sorted(FOLDER.glob("*.json"))
 OLD = sorted((FOLDER / "format1").glob("*.json"))
 MACHINE = Machine("a processor", 2, ("avx2", "amx_bf16"), 8.0, None, "Linux x86_64", "3.12", {"numpy": "2"})
 CLIP = ClipFigures("clip.mp4", 640, 360, Spread(1.0, 0.9, 1.1))
-TIMES = UpdateTimes(p50=4.0, p95=5.0, p99=6.0, crop=0.5, network=3.0, rest=0.1)
+TIMES = UpdateTimes(p50=4.0, p95=5.0, crop=0.5, network=3.0, rest=0.1)
 SMALL, BASE = "mixformerv2_s", "mixformerv2_b"
 
 
 @pytest.fixture(scope="module")
 def goals():
-    spec = importlib.util.spec_from_file_location("benchmarks_goals", FOLDER / "goals.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module.goals
-    del sys.modules[spec.name]
+    with script("goals") as module:
+        yield module.goals
 
 
 def report(*results, machine=MACHINE):

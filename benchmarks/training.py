@@ -1,11 +1,21 @@
-"""The benchmark of training: the speed of a recipe's loader, of its step, and of both together."""
+"""Measure how fast a recipe trains on this machine; nothing is kept.
+
+Prints samples per second of the loader alone, of the step alone and of both together, and the share of the machine's
+peak that the step reaches. If the loader is slower than the step, the step has to wait for it.
+
+  python benchmarks/training.py recipes/dino_s8_boxes.toml
+  python benchmarks/training.py recipes/mixvit_stage1.toml --dry-run --set batch_size=8 --precision bfloat16
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
@@ -14,6 +24,8 @@ import torch
 from mixformer.bench.peak import PeakProbe
 from mixformer.configs.flops import locate_flops, remember_flops
 from mixformer.configs.model import ModelConfig
+from mixformer.engines.torch_engine import find_device
+from mixformer.errors import MixFormerError
 from mixformer.training.distributed import Distributed
 from mixformer.training.metric_logger import MetricLogger
 from mixformer.training.recipe import Recipe
@@ -52,13 +64,6 @@ def measure_training(
 
     Raises:
         ConfigError: for a recipe, precision or device that does not work here.
-
-    Example:
-        >>> from mixformer.bench import measure_training
-        >>> from mixformer.training import Recipe
-        >>> recipe = Recipe.from_toml("recipe.toml", [])  # doctest: +SKIP
-        >>> measure_training(recipe, ["float32", "bfloat16"])[1].step  # doctest: +SKIP
-        21.5
     """
     probe = PeakProbe(device, side=1024)
     with tempfile.TemporaryDirectory() as folder:
@@ -107,3 +112,37 @@ class _TimedTrainer:
 def forward_flops(config: ModelConfig, templates: int) -> int:
     """Operations of one sample's forward pass in training: all templates, and every token in the last block."""
     return remember_flops(config, templates - 1, full=True) + locate_flops(config, templates - 1, full=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print a table, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", type=Path, help="TOML file")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="recipe fields to change")
+    precisions = "precisions to compare: float32, bfloat16, float16 (GPUs)"
+    parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"], help=precisions)
+    parser.add_argument("--steps", type=int, default=5, help="measured steps; the median counts")
+    parser.add_argument("--dry-run", action="store_true", help="use made-up pictures instead of the recipe's data")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
+    options = parser.parse_args(arguments)
+    try:
+        recipe, device = Recipe.from_toml(options.recipe, options.set), str(find_device(options.device))
+        speeds = measure_training(
+            recipe, options.precision, device=device, steps=options.steps, dry_run=options.dry_run
+        )
+    except MixFormerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print("samples per second; operations count three forward passes per step")
+    print(f"{'precision':10s}{'loader':>9s}{'step':>9s}{'together':>9s}{'speedup':>9s}{'TFLOP/s':>9s}{'of peak':>9s}")
+    for each in speeds:
+        rates = f"{each.loader:9.1f}{each.step:9.1f}{each.together:9.1f}{each.step / speeds[0].step:8.2f}x"
+        print(f"{each.precision:10s}{rates}{each.achieved / 1e12:9.3g}{each.achieved / each.peak:9.0%}")
+    if options.json:
+        options.json.write_text(json.dumps([asdict(each) for each in speeds], indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
