@@ -1,8 +1,11 @@
 """A headless browser, and videos whose pictures show their numbers."""
 
 import shutil
+import threading
+from contextlib import suppress
 
 import av
+import psutil
 import pytest
 
 from tests.helpers.web import bar_frame
@@ -15,10 +18,23 @@ def browser():
     sync = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
         pytest.skip("needs the browser Chromium (Debian: apt-get install chromium)")
-    with sync.sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
+    playwright = sync.sync_playwright().start()
+    made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    yield made
+    # Closing has no time limit of its own: a browser that does not answer is ended by force, its driver with it.
+    force = threading.Timer(60, end_children, [{"chromium", "chrome", "node"}])
+    force.start()
+    with suppress(sync.Error):
         made.close()
+        playwright.stop()
+    force.cancel()
+
+
+def end_children(names):
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if child.name() in names:
+                child.kill()
 
 
 @pytest.fixture(scope="session")
