@@ -97,7 +97,7 @@ def _make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     if os.name != "posix" or folder.stat().st_uid != os.geteuid() or not folder.stat().st_mode & 0o077:
         return
-    ours = (f"*{SUFFIX}", f"*{_CHECKSUM}", *_PARTIAL, "frames", "matplotlib", "inductor", "triton", "cuda")
+    ours = (f"*{SUFFIX}", f"*{_CHECKSUM}", *_PARTIAL, "frames", "previews", "matplotlib", "inductor", "triton", "cuda")
     if all(any(Path(entry.name).match(name) for name in ours) for entry in folder.iterdir()):
         with suppress(OSError):
             folder.chmod(0o700)

@@ -82,8 +82,11 @@ def main_video(container: Any) -> Any:
     return best if best in videos else videos[0]
 
 
-def upright(frame: Any) -> Image:
-    """RGB pixels, turned as the container asks (phones store portrait videos lying down)."""
-    image: Image = frame.to_ndarray(format="rgb24")
+def upright(frame: Any, width: int | None = None) -> Image:
+    """RGB pixels, turned as the container asks (phones store portrait videos lying down), at most `width` wide."""
     turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    size = {}
+    if width is not None and width < (across := frame.height if turns % 2 else frame.width):
+        size = {side: max(1, round(getattr(frame, side) * width / across)) for side in ("width", "height")}
+    image: Image = frame.to_ndarray(format="rgb24", **size)
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

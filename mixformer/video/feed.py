@@ -17,12 +17,16 @@ _AHEAD = 8  # frames decoded before they are asked for
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:
-    """A frame before its pixels are made: number, seconds or None, the function that makes RGB of it, and its bytes."""
+    """A frame before its pixels are made: number, seconds or None, the function that makes RGB of it, and its bytes.
+
+    `smaller` makes RGB of a width at most, where that costs less than making it smaller afterward.
+    """
 
     index: int
     time: float | None
     picture: Callable[[], Image]
     size: int = 0
+    smaller: Callable[[int], Image] | None = None
 
 
 class Decoder(Protocol):

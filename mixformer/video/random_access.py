@@ -66,8 +66,13 @@ class FrameReader:
         """
         return self.read(number)  # type: ignore[return-value]  # which is None only for those who change their mind
 
-    def read(self, number: int, wanted: Callable[[], bool] | None = None) -> VideoFrame | None:
-        """Return a frame, as `reader[number]` does, or None once `wanted` says that nobody waits for it any more."""
+    def read(
+        self, number: int, wanted: Callable[[], bool] | None = None, width: int | None = None
+    ) -> VideoFrame | None:
+        """Return a frame, as `reader[number]` does, or None once `wanted` says that nobody waits for it any more.
+
+        Its picture may be made smaller, down to `width`, where that is quicker.
+        """
         if number < 0:
             raise IndexError(f"{self._source} has no frame {number}; frames count from 0")
         with self._lock:
@@ -78,7 +83,10 @@ class FrameReader:
                 if not self._is_ahead(number):
                     self._restart(number)
                 raw = self._read_on(number, wanted)
-        return None if raw is None else VideoFrame(raw.index, raw.time, raw.picture())
+        if raw is None:
+            return None
+        smaller = raw.smaller if width is not None else None
+        return VideoFrame(raw.index, raw.time, smaller(width) if smaller and width else raw.picture())
 
     def make_index(self) -> int | None:
         """Read the index of a whole file once, for faster seeks, and return the number of its frames.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import av
 
 from mixformer.errors import SourceError
 from mixformer.imaging.containers import explain, main_video, open_container, upright, videos_in
-from mixformer.types import Image
 from mixformer.video.feed import RawFrame
 from mixformer.video.frame_table import FrameTable
 from mixformer.video.seeking import Place, find_table, seek
@@ -80,7 +80,8 @@ class Stream:
                 if frame.is_corrupt:
                     self._skip(index, "corrupt data")
                 elif index >= start:
-                    yield RawFrame(index, time, _maker(frame), sum(plane.buffer_size for plane in frame.planes))
+                    size = sum(plane.buffer_size for plane in frame.planes)
+                    yield RawFrame(index, time, partial(upright, frame), size, partial(upright, frame))
                 index += 1
         if not self.live:
             self._judge_end(index, last)
@@ -194,7 +195,3 @@ def _tagged_duration(text: str) -> float | None:
     except ValueError:
         return None
     return 3600 * hours + 60 * minutes + seconds
-
-
-def _maker(frame: Any) -> Callable[[], Image]:
-    return lambda: upright(frame)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
+from mixformer.annotation.web.previews import Previews
 from mixformer.errors import SourceError
 from mixformer.types import Image
 from mixformer.video import FrameReader, open_frames
@@ -82,6 +83,7 @@ class FrameStore:
         self._tables: dict[Path, FrameTable | None] = {}
         self._jpegs: OrderedDict[tuple[Path, int, int], bytes] = OrderedDict()
         self._held = 0
+        self._previews = Previews()
         self._guard = threading.Lock()  # of the dictionaries; no decoding under it
         self._closed = False
 
@@ -121,12 +123,14 @@ class FrameStore:
             StaleRequestError: if the viewer has gone to another frame in the meantime.
         """
         size = self._width(path, width)
+        if seek:
+            self._previews.look(path, number, viewer)
         with self._guard:
             made = self._jpegs.get((path, number, size))
             if made is not None:
                 self._jpegs.move_to_end((path, number, size))
                 return made
-        image = self._image(path, number, viewer, seek)
+        image = self._image(path, number, viewer, seek, size)
         data = encode(image, size)
         with self._guard:
             self._jpegs[path, number, size] = data
@@ -134,6 +138,14 @@ class FrameStore:
             while self._held > self._jpeg_bytes:
                 self._held -= len(self._jpegs.popitem(last=False)[1])
         return data
+
+    def preview(self, path: Path, number: int, width: int | None = None, viewer: str = "") -> bytes | None:
+        """Return a frame as JPEG from the pictures that were made ahead, which may be smaller; None without one."""
+        image = self._previews.image(path, number)
+        if image is None:
+            return None
+        self._previews.look(path, number, viewer)
+        return encode(image, self._width(path, width))
 
     def forget(self, path: Path) -> None:
         """Drop all that is known of a video, which is no longer the same file."""
@@ -143,12 +155,14 @@ class FrameStore:
                 self._held -= len(self._jpegs.pop(key))
             self._facts.pop(path, None)
             self._tables.pop(path, None)
+        self._previews.forget(path)
         for lane in lanes:
             lane.reader.close()
 
     def close(self) -> None:
         """Close all videos."""
         self._closed = True
+        self._previews.close()
         for path in {key[0] for key in list(self._lanes)}:
             self.forget(path)
 
@@ -182,19 +196,21 @@ class FrameStore:
             if path in self._facts:
                 old = self._facts[path]
                 self._facts[path] = VideoFacts(old.width, old.height, old.fps, count, exact=True)
+        self._previews.plan(path, reader.index, count)
 
     def _width(self, path: Path, width: int | None) -> int:
         own = self.facts(path).width
         return own if width is None else min(own, max(_SMALLEST, min(width, _LARGEST)))
 
-    def _image(self, path: Path, number: int, viewer: str, seek: bool) -> Image:
+    def _image(self, path: Path, number: int, viewer: str, seek: bool, width: int) -> Image:
         lane = self._lane(path, viewer)
         try:
             with self._guard:
                 lane.newest += seek
                 ticket = lane.newest
             with lane.lock:
-                frame = lane.reader.read(number, lambda: lane.newest == ticket) if lane.newest == ticket else None
+                wanted = lane.newest == ticket
+                frame = lane.reader.read(number, lambda: lane.newest == ticket, width) if wanted else None
         finally:
             self._release(lane)
         if frame is None:

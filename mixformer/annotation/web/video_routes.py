@@ -92,9 +92,16 @@ def _add_video(routes: APIRouter, room: Workroom) -> None:
         width: Annotated[int | None, Query(ge=1, le=10**5)] = None,
         viewer: Annotated[str, Query(max_length=40)] = "",
         seek: bool = False,
+        quick: bool = False,
     ) -> Response:
-        """Send a frame as JPEG, at most `width` wide. `seek` drops what the same `viewer` asked for before."""
+        """Send a frame as JPEG, at most `width` wide. `seek` drops what the same `viewer` asked for before.
+
+        With `quick`, it may be a smaller picture of the frame that was made ahead; the header `X-Preview` then says so.
+        """
         video = video_of(room, id)
+        made = room.frames.preview(video.path, number, width, viewer) if quick else None
+        if made is not None:
+            return Response(made, media_type="image/jpeg", headers={"cache-control": "no-store", "x-preview": "1"})
         try:
             data = room.frames.jpeg(video.path, number, width, viewer, seek)
         except IndexError as error:

@@ -6,6 +6,9 @@ const KEPT = 160 * 2 ** 20; // bytes of decoded pictures
 const AHEAD = 6;
 const AT_ONCE = 3;
 const PATIENCE = 250; // ms after which a seek that takes long gives way to a newer one
+const REST = 120; // ms at one frame after which a preview gives way to the picture itself
+
+/** @typedef {{picture: ImageBitmap, width: number}} Kept width: that was asked for; 0 of a preview */
 
 export class Frames {
   /** @param {{id: string, stamp: string}} video @param {() => number} count @param {(number: number, picture: ImageBitmap) => void} show */
@@ -14,7 +17,7 @@ export class Frames {
     this.count = count;
     this.show = show;
     this.width = 640;
-    /** @type {Map<number, ImageBitmap>} */ this.pictures = new Map();
+    /** @type {Map<number, Kept>} */ this.pictures = new Map();
     this.viewer = crypto.randomUUID().slice(0, 18);
     this.wanted = 0;
     this.direction = 1;
@@ -22,55 +25,69 @@ export class Frames {
     this.serial = 0;
     /** @type {Set<number>} */ this.coming = new Set();
     this.over = false;
+    this.timer = 0;
   }
 
   /** Ask for a frame; `show` is called as soon as it is there. @param {number} number */
   go(number) {
     if (number !== this.wanted) this.direction = Math.sign(number - this.wanted);
     this.wanted = number;
+    clearTimeout(this.timer);
     const have = this.pictures.get(number);
     if (have) {
       this.pictures.delete(number); // and put it at the end, as the latest used
       this.pictures.set(number, have);
-      this.show(number, have);
-    }
-    if (!have || have.width < this.width) this.seek();
-    else this.fetchAhead();
+      this.show(number, have.picture);
+      this.rest(have);
+      this.fetchAhead();
+    } else this.seek(true);
   }
 
-  async seek() {
+  /** Once the person stays here, take the picture itself. @param {Kept} have */
+  rest(have) {
+    if (have.width < this.width) this.timer = setTimeout(() => this.seek(false), REST);
+  }
+
+  /** @param {boolean} quick a preview will do */
+  async seek(quick) {
     const now = performance.now();
     if (this.seeking && now - this.seeking < PATIENCE) return;
     this.seeking = now;
     const serial = ++this.serial;
     const number = this.wanted;
-    const picture = await this.fetch(number, true);
+    const made = await this.fetch(number, true, quick);
     if (serial !== this.serial || this.over) return;
     this.seeking = 0;
-    if (picture) this.show(number, picture);
+    if (made) this.show(number, made.picture);
     if (this.wanted !== number) this.go(this.wanted);
-    else this.fetchAhead();
+    else {
+      if (made) this.rest(made);
+      this.fetchAhead();
+    }
   }
 
-  /** @param {number} number @param {boolean} seek */
-  async fetch(number, seek) {
+  /** @param {number} number @param {boolean} seek @param {boolean} quick @returns {Promise<Kept | null>} */
+  async fetch(number, seek, quick) {
     const width = this.width;
     try {
-      const query = `width=${width}&viewer=${this.viewer}&stamp=${this.video.stamp}${seek ? "&seek=true" : ""}`;
+      const query = `width=${width}&viewer=${this.viewer}&stamp=${this.video.stamp}${seek ? "&seek=true" : ""}${quick ? "&quick=true" : ""}`;
       const answer = await ask(`videos/${this.video.id}/frames/${number}?${query}`);
       const picture = await createImageBitmap(await answer.blob());
       if (this.over) return null;
-      this.keep(number, picture);
-      return picture;
+      const made = { picture, width: answer.headers.has("X-Preview") ? 0 : width };
+      const have = this.pictures.get(number);
+      if (!have || have.width <= made.width) this.keep(number, made);
+      return made;
     } catch {
       return null; // a newer one is asked for, the frame cannot be read, or the server is away: the banner says so
     }
   }
 
-  /** @param {number} number @param {ImageBitmap} picture */
-  keep(number, picture) {
+  /** @param {number} number @param {Kept} made */
+  keep(number, made) {
+    const { picture } = made;
     this.pictures.delete(number);
-    this.pictures.set(number, picture);
+    this.pictures.set(number, made);
     let most = Math.max(16, Math.floor(KEPT / (picture.width * picture.height * 4)));
     for (const old of this.pictures.keys()) {
       if (this.pictures.size <= most) break;
@@ -83,7 +100,7 @@ export class Frames {
       const number = this.wanted + step * this.direction;
       if (number < 0 || number >= this.count() || this.pictures.has(number) || this.coming.has(number)) continue;
       this.coming.add(number);
-      this.fetch(number, false).then((picture) => {
+      this.fetch(number, false, true).then((picture) => {
         this.coming.delete(number);
         if (picture && !this.over && !this.seeking) this.fetchAhead();
       });
@@ -97,6 +114,7 @@ export class Frames {
 
   close() {
     this.over = true;
+    clearTimeout(this.timer);
     this.pictures.clear();
   }
 }

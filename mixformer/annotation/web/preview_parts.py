@@ -1,0 +1,88 @@
+"""Parts of a video as small streams with a key frame every few frames, in which any frame is found at once."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import av
+import numpy as np
+
+from mixformer.types import Image
+
+_SHORT, _LONG = 64, 256  # frames of a part
+_OPTIONS = {"preset": "superfast", "tune": "fastdecode", "crf": "24", "g": "8", "bf": "0", "sc_threshold": "0"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Frames one after the other, as packets of H.264 that hold one each.
+
+    Attributes:
+        numbers: of the frames, rising.
+        packets: one for each.
+        keys: places of the packets that need none before.
+    """
+
+    numbers: list[int]
+    packets: list[bytes]
+    keys: list[int]
+
+    def image(self, number: int) -> Image | None:
+        """Return a frame as RGB; None if it is not among them."""
+        place = bisect_right(self.numbers, number) - 1
+        if place < 0 or self.numbers[place] != number:
+            return None
+        codec: Any = av.CodecContext.create("h264", "r")
+        codec.thread_count = 1
+        begin = self.keys[bisect_right(self.keys, place) - 1]
+        frames = [frame for data in self.packets[begin : place + 1] for frame in codec.decode(av.Packet(data))]
+        frames += codec.decode(None)
+        if len(frames) != place + 1 - begin:
+            return None
+        image: Image = frames[-1].to_ndarray(format="rgb24")
+        return image
+
+    def content(self) -> bytes:
+        """Return it as bytes, for `part_of`."""
+        head = [len(self.numbers), len(self.keys), *self.numbers, *map(len, self.packets), *self.keys]
+        return np.array(head, "<i4").tobytes() + b"".join(self.packets)
+
+
+def part_of(content: bytes) -> Part:
+    """Read a part that was kept."""
+    count, keys = np.frombuffer(content, "<i4", 2).tolist()
+    head = np.frombuffer(content, "<i4", 2 + 2 * count + keys).tolist()
+    ends = (np.cumsum([0, *head[2 + count : 2 + 2 * count]]) + 4 * len(head)).tolist()
+    packets = [content[first:stop] for first, stop in pairwise(ends)]
+    return Part(head[2 : 2 + count], packets, head[2 + 2 * count :])
+
+
+def encode_part(images: list[tuple[int, Image]]) -> Part:
+    """Encode numbered pictures of one size, whose sides are even."""
+    height, width = images[0][1].shape[:2]
+    codec: Any = av.CodecContext.create("libx264", "w")
+    codec.width, codec.height, codec.pix_fmt, codec.time_base = width, height, "yuv420p", Fraction(1, 25)
+    codec.options, codec.thread_count = _OPTIONS, 1
+    packets = []
+    for place, (_, image) in enumerate(images):
+        frame = av.VideoFrame.from_ndarray(image)
+        frame.pts = place
+        packets += codec.encode(frame)
+    packets += codec.encode(None)
+    keys = [place for place, packet in enumerate(packets) if packet.is_keyframe]
+    return Part([number for number, _ in images], [bytes(packet) for packet in packets], keys)
+
+
+def part_starts(keys: list[int], count: int) -> list[int]:
+    """Numbers of the first frames of the parts of a video: key frames, as far as these are neither rare nor many."""
+    starts = [0]
+    for key in [*keys, count]:
+        while key - starts[-1] > _LONG:
+            starts.append(starts[-1] + _LONG)
+        if key - starts[-1] >= _SHORT and key < count:
+            starts.append(key)
+    return starts

@@ -1,0 +1,98 @@
+"""Small pictures that are made ahead: exactly the frame that is asked for, bounded, and never in the way."""
+
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mixformer.annotation.web.preview_parts import encode_part, part_of, part_starts
+from mixformer.annotation.web.previews import Previews
+from mixformer.optional import CACHE_VARIABLE
+from mixformer.video import open_frames
+from tests.annotation.web.conftest import write_bars
+from tests.helpers.web import bar_frame, bar_number, client_of, only_video
+
+COUNT = 700
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return write_bars(tmp_path_factory.mktemp("long") / "long.mp4", COUNT, gop=250)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def made(clip, at=0):
+    previews = Previews()
+    with open_frames(clip) as reader:
+        count = reader.make_index()
+        previews.plan(clip, reader.index, count)
+    previews.look(clip, at, "me")
+    return previews
+
+
+def wait_for(previews, clip, numbers):
+    end = time.monotonic() + 240
+    while any(previews.image(clip, number) is None for number in numbers):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_preview_shows_its_frame_and_no_other(clip, cache):
+    previews = made(clip, 300)
+    wait_for(previews, clip, (0, 300, COUNT - 1))
+    assert [bar_number(previews.image(clip, number)) for number in range(0, COUNT, 3)] == list(range(0, COUNT, 3))
+    assert previews.image(clip, COUNT) is None
+    assert previews.image(clip, -1) is None
+    previews.close()
+
+
+def test_previews_stay_from_start_to_start_and_damage_is_noticed(clip, cache):
+    first = made(clip)
+    wait_for(first, clip, (0, 300, COUNT - 1))
+    first.close()
+    files = sorted((cache / "previews").glob("*.blob"))
+    for file in files:
+        file.write_bytes(file.read_bytes()[:-9])
+    again = made(clip)
+    assert len(files) == 3
+    again.close()
+    assert again.image(clip, 3) is None  # damaged, and nobody makes it anew any more
+
+
+def test_parts_cover_a_video_whatever_its_key_frames():
+    for keys, count in (([0], 1000), (list(range(1000)), 1000), ([0, 250, 500, 750], 1000), ([0, 3, 700], 701)):
+        starts = part_starts(keys, count)
+        lengths = [stop - start for start, stop in zip(starts, [*starts[1:], count], strict=True)]
+        assert starts[0] == 0
+        assert all(0 < length <= 256 for length in lengths)
+    assert part_starts([0, 250, 500, 750], 1000) == [0, 250, 500, 750]
+
+
+def test_a_part_comes_back_from_its_bytes_without_frames_that_cannot_be_read():
+    numbers = [5, 6, 9, *range(12, 40)]
+    part = part_of(encode_part([(number, bar_frame(number)) for number in numbers]).content())
+    assert [bar_number(part.image(number)) for number in numbers] == numbers
+    assert part.image(7) is None
+    assert part.image(4) is None
+    assert part.image(40) is None
+    assert part_of(encode_part([(0, bar_frame(0)[:94, :158])]).content()).image(0).shape == (94, 158, 3)
+
+
+def test_a_quick_request_says_that_it_is_a_preview_and_shows_the_frame(clip, cache, tmp_path):
+    with client_of(clip) as client:
+        video = only_video(client)
+        assert "x-preview" not in client.get(f"{video}/frames/666?quick=true&seek=true").headers
+        client.get(f"{video}?wait=true")
+        end = time.monotonic() + 240
+        while "x-preview" not in (answer := client.get(f"{video}/frames/666?quick=true&seek=true")).headers:
+            assert time.monotonic() < end
+        (tmp_path / "it.jpg").write_bytes(answer.content)
+        with Image.open(tmp_path / "it.jpg") as picture:
+            assert bar_number(np.asarray(picture)) == 666
+        assert "x-preview" not in client.get(f"{video}/frames/666?seek=true").headers
