@@ -11,7 +11,6 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from mixformer.annotation.history import ProjectHistory
@@ -82,9 +81,7 @@ class OpenProject:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def do(self, edit: Mapping[str, Any]) -> AnnotationProject:

@@ -18,11 +18,9 @@ from mixformer.annotation.stretches import Direction, Stretch, all_stretches, ch
 from mixformer.annotation.tracked_rows import Status, TrackedBox, Way
 from mixformer.run.multi_target import track_targets
 from mixformer.tracking import MultiTracker
-from mixformer.types import Box, TrackResult
+from mixformer.types import Box
 from mixformer.video.reader import VideoFrame, open_video
 from mixformer.video.targets import Target
-
-_UNSURE = 0.5  # scores below this are uncertain, from trackers that do not say more
 
 
 class FoundBox(NamedTuple):
@@ -243,15 +241,9 @@ def _steps(
             found = {n: result for n, result in results.items() if not result.is_initial}
             work.advance(len(found))
             for n, result in found.items():
-                yield passes[n].stretch, number(frame.index), _tracked_box(result)
+                yield passes[n].stretch, number(frame.index), TrackedBox(result.box, result.score, result.status)
             if work.stop():
                 return
-
-
-def _tracked_box(result: TrackResult) -> TrackedBox:
-    unsure = result.score is not None and result.score < _UNSURE
-    status: Status = "uncertain" if unsure and result.status == "tracking" else result.status
-    return TrackedBox(result.box, result.score, status)
 
 
 def _target(number: int, each: _Pass, key: int, start: int, stop: int) -> Target:

@@ -29,8 +29,8 @@ FRAMES = 30
 class Drifting:
     """A tracker of several targets that follows the square and drifts by 0.5 pixels in every frame since its start."""
 
-    def __init__(self, fails=()):
-        self.steps, self.fails, self.started, self.seen = {}, fails, [], 0
+    def __init__(self, fails=(), says="uncertain"):
+        self.steps, self.fails, self.says, self.started, self.seen = {}, fails, says, [], 0
 
     def add(self, frame, box, id):
         self.steps[id] = 0
@@ -45,8 +45,13 @@ class Drifting:
             self.steps[id] += 1
             self.seen += 1
             x = int(np.argmax(frame[35, :, 0] > 150))
-            score = 0.1 if (x - 10) // 3 in self.fails else 0.9
-            found[id] = TrackResult(Box(x + 0.5 * self.steps[id], 30, 20, 20), score, 1)
+            fails = (x - 10) // 3 in self.fails
+            box, score, status = (
+                Box(x + 0.5 * self.steps[id], 30, 20, 20),
+                0.1 if fails else 0.9,
+                self.says if fails else "tracking",
+            )
+            found[id] = TrackResult(box, score, 1, status=status)
         return found
 
 
@@ -174,9 +179,10 @@ def test_a_dropped_generator_leaves_the_tracker_empty(clip):
     assert tracker.steps == {}
 
 
-def test_scores_make_doubtful_frames_without_a_status_of_the_tracker(clip):
-    project = tracked(keyed(clip, 0), clip, tracker=Drifting(fails={3}), frames=range(6))
-    assert [each.status for each in project.boxes(1, 1, 6)] == ["tracking"] * 2 + ["uncertain"] + ["tracking"] * 2
+@pytest.mark.parametrize("says", ["tracking", "uncertain", "lost"])
+def test_the_status_is_what_the_tracker_says_whatever_the_score(clip, says):
+    project = tracked(keyed(clip, 0), clip, tracker=Drifting({3}, says), frames=range(6))
+    assert [each.status for each in project.boxes(1, 1, 6)] == ["tracking"] * 2 + [says] + ["tracking"] * 2
 
 
 @pytest.mark.parametrize("memory", [1, 120 * 90 * 3 * 8, 2**30])
