@@ -18,6 +18,9 @@ FloatArray = NDArray[np.float64]
 Status = Literal["tracking", "uncertain", "lost"]
 """Whether a target is there: "tracking", "uncertain" or "lost"."""
 
+StatusArray = NDArray[np.str_]
+"""Statuses of frames, (n,) words."""
+
 
 class Box(NamedTuple):
     """An axis-aligned box in pixels: left, top, width, height. It is 0-based and may reach over the frame's border.

@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """Run a tracker on a data set, write its raw results and print its numbers.
 
-The results go to OUT/NAME/DATASET: SEQUENCE.txt (x,y,w,h), SEQUENCE_time.txt, SEQUENCE_score.txt, run.json, and
-metrics.json with the numbers. Re-running the command resumes an interrupted run. Failed sequences are listed, their
-tracebacks are in failures/, and the exit code is then 1 (4 if the results cannot be written).
+The results go to OUT/NAME/DATASET: SEQUENCE.txt (x,y,w,h), SEQUENCE_time.txt, SEQUENCE_score.txt,
+SEQUENCE_status.txt, run.json, and metrics.json with the numbers. Re-running the command resumes an interrupted run.
+Failed sequences are listed, their tracebacks are in failures/, and the exit code is then 1 (4 if the results cannot
+be written).
+
+ECE is the expected calibration error of the score. If the target is absent in some frames, two more tables say how
+well that is noticed, and how soon the target is found again (docs/metrics.md).
 
   mixformer evaluate --dataset lasot --root LaSOTBenchmark --model mixvit.pth.tar --preset paper --workers 8
   mixformer evaluate --dataset got10k --split test --root GOT-10k --preset none
@@ -153,7 +157,9 @@ def _print(result: EvaluationResult, console: Console) -> None:
             f"  mixformer submit {result.dataset} {result.folder} {result.tracker}.zip"
         )
     for comparison in result.comparisons.values():
-        to_terminal(make_tables(comparison)["overall"], console)
+        tables = make_tables(comparison)
+        for name in ("overall", *comparison.entries[0].besides):
+            to_terminal(tables[name], console)
 
 
 def _failures(result: EvaluationResult) -> str:

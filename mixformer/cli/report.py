@@ -54,7 +54,8 @@ def parser() -> ArgumentParser:
         type=str,
         default="",
         metavar="NAME",
-        help="pytracking, otb, got10k, trackingnet, longterm or absence; default: the data set's own, else pytracking",
+        help="pytracking, otb, got10k, trackingnet, longterm, absence or presence; default: the data set's own, else "
+        "pytracking",
     )
     made.add_argument("--out", type=Path | None, default=None, help="folder for tables, plots and the page")
     made.add_argument(
@@ -103,7 +104,7 @@ def run(options: Namespace) -> None:
         if options.out is not None:  # first: whoever reads the tables may stop reading
             written = write_report(comparison, options.out, plots=not options.no_plots, qualitative=options.worst)
             make_console(stderr=True).print(f"wrote {written[0].resolve()} and {len(written) - 1} files beside it")
-    _print([table for name, table in make_tables(comparison).items() if name != "sequences"], options.format)
+    _print([table for name, table in make_tables(comparison).items() if not name.endswith("sequences")], options.format)
 
 
 def _compare(options: Namespace) -> Comparison:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
         CONVENTIONS as CONVENTIONS,
         Convention as Convention,
         MetricSummary as MetricSummary,
+        ScoreBins as ScoreBins,
         SequenceResult as SequenceResult,
+        bin_scores as bin_scores,
         compute_metrics as compute_metrics,
         convention_of as convention_of,
     )
@@ -43,7 +45,9 @@ __getattr__, __dir__, __all__ = lazy_names(
         ".api": "compare evaluate",
         ".comparison": "ComparedTracker Comparison",
         ".evaluation_result": "EvaluationResult",
-        ".metrics": "CONVENTIONS Convention MetricSummary SequenceResult compute_metrics convention_of",
+        ".metrics": (
+            "CONVENTIONS Convention MetricSummary ScoreBins SequenceResult bin_scores compute_metrics convention_of"
+        ),
         ".report.build_tables": "make_tables",
         ".report.papers": "PaperResult paper_results",
         ".report.plots": "draw_curves draw_plots",

@@ -17,7 +17,7 @@ from mixformer.evaluation.evaluation_result import EvaluationResult
 from mixformer.evaluation.ground_truth import GroundTruth, open_ground_truth
 from mixformer.evaluation.manifest import made_by_mixformer, read_manifest
 from mixformer.evaluation.measuring import measure_results, public_truth
-from mixformer.evaluation.metrics import convention_of, require_convention
+from mixformer.evaluation.metrics import ABSENCE_CONVENTIONS, convention_of, require_convention
 from mixformer.evaluation.result_folders import ResultFolder, find_results, guess_dataset, settle_pixels
 from mixformer.evaluation.runs import EvaluationEvent, EvaluationRun, RunOutcome, run_evaluation, sequence_names
 from mixformer.evaluation.tracker_source import name_tracker
@@ -142,7 +142,18 @@ def _measure(tracker: str, truth: GroundTruth, outcome: RunOutcome, conventions:
     if not any(map(public_truth, sequences)):
         return {}
     folder, lacking = ResultFolder(tracker, outcome.folder), max(len(names), truth.published) - len(sequences)
-    return {each: measure_results(truth.dataset, [folder], sequences, each, absent=lacking) for each in conventions}
+    besides = [name for name in ABSENCE_CONVENTIONS if name not in conventions]
+    return {
+        each: measure_results(
+            truth.dataset,
+            [folder],
+            sequences,
+            each,
+            absent=lacking,
+            besides=besides if each == conventions[0] else (),
+        )
+        for each in conventions
+    }
 
 
 def compare(

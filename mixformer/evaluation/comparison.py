@@ -11,8 +11,8 @@ import numpy as np
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import first_few
 from mixformer.evaluation.attributes import Attributes
-from mixformer.evaluation.metrics import CONVENTIONS, MetricSummary
-from mixformer.types import FloatArray
+from mixformer.evaluation.metrics import CONVENTIONS, MetricSummary, ScoreBins
+from mixformer.types import FloatArray, StatusArray
 
 Missing = Literal["leave-out", "zero"]
 
@@ -30,6 +30,9 @@ class ComparedTracker:
         odd: the problem of each result that is used all the same, such as one line too many.
         first_pixel: what the left upper pixel is in its files, 0 or 1.
         by_attribute: the main metric over the sequences of each attribute.
+        besides: its numbers under the conventions for absent targets; empty if the target is never absent.
+        score_bins: its scores beside the truth, frames of all sequences pooled; None without scores.
+        statuses: (m,) words per compared sequence, each a `TrackResult.status`, where they were saved.
 
     Example:
         >>> import numpy as np
@@ -48,6 +51,9 @@ class ComparedTracker:
     odd: Mapping[str, str] = field(default_factory=dict)
     first_pixel: float = 0.0
     by_attribute: Mapping[str, float] = field(default_factory=dict)
+    besides: Mapping[str, MetricSummary] = field(default_factory=dict)
+    score_bins: ScoreBins | None = None
+    statuses: Mapping[str, StatusArray] = field(default_factory=dict, repr=False)
 
     def value(self, sequence: str, metric: str) -> float | None:
         """The metric on one sequence, or None if the convention has none for it."""
@@ -116,6 +122,11 @@ class Comparison:
         """The convention, the number of sequences that count, and the sequences that each tracker lacks."""
         summary = self.entries[0].summary
         lines = [f"Convention {summary.convention}: {summary.note}", self._counted()]
+        if any(entry.score_bins for entry in self.entries):
+            lines.append(
+                "ECE, the expected calibration error: how far the score is from the part of boxes that overlap the "
+                "target by more than half, a mean over ten bins."
+            )
         from_one = [entry.tracker for entry in self.entries if entry.first_pixel]
         if from_one:
             lines.append(f"Pixels count from 1 in the files of {', '.join(from_one)}; the 1 was subtracted.")

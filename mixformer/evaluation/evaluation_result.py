@@ -23,7 +23,7 @@ class EvaluationResult:
     Attributes:
         tracker: name of the tracker.
         dataset: name of the data set.
-        folder: raw results: `SEQUENCE.txt`, `SEQUENCE_time.txt`, `SEQUENCE_score.txt` and `run.json`.
+        folder: raw results: `SEQUENCE.txt` with `_time`, `_score` and `_status` files, and `run.json`.
         done: sequences tracked now.
         kept: sequences that were complete before.
         failures: message of each sequence that failed; the tracebacks are in `folder/failures`.
@@ -53,8 +53,11 @@ class EvaluationResult:
 
     @property
     def summaries(self) -> dict[str, MetricSummary]:
-        """The numbers by convention."""
-        return {name: comparison.entries[0].summary for name, comparison in self.comparisons.items()}
+        """The numbers by convention, and those of "longterm" and "presence" if the target is absent in some frames."""
+        found = {name: comparison.entries[0].summary for name, comparison in self.comparisons.items()}
+        for comparison in self.comparisons.values():
+            found |= comparison.entries[0].besides
+        return found
 
     @property
     def summary(self) -> MetricSummary:
@@ -80,6 +83,12 @@ class EvaluationResult:
         """Frames per second of tracking in one worker, without reading pictures; None if it is unknown."""
         return next((comparison.entries[0].fps for comparison in self.comparisons.values()), None)
 
+    @property
+    def calibration_error(self) -> float | None:
+        """The expected calibration error of the score, 0..1; None if the tracker has no score. See docs/metrics.md."""
+        bins = next((comparison.entries[0].score_bins for comparison in self.comparisons.values()), None)
+        return None if bins is None else bins.error
+
     def save(self, path: str | Path | None = None) -> Path:
         """Write the numbers as a JSON file; the raw results are already written.
 
@@ -97,6 +106,7 @@ class EvaluationResult:
             "tracker": self.tracker,
             "dataset": self.dataset,
             "fps": self.fps,
+            "calibration_error": self.calibration_error,
             "conventions": {
                 name: {
                     "note": summary.note,
@@ -144,6 +154,8 @@ class EvaluationResult:
         return "\n".join(lines)
 
 
-def _plain(numbers: Mapping[str, float]) -> dict[str, float | None]:
-    """Numbers for JSON, which has no NaN."""
-    return {name: None if math.isnan(value) else value for name, value in numbers.items()}
+def _plain(numbers: Mapping[str, float]) -> dict[str, float | str | None]:
+    """Numbers for JSON, which has no NaN and no infinity: null for "nothing to measure", and the word "never"."""
+    return {
+        name: None if math.isnan(value) else "never" if math.isinf(value) else value for name, value in numbers.items()
+    }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,14 +13,31 @@ from mixformer.data.sequence import VideoSequence, read_frame
 from mixformer.errors import DataError
 from mixformer.evaluation.attributes import Attributes
 from mixformer.evaluation.comparison import ComparedTracker, Comparison, Missing
-from mixformer.evaluation.metrics import CONVENTIONS, MetricSummary, SequenceResult, compute_metrics, require_convention
-from mixformer.evaluation.result_files import read_boxes, read_column
+from mixformer.evaluation.metrics import (
+    ABSENCE_CONVENTIONS,
+    CONVENTIONS,
+    MetricSummary,
+    ScoreBins,
+    SequenceResult,
+    bin_scores,
+    compute_metrics,
+    require_convention,
+    score_pairs,
+)
+from mixformer.evaluation.result_files import read_boxes, read_column, read_statuses
 from mixformer.evaluation.result_folders import ResultFolder
 from mixformer.evaluation.sequence_runner import sequence_result
-from mixformer.types import FloatArray
+from mixformer.types import FloatArray, StatusArray
+
+log = logging.getLogger(__name__)
 
 _FAR = (1e6, 1e6, 1.0, 1.0)  # overlaps nothing, clipped or not; some conventions would replace an empty box
-_CLIPPED = {"got10k", "longterm", "vot"}  # conventions that clip boxes to the frame, so its size must be known
+_CLIPPED = {
+    "got10k",
+    "longterm",
+    "presence",
+    "vot",
+}  # conventions that clip boxes to the frame, so its size must be known
 
 
 def measure_results(
@@ -30,6 +49,7 @@ def measure_results(
     missing: Missing = "leave-out",
     attributes: Attributes | None = None,
     absent: int = 0,
+    besides: Sequence[str] = ABSENCE_CONVENTIONS,
 ) -> Comparison:
     """Read result folders and measure them; `compare` also finds the folders and the ground truth.
 
@@ -41,6 +61,7 @@ def measure_results(
         missing: "leave-out" leaves a sequence that a tracker lacks out for all; "zero" counts it as tracked nowhere.
         attributes: sequences by attribute, to measure each of these groups too.
         absent: number of further sequences that the data set is known to have.
+        besides: further conventions to measure under, if the target is absent in some frames.
 
     Raises:
         ConfigError: if the convention is unknown.
@@ -49,8 +70,7 @@ def measure_results(
     require_convention(convention)
     truth = list(sequences)
     _require_truth(truth)
-    sizes = {each.name: read_frame(each.frames[0]).shape[:2] for each in truth} if convention in _CLIPPED else {}
-    measurement = _Measurement(convention, dataset, sizes)
+    measurement = _prepare(convention, dataset, truth, besides)
     read = {folder.tracker: _read(folder, truth, measurement) for folder in folders}
     lacking = {name for results in read.values() for name in results.missing}
     kept = tuple(each for each in truth if missing == "zero" or each.name not in lacking)
@@ -70,13 +90,48 @@ class _Measurement:
     convention: str
     dataset: str
     sizes: Mapping[str, tuple[int, ...]]
+    besides: Sequence[str]
 
     def compute(self, results: list[SequenceResult]) -> MetricSummary:
         return compute_metrics(self.convention, results, self.dataset)
 
-    def result(self, sequence: VideoSequence, boxes: FloatArray, scores: FloatArray | None) -> SequenceResult:
+    def compute_besides(self, results: list[SequenceResult]) -> dict[str, MetricSummary]:
+        """The numbers under further conventions, as far as the results allow: some need scores, all every frame."""
+        found = {}
+        for name in self.besides:
+            with suppress(DataError):
+                found[name] = compute_metrics(name, results, self.dataset)
+        return found
+
+    def result(
+        self,
+        sequence: VideoSequence,
+        boxes: FloatArray,
+        scores: FloatArray | None,
+        statuses: StatusArray | None = None,
+    ) -> SequenceResult:
         height, width = self.sizes.get(sequence.name, (0, 0))
-        return sequence_result(sequence, boxes, scores, (height, width) if height else None)
+        return sequence_result(sequence, boxes, scores, (height, width) if height else None, statuses)
+
+
+def _prepare(convention: str, dataset: str, sequences: list[VideoSequence], besides: Sequence[str]) -> _Measurement:
+    """Read the sizes of frames where a convention clips boxes, from the first pictures."""
+    besides = [name for name in besides if name != convention] if any(map(_has_absence, sequences)) else ()
+    sizes: dict[str, tuple[int, ...]] = {}
+    if convention in _CLIPPED or besides:
+        try:
+            sizes = {each.name: read_frame(each.frames[0]).shape[:2] for each in sequences}
+        except DataError as error:
+            if convention in _CLIPPED:
+                raise
+            log.warning("not measured under %s, which needs the sizes of frames: %s", " and ".join(besides), error)
+            besides = ()
+    return _Measurement(convention, dataset, sizes, besides)
+
+
+def _has_absence(sequence: VideoSequence) -> bool:
+    """Return whether the target is absent or hidden in some frame after the first."""
+    return int((sequence.visible > 0).sum()) < len(sequence) - 1
 
 
 def _require_truth(sequences: list[VideoSequence]) -> None:
@@ -101,6 +156,7 @@ class _Results:
     boxes: dict[str, FloatArray] = field(default_factory=dict)
     scores: dict[str, FloatArray] = field(default_factory=dict)
     times: dict[str, FloatArray] = field(default_factory=dict)
+    statuses: dict[str, StatusArray] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     odd: dict[str, str] = field(default_factory=dict)
 
@@ -119,6 +175,8 @@ def _read(folder: ResultFolder, sequences: list[VideoSequence], measurement: _Me
             boxes[:, :2] -= folder.first_pixel
             score_file = folder.side_file(name, "score")
             scores = None if score_file is None else read_column(score_file, len(boxes))
+            status_file = folder.side_file(name, "status")
+            statuses = None if status_file is None else read_statuses(status_file, len(boxes))
             if oddity := _oddity(boxes, len(sequence)):
                 _require_rule(measurement, measurement.result(sequence, boxes, scores), f"{path}, {oddity}")
                 results.odd[name] = f"{path}, {oddity}"
@@ -128,6 +186,8 @@ def _read(folder: ResultFolder, sequences: list[VideoSequence], measurement: _Me
         results.boxes[name] = boxes
         if scores is not None:
             results.scores[name] = scores
+        if statuses is not None:
+            results.statuses[name] = statuses
         _read_times(folder, name, results)
     return results
 
@@ -176,7 +236,7 @@ def _measure(
         scores = read.scores.get(sequence.name)
         if scores is None and read.scores:  # other sequences have scores: this one counts as unsure
             scores = np.zeros(len(boxes))
-        results.append(measurement.result(sequence, boxes, scores))
+        results.append(measurement.result(sequence, boxes, scores, read.statuses.get(sequence.name)))
     # The numbers of all, of each attribute, and the speed.
     summary, main = measurement.compute(results), CONVENTIONS[measurement.convention].main
     by_attribute = {
@@ -193,4 +253,16 @@ def _measure(
         odd=read.odd,
         first_pixel=read.first_pixel,
         by_attribute=by_attribute,
+        besides=measurement.compute_besides(results),
+        score_bins=_score_bins(results),
+        statuses={result.name: result.statuses for result in results if result.statuses is not None},
     )
+
+
+def _score_bins(results: list[SequenceResult]) -> ScoreBins | None:
+    """The scores of all frames beside the truth; None if there are none, or they are no probabilities."""
+    scores, hits = (np.concatenate(each) for each in zip(*score_pairs(results), strict=True))
+    try:
+        return bin_scores(scores, hits)
+    except DataError:
+        return None

@@ -1,8 +1,8 @@
-"""Raw results of a tracker as text files: one box per line, with times and scores in files of their own.
+"""Raw results of a tracker as text files: one box per line, with times, scores and statuses in files of their own.
 
-`SEQ.txt` holds one `x,y,w,h` per line (pixels, 0-based), `SEQ_time.txt` the seconds of each frame, and `SEQ_score.txt`
-the probability of each frame, `nan` where there is none. Files of other trackers may be separated by comma, tab, space
-or semicolon.
+`SEQ.txt` holds one `x,y,w,h` per line (pixels, 0-based), `SEQ_time.txt` the seconds of each frame, `SEQ_score.txt` the
+probability of each frame, `nan` where there is none, and `SEQ_status.txt` one of "tracking", "uncertain" and "lost".
+Files of other trackers may be separated by comma, tab, space or semicolon.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from mixformer.errors import DataError
 from mixformer.files import read_text_file, write_files
-from mixformer.types import FloatArray
+from mixformer.types import FloatArray, Status, StatusArray
 
 _SEPARATORS = str.maketrans(",;\t", "   ")
 
@@ -30,6 +31,7 @@ class RawResult:
         times: (n,) seconds per frame, or None if unknown.
         scores: (n,) probabilities, NaN where there is none; or None if unknown.
         size: (height, width) of the first frame in pixels, or None if unknown.
+        statuses: (n,) words, each a `TrackResult.status`; or None if unknown.
 
     Example:
         >>> import numpy as np
@@ -42,6 +44,7 @@ class RawResult:
     times: FloatArray | None = None
     scores: FloatArray | None = None
     size: tuple[int, int] | None = None
+    statuses: StatusArray | None = None
 
     @property
     def fps(self) -> float:
@@ -50,11 +53,15 @@ class RawResult:
         return len(self.boxes) / seconds if seconds > 0 else 0.0
 
 
-def result_paths(folder: Path, name: str) -> tuple[Path, Path, Path]:
-    """The files for boxes, times and scores of a sequence; raises DataError if the name cannot be a file name."""
+def result_paths(folder: Path, name: str) -> tuple[Path, Path, Path, Path]:
+    """The files for boxes, times, scores and statuses of a sequence.
+
+    Raises DataError if the name cannot be a file name.
+    """
     if not name or Path(name).name != name or "\\" in name:
         raise DataError(f"sequence name {name!r} cannot be a file name; rename the sequence without slashes")
-    return folder / f"{name}.txt", folder / f"{name}_time.txt", folder / f"{name}_score.txt"
+    boxes, times, scores, statuses = (f"{name}{kind}.txt" for kind in ("", "_time", "_score", "_status"))
+    return folder / boxes, folder / times, folder / scores, folder / statuses
 
 
 def write_result(
@@ -63,6 +70,7 @@ def write_result(
     boxes: FloatArray,
     times: FloatArray | None = None,
     scores: FloatArray | None = None,
+    statuses: StatusArray | None = None,
     *,
     truncate: bool = False,
 ) -> None:
@@ -74,6 +82,7 @@ def write_result(
         boxes: (n, 4) xywh in pixels, 0-based; 4 decimals are kept.
         times: (n,) seconds per frame; None writes no such file.
         scores: (n,) probabilities, NaN where there is none; None writes no such file.
+        statuses: (n,) words, each a `TrackResult.status`; None writes no such file.
         truncate: cut the boxes to whole numbers (towards 0), as the official code does.
 
     Raises:
@@ -96,18 +105,18 @@ def write_result(
         raise DataError(f"{name}: the box of frame {frame} is {boxes[frame].tolist()}, not four finite numbers")
     table, form = (np.trunc(boxes), "%d") if truncate else (boxes, "%.4f")
     files = {}
-    for path, what, values in ((paths[1], "times", times), (paths[2], "scores", scores)):
+    for path, what, values in zip(paths[1:], ("times", "scores", "statuses"), (times, scores, statuses), strict=True):
         if values is None:
             continue
         if values.shape != (len(boxes),):
             raise DataError(f"{name}: {what} of shape {values.shape} beside {len(boxes)} boxes")
-        files[path] = _text_writer(values[:, None], "%.6f")
+        files[path] = _text_writer(values[:, None], "%s" if values is statuses else "%.6f")
     write_files({**files, paths[0]: _text_writer(table, form)})
     for path in set(paths) - {*files, paths[0]}:
         path.unlink(missing_ok=True)  # left by an earlier run, it does not belong to these boxes
 
 
-def _text_writer(table: FloatArray, form: str) -> Callable[[Path], object]:
+def _text_writer(table: FloatArray | StatusArray, form: str) -> Callable[[Path], object]:
     return partial(np.savetxt, X=table, fmt=form, delimiter=",", newline="\n", encoding="utf-8")
 
 
@@ -136,10 +145,10 @@ def read_boxes(path: Path, frames: int | None = None, *, allow_nan: bool = False
 
 
 def read_result(folder: Path, name: str, frames: int | None = None, *, allow_nan: bool = False) -> RawResult:
-    """Read boxes, times and scores of one sequence; times and scores are None where there is no such file.
+    """Read boxes, times, scores and statuses of one sequence; all but boxes are None where there is no such file.
 
     Raises:
-        DataError: as in `read_boxes`; also if times or scores have another number of lines than the boxes.
+        DataError: as in `read_boxes`; also if another file has another number of lines than the boxes.
 
     Example:
         >>> import numpy as np
@@ -151,8 +160,9 @@ def read_result(folder: Path, name: str, frames: int | None = None, *, allow_nan
     """
     paths = result_paths(folder, name)
     boxes = read_boxes(paths[0], frames, allow_nan=allow_nan)
-    times, scores = (read_column(path, len(boxes)) if path.is_file() else None for path in paths[1:])
-    return RawResult(boxes, times, scores)
+    times, scores = (read_column(path, len(boxes)) if path.is_file() else None for path in paths[1:3])
+    statuses = read_statuses(paths[3], len(boxes)) if paths[3].is_file() else None
+    return RawResult(boxes, times, scores, statuses=statuses)
 
 
 def read_column(path: Path, frames: int | None = None) -> FloatArray:
@@ -163,6 +173,20 @@ def read_column(path: Path, frames: int | None = None) -> FloatArray:
     column = _read_table(path, 1, "times and scores are one number per line")[:, 0]
     _check_count(path, len(column), frames)
     return column
+
+
+def read_statuses(path: Path, frames: int | None = None) -> StatusArray:
+    """Read the (n,) words of a file of statuses, one per line.
+
+    Raises DataError as in `read_boxes`, and for another word.
+    """
+    words: StatusArray = np.array(read_text_file(path).split(), dtype=np.str_)
+    wrong = np.flatnonzero(~np.isin(words, get_args(Status)))
+    if len(wrong):
+        known = ", ".join(get_args(Status))
+        raise DataError(f"{path}, line {wrong[0] + 1}: {str(words[wrong[0]])[:40]!r} is no status; there are {known}")
+    _check_count(path, len(words), frames)
+    return words
 
 
 def _check_count(path: Path, lines: int, frames: int | None) -> None:

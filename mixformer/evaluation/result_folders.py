@@ -13,7 +13,7 @@ from mixformer.evaluation.manifest import MANIFEST, made_by_mixformer, read_mani
 from mixformer.files import path_kind
 
 _LAYOUT = "SEQUENCE.txt, DATASET/SEQUENCE.txt or TRACKER/DATASET/SEQUENCE.txt (or SEQUENCE/SEQUENCE_001.txt)"
-_NOT_BOXES = ("_time.txt", "_score.txt", "_confidence.value", "_all_boxes.txt")
+_NOT_BOXES = ("_time.txt", "_score.txt", "_status.txt", "_confidence.value", "_all_boxes.txt")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ResultFolder:
         return self._first("{0}.txt", "{0}/{0}_001.txt", sequence)
 
     def side_file(self, sequence: str, kind: str) -> Path | None:
-        """The file of times ("time") or scores ("score") of one sequence; None if there is none."""
+        """The file of "time", "score" or "status" of one sequence; None if there is none."""
         return self._first(f"{{0}}_{kind}.txt", f"{{0}}/{{0}}_{kind}.txt", sequence)
 
     def _first(self, flat: str, nested: str, sequence: str) -> Path | None:

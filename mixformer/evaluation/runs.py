@@ -214,7 +214,15 @@ class _ActiveRun:
         raw: RawResult = event.result
         self._manifest.begin(_result_files(self._run.folder, self._names))
         try:
-            write_result(self._run.folder, event.name, raw.boxes, raw.times, raw.scores, truncate=self._run.truncate)
+            write_result(
+                self._run.folder,
+                event.name,
+                raw.boxes,
+                raw.times,
+                raw.scores,
+                raw.statuses,
+                truncate=self._run.truncate,
+            )
         except DataError as error:
             return Failed(event.name, str(error), traceback.format_exc())
         self._manifest.finished(event.name, len(raw.boxes), raw.times, raw.size)

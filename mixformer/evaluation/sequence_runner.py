@@ -14,7 +14,7 @@ from mixformer.engines import Engine
 from mixformer.errors import DataError
 from mixformer.evaluation.metrics import DEFAULT_CONVENTION, MetricSummary, SequenceResult, compute_metrics
 from mixformer.evaluation.result_files import RawResult
-from mixformer.types import Box, FloatArray, Image
+from mixformer.types import Box, FloatArray, Image, StatusArray
 
 
 class TrackerLike(Protocol):
@@ -54,7 +54,7 @@ def run_tracker(
 
     Returns:
         Boxes; scores (1 for the first frame, NaN where there is none); seconds per frame without reading the picture,
-        the first for `init`; and the size of the first frame.
+        the first for `init`; the size of the first frame; and statuses if the tracker has them.
 
     Raises:
         DataError: if the first frame has no box, or a picture cannot be read.
@@ -80,7 +80,7 @@ def run_tracker(
         raise DataError(f"{sequence.name}: the first frame has no box to start from; add it, or leave the sequence out")
     count = len(sequence)
     boxes, scores, times = np.empty((count, 4)), np.full(count, np.nan), np.empty(count)
-    size = (0, 0)
+    statuses, size = ["tracking"], (0, 0)
     for index, frame in enumerate(sequence.frames):
         image = read_frame(frame)
         start = time.perf_counter()
@@ -94,20 +94,27 @@ def run_tracker(
         boxes[index] = getattr(result, "box", result)
         if (score := getattr(result, "score", None)) is not None:
             scores[index] = score
+        if index and (status := getattr(result, "status", None)) is not None:
+            statuses.append(status)
         if progress:
             progress(index + 1)
-    return RawResult(boxes, times, scores, size)
+    told = np.array(statuses) if len(statuses) == count > 1 else None
+    return RawResult(boxes, times, scores, size, told)
 
 
 def sequence_result(
-    sequence: VideoSequence, boxes: FloatArray, scores: FloatArray | None = None, size: tuple[int, int] | None = None
+    sequence: VideoSequence,
+    boxes: FloatArray,
+    scores: FloatArray | None = None,
+    size: tuple[int, int] | None = None,
+    statuses: StatusArray | None = None,
 ) -> SequenceResult:
-    """A tracker's boxes (m, 4) and scores (m,) beside the ground truth of their sequence.
+    """A tracker's boxes (m, 4), scores (m,) and statuses (m,) beside the ground truth of their sequence.
 
     `size` is (height, width) of the frames, for conventions that clip boxes.
     """
     visible = None if sequence.hidden is None else ~sequence.hidden
-    return SequenceResult(sequence.name, boxes, sequence.boxes, visible, scores, size)
+    return SequenceResult(sequence.name, boxes, sequence.boxes, visible, scores, size, statuses=statuses)
 
 
 def track_and_measure(
@@ -153,6 +160,6 @@ def track_and_measure(
     def results() -> Iterator[SequenceResult]:
         for sequence in sequences:
             raw = run_tracker(runner, sequence)
-            yield sequence_result(sequence, raw.boxes, raw.scores, raw.size)
+            yield sequence_result(sequence, raw.boxes, raw.scores, raw.size, raw.statuses)
 
     return compute_metrics(convention, results(), dataset)

@@ -151,7 +151,7 @@ def _checked(
     folder: Path, name: str, frames: int | None, form: SubmissionFormat, problems: list[str]
 ) -> _CheckedResult | None:
     """One sequence's result, or None after adding its problems to `problems`."""
-    boxes_file, times_file, _ = result_paths(folder, name)
+    boxes_file, times_file, *_ = result_paths(folder, name)
     before = len(problems)
     boxes = _read(read_boxes, boxes_file, frames, problems)
     if boxes is not None and (boxes[:, 2:] <= 0).any():

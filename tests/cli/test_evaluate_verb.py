@@ -66,6 +66,35 @@ def test_a_folder_of_ones_own(evaluate, tmp_path):
     assert (folder / "clip_2.txt").stat().st_mtime_ns == before
 
 
+def test_absent_targets_get_tables_of_their_own(evaluate, squares, tmp_path, capsys):
+    frames, boxes = moving_square(8)
+    away = np.array(boxes, float)
+    away[3:6] = np.nan
+    write_sequence(squares / "gone", frames, away)
+    code, printed = evaluate("--name", "ours")
+    assert code == 0
+    assert "squares: Long-term (VOT-LT)" in printed
+    assert "NRE DRE ADQ MaxGM lost after found after false finds" in printed
+    folder = tmp_path / "results" / "ours" / "squares"
+    words = (folder / "gone_status.txt").read_text().split()
+    assert len(words) == 8
+    assert set(words) <= {"tracking", "uncertain", "lost"}
+    saved = json.loads((folder / "metrics.json").read_text())
+    assert list(saved["conventions"]) == ["pytracking", "longterm", "presence"]
+    assert 0 <= saved["calibration_error"] <= 1
+    # The same numbers again from the folder, and from one of before there were statuses.
+    rows = saved["conventions"]["presence"]["per_sequence"]["gone"]
+    assert rows["adq"] is None  # three absent frames are too few
+    assert set(rows) == set(saved["conventions"]["presence"]["summary"])
+    for name in ("gone", *(f"clip_{number}" for number in range(3))):
+        (folder / f"{name}_status.txt").unlink()
+    assert (
+        main(["report", f"ours={folder}", "--root", str(squares), "--out", str(tmp_path / "page"), "--no-plots"]) == 0
+    )
+    assert "lost after" in capsys.readouterr().out
+    assert "presence_sequences.csv" in {path.name for path in (tmp_path / "page").iterdir()}
+
+
 def test_only_some_sequences(evaluate, tmp_path):
     code, printed = evaluate("--sequences", "clip_0, clip_2", "--quiet")
     assert (code, printed) == (0, "")

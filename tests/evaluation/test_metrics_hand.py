@@ -29,6 +29,14 @@ def with_absence():
     return SequenceResult("s", TRUTH.copy(), truth, scores=HONEST, size=(100, 100))
 
 
+def long_absence():
+    """A perfect tracker of a target that is away for eleven frames."""
+    truth = np.repeat(TRUTH[:1], 20, axis=0)
+    truth[5:16] = np.nan
+    statuses = np.where(np.isnan(truth[:, 0]), "lost", "tracking")
+    return SequenceResult("s", np.repeat(TRUTH[:1], 20, axis=0), truth, statuses=statuses, size=(100, 100))
+
+
 PERFECT = {
     "pytracking": {"auc": 20 / 21, "op50": 1, "op75": 1, "precision": 1, "norm_precision": 1},
     "otb": {"auc": 20 / 21, "op50": 1, "precision": 1},
@@ -36,6 +44,15 @@ PERFECT = {
     "trackingnet": {"auc": 0.975, "precision": 1, "norm_precision": 1},
     "longterm": {"f": 1, "precision": 1, "recall": 1, "threshold": 0.7},
     "absence": {"f": 1, "precision": 1, "recall": 1, "false_alarm": 0, "best_f": 1, "best_threshold": 0.11},
+    "presence": {
+        "nre": 0,
+        "dre": 0,
+        "adq": 1,
+        "maxgm": 1,
+        "frames_to_lost": 0,
+        "frames_to_find": 0,
+        "false_finds": 0,
+    },
     "vot": {"eao": 1, "accuracy": 799 / 800, "robustness": 1},
 }
 
@@ -43,6 +60,8 @@ PERFECT = {
 def perfect_run(convention):
     if convention in ("longterm", "absence"):
         return with_absence()
+    if convention == "presence":
+        return long_absence()
     truth = np.repeat(TRUTH[:1], 800, axis=0) if convention == "vot" else TRUTH
     return SequenceResult("s", truth.copy(), truth)
 

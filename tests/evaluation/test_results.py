@@ -133,3 +133,22 @@ def test_a_failed_write_changes_nothing(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match="nothing was changed"):
         write_result(tmp_path, "s", BOXES + 1, TIMES + 1, SCORES)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_statuses_are_kept_and_older_results_have_none(tmp_path):
+    statuses = np.array(["tracking", "uncertain", "lost"])
+    write_result(tmp_path, "s", np.ones((3, 4)), statuses=statuses)
+    assert (tmp_path / "s_status.txt").read_text() == "tracking\nuncertain\nlost\n"
+    assert read_result(tmp_path, "s").statuses.tolist() == statuses.tolist()
+    write_result(tmp_path, "s", np.ones((3, 4)))
+    assert read_result(tmp_path, "s").statuses is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("tracking\ngone\n", "line 2: 'gone' is no status"), ("lost\n", "line 2 is missing")]
+)
+def test_broken_statuses(tmp_path, text, message):
+    write_result(tmp_path, "s", np.ones((2, 4)))
+    (tmp_path / "s_status.txt").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_result(tmp_path, "s")

@@ -8,23 +8,29 @@ from types import MappingProxyType
 from mixformer.errors import ConfigError, DataError
 from mixformer.evaluation.metrics import (
     longterm,
+    lost_found,
     pytracking,
     toolkit,
     trackingnet_protocol as trackingnet,
     vot_eao as vot,
 )
+from mixformer.evaluation.metrics.calibration_error import ScoreBins, bin_scores, score_pairs
 from mixformer.evaluation.metrics.metric_types import Convention, Curve, MetricSummary, SequenceResult
 
 __all__ = [
+    "ABSENCE_CONVENTIONS",
     "CONVENTIONS",
     "DEFAULT_CONVENTION",
     "Convention",
     "Curve",
     "MetricSummary",
+    "ScoreBins",
     "SequenceResult",
+    "bin_scores",
     "compute_metrics",
     "convention_of",
     "require_convention",
+    "score_pairs",
 ]
 
 _ALL = (
@@ -79,6 +85,16 @@ _ALL = (
         longterm.measure_absence,
     ),
     Convention(
+        "presence",
+        "Lost and found (VOTS, OxUvA)",
+        "maxgm",
+        "NRE and DRE: parts of the frames with the target that are reported absent, or elsewhere; ADQ: part of those "
+        "without it that are reported absent; MaxGM as in OxUvA; median frames to declare an absent target lost and to "
+        "find it again; false finds per 1,000 absent frames. A status of lost reports absence (without statuses a "
+        "score below 0.5). A perfect tracker gets 0, 0, 1, 1, 0, 0, 0.",
+        lost_found.measure_presence,
+    ),
+    Convention(
         "vot",
         "VOT short-term (anchors)",
         "eao",
@@ -90,6 +106,9 @@ _ALL = (
 )
 CONVENTIONS: Mapping[str, Convention] = MappingProxyType({convention.name: convention for convention in _ALL})
 """The conventions by name."""
+
+ABSENCE_CONVENTIONS = ("longterm", "presence")
+"""Conventions that a data set gets besides its own if the target is absent in some frames."""
 
 DEFAULT_CONVENTION = "pytracking"
 """The convention of the papers, and of every number that this project publishes."""

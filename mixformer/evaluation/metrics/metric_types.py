@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixformer.errors import DataError
-from mixformer.types import FloatArray
+from mixformer.types import FloatArray, StatusArray
 
 BoolArray = NDArray[np.bool_]
 
@@ -26,6 +26,7 @@ class SequenceResult:
         scores: (m,) confidence, larger is surer, NaN where there is none; or None if the tracker has no scores.
         size: (height, width) of the frames in pixels, or None if unknown.
         visible_ratio: (n,) GOT-10k's levels of visibility, 0 (not visible) to 8 (fully visible), or None.
+        statuses: (m,) words, each a `TrackResult.status`; or None if the tracker has none.
 
     Raises:
         DataError: if an array has a wrong shape, or there is no annotated frame.
@@ -46,6 +47,7 @@ class SequenceResult:
     scores: FloatArray | None = None
     size: tuple[int, int] | None = None
     visible_ratio: FloatArray | None = None
+    statuses: StatusArray | None = None
 
     def __post_init__(self) -> None:
         for what, boxes in (("predicted", self.predicted), ("truth", self.truth)):
@@ -58,6 +60,7 @@ class SequenceResult:
             ("visible", self.visible, frames),
             ("visible_ratio", self.visible_ratio, frames),
             ("scores", self.scores, lines),
+            ("statuses", self.statuses, lines),
         ]
         for what, values, count in rows:
             if values is not None and values.shape != (count,):
@@ -100,7 +103,7 @@ class Curve:
 class MetricSummary(Mapping[str, float]):
     """The numbers of one tracker on one data set under one convention: a mapping from metric to value.
 
-    Values are fractions 0..1, in the order in which a table shows them.
+    Values are fractions 0..1, or counts where the name says so, in the order in which a table shows them.
 
     Attributes:
         convention: name in `CONVENTIONS`.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
 from mixformer.evaluation.comparison import ComparedTracker, Comparison
+from mixformer.evaluation.metrics import ABSENCE_CONVENTIONS, CONVENTIONS
 from mixformer.evaluation.report.metric_labels import column_of, label
 from mixformer.evaluation.report.papers import paper_table
 from mixformer.evaluation.report.tables import Cell, Column, Table
@@ -12,7 +16,7 @@ def make_tables(comparison: Comparison) -> dict[str, Table]:
     """Every table that the results allow, by the name of its file.
 
     Always `overall` and `sequences`; `attributes` if these are known; `paper_results` if a paper has numbers on the
-    data set.
+    data set; `longterm`, `presence` and these by sequence if the target is absent in some frames.
 
     Example:
         >>> import numpy as np
@@ -24,29 +28,72 @@ def make_tables(comparison: Comparison) -> dict[str, Table]:
         >>> make_tables(found)["overall"].texts()[0][:2]
         [('ours', False), ('95.2', False)]
     """
-    made = {"overall": overall(comparison)}
+    made = {"overall": overall(comparison)} | besides(comparison)
     if comparison.attributes:
         made["attributes"] = by_attribute(comparison)
     measured = [(entry.tracker, _numbers(entry)) for entry in comparison.ranked]
     papers = paper_table(comparison.dataset, comparison.entries[0].summary, measured, comparison.notes)
     if papers is not None:
         made["paper_results"] = papers
-    return made | {"sequences": by_sequence(comparison)}
+    return made | {"sequences": by_sequence(comparison)} | besides_by_sequence(comparison)
 
 
 def _numbers(entry: ComparedTracker) -> dict[str, float]:
-    return dict(entry.summary) | ({} if entry.fps is None else {"fps": entry.fps})
+    bins = entry.score_bins
+    known = {} if bins is None else {"calibration_error": bins.error}
+    return dict(entry.summary) | known | ({} if entry.fps is None else {"fps": entry.fps})
 
 
 def overall(comparison: Comparison) -> Table:
-    """A row for each tracker, best first, a column for each number of the convention, and speed if it is known."""
+    """A row for each tracker, best first, a column for each number of the convention; then calibration and speed."""
     keys = list(comparison.entries[0].summary)
-    if any(entry.fps is not None for entry in comparison.entries):
-        keys.append("fps")
+    keys += [key for key in ("calibration_error", "fps") if any(key in _numbers(each) for each in comparison.entries)]
     rows = tuple((entry.tracker, *(_numbers(entry).get(key) for key in keys)) for entry in comparison.ranked)
     columns = (Column("tracker"), *(column_of(key) for key in keys))
     title = f"{comparison.dataset}: {len(rows)} tracker{'s' if len(rows) > 1 else ''}"
     return Table(title, columns, rows, comparison.notes)
+
+
+def besides(comparison: Comparison) -> dict[str, Table]:
+    """A table for each convention for absent targets, a row for each tracker; none if the target is never absent."""
+    made = {}
+    for name, metrics, note in _conventions(comparison):
+        rows = tuple((entry.tracker, *_cells(entry.besides.get(name), metrics)) for entry in comparison.ranked)
+        columns = (Column("tracker"), *map(column_of, metrics))
+        made[name] = Table(f"{comparison.dataset}: {CONVENTIONS[name].title}", columns, rows, (note,))
+    return made
+
+
+def besides_by_sequence(comparison: Comparison) -> dict[str, Table]:
+    """The same with a row for each sequence and tracker."""
+    made = {}
+    for name, _, note in _conventions(comparison):
+        found = {
+            entry.tracker: entry.besides[name].per_sequence for entry in comparison.ranked if name in entry.besides
+        }
+        names = [sequence.name for sequence in comparison.sequences]
+        metrics = list(next(iter(found.values()))[names[0]])
+        rows = tuple(
+            (sequence, tracker, *_cells(numbers[sequence], metrics))
+            for sequence in names
+            for tracker, numbers in found.items()
+        )
+        columns = (Column("sequence"), Column("tracker"), *(replace(column_of(key), best="") for key in metrics))
+        title = f"{comparison.dataset}: {CONVENTIONS[name].title} by sequence"
+        made[f"{name}_sequences"] = Table(title, columns, rows, (note,))
+    return made
+
+
+def _cells(numbers: Mapping[str, float] | None, metrics: list[str]) -> list[Cell]:
+    return [numbers[metric] if numbers else None for metric in metrics]
+
+
+def _conventions(comparison: Comparison) -> Iterator[tuple[str, list[str], str]]:
+    """Name, metrics and note of each convention that a tracker was measured under besides."""
+    for name in ABSENCE_CONVENTIONS:
+        summary = next((entry.besides[name] for entry in comparison.entries if name in entry.besides), None)
+        if summary is not None:
+            yield name, list(summary), f"Convention {name}: {summary.note}"
 
 
 def by_attribute(comparison: Comparison) -> Table:

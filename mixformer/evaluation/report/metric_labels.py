@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mixformer.evaluation.report.tables import Column
+from mixformer.evaluation.report.tables import Column, Kind
 
 _LABELS: Mapping[str, str] = MappingProxyType(
     {
@@ -27,11 +27,27 @@ _LABELS: Mapping[str, str] = MappingProxyType(
         "threshold": "score threshold",
         "expected_overlap": "Expected overlap",
         "fps": "FPS",
+        "calibration_error": "ECE",
+        "nre": "NRE",
+        "dre": "DRE",
+        "adq": "ADQ",
+        "maxgm": "MaxGM",
+        "frames_to_lost": "lost after",
+        "frames_to_find": "found after",
     }
 )
 _FRACTIONS = {"eao", "accuracy", "robustness"}  # the papers print these as they are
+_COUNTS = {"fps", "frames_to_lost", "frames_to_find", "false_finds"}
 _SETTINGS = {"threshold", "best_threshold"}  # neither good nor bad
-_LOW_IS_GOOD = {"false_alarm"}
+_LOW_IS_GOOD = {
+    "false_alarm",
+    "calibration_error",
+    "nre",
+    "dre",
+    "frames_to_lost",
+    "frames_to_find",
+    "false_finds",
+}
 
 
 def label(metric: str) -> str:
@@ -42,10 +58,7 @@ def label(metric: str) -> str:
 def column_of(metric: str, heading: str = "") -> Column:
     """The column of a metric, under its label or another heading."""
     heading = heading or label(metric)
-    if metric == "fps":
-        return Column(heading, "number", "high")
     if metric in _SETTINGS:
         return Column(heading, "fraction")
-    return Column(
-        heading, "fraction" if metric in _FRACTIONS else "percent", "low" if metric in _LOW_IS_GOOD else "high"
-    )
+    kind: Kind = "number" if metric in _COUNTS else "fraction" if metric in _FRACTIONS else "percent"
+    return Column(heading, kind, "low" if metric in _LOW_IS_GOOD else "high")

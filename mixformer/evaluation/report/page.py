@@ -30,7 +30,7 @@ figure { margin: 1.2rem 0; } figure > div { overflow-x: auto; } figure img { dis
 .keyed { white-space: nowrap; }
 .key { display: inline-block; width: 1.6em; height: .8em; border: 1px solid #000; margin: 0 .3em 0 1em; }
 """
-_OPEN = {"overall", "attributes"}  # longer tables are folded
+_OPEN = {"overall", "attributes", "longterm", "presence"}  # longer tables are folded
 
 
 def make_page(

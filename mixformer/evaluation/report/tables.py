@@ -38,7 +38,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text and numbers; None and NaN are shown as a dash.
+    """Rows of text and numbers; None and NaN are shown as a dash, infinity as "never".
 
     Attributes:
         title: heading.
@@ -87,6 +87,8 @@ def _number(cell: Cell, column: Column) -> float:
     text = _text(cell, column)
     if not column.best or text == "-":
         return np.nan
+    if text == "never":
+        return -np.inf
     return -float(text) if column.best == "low" else float(text)
 
 
@@ -95,6 +97,8 @@ def _text(cell: Cell, column: Column) -> str:
         return "-"
     if isinstance(cell, str):
         return cell
+    if math.isinf(cell):
+        return "never"
     return {"percent": f"{100 * cell:.1f}", "fraction": f"{cell:.3f}", "number": f"{cell:.1f}"}[column.kind]
 
 
