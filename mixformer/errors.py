@@ -115,6 +115,17 @@ def first_few(items: Iterable[str], limit: int = 8) -> list[str]:
     return listed if len(listed) <= limit else [*listed[:limit], f"and {len(listed) - limit} more"]
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    Example:
+        >>> counted(1, "video"), counted(2, "video"), counted(0, "box")
+        ('1 video', '2 videos', '0 boxes')
+    """
+    ending = "" if number == 1 else "es" if noun.endswith(("s", "x")) else "s"
+    return f"{number} {noun}{ending}"
+
+
 def shown(value: object, limit: int = 200) -> str:
     """Write a value for a message, cut if it is long.
 

@@ -15,7 +15,7 @@ from mixformer.cli.parser import add_runtime, make_parser
 from mixformer.cli.settings_options import add_settings
 from mixformer.cli.track_options import make_tracker
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.errors import BoxError, ConfigError
+from mixformer.errors import BoxError, ConfigError, counted
 
 if TYPE_CHECKING:
     from mixformer.annotation import AnnotatedVideo, AnnotationProject
@@ -199,7 +199,7 @@ def _report(project: AnnotationProject, paths: list[Path], quiet: bool) -> None:
     for target in project.targets:
         boxes = list(project.boxes(target.id))
         seen, doubtful = sum(box.visible for box in boxes), [box.frame for box in boxes if box.status == "uncertain"]
-        text = f"target {target.id}: {seen} frames with a box, {len(target.keys)} of them yours"
+        text = f"target {target.id}: {counted(seen, 'frame')} with a box, {len(target.keys)} of them yours"
         if doubtful:
             text += f"; {len(doubtful)} are doubtful, the first is frame {doubtful[0]}"
         console.print(text)

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from mixformer.cli.console import make_console, make_table, print_table
 from mixformer.cli.data_exchange import export, export_parser, import_project, spinner
-from mixformer.cli.parser import CommandGroup, make_parser
+from mixformer.cli.parser import CommandGroup, add_overwrite, make_parser
+from mixformer.errors import counted
 
 _DESCRIPTION = """Check, import, export, pack and list data for training and evaluation.
 
@@ -79,7 +80,7 @@ def _check_parser() -> ArgumentParser:
 def _check(options: Namespace) -> None:
     from mixformer.data.checks import Options, Summary, check
     from mixformer.data.picture_checks import Problem
-    from mixformer.errors import MixFormerError
+    from mixformer.errors import MixFormerError, counted
 
     console = make_console()
     table = make_table(("sequence", "frames", "boxes", "visible", "picture", "side"))
@@ -102,15 +103,15 @@ def _check(options: Namespace) -> None:
     if len(summaries) > _ROWS:
         console.print(f"... and {len(summaries) - _ROWS} more")
     frames, boxes = sum(s.frames for s in summaries), sum(s.boxes for s in summaries)
-    console.print(f"{len(summaries)} sequences, {frames} frames, {boxes} boxes")
+    console.print(f"{counted(len(summaries), 'sequence')}, {counted(frames, 'frame')}, {counted(boxes, 'box')}")
     for problem in problems:
         color = "red" if problem.level == "error" else "yellow"
         console.print(Text.assemble((problem.level, color), f" {problem.sequence}: {problem.text}"))
         console.print(f"    {problem.advice}")
     errors = sum(problem.level == "error" for problem in problems)
     if errors:
-        raise MixFormerError(f"{errors} errors in {options.dir}")
-    warnings = f"; {len(problems)} warnings" if problems else ""
+        raise MixFormerError(f"{counted(errors, 'error')} in {options.dir}")
+    warnings = f"; {counted(len(problems), 'warning')}" if problems else ""
     console.print(f"ready to train on{warnings}")
 
 
@@ -121,21 +122,25 @@ def _import_parser() -> ArgumentParser:
     made.add_argument("out", type=Path, metavar="OUT", help="folder to write into")
     made.add_argument("--images", type=Path | None, default=None, help="pictures or video, if not beside SRC")
     made.add_argument("--copy", action="store_true", help="copy pictures instead of linking to them")
+    add_overwrite(made)
     return made
 
 
 def _import(options: Namespace) -> None:
     from mixformer.annotation.project_files import ENDING
     from mixformer.data.importers import IMPORTERS, write_folders
+    from mixformer.files.places import require_place
 
     console = make_console()
     if options.format not in IMPORTERS or options.out.name.endswith(ENDING):
         import_project(options, console)
         return
+    require_place(options.out, overwrite=True)
     sequences = IMPORTERS[options.format](options.source, options.images)
     with spinner("writing") as show:
-        folders = write_folders(sequences, options.out, copy=options.copy, progress=show)
-    console.print(f"wrote {len(folders)} sequences to {options.out.resolve()}")
+        kept = {"copy": options.copy, "overwrite": options.overwrite}
+        folders = write_folders(sequences, options.out, **kept, progress=show)
+    console.print(f"wrote {counted(len(folders), 'sequence')} to {options.out.resolve()}")
     console.print(f"next: mixformer data check {options.out}")
 
 
@@ -144,18 +149,24 @@ def _pack_parser() -> ArgumentParser:
     made.add_argument("source", type=Path, metavar="SET_DIR", help="folder of the set, or of its zip files")
     made.add_argument("out", type=Path, metavar="OUT", help="folder to write, such as lasot_lmdb")
     made.add_argument("--set", type=str, default="", help="name of the data set, if it is not detected")
+    add_overwrite(made)
     return made
 
 
 def _pack(options: Namespace) -> None:
-    from mixformer.data.datasets.archive_packing import pack
+    from mixformer.data.datasets.archive_packing import pack, require_packable
 
     console = make_console()
+    require_packable(options.out, options.overwrite)
     with spinner("packing") as show:
         packed = pack(
-            options.source, options.out, options.set, lambda files, size: show(f"{files} files, {size / 1e9:.2f} GB")
+            options.source,
+            options.out,
+            options.set,
+            lambda files, size: show(f"{files} files, {size / 1e9:.2f} GB"),
+            overwrite=options.overwrite,
         )
-    console.print(f"{packed.name}: {packed.files} files, {packed.size / 1e6:.1f} MB")
+    console.print(f"{packed.name}: {counted(packed.files, 'file')}, {packed.size / 1e6:.1f} MB")
     for path in packed.databases:
         console.print(f"wrote {path.resolve()}")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
@@ -14,7 +16,10 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from mixformer.cli.annotate import add_export_options, pictures_from
 from mixformer.cli.console import make_console
 from mixformer.cli.parser import make_parser
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, counted
+
+if TYPE_CHECKING:
+    from mixformer.annotation import AnnotationProject
 
 _EXPORT = """Write an annotation project in a format of other tools.
 
@@ -29,7 +34,7 @@ make, or NAME.zip; or, for a format that is one file, NAME.xml, NAME.json, NAME.
 
 def import_project(options: Namespace, console: Console) -> None:
     """Import by way of a project, which is kept if that is what OUT is called."""
-    from mixformer.annotation import check_export, export_annotations, import_annotations, look_at_video, save_project
+    from mixformer.annotation import check_export, import_annotations, look_at_video, save_project
     from mixformer.annotation.formats.exchange import annotation_format
     from mixformer.annotation.project_files import ENDING
     from mixformer.files.places import require_place
@@ -40,19 +45,38 @@ def import_project(options: Namespace, console: Console) -> None:
     if options.images is None:
         raise ConfigError(f"{name} does not say where the pictures are; give the video or their folder as --images")
     if keep:
-        require_place(options.out)
-    else:
+        require_place(options.out, options.overwrite)
+    elif not options.overwrite:
         check_export("folder", options.out)
+    else:
+        require_place(options.out, overwrite=True)
     project = import_annotations(options.source, name, look_at_video(options.images, options.out if keep else None))
     if keep:
         save_project(project, options.out)
     else:
-        with spinner("writing") as show:
-            export_annotations(
-                project, "folder", options.out, video=options.images, progress=lambda done, of: show(f"{done} of {of}")
-            )
-    console.print(f"wrote {len(project.targets)} targets to {options.out.resolve()}")
+        _write_sequences(project, options)
+    console.print(f"wrote {counted(len(project.targets), 'target')} to {options.out.resolve()}")
     console.print(f"next: mixformer {'web' if keep else 'data check'} {options.images if keep else options.out}")
+
+
+def _write_sequences(project: AnnotationProject, options: Namespace) -> None:
+    """Write the targets as training data, if wanted each in the place of an earlier one of its name."""
+    from mixformer.annotation import export_annotations
+    from mixformer.annotation.formats.contents import ExportContents
+    from mixformer.annotation.formats.training_folder import write_training
+    from mixformer.data.importers.folder_writer import put_sequence, require_sequence_place
+
+    out, images = options.out, options.images
+    with ExitStack() as stack:
+        show = stack.enter_context(spinner("writing"))
+        made = out
+        if out.is_dir():
+            for name in {Path(name).parts[0] for name in write_training(ExportContents(project))}:
+                require_sequence_place(out / name, options.overwrite)
+            made = Path(stack.enter_context(TemporaryDirectory(prefix=".import.", suffix=".partial", dir=out)), "new")
+        export_annotations(project, "folder", made, video=images, progress=lambda done, of: show(f"{done} of {of}"))
+        for folder in made.iterdir() if made != out else ():
+            put_sequence(folder, out / folder.name, options.overwrite)
 
 
 def export_parser() -> ArgumentParser:

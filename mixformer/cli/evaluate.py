@@ -13,7 +13,7 @@ from mixformer.cli.console import make_console
 from mixformer.cli.parser import add_runtime, make_parser, runtime_from
 from mixformer.cli.settings_options import add_settings, changed_settings
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.errors import ConfigError, MixFormerError, first_few
+from mixformer.errors import ConfigError, MixFormerError, counted, first_few
 
 if TYPE_CHECKING:
     from mixformer.evaluation import EvaluationResult
@@ -121,7 +121,7 @@ def run(options: Namespace) -> None:
             progress=bars.listen,
         )
     kept = f", {len(result.kept)} were complete" if result.kept else ""
-    console.print(f"{len(result.done)} sequences tracked{kept}; wrote {result.folder.resolve()}")
+    console.print(f"{counted(len(result.done), 'sequence')} tracked{kept}; wrote {result.folder.resolve()}")
     _print(result, console)
     if result.failures:
         raise MixFormerError(_failures(result))
@@ -166,4 +166,4 @@ def _failures(result: EvaluationResult) -> str:
     lines = [f"  {line}" for line in first_few((f"{n}: {message}" for n, message in result.failures.items()), _SHOWN)]
     where = result.folder / "failures"
     lines.append(f"tracebacks are in {where}; the same command tries these sequences again")
-    return "\n".join([f"{len(result.failures)} sequences failed:", *lines])
+    return "\n".join([f"{counted(len(result.failures), 'sequence')} failed:", *lines])

@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
 from mixformer.cli.parser import add_overwrite, make_parser
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,7 +82,7 @@ def run(options: Namespace) -> None:
     before, after, flops, fewer = (count(each) for count in (parameter_count, locate_flops) for each in sizes)
     console = make_console()
     console.print(
-        f"{config.name}: {config.depth} blocks, MLP ratio {config.mlp_ratio:g}, "
+        f"{config.name}: {counted(config.depth, 'block')}, MLP ratio {config.mlp_ratio:g}, "
         f"{after / 1e6:.1f} M parameters of {before / 1e6:.1f} M, {fewer / 1e9:.2f} GFLOP a frame of {flops / 1e9:.2f}"
     )
     console.print(f"wrote {folder.resolve()}")

@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
 from mixformer.cli.parser import add_overwrite, make_parser
+from mixformer.errors import counted
 
 if TYPE_CHECKING:
     from mixformer.evaluation import Comparison, Table
@@ -103,7 +104,9 @@ def run(options: Namespace) -> None:
         comparison = _compare(options)
         if options.out is not None:  # first: whoever reads the tables may stop reading
             written = write_report(comparison, options.out, plots=not options.no_plots, qualitative=options.worst)
-            make_console(stderr=True).print(f"wrote {written[0].resolve()} and {len(written) - 1} files beside it")
+            make_console(stderr=True).print(
+                f"wrote {written[0].resolve()} and {counted(len(written) - 1, 'file')} beside it"
+            )
     _print([table for name, table in make_tables(comparison).items() if not name.endswith("sequences")], options.format)
 
 

@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
 from mixformer.cli.parser import add_overwrite, make_parser
+from mixformer.errors import counted
 
 _DESCRIPTION = """Pack raw results as the zip file that a benchmark's server takes.
 
@@ -44,4 +45,4 @@ def run(options: Namespace) -> None:
         options.format, options.results, root=options.root, split=options.split, part=options.part
     )
     count = write_submission(options.format, options.results, options.out, expected, truncate=options.truncate)
-    make_console().print(f"packed {count} sequences: {options.out.resolve()}")
+    make_console().print(f"packed {counted(count, 'sequence')}: {options.out.resolve()}")

@@ -14,7 +14,7 @@ from mixformer.cli.annotate import needs_project, run_project
 from mixformer.cli.bars import FrameBar
 from mixformer.cli.console import make_console
 from mixformer.cli.track_options import demo_parser, make_tracker, outputs_from, track_parser, tracker_settings
-from mixformer.errors import BoxError, ConfigError, SourceError, first_few
+from mixformer.errors import BoxError, ConfigError, SourceError, counted, first_few
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 if TYPE_CHECKING:
@@ -127,19 +127,21 @@ def targets_of(options: Namespace) -> list[Target]:
 def _report(summary: VideoSummary, how: str, paths: Iterable[Path], console: Console) -> None:
     score = "" if summary.mean_score is None else f", mean score {summary.mean_score:.2f}"
     rate = f"{summary.fps:.0f} FPS with reading and writing"
-    console.print(f"{summary.frames} frames in {summary.seconds:.1f} s ({rate}){score}; {how}")
+    console.print(f"{counted(summary.frames, 'frame')} in {summary.seconds:.1f} s ({rate}){score}; {how}")
     if summary.kept:
-        console.print(f"went on after the first {summary.kept} frames, which an interrupted run had done")
+        console.print(f"went on after the first {counted(summary.kept, 'frame')}, which an interrupted run had done")
     for number, stretches in summary.absences.items():
         who = f"target {number}" if len(summary.absences) > 1 or number != 1 else "the target"
         shown = ", ".join(first_few((f"{a} to {b - 1}" for a, b in stretches), 8))
         console.print(f"{who} was lost in frames {shown}")
     if summary.skipped:
         shown = ", ".join(first_few(map(str, summary.skipped), 10))
-        make_console(stderr=True).print(f"skipped {len(summary.skipped)} unreadable frames: {shown}")
+        make_console(stderr=True).print(f"skipped {counted(len(summary.skipped), 'unreadable frame')}: {shown}")
     for path in paths:
         console.print(f"wrote {path.resolve()}")
     if summary.passed_over:
-        console.print(f"left out {summary.passed_over} frames, since newer ones had come; --every-frame keeps them")
+        console.print(
+            f"left out {counted(summary.passed_over, 'frame')}, since newer ones had come; --every-frame keeps them"
+        )
     if summary.cut_short:
         raise SourceError(f"{summary.cut_short}; what was there is tracked and written")

@@ -13,7 +13,7 @@ from mixformer.cli.console import make_console
 from mixformer.cli.parser import runtime_from
 from mixformer.cli.settings_options import changed_settings
 from mixformer.cli.track_options import all_parser as parser
-from mixformer.errors import ConfigError, MixFormerError, OutputError, first_few
+from mixformer.errors import ConfigError, MixFormerError, OutputError, counted, first_few
 
 if TYPE_CHECKING:
     from mixformer.run import VideoJob
@@ -46,7 +46,9 @@ def run(options: Namespace) -> None:
                 ends.append(event)
     done = [event.result.frames for event in ends if isinstance(event, Completed)]
     kept = f", {len(jobs) - len(waiting)} were complete" if len(waiting) < len(jobs) else ""
-    console.print(f"{len(done)} videos tracked, {sum(done)} frames{kept}; wrote {options.out.resolve()}")
+    console.print(
+        f"{counted(len(done), 'video')} tracked, {counted(sum(done), 'frame')}{kept}; wrote {options.out.resolve()}"
+    )
     failed = [event for event in ends if isinstance(event, Failed)]
     if failed:
         unwritten = all(event.kind == OutputError.__name__ for event in failed)
@@ -95,4 +97,4 @@ def _events(options: Namespace, factory: TrackerFactory, jobs: list[VideoJob]) -
 
 def _failures(failed: list[Failed]) -> str:
     lines = [f"  {line}" for line in first_few((f"{event.name}: {event.message}" for event in failed), _SHOWN)]
-    return "\n".join([f"{len(failed)} videos failed; the same command tries them again:", *lines])
+    return "\n".join([f"{counted(len(failed), 'video')} failed; the same command tries them again:", *lines])

@@ -13,7 +13,7 @@ import numpy as np
 
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.data.storage import path_below
-from mixformer.errors import DataError
+from mixformer.errors import DataError, counted
 from mixformer.files import LARGEST_ANNOTATION, path_kind, read_json_file, read_text_file
 from mixformer.imaging.images import list_pictures
 from mixformer.types import FloatArray
@@ -92,7 +92,8 @@ def read_sequence(folder: Path) -> VideoSequence:
     boxes = read_boxes(truth)
     if len(frames) != len(boxes):
         raise DataError(
-            f"{folder}: {len(frames)} pictures in img/ but {len(boxes)} boxes in groundtruth.txt; make them equal"
+            f"{folder}: {counted(len(frames), 'picture')} in img/ but {counted(len(boxes), 'box')} in groundtruth.txt; "
+            "make them equal"
         )
     return VideoSequence(folder.name, frames, boxes, folder.parent.name)
 

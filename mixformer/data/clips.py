@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mixformer.errors import DataError
+from mixformer.errors import DataError, counted
 from mixformer.types import Image
 
 _AHEAD = 32  # frames worth decoding instead of seeking
@@ -42,7 +42,9 @@ class Clip:
     def read(self, index: int) -> Image:
         """Frame `index` as RGB uint8 (H, W, 3); raises DataError if there is no such frame, or it cannot be decoded."""
         if not 0 <= index < len(self._times):
-            raise DataError(f"{self.path} has {len(self._times)} frames; there is no frame {index} (counted from 0)")
+            raise DataError(
+                f"{self.path} has {counted(len(self._times), 'frame')}; there is no frame {index} (counted from 0)"
+            )
         try:
             return self._decode(index)
         except self._error as error:

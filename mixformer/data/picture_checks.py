@@ -12,7 +12,7 @@ import numpy as np
 
 from mixformer.data.frame_storage import ClipFrame, FrameRef, read_bytes, read_frame
 from mixformer.data.sequence import VideoSequence
-from mixformer.errors import DataError
+from mixformer.errors import DataError, counted
 
 _SAMPLE = 5  # pictures decoded of each sequence, unless all are
 
@@ -53,7 +53,7 @@ def check_pictures(sequence: VideoSequence, every: bool) -> tuple[tuple[int, int
         problems.append(Problem(name, "warning", text, "see whether frames of two videos are mixed"))
     twice = [] if missing else list(_repeated(sequence, every))
     if twice:
-        text = f"{len(twice)} pictures equal the one before, the first of them frame {twice[0]} (from 0)"
+        text = f"{counted(len(twice), 'picture')} like the one before, the first of them frame {twice[0]} (from 0)"
         problems.append(Problem(name, "warning", text, "remove the copies and their boxes"))
     return size, problems
 

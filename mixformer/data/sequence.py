@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixformer.data.frame_storage import FrameRef, read_frame
-from mixformer.errors import DataError
+from mixformer.errors import DataError, counted
 from mixformer.types import Box, FloatArray, Image
 
 log = logging.getLogger(__name__)
@@ -89,11 +89,13 @@ class VideoSequence:
         count = len(self.frames)
         if self.boxes.shape != (count, 4):
             raise DataError(
-                f"{self.name}: {count} frames but boxes of shape {self.boxes.shape}; "
+                f"{self.name}: {counted(count, 'frame')} but boxes of shape {self.boxes.shape}; "
                 "give one box x, y, w, h for each frame"
             )
         if self.hidden is not None and self.hidden.shape != (count,):
-            raise DataError(f"{self.name}: {count} frames but marks of hidden targets of shape {self.hidden.shape}")
+            raise DataError(
+                f"{self.name}: {counted(count, 'frame')} but marks of hidden targets of shape {self.hidden.shape}"
+            )
         valid = has_area(self.boxes)
         object.__setattr__(self, "valid", np.flatnonzero(valid))
         object.__setattr__(self, "visible", np.flatnonzero(valid if self.hidden is None else valid & ~self.hidden))

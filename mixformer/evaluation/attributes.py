@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mixformer.data import DATASETS, attributes
 from mixformer.data.lists import attribute_names
-from mixformer.errors import DataError, first_few, shown
+from mixformer.errors import DataError, counted, first_few, shown
 from mixformer.files import read_csv_file
 
 Attributes = dict[str, frozenset[str]]
@@ -47,7 +47,9 @@ def read_attributes(path: Path, sequences: Iterable[str]) -> Attributes:
     rows = {line[0].strip(): _flags(path, number, line, names) for number, line in enumerate(lines[1:], start=2)}
     lacking = [name for name in wanted if name not in rows]
     if lacking:
-        raise DataError(f"{path} has no line for {len(lacking)} sequences: {', '.join(first_few(lacking))}; add them")
+        raise DataError(
+            f"{path} has no line for {counted(len(lacking), 'sequence')}: {', '.join(first_few(lacking))}; add them"
+        )
     groups = {name: frozenset(each for each in wanted if rows[each][i]) for i, name in enumerate(names)}
     return {name: having for name, having in groups.items() if having}
 

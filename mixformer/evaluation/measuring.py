@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mixformer.data.sequence import VideoSequence, read_frame
-from mixformer.errors import DataError
+from mixformer.errors import DataError, counted
 from mixformer.evaluation.attributes import Attributes
 from mixformer.evaluation.comparison import ComparedTracker, Comparison, Missing
 from mixformer.evaluation.metrics import (
@@ -138,7 +138,8 @@ def _require_truth(sequences: list[VideoSequence]) -> None:
     for sequence in sequences:
         if not public_truth(sequence):
             raise DataError(
-                f"{sequence.name}: the ground truth has {len(sequence.valid)} boxes for {len(sequence)} frames, so it "
+                f"{sequence.name}: the ground truth has {counted(len(sequence.valid), 'box')} for "
+                f"{counted(len(sequence), 'frame')}, so it "
                 "is not public; pack the results (mixformer submit) and send them to the benchmark's server"
             )
 
@@ -213,9 +214,9 @@ def _require_rule(measurement: _Measurement, result: SequenceResult, oddity: str
 def _oddity(boxes: FloatArray, frames: int) -> str:
     """The first line that a complete result would not have, in words; "" if there is none."""
     if len(boxes) < frames:
-        return f"line {len(boxes) + 1} is missing, {len(boxes)} lines for {frames} frames"
+        return f"line {len(boxes) + 1} is missing, {counted(len(boxes), 'line')} for {counted(frames, 'frame')}"
     if len(boxes) > frames:
-        return f"line {frames + 1} is too much, {len(boxes)} lines for {frames} frames"
+        return f"line {frames + 1} is too much, {counted(len(boxes), 'line')} for {counted(frames, 'frame')}"
     for wrong, what in ((~np.isfinite(boxes).all(1), "no box"), ((boxes[:, 2:] < 0).any(1), "a box of negative size")):
         if wrong.any():
             return f"line {1 + int(np.flatnonzero(wrong)[0])} is {what}"

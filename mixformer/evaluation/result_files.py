@@ -15,7 +15,7 @@ from typing import get_args
 
 import numpy as np
 
-from mixformer.errors import DataError
+from mixformer.errors import DataError, counted
 from mixformer.files import read_text_file, write_files
 from mixformer.types import FloatArray, Status, StatusArray
 
@@ -109,7 +109,7 @@ def write_result(
         if values is None:
             continue
         if values.shape != (len(boxes),):
-            raise DataError(f"{name}: {what} of shape {values.shape} beside {len(boxes)} boxes")
+            raise DataError(f"{name}: {what} of shape {values.shape} beside {counted(len(boxes), 'box')}")
         files[path] = _text_writer(values[:, None], "%s" if values is statuses else "%.6f")
     write_files({**files, paths[0]: _text_writer(table, form)})
     for path in set(paths) - {*files, paths[0]}:
@@ -193,7 +193,10 @@ def _check_count(path: Path, lines: int, frames: int | None) -> None:
     if frames is None or lines == frames:
         return
     what = f"line {lines + 1} is missing" if lines < frames else f"line {frames + 1} is one too many"
-    raise DataError(f"{path}, {what}: {lines} lines for {frames} frames; run the tracker on this sequence again")
+    raise DataError(
+        f"{path}, {what}: {counted(lines, 'line')} for {counted(frames, 'frame')}; "
+        "run the tracker on this sequence again"
+    )
 
 
 def _read_table(path: Path, columns: int, rule: str) -> FloatArray:
@@ -221,4 +224,4 @@ def _first_broken(rows: list[list[str]], columns: int) -> str:
             return f"line {number}: {error}"
         if len(row) != columns:
             break
-    return f"line {number} holds {len(row)} numbers instead of {columns}"
+    return f"line {number} holds {counted(len(row), 'number')} instead of {columns}"

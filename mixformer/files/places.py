@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import io
 import os
 import platform
@@ -9,7 +10,7 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -130,6 +131,52 @@ def claimed_folder(folder: Path, marker: str, kind: str, overwrite: bool) -> Ite
             for path in reversed(made):
                 path.rmdir()
         file.close()
+
+
+def require_replaceable(folder: Path, known: Iterable[str], kind: str, overwrite: bool) -> None:
+    """Refuse a folder that a new one cannot take the place of. An empty one, or none, can be replaced.
+
+    Args:
+        folder: place of the result.
+        known: patterns of the names that such a folder holds; the first one is of what it always holds.
+        kind: what such a folder is called.
+        overwrite: an earlier result may be there.
+
+    Raises:
+        OutputError: if there is a result and `overwrite` is not given, or the folder holds something else.
+
+    Example:
+        >>> require_replaceable(Path("new"), ["data.mdb"], "database", overwrite=False)
+    """
+    require_place(folder, overwrite=True)
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file, and the result is a folder; give another name")
+    names, patterns = sorted(item.name for item in folder.iterdir()) if folder.is_dir() else [], list(known)
+    if names and not fnmatch.filter(names, patterns[0]):
+        raise OutputError(f"{folder} is not empty, and is not a {kind}; give a new folder")
+    if names and not overwrite:
+        raise OutputError(f"{folder} exists already; {_ASK}")
+    if others := [name for name in names if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]:
+        raise OutputError(f"{folder} also holds {others[0]}, which is not replaced; move it, or give a new folder")
+
+
+def swap_in(new: Path, place: Path) -> None:
+    """Put a folder that is whole in the place of an earlier one. Raises OSError if it cannot; the earlier one stays.
+
+    A process that is killed meanwhile may leave the earlier one beside it, as `.NAME.MARK.replaced`.
+    """
+    place = place.resolve()
+    if not place.is_dir():
+        new.replace(place)
+        return
+    aside = place.with_name(f".{place.name}.{own_mark()}.replaced")
+    place.replace(aside)
+    try:
+        new.replace(place)
+    except OSError:
+        aside.replace(place)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def make_folder(folder: Path, what: Path) -> list[Path]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mixformer.run.executor import Completed, Event, Events, Progressed, Report, Started, Work, failed
 from mixformer.run.jobs import VideoJob
+from mixformer.run.resuming import settings_of
 from mixformer.run.video_loop import Step, run_videos
 from mixformer.run.video_run import VideoSummary
+from mixformer.run.video_task import VideoTask
 from mixformer.tracking import MultiTracker
 from mixformer.tracking.factory import TrackerFactory
 
@@ -24,7 +26,7 @@ def track_videos(
     """Track many videos, some at a time, frame by frame in turn, and write their results.
 
     The targets of all open videos make one batch. An error ends its own video alone; the results up to there are valid
-    but not marked complete.
+    but not marked complete. A call that was interrupted or killed goes on where it was when it is repeated.
 
     Args:
         jobs: the videos; each begins when there is room. See `read_jobs`.
@@ -51,11 +53,21 @@ def track_videos(
     """
     if tracker is None:  # not falsy: a tracker without targets has the length 0
         tracker = MultiTracker(on_resize="rescale")
-    tasks = (job.task() for job in jobs)
-    with closing(run_videos(tracker, tasks, concurrent_videos, pipeline)) as steps:
+    with closing(run_videos(tracker, _tasks(jobs, tracker), concurrent_videos, pipeline)) as steps:
         for step in steps:
             if event := _event(step):
                 yield event
+
+
+def _tasks(jobs: Iterable[VideoJob], tracker: MultiTracker) -> Iterator[VideoTask]:
+    """Make a task of each job. Without settings, the tracker itself tells a job from that of another tracker."""
+    found = None
+    for job in jobs:
+        task = job.task()
+        if task.settings is None and not task.may_stall():
+            found = found or settings_of(tracker)
+            task = replace(task, settings=found)
+        yield task
 
 
 def _event(step: Step) -> Event | None:
@@ -92,7 +104,7 @@ class VideoWork:
         tracker = MultiTracker(made.engine, made.config, on_resize="rescale")
 
         def work(job: VideoJob, report: Report) -> VideoSummary:
-            with closing(run_videos(tracker, iter([job.task()]), 1, True)) as steps:
+            with closing(run_videos(tracker, _tasks([job], tracker), 1, True)) as steps:
                 for step in steps:
                     report(step.run.frames)
             if step.run.error is not None:

@@ -34,7 +34,8 @@ class VideoJob:
         write: names of the output formats to write, such as "json" and "video"; see `mixformer.video.OUTPUT_FORMATS`.
         start: number of the first frame.
         stop: number after the last frame; None goes to the end.
-        settings: plain values that decide the results, such as the model and the tracker settings.
+        settings: plain values that decide the results, such as the model and the tracker settings; None: whether
+            a job is complete does not depend on them.
         opening: how to open cameras and addresses: `timeout` and `every_frame` of `open_video`.
 
     Example:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class MetricLogger:
         tensorboard: bool = False,
         start: int = 0,
     ) -> None:
-        """Begin a log, or go on with one.
+        """Begin a log, or go on with one; what is there is left until the first step is made.
 
         Args:
             folder: gets `log.jsonl`.
@@ -48,10 +49,10 @@ class MetricLogger:
         Raises:
             MissingDependencyError: if TensorBoard is asked for and not installed.
         """
-        self._board = _open_board(folder, start) if tensorboard and enabled else None
+        self._new_board = _board_of(folder, start) if tensorboard and enabled else None
+        self._board: Any = None
         self.path, self.every, self.batch, self.enabled = folder / "log.jsonl", every, batch, enabled
-        if enabled and self.path.exists():
-            _drop_after(self.path, start)
+        self._start_step, self._begun = start, not enabled
         self.workers, self.device = workers, device or torch.device("cpu")
         self.latest: dict[str, float] = {}
         self._sums: dict[str, Tensor] = {}
@@ -76,12 +77,21 @@ class MetricLogger:
         `waited` is seconds per step spent waiting for data, `busy` the rest; a loader that cannot keep up shows here.
         `loader_samples_per_second` is what the loader processes would give if nobody kept them waiting.
         """
+        if not self._begun:
+            self._begin()
         for name, value in parts.items():  # no `float` here: it would wait for the device
             self._sums[name] = self._sums.get(name, torch.zeros((), device=value.device)) + value.detach().float()
         self._count += 1
         self._lr = lr
         if step % self.every == 0:
             self.add_line(step)
+
+    def _begin(self) -> None:
+        self._begun = True
+        if self.path.exists():
+            _drop_after(self.path, self._start_step)
+        if self._new_board is not None:
+            self._board = self._new_board()
 
     def add_line(self, step: int) -> None:
         """Write the means since the last line, and begin new ones."""
@@ -131,13 +141,14 @@ def _drop_after(path: Path, step: int) -> None:
     write_text(path, "".join(kept))
 
 
-def _open_board(folder: Path, start: int) -> Any:
+def _board_of(folder: Path, start: int) -> Callable[[], Any]:
+    """Return what makes TensorBoard's writer; raises MissingDependencyError if it is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise missing("tensorboard", "a TensorBoard log", ", or set tensorboard = false") from error
     make: Any = SummaryWriter
-    return make(str(folder / "tensorboard"), purge_step=start + 1)
+    return partial(make, str(folder / "tensorboard"), purge_step=start + 1)
 
 
 def peak_memory(device: torch.device) -> float:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import platform
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,8 @@ def train(
         recipe: a `Recipe`, or the path of a TOML file.
         out: run folder; it gets `state.safetensors`, `log.jsonl`, `recipe.json`, `environment.json`,
             `best/` if the recipe validates, and, at the end, `model/`.
-        resume: continue from a checkpoint in `out` if there is one.
+        resume: continue from a checkpoint in `out` if there is one. Otherwise an earlier run in `out` is replaced, once
+            the first step is made.
         device: "cpu", "cuda" or "cuda:N".
         progress: called after every step with the number of steps done and the latest means.
         dry_run: train on generated shapes, without the recipe's data, initial weights and teacher.
@@ -70,7 +72,7 @@ def train(
         ConfigError: if the recipe contradicts itself or the network.
         DataError: if a data set of the recipe is missing or cannot be used.
         CheckpointError: if the initial weights, the teacher or the checkpoint do not fit.
-        OutputError: if another process is training into the same folder.
+        OutputError: if another process is training into the same folder, or it holds such names but no run.
         TrainingDivergedError: if the loss or gradient is not a finite number.
         KeyboardInterrupt: after Ctrl-C or SIGTERM; the same call resumes the run.
 
@@ -87,7 +89,10 @@ def train(
     with init_distributed(torch.device(device)) as processes, only_writer(out, processes.first):
         trainer = prepare(recipe, out, resume=resume, processes=processes, dry_run=dry_run)
         trainer.run(
-            1 if dry_run else 20, progress=progress, validate=_validator(recipe) if recipe.val_interval else None
+            1 if dry_run else 20,
+            progress=progress,
+            validate=_validator(recipe) if recipe.val_interval else None,
+            begun=partial(_describe, recipe, out) if processes.first else None,
         )
         if processes.first:
             export(trainer)
@@ -106,9 +111,6 @@ def prepare(
     trainer = Trainer(build_stage(model, recipe, teacher), dataset, recipe, out, processes)
     if resume:
         trainer.resume()
-    # After the checkpoint, so that a recipe that does not fit it leaves the description of the earlier run.
-    if trainer.processes.first:
-        _describe(recipe, out)
     return trainer
 
 

@@ -6,16 +6,19 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 from filelock import FileLock, Timeout
 
 from mixformer.errors import OutputError
+from mixformer.files.places import make_folder
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOCK = "run.lock"
+_MARKS = ("state.safetensors", "recipe.json")  # by which a run folder is known
+_WRITTEN = ("log.jsonl", "environment.json", "best", "model", "tensorboard")
 
 
 @contextmanager
@@ -56,16 +59,17 @@ def stop_requests(enabled: bool = True) -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def only_writer(folder: Path, enabled: bool = True) -> Iterator[None]:
-    """Keep a second run out of a run folder. The lock goes with the process, however that ends.
+    """Keep a second run out of a run folder. The lock goes with the process, and so does a folder that stayed empty.
 
-    Raises OutputError if another process is writing there.
+    Raises OutputError if another process is writing there, or the folder holds what a run would replace, but no run.
     """
     if not enabled:
         yield
         return
     lock = FileLock(folder / _LOCK)
+    _require_run_folder(folder)
+    made = make_folder(folder, folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except OSError as error:
         if not isinstance(error, Timeout):
@@ -79,3 +83,14 @@ def only_writer(folder: Path, enabled: bool = True) -> Iterator[None]:
         if os.name == "posix":  # while it is still ours; Windows lets go of it first
             (folder / _LOCK).unlink(missing_ok=True)
         lock.release()
+        with suppress(OSError):
+            for path in reversed(made):
+                path.rmdir()
+
+
+def _require_run_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file, and a run needs a folder; take another --out")
+    found = [name for name in _WRITTEN if (folder / name).exists()]
+    if found and not any((folder / name).exists() for name in _MARKS):
+        raise OutputError(f"{folder} holds {', '.join(found)}, but no training run; take another --out")

@@ -102,43 +102,44 @@ class Trainer:
     def save(self) -> None:
         """Write the checkpoint atomically; the first process writes, the others wait."""
         if self.processes.first:
-            save_training(
-                self.checkpoint,
-                self.step,
-                self.best,
-                self.stage,
-                self.optimizer,
-                self.ema,
-                self.scaler,
-                self.recipe.to_dict(),
-            )
+            self._write()
         self.processes.wait()
 
+    def _write(self) -> None:
+        parts = self.stage, self.optimizer, self.ema, self.scaler
+        save_training(self.checkpoint, self.step, self.best, *parts, self.recipe.to_dict())
+
     def run(
-        self, report_every: int = 20, progress: ProgressCallback | None = None, validate: Validator | None = None
+        self,
+        report_every: int = 20,
+        progress: ProgressCallback | None = None,
+        validate: Validator | None = None,
+        begun: Callable[[], None] | None = None,
     ) -> None:
         """Train to the recipe's last step.
 
         After Ctrl-C or SIGTERM the current step is finished and the checkpoint is written. Several processes stop at
-        once; their last checkpoint is the one of `save_interval`.
+        once; their last checkpoint is the one of `save_interval`. Nothing in the folder changes before a step is made.
 
         Args:
             report_every: steps between lines of the log.
             progress: called after every step.
             validate: scores the averaged network, every `val_interval` steps.
+            begun: called after the first step.
 
         Raises:
             TrainingDivergedError: if the loss or gradient is not a finite number.
             KeyboardInterrupt: after Ctrl-C or SIGTERM.
         """
         with stop_requests(self.processes.count == 1) as stop_asked:
-            self._run(report_every, progress, validate, stop_asked)
+            self._run(report_every, progress, validate, begun, stop_asked)
 
     def _run(
         self,
         report_every: int,
         progress: ProgressCallback | None,
         validate: Validator | None,
+        begun: Callable[[], None] | None,
         stop_asked: Callable[[], bool],
     ) -> None:
         recipe = self.recipe
@@ -153,12 +154,19 @@ class Trainer:
             start=self.step,
         )
         stream = self._batches()
+        first, replaces = self.step + 1, self.processes.first and not self.step and self.checkpoint.exists()
         # The loop ends by steps, not by data, so that a resumed run makes the same batches.
         while self.step < recipe.total_steps:
             self.stage.train()
             parts = self._step(stream, metrics)
             self.step += 1
+            if begun is not None and self.step == first:
+                begun()
             metrics.add(self.step, parts, self.optimizer.param_groups[-1]["lr"])
+            if (
+                replaces and self.step == first
+            ):  # so that no checkpoint of the earlier run is beside the log of this one
+                self._write()
             if validate is not None and recipe.val_interval and self.step % recipe.val_interval == 0:
                 self._validate(validate, metrics)
             if progress is not None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
-from mixformer.errors import SourceError
+from mixformer.errors import SourceError, counted
 from mixformer.video.feed import RawFrame
 from mixformer.video.stream import Stream, no_answer, open_stream_container
 
@@ -141,7 +141,7 @@ class LiveStream:
             self._stream.close()
             stream, tries = self._connect_again(why, tries)
             if stream is None:
-                self.cut_short = f"{self._name} ended after {next_index} frames: {why}"
+                self.cut_short = f"{self._name} ended after {counted(next_index, 'frame')}: {why}"
                 log.warning("%s", self.cut_short)
                 return
             stream.skipped = self.skipped

@@ -9,7 +9,7 @@ from typing import Any
 
 import av
 
-from mixformer.errors import SourceError
+from mixformer.errors import SourceError, counted
 from mixformer.imaging.containers import explain, main_video, open_container, upright, videos_in
 from mixformer.video.feed import RawFrame
 from mixformer.video.frame_table import FrameTable
@@ -151,7 +151,7 @@ class Stream:
                 promised, about = count + round((end - last) * self.fps) - 1, "about "
         if not short and not self._broke_off:
             return
-        numbers = f"{count} of {about}{promised} frames" if promised and promised > count else f"{count} frames"
+        numbers = f"{count} of {about}{promised} frames" if promised and promised > count else counted(count, "frame")
         why = f" ({self._broke_off})" if self._broke_off else ""
         self.cut_short = f"{self.name} is cut short: {numbers} are there{why}"
         log.warning("%s", self.cut_short)

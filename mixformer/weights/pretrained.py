@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mixformer.configs.model import ModelConfig
-from mixformer.errors import CheckpointError, ConfigError
+from mixformer.errors import CheckpointError, ConfigError, counted
 from mixformer.models import MixFormer
 from mixformer.models.layers import resize_table
 from mixformer.models.stage import Stage
@@ -172,7 +172,8 @@ def _require_parts(start: _Start) -> None:
             decoder = start.config.decoder_depth and index == len(start.config.stages) - 1
             what = "decoder (MAE's files with it end in _full.pth)" if decoder else f"stage {index + 1}"
             raise CheckpointError(
-                f"{start.path} has {depth} blocks for the {stage.depth} that {start.config.name} has in {what}"
+                f"{start.path} has {counted(depth, 'block')} for the {stage.depth} "
+                f"that {start.config.name} has in {what}"
             )
     scaled = any(name.endswith((".ls1.gamma", ".gamma_1", ".scale1")) for name in start.source.tensors)
     if scaled != start.config.layer_scale:

@@ -108,7 +108,7 @@ def test_a_failed_sequence_is_reported_and_the_exit_code_is_1(evaluate, squares,
     assert code == 1
     assert "2 sequences tracked" in printed
     assert "AUC" in printed
-    assert "1 sequences failed" in printed
+    assert "1 sequence failed" in printed
     assert "00000003.png" in printed
     failures = tmp_path / "results" / "tiny" / "squares" / "failures"
     assert "Traceback" in (failures / "clip_1.txt").read_text()
@@ -120,7 +120,7 @@ def test_a_half_downloaded_sequence_stops_none_of_the_others(evaluate, squares):
     assert code == 1
     assert "2 sequences tracked" in printed
     assert "AUC" in printed
-    assert "1 sequences failed" in printed
+    assert "1 sequence failed" in printed
     assert "2 of 3 sequences; 1 of the data set are missing" in printed
     assert "4 pictures in img/ but 5 boxes in groundtruth.txt" in printed
 

@@ -70,7 +70,7 @@ def test_more_pictures_than_boxes_is_a_warning(tmp_path, caplog):
     found = load_dataset("tnl2k", root, DatasetOptions("test"))
     with caplog.at_level(logging.WARNING):
         assert len(found[found.names.index("INF_bike")]) == 5
-    assert "imgs has 1 pictures without a box, the first of them 00013.png" in caplog.text
+    assert "imgs has 1 picture without a box, the first is 00013.png" in caplog.text
 
 
 def test_marks_that_are_missing_or_too_few(tmp_path):

@@ -86,7 +86,7 @@ def test_counts_and_broken_lines(tmp_path, capsys):
     assert "good" not in found
     assert main(["data", "check", str(tmp_path)]) == 1
     shown = capsys.readouterr()
-    assert "1 sequences, 8 frames" in shown.out
+    assert "1 sequence, 8 frames" in shown.out
     assert "3 errors in" in shown.err
 
 
@@ -99,7 +99,7 @@ def test_pictures(tmp_path):
     shutil.copy(folder / "img" / "0004.png", folder / "img" / "0005.png")
     texts = [problem.text for problem in problems(tmp_path)]
     assert any("frame 7 (from 0) has (80, 60) pixels, the first one (40, 30)" in text for text in texts)
-    assert any("1 pictures equal the one before, the first of them frame 5" in text for text in texts)
+    assert any("1 picture like the one before, the first of them frame 5" in text for text in texts)
     assert not any("cannot be read" in text for text in texts)  # frame 2 is not among the five
     (broken,) = (p for p in problems(tmp_path, every=True) if p.level == "error")
     assert "1 of 8 pictures that were looked at cannot be read" in broken.text

@@ -181,8 +181,33 @@ def test_nothing_is_written_over(tmp_path):
     sequences = IMPORTERS["mot"](mot(tmp_path / "in"), None)
     folders = write_folders([*sequences, *sequences], tmp_path / "out")
     assert [f.name for f in folders] == ["walk_0001", "walk_0002", "walk_0001_2", "walk_0002_2"]
-    with pytest.raises(OutputError, match="walk_0001 is there already"):
+    shutil.rmtree(folders[0])
+    with pytest.raises(OutputError, match="walk_0002 exists already"):
         write_folders(sequences, tmp_path / "out")
+    assert not folders[0].exists()  # nothing is written if one is there
+
+
+def test_sequences_are_replaced_when_asked(tmp_path):
+    """A1's kind: one rule for imports too; pictures of the earlier one go, what is no sequence stays."""
+    clip = write_clip(tmp_path / "ride.mp4", moving_square(count=6)[0])
+    tracks = f'<track id="0" label="x">{box(0, 10)}{box(4, 22)}</track>'
+    sequences = IMPORTERS["cvat"](cvat(tmp_path / "annotations.xml", tracks), clip)
+    (folder,) = write_folders(sequences, tmp_path / "out")
+    picture = tmp_path / "out" / "_frames" / "ride.mp4" / "00000000.jpg"
+    before = picture.read_bytes()
+    (folder / "img" / "00000099.jpg").write_bytes(b"old")
+    picture.write_bytes(b"half")
+    write_folders(sequences, tmp_path / "out", overwrite=True)
+    assert not (folder / "img" / "00000099.jpg").exists()
+    assert picture.read_bytes() == before
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_frames", folder.name]
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"also holds notes\.txt"):
+        write_folders(sequences, tmp_path / "out", overwrite=True)
+    (folder / "groundtruth.txt").unlink()
+    with pytest.raises(OutputError, match="not a sequence"):
+        write_folders(sequences, tmp_path / "out", overwrite=True)
+    assert (folder / "notes.txt").read_text() == "mine"
 
 
 def test_the_command(tmp_path, capsys):

@@ -200,7 +200,7 @@ def test_a_broken_xml_file_splits_a_track(tmp_path, caplog):
     root = vid(tmp_path)
     (next(root.rglob("000002.xml"))).write_text("<annotation>")
     assert [len(sequence) for sequence in load_dataset("vid", root)] == [2, 2, 1, 1]
-    assert "1 files cannot be parsed, such as 000002.xml" in caplog.text
+    assert "1 file left out that cannot be parsed, such as 000002.xml" in caplog.text
 
 
 def test_broken_archives_are_named(tmp_path):

@@ -153,11 +153,31 @@ def test_one_zip_file_of_a_whole_set(tmp_path):
     assert contents(read_any(archive)) == contents(load_dataset("lasot", plain))
 
 
-def test_packing_never_replaces(tmp_path):
-    root = got10k(tmp_path / "root")
-    (tmp_path / "packed").mkdir()
-    with pytest.raises(OutputError, match="exists already"):
-        pack(root, tmp_path / "packed")
+def test_packing_replaces_when_asked_and_nothing_else(tmp_path):
+    """A1's kind: one rule for databases too."""
+    root, packed = got10k(tmp_path / "root"), tmp_path / "packed"
+    pack(root, packed)
+    before = (packed / "data.mdb").stat().st_ino
+    with pytest.raises(OutputError, match="--overwrite"):
+        pack(root, packed)
+    with pytest.raises(DataError):
+        pack(tmp_path, packed, "lasot", overwrite=True)
+    assert (packed / "data.mdb").stat().st_ino == before
+    pack(root, packed, overwrite=True)
+    assert (packed / "data.mdb").stat().st_ino != before
+    (packed / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"also holds notes\.txt"):
+        pack(root, packed, overwrite=True)
+    (packed / "data.mdb").unlink()
+    with pytest.raises(OutputError, match="not a packed data set"):
+        pack(root, packed, overwrite=True)
+    (packed / "notes.txt").unlink()
+    for _ in range(2):  # an empty folder is no result; then a set of several databases
+        pack(trackingnet(tmp_path / "t"), packed, overwrite=True)
+    assert {path.name for path in packed.iterdir()} == {"TRAIN_0_lmdb", "TRAIN_2_lmdb", "seq_list.json"}
+    shutil.rmtree(packed)
+    packed.mkdir()
+    shutil.rmtree(tmp_path / "t")
     with pytest.raises(DataError, match="none of lasot, got10k"):
         pack(tmp_path / "packed", tmp_path / "other")
     with pytest.raises(DataError, match="no data set called 'other'"):

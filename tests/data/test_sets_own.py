@@ -57,7 +57,7 @@ def test_a_json_of_a_video(tmp_path):
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [
-        ({"frames": ["a.png"], "boxes": []}, "1 frames but 0 boxes"),
+        ({"frames": ["a.png"], "boxes": []}, "1 frame but 0 boxes"),
         ({"frames": ["a.png"], "boxes": [[1, 2, 3]]}, "a box is four numbers"),
         ({"frames": ["a.png"], "boxes": [[1, 2, 3, "four"]]}, "a box is four numbers"),
         ({"frames": "a.png", "boxes": [[1, 2, 3, 4]]}, '"frames" must be a list'),

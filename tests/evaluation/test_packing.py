@@ -68,7 +68,7 @@ def test_results_of_others_with_tabs(raw, tmp_path):
     [
         ("x_time_0.txt", None, "x_time_0.txt is missing"),
         ("x_time_0_time.txt", None, "x_time_0_time.txt is missing"),
-        ("x_time_0.txt", "1,2,3,4\n", "line 2 is missing: 1 lines for 2 frames"),
+        ("x_time_0.txt", "1,2,3,4\n", "line 2 is missing: 1 line for 2 frames"),
         ("x_time_0.txt", "1,2,3,4\n" * 3, "line 3 is one too many"),
         ("x_time_0.txt", "1,2,3,4\n1,nan,3,4\n", "x_time_0.txt, line 2"),
         ("x_time_0.txt", "1,2,3,4\n1,2,3\n", "x_time_0.txt, line 2"),

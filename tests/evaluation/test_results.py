@@ -65,7 +65,7 @@ def test_any_separator(tmp_path, text):
         ("1,2,3,4\n\n1,2,3,4\n", r"line 2 is empty"),
         ("1,2,3,4\nnan,nan,nan,nan\n", r"line 2: \[nan, nan, nan, nan\] is not a box"),
         ("1,2,inf,4\n", r"line 1: \[1.0, 2.0, inf, 4.0\] is not a box"),
-        ("1,2,3,4\n", r"line 2 is missing: 1 lines for 2 frames"),
+        ("1,2,3,4\n", r"line 2 is missing: 1 line for 2 frames"),
         ("1,2,3,4\n" * 4, r"line 3 is one too many: 4 lines for 2 frames"),
         ("x y w h\n1,2,3,4\n", r"line 1: could not convert"),
     ],

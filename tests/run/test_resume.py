@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing, suppress
 
 import av
 import pytest
@@ -14,7 +15,8 @@ import pytest
 import mixformer
 from mixformer.cli import main
 from mixformer.errors import OutputError
-from mixformer.run import track_video
+from mixformer.run import Progressed, VideoJob, VideoWork, track_video, track_videos
+from mixformer.tracking import TrackerFactory
 from mixformer.video import Target
 from tests.helpers.clips import hear_interrupts, moving_square, write_clip
 
@@ -182,6 +184,42 @@ def test_python_goes_on_with_targets_that_come_and_go(long, tiny_model, tmp_path
     for one, two in zip(*rows, strict=True):  # a batch in another order may round differently
         assert one["box"] == pytest.approx(two["box"], abs=0.01)
     assert len(list((tmp_path / "b" / "frames").iterdir())) == 160
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_many_videos_in_python_go_on_without_settings(long, tiny_model, tmp_path, monkeypatch, here):
+    """A5 and A1: as `track-all`, here and in a worker."""
+    monkeypatch.setattr("mixformer.run.video_run._SAVE_EVERY", 0.0)
+    runtime = mixformer.Runtime(device="cpu", engine="torch", threads=1)
+    factory = TrackerFactory(str(tiny_model), mixformer.MultiTracker(str(tiny_model), runtime=runtime).config, runtime)
+
+    def job(folder):
+        return VideoJob("long", str(long), (Target(1, mixformer.Box(10, 30, 20, 20)),), folder, stop=120)
+
+    def run(folder, stop_at=None):
+        if here:
+            tracker = mixformer.MultiTracker(str(tiny_model), runtime=runtime, on_resize="rescale")
+            with closing(track_videos([job(folder)], tracker=tracker)) as events:
+                for event in events:
+                    if stop_at and isinstance(event, Progressed) and event.steps > stop_at:
+                        return None
+            return event.result
+
+        def report(frames):
+            if stop_at and frames > stop_at:
+                raise _StopError
+
+        return VideoWork(factory)(0)(job(folder), report)
+
+    whole = run(tmp_path / "whole")
+    with suppress(_StopError):
+        assert run(tmp_path / "folder", stop_at=80) is None
+    assert not job(tmp_path / "folder").complete()
+    again = run(tmp_path / "folder")
+    assert (again.frames, again.kept >= 50, whole.kept) == (120, True, 0)
+    assert job(tmp_path / "folder").complete()
+    texts = [(tmp_path / folder / "boxes.jsonl").read_bytes() for folder in ("whole", "folder")]
+    assert texts[0] == texts[1]
 
 
 def test_a_damaged_resume_file_is_not_used(long, words, tmp_path):

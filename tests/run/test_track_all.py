@@ -126,6 +126,32 @@ def jobs(tmp_path):
     return tmp_path / "jobs.csv"
 
 
+def test_a1_exit_codes(clip, common, tmp_path, capsys):
+    """0: all is tracked; 4: all that failed could not be written; 1: something else failed too."""
+    shutil.copy(clip, tmp_path / "a.mp4")
+    out = tmp_path / "tracked"
+    out.mkdir()
+    words = ["track-all", str(tmp_path / "jobs.csv"), "--out", str(out), *common]
+
+    def run(*names):
+        rows = [f"{source}.mp4,10 30 20 20,3,{name}\n" for source, name in names]
+        (tmp_path / "jobs.csv").write_text("source,box,stop,name\n" + "".join(rows))
+        code, told = main(words), capsys.readouterr()
+        return code, " ".join(f"{told.out} {told.err}".split())
+
+    (out / "taken").write_text("a file where a folder should be")
+    assert run(("a", "good"))[0] == 0
+    code, told = run(("a", "good"), ("a", "taken"))
+    assert code == 4
+    assert "0 videos tracked, 0 frames, 1 were complete" in told
+    assert "1 video failed" in told
+    code, told = run(("a", "taken"), ("none", "missing"))
+    assert code == 1
+    assert "2 videos failed" in told
+    assert run(("none", "missing"))[0] == 1
+    assert (out / "taken").read_text() == "a file where a folder should be"
+
+
 @pytest.mark.parametrize(
     "how", [["--concurrent-videos", "3"], ["--concurrent-videos", "1"], ["--workers", "1"]], ids=" ".join
 )

@@ -11,7 +11,7 @@ from mixformer.configs.model import ModelConfig
 from mixformer.data.augmentation import Augmentation, CropSettings
 from mixformer.data.sample_dataset import SampleDataset
 from mixformer.data.sampling import Mixture
-from mixformer.errors import CheckpointError, ConfigError, MissingDependencyError
+from mixformer.errors import ConfigError, MissingDependencyError
 from mixformer.models import build_model
 from mixformer.models.mae import MaskConfig
 from mixformer.training.config import (
@@ -23,7 +23,7 @@ from mixformer.training.config import (
 )
 from mixformer.training.metric_logger import MetricLogger
 from mixformer.training.recipe import Recipe
-from mixformer.training.run_training import export, prepare
+from mixformer.training.run_training import export, train
 from mixformer.training.stages import BatchPosition, DistillStage, build_stage
 from mixformer.training.trainer import Trainer
 from mixformer.weights.load_save import load_model
@@ -200,11 +200,9 @@ def test_a_recipe_runs_from_its_file_alone(tmp_path):
         model_overrides={"depth": 1, "dim": 32, "heads": 2, "search_size": 64, "template_size": 32},
         max_steps=2,
     )
-    trainer = prepare(recipe, tmp_path, dry_run=True)
-    trainer.run(report_every=1)
+    assert load_model(train(recipe, tmp_path, dry_run=True)).config.dim == 32
     assert Recipe.from_file(tmp_path / "recipe.json") == recipe
     assert json.loads((tmp_path / "environment.json").read_text())["torch"] == torch.__version__
-    assert load_model(export(trainer)).config.dim == 32
 
 
 def test_tensorboard_is_an_extra(tmp_path, monkeypatch):
@@ -212,14 +210,3 @@ def test_tensorboard_is_an_extra(tmp_path, monkeypatch):
     with pytest.raises(MissingDependencyError, match=r"mixformer\[tensorboard\]"):
         MetricLogger(tmp_path, 1, 1, tensorboard=True)
     assert not list(Path(tmp_path).iterdir())
-
-
-def test_a_run_that_does_not_fit_leaves_the_recipe_of_the_earlier_one(tmp_path):
-    """A1: recipe.json was replaced before the checkpoint was looked at."""
-    small = {"depth": 1, "dim": 16, "heads": 2, "search_size": 64, "template_size": 32}
-    recipe = Recipe("mixformerv2_s", model_overrides=small, max_steps=1, precision="float32")
-    prepare(recipe, tmp_path, dry_run=True).save()
-    before = (tmp_path / "recipe.json").read_text()
-    with pytest.raises(CheckpointError):
-        prepare(recipe.replace(model_overrides={**small, "dim": 32}), tmp_path, dry_run=True)
-    assert (tmp_path / "recipe.json").read_text() == before

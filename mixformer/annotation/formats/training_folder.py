@@ -11,7 +11,7 @@ from mixformer.annotation.formats.contents import ExportContents, project_of_tra
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject
 from mixformer.data.annotated_folders import read_boxes
 from mixformer.data.importers.tracks import FileTrack, whole_number
-from mixformer.errors import DataError
+from mixformer.errors import DataError, counted
 from mixformer.files import read_json_file
 
 
@@ -71,7 +71,9 @@ def _track(number: int, truth: Path) -> FileTrack:
     except (TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{beside} is damaged: {error}; write it again, or remove it") from error
     if len(frames) != len(rows):
-        raise DataError(f"{truth} has {len(rows)} lines, and target.json beside it {len(frames)} frames")
+        raise DataError(
+            f"{truth} has {counted(len(rows), 'line')}, and target.json beside it {counted(len(frames), 'frame')}"
+        )
     boxes = {frame: None if row[0] != row[0] else tuple(row) for frame, row in zip(frames, rows, strict=True)}
     return FileTrack(id, boxes, label, attributes, partly)
 

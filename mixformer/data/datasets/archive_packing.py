@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from mixformer.data.datasets.dataset_spec import PackItem
 from mixformer.data.datasets.registry import DATASETS, detect_dataset, unknown_dataset
 from mixformer.data.frame_storage import read_bytes
 from mixformer.errors import DataError, OutputError
+from mixformer.files.places import clear_left_over, make_folder, own_mark, require_replaceable, swap_in
 from mixformer.optional import load
 
 _AT_ONCE = 64 * 2**20  # bytes written in one transaction
@@ -28,18 +30,26 @@ class Packed:
     databases: tuple[Path, ...]  # the folders written
 
 
-def pack(root: Path, out: Path, name: str = "", progress: Callable[[int, int], None] | None = None) -> Packed:
+def pack(
+    root: Path,
+    out: Path,
+    name: str = "",
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    overwrite: bool = False,
+) -> Packed:
     """Write a data set as one LMDB database. TrackingNet becomes one database for each part, and a list.
 
     Args:
         root: the set's folder, or zip files in it.
-        out: folder to write; must not exist. It appears when everything is written.
+        out: folder to write. It appears when everything is written.
         name: of the set; "" recognizes it.
         progress: called with the entries and bytes written so far.
+        overwrite: replace databases that are there already.
 
     Raises:
         DataError: if the set is not there or not recognized.
-        OutputError: if `out` exists or cannot be written.
+        OutputError: if `out` cannot be written, holds databases and `overwrite` is not given, or holds something else.
         MissingDependencyError: without `lmdb` installed.
     """
     lmdb = load("lmdb", "an LMDB database")
@@ -50,24 +60,41 @@ def pack(root: Path, out: Path, name: str = "", progress: Callable[[int, int], N
             if name
             else f"{root} is none of {', '.join(DATASETS)}; if it is one, name it with --set"
         )
-    if out.exists():
-        raise OutputError(f"{out} exists already; remove it, or give another name")
-    partial = out.with_name(f"{out.name}.partial")
+    require_packable(out, overwrite)
+    home = out.resolve()
+    partial = home.with_name(f".{home.name}.{own_mark()}.partial")
     tally = _Tally(progress)
+    made = make_folder(home.parent, out)
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        clear_left_over(home.parent)
+        partial.mkdir()
         parts = DATASETS[name].pack(root)
         for place, items in parts.items():
             _write(lmdb, partial / place, items, tally)
         if not tally.files:
             raise DataError(f"no {name} in {root}; looked for {DATASETS[name].layout}")
-        partial.replace(out)
+        require_packable(out, overwrite)  # something may have come while this was written
+        swap_in(partial, home)
+    except OutputError:
+        raise
     except (OSError, lmdb.Error) as error:
         raise OutputError(f"cannot write {out}: {error}; check free space and permissions") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        with suppress(OSError):
+            for path in reversed(made):
+                path.rmdir()
     return Packed(name, tally.files, tally.size, tuple(out / place for place in parts if not place.endswith(".json")))
+
+
+def require_packable(out: Path, overwrite: bool) -> None:
+    """Refuse a place that databases cannot be put into.
+
+    Raises OutputError if there are some and `overwrite` is not given, or it holds something else.
+    """
+    parts = out.is_dir() and any(out.glob("*_lmdb/data.mdb"))
+    known = ("*_lmdb", "seq_list.json") if parts else ("data.mdb", "lock.mdb")
+    require_replaceable(out, known, "packed data set", overwrite)
 
 
 class _Tally:

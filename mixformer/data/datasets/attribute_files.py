@@ -10,7 +10,7 @@ from mixformer.data.datasets.sequence_files import parse_numbers
 from mixformer.data.datasets.vot_sequences import TAGS
 from mixformer.data.lists import attribute_names
 from mixformer.data.storage import Storage, describe_key, open_storage, read_text
-from mixformer.errors import DataError
+from mixformer.errors import DataError, counted
 
 _FILES = ("att/{}.txt", "att/{}_attribute.txt", "anno/UAV123/att/{}.txt")
 """Where sets keep a line of 0 and 1 for each sequence, in the order of `attribute_names`."""
@@ -74,5 +74,5 @@ def _from_line(storage: Storage, key: str, shorts: tuple[str, ...]) -> tuple[str
         raise DataError(f"{describe_key(storage, key)}: {error}") from error
     if len(marks) not in (len(shorts), len(shorts) + 1):
         place, known = describe_key(storage, key), ", ".join(shorts)
-        raise DataError(f"{place} holds {len(marks)} numbers, not the {len(shorts)} of {known}")
+        raise DataError(f"{place} holds {counted(len(marks), 'number')}, not the {len(shorts)} of {known}")
     return tuple(short for short, mark in zip(shorts, marks[-len(shorts) :], strict=True) if mark > 0)

@@ -8,7 +8,7 @@ from typing import Any
 from mixformer.data.frame_storage import ClipFrame, FrameRef
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.data.storage import path_below
-from mixformer.errors import DataError
+from mixformer.errors import DataError, counted
 from mixformer.files import LARGEST_ANNOTATION, as_numbers, read_json_file
 from mixformer.types import FloatArray
 
@@ -48,7 +48,10 @@ class _Reader:
         boxes = self._boxes(entry, where)
         frames = self._frames(entry, len(boxes), where)
         if len(frames) != len(boxes):
-            raise DataError(f"{where}: {len(frames)} frames but {len(boxes)} boxes; write null for an absent target")
+            raise DataError(
+                f"{where}: {counted(len(frames), 'frame')} but {counted(len(boxes), 'box')}; "
+                "write null for an absent target"
+            )
         return VideoSequence(name, frames, boxes, self.path.stem, label=str(entry.get("label", "")))
 
     def _frames(self, entry: dict[str, Any], count: int, where: str) -> tuple[FrameRef, ...]:

@@ -14,7 +14,7 @@ from mixformer.data.datasets.sequence_files import SequenceFiles, StoredFrames, 
 from mixformer.data.lists import ListedSequence
 from mixformer.data.sequence import VideoSequence, has_area
 from mixformer.data.storage import describe_key, read_text
-from mixformer.errors import DataError, first_few
+from mixformer.errors import DataError, counted, first_few
 from mixformer.types import FloatArray
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def _annotation(
         if len(marks) == len(boxes):
             hidden |= marks
         else:
-            problems.add(f"{place} holds {len(marks)} marks for {len(boxes)} boxes")
+            problems.add(f"{place} holds {counted(len(marks), 'mark')} for {counted(len(boxes), 'box')}")
     step = layout.boxes_per_picture
     step = step if abs(len(boxes) / max(pictures, 1) - step) < 1 else 1
     return boxes[::step], hidden[::step]
@@ -129,7 +129,7 @@ def _frame_count(files: SequenceFiles, boxes: int, names: dict[int, str], listed
     tolerance = files.layout.tolerance
     if listed and abs(boxes - listed) > tolerance:
         place = describe_key(files.storage, files.annotation)
-        problems.add(f"{place} holds {boxes} boxes, but the sequence has {listed} frames")
+        problems.add(f"{place} holds {counted(boxes, 'box')}, but the sequence has {counted(listed, 'frame')}")
     count = min(boxes, listed or boxes)
     present = max(names, default=-1) + 1
     if 0 < count - present <= tolerance:
@@ -137,5 +137,5 @@ def _frame_count(files: SequenceFiles, boxes: int, names: dict[int, str], listed
     extra = [name for row, name in names.items() if not 0 <= row < count]
     if not listed and len(extra) > tolerance:  # also with "raise" no more than a warning: every box has its picture
         place = describe_key(files.picture_storage, files.picture_folder())
-        problems.texts.append(f"{place} has {len(extra)} pictures without a box, the first of them {extra[0]}")
+        problems.texts.append(f"{place} has {counted(len(extra), 'picture')} without a box, the first is {extra[0]}")
     return count

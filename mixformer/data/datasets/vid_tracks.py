@@ -16,7 +16,7 @@ from mixformer.data.datasets.annotation_cache import Index
 from mixformer.data.frame_storage import read_frame
 from mixformer.data.sequence import has_area
 from mixformer.data.storage import Storage, describe_key, read_text
-from mixformer.errors import DataError
+from mixformer.errors import DataError, counted
 from mixformer.files import parse_json
 from mixformer.types import FloatArray
 
@@ -148,7 +148,9 @@ def _video_tracks(storage: Storage, annotations: str, folder: str) -> Iterator[_
             track.boxes.append(box)
             track.visible.append(seen)
     if broken:
-        log.warning("%s: %d files cannot be parsed, such as %s; they are left out", folder, len(broken), broken[0])
+        log.warning(
+            "%s: %s left out that cannot be parsed, such as %s", folder, counted(len(broken), "file"), broken[0]
+        )
     yield from growing.values()
 
 

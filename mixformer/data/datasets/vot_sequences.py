@@ -11,6 +11,7 @@ from mixformer.data.datasets.benchmarks import BenchmarkSplit, benchmark
 from mixformer.data.datasets.sequence_files import SequenceFiles, SequenceLayout
 from mixformer.data.lists import ListedSequence
 from mixformer.data.storage import Storage, read_text
+from mixformer.errors import counted
 from mixformer.imaging.images import is_picture
 
 TAGS = ("camera_motion", "illum_change", "motion_change", "occlusion", "size_change")
@@ -43,7 +44,7 @@ def region_box(text: str) -> list[float]:
 def _mask_box(numbers: list[int]) -> list[float]:
     """Smallest box around the ones of a mask; both end pixels belong to it, w = x1 - x0 + 1."""
     if len(numbers) < 4:
-        raise ValueError(f"a mask begins with x, y, width and height, found {len(numbers)} numbers")
+        raise ValueError(f"a mask begins with x, y, width and height, found {counted(len(numbers), 'number')}")
     x, y, width, height = numbers[:4]
     ends = np.cumsum(numbers[4:])
     if len(ends) and (ends[-1] > width * height or min(numbers[4:]) < 0):

@@ -14,16 +14,21 @@ from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, FrameRef, read
 from mixformer.data.importers.tracks import safe_name
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import OutputError
-from mixformer.files import write_text
-from mixformer.files.places import clear_left_over, own_mark
+from mixformer.files import write_files, write_text
+from mixformer.files.places import clear_left_over, own_mark, require_replaceable, swap_in
 
 _FRAMES = "_frames"  # pictures taken out of videos and archives; no sequence, since it has no groundtruth.txt
 
 
 def write_folders(
-    sequences: Iterable[VideoSequence], out: Path, *, copy: bool = False, progress: Callable[[str], None] | None = None
+    sequences: Iterable[VideoSequence],
+    out: Path,
+    *,
+    copy: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[str], None] | None = None,
 ) -> list[Path]:
-    """Write one folder for each sequence.
+    """Write one folder for each sequence; each appears when it is whole.
 
     Pictures are relative links to the originals; those of videos and archives are written once below `_frames`.
 
@@ -31,6 +36,7 @@ def write_folders(
         sequences: the sequences to write. Frames in which the target is hidden get no box.
         out: folder to write into.
         copy: copy pictures instead of linking them.
+        overwrite: replace sequences of the same names.
         progress: called with the name of each sequence.
 
     Returns:
@@ -38,30 +44,44 @@ def write_folders(
 
     Raises:
         DataError: if a picture cannot be read.
-        OutputError: if a folder is there already, or cannot be written.
+        OutputError: if a folder is there already, or cannot be written. Nothing is written if one is there.
     """
-    written, used = list[Path](), set[str]()
-    for sequence in sequences:
-        name = _unused(safe_name(sequence.name), used)
+    used, placer = set[str](), _Placer(out / _FRAMES, copy, overwrite)
+    folders = {out / _unused(safe_name(sequence.name), used): sequence for sequence in sequences}
+    for folder in folders:
+        require_sequence_place(folder, overwrite)
+    clear_left_over(out)
+    for folder, sequence in folders.items():
         if progress:
-            progress(name)
-        folder, part = out / name, out / f".{name}.{own_mark()}.partial"
-        if folder.exists():
-            raise OutputError(f"{folder} is there already; import into an empty folder")
-        if not written:
-            clear_left_over(out)
+            progress(folder.name)
+        part = out / f".{folder.name}.{own_mark()}.partial"
         try:
             (part / "img").mkdir(parents=True)
             for number, frame in enumerate(sequence.frames, 1):
-                _place(frame, part / "img" / f"{number:08d}", out / _FRAMES, copy)
+                placer.place(frame, part / "img" / f"{number:08d}")
             write_text(part / "groundtruth.txt", _lines(sequence))
-            part.replace(folder)
+            put_sequence(part, folder, overwrite)
+        except OutputError:
+            raise
         except OSError as error:
             raise OutputError(f"cannot write {folder}: {error}; where links are not allowed, use --copy") from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
-        written.append(folder)
-    return written
+    return list(folders)
+
+
+def require_sequence_place(folder: Path, overwrite: bool) -> None:
+    """Refuse a place that a sequence cannot be put into.
+
+    Raises OutputError if one is there and `overwrite` is not given, or the folder holds something else.
+    """
+    require_replaceable(folder, ("groundtruth.txt", "img", "target.json"), "sequence", overwrite)
+
+
+def put_sequence(part: Path, folder: Path, overwrite: bool) -> None:
+    """Put a sequence that is whole in its place; raises OutputError as above, and OSError."""
+    require_sequence_place(folder, overwrite)
+    swap_in(part, folder)
 
 
 def _unused(name: str, used: set[str]) -> str:
@@ -79,16 +99,38 @@ def _lines(sequence: VideoSequence) -> str:
     return "".join(",".join(f"{value:.8g}" for value in box) + "\n" for box in boxes.tolist())
 
 
-def _place(frame: FrameRef, target: Path, shared: Path, copy: bool) -> None:
-    """Put a picture at `target`, plus its ending."""
-    if copy and isinstance(frame, Path):
-        shutil.copyfile(frame, target.with_suffix(frame.suffix.lower()))
-    elif copy:
-        _extract(frame, target)
-    else:
-        original = frame if isinstance(frame, Path) else _extract(frame, _shared(frame, shared))
-        relative = os.path.relpath(original.resolve(), target.parent.resolve())
-        target.with_suffix(original.suffix.lower()).symlink_to(relative)
+class _Placer:
+    """Puts pictures in their places."""
+
+    def __init__(self, shared: Path, copy: bool, overwrite: bool) -> None:
+        self._shared, self._copy, self._overwrite = shared, copy, overwrite
+        self._written = set[Path]()
+
+    def place(self, frame: FrameRef, target: Path) -> None:
+        """Put a picture at `target`, plus its ending."""
+        if self._copy and isinstance(frame, Path):
+            shutil.copyfile(frame, target.with_suffix(frame.suffix.lower()))
+        elif self._copy:
+            self._extract(frame, target)
+        else:
+            original = frame if isinstance(frame, Path) else self._extract(frame, _shared(frame, self._shared))
+            relative = os.path.relpath(original.resolve(), target.parent.resolve())
+            target.with_suffix(original.suffix.lower()).symlink_to(relative)
+
+    def _extract(self, frame: FrameRef, target: Path) -> Path:
+        """Write a picture of a video (as JPEG) or of an archive (as it is) unless it is there."""
+        ending = Path(frame.key).suffix.lower() if isinstance(frame, ArchiveFrame) else ".jpg"
+        target = target.with_suffix(ending)
+        if target in self._written or (target.exists() and not self._overwrite):
+            return target
+        if isinstance(frame, ArchiveFrame):
+            data = read_bytes(frame)
+            write_files({target: lambda part: part.write_bytes(data)}, sync=False)
+        else:
+            picture = PillowImage.fromarray(read_frame(frame))
+            write_files({target: lambda part: picture.save(part, quality=95)}, sync=False)
+        self._written.add(target)
+        return target
 
 
 def _shared(frame: ArchiveFrame | ClipFrame, shared: Path) -> Path:
@@ -96,16 +138,3 @@ def _shared(frame: ArchiveFrame | ClipFrame, shared: Path) -> Path:
     if isinstance(frame, ArchiveFrame):
         return shared / safe_name(frame.archive.name) / frame.key
     return shared / safe_name(frame.clip.name) / f"{frame.index:08d}"
-
-
-def _extract(frame: FrameRef, target: Path) -> Path:
-    """Write a picture of a video (as JPEG) or of an archive (as it is) unless it is there."""
-    ending = Path(frame.key).suffix.lower() if isinstance(frame, ArchiveFrame) else ".jpg"
-    target = target.with_suffix(ending)
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(frame, ArchiveFrame):
-            target.write_bytes(read_bytes(frame))
-        else:
-            PillowImage.fromarray(read_frame(frame)).save(target, quality=95)
-    return target

@@ -12,7 +12,7 @@ from mixformer.data.datasets.sequence_files import index_frames
 from mixformer.data.frame_storage import FrameRef
 from mixformer.data.importers.tracks import FileTrack, picture_below, pictures_in, track_sequence
 from mixformer.data.sequence import VideoSequence
-from mixformer.errors import DataError
+from mixformer.errors import DataError, counted
 from mixformer.files import read_text_file
 from mixformer.types import FloatArray
 
@@ -98,7 +98,7 @@ def _rows(truth: Path) -> list[FloatArray]:
         except ValueError as error:
             raise DataError(f"{truth}, line {number}: not numbers separated by commas: {line!r:.200}") from error
         if row is not None and len(row) < 7:
-            raise DataError(f"{truth}, line {number}: {len(row)} numbers; looked for {_LAYOUT}")
+            raise DataError(f"{truth}, line {number}: {counted(len(row), 'number')}; looked for {_LAYOUT}")
         if row is not None and not (np.abs(row[:2]) < 2**53).all():
             raise DataError(f"{truth}, line {number}: frame and track must be whole numbers: {line!r:.200}")
         rows += [] if row is None else [row]

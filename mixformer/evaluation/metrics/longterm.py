@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from mixformer.errors import DataError
+from mixformer.errors import DataError, counted
 from mixformer.evaluation.metrics.metric_types import BoolArray, Curve, Measured, SequenceResult
 from mixformer.evaluation.metrics.vot_eao import region_iou
 from mixformer.types import FloatArray
@@ -131,7 +131,7 @@ def _lost_counts(run: SequenceResult) -> FloatArray:
     scores = _scores(run)
     if len(scores) != len(run.truth):
         raise DataError(
-            f"{run.name}: {len(scores)} scores for {len(run.truth)} annotated frames; "
+            f"{run.name}: {counted(len(scores), 'score')} for {len(run.truth)} annotated frames; "
             "run the tracker on this sequence again"
         )
     # No score counts as sure that the target is there, no box as sure that it is absent.

@@ -1,0 +1,88 @@
+"""A run folder is left as it was until a new run has made its first step (A1)."""
+
+import json
+
+import pytest
+
+from mixformer.cli import main
+from mixformer.errors import CheckpointError, DataError, OutputError
+from mixformer.training import Recipe, train
+from mixformer.training.trainer import Trainer
+from mixformer.weights.load_save import load_model
+
+SMALL = {"depth": 1, "dim": 16, "heads": 2, "search_size": 64, "template_size": 32}
+RECIPE = Recipe("mixformerv2_s", model_overrides=SMALL, max_steps=4, batch_size=2, precision="float32")
+RECIPE = RECIPE.replace(data=RECIPE.data.replace(workers=0))
+
+
+def content(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def steps(folder):
+    return [json.loads(line)["step"] for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def run(tmp_path):
+    train(RECIPE, tmp_path / "run", dry_run=True)
+    return tmp_path / "run"
+
+
+def broken(self, stream, metrics):
+    raise DataError("the first batch cannot be read")
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a1_nothing_is_touched_before_the_first_step(run, monkeypatch, resume):
+    before = content(run)
+    monkeypatch.setattr(Trainer, "_step", broken)
+    with pytest.raises(DataError):
+        train(RECIPE.replace(max_steps=9), run, resume=resume, dry_run=True)
+    assert content(run) == before
+
+
+def test_a1_a_recipe_that_does_not_fit_leaves_the_earlier_run(run):
+    before = content(run)
+    with pytest.raises(CheckpointError):
+        train(RECIPE.replace(model_overrides={**SMALL, "dim": 32}), run, dry_run=True)
+    assert content(run) == before
+
+
+def test_a1_a_fresh_run_that_is_stopped_leaves_nothing_of_the_earlier_one_to_resume(run):
+    def stop(step, means):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(RECIPE.replace(max_steps=9), run, resume=False, dry_run=True, progress=stop)
+    assert steps(run) == [1]
+    seen = []
+    train(RECIPE.replace(max_steps=9), run, dry_run=True, progress=lambda step, means: seen.append(step))
+    assert seen == list(range(2, 10))
+    assert steps(run) == list(range(1, 10))
+
+
+def test_a1_a_run_that_cannot_begin_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainer, "_step", broken)
+    with pytest.raises(DataError):
+        train(RECIPE, tmp_path / "new" / "run", dry_run=True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize("name", ["log.jsonl", "model/config.json"])
+def test_a1_files_of_something_else_are_not_replaced(tmp_path, name, resume):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(OutputError, match="but no training run"):
+        train(RECIPE, tmp_path, resume=resume, dry_run=True)
+    assert content(tmp_path) == {name: b"mine"}
+
+
+def test_a1_fresh_on_the_command_line(run, tmp_path, capsys):
+    before = content(run)
+    (tmp_path / "recipe.toml").write_text('model = "mixformerv2_s"\ninit_from = "nowhere"\nmax_steps = 2\n')
+    assert main(["train", str(tmp_path / "recipe.toml"), "--out", str(run), "--fresh", "--device", "cpu"]) != 0
+    assert "error" in capsys.readouterr().err
+    assert content(run) == before
+    assert load_model(run / "model").config.dim == 16
