@@ -95,7 +95,7 @@ def test_frames_without_boxes_are_left_out_except_in_test_splits(tmp_path, caplo
     truth = root / "train" / "GOT-10k_Train_000002" / "groundtruth.txt"
     truth.write_text("1,2,10,8\n1,3,10,8\n")
     assert len(load_dataset("got10k", root)[1]) == 2
-    assert "has 2 pictures without a box, the first of them 00000003.jpg" in caplog.text
+    assert "has 2 pictures without a box, the first is 00000003.jpg" in caplog.text
     caplog.clear()
     test = load_dataset("got10k", root, DatasetOptions("test"))
     assert [len(sequence) for sequence in test] == [4, 4, 4]
