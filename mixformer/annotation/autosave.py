@@ -1,7 +1,8 @@
 """A project that is open for work: every edit is on the disk before the next one, so that nothing is lost.
 
 Edits go to a journal beside the file, NAME.mixformer.json.journal, a line each. Saving writes the whole file and begins
-a new journal. What a killed program left in the journal is made again when the file is opened next.
+a new journal. What a killed program left in the journal is made again when the file is opened next. What the saved
+edits were stays in NAME.mixformer.json.undo, so that they can be undone after a restart too.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from typing import Any, BinaryIO, Self
 
 from mixformer.annotation.history import ProjectHistory
 from mixformer.annotation.project import AnnotationProject
-from mixformer.annotation.project_files import load_revision, save_project
+from mixformer.annotation.project_files import load_revision, project_of, project_text, save_project
 from mixformer.errors import DataError, MixFormerError, OutputError
-from mixformer.files import parse_json
+from mixformer.files import parse_json, write_text
 
 log = logging.getLogger(__name__)
 
-_FOLD = 8 * 2**20  # bytes of the journal after which the file is written
+_FOLD = 8 * 2**20  # bytes of the journal after which the file is written, and of edits that can be undone later
 _LARGEST = 1024 * 2**20  # bytes of a journal that is read
 
 
@@ -50,7 +51,9 @@ class OpenProject:
         """
         self.path = Path(path)
         project, self._revision = load_revision(self.path)
-        self.history, known = _replayed(ProjectHistory(project), self._journal, self._revision)
+        past, self._base, self._past = _kept(project, self._undo, self._revision)
+        self.history, known, edits = _replayed(past, self._journal, self._revision)
+        self._past += edits
         self._saved = self._stamp()
         self._file: BinaryIO | None = None
         if known:
@@ -65,7 +68,8 @@ class OpenProject:
         Raises:
             OutputError: if it cannot be written.
         """
-        Path(f"{path}.journal").unlink(missing_ok=True)
+        for ending in ("journal", "undo"):
+            Path(f"{path}.{ending}").unlink(missing_ok=True)
         save_project(project, path)
         return cls(path)
 
@@ -77,6 +81,10 @@ class OpenProject:
     @property
     def _journal(self) -> Path:
         return self.path.with_name(f"{self.path.name}.journal")
+
+    @property
+    def _undo(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.undo")
 
     def __enter__(self) -> Self:
         return self
@@ -97,13 +105,14 @@ class OpenProject:
         history = self.history.do(edit)
         if history is not self.history:
             self._write(edit)
+            self._past.append(_line(edit))
             self.history = history
             if self._size > _FOLD:
                 self.save()
         return self.project
 
     def save(self) -> None:
-        """Write the whole file and begin a new journal. What can be undone stays so, in this program.
+        """Write the whole file and begin a new journal. What can be undone stays so, after a restart up to 8 MB of it.
 
         Raises:
             OutputError: if it cannot be written, or another program has changed the file; the journal then stays.
@@ -113,7 +122,19 @@ class OpenProject:
         save_project(self.project, self.path, self._revision + 1)
         self._revision += 1
         self._saved = self._stamp()
+        self._keep_past()
         self._begin_journal()
+
+    def _keep_past(self) -> None:
+        """Write the edits so far and what they began with; without them there is only nothing to undo later."""
+        if sum(map(len, self._past)) > _FOLD:
+            self._base, self._past = self.project, []
+        head = _line({"undo": 1, "revision": self._revision}).decode()
+        base = project_text(self._base).replace("\n", "")
+        try:
+            write_text(self._undo, f"{head}{base}\n{b''.join(self._past).decode()}")
+        except OutputError as error:
+            log.warning("what can be undone is not kept: %s", error)
 
     def close(self) -> None:
         """Save and remove the journal."""
@@ -178,15 +199,33 @@ def _open_at(path: Path, size: int) -> BinaryIO:
     return file
 
 
-def _replayed(history: ProjectHistory, journal: Path, revision: int) -> tuple[ProjectHistory, int]:
-    """Make the edits of a journal again; also returns how many bytes of it were used."""
+def _kept(
+    project: AnnotationProject, path: Path, revision: int
+) -> tuple[ProjectHistory, AnnotationProject, list[bytes]]:
+    """The history that led to a project, with its beginning and its edits; an empty one if it is not known."""
+    try:
+        head, base, *lines = path.read_bytes().splitlines(keepends=True)
+        if parse_json(head, str(path)) == {"undo": 1, "revision": revision}:
+            begun = project_of(parse_json(base, str(path)), path)[0]
+            history = ProjectHistory(begun)
+            for line in lines:
+                history = history.do(parse_json(line, str(path)))
+            if project_text(history.project) == project_text(project):
+                return history, begun, lines
+    except (OSError, ValueError, MixFormerError) as error:
+        log.info("%s: nothing of before can be undone: %s", path, error)
+    return ProjectHistory(project), project, []
+
+
+def _replayed(history: ProjectHistory, journal: Path, revision: int) -> tuple[ProjectHistory, int, list[bytes]]:
+    """Make the edits of a journal again; also returns how many bytes of it were used, and the edits."""
     try:
         if not journal.is_file() or journal.stat().st_size > _LARGEST:
-            return history, 0
+            return history, 0, []
         lines = journal.read_bytes().splitlines(keepends=True)
     except OSError as error:
         raise DataError(f"cannot read {journal}: {error}") from error
-    used = 0
+    used, edits = 0, list[bytes]()
     for number, line in enumerate(lines, 1):
         if not line.endswith(b"\n"):
             break  # the program was killed while it wrote this
@@ -194,10 +233,11 @@ def _replayed(history: ProjectHistory, journal: Path, revision: int) -> tuple[Pr
             entry = parse_json(line, f"{journal}, line {number}")
             if number > 1:
                 history = history.do(entry)
+                edits.append(line)
             elif not isinstance(entry, dict) or entry.get("revision") != revision:
-                return history, 0  # its edits are in the file already
+                return history, 0, []  # its edits are in the file already
         except MixFormerError as error:
             log.warning("%s, line %d: %s; the edits from there on are left out", journal, number, error)
             break
         used += len(line)
-    return history, used
+    return history, used, edits

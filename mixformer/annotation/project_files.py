@@ -68,7 +68,11 @@ def load_project(path: str | Path) -> AnnotationProject:
 
 def load_revision(path: str | Path) -> tuple[AnnotationProject, int]:
     """Read a project and the number of its state; see `load_project`."""
-    content = read_json_file(path, DataError, _LARGEST)
+    return project_of(read_json_file(path, DataError, _LARGEST), path)
+
+
+def project_of(content: object, path: str | Path) -> tuple[AnnotationProject, int]:
+    """Return the project that the content of a file is; raises DataError if it is none, or damaged."""
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise DataError(f"{path} is no project of mixformer; projects are files NAME{ENDING}")
     if content.get("version") != _VERSION:

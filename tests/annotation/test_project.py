@@ -258,7 +258,7 @@ os.kill(os.getpid(), signal.SIGKILL)
         assert file.project.target(1).keys == (KeyBox(3, Box(1, 2, 30, 40)),)
         file.do({"edit": "redo"})
         assert [each.label for each in file.project.targets] == ["dog", "cat"]
-    assert sorted(os.listdir(tmp_path)) == ["a.mixformer.json"]
+    assert sorted(os.listdir(tmp_path)) == ["a.mixformer.json", "a.mixformer.json.undo"]
     assert len(load_project(path).targets) == 2
 
 

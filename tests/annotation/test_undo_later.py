@@ -1,0 +1,37 @@
+"""Undo after a restart: what was saved can be taken back, and a damaged past costs nothing else."""
+
+import pytest
+
+from mixformer.annotation import AnnotatedVideo, AnnotationProject, OpenProject
+
+VIDEO = AnnotatedVideo("clip.mp4", 640, 360, 100, 25.0)
+
+
+def test_what_was_saved_can_be_undone_after_a_restart(tmp_path):
+    path = tmp_path / "clip.mixformer.json"
+    with OpenProject.create(path, AnnotationProject(VIDEO)) as file:
+        file.do({"edit": "add_target", "label": "one"})
+        file.do({"edit": "set_key", "id": 1, "frame": 3, "box": [1, 2, 30, 40]})
+        file.do({"edit": "undo"})
+    for _ in range(2):  # also after a start without an edit
+        with OpenProject(path) as file:
+            assert [len(file.history.past), len(file.history.future)] == [1, 1]
+    with OpenProject(path) as file:
+        file.do({"edit": "redo"})
+        file.do({"edit": "change_target", "id": 1, "label": "two"})
+    with OpenProject(path) as file:
+        labels = [file.do({"edit": "undo"}) for _ in range(3)]
+        assert [len(each.targets) for each in labels] == [1, 1, 0]
+        assert [each.targets[0].label for each in labels[:2]] == ["one", "one"]
+        assert [len(each.targets[0].keys) for each in labels[:2]] == [1, 0]
+
+
+@pytest.mark.parametrize("damage", ["", "no json", '{"undo":1,"revision":99}\n{}\n', "{}\n{}\n"])
+def test_a_damaged_past_costs_only_undo(tmp_path, damage):
+    path = tmp_path / "clip.mixformer.json"
+    with OpenProject.create(path, AnnotationProject(VIDEO)) as file:
+        file.do({"edit": "add_target", "label": "one"})
+    (tmp_path / "clip.mixformer.json.undo").write_text(damage)
+    with OpenProject(path) as file:
+        assert file.history.past == ()
+        assert file.project.target(1).label == "one"
