@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from mixformer.annotation.backward import MEMORY, read_backward
+from mixformer.annotation.backward import MEMORY
 from mixformer.annotation.edits import set_tracked
 from mixformer.annotation.joining import join_tracked
+from mixformer.annotation.passes import Progress, TrackingPass, TrackingWork, grouped, read_ahead, read_back, work_of
 from mixformer.annotation.project import AnnotationProject
 from mixformer.annotation.stretches import Direction, Stretch, all_stretches, check_range, stale_stretches
 from mixformer.annotation.tracked_rows import Status, TrackedBox, Way
 from mixformer.run.multi_target import track_targets
 from mixformer.tracking import MultiTracker
 from mixformer.types import Box
-from mixformer.video.reader import VideoFrame, open_video
+from mixformer.video.reader import VideoFrame
 from mixformer.video.targets import Target
 
 
@@ -49,10 +50,6 @@ class FoundBox(NamedTuple):
     way: Way
 
 
-Progress = Callable[[int, int], object]
-"""Is called with the number of steps that are done and of all, a step for each target, frame and direction."""
-
-
 def track_between(
     project: AnnotationProject,
     video: str | Path,
@@ -70,7 +67,8 @@ def track_between(
 
     Forward from each key box to the next, then backward from each to the one before. Where there are both, boxes come
     twice: first as "forward", then, when the stretch is whole, as "joined". A person's boxes are never among them.
-    `put_found` puts them into the project.
+    `put_found` puts them into the project. A run that was stopped goes on where it was: from the key box's picture, at
+    the place that was found last.
 
     Args:
         project: the project.
@@ -102,7 +100,7 @@ def track_between(
     """
     wanted = check_range(frames, project.video.frame_count)
     stretches = (all_stretches if again else stale_stretches)(project, target_ids, direction, frames)
-    work = _work(stretches, wanted, stop or _never, progress)
+    work = work_of(project, stretches, wanted, again, stop or _never, progress)
     if work.total:
         yield from _track(work, video, tracker or MultiTracker(on_resize="rescale"), memory)
 
@@ -133,45 +131,8 @@ def put_found(project: AnnotationProject, found: Iterable[FoundBox]) -> Annotati
     return project
 
 
-@dataclass(frozen=True)
-class _Pass:
-    """One stretch in one direction: the frames to go through, the first of which holds the key box."""
-
-    stretch: Stretch
-    first: int
-    stop: int
-    box: Box
-
-
-@dataclass
-class _Work:
-    """Stretches to track, with the progress so far."""
-
-    ahead: list[_Pass]
-    back: list[_Pass]
-    wanted: range
-    stop: Callable[[], bool]
-    progress: Progress | None
-    done: int = 0
-
-    @property
-    def total(self) -> int:
-        return sum(each.stop - each.first - 1 for each in (*self.ahead, *self.back))
-
-    def advance(self, steps: int) -> None:
-        self.done += steps
-        if self.progress and steps:
-            self.progress(self.done, self.total)
-
-
-def _work(stretches: list[Stretch], wanted: range, stop: Callable[[], bool], progress: Progress | None) -> _Work:
-    ahead = [_Pass(s, s.first - 1, min(s.stop, wanted.stop), s.before) for s in stretches if s.before]
-    back = [_Pass(s, max(s.first, wanted.start), s.stop + 1, s.after) for s in stretches if s.after]
-    return _Work(ahead, back, wanted, stop, progress)
-
-
-def _track(work: _Work, video: str | Path, tracker: MultiTracker, memory: int) -> Iterator[FoundBox]:
-    kept: dict[Stretch, dict[int, TrackedBox]] = defaultdict(dict)
+def _track(work: TrackingWork, video: str | Path, tracker: MultiTracker, memory: int) -> Iterator[FoundBox]:
+    kept: dict[Stretch, dict[int, TrackedBox]] = defaultdict(dict, work.known)
     for stretch, frame, found in _forward(work, video, tracker):
         if stretch.after:
             kept[stretch][frame] = found
@@ -200,37 +161,36 @@ def _joined(
 _Step = tuple[Stretch, int, TrackedBox]
 
 
-def _forward(work: _Work, video: str | Path, tracker: MultiTracker) -> Iterator[_Step]:
-    for passes in _groups(work.ahead):
+def _forward(work: TrackingWork, video: str | Path, tracker: MultiTracker) -> Iterator[_Step]:
+    for passes in grouped(work.ahead):
         targets = [_target(n, each, each.first, each.first, each.stop) for n, each in enumerate(passes)]
-        with open_video(video, passes[0].first, max(each.stop for each in passes)) as frames:
+        with closing(read_ahead(video, passes)) as frames:
             yield from _steps(work, tracker, frames, targets, passes, lambda index: index)
 
 
-def _backward(work: _Work, video: str | Path, tracker: MultiTracker, memory: int) -> Iterator[_Step]:
+def _backward(work: TrackingWork, video: str | Path, tracker: MultiTracker, memory: int) -> Iterator[_Step]:
     """As forward in a video that is turned round: frame n of it is called `last - n`."""
     last = max((each.stop for each in work.back), default=0)
 
     def turned(number: int) -> int:
         return last - number
 
-    for passes in _groups(work.back):
+    for passes in grouped(work.back):
         targets = [
             _target(n, each, each.stop - 1, turned(each.stop - 1), turned(each.first - 1))
             for n, each in enumerate(passes)
         ]
-        frames = read_backward(video, passes[0].first, max(each.stop for each in passes), memory)
-        with closing(frames):
+        with closing(read_back(video, passes, memory)) as frames:
             numbered = (replace(frame, index=turned(frame.index)) for frame in frames)
             yield from _steps(work, tracker, numbered, targets, passes, turned)
 
 
 def _steps(
-    work: _Work,
+    work: TrackingWork,
     tracker: MultiTracker,
     frames: Iterable[VideoFrame],
     targets: list[Target],
-    passes: list[_Pass],
+    passes: list[TrackingPass],
     number: Callable[[int], int],
 ) -> Iterator[_Step]:
     """Yield the findings, frame by frame, without the key boxes themselves."""
@@ -238,6 +198,9 @@ def _steps(
         return
     with closing(track_targets(tracker, frames, targets)) as steps:  # type: ignore[type-var]
         for frame, results in steps:
+            for n, result in results.items():
+                if result.is_initial and (reached := passes[n].reached):  # the key box's templates, in its later place
+                    tracker.restore(replace(tracker.remove(("", n)), box=reached[1]), ("", n))
             found = {n: result for n, result in results.items() if not result.is_initial}
             work.advance(len(found))
             for n, result in found.items():
@@ -246,18 +209,6 @@ def _steps(
                 return
 
 
-def _target(number: int, each: _Pass, key: int, start: int, stop: int) -> Target:
+def _target(number: int, each: TrackingPass, key: int, start: int, stop: int) -> Target:
     """The target of a pass, with the place of its key box for messages."""
     return Target(number, each.box, start, stop, f"target {each.stretch.target}, frame {key}")
-
-
-def _groups(passes: list[_Pass]) -> Iterator[list[_Pass]]:
-    """Group passes whose frames meet, so that these are read once."""
-    group: list[_Pass] = []
-    for each in sorted(passes, key=lambda each: (each.first, each.stop)):
-        if group and each.first > max(other.stop for other in group):
-            yield group
-            group = []
-        group.append(each)
-    if group:
-        yield group

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from mixformer.annotation.project import AnnotatedTarget, AnnotationProject
-from mixformer.annotation.tracked_rows import WAYS
+from mixformer.annotation.tracked_rows import WAYS, TrackedBox, Way
 from mixformer.errors import ConfigError, shown
 from mixformer.types import Box
 
@@ -121,3 +121,18 @@ def _fresh(project: AnnotationProject, stretch: Stretch, frames: range | None) -
     rows = project.target(stretch.target).tracked.between(first, stop)
     ways = {"joined"} if stretch.before and stretch.after else {"joined", "forward" if stretch.before else "backward"}
     return len(rows) == stop - first and {WAYS[way] for way in np.unique(rows.ways)} <= ways
+
+
+def found_before(project: AnnotationProject, stretch: Stretch, way: Way) -> list[tuple[int, TrackedBox]]:
+    """What a run that was stopped has found of a stretch from its key box on, up to the last sure frame."""
+    runs = list(project.target(stretch.target).tracked.between(stretch.first, stretch.stop).runs())
+    start, how, boxes = runs[0 if way == "forward" else -1] if runs else (0, way, [])
+    found = list(enumerate(boxes, start))
+    joins = start == stretch.first if way == "forward" else start + len(boxes) == stretch.stop
+    if not joins or how != way:
+        return []
+    if way == "backward":
+        found.reverse()
+    while found and found[-1][1].status != "tracking":
+        found.pop()
+    return found

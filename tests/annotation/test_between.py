@@ -1,5 +1,7 @@
 """Tracking between key boxes: both ways, only what is stale, and never over a person's box."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -26,18 +28,30 @@ from tests.helpers.clips import moving_square, write_clip
 FRAMES = 30
 
 
+@dataclass(frozen=True)
+class State:
+    """What the tracker below knows of a target."""
+
+    box: Box | None
+    steps: int
+
+
 class Drifting:
     """A tracker of several targets that follows the square and drifts by 0.5 pixels in every frame since its start."""
 
     def __init__(self, fails=(), says="uncertain"):
-        self.steps, self.fails, self.says, self.started, self.seen = {}, fails, says, [], 0
+        self.steps, self.fails, self.says, self.started, self.moved, self.seen = {}, fails, says, [], [], 0
 
     def add(self, frame, box, id):
         self.steps[id] = 0
         self.started.append(tuple(box))
 
     def remove(self, id):
-        del self.steps[id]
+        return State(None, self.steps.pop(id))
+
+    def restore(self, state, id):
+        self.steps[id] = state.steps
+        self.moved.append(state.box)
 
     def update_each(self, frames):
         found = {}
@@ -168,6 +182,35 @@ def test_stop_ends_at_once_and_keeps_what_came(clip):
     assert [each.frame for each in found] == [1, 2, 3, 4, 5]
     assert seen[-1] == (5, 19 + 9 + 19)
     assert tracker.steps == {}
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(clip):
+    """Only what is missing is tracked, from the place that was found last."""
+    for keys, direction, begun, left in (
+        ([0], "forward", 12, 17),
+        ([29], "backward", 12, 17),
+        ([0, 20], "both", 12, 7 + 19 + 9),
+        ([0, 20], "both", 19, 19 + 9),
+    ):
+        project = keyed(clip, *keys)
+        found = track_between(project, clip, tracker=Drifting(), direction=direction)
+        some = [each for each, _ in zip(found, range(begun), strict=False)]
+        found.close()
+        tracker = Drifting()
+        project = put_found(project, some)
+        project = put_found(project, track_between(project, clip, tracker=tracker, direction=direction))
+        assert tracker.seen == left
+        assert tracker.moved[:1] == ([some[-1].box] if begun < 19 else [])
+        assert not stale_stretches(project, direction=direction)
+
+
+def test_a_run_goes_on_from_the_last_sure_frame(clip):
+    project = keyed(clip, 0)
+    found = track_between(project, clip, tracker=Drifting({9, 10}, "lost"), direction="forward", frames=range(11))
+    project = put_found(project, found)
+    tracker = Drifting()
+    assert [each.frame for each in track_between(project, clip, tracker=tracker, direction="forward")][:2] == [9, 10]
+    assert tracker.moved == [project.target(1).tracked.at(8).box]
 
 
 def test_a_dropped_generator_leaves_the_tracker_empty(clip):
