@@ -198,19 +198,24 @@ class ProjectDesk:
         version = self._versions.get(id, 0)
         return {"id": id, "first": first, "version": version, "boxes": boxes, "scores": scores, "kinds": "".join(kinds)}
 
-    def overview(self, id: int, bins: int) -> dict[str, Any]:
-        """The timeline of a target: for each of equal parts of the video, the lowest score and the worst status.
+    def overview(self, id: int, bins: int, first: int = 0, stop: int | None = None) -> dict[str, Any]:
+        """The timeline of a target: for each of equal parts of some frames, the lowest score and the worst status.
 
         Raises ConfigError if there is no such target.
         """
-        rows, count = self.project.target(id).tracked, max(1, self.project.video.frame_count)
-        bins = max(1, min(bins, MOST_BINS, count))
-        places = np.minimum(rows.frames * bins // count, bins - 1)
+        count = max(1, self.project.video.frame_count)
+        first = min(first, count - 1)
+        stop = max(first + 1, min(count if stop is None else stop, count))
+        rows = self.project.target(id).tracked.between(first, stop)
+        bins = max(1, min(bins, MOST_BINS, stop - first))
+        places = np.minimum((rows.frames - first) * bins // (stop - first), bins - 1)
         scores, worst = np.full(bins, np.inf), np.full(bins, -1)
         np.minimum.at(scores, places, np.nan_to_num(rows.scores, nan=1.0))
         np.maximum.at(worst, places, rows.statuses.astype(int))
         return {
             "id": id,
+            "first": first,
+            "stop": stop,
             "version": self._versions.get(id, 0),
             "scores": [None if np.isinf(score) else round(float(score), 3) for score in scores],
             "kinds": "".join("." if status < 0 else _LETTERS[status] for status in worst),

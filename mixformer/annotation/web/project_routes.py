@@ -63,10 +63,15 @@ def _add_project(routes: APIRouter, room: Workroom) -> None:
 
     @routes.get("/videos/{id}/targets/{target}/timeline")
     def timeline(
-        id: VideoId, target: TargetId, bins: Annotated[int, Query(ge=1, le=MOST_BINS)] = 1000
+        id: VideoId,
+        target: TargetId,
+        bins: Annotated[int, Query(ge=1, le=MOST_BINS)] = 1000,
+        first: Annotated[int, Query(ge=0, le=10**9)] = 0,
+        stop: Annotated[int | None, Query(ge=1, le=10**9)] = None,
     ) -> dict[str, Any]:
-        """The lowest score and the worst status of a target in each of `bins` equal parts of the video."""
-        return room.desk(video_of(room, id)).overview(target, bins)
+        """The lowest score and the worst status of a target in each of `bins` equal parts of the video, or of some of
+        its frames."""
+        return room.desk(video_of(room, id)).overview(target, bins, first, stop)
 
     @routes.get("/videos/{id}/doubtful")
     def doubtful(

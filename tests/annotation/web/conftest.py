@@ -8,6 +8,7 @@ import av
 import psutil
 import pytest
 
+from mixformer.video.demo import DEMO_CLIP
 from tests.helpers.web import bar_frame
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -41,6 +42,15 @@ def end_children(names):
 def bars(tmp_path_factory):
     """120 frames, each of which shows its number."""
     return write_bars(tmp_path_factory.mktemp("bars") / "bars.mp4", 120)
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """A folder with the demo clip."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    (folder / "clip.mp4").write_bytes(DEMO_CLIP.read_bytes())
+    return folder
 
 
 def write_bars(path, count, gop=60):

@@ -5,6 +5,7 @@ import { edit, setKey } from "./edits.js";
 import { askJson, Refused } from "./api.js";
 import { placeOf } from "./rows.js";
 import { fit, zoom } from "./stage.js";
+import { wholeTimeline, zoomTimeline } from "./timeline.js";
 import { $, change, frameCount, keyAfter, keyAt, keyBefore, say, selectedTarget, state, warn } from "./store.js";
 
 /** @type {(frame: number) => void} */ let go = () => {};
@@ -82,6 +83,9 @@ add("Page", [
   ["import", "Ctrl+I", "Import", () => open("import")],
   ["zoom-in", "+", "Larger", () => enlarge(1.25)],
   ["zoom-out", "-", "Smaller", () => enlarge(0.8)],
+  ["timeline-in", "Z", "Timeline: fewer frames, larger", () => zoomTimeline(2)],
+  ["timeline-out", "Shift+Z", "Timeline: more frames", () => zoomTimeline(0.5)],
+  ["timeline-all", "G", "Timeline: all of the video", wholeTimeline],
   ["fit", "0", "Fit the picture", () => { fit(); change(); }],
   ["videos", "Ctrl+Home", "All videos", () => (location.hash = "#/")],
   ["finish", "Ctrl+Enter", "Call this video done, and show the videos", finish],

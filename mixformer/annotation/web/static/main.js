@@ -11,7 +11,7 @@ import { drawPanel } from "./panel.js";
 import { addLive, clearLive, forgetRows, onRows } from "./rows.js";
 import { draw, forgetPicture, showPicture, shownFrame, wantedWidth } from "./stage.js";
 import { $, change, frameCount, state, warn, watch } from "./store.js";
-import { drawTimeline, startTimeline } from "./timeline.js";
+import { drawTimeline, startTimeline, wholeTimeline } from "./timeline.js";
 
 /** @type {Frames | null} */ let frames = null;
 /** @type {() => void} */ let stopListening = () => {};
@@ -143,6 +143,7 @@ async function openVideo(id, frame) {
   const video = await askJson(`videos/${id}`);
   forgetRows();
   forgetPicture();
+  wholeTimeline();
   const project = { revision: 0, undo: 0, redo: 0, frame_count: 0, targets: [] };
   change({ video, frame, project, ready: false, selected: null, mode: "", job: null, speed: 0 });
   place("video");

@@ -56,24 +56,25 @@ async function load(target, begin) {
   changed();
 }
 
-/** The score and the status of a target along the video. @param {import("./store.js").Target} target @param {number} bins */
-export function lineOf(target, bins) {
+/** The score and the status of a target along some frames. @param {import("./store.js").Target} target @param {number} bins @param {number} first @param {number} stop */
+export function lineOf(target, bins, first, stop) {
   const line = lines.get(target.id);
-  if (!line || line.version < target.version || line.asked !== bins) loadLine(target, bins);
+  const asked = `bins=${bins}&first=${first}&stop=${stop}`;
+  if (!line || line.version < target.version || line.asked !== asked) loadLine(target, asked);
   return line;
 }
 
-/** @param {import("./store.js").Target} target @param {number} bins */
-async function loadLine(target, bins) {
+/** @param {import("./store.js").Target} target @param {string} asked */
+async function loadLine(target, asked) {
   const name = `line ${target.id}`;
   if (coming.has(name) || !state.video) return;
   coming.add(name);
   const video = state.video.id;
   try {
-    const found = await askJson(`videos/${video}/targets/${target.id}/timeline?bins=${bins}`);
-    if (state.video?.id === video) lines.set(target.id, { ...found, asked: bins });
+    const found = await askJson(`videos/${video}/targets/${target.id}/timeline?${asked}`);
+    if (state.video?.id === video) lines.set(target.id, { ...found, asked });
   } catch {
-    lines.set(target.id, { version: target.version, asked: bins, scores: [], kinds: "" });
+    lines.set(target.id, { version: target.version, asked, scores: [], kinds: "" });
   } finally {
     coming.delete(name);
   }

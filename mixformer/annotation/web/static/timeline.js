@@ -5,6 +5,35 @@ import { $, change, frameCount, state } from "./store.js";
 
 const RULER = 18;
 const ROW = 30;
+const LEAST = 20; // frames that are shown at the largest
+
+/** The frames that are shown: from `first` on, `span` of them; 0 shows all. */
+const part = { first: 0, span: 0 };
+
+function span() {
+  return part.span && part.span < frameCount() ? part.span : frameCount();
+}
+
+/** Show fewer frames, or more, around one of them. @param {number} factor @param {number} [around] */
+export function zoomTimeline(factor, around = state.frame) {
+  const old = span();
+  const made = Math.round(Math.min(frameCount(), Math.max(LEAST, old / factor)));
+  const share = (around - part.first) / old;
+  part.span = made >= frameCount() ? 0 : made;
+  part.first = around - Math.round(share * made);
+  change();
+}
+
+export function wholeTimeline() {
+  part.first = part.span = 0;
+  change();
+}
+
+/** Keep the shown part within the video, and the present frame within the part. */
+function follow() {
+  if (state.frame < part.first || state.frame >= part.first + span()) part.first = Math.round(state.frame - span() / 2);
+  part.first = Math.max(0, Math.min(part.first, frameCount() - span()));
+}
 
 /** @param {(frame: number) => void} go */
 export function startTimeline(go) {
@@ -23,6 +52,7 @@ export function startTimeline(go) {
   line.addEventListener("pointercancel", () => (held = false));
   line.addEventListener("wheel", (/** @type {WheelEvent} */ event) => {
     event.preventDefault();
+    if (event.ctrlKey || event.metaKey) return zoomTimeline(event.deltaY > 0 ? 0.8 : 1.25, frameAt(event.offsetX));
     go(state.frame + (event.deltaY + event.deltaX > 0 ? 1 : -1) * (event.shiftKey ? 10 : 1));
   }, { passive: false });
   new ResizeObserver(() => drawTimeline()).observe($("timeline"));
@@ -34,12 +64,12 @@ function width() {
 
 /** The middle of a frame, in pixels. @param {number} frame */
 function placeOf(frame) {
-  return ((frame + 0.5) / frameCount()) * width();
+  return ((frame + 0.5 - part.first) / span()) * width();
 }
 
 /** @param {number} x */
 function frameAt(x) {
-  return Math.min(frameCount() - 1, Math.max(0, Math.floor((x / width()) * frameCount())));
+  return Math.min(frameCount() - 1, Math.max(0, part.first + Math.floor((x / width()) * span())));
 }
 
 /** A color of the page, as the theme has it. @param {string} name */
@@ -50,6 +80,7 @@ function color(name) {
 
 export function drawTimeline() {
   if (!state.video) return;
+  follow();
   const line = $("line");
   const height = RULER + ROW * Math.max(1, state.project.targets.length);
   const ratio = devicePixelRatio;
@@ -69,11 +100,11 @@ export function drawTimeline() {
 /** @param {CanvasRenderingContext2D} pen @param {number} height */
 function drawRuler(pen, height) {
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000].find(
-    (each) => (each / frameCount()) * width() > 56) ?? 100000;
+    (each) => (each / span()) * width() > 56) ?? 100000;
   pen.font = "11px system-ui, sans-serif";
   pen.fillStyle = color("--quiet");
   pen.strokeStyle = color("--edge");
-  for (let frame = 0; frame < frameCount(); frame += step) {
+  for (let frame = Math.ceil(part.first / step) * step; frame < part.first + span(); frame += step) {
     const x = Math.round(placeOf(frame)) + 0.5;
     pen.beginPath();
     pen.moveTo(x, RULER - 4);
@@ -85,27 +116,28 @@ function drawRuler(pen, height) {
 
 /** @param {CanvasRenderingContext2D} pen @param {import("./store.js").Target} target @param {number} top */
 function drawTarget(pen, target, top) {
-  const count = frameCount();
   const bottom = top + ROW - 3;
   if (target.id === state.selected) {
     pen.fillStyle = color("--chosen");
     pen.fillRect(0, top, width(), ROW - 1);
   }
   drawAbsences(pen, target, (top + bottom) / 2);
-  const bins = Math.min(count, Math.max(200, Math.floor(width())), 4096);
-  const known = lineOf(target, bins);
-  const total = known?.kinds?.length || bins;
-  for (let bin = 0; bin < (known?.kinds?.length ?? 0); bin++) {
-    if (known.kinds[bin] !== ".") drawPart(pen, target, bin / total, 1 / total, known.scores[bin], known.kinds[bin], top, bottom);
+  const bins = Math.min(span(), Math.max(200, Math.floor(width())), 4096);
+  const known = lineOf(target, bins, part.first, part.first + span());
+  const total = known?.kinds?.length ?? 0;
+  const each = (known?.stop - known?.first) / total;
+  for (let bin = 0; bin < total; bin++) {
+    if (known.kinds[bin] !== ".") drawPart(pen, target, known.first + bin * each, each, known.scores[bin], known.kinds[bin], top, bottom);
   }
-  for (const [frame, row] of liveRows(target.id) ?? []) drawPart(pen, target, frame / count, 1 / count, row.score, row.kind, top, bottom);
+  for (const [frame, row] of liveRows(target.id) ?? []) drawPart(pen, target, frame, 1, row.score, row.kind, top, bottom);
   for (const key of target.keys) drawKey(pen, target, placeOf(key.frame), (top + bottom) / 2, key.box !== null);
 }
 
 /** One part of the curve. Doubt is told by color and by form: gaps in the uncertain, a low dotted line for the lost. */
-function drawPart(/** @type {CanvasRenderingContext2D} */ pen, /** @type {any} */ target, /** @type {number} */ from, /** @type {number} */ part, /** @type {number | null} */ score, /** @type {string} */ kind, /** @type {number} */ top, /** @type {number} */ bottom) {
-  const x = from * width();
-  const wide = Math.max(part * width(), 1) + 0.3;
+function drawPart(/** @type {CanvasRenderingContext2D} */ pen, /** @type {any} */ target, /** @type {number} */ frame, /** @type {number} */ frames, /** @type {number | null} */ score, /** @type {string} */ kind, /** @type {number} */ top, /** @type {number} */ bottom) {
+  const x = placeOf(frame - 0.5);
+  const wide = Math.max((frames / span()) * width(), 1) + 0.3;
+  if (x + wide < 0 || x > width()) return;
   if (kind === "l") {
     pen.fillStyle = color("--lost");
     pen.fillRect(x, top + 2, wide, 4);
