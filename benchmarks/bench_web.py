@@ -173,6 +173,9 @@ def head(title: str) -> None:
 
 def measure(clip: Path, options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
+        if options.cache is not None:
+            measure_made(clip, options.cache, options)
+            return
         cache = Path(folder)
         firsts = []
         for number in range(options.rounds):
@@ -186,14 +189,18 @@ def measure(clip: Path, options: argparse.Namespace) -> None:
         for near, found in fresh:
             row(f"fresh, {'near' if near else 'anywhere'}", [found])
         print(f"all previews made after {took:.0f} s" if took < options.patience else "not all previews were made")
-        with page_of(clip, cache / "0") as page:
-            first_frame(page)
-            head("previews made")
-            for name, near in (("near", True), ("anywhere", False)):
-                row(f"made, {name}", [seeks(page, near, options.seeks, 10 + each) for each in range(options.rounds)])
-            crowds = [together(page, options.people, options.seeks // 4, 100 * each) for each in range(options.rounds)]
-            row(f"made, {options.people} people at once", crowds)
-            print(f"resident memory {page.resident():.0f} MB")
+        measure_made(clip, cache / "0", options)
+
+
+def measure_made(clip: Path, cache: Path, options: argparse.Namespace) -> None:
+    with page_of(clip, cache) as page:
+        head(f"{clip.name}, previews made")
+        row("made, first frame", [[(first_frame(page), False)]])
+        for name, near in (("near", True), ("anywhere", False)):
+            row(f"made, {name}", [seeks(page, near, options.seeks, 10 + each) for each in range(options.rounds)])
+        crowds = [together(page, options.people, options.seeks // 4, 100 * each) for each in range(options.rounds)]
+        row(f"made, {options.people} people at once", crowds)
+        print(f"resident memory {page.resident():.0f} MB")
 
 
 def rates(options: argparse.Namespace) -> None:
@@ -251,6 +258,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seeks", type=int, default=60)
     parser.add_argument("--people", type=int, default=8)
+    parser.add_argument("--cache", type=Path, help="cache folder with previews of the clip: only `made` is measured")
     parser.add_argument("--patience", type=float, default=900, help="seconds to wait for the previews")
     options = parser.parse_args()
     for clip in (options.clip, options.hour):

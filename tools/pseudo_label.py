@@ -36,6 +36,7 @@ from mixformer.errors import BoxError, MixFormerError
 from mixformer.imaging.boxes import parse_box
 from mixformer.tracking import Tracker
 from mixformer.types import Box, Image
+from mixformer.video import open_frames
 from mixformer.video.reader import open_video
 from mixformer.weights.tracker_settings import load_tracker_config
 
@@ -118,16 +119,17 @@ def label_keys(path: Path, tracker: Tracker, options: argparse.Namespace) -> Ite
     targets = json.loads(options.keys.read_text()).get(path.name, [])
     if not targets:
         return
-    with open_video(path) as video:
-        frames = [frame.image for frame in video]
+    with open_frames(path) as reader:
+        count = reader.make_index() or max(int(index) for target in targets for index in target) + 1
     for number, target in enumerate(targets):
-        keys = sorted((int(index), parse_box(box)) for index, box in target.items() if int(index) < len(frames))
+        keys = sorted((int(index), parse_box(box)) for index, box in target.items() if int(index) < count)
         start, end = keys[0][0], keys[-1][0]
         boxes = np.full((end - start + 1, 4), np.nan)
         for (here, first), (there, last) in pairwise(keys):
             if there - here <= options.apart:
-                found = between(tracker, frames[here : there + 1], first, last, options.agree)
-                boxes[here - start : there - start + 1] = found
+                with open_video(path, here, there + 1) as video:  # no more in memory than lies between two keys
+                    frames = [frame.image for frame in video]
+                boxes[here - start : there - start + 1] = between(tracker, frames, first, last, options.agree)
         for index, box in keys:
             boxes[index - start] = box
         kept = range(start, end + 1) if options.apart else [index for index, _ in keys]
