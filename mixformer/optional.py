@@ -1,4 +1,4 @@
-"""Packages that not every installation has, and how to get them: the one place that knows.
+"""Optional packages: the one place that knows how to install them.
 
 tkinter is not handled here: it comes with Python, and no pip command installs it (see `mixformer.video.window`).
 

@@ -71,6 +71,41 @@ def test_a_variant_is_an_entry_of_a_table(monkeypatch, tmp_path):
     track(Tracker(folder))
 
 
+def kinds_in_code(field):
+    """Files of the package that compare the kind of a head or backbone, or look it up."""
+    pattern = re.compile(rf"(config|self)\.{field} (==|!=|in)|\[(config|self)\.{field}\]|found\[\"{field}\"\]")
+    return {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if pattern.search(path.read_text()) and "annotation" not in path.parts
+    }
+
+
+def test_the_kind_of_a_head_is_known_in_no_other_place():
+    there = {"configs/model.py", "models/build.py", "configs/flops.py", "weights/infer_config.py"}
+    assert kinds_in_code("head") - {"cli/models.py"} == there  # which only says how many tokens the token head reads
+
+
+def test_the_kind_of_a_backbone_is_known_in_no_other_place():
+    there = {"configs/model.py", "models/build.py", "configs/flops.py"}
+    official = {"weights/official_names.py", "weights/pretrained.py"}
+    # What only MixCvT or a plain transformer has: stages to choose from, norms to freeze, tokens to leave out.
+    peculiar = {"inspection/network_maps.py", "models/mae.py", "training/trainer.py", "configs/variants.py"}
+    assert kinds_in_code("backbone") - official - peculiar == there
+
+
+@pytest.mark.parametrize(
+    ("head", "tokens", "edges"), [("token", 4, True), ("token", 1, True), ("query", 1, False), ("corner", 0, True)]
+)
+def test_a_head_predicts_edges_as_its_configuration_says(head, tokens, edges):
+    config = small(head=head, prediction_tokens=tokens, score="none")
+    model = build_model(config).eval()
+    sizes = config.template_size, config.search_size
+    with torch.no_grad():
+        found = model(torch.zeros(1, 2, 3, sizes[0], sizes[0]), torch.zeros(1, 3, sizes[1], sizes[1]))
+    assert config.predicts_edges == edges == (found.logits is not None)
+
+
 class SteadyHead(nn.Module):
     """A head that looks at nothing: the middle of the crop."""
 

@@ -81,7 +81,7 @@ def _parse_engine(word: str) -> tuple[str, str]:
 
 
 def prepare_graphs(weights: Path, case: BenchmarkCase, folder: Path) -> Path:
-    """The path that a case's engine loads; missing graphs are exported to `folder`.
+    """Return the path that a case's engine loads, and export missing graphs to `folder`.
 
     Raises MixFormerError if the export fails.
     """
@@ -100,7 +100,7 @@ def prepare_graphs(weights: Path, case: BenchmarkCase, folder: Path) -> Path:
 
 
 def build_engine(path: Path, runtime: Runtime) -> Engine:
-    """Load an engine, which may be the reference, from what `prepare_graphs` gave.
+    """Load an engine, or the reference, from a path of `prepare_graphs`.
 
     Raises ConfigError if this machine or installation lacks the engine, and CheckpointError if the weights do not fit.
     """

@@ -61,7 +61,7 @@ def be_robust() -> None:
 
 
 def drop_output() -> None:
-    """Send what is still unwritten nowhere, after the reader of our output has gone, as in `| head`."""
+    """Discard the rest of the output after its reader has closed the pipe, as `| head` does."""
     with contextlib.suppress(AttributeError, ValueError, OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -12,7 +12,7 @@ from mixformer.cli.parser import add_overwrite, make_parser
 
 _DESCRIPTION = """Convert an official or mmtracking checkpoint into a model folder, or a folder back into a checkpoint.
 
-No code in the checkpoint is executed. The kind of model is found from the shapes of its weights.
+No code in the checkpoint is executed. The shapes of the weights tell the kind of model.
 
   mixformer convert mixformerv2_small.pth.tar --out v2s
   mixformer track clip.mp4 --box 260 29 41 142 --model v2s
@@ -27,26 +27,31 @@ def parser() -> ArgumentParser:
     """Options of the verb."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("source", type=Path, help="official checkpoint, or a model folder or name")
-    made.add_argument("--out", type=Path, required=True, help="folder to write (a file with another --to)")
-    made.add_argument("--to", type=Literal["mixformer", "official", "mmtracking"], default="mixformer", help="layout")
+    made.add_argument("--out", type=Path, required=True, help="folder to write; a file for other layouts")
     made.add_argument(
-        "--precision", type=Literal["float32", "float16", "int8"], default="float32", help="of the stored weights"
+        "--to", type=Literal["mixformer", "official", "mmtracking"], default="mixformer", help="layout to write"
     )
     made.add_argument(
-        "--heads", type=int | None, default=None, help="attention heads of a checkpoint, if not its width / 64"
+        "--precision",
+        type=Literal["float32", "float16", "int8"],
+        default="float32",
+        help="precision of the stored weights",
+    )
+    made.add_argument(
+        "--heads", type=int | None, default=None, help="attention heads of the checkpoint, if other than its width / 64"
     )
     for name, size in (("search", 320), ("template", 128)):
         made.add_argument(
             f"--{name}-size",
             type=int | None,
             default=None,
-            help=f"crop in pixels of a MixCvT checkpoint, if not {size}",
+            help=f"side of the crop in pixels of a MixCvT checkpoint, if not {size}",
         )
     made.add_argument(
         "--activation",
         type=Literal["quick_gelu", "gelu"] | None,
         default=None,
-        help="of a MixCvT checkpoint; see above",
+        help="activation of a MixCvT checkpoint; see above",
     )
     add_overwrite(made)
     return made

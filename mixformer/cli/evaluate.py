@@ -23,11 +23,11 @@ _DESCRIPTION = """Run a tracker on a data set, write its raw results and print i
 
 The results go to OUT/NAME/DATASET: SEQUENCE.txt (x,y,w,h), SEQUENCE_time.txt, SEQUENCE_score.txt,
 SEQUENCE_status.txt, run.json, and metrics.json with the numbers. Re-running the command resumes an interrupted run.
-Failed sequences are listed, their tracebacks are in failures/, and the exit code is then 1 (4 if the results cannot
-be written).
+If sequences fail, the command lists them, writes their tracebacks to failures/, and ends with exit code 1 (4 if
+results cannot be written).
 
-ECE is the expected calibration error of the score. If the target is absent in some frames, two more tables say how
-well that is noticed, and how soon the target is found again (docs/metrics.md).
+ECE is the expected calibration error of the score. If the target is absent in some frames, two more tables show how
+well the tracker notices that, and how soon it finds the target again (docs/metrics.md).
 
   mixformer evaluate --dataset lasot --root LaSOTBenchmark --model mixvit.pth.tar --preset paper --workers 8
   mixformer evaluate --dataset got10k --split test --root GOT-10k --preset none

@@ -24,8 +24,9 @@ written.
   mixformer export v2s --to openvino --precision int8 --out v2s_int8
   mixformer export v2s --to openvino --precision int8 --calibrate mine.mp4 --box 12 40 80 60 --out v2s_mine
 
---precision int8 is smaller weights with --to onnx, and 8-bit arithmetic, calibrated on the demo clip or --calibrate,
-with --to openvino. Needs mixformer[export], and mixformer[int8] for the latter.
+--precision int8 has two meanings. With --to onnx, weights are stored in 8 bits. With --to openvino, the network also
+calculates in 8 bits; it is calibrated on the video of --calibrate, or else on the demo clip. Exporting needs
+mixformer[export], and 8-bit arithmetic needs mixformer[int8].
 """
 
 
@@ -41,7 +42,7 @@ def parser() -> ArgumentParser:
         default=None,
         help="precision of the stored weights; default: that of the model",
     )
-    for name, what in (("batch", "targets in one call"), ("templates", "templates of a target, the first one counted")):
+    for name, what in (("batch", "targets in one call"), ("templates", "templates of a target, including the first")):
         made.add_argument(
             f"--{name}", type=int | Literal["dynamic"], default="dynamic", metavar="N", help=f"fixed number of {what}"
         )
@@ -50,9 +51,11 @@ def parser() -> ArgumentParser:
         type=str | None,
         default=None,
         metavar="VIDEO",
-        help="video or folder of frames for comparison and calibration",
+        help="video or folder of pictures for comparison and calibration; default: the demo clip",
     )
-    made.add_argument("--box", nargs=4, type=float, metavar=("X", "Y", "W", "H"), help="target in its first frame")
+    made.add_argument(
+        "--box", nargs=4, type=float, metavar=("X", "Y", "W", "H"), help="target in the first frame of --calibrate"
+    )
     add_overwrite(made)
     return made
 

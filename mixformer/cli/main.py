@@ -33,14 +33,14 @@ _DESCRIPTION = """Follow one object through a video, given its box in the first 
   mixformer demo                                  track the bundled clip
   mixformer track clip.mp4 --box 260 29 41 142    write clip_tracked.mp4
   mixformer track-all jobs.csv --out tracked      many videos, several at once
-  mixformer web                                   draw, track and correct boxes in the browser
+  mixformer web                                   annotate in the browser
   mixformer models                                what can be loaded
   mixformer evaluate --root LaSOT                 measure on a data set
 """
-_EPILOG = """exit codes: 0 done, 1 another error, 2 wrong usage or box, 3 the source cannot be read,
-or not to its end (what was there is tracked and written),
-4 a result cannot be written, 5 the model cannot be used,
-130 stopped with Ctrl-C, 143 by SIGTERM, 129 since the terminal is gone (what was written is valid)."""
+_EPILOG = """exit codes: 0 done; 1 another error; 2 wrong usage or box; 3 the source cannot be read, or
+breaks off (the frames before are tracked and written); 4 a result cannot be written; 5 the model
+cannot be used; 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by closing the terminal (the files
+written until then are valid)."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def parser() -> ArgumentParser:
 
 def network(config: ModelConfig) -> str:
     """Backbone, depth and head in a few letters."""
-    backbone = {"vit": "ViT", "convmae": "ConvMAE", "cvt": "CvT"}[config.backbone]
+    backbone = {"vit": "ViT", "convmae": "ConvMAE", "cvt": "CvT"}.get(config.backbone, config.backbone)
     depth = "-".join(map(str, (*config.early_depths, config.depth)))
     head = f"{config.prediction_tokens} tokens" if config.head == "token" else config.head
     return f"{backbone} {depth} {head}"

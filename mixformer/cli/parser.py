@@ -38,7 +38,7 @@ class CommandGroup:
         return make_parser(self.description)
 
     def add_inner(self, made: ArgumentParser) -> None:
-        """Add the commands. jsonargparse wants that after the group has joined the whole command line."""
+        """Add the commands. jsonargparse needs this after the group is part of the whole command line."""
         title = "what to do (each has --help)"
         added = made.add_subcommands(required=True, metavar="COMMAND", title=title, description=None)
         for name, (make, _) in self.commands.items():
@@ -64,7 +64,7 @@ def add_source(parser: ArgumentParser, frame: str) -> None:
         nargs=4,
         type=float,
         metavar=("X", "Y", "W", "H"),
-        help=f"target in {frame}, in pixels; asked for if left out. X,Y,W,H and a line of JSON results will do too",
+        help=f"target in {frame}, in pixels; X,Y,W,H or a line of JSON results works too. Without it, you are asked",
     )
 
 
@@ -102,7 +102,7 @@ def add_runtime(parser: Any, threads: int | None = None) -> None:
 
 
 def runtime_from(options: Namespace) -> Runtime:
-    """The runtime that the options of `add_runtime` describe; an option that a command lacks counts as "auto".
+    """The runtime that the options of `add_runtime` describe; "auto" for each option that a command lacks.
 
     Raises ConfigError if one of them is wrong.
     """

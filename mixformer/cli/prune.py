@@ -27,10 +27,10 @@ Blocks count from 0. The result is a model folder, for `init_from` in a recipe.
   mixformer prune runs/v2_dense_to_sparse/model --out runs/eight --remove 0 3 6 9
   mixformer prune mixformerv2_dino_s8 --out faster --eliminate 3:59
 
---eliminate 3:59 leaves out all but 59 of the search tokens after block 3: faster, and less accurate until it
-has been trained so. `mixformer export faster --out faster` then writes its graphs.
+--eliminate 3:59 keeps 59 search tokens after block 3. The model is faster, but less accurate until it is trained
+this way. `mixformer export faster --out faster` then writes its graphs.
 
-A run with fading blocks ([pruning] in its recipe) leaves them out of its model by itself.
+Training with fading blocks ([pruning] in a recipe) removes those blocks from its model by itself.
 """
 
 
@@ -44,14 +44,17 @@ def parser() -> ArgumentParser:
     ways.add_argument("--skip", type=int, metavar="N", help="keep N evenly spaced blocks, including the last")
     ways.add_argument("--remove", type=int, nargs="+", metavar="BLOCK", help="remove these blocks")
     ways.add_argument(
-        "--mlp-ratio", type=float, metavar="R", help="narrow every MLP to R times the width: its first units stay"
+        "--mlp-ratio",
+        type=float,
+        metavar="R",
+        help="narrow every MLP to R times the width of the network; keep its first units",
     )
     ways.add_argument(
         "--eliminate",
         type=str,
         nargs="*",
         metavar="BLOCK:N",
-        help="search tokens that stay after a block; nothing here keeps all of them",
+        help="number of search tokens to keep after a block; without values, keep all",
     )
     add_overwrite(made)
     return made

@@ -69,7 +69,7 @@ def parser() -> ArgumentParser:
         "--missing",
         type=Literal["leave-out", "zero"],
         default="leave-out",
-        help="leave a sequence that a tracker lacks out for all trackers, or count it as tracked nowhere",
+        help="for a sequence that a tracker lacks: leave it out for all trackers, or count it as tracked nowhere",
     )
     made.add_argument(
         "--attributes",

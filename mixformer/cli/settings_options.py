@@ -52,7 +52,7 @@ def add_settings(parser: ArgumentParser, *, preset: bool = True) -> None:
     option(
         "--rules",
         Literal["official", "careful"],
-        "careful: wait for a lost target where it was, and search for it; official: as in the papers "
+        "careful: wait for a lost target where it was last, and search for it; official: as in the papers "
         f"(default model: {default.rules})",
     )
     option(
@@ -62,7 +62,9 @@ def add_settings(parser: ArgumentParser, *, preset: bool = True) -> None:
         f"frame; frame: also in the whole frame after a cut (default model: {default.redetect})",
     )
     option(
-        "--search-budget", int, f"most search crops of one target in a frame (default model: {default.search_budget})"
+        "--search-budget",
+        int,
+        f"maximum number of search crops per target and frame (default model: {default.search_budget})",
     )
 
 

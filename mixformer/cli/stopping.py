@@ -1,4 +1,4 @@
-"""Being stopped from outside ends a command as Ctrl-C does: what it writes is finished first."""
+"""Signals end a command as Ctrl-C does: it finishes its files first."""
 
 from __future__ import annotations
 

@@ -25,7 +25,9 @@ def parser() -> ArgumentParser:
     """Options of the command."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("format", type=Literal["got10k", "trackingnet"], metavar="FORMAT", help="got10k or trackingnet")
-    made.add_argument("results", type=Path, metavar="RESULTS_FOLDER", help="holds SEQUENCE.txt and SEQUENCE_time.txt")
+    made.add_argument(
+        "results", type=Path, metavar="RESULTS_FOLDER", help="folder with SEQUENCE.txt and SEQUENCE_time.txt"
+    )
     made.add_argument("out", type=Path, metavar="OUT.zip", help="file to write")
     made.add_argument("--root", type=Path | None, default=None, metavar="DIR", help="folder of the data set")
     made.add_argument("--split", type=str, default="test", help="split of the data set")

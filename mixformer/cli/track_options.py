@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 _TRACK = """Track one target or several through a video, a folder of pictures, a webcam or a stream.
 
-Without --out, --json, --csv and --mot, the annotated video is written to NAME_tracked.mp4 in the
-current folder, or to NAME_tracked_2.mp4 and so on if there is one already. Any other result that is
-there already is refused, before anything is tracked; --overwrite replaces it once the new one is
-whole. Until then results are in NAME.partial.ENDING, valid at any time; after Ctrl-C, SIGTERM or an
-error they take their places if nothing is there. A box is x, y, width, height in pixels, counted
-from 0 at the top left. Frames count from 0. For several videos there is mixformer track-all.
+A box is x, y, width, height in pixels, counted from 0 at the top left. Frames count from 0.
+
+Without --out, --json, --csv and --mot, the annotated video goes to NAME_tracked.mp4 in the current
+folder, or to NAME_tracked_2.mp4 and so on if that exists. The command refuses to replace any other
+result, before it tracks; --overwrite replaces it when the new one is complete. While it runs,
+results are in NAME.partial.ENDING, valid at any time. After Ctrl-C, SIGTERM or an error they get
+their final names, unless a file has that name. To track several videos, use mixformer track-all.
 
   mixformer track clip.mp4 --box 260 29 41 142
   mixformer track frames/ --box 260 29 41 142 --out annotated.mp4 --json boxes.jsonl
@@ -40,9 +41,9 @@ _ALL = """Track targets through many videos. Running the command again resumes a
 
 JOBS is a CSV file with a header, or a JSON list. Its columns are source; box ("x y w h") or targets (a file as for
 mixformer track --targets); and, if wanted, start, stop and name. Paths are relative to the file. The results of a video
-go to OUT/NAME/, with done.json when they are complete. Results of an earlier run that are not complete, or have other
-settings, are replaced once the new ones are whole. A video that fails does not stop the others; the exit code is
-then 1, or 4 if all that failed could not be written.
+go to OUT/NAME/, with done.json when they are complete. New results replace those of an earlier run that are incomplete
+or have other settings, once the new ones are complete. A video that fails does not stop the others. The exit code is
+then 1, or 4 if every failure was a result that could not be written.
 
   mixformer track-all jobs.csv --out tracked
   mixformer track-all jobs.csv --out tracked --write json video --workers 4
@@ -151,8 +152,8 @@ def _add_live(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--every-frame",
         action="store_true",
-        help="track every frame of a camera or stream, however late; otherwise the newest one, and those that came "
-        "meanwhile are left out",
+        help="track every frame of a camera or stream, however late; by default the newest one, and frames that came "
+        "meanwhile are skipped",
     )
 
 

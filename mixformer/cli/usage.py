@@ -52,7 +52,7 @@ def _explain(parser: ArgumentParser, message: str) -> str:
 
 
 def no_command(word: str, known: list[str]) -> str:
-    """The message for a command that there is not."""
+    """The message for an unknown command."""
     near = did_you_mean(word, known) or "."
     return f"there is no command '{word}'{near} The commands are: {', '.join(known)}"
 

@@ -33,7 +33,7 @@ Writes config.yaml and trackers.ini; the toolkit downloads the data when it firs
 """
 _RUN = """Answer the VOT toolkit on standard input and output (TraX); this is what trackers.ini calls.
 
-It waits for messages of the toolkit: there is nothing to see when it is started by hand.
+It waits for messages of the toolkit. Started by hand, it shows nothing.
 
   mixformer vot run --model mixformerv2_dino_s8
 """
@@ -60,7 +60,7 @@ def _init_parser() -> ArgumentParser:
         required=True,
         help="the toolkit's name of a challenge, or a stack file of your own, *.yaml",
     )
-    made.add_argument("--name", type=str, default="MixFormer", help="of the tracker in the toolkit")
+    made.add_argument("--name", type=str, default="MixFormer", help="name of the tracker in the toolkit")
     _add_tracker(made)
     made.add_argument(
         "--preset",
@@ -68,7 +68,7 @@ def _init_parser() -> ArgumentParser:
         default=None,
         help="published tracker settings; by default those for the challenge, where the model has some",
     )
-    made.add_argument("--sequences", type=Path | None, default=None, help="folder of data that is there already")
+    made.add_argument("--sequences", type=Path | None, default=None, help="folder of data that you have already")
     made.add_argument(
         "--protocol",
         type=Literal["auto", "python", "trax"],
@@ -116,7 +116,7 @@ def _run_parser() -> ArgumentParser:
     made = make_parser(_RUN)
     _add_tracker(made)
     made.add_argument("--preset", type=str | None, default=None, help="published tracker settings for a benchmark")
-    made.add_argument("--multiobject", action="store_true", help="follow several targets")
+    made.add_argument("--multiobject", action="store_true", help="track several targets")
     return made
 
 

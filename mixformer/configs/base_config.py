@@ -96,10 +96,7 @@ class BaseConfig:
             raise ConfigError(f"{type(self).__name__}: {message}")
 
 
-@cache
-def _hints(kind: Any) -> dict[str, Any]:
-    """Types of the fields of a class."""
-    return get_type_hints(kind)
+_hints = cache(get_type_hints)
 
 
 def _from_plain(hint: Any, value: Any) -> Any:

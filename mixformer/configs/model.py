@@ -224,6 +224,11 @@ class ModelConfig(BaseConfig):
         return self.prediction_tokens == 0
 
     @property
+    def predicts_edges(self) -> bool:
+        """True if the head predicts distributions of the box's edges, not the box alone."""
+        return self.head != "query"
+
+    @property
     def stages(self) -> tuple[StageSize, ...]:
         """The stages of mixed-attention blocks, in order."""
         search, template = self.search_grid, self.template_grid

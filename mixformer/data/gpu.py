@@ -7,7 +7,7 @@ and blur) are sums of floats. Their order may differ, and so may a level now and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,15 +39,14 @@ class PackedCrops:
 
     def to(self, device: torch.device | str) -> PackedCrops:
         """Copy to a device."""
-        return PackedCrops(*(part.to(device, non_blocking=True) for part in self._parts))
+        return self._map(lambda part: part.to(device, non_blocking=True))
 
     def pin_memory(self) -> PackedCrops:
         """Copy to pinned memory, from which a GPU reads in the background."""
-        return PackedCrops(*(part.pin_memory() for part in self._parts))
+        return self._map(Tensor.pin_memory)
 
-    @property
-    def _parts(self) -> tuple[Tensor, ...]:
-        return self.pixels, self.layout, self.light, self.blur
+    def _map(self, change: Callable[[Tensor], Tensor]) -> PackedCrops:
+        return PackedCrops(*map(change, (self.pixels, self.layout, self.light, self.blur)))
 
     def render(self, size: int) -> Tensor:
         """Make all crops, uint8 (B, size, size, 3)."""

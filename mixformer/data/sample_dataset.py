@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,18 +35,14 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Copy the batch to a device, in the background if its memory is pinned."""
-        return self._with(*(part.to(device, non_blocking=True) for part in self._parts))
+        return self._map(lambda part: part.to(device, non_blocking=True))
 
     def pin_memory(self) -> Batch:
         """Copy the batch to pinned memory, from which a GPU reads in the background; `DataLoader` calls this."""
-        return self._with(*(part.pin_memory() for part in self._parts))
+        return self._map(Tensor.pin_memory)
 
-    @property
-    def _parts(self) -> tuple[Tensor, ...]:
-        return self.templates, self.search, self.boxes, self.present
-
-    def _with(self, templates: Tensor, search: Tensor, boxes: Tensor, present: Tensor) -> Batch:
-        return Batch(templates, search, boxes, present, self.seconds)
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        return Batch(*map(change, (self.templates, self.search, self.boxes, self.present)), seconds=self.seconds)
 
 
 @dataclass(frozen=True)

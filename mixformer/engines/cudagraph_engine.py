@@ -1,4 +1,4 @@
-"""The network as one step of fixed shape that is recorded once and replayed: a CUDA graph, compiled or not.
+"""Search steps of fixed shape, recorded once as a CUDA graph and replayed, compiled or not.
 
 At batch 1 a GPU spends most of an eager step waiting for Python to launch kernels. A CUDA graph launches them all at
 once, but reads and writes the same addresses every time, so a step owns its buffers and memories are copied into them.
@@ -56,7 +56,7 @@ def record(work: Work, device: torch.device) -> Work:
 
 
 def run_each_time(work: Work, device: torch.device) -> Work:
-    """The stand-in for `record` where there is no CUDA: the work itself."""
+    """Replacement of `record` without CUDA: returns the work itself."""
     return work
 
 

@@ -42,7 +42,7 @@ def gpu_count() -> int:
 
 
 def torch_device(name: str) -> str:
-    """PyTorch's name of a device, such as "cuda"; "auto" is the first of CUDA, MPS and CPU that is there.
+    """PyTorch's name of a device, such as "cuda"; "auto" is the first available of CUDA, MPS and CPU.
 
     Raises ConfigError if there is no such device on this machine.
     """
@@ -54,7 +54,7 @@ def torch_device(name: str) -> str:
 
 
 def torch_threads(count: int) -> AbstractContextManager[None]:
-    """Let PyTorch use this many threads for a while; without PyTorch, do nothing."""
+    """Let PyTorch use this many threads inside a `with` block; without PyTorch, do nothing."""
     if not installed("torch"):
         return nullcontext()
     from mixformer.engines.torch_engine import using_threads

@@ -1,4 +1,4 @@
-"""The cache of compiled graphs: files that can be made again, each with a checksum beside it."""
+"""The cache of compiled graphs: files that can be rebuilt, each with a checksum beside it."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def forget_old(folder: Path, limit: int) -> None:
 
 @contextmanager
 def work_folder() -> Iterator[Path]:
-    """A folder for files of a moment: in the cache, where those of killed processes go later, else in the system's."""
+    """A folder for temporary files: in the cache, which later removes those of killed processes, or the system's."""
     place = cache_folder()
     try:
         if place is not None:

@@ -18,7 +18,7 @@ _GPU = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
 
 
 class OnnxEngine(ExportedEngine):
-    """Runs in float32. The memory stays on the device; a step copies the crop there, and what is found back."""
+    """Runs in float32. The memory stays on the device; each step copies the crop there and the box back."""
 
     runtime = "ONNX Runtime"
     precision = "float32"

@@ -1,4 +1,4 @@
-"""OpenVINO itself: what the processor can do, and compiled graphs, kept on disk between runs."""
+"""OpenVINO: number formats of the processor, and compiled graphs, kept on disk between runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads and processes: what one object needs so that several threads may call it, and so that a fork cannot hang it.
+"""Guards for objects that several threads call, and that must not hang after a fork.
 
 A fork copies the memory of a process but only one of its threads. A runtime whose threads are gone waits for them for
 ever, so it must not be used in the copy once it has worked in the original.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-from types import TracebackType
 from typing import Any
 
 from mixformer.errors import StateError
@@ -26,7 +25,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def require_own_process(runtime: str) -> None:
-    """Note that a runtime works in this process, and refuse it where it worked before the process was forked.
+    """Note that a runtime is used in this process; refuse it if it was used before the process was forked.
 
     Args:
         runtime: name for messages, "OpenVINO" or "PyTorch".
@@ -70,7 +69,7 @@ class Home:
 
 
 class Turns:
-    """A lock by which threads take turns in one object. Copies and pickles of it, and forks, have free ones."""
+    """A lock by which threads take turns with one object. Copies, pickles and forks begin with a free lock."""
 
     def __init__(self) -> None:
         self._lock, self._process = threading.RLock(), os.getpid()
@@ -80,9 +79,7 @@ class Turns:
             self._lock, self._process = threading.RLock(), os.getpid()
         self._lock.acquire()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._lock.release()
 
     def __reduce__(self) -> Any:

@@ -84,7 +84,7 @@ class TorchEngine:
 
 @contextmanager
 def using_threads(threads: int | None) -> Iterator[None]:
-    """PyTorch on this many threads for a while."""
+    """Let PyTorch use this many threads inside a `with` block."""
     before = torch.get_num_threads()
     if threads is None or threads == before:
         yield
@@ -101,7 +101,7 @@ def _download(values: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64
 
 
 def find_device(name: str) -> torch.device:
-    """The torch device a name stands for; "auto" is the first of CUDA, MPS and CPU that is there.
+    """The torch device of a name; "auto" is the first available of CUDA, MPS and CPU.
 
     Raises ConfigError if there is no such device on this machine.
     """

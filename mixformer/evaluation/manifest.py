@@ -28,7 +28,7 @@ _PACKAGES = ("torch", "openvino", "onnxruntime", "numpy", "pillow", "av")
 
 
 class RunManifest:
-    """The record of an evaluation run, kept as `run.json`. It is saved from time to time and at the end.
+    """The record of an evaluation run, `run.json`. It is saved from time to time and at the end.
 
     Nothing is written before `begin`, so that a run that cannot begin leaves everything as it was.
 

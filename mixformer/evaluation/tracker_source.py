@@ -50,7 +50,7 @@ def name_tracker(
     runtime: Runtime,
     changes: Mapping[str, Any] = MappingProxyType({}),
 ) -> NamedTracker:
-    """Find out what was given as a tracker.
+    """Give any kind of tracker a name, and a function that makes it in a worker.
 
     Args:
         source: name, folder or file of a model; a loaded network or an engine; a factory; or a tracker.

@@ -36,7 +36,7 @@ class Difference:
     scores: float | None  # largest difference of score logits, relative above 1; None without a score head
 
     def within(self, tolerance: float) -> bool:
-        """Return whether boxes are within this and scores within theirs; what is not a number is not."""
+        """Return whether the differences of boxes and scores are within these limits; NaN never is."""
         return self.boxes <= tolerance and (self.scores is None or self.scores <= SCORE_TOLERANCE)
 
 
@@ -70,7 +70,7 @@ def overlap(boxes: FloatArray, others: FloatArray) -> float:
 
 
 def require_fine(differences: list[Difference], tolerance: float = BOX_TOLERANCE) -> None:
-    """Refuse graphs whose boxes are beyond a tolerance, or their scores; raises ExportError with the figures."""
+    """Refuse graphs whose boxes or scores differ too much; the ExportError names the figures."""
     bad = [each for each in differences if not each.within(tolerance)]
     if bad:
         told = "; ".join(
@@ -86,7 +86,7 @@ def require_fine(differences: list[Difference], tolerance: float = BOX_TOLERANCE
 
 
 def require_overlap(iou: float, precision: str) -> None:
-    """Refuse weights or arithmetic that move the boxes too far; raises ExportError with the figure."""
+    """Refuse weights or arithmetic that move the boxes too far; the ExportError names the figure."""
     if not iou > LOWEST_IOU:
         raise ExportError(
             f"{precision} moves the boxes too far: mean IoU {iou:.4f} with those of the source model, {LOWEST_IOU} is "
@@ -102,7 +102,7 @@ def _shapes(graphs: ExportedGraphs) -> list[tuple[int, int]]:
 
 
 def batches(crops: Crops, batch: int, count: int) -> Iterator[tuple[Image, Image]]:
-    """All crops in batches of this size; the last one is filled up with the first crops."""
+    """All crops in batches of this size; the last batch is filled with the first crops."""
     picks = np.arange(count) % len(crops.templates)
     for start in range(0, len(crops.searches), batch):
         rows = np.arange(start, start + batch) % len(crops.searches)

@@ -1,4 +1,4 @@
-"""Exported graphs run plainly, with any shapes, to check what was written. Tracking has faster engines."""
+"""Runners of exported graphs, with any shapes, to check what was written. Tracking has faster engines."""
 
 from __future__ import annotations
 

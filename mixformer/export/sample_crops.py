@@ -1,4 +1,4 @@
-"""Real crops to compare and calibrate with: what a tracker shows its network on a video."""
+"""Real crops to compare and calibrate with: the inputs of the network while it tracks a video."""
 
 from __future__ import annotations
 

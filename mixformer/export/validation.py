@@ -1,4 +1,4 @@
-"""The check of a written folder: exact where it must be exact, close enough where weights or arithmetic are smaller."""
+"""The check of a written folder: exact in full precision, within limits where weights or arithmetic have fewer bits."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def parse_box(values: Iterable[float]) -> Box:
 
 
 def require_bounds(box: Box) -> None:
-    """Refuse a box that no picture can hold a target of.
+    """Refuse a box whose size or place is beyond that of any picture.
 
     Raises BoxError if a number is not finite or beyond 10 million pixels, or a side is below a thousandth of a pixel.
     """
@@ -191,7 +191,7 @@ def read_box(text: str) -> Box:
 
 
 def box_numbers(text: str) -> list[Any]:
-    """Split what `read_box` reads into its numbers, which may be anything as yet.
+    """Split the text of a box into its numbers; their values are not checked.
 
     Raises:
         BoxError: if it is no list.

@@ -24,7 +24,7 @@ _NETWORK = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 def open_container(
     address: str | Path, format: str | None = None, options: dict[str, str] | None = None, timeout: float | None = None
 ) -> Any:
-    """Open a video by FFmpeg. What lies on this machine may be of one of the formats that are a single file.
+    """Open a video with FFmpeg. A local file must have one of the formats that are a single file.
 
     A play-list (m3u8, ffconcat, mpd, sdp) would make FFmpeg read whatever files it names. An address in a network may
     be one, since FFmpeg then opens no files.

@@ -63,7 +63,7 @@ def _resize(image: Image, height: int, width: int) -> Image:
 
 
 def resize_square(read: Read, side: int, size: int) -> Image:
-    """Resize a square that nobody holds in memory, equal to `resize_image` of it bit for bit.
+    """Resize a square of a frame without cutting it out first; equal to `resize_image` of it, bit for bit.
 
     Args:
         read: gives the pixels (rows, columns, 3) where some rows and columns of the square cross.

@@ -1,4 +1,4 @@
-"""See what a network looks at in one frame: attention maps, edge distributions, and pictures of them."""
+"""Inspect one frame: attention maps, edge distributions, and pictures of both."""
 
 from typing import TYPE_CHECKING
 

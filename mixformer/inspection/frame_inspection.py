@@ -132,7 +132,7 @@ def inspect_frame(
 
 
 def inspect_tracker(tracker: Tracker, frame: Image, stages: Stages = "auto") -> FrameInspection:
-    """Inspect what `tracker.update(frame)` would see; the tracker does not change.
+    """Inspect the input of `tracker.update(frame)` without changing the tracker.
 
     Weights and distributions are computed in float32, even if the tracker's engine has another precision.
 

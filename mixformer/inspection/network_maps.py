@@ -136,7 +136,7 @@ class Inspection:
 
 @torch.inference_mode()
 def inspect_attention(model: MixFormer, templates: Tensor, search: Tensor, stages: Stages = "auto") -> Inspection:
-    """Run a network on one frame and keep what it looks at.
+    """Run a network on one frame and keep its attention and its distributions.
 
     The network runs as usual. Fused attention never holds its weights, so they are computed again from the input of
     each block, one head at a time.

@@ -67,7 +67,7 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """Pictures and what was made of their visible part.
+    """Pictures, and their reconstruction from the visible part.
 
     Attributes:
         images: (B, 3, h, h) normalized, the originals.

@@ -1,4 +1,4 @@
-"""Ways from an image, or the map of the stage before, to the map that a stage's tokens come from."""
+"""Embeddings: from an image, or the map of the stage before, to the map of a stage's tokens."""
 
 from __future__ import annotations
 

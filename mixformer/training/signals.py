@@ -23,7 +23,7 @@ _WRITTEN = ("log.jsonl", "environment.json", "best", "model", "tensorboard")
 
 @contextmanager
 def stop_requests(enabled: bool = True) -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C, or the SIGTERM of a batch system, into a question that is asked between steps.
+    """Note the first Ctrl-C or SIGTERM, so that the training loop can stop between two steps.
 
     The second one stops at once, as without this. Signals that the caller has set to be ignored (`nohup`) stay ignored.
     Outside of the main thread, where signals cannot be caught, the answer is always no.

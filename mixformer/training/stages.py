@@ -61,10 +61,10 @@ class BoxStage(nn.Module):
     def __init__(self, model: MixFormer, recipe: Recipe) -> None:
         super().__init__()
         loss = recipe.loss
-        if loss.dfl and model.config.head == "query":
+        if loss.dfl and not model.config.predicts_edges:
             raise ConfigError(
-                f"loss.dfl needs a head that predicts distributions of edges, {model.config.name} has 'query': "
-                "set it to 0"
+                f"loss.dfl needs a head that predicts distributions of edges, {model.config.name} has "
+                f"{model.config.head!r}: set it to 0"
             )
         if loss.aux and model.config.elimination:
             raise ConfigError(

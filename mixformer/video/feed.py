@@ -1,4 +1,4 @@
-"""Frames on their way from the thread that reads a source to the one that asks for them."""
+"""The queue of frames between the thread that reads a source and the one that uses them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources over a network and cameras: opened within a time, given up at once, connected again when they break off."""
+"""Network sources and cameras: opened within a time limit, and reconnected when they break off."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar, cast
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
 
 from mixformer.errors import SourceError, counted
 from mixformer.video.feed import RawFrame
@@ -21,7 +22,7 @@ _ALWAYS_LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt", "mms", "m
 
 
 def is_live(address: str, container_duration: int | None) -> bool:
-    """Tell whether frames come at their own pace: a protocol of cameras, or a stream without a known length."""
+    """Tell whether a source is live: it has a protocol of cameras, or a stream without a known length."""
     return address.partition("://")[0].lower() in _ALWAYS_LIVE or not container_duration or container_duration < 0
 
 
@@ -52,64 +53,43 @@ def open_stream(
     """
     attempt: Opening[Any] = Opening(lambda: open_stream_container(address, format, options, timeout))
     begin, said = time.monotonic(), False
-    while not attempt.wait(0.05):
-        waited = time.monotonic() - begin
-        if not wanted() or waited > timeout + 0.5:
-            attempt.abandon()
-            raise SourceError(no_answer(name, timeout))
-        if waited > _SAY_AFTER and not said:
-            said = True
-            log.warning("waiting for %s (up to %g s; Ctrl-C ends it)", name, timeout)
+    try:
+        while not wait([attempt], 0.05).done:
+            waited = time.monotonic() - begin
+            if not wanted() or waited > timeout + 0.5:
+                raise SourceError(no_answer(name, timeout))
+            if waited > _SAY_AFTER and not said:
+                said = True
+                log.warning("waiting for %s (up to %g s; Ctrl-C ends it)", name, timeout)
+    except BaseException:  # also Ctrl-C
+        attempt.abandon()
+        raise
     container = attempt.result()
     live = format is not None or is_live(address, container.duration)
     return Stream(name, container, live, timeout)
 
 
-class Opening(Generic[T]):
-    """A call that opens something, in a thread that can be left behind; what it opens late is closed there."""
+class Opening(Future[T]):
+    """A call that opens something, in a thread that can be left behind."""
 
     def __init__(self, call: Callable[[], T]) -> None:
-        self._call, self._lock, self._done = call, threading.Lock(), threading.Event()
-        self._abandoned = False
-        self._value: T | None = None
-        self._error: BaseException | None = None
-        threading.Thread(target=self._run, name="open", daemon=True).start()
+        super().__init__()
+        threading.Thread(target=self._run, args=(call,), name="open", daemon=True).start()
 
-    def _run(self) -> None:
+    def _run(self, call: Callable[[], T]) -> None:
         try:
-            self._value = self._call()
+            self.set_result(call())
         except BaseException as error:  # whatever it is, the caller gets it
-            self._error = error
-        with self._lock:
-            self._done.set()
-            if self._abandoned and self._value is not None:
-                self._value.close()  # type: ignore[attr-defined]
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for the end of the call; False if it goes on."""
-        try:
-            return self._done.wait(seconds)
-        except BaseException:  # Ctrl-C
-            self.abandon()
-            raise
+            self.set_exception(error)
 
     def abandon(self) -> None:
-        """Leave it behind."""
-        with self._lock:
-            self._abandoned = True
-            if self._done.is_set() and self._value is not None:
-                self._value.close()  # type: ignore[attr-defined]
+        """Leave it behind; what it opens late is closed in its thread."""
+        self.add_done_callback(_close)
 
-    def done(self) -> bool:
-        """Tell whether the call is over."""
-        return self._done.is_set()
 
-    def result(self) -> T:
-        """Return what the call returned, or raise its error."""
-        self._done.wait()
-        if self._error is not None:
-            raise self._error
-        return cast(T, self._value)
+def _close(opening: Future[Any]) -> None:
+    if opening.exception() is None:
+        opening.result().close()
 
 
 class LiveStream:

@@ -1,4 +1,4 @@
-"""Targets of a video as people write them down: CSV, JSON or plain text, one target a line."""
+"""Targets of a video in files: CSV, JSON or plain text, one target a line."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def target_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def as_targets(values: str | Path | Iterable[Target | Iterable[float] | float], start: int = 0) -> list[Target]:
-    """Targets from what a caller may give: a file, or boxes and `Target` values.
+    """Make targets of a file, or of boxes and `Target` values.
 
     Args:
         values: a path for `read_targets`, one box, or a list of boxes and `Target` values. A box is x, y, width, height

@@ -1,10 +1,9 @@
-"""Annotated pictures out: a video file with the sound of the source, or a folder of pictures."""
+"""Writers of annotated pictures: a video file with the sound of the source, or a folder of pictures."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self
 
 from PIL import Image as PillowImage
@@ -18,7 +17,7 @@ from mixformer.video.video_writer import VideoWriter
 
 
 class FrameWriter(Protocol):
-    """Somewhere to put pictures. Use it in a `with` statement; leaving it finishes the file, whatever happened.
+    """A destination of pictures. Use it in a `with` statement, which finishes the file, also after an error.
 
     The pictures are written beside the place of the result (`out.partial.mp4`, or the folder `frames.partial`) and put
     there at the end. If the `with` statement ends by an exception, they are put there only if nothing is there yet.
@@ -34,9 +33,7 @@ class FrameWriter(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None: ...
 
     def write(self, image: Image, time: float | None = None) -> None:
         """Add a picture, RGB uint8 (H, W, 3), shown from `time` seconds (None: one frame after the last)."""
@@ -95,9 +92,7 @@ class PictureWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         found = sum((self._draft.part / f"{number:08d}.png").is_file() for number in range(self._next))
         whole = error is None and found == self._next
         self._draft.end(whole=whole and found > 0, empty=not self._next)

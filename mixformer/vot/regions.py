@@ -1,4 +1,4 @@
-"""Regions as VOT gives and takes them: boxes, polygons and masks."""
+"""Regions of VOT: boxes, polygons and masks."""
 
 from __future__ import annotations
 

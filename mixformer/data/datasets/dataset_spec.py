@@ -97,7 +97,7 @@ def training_sequences(found: list[SequenceFiles], source: str, root: Path, layo
 
 
 def select_sequences(found: list[SequenceFiles], options: DatasetOptions) -> list[SequenceFiles]:
-    """The sequences that `ids` and `exclude` leave; `found` has the order of the data set's own list.
+    """Keep the sequences that `ids` and `exclude` select; `found` has the order of the data set's own list.
 
     Raises DataError if a list file cannot be read, or names a sequence that is not there.
     """
