@@ -9,13 +9,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.helpers.clips import hear_interrupts
 from tests.torture.material import quiet_environment
 
 PATIENCE = 300.0
 
 
 def start(words: list[str], room: Path, before: Callable[[], None] | None = None) -> subprocess.Popen[bytes]:
-    """Start `mixformer WORDS` in `room`/out; its words go to `room`/log."""
+    """Start `mixformer WORDS` in `room`/out; its words go to `room`/log. It hears Ctrl-C even if the bench does not."""
+
+    def begin() -> None:
+        hear_interrupts()
+        if before is not None:
+            before()
+
     for folder in ("out", "home", "tmp", "cache"):
         (room / folder).mkdir(parents=True, exist_ok=True)
     with (room / "log").open("wb") as log:
@@ -26,7 +33,7 @@ def start(words: list[str], room: Path, before: Callable[[], None] | None = None
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=before,
+            preexec_fn=begin,
         )
 
 
