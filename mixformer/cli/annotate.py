@@ -88,13 +88,19 @@ def pictures_from(options: Namespace) -> bool | None:
 def run(options: Namespace) -> None:
     """Track between the key boxes, and write what the options ask for."""
     from mixformer.annotation import check_export, export_annotations, look_at_video, save_project
-    from mixformer.files.places import require_place
+    from mixformer.annotation.project_files import ENDING
+    from mixformer.files.places import require_apart, require_place
 
     if (options.to is None) != (options.out is None) or (options.to is None and options.project is None):
         raise ConfigError("give --to FORMAT with --out FILE, or --project FILE, or all of them")
+    inputs = [options.source]
+    if not options["keys"].name.endswith(ENDING):  # a project may be tracked and saved again
+        inputs.append(options["keys"])
     if options.to is not None:
+        require_apart(options.out, [*inputs, options["keys"], options.project or options.source])
         check_export(options.to, options.out, pictures_from(options), overwrite=options.overwrite)
     if options.project is not None:
+        require_apart(options.project, inputs)
         require_place(options.project, options.overwrite)
     video = look_at_video(options.source, options.project)
     project = _tracked(_keyed(options, video), options, options.direction, None)

@@ -37,13 +37,14 @@ def import_project(options: Namespace, console: Console) -> None:
     from mixformer.annotation import check_export, import_annotations, look_at_video, save_project
     from mixformer.annotation.formats.exchange import annotation_format
     from mixformer.annotation.project_files import ENDING
-    from mixformer.files.places import require_place
+    from mixformer.files.places import require_apart, require_place
 
     name = "coco" if options.format == "coco-vid" else options.format
     keep = options.out.name.endswith(ENDING)
     annotation_format(name)  # refuses an unknown one
     if options.images is None:
         raise ConfigError(f"{name} does not say where the pictures are; give the video or their folder as --images")
+    require_apart(options.out, (options.source, options.images))
     if keep:
         require_place(options.out, options.overwrite)
     elif not options.overwrite:
@@ -97,8 +98,10 @@ def export(options: Namespace) -> None:
     """Write a project in a format of other tools."""
     from mixformer.annotation import check_export, export_annotations, find_video, load_project
     from mixformer.annotation.formats.exchange import annotation_format
+    from mixformer.files.places import require_apart
 
     pictures = pictures_from(options)
+    require_apart(options.out, (options.project, *([options.video] if options.video else [])))
     check_export(options.format, options.out, pictures, overwrite=options.overwrite)
     project = load_project(options.project)
     wants = annotation_format(options.format).with_pictures if pictures is None else pictures

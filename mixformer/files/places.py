@@ -30,6 +30,39 @@ def partial_path(path: Path) -> Path:
     return path / ".partial" if path.is_dir() else path.with_name(f"{path.stem}.partial{path.suffix}")
 
 
+def aside_of(part: Path) -> Path:
+    """Return the path of a draft while its content is copied to a new one."""
+    return part.with_name(f"{part.stem}.before{part.suffix}")
+
+
+def own_places(path: Path) -> tuple[Path, ...]:
+    """Return all places that a result is written to until it is whole, its own first."""
+    part = partial_path(path)
+    return path.resolve(), part, aside_of(part)
+
+
+def require_apart(path: Path, inputs: Iterable[object]) -> None:
+    """Refuse a result that would replace something that is read, by its own name or its draft's: an OutputError."""
+    if is_special(path):
+        return
+    for source in (Path(str(each)) for each in inputs):
+        if _same(path, source):
+            raise OutputError(f"{path} is the source itself; give the result another name")
+        if any(_same(place, source) for place in own_places(path)):
+            raise OutputError(f"{path} is written as {source} until it is whole; give the result another name")
+        if path.is_dir() and path.resolve() in (where := source.resolve()).parents:
+            name = where.relative_to(path.resolve()).parts[0]
+            if Path(name).stem.isdigit():
+                raise OutputError(f"the pictures in {path} are replaced, and {source} is among them; give another name")
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False
+
+
 def is_special(path: Path) -> bool:
     """Tell whether a path is a device, a pipe or the like, such as `/dev/stdout`, which is written as it is."""
     with suppress(OSError):
@@ -144,9 +177,6 @@ def require_replaceable(folder: Path, known: Iterable[str], kind: str, overwrite
 
     Raises:
         OutputError: if there is a result and `overwrite` is not given, or the folder holds something else.
-
-    Example:
-        >>> require_replaceable(Path("new"), ["data.mdb"], "database", overwrite=False)
     """
     require_place(folder, overwrite=True)
     if folder.exists() and not folder.is_dir():

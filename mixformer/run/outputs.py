@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 
 from mixformer.errors import OutputError
-from mixformer.files.places import is_special, require_place
+from mixformer.files.places import is_special, own_places, require_apart, require_place
 from mixformer.optional import installed, missing
 from mixformer.run.multi_target import Results
 from mixformer.run.resuming import ResumePoint, interrupted
@@ -92,17 +92,17 @@ def check_outputs(
         raise missing("cv2", "masks by GrabCut")
     paths = {name: Path(path) for name, path in outputs.items()}
     places: dict[Path, str] = {}
-    sources = [Path(str(source)) for source in inputs]
+    sources = list(inputs)
     unfinished = interrupted(paths) if going_on else set()
     for name, path in paths.items():
         if name == "video":
             require_video(path)
-        if any(path.exists() and source.exists() and path.samefile(source) for source in sources):
-            raise OutputError(f"{path} is the source itself; give the result another name")
+        require_apart(path, sources)
         if is_special(path):
             continue
-        if (other := places.setdefault(path.resolve(), name)) != name:
-            raise OutputError(f"{other} and {name} would both be written to {path}; give one of them another name")
+        for place in own_places(path):
+            if (other := places.setdefault(place, name)) != name:
+                raise OutputError(f"{other} and {name} would both be written to {place}; give one of them another name")
         require_place(path, overwrite or name in unfinished)
     return paths
 

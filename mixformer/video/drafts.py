@@ -20,6 +20,7 @@ from typing import Any
 from mixformer.errors import OutputError
 from mixformer.files.places import (
     LOCK,
+    aside_of,
     claim,
     clear_left_over,
     is_special,
@@ -29,7 +30,7 @@ from mixformer.files.places import (
     require_free,
     require_place,
 )
-from mixformer.video.left_drafts import NUMBERED, aside_of
+from mixformer.video.left_drafts import NUMBERED
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from mixformer.files.places import partial_path
+from mixformer.files.places import aside_of, partial_path
 
 NUMBERED = re.compile(r"\d{8}\.png|\.\d{8}\.png\..*\.partial")  # and what a killed process left of one
 """Names of numbered pictures, and of what a killed process left of one."""
@@ -39,8 +39,3 @@ def draft_of(path: Path) -> Path:
     """Return where an interrupted result is: what was set aside, its draft, or in its place."""
     part = partial_path(path)
     return next((place for place in (aside_of(part), part) if place.exists()), path)
-
-
-def aside_of(part: Path) -> Path:
-    """Return the path of a draft while its content is copied to a new one."""
-    return part.with_name(f"{part.stem}.before{part.suffix}")
