@@ -69,6 +69,7 @@ _VERBS = {
     "convert": _Verb("convert"),
     "export": _Verb("export"),
     "prune": _Verb("prune"),
+    "calibrate": _Verb("calibrate"),
     "train": _Verb("train"),
     "data": _Verb("data", inner="add_inner"),
     "evaluate": _Verb("evaluate"),

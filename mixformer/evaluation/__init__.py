@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mixformer.evaluation.report.build_tables import make_tables as make_tables
     from mixformer.evaluation.report.papers import PaperResult as PaperResult, paper_results as paper_results
     from mixformer.evaluation.report.plots import draw_curves as draw_curves, draw_plots as draw_plots
+    from mixformer.evaluation.report.reliability import draw_reliability as draw_reliability
     from mixformer.evaluation.report.tables import Table as Table
     from mixformer.evaluation.report.writing import write_report as write_report
     from mixformer.evaluation.result_files import (
@@ -51,6 +52,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         ".report.build_tables": "make_tables",
         ".report.papers": "PaperResult paper_results",
         ".report.plots": "draw_curves draw_plots",
+        ".report.reliability": "draw_reliability",
         ".report.tables": "Table",
         ".report.writing": "write_report",
         ".result_files": "RawResult read_result write_result",

@@ -32,6 +32,7 @@ class ComparedTracker:
         by_attribute: the main metric over the sequences of each attribute.
         besides: its numbers under the conventions for absent targets; empty if the target is never absent.
         score_bins: its scores beside the truth, frames of all sequences pooled; None without scores.
+        scores: (m,) probabilities per compared sequence, NaN where there is none, where they were saved.
         statuses: (m,) words per compared sequence, each a `TrackResult.status`, where they were saved.
 
     Example:
@@ -53,6 +54,7 @@ class ComparedTracker:
     by_attribute: Mapping[str, float] = field(default_factory=dict)
     besides: Mapping[str, MetricSummary] = field(default_factory=dict)
     score_bins: ScoreBins | None = None
+    scores: Mapping[str, FloatArray] = field(default_factory=dict, repr=False)
     statuses: Mapping[str, StatusArray] = field(default_factory=dict, repr=False)
 
     def value(self, sequence: str, metric: str) -> float | None:

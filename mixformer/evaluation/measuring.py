@@ -256,6 +256,7 @@ def _measure(
         by_attribute=by_attribute,
         besides=measurement.compute_besides(results),
         score_bins=_score_bins(results),
+        scores={result.name: result.scores for result in results if result.scores is not None},
         statuses={result.name: result.statuses for result in results if result.statuses is not None},
     )
 

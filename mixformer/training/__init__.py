@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mixformer.training.pretraining import PretrainStage as PretrainStage
     from mixformer.training.recipe import Recipe as Recipe
     from mixformer.training.run_training import train as train
+    from mixformer.training.score_calibration import Calibration as Calibration, calibrate as calibrate
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
@@ -27,5 +28,6 @@ __getattr__, __dir__, __all__ = lazy_names(
         ".pretraining": "PretrainStage",
         ".recipe": "Recipe",
         ".run_training": "train",
+        ".score_calibration": "Calibration calibrate",
     },
 )

@@ -29,7 +29,7 @@ class ScoreBins:
         >>> import numpy as np
         >>> from mixformer.evaluation import bin_scores
         >>> bins = bin_scores(np.array([0.9, 0.9, 0.9, 0.1]), np.array([True, True, False, False]))
-        >>> bins.counts.tolist()
+        >>> bins.counts.astype(int).tolist()
         [0, 1, 0, 0, 0, 0, 0, 0, 0, 3]
         >>> round(bins.error, 3)  # (3 * |0.9 - 2/3| + 1 * |0.1 - 0|) / 4
         0.2

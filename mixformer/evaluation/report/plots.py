@@ -20,6 +20,7 @@ from mixformer.evaluation.report.figures import (
     with_style,
 )
 from mixformer.evaluation.report.metric_labels import label
+from mixformer.evaluation.report.reliability import draw_reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +47,8 @@ def draw_plots(comparison: Comparison) -> dict[str, Figure]:
     """Every plot that the results allow, by the name of its files.
 
     One plot per name in `MetricSummary.curves`; `attributes_bars` if there are attributes, and `attributes_radar` if
-    there are three or more; `difference` of the first two trackers; `speed` if two trackers have times.
+    there are three or more; `reliability` if there are scores; `difference` of the first two trackers; `speed` if two
+    trackers have times.
 
     Raises:
         MissingDependencyError: if matplotlib is not installed.
@@ -67,6 +69,9 @@ def draw_plots(comparison: Comparison) -> dict[str, Figure]:
         made["attributes_radar"] = attribute_radar(comparison)
     if comparison.attributes:
         made["attributes_bars"] = attribute_bars(comparison)
+    scored = {entry.tracker: entry.score_bins for entry in comparison.entries if entry.score_bins is not None}
+    if scored:
+        made["reliability"] = draw_reliability(scored)
     if len(comparison.entries) > 1:
         made["difference"] = difference(comparison, *comparison.entries[:2])
     if sum(entry.fps is not None for entry in comparison.entries) > 1:

@@ -1,0 +1,91 @@
+"""`mixformer calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from mixformer.cli.bars import TaskBars
+from mixformer.cli.console import make_console
+from mixformer.cli.parser import add_overwrite, add_runtime, make_parser, runtime_from
+
+_DESCRIPTION = """Make the score of a model mean what it says, on annotated clips of yours.
+
+The score should be the probability that the box overlaps the target by more than half. The model is run on sequences
+with ground truth; a scale and an offset of its score are fitted to what was right, and tested on sequences that they
+were not fitted to. OUT gets the model with both in its last layer, so that every engine and export has the new score.
+Boxes do not change; what the tracker decides by the score (lost or not, new templates) may.
+
+  mixformer calibrate mixformerv2_dino_s8 --data my_videos --out calibrated
+  mixformer export calibrated --out calibrated                          graphs, for an install without PyTorch
+  mixformer track clip.mp4 --box 260 29 41 142 --model calibrated
+
+  mixformer evaluate --root my_videos --workers 8                       or from saved results of the same model
+  mixformer calibrate mixformerv2_dino_s8 --results results/mixformerv2_dino_s8 --out calibrated
+
+ECE is the expected calibration error, 0 at best: the distance between the score and the part of right boxes, a mean
+over ten bins. OUT/reliability.png shows the bins. Give clips like those that you will track, with hard moments in
+them: 1,000 frames at least, not those that you test on. See docs/lost.md.
+"""
+
+
+def parser() -> ArgumentParser:
+    """Options of the verb."""
+    made = make_parser(_DESCRIPTION)
+    made.add_argument("model", type=str, help="name, folder or checkpoint file of a model with a score head")
+    made.add_argument("--out", type=Path, required=True, help="model folder to write")
+    made.add_argument(
+        "--data",
+        type=Path | None,
+        default=None,
+        metavar="DIR",
+        help="folder of the data set, or of your own NAME/img/* with NAME/groundtruth.txt; default with --results: as "
+        "mixformer evaluate noted",
+    )
+    made.add_argument(
+        "--results",
+        type=Path | None,
+        default=None,
+        metavar="FOLDER",
+        help="results of this model, from mixformer evaluate, in place of running it",
+    )
+    made.add_argument(
+        "--dataset", type=str, default="", metavar="NAME", help="see mixformer data list; default: detected in DIR"
+    )
+    made.add_argument("--split", type=str, default="", help="split of the data set; default: test, else val")
+    made.add_argument("--no-plots", action="store_true", help="draw no diagram; it needs matplotlib")
+    made.add_argument("--workers", type=int, default=0, help="processes with a model each; 0: in this process")
+    add_runtime(made, threads=1)
+    made.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    add_overwrite(made)
+    return made
+
+
+def run(options: Namespace) -> None:
+    """Calibrate, and print what changed."""
+    from mixformer.training import calibrate
+
+    with TaskBars(None, options.quiet) as bars:
+        done = calibrate(
+            options.model,
+            options.out,
+            options.data,
+            results=options.results,
+            dataset=options.dataset,
+            split=options.split,
+            runtime=runtime_from(options),
+            processes=options.workers,
+            diagram=not options.no_plots,
+            overwrite=options.overwrite,
+            progress=bars.listen,
+        )
+    console = make_console(quiet=options.quiet)
+    frames = int(done.before.counts.sum())
+    console.print(f"{frames} frames of {done.sequences} sequences: logit x {done.scale:.3f} {done.offset:+.3f}")
+    console.print(
+        f"expected calibration error: {done.before.error:.3f} before, {done.after.error:.3f} after (held out)"
+    )
+    if done.after.error >= done.before.error:
+        console.print("this is no better: the score was good already, or the sequences differ too much from each other")
+    console.print(f"wrote {done.folder.resolve()}; for graphs: mixformer export {done.folder} --out {done.folder}")

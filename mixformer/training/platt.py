@@ -1,0 +1,86 @@
+"""Platt's method: a scale and an offset that turn the logits of scores into those of probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixformer.types import FloatArray
+
+Pairs = Sequence[tuple[FloatArray, NDArray[np.bool_]]]
+"""Of each sequence, scores (n,), and whether each box overlaps the target by more than half (n,)."""
+
+_FOLDS = 5
+_CLEAREST = 1e-6  # results keep six decimals of a score
+_SCALES, _OFFSETS = (0.05, 20.0), (-20.0, 20.0)
+_STEPS, _RIDGE = 100, 1e-9
+
+
+def joined(pairs: Pairs) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Join the pairs of all sequences."""
+    scores, hits = zip(*pairs, strict=True)
+    return np.concatenate(scores), np.concatenate(hits)
+
+
+def fit_scale(scores: FloatArray, hits: NDArray[np.bool_]) -> tuple[float, float]:
+    """Fit scale and offset of the logit by Platt's method: logistic regression, by Newton's steps.
+
+    Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with his targets, which are a little
+    inside of 0 and 1, so that the fit is finite on clean data too.
+
+    Args:
+        scores: (n,) probabilities 0..1.
+        hits: (n,) True where the box was right.
+
+    Returns:
+        Scale (0.05 to 20, so that the order of scores stays) and offset (-20 to 20).
+    """
+    clear = np.clip(scores, _CLEAREST, 1 - _CLEAREST)
+    logits = np.log(clear / (1 - clear))
+    right, wrong = int(hits.sum()), int((~hits).sum())
+    targets = np.where(hits, (right + 1) / (right + 2), 1 / (wrong + 2))
+    scale, offset = _newton(np.stack([logits, np.ones_like(logits)], 1), targets, np.array([1.0, 0.0]), 0.0)
+    if not _SCALES[0] <= scale <= _SCALES[1]:  # on the border the best offset is another one
+        scale = float(np.clip(scale, *_SCALES))
+        (offset,) = _newton(np.ones((len(logits), 1)), targets, np.zeros(1), scale * logits)
+    return float(scale), float(np.clip(offset, *_OFFSETS))
+
+
+def _newton(columns: FloatArray, targets: FloatArray, start: FloatArray, given: FloatArray | float) -> FloatArray:
+    """Minimize the mean cross-entropy of sigmoid(columns @ result + given); steps that do not help are halved."""
+
+    def loss(at: FloatArray) -> float:
+        z = columns @ at + given
+        return float(np.mean(np.logaddexp(0, z) - targets * z))
+
+    at, best = start, loss(start)
+    for _ in range(_STEPS):
+        chance = 0.5 * (1 + np.tanh(0.5 * (columns @ at + given)))
+        slope = columns.T @ (chance - targets) / len(targets)
+        bend = (columns * (chance * (1 - chance))[:, None]).T @ columns / len(targets)
+        step = np.linalg.solve(bend + _RIDGE * np.eye(len(at)), slope)
+        while (tried := loss(at - step)) > best and np.abs(step).max() > _RIDGE:
+            step = step / 2
+        if tried >= best:
+            break
+        at, best = at - step, tried
+    return at
+
+
+def apply_scale(scores: FloatArray, scale: float, offset: float) -> FloatArray:
+    """Compute the calibrated scores (n,) of scores (n,), as the changed network will."""
+    clear = np.clip(scores, _CLEAREST, 1 - _CLEAREST)
+    changed: FloatArray = 0.5 * (1 + np.tanh(0.5 * (scale * np.log(clear / (1 - clear)) + offset)))
+    return changed
+
+
+def held_out(pairs: Pairs) -> Pairs:
+    """Calibrate the scores of each fifth of the sequences on the other ones, so that no sequence judges itself."""
+    folds = min(_FOLDS, len(pairs))
+    found = []
+    for number, (scores, hits) in enumerate(pairs):
+        others = [pair for place, pair in enumerate(pairs) if place % folds != number % folds]
+        found.append((apply_scale(scores, *fit_scale(*joined(others))), hits))
+    return found
