@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from mixformer.tracking import Tracker, TrackState
 
 GRABCUT = "grabcut"
+NOWHERE = Box(0.0, 0.0, 0.0, 0.0)
+"""An empty region: the toolkit's measures (NRE, ADQ) read it as "the target is not there"."""
 
 
 @dataclass(frozen=True)
 class Answer:
     """One target in one frame."""
 
-    region: Box | Mask  # its box, or its mask of the frame's size
+    region: Box | Mask  # its box, or its mask of the frame's size; an empty box if it is lost
     confidence: float | None  # probability (0..1) that the target is there; None for a model without a score head
 
     @property
@@ -73,7 +75,10 @@ class Session:
         return self._tracker.update(image)
 
     def _answer(self, image: Image, result: TrackResult) -> Answer:
-        region = result.box if self._refiner is None else self._refiner(image, result.box)
+        if result.status == "lost" and self._tracker.config.rules == "careful":
+            region: Box | Mask = NOWHERE  # by the official rules, every frame has a box
+        else:
+            region = result.box if self._refiner is None else self._refiner(image, result.box)
         return Answer(region, result.score)
 
 
