@@ -42,7 +42,8 @@ class Batch:
         return self._map(Tensor.pin_memory)
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        return Batch(*map(change, (self.templates, self.search, self.boxes, self.present)), seconds=self.seconds)
+        boxes, present = change(self.boxes), change(self.present)
+        return Batch(change(self.templates), change(self.search), boxes, present, self.seconds)
 
 
 @dataclass(frozen=True)
