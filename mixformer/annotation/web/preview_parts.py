@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -61,20 +62,27 @@ def part_of(content: bytes) -> Part:
     return Part(head[2 : 2 + count], packets, head[2 + 2 * count :])
 
 
-def encode_part(images: list[tuple[int, Image]]) -> Part:
-    """Encode numbered pictures of one size, whose sides are even."""
-    height, width = images[0][1].shape[:2]
+def encode_part(images: Iterable[tuple[int, Image]]) -> Part:
+    """Encode numbered pictures of one size, whose sides are even, as they come."""
+    codec: Any = None
+    numbers: list[int] = []
+    packets: list[Any] = []
+    for number, image in images:
+        codec = codec or _encoder(image.shape[1], image.shape[0])
+        frame = av.VideoFrame.from_ndarray(image)
+        frame.pts = len(numbers)
+        numbers.append(number)
+        packets += codec.encode(frame)
+    packets += codec.encode(None) if codec else []
+    keys = [place for place, packet in enumerate(packets) if packet.is_keyframe]
+    return Part(numbers, [bytes(packet) for packet in packets], keys)
+
+
+def _encoder(width: int, height: int) -> Any:
     codec: Any = av.CodecContext.create("libx264", "w")
     codec.width, codec.height, codec.pix_fmt, codec.time_base = width, height, "yuv420p", Fraction(1, 25)
     codec.options, codec.thread_count = _OPTIONS, 1
-    packets = []
-    for place, (_, image) in enumerate(images):
-        frame = av.VideoFrame.from_ndarray(image)
-        frame.pts = place
-        packets += codec.encode(frame)
-    packets += codec.encode(None)
-    keys = [place for place, packet in enumerate(packets) if packet.is_keyframe]
-    return Part([number for number, _ in images], [bytes(packet) for packet in packets], keys)
+    return codec
 
 
 def part_starts(keys: list[int], count: int) -> list[int]:

@@ -14,6 +14,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,17 +198,21 @@ class Previews:
 
     def _make(self, plan: _Plan, place: int, reader: FrameReader) -> None:
         stop = plan.starts[place + 1] if place + 1 < len(plan.starts) else plan.count
-        images: list[tuple[int, Image]] = []
-        for number in range(plan.starts[place], stop):
+        part = encode_part(self._pictures(reader, plan.starts[place], stop))
+        if self._closed:
+            return
+        keep(self._file(plan, place), part.content(), _LIMIT)
+        self._hold((plan.name, place), part)
+        plan.made.add(place)
+
+    def _pictures(self, reader: FrameReader, first: int, stop: int) -> Iterator[tuple[int, Image]]:
+        for number in range(first, stop):
             with suppress(IndexError):  # it cannot be read
                 frame = reader.read(number, self._goes_on, WIDTH)
                 if frame is None:
                     return
-                images.append((number, frame.image[: frame.image.shape[0] // 2 * 2, : frame.image.shape[1] // 2 * 2]))
-        part = encode_part(images) if images else Part([], [], [])
-        keep(self._file(plan, place), part.content(), _LIMIT)
-        self._hold((plan.name, place), part)
-        plan.made.add(place)
+                height, width = frame.image.shape[:2]
+                yield number, frame.image[: height // 2 * 2, : width // 2 * 2]
 
     def _goes_on(self) -> bool:
         return not self._closed
