@@ -10,6 +10,7 @@ from hypothesis import given, settings, strategies as st
 from mixformer.errors import DataError
 from mixformer.evaluation.metrics import SequenceResult, compute_metrics
 from mixformer.evaluation.metrics.lost_found import max_geometric_mean, reported_absent
+from mixformer.evaluation.report.qualitative import frame_label
 
 BOX = (10.0, 20.0, 40.0, 30.0)
 AWAY = (90.0, 90.0, 40.0, 30.0)
@@ -174,3 +175,9 @@ def test_a_perfect_tracker_is_perfect_and_a_silent_one_misses_all(seed):
     assert silent["nre"] in (1, pytest.approx(math.nan, nan_ok=True))
     assert silent["dre"] in (0, pytest.approx(math.nan, nan_ok=True))
     assert silent["frames_to_find"] in (math.inf, pytest.approx(math.nan, nan_ok=True))
+
+
+def test_frames_of_a_report_say_what_the_tracker_says():
+    statuses = np.array(["tracking", "uncertain", "lost"])
+    assert [frame_label(number, statuses) for number in range(4)] == ["0", "1 uncertain", "2 lost", "3"]
+    assert frame_label(2, None) == "2"

@@ -83,7 +83,7 @@ def measure_presence(runs: Iterable[SequenceResult], dataset: str = "") -> Measu
 
 def reported_absent(run: SequenceResult) -> BoolArray:
     """(m,) True where a tracker says that the target is not there; see the head of this module."""
-    absent: BoolArray = np.isnan(run.predicted).any(1)
+    absent: BoolArray = np.asarray(np.isnan(run.predicted).any(1))
     if run.statuses is not None:
         absent |= run.statuses == "lost"
     elif run.scores is not None:

@@ -91,7 +91,7 @@ def _strips(comparison: Comparison, strips: Sequence[Strip]) -> str:
     names = drawn_trackers(comparison)
     legend = _key(TRUTH, "truth") + "".join(_key(color, name) for color, name in zip(COLORS, names, strict=False))
     first, metric = comparison.entries[0].tracker, comparison.sequence_metric
-    told = f"Lowest {label(metric)} of {escape(first)}: regions around the target; numbers are frames, from 0."
+    told = f"Lowest {label(metric)} of {escape(first)}: regions around the target; frames from 0, and its status."
     parts = [f"<p>{told} {legend}</p>"]
     for strip in strips:
         values = ", ".join(f"{name} {'-' if value is None else f'{100 * value:.1f}'}" for name, value in strip.values)

@@ -12,7 +12,7 @@ from PIL import Image as PillowImage, ImageDraw, ImageFont
 from mixformer.data.sequence import VideoSequence, read_frame
 from mixformer.evaluation.comparison import Comparison
 from mixformer.evaluation.report.figures import COLORS
-from mixformer.types import FloatArray
+from mixformer.types import FloatArray, StatusArray
 
 TRUTH = "#F0E442"
 """Color of the ground truth: Okabe and Ito's yellow, which no tracker has."""
@@ -47,7 +47,8 @@ def qualitative_strips(comparison: Comparison, sequences: int = 5, frames: int =
 def _strip(comparison: Comparison, sequence: VideoSequence, count: int) -> Strip:
     numbers = pick_frames(sequence, count)
     tracks = [entry.boxes[sequence.name] for entry in comparison.entries[:_MOST]]
-    tiles = [_tile(sequence, number, tracks) for number in numbers]
+    told = comparison.entries[0].statuses.get(sequence.name)
+    tiles = [_tile(sequence, number, tracks, frame_label(number, told)) for number in numbers]
     sheet = PillowImage.new("RGB", (len(tiles) * (_WIDTH + _GAP) - _GAP, _HEIGHT), "white")
     for place, tile in enumerate(tiles):
         sheet.paste(tile, (place * (_WIDTH + _GAP), 0))
@@ -65,7 +66,13 @@ def pick_frames(sequence: VideoSequence, count: int) -> list[int]:
     return [int(valid[place]) for place in places]
 
 
-def _tile(sequence: VideoSequence, number: int, tracks: Sequence[FloatArray]) -> PillowImage.Image:
+def frame_label(number: int, statuses: StatusArray | None) -> str:
+    """The number of a frame, and what the first tracker says there if it is not "tracking": "120 lost"."""
+    known = statuses is not None and number < len(statuses) and statuses[number] != "tracking"
+    return f"{number} {statuses[number]}" if known and statuses is not None else str(number)
+
+
+def _tile(sequence: VideoSequence, number: int, tracks: Sequence[FloatArray], label: str) -> PillowImage.Image:
     """The region around the ground truth and the first tracker's box, with all boxes, the first tracker's on top."""
     picture = PillowImage.fromarray(read_frame(sequence.frames[number]))
     boxes = [sequence.boxes[number], *(track[number] for track in tracks if number < len(track))]
@@ -77,8 +84,8 @@ def _tile(sequence: VideoSequence, number: int, tracks: Sequence[FloatArray]) ->
         if _drawable(boxes[place]):
             x, y, w, h = ((boxes[place] - (left, top, 0, 0)) * scale).tolist()
             _draw_box(pen, (x, y, x + w, y + h), place)
-    pen.rectangle((0, 0, 9 + 7 * len(str(number)), 15), fill="black")
-    pen.text((4, 1), str(number), fill="white", font=ImageFont.load_default(12))
+    pen.rectangle((0, 0, 9 + 7 * len(label), 15), fill="black")
+    pen.text((4, 1), label, fill="white", font=ImageFont.load_default(12))
     return tile
 
 
