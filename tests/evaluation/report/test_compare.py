@@ -197,4 +197,4 @@ def test_absence_ranks_by_f_and_wants_few_false_alarms(made):
     columns = {column.heading: column.best for column in overall(found).columns}
     assert columns["false alarm"] == "low"
     assert columns["its threshold"] == ""
-    assert set(draw_plots(found)) == {"precision", "recall", "f", "false_alarm"}
+    assert set(draw_plots(found)) == {"precision", "recall", "f", "false_alarm", "reliability"}
