@@ -22,7 +22,7 @@ from mixformer.errors import FrameError, StateError
 from mixformer.imaging.boxes import clip_to_frame, require_bounds, require_overlap
 from mixformer.imaging.crop import crop_target, cut_candidate, to_frame
 from mixformer.tracking.careful import is_cut, thumbnail, windows_to_search
-from mixformer.tracking.presence import Presence, judge
+from mixformer.tracking.presence import Presence, confidence, judge, remember_usual
 from mixformer.tracking.state import TrackState
 from mixformer.tracking.template_update import update_policy
 from mixformer.types import Box, Image, TrackResult
@@ -153,9 +153,12 @@ class TrackingStep:
         The candidate is only cut out here. It is resized when it is stored, and templates are encoded only when they
         change.
         """
-        careful = self.config.rules == "careful" and found.score is not None
-        state = self._judged(image, state, found) if careful else self._followed(state, found)
-        sure = not careful or state.presence.status == "tracking"
+        if self.config.rules == "careful" and found.score is not None:
+            raw, found = found.score, replace(found, score=confidence(state.presence, found.score))
+            state = self._judged(image, state, found, raw)
+            sure = state.presence.status == "tracking"
+        else:
+            state, sure = self._followed(state, found), True
         state, updated = self._with_template(image, state, found) if sure else (state, False)
         crop_box, status = found.crop_box, state.presence.status
         return state, TrackResult(state.box, found.score, state.frame_index, updated, crop_box=crop_box, status=status)
@@ -165,7 +168,7 @@ class TrackingStep:
         presence = judge(state.presence, found.score, self.config)
         return replace(state, box=found.box, frame_index=state.frame_index + 1, presence=presence)
 
-    def _judged(self, image: Image, state: TrackState, found: SearchResult) -> TrackState:
+    def _judged(self, image: Image, state: TrackState, found: SearchResult, raw: float) -> TrackState:
         """The next state by the careful rules: a lost target is waited for where it was last, and searched for.
 
         With a score that is low but not hopeless, the box goes on to where the network says.
@@ -176,7 +179,7 @@ class TrackingStep:
             presence = replace(presence, cut=True)
             if presence.low or before.status == "lost":  # another scene without the target: no need to wait and see
                 presence = replace(presence, status="lost", looked=0, lost_frames=max(1, presence.lost_frames))
-        presence = replace(presence, thumbnail=small, found_box=None)
+        presence = replace(remember_usual(presence, raw, self.config), thumbnail=small, found_box=None)
         box = found.box
         if presence.status == "tracking" and presence.high:
             presence = replace(presence, sure_box=box, cut=False, looked=0)
@@ -194,7 +197,7 @@ class TrackingStep:
         places = windows_to_search(presence, state.frame_size, self.config)
         if not places:
             return presence
-        memory = state.first_memory if presence.lost_frames % 2 else state.memory
+        memory = state.first_memory if presence.looked // 5 % 2 else state.memory
         found = self._look([image] * len(places), places, self.engine.join([memory] * len(places)))
         best = max(found, key=lambda each: each.score or 0.0)
         accepted = best.box if (best.score or 0.0) >= self.config.found_above else None
