@@ -1,7 +1,9 @@
 """Small clips and models that several tests use."""
 
+import faulthandler
 import io
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,12 @@ def tiny_model(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     config = ModelConfig("tiny", depth=2, dim=64, heads=2, patch_size=16, search_size=64, template_size=32, bins=16)
     return save_model(build_model(config), tmp_path_factory.mktemp("model") / "tiny")
+
+
+def pytest_sessionfinish(session):
+    """A process of the tests that does not come to its end says where its threads are, and is ended."""
+    if hasattr(session.config, "workerinput"):
+        faulthandler.dump_traceback_later(120, exit=True, file=sys.__stderr__)
 
 
 def pytest_terminal_summary(terminalreporter, config):
