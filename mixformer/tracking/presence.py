@@ -17,7 +17,7 @@ _USUAL = 1.0  # logit of the score of a box that is right, before a target's own
 _FORGET = 0.05  # weight of a sure frame in the mean of a target that is known
 _GIVE_IN = 0.02  # the same of a frame in doubt, so that a target that has changed is taken for itself after a while
 _SLACK = 0.6  # logits under its usual score that mean nothing
-_DOUBT = 2.0  # doubt for each logit under that
+_DOUBT = 1.5  # doubt for each logit under that
 _HOPELESS = 0.1  # part of `lost_below` under which one frame counts as two
 
 
@@ -71,12 +71,12 @@ def confidence(presence: Presence, score: float) -> float:
 
     The network gives each target a level of its own: 0.95 to a person, and 0.8 to the next one in the group; 0.8 to a
     car, always. So a score that falls well below its usual level tells more than the score itself, and is lowered
-    further: by 2 logits for each that it lies more than 0.6 under it. A usual score is left as it is.
+    further: by 1.5 logits for each that it lies more than 0.6 under it. A usual score is left as it is.
 
     Example:
         >>> used_to_more = Presence(usual=3.0)
         >>> [round(confidence(used_to_more, score), 2) for score in (0.95, 0.9, 0.75, 0.5)]
-        [0.95, 0.86, 0.18, 0.01]
+        [0.95, 0.87, 0.3, 0.03]
     """
     logit = _logit(score)
     doubt = _DOUBT * max(0.0, presence.usual - logit - _SLACK)

@@ -171,7 +171,7 @@ class TrackingStep:
     def _judged(self, image: Image, state: TrackState, found: SearchResult, raw: float) -> TrackState:
         """The next state by the careful rules: a lost target is waited for where it was last, and searched for.
 
-        With a score that is low but not hopeless, the box goes on to where the network says.
+        While the network's own score (`raw`) is not hopeless, the box goes on to where it says.
         """
         before, small = state.presence, thumbnail(image)
         presence = judge(before, found.score, self.config)
@@ -184,15 +184,16 @@ class TrackingStep:
         if presence.status == "tracking" and presence.high:
             presence = replace(presence, sure_box=box, cut=False, looked=0)
         elif presence.status == "lost":
-            hopeless = (found.score or 0.0) < 0.5 * self.config.lost_below
+            hopeless = raw < 0.5 * self.config.lost_below
             box = (presence.sure_box or state.box) if hopeless else found.box
-            presence = self._searched(image, state, presence)
+            presence = self._searched(image, state, presence, raw)
         return replace(state, box=box, frame_index=state.frame_index + 1, presence=presence)
 
-    def _searched(self, image: Image, state: TrackState, presence: Presence) -> Presence:
+    def _searched(self, image: Image, state: TrackState, presence: Presence, raw: float) -> Presence:
         """Look for a lost target in further windows: by the initial template alone and by all, in turns.
 
-        The initial template is never wrong; the others are as the target looked when it was lost.
+        The initial template is never wrong; the others are as the target looked when it was lost. A place is looked at
+        again in the next frame if it scores higher there than where the tracker is.
         """
         places = windows_to_search(presence, state.frame_size, self.config)
         if not places:
@@ -200,7 +201,7 @@ class TrackingStep:
         memory = state.first_memory if presence.looked // 5 % 2 else state.memory
         found = self._look([image] * len(places), places, self.engine.join([memory] * len(places)))
         best = max(found, key=lambda each: each.score or 0.0)
-        accepted = best.box if (best.score or 0.0) >= self.config.found_above else None
+        accepted = best.box if (best.score or 0.0) >= max(self.config.found_above, raw) else None
         looked = presence.looked + len(places)
         return replace(presence, looked=looked, found_box=accepted)
 
