@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -131,11 +131,13 @@ class Trainer:
             TrainingDivergedError: if the loss or gradient is not a finite number.
             KeyboardInterrupt: after Ctrl-C or SIGTERM.
         """
-        with stop_requests(self.processes.count == 1) as stop_asked:
-            self._run(report_every, progress, validate, begun, stop_asked)
+        # Closing ends the loader's processes, also where an error keeps this call alive in its traceback.
+        with closing(self._batches()) as stream, stop_requests(self.processes.count == 1) as stop_asked:
+            self._run(stream, report_every, progress, validate, begun, stop_asked)
 
     def _run(
         self,
+        stream: Iterator[Batch],
         report_every: int,
         progress: ProgressCallback | None,
         validate: Validator | None,
@@ -153,7 +155,6 @@ class Trainer:
             tensorboard=recipe.tensorboard,
             start=self.step,
         )
-        stream = self._batches()
         first, replaces = self.step + 1, self.processes.first and not self.step and self.checkpoint.exists()
         # The loop ends by steps, not by data, so that a resumed run makes the same batches.
         while self.step < recipe.total_steps:
@@ -219,7 +220,7 @@ class Trainer:
         place = {"rank": processes.rank, "ranks": processes.count}
         return iter(batches(self.dataset, self.micro_batch, start, stop, data.workers, **place, raw=raw, pin=gpu))
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self) -> Generator[Batch, None, None]:
         """This process's micro-batches from the current step to the last, on its device."""
         start, stop = (step * self.recipe.grad_accum_steps for step in (self.step, self.recipe.total_steps))
         for batch in self.loader(start, stop):

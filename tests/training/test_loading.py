@@ -1,6 +1,7 @@
 """How samples reach the trainer: where crops are made, loader processes, and the report on their speed."""
 
 import json
+import multiprocessing
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def test_a_run_of_loader_processes_resumes_to_the_same_bits(tmp_path, crops):
     whole = make_trainer(tmp_path / "whole", crop_on=crops)
     whole.run()
     first = make_trainer(tmp_path / "parts", crop_on=crops, workers=2)
-    stop = RuntimeError("stopped")
+    stop, before = RuntimeError("stopped"), set(multiprocessing.active_children())
 
     def kill(step, means):
         if step == 4:
@@ -88,6 +89,7 @@ def test_a_run_of_loader_processes_resumes_to_the_same_bits(tmp_path, crops):
 
     with pytest.raises(RuntimeError, match="stopped"):
         first.run(progress=kill)  # one step after the checkpoint, with batches waiting in the loader
+    assert set(multiprocessing.active_children()) <= before  # although the error keeps the call alive
     second = make_trainer(tmp_path / "parts", crop_on=crops, workers=1)
     assert second.resume()
     assert second.step == 3
