@@ -81,7 +81,7 @@ def test_an_unreadable_frame_is_skipped_and_reported(tiny_model, tmp_path, capsy
     boxes = tmp_path / "boxes.jsonl"
     assert main(["track", str(tmp_path), *BOX, "--model", str(tiny_model), "--json", str(boxes)]) == 0
     assert [line["frame"] for line in json_lines(boxes)] == [0, 1, 2, 4, 5]
-    assert "skipped 1 unreadable frames: 3" in capsys.readouterr().err
+    assert "skipped 1 unreadable frame: 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_results_do_not_depend_on_the_workers(tiny_model, sequences, tmp_path):
         assert not outcome.failed
         found.append(box_files(outcome.folder))
     assert found[0] == found[1]
-    assert len(found[0]) == 6
+    assert len(found[0]) == 9  # boxes, scores and statuses of three
     tracker = Tracker(str(tiny_model), plan.config, runtime=Runtime(device="cpu"))
     for sequence in sequences:
         wanted, result = run_tracker(tracker, sequence), read_result(tmp_path / "three" / "squares", sequence.name)
