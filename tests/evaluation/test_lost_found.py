@@ -71,7 +71,7 @@ def test_averages_and_pools():
 
 def test_without_absences_only_errors_of_present_frames_have_numbers():
     found = compute_metrics("presence", [run("++++", "TTlA")])
-    assert (found["nre"], found["dre"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert [found["nre"], found["dre"]] == pytest.approx([1 / 3, 1 / 3])
     assert all(math.isnan(found[name]) for name in ("adq", "maxgm", "frames_to_lost", "frames_to_find", "false_finds"))
 
 
