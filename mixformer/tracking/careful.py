@@ -18,7 +18,6 @@ _GRID = (9, 16)  # rows and columns of a thumbnail
 _CUT = 35.0  # mean change of brightness (of 255) from one frame to the next that only a cut makes
 _STRIDE = 0.6  # of the side of a search crop, from one window to the next: a target is whole in one of them
 _MOST_WINDOWS = 12  # over the frame; if more were needed, they get larger, and the target smaller in them
-_FEW_WINDOWS = 6  # a round over them is short
 _LARGEST = 2.0  # times the usual window
 _REACH = 2.5  # sizes of the target that it may be away at first, in a continuous picture
 _SPEED = 0.35  # sizes of the target that are added to it each frame
@@ -62,11 +61,7 @@ def windows_to_search(presence: Presence, size: tuple[int, int], config: Tracker
     near = sorted((p for p in places if distance[p] <= reach), key=lambda p: distance[p])
     if not near:
         return []
-    # One more crop in a usual frame, and in every other one after a round over few places or two over many; all that
-    # the budget allows right after a cut, when it may be anywhere.
-    rounds = 1 if len(near) <= _FEW_WINDOWS else 2
-    if presence.looked >= rounds * len(near) and presence.lost_frames % 2:
-        return []
+    # One more crop in a usual frame; all that the budget allows right after a cut, when it may be anywhere.
     first_round = anywhere and presence.looked < len(near)
     count = min(config.search_budget - 1 if first_round else 1, len(near))
     chosen = [near[(presence.looked + k) % len(near)] for k in range(count)]

@@ -8,56 +8,70 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Self, get_args
+from typing import Any, Self, TypeVar, get_args
 
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.types import Box, Status
 
+J = TypeVar("J", bound="Judgment")
 _USUAL = 1.0  # logit of the score of a box that is right, before a target's own are known: 0.73
 _FORGET = 0.05  # weight of a sure frame in the mean of a target that is known
 _GIVE_IN = 0.02  # the same of a frame in doubt, so that a target that has changed is taken for itself after a while
 _SLACK = 0.6  # logits under its usual score that mean nothing
-_DOUBT = 1.5  # doubt for each logit under that
+_DOUBT = 2.0  # doubt for each logit under that
 _HOPELESS = 0.1  # part of `lost_below` under which one frame counts as two
 
 
 @dataclass(frozen=True)
-class Presence:
-    """Knowledge about the presence of a target.
+class Judgment:
+    """What the scores so far say about a target.
 
     Attributes:
         status: "tracking", "uncertain" or "lost".
         low: number of frames in a row whose score is below `lost_below`; very low ones count twice.
         high: number of frames in a row whose score is at least `sure_above`.
-        sure_box: last box with such a score, in pixels; None before there is one.
         lost_frames: number of frames since the target was lost; 0 as soon as the status is "tracking" again.
-        looked: number of windows that the search has looked at since then.
-        cut: the picture changed all at once since the last sure frame, so the target may be anywhere.
-        found_box: where the search came upon something like the target; the next frame looks there again.
-        usual: mean logit of the score in sure frames.
-        sure_frames: number of frames in that mean.
-        thumbnail: brightness (0..255) of a coarse grid of places in the last frame, to notice a cut.
     """
 
     status: Status = "tracking"
     low: int = 0
     high: int = 0
-    sure_box: Box | None = None
     lost_frames: int = 0
+
+
+@dataclass(frozen=True)
+class Presence(Judgment):
+    """Knowledge about the presence of a target. Its own judgment is by the network's scores, and moves the box.
+
+    Attributes:
+        sure_box: last box with a sure score, in pixels; None before there is one.
+        looked: number of windows that the search has looked at since the target was lost.
+        cut: the picture changed all at once since the last sure frame, so the target may be anywhere.
+        found_box: where the search came upon something like the target; the next frame looks there again.
+        usual: mean logit of the score in sure frames.
+        sure_frames: number of frames in that mean.
+        said: judgment by the scores in the light of the usual one. It is what results say.
+        thumbnail: brightness (0..255) of a coarse grid of places in the last frame, to notice a cut.
+    """
+
+    sure_box: Box | None = None
     looked: int = 0
     cut: bool = False
     found_box: Box | None = None
     usual: float = _USUAL
     sure_frames: int = 0
+    said: Judgment = Judgment()
     thumbnail: tuple[int, ...] = ()
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Read the dictionary that `dataclasses.asdict` makes, after its way through JSON."""
         boxes = {name: values[name] and Box(*map(float, values[name])) for name in ("sure_box", "found_box")}
-        if values["status"] not in get_args(Status):
-            raise ValueError(f"status {values['status']!r}")
-        return cls(**{**values, **boxes, "thumbnail": tuple(map(int, values["thumbnail"]))})
+        said = Judgment(**values["said"]) if "said" in values else Judgment(values["status"])
+        for status in (values["status"], said.status):
+            if status not in get_args(Status):
+                raise ValueError(f"status {status!r}")
+        return cls(**{**values, **boxes, "said": said, "thumbnail": tuple(map(int, values["thumbnail"]))})
 
     def scaled(self, sx: float, sy: float) -> Presence:
         """The same in a frame of another size."""
@@ -71,12 +85,12 @@ def confidence(presence: Presence, score: float) -> float:
 
     The network gives each target a level of its own: 0.95 to a person, and 0.8 to the next one in the group; 0.8 to a
     car, always. So a score that falls well below its usual level tells more than the score itself, and is lowered
-    further: by 1.5 logits for each that it lies more than 0.6 under it. A usual score is left as it is.
+    further: by 2 logits for each that it lies more than 0.6 under it. A usual score is left as it is.
 
     Example:
         >>> used_to_more = Presence(usual=3.0)
         >>> [round(confidence(used_to_more, score), 2) for score in (0.95, 0.9, 0.75, 0.5)]
-        [0.95, 0.87, 0.3, 0.03]
+        [0.95, 0.86, 0.18, 0.01]
     """
     logit = _logit(score)
     doubt = _DOUBT * max(0.0, presence.usual - logit - _SLACK)
@@ -93,7 +107,7 @@ def remember_usual(presence: Presence, score: float, config: TrackerConfig) -> P
     """
     if score < config.sure_above:
         return presence
-    sure = presence.status == "tracking" and presence.high > 0
+    sure = presence.said.status == "tracking" and presence.said.high > 0
     weight = max(_FORGET, 1 / (presence.sure_frames + 2)) if sure else _GIVE_IN
     usual = presence.usual + weight * (_logit(score) - presence.usual)
     return replace(presence, usual=usual, sure_frames=presence.sure_frames + sure)
@@ -103,15 +117,33 @@ def _logit(score: float) -> float:
     return math.log(max(score, 1e-6) / max(1 - score, 1e-6))
 
 
-def judge(presence: Presence, score: float | None, config: TrackerConfig) -> Presence:
-    """Return the presence after a frame with this score; only the status and counters change.
+def doubt(presence: Presence, score: float, config: TrackerConfig) -> tuple[Presence, float]:
+    """Judge a frame in the light of what is usual for the target; only `said` and the usual score change.
+
+    Args:
+        presence: the presence after `judge` and the look for a cut.
+        score: probability (0..1) of the network.
+        config: thresholds and counts.
+
+    Returns:
+        The presence, and the score in that light.
+    """
+    seen = confidence(presence, score)
+    said = judge(presence.said, seen, config)
+    if presence.cut and said.low:  # another scene without the target
+        said = replace(said, status="lost", lost_frames=max(1, said.lost_frames))
+    return remember_usual(replace(presence, said=said), score, config), seen
+
+
+def judge(presence: J, score: float | None, config: TrackerConfig) -> J:
+    """Return the judgment after a frame with this score; only the status and counters change.
 
     A target is lost after `lost_after` frames in a row below `lost_below`. It is "uncertain" in the first sure frame
     after that, and "tracking" again after `found_after` of them in a row. Scores between the two thresholds change
     nothing.
 
     Args:
-        presence: the presence before the frame.
+        presence: the judgment or presence before the frame.
         score: probability (0..1) that the box holds the target; None, of a model without a score head, changes nothing.
         config: thresholds and counts.
 
@@ -133,7 +165,7 @@ def judge(presence: Presence, score: float | None, config: TrackerConfig) -> Pre
     weight = 2 if score < _HOPELESS * config.lost_below else 1
     low = presence.low + weight if score < config.lost_below else 0
     high = presence.high + 1 if score >= config.sure_above else 0
-    status = presence.status
+    status: Status = presence.status
     if high:
         steady = status == "tracking" or high >= config.found_after
         status = "tracking" if steady else "uncertain"

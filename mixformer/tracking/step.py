@@ -22,7 +22,7 @@ from mixformer.errors import FrameError, StateError
 from mixformer.imaging.boxes import clip_to_frame, require_bounds, require_overlap
 from mixformer.imaging.crop import crop_target, cut_candidate, to_frame
 from mixformer.tracking.careful import is_cut, thumbnail, windows_to_search
-from mixformer.tracking.presence import Presence, confidence, judge, remember_usual
+from mixformer.tracking.presence import Presence, doubt, judge
 from mixformer.tracking.state import TrackState
 from mixformer.tracking.template_update import update_policy
 from mixformer.types import Box, Image, TrackResult
@@ -153,25 +153,26 @@ class TrackingStep:
         The candidate is only cut out here. It is resized when it is stored, and templates are encoded only when they
         change.
         """
-        if self.config.rules == "careful" and found.score is not None:
-            raw, found = found.score, replace(found, score=confidence(state.presence, found.score))
-            state = self._judged(image, state, found, raw)
-            sure = state.presence.status == "tracking"
-        else:
-            state, sure = self._followed(state, found), True
+        careful = self.config.rules == "careful" and found.score is not None
+        state = self._judged(image, state, found) if careful else self._followed(state, found)
+        sure = not careful or state.presence.status == "tracking"
         state, updated = self._with_template(image, state, found) if sure else (state, False)
-        crop_box, status = found.crop_box, state.presence.status
-        return state, TrackResult(state.box, found.score, state.frame_index, updated, crop_box=crop_box, status=status)
+        score, status = found.score, state.presence.status
+        if careful and found.score is not None:
+            presence, score = doubt(state.presence, found.score, self.config)
+            state, status = replace(state, presence=presence), presence.said.status
+        crop_box = found.crop_box
+        return state, TrackResult(state.box, score, state.frame_index, updated, crop_box=crop_box, status=status)
 
     def _followed(self, state: TrackState, found: SearchResult) -> TrackState:
         """The next state by the official rules: the box is where the network says."""
         presence = judge(state.presence, found.score, self.config)
         return replace(state, box=found.box, frame_index=state.frame_index + 1, presence=presence)
 
-    def _judged(self, image: Image, state: TrackState, found: SearchResult, raw: float) -> TrackState:
+    def _judged(self, image: Image, state: TrackState, found: SearchResult) -> TrackState:
         """The next state by the careful rules: a lost target is waited for where it was last, and searched for.
 
-        While the network's own score (`raw`) is not hopeless, the box goes on to where it says.
+        With a score that is low but not hopeless, the box goes on to where the network says.
         """
         before, small = state.presence, thumbnail(image)
         presence = judge(before, found.score, self.config)
@@ -179,29 +180,28 @@ class TrackingStep:
             presence = replace(presence, cut=True)
             if presence.low or before.status == "lost":  # another scene without the target: no need to wait and see
                 presence = replace(presence, status="lost", looked=0, lost_frames=max(1, presence.lost_frames))
-        presence = replace(remember_usual(presence, raw, self.config), thumbnail=small, found_box=None)
+        presence = replace(presence, thumbnail=small, found_box=None)
         box = found.box
         if presence.status == "tracking" and presence.high:
             presence = replace(presence, sure_box=box, cut=False, looked=0)
         elif presence.status == "lost":
-            hopeless = raw < 0.5 * self.config.lost_below
+            hopeless = (found.score or 0.0) < 0.5 * self.config.lost_below
             box = (presence.sure_box or state.box) if hopeless else found.box
-            presence = self._searched(image, state, presence, raw)
+            presence = self._searched(image, state, presence)
         return replace(state, box=box, frame_index=state.frame_index + 1, presence=presence)
 
-    def _searched(self, image: Image, state: TrackState, presence: Presence, raw: float) -> Presence:
+    def _searched(self, image: Image, state: TrackState, presence: Presence) -> Presence:
         """Look for a lost target in further windows: by the initial template alone and by all, in turns.
 
-        The initial template is never wrong; the others are as the target looked when it was lost. A place is looked at
-        again in the next frame if it scores higher there than where the tracker is.
+        The initial template is never wrong; the others are as the target looked when it was lost.
         """
         places = windows_to_search(presence, state.frame_size, self.config)
         if not places:
             return presence
-        memory = state.first_memory if presence.looked // 5 % 2 else state.memory
+        memory = state.first_memory if presence.lost_frames % 2 else state.memory
         found = self._look([image] * len(places), places, self.engine.join([memory] * len(places)))
         best = max(found, key=lambda each: each.score or 0.0)
-        accepted = best.box if (best.score or 0.0) >= max(self.config.found_above, raw) else None
+        accepted = best.box if (best.score or 0.0) >= self.config.found_above else None
         looked = presence.looked + len(places)
         return replace(presence, looked=looked, found_box=accepted)
 

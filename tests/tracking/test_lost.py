@@ -12,7 +12,7 @@ from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import ConfigError
 from mixformer.tracking import MultiTracker, OpenCVTracker, Tracker, TrackState
 from mixformer.tracking.careful import is_cut, thumbnail, windows_to_search
-from mixformer.tracking.presence import Presence, confidence, judge, remember_usual
+from mixformer.tracking.presence import Presence, judge
 from mixformer.types import Box, EngineOutput, TrackResult
 from mixformer.video import Annotator
 from mixformer.video.output_formats import OUTPUT_FORMATS
@@ -223,62 +223,3 @@ def test_defaults_and_presets():
         TrackerConfig(lost_below=0.7, sure_above=0.5)
     with pytest.raises(ConfigError, match="search_budget"):
         TrackerConfig(search_budget=0)
-
-
-START = Presence()
-INCLUDED = CAREFUL.replace(lost_below=0.5, sure_above=0.65)
-
-
-def after(scores, presence=START, config=INCLUDED):
-    """The presence after frames with these scores of the network, and the confidence in each."""
-    said = []
-    for score in scores:
-        said.append(confidence(presence, score))
-        presence = remember_usual(judge(presence, said[-1], config), score, config)
-    return presence, said
-
-
-def test_a_usual_score_is_left_as_it_is_and_more_too():
-    for usual in (0.8, 0.9, 0.97):
-        presence, said = after([usual] * 30)
-        assert said == [usual] * 30
-        assert confidence(presence, 0.99) == 0.99
-        lower = [confidence(presence, score / 100) for score in range(1, 100)]
-        assert lower == sorted(lower)  # the order of scores stays
-
-
-def test_a_neighbor_scores_lower_than_the_target_does():
-    person, _ = after([0.95] * 30)
-    car, _ = after([0.8] * 30)
-    assert confidence(person, 0.75) < 0.5 < confidence(car, 0.75)
-
-
-def test_a_weak_target_is_not_lost_from_its_beginning():
-    presence, said = after([0.66] * 20)
-    assert presence.status == "tracking"
-    assert said == [0.66] * 20
-
-
-def test_a_target_that_has_changed_is_taken_for_itself_after_a_while():
-    before, _ = after([0.95] * 30)
-    presence, said = after([0.75] * 5, before)
-    assert presence.status == "lost"
-    presence, said = after([0.75] * 200, presence)
-    assert presence.status == "tracking"
-    assert said[-1] == 0.75
-
-
-def test_the_scores_of_official_rules_are_those_of_the_network():
-    class Falling(RedEngine):
-        def _find(self, crop):
-            return (0.5, 0.5, 0.25, 0.25), 4.0 - len(self.rows) / 10
-
-    frames = clip([(100, 100)] * 40)
-    said = {}
-    for rules in ("official", "careful"):
-        tracker = Tracker(Falling(), CAREFUL.replace(rules=rules))
-        tracker.init(frames[0], (100, 100, SIZE, SIZE))
-        said[rules] = [tracker.update(frame).score for frame in frames[1:]]
-    right = [1 / (1 + np.exp(-(4.0 - n / 10))) for n in range(1, 40)]
-    np.testing.assert_allclose(said["official"], right)
-    assert said["careful"][-1] < said["official"][-1]
