@@ -124,7 +124,7 @@ def _fresh(project: AnnotationProject, stretch: Stretch, frames: range | None) -
 
 
 def found_before(project: AnnotationProject, stretch: Stretch, way: Way) -> list[tuple[int, TrackedBox]]:
-    """What a run that was stopped has found of a stretch from its key box on, up to the last sure frame."""
+    """Return the boxes that a stopped run found in a stretch, from its key box up to the last sure frame."""
     runs = list(project.target(stretch.target).tracked.between(stretch.first, stretch.stop).runs())
     start, how, boxes = runs[0 if way == "forward" else -1] if runs else (0, way, [])
     found = list(enumerate(boxes, start))

@@ -32,12 +32,8 @@ from mixformer.types import FloatArray, StatusArray
 log = logging.getLogger(__name__)
 
 _FAR = (1e6, 1e6, 1.0, 1.0)  # overlaps nothing, clipped or not; some conventions would replace an empty box
-_CLIPPED = {
-    "got10k",
-    "longterm",
-    "presence",
-    "vot",
-}  # conventions that clip boxes to the frame, so its size must be known
+# Conventions that clip boxes to the frame, so its size must be known.
+_CLIPPED = {"got10k", "longterm", "presence", "vot"}
 
 
 def measure_results(

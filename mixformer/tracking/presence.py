@@ -15,16 +15,16 @@ from mixformer.types import Box, Status
 
 J = TypeVar("J", bound="Judgment")
 _USUAL = 1.0  # logit of the score of a box that is right, before a target's own are known: 0.73
-_FORGET = 0.05  # weight of a sure frame in the mean of a target that is known
-_GIVE_IN = 0.02  # the same of a frame in doubt, so that a target that has changed is taken for itself after a while
-_SLACK = 0.6  # logits under its usual score that mean nothing
-_DOUBT = 2.0  # doubt for each logit under that
+_FORGET = 0.05  # weight of a new sure frame in the mean, once there are many
+_GIVE_IN = 0.02  # weight of a frame in doubt: the new look of a target becomes the usual one after a while
+_SLACK = 0.6  # logits that a score may lie under the usual one at no cost
+_DOUBT = 2.0  # logits by which a score is lowered for each logit under that
 _HOPELESS = 0.1  # part of `lost_below` under which one frame counts as two
 
 
 @dataclass(frozen=True)
 class Judgment:
-    """What the scores so far say about a target.
+    """State of a target, as the scores so far tell it.
 
     Attributes:
         status: "tracking", "uncertain" or "lost".
@@ -93,17 +93,17 @@ def confidence(presence: Presence, score: float) -> float:
         [0.95, 0.86, 0.18, 0.01]
     """
     logit = _logit(score)
-    doubt = _DOUBT * max(0.0, presence.usual - logit - _SLACK)
-    return 1 / (1 + math.exp(doubt - logit)) if doubt else score
+    lowered = _DOUBT * max(0.0, presence.usual - logit - _SLACK)
+    return 1 / (1 + math.exp(lowered - logit)) if lowered else score
 
 
 def remember_usual(presence: Presence, score: float, config: TrackerConfig) -> Presence:
-    """Take the score (0..1) that the network gave in this frame into what is usual for the target, if it is a sure one.
+    """Update the usual score of the target with the network's score (0..1) of a frame, if the network was sure.
 
     Args:
         presence: the presence after the frame.
-        score: the score before it was looked at in this light.
-        config: threshold from which on the network is sure.
+        score: the score of the network, not lowered.
+        config: `sure_above`.
     """
     if score < config.sure_above:
         return presence

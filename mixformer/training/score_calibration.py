@@ -24,7 +24,7 @@ DIAGRAM = "reliability.png"
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What a calibration found and wrote; `calibrate` makes it.
+    """Result of `calibrate`: the fit, the folder written, and the scores before and after.
 
     Attributes:
         folder: the calibrated model.

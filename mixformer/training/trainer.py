@@ -164,9 +164,8 @@ class Trainer:
             if begun is not None and self.step == first:
                 begun()
             metrics.add(self.step, parts, self.optimizer.param_groups[-1]["lr"])
-            if (
-                replaces and self.step == first
-            ):  # so that no checkpoint of the earlier run is beside the log of this one
+            # The log is new now, so the checkpoint of the earlier run must not stay beside it.
+            if replaces and self.step == first:
                 self._write()
             if validate is not None and recipe.val_interval and self.step % recipe.val_interval == 0:
                 self._validate(validate, metrics)

@@ -49,6 +49,7 @@ def test_a_damaged_file_is_replaced(folder):
         kept.write_bytes(content)
         np.testing.assert_array_equal(remember(), fresh)
         assert kept.stat().st_size == pytest.approx(size, rel=0.01)  # not the same bytes each time
+        assert read_kept(kept)  # whole, by its checksum
 
 
 def test_b7_one_changed_byte_is_noticed(folder):

@@ -23,7 +23,7 @@ _HELD = 0.5  # IoU
 
 @dataclass(frozen=True)
 class _Counts:
-    """What happened in one or several sequences."""
+    """Counts of frames by what was there and what was reported, in one or several sequences."""
 
     tracked: int = 0  # present, reported, and the box touches the target
     drifted: int = 0  # present and reported elsewhere
