@@ -211,8 +211,8 @@ class LossSection(BaseConfig):
         iou_type: kind of IoU loss: "ciou" (official code) or "giou" (first paper).
         dfl: weight of the distribution focal loss, the cross-entropy of the four edge distributions against the two
             nearest bins (Generalized Focal Loss, Li et al. 2020). For a corner head these are marginals of its maps.
-        aux: weight of the auxiliary dense loss, in which search tokens predict whether they are on the target and
-            where the box is.
+        aux: weight of the auxiliary loss: search tokens predict whether they are on the target, and where it is.
+        score: weight of the cross-entropy of the score ("box" stage); needs samples without the target as well.
 
     Raises:
         ConfigError: for an unknown `iou_type`, or a weight out of range.
@@ -227,10 +227,11 @@ class LossSection(BaseConfig):
     iou_type: Literal["ciou", "giou"] = "ciou"
     dfl: float = 0.0
     aux: float = 0.0
+    score: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._bound(0, 1e6, "l1", "iou_weight", "dfl", "aux")
+        self._bound(0, 1e6, "l1", "iou_weight", "dfl", "aux", "score")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 from mixformer.data.sample_dataset import Batch
 from mixformer.errors import ConfigError
+from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
 from mixformer.models import MixFormer
+from mixformer.models.heads import TokenScore
+from mixformer.models.mixformer import Prediction
 from mixformer.training.depth_pruning import depth_scales, freeze_removed, pruning_rate
 from mixformer.training.distillation import check_feature_pairs, distill_loss, edge_logits, resize_for
 from mixformer.training.losses import auxiliary_loss, box_loss, score_loss
@@ -56,6 +59,10 @@ class BoxStage(nn.Module):
     search token of the two blocks before the last whether it lies on the target, and where the whole box is. This gives
     a dense signal from the first step, as a dense teacher does in MixFormerV2's first distillation stage. The published
     recipes do not use it (`loss.aux` 0).
+
+    With `loss.score` the score head learns together with the network, from samples with and without the target
+    (`data.negatives`). It learns whether the network's own box overlaps the target by more than half, and the blocks
+    learn what tells it. The box then learns only from samples whose target has its center in the search crop.
     """
 
     def __init__(self, model: MixFormer, recipe: Recipe) -> None:
@@ -71,27 +78,52 @@ class BoxStage(nn.Module):
                 f"loss.aux asks every search token, and {model.config.name} leaves some out: set loss.aux = 0, or "
                 "model_overrides.elimination = []"
             )
+        if loss.score and not isinstance(model.score_head, TokenScore):
+            raise ConfigError(f"loss.score needs a score head on prediction tokens, which {model.config.name} lacks")
         self.model = model
         dim = model.config.final_dim
         self.aux_head = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 5)) if loss.aux else None
         self.weights = loss
         freeze(model, recipe.optimizer.freeze_blocks)
         if model.score_head is not None:
-            model.score_head.requires_grad_(False)
+            model.score_head.requires_grad_(bool(loss.score))
 
     def forward(self, batch: Batch, position: BatchPosition) -> tuple[Tensor, LossDict]:
-        """Box loss plus the auxiliary loss."""
+        """Box loss, plus the auxiliary loss and that of the score if the recipe weighs them."""
         model, keep = self.model, self.aux_head is not None
         scales = drop_path(model, batch, position)
         memory = model.remember(model.normalize(batch.templates), scales)
         search = model.normalize(batch.search)
         found = model.locate(search, memory, scales, keep_features=keep, full=False)
         edges = edge_logits(found) if self.weights.dfl else None
-        loss, parts = box_loss(found.boxes, edges, batch.boxes, self.weights)
+        if not self.weights.score:
+            return self._box_loss(found.boxes, edges, found.features, batch.boxes)
+        loss, parts = self._score_loss(found, batch)
+        seen = in_crop(batch)
+        # Of a batch without any target all boxes are taken, at weight 0, since each process must reach every layer.
+        weight, chosen = (1, seen) if seen.any() else (0, ~seen)
+        edges, features = edges if edges is None else edges[chosen], [x[chosen] for x in found.features]
+        box, more = self._box_loss(found.boxes[chosen], edges, features, batch.boxes[chosen])
+        return loss + weight * box, parts | more
+
+    def _box_loss(
+        self, boxes: Tensor, edges: Tensor | None, features: list[Tensor], target: Tensor
+    ) -> tuple[Tensor, LossDict]:
+        loss, parts = box_loss(boxes, edges, target, self.weights)
         if self.aux_head is not None:
-            extra, more = self._auxiliary_loss(self.aux_head, found.features, batch.boxes.clamp(0, 1))
+            extra, more = self._auxiliary_loss(self.aux_head, features, target.clamp(0, 1))
             loss, parts = loss + self.weights.aux * extra, parts | more
         return loss, parts
+
+    def _score_loss(self, found: Prediction, batch: Batch) -> tuple[Tensor, LossDict]:
+        """Cross-entropy of the score against the own box: does it overlap the target by more than half?"""
+        assert found.scores is not None  # checked when the stage was made
+        overlap, _ = iou(cxcywh_to_xyxy(found.boxes.detach().float()), batch.boxes)
+        right = (overlap.nan_to_num() > 0.5) & (batch.present > 0.5)
+        # Labels a little off 0 and 1 keep the logits of easy samples from growing without end.
+        loss = score_loss(found.scores, right * 0.98 + 0.01)
+        agrees = ((found.scores > 0) == right).float().mean()
+        return self.weights.score * loss, {"score": loss.detach(), "accuracy": agrees}
 
     def _auxiliary_loss(self, head: nn.Module, features: list[Tensor], target: Tensor) -> tuple[Tensor, LossDict]:
         count = self.model.config.search_grid**2
@@ -193,6 +225,12 @@ def drop_path(model: MixFormer, batch: Batch, position: BatchPosition) -> Tensor
     if not (model.training and model.config.drop_path):
         return None
     return model.draw_drop_path(position.batch, batch.search.device)[..., position.places]
+
+
+def in_crop(batch: Batch) -> Tensor:
+    """Tell for each sample whether its target is there with its center in the search crop; (B,) bool."""
+    centers = (batch.boxes[:, :2] + batch.boxes[:, 2:]) / 2
+    return (batch.present > 0.5) & (centers > 0).all(1) & (centers < 1).all(1)
 
 
 def freeze(model: MixFormer, blocks: int) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from mixformer.configs.model import ModelConfig
 from mixformer.data.augmentation import Augmentation, CropSettings
-from mixformer.data.sample_dataset import SampleDataset
+from mixformer.data.sample_dataset import Batch, SampleDataset
 from mixformer.data.sampling import Mixture
 from mixformer.errors import ConfigError, MissingDependencyError
 from mixformer.models import build_model
@@ -90,6 +91,49 @@ def test_boxes_and_scores_are_learnt_with_tokens_left_out(tmp_path):
     assert model.config == config
     scored = RECIPE.replace(stage="score", data=DataSection(workers=0, negatives=0.5), max_steps=4)
     trainer_of(tmp_path / "score", config, scored).run(2)
+
+
+def test_box_and_score_are_learnt_together(tmp_path):
+    config = TOKEN.replace(score="token")
+    data = DataSection(workers=0, negatives=0.5)
+    trainer = trainer_of(tmp_path, config, RECIPE.replace(loss=LossSection(score=1.0), data=data))
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.run(report_every=5)
+    lines = log_of(tmp_path)
+    assert {"iou", "score", "accuracy"} <= lines[-1].keys()
+    after = trainer.model.state_dict()
+    assert all(not torch.equal(before[name], after[name]) for name in before if name.startswith("score_head."))
+    alone = trainer_of(tmp_path / "alone", config, RECIPE)
+    assert not any(p.requires_grad for p in alone.model.score_head.parameters())
+
+
+def test_a_score_judges_the_own_box_and_boxes_learn_from_seen_targets_alone(monkeypatch):
+    config = TOKEN.replace(score="token")
+    model = build_model(config)
+    stage = build_stage(model, RECIPE.replace(loss=LossSection(score=1.0)), None).train()
+    locate, logits = model.locate, torch.tensor([2.0, 2.0, -2.0, -2.0])
+
+    def known(*args, **options):
+        found = locate(*args, **options)
+        own = found.boxes * 0 + torch.tensor([0.5, 0.5, 0.4, 0.4])
+        return replace(found, boxes=own, scores=found.scores * 0 + logits)
+
+    monkeypatch.setattr(model, "locate", known)
+    images = torch.zeros(4, 2, 32, 32, 3, dtype=torch.uint8), torch.zeros(4, 64, 64, 3, dtype=torch.uint8)
+    boxes = torch.tensor([[0.3, 0.3, 0.7, 0.7], [5.3, 0.3, 5.7, 0.7], [0.3, 0.3, 0.7, 0.7], [0.3, 0.3, 0.7, 0.7]])
+    position = BatchPosition(0, 1, 4, slice(0, 4))
+    _, parts = stage(Batch(*images, boxes, torch.tensor([1.0, 1.0, 0.0, 1.0])), position)
+    assert parts["iou"] == pytest.approx(1)  # neither the far nor the absent target counts
+    assert parts["accuracy"] == 0.5  # right of the first and the absent one, wrong of the far and the last one
+    loss, parts = stage(Batch(*images, boxes, torch.zeros(4)), position)
+    assert loss.item() == pytest.approx(parts["score"].item())  # there is nothing to learn a box from
+    loss.backward()
+    assert all(p.grad is not None for p in model.box_head.parameters())  # each process reaches every layer
+
+
+def test_a_network_without_a_score_head_cannot_learn_a_score_with_its_box():
+    with pytest.raises(ConfigError, match=r"loss\.score needs a score head on prediction tokens, which token lacks"):
+        build_stage(build_model(TOKEN), RECIPE.replace(loss=LossSection(score=1.0)))
 
 
 def test_what_cannot_be_trained_with_tokens_left_out():
