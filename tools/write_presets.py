@@ -14,8 +14,8 @@ from mixformer.configs.tracking_config import TrackerConfig
 PAGE = Path(__file__).parents[1] / "docs" / "presets.md"
 INTRO = """# Presets
 
-The published settings of each model on each benchmark. `tools/write_presets.py` writes this page from
-`mixformer/configs/presets.py`, which also names the sources and lists their contradictions.
+This page lists the tracker settings that the authors published for each model and benchmark. `--preset` (`preset=`) uses them.
+`tools/write_presets.py` writes the page from `mixformer/configs/presets.py`, which also lists contradictions in the sources.
 
 ```
 mixformer track clip.mp4 --box 260 29 41 142 --model mixformer_cvt_online_22k.pth.tar --preset lasot
@@ -25,19 +25,18 @@ mixformer track clip.mp4 --box 260 29 41 142 --model mixformer_cvt_online_22k.pt
 tracker = mixformer.Tracker("mixformer_cvt_online_1k.pth.tar", preset="lasot@1k")
 ```
 
-A name after `@` means other weights of the same model, with settings of their own. `1k`: pre-trained on ImageNet-1k.
-`got`: trained on GOT-10k alone. `mmtracking`: the settings of that port for the main weights (its network also differs
-from the official one in small ways). Without `@`, the settings are those of the main weights. A file does not record
-its training, so choose the preset that fits your weights.
+A name without `@` is for the main weights of the model. `@1k`: weights pre-trained on ImageNet-1k. `@got`: weights trained on GOT-10k
+alone. `@mmtracking`: the main weights with the settings of mmtracking, whose network also differs slightly. A file does not record its
+training, so choose the preset that fits your weights.
 
-- *search factor*: side of the search crop in units of the square root of the target's area. If the source names a
-  command, the authors tuned it for the benchmark; otherwise it is that of the test configuration.
-- *update*: when a new online template is stored. *best of N*: every N frames, the frame with the highest score, or the
-  initial template if no score was above 0.5 (never without a score head). *every N*: every N-th frame.
+- *search factor*: side of the search crop in units of the square root of the target's area. If the source is a command, the authors
+  tuned it for the benchmark.
+- *update*: when a new online template is stored. *best of N*: every N frames, the frame with the highest score, or the initial template
+  if no score was above 0.5; without a score head, never. *every N*: every N-th frame.
 - *templates*: largest number of online templates, besides the initial one.
 - *decay*: factor on the highest score so far, applied each frame. A value below 1 favors recent frames.
 
-The row *default* is used without a preset. Other models have no published settings.
+Without a preset, the row *default* applies. Other models have no published settings.
 """
 HEADER = """| preset | search factor | update | templates | decay | source |
 |---|---|---|---|---|---|
