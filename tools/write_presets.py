@@ -14,8 +14,9 @@ from mixformer.configs.tracking_config import TrackerConfig
 PAGE = Path(__file__).parents[1] / "docs" / "presets.md"
 INTRO = """# Presets
 
-This page lists the tracker settings that the authors published for each model and benchmark. `--preset` (`preset=`) uses them.
-`tools/write_presets.py` writes the page from `mixformer/configs/presets.py`, which also lists contradictions in the sources.
+This page lists the tracker settings that the authors published for each model and benchmark. `--preset` (`preset=`)
+uses them. `tools/write_presets.py` writes the page from `mixformer/configs/presets.py`, which also lists
+contradictions in the sources.
 
 ```
 mixformer track clip.mp4 --box 260 29 41 142 --model mixformer_cvt_online_22k.pth.tar --preset lasot
@@ -25,14 +26,14 @@ mixformer track clip.mp4 --box 260 29 41 142 --model mixformer_cvt_online_22k.pt
 tracker = mixformer.Tracker("mixformer_cvt_online_1k.pth.tar", preset="lasot@1k")
 ```
 
-A name without `@` is for the main weights of the model. `@1k`: weights pre-trained on ImageNet-1k. `@got`: weights trained on GOT-10k
-alone. `@mmtracking`: the main weights with the settings of mmtracking, whose network also differs slightly. A file does not record its
-training, so choose the preset that fits your weights.
+A name without `@` is for the main weights of the model. `@1k`: weights pre-trained on ImageNet-1k. `@got`: weights
+trained on GOT-10k alone. `@mmtracking`: the main weights with the settings of mmtracking, whose network also differs
+slightly. A file does not record its training, so choose the preset that fits your weights.
 
-- *search factor*: side of the search crop in units of the square root of the target's area. If the source is a command, the authors
-  tuned it for the benchmark.
-- *update*: when a new online template is stored. *best of N*: every N frames, the frame with the highest score, or the initial template
-  if no score was above 0.5; without a score head, never. *every N*: every N-th frame.
+- *search factor*: side of the search crop in units of the square root of the target's area. If the source is a
+  command, the authors tuned it for the benchmark.
+- *update*: when a new online template is stored. *best of N*: every N frames, the frame with the highest score, or
+  the initial template if no score was above 0.5; without a score head, never. *every N*: every N-th frame.
 - *templates*: largest number of online templates, besides the initial one.
 - *decay*: factor on the highest score so far, applied each frame. A value below 1 favors recent frames.
 

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 _DESCRIPTION = """Track between the boxes that you drew, and write the file of an annotation tool.
 
 KEYS is a CSV file with lines frame,id,x,y,w,h, or with the names of its columns in the first line
-(frame, id, label, x, y, w, h, occluded); several lines of one id are corrections, and one without a
-box says that the target is absent from there on. A project NAME.mixformer.json will do too.
-Each target is tracked forward from each of your boxes and backward from the next, and both are
-joined; your boxes stay as they are.
+(frame, id, label, x, y, w, h, occluded). Several lines of one id are boxes of one target in several
+frames. A line without a box means that the target is absent from that frame on. KEYS may also be a
+project, NAME.mixformer.json. Between two of your boxes, the target is tracked forward from the first
+and backward from the second, and both tracks are joined. Your boxes do not change.
 
   mixformer annotate clip.mp4 --keys keys.csv --to cvat --out annotations.xml
   mixformer annotate clip.mp4 --keys keys.csv --to yolo --out dataset/ --label person
   mixformer annotate clip.mp4 --keys keys.csv --project clip.mixformer.json
 
-Then mixformer web shows and corrects the project, and mixformer data export writes other formats.
+mixformer web shows and corrects the project. mixformer data export writes other formats.
 """
 
 
@@ -44,16 +44,18 @@ def parser() -> ArgumentParser:
     made = make_parser(_DESCRIPTION)
     made.add_argument("source", type=Path, metavar="CLIP", help="video file or folder of pictures")
     made.add_argument("--keys", type=Path, required=True, metavar="FILE", help="your boxes: CSV, JSON or a project")
-    kinds = "; ".join(f"{each.name}: {each.help}" for each in ANNOTATION_FORMATS.values())
+    kinds = ", ".join(f"{each.name} ({each.help})" for each in ANNOTATION_FORMATS.values())
     made.add_argument("--to", type=str | None, default=None, metavar="FORMAT", help=kinds)
     made.add_argument("--out", type=Path | None, default=None, help="file or folder to write; NAME.zip packs it")
-    made.add_argument("--project", type=Path | None, default=None, metavar="FILE", help="also keep the project here")
-    made.add_argument("--label", type=str, default="", help="class of targets for which KEYS gives none")
+    made.add_argument(
+        "--project", type=Path | None, default=None, metavar="FILE", help="also save the project to this file"
+    )
+    made.add_argument("--label", type=str, default="", help="class of the targets that have no label in KEYS")
     made.add_argument(
         "--direction",
         type=Literal["both", "forward", "backward"],
         default="both",
-        help="from which of your boxes to track: the one before, the one after, or both",
+        help="forward: track from the box before a frame; backward: from the box after it; both: join both tracks",
     )
     add_export_options(made)
     made.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
@@ -75,9 +77,9 @@ def add_export_options(made: ArgumentParser) -> None:
         "--tolerance",
         type=float,
         default=1.0,
-        help="pixels that a box between key frames may be off, in formats with key frames",
+        help="for formats with key frames: largest error of an interpolated box, in pixels",
     )
-    made.add_argument("--overwrite", action="store_true", help="replace a file that is there already")
+    made.add_argument("--overwrite", action="store_true", help="replace an earlier file when the new one is complete")
 
 
 def pictures_from(options: Namespace) -> bool | None:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """Measure engines side by side on one clip: time per frame, memory, share of the machine's peak.
 
-Without options, the default model is measured in every installed engine. All engines of a model are in memory at once
-and take turns, so that other work on the machine slows all of them alike. Speedups are ratios within a round, over the
-reference: the computation of the official code in float32.
+Without options, the command measures the default model in every installed engine. The engines take turns, so other work
+on the machine slows all of them alike. Speedups are relative to the reference: the computation of the official code in
+float32.
 
   mixformer bench
   mixformer bench --engines torch,openvino:float32,openvino:bfloat16,onnx --rounds 15 --json here.json
@@ -54,9 +54,9 @@ def parser() -> ArgumentParser:
     option("--threads", int | None, None, "threads of every engine; default: every core")
     option("--frames", int, 20, "frames measured per engine and round")
     option("--rounds", int, 7, "number of rounds; take more on a busy machine")
-    option("--batch", int, [], "also measure this many targets at once", nargs="+", metavar="N")
-    made.add_argument("--no-memory", action="store_true", help="leave out the memory of every engine")
-    option("--note", str, "", "text kept in the JSON, such as what else ran meanwhile")
+    option("--batch", int, [], "also measure these numbers of targets in one call", nargs="+", metavar="N")
+    made.add_argument("--no-memory", action="store_true", help="do not measure the memory of every engine")
+    option("--note", str, "", "text to store in the JSON, such as other programs that ran")
     option("--json", Path | None, None, "also write everything to this file", metavar="FILE")
     return made
 

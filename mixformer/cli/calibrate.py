@@ -10,12 +10,12 @@ from mixformer.cli.bars import TaskBars
 from mixformer.cli.console import make_console
 from mixformer.cli.parser import add_overwrite, add_runtime, make_parser, runtime_from
 
-_DESCRIPTION = """Make the score of a model mean what it says, on annotated clips of yours.
+_DESCRIPTION = """Calibrate the score of a model on your annotated clips.
 
-The score should be the probability that the box overlaps the target by more than half. The model is run on sequences
-with ground truth; a scale and an offset of its score are fitted to what was right, and tested on sequences that they
-were not fitted to. OUT gets the model with both in its last layer, so that every engine and export has the new score.
-Boxes do not change; what the tracker decides by the score (lost or not, new templates) may.
+The score should be the probability that the box is right (IoU above 0.5). The command runs the model on sequences with
+ground truth, fits a scale and an offset of its score, and tests both on other sequences. OUT gets the model with both
+in its last layer, so every engine and export has the new score. Boxes do not change. What the tracker decides by the
+score may change: whether a target is lost, and new templates.
 
   mixformer calibrate mixformerv2_dino_s8 --data my_videos --out calibrated
   mixformer export calibrated --out calibrated                          graphs, for an install without PyTorch
@@ -24,9 +24,9 @@ Boxes do not change; what the tracker decides by the score (lost or not, new tem
   mixformer evaluate --root my_videos --workers 8                       or from saved results of the same model
   mixformer calibrate mixformerv2_dino_s8 --results results/mixformerv2_dino_s8 --out calibrated
 
-ECE is the expected calibration error, 0 at best: the distance between the score and the part of right boxes, a mean
-over ten bins. OUT/reliability.png shows the bins. Give clips like those that you will track, with hard moments in
-them: 1,000 frames at least, not those that you test on. See docs/lost.md.
+ECE is the expected calibration error, 0 at best: the mean distance between the score and the fraction of right boxes,
+over ten bins. OUT/reliability.png shows the bins. Use clips like those that you will track, with hard scenes, at least
+1,000 frames, and not the clips that you test on. See docs/lost.md.
 """
 
 
@@ -40,15 +40,15 @@ def parser() -> ArgumentParser:
         type=Path | None,
         default=None,
         metavar="DIR",
-        help="folder of the data set, or of your own NAME/img/* with NAME/groundtruth.txt; default with --results: as "
-        "mixformer evaluate noted",
+        help="folder of the data set, or of your own NAME/img/* with NAME/groundtruth.txt; default with --results: "
+        "the one that mixformer evaluate noted",
     )
     made.add_argument(
         "--results",
         type=Path | None,
         default=None,
         metavar="FOLDER",
-        help="results of this model, from mixformer evaluate, in place of running it",
+        help="use results of this model from mixformer evaluate, instead of running it",
     )
     made.add_argument(
         "--dataset", type=str, default="", metavar="NAME", help="see mixformer data list; default: detected in DIR"

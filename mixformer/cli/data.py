@@ -17,7 +17,7 @@ from mixformer.errors import counted
 _DESCRIPTION = """Check, import, export, pack and list data for training and evaluation.
 
   mixformer data check my_videos            list problems, with advice
-  mixformer data check LaSOT --split test   also list which of the 280 sequences are missing
+  mixformer data check LaSOT --split test   also list the missing ones of the 280 sequences
   mixformer data import cvat annotations.xml my_videos --images clip.mp4
   mixformer data export yolo clip.mixformer.json dataset
   mixformer data pack lasot lasot_lmdb      one LMDB database in the official layout
@@ -36,11 +36,11 @@ _IMPORT = """Turn annotations of another tool into folders, one for each track, 
 
   coco-vid  JSON with videos, images, annotations (instance_id or track_id)
   mot       folder with gt/gt.txt and img1/, or a folder of such; pixels count from 1
-  mot-cvat  the same as CVAT and datumaro write it; pixels count from 0
+  mot-cvat  the same format as CVAT and datumaro write it; pixels count from 0
   cvat      XML 1.1 of a video task (tracks) or an image task (each box becomes a sequence of one picture)
 
-Others need the video as --images: coco, yolo, voc, label-studio, folder, jsonl, csv. If OUT is called
-NAME.mixformer.json, any of these becomes a project to go on with (docs/annotation.md).
+These formats also need the video, as --images: coco, yolo, voc, label-studio, folder, jsonl, csv. If OUT is
+NAME.mixformer.json, the command writes an annotation project instead of folders (docs/annotation.md).
 
   mixformer data import cvat annotations.xml my_videos --images clip.mp4
   mixformer data import cvat annotations.xml clip.mixformer.json --images clip.mp4
@@ -67,7 +67,7 @@ def _check_parser() -> ArgumentParser:
     made.add_argument("--set", type=str, default="", help="name of the data set, if it is not detected")
     made.add_argument("--split", type=str, default="", help="split, such as test; default: the first")
     made.add_argument("--all", action="store_true", help="decode every picture instead of five of each sequence")
-    made.add_argument("--limit", type=int, default=0, help="look at this many sequences, evenly spread; 0: all")
+    made.add_argument("--limit", type=int, default=0, help="check only N sequences, evenly spread; 0: all")
     made.add_argument(
         "--factor",
         type=float,
@@ -117,10 +117,10 @@ def _check(options: Namespace) -> None:
 
 def _import_parser() -> ArgumentParser:
     made = make_parser(_IMPORT)
-    made.add_argument("format", type=str, metavar="FORMAT", help="one of those above")
+    made.add_argument("format", type=str, metavar="FORMAT", help="one of the formats above")
     made.add_argument("source", type=Path, metavar="SRC", help="annotation file or folder")
     made.add_argument("out", type=Path, metavar="OUT", help="folder to write into")
-    made.add_argument("--images", type=Path | None, default=None, help="pictures or video, if not beside SRC")
+    made.add_argument("--images", type=Path | None, default=None, help="pictures or video, if they are not beside SRC")
     made.add_argument("--copy", action="store_true", help="copy pictures instead of linking to them")
     add_overwrite(made)
     return made

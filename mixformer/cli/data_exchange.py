@@ -21,10 +21,10 @@ from mixformer.errors import ConfigError, counted
 if TYPE_CHECKING:
     from mixformer.annotation import AnnotationProject
 
-_EXPORT = """Write an annotation project in a format of other tools.
+_EXPORT = """Write an annotation project in the format of another tool.
 
-PROJECT is NAME.mixformer.json, as mixformer annotate and mixformer web write it. OUT is a folder to
-make, or NAME.zip; or, for a format that is one file, NAME.xml, NAME.json, NAME.jsonl or NAME.csv.
+PROJECT is NAME.mixformer.json, from mixformer annotate or mixformer web. OUT is a new folder or NAME.zip. For a format
+with a single file, OUT is NAME.xml, NAME.json, NAME.jsonl or NAME.csv.
 
   mixformer data export cvat clip.mixformer.json annotations.xml
   mixformer data export yolo clip.mixformer.json dataset
@@ -85,11 +85,11 @@ def export_parser() -> ArgumentParser:
     from mixformer.annotation import ANNOTATION_FORMATS
 
     made = make_parser(_EXPORT)
-    kinds = "; ".join(f"{each.name}: {each.help}" for each in ANNOTATION_FORMATS.values())
+    kinds = ", ".join(f"{each.name} ({each.help})" for each in ANNOTATION_FORMATS.values())
     made.add_argument("format", type=str, metavar="FORMAT", help=kinds)
     made.add_argument("project", type=Path, metavar="PROJECT", help="NAME.mixformer.json")
     made.add_argument("out", type=Path, metavar="OUT", help="file or folder to write")
-    made.add_argument("--video", type=Path | None, default=None, help="the video, if it is not where the project says")
+    made.add_argument("--video", type=Path | None, default=None, help="the video, if it has moved")
     add_export_options(made)
     return made
 

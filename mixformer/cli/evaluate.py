@@ -27,7 +27,7 @@ If sequences fail, the command lists them, writes their tracebacks to failures/,
 results cannot be written).
 
 ECE is the expected calibration error of the score. If the target is absent in some frames, two more tables show how
-well the tracker notices that, and how soon it finds the target again (docs/metrics.md).
+well the tracker notices this, and how soon it finds the target again (docs/metrics.md).
 
   mixformer evaluate --dataset lasot --root LaSOTBenchmark --model mixvit.pth.tar --preset paper --workers 8
   mixformer evaluate --dataset got10k --split test --root GOT-10k --preset none

@@ -28,7 +28,7 @@ Needs PyTorch and matplotlib: pip install 'mixformer[torch,plots]'.
   mixformer inspect clip.mp4 --box 260 29 41 142 --frame 100 --out seen --query center
   mixformer inspect clip.mp4 --box 260 29 41 142 --frame 9 --out seen --model mixcvt.pth.tar --stages all
 
-docs/inspection.md says how to read the pictures.
+docs/inspection.md explains the pictures.
 """
 
 
@@ -37,7 +37,7 @@ def parser() -> ArgumentParser:
     parser = make_parser(_DESCRIPTION)
     add_source(parser, "frame --start")
     parser.add_argument("--frame", type=int, required=True, help="number of the frame to inspect, after --start")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures; made if it is not there")
+    parser.add_argument("--out", type=Path, required=True, help="new folder for the pictures")
     parser.add_argument("--start", type=int, default=0, help="number of the frame that --box belongs to")
     parser.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
     parser.add_argument("--preset", type=str | None, default=None, help="published tracker settings for a benchmark")
@@ -54,7 +54,7 @@ def parser() -> ArgumentParser:
         "--stages",
         type=Literal["auto", "last", "all"],
         default="auto",
-        help="stages of the network: auto = the last one of MixCvT, all of the others",
+        help="stages of the network: auto = only the last one for MixCvT, all for other networks",
     )
     add_overwrite(parser)
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")

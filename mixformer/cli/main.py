@@ -34,11 +34,11 @@ _DESCRIPTION = """Follow one object through a video, given its box in the first 
   mixformer track clip.mp4 --box 260 29 41 142    write clip_tracked.mp4
   mixformer track-all jobs.csv --out tracked      many videos, several at once
   mixformer web                                   annotate in the browser
-  mixformer models                                what can be loaded
+  mixformer models                                list the models
   mixformer evaluate --root LaSOT                 measure on a data set
 """
-_EPILOG = """exit codes: 0 done; 1 another error; 2 wrong usage or box; 3 the source cannot be read, or
-breaks off (the frames before are tracked and written); 4 a result cannot be written; 5 the model
+_EPILOG = """exit codes: 0 done; 1 another error; 2 wrong usage or box; 3 the source cannot be read, or ends
+too early (the frames before are tracked and written); 4 a result cannot be written; 5 the model
 cannot be used; 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by closing the terminal (the files
 written until then are valid)."""
 
@@ -87,7 +87,7 @@ def build_parser(only: str | None = None) -> ArgumentParser:
         only: name of the single verb to put into it, since the modules of all of them take a while; None for all.
     """
     parser = make_parser(_DESCRIPTION, prog="mixformer", epilog=_EPILOG, version=__version__)
-    parser.add_argument("--debug", action="store_true", help="show where an error comes from, and more messages")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error, and more messages")
     verbs = parser.add_subcommands(
         required=True, metavar="COMMAND", title="commands (each has --help)", description=None
     )

@@ -16,7 +16,7 @@ from mixformer.configs.variants import DEFAULT_MODEL
 if TYPE_CHECKING:
     from mixformer.weights.catalog import ModelInfo
 
-_DESCRIPTION = """List the models: network, sizes, operations, whether weights come with the package, license.
+_DESCRIPTION = """List the models: network, sizes, operations, included weights, license.
 
   mixformer models
   mixformer models --json > models.json

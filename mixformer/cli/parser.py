@@ -112,4 +112,6 @@ def runtime_from(options: Namespace) -> Runtime:
 
 def add_overwrite(parser: ArgumentParser) -> None:
     """Add the option that lets a verb replace its own earlier result."""
-    parser.add_argument("--overwrite", action="store_true", help="replace an earlier result, once the new one is whole")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier result when the new one is complete"
+    )

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """Compare trackers by their raw results: tables, plots and one page.
 
-RESULTS are folders of SEQUENCE.txt files of any tracker (one x,y,w,h per line, separated by commas, tabs or spaces),
-written as FOLDER or NAME=FOLDER; or folders that hold DATASET or TRACKER/DATASET. The report names the sequences that
-a tracker lacks.
+RESULTS are folders of any trackers, each given as FOLDER or NAME=FOLDER. A folder has files SEQUENCE.txt with one
+x,y,w,h per line (separated by commas, tabs or spaces), or subfolders DATASET or TRACKER/DATASET with such files. The
+report names the sequences that a tracker lacks.
 
   mixformer report results --dataset lasot --root /data/lasot
   mixformer report ours=results/v2b stark=downloads/stark/lasot --dataset lasot --root /data/lasot --out report
@@ -39,8 +39,8 @@ def parser() -> ArgumentParser:
         type=str,
         default="",
         metavar="NAME",
-        help="see mixformer data list, or the name of your own folder; default: detected in DIR, else as noted beside "
-        "the results",
+        help="see mixformer data list, or the name of your own folder; default: detected in DIR, else the one "
+        "noted beside the results",
     )
     made.add_argument(
         "--root",
@@ -69,7 +69,7 @@ def parser() -> ArgumentParser:
         "--missing",
         type=Literal["leave-out", "zero"],
         default="leave-out",
-        help="for a sequence that a tracker lacks: leave it out for all trackers, or count it as tracked nowhere",
+        help="for a sequence that a tracker lacks: leave it out for all trackers, or count it as never found",
     )
     made.add_argument(
         "--attributes",

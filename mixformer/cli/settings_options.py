@@ -42,8 +42,8 @@ def add_settings(parser: ArgumentParser, *, preset: bool = True) -> None:
     option(
         "--update",
         Literal["score", "interval", "never"],
-        "what becomes the new template after each interval. score: the frame with the best score; interval: the frame "
-        "itself; never: none, the first one stays",
+        "what becomes the new template after each interval. score: the frame with the best score; interval: the "
+        "current frame; never: nothing, the first template stays",
     )
     every = "frames between template updates; 0 never updates"
     option("--update-interval", int, f"{every} (default model: {default.update_interval})")
@@ -52,14 +52,14 @@ def add_settings(parser: ArgumentParser, *, preset: bool = True) -> None:
     option(
         "--rules",
         Literal["official", "careful"],
-        "careful: wait for a lost target where it was last, and search for it; official: as in the papers "
+        "careful: if the target is lost, wait at its last position and search for it; official: as in the papers "
         f"(default model: {default.rules})",
     )
     option(
         "--redetect",
         Literal["off", "local", "frame"],
-        "where to search for a lost target. off: only where it was last; local: around that place, farther every "
-        f"frame; frame: also in the whole frame after a cut (default model: {default.redetect})",
+        "where to search for a lost target. off: only at its last position; local: around it, farther every frame; "
+        f"frame: also in the whole frame after a cut (default model: {default.redetect})",
     )
     option(
         "--search-budget",

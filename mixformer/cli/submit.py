@@ -11,10 +11,10 @@ from mixformer.cli.console import make_console
 from mixformer.cli.parser import add_overwrite, make_parser
 from mixformer.errors import counted
 
-_DESCRIPTION = """Pack raw results as the zip file that a benchmark's server takes.
+_DESCRIPTION = """Pack raw results into the zip file for a benchmark's server.
 
-Everything is checked first: every sequence of the benchmark needs a finite box for each frame. The number of frames is
-read from the data set (--root), or from the run.json that mixformer evaluate wrote. The raw results are not changed.
+The command first checks that every sequence of the benchmark has a valid box for each frame. It reads the number of
+frames from the data set (--root), or from the run.json of mixformer evaluate. The raw results do not change.
 
   mixformer submit got10k results/mixvit/got10k mixvit.zip
   mixformer submit trackingnet results/mixvit/trackingnet mixvit.zip --root TrackingNet

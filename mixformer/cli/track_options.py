@@ -24,10 +24,10 @@ _TRACK = """Track one target or several through a video, a folder of pictures, a
 A box is x, y, width, height in pixels, counted from 0 at the top left. Frames count from 0.
 
 Without --out, --json, --csv and --mot, the annotated video goes to NAME_tracked.mp4 in the current
-folder, or to NAME_tracked_2.mp4 and so on if that exists. The command refuses to replace any other
-result, before it tracks; --overwrite replaces it when the new one is complete. While it runs,
-results are in NAME.partial.ENDING, valid at any time. After Ctrl-C, SIGTERM or an error they get
-their final names, unless a file has that name. To track several videos, use mixformer track-all.
+folder, or to NAME_tracked_2.mp4 and so on if that exists. The command never replaces a result that
+you name, unless you add --overwrite. While it runs, the results are in NAME.partial.ENDING, valid at
+any time. After Ctrl-C, SIGTERM or an error they get their final names, unless a file has that name.
+The same command then resumes (docs/results.md). To track several videos, use mixformer track-all.
 
   mixformer track clip.mp4 --box 260 29 41 142
   mixformer track frames/ --box 260 29 41 142 --out annotated.mp4 --json boxes.jsonl
@@ -40,16 +40,16 @@ their final names, unless a file has that name. To track several videos, use mix
 _ALL = """Track targets through many videos. Running the command again resumes an interrupted run.
 
 JOBS is a CSV file with a header, or a JSON list. Its columns are source; box ("x y w h") or targets (a file as for
-mixformer track --targets); and, if wanted, start, stop and name. Paths are relative to the file. The results of a video
-go to OUT/NAME/, with done.json when they are complete. New results replace those of an earlier run that are incomplete
-or have other settings, once the new ones are complete. A video that fails does not stop the others. The exit code is
-then 1, or 4 if every failure was a result that could not be written.
+mixformer track --targets); and, optionally, start, stop and name. Paths are relative to the file. The results of a
+video go to OUT/NAME/, with done.json when they are complete. Earlier results that are incomplete or have other settings
+are replaced when the new ones are complete. A video that fails does not stop the others. The exit code is then 1, or 4 if
+every failure was a result that could not be written.
 
   mixformer track-all jobs.csv --out tracked
   mixformer track-all jobs.csv --out tracked --write json video --workers 4
   mixformer track-all jobs.csv --out /data/tracked --executor ray --workers 32 --gpus 0.25
 """
-_DEMO = """Track the person in the orange shirt in the bundled clip, and print where the annotated video is.
+_DEMO = """Track the person in the orange shirt in the bundled clip, and print the path of the annotated video.
 
   mixformer demo
   mixformer demo --json boxes.jsonl --out demo.mp4
@@ -66,15 +66,17 @@ def track_parser() -> ArgumentParser:
         default=None,
         metavar="FILE",
         help="file of several targets: CSV or text with lines x,y,w,h or frame,id,x,y,w,h or frame,id,x,y,w,h,stop, or "
-        "JSON (docs/many.md). Every result then has the id of its target. Several lines of one id are corrections: "
-        "each holds from its frame to the next one's, and one without a box says that the target is absent from there "
-        "on (docs/annotation.md)",
+        "JSON (docs/many.md). Every result then has the id of its target. Several lines of one id correct its track: "
+        "each applies from its frame to the frame of the next line. A line without a box means that the target is "
+        "absent from that frame on (docs/annotation.md)",
     )
     parser.add_argument(
-        "--backward", action="store_true", help="track from each box to the frames before it, also before --start"
+        "--backward", action="store_true", help="track backward in time from each box, also to frames before --start"
     )
     parser.add_argument(
-        "--both-ways", action="store_true", help="track forward and backward from each box, and join both between two"
+        "--both-ways",
+        action="store_true",
+        help="track forward and backward from each box, and join both tracks between two boxes",
     )
     parser.add_argument("--start", type=int, default=0, help="number of the first frame, which --box belongs to")
     parser.add_argument("--stop", type=int | None, default=None, help="number after the last frame")
@@ -101,13 +103,13 @@ def all_parser() -> ArgumentParser:
         "--concurrent-videos",
         type=int,
         default=4,
-        help="number of videos that are tracked at a time in this process, their targets in one batch",
+        help="number of videos to track at a time in this process; their targets form one batch",
     )
     where.add_argument(
         "--workers",
         type=int,
         default=0,
-        help="number of worker processes, each with a model of its own and one video at a time; 0 uses this process",
+        help="number of worker processes, each with its own model and one video at a time; 0 uses this process",
     )
     where.add_argument(
         "--executor",
@@ -147,13 +149,13 @@ def _add_live(parser: ArgumentParser) -> None:
         "--timeout",
         type=float,
         default=10.0,
-        help="seconds to wait for a camera or an address, to open and for each further frame",
+        help="seconds to wait until a camera or an address opens, and for each frame",
     )
     parser.add_argument(
         "--every-frame",
         action="store_true",
-        help="track every frame of a camera or stream, however late; by default the newest one, and frames that came "
-        "meanwhile are skipped",
+        help="track every frame of a camera or stream, however late; default: skip the frames that arrive while the "
+        "tracker is busy",
     )
 
 
@@ -165,9 +167,11 @@ def _add_outputs(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--no-pipeline",
         action="store_true",
-        help="do not track, draw and write different frames at the same time; the results are the same, but slower",
+        help="read, track, draw and write one frame after the other; slower, with the same results",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace earlier results when the new ones are complete"
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 

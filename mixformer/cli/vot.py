@@ -15,7 +15,7 @@ from mixformer.configs.variants import DEFAULT_MODEL
 if TYPE_CHECKING:
     from mixformer.vot.workspace import Entry
 
-_DESCRIPTION = """Take part in VOT challenges: files for the official toolkit, and the tracker that it starts.
+_DESCRIPTION = """Run the tracker in VOT challenges, with the official toolkit.
 
   mixformer vot init workspace --stack vot2022/shorttermbox
   mixformer vot init workspace --stack vots2024/main --masks grabcut
@@ -31,9 +31,9 @@ Writes config.yaml and trackers.ini; the toolkit downloads the data when it firs
   mixformer vot init workspace --stack vot2022/shorttermbox
   mixformer vot init workspace --stack vots2024/main --masks grabcut
 """
-_RUN = """Answer the VOT toolkit on standard input and output (TraX); this is what trackers.ini calls.
+_RUN = """Talk to the VOT toolkit over standard input and output (TraX); trackers.ini names this command.
 
-It waits for messages of the toolkit. Started by hand, it shows nothing.
+It waits for messages of the toolkit. If you start it by hand, it shows nothing.
 
   mixformer vot run --model mixformerv2_dino_s8
 """
@@ -53,12 +53,12 @@ def _add_tracker(made: ArgumentParser) -> None:
 
 def _init_parser() -> ArgumentParser:
     made = make_parser(_INIT)
-    made.add_argument("dir", type=Path, metavar="DIR", help="folder of the workspace; made if it is not there")
+    made.add_argument("dir", type=Path, metavar="DIR", help="folder of the workspace, new or existing")
     made.add_argument(
         "--stack",
         type=str,
         required=True,
-        help="the toolkit's name of a challenge, or a stack file of your own, *.yaml",
+        help="the toolkit's name of a challenge, or your own stack file, *.yaml",
     )
     made.add_argument("--name", type=str, default="MixFormer", help="name of the tracker in the toolkit")
     _add_tracker(made)
@@ -66,15 +66,15 @@ def _init_parser() -> ArgumentParser:
         "--preset",
         type=str | None,
         default=None,
-        help="published tracker settings; by default those for the challenge, where the model has some",
+        help="published tracker settings; default: those for the challenge, if the model has some",
     )
-    made.add_argument("--sequences", type=Path | None, default=None, help="folder of data that you have already")
+    made.add_argument("--sequences", type=Path | None, default=None, help="folder of data that you already have")
     made.add_argument(
         "--protocol",
         type=Literal["auto", "python", "trax"],
         default="auto",
-        help="python: the tracker runs in the toolkit's environment, which then needs mixformer too; trax: in this "
-        "one; auto: python where toolkit 0.9.0 can run the whole stack, trax for stacks that need 0.7.4",
+        help="python: the tracker runs in the toolkit's environment, which then needs mixformer too; trax: it runs "
+        "in this environment; auto: python if toolkit 0.9.0 can run the whole stack, trax for stacks that need 0.7.4",
     )
     return made
 

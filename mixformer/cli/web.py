@@ -10,18 +10,18 @@ from mixformer.cli.console import make_console
 from mixformer.cli.parser import make_parser
 from mixformer.configs.variants import DEFAULT_MODEL
 
-_DESCRIPTION = """Annotate videos in the browser: draw a box, track it, correct it where it is doubtful, export it.
+_DESCRIPTION = """Annotate videos in the browser: draw a box, track it, correct it where it is uncertain, export it.
 
   mixformer web clip.mp4      one video
   mixformer web clips         all videos under a folder; the page can add more
 
-The work is saved beside each video, as NAME.mixformer.json, with every step. Stop with Ctrl-C and go on at any time.
-Nobody but this user of this machine reaches the page. To share it with others whom you trust, on a network that you
-trust (nothing is encrypted), name an address and a token of 16 letters or more:
+Every step is saved beside the video, as NAME.mixformer.json. Stop with Ctrl-C, and continue at any time. Only you, on
+this machine, can open the page. To share it, give an address and a token of 16 letters or more. Nothing is encrypted:
+share it only with people and on a network that you trust.
 
   mixformer web clips --host 192.168.1.20 --token SOME-LONG-SECRET
 
-Needs mixformer[web]: pip install 'mixformer[web]'. docs/web.md shows how to work with the page.
+Needs mixformer[web]: pip install 'mixformer[web]'. docs/web.md explains the page.
 """
 
 
@@ -30,11 +30,13 @@ def parser() -> ArgumentParser:
     made = make_parser(_DESCRIPTION)
     made.add_argument("place", nargs="?", type=Path, default=Path("."), help="video, or folder with videos; default: .")
     made.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
-    made.add_argument("--workers", type=int, default=1, help="engines that track at a time; other videos take turns")
+    made.add_argument("--workers", type=int, default=1, help="number of videos tracked at the same time; others wait")
     made.add_argument("--host", type=str, default="127.0.0.1", help="address to listen on")
-    made.add_argument("--port", type=int, default=8765, help="port to listen on, or one of the next; 0 takes any")
-    made.add_argument("--token", type=str | None, default=None, help="secret in the address; default: one of its own")
-    made.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
+    made.add_argument(
+        "--port", type=int, default=8765, help="port to listen on; if it is in use, one of the next; 0: any"
+    )
+    made.add_argument("--token", type=str | None, default=None, help="secret in the address; default: a random one")
+    made.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
     return made
 
 
@@ -48,6 +50,6 @@ def run(options: Namespace) -> None:
     def say(address: str) -> None:
         console.print("The page is at")
         console.print(address, soft_wrap=True, highlight=False)
-        console.print("Its token opens it, so show the address to nobody. Ctrl-C ends; everything is saved.")
+        console.print("The address contains the secret token: do not share it. Ctrl-C ends; everything is saved.")
 
     serve(options.place, settings, port=options.port, browser=not options.no_browser, say=say)

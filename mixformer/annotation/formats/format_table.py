@@ -65,7 +65,7 @@ ANNOTATION_FORMATS = {
         AnnotationFormat("mot", "MOTChallenge gt/gt.txt, pixels from 1", write_mot, read_mot_project, _MOT_PICTURES),
         AnnotationFormat(
             "mot-cvat",
-            "the same as CVAT and datumaro have it, pixels from 0",
+            "the same as CVAT and datumaro write it, pixels from 0",
             partial(write_mot, first_pixel=0),
             partial(read_mot_project, first_pixel=0),
             _MOT_PICTURES,
@@ -89,9 +89,9 @@ ANNOTATION_FORMATS = {
             True,
         ),
         AnnotationFormat(
-            "jsonl", "JSON lines: a box a line, with all we know", write_lines, read_lines_project, keys=True
+            "jsonl", "JSON lines: one box per line, with every field", write_lines, read_lines_project, keys=True
         ),
-        AnnotationFormat("csv", "the same as CSV", write_table, read_table_project, keys=True),
+        AnnotationFormat("csv", "CSV: one box per line, with every field", write_table, read_table_project, keys=True),
     )
 }
 """Formats by name."""

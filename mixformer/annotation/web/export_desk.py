@@ -36,7 +36,10 @@ _TITLES = {
     "cvat": "CVAT", "coco": "COCO", "yolo": "YOLO", "mot": "MOT", "mot-cvat": "MOT of CVAT", "voc": "Pascal VOC",
     "label-studio": "Label Studio", "folder": "Folders to train on", "jsonl": "JSON lines", "csv": "CSV",
 }  # fmt: skip
-_TEXTS = {"csv": "a box a line, with all we know", "mot-cvat": "gt/gt.txt as CVAT and datumaro have it, pixels from 0"}
+_TEXTS = {
+    "csv": "one box per line, with every field",
+    "mot-cvat": "gt/gt.txt as CVAT and datumaro write it, pixels from 0",
+}
 _MOST = 32  # exports that wait, run or can be fetched
 
 Progress = Callable[[int, int], bool]
