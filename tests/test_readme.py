@@ -1,10 +1,13 @@
 """The README's commands are the ones CI runs, and its recipe files are real."""
 
 import re
+import shlex
+import warnings
 from pathlib import Path
 
 import pytest
 
+from mixformer.cli.main import build_parser
 from mixformer.configs.variants import MODELS
 from mixformer.training.recipe import Recipe
 
@@ -38,3 +41,21 @@ def test_relative_links_of_the_documents_lead_somewhere():
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name
+)
+def test_the_command_line_takes_the_commands_of_the_documents(page, capsys):
+    """Lines that begin with the command: each option is there under its full name, and nothing required lacks."""
+    text = page.read_text().replace("\\\n", " ").replace("$FROM", "model_overrides.bins=72")
+    for command in re.findall(r"^ *(?:\S+/)?mixformer ([a-z][^\n]*)", text, re.MULTILINE):
+        words = shlex.split(command, comments=True)
+        if "..." in words or "--help" in words:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # an option that is cut short
+            try:
+                build_parser(words[0]).parse_args(words)
+            except (SystemExit, Warning) as error:
+                pytest.fail(f"mixformer {command}: {capsys.readouterr().err or error}")
