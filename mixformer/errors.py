@@ -3,7 +3,8 @@
 import re
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 _NUMBER_OF_THE_SYSTEM = re.compile(r"\[(?:Errno|WinError) -?\d+\] ")
@@ -29,7 +30,7 @@ class MixFormerError(Exception):
 
 
 def printable(text: str) -> str:
-    """Text that others wrote, fit for a message: long words and texts are cut, control characters written out.
+    """Make foreign text safe for a message: cut long words and long texts, and escape control characters.
 
     Example:
         >>> print(printable("clip" + chr(27) + "[31m.mp4"))
@@ -49,7 +50,7 @@ def _cut(text: str, head: int, tail: int) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Advice for a mistyped word: the nearest known one as a question, or nothing if none is near.
+    """Return a suggestion for a mistyped word: the nearest known word as a question, or "" if none is near.
 
     Example:
         >>> did_you_mean("serach_factor", ["search_factor", "margin"])
@@ -85,7 +86,7 @@ class CheckpointError(MixFormerError, ValueError):
 
 
 class DataError(MixFormerError, ValueError):
-    """A data set folder or annotation file that cannot be used."""
+    """A data set or annotation file that cannot be used."""
 
 
 class StateError(MixFormerError, RuntimeError):
@@ -101,11 +102,11 @@ class TrainingDivergedError(MixFormerError, ArithmeticError):
 
 
 class ExportError(MixFormerError, RuntimeError):
-    """An exported graph that does not give what the network gives, or loses too much."""
+    """An exported graph whose outputs differ too much from the network's."""
 
 
 def first_few(items: Iterable[str], limit: int = 8) -> list[str]:
-    """The first items of a list for a message, then "and N more" if there are others.
+    """Return the first `limit` items of a list for a message, and "and N more" if there are more.
 
     Example:
         >>> ", ".join(first_few(["a", "b", "c", "d"], limit=2))
@@ -116,7 +117,7 @@ def first_few(items: Iterable[str], limit: int = 8) -> list[str]:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number of things.
+    """Write a number with its noun, in the plural where needed.
 
     Example:
         >>> counted(1, "video"), counted(2, "video"), counted(0, "box")
@@ -140,8 +141,27 @@ def shown(value: object, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
+@contextmanager
+def malformed_as_data_error(problem: str) -> Iterator[None]:
+    """Turn the exceptions that values of a wrong form raise into a `DataError` that starts with `problem`.
+
+    Example:
+        >>> with malformed_as_data_error("boxes.json is not a list of boxes"):
+        ...     {}["boxes"]
+        Traceback (most recent call last):
+        ...
+        mixformer.errors.DataError: boxes.json is not a list of boxes: KeyError 'boxes'
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise DataError(f"{problem}: {type(error).__name__} {error}") from error
+
+
 def warn_deprecated(message: str) -> None:
-    """Give a `DeprecationWarning` for the line outside this package that led here.
+    """Give a `DeprecationWarning` that points at the calling line outside this package.
 
     Args:
         message: the old name and what to write instead.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -106,7 +107,7 @@ def read_sequences(root: Path, where: Mapping[str, Any] | None = None) -> list[V
         where: keep the sequences whose `meta.json` has these values; None keeps all.
 
     Raises:
-        DataError: if there are none.
+        DataError: if there are no such sequences.
     """
     folders = sorted(p.parent for p in root.glob("*/groundtruth.txt"))
     found = [read_sequence(folder) for folder in folders if not where or _matches(folder, where)]
@@ -122,17 +123,11 @@ def read_sequences(root: Path, where: Mapping[str, Any] | None = None) -> list[V
 def lazy_sequences(root: Path) -> LazySequences:
     """List all sequence folders below `root`, in name order. Each is read when it is indexed."""
     folders = sorted(path.parent for path in root.glob("*/groundtruth.txt"))
-    return LazySequences([folder.name for folder in folders], _Folders(tuple(folders)), root.name)
+    return LazySequences([folder.name for folder in folders], partial(_read_numbered, folders), root.name)
 
 
-@dataclass(frozen=True)
-class _Folders:
-    """Reads sequence number i; can be sent to other processes."""
-
-    folders: tuple[Path, ...]
-
-    def __call__(self, index: int) -> VideoSequence:
-        return read_sequence(self.folders[index])
+def _read_numbered(folders: list[Path], index: int) -> VideoSequence:
+    return read_sequence(folders[index])
 
 
 def _matches(folder: Path, where: Mapping[str, Any]) -> bool:
@@ -152,39 +147,33 @@ def read_stills(folder: Path, min_side: float = 14.0, max_part: float = 0.6) -> 
         min_side: leave out boxes with a side below this many pixels.
         max_part: leave out boxes that cover more than this part of the picture.
 
-    Boxes that touch two borders or more are left out too: they are background, or objects mostly out of sight.
+    Boxes that touch two borders of the picture or more are left out too: most show background or a small part of an
+    object.
     """
     found = []
     for item in _items(folder):
         for number, thing in enumerate(item["objects"]):
-            box = np.array(thing["box"], np.float64)
-            if box[2:].min() < min_side or box[2] * box[3] > max_part * item["w"] * item["h"]:
-                continue
-            if _borders(box, item["w"], item["h"]) > 1:
+            x, y, w, h = box = np.array(thing["box"], np.float64)
+            borders = sum((x <= 1, y <= 1, x + w >= item["w"] - 1, y + h >= item["h"] - 1))
+            if min(w, h) < min_side or w * h > max_part * item["w"] * item["h"] or borders > 1:
                 continue
             name = f"{folder.name}/{Path(item['file']).stem}/{number}"
             found.append(VideoSequence(name, (_picture(folder, item["file"]),), box[None], folder.name))
     return found
 
 
-def _borders(box: FloatArray, width: float, height: float) -> int:
-    """Count the borders of the picture that the box touches."""
-    x, y, w, h = box
-    return int(x <= 1) + int(y <= 1) + int(x + w >= width - 1) + int(y + h >= height - 1)
-
-
 def read_masked_objects(folder: Path, min_side: float = 24.0) -> list[MaskedObject]:
-    """Find objects that can be cut out of the pictures in a folder.
+    """List the objects that can be cut out of the pictures in a folder.
 
-    With `annotations.json`: the objects that have a mask, and PNG and WebP pictures without one by their alpha channel.
-    Without that file: every PNG and WebP picture in the folder, by its alpha channel.
+    With `annotations.json`, these are the objects with a mask, and each PNG or WebP picture without a mask, whose alpha
+    channel is the mask. Without that file, they are all PNG and WebP pictures in the folder.
 
     Args:
         folder: holds the pictures.
         min_side: leave out masked objects with a side below this many pixels.
 
     Raises:
-        DataError: if the folder or a picture that the file names is not there.
+        DataError: if the folder is missing, or a picture that `annotations.json` names.
     """
     if not (folder / "annotations.json").is_file():
         return [MaskedObject(path, None) for path in read_pictures(folder) if path.suffix.lower() in _WITH_ALPHA]
@@ -205,7 +194,7 @@ def read_masked_objects(folder: Path, min_side: float = 24.0) -> list[MaskedObje
 
 
 def read_pictures(folder: Path) -> list[Path]:
-    """List the pictures that the `annotations.json` of a folder names, or without it all pictures in the folder.
+    """List the pictures that `annotations.json` in a folder names; without that file, list all pictures in the folder.
 
     Raises DataError if there are none.
     """
@@ -247,4 +236,4 @@ def _picture(folder: Path, name: str) -> Path:
     for candidate in (folder / name, folder / "images" / name, folder / "masks" / name):
         if path_kind(candidate) == "file":
             return candidate
-    raise DataError(f"{folder / 'annotations.json'} names {name}, which is not there")
+    raise DataError(f"{folder / 'annotations.json'} names {name}, which is not there; add the file or remove its entry")

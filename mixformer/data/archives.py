@@ -41,7 +41,7 @@ class ZipArchive:
             return None
         if entry.file_size > max(_UNPACKED, _RATIO * entry.compress_size):
             sizes = f"{entry.compress_size / 1e6:.1f} MB unpack to {entry.file_size / 1e6:.0f} MB"
-            raise DataError(f"cannot read {key} of {self.path}: {sizes}, which no picture or annotation does")
+            raise DataError(f"cannot read {key} of {self.path}: {sizes}, too much for a picture or an annotation")
         try:
             return self._file.read(entry)
         except _DAMAGED as error:
@@ -60,7 +60,10 @@ class ZipArchive:
 
 
 def list_sorted(names: list[str], folder: str) -> tuple[list[str], list[str]]:
-    """Folders and files directly in `folder` of a sorted list of names; folders are skipped over, not walked."""
+    """Return the folders and the files directly in `folder`, from a sorted list of names.
+
+    Bisection skips the content of folders.
+    """
     prefix = f"{folder}/" if folder else ""
     folders, files = [], []
     at = bisect_left(names, prefix)

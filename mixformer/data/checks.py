@@ -1,4 +1,4 @@
-"""Find errors in annotated sequences, and say how to correct them."""
+"""Find errors in annotated sequences, each with advice on how to correct it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Summary:
     name: str  # of the sequence
     frames: int  # number of pictures
     boxes: int  # frames with a box
-    visible: int  # frames in which the target is to be seen
+    visible: int  # frames in which the target is visible
     size: tuple[int, int] | None  # (width, height) of the first picture; None if it cannot be read
     side: float  # median square root of the boxes' area in pixels; NaN without boxes
 
@@ -38,16 +38,16 @@ class Options:
     """Options of `check`."""
 
     every: bool = False  # decode every picture instead of a few of each sequence
-    factor: float = 4.5  # side of a search region over the target's; a target that jumps out of it cannot be followed
-    limit: int = 0  # look at this many sequences, evenly spread; 0 looks at all
-    name: str = ""  # of the known set at the path; "" recognizes it, or takes the path for a user's own sequences
-    split: str = ""  # of a known set; "" takes its first
+    factor: float = 4.5  # side of the search region / side of the target; a tracker loses a target that leaves it
+    limit: int = 0  # check this many sequences, evenly spread; 0 checks all
+    name: str = ""  # name of the public data set at the path; "" detects it, or reads the path as your own sequences
+    split: str = ""  # split of a public data set; "" takes its first
 
 
 def check(path: Path, options: Options | None = None) -> Iterator[tuple[Summary | None, list[Problem]]]:
-    """Check each sequence at a path: its numbers (None if it cannot be read) and its errors.
+    """Yield for each sequence at a path its summary (None if it cannot be read) and its problems.
 
-    Raises DataError if there are no sequences at all.
+    Raises DataError if there are no sequences.
     """
     options = options or Options()
     loaders, problems = _loaders(path, options)
@@ -72,7 +72,10 @@ _Loader = tuple[str, Callable[[], VideoSequence]]
 
 
 def _loaders(path: Path, options: Options) -> tuple[Sequence[_Loader], list[Problem]]:
-    """Name and reader of each sequence, so that a broken one does not hide the others; and what is absent."""
+    """Return a name and a reader for each sequence, and the problems of the data set itself.
+
+    Each sequence has its own reader, so that a broken one does not stop the check of the others.
+    """
     known, problems = canonical_name(options.name) or detect_dataset(path) or CUSTOM, list[Problem]()
     own = [p for p in sorted(path.glob("*")) if (p / "groundtruth.txt").is_file() or (p / "img").is_dir()]
     if own and known == CUSTOM and not (path / "groundtruth.txt").is_file():
@@ -81,7 +84,7 @@ def _loaders(path: Path, options: Options) -> tuple[Sequence[_Loader], list[Prob
     if known != CUSTOM:
         missing, total = missing_sequences(known, options.split, found)
         if missing:
-            text, advice = describe_missing(missing, total), "download them, or name with every score the part it is of"
+            text, advice = describe_missing(missing, total), "download them, or publish scores as those of a part"
             problems.append(Problem(known, "error", text, advice))
     return [(name, partial(found.__getitem__, index)) for index, name in enumerate(found.names)], problems
 
@@ -107,7 +110,7 @@ def check_boxes(sequence: VideoSequence, size: tuple[int, int] | None, factor: f
 
 @dataclass(frozen=True)
 class _Rule:
-    """A kind of error, and the rows of (n, 4) boxes that have it: (n,) bool."""
+    """A kind of error; `broken` returns (n,) True for the rows of (n, 4) boxes that have it."""
 
     level: Literal["error", "warning"]
     text: str
@@ -116,7 +119,7 @@ class _Rule:
 
 
 def _inside(boxes: FloatArray, size: tuple[int, int] | None) -> FloatArray:
-    """Fraction (n,) of each box that is inside the frame; 1 where there is no box, or the size is not known."""
+    """Return the fraction (n,) of each box that is inside the frame; 1 without a box or without a size."""
     if size is None:
         return np.ones(len(boxes))
     seen = has_area(boxes)
@@ -127,7 +130,7 @@ def _inside(boxes: FloatArray, size: tuple[int, int] | None) -> FloatArray:
 
 
 def _jumps(boxes: FloatArray, factor: float) -> NDArray[np.bool_]:
-    """(n,) whether the target leaves the search region around its last box."""
+    """Return (n,) True where the target leaves the search region around its last box."""
     seen = has_area(boxes)
     boxes = np.where(seen[:, None], boxes, 1.0)
     centers = boxes[:, :2] + boxes[:, 2:] / 2
@@ -158,19 +161,19 @@ _RULES = (
     _Rule(
         "error",
         "boxes lie wholly outside the picture",
-        "write left, top, width, height (not corners) in pixels of these very pictures; nan where the target is away",
+        "write left, top, width, height (not corners) in pixels of these pictures, and nan where the target is absent",
         lambda boxes, size, _: _inside(boxes, size) == 0,
     ),
     _Rule(
         "warning",
         "less than half of the box lies inside the picture",
-        "see whether the numbers are left, top, width, height, not corners",
+        "check that the numbers are left, top, width, height, not corners",
         lambda boxes, size, _: (_inside(boxes, size) > 0) & (_inside(boxes, size) < 0.5),
     ),
     _Rule(
         "warning",
         "the target jumps out of the search region",
-        "see whether frames are missing or the sequence has a cut, and split it there",
+        "check for missing frames; if the video has a cut, split the sequence there",
         lambda boxes, _, factor: _jumps(boxes, factor),
     ),
 )

@@ -1,4 +1,4 @@
-"""Single frames out of a video file, by number."""
+"""Read single frames of a video file by number."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from mixformer.errors import DataError, counted
 from mixformer.types import Image
 
-_AHEAD = 32  # frames worth decoding instead of seeking
+_AHEAD = 32  # decode up to this many frames instead of seeking
 
 
 class Clip:
-    """A video file whose frames are read by number; going forward decodes each frame once."""
+    """A video file whose frames are read by number. Reading in ascending order decodes each frame once."""
 
     def __init__(self, path: Path) -> None:
         """Raises DataError if this is not a readable video."""

@@ -1,4 +1,4 @@
-"""Parameters of crops and samples, drawn at random, and how pixels are made from them."""
+"""Random parameters of crops and samples, and the rendering of their pixels."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mixformer.imaging.crop import CropWindow
 from mixformer.types import Box, FloatArray, Image
 
 GRAY = (0.299, 0.587, 0.114)
-"""Parts of red, green and blue in a gray level."""
+"""Weights of red, green and blue in a gray level."""
 LONGEST_BLUR = 5
-"""Pixels that a blur is a mean over, at most."""
+"""Largest length of a blur in pixels."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,21 @@ class Sample:
 
 @dataclass(frozen=True)
 class CropParams:
-    """Parameters of one crop. The crop itself can be made here or on another device."""
+    """Parameters of one crop. `render` makes its pixels here; `mixformer.data.gpu` makes them on another device."""
 
     frame: Image  # RGB uint8 (H, W, 3) to cut from
     window: CropWindow  # square of the frame
     size: int  # side of the crop in pixels
     box: Box  # the target in the finished crop, as fractions of it
     flip: bool  # mirror the crop
-    gray: bool  # take its colors away
-    blur: tuple[int, int] | None  # length in pixels and axis of a mean over shifts, or None
+    gray: bool  # remove its colors
+    blur: tuple[int, int] | None  # length in pixels and axis of the blur, or None
     contrast: tuple[float, NDArray[np.float32]] | None  # factor, and factors of the three channels, or None
     gain: float  # brightness factor
-    nearest: bool  # round to the nearest level and not down
+    nearest: bool  # round to the nearest level instead of down
 
     def render(self) -> Image:
-        """The crop, uint8 (size, size, 3)."""
+        """Make the crop, uint8 (size, size, 3)."""
         image = self.window.resize(self.frame, self.size)
         if self.flip:
             image = image[:, ::-1]
@@ -51,11 +51,11 @@ class CropParams:
         return self._light(image)
 
     def trimmed(self) -> CropParams:
-        """The same crop of a copy of the part of the frame that it needs, to be made later."""
+        """Return the same parameters with a copy of only that part of the frame that the crop needs."""
         height, width = self.frame.shape[:2]
         left, top, side = self.window.left, self.window.top, self.window.side
         x1, y1 = min(max(left, 0), width), min(max(top, 0), height)
-        # One pixel more than the window, which tells whether it reaches the border.
+        # One pixel more than the window: it shows whether the window reaches the border.
         x2, y2 = min(max(left + side + 1, x1), width), min(max(top + side + 1, y1), height)
         part = self.frame[y1:y2, x1:x2].copy()
         return replace(self, frame=part, window=CropWindow(left - x1, top - y1, side))
@@ -87,22 +87,22 @@ class SampleParams:
         return np.array(self.crops[-1].box.xyxy)
 
     def trimmed(self) -> SampleParams:
-        """The same without the pixels that no crop needs."""
+        """Return the same parameters without the pixels that no crop needs."""
         return replace(self, crops=tuple(crop.trimmed() for crop in self.crops))
 
     def render(self) -> Sample:
-        """The sample, made here."""
+        """Make the sample."""
         *templates, search = [crop.render() for crop in self.crops]
         return Sample(np.stack(templates), search, self.box, float(self.present))
 
 
 def shows_frame(window: CropWindow, height: int, width: int, size: int) -> bool:
-    """Return whether a cell of a 16-pixel grid over the crop samples the frame alone (official `processing.py`).
+    """Return whether some cell of a 16-pixel grid over the crop shows only the frame (official `processing.py`).
 
     Args:
-        window: what is cut from the frame.
+        window: square of the frame that the crop shows.
         height: rows of the frame.
-        width: its columns.
+        width: columns of the frame.
         size: side of the crop in pixels.
     """
     grid = max(1, size // 16)
@@ -114,13 +114,13 @@ def shows_frame(window: CropWindow, height: int, width: int, size: int) -> bool:
 
 
 def frame_part(start: int, side: int, length: int, size: int) -> NDArray[np.bool_]:
-    """Mark the columns (or rows) of a crop that are interpolated from the frame alone: (size,) bool.
+    """Mark the columns (or rows) of a crop that are interpolated from pixels of the frame only: (size,) bool.
 
     Args:
-        start: left (top) of the window.
-        side: of the window in pixels.
-        length: width (height) of the frame.
-        size: side of the crop.
+        start: left (top) of the window in pixels.
+        side: side of the window in pixels.
+        length: width (height) of the frame in pixels.
+        size: side of the crop in pixels.
     """
     position = (np.arange(size) + 0.5) * side / size - 0.5
     first = np.floor(position).astype(int)
@@ -131,7 +131,7 @@ def frame_part(start: int, side: int, length: int, size: int) -> NDArray[np.bool
 
 
 def _blur(image: Image, length: int, axis: int) -> Image:
-    """Mean over a short line of shifts along an axis."""
+    """Average `length` copies of the picture, each shifted one pixel further along the axis."""
     padded = np.pad(image.astype(np.float32), [(length, length) if a == axis else (0, 0) for a in range(3)], "edge")
     parts = [np.take(padded, range(s, s + image.shape[axis]), axis) for s in range(length, 2 * length)]
     blurred: Image = np.mean(parts, 0).astype(np.uint8)

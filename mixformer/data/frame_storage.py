@@ -1,7 +1,7 @@
-"""References to pictures, and the one function that reads them.
+"""References to pictures, and `read_frame`, which reads them.
 
-A reference is a small hashable value: a file, an entry of an archive, or a frame of a video. Nothing is open until a
-picture is read; archives then stay open, and are closed before a `fork`, so that no two processes share a handle.
+A reference is a small hashable value: a file, an entry of an archive, or a frame of a video. The first read opens an
+archive. It stays open until a `fork`, so that no two processes share a handle.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mixformer.types import Image
 T = TypeVar("T")
 H = TypeVar("H")
 
-_OPEN_AT_ONCE = 64  # archives; TrackingNet comes as thirty thousand
+_OPEN_AT_ONCE = 64  # archives; TrackingNet has thirty thousand
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ FrameRef = Path | ArchiveFrame | ClipFrame
 
 
 def read_frame(frame: FrameRef) -> Image:
-    """Any picture as RGB uint8 (H, W, 3); alpha is dropped.
+    """Read a picture as RGB uint8 (H, W, 3); alpha is dropped.
 
     Raises DataError if the picture is missing or cannot be read.
     """
@@ -63,12 +63,12 @@ def read_frame(frame: FrameRef) -> Image:
 
 
 def read_bytes(frame: Path | ArchiveFrame) -> bytes:
-    """The stored bytes of a file or of an archive's entry; raises DataError if it is missing."""
+    """Read the bytes of a file or of an archive's entry; raises DataError if it is missing."""
     if isinstance(frame, Path):
         try:
             return frame.read_bytes()
         except OSError as error:
-            raise DataError(f"cannot read {frame}: {error}; mend or replace the file") from error
+            raise DataError(f"cannot read {frame}: {error}; repair or replace the file") from error
     data = use_archive(frame.archive, lambda archive: archive.read(frame.key))
     if data is None:
         raise DataError(f"{frame.archive} has no entry {frame.key}; pack or download the data again")
@@ -79,29 +79,26 @@ class Archive(Protocol):
     """An open zip file or database."""
 
     def read(self, key: str) -> bytes | None:
-        """Bytes of an entry, or None if there is none of that name."""
+        """Return the bytes of an entry, or None if there is no such entry."""
         ...
 
     def listing(self, folder: str) -> tuple[list[str], list[str]]:
-        """Names of the folders and of the files directly in a folder ("" is the top), each sorted."""
+        """Return the names of the folders and of the files directly in a folder ("" is the top), each sorted."""
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         ...
 
 
 def use_archive(path: Path, work: Callable[[Archive], T]) -> T:
-    """`work` on the open archive, which stays open for the next call."""
-    return _handles.use(path, _open_archive, work)
-
-
-def _open_archive(path: Path) -> Archive:
-    return ZipArchive(path) if path.suffix.lower() == ".zip" else LmdbArchive(path)
+    """Call `work` with the open archive, which stays open for the next call."""
+    opener: Callable[[Path], Archive] = ZipArchive if path.suffix.lower() == ".zip" else LmdbArchive
+    return _handles.use(path, opener, work)
 
 
 def _state(path: Path) -> object:
-    """Return what differs when another file has taken a place, or this one was changed."""
+    """Return a value that changes if the file is changed or replaced."""
     try:
         found = os.stat(path / "data.mdb" if path.is_dir() else path)
     except OSError:
@@ -118,7 +115,7 @@ class Handles:
         self._lock = threading.Lock()
 
     def use(self, path: Path, opener: Callable[[Path], H], work: Callable[[H], T]) -> T:
-        """Open the file unless it is open, or another one is there by now; work on it while no other thread does."""
+        """Call `work` with the open file, in one thread at a time. Open it first if it is not open or has changed."""
         with self._lock:
             state = _state(path)
             if path in self._open and self._open[path][0] != state:
@@ -140,12 +137,12 @@ class Handles:
             self._close_oldest()
 
     def after_fork(self) -> None:
-        """Let threads go on; in the parent and in the child, files are opened again when needed."""
+        """Let threads open files again, in the parent and in the child."""
         self._lock.release()
 
 
 _handles = Handles()
-# An open database must not be used after a fork, a file's position would be shared, and a decoder cannot even be freed.
+# After a fork, a database must not be used, the position in a file is shared, and a decoder cannot be freed.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_handles.before_fork, after_in_parent=_handles.after_fork, after_in_child=_handles.after_fork

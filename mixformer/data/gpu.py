@@ -1,8 +1,8 @@
-"""Crop, resize, mirror, blur and light for a whole batch at once, on any device.
+"""Crop, resize, mirror, blur and light a whole batch at once, on any device.
 
-The loader then ships only the part of each frame that its crop needs. The arithmetic of cropping is that of
-`mixformer.imaging.crop`, in whole numbers, so a crop made here equals one made there bit for bit. Means (gray, contrast
-and blur) are sums of floats. Their order may differ, and so may a level now and then.
+The loader sends only the part of each frame that its crop needs. Cropping uses the integer arithmetic of
+`mixformer.imaging.crop`, so both give the same crops, bit for bit. Means (gray, contrast and blur) are sums of floats
+in another order, so some values may differ by one level.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ class PackedCrops:
 
     Attributes:
         pixels: uint8 (P, 3), a black pixel and then the pixels of all frames, row by row.
-        layout: int64 (B, 6): place of the frame's first pixel, its width and height, the window's left, top and side.
+        layout: int64 (B, 6): row of the frame's first pixel in `pixels`, width and height of the frame, and left, top
+            and side of the window.
         light: float32 (B, 9): mirror, gray, and round to the nearest level (0 or 1 each), brightness factor, change
-            contrast (0 or 1), its factor, and factors of the three channels.
+            contrast (0 or 1), contrast factor, and factors of the three channels.
         blur: int64 (K, 3): number of a crop to blur, length in pixels, and axis.
     """
 
@@ -64,13 +65,13 @@ class PackedCrops:
         return self._lit(self._blurred((total >> 2).clamp(0, 255)))
 
     def _gather(self, starts: Tensor, columns: Tensor) -> Tensor:
-        """Pixels (B, size, size, 3) int32 of rows that begin at `starts`; what is negative is the black pixel."""
+        """Return the pixels (B, size, size, 3) int32 of rows that begin at `starts`; negative indices give black."""
         index = starts[:, :, None] + columns[:, None, :]
         index = torch.where((starts[:, :, None] >= 0) & (columns[:, None, :] >= 0), index, 0)
         return self.pixels.index_select(0, index.flatten()).view(*index.shape, 3).int()
 
     def _blurred(self, values: Tensor) -> Tensor:
-        """Crops (B, size, size, 3) int32, those to blur replaced by means over a short line of shifts."""
+        """Blur the crops that `blur` lists; `values` are all crops, int32 (B, size, size, 3)."""
         if not len(self.blur):
             return values
         which, length, axis = self.blur.unbind(1)
@@ -115,11 +116,11 @@ def pack_frames(
     light: Tensor,
     blur: Sequence[tuple[int, int, int]],
 ) -> PackedCrops:
-    """Crops of frames that are tensors of one device.
+    """Pack crops of frames that are tensors on one device.
 
     Args:
         frames: uint8 (H, W, 3) each, of any size.
-        windows: one for each frame; outside of the frame it is black.
+        windows: one for each frame; a crop is black outside of the frame.
         light: rows of `PackedCrops.light`.
         blur: rows of `PackedCrops.blur`.
     """
@@ -136,9 +137,10 @@ def pack_frames(
 def _taps(
     start: Tensor, side: Tensor, length: Tensor, size: int, *, snap: bool = False
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Frame columns (or rows) of the two samples of every output sample, -1 where black, and their weights: (B, size).
+    """Return the two columns (or rows) of the frame that each output pixel mixes, -1 for black, and their weights.
 
-    See `mixformer.imaging.crop` for `snap`. `start`, `side` and `length` (of the frame) are (B, 1).
+    All four are (B, size). `start`, `side` and `length` (of the frame) are (B, 1). See `mixformer.imaging.crop` for
+    `snap`.
     """
     steps = torch.arange(size, device=start.device, dtype=torch.float64) + 0.5
     position = (steps * (1.0 / (size / side.double())) - 0.5).float()

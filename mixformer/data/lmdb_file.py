@@ -1,7 +1,8 @@
-"""Read LMDB databases page by page, with every number checked.
+"""Read LMDB databases page by page, and check every number.
 
-LMDB itself maps the file into memory and trusts it: a damaged page then ends the process (SIGBUS, SIGABRT), which no
-program can catch. The layout is that of LMDB 0.9: a tree of pages with sorted keys; long values have their own pages.
+LMDB itself maps the file into memory and trusts it. There, a damaged page ends the process with a signal (SIGBUS,
+SIGABRT) that no program can catch. The layout is that of LMDB 0.9: a tree of pages with sorted keys. Long values have
+pages of their own.
 """
 
 from __future__ import annotations
@@ -52,20 +53,22 @@ class LmdbArchive:
             raise
 
     def _begin(self) -> tuple[int, int, int]:
-        """Page size, root and last page of the newest state."""
+        """Read the page size, the root and the last page of the newest state."""
         metas = [self._meta(0)]
         metas += [self._meta(metas[0][2])] if metas[0] and metas[0][2] in _PAGE_SIZES else []
         good = [meta for meta in metas if meta and meta[0] == _MAGIC]
         if len(good) < 2 or good[0][2] != good[1][2]:
-            raise DataError(f"cannot open {self.path} as an LMDB database: it is none, or its beginning is damaged")
+            raise DataError(
+                f"cannot open {self.path}: it is not an LMDB database, or its start is damaged; copy it again"
+            )
         _, version, page_size, flags, root, last, _ = max(good, key=lambda meta: meta[-1])
         if version != _VERSION or flags:
-            raise DataError(f"cannot open {self.path}: it is an LMDB database of a kind that is not read here")
+            raise DataError(f"cannot open {self.path}: LMDB databases of this kind are not supported")
         size = self._file.seek(0, 2)
         if size < (whole := (last + 1) * page_size):
             raise DataError(
-                f"{self.path} is cut off: {size} of {whole} bytes are there; download or copy it again "
-                "(if it is whole and merely ends in unused pages, `mdb_copy -c` makes a database that can be read)"
+                f"{self.path} is cut off: it has {size} of {whole} bytes; download or copy it again "
+                "(if only unused pages are missing, `mdb_copy -c` makes a database that can be read)"
             )
         return page_size, root, last
 
@@ -98,7 +101,7 @@ class LmdbArchive:
         return page
 
     def _leaves(self, begin: bytes, number: int, depth: int = 0) -> Iterator[tuple[_Page, int]]:
-        """Leaf pages and the place in each, from the first key at or after `begin` on."""
+        """Yield leaf pages and the index of their first wanted key, from the first key at or after `begin`."""
         page = self._page(number)
         if depth > _DEEPEST:
             raise self._damaged()
@@ -111,7 +114,7 @@ class LmdbArchive:
             yield from self._leaves(begin, child, depth + 1)
 
     def _from(self, begin: bytes) -> Iterator[tuple[bytes, tuple[int, bytes | None]]]:
-        """Keys and values at or after a key, in order."""
+        """Yield keys and values in order, from the first key at or after `begin`."""
         before: bytes | None = None
         for page, place in self._leaves(begin, self._root) if self._root != _EMPTY else ():
             for key, value in zip(page.keys[place:], page.values[place:], strict=True):
@@ -133,7 +136,7 @@ class LmdbArchive:
         return self._long(*divmod(number, 2**32)) if value is None else value
 
     def _long(self, number: int, length: int) -> bytes:
-        """A value that has pages of its own."""
+        """Read a value that has pages of its own."""
         place = number * self._page_size
         head = self._bytes(place, _OVERFLOW.size) if 1 < number <= self._last else b""
         if len(head) == _OVERFLOW.size:
@@ -145,7 +148,7 @@ class LmdbArchive:
         raise self._damaged()
 
     def listing(self, folder: str) -> tuple[list[str], list[str]]:
-        """Names of the folders and of the files directly in `folder`, each sorted; folders are skipped over.
+        """Return the names of the folders and of the files directly in `folder`, each sorted.
 
         Raises:
             DataError: if the database is damaged.
@@ -166,7 +169,7 @@ class LmdbArchive:
 
 
 def _parse(data: bytes, number: int) -> _Page:
-    """The nodes of a page. Raises ValueError or struct.error if anything in it cannot be."""
+    """Read the nodes of a page; raises ValueError or struct.error if they are damaged."""
     at, _, kind, end, _ = _HEADER.unpack_from(data)
     leaf = bool(kind & _LEAF)
     if at != number or (kind & ~0x10) not in (_BRANCH, _LEAF) or not _HEADER.size <= end <= len(data) or end % 2:

@@ -40,11 +40,11 @@ class Pose:
 
 @dataclass(frozen=True)
 class Swing:
-    """A swing of position, size and angle around a middle."""
+    """A path that swings around a middle in position, size and angle."""
 
     middle: tuple[float, float]  # (x, y) in pixels
-    reach: tuple[float, float]  # largest distance from it along each axis
-    side: float  # middle of the side in pixels
+    reach: tuple[float, float]  # largest distance from the middle along each axis in pixels
+    side: float  # mean side in pixels
     growth: float  # amplitude of the log of the side
     turn: float  # amplitude of the angle in degrees
     phase: NDArray[np.float64]  # (4,) of x, y, size and angle, in radians
@@ -52,7 +52,7 @@ class Swing:
 
     @classmethod
     def draw(cls, random: Random, motion: Motion, side: float, rows: int, columns: int) -> Self:
-        """A path that keeps its middle in the inner 80 % of a frame of `rows` x `columns` pixels."""
+        """Draw a path whose center stays in the inner 80 % of a frame of `rows` x `columns` pixels."""
         reach = 0.4 * columns, 0.4 * rows
         fastest = motion.speed * side / np.sqrt(2) / np.array(reach)
         rate = np.append(random.uniform(0.2, 1, 2) * fastest, random.uniform(0.005, 0.05, 2))
@@ -85,7 +85,7 @@ class Pass:
 
     @classmethod
     def draw(cls, random: Random, motion: Motion, pose: Pose, time: float) -> Self:
-        """Draw the path of a smaller object, which covers a part of the object at `pose` at `time`."""
+        """Draw the path of a smaller object that covers a part of the object at `pose` at `time`."""
         aside = random.uniform(-0.6, 0.6, 2) * pose.side
         direction, speed = random.uniform(0, 2 * np.pi), random.uniform(0.2, 1) * motion.speed * pose.side
         velocity = float(np.cos(direction) * speed), float(np.sin(direction) * speed)
@@ -99,7 +99,7 @@ class Pass:
 
 
 def motion_blur(cut_out: NDArray[np.uint8], dx: float, dy: float) -> NDArray[np.uint8]:
-    """Blur an RGBA cut-out that moves by (dx, dy) pixels. It grows by about that much; its middle stays in place.
+    """Blur an RGBA cut-out that moves by (dx, dy) pixels. The result is about that much larger, with the same middle.
 
     Args:
         cut_out: (h, w, 4) uint8 with alpha 0..255.

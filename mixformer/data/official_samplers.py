@@ -1,4 +1,4 @@
-"""The official frame samplers: which frames of a video make a sample, and in which order (`sampler.py`)."""
+"""The official frame samplers (`sampler.py`): they choose the frames of a sample from a video."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mixformer.types import Box
 
 Indices = NDArray[np.intp]
 
-_TRIES = 200  # tries with the frames of one sequence; the causal gap then has grown by 1000 frames
+_TRIES = 200  # tries with the frames of one sequence; the last causal gap is 1000 frames larger than the first
 _SEQUENCES = 1000  # sequences tried for one sample
 
 
@@ -25,7 +25,10 @@ class Sampler(Protocol):
     """A rule that picks the frames of a sample from one video."""
 
     def pick(self, random: Random, sequence: VideoSequence, templates: int) -> list[int] | None:
-        """Return frame numbers: the static template, online templates, the search frame. None if no try fits."""
+        """Return the frame numbers of the static template, the online templates and the search frame.
+
+        Returns None if no try gives frames that fit.
+        """
         ...
 
 
@@ -65,7 +68,7 @@ class Trident:
 
     def pick(self, random: Random, sequence: VideoSequence, templates: int) -> list[int] | None:
         """See `Sampler.pick`."""
-        allowed = self._allowed(sequence)
+        allowed = {"any": np.arange(len(sequence)), "valid": sequence.valid, "visible": sequence.visible}[self.online]
         for _ in range(_TRIES):
             static, search = _draw(random, sequence.visible), _draw(random, sequence.visible)
             if static is None or search is None:
@@ -75,11 +78,6 @@ class Trident:
             if online is not None:
                 return [*static, *online, *search]
         return None
-
-    def _allowed(self, sequence: VideoSequence) -> Indices:
-        if self.online == "any":
-            return np.arange(len(sequence))
-        return sequence.valid if self.online == "valid" else sequence.visible
 
 
 SAMPLERS: Mapping[str, Causal | Trident] = MappingProxyType(
@@ -96,10 +94,10 @@ SAMPLERS: Mapping[str, Causal | Trident] = MappingProxyType(
 class OfficialSamples:
     """Samples of one data set, drawn by an official sampler.
 
-    Sequences are equally likely. A video takes part if it is long enough and its target is visible in more than
-    `2 * (1 + templates)` frames. A still always takes part, and is used for every frame of a sample. A sequence that
-    gives no sample is replaced by another of the same set, so that the probabilities of the sets hold; after many
-    such sequences there is an error.
+    All sequences are equally likely. A video is used if it is long enough and its target is visible in more than
+    `2 * (1 + templates)` frames. A still is always used, for every frame of its sample. A sequence that gives no sample
+    is replaced by another of the same data set, so that the probabilities of the data sets hold. Many such sequences in
+    a row are an error.
     """
 
     def __init__(
@@ -167,7 +165,10 @@ class OfficialSamples:
         except DataError as error:
             self.cache.pass_over(f"{self.name}, {sequence.name}", error)
             return None
-        return AnnotatedFrame(image, _middle(*image.shape[:2]), sequence)
+        height, width = image.shape[:2]
+        w, h = max(1, width // 8), max(1, height // 8)
+        middle = Box(int(width / 2 - width / 16), int(height / 2 - height / 16), w, h)
+        return AnnotatedFrame(image, middle, sequence)
 
     def _accepts(self, sequence: VideoSequence, templates: int) -> bool:
         if sequence.is_still:
@@ -175,7 +176,7 @@ class OfficialSamples:
         return len(sequence) >= self.shortest and len(sequence.visible) > 2 * (1 + templates)
 
     def _views(self, random: Random, choose: Callable[[VideoSequence], list[int] | None]) -> list[AnnotatedFrame]:
-        """Read the chosen frames of the first random sequence that has them all, with boxes; name unreadable ones."""
+        """Read the chosen frames of the first random sequence that has them all with boxes; warn of unreadable ones."""
         unreadable = 0
         for _ in range(_SEQUENCES):
             try:
@@ -205,9 +206,3 @@ def _draw(random: Random, frames: Indices, low: int = 0, high: int | None = None
     if count and last <= first:
         return None
     return [int(i) for i in frames[random.integers(first, last, count)]] if count else []
-
-
-def _middle(height: int, width: int) -> Box:
-    """Return a box of an eighth of the frame around its middle, in whole pixels, at least one."""
-    w, h = max(1, width // 8), max(1, height // 8)
-    return Box(int(width / 2 - width / 16), int(height / 2 - height / 16), w, h)

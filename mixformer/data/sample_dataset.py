@@ -1,4 +1,4 @@
-"""Training samples by number. Sample i depends on the seed and i alone, not on the number of workers."""
+"""Training samples by number. Sample i depends only on the seed and on i, not on the number of workers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mixformer.data.gpu import PackedCrops, pack
 from mixformer.data.sampling import Mixture
 from mixformer.errors import ConfigError, DataError
 
-_FILES, _FILES_OF_A_WORKER = 64, 12  # open in a process that trains, and for each of its loader processes
+_FILES, _FILES_OF_A_WORKER = 64, 12  # open files of a training process, and for each of its loader processes
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class RawBatch:
         return RawBatch(*crops, self.boxes.pin_memory(), self.present.pin_memory(), self.sizes, self.seconds)
 
 
-_TRIES = 100  # rejected samples in a row after which the data must be at fault
+_TRIES = 100  # this many rejected samples in a row are an error
 
 
 class SampleDataset(Dataset[Sample]):
@@ -94,13 +94,13 @@ class SampleDataset(Dataset[Sample]):
             if plan is not None:
                 return plan
         raise DataError(
-            f"sample {index}: {_TRIES} shots in a row were rejected because a crop shows nothing of its frame; check "
+            f"sample {index}: {_TRIES} samples in a row were rejected because a crop shows nothing of its frame; check "
             "the boxes of the data (`mixformer data check`) or lower the jitter of the search crop"
         )
 
 
 class _Batches(Dataset[Batch | RawBatch]):
-    """A list of batches, each given by the numbers of its samples."""
+    """A list of batches, indexed by the numbers of their samples."""
 
     def __init__(self, dataset: SampleDataset, raw: bool) -> None:
         self.dataset, self.raw = dataset, raw
@@ -115,7 +115,7 @@ class _Batches(Dataset[Batch | RawBatch]):
 
 
 class _Numbers(Sampler[range]):
-    """The sample numbers of each batch, so that a resumed run draws the samples that follow."""
+    """Yields the sample numbers of each batch, so that a resumed run continues with the next samples."""
 
     def __init__(self, batch: int, start: int, stop: int, rank: int, ranks: int) -> None:
         self.size, self.stop = batch * ranks, stop
@@ -174,10 +174,10 @@ def batches(
         rank: number of this process. It takes every `ranks`-th sample, so that batch i of all processes together is
             batch i of a single process with a batch `ranks` times as large.
         ranks: number of processes that train together.
-        raw: leave cropping to the device that the batch is sent to.
+        raw: make the crops later, on the device that the batch is sent to.
         pin: put batches into pinned memory, for fast copies to a GPU.
 
-    Raises ConfigError if the system lets a process open too few files for so many workers.
+    Raises ConfigError if the system's limit of open files is too low for so many workers.
     """
     _require_open_files(workers)
     numbers: Any = _Numbers(batch, start, stop, rank, ranks)  # a batch is made at once, so that its time is known
@@ -194,7 +194,7 @@ def batches(
 
 
 def _require_open_files(workers: int) -> None:
-    """Let this process open the files that loaders need; PyTorch hangs where it cannot."""
+    """Raise the limit of open files to what loaders need; at the limit, PyTorch hangs."""
     if sys.platform == "win32" or not workers:
         return
     import resource
@@ -207,8 +207,8 @@ def _require_open_files(workers: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (need, most))
     except (ValueError, OSError):
         raise ConfigError(
-            f"{workers} loader processes need {need} open files, and the system allows {limit}; raise the limit, as "
-            "with `ulimit -n 1024`, or take fewer data.workers (0 loads in the process itself)"
+            f"{workers} loader processes need {need} open files, but the system allows {limit}; raise the limit, for "
+            "example with `ulimit -n 1024`, or set data.workers lower (0 loads in the training process itself)"
         ) from None
 
 

@@ -14,7 +14,7 @@ from mixformer.types import Box, Image
 
 Random = np.random.Generator
 UNREADABLE = 20
-"""Draws for one sample that may meet a picture that cannot be read, before the data is taken to be at fault."""
+"""Unreadable pictures in the draws for one sample that are an error of the data set."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class SequenceSamples:
     def draw(self, random: Random, templates: int) -> TrainingSample:
         """Draw a uniform search frame, and templates from the visible frames within the gap.
 
-        Raises DataError if draw after draw meets a picture that cannot be read.
+        Raises DataError if too many draws in a row meet an unreadable picture.
         """
 
         def choose(sequence: VideoSequence) -> list[int]:
@@ -88,21 +88,18 @@ class SequenceSamples:
     def view(self, random: Random) -> AnnotatedFrame:
         """Draw a uniform visible frame of a random sequence.
 
-        Raises DataError if draw after draw meets a picture that cannot be read.
+        Raises DataError if too many draws in a row meet an unreadable picture.
         """
         return self._views(random, lambda sequence: [int(random.choice(sequence.visible))])[0]
 
     def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
-        """Return None: this source only keeps frames that show their target."""
+        """Return None: this source has no frames without their target."""
         return None
-
-    def _pick(self, random: Random) -> VideoSequence:
-        return self.sequences[int(random.choice(len(self.sequences), p=self._weights))]
 
     def _views(self, random: Random, choose: Callable[[VideoSequence], list[int]]) -> list[AnnotatedFrame]:
         """Read the chosen frames of the first random sequence that can be read."""
         for _ in range(UNREADABLE):
-            sequence = self._pick(random)
+            sequence = self.sequences[int(random.choice(len(self.sequences), p=self._weights))]
             try:
                 return [
                     AnnotatedFrame(self.cache.read(sequence.frames[i]), sequence.box(i), sequence)
@@ -111,7 +108,7 @@ class SequenceSamples:
             except DataError as error:
                 self.cache.pass_over(sequence.name, error)
                 last = error
-        raise DataError(f"{UNREADABLE} draws in a row could not be read; the last: {last}") from last
+        raise DataError(f"{UNREADABLE} sequences drawn in a row could not be read; the last: {last}") from last
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,7 @@ class Negatives:
     # "absent" is the official one: the middle of a frame of the same video without the target, or another annotated
     # frame if there is none. "elsewhere" takes another place in the positive search frame, or another annotated frame.
     rule: Literal["absent", "elsewhere"] = "absent"
-    same_target: bool = False  # the other frame may show the pictures of the templates, as in the official code
+    same_target: bool = False  # the other frame may be of the same video as the templates, as in the official code
 
 
 class Mixture:
@@ -131,7 +128,7 @@ class Mixture:
     def __init__(
         self, sources: Sequence[SampleSource], weights: Sequence[float], negatives: float | Negatives = 0.0
     ) -> None:
-        """`negatives`: which samples show another target; a number is the probability of the rule "elsewhere" alone.
+        """`negatives`: settings of negative samples; a number is the probability of the rule "elsewhere".
 
         Raises DataError if there is nothing to draw from.
         """
@@ -161,8 +158,8 @@ class Mixture:
             if self.negatives.same_target or not _same_pictures(view, shown):
                 return view
         raise DataError(
-            f"{tries} draws found no other target than {shown.origin.name if shown.origin else 'the one shown'}: give "
-            "more than one sequence, or allow same_target"
+            f"{tries} draws found no other target than {shown.origin.name if shown.origin else 'the one shown'}; add "
+            "more sequences, or set same_target"
         )
 
     def _pick(self, random: Random) -> SampleSource:
@@ -170,7 +167,7 @@ class Mixture:
 
 
 def _same_pictures(first: AnnotatedFrame, second: AnnotatedFrame) -> bool:
-    """Return whether both come from one video or one still, even if they show different objects in it."""
+    """Return whether both come from the same video or still, even with different targets."""
     one, other = first.origin, second.origin
     if one is None or other is None:
         return False
@@ -178,7 +175,7 @@ def _same_pictures(first: AnnotatedFrame, second: AnnotatedFrame) -> bool:
 
 
 def _elsewhere(random: Random, view: AnnotatedFrame, reach: float = 3.0) -> AnnotatedFrame | None:
-    """Move to a place in the frame where the search crop cannot show the target; None if there is none."""
+    """Move the box to a place in the frame where the search crop cannot show the target; None if none is found."""
     height, width = view.image.shape[:2]
     side = float(np.sqrt(view.box.w * view.box.h))
     for _ in range(8):

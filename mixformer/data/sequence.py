@@ -21,17 +21,17 @@ __all__ = ["FrameRef", "ImageCache", "LazySequences", "VideoSequence", "read_fra
 
 
 class ImageCache:
-    """Least-recently-used store of decoded pictures, limited in bytes."""
+    """Decoded pictures in memory, the most recently used ones up to a limit."""
 
     def __init__(self, limit_mb: int = 0) -> None:
-        """`limit_mb`: memory for decoded pictures; 0 keeps none."""
+        """`limit_mb`: memory for decoded pictures in MiB; 0 keeps none."""
         self.limit = limit_mb * 2**20
         self._size = 0
         self._images: OrderedDict[FrameRef, Image] = OrderedDict()
         self._told: set[str] = set()
 
     def read(self, frame: FrameRef) -> Image:
-        """`read_frame` through the cache."""
+        """Read a picture as `read_frame` does, through the cache."""
         if frame in self._images:
             self._images.move_to_end(frame)
             return self._images[frame]
@@ -44,11 +44,11 @@ class ImageCache:
         return image
 
     def pass_over(self, what: str, error: DataError) -> None:
-        """Warn that something cannot be read and is left out: once, however often it is drawn."""
+        """Warn once that something cannot be read and is left out."""
         message = f"{what}: {error}"
         if message not in self._told:
             self._told.add(message)
-            log.warning("passing over what cannot be read: %s", message)
+            log.warning("skipped, because it cannot be read: %s", message)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class VideoSequence:
             )
         if self.hidden is not None and self.hidden.shape != (count,):
             raise DataError(
-                f"{self.name}: {counted(count, 'frame')} but marks of hidden targets of shape {self.hidden.shape}"
+                f"{self.name}: {counted(count, 'frame')} but `hidden` of shape {self.hidden.shape}; give one value each"
             )
         valid = has_area(self.boxes)
         object.__setattr__(self, "valid", np.flatnonzero(valid))
@@ -114,14 +114,14 @@ class VideoSequence:
 
 
 def has_area(boxes: FloatArray) -> NDArray[np.bool_]:
-    """(n,) whether each of (n, 4) xywh boxes is finite with a width and a height above 0."""
+    """Return (n,) True for each of (n, 4) xywh boxes that is finite with a width and a height above 0."""
     return np.logical_and(np.isfinite(boxes).all(1), (np.nan_to_num(boxes)[:, 2:] > 0).all(1))
 
 
 class LazySequences(Sequence[VideoSequence]):
-    """A data set that reads a sequence's annotation when it is indexed, and keeps the last sequences in memory.
+    """A data set that reads the annotation of a sequence when it is indexed, and keeps the last ones in memory.
 
-    Every item is a `VideoSequence`. Iterating reads all of them, one at a time.
+    Each item is a `VideoSequence`. Iterating reads them one at a time.
 
     Example:
         >>> from pathlib import Path
@@ -140,8 +140,8 @@ class LazySequences(Sequence[VideoSequence]):
         """Set up; nothing is read.
 
         Args:
-            names: of the sequences, known without reading them.
-            load: gives sequence number i; must be picklable for loader processes started by `spawn`.
+            names: names of the sequences.
+            load: returns sequence number i; must be picklable for loader processes started by `spawn`.
             source: name of the data set.
             keep: number of sequences kept in memory.
         """
@@ -159,7 +159,7 @@ class LazySequences(Sequence[VideoSequence]):
     def __getitem__(self, index: slice) -> list[VideoSequence]: ...
 
     def __getitem__(self, index: int | slice) -> VideoSequence | list[VideoSequence]:
-        """VideoSequence `index`, read now unless it was lately; a slice reads several."""
+        """Return sequence `index`, from memory if it was read lately; a slice returns a list."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         number = range(len(self))[index]  # negative numbers, and IndexError

@@ -1,4 +1,4 @@
-"""Storage of a data set's files: a folder, a zip file or an LMDB database, all addressed by keys with `/`."""
+"""Storage of a data set's files: a folder, a zip file or an LMDB database. Keys with `/` address the files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mixformer.data.frame_storage import ArchiveFrame, FrameRef, read_bytes, use
 from mixformer.errors import DataError, shown
 from mixformer.files import decode, path_kind
 
-_LONGEST_TEXT = 16 * 2**20  # bytes of an annotation of one sequence
+_LONGEST_TEXT = 16 * 2**20  # largest annotation of one sequence in bytes
 
 
 class Storage(Protocol):
@@ -24,7 +24,7 @@ class Storage(Protocol):
         ...
 
     def frame(self, key: str) -> FrameRef:
-        """Reference to a picture; it is not looked for."""
+        """Return the reference to a picture, whether it exists or not."""
         ...
 
     def read(self, key: str) -> bytes | None:
@@ -32,7 +32,7 @@ class Storage(Protocol):
         ...
 
     def listing(self, folder: str) -> tuple[list[str], list[str]]:
-        """Names of the folders and of the files directly in `folder` ("" is the top), sorted; or empty."""
+        """Return the sorted names of the folders and of the files directly in `folder`; "" is the top."""
         ...
 
 
@@ -83,14 +83,14 @@ class ArchiveStorage:
 
 
 def open_storage(root: Path) -> Storage:
-    """The storage at a path: a zip file, the folder or file of a database, or a plain folder.
+    """Open the storage at a path: a zip file, an LMDB database (its folder or file), or a plain folder.
 
-    Raises DataError if there is nothing, or something else.
+    Raises DataError if the path is none of these.
     """
     is_file = root.is_file() and root.suffix.lower() in (".zip", ".mdb", ".lmdb")
     if is_file or (root / "data.mdb").is_file():
         storage = ArchiveStorage(root)
-        storage.listing("")  # an archive that cannot be opened is an error now
+        storage.listing("")  # report an unreadable archive now
         return storage
     if not root.is_dir():
         raise DataError(f"{root} is neither a folder nor a zip file nor an LMDB database; give one of these")
@@ -98,9 +98,9 @@ def open_storage(root: Path) -> Storage:
 
 
 def find_storages(root: Path, depth: int = 2) -> list[Storage]:
-    """The storage at a path and, for a plain folder, those of the zip files in it and (`depth` 2) in the folders in it.
+    """Return the storage at a path, and those of the zip files in it if it is a plain folder.
 
-    Raises DataError as `open_storage`.
+    With `depth` 2, zip files in the folders of that folder are included. Raises DataError as `open_storage` does.
     """
     storage = open_storage(root)
     levels = range(depth) if isinstance(storage, FolderStorage) else ()
@@ -108,7 +108,10 @@ def find_storages(root: Path, depth: int = 2) -> list[Storage]:
 
 
 def find_folders(storage: Storage, marker: str, depth: int, below: str = "") -> Iterator[str]:
-    """Folders with a file called `marker`, at most `depth` levels down, in name order; none inside one another."""
+    """Yield the folders that hold a file called `marker`, in name order, at most `depth` levels down.
+
+    Folders inside a found one are left out.
+    """
     folders, files = storage.listing(below)
     if marker in files:
         yield below
@@ -118,34 +121,32 @@ def find_folders(storage: Storage, marker: str, depth: int, below: str = "") -> 
 
 
 def describe_key(storage: Storage, key: str) -> str:
-    """A file or folder of a storage as a person would write it."""
+    """Write the place of a file or folder for a message."""
     return f"{storage.root}{'/' if storage.root.is_dir() else ':'}{key}" if key else str(storage.root)
 
 
 def read_text(storage: Storage, key: str) -> str | None:
-    """A text file of a storage, or None if there is none. Bytes that are no UTF-8 are replaced."""
+    """Read a text file of a storage; None if there is no such file. Bytes that are not UTF-8 are replaced."""
     data = storage.read(key)
     if data is not None and len(data) > _LONGEST_TEXT:
-        place = describe_key(storage, key)
-        raise DataError(
-            f"{place} has {len(data) / 2**20:.0f} MB, which no annotation of a sequence has; replace the file"
-        )
+        size = f"{len(data) / 2**20:.0f} MB"
+        raise DataError(f"{describe_key(storage, key)} has {size}, too much for an annotation; replace the file")
     return None if data is None else decode(data)
 
 
 def path_below(folder: Path, name: object, source: Path) -> Path:
-    """Path of a file that an annotation names, which must not lead out of a folder. Links in the folder are followed.
+    """Return the path of a file that an annotation names. Links inside the folder are followed.
 
     Args:
-        folder: where it must lie.
-        name: its relative path.
-        source: the annotation, for the message.
+        folder: the folder that must contain the file.
+        name: relative path of the file.
+        source: the annotation, for messages.
 
     Raises:
-        DataError: if it is no name, or leads out of the folder, so that others' annotations read nothing else.
+        DataError: if it is not a name, or is outside of the folder. Annotations of others must not read other files.
     """
     if not isinstance(name, str) or not name or "\0" in name:
-        raise DataError(f"{source} names a file {shown(name)}, which is no file name")
+        raise DataError(f"{source} names a file {shown(name)}, which is not a file name; correct it")
     if os.path.isabs(name) or os.path.splitdrive(name)[0] or os.path.normpath(name).split(os.sep)[0] == os.pardir:
         raise DataError(f"{source} names {name}, which is not below {folder}; move the file there, or put a link there")
     return folder / name

@@ -16,7 +16,7 @@ from mixformer.data.sequence import ImageCache
 from mixformer.errors import DataError
 from mixformer.types import Box, Image
 
-_CANVAS = (300, 400)  # rows, columns: about the size of the real frames, so that crops blur alike
+_CANVAS = (300, 400)  # rows, columns: about the size of real frames, so that crops have a similar blur
 
 
 class CutOuts:
@@ -25,7 +25,7 @@ class CutOuts:
     def __init__(self, objects: Sequence[MaskedObject], cache: ImageCache, limit: int = 220) -> None:
         """`limit`: longest side kept, in pixels; raises DataError if there are no objects."""
         if not objects:
-            raise DataError("there are no objects to cut out; give stills with objects")
+            raise DataError("there are no objects to cut out; give pictures with masks or an alpha channel")
         self.objects, self.cache, self.limit = list(objects), cache, limit
         self._kept: dict[int, NDArray[np.uint8]] = {}
 
@@ -104,7 +104,7 @@ class SyntheticSamples:
         return self.draw(random, 1).search
 
     def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
-        """Return None: a scene is made for one sample and not kept."""
+        """Return None: a scene is not kept after its sample."""
         return None
 
     def _cut_out(self, random: Random) -> NDArray[np.uint8]:
@@ -158,7 +158,7 @@ class SyntheticSamples:
 
 
 def _pose(random: Random, cut_out: NDArray[np.uint8], side: float) -> NDArray[np.uint8]:
-    """The cut-out at about `side` = sqrt(w * h) pixels, turned a little, with its own light."""
+    """Scale a cut-out to about `side` = sqrt(w * h) pixels, turn it a little and change its light."""
     height, width = cut_out.shape[:2]
     scale = side / np.sqrt(height * width) * np.exp(random.normal(0, 0.15))
     stretch = np.exp(random.normal(0, 0.08))
@@ -186,7 +186,7 @@ def _paste_moving(frame: NDArray[np.float32], cut_out: NDArray[np.uint8], pose: 
 
 
 def _paste(frame: NDArray[np.float32], posed: NDArray[np.uint8], cx: float, cy: float) -> Box:
-    """Blend over `frame` in place, centered; returns the box of what is opaque, which may reach outside."""
+    """Blend a cut-out over `frame` in place, centered at (cx, cy); returns the box of its opaque part, not clipped."""
     left, top = round(cx - posed.shape[1] / 2), round(cy - posed.shape[0] / 2)
     _blend(frame, posed, left, top)
     return _opaque(posed, left, top)

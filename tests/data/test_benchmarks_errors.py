@@ -35,7 +35,7 @@ def test_a_missing_picture_is_named(tmp_path):
     (folder / "000800.jpg").unlink()
     (folder / "000801.jpg").unlink()
     message = fails("uav123", root, sequence="bird1_2")
-    assert f"bird1_2: {folder} lacks 2 of 703 pictures, the first of them number 800; unpack or download" in message
+    assert f"bird1_2: {folder} lacks 2 of 703 pictures, the first is number 800; unpack or download" in message
     assert len(load_dataset("uav123", root)[0]) == 253  # the other parts are whole
 
 
@@ -43,7 +43,7 @@ def test_no_pictures_at_all(tmp_path):
     root = lasot(tmp_path)
     for picture in (root / "zebra" / "zebra-10" / "img").iterdir():
         picture.unlink()
-    assert "lacks 5 of 5 pictures, the first of them number 1;" in fails("lasot", root, sequence="zebra-10")
+    assert "lacks 5 of 5 pictures, the first is number 1;" in fails("lasot", root, sequence="zebra-10")
 
 
 def test_a_broken_line_names_file_and_line(tmp_path):
@@ -101,7 +101,7 @@ def test_the_file_of_frames_of_tc128(tmp_path):
 def test_first_box_alone_needs_every_picture(tmp_path):
     root = got10k_test(tmp_path)
     (root / "test" / "GOT-10k_Test_000001" / "00000003.jpg").unlink()
-    assert "GOT-10k_Test_000001 lacks 1 of 5 pictures, the first of them number 3" in fails("got10k", root)
+    assert "GOT-10k_Test_000001 lacks 1 of 5 pictures, the first is number 3" in fails("got10k", root)
 
 
 def test_a_split_that_is_not_there(tmp_path):

@@ -108,7 +108,7 @@ def test_attributes_of_a_sets_own_files(tmp_path):
 def test_attributes_need_a_known_list():
     with pytest.raises(DataError, match="no data set called 'other'"):
         attributes("other")
-    with pytest.raises(DataError, match="coco has no published list of sequences; such are none"):
+    with pytest.raises(DataError, match="coco has no published list of sequences; splits with a list: none"):
         attributes("coco")
-    with pytest.raises(DataError, match="lasot train has no published list of sequences; such are test"):
+    with pytest.raises(DataError, match="lasot train has no published list of sequences; splits with a list: test"):
         attributes("lasot", "train")

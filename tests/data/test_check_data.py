@@ -99,10 +99,10 @@ def test_pictures(tmp_path):
     shutil.copy(folder / "img" / "0004.png", folder / "img" / "0005.png")
     texts = [problem.text for problem in problems(tmp_path)]
     assert any("frame 7 (from 0) has (80, 60) pixels, the first one (40, 30)" in text for text in texts)
-    assert any("1 picture like the one before, the first of them frame 5" in text for text in texts)
+    assert any("1 picture equal to the one before, the first is frame 5" in text for text in texts)
     assert not any("cannot be read" in text for text in texts)  # frame 2 is not among the five
     (broken,) = (p for p in problems(tmp_path, every=True) if p.level == "error")
-    assert "1 of 8 pictures that were looked at cannot be read" in broken.text
+    assert "1 of 8 checked pictures cannot be read" in broken.text
     assert "0002.png" in broken.text
     assert main(["data", "check", str(tmp_path)]) == 0
     assert main(["data", "check", str(tmp_path), "--all"]) == 1
@@ -115,7 +115,7 @@ def test_a_json_of_pictures_that_are_not_there(tmp_path):
     entry = {"name": "x", "frames": frames, "boxes": GOOD}
     (tmp_path / "list.json").write_text(json.dumps({"sequences": [entry, {"name": "y", "frames": [], "boxes": [1]}]}))
     first, second = problems(tmp_path / "list.json")
-    assert "1 of 8 pictures are not there" in first.text
+    assert "1 of 8 pictures are missing" in first.text
     assert "0003.png" in first.text
     assert "sequence y: a box is four numbers" in second.text
 

@@ -73,7 +73,7 @@ def test_mot_says_what_is_wrong(tmp_path):
     with pytest.raises(DataError, match="line 1: not numbers"):
         IMPORTERS["mot"](tmp_path, None)
     (tmp_path / "walk" / "seqinfo.ini").write_text("[Sequence]\nimDir=pictures\n")
-    with pytest.raises(DataError, match=r"pictures holds no pictures; say where they are with --images"):
+    with pytest.raises(DataError, match=r"pictures holds no pictures; give their folder with --images"):
         IMPORTERS["mot"](tmp_path, None)
 
 
@@ -86,7 +86,7 @@ def test_coco_vid(tmp_path, caplog):
     (tmp_path / "clip" / "2.jpg").unlink()
     (found,) = IMPORTERS["coco-vid"](truth, None)
     assert [frame.name for frame in found.frames] == ["0.jpg", "1.jpg", "3.jpg"]
-    assert "1 of 4 pictures are not there" in caplog.text
+    assert "left out 1 of 4 pictures" in caplog.text
     shutil.rmtree(tmp_path / "clip")
     with pytest.raises(DataError, match="none of the 4 pictures is there"):
         IMPORTERS["coco-vid"](truth, None)

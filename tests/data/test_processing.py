@@ -216,7 +216,7 @@ def test_crops_that_show_nothing_are_rejected(box):
     once = replace(STILL, reject=True)
     assert plan(once, box) is None
     endless = SampleDataset(Mixture([One(shot_of(box))], [1]), SIZES, once, seed=0)
-    with pytest.raises(DataError, match=r"sample 3: 100 shots .* rejected"):
+    with pytest.raises(DataError, match=r"sample 3: 100 samples .* rejected"):
         endless[3]
 
 

@@ -262,7 +262,7 @@ def test_another_target_of_the_same_still_does_not_count_as_other():
     picture = sequence("a", 1)
     other = VideoSequence("a, second object", picture.frames, picture.boxes)
     shots = OfficialSamples([picture, other], Pictures(), Causal())
-    with pytest.raises(DataError, match="more than one sequence"):
+    with pytest.raises(DataError, match="add more sequences"):
         Mixture([shots], [1], Negatives(1)).draw(np.random.default_rng(0), 2)
     assert not Mixture([shots], [1], Negatives(1, same_target=True)).draw(np.random.default_rng(0), 2).present
 

@@ -104,7 +104,7 @@ def test_a_broken_picture_is_passed_over_and_named_once(video, caplog):
     assert f"video: cannot read the image {video.frames[3]}" in warnings[0]
     for path in video.frames:
         path.unlink()
-    with pytest.raises(DataError, match=r"20 draws in a row could not be read; the last: .*No such file"):
+    with pytest.raises(DataError, match=r"20 sequences drawn in a row could not be read; the last: .*No such file"):
         SequenceSamples([video], ImageCache()).draw(random, 2)
 
 

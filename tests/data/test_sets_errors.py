@@ -53,7 +53,7 @@ def test_a_missing_frame_is_a_warning_once(tmp_path, caplog, name):
     warnings = [r.getMessage() for r in caplog.records if sequence.name in r.getMessage()]
     assert len(warnings) == 1
     number = int(gone.stem)
-    assert f"{gone.parent} lacks 1 of 4 pictures, the first of them number {number}" in warnings[0]
+    assert f"{gone.parent} lacks 1 of 4 pictures, the first is number {number}" in warnings[0]
 
 
 @pytest.mark.parametrize(("gone", "rows"), [([9], [0, 2, 3]), ([9, 11], [0, 2]), ([11], [0, 1, 2]), ([8], [0, 1, 2])])
@@ -169,7 +169,7 @@ def test_an_index_is_kept_and_made_anew_when_the_annotation_changes(tmp_path, ma
         assert [s.boxes.tolist() for s in load_dataset(name, root, options)] == first
     kept.write_bytes(b"broken")
     assert [s.boxes.tolist() for s in load_dataset(name, root, options)] == first
-    assert "made anew" in caplog.text
+    assert "made again" in caplog.text
     if maker is coco:
         truth = root / "annotations" / "instances_train2017.json"
         content = json.loads(truth.read_text())
@@ -183,7 +183,7 @@ def test_an_index_is_kept_and_made_anew_when_the_annotation_changes(tmp_path, ma
 def test_a_broken_annotation_file_is_named(tmp_path):
     root = coco(tmp_path / "coco")
     (root / "annotations" / "instances_train2017.json").write_text('{"images": []}')
-    with pytest.raises(DataError, match=r"instances_train2017.json is not an instances file of COCO .KeyError"):
+    with pytest.raises(DataError, match=r"instances_train2017.json is not an instances file of COCO.*KeyError"):
         load_dataset("coco", root)
     root = vid(tmp_path / "vid")
     (root / "cache.json").write_text('[{"set_id": 1}]')
@@ -200,7 +200,7 @@ def test_a_broken_xml_file_splits_a_track(tmp_path, caplog):
     root = vid(tmp_path)
     (next(root.rglob("000002.xml"))).write_text("<annotation>")
     assert [len(sequence) for sequence in load_dataset("vid", root)] == [2, 2, 1, 1]
-    assert "1 file left out that cannot be parsed, such as 000002.xml" in caplog.text
+    assert "left out 1 file that cannot be parsed, such as 000002.xml" in caplog.text
 
 
 def test_broken_archives_are_named(tmp_path):
@@ -209,7 +209,7 @@ def test_broken_archives_are_named(tmp_path):
         read_any(tmp_path / "lasot.zip")
     (tmp_path / "packed").mkdir()
     (tmp_path / "packed" / "data.mdb").write_bytes(bytes(9000))
-    with pytest.raises(DataError, match="packed as an LMDB database"):
+    with pytest.raises(DataError, match="packed: it is not an LMDB database"):
         load_dataset("lasot", tmp_path / "packed")
 
 

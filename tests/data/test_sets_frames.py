@@ -162,5 +162,5 @@ def test_marks_of_hidden_targets(tmp_path):
     assert sequence.valid.tolist() == [0, 2]
     assert sequence.visible.tolist() == [0]
     assert not sequence.is_still
-    with pytest.raises(DataError, match="marks of hidden targets"):
+    with pytest.raises(DataError, match="`hidden` of shape"):
         VideoSequence("x", frames, boxes, hidden=np.zeros(2, bool))

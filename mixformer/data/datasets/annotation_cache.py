@@ -1,4 +1,4 @@
-"""Compact indices of large annotation files, parsed once and kept in a folder the user names."""
+"""Compact indices of large annotation files: parsed once, then kept in the folder that `cache` names."""
 
 from __future__ import annotations
 
@@ -20,18 +20,16 @@ from mixformer.files import write_files
 log = logging.getLogger(__name__)
 
 Index = dict[str, Any]
-
-
 _DAMAGED = OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, LookupError, NotImplementedError
 
 
 def cached_index(storage: Storage, key: str, cache: Path | None, make: Callable[[], Index]) -> Index:
-    """Arrays made from a file or folder of a storage, or read back from an earlier run.
+    """Return the arrays that `make` parses from a file or folder, or those kept by an earlier run.
 
     Args:
-        storage: where the annotation is.
+        storage: holds the annotation.
         key: the annotation file, or the folder of such files.
-        cache: folder of indices; None makes them every time.
+        cache: folder of indices; None parses the annotation every time.
         make: parses the annotation into named arrays.
 
     Raises:
@@ -43,16 +41,8 @@ def cached_index(storage: Storage, key: str, cache: Path | None, make: Callable[
         try:
             with np.load(kept, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (
-            OSError,
-            ValueError,
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            LookupError,
-            NotImplementedError,
-        ) as error:
-            log.warning("%s cannot be read (%s); made anew", kept, error)
+        except _DAMAGED as error:
+            log.warning("%s cannot be read (%s) and is made again", kept, error)
     index = make()
     if kept:
         write_files({kept: partial(_save, index)}, sync=False)
@@ -65,15 +55,15 @@ def _save(index: Index, path: Path) -> None:
 
 
 def read_whole(storage: Storage, key: str) -> bytes:
-    """Return the path of a file; raise DataError if it is missing."""
+    """Return the bytes of a file; raises DataError if it is missing."""
     data = storage.read(key)
     if data is None:
-        raise DataError(f"{describe_key(storage, key)} is not there; the data set is incomplete, so get that file")
+        raise DataError(f"{describe_key(storage, key)} is not there; the data set is incomplete, so download that file")
     return data
 
 
 def _stamp(storage: Storage, key: str) -> str:
-    """Changes whenever the annotation file (or a folder of files, or the archive it is in) is another."""
+    """Return a text that changes if the annotation file, its folder or its archive changes."""
     frame = storage.frame(key)
     file = frame if isinstance(frame, Path) else storage.root
     try:

@@ -17,16 +17,16 @@ from mixformer.files.places import clear_left_over, make_folder, own_mark, requi
 from mixformer.optional import load
 
 _AT_ONCE = 64 * 2**20  # bytes written in one transaction
-_FIRST_SIZE = 64 * 2**20  # of the memory map, doubled when full; the file only takes what is used
+_FIRST_SIZE = 64 * 2**20  # bytes of the memory map, doubled when full; the file only grows as needed
 
 
 @dataclass(frozen=True)
 class Packed:
     """A report of `pack`."""
 
-    name: str  # of the set
+    name: str  # name of the data set
     files: int  # number of entries
-    size: int  # their bytes
+    size: int  # bytes of all entries
     databases: tuple[Path, ...]  # the folders written
 
 
@@ -38,18 +38,18 @@ def pack(
     *,
     overwrite: bool = False,
 ) -> Packed:
-    """Write a data set as one LMDB database. TrackingNet becomes one database for each part, and a list.
+    """Write a data set as one LMDB database; TrackingNet as one for each part, with a list.
 
     Args:
-        root: the set's folder, or zip files in it.
+        root: folder of the data set, or of its zip files.
         out: folder to write. It appears when everything is written.
-        name: of the set; "" recognizes it.
+        name: name of the data set; "" detects it.
         progress: called with the entries and bytes written so far.
-        overwrite: replace databases that are there already.
+        overwrite: replace existing databases.
 
     Raises:
-        DataError: if the set is not there or not recognized.
-        OutputError: if `out` cannot be written, holds databases and `overwrite` is not given, or holds something else.
+        DataError: if the data set is missing or not detected.
+        OutputError: if `out` cannot be written, holds databases without `overwrite`, or holds something else.
         MissingDependencyError: without `lmdb` installed.
     """
     lmdb = load("lmdb", "an LMDB database")
@@ -58,7 +58,7 @@ def pack(
         raise DataError(
             unknown_dataset(name)
             if name
-            else f"{root} is none of {', '.join(DATASETS)}; if it is one, name it with --set"
+            else f"{root} is none of {', '.join(DATASETS)}; if it is one of them, name it with --set"
         )
     require_packable(out, overwrite)
     home = out.resolve()
@@ -73,7 +73,7 @@ def pack(
             _write(lmdb, partial / place, items, tally)
         if not tally.files:
             raise DataError(f"no {name} in {root}; looked for {DATASETS[name].layout}")
-        require_packable(out, overwrite)  # something may have come while this was written
+        require_packable(out, overwrite)  # again, since another program may have written there
         swap_in(partial, home)
     except OutputError:
         raise
@@ -88,10 +88,7 @@ def pack(
 
 
 def require_packable(out: Path, overwrite: bool) -> None:
-    """Refuse a place that databases cannot be put into.
-
-    Raises OutputError if there are some and `overwrite` is not given, or it holds something else.
-    """
+    """Raise OutputError if `out` holds databases and `overwrite` is not set, or holds something else."""
     parts = out.is_dir() and any(out.glob("*_lmdb/data.mdb"))
     known = ("*_lmdb", "seq_list.json") if parts else ("data.mdb", "lock.mdb")
     require_replaceable(out, known, "packed data set", overwrite)

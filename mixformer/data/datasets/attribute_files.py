@@ -13,20 +13,20 @@ from mixformer.data.storage import Storage, describe_key, open_storage, read_tex
 from mixformer.errors import DataError, counted
 
 _FILES = ("att/{}.txt", "att/{}_attribute.txt", "anno/UAV123/att/{}.txt")
-"""Where sets keep a line of 0 and 1 for each sequence, in the order of `attribute_names`."""
+"""Files with a line of 0 and 1 for each sequence, in the order of `attribute_names`."""
 
 
 def attributes(name: str, split: str = "", root: Path | None = None) -> Mapping[str, tuple[str, ...]]:
     """Attributes of the sequences of a test split: what makes each of them difficult.
 
-    The data set's own files win over the packaged list: `ROOT/att/NAME.txt` (LaSOT), `ROOT/att/NAME_attribute.txt`
-    (TNL2K) or `ROOT/anno/UAV123/att/NAME.txt` with a line of 0 and 1, and `ROOT/NAME/TAG.tag` (VOT) with a number for
-    each frame.
+    The data set's own files take precedence over the packaged list: `ROOT/att/NAME.txt` (LaSOT),
+    `ROOT/att/NAME_attribute.txt` (TNL2K) or `ROOT/anno/UAV123/att/NAME.txt` with a line of 0 and 1, and
+    `ROOT/NAME/TAG.tag` (VOT) with a number for each frame.
 
     Args:
         name: a key of `DATASETS`.
         split: a split with a published list; "" takes the first of these.
-        root: the data set's folder or archive, for its own files; None uses the packaged list alone.
+        root: folder or archive of the data set; None reads only the packaged list.
 
     Returns:
         Short attribute names by sequence; sequences without attributes are left out.
@@ -45,7 +45,7 @@ def attributes(name: str, split: str = "", root: Path | None = None) -> Mapping[
     split = split or next(iter(lists), "")
     if split not in lists:
         such = ", ".join(lists) or "none"
-        raise DataError(f"{f'{name} {split}'.strip()} has no published list of sequences; such are {such}")
+        raise DataError(f"{f'{name} {split}'.strip()} has no published list of sequences; splits with a list: {such}")
     found = {row.name: row.attributes for row in lists[split]() if row.attributes}
     if root is not None:
         found |= _own(name, [row.name for row in lists[split]()], root)
@@ -53,7 +53,7 @@ def attributes(name: str, split: str = "", root: Path | None = None) -> Mapping[
 
 
 def _own(name: str, sequences: list[str], root: Path) -> dict[str, tuple[str, ...]]:
-    """From the files under a root; sequences without a file are left out."""
+    """Read the data set's own files under a root; sequences without a file are left out."""
     storage, shorts = open_storage(root), tuple(attribute_names(name))
     found: dict[str, tuple[str, ...]] = {}
     for sequence in sequences:
@@ -67,7 +67,7 @@ def _own(name: str, sequences: list[str], root: Path) -> dict[str, tuple[str, ..
 
 
 def _from_line(storage: Storage, key: str, shorts: tuple[str, ...]) -> tuple[str, ...]:
-    """The attributes whose number is above 0; a further number in front stands for all sequences."""
+    """Return the attributes whose number in the file is above 0; one more number in front is ignored."""
     try:
         marks = parse_numbers(read_text(storage, key) or "").tolist()
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Test splits: packaged lists of sequences, and a search for their files under a root."""
+"""Test splits: packaged lists of sequences, and the search for their files under a root."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mixformer.data.datasets.sequence_files import SequenceFiles, SequenceLayout
 from mixformer.data.datasets.sequence_reader import SequenceReader
 from mixformer.data.lists import ListedSequence, read_list
 from mixformer.data.sequence import LazySequences
-from mixformer.data.storage import Storage, find_storages
+from mixformer.data.storage import find_storages
 from mixformer.errors import DataError, first_few
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ def listed_sequences(
     root: Path,
     layout: str,
 ) -> LazySequences:
-    """The sequences of a published list that were found, in the list's order; a warning names the others.
+    """Return the found sequences of a published list, in its order; a warning names the missing ones.
 
     Raises DataError if none was found.
     """
@@ -44,26 +44,29 @@ def listed_sequences(
 
 
 def describe_missing(names: list[str], total: int) -> str:
-    """A sentence about the sequences of a list that are missing."""
+    """Write which sequences of a list are missing."""
     return f"{len(names)} of {total} sequences are not there: {', '.join(first_few(names, 10))}"
 
 
 def match_list(
     published: PublishedList, found: Iterable[SequenceFiles], layout: SequenceLayout
 ) -> Iterator[SequenceFiles]:
-    """Keep the found sequences that are on a published list, to be read by a layout."""
+    """Yield the found sequences that are on a published list, with the layout that reads them."""
     by_name = {listed.name: listed for listed in published}
     return (replace(files, layout=layout, listed=by_name[files.name]) for files in found if files.name in by_name)
 
 
 def find_listed(root: Path, published: PublishedList, layouts: tuple[SequenceLayout, ...]) -> Iterator[SequenceFiles]:
-    """The sequences of a list under a root: a folder, a zip file, an LMDB database, or a folder of zip files.
+    """Yield the sequences of a list under a root: a folder, a zip file, an LMDB database, or a folder of zip files.
 
-    A layout may start in the only folder of the root or archive. The first layout that fits a sequence is taken.
+    If the root or archive holds only one folder, a layout may start there. The first layout that fits a sequence is
+    used.
     """
     missing = list(published)
     for storage in find_storages(root, 1):
-        places = [(layout, base) for layout in layouts for base in _bases(storage)]
+        folders, others = storage.listing("")
+        bases = ["", *folders] if len(folders) == 1 and not others else [""]
+        places = [(layout, base) for layout in layouts for base in bases]
         for listed in tuple(missing):
             tries = (layout.find(storage, base, listed) for layout, base in places)
             if (found := next((files for files in tries if files), None)) is not None:
@@ -71,20 +74,15 @@ def find_listed(root: Path, published: PublishedList, layouts: tuple[SequenceLay
                 yield found
 
 
-def _bases(storage: Storage) -> list[str]:
-    folders, files = storage.listing("")
-    return ["", folders[0]] if len(folders) == 1 and not files else [""]
-
-
 @dataclass(frozen=True)
 class BenchmarkSplit:
     """One split of a benchmark.
 
     Attributes:
-        description: in words.
+        description: the split in words.
         list_name: name of the packaged list, or path of a CSV file with the same columns; see `read_list`.
-        layouts: how the files may look.
-        name_part: take only the sequences with this in their name.
+        layouts: possible layouts of the files.
+        name_part: keep only the sequences with this text in their name.
 
     Example:
         >>> from mixformer.data import BenchmarkSplit, SequenceLayout
@@ -99,7 +97,7 @@ class BenchmarkSplit:
     name_part: str = ""
 
     def published(self) -> PublishedList:
-        """The published list."""
+        """Read the published list."""
         return tuple(listed for listed in read_list(self.list_name) if self.name_part in listed.name)
 
 
@@ -115,11 +113,11 @@ def benchmark(
     """Describe a data set whose files follow fixed patterns, for `DATASETS` or `register_dataset`.
 
     Args:
-        name: of the data set.
+        name: name of the data set.
         title: what it is.
         layout: the files to look for, in words.
-        splits: by name; the first is the default.
-        prefix: put before the names of sequences in result files of the official code.
+        splits: splits by name; the first is the default.
+        prefix: start of the names of result files of the official code, before the name of the sequence.
         subset_of: detect the data set only by sequences that are not on this other list.
 
     Example:
@@ -159,7 +157,7 @@ def benchmark(
 
 
 def _items(sequences: Iterable[SequenceFiles]) -> Iterator[PackItem]:
-    """The files of some sequences, each once, under the keys that they have."""
+    """Yield the files of some sequences, each once, with their keys."""
     done = set[tuple[Path, str]]()
     for files in sequences:
         for storage, key in files.stored_files():

@@ -1,8 +1,8 @@
-"""COCO 2017: pictures with boxes, every box a sequence of one frame."""
+"""COCO 2017: pictures with boxes. Each box is a sequence of one frame."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixformer.data.datasets.annotation_cache import cached_index, read_whole
-from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec, PackItem, pack_item
+from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec, PackItem, one_database, pack_item
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.data.storage import ArchiveStorage, Storage, describe_key, open_storage
-from mixformer.errors import DataError
+from mixformer.errors import DataError, malformed_as_data_error
 from mixformer.files import parse_json
 
 _LAYOUT = (
@@ -47,8 +47,8 @@ class _Place:
 
 
 def parse_index(data: bytes, name: str) -> dict[str, Any]:
-    """The parts of an `CocoIndex` from an instances file; raises DataError if it is not one."""
-    try:
+    """Parse the fields of a `CocoIndex` from an instances file; raises DataError if it is not one."""
+    with malformed_as_data_error(f"{name} is not an instances file of COCO, download it again"):
         content = parse_json(data, name)
         pictures, objects = content["images"], [a for a in content["annotations"] if not a.get("iscrowd", 0)]
         kinds = {kind["id"]: kind["name"] for kind in content["categories"]}
@@ -62,12 +62,6 @@ def parse_index(data: bytes, name: str) -> dict[str, Any]:
             "kinds": np.array(list(kinds.values()), np.str_),
             "ids": np.array([thing["id"] for thing in objects], np.int64),
         }
-    except DataError:
-        raise
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise DataError(
-            f"{name} is not an instances file of COCO ({type(error).__name__} {error}); download it again"
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -87,7 +81,7 @@ class _Reader:
 
 
 def find(root: Path, split: str) -> _Place | None:
-    """Annotation and pictures of a split under a root; None if either is not there."""
+    """Find the annotation and the pictures of a split under a root; None if either is missing."""
     year = f"{split}2017"
     annotation = f"annotations/instances_{year}.json"
     top = open_storage(root)
@@ -99,32 +93,20 @@ def find(root: Path, split: str) -> _Place | None:
     images = ArchiveStorage(root / f"{year}.zip")
     if images.root.is_file():
         return _Place(storage, annotation, images, year)
-    folders = [f for f in (year, f"images/{year}") if _holds(top, f)]
-    return _Place(storage, annotation, top, folders[0]) if folders else None
-
-
-def _holds(storage: Storage, folder: str) -> bool:
-    above, _, name = folder.rpartition("/")
-    return name in storage.listing(above)[0]
-
-
-def _index(place: _Place, cache: Path | None) -> CocoIndex:
-    storage, key = place.storage, place.annotation
-    return CocoIndex(
-        **cached_index(storage, key, cache, lambda: parse_index(read_whole(storage, key), describe_key(storage, key)))
-    )
+    folder = next((f"{above}{year}" for above in ("", "images/") if year in top.listing(above.rstrip("/"))[0]), None)
+    return _Place(storage, annotation, top, folder) if folder else None
 
 
 def read(root: Path, options: DatasetOptions) -> LazySequences:
-    """The objects of a split; the annotation is parsed once if `cache` names a folder."""
+    """Read the objects of a split; the annotation is parsed only once if `cache` names a folder."""
     place = find(root, options.split)
     if place is None:
         raise DataError(f"no coco {options.split}2017 in {root}; looked for {_LAYOUT}")
-    index = _index(place, options.cache)
+    storage, key = place.storage, place.annotation
+    file = describe_key(storage, key)
+    index = CocoIndex(**cached_index(storage, key, options.cache, lambda: parse_index(read_whole(storage, key), file)))
     if not len(index.boxes):
-        raise DataError(
-            f"{describe_key(place.storage, place.annotation)} holds no objects; check that it is the right file"
-        )
+        raise DataError(f"{file} holds no objects; check that it is the right file")
     return LazySequences([str(number) for number in index.ids.tolist()], _Reader(index, place), "coco")
 
 
@@ -133,12 +115,8 @@ def detect(root: Path) -> bool:
     return any(find(root, split) for split in _SPLITS)
 
 
-def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
-    """One database with the keys annotations/instances_train2017.json and images/train2017/..."""
-    return {"": _items(root)}
-
-
-def _items(root: Path) -> Iterator[PackItem]:
+def pack_items(root: Path) -> Iterator[PackItem]:
+    """Yield the entries of a database: annotations/instances_train2017.json and images/train2017/..."""
     for split in _SPLITS:
         place = find(root, split)
         if place:
@@ -147,4 +125,6 @@ def _items(root: Path) -> Iterator[PackItem]:
                 yield f"images/{split}2017/{name}", pack_item(place.pictures, f"{place.folder}/{name}")
 
 
-COCO = DatasetSpec("coco", "COCO 2017, pictures", _SPLITS, _LAYOUT, frozenset({"cache"}), detect, read, pack)
+COCO = DatasetSpec(
+    "coco", "COCO 2017, pictures", _SPLITS, _LAYOUT, frozenset({"cache"}), detect, read, one_database(pack_items)
+)

@@ -1,4 +1,4 @@
-"""The description of a data set: its splits, its files in words, and the functions that read it."""
+"""The description of a data set: its splits, its files in words, and its functions to detect, read and pack it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mixformer.errors import DataError
 from mixformer.files import read_text_file
 
 PackItem = tuple[str, Path | bytes]
-"""An entry to write into a database: its key, and the file it comes from or its bytes."""
+"""An entry to write into a database: its key, and its file or its bytes."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class DatasetOptions:
 
     Attributes:
         split: one of the data set's splits; "" takes the first.
-        ids: text file of the sequences to take, one a line: names, or row numbers of the data set's own list from 0.
+        ids: text file of the sequences to keep, one a line: names, or row numbers of the data set's own list from 0.
         exclude: text file of the sequences to leave out, one a line: names, or the numbers at the end of names.
-        chunks: numbers of the parts to take, for a data set that comes in parts; () takes all that are there.
+        chunks: numbers of the parts to read, for a data set in parts; () reads all parts that are there.
         cache: folder for indices of large annotation files; None parses these files each time.
-        keep_one_based: keep the boxes of a data set that counts pixels from 1 as the files have them, as official
-            results do. By default all boxes count from 0.
+        keep_one_based: keep the numbers of files that count pixels from 1, as official results do. By default all boxes
+            count from 0.
 
     Example:
         >>> DatasetOptions("val").split
@@ -47,20 +47,20 @@ class DatasetOptions:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """The description of one data set, as the table `DATASETS` holds it.
+    """The description of one data set, an entry of `DATASETS`.
 
     Attributes:
-        name: as written in recipes and on the command line.
+        name: its name in recipes and on the command line.
         title: what it is.
         splits: name and description of each split; the first is the default.
         layout: the files to look for under the root, in words.
         takes: names of the `DatasetOptions` that it takes besides `split`.
         detect: returns whether a folder or archive holds this data set.
         read: reads the data set under a root; raises DataError if it is not there.
-        pack: the databases to write, by path below the output ("" is the output itself), each with its entries. Plain
-            files are written for paths that end in `.json`.
+        pack: returns the entries of each database to write, by path below the output folder ("" is that folder). A path
+            that ends in `.json` is written as a plain file.
         published: published list of each test split, by split.
-        prefix: put before the names of sequences in result files of the official code.
+        prefix: start of the names of result files of the official code, before the name of the sequence.
 
     Example:
         >>> from mixformer.data import DATASETS
@@ -81,9 +81,9 @@ class DatasetSpec:
 
 
 def training_sequences(found: list[SequenceFiles], source: str, root: Path, layout: str) -> LazySequences:
-    """The found sequences for training: incomplete ones lose their broken frames, with a warning.
+    """Return the found sequences for training, without their broken frames; a warning names each broken sequence.
 
-    Raises DataError if there are none, or none of the first has a picture with a box.
+    Raises DataError if there are no sequences, or none of the first five has a picture with a box.
     """
     if not found:
         raise DataError(f"no {source} sequences in {root}; looked for {layout}")
@@ -119,19 +119,19 @@ def _named(found: list[SequenceFiles], path: Path) -> Iterator[SequenceFiles]:
             yield found[int(word)]
         else:
             raise DataError(
-                f"{path} names the sequence {word}, which is not among the {len(found)} that were found; "
-                "take it out of the list, or add the sequence"
+                f"{path} names the sequence {word}, which is not among the {len(found)} found; remove it from the "
+                "list, or add the sequence"
             )
 
 
 def number_of(name: str) -> int | None:
-    """The number at the end of a sequence's name."""
+    """Return the number at the end of a sequence's name; None if there is none."""
     found = re.search(r"[0-9]{1,18}$", name)
     return int(found[0]) if found else None
 
 
 def read_words(path: Path) -> list[str]:
-    """The lines of a list file, without empty ones; raises DataError if it cannot be read."""
+    """Read the lines of a list file, without empty ones; raises DataError if it cannot be read."""
     try:
         text = read_text_file(path)
     except DataError as error:
@@ -139,8 +139,13 @@ def read_words(path: Path) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
+def one_database(items: Callable[[Path], Iterator[PackItem]]) -> Callable[[Path], Mapping[str, Iterator[PackItem]]]:
+    """Make a `DatasetSpec.pack` that writes all entries into one database."""
+    return lambda root: {"": items(root)}
+
+
 def pack_sequence(files: SequenceFiles, folder: str) -> Iterator[PackItem]:
-    """Every file of a sequence's folder and of its folder of pictures, with the keys that they get below `folder`."""
+    """Yield every file of a sequence's folder and of its folder of pictures, with their new keys below `folder`."""
     home = files.home
     for name in files.storage.listing(home)[1]:
         yield f"{folder}/{name}", pack_item(files.storage, f"{home}/{name}".lstrip("/"))
@@ -152,6 +157,6 @@ def pack_sequence(files: SequenceFiles, folder: str) -> Iterator[PackItem]:
 
 
 def pack_item(storage: Storage, key: str) -> Path | bytes:
-    """A file to write into a database: its path if it is a plain file, else its bytes."""
+    """Return a file to write into a database: its path if it is a plain file, else its bytes."""
     frame = storage.frame(key)
     return frame if isinstance(frame, Path) else storage.read(key) or b""

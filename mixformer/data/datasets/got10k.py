@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from mixformer.data.datasets.dataset_spec import (
     DatasetOptions,
     DatasetSpec,
     PackItem,
+    one_database,
     pack_sequence,
     select_sequences,
     training_sequences,
@@ -31,21 +32,21 @@ _LAYOUT = (
 )
 SPLITS = {
     "train_full": "every video of train/ (9335)",
-    "train": "train/, or those of it that `ids` names (7934 in the official split)",
+    "train": "train/, or the videos of it that `ids` names (7934 in the official split)",
     "vottrain": "train/ without the videos of the VOT challenge: needs `ids` (7086) or `exclude`",
     "votval": "the part of train/ held out for vottrain: needs `ids` (1249)",
     "val": "val/, or with `ids` a part of train/ (1401 in the official split)",
-    "test": "test/: the first box alone",
+    "test": "test/, with the first box only",
 }
 
 
 def fully_covered(text: str) -> NDArray[np.bool_]:
-    """True where cover.label is 0; it runs from 0 (nothing of the target is visible) to 8 (all of it)."""
+    """Return True where cover.label is 0: it goes from 0 (nothing of the target is visible) to 8 (all of it)."""
     return parse_numbers(text) <= 0
 
 
 def class_of(files: SequenceFiles) -> str:
-    """`object_class` of meta_info.ini."""
+    """Read `object_class` of meta_info.ini."""
     for line in (files.text_beside("meta_info.ini") or "").splitlines():
         key, _, value = line.partition(":")
         if key.strip() == "object_class":
@@ -60,7 +61,7 @@ _LISTS = {"val": partial(read_list, "got10k_val"), "test": partial(read_list, "g
 
 
 def find(root: Path, part: str) -> Iterator[SequenceFiles]:
-    """Videos of `train`, `val` or `test` under a root: those of a list.txt in its order, else all in name order."""
+    """Yield the videos of `train`, `val` or `test` under a root, in the order of list.txt if there is one."""
     for storage in find_storages(root):
         folder, names = _folder(storage, part), list[str]()
         if folder is not None:
@@ -87,7 +88,7 @@ def _is_of(name: str, part: str) -> bool:
 
 
 def read(root: Path, options: DatasetOptions) -> LazySequences:
-    """A split of the data set under a root."""
+    """Read a split of the data set under a root."""
     split = options.split
     if split in ("vottrain", "votval") and not (options.ids or (options.exclude and split == "vottrain")):
         raise DataError(
@@ -106,12 +107,8 @@ def detect(root: Path) -> bool:
     return any(next(find(root, part), None) is not None for part in ("train", "val", "test"))
 
 
-def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
-    """One database with the keys train/list.txt, train/NAME/... (val and test alike)."""
-    return {"": _items(root)}
-
-
-def _items(root: Path) -> Iterator[PackItem]:
+def pack_items(root: Path) -> Iterator[PackItem]:
+    """Yield the entries of a database: train/list.txt and train/NAME/..., and the same for val and test."""
     for part in ("train", "val", "test"):
         videos = list(find(root, part))
         if videos:
@@ -121,5 +118,13 @@ def _items(root: Path) -> Iterator[PackItem]:
 
 
 GOT10K = DatasetSpec(
-    "got10k", "GOT-10k, short videos", SPLITS, _LAYOUT, frozenset({"ids", "exclude"}), detect, read, pack, _LISTS
+    "got10k",
+    "GOT-10k, short videos",
+    SPLITS,
+    _LAYOUT,
+    frozenset({"ids", "exclude"}),
+    detect,
+    read,
+    one_database(pack_items),
+    _LISTS,
 )

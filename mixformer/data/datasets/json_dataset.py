@@ -8,29 +8,23 @@ from typing import Any
 from mixformer.data.frame_storage import ClipFrame, FrameRef
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.data.storage import path_below
-from mixformer.errors import DataError, counted
+from mixformer.errors import DataError, counted, malformed_as_data_error
 from mixformer.files import LARGEST_ANNOTATION, as_numbers, read_json_file
 from mixformer.types import FloatArray
 
 
 def read_json(path: Path) -> LazySequences:
-    """Sequences of `{"sequences": [{"name", "frames" or "video", "boxes", "label"?}, ...]}`.
+    """Read a file `{"sequences": [{"name", "frames" or "video", "boxes", "label"?}, ...]}`.
 
-    `frames` are picture files relative to the JSON file, `video` is one video file; `boxes` holds `[x, y, w, h]` in
-    pixels for each frame, or null where the target is absent.
+    `frames` lists picture files relative to the JSON file; `video` is one video file instead. `boxes` has for each
+    frame `[x, y, w, h]` in pixels, or null where the target is absent.
 
-    Raises DataError if the file is not of this form; when a sequence is read, if that sequence is not.
+    Raises DataError if the file is not of this form. A sequence that is not of this form raises it when it is indexed.
     """
-    try:
+    form = '{"sequences": [{"name": ..., "frames": [...], "boxes": [...]}]}'
+    with malformed_as_data_error(f"{path} is not of the form {form}"):
         entries = read_json_file(path, DataError, LARGEST_ANNOTATION)["sequences"]
         names = [str(entry.get("name", number)) for number, entry in enumerate(entries)]
-    except DataError:
-        raise
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DataError(
-            f'{path} is not of the form {{"sequences": [{{"name": ..., "frames": [...], "boxes": [...]}}]}}: '
-            f"{type(error).__name__} {error}"
-        ) from error
     if not names:
         raise DataError(f"{path} lists no sequences; docs/data.md shows the form")
     return LazySequences(names, _Reader(path, entries, names), path.stem)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from mixformer.data.datasets.dataset_spec import (
     DatasetOptions,
     DatasetSpec,
     PackItem,
+    one_database,
     pack_item,
     pack_sequence,
     select_sequences,
@@ -31,18 +32,18 @@ _LISTS = ("training_set.txt", "testing_set.txt")
 
 
 def class_of(files: SequenceFiles) -> str:
-    """The class is the name up to its number."""
+    """Return the class of a video: its name without the number."""
     return files.name.rpartition("-")[0]
 
 
-# Official training keeps the numbers of the files, although they count pixels from 1.
+# The files count pixels from 1, but official training uses their numbers unchanged.
 _TRAIN = SequenceLayout(flags=(("full_occlusion.txt", parse_flags), ("out_of_view.txt", parse_flags)), label=class_of)
 _TEST = replace(_TRAIN, pixel_origin=1)
 _TEST_LIST, _EXT_LIST = partial(read_list, "lasot"), partial(read_list, "lasot_ext")
 
 
 def find(root: Path, marker: str = "groundtruth.txt") -> Iterator[SequenceFiles]:
-    """All videos under a root whose folder has a file called `marker`."""
+    """Yield all videos under a root whose folder has a file called `marker`."""
     for storage in find_storages(root):
         for folder in find_folders(storage, marker, 2 if isinstance(storage, FolderStorage) else 3):
             name, boxes = folder.rpartition("/")[2], f"{folder}/groundtruth.txt"
@@ -55,7 +56,7 @@ def _order(files: SequenceFiles) -> tuple[str, int]:
 
 
 def read(root: Path, options: DatasetOptions) -> LazySequences:
-    """The data set under a root; `train` needs one of the benchmark's own lists in the root, or `ids` or `exclude`."""
+    """Read the data set under a root; `train` needs one of LaSOT's own lists in the root, or `ids` or `exclude`."""
     if options.split == "test":
         found = match_list(_TEST_LIST(), find(root), _TEST)
         return listed_sequences(_TEST_LIST(), found, options, "lasot", root, _LAYOUT)
@@ -66,40 +67,36 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
 
 
 def _training(root: Path, videos: list[SequenceFiles]) -> list[SequenceFiles]:
-    """Without the benchmark's test videos."""
+    """Leave out the benchmark's test videos."""
     for name in _LISTS:
         if text := read_text(open_storage(root), name):
             listed = set(text.split())
             return [files for files in videos if (files.name in listed) == (name == "training_set.txt")]
     raise DataError(
         f"{root} has no training_set.txt or testing_set.txt, so the 280 test videos cannot be left out; put one of the "
-        "lists that come with LaSOT there, give it as `ids` or `exclude`, or take split `all`"
+        "lists that come with LaSOT there, give it as `ids` or `exclude`, or use split `all`"
     )
 
 
 def read_ext(root: Path, options: DatasetOptions) -> LazySequences:
-    """The extension under a root."""
+    """Read the extension under a root."""
     found = match_list(_EXT_LIST(), find(root), _TRAIN)
     return listed_sequences(_EXT_LIST(), found, options, "lasot_ext", root, _LAYOUT)
 
 
 def detect(root: Path) -> bool:
-    """Return whether some video has LaSOT's mark of full occlusion."""
+    """Return whether some video has LaSOT's file of full occlusion."""
     return next(find(root, "full_occlusion.txt"), None) is not None
 
 
 def detect_ext(root: Path) -> bool:
-    """Return whether the first such video is of the extension."""
+    """Return whether the first such video is part of the extension."""
     first = next(find(root, "full_occlusion.txt"), None)
     return first is not None and first.name in {listed.name for listed in _EXT_LIST()}
 
 
-def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
-    """One database with the keys CLASS/CLASS-N/..., and the lists of videos in the root."""
-    return {"": _items(root)}
-
-
-def _items(root: Path) -> Iterator[PackItem]:
+def pack_items(root: Path) -> Iterator[PackItem]:
+    """Yield the entries of a database: CLASS/CLASS-N/..., and the lists of videos in the root."""
     storage = open_storage(root)
     yield from ((name, pack_item(storage, name)) for name in _LISTS if name in storage.listing("")[1])
     for files in find(root):
@@ -118,7 +115,7 @@ LASOT = DatasetSpec(
     frozenset({"ids", "exclude", "keep_one_based"}),
     detect,
     read,
-    pack,
+    one_database(pack_items),
     {"test": _TEST_LIST},
 )
 
@@ -130,6 +127,6 @@ LASOT_EXT = DatasetSpec(
     frozenset({"ids", "exclude", "keep_one_based"}),
     detect_ext,
     read_ext,
-    pack,
+    one_database(pack_items),
     {"test": _EXT_LIST},
 )

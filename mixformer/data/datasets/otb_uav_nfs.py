@@ -1,4 +1,4 @@
-"""OTB100, UAV123, NfS, Temple-Color 128 and AVisT: test sets whose files lie by fixed patterns."""
+"""OTB100, UAV123, NfS, Temple-Color 128 and AVisT: test sets whose files follow fixed patterns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mixformer.errors import DataError
 
 
 def parse_corners(text: str) -> Parsed:
-    """Boxes of lines `track left top right bottom frame lost occluded generated "label"`; NaN where `lost` is 1."""
+    """Parse lines `track left top right bottom frame lost occluded generated "label"`; NaN where `lost` is 1."""
     return parse_lines(text, _corners_box)
 
 
@@ -27,7 +27,7 @@ def _corners_box(line: str) -> list[float]:
 
 
 def read_frame_range(files: SequenceFiles) -> tuple[int, int]:
-    """First and last frame from `NAME_frames.txt`, a line `first,last`.
+    """Read the numbers of the first and last frame from `NAME_frames.txt`, a line `first,last`.
 
     Raises DataError if the file is missing or is not of this form.
     """
@@ -35,7 +35,7 @@ def read_frame_range(files: SequenceFiles) -> tuple[int, int]:
     found = re.fullmatch(r"\s*([0-9]{1,9})[,\s]+([0-9]{1,9})\s*", text or "")
     if not found:
         problem = "is not there" if text is None else f"needs two numbers such as 1,200, found {text.strip()[:40]!r}"
-        raise DataError(f"{files.name}: {files.name}_frames.txt beside its boxes {problem}")
+        raise DataError(f"{files.name}: {files.name}_frames.txt beside its boxes {problem}; download it again")
     return int(found[1]), int(found[2])
 
 
@@ -93,7 +93,7 @@ TC128 = benchmark(
     "NAME/NAME_gt.txt, NAME/NAME_frames.txt and NAME/img/0001.jpg ..., as folders, zip files or one LMDB database",
     {
         "test": BenchmarkSplit("129 targets in 128 videos", "tc128", (_TC128,)),
-        "ce": BenchmarkSplit("the 78 of them that are in no other set", "tc128", (_TC128,), "_ce"),
+        "ce": BenchmarkSplit("the 78 of them that are in no other data set", "tc128", (_TC128,), "_ce"),
     },
 )
 

@@ -1,4 +1,4 @@
-"""The table of data sets, and the functions that load one by name or find out which one a folder holds."""
+"""The table of data sets, and the functions that load one by name or detect which one a folder holds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CUSTOM_LAYOUT = "NAME/img/* with NAME/groundtruth.txt, or one JSON file of seque
 
 
 def register_dataset(spec: DatasetSpec) -> None:
-    """Add a data set to `DATASETS` in this process; `benchmark` makes the description of most test sets.
+    """Add a data set to `DATASETS` in this process; `benchmark` describes most test sets.
 
     Raises:
         DataError: if the name is taken.
@@ -54,7 +54,7 @@ def register_dataset(spec: DatasetSpec) -> None:
 
 
 def canonical_name(name: str) -> str:
-    """The name of a data set as it is written now; warns about the old word "own" for "custom"."""
+    """Return the current name of a data set: "custom" for the old name "own", with a warning."""
     if name != "own":
         return name
     warnings.warn('the data set name "own" is now called "custom"', DeprecationWarning, stacklevel=3)
@@ -107,7 +107,7 @@ def _as_lazy(sequences: Sequence[VideoSequence]) -> LazySequences:
 
 
 def unknown_dataset(name: str) -> str:
-    """The message for a data set's name that is not known."""
+    """Return the message for an unknown name of a data set."""
     near = did_you_mean(name, [*DATASETS, CUSTOM]) or "."
     return f"there is no data set called {name!r}{near} The names are {', '.join(DATASETS)} and {CUSTOM}"
 
@@ -117,8 +117,8 @@ def detect_dataset(path: str | Path, *, custom_first: bool = True) -> str | None
 
     Args:
         path: folder or archive.
-        custom_first: a path that also reads as custom data (sequence folders with `img/`, or a JSON file) is taken as
-            such. False looks for public data sets alone.
+        custom_first: return None for a path that can be read as custom data (sequence folders with `img/`, or a JSON
+            file). False looks only for public data sets.
 
     Returns:
         A key of `DATASETS`, or None for custom data, unknown data and a path that does not exist.
@@ -134,12 +134,12 @@ def detect_dataset(path: str | Path, *, custom_first: bool = True) -> str | None
     custom = path.suffix.lower() == ".json" or (path / "img").is_dir() or folders
     if custom_first and (custom or not path.exists()):
         return None
-    # From the last: the later ones look for more particular files.
+    # Later data sets look for more specific files, so they come first.
     return next((name for name in reversed(tuple(DATASETS)) if DATASETS[name].detect(path)), None)
 
 
 def missing_sequences(name: str, split: str, found: LazySequences) -> tuple[list[str], int]:
-    """Sequences of a test split's published list that were not found, and the length of that list.
+    """Return the sequences of a test split's published list that were not found, and the length of that list.
 
     Args:
         name: a key of `DATASETS`.
@@ -147,7 +147,7 @@ def missing_sequences(name: str, split: str, found: LazySequences) -> tuple[list
         found: result of `load_dataset` without `ids` and `exclude`.
 
     Returns:
-        An empty list and 0 for a split without a published list.
+        The names and the length; an empty list and 0 for a split without a published list.
 
     Example:
         >>> only = LazySequences(["Basketball"], lambda index: None)
@@ -167,10 +167,10 @@ def read_any(path: str | Path, split: str = "", *, lazy: bool = False) -> Sequen
         path: folder, archive or JSON file.
         split: of a public data set.
         lazy: read each sequence of your own folder when it is indexed, so that a broken one does not stop the others.
-            By default a broken sequence is an error at once.
+            By default a broken sequence raises DataError now.
 
     Raises:
-        DataError: if the path holds none of these; the message lists the files that were looked for.
+        DataError: if the path holds none of these; the message lists the files of each layout.
 
     Example:
         >>> import tempfile

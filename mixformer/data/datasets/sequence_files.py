@@ -1,4 +1,4 @@
-"""Files of a data set: the layout of its sequences, and the paths of each sequence."""
+"""The files of a data set: the layout of its sequences, and the paths of each sequence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mixformer.data.lists import ListedSequence
 from mixformer.data.storage import Storage, read_text
 from mixformer.imaging.images import is_picture, natural_order
 
-_MOST_FRAMES = 1_000_000  # of a sequence; a larger number in a name is something else
+_MOST_FRAMES = 1_000_000  # in a sequence; a larger number in a name is not a frame number
 
 Flag = tuple[str, Callable[[str], NDArray[np.bool_]]]
 """Name of a file, and a function from its text to (n,) True where the target is hidden."""
@@ -27,7 +27,7 @@ Flag = tuple[str, Callable[[str], NDArray[np.bool_]]]
 class SequenceLayout:
     """Layout of the files of a sequence in one data set.
 
-    `{name}`, `{folder}` and `{annotation}` in file names are replaced by the columns of the published list.
+    The columns of the published list replace `{name}`, `{folder}` and `{annotation}` in file names.
 
     Attributes:
         annotation: key of the file of boxes, for data sets whose files follow fixed patterns.
@@ -35,14 +35,14 @@ class SequenceLayout:
         first_number: number in the name of the first picture. None pairs pictures and boxes in order, see
             `index_frames`.
         flags: files that mark frames, each with a function from its text to (n,) True where the target is hidden. A
-            name is that of a file beside the boxes, or with a `/` in it a key below the root.
-        label: gives the class of the target, if the published list does not.
-        first_box_only: the data set gives the box of the first frame alone; later frames then have NaN.
+            name with a `/` is a key below the root; any other names a file beside the boxes.
+        label: returns the class of the target, if the published list does not have it.
+        first_box_only: the data set has only the box of the first frame; later frames then have NaN.
         pixel_origin: number of the left and upper pixels in the files, 0 or 1.
-        parse: from the text of the boxes to (n, 4) xywh, and what is wrong with each broken row.
-        frame_range: numbers of the first and last frame, if a file has them; None takes those of the list.
-        tolerance: how many boxes more or fewer than pictures there may be.
-        boxes_per_picture: the data set may give this many boxes for each picture, of which the first counts.
+        parse: turns the text of the boxes into (n, 4) xywh and a message for each broken row.
+        frame_range: reads the numbers of the first and last frame from a file; None takes those of the list.
+        tolerance: allowed difference between the numbers of boxes and of pictures.
+        boxes_per_picture: the data set may have this many boxes for each picture; the first of them is used.
         extra_files: further files of a sequence to pack, named as in `flags`; they need not exist.
 
     Example:
@@ -66,7 +66,7 @@ class SequenceLayout:
     extra_files: tuple[str, ...] = ()
 
     def find(self, storage: Storage, base: str, listed: ListedSequence) -> SequenceFiles | None:
-        """A sequence of the list below a base folder ("" is the top), or None if its boxes are not there."""
+        """Find a sequence of the list below a base folder ("" is the top); None if its file of boxes is missing."""
         words = {"name": listed.name, "folder": listed.folder, "annotation": listed.annotation}
         annotation, pictures = (f"{base}/{key.format(**words)}".lstrip("/") for key in (self.annotation, self.pictures))
         folder, _, file = annotation.rpartition("/")
@@ -79,11 +79,11 @@ class SequenceLayout:
 class SequenceFiles:
     """Paths of the files of one sequence."""
 
-    name: str  # of the sequence
+    name: str  # name of the sequence
     storage: Storage  # holds the annotation
     annotation: str  # key of the file of boxes; other annotation files are beside it
     picture_storage: Storage  # holds the pictures
-    # Key of the folder of pictures; None for an archive of this sequence alone, where any folder may hold them
+    # Key of the folder of pictures; None for an archive with only this sequence, where any folder may hold them
     folder: str | None
     layout: SequenceLayout  # how to read the files
     listed: ListedSequence | None = None  # the entry of the published list; None without a list
@@ -95,11 +95,11 @@ class SequenceFiles:
         return self.annotation.rpartition("/")[0]
 
     def text_beside(self, name: str) -> str | None:
-        """Text of an annotation file beside the boxes, or None if there is none."""
+        """Read the text of an annotation file beside the boxes; None if there is no such file."""
         return read_text(self.storage, f"{self.home}/{name}".lstrip("/"))
 
     def picture_folder(self) -> str:
-        """Key of the folder of pictures."""
+        """Find the key of the folder of pictures."""
         if self.folder is not None:
             return self.folder
         folder = ""
@@ -108,12 +108,12 @@ class SequenceFiles:
         return folder
 
     def flag_key(self, name: str) -> str:
-        """Key of a file that `SequenceLayout.flags` names."""
+        """Return the key of a file that `SequenceLayout.flags` names."""
         name = name.format(name=self.name)
         return f"{self.base if '/' in name else self.home}/{name}".lstrip("/")
 
     def stored_files(self) -> Iterator[tuple[Storage, str]]:
-        """Storage and key of each file of the sequence: boxes, marks and pictures."""
+        """Yield the storage and key of each file of the sequence: boxes, marks and pictures."""
         yield self.storage, self.annotation
         for name in (*(name for name, _ in self.layout.flags), *self.layout.extra_files):
             folder, _, file = self.flag_key(name).rpartition("/")
@@ -126,7 +126,7 @@ class SequenceFiles:
 
 @dataclass(frozen=True)
 class StoredFrames(Sequence[FrameRef]):
-    """The pictures of one folder of a storage; references are made on demand, to save memory."""
+    """The pictures of one folder of a storage. References are made when indexed, to save memory."""
 
     storage: Storage
     folder: str
@@ -142,20 +142,19 @@ class StoredFrames(Sequence[FrameRef]):
     def __getitem__(self, index: slice) -> tuple[FrameRef, ...]: ...
 
     def __getitem__(self, index: int | slice) -> FrameRef | tuple[FrameRef, ...]:
-        """Reference to one picture; a slice gives a tuple."""
+        """Return the reference to one picture; a slice returns a tuple."""
         if isinstance(index, slice):
             return tuple(self[i] for i in range(*index.indices(len(self))))
         return self.storage.frame(f"{self.folder}/{self.names[index]}".lstrip("/"))
 
 
 def index_frames(names: Iterable[str], first: int | None, count: int = 0) -> dict[int, str]:
-    """Frame index of each picture among file names.
+    """Return the file name of each picture by frame index, from the number at the end of each name.
 
     Args:
-        names: of files; other files than pictures are ignored.
-        first: number of frame 0, where the number that ends a file name counts; None takes the order of these numbers.
-        count: expected number of frames. If there are fewer pictures in order, gaps in their numbers tell which are
-            missing.
+        names: names of files; files that are not pictures are ignored.
+        first: number of frame 0; None counts frames in the order of the numbers.
+        count: expected number of frames. If there are fewer pictures, gaps in their numbers are missing frames.
 
     Example:
         >>> index_frames(["00000001.jpg", "00000003.jpg", "notes.txt"], first=1)
@@ -177,13 +176,10 @@ def index_frames(names: Iterable[str], first: int | None, count: int = 0) -> dic
 
 
 def parse_numbers(text: str) -> NDArray[np.float64]:
-    """All numbers of a text, separated by commas, spaces or line ends.
-
-    Raises ValueError if the text holds something else.
-    """
+    """Parse numbers that are separated by commas, spaces or line ends; raises ValueError for anything else."""
     return np.array([float(word) for word in re.split(r"[,\s]+", text.strip()) if word], np.float64)
 
 
 def parse_flags(text: str) -> NDArray[np.bool_]:
-    """(n,) True where a list of numbers, such as 0 and 1, is above 0; errors as of `parse_numbers`."""
+    """Return (n,) True where a list of numbers, such as 0 and 1, is above 0; raises as `parse_numbers` does."""
     return parse_numbers(text) > 0

@@ -1,4 +1,4 @@
-"""Read a sequence of a data set from its files: whole or not at all, or without its broken frames."""
+"""Read a sequence of a data set from its files: only if it is whole, or without its broken frames."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ class SequenceReader:
     """Reads sequence number i of a data set; can be sent to other processes."""
 
     source: str  # name of the data set
-    files: Sequence[SequenceFiles]  # where the files of each sequence are
-    # What to do about a missing or broken part of a sequence. "raise" refuses the sequence, since a score on the rest
-    # of it would be another score. "warn" leaves out the frames that lack a picture or a readable box, and warns once
-    # for each sequence, so that training goes on.
+    files: Sequence[SequenceFiles]  # the files of each sequence
+    # What to do if a part of a sequence is missing or broken. "raise" refuses the sequence, since a score on the rest
+    # of it cannot be compared. "warn" leaves out the frames without a picture or a readable box, and warns once for
+    # each sequence, so that training goes on.
     on_error: OnError = "raise"
-    keep_one_based: bool = False  # keep the numbers of files that count pixels from 1; otherwise all boxes count from 0
+    keep_one_based: bool = False  # keep the numbers of files that count pixels from 1; by default boxes count from 0
     _warned: set[int] = field(default_factory=set, repr=False)
 
     def __call__(self, index: int) -> VideoSequence:
-        """The sequence; hidden frames and labels as far as the data set has them.
+        """Read a sequence, with hidden frames and label if the data set has them.
 
-        Raises DataError with `on_error` "raise", for any missing or broken part; names the file, and the line or frame.
+        If `on_error` is "raise", raises DataError for any missing or broken part. The message names the file, and the
+        line or frame.
         """
         files = self.files[index]
         layout, listed = files.layout, files.listed or ListedSequence(files.name, files.name)
@@ -52,7 +53,7 @@ class SequenceReader:
         boxes, hidden = _annotation(files, boxes, max(names, default=-1) + 1, problems)
         count = _frame_count(files, len(boxes), names, last - (start or 0) + 1 if last else 0, problems)
         if missing := [row for row in range(count) if row not in names]:
-            some = f"{len(missing)} of {count} pictures, the first of them number {missing[0] + (start or 0)}"
+            some = f"{len(missing)} of {count} pictures, the first is number {missing[0] + (start or 0)}"
             problems.add(f"{describe_key(files.picture_storage, folder)} lacks {some}")
         # The frames that are whole, all of them with `on_error` "raise".
         rows = [row for row in range(listed.skip, count) if row in names and row not in broken]
@@ -62,7 +63,7 @@ class SequenceReader:
         boxes[~has_area(boxes)] = np.nan
         if problems.texts and index not in self._warned:
             self._warned.add(index)
-            log.warning("%s: %s. The sequence goes on without them", files.name, "; ".join(problems.texts))
+            log.warning("%s: %s. These frames are left out", files.name, "; ".join(problems.texts))
         frames = StoredFrames(files.picture_storage, folder, tuple(names[row] for row in rows))
         label = listed.label or (layout.label(files) if layout.label else "")
         return VideoSequence(files.name, frames, boxes, self.source, hidden[rows], label)
@@ -70,21 +71,21 @@ class SequenceReader:
 
 @dataclass
 class _Problems:
-    """Collects the problems of one sequence, or raises the first."""
+    """Collects the problems of one sequence, or raises the first one."""
 
     name: str
     raises: bool
     texts: list[str] = field(default_factory=list)
 
     def add(self, text: str) -> None:
-        """A problem that spoils frames."""
+        """Add a problem that makes frames unusable."""
         if self.raises:
             raise DataError(f"{self.name}: {text}; unpack or download this sequence again")
         self.texts.append(text)
 
 
 def _read_boxes(files: SequenceFiles, problems: _Problems) -> tuple[FloatArray, dict[int, str]]:
-    """Boxes as the file has them, and what is wrong with broken rows."""
+    """Read the boxes as the file has them, and a message for each broken row."""
     place = describe_key(files.storage, files.annotation)
     text = read_text(files.storage, files.annotation)
     boxes, broken = files.layout.parse(text or "")
@@ -100,7 +101,7 @@ def _read_boxes(files: SequenceFiles, problems: _Problems) -> tuple[FloatArray, 
 def _annotation(
     files: SequenceFiles, boxes: FloatArray, pictures: int, problems: _Problems
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """One box and one mark of a hidden target for each picture."""
+    """Return one box for each picture, and True where the target is hidden."""
     layout = files.layout
     if layout.first_box_only:
         boxes = np.vstack([boxes[:1], np.full((max(pictures, 1) - 1, 4), np.nan)])
@@ -125,7 +126,7 @@ def _annotation(
 
 
 def _frame_count(files: SequenceFiles, boxes: int, names: dict[int, str], listed: int, problems: _Problems) -> int:
-    """Number of frames, from the boxes, the pictures by index, and the published list (`listed`, 0 without one)."""
+    """Count the frames from the boxes, the pictures by index, and the published list (`listed`; 0 without a list)."""
     tolerance = files.layout.tolerance
     if listed and abs(boxes - listed) > tolerance:
         place = describe_key(files.storage, files.annotation)
@@ -135,7 +136,7 @@ def _frame_count(files: SequenceFiles, boxes: int, names: dict[int, str], listed
     if 0 < count - present <= tolerance:
         return present
     extra = [name for row, name in names.items() if not 0 <= row < count]
-    if not listed and len(extra) > tolerance:  # also with "raise" no more than a warning: every box has its picture
+    if not listed and len(extra) > tolerance:  # only a warning, even with "raise": every box has its picture
         place = describe_key(files.picture_storage, files.picture_folder())
         problems.texts.append(f"{place} has {counted(len(extra), 'picture')} without a box, the first is {extra[0]}")
     return count

@@ -1,8 +1,8 @@
-"""TNL2K: 1300 training videos with a description in words, which is not used here."""
+"""TNL2K: 1300 training videos with descriptions in words. The descriptions are not read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from mixformer.data.datasets.dataset_spec import (
     DatasetOptions,
     DatasetSpec,
     PackItem,
+    one_database,
     pack_sequence,
     select_sequences,
     training_sequences,
@@ -29,7 +30,7 @@ _TEST_LIST = partial(read_list, "tnl2k")
 
 
 def find(root: Path) -> Iterator[SequenceFiles]:
-    """All videos under a root (or under TNL2K_train_subset in it), in name order within each folder or archive."""
+    """Yield all videos under a root, or under TNL2K_train_subset in it, in name order in each folder or archive."""
     for storage in find_storages(root):
         for folder in find_folders(storage, "groundtruth.txt", 2 if isinstance(storage, FolderStorage) else 3):
             if "imgs" in storage.listing(folder)[0]:
@@ -38,7 +39,7 @@ def find(root: Path) -> Iterator[SequenceFiles]:
 
 
 def read(root: Path, options: DatasetOptions) -> LazySequences:
-    """The data set under a root; pictures and boxes are paired in order, and every frame counts as visible."""
+    """Read the data set under a root; pictures and boxes are paired in order, and all frames count as visible."""
     if options.split == "test":
         found = match_list(_TEST_LIST(), find(root), _FILES)
         return listed_sequences(_TEST_LIST(), found, options, "tnl2k", root, _LAYOUT)
@@ -50,9 +51,10 @@ def detect(root: Path) -> bool:
     return next(find(root), None) is not None
 
 
-def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
-    """One database with the keys TNL2K_train_subset/NAME/..."""
-    return {"": (item for files in find(root) for item in pack_sequence(files, f"TNL2K_train_subset/{files.name}"))}
+def pack_items(root: Path) -> Iterator[PackItem]:
+    """Yield the entries of a database: TNL2K_train_subset/NAME/..."""
+    for files in find(root):
+        yield from pack_sequence(files, f"TNL2K_train_subset/{files.name}")
 
 
 TNL2K = DatasetSpec(
@@ -63,6 +65,6 @@ TNL2K = DatasetSpec(
     frozenset({"ids", "exclude"}),
     detect,
     read,
-    pack,
+    one_database(pack_items),
     {"test": _TEST_LIST},
 )

@@ -37,7 +37,7 @@ _TEST_LIST = partial(read_list, "trackingnet")
 
 
 def find(root: Path, parts: tuple[str, ...]) -> Iterator[SequenceFiles]:
-    """Videos of the given parts (such as "TRAIN_3") under a root, in name order; no video's folder is looked into."""
+    """Yield the videos of some parts (such as "TRAIN_3") under a root, in name order, without opening their folders."""
     for part in parts:
         if (root / f"{part}_lmdb").is_dir():
             yield from _packed(root, part)
@@ -61,7 +61,7 @@ def _plain(storage: FolderStorage, part: str) -> Iterator[SequenceFiles]:
 
 def _packed(root: Path, part: str) -> Iterator[SequenceFiles]:
     storage = open_storage(root / f"{part}_lmdb")
-    if part == _TEST_PART:  # the official list of packed videos knows the training parts alone
+    if part == _TEST_PART:  # the official list of packed videos has only the training parts
         names = [file.removesuffix(".txt") for file in storage.listing("anno")[1]]
     else:
         names = [name for number, name in _sequence_list(root) if number == number_of(part)]
@@ -70,7 +70,7 @@ def _packed(root: Path, part: str) -> Iterator[SequenceFiles]:
 
 
 def _sequence_list(root: Path) -> list[tuple[int, str]]:
-    """Part and name of every packed video."""
+    """Read the part and name of each packed video."""
     try:
         return [(int(number), str(name)) for number, name in read_json_file(root / _LIST)]
     except (ValueError, TypeError, OverflowError) as error:
@@ -78,7 +78,7 @@ def _sequence_list(root: Path) -> list[tuple[int, str]]:
 
 
 def parts_of(root: Path) -> tuple[str, ...]:
-    """The parts of the training set that are there, by number."""
+    """Find the parts of the training set that are there, by number."""
     if not root.is_dir():
         raise DataError(f"{root} is not a folder; looked for {_LAYOUT}")
     names = {path.name.removesuffix("_lmdb") for path in root.glob("TRAIN_*") if path.is_dir()}
@@ -86,7 +86,7 @@ def parts_of(root: Path) -> tuple[str, ...]:
 
 
 def read(root: Path, options: DatasetOptions) -> LazySequences:
-    """The data set under a root, or the parts that `chunks` names."""
+    """Read the data set under a root, or the parts that `chunks` names."""
     if options.split == "test":
         found = match_list(_TEST_LIST(), find(root, (_TEST_PART,)), _TEST)
         return listed_sequences(_TEST_LIST(), found, options, "trackingnet", root, _LAYOUT)
@@ -101,7 +101,7 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
 
 
 def detect(root: Path) -> bool:
-    """Return whether there is a part."""
+    """Return whether some part is there."""
     return root.is_dir() and bool(parts_of(root) or _has_test(root))
 
 
@@ -110,12 +110,10 @@ def _has_test(root: Path) -> bool:
 
 
 def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
-    """One database for each part with the keys anno/NAME.txt and frames/NAME/0.jpg, and the list of training videos."""
+    """Return one database for each part (anno/NAME.txt and frames/NAME/0.jpg), and the list of training videos."""
     parts = parts_of(root)
     listed = [[number_of(part), files.name] for part in parts for files in find(root, (part,))]
-    lists: dict[str, Iterator[PackItem]] = {}
-    if listed:
-        lists[_LIST] = iter([(_LIST, json.dumps(listed).encode())])
+    lists = {_LIST: iter([(_LIST, json.dumps(listed).encode())])} if listed else {}
     return lists | {f"{part}_lmdb": _items(root, part) for part in (*parts, *([_TEST_PART] * _has_test(root)))}
 
 
@@ -130,7 +128,7 @@ def _items(root: Path, part: str) -> Iterator[PackItem]:
 TRACKINGNET = DatasetSpec(
     "trackingnet",
     "TrackingNet, videos of the web",
-    {"train": "the parts that are there, or those of `chunks`", "test": "TEST: the first box alone"},
+    {"train": "the parts that are there, or those of `chunks`", "test": "TEST, with the first box only"},
     _LAYOUT,
     frozenset({"ids", "exclude", "chunks"}),
     detect,

@@ -1,15 +1,15 @@
-"""ImageNet-VID: videos with XML annotations, every track of an object a sequence."""
+"""ImageNet-VID: videos with XML annotations. Each track of an object is a sequence."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mixformer.data.datasets.annotation_cache import cached_index, read_whole
-from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec, PackItem, pack_item
+from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec, PackItem, one_database, pack_item
 from mixformer.data.datasets.sequence_files import StoredFrames, index_frames
 from mixformer.data.datasets.vid_tracks import Tracks, from_json, from_xml, to_json
 from mixformer.data.sequence import LazySequences, VideoSequence
@@ -43,7 +43,7 @@ class _Reader:
             self._warned.add(index)
             gone = next(row for row in range(len(boxes)) if row not in names) + start
             log.warning(
-                "%s: %s lacks %d of %d pictures, the first of them number %d. The sequence goes on without them",
+                "%s: %s lacks %d of %d pictures, the first is number %d. These frames are left out",
                 self.tracks.name(index),
                 describe_key(self.storage, place),
                 len(boxes) - len(rows),
@@ -56,7 +56,7 @@ class _Reader:
 
 
 def _tracks(root: Path, cache: Path | None) -> tuple[Storage, Tracks]:
-    """All tracks: of cache.json if there is one, else of the XML files."""
+    """Read all tracks from cache.json if it is there, else from the XML files."""
     storage = open_storage(root)
     if _JSON in storage.listing("")[1]:
         index = cached_index(storage, _JSON, cache, lambda: from_json(read_whole(storage, _JSON), _JSON))
@@ -67,7 +67,7 @@ def _tracks(root: Path, cache: Path | None) -> tuple[Storage, Tracks]:
 
 
 def read(root: Path, options: DatasetOptions) -> LazySequences:
-    """The set under a root; parsing its million XML files takes minutes, so give a `cache` folder."""
+    """Read the data set under a root. It has a million XML files, so parsing takes minutes without a `cache` folder."""
     storage, tracks = _tracks(root, options.cache)
     reader = _Reader(storage, tracks)
     count = len(tracks.starts)
@@ -77,17 +77,13 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
 
 
 def detect(root: Path) -> bool:
-    """Return whether there are the folders of the task."""
+    """Return whether the folders of ImageNet-VID are there."""
     storage = open_storage(root)
     return bool(storage.listing(_DATA)[0]) and bool(storage.listing(_ANNOTATIONS)[0] or _JSON in storage.listing("")[1])
 
 
-def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
-    """One database with the keys cache.json and Data/VID/train/..."""
-    return {"": _items(root)}
-
-
-def _items(root: Path) -> Iterator[PackItem]:
+def pack_items(root: Path) -> Iterator[PackItem]:
+    """Yield the entries of a database: cache.json and Data/VID/train/..."""
     storage, tracks = _tracks(root, None)
     yield _JSON, json.dumps(to_json(storage, _DATA, tracks)).encode()
     for folder in dict.fromkeys(tracks.folders.tolist()):
@@ -104,5 +100,5 @@ VID = DatasetSpec(
     frozenset({"cache"}),
     detect,
     read,
-    pack,
+    one_database(pack_items),
 )

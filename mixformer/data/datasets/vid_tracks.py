@@ -1,4 +1,4 @@
-"""Tracks of ImageNet-VID: from XML files, and from and to the official cache.json."""
+"""Read tracks of ImageNet-VID from XML files, and read and write the official cache.json."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mixformer.data.datasets.annotation_cache import Index
 from mixformer.data.frame_storage import read_frame
 from mixformer.data.sequence import has_area
 from mixformer.data.storage import Storage, describe_key, read_text
-from mixformer.errors import DataError, counted
+from mixformer.errors import DataError, counted, malformed_as_data_error
 from mixformer.files import parse_json
 from mixformer.types import FloatArray
 
@@ -35,20 +35,20 @@ class Tracks:
     visible: NDArray[np.bool_]  # (rows,) False where the object is occluded
 
     def rows(self, index: int) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """Boxes (n, 4), NaN without an area, and visibility (n,) of one track."""
+        """Return the boxes (n, 4) of a track, NaN where they have no area, and (n,) True where it is visible."""
         rows = slice(int(self.ends[index - 1]) if index else 0, int(self.ends[index]))
         boxes = self.boxes[rows].astype(np.float64)
         boxes[~has_area(boxes)] = np.nan
         return boxes, self.visible[rows]
 
     def name(self, index: int) -> str:
-        """Name of the video, number of the track and its first frame: unique in the data set."""
+        """Return the name of the video and the number of the track, which is unique in the data set."""
         return f"{str(self.folders[index]).rpartition('/')[2]}/{index}"
 
 
 @dataclass
 class _Track:
-    """A track to which frames are still added."""
+    """A track that can still grow."""
 
     folder: str
     kind: str
@@ -69,8 +69,8 @@ def _arrays(tracks: list[_Track]) -> Index:
 
 
 def from_json(data: bytes, name: str) -> Index:
-    """The arrays of `Tracks` from an official cache.json; raises DataError if it is not one."""
-    try:
+    """Parse the arrays of `Tracks` from an official cache.json; raises DataError if it is not one."""
+    with malformed_as_data_error(f"{name} is not a list of ImageNet-VID tracks"):
         return _arrays(
             [
                 _Track(
@@ -83,14 +83,10 @@ def from_json(data: bytes, name: str) -> Index:
                 for track in parse_json(data, name)
             ]
         )
-    except DataError:
-        raise
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise DataError(f"{name} is not a list of ImageNet-VID tracks: {type(error).__name__} {error}") from error
 
 
 def to_json(storage: Storage, data: str, tracks: Tracks) -> list[dict[str, Any]]:
-    """The official form of tracks; pictures below the key `data` give the sizes."""
+    """Return tracks in the official form; their `image_size` is read from pictures below the key `data`."""
     sizes: dict[str, list[int]] = {}
     found = []
     for index, folder in enumerate(tracks.folders.tolist()):
@@ -129,7 +125,7 @@ def from_xml(storage: Storage, annotations: str) -> Index:
 
 
 def _video_tracks(storage: Storage, annotations: str, folder: str) -> Iterator[_Track]:
-    """Tracks of one video; one ends when its object is missing from a frame."""
+    """Yield the tracks of one video. A track ends at a frame without its object."""
     growing: dict[str, _Track] = {}
     broken, last = [], -1
     files = [name for name in storage.listing(f"{annotations}/{folder}")[1] if re.fullmatch(r"\d+\.xml", name)]
@@ -149,13 +145,13 @@ def _video_tracks(storage: Storage, annotations: str, folder: str) -> Iterator[_
             track.visible.append(seen)
     if broken:
         log.warning(
-            "%s: %s left out that cannot be parsed, such as %s", folder, counted(len(broken), "file"), broken[0]
+            "%s: left out %s that cannot be parsed, such as %s", folder, counted(len(broken), "file"), broken[0]
         )
     yield from growing.values()
 
 
 def _objects(text: str) -> Iterator[tuple[str, tuple[str, list[float], bool]]]:
-    """Track number, class, box and visibility of the objects of one frame."""
+    """Yield the track number, class, box and visibility of each object of a frame."""
     for thing in ElementTree.fromstring(text).iter("object"):
         x1, y1, x2, y2 = (float(thing.findtext(f"bndbox/{side}") or "nan") for side in ("xmin", "ymin", "xmax", "ymax"))
         seen = (thing.findtext("occluded") or "0").strip() == "0"

@@ -15,15 +15,15 @@ from mixformer.errors import counted
 from mixformer.imaging.images import is_picture
 
 TAGS = ("camera_motion", "illum_change", "motion_change", "occlusion", "size_change")
-"""Attributes that files called NAME/TAG.tag mark frame by frame."""
+"""Attributes of frames, from files called NAME/TAG.tag."""
 
 
 def region_box(text: str) -> list[float]:
-    """Box xywh around a region of the VOT toolkit; NaN for an empty one.
+    """Return the box xywh around a region of the VOT toolkit; NaN for an empty region.
 
     Args:
-        text: `x,y,w,h`; a polygon `x1,y1,x2,y2,x3,y3,...`; a mask `mX,Y,W,H,ZEROS,ONES,...` of runs in that window row
-            by row; or one number, a code for "no region here".
+        text: `x,y,w,h`; a polygon `x1,y1,x2,y2,x3,y3,...`; a mask `mX,Y,W,H,ZEROS,ONES,...`, the lengths of runs in
+            that window, row by row; or one number, the code for "no region".
 
     Raises:
         ValueError: if it is none of these.
@@ -36,13 +36,13 @@ def region_box(text: str) -> list[float]:
     if len(values) == 4:
         return values
     if len(values) < 6 or len(values) % 2:
-        raise ValueError(f"a region has 1, 4, or 6 or more even numbers, found {len(values)}")
+        raise ValueError(f"a region has 1, 4, or an even count of 6 or more numbers, found {len(values)}")
     xs, ys = values[::2], values[1::2]
     return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
 
 def _mask_box(numbers: list[int]) -> list[float]:
-    """Smallest box around the ones of a mask; both end pixels belong to it, w = x1 - x0 + 1."""
+    """Return the smallest box around the ones of a mask. It contains both end pixels: w = x1 - x0 + 1."""
     if len(numbers) < 4:
         raise ValueError(f"a mask begins with x, y, width and height, found {counted(len(numbers), 'number')}")
     x, y, width, height = numbers[:4]
@@ -56,23 +56,23 @@ def _mask_box(numbers: list[int]) -> list[float]:
         return [np.nan] * 4
     starts, stops = starts[full], stops[full] - 1
     top, bottom = starts[0] // width, stops[-1] // width
-    wraps = starts // width != stops // width  # such a run reaches the right border, and begins again at the left
+    wraps = starts // width != stops // width  # the run goes on in the next row, so it touches both borders
     left = 0 if wraps.any() else (starts % width).min()
     right = width - 1 if wraps.any() else (stops % width).max()
     return [float(v) for v in (x + left, y + top, right - left + 1, bottom - top + 1)]
 
 
 def parse_regions(text: str) -> Parsed:
-    """The box of each line; see `region_box`."""
+    """Parse one region a line; see `region_box`."""
     return parse_lines(text, lambda line: region_box(line.strip()))
 
 
 @dataclass(frozen=True)
 class VotLayout(SequenceLayout):
-    """Files of the VOT toolkit: the file `sequence` names the folder of pictures; without it, that is `color/`."""
+    """Files of the VOT toolkit. The file `sequence` names the folder of pictures; without that file, it is `color/`."""
 
     def find(self, storage: Storage, base: str, listed: ListedSequence) -> SequenceFiles | None:
-        """A sequence of the list, or None if its boxes are not there, or it is a folder of another set."""
+        """Find a sequence of the list; None if its boxes are missing, or the folder is one of another data set."""
         found = super().find(storage, base, listed)
         if found is None:
             return None
@@ -87,7 +87,7 @@ class VotLayout(SequenceLayout):
 
 
 def _pictures(properties: str) -> str:
-    """Folder of the pictures from the lines `channels.color=color/%08d.jpg` of a sequence's properties."""
+    """Read the folder of pictures from the line `channels.color=color/%08d.jpg` of a sequence's properties."""
     for line in properties.splitlines():
         key, _, value = line.partition("=")
         if key.strip() == "channels.color":

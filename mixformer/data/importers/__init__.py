@@ -1,4 +1,4 @@
-"""Annotations of other tools as sequences, and as folders in our own layout; see docs/data.md."""
+"""Import annotations of other tools as sequences, or as folders in this package's layout; see docs/data.md."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -10,7 +10,7 @@ from typing import Any
 from mixformer.data.frame_storage import FrameRef
 from mixformer.data.importers.tracks import FileTrack, picture_below, track_sequence, whole_number
 from mixformer.data.sequence import VideoSequence
-from mixformer.errors import DataError
+from mixformer.errors import DataError, malformed_as_data_error
 from mixformer.files import LARGEST_ANNOTATION, as_numbers, read_json_file
 
 log = logging.getLogger(__name__)
@@ -19,23 +19,21 @@ _Track = tuple[Any, Any]
 
 
 def read_coco_vid(source: Path, images: Path | None = None) -> list[VideoSequence]:
-    """Read every instance of every video of a file, without crowds.
+    """Read each instance of each video of a file, without crowds.
 
     Args:
         source: JSON file with `videos`, `images` (`video_id`, `frame_id`, `file_name`), `annotations` (`image_id`,
             `instance_id` or `track_id`, `bbox`) and `categories`.
-        images: folder that the file names are relative to; None takes the JSON file's own.
+        images: folder of the pictures; file names are relative to it. None takes the folder of the JSON file.
 
     Raises:
         DataError: if the file is not of this form.
     """
-    try:
+    with malformed_as_data_error(f"{source} is not a COCO-VID file"):
         content = read_json_file(source, DataError, LARGEST_ANNOTATION)
         videos = {video["id"]: str(video["name"]) for video in content["videos"]}
-        kinds = {kind["id"]: str(kind["name"]) for kind in content.get("categories", [])}
-        frames = {picture["id"]: (picture["video_id"], _frame_number(picture)) for picture in content["images"]}
         pictures = _pictures(content["images"], images or source.parent, source)
-        tracks, labels = _tracks(content["annotations"], frames, kinds)
+        tracks, labels = _tracks(content["annotations"], _frames(content), content.get("categories", []))
         found = [
             track_sequence(
                 f"{videos[video].replace('/', '_')}_{instance}",
@@ -46,10 +44,6 @@ def read_coco_vid(source: Path, images: Path | None = None) -> list[VideoSequenc
             )
             for (video, instance), boxes in tracks.items()
         ]
-    except DataError:
-        raise
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise DataError(f"{source} is not a COCO-VID file: {type(error).__name__} {error}") from error
     return [sequence for sequence in found if sequence]
 
 
@@ -60,12 +54,11 @@ def coco_tracks(source: Path) -> list[FileTrack]:
         DataError: if the file is not of this form, or holds several videos.
     """
     content = read_json_file(source, DataError, LARGEST_ANNOTATION)
-    try:
+    with malformed_as_data_error(f"{source} is not a COCO-VID file"):
         if len(content["videos"]) > 1:
             raise DataError(f"{source} holds {len(content['videos'])} videos; a project has one, so split the file")
-        kinds = {kind["id"]: str(kind["name"]) for kind in content.get("categories", [])}
-        frames = {picture["id"]: (picture["video_id"], _frame_number(picture)) for picture in content["images"]}
-        tracks, labels = _tracks(content["annotations"], frames, kinds)
+        frames = _frames(content)
+        tracks, labels = _tracks(content["annotations"], frames, content.get("categories", []))
         facts: dict[_Track, dict[int, dict[str, Any]]] = defaultdict(dict)
         for thing in content["annotations"]:
             video, number = frames[thing["image_id"]]
@@ -80,31 +73,32 @@ def coco_tracks(source: Path) -> list[FileTrack]:
             )
             for track, boxes in tracks.items()
         ]
-    except DataError:
-        raise
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise DataError(f"{source} is not a COCO-VID file: {type(error).__name__} {error}") from error
+
+
+def _frames(content: dict[str, Any]) -> dict[Any, tuple[Any, int]]:
+    """Return the video and the frame number of each picture, by the number of the picture."""
+    return {picture["id"]: (picture["video_id"], _frame_number(picture)) for picture in content["images"]}
 
 
 def _texts(facts: dict[int, dict[str, Any]]) -> dict[str, str]:
-    """Attributes of a target by the first of its boxes, without those that speak of a box."""
+    """Return the attributes of a target: the texts of its first box. Other values describe only that box."""
     first = facts[min(facts)] if facts else {}
     return {str(name): value for name, value in first.items() if isinstance(value, str)}
 
 
 def _instance(thing: dict[str, Any]) -> Any:
-    """The number of a track, by either name, or as datumaro and CVAT write it."""
+    """Return the number of a track, under either name, or among the attributes, as datumaro and CVAT write it."""
     place = thing if "instance_id" in thing or "track_id" in thing else thing["attributes"]
     return place["instance_id"] if "instance_id" in place else place["track_id"]
 
 
 def _frame_number(picture: dict[str, Any]) -> int:
-    """The number of a frame: `frame_id`, or `frame_index` as TAO calls it."""
+    """Return the number of a frame: `frame_id`, or `frame_index` as in TAO."""
     return whole_number(picture["frame_id"] if "frame_id" in picture else picture["frame_index"], "frame_id")
 
 
 def _pictures(images: list[dict[str, Any]], folder: Path, source: Path) -> dict[Any, dict[int, FrameRef]]:
-    """Picture of each frame of each video; those that are not there are left out."""
+    """Return the pictures of each video by frame number; missing files are left out."""
     found: dict[Any, dict[int, FrameRef]] = defaultdict(dict)
     missing = []
     for picture in images:
@@ -116,14 +110,15 @@ def _pictures(images: list[dict[str, Any]], folder: Path, source: Path) -> dict[
     if missing and not found:
         raise DataError(f"none of the {len(missing)} pictures is there, such as {missing[0]}; use --images FOLDER")
     if missing:
-        log.warning("%d of %d pictures are not there, such as %s; left out", len(missing), len(images), missing[0])
+        log.warning("left out %d of %d pictures that are missing, such as %s", len(missing), len(images), missing[0])
     return found
 
 
 def _tracks(
-    annotations: list[dict[str, Any]], frames: dict[Any, tuple[Any, int]], kinds: dict[Any, str]
+    annotations: list[dict[str, Any]], frames: dict[Any, tuple[Any, int]], categories: list[dict[str, Any]]
 ) -> tuple[dict[_Track, dict[int, tuple[float, ...] | None]], dict[_Track, str]]:
-    """Boxes by frame number of each (video, instance), and its class."""
+    """Return the boxes of each (video, instance) by frame number, and its class."""
+    kinds = {kind["id"]: str(kind["name"]) for kind in categories}
     tracks: dict[_Track, dict[int, tuple[float, ...] | None]] = defaultdict(dict)
     labels: dict[_Track, str] = {}
     for thing in annotations:

@@ -14,47 +14,42 @@ from mixformer.data.clips import Clip
 from mixformer.data.frame_storage import ClipFrame, FrameRef
 from mixformer.data.importers.tracks import FileTrack, picture_below, pictures_in, track_sequence, whole_number
 from mixformer.data.sequence import VideoSequence
-from mixformer.errors import DataError
+from mixformer.errors import DataError, malformed_as_data_error
 
 _Boxes = dict[int, tuple[float, ...] | None]
 
 
 def read_cvat(source: Path, images: Path | None = None) -> list[VideoSequence]:
-    """Read every track of a video task, or every box of an image task as a sequence of one frame.
+    """Read each track of a video task, or each box of an image task as a sequence of one frame.
 
-    A box marked `outside` is not there; one marked `occluded` is kept, as CVAT means partly hidden. Between two key
-    frames that are all the file holds, boxes are interpolated as CVAT does.
+    A box marked `outside` is absent. A box marked `occluded` is kept, since CVAT means partly hidden. If the file holds
+    only key frames, boxes between them are interpolated as CVAT does.
 
     Args:
         source: the XML file, or the folder of an export with annotations.xml.
-        images: folder of the pictures or the video file; None takes images/ beside the XML file, or its own folder.
+        images: folder of the pictures, or the video file; None takes images/ beside the XML file, or the XML file's
+            folder.
 
     Raises:
-        DataError: if the file is not of this form, or the pictures are not there.
+        DataError: if the file is not of this form, or the pictures are missing.
     """
     file = cvat_file(source)
     root = cvat_root(file)
     beside = images or (file.parent / "images" if (file.parent / "images").is_dir() else file.parent)
-    try:
-        found = (
-            list(_tracks(root, file, beside)) if root.find("track") is not None else list(_stills(root, beside, file))
-        )
-    except DataError:
-        raise
-    except (KeyError, ValueError, OverflowError) as error:
-        raise DataError(f"{file} is not CVAT XML 1.1: {type(error).__name__} {error}") from error
+    with malformed_as_data_error(f"{file} is not CVAT XML 1.1"):
+        found = list((_stills if root.find("track") is None else _tracks)(root, file, beside))
     if not found:
-        raise DataError(f"{file} holds no boxes on pictures that are in {beside}; say where they are with --images")
+        raise DataError(f"{file} holds no boxes on pictures that are in {beside}; give their folder with --images")
     return found
 
 
 def cvat_file(source: Path) -> Path:
-    """The XML file of an export, which may be given as its folder."""
+    """Return the XML file of an export; `source` is the file or its folder."""
     return source / "annotations.xml" if source.is_dir() else source
 
 
 def cvat_root(file: Path) -> ElementTree.Element:
-    """Read the XML; raises DataError if it is none."""
+    """Read the XML; raises DataError if it cannot be parsed."""
     try:
         return ElementTree.parse(file).getroot()
     except (OSError, ElementTree.ParseError, ValueError, LookupError, RecursionError, MemoryError) as error:
@@ -64,16 +59,14 @@ def cvat_root(file: Path) -> ElementTree.Element:
 
 
 def cvat_tracks(file: Path) -> list[FileTrack]:
-    """Read the tracks of a video task as key boxes; boxes that CVAT has put between them are left out.
+    """Read the tracks of a video task as key boxes, without the boxes that CVAT interpolated between them.
 
     Raises:
         DataError: if the file is not of this form.
     """
     root = cvat_root(file)
-    try:
+    with malformed_as_data_error(f"{file} is not CVAT XML 1.1"):
         return [_file_track(track) for track in root.iter("track")]
-    except (KeyError, ValueError, OverflowError) as error:
-        raise DataError(f"{file} is not CVAT XML 1.1: {type(error).__name__} {error}") from error
 
 
 def _file_track(track: ElementTree.Element) -> FileTrack:
@@ -83,7 +76,8 @@ def _file_track(track: ElementTree.Element) -> FileTrack:
         frame, gone = _frame(box), box.attrib.get("outside") == "1"
         before = found[number - 1] if number else box
         last = boxes.get(_frame(before))
-        # CVAT moves a box toward the next one even if that is outside; a key box in the frame before says the same.
+        # CVAT interpolates toward the next box even if that is outside. A key box one frame before it has the same
+        # effect.
         if gone and last is not None and frame - _frame(before) > 1 and _xywh(box) != last:
             part = (frame - 1 - _frame(before)) / (frame - _frame(before))
             boxes[frame - 1] = _mixed(last, _xywh(box), part)
@@ -105,7 +99,7 @@ def _tracks(root: ElementTree.Element, file: Path, images: Path) -> Iterator[Vid
 
 
 def _frames(images: Path) -> Mapping[int, FrameRef]:
-    """Pictures by number: those of a folder in name order, or the frames of a video."""
+    """Return pictures by frame number: those of a folder in name order, or the frames of a video."""
     if images.is_file():
         clip = Clip(images)
         clip.close()
@@ -114,7 +108,7 @@ def _frames(images: Path) -> Mapping[int, FrameRef]:
 
 
 def _boxes(track: ElementTree.Element) -> _Boxes:
-    """Boxes by frame; None where the target is outside."""
+    """Return boxes by frame; None where the target is outside."""
     return {
         _frame(box): None if box.attrib.get("outside") == "1" else _xywh(box)
         for box in sorted(track.iter("box"), key=_frame)
@@ -131,7 +125,7 @@ def _xywh(box: ElementTree.Element) -> tuple[float, float, float, float]:
 
 
 def _between(boxes: _Boxes, pictures: Mapping[int, FrameRef]) -> _Boxes:
-    """With the frames between key frames that have a picture, where the target is there at the earlier one."""
+    """Add interpolated boxes of frames that have a picture, after each key frame that shows the target."""
     numbers, filled, shown = list(boxes), dict(boxes), sorted(pictures)
     for first, last in pairwise(numbers):
         start = boxes[first]
@@ -148,7 +142,7 @@ def _mixed(start: tuple[float, ...], end: tuple[float, ...], part: float) -> tup
     return tuple(np.add(np.multiply(start, 1 - part), np.multiply(end, part)).tolist())
 
 
-def _stills(root: ElementTree.Element, images: Path, source: Path) -> Iterator[VideoSequence]:
+def _stills(root: ElementTree.Element, source: Path, images: Path) -> Iterator[VideoSequence]:
     for picture in root.iter("image"):
         file = picture_below(images, picture.attrib["name"], source)
         for number, box in enumerate(picture.iter("box")):

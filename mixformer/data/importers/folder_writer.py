@@ -17,7 +17,7 @@ from mixformer.errors import OutputError
 from mixformer.files import write_files, write_text
 from mixformer.files.places import clear_left_over, own_mark, require_replaceable, swap_in
 
-_FRAMES = "_frames"  # pictures taken out of videos and archives; no sequence, since it has no groundtruth.txt
+_FRAMES = "_frames"  # folder of pictures from videos and archives; without groundtruth.txt, it is not a sequence
 
 
 def write_folders(
@@ -28,7 +28,7 @@ def write_folders(
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> list[Path]:
-    """Write one folder for each sequence; each appears when it is whole.
+    """Write one folder for each sequence; a folder appears when it is complete.
 
     Pictures are relative links to the originals; those of videos and archives are written once below `_frames`.
 
@@ -44,7 +44,7 @@ def write_folders(
 
     Raises:
         DataError: if a picture cannot be read.
-        OutputError: if a folder is there already, or cannot be written. Nothing is written if one is there.
+        OutputError: if a folder already exists (then nothing is written), or cannot be written.
     """
     used, placer = set[str](), _Placer(out / _FRAMES, copy, overwrite)
     folders = {out / _unused(safe_name(sequence.name), used): sequence for sequence in sequences}
@@ -71,15 +71,12 @@ def write_folders(
 
 
 def require_sequence_place(folder: Path, overwrite: bool) -> None:
-    """Refuse a place that a sequence cannot be put into.
-
-    Raises OutputError if one is there and `overwrite` is not given, or the folder holds something else.
-    """
+    """Raise OutputError if a sequence is there and `overwrite` is not set, or the folder holds something else."""
     require_replaceable(folder, ("groundtruth.txt", "img", "target.json"), "sequence", overwrite)
 
 
 def put_sequence(part: Path, folder: Path, overwrite: bool) -> None:
-    """Put a sequence that is whole in its place; raises OutputError as above, and OSError."""
+    """Move a complete sequence to its place; raises OutputError as `require_sequence_place` does, and OSError."""
     require_sequence_place(folder, overwrite)
     swap_in(part, folder)
 
@@ -100,14 +97,14 @@ def _lines(sequence: VideoSequence) -> str:
 
 
 class _Placer:
-    """Puts pictures in their places."""
+    """Links or copies pictures into sequence folders."""
 
     def __init__(self, shared: Path, copy: bool, overwrite: bool) -> None:
         self._shared, self._copy, self._overwrite = shared, copy, overwrite
         self._written = set[Path]()
 
     def place(self, frame: FrameRef, target: Path) -> None:
-        """Put a picture at `target`, plus its ending."""
+        """Link or copy a picture to `target`, plus its ending."""
         if self._copy and isinstance(frame, Path):
             shutil.copyfile(frame, target.with_suffix(frame.suffix.lower()))
         elif self._copy:
@@ -118,7 +115,7 @@ class _Placer:
             target.with_suffix(original.suffix.lower()).symlink_to(relative)
 
     def _extract(self, frame: FrameRef, target: Path) -> Path:
-        """Write a picture of a video (as JPEG) or of an archive (as it is) unless it is there."""
+        """Write a picture of a video (as JPEG) or of an archive (unchanged), unless it is there."""
         ending = Path(frame.key).suffix.lower() if isinstance(frame, ArchiveFrame) else ".jpg"
         target = target.with_suffix(ending)
         if target in self._written or (target.exists() and not self._overwrite):
@@ -134,7 +131,7 @@ class _Placer:
 
 
 def _shared(frame: ArchiveFrame | ClipFrame, shared: Path) -> Path:
-    """Path of a picture of a video or archive, kept once for all sequences that show it."""
+    """Return the path of a picture of a video or archive; all sequences that show it share this file."""
     if isinstance(frame, ArchiveFrame):
         return shared / safe_name(frame.archive.name) / frame.key
     return shared / safe_name(frame.clip.name) / f"{frame.index:08d}"

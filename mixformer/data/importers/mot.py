@@ -20,24 +20,24 @@ _LAYOUT = "NAME/gt/gt.txt (frame, track, x, y, w, h, confidence, class, visibili
 
 
 def read_mot(source: Path, images: Path | None = None, first_pixel: int = 1) -> list[VideoSequence]:
-    """Read every track of a MOT sequence folder, or of a folder of such folders.
+    """Read each track of a MOT sequence folder, or of a folder of such folders.
 
-    Frames count from 1 in the file and from 0 in the result, and so do pixels by MOTChallenge. Boxes with confidence 0
-    are not part of the annotation. A visibility of 0 means hidden; negative ones (MOT15) say nothing.
+    Frames, and in MOTChallenge also pixels, count from 1 in the file and from 0 in the result. Boxes with confidence 0
+    are not part of the annotation. A visibility of 0 means hidden; a negative one (MOT15) means unknown.
 
     Args:
-        source: a sequence folder, or one that holds several.
+        source: a sequence folder, or a folder of several.
         images: pictures of a single sequence; None takes the folder that seqinfo.ini names, or else img1/.
         first_pixel: number of the first pixel in the file: 1 by MOTChallenge, 0 as CVAT and datumaro write it.
 
     Raises:
-        DataError: if there is no such file, or a line is not nine (or at least seven) numbers.
+        DataError: if there is no such file, or a line does not have nine (at least seven) numbers.
     """
     return [track for truth in mot_truths(source) for track in _sequences(truth, images, first_pixel)]
 
 
 def mot_truths(source: Path) -> list[Path]:
-    """Files gt.txt of a sequence folder, or of a folder of such folders; raises DataError if there is none."""
+    """Find the gt.txt of a sequence folder, or those of a folder of such folders; raises DataError if there is none."""
     truths = [source / "gt" / "gt.txt"] if (source / "gt" / "gt.txt").is_file() else sorted(source.glob("*/gt/gt.txt"))
     if not truths:
         raise DataError(f"no MOT sequences in {source}; looked for {_LAYOUT}")
@@ -56,7 +56,7 @@ def _sequences(truth: Path, images: Path | None, first_pixel: int) -> list[Video
 
 
 def mot_tracks(truth: Path, first_pixel: int = 1) -> list[FileTrack]:
-    """Read the tracks of one gt.txt; classes are numbers, unless labels.txt beside it names them.
+    """Read the tracks of one gt.txt. Classes are numbers, unless labels.txt beside it has their names.
 
     Args:
         truth: the file.
@@ -106,7 +106,7 @@ def _rows(truth: Path) -> list[FloatArray]:
 
 
 def _image_folder(folder: Path) -> str:
-    """The folder that seqinfo.ini names, or img1."""
+    """Read the folder of pictures from seqinfo.ini; without that file, it is img1."""
     settings = configparser.ConfigParser()
     try:
         if (folder / "seqinfo.ini").is_file():

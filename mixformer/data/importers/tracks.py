@@ -1,4 +1,4 @@
-"""The step that all importers share: boxes by frame number become a sequence."""
+"""Helpers of all importers: turn boxes by frame number into a sequence, and check names and numbers."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ from mixformer.imaging.images import list_pictures
 
 _LONGEST = 120  # letters of a folder name
 Importer = Callable[[Path, Path | None], list[VideoSequence]]
-"""From an annotation and, if it does not lie where the format expects it, the pictures or video, to sequences."""
+"""Reads sequences from an annotation, and from the pictures or video if they are not where the format expects them."""
 
 
 @dataclass(frozen=True)
 class FileTrack:
-    """One track as a file of another tool holds it, without pictures.
+    """One track in the file of another tool, without pictures.
 
     Attributes:
-        id: its number in the file.
-        boxes: xywh in pixels, 0-based, by frame from 0; None where the target is absent from here on.
+        id: number of the track in the file.
+        boxes: xywh in pixels, 0-based, by frame from 0; None where the target starts to be absent.
         label: class of the target.
         attributes: further facts, name -> text.
-        occluded: frames in which it is partly hidden.
-        sparse: the boxes are key boxes, with lines between them. Otherwise a frame that is not there is one without
-            the target.
+        occluded: frames in which the target is partly hidden.
+        sparse: `boxes` are key boxes, to be interpolated. If False, the target is absent in frames without a box.
     """
 
     id: int
@@ -52,10 +51,10 @@ def track_sequence(
     """Make a sequence of one track, from its first box to its last; None if no picture has a box.
 
     Args:
-        name: of the sequence.
-        pictures: by frame number; numbers without a picture are left out.
-        boxes: xywh by frame number; None or a number that is not there means the target is not to be seen.
-        source: the format.
+        name: name of the sequence.
+        pictures: pictures by frame number; frames without a picture are left out.
+        boxes: xywh by frame number; the target is absent where there is None, or no entry.
+        source: name of the format.
         label: class of the target.
     """
     shown = [number for number, box in boxes.items() if box is not None and number in pictures]
@@ -68,19 +67,19 @@ def track_sequence(
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """Picture files of a folder in natural order of their names; raises DataError if there are none."""
+    """List the pictures of a folder in natural order of their names; raises DataError if there are none."""
     found = list_pictures(folder) if folder.is_dir() else []
     if not found:
-        raise DataError(f"{folder} holds no pictures; say where they are with --images")
+        raise DataError(f"{folder} holds no pictures; give their folder with --images")
     return found
 
 
 def picture_below(folder: Path, name: object, source: Path) -> Path:
-    """Path of a picture that an annotation names, which must lie below the folder of pictures, links resolved.
+    """Return the path of a picture that an annotation names, below the folder of pictures after links are resolved.
 
     Raises:
-        DataError: if it lies elsewhere, so that no file of the machine gets into a data set by a name in a file of
-            others.
+        DataError: if the file is elsewhere. Otherwise a foreign annotation could put any file of this machine into a
+            data set.
     """
     path = path_below(folder, name, source)
     if not path.resolve().is_relative_to(folder.resolve()):
@@ -89,21 +88,20 @@ def picture_below(folder: Path, name: object, source: Path) -> Path:
 
 
 def whole_number(value: object, what: str) -> int:
-    """A whole number that an annotation gives as a number or as text.
+    """Convert a number or text of an annotation to a whole number.
 
     Raises:
-        ValueError: if it is none, or too large to be the number of a frame or track.
+        ValueError: if it is not a whole number, or too large for the number of a frame or track.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 25:
-        raise ValueError(f"{what} is {value!r:.60}, which is no whole number")
-    number = float(value)
+    plain = isinstance(value, int | float | str) and not isinstance(value, bool) and len(str(value)) <= 25
+    number = float(value) if plain else np.nan  # type: ignore[arg-type]
     if not (number.is_integer() and abs(number) < 2**53):
         raise ValueError(f"{what} is {value!r:.60}, which is no whole number")
     return int(number)
 
 
 def trailing_number(name: str) -> int | None:
-    """The number that a name ends with, such as that of a frame; None if there is none."""
+    """Return the number at the end of a name, such as a frame number; None if there is none."""
     found = re.search(r"[0-9]{1,15}$", name)
     return int(found[0]) if found else None
 

@@ -1,8 +1,9 @@
 """The sequence lists of the benchmarks, one CSV file each, and the function that reads them.
 
-Columns besides `name` are optional: `folder` (of the pictures, if it differs from the name), `first` and `last`
-(numbers of its frames), `skip` (frames left out at the start), `annotation` (its file of boxes), `label` (what the
-target is), `attributes` (short names, separated by spaces). `attributes.csv` gives the long names for each data set.
+Columns besides `name` are optional: `folder` (folder of the pictures, if it differs from the name), `first` and `last`
+(numbers of the first and last frame), `skip` (frames left out at the start), `annotation` (file of boxes), `label`
+(class of the target), `attributes` (short names, separated by spaces). `attributes.csv` has the long names of the
+attributes of each data set.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from pathlib import Path
 class ListedSequence:
     """One sequence of a published list."""
 
-    name: str  # of the sequence
+    name: str  # name of the sequence
     folder: str  # name of the folder of its pictures; several sequences may share one
-    first: int = 0  # number of its first frame; 0 if the list does not say
-    last: int = 0  # number of its last frame, itself included; 0 if the list does not say
-    skip: int = 0  # frames left out at its beginning, with their boxes
-    annotation: str = ""  # name of its file of boxes; "" if the list does not say
-    label: str = ""  # what the target is; "" if the list does not say
-    attributes: tuple[str, ...] = ()  # short names of what makes it difficult
+    first: int = 0  # number of its first frame; 0 if unknown
+    last: int = 0  # number of its last frame, inclusive; 0 if unknown
+    skip: int = 0  # frames left out at its start, with their boxes
+    annotation: str = ""  # name of its file of boxes; "" if unknown
+    label: str = ""  # class of the target; "" if unknown
+    attributes: tuple[str, ...] = ()  # short names of its attributes
 
 
 def read_list(name: str | Path) -> tuple[ListedSequence, ...]:
-    """The sequences of a published list, in the order of the benchmark's own list.
+    """Read the sequences of a published list, in the order of the benchmark's own list.
 
     Args:
-        name: of a packaged list such as "otb100", or the path of a CSV file with the same columns.
+        name: name of a packaged list such as "otb100", or the path of a CSV file with the same columns.
 
     Example:
         >>> first = read_list("otb100")[0]
@@ -42,7 +43,7 @@ def read_list(name: str | Path) -> tuple[ListedSequence, ...]:
 
 
 def attribute_names(name: str) -> dict[str, str]:
-    """Long names of a set's attributes, by their short ones, in the order of the set's own files; empty for none."""
+    """Read the long names of a data set's attributes by short name, in the order of the data set's own files."""
     return {cells["short"]: cells["long"] for cells in _cells("attributes") if cells["set"] == name}
 
 
