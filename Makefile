@@ -39,7 +39,7 @@ readers: $(READERS)/datumaro $(READERS)/label-studio $(READERS)/others
 
 $(READERS)/datumaro: PACKAGES = datumaro==1.13.12
 $(READERS)/label-studio: PACKAGES = label-studio-sdk==2.1.2
-$(READERS)/others: PACKAGES = pycocotools==2.0.11 supervision==0.31.2 motmetrics==1.4.0
+$(READERS)/others: PACKAGES = pycocotools==2.0.11 supervision==0.31.2 motmetrics==1.4.0 trackeval==1.3.0
 $(READERS)/%:
 	$(PYTHON) -m venv $@
 	$@/bin/pip install $(PACKAGES)

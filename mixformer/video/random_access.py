@@ -16,6 +16,7 @@ from mixformer.video.source_names import source_text
 from mixformer.video.stream import Stream
 
 _READ_ON = 64  # frames ahead that are decoded rather than sought
+_BEHIND = 8  # frames before a sought one that are kept for steps backward
 
 
 class FrameReader:
@@ -39,7 +40,7 @@ class FrameReader:
         self._table: FrameTable | None = None
         self._decoder: Decoder = from_disk(self._source)
         self._frames: Iterator[RawFrame] | None = None
-        self._next = 0
+        self._next = self._asked = 0
         self.fps, self.frame_count = self._decoder.fps, self._decoder.count
 
     def __enter__(self) -> Self:
@@ -80,6 +81,7 @@ class FrameReader:
                 if not self._is_ahead(number):
                     self._restart(number)
                 raw = self._read_on(number, wanted)
+            self._asked = number
         if raw is None:
             return None
         smaller = raw.smaller if width is not None else None
@@ -128,9 +130,13 @@ class FrameReader:
         self._decoder = from_disk(self._source)
         if isinstance(self._decoder, Stream):
             self._decoder.table = self._table
-        # From the key frame on, so that the frames before are at hand for steps backward.
         key = self._table.key_number(number) if self._table else None
-        begin = number if key is None else key
+        if key is None:
+            begin = number
+        elif 0 < self._asked - number <= _READ_ON:
+            begin = key  # somebody goes backward: all frames from the key frame on will be asked for
+        else:
+            begin = max(key, number - _BEHIND)
         self._frames, self._next = self._decoder.frames(begin), begin
 
     def _read_on(self, number: int, wanted: Callable[[], bool] | None) -> RawFrame | None:

@@ -74,28 +74,35 @@ def seek(container: Any, stream: Any, table: FrameTable, number: int) -> Place |
             place = _arrive(container, stream, table, number)
         except av.FFmpegError:
             continue
+        finally:
+            stream.codec_context.skip_frame = "DEFAULT"
         if place is not None:
             return place
     return None
 
 
 def _arrive(container: Any, stream: Any, table: FrameTable, number: int) -> Place | None:
-    """Decode from the key frame that arrives to the frame that is wanted, and compare all on the way with the table."""
-    expected: int | None = None
-    for frames in _decoded(container, stream):
+    """Decode from the key frame that arrives to the frame that is wanted, and compare all on the way with the table.
+
+    Frames on the way that no other frame needs are passed over: with B-frames that saves about half of the time.
+    """
+    last: int | None = None
+    for frames in _decoded(container, stream, table.times[number - table.first]):
         for place, frame in enumerate(frames):
             found = None if frame.pts is None else table.number_at(frame.pts)
-            if expected is None and not table.is_key(frame.pts):
+            if last is None and not table.is_key(frame.pts):
                 continue  # shown before the first key frame, and not to be decoded without the frames before
-            expected = found if expected is None else expected
-            if found is None or found != expected or found > number:
+            if found is None or found > number or (last is not None and found <= last):
                 return None
-            if expected == number:
+            if found == number:
                 return Place(number, frames[place:], float(table.begin * stream.time_base))
-            expected += 1
+            last = found
     return None
 
 
-def _decoded(container: Any, stream: Any) -> Iterator[list[Any]]:
+def _decoded(container: Any, stream: Any, wanted: int) -> Iterator[list[Any]]:
+    """Frames from a seek on; of those shown before `wanted`, only the ones that others are made from."""
     for packet in container.demux(stream):
+        before = packet.pts is not None and packet.pts < wanted
+        stream.codec_context.skip_frame = "NONREF" if before else "DEFAULT"
         yield packet.decode()

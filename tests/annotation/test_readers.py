@@ -73,7 +73,9 @@ def test_datumaro(exports):
 def test_label_studio(exports):
     found = read("label-studio", "label_studio_boxes.py", exports)
     assert found["errors"] in ([], True)
+    assert found["predicted errors"] in ([], True)
     same(found["label-studio"], expected())
+    same(found["label-studio-predictions"], expected())
 
 
 @pytest.mark.readers
@@ -86,6 +88,14 @@ def test_others(exports, name):
         assert found == pytest.approx(1.0)
     else:
         same(found, expected())
+
+
+@pytest.mark.readers
+def test_trackeval(exports):
+    """Perfect against itself: frames, ids and classes are where it looks for them."""
+    found = read("others", "track_metrics.py", exports)
+    same(found["boxes"], expected())
+    assert [found[name] for name in ("HOTA", "MOTA", "IDF1")] == pytest.approx([1.0] * 3)
 
 
 @pytest.mark.readers

@@ -88,6 +88,15 @@ def test_a_seek_does_not_decode_what_lies_before(tmp_path, ending, monkeypatch):
     with open_video(path, 480, 481) as video:
         assert [number_in(frame.image) for frame in video] == [480]
     assert 0 < len(decoded) < 110
+    decoded.clear()
+    with open_frames(path) as reader:
+        reader.make_index()
+        assert number_in(reader[248].image) == 248
+        # Of 48 frames since the key frame, those that no other is made from are passed over.
+        assert 16 <= sum(map(len, decoded)) <= 30
+        decoded.clear()
+        assert [number_in(reader[number].image) for number in range(248, 239, -1)] == [*range(248, 239, -1)]
+        assert not decoded  # steps backward are at hand
 
 
 def test_frames_in_any_order(counted):

@@ -89,11 +89,11 @@ class ExportContents:
         """Classes in the order of targets, each once."""
         return list(dict.fromkeys(label_of(target) for target in self.targets))
 
-    def key_rows(self, target: AnnotatedTarget) -> list[list[FrameBox]]:
-        """Key frames of each row of frames in which a target is seen: a person's, and those that the tracker needs."""
+    def key_rows(self, target: AnnotatedTarget, persons: bool = True) -> list[list[FrameBox]]:
+        """Key frames of each row of frames in which a target is seen: those that lines need, and all `persons` ones."""
         runs = []
         for run in visible_runs(self.visible(target)):
-            fixed = [place for place, box in enumerate(run) if box.origin == "person"]
+            fixed = [place for place, box in enumerate(run) if persons and box.origin == "person"]
             boxes = np.array([box.box for box in run], np.float64)
             runs.append([run[place] for place in key_places(boxes, fixed, self.tolerance)])
         return runs

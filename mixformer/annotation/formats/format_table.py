@@ -10,7 +10,12 @@ from mixformer.annotation.formats.box_lines import read_lines_project, read_tabl
 from mixformer.annotation.formats.coco_json import PICTURE as COCO_PICTURE, read_coco_project, write_coco
 from mixformer.annotation.formats.contents import ExportContents, Reader
 from mixformer.annotation.formats.cvat_xml import read_cvat_project, write_cvat
-from mixformer.annotation.formats.label_studio import read_label_studio_project, write_label_studio
+from mixformer.annotation.formats.label_studio import (
+    read_label_studio_project,
+    read_predictions_project,
+    write_label_studio,
+    write_predictions,
+)
 from mixformer.annotation.formats.mot_text import read_mot_project, write_mot
 from mixformer.annotation.formats.training_folder import read_training_project, training_pictures, write_training
 from mixformer.annotation.formats.voc_xml import PICTURE as VOC_PICTURE, read_voc_project, write_voc
@@ -33,7 +38,7 @@ class AnnotationFormat:
     Example:
         >>> from mixformer.annotation import ANNOTATION_FORMATS
         >>> sorted(ANNOTATION_FORMATS)
-        ['coco', 'csv', 'cvat', 'folder', 'jsonl', 'label-studio', 'mot', 'mot-cvat', 'voc', 'yolo']
+        ['coco', 'csv', 'cvat', 'folder', 'jsonl', 'label-studio', 'label-studio-predictions', 'mot', ...
     """
 
     name: str
@@ -78,6 +83,13 @@ ANNOTATION_FORMATS = {
             "Label Studio video: tasks.json, and the labeling configuration",
             write_label_studio,
             read_label_studio_project,
+            keys=True,
+        ),
+        AnnotationFormat(
+            "label-studio-predictions",
+            "the same as predictions with scores, to be looked through",
+            write_predictions,
+            read_predictions_project,
             keys=True,
         ),
         AnnotationFormat(

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
-from mixformer.annotation.formats.contents import ExportContents, box_of, label_of, project_of_tracks
+from mixformer.annotation.edits import add_target
+from mixformer.annotation.formats.contents import ExportContents, box_of, label_of, project_of_tracks, put_rows
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject
+from mixformer.annotation.tracked_rows import TrackedBox
 from mixformer.data.importers.tracks import FileTrack, whole_number
 from mixformer.errors import DataError
 from mixformer.files import LARGEST_ANNOTATION, read_json_file
 
+_MODEL = "mixformer"
 _RATE = 25.0  # frames per second of a video that does not say
 
 
@@ -24,8 +28,27 @@ def write_label_studio(contents: ExportContents) -> dict[str, str]:
     An item with `enabled` false is shown in its own frame and ends there.
     """
     results = [_result(contents, target) for target in contents.targets]
-    data = {"video": f"/data/local-files/?d={quote(contents.name)}"}
-    task = [{"data": data, "annotations": [{"result": results}]}]
+    return _files(contents, {"annotations": [{"result": results}]})
+
+
+def write_predictions(contents: ExportContents) -> dict[str, str]:
+    """The same as a prediction, which a person in Label Studio looks through and takes over or not.
+
+    The score of a target is the mean of its boxes, in which a person's box counts 1.
+    """
+    results = [
+        {**_result(contents, target, persons=False), "score": _score(contents, target)} for target in contents.targets
+    ]
+    score = round(fmean(result["score"] for result in results), 3) if results else 0.0
+    return _files(contents, {"predictions": [{"model_version": _MODEL, "score": score, "result": results}]})
+
+
+def _score(contents: ExportContents, target: AnnotatedTarget) -> float:
+    return round(fmean(1.0 if box.score is None else box.score for box in contents.visible(target)), 3)
+
+
+def _files(contents: ExportContents, results: dict[str, Any]) -> dict[str, str]:
+    task = [{"data": {"video": f"/data/local-files/?d={quote(contents.name)}"}, **results}]
     labels = "".join(f"    <Label value={quoteattr(label)}/>\n" for label in contents.labels)
     config = (
         f'<View>\n  <Labels name="videoLabels" toName="video" allowEmpty="true">\n{labels}  </Labels>\n'
@@ -35,10 +58,10 @@ def write_label_studio(contents: ExportContents) -> dict[str, str]:
     return {"tasks.json": json.dumps(task, ensure_ascii=False) + "\n", "labeling-config.xml": config}
 
 
-def _result(contents: ExportContents, target: AnnotatedTarget) -> dict[str, Any]:
+def _result(contents: ExportContents, target: AnnotatedTarget, persons: bool = True) -> dict[str, Any]:
     video, rate = contents.video, contents.video.fps or _RATE
     items = []
-    for run in contents.key_rows(target):
+    for run in contents.key_rows(target, persons):
         for shown in run:
             x, y, w, h = box_of(shown)
             items.append(
@@ -60,24 +83,53 @@ def _result(contents: ExportContents, target: AnnotatedTarget) -> dict[str, Any]
 
 
 def read_label_studio_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
-    """Targets of a task or an export with one task, or of tasks.json in a folder."""
+    """Targets of a task or an export with one task, or of tasks.json in a folder; predictions if nobody drew any."""
+    tracks, _ = _read(source, video, ("annotations", "predictions"))
+    return project_of_tracks(tracks, video, source)
+
+
+def read_predictions_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
+    """The same of predictions first. Their boxes are those of a tracker, with the score of their target."""
+    tracks, scores = _read(source, video, ("predictions", "annotations"))
+    project = AnnotationProject(video)
+    for target, score in zip(project_of_tracks(tracks, video, source).targets, scores, strict=True):
+        project = add_target(project, target.id, target.label)
+        rows = [
+            (box.frame, TrackedBox(box_of(box), score)) for box in target.boxes(0, video.frame_count) if box.visible
+        ]
+        project = put_rows(project, target.id, rows)
+    return project
+
+
+def _read(source: Path, video: AnnotatedVideo, lists: tuple[str, str]) -> tuple[list[FileTrack], list[float | None]]:
+    """Tracks by their ids, and the score of each, from the first list of a task that holds any."""
     file = source / "tasks.json" if source.is_dir() else source
     content = read_json_file(file, DataError, LARGEST_ANNOTATION)
     try:
         tasks = content if isinstance(content, list) else [content]
         if len(tasks) != 1:
             raise DataError(f"{file} holds {len(tasks)} tasks; a project has one video, so export one task")
-        drawn = (tasks[0].get("annotations") or tasks[0].get("predictions") or [{}])[0].get("result", [])
+        whole = (tasks[0].get(lists[0]) or tasks[0].get(lists[1]) or [{}])[0]
+        drawn = whole.get("result", [])
         found = [each for each in drawn if each.get("type") == "videorectangle"]
         ids = _ids([str(each["id"]) for each in found])
         tracks = [_track(id, each["value"], video) for id, each in zip(ids, found, strict=True)]
+        given = [each.get("score", whole.get("score")) for each in found]
+        scores = {id: None if each is None else _part(each) for id, each in zip(ids, given, strict=True)}
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(
             f"{file} is no video task of Label Studio: {type(error).__name__} {str(error)[:200]}"
         ) from error
-    return project_of_tracks(tracks, video, source)
+    return tracks, [scores[id] for id in sorted(scores)]
+
+
+def _part(value: Any) -> float:
+    score = float(value)
+    if not 0 <= score <= 1:
+        raise ValueError(f"{value!r} is no score from 0 to 1")
+    return score
 
 
 def _ids(names: list[str]) -> list[int]:

@@ -23,7 +23,10 @@ if __name__ == "__main__":
     results = json.loads((folder / "tasks.json").read_text())[0]["annotations"][0]["result"]
     interface = LabelInterface((folder / "labeling-config.xml").read_text())
     prediction = {"result": results, "model_version": "1", "score": 1.0}
+    guessed = json.loads(Path(f"{folder}-predictions", "tasks.json").read_text())[0]["predictions"][0]
     sys.stdout.write(json.dumps({
         "label-studio": sorted(boxes(results)),
+        "label-studio-predictions": sorted(boxes(guessed["result"])),
+        "predicted errors": interface.validate_prediction(guessed, return_errors=True),
         "errors": interface.validate_prediction(prediction, return_errors=True),
     }))  # fmt: skip
