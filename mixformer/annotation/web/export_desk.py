@@ -34,7 +34,8 @@ IMPORTS = (".mixformer.json", ".json", ".xml", ".zip", ".jsonl", ".csv")
 _ENDINGS = {"cvat": ".xml", "jsonl": ".jsonl", "csv": ".csv"}  # of exports that are one file
 _TITLES = {
     "cvat": "CVAT", "coco": "COCO", "yolo": "YOLO", "mot": "MOT", "mot-cvat": "MOT of CVAT", "voc": "Pascal VOC",
-    "label-studio": "Label Studio", "label-studio-predictions": "Label Studio, as predictions", "folder": "Folders to train on", "jsonl": "JSON lines", "csv": "CSV",
+    "label-studio": "Label Studio", "label-studio-predictions": "Label Studio, as predictions",
+    "folder": "Folders to train on", "jsonl": "JSON lines", "csv": "CSV",
 }  # fmt: skip
 _TEXTS = {
     "csv": "one box per line, with every field",

@@ -1,4 +1,4 @@
-"""Print what TrackEval makes of our MOT ground truth: the boxes that it reads, and its measures of them against themselves."""
+"""Print the boxes that TrackEval reads in our MOT ground truth, and how good they are against themselves."""
 
 import contextlib
 import json
@@ -7,11 +7,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-
-for name, kind in (("float", float), ("int", int), ("bool", bool)):
-    if not hasattr(np, name):  # removed from NumPy in 1.24, and still used
-        setattr(np, name, kind)
-
 import trackeval
 
 
