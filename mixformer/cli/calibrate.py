@@ -87,5 +87,5 @@ def run(options: Namespace) -> None:
         f"expected calibration error: {done.before.error:.3f} before, {done.after.error:.3f} after (held out)"
     )
     if done.after.error >= done.before.error:
-        console.print("this is no better: the score was good already, or the sequences differ too much from each other")
+        console.print("the score did not improve: it was good already, or the sequences differ too much")
     console.print(f"wrote {done.folder.resolve()}; for graphs: mixformer export {done.folder} --out {done.folder}")

@@ -89,7 +89,7 @@ def _show(report: ExportReport) -> None:
             for each in report.differences
         )
         print_table(console, make_table(headings, rows, title="largest differences from PyTorch"))
-        console.print("boxes in sides of the search crop; scores are logits, relative to them where above 1")
+        console.print("boxes in sides of the search crop; scores as logits, relative for logits above 1")
     if report.iou is not None:
         console.print(f"mean IoU with the boxes of the source model: {report.iou:.4f}")
     for name, size in report.sizes.items():

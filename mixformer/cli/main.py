@@ -140,7 +140,7 @@ def _main(arguments: Sequence[str]) -> int:
         with stops_as_errors(), explain_missing(f"mixformer {settings.subcommand}"):
             verb.call(verb.run, settings[settings.subcommand])
     except KeyboardInterrupt as stop:
-        errors.print("stopped; what was written so far is valid")
+        errors.print("stopped; the files written so far are valid")
         return exit_code_of_stop(stop)
     except MixFormerError as error:
         if settings.debug:
@@ -164,7 +164,7 @@ def _what_ran_out(error: MemoryError | OSError) -> str | None:
         errno.ENOSPC: "the disk is full; free some space and run the same command again",
         errno.EROFS: "the place is read-only; write to another folder",
         errno.ENAMETOOLONG: "a name is longer than file systems allow; give a shorter one",
-        errno.ENOTDIR: "a file lies where a folder is meant; check the path",
+        errno.ENOTDIR: "there is a file where a folder is expected; check the path",
         errno.EIO: "the disk or the network folder does not answer; check it and run the same command again",
         errno.EACCES: "this user may not write there or read it; take another folder, or change its permissions",
     }

@@ -129,7 +129,7 @@ def _report(summary: VideoSummary, how: str, paths: Iterable[Path], console: Con
     rate = f"{summary.fps:.0f} FPS with reading and writing"
     console.print(f"{counted(summary.frames, 'frame')} in {summary.seconds:.1f} s ({rate}){score}; {how}")
     if summary.kept:
-        console.print(f"went on after the first {counted(summary.kept, 'frame')}, which an interrupted run had done")
+        console.print(f"resumed after the first {counted(summary.kept, 'frame')} of an interrupted run")
     for number, stretches in summary.absences.items():
         who = f"target {number}" if len(summary.absences) > 1 or number != 1 else "the target"
         shown = ", ".join(first_few((f"{a} to {b - 1}" for a, b in stretches), 8))
@@ -140,8 +140,7 @@ def _report(summary: VideoSummary, how: str, paths: Iterable[Path], console: Con
     for path in paths:
         console.print(f"wrote {path.resolve()}")
     if summary.passed_over:
-        console.print(
-            f"left out {counted(summary.passed_over, 'frame')}, since newer ones had come; --every-frame keeps them"
-        )
+        skipped = counted(summary.passed_over, "frame")
+        console.print(f"skipped {skipped} that arrived while the tracker was busy; --every-frame keeps them")
     if summary.cut_short:
-        raise SourceError(f"{summary.cut_short}; what was there is tracked and written")
+        raise SourceError(f"{summary.cut_short}; the frames until then are tracked and written")

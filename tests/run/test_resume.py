@@ -83,7 +83,7 @@ def test_a5_the_same_command_goes_on_as_if_nothing_had_happened(long, words, tmp
         assert text == (whole / "a.jsonl").read_bytes()[: len(text)]
         assert text.count(b"\n") >= lines
     assert main([word for word in same if word != "--quiet"]) == 0
-    assert "went on after the first" in capsys.readouterr().out
+    assert "resumed after the first" in capsys.readouterr().out
     assert {path.name for path in folder.iterdir()} == {path.name for path in whole.iterdir()}
     for path in whole.iterdir():
         if path.suffix in (".jsonl", ".csv", ".txt"):
