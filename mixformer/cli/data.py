@@ -196,9 +196,9 @@ def _list(options: Namespace) -> None:
         console.print(Text.assemble((known.name, "bold"), f"  {known.title}"))
         for split, meaning in known.splits.items():
             _fill(console, f"    {split:<10}  ", meaning)
-        _fill(console, "    looked for: ", known.layout)
+        _fill(console, "    files:      ", known.layout)
     console.print(Text.assemble((CUSTOM, "bold"), "  your own sequences"))
-    _fill(console, "    looked for: ", CUSTOM_LAYOUT)
+    _fill(console, "    files:      ", CUSTOM_LAYOUT)
 
 
 def _fill(console: Console, head: str, text: str) -> None:

@@ -52,7 +52,7 @@ def run(options: Namespace) -> None:
     console.print("crops: sides of the search region and of a template, in pixels.")
     console.print("bundled: weights come with the package. convert: get the official checkpoint,")
     console.print("run `mixformer convert FILE.pth.tar --out FOLDER`, and give FOLDER as --model.")
-    console.print("Names with _stage1 have no score, as after the first training stage.")
+    console.print("Models with _stage1 are those of the first training stage, without a score.")
     console.print("\nOrigin of the models, and license of their weights:")
     origins = {entry.name: f"{entry.source}; {entry.license}" for entry in models}
     for origin in dict.fromkeys(origins.values()):
