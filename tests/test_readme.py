@@ -47,7 +47,7 @@ def test_relative_links_of_the_documents_lead_somewhere():
     "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name
 )
 def test_the_command_line_takes_the_commands_of_the_documents(page, capsys):
-    """Lines that begin with the command: each option is there under its full name, and nothing required lacks."""
+    """Lines that begin with the command: each option exists under its full name, and nothing required is missing."""
     text = page.read_text().replace("\\\n", " ").replace("$FROM", "model_overrides.bins=72")
     for command in re.findall(r"^ *(?:\S+/)?mixformer ([a-z][^\n]*)", text, re.MULTILINE):
         words = shlex.split(command, comments=True)
