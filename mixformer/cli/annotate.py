@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """Track between the boxes that you drew, and write the file of an annotation tool.
 
-KEYS is a CSV file with lines frame,id,x,y,w,h, or with the names of its columns in the first line
+The file of --keys is a CSV file with lines frame,id,x,y,w,h, or with the names of its columns in the first line
 (frame, id, label, x, y, w, h, occluded). Several lines of one id are boxes of one target in several
-frames. A line without a box means that the target is absent from that frame on. KEYS may also be a
+frames. A line without a box means that the target is absent from that frame on. The file may also be a
 project, NAME.mixformer.json. Between two of your boxes, the target is tracked forward from the first
 and backward from the second, and both tracks are joined. Your boxes do not change.
 
@@ -50,7 +50,7 @@ def parser() -> ArgumentParser:
     made.add_argument(
         "--project", type=Path | None, default=None, metavar="FILE", help="also save the project to this file"
     )
-    made.add_argument("--label", type=str, default="", help="class of the targets that have no label in KEYS")
+    made.add_argument("--label", type=str, default="", help="class of the targets without a label in the file of --keys")
     made.add_argument(
         "--direction",
         type=Literal["both", "forward", "backward"],
