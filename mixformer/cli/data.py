@@ -35,7 +35,7 @@ DIR is a folder of NAME/img/* with NAME/groundtruth.txt, a JSON file of sequence
 _IMPORT = """Turn annotations of another tool into folders, one for each track, with img/ and groundtruth.txt.
 
   coco-vid  JSON with videos, images, annotations (instance_id or track_id)
-  mot       folder with gt/gt.txt and img1/, or a folder of such; pixels count from 1
+  mot       folder with gt/gt.txt and img1/, or a folder of these; pixels count from 1
   mot-cvat  the same format as CVAT and datumaro write it; pixels count from 0
   cvat      XML 1.1 of a video task (tracks) or an image task (each box becomes a sequence of one picture)
 
