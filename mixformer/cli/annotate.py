@@ -50,7 +50,9 @@ def parser() -> ArgumentParser:
     made.add_argument(
         "--project", type=Path | None, default=None, metavar="FILE", help="also save the project to this file"
     )
-    made.add_argument("--label", type=str, default="", help="class of the targets without a label in the file of --keys")
+    made.add_argument(
+        "--label", type=str, default="", help="class of the targets without a label in the file of --keys"
+    )
     made.add_argument(
         "--direction",
         type=Literal["both", "forward", "backward"],

@@ -22,7 +22,6 @@ from mixformer.files import write_files
 from mixformer.files.places import is_special, partial_path
 from mixformer.run.absences import Stretches
 from mixformer.run.multi_target import Results
-from mixformer.tracking import MultiTracker
 from mixformer.tracking.state import TrackState
 from mixformer.types import Box, TrackResult
 from mixformer.video.drafts import Mark
@@ -121,11 +120,27 @@ class ResumeFile:
         self._points = [*self._points, replace(point, marks=marks)][-_KEPT:]
         self._save({})
 
-    def stop(self) -> None:
-        """Note which results are in their places although they are not whole."""
-        if self._points:
-            there = {name: _look(path) for name, path in self.outputs.items() if not partial_path(path).exists()}
-            self._save({name: look for name, look in there.items() if look is not None})
+    def drafts(self) -> dict[str, int]:
+        """Return the number that the file system gives each draft, which it keeps when it is put in its place."""
+        return {
+            name: part.stat().st_ino for name, path in self.outputs.items() if (part := partial_path(path)).exists()
+        }
+
+    def stop(self, drafts: Mapping[str, int]) -> None:
+        """Note which results are in their places although they are not whole.
+
+        Without a point to go on from, the note lets the same command begin anew and replace them.
+
+        Args:
+            drafts: what `drafts` returned before the results were closed.
+        """
+        placed = {}
+        for name, path in self.outputs.items():
+            look = None if partial_path(path).exists() else _look(path)
+            if look is not None and (self._points or path.stat().st_ino == drafts.get(name)):
+                placed[name] = look
+        if placed or self._points:
+            self._save(placed)
 
     def _save(self, placed: Mapping[str, Sequence[int]]) -> None:
         arrays: dict[str, Any] = {}
@@ -193,16 +208,6 @@ def resume_file(
         "settings": dict(settings),
     }
     return ResumeFile(paths, json.loads(json.dumps(identity)))
-
-
-def settings_of(tracker: MultiTracker) -> dict[str, Any]:
-    """Return plain values that tell one tracker from another: its settings, and what its network finds in a pattern."""
-    config = tracker.engine.config
-    sides = (1, 2, config.template_size, config.template_size, 3), (1, config.search_size, config.search_size, 3)
-    templates, search = ((np.arange(np.prod(side)) % 251).astype(np.uint8).reshape(side) for side in sides)
-    found = tracker.engine.locate(search, tracker.engine.remember(templates))
-    rules = tracker.config.to_dict()
-    return {"engine": type(tracker.engine).__name__, "rules": rules, "found": np.round(found.boxes, 4).tolist()}
 
 
 def resume_path(outputs: Mapping[str, Path]) -> Path:

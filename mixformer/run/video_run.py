@@ -83,6 +83,7 @@ class VideoRun:
     _kept: ResumePoint | None = None  # where an interrupted run is continued
     _tracked: int = 0
     _saved: float = 0.0
+    _newest: ResumePoint | None = None  # not saved yet
 
     def attempt(self, do: Callable[[], T]) -> T | None:
         """Call a function for this video and return its result; None after an error, now or before."""
@@ -183,9 +184,16 @@ class VideoRun:
             if result.score is not None and not result.is_initial:
                 self._scores[0] += result.score
                 self._scores[1] += 1
-        if snapshot is not None and self._resume is not None and time.perf_counter() > self._saved + _SAVE_EVERY:
-            self._resume.add(self._point(snapshot, tracked))
-            self._saved = time.perf_counter()
+        if snapshot is not None:
+            self._newest = self._point(snapshot, tracked)
+            if time.perf_counter() > self._saved + _SAVE_EVERY:
+                self._save_point()
+                self._saved = time.perf_counter()
+
+    def _save_point(self) -> None:
+        if self._resume is not None and self._newest is not None:
+            self._resume.add(self._newest)
+        self._newest = None
 
     def _point(self, snapshot: Snapshot, tracked: TrackedFrame) -> ResumePoint:
         summary, height, width = self.summary(), *tracked.frame.image.shape[:2]
@@ -205,6 +213,9 @@ class VideoRun:
         """Put all files in their places, as far as they are valid: see `mixformer.video.drafts`."""
         # A camera has no end: stopping it is its end.
         stopped = self.error or (None if self.ended or self._live else KeyboardInterrupt())
+        if stopped:
+            self._save_point()  # while the drafts that it is about are there
+        drafts = self._resume.drafts() if self._resume else {}
         try:
             if self.frames:
                 self.task.begin()
@@ -212,7 +223,7 @@ class VideoRun:
         except Exception as error:  # such as a full disk, which most often has ended the video already
             stopped = self.error = self.error or error
         if self._resume is not None and self.opened:
-            self._resume.stop() if stopped else forget(self.task.outputs)
+            self._resume.stop(drafts) if stopped else forget(self.task.outputs)
 
     def finish(self) -> None:
         """Finish all files and, if nothing went wrong, mark them complete."""
