@@ -64,7 +64,7 @@ def add_source(parser: ArgumentParser, frame: str) -> None:
         nargs=4,
         type=float,
         metavar=("X", "Y", "W", "H"),
-        help=f"target in {frame}, in pixels; X,Y,W,H or a line of JSON results works too. Without it, the command asks you",
+        help=f"target in {frame}, in pixels; X,Y,W,H or a line of JSON results works too; you are asked without it",
     )
 
 

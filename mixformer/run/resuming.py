@@ -95,7 +95,7 @@ class ResumeFile:
         points = record.points if record else ()
         placed = record.placed_now(self.outputs) if record else ()
         try:
-            there = all(_draft(path) or name in placed for name, path in self.outputs.items())
+            there = all(draft_of(path) != path or name in placed for name, path in self.outputs.items())
             reached = [point for point in points if there and self._reached(point)]
             for path in self.outputs.values() if reached else ():
                 take_back(path)
@@ -267,10 +267,6 @@ def _point(place: int, plain: dict[str, Any], arrays: Mapping[str, Any]) -> Resu
 def _result(plain: dict[str, Any]) -> TrackResult:
     crop = plain.pop("crop_box")
     return TrackResult(Box(*plain.pop("box")), crop_box=None if crop is None else tuple(crop), **plain)
-
-
-def _draft(path: Path) -> bool:
-    return draft_of(path) != path
 
 
 def _look(path: Path) -> list[int] | None:

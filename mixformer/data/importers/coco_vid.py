@@ -32,8 +32,9 @@ def read_coco_vid(source: Path, images: Path | None = None) -> list[VideoSequenc
     with malformed_as_data_error(f"{source} is not a COCO-VID file"):
         content = read_json_file(source, DataError, LARGEST_ANNOTATION)
         videos = {video["id"]: str(video["name"]) for video in content["videos"]}
+        frames = _frames(content)
         pictures = _pictures(content["images"], images or source.parent, source)
-        tracks, labels = _tracks(content["annotations"], _frames(content), content.get("categories", []))
+        tracks, labels = _tracks(content["annotations"], frames, content.get("categories", []))
         found = [
             track_sequence(
                 f"{videos[video].replace('/', '_')}_{instance}",
