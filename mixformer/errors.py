@@ -36,7 +36,7 @@ def printable(text: str) -> str:
         >>> print(printable("clip" + chr(27) + "[31m.mp4"))
         clip\\x1b[31m.mp4
         >>> len(printable("x" * 70_000))
-        229
+        226
     """
     text = _NUMBER_OF_THE_SYSTEM.sub("", text)
     text = re.sub(rf"\S{{{_LONGEST_WORD},}}", lambda found: _cut(found[0], 150, 50), text)

@@ -1,4 +1,4 @@
-"""Measuring in one call: `evaluate` runs a tracker on a data set, `compare` measures results that exist."""
+"""Measure in one call: `evaluate` runs a tracker on a data set, `compare` measures existing results."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def evaluate(
     """Run a tracker on a data set, write its raw results and measure them.
 
     The raw results go to `out/NAME/DATASET`. A second call resumes an interrupted one if the tracker is a model name, a
-    model folder or a `TrackerFactory`; other trackers start again, and their first result replaces all earlier ones. A
-    sequence that fails does not stop the others.
+    model folder or a `TrackerFactory`. Other trackers start again, and their first result replaces all earlier ones. A
+    failed sequence does not stop the others.
 
     Args:
         tracker: name, folder or checkpoint file of a model; a loaded network or an engine; a `Tracker` or a
@@ -61,25 +61,25 @@ def evaluate(
             folder of `NAME/img/*` with `NAME/groundtruth.txt`; or a list of `VideoSequence`.
         root: folder of the data set.
         split: split of a public data set; "" takes its test split, else its validation split, else its first.
-        only: names of the sequences to track; () for all.
+        only: names of the sequences to track; () tracks all.
         preset: tracker settings: "none" for those stored with the model, "paper" for those published for this model on
             this data set, or a name such as "lasot@1k" (docs/presets.md).
         settings: fields of `TrackerConfig` that differ from the preset's, such as `{"update": "never"}`.
         runtime: device, engine, precision and threads of each worker.
-        convention: how to measure, a name in `CONVENTIONS` or several; "" takes the data set's own, else "pytracking".
+        convention: one or several names in `CONVENTIONS`; "" takes the data set's own, else "pytracking".
         name: name of the tracker in tables and of its folder; "" takes the model's.
         out: folder for all results.
         processes: worker processes with a model each; 0 tracks in this process. Results do not depend on it.
-        executor: does the work in place of `processes`, for example on a Ray cluster.
-        truncate: write whole pixels, cut off as the official code does.
+        executor: runs the sequences instead of `processes`, for example on a Ray cluster.
+        truncate: cut boxes off to whole pixels, as the official code does.
         keep_one_based: keep boxes of data sets that count pixels from 1 unchanged, as the official code does.
-        overwrite: replace results in the folder that were made with other settings, when the first new one is there.
+        overwrite: replace results made with other settings, as soon as the first new result is written.
         progress: called with every event of the run.
 
     Raises:
         ConfigError: if an argument is wrong, or the folder holds results made with other settings.
-        CheckpointError: if the model is not there or cannot be used.
-        DataError: if the data set is not there.
+        CheckpointError: if the model is missing or cannot be used.
+        DataError: if the data set is missing.
         OutputError: if a result cannot be written.
 
     Example:
@@ -103,7 +103,7 @@ def evaluate(
         >>> result.save().name
         'metrics.json'
     """
-    # Everything that can be wrong is checked before anything is tracked.
+    # Check all arguments before tracking.
     truth = open_ground_truth(dataset, root, split, keep_one_based=keep_one_based)
     asked = (convention,) if isinstance(convention, str) else tuple(convention)
     conventions = dict.fromkeys(each or convention_of(truth.dataset) for each in asked or ("",))
@@ -136,7 +136,7 @@ def evaluate(
 
 
 def _measure(tracker: str, truth: GroundTruth, outcome: RunOutcome, conventions: list[str]) -> dict[str, Comparison]:
-    """Measure under each convention; nothing if no sequence has a result, or the ground truth is not public."""
+    """Measure under each convention; returns {} if no sequence has a result, or the ground truth is not public."""
     names, complete = sequence_names(truth.sequences), {*outcome.done, *outcome.kept}
     sequences = [truth.sequences[number] for number, name in enumerate(names) if name in complete]
     if not any(map(public_truth, sequences)):
@@ -173,21 +173,22 @@ def compare(
         results: `FOLDER` or `NAME=FOLDER`, or several. A folder holds `SEQUENCE.txt` files, or a folder named after the
             data set, or one folder per tracker with one named after the data set in it.
         dataset: name of a public data set (`mixformer data list`), or any name for your own sequences in `root`;
-            "" finds it out from `root`, or from what `evaluate` noted beside the results.
-        root: folder of the data set; None takes the one that `evaluate` noted beside the results.
+            "" detects it from `root`, or reads it from the `run.json` beside the results.
+        root: folder of the data set; None reads it from the `run.json` beside the results.
         split: split of a public data set; "" takes its test split, else its validation split, else its first.
         convention: name in `CONVENTIONS`; "" takes the data set's own, else "pytracking".
-        missing: "leave-out" leaves a sequence that a tracker lacks out for all; "zero" counts it as tracked nowhere.
+        missing: if a tracker lacks a sequence, "leave-out" leaves it out for all trackers; "zero" gives that tracker an
+            IoU of 0 in all its frames.
         attributes: CSV file of attributes (`sequence,ATTRIBUTE,...` with 0 or 1); None takes those of the data set.
-        first_pixel: what the left upper pixel is in the results, 0 or 1; None decides it for each folder: 0 in results
+        first_pixel: number of the left upper pixel in the results, 0 or 1. None decides for each folder: 0 in results
             of this library, the data set's own number in all others.
 
     Returns:
-        The numbers, for `mixformer.evaluation.report` or to read: `.ranked[0].summary["auc"]`.
+        The numbers, for `write_report` or to read: `.ranked[0].summary["auc"]`.
 
     Raises:
-        SourceError: if a folder is not there or holds no results.
-        ConfigError: if the convention is unknown, or the folder of the data set is not known.
+        SourceError: if a folder is missing or holds no results.
+        ConfigError: if the convention or the folder of the data set is unknown.
         DataError: if no sequence can be measured.
 
     Example:
@@ -228,10 +229,10 @@ def compare(
 
 
 def _noted_root(folders: list[ResultFolder]) -> Path:
-    """The folder of the data set that `evaluate` noted beside some results."""
+    """Read the folder of the data set from a `run.json` beside results."""
     for result in folders:
         if made_by_mixformer(result.folder):
             noted = read_manifest(result.folder).get("environment", {}).get("root")
             if noted and Path(noted).exists():
                 return Path(noted)
-    raise ConfigError("where the data set is was not noted with these results; give its folder as --root DIR")
+    raise ConfigError("no run.json beside these results names the data set's folder; give it as --root DIR")

@@ -1,4 +1,4 @@
-"""Attributes of sequences: fast motion, occlusion, blur and other challenges."""
+"""Attributes of sequences, such as fast motion, occlusion and blur."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Attributes = dict[str, frozenset[str]]
 
 
 def published_attributes(dataset: str, split: str, root: Path, sequences: Iterable[str]) -> Attributes:
-    """The attributes of a public data set by their long names; empty if it has none.
+    """Read the attributes of a public data set, by their long names; {} if it has none.
 
     Raises DataError if a file of attributes is broken.
     """

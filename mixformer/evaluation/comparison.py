@@ -27,11 +27,12 @@ class ComparedTracker:
         boxes: (m, 4) xywh per compared sequence, 0-based; m may differ from the number of frames, see `odd`.
         fps: frames per second over all sequences with times; None without times.
         missing: the reason for each sequence without a usable result.
-        odd: the problem of each result that is used all the same, such as one line too many.
-        first_pixel: what the left upper pixel is in its files, 0 or 1.
+        odd: the problem of each result that is used although it is unusual, such as one line too many.
+        first_pixel: number of the left upper pixel in its files, 0 or 1.
         by_attribute: the main metric over the sequences of each attribute.
         besides: its numbers under the conventions for absent targets; empty if the target is never absent.
-        score_bins: its scores beside the truth, frames of all sequences pooled; None without scores.
+        score_bins: its scores in bins, with the rate of right boxes, over the frames of all sequences; None without
+            scores.
         scores: (m,) probabilities per compared sequence, NaN where there is none, where they were saved.
         statuses: (m,) words per compared sequence, each a `TrackResult.status`, where they were saved.
 
@@ -58,7 +59,7 @@ class ComparedTracker:
     statuses: Mapping[str, StatusArray] = field(default_factory=dict, repr=False)
 
     def value(self, sequence: str, metric: str) -> float | None:
-        """The metric on one sequence, or None if the convention has none for it."""
+        """Return the metric on one sequence, or None if the convention does not compute it by sequence."""
         return self.summary.per_sequence.get(sequence, {}).get(metric)
 
 
@@ -71,7 +72,7 @@ class Comparison:
         entries: the trackers in the order given.
         sequences: the compared sequences in the data set's order, with their ground truth.
         total: number of sequences that could be compared.
-        policy: "leave-out" leaves a sequence that a tracker lacks out for all; "zero" counts it as tracked nowhere.
+        policy: if a tracker lacks a sequence, "leave-out" leaves it out for all; "zero" counts its frames as IoU 0.
         attributes: sequences by attribute; empty without attributes.
         absent: number of sequences of the set's published list that were not there.
 
@@ -95,12 +96,12 @@ class Comparison:
 
     @property
     def main(self) -> str:
-        """The metric that ranks trackers: the convention's own."""
+        """The convention's main metric, which ranks trackers."""
         return CONVENTIONS[self.entries[0].summary.convention].main
 
     @property
     def sequence_metric(self) -> str:
-        """The metric that ranks sequences: `main`, or the first that the convention has for a sequence."""
+        """The metric that ranks sequences: `main`, or else the first that the convention computes by sequence."""
         metrics = next(iter(self.entries[0].summary.per_sequence.values()), {})
         return self.main if self.main in metrics else next(iter(metrics), self.main)
 
@@ -111,7 +112,7 @@ class Comparison:
 
     @property
     def hardest(self) -> list[str]:
-        """Names of the sequences, those with the first tracker's lowest number first, those without a number last."""
+        """Names of the sequences by the first tracker's number, lowest first; those without a number are last."""
 
         def rank(name: str) -> float:
             value = self.entries[0].value(name, self.sequence_metric)
@@ -126,8 +127,8 @@ class Comparison:
         lines = [f"Convention {summary.convention}: {summary.note}", self._counted()]
         if any(entry.score_bins for entry in self.entries):
             lines.append(
-                "ECE, the expected calibration error: how far the score is from the part of boxes that overlap the "
-                "target by more than half, a mean over ten bins."
+                "ECE, the expected calibration error: the mean distance, over ten bins, of the score from the "
+                "fraction of boxes that overlap the target by more than half."
             )
         from_one = [entry.tracker for entry in self.entries if entry.first_pixel]
         if from_one:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mixformer.errors import DataError
+from mixformer.errors import DataError, counted
 from mixformer.evaluation.comparison import Comparison
 from mixformer.evaluation.metrics import MetricSummary
 from mixformer.files import write_text
@@ -24,8 +24,8 @@ class EvaluationResult:
         tracker: name of the tracker.
         dataset: name of the data set.
         folder: raw results: `SEQUENCE.txt` with `_time`, `_score` and `_status` files, and `run.json`.
-        done: sequences tracked now.
-        kept: sequences that were complete before.
+        done: sequences tracked by this call.
+        kept: sequences that were already complete.
         failures: message of each sequence that failed; the tracebacks are in `folder/failures`.
         comparisons: the measurement under each convention, for `mixformer.evaluation.report`. Empty if the ground
             truth is not public, or no sequence has a result.
@@ -53,7 +53,7 @@ class EvaluationResult:
 
     @property
     def summaries(self) -> dict[str, MetricSummary]:
-        """The numbers by convention, and those of "longterm" and "presence" if the target is absent in some frames."""
+        """The numbers by convention; also "longterm" and "presence" if the target is absent in some frames."""
         found = {name: comparison.entries[0].summary for name, comparison in self.comparisons.items()}
         for comparison in self.comparisons.values():
             found |= comparison.entries[0].besides
@@ -80,12 +80,12 @@ class EvaluationResult:
 
     @property
     def fps(self) -> float | None:
-        """Frames per second of tracking in one worker, without reading pictures; None if it is unknown."""
+        """Frames per second of one worker, without reading pictures; None if unknown."""
         return next((comparison.entries[0].fps for comparison in self.comparisons.values()), None)
 
     @property
     def calibration_error(self) -> float | None:
-        """The expected calibration error of the score, 0..1; None if the tracker has no score. See docs/metrics.md."""
+        """Expected calibration error of the score, 0..1; None if the tracker has no score. See docs/metrics.md."""
         bins = next((comparison.entries[0].score_bins for comparison in self.comparisons.values()), None)
         return None if bins is None else bins.error
 
@@ -117,12 +117,11 @@ class EvaluationResult:
             },
             "failures": dict(self.failures),
         }
-        text = json.dumps(content, indent=1) + "\n"
-        write_text(path, text)
+        write_text(path, json.dumps(content, indent=1) + "\n")
         return path
 
     def to_dataframe(self, convention: str = "") -> Any:
-        """The numbers per sequence as a pandas DataFrame.
+        """Return the numbers per sequence as a pandas DataFrame.
 
         Args:
             convention: one of those measured; "" takes the first.
@@ -144,10 +143,10 @@ class EvaluationResult:
         return frame
 
     def __repr__(self) -> str:
-        count = len(self.done) + len(self.kept)
+        count = counted(len(self.done) + len(self.kept), "sequence")
         lines = [
-            f"EvaluationResult: {self.tracker} on {self.dataset}, {count} sequence{'s' if count != 1 else ''}, "
-            f"{len(self.failures)} failed; raw results in {self.folder.as_posix()}"
+            f"EvaluationResult: {self.tracker} on {self.dataset}, {count}, {len(self.failures)} failed; "
+            f"raw results in {self.folder.as_posix()}"
         ]
         for name, summary in self.summaries.items():
             lines.append(f"  {name}: " + ", ".join(f"{metric} {value:.3f}" for metric, value in summary.items()))
@@ -155,7 +154,7 @@ class EvaluationResult:
 
 
 def _plain(numbers: Mapping[str, float]) -> dict[str, float | str | None]:
-    """Numbers for JSON, which has no NaN and no infinity: null for "nothing to measure", and the word "never"."""
+    """Make numbers fit for JSON: NaN ("nothing to measure") becomes null, and infinity the word "never"."""
     return {
         name: None if math.isnan(value) else "never" if math.isinf(value) else value for name, value in numbers.items()
     }

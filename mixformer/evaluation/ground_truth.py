@@ -1,4 +1,4 @@
-"""The sequences to measure on: a public data set by name, or a user's own folder."""
+"""The sequences to measure on: a public data set by name, or your own folder."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from mixformer.errors import ConfigError
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """Sequences with their boxes, and where they come from."""
+    """Sequences with their boxes, and their origin."""
 
     dataset: str  # name of the data set
-    split: str  # its split; "" for a user's own sequences
+    split: str  # its split; "" for your own sequences
     sequences: Sequence[VideoSequence]  # may be read lazily
     root: Path | None = None  # folder of the data set, or None for sequences that were given as a list
 
@@ -30,13 +30,13 @@ class GroundTruth:
 
     @property
     def absent(self) -> int:
-        """Number of sequences of the published list that are not there."""
+        """Number of missing sequences of the published list."""
         if self.dataset not in DATASETS or not isinstance(self.sequences, LazySequences):
             return 0
         return len(missing_sequences(self.dataset, self.split, self.sequences)[0])
 
     def first_pixel(self) -> float:
-        """Find the number of the left upper pixel in the data set's files, 0 or 1, by reading one box in both ways."""
+        """Find the number of the left upper pixel in the data set's files, 0 or 1; reads one box in both ways."""
         known = DATASETS.get(self.dataset)
         if known is None or self.root is None or "keep_one_based" not in known.takes:
             return 0.0
@@ -61,8 +61,8 @@ def open_ground_truth(
         keep_one_based: keep boxes of data sets that count pixels from 1 unchanged, as the official code does.
 
     Raises:
-        ConfigError: if a folder is needed and none is given.
-        DataError: if the data set is unknown or not there.
+        ConfigError: if the folder of the data set is not given.
+        DataError: if the data set is unknown or missing.
     """
     if not isinstance(dataset, str | Path):
         source = dataset.source if isinstance(dataset, LazySequences) else (dataset[0].source if dataset else "")

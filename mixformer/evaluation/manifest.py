@@ -21,16 +21,16 @@ from mixformer.types import FloatArray
 MANIFEST = "run.json"
 _FORMAT = 1
 _PARTS = ("settings", "expected", "sequences", "failures")
-_SAVE_EVERY = 5.0  # seconds: with ten thousand sequences the file is a megabyte
+_SAVE_EVERY = 5.0  # seconds, because the file has a megabyte with ten thousand sequences
 _RENAMED = {"integers": "truncate", "as_written": "keep_one_based"}  # settings in the files of 0.1.0
-_ADVICE = "give the tracker another name, or --overwrite (overwrite=True in Python) to begin anew"
+_ADVICE = "give the tracker another name, or start again with --overwrite (overwrite=True in Python)"
 _PACKAGES = ("torch", "openvino", "onnxruntime", "numpy", "pillow", "av")
 
 
 class RunManifest:
-    """The record of an evaluation run, `run.json`. It is saved from time to time and at the end.
+    """The record of an evaluation run, `run.json`. It is saved every few seconds and at the end.
 
-    Nothing is written before `begin`, so that a run that cannot begin leaves everything as it was.
+    Nothing is written before `begin`, so a run that fails before its first result changes nothing.
 
     Attributes:
         folder: the folder of results.
@@ -64,19 +64,19 @@ class RunManifest:
         resume: bool = True,
         overwrite: bool = False,
     ) -> RunManifest:
-        """Read the run that is in a folder, or prepare a new one; nothing is changed.
+        """Read the run of a folder, or prepare a new one; no file is changed.
 
         Args:
-            folder: for the results.
+            folder: folder of the results.
             settings: plain values that decide the results.
-            notes: plain values that do not.
-            expected: names of all sequences of the data set, by its split.
+            notes: plain values that do not decide the results.
+            expected: names of all sequences of the data set, by split.
             resume: False prepares a new run, even if the folder holds one.
-            overwrite: prepare a new run if the one there was made with other settings.
+            overwrite: prepare a new run if the earlier one had other settings.
 
         Raises:
             ConfigError: if the results there were made with other or unknown settings, without `overwrite`.
-            DataError: if its `run.json` is damaged.
+            DataError: if the `run.json` there is damaged.
             OutputError: if the folder cannot be written.
         """
         require_place(folder, overwrite=True)
@@ -90,7 +90,7 @@ class RunManifest:
         return cls(folder, content, anew=old is None)
 
     def begin(self, replaced: Iterable[Path] = ()) -> None:
-        """Begin to write, when the first result is there. A new run first removes the results of an earlier one.
+        """Start to write, before the first result. A new run first removes the results of an earlier one.
 
         Args:
             replaced: files of results that a new run replaces.
@@ -105,13 +105,13 @@ class RunManifest:
         self.save()
 
     def end(self) -> None:
-        """Save the record at the end, but leave that of an earlier run if this one has no result to replace it."""
+        """Save the record at the end. A new run without results leaves the record of an earlier run unchanged."""
         if not (self.anew and made_by_mixformer(self.folder)):
             self.begin()
         self.save()
 
     def finished(self, name: str, frames: int, times: FloatArray | None, size: tuple[int, int] | None = None) -> None:
-        """Note a finished sequence: its frames, (n,) seconds per frame and (height, width), where known."""
+        """Record a finished sequence: number of frames, (n,) seconds per frame and (height, width), where known."""
         if (failure := self.content["failures"].pop(name, None)) and self._begun:
             (self.folder / failure["traceback"]).unlink(missing_ok=True)
         entry = self.content["sequences"].setdefault(name, {})
@@ -123,22 +123,25 @@ class RunManifest:
         self._save_sometimes()
 
     def failed(self, name: str, message: str, trace: str) -> None:
-        """Note a failed sequence: the message, and the traceback in a file of its own."""
+        """Record a failed sequence: the message, and the traceback in a file of its own."""
         if not self._begun:
             self._early.append((name, message, trace))
             return
         place = f"failures/{name.replace('/', '_')}.txt"
-        _write(self.folder / place, f"{message}\n\n{trace}")
+        write_text(self.folder / place, f"{message}\n\n{trace}")
         self.content["failures"][name] = {"message": message, "traceback": place}
         self.content["sequences"].pop(name, None)
         self._save_sometimes()
 
     def save(self) -> None:
-        """Write the file, after `begin`; raises OutputError if it cannot be written: the old file is then unchanged."""
+        """Write the file, unless `begin` was not called yet.
+
+        Raises OutputError if it cannot be written; the old file is then unchanged.
+        """
         if not self._begun:
             return
         self.content["updated"] = datetime.now(UTC).isoformat(timespec="seconds")
-        _write(self.folder / MANIFEST, json.dumps(self.content, indent=1) + "\n")
+        write_text(self.folder / MANIFEST, json.dumps(self.content, indent=1) + "\n")
         self._saved = time.monotonic()
 
     def _save_sometimes(self) -> None:
@@ -151,7 +154,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
     Returns:
         "settings", "environment", "expected" (split: names), "sequences" (name: frames, seconds, size), "failures"
-        (name: message, traceback), "started" and "updated". Settings of 0.1.0 come under their new names.
+        (name: message, traceback), "started" and "updated". Settings of 0.1.0 have their new names.
 
     Raises:
         DataError: if it is missing or damaged.
@@ -160,9 +163,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         content = read_json_file(path, DataError, LARGEST_ANNOTATION)
     except DataError as error:
-        raise DataError(f"{error}; move it away if its results are not needed") from error
+        raise DataError(f"{error}; move the file away if you do not need its results") from error
     if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in _PARTS):
-        raise DataError(f"{path} is not from a run of mixformer evaluate; it needs {', '.join(_PARTS)}")
+        raise DataError(f"{path} was not written by mixformer evaluate: it needs {', '.join(_PARTS)}")
     if content.get("format") != _FORMAT:
         raise DataError(f"{path} has format {content.get('format')!r}, this version reads {_FORMAT}; update mixformer")
     content["settings"] = {_RENAMED.get(key, key): value for key, value in content["settings"].items()}
@@ -177,7 +180,7 @@ def made_by_mixformer(folder: Path) -> bool:
 
 
 def environment(notes: Mapping[str, Any]) -> dict[str, Any]:
-    """Versions of Python and packages, the machine, and the notes."""
+    """Collect the versions of Python and packages, facts about the machine, and the notes."""
     return {
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -188,7 +191,7 @@ def environment(notes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _earlier(folder: Path, settings: Mapping[str, Any], overwrite: bool) -> dict[str, Any] | None:
-    """Return the record of the run in a folder that goes on; None if there is none."""
+    """Return the record of the run to resume in a folder; None if there is none."""
     path = folder / MANIFEST
     try:
         if path.is_file():
@@ -212,13 +215,8 @@ def _require_same(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) ->
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested values by dotted key."""
+    """Flatten nested values to dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         flat |= _flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {before + key: value}
     return flat
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    write_text(path, text)

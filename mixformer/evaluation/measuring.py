@@ -31,7 +31,7 @@ from mixformer.types import FloatArray, StatusArray
 
 log = logging.getLogger(__name__)
 
-_FAR = (1e6, 1e6, 1.0, 1.0)  # overlaps nothing, clipped or not; some conventions would replace an empty box
+_FAR = (1e6, 1e6, 1.0, 1.0)  # a box that overlaps nothing, clipped or not; some conventions replace empty boxes
 # Conventions that clip boxes to the frame, so its size must be known.
 _CLIPPED = {"got10k", "longterm", "presence", "vot"}
 
@@ -54,10 +54,10 @@ def measure_results(
         folders: results of at least one tracker.
         sequences: the ground truth.
         convention: name in `CONVENTIONS`.
-        missing: "leave-out" leaves a sequence that a tracker lacks out for all; "zero" counts it as tracked nowhere.
-        attributes: sequences by attribute, to measure each of these groups too.
-        absent: number of further sequences that the data set is known to have.
-        besides: further conventions to measure under, if the target is absent in some frames.
+        missing: if a tracker lacks a sequence, "leave-out" leaves it out for all; "zero" counts its frames as IoU 0.
+        attributes: sequences by attribute; each of these groups is measured too.
+        absent: number of sequences of the data set that are not in `sequences`.
+        besides: more conventions to measure under, if the target is absent in some frames.
 
     Raises:
         ConfigError: if the convention is unknown.
@@ -81,7 +81,7 @@ def measure_results(
 
 @dataclass(frozen=True)
 class _Measurement:
-    """A convention, with what it needs to know about the data set."""
+    """A convention, with the facts about the data set that it needs."""
 
     convention: str
     dataset: str
@@ -92,7 +92,7 @@ class _Measurement:
         return compute_metrics(self.convention, results, self.dataset)
 
     def compute_besides(self, results: list[SequenceResult]) -> dict[str, MetricSummary]:
-        """The numbers under further conventions, as far as the results allow: some need scores, all every frame."""
+        """Measure under more conventions. Those that need scores, or frames that are missing, are left out."""
         found = {}
         for name in self.besides:
             with suppress(DataError):
@@ -111,8 +111,10 @@ class _Measurement:
 
 
 def _prepare(convention: str, dataset: str, sequences: list[VideoSequence], besides: Sequence[str]) -> _Measurement:
-    """Read the sizes of frames where a convention clips boxes, from the first pictures."""
-    besides = [name for name in besides if name != convention] if any(map(_has_absence, sequences)) else ()
+    """Read the size of each sequence's first picture, if a convention clips boxes to the frame."""
+    # The target is absent if fewer frames after the first show it than there are.
+    absence = any((sequence.visible > 0).sum() < len(sequence) - 1 for sequence in sequences)
+    besides = [name for name in besides if name != convention] if absence else ()
     sizes: dict[str, tuple[int, ...]] = {}
     if convention in _CLIPPED or besides:
         try:
@@ -125,18 +127,13 @@ def _prepare(convention: str, dataset: str, sequences: list[VideoSequence], besi
     return _Measurement(convention, dataset, sizes, besides)
 
 
-def _has_absence(sequence: VideoSequence) -> bool:
-    """Return whether the target is absent or hidden in some frame after the first."""
-    return int((sequence.visible > 0).sum()) < len(sequence) - 1
-
-
 def _require_truth(sequences: list[VideoSequence]) -> None:
     for sequence in sequences:
         if not public_truth(sequence):
             raise DataError(
                 f"{sequence.name}: the ground truth has {counted(len(sequence.valid), 'box')} for "
-                f"{counted(len(sequence), 'frame')}, so it "
-                "is not public; pack the results (mixformer submit) and send them to the benchmark's server"
+                f"{counted(len(sequence), 'frame')}, so it is not public; pack the results (mixformer submit) and send "
+                "them to the benchmark's server"
             )
 
 
@@ -147,7 +144,7 @@ def public_truth(sequence: VideoSequence) -> bool:
 
 @dataclass
 class _Results:
-    """The usable results in one tracker's folder, and the problems of the others."""
+    """The usable results of one tracker, and the problems of its other results."""
 
     first_pixel: float
     boxes: dict[str, FloatArray] = field(default_factory=dict)
@@ -159,7 +156,7 @@ class _Results:
 
 
 def _read(folder: ResultFolder, sequences: list[VideoSequence], measurement: _Measurement) -> _Results:
-    """Read everything usable; a missing or broken file is kept as a reason and stops nothing."""
+    """Read all usable results; for a missing or broken file, keep the reason."""
     results = _Results(folder.first_pixel)
     for sequence in sequences:
         name, path = sequence.name, folder.boxes_file(sequence.name)
@@ -190,7 +187,7 @@ def _read(folder: ResultFolder, sequences: list[VideoSequence], measurement: _Me
 
 
 def _read_times(folder: ResultFolder, name: str, results: _Results) -> None:
-    """Keep the times of a sequence. Boxes count without them, so a broken file only makes the result odd."""
+    """Read the times of a sequence. Boxes count without times, so a broken file only makes the result odd."""
     path = folder.side_file(name, "time")
     try:
         if path is not None:
@@ -200,7 +197,7 @@ def _read_times(folder: ResultFolder, name: str, results: _Results) -> None:
 
 
 def _require_rule(measurement: _Measurement, result: SequenceResult, oddity: str) -> None:
-    """Raise, naming the place in the file, if the convention has no rule for an odd result."""
+    """Raise DataError, naming the place in the file, if the convention has no rule for an odd result."""
     try:
         measurement.compute([result])
     except DataError as error:
@@ -208,7 +205,7 @@ def _require_rule(measurement: _Measurement, result: SequenceResult, oddity: str
 
 
 def _oddity(boxes: FloatArray, frames: int) -> str:
-    """The first line that a complete result would not have, in words; "" if there is none."""
+    """Describe the first line that makes a result odd; "" if there is none."""
     if len(boxes) < frames:
         return f"line {len(boxes) + 1} is missing, {counted(len(boxes), 'line')} for {counted(frames, 'frame')}"
     if len(boxes) > frames:
@@ -226,12 +223,12 @@ def _measure(
     measurement: _Measurement,
     groups: Attributes,
 ) -> ComparedTracker:
-    # The results of all sequences; a missing one is a box far away.
+    # The results of all sequences; missing boxes are far away.
     results = []
     for sequence in sequences:
         boxes = read.boxes.get(sequence.name, np.tile(_FAR, (len(sequence), 1)))
         scores = read.scores.get(sequence.name)
-        if scores is None and read.scores:  # other sequences have scores: this one counts as unsure
+        if scores is None and read.scores:  # other sequences have scores, so this one gets the score 0
             scores = np.zeros(len(boxes))
         results.append(measurement.result(sequence, boxes, scores, read.statuses.get(sequence.name)))
     # The numbers of all, of each attribute, and the speed.
@@ -258,7 +255,7 @@ def _measure(
 
 
 def _score_bins(results: list[SequenceResult]) -> ScoreBins | None:
-    """The scores of all frames beside the truth; None if there are none, or they are no probabilities."""
+    """Bin the scores of all frames; None if there are none, or they are not probabilities."""
     scores, hits = (np.concatenate(each) for each in zip(*score_pairs(results), strict=True))
     try:
         return bin_scores(scores, hits)

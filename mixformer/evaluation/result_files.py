@@ -1,8 +1,8 @@
 """Raw results of a tracker as text files: one box per line, with times, scores and statuses in files of their own.
 
-`SEQ.txt` holds one `x,y,w,h` per line (pixels, 0-based), `SEQ_time.txt` the seconds of each frame, `SEQ_score.txt` the
-probability of each frame, `nan` where there is none, and `SEQ_status.txt` one of "tracking", "uncertain" and "lost".
-Files of other trackers may be separated by comma, tab, space or semicolon.
+`SEQ.txt` has one `x,y,w,h` per line (pixels, 0-based), `SEQ_time.txt` the seconds of each frame, `SEQ_score.txt` the
+probability of each frame, `nan` where there is none, and `SEQ_status.txt` "tracking", "uncertain" or "lost" for each
+frame. Files of other trackers may use comma, tab, space or semicolon between numbers.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class RawResult:
 
 
 def result_paths(folder: Path, name: str) -> tuple[Path, Path, Path, Path]:
-    """The files for boxes, times, scores and statuses of a sequence.
+    """Return the paths of the files of boxes, times, scores and statuses of a sequence.
 
     Raises DataError if the name cannot be a file name.
     """
@@ -80,9 +80,9 @@ def write_result(
         folder: made if missing.
         name: the sequence.
         boxes: (n, 4) xywh in pixels, 0-based; 4 decimals are kept.
-        times: (n,) seconds per frame; None writes no such file.
-        scores: (n,) probabilities, NaN where there is none; None writes no such file.
-        statuses: (n,) words, each a `TrackResult.status`; None writes no such file.
+        times: (n,) seconds per frame; None writes no file of times.
+        scores: (n,) probabilities, NaN where there is none; None writes no file of scores.
+        statuses: (n,) words, each a `TrackResult.status`; None writes no file of statuses.
         truncate: cut the boxes to whole numbers (towards 0), as the official code does.
 
     Raises:
@@ -113,7 +113,7 @@ def write_result(
         files[path] = _text_writer(values[:, None], "%s" if values is statuses else "%.6f")
     write_files({**files, paths[0]: _text_writer(table, form)})
     for path in set(paths) - {*files, paths[0]}:
-        path.unlink(missing_ok=True)  # left by an earlier run, it does not belong to these boxes
+        path.unlink(missing_ok=True)  # a file of an earlier run does not belong to these boxes
 
 
 def _text_writer(table: FloatArray | StatusArray, form: str) -> Callable[[Path], object]:
@@ -121,7 +121,7 @@ def _text_writer(table: FloatArray | StatusArray, form: str) -> Callable[[Path],
 
 
 def read_boxes(path: Path, frames: int | None = None, *, allow_nan: bool = False) -> FloatArray:
-    """The boxes of a result file, separated by comma, tab, space or semicolon, in any mixture.
+    """Read the boxes of a result file; numbers are separated by comma, tab, space or semicolon, in any mixture.
 
     Args:
         path: text file with four numbers a line.
@@ -132,8 +132,8 @@ def read_boxes(path: Path, frames: int | None = None, *, allow_nan: bool = False
         (n, 4) numbers, unchanged.
 
     Raises:
-        DataError: if a line does not hold four finite numbers, a line is missing or one too many, or the file is empty
-            or cannot be read. The message names file and line.
+        DataError: if a line does not hold four finite numbers, there are too few or too many lines, or the file is
+            empty or cannot be read. The message names file and line.
     """
     boxes = _read_table(path, 4, "a box is four numbers x y w h")
     bad = np.isinf(boxes) if allow_nan else ~np.isfinite(boxes)
@@ -145,7 +145,7 @@ def read_boxes(path: Path, frames: int | None = None, *, allow_nan: bool = False
 
 
 def read_result(folder: Path, name: str, frames: int | None = None, *, allow_nan: bool = False) -> RawResult:
-    """Read boxes, times, scores and statuses of one sequence; all but boxes are None where there is no such file.
+    """Read boxes, times, scores and statuses of one sequence; times, scores and statuses are None without their file.
 
     Raises:
         DataError: as in `read_boxes`; also if another file has another number of lines than the boxes.
@@ -214,7 +214,7 @@ def _read_table(path: Path, columns: int, rule: str) -> FloatArray:
 
 
 def _first_broken(rows: list[list[str]], columns: int) -> str:
-    """A message about the first line that does not hold `columns` numbers."""
+    """Describe the first line that does not hold `columns` numbers."""
     for number, row in enumerate(rows, 1):
         if not row:
             return f"line {number} is empty"

@@ -1,4 +1,4 @@
-"""Find the raw results of trackers: the folders that hold them, and how their files count pixels."""
+"""Find the folders of raw results, and whether their files count pixels from 0 or from 1."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class ResultFolder:
 
     tracker: str  # name in tables and plots
     folder: Path  # holds a text file for each sequence
-    prefix: str = ""  # put before the names of sequences whose files are not found without it
-    first_pixel: float = 0.0  # what the left upper pixel is in those files, 0 or 1
+    prefix: str = ""  # start of the names of its files, if they are not found without it
+    first_pixel: float = 0.0  # number of the left upper pixel in its files, 0 or 1
 
     def boxes_file(self, sequence: str) -> Path | None:
-        """The file of one sequence, in the common or in GOT-10k's layout; None if there is none."""
+        """Find the file of boxes of a sequence, in the common or in GOT-10k's layout; None if there is none."""
         return self._first("{0}.txt", "{0}/{0}_001.txt", sequence)
 
     def side_file(self, sequence: str, kind: str) -> Path | None:
-        """The file of "time", "score" or "status" of one sequence; None if there is none."""
+        """Find the file of "time", "score" or "status" of a sequence; None if there is none."""
         return self._first(f"{{0}}_{kind}.txt", f"{{0}}/{{0}}_{kind}.txt", sequence)
 
     def _first(self, flat: str, nested: str, sequence: str) -> Path | None:
@@ -40,15 +40,15 @@ class ResultFolder:
 
 
 def find_results(words: Iterable[str], dataset: str) -> list[ResultFolder]:
-    """The result folders that words name, in that order.
+    """Find the result folders that `words` name, in that order.
 
     Args:
         words: `FOLDER` or `NAME=FOLDER`. A folder holds the results themselves, or a folder named after the data set,
-            or one folder per tracker with one named after the data set in it.
+            or one folder per tracker with a folder named after the data set in it.
         dataset: name of the data set; case does not matter.
 
     Raises:
-        SourceError: if a folder is not there or holds no results, or two trackers have the same name.
+        SourceError: if a folder is missing or holds no results, or two trackers have the same name.
     """
     found: list[ResultFolder] = []
     for word in words:
@@ -70,11 +70,11 @@ def find_results(words: Iterable[str], dataset: str) -> list[ResultFolder]:
 
 
 def guess_dataset(words: Iterable[str], root: str | Path | None) -> str:
-    """Find out the data set of results when nobody names it.
+    """Guess the data set of results.
 
     Args:
         words: as in `find_results`.
-        root: folder of the data set; it decides, as in `evaluate`. None looks for the `run.json` of `evaluate`.
+        root: folder of the data set, from which it is detected. None reads the `run.json` of `evaluate`.
 
     Raises:
         ConfigError: if it is unknown, or the results are of several data sets.
@@ -92,13 +92,13 @@ def guess_dataset(words: Iterable[str], root: str | Path | None) -> str:
 def settle_pixels(
     folders: list[ResultFolder], truth: GroundTruth, first_pixel: float | None = None
 ) -> list[ResultFolder]:
-    """The folders with the prefix of the data set's official results, and with what their first pixel is.
+    """Set the first pixel of each folder, and the prefix of the data set's official result files.
 
     Args:
-        folders: as found.
+        folders: result of `find_results`.
         truth: the data set.
-        first_pixel: 0 or 1 for all folders; None decides it for each. Results of this library count from 0 unless their
-            `run.json` says otherwise; all others count as the data set's own files do.
+        first_pixel: 0 or 1 for all folders; None decides for each. Results of this library count from 0, unless their
+            `run.json` says `keep_one_based`; all others count as the data set's own files do.
     """
     if truth.dataset in DATASETS:
         folders = [replace(result, prefix=DATASETS[truth.dataset].prefix) for result in folders]
@@ -111,19 +111,15 @@ def settle_pixels(
 
 
 def _counts_like_the_set(result: ResultFolder) -> bool:
-    """Return whether pixels count as in the data set's own files, as official code leaves them, and not from 0."""
+    """Return whether pixels count as in the data set's own files, as in official results, and not from 0."""
     ours = made_by_mixformer(result.folder)
     return not ours or bool(read_manifest(result.folder)["settings"].get("keep_one_based"))
 
 
 def _split(word: str) -> tuple[str, Path]:
-    """Name and folder; a folder whose own name has an equals sign is taken as it is."""
+    """Split NAME=FOLDER into name and folder; an existing folder may have an equals sign in its own name."""
     name, sign, rest = word.partition("=")
-    if sign and not path_kind(word):
-        word = rest
-    else:
-        name = ""
-    path = Path(word)
+    name, path = (name, Path(rest)) if sign and not path_kind(word) else ("", Path(word))
     if path_kind(path) != "folder":
         raise SourceError(f"{path} is no folder; give a folder of results, as FOLDER or NAME=FOLDER")
     return name, path
@@ -144,7 +140,7 @@ def _inside(path: Path, dataset: str) -> Iterator[ResultFolder]:
 
 
 def _called(path: Path, dataset: str) -> Path | None:
-    """The folder named after the data set, if it holds results."""
+    """Return the folder named after the data set, if it holds results."""
     inner = [child for child in path.iterdir() if child.is_dir() and _same(child.name, dataset)]
     return next((child for child in inner if _has_results(child)), None)
 

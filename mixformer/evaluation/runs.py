@@ -1,4 +1,4 @@
-"""One tracker over many sequences: skip finished ones, keep failures apart, write each result when it is done."""
+"""Run one tracker on many sequences: skip finished ones, record failures, and write each result when it is done."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mixformer.errors import ConfigError, DataError, MixFormerError
 from mixformer.evaluation.manifest import RunManifest
 from mixformer.evaluation.result_files import RawResult, read_result, result_paths, write_result
 from mixformer.evaluation.sequence_runner import TrackerLike, run_tracker
-from mixformer.run.executor import Completed, Event, Executor, Failed, Report, Work
+from mixformer.run.executor import Completed, Event, Executor, Failed, Work
 
 log = logging.getLogger(__name__)
 
@@ -29,19 +30,20 @@ class EvaluationRun:
 
     Attributes:
         tracker: name of the tracker, and of its folder.
-        dataset: name of the data set, and of the folder below.
-        sequences: the data set; read one at a time.
-        make: makes the tracker in each worker.
+        dataset: name of the data set, and of the folder in it.
+        sequences: sequences of the data set, read one at a time.
+        make: makes the tracker of each worker.
         out: folder of all results; those of this run go to `out/tracker/dataset`.
         settings: plain values that decide the results, such as the model and its settings. A run resumes results
             only if they were made with the same settings.
         notes: plain values that do not decide the results, such as the device; written beside the settings.
         truncate: write whole pixels, cut off as the official code does.
-        split: split of the data set, to keep the lists of its sequences apart.
-        only: names of the sequences to track; () for all.
-        resume: keep complete results that the folder holds. False tracks all sequences; what is there is deleted when
-            the first result is there.
-        overwrite: do the same if the results in the folder were made with other settings, which is refused otherwise.
+        split: split of the data set; `run.json` lists the sequences of each split.
+        only: names of the sequences to track; () tracks all.
+        resume: keep complete results in the folder. False tracks all sequences, and deletes earlier results before the
+            first new one is written.
+        overwrite: do the same if the results in the folder were made with other settings. By default, they are an
+            error.
 
     Raises:
         ConfigError: if a name cannot be the name of a folder.
@@ -70,7 +72,7 @@ class EvaluationRun:
     def __post_init__(self) -> None:
         for what, name in (("tracker", self.tracker), ("data set", self.dataset)):
             if not name or name in (".", "..") or any(sign in name for sign in '/\\:*?"<>|'):
-                raise ConfigError(f"the name of the {what} becomes a folder, which {name!r} cannot be")
+                raise ConfigError(f"the {what} cannot be called {name!r}: its name becomes a folder; choose another")
 
     @property
     def folder(self) -> Path:
@@ -82,9 +84,9 @@ class EvaluationRun:
 class RunOutcome:
     """Outcome of a run."""
 
-    folder: Path  # the results
+    folder: Path  # folder of the results
     done: tuple[str, ...]  # sequences tracked in this run
-    kept: tuple[str, ...]  # sequences that were complete before
+    kept: tuple[str, ...]  # sequences that were already complete
     failed: Mapping[str, str]  # message of each sequence that failed
 
 
@@ -98,7 +100,7 @@ class RunPlanned:
 
 @dataclass(frozen=True)
 class SequenceSkipped:
-    """The event of a sequence whose result is complete already."""
+    """The event of a sequence that already has a complete result."""
 
     name: str
 
@@ -111,13 +113,13 @@ def run_evaluation(
 ) -> RunOutcome:
     """Track all sequences that have no complete result yet.
 
-    Each result is written whole when its sequence is done, by this process alone. Nothing that exists is changed before
-    the first one is there. `run.json` records the settings and the failures. A failed sequence does not stop the
+    This process writes each result, all or none of its files, when its sequence is done. Existing files stay unchanged
+    until the first result. `run.json` records the settings and the failures. A failed sequence does not stop the
     others; its traceback is in `failures/NAME.txt`. Results do not depend on the number of workers.
 
     Args:
         run: what to run.
-        executor: does the work, see `mixformer.run`.
+        executor: runs the sequences, see `mixformer.run`.
         progress: called with every event, after results are written.
 
     Raises:
@@ -142,7 +144,7 @@ def run_evaluation(
     )
     active = _ActiveRun(run, manifest, progress or (lambda event: None))
     try:
-        with closing(executor.run(_SequenceWork(run.make), active.tasks(names))) as events:
+        with closing(executor.run(partial(_sequence_work, run.make), active.tasks(names))) as events:
             for event in events:
                 active.take(event)
         manifest.end()
@@ -152,9 +154,9 @@ def run_evaluation(
 
 
 def sequence_names(sequences: Sequence[VideoSequence]) -> list[str]:
-    """Names of the sequences in order; the annotations of a lazy data set are not read.
+    """Return the names of the sequences, without reading the annotations of a lazy data set.
 
-    Raises ConfigError if two are equal: their results would be one file.
+    Raises ConfigError if two are equal, because their results would be one file.
     """
     names = list(sequences.names if isinstance(sequences, LazySequences) else [each.name for each in sequences])
     if len(set(names)) < len(names):
@@ -167,7 +169,7 @@ def _require_known(wanted: Sequence[str], names: Sequence[str]) -> None:
     missing = [name for name in wanted if name not in names]
     if missing:
         some = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
-        raise ConfigError(f"there is no sequence {', '.join(missing)}; there are {len(names)}: {some}")
+        raise ConfigError(f"there is no sequence {', '.join(missing)}; choose from these {len(names)}: {some}")
 
 
 class _ActiveRun:
@@ -181,7 +183,7 @@ class _ActiveRun:
         self.failed: dict[str, str] = {}
 
     def tasks(self, names: Sequence[str]) -> Iterator[tuple[str, VideoSequence]]:
-        """The sequences without a complete result; each is read when a worker is free."""
+        """Yield the sequences without a complete result; each is read when a worker is free."""
         self._names, wanted = names, set(self._run.only or names)
         self._progress(RunPlanned(self._run.dataset, len(wanted)))
         for index, name in enumerate(names):
@@ -210,7 +212,7 @@ class _ActiveRun:
         self._progress(event)
 
     def _write(self, event: Completed) -> Completed | Failed:
-        """Write a result; one that is not finite, from a broken tracker, is a failure of its sequence."""
+        """Write a result. A result that is not finite makes its sequence a failed one."""
         raw: RawResult = event.result
         self._manifest.begin(_result_files(self._run.folder, self._names))
         try:
@@ -237,7 +239,7 @@ def _result_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
 
 
 def complete_result(folder: Path, name: str, frames: int) -> RawResult | None:
-    """The result of a sequence if it is readable and has a line for each frame, else None.
+    """Return the result of a sequence if it is readable and has a line for each frame, else None.
 
     Raises DataError if the name of the sequence cannot be a file name.
     """
@@ -250,16 +252,6 @@ def complete_result(folder: Path, name: str, frames: int) -> RawResult | None:
         return None
 
 
-@dataclass(frozen=True)
-class _SequenceWork:
-    """Makes the function that tracks one sequence in a worker."""
-
-    make: TrackerMaker
-
-    def __call__(self, number: int) -> Work:
-        tracker = self.make(number)
-
-        def work(sequence: VideoSequence, report: Report) -> RawResult:
-            return run_tracker(tracker, sequence, report)
-
-        return work
+def _sequence_work(make: TrackerMaker, number: int) -> Work:
+    """Make the function that tracks one sequence, in worker `number`."""
+    return partial(run_tracker, make(number))

@@ -34,11 +34,11 @@ class TrackerLike(Protocol):
     """
 
     def init(self, frame: Image, box: Box) -> Any:
-        """Choose the target (xywh in pixels, 0-based) in an RGB uint8 (H, W, 3) frame."""
+        """Start to track the target `box` (xywh in pixels, 0-based) of an RGB uint8 (H, W, 3) frame."""
         ...
 
     def update(self, frame: Image) -> Any:
-        """Find the target in the next frame; return a `TrackResult`, or the four numbers x y w h alone."""
+        """Find the target in the next frame; return a `TrackResult`, or only the four numbers x y w h."""
         ...
 
 
@@ -48,9 +48,9 @@ def run_tracker(
     """Track one sequence once, from the box of its first frame to its end, without restarts.
 
     Args:
-        tracker: `init` starts it afresh.
-        sequence: only the box of its first frame is shown to the tracker.
-        progress: called with the number of frames done, after every frame.
+        tracker: `init` starts it again.
+        sequence: the tracker sees only the box of the first frame.
+        progress: called with the number of frames done, after each frame.
 
     Returns:
         Boxes; scores (1 for the first frame, NaN where there is none); seconds per frame without reading the picture,
@@ -109,7 +109,7 @@ def sequence_result(
     size: tuple[int, int] | None = None,
     statuses: StatusArray | None = None,
 ) -> SequenceResult:
-    """A tracker's boxes (m, 4), scores (m,) and statuses (m,) beside the ground truth of their sequence.
+    """Put a tracker's boxes (m, 4), scores (m,) and statuses (m,) beside the ground truth of their sequence.
 
     `size` is (height, width) of the frames, for conventions that clip boxes.
     """
@@ -130,7 +130,7 @@ def track_and_measure(
     Training uses this for its validation. `mixformer.evaluate` also keeps the results.
 
     Args:
-        tracker: `init` starts it afresh for each sequence; or an engine, which tracks with the settings `config`.
+        tracker: `init` starts it again for each sequence; or an engine, which tracks with the settings `config`.
         sequences: with ground truth.
         convention: name in `CONVENTIONS`.
         dataset: name of the data set; "pytracking" has special rules for some.

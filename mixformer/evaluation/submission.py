@@ -1,4 +1,4 @@
-"""Pack raw results as the zip files that benchmark servers take; everything is checked before."""
+"""Check raw results, and pack them as the zip files that benchmark servers accept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from mixformer.data import DATASETS, DatasetOptions, load_dataset
 from mixformer.errors import ConfigError, DataError, first_few
 from mixformer.evaluation.manifest import made_by_mixformer, read_manifest
-from mixformer.evaluation.result_files import read_boxes, read_column, result_paths
+from mixformer.evaluation.result_files import RawResult, read_boxes, read_column, result_paths
 from mixformer.files import write_files
 from mixformer.types import FloatArray
 
@@ -22,32 +22,23 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # equal results give equal zip files
 
 
 @dataclass(frozen=True)
-class _CheckedResult:
-    """One sequence after the check. `times` is (n,), or None if the format has none."""
-
-    name: str
-    boxes: FloatArray
-    times: FloatArray | None
-
-
-@dataclass(frozen=True)
 class SubmissionFormat:
-    """The files that a server takes."""
+    """The files that a server accepts."""
 
-    name: str  # as on the command line
+    name: str  # its name on the command line
     timed: bool  # whether it has files of times
-    # (result, truncate) -> name in the zip file and text, for each file of a sequence
-    entries: Callable[[_CheckedResult, bool], Iterator[tuple[str, str]]]
+    # (sequence, result, truncate) -> name in the zip file and text, for each file of a sequence
+    entries: Callable[[str, RawResult, bool], Iterator[tuple[str, str]]]
 
 
-def _got10k(result: _CheckedResult, truncate: bool) -> Iterator[tuple[str, str]]:
-    yield f"{result.name}/{result.name}_001.txt", _lines(result.boxes, truncate)
+def _got10k(name: str, result: RawResult, truncate: bool) -> Iterator[tuple[str, str]]:
+    yield f"{name}/{name}_001.txt", _lines(result.boxes, truncate)
     if result.times is not None:
-        yield f"{result.name}/{result.name}_time.txt", "".join(f"{seconds:.8f}\n" for seconds in result.times)
+        yield f"{name}/{name}_time.txt", "".join(f"{seconds:.8f}\n" for seconds in result.times)
 
 
-def _trackingnet(result: _CheckedResult, truncate: bool) -> Iterator[tuple[str, str]]:
-    yield f"{result.name}.txt", _lines(result.boxes, truncate)
+def _trackingnet(name: str, result: RawResult, truncate: bool) -> Iterator[tuple[str, str]]:
+    yield f"{name}.txt", _lines(result.boxes, truncate)
 
 
 SUBMISSION_FORMATS: Mapping[str, SubmissionFormat] = MappingProxyType(
@@ -62,14 +53,14 @@ SUBMISSION_FORMATS: Mapping[str, SubmissionFormat] = MappingProxyType(
 def expected_sequences(
     format_name: str, folder: Path, *, root: Path | None = None, split: str = "test", part: bool = False
 ) -> dict[str, int | None]:
-    """The sequences that a server expects, with their numbers of frames, or None where these are unknown.
+    """Return the sequences that a server expects, with the number of frames of each, or None if it is unknown.
 
     Args:
         format_name: key of `SUBMISSION_FORMATS`, which is also the name of the data set.
         folder: raw results; their `run.json` gives the numbers of frames.
-        root: folder of the data set, to take the numbers of frames from there.
+        root: folder of the data set, which then gives the numbers of frames.
         split: split of the data set.
-        part: only the sequences that have results.
+        part: return only the sequences that have results.
 
     Raises:
         ConfigError: if the split has no published list, or no sequence of it has a result.
@@ -83,7 +74,7 @@ def expected_sequences(
     """
     rows = DATASETS[format_name].published
     if split not in rows:
-        raise ConfigError(f"{format_name} has no list of the split {split!r}, but of: {', '.join(rows)}")
+        raise ConfigError(f"{format_name} has no list of the split {split!r}; choose from {', '.join(rows)}")
     names = [row.name for row in rows[split]()]
     if part:
         names = [name for name in names if (folder / f"{name}.txt").is_file()]
@@ -105,9 +96,9 @@ def write_submission(
     *,
     truncate: bool = False,
 ) -> int:
-    """Check raw results and pack them as a zip file for a benchmark's server; the raw results are not changed.
+    """Check raw results and pack them as a zip file for a benchmark's server.
 
-    Boxes are written in the coordinates of the raw results, which are those of the data set's own annotation.
+    Boxes keep the coordinates of the raw results, which are those of the data set's own annotation.
 
     Args:
         format_name: key of `SUBMISSION_FORMATS`.
@@ -133,24 +124,22 @@ def write_submission(
         1
     """
     if format_name not in SUBMISSION_FORMATS:
-        raise DataError(f"there is no format {format_name!r}; there are {', '.join(SUBMISSION_FORMATS)}")
+        raise DataError(f"there is no format {format_name!r}; choose from {', '.join(SUBMISSION_FORMATS)}")
     form = SUBMISSION_FORMATS[format_name]
     problems: list[str] = []
-    results = [
-        result for name, frames in expected.items() if (result := _checked(folder, name, frames, form, problems))
-    ]
+    results = {name: _checked(folder, name, frames, form, problems) for name, frames in expected.items()}
     if problems:
         listed = "\n  ".join(first_few(problems, _SHOWN))
         raise DataError(f"{folder} cannot be packed; nothing was written:\n  {listed}")
-    entries = (entry for result in results for entry in form.entries(result, truncate))
+    entries = (entry for name, result in results.items() if result for entry in form.entries(name, result, truncate))
     write_files({out: lambda part: _zip(part, entries)})
     return len(results)
 
 
 def _checked(
     folder: Path, name: str, frames: int | None, form: SubmissionFormat, problems: list[str]
-) -> _CheckedResult | None:
-    """One sequence's result, or None after adding its problems to `problems`."""
+) -> RawResult | None:
+    """Read the result of a sequence, or add its problems to `problems` and return None."""
     boxes_file, times_file, *_ = result_paths(folder, name)
     before = len(problems)
     boxes = _read(read_boxes, boxes_file, frames, problems)
@@ -163,13 +152,13 @@ def _checked(
         if times is not None and not np.isfinite(times).all():
             row = int(np.flatnonzero(~np.isfinite(times))[0])
             problems.append(f"{times_file}, line {row + 1}: {times[row]} is not a finite number")
-    return _CheckedResult(name, boxes, times) if boxes is not None and len(problems) == before else None
+    return RawResult(boxes, times) if boxes is not None and len(problems) == before else None
 
 
 def _read(
     reader: Callable[[Path, int | None], FloatArray], path: Path, lines: int | None, problems: list[str]
 ) -> FloatArray | None:
-    """The reader's table, or None after adding the problem to `problems`."""
+    """Read a table, or add the problem to `problems` and return None."""
     if not path.is_file():
         problems.append(f"{path} is missing")
         return None
@@ -181,7 +170,7 @@ def _read(
 
 
 def _lines(boxes: FloatArray, truncate: bool) -> str:
-    """One `x,y,w,h` per line."""
+    """Write one `x,y,w,h` per line."""
     form = "{:d}".format if truncate else "{:.4f}".format
     rows = np.trunc(boxes).astype(int).tolist() if truncate else boxes.tolist()
     return "".join(",".join(map(form, row)) + "\n" for row in rows)

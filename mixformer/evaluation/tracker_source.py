@@ -1,9 +1,10 @@
-"""Kinds of trackers that `evaluate` accepts, in a form that a worker can build."""
+"""The kinds of trackers that `evaluate` accepts, as functions that make the tracker of a worker."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
@@ -26,21 +27,16 @@ if TYPE_CHECKING:
 class NamedTracker:
     """A tracker that workers can make."""
 
-    name: str  # for tables and folders
+    name: str  # its name in tables, and of its folder
     make: TrackerMaker  # makes the tracker of worker number i
     settings: Mapping[str, Any] = field(default_factory=dict)  # plain values that decide the results
     # Whether `settings` identify the tracker with its weights, so that its results can be resumed
     identified: bool = False
 
 
-@dataclass(frozen=True)
-class _Same:
-    """Gives every worker the same tracker; another process gets a copy."""
-
-    tracker: TrackerLike
-
-    def __call__(self, number: int) -> TrackerLike:
-        return self.tracker
+def _same(tracker: TrackerLike, number: int) -> TrackerLike:
+    """Give every worker the same tracker; another process gets a copy."""
+    return tracker
 
 
 def name_tracker(
@@ -56,17 +52,17 @@ def name_tracker(
         source: name, folder or file of a model; a loaded network or an engine; a factory; or a tracker.
         preset: tracker settings, as in `evaluate`; a factory or a tracker has its own.
         dataset: name of the data set, for the preset "paper".
-        runtime: how to run the network; an engine, a factory or a tracker has its own.
-        changes: tracker settings that differ from the preset's; a factory or a tracker takes none.
+        runtime: device, engine, precision and threads; an engine, a factory or a tracker has its own.
+        changes: tracker settings that differ from the preset's; not for a factory or a tracker.
 
     Raises:
-        CheckpointError: if the model is not there or cannot be used.
+        CheckpointError: if the model is missing or cannot be used.
         ConfigError: if the preset is unknown.
     """
     if isinstance(source, str | Path):
         source = TrackerFactory(str(source), rules_for(str(source), preset, dataset).replace(**changes), runtime)
     elif changes:
-        raise ConfigError("settings go with the name, folder or file of a model; give others to the tracker itself")
+        raise ConfigError("settings need the name, folder or file of a model; give them to the tracker itself instead")
     if isinstance(source, TrackerFactory):
         name = Path(source.model).name.removesuffix(".tar").removesuffix(".pth")
         return NamedTracker(name, source, source.settings(), identified=True)
@@ -74,5 +70,5 @@ def name_tracker(
         chosen = {"none": None, "paper": dataset}.get(preset, preset)
         source = Tracker(cast("MixFormer | Engine", source), preset=chosen, runtime=runtime, on_resize="rescale")
     if isinstance(source, Tracker):
-        return NamedTracker(source.engine.config.name, _Same(source), {"rules": source.config.to_dict()})
-    return NamedTracker(str(getattr(source, "name", type(source).__name__)), _Same(cast(TrackerLike, source)))
+        return NamedTracker(source.engine.config.name, partial(_same, source), {"rules": source.config.to_dict()})
+    return NamedTracker(str(getattr(source, "name", type(source).__name__)), partial(_same, cast(TrackerLike, source)))

@@ -1,4 +1,4 @@
-"""From the data sections of a recipe to an endless stream of samples."""
+"""Build the samples of a recipe from its data sections."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from mixformer.training.recipe import Recipe
 
 
 def build_dataset(recipe: Recipe, config: ModelConfig) -> SampleDataset:
-    """The samples of a recipe, cropped for a network.
+    """Build the samples of a recipe, cropped for a network.
 
     Args:
         recipe: its `data_root`, `data`, `crops`, `templates` and `seed` are used.
-        config: gives the sizes of the crops.
+        config: configuration of the network, with the sizes of the crops.
 
     Raises:
-        DataError: if the recipe names no data, or a data set is not there.
+        DataError: if the recipe names no data, or a data set is missing.
     """
     data = recipe.data
     if not data.sets:
-        raise DataError("the recipe names no data: give at least one entry of data.sets")
+        raise DataError("the recipe names no data; give at least one entry of data.sets")
     cache, folder = ImageCache(data.cache_mb), Path(recipe.data_root)
     sources = [_source(entry, folder, data, cache) for entry in data.sets]
     negatives = Negatives(data.negatives, data.negative_rule, same_target=data.negative_rule == "elsewhere")
@@ -42,14 +42,14 @@ def build_dataset(recipe: Recipe, config: ModelConfig) -> SampleDataset:
 
 
 def mixture_dataset(mixture: Mixture, recipe: Recipe, config: ModelConfig) -> SampleDataset:
-    """Samples of a mixture, cropped and augmented as a recipe says, in the sizes of a network."""
+    """Build samples of a mixture, with the recipe's crops and augmentation and the network's sizes."""
     factors = recipe.crops.search_factor, recipe.crops.template_factor
     crops = CropSettings(config.search_size, config.template_size, *factors, recipe.templates)
     return SampleDataset(mixture, crops, recipe.crops.augmentation, recipe.seed)
 
 
 def _source(entry: SetSection, folder: Path, data: DataSection, cache: ImageCache) -> SampleSource:
-    """The samples of one entry; relative paths start at `folder`."""
+    """Build the samples of one entry; relative paths start at `folder`."""
     roots = [folder / root for root in entry.roots]
     if entry.kind == "images":
         return SequenceSamples([still for root in roots for still in read_stills(root)], cache)
@@ -62,7 +62,7 @@ def _source(entry: SetSection, folder: Path, data: DataSection, cache: ImageCach
 
 
 def _video_source(entry: SetSection, folder: Path, data: DataSection, cache: ImageCache) -> SampleSource:
-    """A data set behind its sampler."""
+    """Build the samples of a data set of videos, with its sampler."""
     root = folder / entry.roots[0]
     sequences: Sequence[VideoSequence]
     if entry.where:

@@ -1,4 +1,4 @@
-"""The sections of a recipe; `mixformer.training.recipe` puts them together."""
+"""The sections of a recipe; `mixformer.training.recipe` has the whole."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ class SetSection(BaseConfig):
     """One source of training samples: an entry of `data.sets`.
 
     Attributes:
-        root: folder or archive of the set, relative to the recipe's `data_root`. For "images" and "cutouts" it may be a
-            list of folders.
-        kind: "video" for sequences; "images" for annotated pictures; "cutouts" for objects that are cut out and pasted
-            over `backgrounds`. docs/data.md describes the files of each kind.
+        root: folder or archive of the data set, relative to the recipe's `data_root`. For "images" and "cutouts" it may
+            be a list of folders.
+        kind: "video" for sequences; "images" for annotated pictures; "cutouts" for objects to cut out and paste over
+            `backgrounds`. docs/data.md describes the files of each kind.
         weight: share of the samples, relative to the other entries.
-        name: "video" only: a data set that `mixformer data list` knows, or "custom" for your own sequences.
-        split: part of the set, if it has several.
-        ids: file with the sequences to use, and
+        name: "video" only: a data set of `mixformer data list`, or "custom" for your own sequences.
+        split: split of the data set; "" takes its first.
+        ids: file with the sequences to use; see `mixformer.data.DatasetOptions`.
         exclude: file with the sequences to leave out; see `mixformer.data.DatasetOptions`.
         chunks: numbers of the parts to use (TrackingNet).
         cache: folder for an index of large annotation files.
-        where: use only sequences whose `meta.json` has these values (own sequences).
+        where: use only sequences whose `meta.json` has these values (your own sequences).
         sampler: overrides `data.sampler` for this entry.
         backgrounds: folders of pictures to paste cut-outs on ("cutouts" only).
 
     Raises:
-        ConfigError: for an unknown kind or sampler, or a field that its kind does not use or lacks.
+        ConfigError: for an unknown kind or sampler, or a field that is wrong or missing for the kind.
 
     Example:
         >>> SetSection("my_videos", weight=2.0).name
@@ -77,22 +77,23 @@ class DataSection(BaseConfig):
 
     Attributes:
         sets: sources of samples.
-        sampler: how frames of a video are chosen. "causal" and "trident_pro" are the official samplers of the first and
-            of the score stage, "trident" and "stark" are relatives of the latter, "near" takes frames in any order.
+        sampler: rule that chooses frames of a video. "causal" and "trident_pro" are the official samplers of the first
+            and of the score stage; "trident" and "stark" are variants of the latter; "near" takes frames in any order.
         max_gap: largest distance in frames between template and search frame.
         negatives: share of samples without the target, 0..1 (score stage).
-        negative_rule: "absent", the official rule, takes a frame of the same video without the target, or another
-            target; "elsewhere" takes another place in the search frame, or another target.
+        negative_rule: search crop of a sample without the target. "absent", the official rule: a frame of the same
+            video without the target, or another target. "elsewhere": another place in the search frame, or another
+            target.
         distractor_prob: probability that a scene of cut-outs shows a second copy of the target, 0..1.
-        smooth_motion: cut-outs move along smooth paths, with occlusion and motion blur; by default each frame places
-            them at random.
+        smooth_motion: move cut-outs along smooth paths, with occlusion and motion blur; by default their places in each
+            frame are random.
         cache_mb: memory in MB for decoded pictures in each loader process.
         workers: number of loader processes of each training process.
-        crop_on: where crops are made. "loader": one by one in the loader processes; "device": a whole batch at once on
-            the training device; "auto": on the device if it is a GPU. Samples are equal up to rounding.
+        crop_on: place where crops are made. "loader": one by one in the loader processes; "device": a whole batch at
+            once on the training device; "auto": on the device if it is a GPU. Samples are equal up to rounding.
 
     Raises:
-        ConfigError: for an unknown word, or a share outside of 0..1.
+        ConfigError: for an unknown value, or a share outside of 0..1.
 
     Example:
         >>> DataSection((SetSection("my_videos"), SetSection("my_photos", "images", weight=0.5)), max_gap=50).sampler
@@ -127,8 +128,8 @@ class CropSection(Augmentation):
     Attributes:
         search_factor: side of the search crop in units of sqrt(w * h) of the target.
         template_factor: side of a template crop in the same units.
-        official: everything but factors and jitter as in the official code. Flips, light and blur given in the recipe
-            are then ignored.
+        official: use the official code's augmentation, except for factors and jitter. Flips, light and blur of the
+            recipe are then ignored.
 
     Example:
         >>> CropSection(center_jitter=4.5, official=True).augmentation.brightness
@@ -145,7 +146,7 @@ class CropSection(Augmentation):
 
     @property
     def augmentation(self) -> Augmentation:
-        """The augmentation alone, with `official` applied."""
+        """The augmentation, with `official` applied."""
         return self.with_official_processing() if self.official else self
 
 
@@ -157,18 +158,18 @@ class OptimizerSection(BaseConfig):
         lr: peak learning rate of heads, and of prediction tokens unless `tokens_with_backbone`.
         backbone_lr: peak learning rate of the backbone.
         tokens_with_backbone: prediction tokens learn at the backbone's rate, as in the official code.
-        weight_decay: on matrices; on everything if `decay_all`.
-        decay_all: weight decay on norms, biases and tokens too, as in the official code.
+        weight_decay: weight decay of matrices; with `decay_all`, of all parameters.
+        decay_all: apply weight decay to norms, biases and tokens too, as in the official code.
         betas: decay rates of the running means of gradient and squared gradient.
         schedule: "wsd" (warm-up, stable, decay): constant, then half a cosine to zero over the last `decay_steps`, so
-            that a run can be made longer or shorter; "multistep": one tenth from `lr_drop_at` on; "cosine": half a
-            cosine to zero.
+            that a run can be made longer or shorter; "multistep": one tenth after `lr_drop_at`; "cosine": half a cosine
+            to zero.
         warmup_steps: steps of linear warm-up.
         decay_steps: steps of the final decay ("wsd").
         lr_drop_at: fraction of the run after which the rate drops ("multistep"); 0.8 is epoch 400 of 500.
         grad_clip: largest gradient norm; 0 = no limit.
         ema_decay: decay of the moving average of the weights, which is validated and exported; 0 = no average.
-        freeze_blocks: number of first blocks that are not trained, together with everything before them.
+        freeze_blocks: number of first blocks that are not trained; the layers before them are not trained either.
 
     Raises:
         ConfigError: for an unknown schedule, or a value out of range.
@@ -203,7 +204,7 @@ class OptimizerSection(BaseConfig):
 
 @dataclass(frozen=True)
 class LossSection(BaseConfig):
-    """Weights of the parts of the loss against the true box; a part with weight 0 is not computed.
+    """Weights of the loss parts that compare with the true box; a part with weight 0 is not computed.
 
     Attributes:
         l1: weight of the L1 loss of the corners.
@@ -239,14 +240,15 @@ class TeacherSection(BaseConfig):
     """The teacher of a distillation, and the weights of its losses.
 
     Blocks are numbered from 0 over all mixed-attention blocks of a network. The official run with fading blocks
-    compares 2, 5, 8, 11 with themselves; after the blocks 0, 3, 6, 9 are removed, the student's are 1, 3, 5, 7.
+    compares the blocks 2, 5, 8, 11 of both networks; when the blocks 0, 3, 6, 9 are removed, the student's become 1, 3,
+    5, 7.
 
     Attributes:
         model: name, folder or checkpoint of the teacher.
         kl_weight: weight of the divergence of the edge distributions.
         feature_weight: weight of the mean squared error of block outputs; 0.2 in the official deep-to-shallow runs.
         student_blocks: blocks of the student whose outputs are compared.
-        teacher_blocks: the block of the teacher that each of them is compared with.
+        teacher_blocks: block of the teacher for each of `student_blocks`.
 
     Raises:
         ConfigError: if the lists differ in length, or features have a weight but no blocks.
@@ -267,7 +269,7 @@ class TeacherSection(BaseConfig):
         ours, theirs = len(self.student_blocks), len(self.teacher_blocks)
         if ours != theirs:
             raise ConfigError(
-                f"{ours} student blocks cannot be paired with {theirs} teacher blocks: name one teacher block for each "
+                f"{ours} student blocks cannot be paired with {theirs} teacher blocks; name one teacher block for each "
                 "student block"
             )
         self._bound(0, 1e6, "kl_weight", "feature_weight")
@@ -278,11 +280,11 @@ class TeacherSection(BaseConfig):
 
 @dataclass(frozen=True)
 class PruningSection(BaseConfig):
-    """Progressive depth pruning: blocks of the student fade out and are removed from the model that is written.
+    """Progressive depth pruning: blocks of the student fade out, and the trained model is written without them.
 
     Attributes:
         blocks: numbers of the blocks to remove, from 0.
-        epochs: epochs until they are gone.
+        epochs: epochs until the blocks have faded out.
         variant: "official", or "paper" for equation 8 as printed (MixFormerV2).
 
     Example:

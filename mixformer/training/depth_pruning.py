@@ -1,6 +1,6 @@
 """Progressive depth pruning: blocks of the student fade out while it learns (MixFormerV2, section 3.2.2).
 
-Once their rate is 0 they change nothing, and `mixformer.weights.pruning.remove_blocks` takes them out.
+At rate 0 these blocks change nothing, and `mixformer.weights.pruning.remove_blocks` can remove them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ PruningVariant = Literal["official", "paper"]
 
 
 def pruning_rate(epoch: float, length: float = 40.0, variant: PruningVariant = "official") -> float:
-    """Remaining share of the blocks that fade out, from 1 to 0 along half a cosine (equation 9).
+    """Return the remaining share of the blocks that fade out, from 1 to 0 along half a cosine (equation 9).
 
     Args:
-        epoch: "official": the running epoch counted from 1, in which the rate is constant; "paper": epochs done,
+        epoch: for "official", the running epoch, from 1; the rate is constant in an epoch. For "paper", epochs done,
             from 0, with fractions.
-        length: epochs until 0. The official code is always one epoch ahead, so it ends an epoch earlier.
-        variant: see `epoch`.
+        length: epochs until the rate is 0. The official code is one epoch ahead, so it ends an epoch earlier.
+        variant: "official" or "paper".
 
     Raises:
         ConfigError: for an epoch before the first, or a length that is not positive.
@@ -38,14 +38,14 @@ def pruning_rate(epoch: float, length: float = 40.0, variant: PruningVariant = "
 
 
 def depth_scales(factors: Tensor, removed: Sequence[int], rate: float, variant: PruningVariant = "official") -> Tensor:
-    """Factors of the branches of all blocks, some of which fade out, for `remember` and `locate`.
+    """Scale the branches of fading blocks; the result goes to `remember` and `locate`.
 
     Args:
         factors: (mixing_depth, 2, B) of stochastic depth (`draw_drop_path`), or ones; B may be 1.
         removed: numbers of the fading blocks, from 0.
-        rate: remaining share of these blocks: 1 = all, 0 = nothing.
-        variant: "official" scales both branches of a block, so its MLP sees the faded attention; "paper" (equation 8)
-            scales all that the block adds, so its MLP sees the whole attention.
+        rate: remaining share of these blocks, 1 (all) to 0 (nothing).
+        variant: "official" scales both branches of a block, so its MLP reads the scaled attention. "paper" (equation 8)
+            scales everything that the block adds, so its MLP reads the whole attention.
 
     Returns:
         (mixing_depth, 2, B) or, for "paper", (mixing_depth, 3, B) with a third factor on the whole block.
@@ -53,8 +53,7 @@ def depth_scales(factors: Tensor, removed: Sequence[int], rate: float, variant: 
     Raises:
         ConfigError: for a block that does not exist.
     """
-    if wrong := [i for i in removed if not 0 <= i < len(factors)]:
-        raise ConfigError(f"cannot prune blocks {wrong}: the network has blocks 0 to {len(factors) - 1}")
+    _require_blocks(removed, len(factors))
     fade = torch.ones_like(factors[:, :1])
     fade[list(removed)] = rate
     return factors * fade if variant == "official" else torch.cat([factors, fade], 1)
@@ -66,7 +65,11 @@ def freeze_removed(model: MixFormer, removed: Sequence[int]) -> None:
     Raises ConfigError for a block that does not exist.
     """
     blocks = [block for stage in model.backbone.parts for block in stage.typed_blocks]
-    if wrong := [i for i in removed if not 0 <= i < len(blocks)]:
-        raise ConfigError(f"cannot prune blocks {wrong}: the network has blocks 0 to {len(blocks) - 1}")
+    _require_blocks(removed, len(blocks))
     for index in removed:
         blocks[index].requires_grad_(False)
+
+
+def _require_blocks(removed: Sequence[int], count: int) -> None:
+    if wrong := [i for i in removed if not 0 <= i < count]:
+        raise ConfigError(f"cannot prune blocks {wrong}: the network has blocks 0 to {count - 1}")

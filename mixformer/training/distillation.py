@@ -1,7 +1,7 @@
 """The losses of distillation (MixFormerV2, sections 3.2 and 3.3).
 
-Dense-to-sparse: the student's edge distributions follow those of a teacher with a dense head. Deep-to-shallow: the
-block outputs follow the teacher too, while blocks of the student fade out (`mixformer.training.depth_pruning`).
+Dense-to-sparse: the student's edge distributions follow those of a teacher with a dense head. Deep-to-shallow: block
+outputs also follow the teacher, while blocks of the student fade out (`mixformer.training.depth_pruning`).
 """
 
 from __future__ import annotations
@@ -27,16 +27,15 @@ _MOST_TOKENS = 4  # prediction tokens of any network
 
 
 def check_feature_pairs(student: ModelConfig, teacher: ModelConfig, settings: TeacherSection) -> None:
-    """Check before training that every pair of blocks can be compared.
+    """Check before training that each pair of blocks can be compared.
 
     Args:
         student: configuration of the student.
         teacher: configuration of the teacher.
-        settings: names the pairs.
+        settings: the pairs of blocks.
 
     Raises:
-        ConfigError: for a block that does not exist, pairs of unequal width or grid, or prediction tokens that stand
-            for different things.
+        ConfigError: for a block that does not exist, pairs of unequal width or grid, or different prediction tokens.
     """
     counts = student.prediction_tokens, teacher.prediction_tokens
     if settings.student_blocks and 0 < min(counts) < max(counts):
@@ -52,7 +51,7 @@ def check_feature_pairs(student: ModelConfig, teacher: ModelConfig, settings: Te
             if config.elimination and block >= config.elimination[0][0]:
                 raise ConfigError(
                     f"{config.name} leaves search tokens out after block {config.elimination[0][0]}, so features of "
-                    f"block {block} cannot be compared; take pairs of blocks before it"
+                    f"block {block} cannot be compared; use pairs of earlier blocks"
                 )
         if ours[i] != theirs[j]:
             raise ConfigError(
@@ -63,19 +62,19 @@ def check_feature_pairs(student: ModelConfig, teacher: ModelConfig, settings: Te
 
 
 def edge_logits(prediction: Prediction) -> Tensor:
-    """Log-probabilities of the four box edges, for every head.
+    """Compute the log-probabilities of the four box edges, for each head.
 
     A corner map is the joint distribution of a column and a row, so its marginals are those of two edges: columns of
     the top-left corner give left, rows top; the bottom-right corner gives right and bottom (equation 4).
 
     Returns:
-        (B, 4, n) in the order left, right, top, bottom; float32 at least.
+        (B, 4, n) in the order left, right, top, bottom; at least float32.
 
     Raises:
         ConfigError: if the head predicts no distribution.
     """
     if prediction.logits is None:
-        raise ConfigError("a query head predicts no distribution of edges; take a token, corner or pyramid head")
+        raise ConfigError("a query head predicts no distribution of edges; use a token, corner or pyramid head")
     logits = at_least_float32(prediction.logits)
     if logits.shape[1] == 2:
         side = math.isqrt(logits.shape[2])
@@ -85,23 +84,23 @@ def edge_logits(prediction: Prediction) -> Tensor:
 
 
 def resample_distribution(probabilities: Tensor, bins: int) -> Tensor:
-    """Distributions over another number of bins, for a teacher of another grid than the student's.
+    """Resample distributions to another number of bins, for a teacher with another grid than the student's.
 
-    Bin k of n stands for the position k / n in every head, so teacher bin k lies at x = k * bins / n in units of the
-    student's bins. Its mass is shared by the student bins j around x with the weights max(0, 1 - |j - x| / r) / r. For
-    every whole r those weights sum to 1 and have the mean x, so mass and expectation are kept exactly. r = 1 is the
-    linear share of the two neighbors. A finer student takes r = ceil(bins / n), narrower beside the border: with r = 1
-    the target would be a comb of the teacher's few positions, which no student could follow.
+    In each head, bin k of n is the position k / n, so teacher bin k is at x = k * bins / n in units of the student's
+    bins. The student bins j around x share its mass, with the weights max(0, 1 - |j - x| / r) / r. For every whole r
+    these weights sum to 1 and have the mean x, so mass and expectation are kept exactly. r = 1 shares mass linearly
+    between the two neighbors. For a finer student r = ceil(bins / n), and less beside the border: with r = 1 the target
+    would be a comb of the teacher's few positions, which no student can learn.
 
-    A coarser student has no bin as far right as the teacher's last ones: mass beyond its last position moves there,
-    by at most 1 / bins - 1 / n of the crop. That is the one place where the expectation is not kept.
+    The last bins of the teacher can be further right than the last bin of a coarser student. Their mass moves to that
+    bin, by at most 1 / bins - 1 / n of the crop. Only there the expectation is not kept.
 
     Args:
         probabilities: (..., n), summing to 1.
-        bins: wanted number.
+        bins: number of bins of the result.
 
     Returns:
-        (..., bins), summing to 1; the same tensor if n is `bins` already.
+        (..., bins), summing to 1; the same tensor if n equals `bins`.
     """
     count = probabilities.shape[-1]
     if count == bins:
@@ -114,9 +113,9 @@ def resample_distribution(probabilities: Tensor, bins: int) -> Tensor:
 
 
 def edge_kl(student: Tensor, teacher: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of the student's edge distributions from the teacher's, at temperature 1.
+    """Compute the Kullback-Leibler divergence of the student's edge distributions from the teacher's, temperature 1.
 
-    The mean over edges and samples, as in the official code; equation 5 of the paper sums the four edges.
+    It is the mean over edges and samples, as in the official code; equation 5 of the paper sums the four edges.
 
     Args:
         student: (B, 4, n) logits or log-probabilities.
@@ -132,15 +131,15 @@ def feature_mse(
     settings: TeacherSection,
     form: Literal["official", "paper"] = "official",
 ) -> Tensor:
-    """Mean squared error of block outputs, without projection or normalization.
+    """Compute the mean squared error of block outputs, without projection or normalization.
 
-    Prediction tokens are last. If only one network has them, they are left out.
+    If only one network has prediction tokens, they are left out.
 
     Args:
-        student: output (B, N, C) of every block, tokens in the order template, online templates, search, prediction.
-        teacher: the same of the teacher.
-        settings: names the pairs of blocks.
-        form: "official" = mean over the pairs; "paper" = their sum (equation 6).
+        student: output (B, N, C) of each block, tokens in the order template, online templates, search, prediction.
+        teacher: the same for the teacher.
+        settings: the pairs of blocks.
+        form: "official" for the mean over the pairs, "paper" for their sum (equation 6).
 
     Raises:
         ConfigError: if a pair differs in shape.
@@ -161,11 +160,11 @@ def feature_mse(
 
 
 def joint_features(prediction: Prediction, memory: Memory) -> list[Tensor]:
-    """Outputs (B, T + S + E, C) of every block, templates first.
+    """Return the outputs (B, T + S + E, C) of each block, templates first.
 
     Raises ConfigError if `remember` or `locate` did not keep them.
     """
-    joint = isinstance(memory, RawTemplates)  # the features of its search step are those of all tokens already
+    joint = isinstance(memory, RawTemplates)  # then the features of the search step are those of all tokens
     templates = [x[:, :0] for x in prediction.features] if joint else memory.features
     if not prediction.features or len(templates) != len(prediction.features):
         raise ConfigError("a loss on features needs keep_features=True in both `remember` and `locate`")
@@ -181,9 +180,9 @@ def distill_loss(
     loss: LossSection,
     settings: TeacherSection,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss of a distillation step (equation 10), for a student and a teacher whose heads predict edges.
+    """Compute the loss of a distillation step (equation 10). The heads of both networks must predict edges.
 
-    The number of bins may differ, and crop sizes too if features have no weight.
+    The numbers of bins may differ; crop sizes too, if features have no weight.
 
     Args:
         student: output of the student's `locate` for a batch.
@@ -192,7 +191,7 @@ def distill_loss(
         teacher_memory: output of its `remember`.
         target: (B, 4) true xyxy as fractions of the crop.
         loss: weights of the box loss.
-        settings: weights of the teacher's parts, and blocks to compare; a part with weight 0 is not computed.
+        settings: weights of the losses from the teacher, and blocks to compare; a part with weight 0 is not computed.
 
     Returns:
         The loss, and its detached parts: those of `box_loss`, `kl`, `features`, and `teacher_iou`, the mean overlap of
@@ -215,16 +214,16 @@ def distill_loss(
 
 
 def resize_for(images: Tensor, size: int) -> Tensor:
-    """Crops at the input size of a teacher.
+    """Resize crops to the input size of a teacher.
 
-    Bilinear with aligned corners on normalized tensors, which is what the official code was meant to do for its large
-    teacher (there it is commented out). It can only repeat what the student's crop shows: cutting the crop again from
-    the frame at the teacher's size gives the teacher finer detail.
+    The resize is bilinear with aligned corners, on normalized tensors, as in a part of the official code for its large
+    teacher that is commented out. It adds no detail to the student's crop; a new crop of the frame at the teacher's
+    size would.
 
     Args:
-        images: (..., 3, h, w), normalized with the teacher's mean and standard deviation; as interpolation is linear,
-            it makes no difference whether before or after.
-        size: wanted side in pixels.
+        images: (..., 3, h, w), normalized with the teacher's mean and standard deviation. Interpolation is linear, so
+            normalizing before or after gives the same.
+        size: side of the result in pixels.
 
     Returns:
         (..., 3, size, size); the same tensor if it has that size.
@@ -236,5 +235,5 @@ def resize_for(images: Tensor, size: int) -> Tensor:
 
 
 def _block_sizes(config: ModelConfig) -> list[tuple[int, int, int]]:
-    """Width, search grid and template grid of every block."""
+    """Return width, search grid and template grid of each block."""
     return [(s.dim, s.search_grid, s.template_grid) for s in config.stages for _ in range(s.depth)]

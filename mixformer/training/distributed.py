@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True)
 class Distributed:
-    """This process among those that train together."""
+    """The place of this process among the processes that train together."""
 
     rank: int = 0  # number of this process; process 0 writes files and prints
     count: int = 1  # number of processes
@@ -27,11 +27,11 @@ class Distributed:
         return self.rank == 0
 
     def wrap(self, stage: nn.Module, *, unused: bool = False) -> nn.Module:
-        """The stage with gradients averaged over processes; with one process, the stage itself.
+        """Wrap a stage so that its gradients are averaged over processes; with one process, return the stage itself.
 
         Args:
-            stage: on this process's device.
-            unused: whether a step may leave parameters without gradient.
+            stage: a module on this process's device.
+            unused: True if a step may leave parameters without gradient.
         """
         if self.count == 1:
             return stage
@@ -39,7 +39,7 @@ class Distributed:
         return DistributedDataParallel(stage, device_ids=devices, find_unused_parameters=unused)
 
     def mean(self, value: Tensor) -> Tensor:
-        """Mean of a value over the processes."""
+        """Average a value over the processes."""
         if self.count == 1:
             return value
         shared = value.detach().clone()
@@ -47,14 +47,14 @@ class Distributed:
         return shared / self.count
 
     def wait(self) -> None:
-        """Wait until all processes are here."""
+        """Wait until all processes have called this."""
         if self.count > 1:
             dist.barrier()
 
 
 @contextmanager
 def init_distributed(device: torch.device) -> Iterator[Distributed]:
-    """Join the processes that `torchrun` started; without `torchrun`, be the only one.
+    """Join the processes that `torchrun` started; without `torchrun`, there is only this one.
 
     Args:
         device: kind of device; several processes on CUDA use one GPU each.

@@ -1,4 +1,4 @@
-"""Generated samples, to try any recipe for a few steps without its data."""
+"""Generated samples, to try a recipe for a few steps without its data."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class Shapes:
     """Bright rectangles on a dark, noisy background: a network learns them within minutes."""
 
     def draw(self, random: Random, templates: int) -> TrainingSample:
-        """Frames with one target of one color and size."""
+        """Draw frames that show one target of constant color and size."""
         color, side = random.integers(90, 256, 3), random.integers(20, 48, 2)
         views = [self._frame(random, color, side) for _ in range(templates + 1)]
         return TrainingSample(tuple(views[:-1]), views[-1])
 
     def view(self, random: Random) -> AnnotatedFrame:
-        """Any target."""
+        """Draw a frame with a random target."""
         return self._frame(random, random.integers(90, 256, 3), random.integers(20, 48, 2))
 
     def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
-        """A frame without any target, around its middle."""
+        """Draw a frame without a target; its box is in the middle."""
         height, width = _FRAME
         ground = random.integers(0, 60, (height, width, 3), dtype=np.uint8)
         return AnnotatedFrame(ground, Box(width * 7 / 16, height * 7 / 16, width / 8, height / 8))
@@ -42,5 +42,5 @@ class Shapes:
 
 
 def dry_run_dataset(recipe: Recipe, config: ModelConfig) -> SampleDataset:
-    """The samples of a recipe, with generated shapes in place of its data."""
+    """Build the samples of a recipe, with generated shapes in place of its data."""
     return mixture_dataset(Mixture([Shapes()], [1.0], recipe.data.negatives), recipe, config)

@@ -13,12 +13,12 @@ from mixformer.training.config import LossSection
 
 
 def l1_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference of xyxy corners, (B, 4) fractions of the crop."""
+    """Compute the mean absolute difference of xyxy corners, (B, 4) fractions of the crop."""
     return (predicted - target).abs().mean()
 
 
 def giou_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """Mean of 1 - generalized IoU of xyxy boxes (B, 4)."""
+    """Compute the mean of 1 - generalized IoU of xyxy boxes (B, 4)."""
     overlap, union = iou(predicted, target)
     hull = _hull(predicted, target)
     around = (hull[:, 2:] - hull[:, :2]).clamp(min=0).prod(1)
@@ -26,7 +26,7 @@ def giou_loss(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def ciou_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """Mean of 1 - complete IoU of xyxy boxes (B, 4), each value limited to [-1, 1] (official form).
+    """Compute the mean of 1 - complete IoU of xyxy boxes (B, 4), each IoU limited to [-1, 1] (official form).
 
     The aspect-ratio term counts only where IoU is above 0.5, and its weight carries no gradient.
     """
@@ -36,7 +36,7 @@ def ciou_loss(predicted: Tensor, target: Tensor) -> Tensor:
     distance = ((predicted[:, :2] + predicted[:, 2:] - target[:, :2] - target[:, 2:]) / 2).square().sum(1)
     (w1, h1), (w2, h2) = _size(predicted), _size(target)
     counts = overlap.detach() > 0.5
-    # A height of nearly 0 has an endless gradient; where the term does not count, the official code makes it NaN.
+    # A height near 0 has an infinite gradient; where the term does not count, the official code then gives NaN.
     aspect = 4 / math.pi**2 * (torch.atan(w2 / h2) - torch.atan(w1 / torch.where(counts, h1, 1))).square()
     with torch.no_grad():
         # The official code divides 0 by 0 where prediction and target are equal; the bound avoids that NaN.
@@ -45,8 +45,9 @@ def ciou_loss(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def distribution_focal_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Distribution focal loss (Generalized Focal Loss, Li et al. 2020): cross-entropy of the four edge distributions
-    against the two bins around each true edge.
+    """Compute the cross-entropy of the four edge distributions against the two bins around each true edge.
+
+    Source: Li et al., "Generalized Focal Loss", NeurIPS 2020.
 
     Args:
         logits: (B, 4, bins) in the order left, right, top, bottom.
@@ -62,7 +63,7 @@ def distribution_focal_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def coverage(boxes: Tensor, grid: int) -> Tensor:
-    """Covered fraction of every patch of a grid x grid crop.
+    """Compute the fraction of each patch of a grid x grid crop that a box covers.
 
     Args:
         boxes: (B, 4) xyxy fractions in [0, 1].
@@ -82,7 +83,7 @@ def coverage(boxes: Tensor, grid: int) -> Tensor:
 
 
 def auxiliary_loss(answers: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Auxiliary dense losses on search tokens: does the patch lie on the target, and where is the whole box?
+    """Compute the auxiliary dense losses of search tokens: whether each patch is on the target, and its box.
 
     Args:
         answers: (B, g * g, 5): one logit, then the box's xyxy as fractions of the crop.
@@ -102,7 +103,7 @@ def auxiliary_loss(answers: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 def box_loss(
     boxes: Tensor, logits: Tensor | None, target: Tensor, weights: LossSection
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Weighted box loss and its parts.
+    """Compute the weighted box loss and its parts.
 
     Args:
         boxes: (B, 4) predicted center and size, fractions of the crop.
@@ -125,7 +126,7 @@ def box_loss(
 
 
 def score_loss(logits: Tensor, present: Tensor) -> Tensor:
-    """Binary cross-entropy of score logits (B,) against presence (B,) in {0, 1}."""
+    """Compute the binary cross-entropy of score logits (B,) against presence (B,) in {0, 1}."""
     return F.binary_cross_entropy_with_logits(logits.float(), present.float())
 
 

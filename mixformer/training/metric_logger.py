@@ -1,4 +1,4 @@
-"""The log of a run: means over the last steps as JSON lines, and in TensorBoard where it is installed."""
+"""The log of a run: means over the last steps as JSON lines, and on request in TensorBoard."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ class MetricLogger:
         tensorboard: bool = False,
         start: int = 0,
     ) -> None:
-        """Begin a log, or go on with one; what is there is left until the first step is made.
+        """Start a log, or continue one. An existing log does not change before the first step.
 
         Args:
-            folder: gets `log.jsonl`.
+            folder: folder of `log.jsonl`.
             every: steps between reports.
             batch: samples of a step.
             workers: loader processes of each training process.
-            device: whose memory is reported; this process's by default.
-            enabled: False keeps silent; one process of several talks.
+            device: device whose peak memory is reported; by default that of this process.
+            enabled: False writes nothing; of several processes, only the first writes.
             tensorboard: also write TensorBoard's files.
-            start: steps done before. What the log says of later ones is dropped: they are made again.
+            start: steps done before. Lines of later steps are removed, because these steps are repeated.
 
         Raises:
-            MissingDependencyError: if TensorBoard is asked for and not installed.
+            MissingDependencyError: if `tensorboard` is set and TensorBoard is not installed.
         """
         self._new_board = _board_of(folder, start) if tensorboard and enabled else None
         self._board: Any = None
@@ -62,7 +62,7 @@ class MetricLogger:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Count the time inside as time spent waiting for data."""
+        """Count the time inside the `with` block as time spent waiting for data."""
         begin = time.perf_counter()
         yield
         self._waited += time.perf_counter() - begin
@@ -72,10 +72,10 @@ class MetricLogger:
         self._loading += seconds
 
     def add(self, step: int, parts: dict[str, Tensor], lr: float) -> None:
-        """Count one step; every so many steps, write the means.
+        """Count one step; after every `every` steps, write the means.
 
-        `waited` is seconds per step spent waiting for data, `busy` the rest; a loader that cannot keep up shows here.
-        `loader_samples_per_second` is what the loader processes would give if nobody kept them waiting.
+        `waited` is the seconds per step spent waiting for data, and `busy` the rest: a slow loader shows here.
+        `loader_samples_per_second` is the rate at which the loader processes could work without waiting.
         """
         if not self._begun:
             self._begin()
@@ -94,19 +94,19 @@ class MetricLogger:
             self._board = self._new_board()
 
     def add_line(self, step: int) -> None:
-        """Write the means since the last line, and begin new ones."""
+        """Write the means since the last line, and start new ones."""
         self.latest = self.means()
         self.note(step, self.latest)
         self._sums, self._count, self._waited, self._loading = {}, 0, 0.0, 0.0
         self._start = time.perf_counter()
 
     def finish(self, step: int) -> None:
-        """Write the means of the steps since the last line, at the end of a run or before it stops."""
+        """Write the means of the steps since the last line, when a run ends or stops."""
         if self._count:
             self.add_line(step)
 
     def means(self) -> dict[str, float]:
-        """Averages since the last report; empty if no step was made since then."""
+        """Compute the means since the last report; {} if there was no step since then."""
         if not self._count:
             return {}
         seconds = time.perf_counter() - self._start
@@ -124,7 +124,7 @@ class MetricLogger:
                 with self.path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in values.items()}}) + "\n")
             except OSError as error:
-                raise OutputError(f"cannot write {self.path}: {error}; the same command goes on from there") from error
+                raise OutputError(f"cannot write {self.path}: {error}; the same command resumes the run") from error
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
@@ -132,7 +132,7 @@ class MetricLogger:
 
 
 def _drop_after(path: Path, step: int) -> None:
-    """Keep the lines of a log up to a step; a line that a kill has cut short goes too."""
+    """Keep the lines of a log up to a step; a line that was cut short is removed too."""
     kept = []
     for line in read_text_file(path).splitlines():
         with suppress(DataError, LookupError, TypeError):
@@ -142,7 +142,7 @@ def _drop_after(path: Path, step: int) -> None:
 
 
 def _board_of(folder: Path, start: int) -> Callable[[], Any]:
-    """Return what makes TensorBoard's writer; raises MissingDependencyError if it is not installed."""
+    """Return the function that makes TensorBoard's writer; raises MissingDependencyError if it is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
@@ -152,7 +152,7 @@ def _board_of(folder: Path, start: int) -> Callable[[], Any]:
 
 
 def peak_memory(device: torch.device) -> float:
-    """Most memory used so far in MB: of the GPU, or of this process if the device is none."""
+    """Return the peak memory in MB: of the GPU, or of this process if the device is no GPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     try:

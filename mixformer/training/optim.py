@@ -12,7 +12,7 @@ from mixformer.training.recipe import Recipe
 
 
 def learning_rate(step: int, total: int, settings: OptimizerSection) -> float:
-    """Factor on the peak rate at a step: linear warm-up, then the schedule of the settings.
+    """Return the factor on the peak rate at a step: linear warm-up, then the schedule.
 
     Args:
         step: steps done.
@@ -30,10 +30,10 @@ def learning_rate(step: int, total: int, settings: OptimizerSection) -> float:
 
 
 def build_optimizer(stage: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW with one rate for the backbone and one for everything else; frozen parameters are left out.
+    """Build AdamW with one rate for the backbone and one for everything else; frozen parameters are left out.
 
-    Prediction tokens count as part of the heads unless `tokens_with_backbone` is set. In pre-training, backbone and
-    decoder have one rate.
+    Prediction tokens belong to the heads unless `tokens_with_backbone` is set. In pre-training, backbone and decoder
+    have the same rate.
     """
     settings = recipe.optimizer
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -42,7 +42,7 @@ def build_optimizer(stage: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
             continue
         tokens = name.endswith((".tokens", ".pos_tokens")) and not settings.tokens_with_backbone
         old = "backbone." in name and not tokens and recipe.stage != "pretrain"
-        decay = settings.weight_decay if settings.decay_all or parameter.ndim == 2 or parameter.ndim == 4 else 0.0
+        decay = settings.weight_decay if settings.decay_all or parameter.ndim in (2, 4) else 0.0
         groups.setdefault((settings.backbone_lr if old else settings.lr, decay), []).append(parameter)
     return torch.optim.AdamW(
         [{"params": members, "lr": lr, "peak": lr, "weight_decay": decay} for (lr, decay), members in groups.items()],
@@ -51,7 +51,7 @@ def build_optimizer(stage: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Scale every group's peak rate."""
+    """Set the rate of each group to its peak rate times a factor."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * factor
 
@@ -65,7 +65,7 @@ class EMA:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Blend in the current weights; the decay grows from 0.1 towards its final value."""
+        """Move the averages towards the current weights; the decay grows from 0.1 to its final value."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, parameter in model.named_parameters():
             if name in self.values:

@@ -1,4 +1,4 @@
-"""Platt's method: a scale and an offset that turn the logits of scores into those of probabilities."""
+"""Platt's method: fit a scale and an offset that turn the logits of scores into those of probabilities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mixformer.types import FloatArray
 
 Pairs = Sequence[tuple[FloatArray, NDArray[np.bool_]]]
-"""Of each sequence, scores (n,), and whether each box overlaps the target by more than half (n,)."""
+"""Scores (n,) of each sequence, and (n,) True where the box overlaps the target by more than half."""
 
 _FOLDS = 5
 _CLEAREST = 1e-6  # results keep six decimals of a score
@@ -27,8 +27,8 @@ def joined(pairs: Pairs) -> tuple[FloatArray, NDArray[np.bool_]]:
 def fit_scale(scores: FloatArray, hits: NDArray[np.bool_]) -> tuple[float, float]:
     """Fit scale and offset of the logit by Platt's method: logistic regression, by Newton's steps.
 
-    Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with his targets, which are a little
-    inside of 0 and 1, so that the fit is finite on clean data too.
+    Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999. His targets are a little above 0 and below
+    1, so that the fit is finite on clean data too.
 
     Args:
         scores: (n,) probabilities 0..1.
@@ -42,14 +42,14 @@ def fit_scale(scores: FloatArray, hits: NDArray[np.bool_]) -> tuple[float, float
     right, wrong = int(hits.sum()), int((~hits).sum())
     targets = np.where(hits, (right + 1) / (right + 2), 1 / (wrong + 2))
     scale, offset = _newton(np.stack([logits, np.ones_like(logits)], 1), targets, np.array([1.0, 0.0]), 0.0)
-    if not _SCALES[0] <= scale <= _SCALES[1]:  # on the border the best offset is another one
+    if not _SCALES[0] <= scale <= _SCALES[1]:  # with the limited scale, another offset is best
         scale = float(np.clip(scale, *_SCALES))
         (offset,) = _newton(np.ones((len(logits), 1)), targets, np.zeros(1), scale * logits)
     return float(scale), float(np.clip(offset, *_OFFSETS))
 
 
 def _newton(columns: FloatArray, targets: FloatArray, start: FloatArray, given: FloatArray | float) -> FloatArray:
-    """Minimize the mean cross-entropy of sigmoid(columns @ result + given); steps that do not help are halved."""
+    """Minimize the mean cross-entropy of sigmoid(columns @ result + given); a step that does not help is halved."""
 
     def loss(at: FloatArray) -> float:
         z = columns @ at + given
@@ -70,14 +70,14 @@ def _newton(columns: FloatArray, targets: FloatArray, start: FloatArray, given: 
 
 
 def apply_scale(scores: FloatArray, scale: float, offset: float) -> FloatArray:
-    """Compute the calibrated scores (n,) of scores (n,), as the changed network will."""
+    """Compute the scores (n,) that the calibrated network will give in place of scores (n,)."""
     clear = np.clip(scores, _CLEAREST, 1 - _CLEAREST)
     changed: FloatArray = 0.5 * (1 + np.tanh(0.5 * (scale * np.log(clear / (1 - clear)) + offset)))
     return changed
 
 
 def held_out(pairs: Pairs) -> Pairs:
-    """Calibrate the scores of each fifth of the sequences on the other ones, so that no sequence judges itself."""
+    """Calibrate the scores of each fifth of the sequences with a fit to the other sequences."""
     folds = min(_FOLDS, len(pairs))
     found = []
     for number, (scores, hits) in enumerate(pairs):

@@ -15,7 +15,7 @@ _EPS = 1e-6  # on the variance of a patch (MAE)
 
 
 class PretrainStage(nn.Module):
-    """Pre-training: backbone, decoder and mask token learn to restore hidden patches; heads and tokens are not trained.
+    """Pre-training: backbone, decoder and mask token learn to restore hidden patches. Heads and tokens are frozen.
 
     Example:
         >>> from mixformer import ModelConfig
@@ -31,13 +31,13 @@ class PretrainStage(nn.Module):
         """Wrap a network, which is trained in place.
 
         Raises:
-            ConfigError: if its backbone cannot be pre-trained so, see `MaskedAutoencoder`.
+            ConfigError: if its backbone cannot be pre-trained in this way, see `MaskedAutoencoder`.
         """
         super().__init__()
         self.autoencoder = MaskedAutoencoder(model, masks)
-        idle = [model.box_head, *([] if model.score_head is None else [model.score_head])]
-        for part in idle:
-            part.requires_grad_(False)
+        model.box_head.requires_grad_(False)
+        if model.score_head is not None:
+            model.score_head.requires_grad_(False)
         for stage in model.backbone.parts:
             if stage.token_count:
                 stage.tokens.requires_grad_(False)
@@ -49,15 +49,15 @@ class PretrainStage(nn.Module):
         return self.autoencoder.model
 
     def forward(self, batch: Batch, generator: torch.Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean squared error over all hidden patches.
+        """Compute the mean squared error over all hidden patches.
 
         Args:
             batch: crops; boxes are not read.
-            generator: of the masks, on the CPU; None takes PyTorch's own, which a trainer seeds by the step.
+            generator: generator of the masks, on the CPU; None uses PyTorch's own, which the trainer seeds by the step.
 
         Returns:
             The loss, and its parts: "search" and, for "mae", "templates" are the errors of these pictures; "flat" is
-            the error of predicting nothing but the mean, to compare with.
+            the error of a prediction of the mean, for comparison.
         """
         model = self.model
         found = self.autoencoder(model.normalize(batch.templates), model.normalize(batch.search), generator)
@@ -78,9 +78,9 @@ def patch_target(images: Tensor, side: int, normalize: bool) -> Tensor:
 
     Args:
         images: (B, 3, g * side, g * side).
-        side: of a patch in pixels.
-        normalize: subtract each patch's mean over pixels and channels and divide by its deviation, the root of the
-            unbiased variance + 1e-6, as in MAE.
+        side: side of a patch in pixels.
+        normalize: subtract each patch's mean over pixels and channels, and divide by its deviation, the square root of
+            the unbiased variance + 1e-6, as in MAE.
 
     Returns:
         (B, g * g, side * side * 3), at least float32.
@@ -93,16 +93,16 @@ def patch_target(images: Tensor, side: int, normalize: bool) -> Tensor:
 
 
 def hidden_errors(found: Reconstruction, target: Tensor) -> Tensor:
-    """Mean squared error of each hidden patch, (B, H)."""
+    """Compute the mean squared error (B, H) of each hidden patch."""
     guess = pick(found.patches, found.split.hidden).float()
     return F.mse_loss(guess, pick(target, found.split.hidden), reduction="none").mean(-1)
 
 
 def _mean(errors: tuple[Tensor, ...]) -> Tensor:
-    """Over all patches of all pictures alike."""
+    """Average over the patches of all pictures."""
     return torch.cat([part.flatten() for part in errors]).mean()
 
 
 def patch_scale(patches: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of every patch (B, N, P), each (B, N, 1)."""
+    """Compute mean and deviation of each patch of (B, N, P), both (B, N, 1)."""
     return patches.mean(-1, keepdim=True), (patches.var(-1, keepdim=True) + _EPS).sqrt()

@@ -1,4 +1,4 @@
-"""A training run as data: the contents of a recipe file."""
+"""The content of a recipe file: all settings of a training run."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ Stage = Literal["box", "score", "distill", "pretrain"]
 class Recipe(BaseConfig):
     """One stage of training. Relative paths start at the current folder, those of `data.sets` at `data_root`.
 
-    Names of version 0.1.0 are accepted by `from_toml`, `from_file` and `from_dict`, with a `DeprecationWarning` that
-    names the new ones.
+    `from_toml`, `from_file` and `from_dict` accept the names of version 0.1.0, with a `DeprecationWarning` that lists
+    the new ones.
 
     Attributes:
         model: variant to build, see `mixformer models`.
         model_overrides: fields of its `ModelConfig` to change, such as `{"head": "corner", "bins": 72}`.
-        stage: "box" trains everything for the box; "score" the score head alone on a frozen network; "distill" the box
-            with a teacher; "pretrain" the backbone alone, which restores hidden patches.
-        init_from: initial weights: the name of an included model or a model folder, which is loaded whole, or a file
-            that `load_pretrained` reads the backbone from; empty = random.
-        max_steps: optimizer steps; 0 = `epochs` instead.
+        stage: "box" trains all parts for the box; "score" only the score head, on a frozen network; "distill" the box
+            with a teacher; "pretrain" only the backbone, which learns to restore hidden patches.
+        init_from: initial weights: the name of an included model or a model folder gives all of them, any other file
+            the backbone (`load_pretrained`); empty = random.
+        max_steps: optimizer steps; 0 = use `epochs`.
         epochs: passes over `epoch_samples` samples, if max_steps is 0.
         epoch_samples: samples of an epoch, all processes together.
         batch_size: samples of a step, all processes and micro-batches together.
         grad_accum_steps: micro-batches that each process splits its part of a step into, to save memory.
         templates: template crops of a sample, including the static one.
-        precision: of matrix products: "float32", "bfloat16", or "float16" with a scaled loss (GPUs only).
-        seed: of weights and samples.
+        precision: precision of matrix products: "float32", "bfloat16", or "float16" with a scaled loss (GPUs only).
+        seed: seed of weights and samples.
         save_interval: steps between checkpoints.
         val_interval: steps between validations on `val_data`, 0 = none; the best averaged weights are kept.
         val_data: folder of annotated sequences for validation. Do not report results on the same sequences.
@@ -146,7 +146,7 @@ class Recipe(BaseConfig):
             changes: "key=value" with a dotted key, such as "optimizer.lr=1e-4"; the value is JSON, or else text.
 
         Raises:
-            ConfigError: if the file is missing, is not TOML, or holds an unknown key; the same for a change.
+            ConfigError: if the file is missing, is not TOML, or holds an unknown key; also for a wrong change.
         """
         if not Path(path).exists():
             raise ConfigError(f"there is no recipe at {path}; give a TOML file such as those in recipes/")

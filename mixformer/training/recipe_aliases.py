@@ -1,4 +1,4 @@
-"""Names that recipes of version 0.1.0 used, and the one function that brings a recipe to today's names."""
+"""Names in recipes of version 0.1.0, and `upgrade_recipe`, which replaces them by today's names."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def upgrade_recipe(values: Mapping[str, Any], changes: Iterable[str] = ()) -> di
         The recipe in today's names.
 
     Raises:
-        ConfigError: for a change that is not of this form, or a key that stands there by its old and its new name.
+        ConfigError: for a change that is not of this form, or a key that is there under its old and its new name.
 
     Example:
         >>> upgrade_recipe({"model": "mixvit", "batch_size": 8}, ["optimizer.lr=1e-4"])
@@ -100,7 +100,7 @@ def upgrade_recipe(values: Mapping[str, Any], changes: Iterable[str] = ()) -> di
 
 
 def _rename(values: Mapping[str, Any], section: str, renamed: dict[str, str]) -> dict[str, Any]:
-    """A copy of one section (and those below it) in today's names; notes what it replaced."""
+    """Copy one section, and those below it, with today's names; add each replaced name to `renamed`."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         name = KEYS.get(f"{section}{key}", key)
@@ -108,7 +108,7 @@ def _rename(values: Mapping[str, Any], section: str, renamed: dict[str, str]) ->
         if name != key:
             renamed[f"{section}{key}"] = path
         if name in found:
-            raise ConfigError(f"the recipe gives {path} twice, also by its old name; keep the new one")
+            raise ConfigError(f"the recipe gives {path} twice, also under its old name; keep the new one")
         if path in _SECTIONS and isinstance(value, Mapping):
             value = _rename(value, f"{path}.", renamed)
         elif path in _SECTIONS and isinstance(value, list | tuple):
@@ -121,12 +121,12 @@ def _rename(values: Mapping[str, Any], section: str, renamed: dict[str, str]) ->
 
 
 def _apply(values: dict[str, Any], change: str, renamed: dict[str, str]) -> None:
-    """Put one "a.b=value" into nested values."""
+    """Apply one "a.b=value" to nested values."""
     key, value = _parse(change)
     parts = key.split(".")
     if len(parts) > _DEEPEST:
         raise ConfigError(f"{change!r}: a recipe has no section that is {len(parts)} deep")
-    # The path and its value are renamed like a recipe that holds nothing else.
+    # Rename the path and its value as a recipe with only this entry.
     for part in reversed(parts):
         value = {part: value}
     node: Any = _rename(value, "", renamed)
@@ -144,10 +144,10 @@ def _apply(values: dict[str, Any], change: str, renamed: dict[str, str]) -> None
 
 
 def _parse(change: str) -> tuple[str, Any]:
-    """Dotted key and value of a change."""
+    """Split a change into dotted key and value."""
     key, equals, text = change.partition("=")
     if not equals or not key:
-        raise ConfigError(f"{change!r} does not change a recipe: write key=value, such as optimizer.lr=1e-4")
+        raise ConfigError(f"{change!r} does not change a recipe; write key=value, such as optimizer.lr=1e-4")
     value = _value(text)
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{change!r}: the value is not a finite number")
@@ -155,7 +155,7 @@ def _parse(change: str) -> tuple[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """The value of a change: JSON if it is that, or else text; what begins like JSON must be JSON that can be used."""
+    """Parse the value of a change: JSON, or else text. JSON with values that cannot be used is an error."""
     try:
         return parse_json(text, "the value", ConfigError)
     except ConfigError as error:
@@ -188,7 +188,7 @@ def _name_the_old_sets(values: dict[str, Any], renamed: dict[str, str]) -> None:
 
 
 def _checked_sets(sets: Any, weights: Mapping[str, Any]) -> list[Any]:
-    """The entries of `data.sets`, which old weights will be added to."""
+    """Return the entries of `data.sets`, and check the old weights."""
     if not isinstance(sets, list | tuple):
         raise ConfigError(f"data.sets must be a list of tables, not {sets!r:.200}")
     if wrong := [key for key, weight in weights.items() if not isinstance(weight, int | float)]:
@@ -197,7 +197,7 @@ def _checked_sets(sets: Any, weights: Mapping[str, Any]) -> list[Any]:
 
 
 def _old_sets(root: str, weights: Mapping[str, float], *, other_sampler: bool) -> list[dict[str, Any]]:
-    """The entries that the old weights stood for, in the order and with the shares they had."""
+    """Make the entries for the old weights, in their old order and with their old shares."""
     found: list[dict[str, Any]] = []
     if weight := weights.get("sequences"):
         near = {"sampler": "near"} if other_sampler else {}

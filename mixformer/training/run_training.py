@@ -1,4 +1,4 @@
-"""From a recipe to a trained model folder: the work of `mixformer train`."""
+"""Train a model from a recipe: the work of `mixformer train`."""
 
 from __future__ import annotations
 
@@ -34,13 +34,8 @@ from mixformer.weights.pruning import remove_blocks
 
 log = logging.getLogger(__name__)
 
-_NO_WEIGHTS = {
-    "name",
-    "drop_path",
-    "elimination",
-    "frozen_norms",
-    "unused_keys",
-}  # fields that networks of equal weights may differ in
+# Fields in which networks with the same weights may differ
+_NO_WEIGHTS = {"name", "drop_path", "elimination", "frozen_norms", "unused_keys"}
 _SCORE, _BOX = {"score"}, {"head", "head_dim", "bins"}
 
 
@@ -57,10 +52,10 @@ def train(
 
     Args:
         recipe: a `Recipe`, or the path of a TOML file.
-        out: run folder; it gets `state.safetensors`, `log.jsonl`, `recipe.json`, `environment.json`,
-            `best/` if the recipe validates, and, at the end, `model/`.
-        resume: continue from a checkpoint in `out` if there is one. Otherwise an earlier run in `out` is replaced, once
-            the first step is made.
+        out: run folder, for `state.safetensors`, `log.jsonl`, `recipe.json`, `environment.json`, `best/` if the recipe
+            validates, and, at the end, `model/`.
+        resume: continue from a checkpoint in `out` if there is one. False replaces an earlier run in `out` after the
+            first step.
         device: "cpu", "cuda" or "cuda:N".
         progress: called after every step with the number of steps done and the latest means.
         dry_run: train on generated shapes, without the recipe's data, initial weights and teacher.
@@ -72,7 +67,7 @@ def train(
         ConfigError: if the recipe contradicts itself or the network.
         DataError: if a data set of the recipe is missing or cannot be used.
         CheckpointError: if the initial weights, the teacher or the checkpoint do not fit.
-        OutputError: if another process is training into the same folder, or it holds such names but no run.
+        OutputError: if another process is training into the same folder, or it holds files of these names but no run.
         TrainingDivergedError: if the loss or gradient is not a finite number.
         KeyboardInterrupt: after Ctrl-C or SIGTERM; the same call resumes the run.
 
@@ -103,7 +98,7 @@ def train(
 def prepare(
     recipe: Recipe, out: Path, *, resume: bool = True, processes: Distributed | None = None, dry_run: bool = False
 ) -> Trainer:
-    """Build the trainer of a run and, if wanted, restore its checkpoint; nothing is trained yet."""
+    """Build the trainer of a run, and restore its checkpoint if `resume` is set."""
     torch.manual_seed(recipe.seed)
     model = build_model(recipe.network()) if dry_run else start_model(recipe)
     teacher = _teacher(recipe, dry_run=dry_run) if recipe.stage == "distill" else None
@@ -115,7 +110,7 @@ def prepare(
 
 
 def export(trainer: Trainer) -> Path:
-    """Write the averaged model of a run as `model/` in its folder (float32), without blocks that have faded out."""
+    """Write the averaged model of a run to `model/` in its folder (float32), without the blocks that faded out."""
     folder, pruning = trainer.folder / "model", trainer.recipe.pruning
     with trainer.averaged() as model:
         state, config = model.state_dict(), model.config
@@ -126,15 +121,16 @@ def export(trainer: Trainer) -> Path:
 
 
 def start_model(recipe: Recipe) -> MixFormer:
-    """The network of a recipe with its initial weights.
+    """Build the network of a recipe with its initial weights.
 
-    A model folder of the same network, or the name of an included model, is loaded whole. If only the heads differ (box
-    head, number of bins, score head), matching weights are loaded, and a warning names the others, which start at
-    random. A file gives the backbone alone.
+    A model folder of the same network, or the name of an included model, gives all weights. If only the heads differ
+    (box head, number of bins, score head), matching weights are loaded, and a warning names the others, which start at
+    random. Any other file gives only the backbone.
 
-    Raises ConfigError if the folder holds another network (the message names the fields that differ), or if a part that
-    this stage does not train would start at random, and CheckpointError if the initial weights are missing, are damaged
-    or do not fit.
+    Raises:
+        ConfigError: if the folder holds another network (the message lists the fields that differ), or a part that this
+            stage does not train would start at random.
+        CheckpointError: if the initial weights are missing, are damaged or do not fit.
     """
     model = build_model(recipe.network())
     start = find_weights(recipe.init_from) if recipe.init_from else None
@@ -142,7 +138,8 @@ def start_model(recipe: Recipe) -> MixFormer:
         _take(load_weights(start), model, recipe)
     elif recipe.stage == "score":
         raise ConfigError(
-            f"the score stage needs a network with a trained box: a model folder in init_from, not {recipe.init_from!r}"
+            f"the score stage needs a network with a trained box; give a model folder in init_from, not "
+            f"{recipe.init_from!r}"
         )
     elif start is not None:
         load_pretrained(model, start)
@@ -151,19 +148,19 @@ def start_model(recipe: Recipe) -> MixFormer:
 
 def _take(weights: ModelWeights, model: MixFormer, recipe: Recipe) -> None:
     """Load the matching weights of another run's model."""
-    # 1. Refuse another network. Sizes that the heads alone depend on may differ if the heads are trained now.
+    # 1. Refuse another network. Sizes of the heads may differ if this stage trains the heads.
     ours, theirs = model.config.to_dict(), weights.config.to_dict()
     differing = {name for name in ours if ours[name] != theirs[name]} - _NO_WEIGHTS
     if wrong := sorted(differing - (_SCORE if recipe.stage == "score" else _SCORE | _BOX)):
         fields = ", ".join(f"{name} ({theirs[name]!r}, not {ours[name]!r})" for name in wrong)
-        advice = f"name {Path(recipe.init_from) / WEIGHTS_FILE} to start the backbone alone"
+        advice = f"give {Path(recipe.init_from) / WEIGHTS_FILE} to load only the backbone"
         if recipe.stage == "score":
-            advice = "train the box first: this stage trains the score head alone"
+            advice = "train the box first: this stage trains only the score head"
         raise ConfigError(
-            f"the network in {recipe.init_from} differs from the recipe's in {fields}. Make `model` and "
-            f"`model_overrides` of the recipe fit it, or {advice}"
+            f"the network in {recipe.init_from} differs from the recipe's in {fields}. Set `model` and "
+            f"`model_overrides` of the recipe to match, or {advice}"
         )
-    # 2. Take every entry that fits, and name the others: they keep their random start.
+    # 2. Load all entries that fit. The others keep their random values, and the warning names them.
     state = model.state_dict()
     other = ("box_head.",) if "head" in differing else ()  # layers of another head may have fitting shapes by chance
     fitting = {
@@ -174,12 +171,12 @@ def _take(weights: ModelWeights, model: MixFormer, recipe: Recipe) -> None:
     if anew := [key for key in state if key not in fitting]:
         whole = {key.split(".")[0] for key in anew} - {key.split(".")[0] for key in fitting}
         names = dict.fromkeys(part if (part := key.split(".")[0]) in whole else key for key in anew)
-        log.warning("%s has nothing that fits these, which start anew: %s", recipe.init_from, ", ".join(names))
+        log.warning("these start at random, because nothing in %s fits: %s", recipe.init_from, ", ".join(names))
     model.load_state_dict(state | fitting)
 
 
 def _teacher(recipe: Recipe, *, dry_run: bool) -> MixFormer:
-    """The teacher; in a dry run a random network with the student's sizes, as deep as needed."""
+    """Load the teacher; in a dry run, build a random network with the student's sizes and enough blocks."""
     if not dry_run:
         return load_model(recipe.teacher.model)
     config = recipe.network()
@@ -188,7 +185,7 @@ def _teacher(recipe: Recipe, *, dry_run: bool) -> MixFormer:
 
 
 def _validator(recipe: Recipe) -> Validator:
-    """A function that scores a network: success AUC ("pytracking") on the recipe's validation sequences."""
+    """Return the function that computes a network's success AUC ("pytracking") on the recipe's validation sequences."""
     sequences = read_sequences(Path(recipe.val_data))
     settings = TrackerConfig(search_factor=recipe.crops.search_factor, template_factor=recipe.crops.template_factor)
 

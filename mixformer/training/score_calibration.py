@@ -1,4 +1,4 @@
-"""Calibrate a model's score on annotated clips: make it the probability that the box overlaps the target by half."""
+"""Calibrate a model's score on clips: make it the probability that the box overlaps the target by more than half."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Calibration:
     Attributes:
         folder: the calibrated model.
         scale: factor on the logit of the score.
-        offset: added to it afterwards.
+        offset: added to the scaled logit.
         sequences: number of sequences with scores.
-        before: the scores of all frames beside the truth.
-        after: the same with scores that were calibrated on other sequences alone.
+        before: the scores of all frames, with the rates of right boxes.
+        after: the same for the scores of each sequence after a calibration on the others.
 
     Example:
         >>> import numpy as np
@@ -66,20 +66,20 @@ def calibrate(
     overwrite: bool = False,
     progress: Callable[[EvaluationEvent], None] | None = None,
 ) -> Calibration:
-    """Calibrate the score of a model on annotated sequences, and write the model anew.
+    """Calibrate the score of a model on annotated sequences, and write the calibrated model.
 
-    The logit of the score gets a scale and an offset, fitted by Platt's method to whether each box overlaps the target
-    by more than half. They are put into the last layer of the score head, so that every engine and export computes
-    the calibrated score, at no cost. Boxes do not change. Thresholds of the tracker stay, and mean what they say.
+    Platt's method fits a scale and an offset of the score's logit, so that the score is the probability that the box
+    overlaps the target by more than half. Scale and offset become part of the last layer of the score head, so every
+    engine and export computes the calibrated score, at no cost. Boxes and the thresholds of the tracker do not change.
 
     Args:
         model: name, folder or checkpoint file of a model with a score head.
-        out: model folder to write. Exported graphs are not made; `mixformer.export_model` does that.
-        data: folder of a data set or of your own sequences; the model is run on it with its own settings. With
-            `results`, None takes the folder that `evaluate` noted.
-        results: results of this model with scores, as `evaluate` saves them, in place of running it.
+        out: model folder to write, without exported graphs (`mixformer.export_model` makes these).
+        data: folder of a data set or of your own sequences. The model tracks them with its own settings. With
+            `results`, None takes the folder in their `run.json`.
+        results: results of `evaluate` for this model, with scores; the model is then not run.
         dataset: name of a public data set; "" detects it.
-        split: of a public data set; "" takes its test split, else its validation split, else its first.
+        split: split of a public data set; "" takes its test split, else its validation split, else its first.
         runtime: device, engine, precision and threads.
         processes: worker processes with a model each; 0 tracks in this process.
         diagram: also write `reliability.png`; needs matplotlib.
@@ -87,7 +87,7 @@ def calibrate(
         progress: called with every event of the run.
 
     Raises:
-        CheckpointError: if the model is not there, or holds exported graphs alone.
+        CheckpointError: if the model is missing, or holds only exported graphs.
         ConfigError: if it has no score head, or the results are of other weights.
         DataError: if there are fewer than two sequences with scores, or all boxes are right, or all are wrong.
         OutputError: if the folder cannot be written.
@@ -148,7 +148,7 @@ def calibrate(
 
 
 def _pairs(measured: Comparison) -> Pairs:
-    """The scores of each sequence that has some, with the truth beside them."""
+    """Pair the scores of each sequence that has scores with whether each box is right."""
     from mixformer.evaluation.sequence_runner import sequence_result
 
     entry = measured.entries[0]
@@ -156,15 +156,15 @@ def _pairs(measured: Comparison) -> Pairs:
     pairs = [pair for pair in score_pairs(runs) if len(pair[0])]
     if len(pairs) < 2:
         raise DataError(
-            f"{len(pairs)} of {len(runs)} sequences have scores; calibration is tested on sequences that it was not "
-            "fitted to, so give at least two"
+            f"{len(pairs)} of {len(runs)} sequences have scores; give at least two, because calibration is tested on "
+            "sequences that it was not fitted to"
         )
     right = joined(pairs)[1]
     if right.all() or not right.any():
         told = "every box overlaps" if right.all() else "no box overlaps"
         raise DataError(
-            f"{told} the target by more than half, so nothing tells good scores from bad ones; give "
-            "clips in which the tracker is right and wrong"
+            f"{told} the target by more than half, so good scores cannot be told from bad ones; give clips with right "
+            "and wrong boxes"
         )
     return pairs
 
@@ -199,7 +199,7 @@ def _read(
     split: str,
     runtime: Runtime,
 ) -> Comparison:
-    """Read saved results of one tracker, of the same weights where that was noted."""
+    """Read saved results of one tracker; if their `run.json` names weights, they must be those of the model."""
     from mixformer.evaluation import compare
     from mixformer.evaluation.manifest import made_by_mixformer, read_manifest
     from mixformer.evaluation.result_folders import find_results, guess_dataset
@@ -213,12 +213,12 @@ def _read(
     noted = read_manifest(found[0].folder)["settings"].get("weights") if made_by_mixformer(found[0].folder) else None
     ours = name_tracker(str(model), "none", dataset, runtime).settings["weights"] if noted else None
     if noted != ours:
-        raise ConfigError(f"the results in {found[0].folder} are of other weights than {model}; give its own")
+        raise ConfigError(f"the results in {found[0].folder} are not of the weights of {model}; give its own results")
     return compare(str(results), dataset, data, split=split)
 
 
 def _stored_precision(model: str | Path) -> str:
-    """Precision in which a model's weights are stored; float32 for an official checkpoint."""
+    """Return the precision in which a model's weights are stored; float32 for an official checkpoint."""
     from mixformer.weights.model_folder import find_folder
 
     folder = find_folder(model)
@@ -226,7 +226,7 @@ def _stored_precision(model: str | Path) -> str:
         return "float32"
     if not (folder.path / WEIGHTS_FILE).is_file():
         raise CheckpointError(
-            f"{folder.path} holds no {WEIGHTS_FILE}, and its score is calibrated in the weights; calibrate the model "
-            "that was exported, then export it again"
+            f"{folder.path} holds no {WEIGHTS_FILE}, which calibration changes; calibrate the model that was exported, "
+            "then export it again"
         )
     return folder.precision

@@ -1,4 +1,4 @@
-"""A run is stopped between two steps, and only one process writes a run folder."""
+"""Stop a run between two steps on a signal, and let only one process write a run folder."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from mixformer.files.places import make_folder
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOCK = "run.lock"
-_MARKS = ("state.safetensors", "recipe.json")  # by which a run folder is known
+_MARKS = ("state.safetensors", "recipe.json")  # files that identify a run folder
 _WRITTEN = ("log.jsonl", "environment.json", "best", "model", "tensorboard")
 
 
 @contextmanager
 def stop_requests(enabled: bool = True) -> Iterator[Callable[[], bool]]:
-    """Note the first Ctrl-C or SIGTERM, so that the training loop can stop between two steps.
+    """Record the first Ctrl-C or SIGTERM, so that the training loop can stop between two steps.
 
-    The second one stops at once, as without this. Signals that the caller has set to be ignored (`nohup`) stay ignored.
-    Outside of the main thread, where signals cannot be caught, the answer is always no.
+    The second signal has its usual effect, and stops at once. Signals that the caller ignores (`nohup`) stay ignored.
+    Signals can be caught only in the main thread; in other threads the function always returns False.
 
     Args:
-        enabled: False leaves signals alone: several processes would stop at different steps.
+        enabled: False leaves signals unchanged, because several processes would stop at different steps.
 
     Yields:
-        A function: has a stop been asked for?
+        A function that returns whether a stop was requested.
     """
     asked = threading.Event()
     if not enabled or threading.current_thread() is not threading.main_thread():
@@ -59,9 +59,10 @@ def stop_requests(enabled: bool = True) -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def only_writer(folder: Path, enabled: bool = True) -> Iterator[None]:
-    """Keep a second run out of a run folder. The lock goes with the process, and so does a folder that stayed empty.
+    """Lock a run folder against a second run; at the end, remove the lock, and the folder if it is empty.
 
-    Raises OutputError if another process is writing there, or the folder holds what a run would replace, but no run.
+    Raises OutputError if another process is writing there, or the folder holds files that a run would replace, but no
+    run.
     """
     if not enabled:
         yield
@@ -73,14 +74,14 @@ def only_writer(folder: Path, enabled: bool = True) -> Iterator[None]:
         lock.acquire(timeout=0)
     except OSError as error:
         if not isinstance(error, Timeout):
-            raise OutputError(f"cannot write to the run folder {folder}: {error}; take another --out") from error
+            raise OutputError(f"cannot write to the run folder {folder}: {error}; choose another --out") from error
         raise OutputError(
-            f"another process is training into {folder}; wait until it ends or stop it, or take another --out"
+            f"another process is training into {folder}; wait until it ends or stop it, or choose another --out"
         ) from error
     try:
         yield
     finally:
-        if os.name == "posix":  # while it is still ours; Windows lets go of it first
+        if os.name == "posix":  # before the release; Windows can only remove it afterwards
             (folder / _LOCK).unlink(missing_ok=True)
         lock.release()
         with suppress(OSError):
@@ -90,7 +91,7 @@ def only_writer(folder: Path, enabled: bool = True) -> Iterator[None]:
 
 def _require_run_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file, and a run needs a folder; take another --out")
+        raise OutputError(f"{folder} is a file, but a run needs a folder; choose another --out")
     found = [name for name in _WRITTEN if (folder / name).exists()]
     if found and not any((folder / name).exists() for name in _MARKS):
-        raise OutputError(f"{folder} holds {', '.join(found)}, but no training run; take another --out")
+        raise OutputError(f"{folder} holds {', '.join(found)}, but no training run; choose another --out")

@@ -1,4 +1,4 @@
-"""The stages of training: what is trained, and the loss of a batch."""
+"""The stages of training: each freezes and trains parts of a network, and computes the loss of a batch."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class BatchPosition:
     step: int  # optimizer steps done
     epoch_steps: int  # steps of an epoch
     batch: int  # samples of the whole step, all processes and micro-batches together
-    places: slice  # which of these the batch holds
+    places: slice  # the samples of the step that are in this batch
 
     @property
     def epoch(self) -> int:
@@ -40,7 +40,7 @@ class BatchPosition:
 
 
 class TrainingStage(Protocol):
-    """A module around the network it trains."""
+    """A module that contains the network it trains."""
 
     @property
     def model(self) -> MixFormer:
@@ -48,17 +48,17 @@ class TrainingStage(Protocol):
         ...
 
     def __call__(self, batch: Batch, position: BatchPosition) -> tuple[Tensor, LossDict]:
-        """Loss of a batch, and its parts for the log."""
+        """Compute the loss of a batch, and its parts for the log."""
         ...
 
 
 class BoxStage(nn.Module):
-    """The box, with an optional auxiliary loss on search tokens, which only training uses.
+    """The box, with an optional auxiliary loss on search tokens.
 
-    Prediction tokens must learn where to look before they can learn where the edges are. The auxiliary head asks every
-    search token of the two blocks before the last whether it lies on the target, and where the whole box is. This gives
-    a dense signal from the first step, as a dense teacher does in MixFormerV2's first distillation stage. The published
-    recipes do not use it (`loss.aux` 0).
+    Prediction tokens must find the target before they can learn its edges. The auxiliary head predicts, from each
+    search token of the two blocks before the last, whether the token is on the target, and the box. This is a dense
+    signal from the first step, as from a dense teacher in MixFormerV2's first distillation stage. The published recipes
+    do not use it (`loss.aux` 0). The head is not part of the trained model.
 
     With `loss.score` the score head learns together with the network, from samples with and without the target
     (`data.negatives`). It learns whether the network's own box overlaps the target by more than half, and the blocks
@@ -70,12 +70,12 @@ class BoxStage(nn.Module):
         loss = recipe.loss
         if loss.dfl and not model.config.predicts_edges:
             raise ConfigError(
-                f"loss.dfl needs a head that predicts distributions of edges, {model.config.name} has "
-                f"{model.config.head!r}: set it to 0"
+                f"loss.dfl needs a head that predicts distributions of edges, but {model.config.name} has "
+                f"{model.config.head!r}; set loss.dfl = 0"
             )
         if loss.aux and model.config.elimination:
             raise ConfigError(
-                f"loss.aux asks every search token, and {model.config.name} leaves some out: set loss.aux = 0, or "
+                f"loss.aux needs all search tokens, but {model.config.name} leaves some out; set loss.aux = 0, or "
                 "model_overrides.elimination = []"
             )
         if loss.score and not isinstance(model.score_head, TokenScore):
@@ -134,20 +134,18 @@ class BoxStage(nn.Module):
 
 
 class ScoreStage(nn.Module):
-    """The score head alone on a frozen network, on crops with and without the target."""
+    """The score head on a frozen network, on crops with and without the target."""
 
     def __init__(self, model: MixFormer, recipe: Recipe) -> None:
         super().__init__()
         if model.score_head is None:
-            raise ConfigError(
-                f"{model.config.name} has no score head to train; take a model that has one, or another stage"
-            )
+            raise ConfigError(f"{model.config.name} has no score head to train; use a model with one, or another stage")
         self.model = model
         model.requires_grad_(False)
         model.score_head.requires_grad_(True)
 
     def forward(self, batch: Batch, position: BatchPosition) -> tuple[Tensor, LossDict]:
-        """Cross-entropy of the score; a score prediction module judges the true boxes (journal paper, section 3.5)."""
+        """Compute the cross-entropy of the score; the SPM reads the true boxes (journal paper, section 3.5)."""
         model = self.model
         memory = model.remember(model.normalize(batch.templates))
         logits = model.locate(model.normalize(batch.search), memory, regions=batch.boxes).scores
@@ -165,11 +163,11 @@ class DistillStage(nn.Module):
 
         Args:
             model: the student.
-            teacher: kept outside of this module's parameters and state.
+            teacher: the teacher, which does not become part of this module's parameters and state.
             recipe: weights, pairs of blocks, fading blocks.
 
         Raises:
-            ConfigError: if the two cannot be compared as asked for, or there is no such block.
+            ConfigError: if the pairs of blocks cannot be compared, or there is no such block.
         """
         super().__init__()
         check_feature_pairs(model.config, teacher.config, recipe.teacher)
@@ -183,7 +181,7 @@ class DistillStage(nn.Module):
             model.score_head.requires_grad_(False)
 
     def forward(self, batch: Batch, position: BatchPosition) -> tuple[Tensor, LossDict]:
-        """Box loss, divergence from the teacher's edge distributions, and difference of block outputs."""
+        """Compute the box loss, the divergence from the teacher's edges, and the error of block outputs."""
         model, keep = self.model, self.settings.feature_weight > 0
         scales = self._scales(batch, position)
         memory = model.remember(model.normalize(batch.templates), scales, keep_features=keep)
@@ -212,7 +210,7 @@ class MaskedStage(PretrainStage):
     """Pre-training in the trainer's call form."""
 
     def forward(self, batch: Batch, position: BatchPosition | torch.Generator | None = None) -> tuple[Tensor, LossDict]:
-        """See `PretrainStage.forward`; masks depend on the step and on the place of the batch in it."""
+        """Compute the loss of `PretrainStage.forward`; masks depend on the step and the place of the batch in it."""
         if not isinstance(position, BatchPosition):
             return super().forward(batch, position)
         place = position.places.start or 0
@@ -220,8 +218,10 @@ class MaskedStage(PretrainStage):
 
 
 def drop_path(model: MixFormer, batch: Batch, position: BatchPosition) -> Tensor | None:
-    """Factors of stochastic depth: drawn for the whole step and then picked, so that they do not depend on how a step
-    is split into processes and micro-batches."""
+    """Draw the factors of stochastic depth of a batch; None if there is none.
+
+    They are drawn for the whole step, so that they do not depend on its split into processes and micro-batches.
+    """
     if not (model.training and model.config.drop_path):
         return None
     return model.draw_drop_path(position.batch, batch.search.device)[..., position.places]
@@ -234,8 +234,7 @@ def in_crop(batch: Batch) -> Tensor:
 
 
 def freeze(model: MixFormer, blocks: int) -> None:
-    """Keep the first blocks as they are, and with them what comes before: embeddings, tables and tokens of their
-    stages. 0 freezes nothing."""
+    """Freeze the first blocks, and the embeddings, tables and tokens of their stages. 0 freezes nothing."""
     for stage in model.backbone.parts:
         if blocks <= 0:
             return
@@ -246,7 +245,7 @@ def freeze(model: MixFormer, blocks: int) -> None:
 
 
 def build_stage(model: MixFormer, recipe: Recipe, teacher: MixFormer | None = None) -> nn.Module:
-    """The stage a recipe names; raises ConfigError if the network cannot be trained so."""
+    """Build the stage of a recipe; raises ConfigError if it cannot train the network."""
     if recipe.stage == "pretrain":
         return MaskedStage(model, recipe.masks)
     if recipe.stage == "distill":

@@ -52,7 +52,7 @@ class Trainer:
             dataset: training samples.
             recipe: settings.
             folder: run folder, created if it is missing.
-            processes: this process among those of the run; by default the only one, on the CPU.
+            processes: the place of this process; by default it is the only one, on the CPU.
 
         Raises:
             ConfigError: if a step's samples cannot be split among the processes.
@@ -61,14 +61,14 @@ class Trainer:
         parts = self.processes.count * recipe.grad_accum_steps
         if recipe.batch_size % parts:
             raise ConfigError(
-                f"batch_size {recipe.batch_size} cannot be split into {parts} parts: {self.processes.count} processes, "
-                f"grad_accum_steps {recipe.grad_accum_steps}"
+                f"batch_size {recipe.batch_size} cannot be split into {parts} parts ({self.processes.count} processes, "
+                f"grad_accum_steps {recipe.grad_accum_steps}); choose a multiple"
             )
         if recipe.precision == "float16" and self.processes.device.type == "cpu":
             raise ConfigError("precision float16 needs a GPU; use bfloat16 or float32 on a CPU")
         self.stage, self.dataset, self.recipe, self.folder = stage.to(self.processes.device), dataset, recipe, folder
         config = self.model.config
-        # The last query convolution of a MixCvT with prediction tokens is read by nothing.
+        # Nothing uses the last query convolution of a MixCvT with prediction tokens.
         self.parallel = self.processes.wrap(self.stage, unused=config.backbone == "cvt" and not config.dense)
         self.micro_batch = recipe.batch_size // parts
         self.optimizer = build_optimizer(stage, recipe)
@@ -80,7 +80,7 @@ class Trainer:
 
     @property
     def checkpoint(self) -> Path:
-        """File that holds the state of the run."""
+        """File with the state of the run."""
         return self.folder / "state.safetensors"
 
     @property
@@ -89,7 +89,7 @@ class Trainer:
         return cast(TrainingStage, self.stage).model
 
     def resume(self) -> bool:
-        """Continue from the checkpoint if there is one. On a CPU this gives the same bits as an uninterrupted run.
+        """Continue from the checkpoint if there is one. On a CPU the weights equal those of an uninterrupted run.
 
         Raises CheckpointError if the checkpoint is damaged or belongs to another network.
         """
@@ -118,8 +118,8 @@ class Trainer:
     ) -> None:
         """Train to the recipe's last step.
 
-        After Ctrl-C or SIGTERM the current step is finished and the checkpoint is written. Several processes stop at
-        once; their last checkpoint is the one of `save_interval`. Nothing in the folder changes before a step is made.
+        After Ctrl-C or SIGTERM, one process finishes the current step and writes the checkpoint. Several processes stop
+        at once; their last checkpoint is that of `save_interval`. The folder does not change before the first step.
 
         Args:
             report_every: steps between lines of the log.
@@ -131,7 +131,7 @@ class Trainer:
             TrainingDivergedError: if the loss or gradient is not a finite number.
             KeyboardInterrupt: after Ctrl-C or SIGTERM.
         """
-        # Closing ends the loader's processes, also where an error keeps this call alive in its traceback.
+        # Closing ends the loader's processes, even if a traceback keeps this call alive.
         with closing(self._batches()) as stream, stop_requests(self.processes.count == 1) as stop_asked:
             self._run(stream, report_every, progress, validate, begun, stop_asked)
 
@@ -156,7 +156,7 @@ class Trainer:
             start=self.step,
         )
         first, replaces = self.step + 1, self.processes.first and not self.step and self.checkpoint.exists()
-        # The loop ends by steps, not by data, so that a resumed run makes the same batches.
+        # The loop counts steps, not data, so that a resumed run uses the same batches.
         while self.step < recipe.total_steps:
             self.stage.train()
             parts = self._step(stream, metrics)
@@ -164,14 +164,14 @@ class Trainer:
             if begun is not None and self.step == first:
                 begun()
             metrics.add(self.step, parts, self.optimizer.param_groups[-1]["lr"])
-            # The log is new now, so the checkpoint of the earlier run must not stay beside it.
+            # The log is new now, so replace the checkpoint of the earlier run.
             if replaces and self.step == first:
                 self._write()
             if validate is not None and recipe.val_interval and self.step % recipe.val_interval == 0:
                 self._validate(validate, metrics)
             if progress is not None:
                 progress(self.step, metrics.latest or metrics.means())
-            # A stop is obeyed only here, between steps, where weights and optimizer fit together.
+            # Stop only here, between steps, where weights and optimizer fit together.
             if stop_asked():
                 self.save()
                 raise KeyboardInterrupt
@@ -182,7 +182,7 @@ class Trainer:
 
     @contextmanager
     def averaged(self) -> Iterator[MixFormer]:
-        """The network with the moving average of its weights, in evaluation mode, inside a `with` block."""
+        """Give the network the moving average of its weights, in evaluation mode, inside a `with` block."""
         parameters = dict(self.stage.named_parameters())
         swapped = {} if self.ema is None else self.ema.values
         raw = {name: parameters[name].detach().clone() for name in swapped}
@@ -200,7 +200,7 @@ class Trainer:
             self.stage.train(training)
 
     def _validate(self, validate: Validator, metrics: MetricLogger) -> None:
-        """Score the averaged weights, and keep the best ones in `best/`."""
+        """Score the averaged weights, and write the best ones to `best/`."""
         if self.processes.first:
             with self.averaged() as model:
                 score = validate(model)
@@ -213,20 +213,20 @@ class Trainer:
         self.processes.wait()
 
     def loader(self, start: int, stop: int) -> Iterator[Batch | RawBatch]:
-        """This process's micro-batches `start` to `stop` (exclusive) of the run, not yet on its device."""
+        """Load this process's micro-batches `start` to `stop` (exclusive) of the run, not yet on its device."""
         processes, data, gpu = self.processes, self.recipe.data, self.processes.device.type == "cuda"
         raw = data.crop_on == "device" or (data.crop_on == "auto" and gpu)
         place = {"rank": processes.rank, "ranks": processes.count}
         return iter(batches(self.dataset, self.micro_batch, start, stop, data.workers, **place, raw=raw, pin=gpu))
 
     def _batches(self) -> Generator[Batch, None, None]:
-        """This process's micro-batches from the current step to the last, on its device."""
+        """Yield this process's micro-batches from the current step to the last, on its device."""
         start, stop = (step * self.recipe.grad_accum_steps for step in (self.step, self.recipe.total_steps))
         for batch in self.loader(start, stop):
             yield batch.to(self.processes.device)
 
     def _step(self, stream: Iterator[Batch], metrics: MetricLogger) -> LossDict:
-        """One optimizer step over all micro-batches; means of the parts over them and over the processes."""
+        """Make one optimizer step; return the means of the loss parts over micro-batches and processes."""
         recipe = self.recipe
         factor = learning_rate(self.step, recipe.total_steps, recipe.optimizer)
         set_learning_rate(self.optimizer, factor)
@@ -249,7 +249,7 @@ class Trainer:
         return {name: self.processes.mean(value) for name, value in sums.items()}
 
     def _backward(self, batch: Batch, index: int, last: bool) -> LossDict:
-        """Loss and gradients of one micro-batch; gradients are shared between processes with the last one."""
+        """Compute loss and gradients of one micro-batch; with the last one, processes share their gradients."""
         recipe = self.recipe
         # Random factors depend on the step, not on history, and are the same in every process and micro-batch.
         torch.manual_seed(recipe.seed * 1_000_003 + self.step)
@@ -270,7 +270,7 @@ class Trainer:
         return BatchPosition(self.step, self.recipe.epoch_steps, self.recipe.batch_size, places)
 
     def _require_finite(self, loss: Tensor) -> None:
-        # The mean over processes is no number in all of them if it is none in one, so all stop together.
+        # If the loss of one process is not finite, the mean is not finite in any, so all stop together.
         if not math.isfinite(self.processes.mean(loss.detach()).item()):
             raise TrainingDivergedError(self._advice("the loss", loss.item()))
 
@@ -281,11 +281,11 @@ class Trainer:
         )
 
     def _clip(self) -> Tensor:
-        """Limit the gradient; returns its norm before that."""
+        """Limit the norm of the gradient; return the norm before."""
         trained = [p for p in self.stage.parameters() if p.requires_grad]
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(trained, self.recipe.optimizer.grad_clip or math.inf).detach()
-        if not self.scaler.is_enabled() and not math.isfinite(norm.item()):  # a scaler leaves such a step out by itself
+        if not self.scaler.is_enabled() and not math.isfinite(norm.item()):  # a scaler skips such a step
             raise TrainingDivergedError(self._advice("the gradient", norm.item()))
         return norm
 

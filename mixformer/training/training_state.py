@@ -1,4 +1,4 @@
-"""The state of a training run in one safe file, written atomically."""
+"""The state of a training run in one safetensors file, written atomically."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def save_training(
     scaler: torch.amp.GradScaler,
     recipe: dict[str, Any],
 ) -> None:
-    """Write model, optimizer, moving average, loss scale and step; an older file stays until the new one is complete.
+    """Write model, optimizer, moving average, loss scale and step. The new file replaces an older one when complete.
 
-    Random states are not needed: samples depend on their number, random factors on the step.
+    Random states are not needed: samples depend on their number, and random factors on the step.
 
     Raises OutputError if it cannot be written; an earlier checkpoint is kept.
     """
@@ -57,7 +57,7 @@ def load_training(
     ema: EMA | None,
     scaler: torch.amp.GradScaler,
 ) -> tuple[int, float]:
-    """Load a file of `save_training` into objects built from the same recipe.
+    """Load a file of `save_training` into objects that were built from the same recipe.
 
     Returns:
         Number of steps done, and the best validation score so far.
@@ -82,14 +82,14 @@ def load_training(
     except CheckpointError:
         raise
     except (SafetensorError, OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(f"{path} does not fit this run: {error}") from error
+        raise CheckpointError(f"{path} does not fit this run: {error}; use another --out, or its own recipe") from error
     if ema is not None:
         ema.values = {k: v.to(ema.values[k].device) for k, v in _below(tensors, "average/").items()}
     return step, best
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The entries below a prefix, by today's names."""
+    """Return the entries below a prefix, under today's names."""
     found = {}
     for key, value in tensors.items():
         if key.startswith(prefix):

@@ -133,7 +133,7 @@ def test_parts_and_wrong_names(job, sequences):
     outcome = run_evaluation(job(only=("clip_2", "clip_0")), SerialExecutor())
     assert outcome.done == ("clip_0", "clip_2")
     assert manifest(outcome.folder)["expected"][""] == ["clip_0", "clip_1", "clip_2"]
-    with pytest.raises(ConfigError, match="no sequence clip_9; there are 3: clip_0"):
+    with pytest.raises(ConfigError, match="no sequence clip_9; choose from these 3: clip_0"):
         run_evaluation(job(only=("clip_9",)), SerialExecutor())
     with pytest.raises(ConfigError, match="two sequences are called 'clip_0'"):
         run_evaluation(job(sequences=[sequences[0], sequences[0]]), SerialExecutor())

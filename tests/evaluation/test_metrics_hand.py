@@ -116,7 +116,7 @@ def test_got10k_leaves_out_frames_without_cover_and_boxes_of_nan_miss():
     both = compute_metrics("got10k", [run, unseen])
     assert both["ao"] == pytest.approx(2 / 9)
     assert np.isnan(both.per_sequence["unseen"]["ao"])
-    with pytest.raises(DataError, match="no frame in which the target is seen"):
+    with pytest.raises(DataError, match="no frame after the first shows the target"):
         compute_metrics("got10k", [unseen])
 
 

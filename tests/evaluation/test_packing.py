@@ -92,7 +92,7 @@ def test_nothing_is_written_when_something_is_wrong(raw, tmp_path, file, text, m
 
 
 def test_an_unknown_format(raw, tmp_path):
-    with pytest.raises(DataError, match="no format 'lasot'; there are got10k, trackingnet"):
+    with pytest.raises(DataError, match="no format 'lasot'; choose from got10k, trackingnet"):
         write_submission("lasot", raw, tmp_path / "out.zip", FRAMES)
 
 

@@ -1,4 +1,4 @@
-"""Metrics, computed as the tools that papers use compute them: one convention per tool."""
+"""Metrics as the evaluation tools of the papers compute them: one convention per tool."""
 
 from __future__ import annotations
 
@@ -80,18 +80,18 @@ _ALL = (
         "absence",
         "Absence detection",
         "f",
-        "A score below 0.5, or no box, says that the target is absent; precision, recall and F of this answer over "
-        "the frames of all sequences after the first; a perfect detector gets 1.",
+        "A score below 0.5, or no box, reports the target absent; precision, recall and F of these reports over the "
+        "frames of all sequences after the first; a perfect detector gets 1.",
         longterm.measure_absence,
     ),
     Convention(
         "presence",
         "Lost and found (VOTS, OxUvA)",
         "maxgm",
-        "NRE and DRE: parts of the frames with the target that are reported absent, or elsewhere; ADQ: part of those "
-        "without it that are reported absent; MaxGM as in OxUvA; median frames to declare an absent target lost and to "
-        "find it again; false finds per 1,000 absent frames. A status of lost reports absence (without statuses a "
-        "score below 0.5). A perfect tracker gets 0, 0, 1, 1, 0, 0, 0.",
+        "NRE and DRE: fractions of the frames with the target that are reported absent, or elsewhere; ADQ: fraction of "
+        "the frames without it that are reported absent; MaxGM as in OxUvA; median frames to declare an absent target "
+        "lost and to find it again; false finds per 1,000 absent frames. A status of lost reports absence (without "
+        "statuses a score below 0.5). A perfect tracker gets 0, 0, 1, 1, 0, 0, 0.",
         lost_found.measure_presence,
     ),
     Convention(
@@ -116,7 +116,7 @@ _OWN = {"got10k": "got10k", "trackingnet": "trackingnet"}
 
 
 def convention_of(dataset: str) -> str:
-    """The convention of a data set's own server or toolkit, else "pytracking" as in the papers.
+    """Return the convention of a data set's own server or toolkit, else "pytracking" as in the papers.
 
     Example:
         >>> from mixformer.evaluation import convention_of
@@ -127,7 +127,7 @@ def convention_of(dataset: str) -> str:
 
 
 def require_convention(name: str) -> Convention:
-    """The convention of a name; raises ConfigError if there is none."""
+    """Return the convention with this name; raises ConfigError if there is none."""
     if name not in CONVENTIONS:
         raise ConfigError(f"no convention {name!r}; choose from {', '.join(CONVENTIONS)}")
     return CONVENTIONS[name]

@@ -1,4 +1,4 @@
-"""Does a score mean what it says? It should be the probability that the box overlaps the target by more than half."""
+"""The calibration error of a score: its distance from the rate of boxes that overlap the target by more than half."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _HIT = 0.5  # IoU
 
 @dataclass(frozen=True, eq=False)
 class ScoreBins:
-    """Scores in ten equal bins from 0 to 1, each beside the truth.
+    """Scores in ten equal bins from 0 to 1, with the rate of right boxes in each bin.
 
     Attributes:
         counts: (10,) number of scores; a score on an edge is in the upper bin, and 1 in the last.
         scores: (10,) mean score; NaN in an empty bin.
-        rates: (10,) part of the boxes that overlap the target by more than half; NaN in an empty bin.
+        rates: (10,) fraction of the boxes that overlap the target by more than half; NaN in an empty bin.
 
     Example:
         >>> import numpy as np
@@ -57,7 +57,7 @@ def bin_scores(scores: FloatArray, hits: BoolArray) -> ScoreBins:
         hits: (n,) True where the box overlaps the target by more than half.
 
     Raises:
-        DataError: if there are no scores, or some are no probabilities.
+        DataError: if there are no scores, or some are outside of 0..1.
 
     Example:
         >>> import numpy as np
@@ -77,10 +77,10 @@ def bin_scores(scores: FloatArray, hits: BoolArray) -> ScoreBins:
 
 
 def score_pairs(runs: Iterable[SequenceResult]) -> list[tuple[FloatArray, BoolArray]]:
-    """Read the scores (n,) of each run, and whether each box overlaps the target by more than half.
+    """Pair the scores (n,) of each run with (n,) True where the box overlaps the target by more than half.
 
-    Frame 0 is left out, and so are frames without a score. A box in a frame without the target overlaps nothing. A run
-    without scores, or of another length than the ground truth, has no pairs.
+    Frame 0 and frames without a score are left out. A box in a frame without the target overlaps nothing. A run without
+    scores, or of another length than the ground truth, has no pairs.
     """
     pairs = []
     for run in runs:

@@ -1,7 +1,7 @@
 """Per-frame numbers and their curves: the arithmetic that all conventions share.
 
-Results near a threshold depend on the order of float64 operations, so `iou` and `center_error` take the details in
-which the tools differ as arguments.
+Results near a threshold depend on the order of float64 operations. The tools differ in such details, so `iou` and
+`center_error` have arguments for them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ SIZE_THRESHOLDS = np.arange(51) / 100
 
 
 def iou(first: FloatArray, second: FloatArray, *, pixel: float = 0.0, epsilon: float = 0.0) -> FloatArray:
-    """Intersection over union of matching (n, 4) xywh boxes; NaN for a pair without any area or with NaN.
+    """Compute the intersection over union (n,) of pairs of (n, 4) xywh boxes; NaN for a pair without area or with NaN.
 
     Args:
         first: boxes.
         second: boxes.
-        pixel: 1 for tools that take the last pixel (x + w - 1) as the right end and add the 1 back: rounding then lets
-            the result exceed 1 by some 1e-16.
-        epsilon: added to the union.
+        pixel: 1 for tools that use the last pixel (x + w - 1) as the right end and add the 1 later. By rounding, the
+            result can then exceed 1 by about 1e-16.
+        epsilon: number added to the union.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         width, height = (_shared(first, second, axis, pixel) for axis in (0, 1))
@@ -36,7 +36,7 @@ def iou(first: FloatArray, second: FloatArray, *, pixel: float = 0.0, epsilon: f
 
 
 def _shared(first: FloatArray, second: FloatArray, axis: int, pixel: float) -> FloatArray:
-    """Length that two boxes share along x (axis 0) or y (axis 1)."""
+    """Return the length that two boxes share along x (axis 0) or y (axis 1)."""
     low = np.maximum(first[:, axis], second[:, axis])
     high = np.minimum(first[:, axis] + first[:, axis + 2] - pixel, second[:, axis] + second[:, axis + 2] - pixel)
     length: FloatArray = np.maximum(high - low + pixel, 0.0)
@@ -44,10 +44,10 @@ def _shared(first: FloatArray, second: FloatArray, axis: int, pixel: float) -> F
 
 
 def center_error(predicted: FloatArray, truth: FloatArray, *, relative: bool = False) -> FloatArray:
-    """Distance of the boxes' centers, x + (w - 1) / 2.
+    """Compute the distance between the boxes' centers, x + (w - 1) / 2.
 
     Returns:
-        (n,) pixels, or with `relative` a distance in units of the true box's width and height.
+        (n,) distances in pixels; with `relative`, in units of the true box's width and height.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         first, second = (boxes[:, :2] + 0.5 * (boxes[:, 2:] - 1.0) for boxes in (predicted, truth))
@@ -59,12 +59,12 @@ def center_error(predicted: FloatArray, truth: FloatArray, *, relative: bool = F
 
 
 def success_curve(values: FloatArray, thresholds: FloatArray, total: int | None = None) -> FloatArray:
-    """Fraction of the values strictly above each threshold; NaN is above nothing.
+    """Return the fraction (k,) of the values strictly above each threshold; NaN is above no threshold.
 
     Args:
         values: (n,).
         thresholds: (k,) rising.
-        total: the number to divide by; None takes the number of values.
+        total: number to divide by; None divides by the number of values.
     """
     reached = np.searchsorted(thresholds, np.where(np.isnan(values), -np.inf, values), side="left")
     counts = np.bincount(reached, minlength=len(thresholds) + 1)
@@ -73,7 +73,7 @@ def success_curve(values: FloatArray, thresholds: FloatArray, total: int | None 
 
 
 def precision_curve(values: FloatArray, thresholds: FloatArray, total: int | None = None) -> FloatArray:
-    """Fraction of the values not above each threshold; NaN is above all. Arguments as in `success_curve`."""
+    """Return the fraction (k,) of the values up to each threshold; NaN is above all. Arguments as `success_curve`."""
     first = np.searchsorted(thresholds, np.where(np.isnan(values), np.inf, values), side="left")
     counts = np.bincount(first, minlength=len(thresholds) + 1)
     within: FloatArray = counts[:-1].cumsum() / (len(values) if total is None else total)
@@ -81,13 +81,13 @@ def precision_curve(values: FloatArray, thresholds: FloatArray, total: int | Non
 
 
 def trapezoid(values: FloatArray) -> FloatArray:
-    """Area under (..., k) values at k evenly spaced places of 0..1, by the trapezoidal rule."""
+    """Compute the area (...) under (..., k) values at k evenly spaced places of 0..1, by the trapezoidal rule."""
     area: FloatArray = ((values[..., 1:] + values[..., :-1]) / 2).mean(-1)
     return area
 
 
 def clip_boxes(boxes: FloatArray, size: tuple[int, int] | None) -> FloatArray:
-    """Copy (n, 4) xywh boxes; move left and top into the frame, then cut right and bottom at its border.
+    """Clip (n, 4) xywh boxes: move left and top into the frame, then cut right and bottom at its border.
 
     A box that begins left of the frame keeps its width, as in the got10k toolkit.
     """
@@ -100,7 +100,7 @@ def clip_boxes(boxes: FloatArray, size: tuple[int, int] | None) -> FloatArray:
 
 
 def same_length(run: SequenceResult, tool: str) -> FloatArray:
-    """The predictions, of which there must be as many as annotated frames; raises DataError if not."""
+    """Return the predictions; raises DataError if there are not as many as annotated frames."""
     if len(run.predicted) != len(run.truth):
         raise DataError(
             f"{run.name}: {len(run.predicted)} predicted boxes for {len(run.truth)} annotated frames; "

@@ -17,7 +17,7 @@ LOST_BELOW = 0.5
 
 
 def measure_longterm(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
-    """Tracking precision, recall and their F at the score threshold where F of the whole set is largest (VOT-LT).
+    """Measure tracking precision, recall and F at the score threshold where F of all sequences is largest (VOT-LT).
 
     For a threshold, a sequence's precision is the mean IoU of the frames with a score at or above it (1 if there is no
     such frame). Its recall is the sum of these IoUs, divided by the number of frames in which the target is present.
@@ -31,7 +31,7 @@ def measure_longterm(runs: Iterable[SequenceResult], dataset: str = "") -> Measu
     Raises:
         DataError: if a run has no scores, or more or fewer predictions than annotated frames.
     """
-    # Thresholds are quantiles of all scores together, so that they are spread where the scores are.
+    # Thresholds are quantiles of all scores together, so most of them are where most scores are.
     reports = {run.name: _reports(run) for run in runs}
     thresholds = score_thresholds(np.concatenate([scores for scores, _, _ in reports.values()]))
     rows = np.array([_precision_recall(*report, thresholds) for report in reports.values()])
@@ -63,7 +63,7 @@ def _scores(run: SequenceResult) -> FloatArray:
 
 
 def _reports(run: SequenceResult) -> tuple[FloatArray, FloatArray, int]:
-    """Falling scores of the frames with a reported target, the overlaps beside them, frames with the target."""
+    """Return falling scores of the frames with a reported target, their overlaps, and the number of present frames."""
     scores, present = _scores(run), run.present[1:]
     values = np.where(present, region_iou(run)[1:], 0.0)
     reported = np.isfinite(run.predicted[1:]).all(1) & ~np.isnan(scores[1:])
@@ -72,7 +72,7 @@ def _reports(run: SequenceResult) -> tuple[FloatArray, FloatArray, int]:
 
 
 def score_thresholds(scores: FloatArray) -> FloatArray:
-    """Rising thresholds: at most 98 of the scores, evenly spread by rank, between minus and plus infinity."""
+    """Choose rising thresholds: at most 98 scores at even ranks, between minus and plus infinity."""
     ranked = np.sort(scores)[::-1]
     inner = RESOLUTION - 2
     if len(ranked) > inner:
@@ -84,7 +84,7 @@ def score_thresholds(scores: FloatArray) -> FloatArray:
 def _precision_recall(
     scores: FloatArray, values: FloatArray, present: int, thresholds: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """(k,) precision and recall of one sequence at each threshold."""
+    """Compute (k,) precision and recall of one sequence at each threshold."""
     count = np.searchsorted(-scores, -thresholds, side="right")
     shared = np.concatenate([[0.0], np.cumsum(values)])[count]
     precision = np.where(count > 0, shared / np.maximum(count, 1), 1.0)
@@ -92,7 +92,7 @@ def _precision_recall(
 
 
 def harmonic(precision: FloatArray, recall: FloatArray) -> FloatArray:
-    """F of precision and recall, element by element; 0 where both are 0."""
+    """Compute F of precision and recall, element by element; 0 where both are 0."""
     both = precision + recall
     f: FloatArray = np.where(both == 0, 0.0, 2 * precision * recall / np.where(both == 0, 1.0, both))
     return f
@@ -134,7 +134,7 @@ def _lost_counts(run: SequenceResult) -> FloatArray:
             f"{run.name}: {counted(len(scores), 'score')} for {len(run.truth)} annotated frames; "
             "run the tracker on this sequence again"
         )
-    # No score counts as sure that the target is there, no box as sure that it is absent.
+    # A frame without a score is never lost; a frame without a box always is.
     sure = np.where(np.isnan(scores), np.inf, scores)
     sure[np.isnan(run.predicted).any(1)] = -np.inf
     absent = ~run.present[1:]

@@ -1,6 +1,6 @@
-"""Does a tracker say when the target is gone, and find it again? The measures of VOTS and OxUvA, and delays in frames.
+"""How well a tracker reports an absent target and finds it again: measures of VOTS and OxUvA, and delays in frames.
 
-A frame is reported absent if its status is "lost", or it has no box. Without statuses, a score below 0.5 says so too.
+A frame is reported absent if its status is "lost" or it has no box; without statuses, also if its score is below 0.5.
 The target is absent if the ground truth has no box or marks it as hidden. Frame 0 is left out.
 """
 
@@ -23,7 +23,7 @@ _HELD = 0.5  # IoU
 
 @dataclass(frozen=True)
 class _Counts:
-    """Counts of frames by what was there and what was reported, in one or several sequences."""
+    """Counts of frames by presence of the target and by report, in one or several sequences."""
 
     tracked: int = 0  # present, reported, and the box touches the target
     drifted: int = 0  # present and reported elsewhere
@@ -45,25 +45,25 @@ class _Counts:
 
 
 def measure_presence(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
-    """Measure how well a tracker knows whether the target is there, and how soon it finds it again.
+    """Measure how well a tracker reports whether the target is present, and how soon it finds it again.
 
     VOTS counts frames of a sequence as T tracked (IoU above 0), F drifted (a box elsewhere), M missed (present, and
-    reported absent), N rightly silent and H made up (absent, and reported). Its measures are averaged over sequences:
+    reported absent), N absent and reported absent, and H absent but reported. Its measures are averaged over sequences:
     not-reported error NRE = M / (T + F + M), drift-rate error DRE = F / (T + F + M), absence-detection quality ADQ =
     N / (N + H), the last over sequences with more than 10 absent frames. Sources: Kristan et al., "The First Visual
     Object Tracking Segmentation VOTS2023 Challenge Results", section 2; `QualityAuxiliary` of vot-toolkit 0.9.0. The
     toolkit also counts the first frame.
 
-    OxUvA pools the frames of all sequences: TPR is the part of the present ones that are reported with an IoU of 0.5
-    or more, TNR the part of the absent ones that are reported absent. MaxGM is the largest geometric mean of both that
-    a tracker can reach by reporting absence at random in a part p of its frames:
+    OxUvA pools the frames of all sequences: TPR is the fraction of the present ones that are reported with an IoU of
+    0.5 or more, TNR the fraction of the absent ones that are reported absent. MaxGM is the largest geometric mean of
+    both that a tracker can reach by reporting absence at random in a fraction p of its frames:
     max over p of sqrt((1 - p) TPR * ((1 - p) TNR + p)). Source: Valmadre et al., "Long-term Tracking in the Wild: a
     Benchmark", ECCV 2018, section 4.
 
     Delays are medians over all sequences: from the first frame of an absence to the first frame in it that is reported
-    absent, and from the first frame of a return to the first one with an IoU above 0.5, before the next absence. 0 is
-    at once; infinity means never, in half of the cases or more. A false find is an absent frame that is reported after
-    one that was not.
+    absent, and from the first frame of a return to the first one with an IoU above 0.5, before the next absence. 0
+    means at once; infinity means never, in half of the cases or more. A false find is an absent frame in which the
+    target is reported, after a frame in which it was not.
 
     Returns:
         Numbers "nre", "dre", "adq", "maxgm", "frames_to_lost", "frames_to_find", "false_finds" (per 1,000 absent
@@ -82,7 +82,7 @@ def measure_presence(runs: Iterable[SequenceResult], dataset: str = "") -> Measu
 
 
 def reported_absent(run: SequenceResult) -> BoolArray:
-    """(m,) True where a tracker says that the target is not there; see the head of this module."""
+    """Return (m,) True where a tracker reports the target absent; see the docstring of this module."""
     absent: BoolArray = np.asarray(np.isnan(run.predicted).any(1))
     if run.statuses is not None:
         absent |= run.statuses == "lost"
@@ -124,18 +124,18 @@ def _count(run: SequenceResult) -> _Counts:
 
 
 def _stretches(chosen: BoolArray) -> list[tuple[int, int]]:
-    """Start and end (exclusive) of each stretch of chosen frames."""
+    """Return start and end (exclusive) of each stretch of chosen frames."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen.astype(np.int8), [0]])))
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _first(chosen: BoolArray) -> float:
-    """Number of frames before the first chosen one; infinity if there is none."""
+    """Return the number of frames before the first chosen one; infinity if there is none."""
     return float(np.argmax(chosen)) if chosen.any() else math.inf
 
 
 def _numbers(counts: Sequence[_Counts]) -> dict[str, float]:
-    """The numbers of pooled frames; NRE, DRE and ADQ are those of a single sequence."""
+    """Compute the numbers of pooled frames; NRE, DRE and ADQ are those of the first sequence only."""
     present, absent, silent = (sum(getattr(each, key) for each in counts) for key in ("present", "absent", "silent"))
     held, false = sum(each.held for each in counts), sum(each.false_finds for each in counts)
     one = counts[0]
@@ -152,5 +152,5 @@ def _numbers(counts: Sequence[_Counts]) -> dict[str, float]:
 
 
 def _median(delays: list[float]) -> float:
-    """The median, where the mean of a number and infinity is infinity; NaN without delays."""
+    """Return the median, with infinity as the mean of a number and infinity; NaN without delays."""
     return float(np.median(delays)) if delays else math.nan

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer.errors import DataError
+from mixformer.errors import DataError, counted
 from mixformer.types import FloatArray, StatusArray
 
 BoolArray = NDArray[np.bool_]
@@ -23,7 +23,7 @@ class SequenceResult:
         predicted: (m, 4) xywh in pixels, NaN for "no box". m may differ from n where a convention has a rule for that.
         truth: (n, 4) xywh in pixels, NaN where the target is absent or its box is unknown.
         visible: (n,) True where the target is visible, or None if the data set does not say.
-        scores: (m,) confidence, larger is surer, NaN where there is none; or None if the tracker has no scores.
+        scores: (m,) confidence, larger is more certain, NaN where there is none; or None if the tracker has no scores.
         size: (height, width) of the frames in pixels, or None if unknown.
         visible_ratio: (n,) GOT-10k's levels of visibility, 0 (not visible) to 8 (fully visible), or None.
         statuses: (m,) words, each a `TrackResult.status`; or None if the tracker has none.
@@ -64,7 +64,9 @@ class SequenceResult:
         ]
         for what, values, count in rows:
             if values is not None and values.shape != (count,):
-                raise DataError(f"{self.name}: {what} has shape {values.shape}, but there are {count} boxes beside it")
+                raise DataError(
+                    f"{self.name}: {what} has shape {values.shape}, but there are {count} boxes; give one each"
+                )
 
     @property
     def annotated(self) -> BoolArray:
@@ -140,8 +142,7 @@ class MetricSummary(Mapping[str, float]):
 
     def __repr__(self) -> str:
         numbers = ", ".join(f"{metric} {value:.3f}" for metric, value in self.items())
-        count = len(self.per_sequence)
-        return f"MetricSummary({self.convention}: {numbers}; {count} sequence{'s' if count != 1 else ''})"
+        return f"MetricSummary({self.convention}: {numbers}; {counted(len(self.per_sequence), 'sequence')})"
 
 
 @dataclass(frozen=True)
@@ -178,22 +179,23 @@ class Measured:
 
 
 def average_curves(
-    names: list[str],
-    curves: Mapping[str, tuple[FloatArray, list[FloatArray]]],
+    curves: Iterable[tuple[str, Sequence[FloatArray]]],
+    thresholds: Mapping[str, FloatArray],
     scores: Mapping[str, tuple[str, Callable[[FloatArray], FloatArray]]],
 ) -> Measured:
     """Average curves over sequences, and the numbers read from them.
 
     Args:
-        names: the sequences.
-        curves: name -> thresholds (k,), and one (k,) array of values per sequence.
-        scores: metric -> the curve it is read from, and how: (..., k) values -> (...) numbers.
+        curves: name of each sequence, and one (k,) curve for each entry of `thresholds`.
+        thresholds: name of a curve -> thresholds (k,).
+        scores: metric -> the curve it is read from, and the function that reads it: (..., k) values -> (...) numbers.
     """
-    rows = {name: np.array(values) for name, (_, values) in curves.items()}
+    names, found = zip(*curves, strict=True)
+    rows = {name: np.array(values) for name, values in zip(thresholds, zip(*found, strict=True), strict=True)}
     columns = {name: read(rows[source]) for name, (source, read) in scores.items()}
     return Measured(
         values={name: float(column.mean()) for name, column in columns.items()},
-        curves={name: Curve(name, points, rows[name].mean(0)) for name, (points, _) in curves.items()},
+        curves={name: Curve(name, points, rows[name].mean(0)) for name, points in thresholds.items()},
         per_sequence={
             sequence: {name: float(column[i]) for name, column in columns.items()} for i, sequence in enumerate(names)
         },

@@ -23,10 +23,10 @@ from mixformer.types import FloatArray
 
 _STEPS = np.arange(21)
 SUCCESS_THRESHOLDS = (_STEPS // 4 * 4) * 0.05 + (_STEPS % 4) * 0.05
-"""0, 0.05 .. 1 as a vectorized `arange` makes them: the 14th and 16th are a last bit above 0.65 and 0.75."""
+"""0, 0.05 .. 1 as a vectorized `arange` computes them: the 14th and 16th are one last bit above 0.65 and 0.75."""
 
 HIT = -1.0
-"""Error of a frame that counts as a hit, whatever the tracker's box: it is below every threshold."""
+"""Error of a frame that always counts as a hit: it is below every threshold."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class FrameErrors:
 
 
 def rules_of(dataset: str) -> str:
-    """The rules for invalid frames of a data set: "lasot", "uav" or "generic" (all others).
+    """Return the rules for invalid frames of a data set: "lasot", "uav" or "generic" (all others).
 
     LaSOT's extension counts as generic, as in pytracking: its invisible frames are hits in normalized precision.
     """
@@ -61,10 +61,10 @@ def rules_of(dataset: str) -> str:
 def frame_errors(run: SequenceResult, dataset: str = "") -> FrameErrors:
     """Measure the frames of one sequence, with frame 0 replaced by the ground truth.
 
-    The official tool refuses a NaN ground truth outside uav. Here such frames count as boxes without size.
+    The official tool refuses a NaN ground truth except for uav. Here such frames count as boxes without size.
 
-    Raises DataError for a predicted box with NaN or a negative side, too few boxes (lasot only; others are filled with
-    empty boxes), or lasot without visibility.
+    Raises DataError for a predicted box with NaN or a negative side, and for lasot without visibility or with too few
+    boxes (others are filled up with empty boxes).
     """
     rules = rules_of(dataset)
     predicted = start_from_truth(_complete(run, rules), run.truth)
@@ -89,7 +89,7 @@ def frame_errors(run: SequenceResult, dataset: str = "") -> FrameErrors:
 
 
 def _complete(run: SequenceResult, rules: str) -> FloatArray:
-    """(n, 4) predictions: boxes without size repeat the one before, then the length is made to fit."""
+    """Return (n, 4) predictions: boxes without size repeat the one before, then boxes are cut off or added."""
     boxes, count = run.predicted, len(run.truth)
     with np.errstate(invalid="ignore"):
         bad = np.isnan(boxes).any(1) | (boxes[:, 2:] < 0).any(1)
@@ -111,42 +111,37 @@ def _complete(run: SequenceResult, rules: str) -> FloatArray:
 
 
 def measure(runs: Iterable[SequenceResult], dataset: str = "", *, exclude_invalid: bool = False) -> Measured:
-    """Success, precision and normalized precision, averaged over sequences.
+    """Measure success, precision and normalized precision, averaged over sequences.
 
     Args:
         runs: one per sequence.
         dataset: decides the rules for invalid frames, see `rules_of`.
-        exclude_invalid: divide by the number of valid frames instead of all; hits in invalid frames then take the
-            result above 1, as in the official tool.
+        exclude_invalid: divide by the number of valid frames instead of all. With hits in invalid frames the result
+            can then exceed 1, as in the official tool.
 
     Returns:
         Numbers "auc" (mean of the success curve), "op50", "op75", "precision" (20 pixels), "norm_precision"
         (0.20) and curves "success", "precision", "norm_precision".
 
     Raises:
-        DataError: see `frame_errors`; or a sequence without valid frames where those are what is divided by.
+        DataError: as `frame_errors`; also for a sequence without valid frames, with `exclude_invalid`.
     """
-    # Curves per sequence first: the official tool averages sequences, not frames.
-    names: list[str] = []
-    success: list[FloatArray] = []
-    precision: list[FloatArray] = []
-    relative: list[FloatArray] = []
-    for run in runs:
+
+    def curves(run: SequenceResult) -> tuple[str, tuple[FloatArray, ...]]:
         errors = frame_errors(run, dataset)
         total = int(errors.valid.sum()) if exclude_invalid else len(errors.valid)
         if total == 0:
-            raise DataError(f"{run.name}: no valid frame to measure")
-        names.append(run.name)
-        success.append(success_curve(errors.iou, SUCCESS_THRESHOLDS, total))
-        precision.append(precision_curve(errors.center, PIXEL_THRESHOLDS, total))
-        relative.append(precision_curve(errors.relative, SIZE_THRESHOLDS, total))
+            raise DataError(f"{run.name}: no valid frame to measure; leave the sequence out")
+        return run.name, (
+            success_curve(errors.iou, SUCCESS_THRESHOLDS, total),
+            precision_curve(errors.center, PIXEL_THRESHOLDS, total),
+            precision_curve(errors.relative, SIZE_THRESHOLDS, total),
+        )
+
+    # Curves per sequence first: the official tool averages sequences, not frames.
     return average_curves(
-        names,
-        {
-            "success": (SUCCESS_THRESHOLDS, success),
-            "precision": (PIXEL_THRESHOLDS, precision),
-            "norm_precision": (SIZE_THRESHOLDS, relative),
-        },
+        map(curves, runs),
+        {"success": SUCCESS_THRESHOLDS, "precision": PIXEL_THRESHOLDS, "norm_precision": SIZE_THRESHOLDS},
         {
             "auc": ("success", lambda curve: curve.mean(-1)),
             "op50": ("success", lambda curve: curve[..., 10]),

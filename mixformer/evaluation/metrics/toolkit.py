@@ -26,7 +26,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 
 
 def toolkit_iou(predicted: FloatArray, truth: FloatArray) -> FloatArray:
-    """Intersection over union of (n, 4) boxes in 0..1, with the toolkit's small number added to the union."""
+    """Compute the IoU (n,) in 0..1 of (n, 4) boxes, with the toolkit's epsilon added to the union."""
     return np.clip(iou(predicted, truth, epsilon=_EPSILON), 0.0, 1.0)
 
 
@@ -41,17 +41,17 @@ def measure_otb(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
     Raises:
         DataError: if a sequence has more or fewer predictions than annotated frames.
     """
-    names: list[str] = []
-    success: list[FloatArray] = []
-    precision: list[FloatArray] = []
-    for run in runs:
+
+    def curves(run: SequenceResult) -> tuple[str, tuple[FloatArray, ...]]:
         predicted = start_from_truth(same_length(run, "the OTB convention"), run.truth)
-        names.append(run.name)
-        success.append(success_curve(toolkit_iou(predicted, run.truth), IOU_THRESHOLDS))
-        precision.append(precision_curve(center_error(predicted, run.truth), PIXEL_THRESHOLDS))
+        return run.name, (
+            success_curve(toolkit_iou(predicted, run.truth), IOU_THRESHOLDS),
+            precision_curve(center_error(predicted, run.truth), PIXEL_THRESHOLDS),
+        )
+
     return average_curves(
-        names,
-        {"success": (IOU_THRESHOLDS, success), "precision": (PIXEL_THRESHOLDS, precision)},
+        map(curves, runs),
+        {"success": IOU_THRESHOLDS, "precision": PIXEL_THRESHOLDS},
         {
             "auc": ("success", lambda curve: curve.mean(-1)),
             "op50": ("success", lambda curve: curve[..., 10]),
@@ -61,10 +61,10 @@ def measure_otb(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
 
 
 def got10k_ious(run: SequenceResult) -> FloatArray:
-    """IoU of the frames that count: all after the first with a visible ratio above 0.
+    """Compute the IoU of the frames that count: all frames after the first with a visible ratio above 0.
 
-    Without visible ratios, frames in which the target is present count. Both boxes are clipped to the frame if its size
-    is known. A predicted box of NaN has an IoU of 0.
+    Without visible ratios, the frames with a present target count. Both boxes are clipped to the frame if its size is
+    known. A predicted box of NaN has an IoU of 0.
 
     Raises DataError if there are more or fewer predictions than annotated frames.
     """
@@ -76,7 +76,7 @@ def got10k_ious(run: SequenceResult) -> FloatArray:
 
 
 def measure_got10k(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
-    """Average overlap (AO) and success rates over the pooled frames of all sequences.
+    """Measure the average overlap (AO) and success rates over the pooled frames of all sequences.
 
     Returns:
         Numbers "ao" (mean IoU), "sr50", "sr75" (fractions of frames with an IoU above 0.5, 0.75); curve "success"
@@ -97,7 +97,7 @@ def measure_got10k(runs: Iterable[SequenceResult], dataset: str = "") -> Measure
         total += float(values.sum())
         frames += count
     if frames == 0:
-        raise DataError("no frame in which the target is seen after the first: there is nothing to measure")
+        raise DataError("no frame after the first shows the target, so there is nothing to measure; add sequences")
     curve = Curve("success", GOT10K_THRESHOLDS, pooled / frames)
     return Measured(_numbers(total, pooled, frames), {"success": curve}, per_sequence)
 

@@ -25,8 +25,8 @@ class AnchorProtocol:
     Attributes:
         threshold: a frame with an IoU at or below this counts towards a failure.
         grace: number of such frames in a row that make a failure.
-        low: EAO averages the expected overlap over sequence lengths from this one, in frames,
-        high: to this one, which is not included.
+        low: shortest sequence length of the average that is EAO, in frames.
+        high: longest sequence length of that average, exclusive.
     """
 
     threshold: float = 0.1
@@ -54,9 +54,9 @@ class AnchorRun:
 
 
 def region_iou(run: SequenceResult) -> FloatArray:
-    """IoU per frame of boxes rounded to whole pixels and clipped to the frame, as VOT computes it on pixel masks.
+    """Compute the IoU (n,) of boxes rounded to whole pixels and clipped to the frame, as VOT does on pixel masks.
 
-    Frames without a true box have 1 if there is no predicted box either, else 0.
+    A frame without a true box has 1 if there is no predicted box either, else 0.
 
     Raises DataError if there are more or fewer predictions than annotated frames.
     """
@@ -76,14 +76,14 @@ def _cut(boxes: FloatArray, size: tuple[int, int] | None) -> FloatArray:
 
 
 def followed_frames(values: FloatArray, absent: BoolArray, protocol: AnchorProtocol) -> int:
-    """Frames before the first `grace` frames in a row with a low IoU; absent frames are never low."""
+    """Count the frames before the first `grace` frames in a row with a low IoU; absent frames are never low."""
     low = np.concatenate([[0], np.cumsum((values <= protocol.threshold) & ~absent)])
     starts = np.flatnonzero(low[protocol.grace :] - low[: -protocol.grace] == protocol.grace)
     return int(starts[0]) if len(starts) else len(values)
 
 
 def anchor_run(run: SequenceResult, protocol: AnchorProtocol) -> AnchorRun:
-    """IoU and failure of one run. The frame of the given box is not the tracker's answer: its IoU is 0."""
+    """Measure the IoU and the failure of one run. The frame of the given box is no answer, so its IoU is 0."""
     values = region_iou(run)
     values[0] = 0.0
     followed = followed_frames(values, ~run.annotated, protocol)
@@ -92,10 +92,10 @@ def anchor_run(run: SequenceResult, protocol: AnchorProtocol) -> AnchorRun:
 
 
 def expected_overlap(runs: Iterable[AnchorRun], high: int) -> FloatArray:
-    """Expected average overlap on a sequence of 0, 1 .. `high` - 1 frames after the first.
+    """Compute the expected average overlap (high,) on a sequence of 0, 1 .. `high` - 1 frames after the first.
 
-    For a length j, a run counts with the mean IoU of its frames 1 to j. A shorter run counts only if it failed; its
-    missing frames are 0, and the toolkit divides their sum by j - 1, which is kept. Lengths that no run reaches are 0.
+    For a length j, a run counts with the mean IoU of its frames 1 to j. A shorter run counts only if it failed: its
+    missing frames are 0, and their sum is divided by j - 1, as in the toolkit. Lengths that no run reaches are 0.
     """
     total, weight = np.zeros(high), np.zeros(high)
     lengths = np.arange(1, high)
@@ -111,7 +111,7 @@ def expected_overlap(runs: Iterable[AnchorRun], high: int) -> FloatArray:
 
 
 def measure(runs: Iterable[SequenceResult], dataset: str = "", protocol: AnchorProtocol | None = None) -> Measured:
-    """Accuracy, robustness and EAO.
+    """Measure accuracy, robustness and EAO.
 
     Args:
         runs: one per anchor, frames in the order in which the tracker saw them (backward runs reversed), named
@@ -153,13 +153,13 @@ def measure(runs: Iterable[SequenceResult], dataset: str = "", protocol: AnchorP
 
 
 def split_anchor(name: str) -> tuple[str, int]:
-    """Sequence and frame of the anchor from the name of a run."""
+    """Split the name of a run into the name of its sequence and the frame of its anchor."""
     found = re.fullmatch(r"(.+)_(\d{8})", name)
     return (found[1], int(found[2])) if found else (name, 0)
 
 
 def _sequence_length(anchor: int, frames: int) -> int:
-    """Length of the whole sequence, as far as one run shows it. A run of anchor + 1 frames went backwards."""
+    """Return the length of the sequence as one run shows it. A run of anchor + 1 frames went backwards."""
     return frames if frames == anchor + 1 else anchor + frames
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from mixformer.errors import counted
 from mixformer.evaluation.comparison import ComparedTracker, Comparison
 from mixformer.evaluation.metrics import ABSENCE_CONVENTIONS, CONVENTIONS
 from mixformer.evaluation.report.metric_labels import column_of, label
@@ -13,10 +14,10 @@ from mixformer.evaluation.report.tables import Cell, Column, Table
 
 
 def make_tables(comparison: Comparison) -> dict[str, Table]:
-    """Every table that the results allow, by the name of its file.
+    """Make all tables of a comparison, by the name of their file.
 
-    Always `overall` and `sequences`; `attributes` if these are known; `paper_results` if a paper has numbers on the
-    data set; `longterm`, `presence` and these by sequence if the target is absent in some frames.
+    These are `overall` and `sequences`; `attributes` if they are known; `paper_results` if a paper has numbers on the
+    data set; `longterm` and `presence`, also by sequence, if the target is absent in some frames.
 
     Example:
         >>> import numpy as np
@@ -45,17 +46,16 @@ def _numbers(entry: ComparedTracker) -> dict[str, float]:
 
 
 def overall(comparison: Comparison) -> Table:
-    """A row for each tracker, best first, a column for each number of the convention; then calibration and speed."""
+    """Make a row for each tracker, best first, and a column for each number, then calibration error and speed."""
     keys = list(comparison.entries[0].summary)
     keys += [key for key in ("calibration_error", "fps") if any(key in _numbers(each) for each in comparison.entries)]
     rows = tuple((entry.tracker, *(_numbers(entry).get(key) for key in keys)) for entry in comparison.ranked)
     columns = (Column("tracker"), *(column_of(key) for key in keys))
-    title = f"{comparison.dataset}: {len(rows)} tracker{'s' if len(rows) > 1 else ''}"
-    return Table(title, columns, rows, comparison.notes)
+    return Table(f"{comparison.dataset}: {counted(len(rows), 'tracker')}", columns, rows, comparison.notes)
 
 
 def besides(comparison: Comparison) -> dict[str, Table]:
-    """A table for each convention for absent targets, a row for each tracker; none if the target is never absent."""
+    """Make a table for each convention for absent targets, with a row for each tracker."""
     made = {}
     for name, metrics, note in _conventions(comparison):
         rows = tuple((entry.tracker, *_cells(entry.besides.get(name), metrics)) for entry in comparison.ranked)
@@ -65,7 +65,7 @@ def besides(comparison: Comparison) -> dict[str, Table]:
 
 
 def besides_by_sequence(comparison: Comparison) -> dict[str, Table]:
-    """The same with a row for each sequence and tracker."""
+    """Make a table for each convention for absent targets, with a row for each sequence and tracker."""
     made = {}
     for name, _, note in _conventions(comparison):
         found = {
@@ -89,7 +89,7 @@ def _cells(numbers: Mapping[str, float] | None, metrics: list[str]) -> list[Cell
 
 
 def _conventions(comparison: Comparison) -> Iterator[tuple[str, list[str], str]]:
-    """Name, metrics and note of each convention that a tracker was measured under besides."""
+    """Yield name, metrics and note of each convention for absent targets that a tracker was measured under."""
     for name in ABSENCE_CONVENTIONS:
         summary = next((entry.besides[name] for entry in comparison.entries if name in entry.besides), None)
         if summary is not None:
@@ -97,7 +97,7 @@ def _conventions(comparison: Comparison) -> Iterator[tuple[str, list[str], str]]
 
 
 def by_attribute(comparison: Comparison) -> Table:
-    """A row for each attribute, a column for each tracker, the main metric in the cells; the best of a row is bold."""
+    """Make a row for each attribute and a column for each tracker's main metric; the best of a row is bold."""
     name = label(comparison.main)
     ranked = comparison.ranked
     columns = (
@@ -113,7 +113,7 @@ def by_attribute(comparison: Comparison) -> Table:
 
 
 def by_sequence(comparison: Comparison) -> Table:
-    """A row for each sequence, hardest for the first tracker on top; a column for each tracker's main metric."""
+    """Make a row for each sequence, the first tracker's worst on top, and a column for each tracker's metric."""
     ranked = comparison.ranked
     metric = comparison.sequence_metric
     columns = (Column("sequence"), Column("frames"), *(column_of(metric, entry.tracker) for entry in ranked))

@@ -1,4 +1,4 @@
-"""The style of all plots: one column of a paper wide, readable in print, lines distinct without colors."""
+"""The style of all plots: as wide as a column of a paper, readable in print and without colors."""
 
 from __future__ import annotations
 
@@ -42,10 +42,7 @@ _STYLE = {
 
 
 def require_matplotlib() -> None:
-    """Check that plots can be drawn.
-
-    Raises MissingDependencyError if matplotlib is not installed; the message has the install command.
-    """
+    """Raise MissingDependencyError, with the install command, if matplotlib is not installed."""
     if not installed("matplotlib"):
         raise missing("matplotlib", "drawing plots", " (or leave them out with --no-plots)")
 
@@ -65,7 +62,7 @@ def with_style(draw: Callable[Parameters, Result]) -> Callable[Parameters, Resul
 
 
 def new_figure(height: float, *, polar: bool = False) -> tuple[Figure, Any]:
-    """An empty figure of a height in inches, without a window, and its axes (`PolarAxes` if polar)."""
+    """Make an empty figure of a height in inches, without a window, and its axes (`PolarAxes` if polar)."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(COLUMN, height), layout="constrained")
@@ -75,12 +72,12 @@ def new_figure(height: float, *, polar: bool = False) -> tuple[Figure, Any]:
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
-    """Name the lines under the axes, in two columns."""
+    """Put a legend under the axes, in two columns."""
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 
 def look(number: int) -> dict[str, Any]:
-    """Color and dashes of line `number`; after eight lines, the colors repeat with other dashes."""
+    """Return color and dashes of line `number`; after eight lines, the colors repeat with other dashes."""
     return {
         "color": COLORS[number % len(COLORS)],
         "linestyle": DASHES[(number + number // len(COLORS)) % len(DASHES)],
@@ -89,7 +86,7 @@ def look(number: int) -> dict[str, Any]:
 
 
 def figure_writers(figure: Figure) -> dict[str, Callable[[Path], object]]:
-    """The functions that write a figure as PNG (300 dots per inch) and as PDF, by the ending of the file."""
+    """Return the functions that write a figure as PNG (300 dots per inch) and as PDF, by the ending of the file."""
 
     @with_style
     def png(path: Path) -> None:
@@ -104,7 +101,7 @@ def figure_writers(figure: Figure) -> dict[str, Callable[[Path], object]]:
 
 @with_style
 def png_bytes(figure: Figure, dots: int = 200) -> bytes:
-    """The figure as a PNG file in memory, with `dots` per inch."""
+    """Draw a figure as a PNG file in memory, with `dots` per inch."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=dots)
     return file.getvalue()

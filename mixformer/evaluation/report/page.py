@@ -1,4 +1,4 @@
-"""One HTML page with everything, in a single file that needs no network."""
+"""A report as one HTML page, in a single file that needs no network."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ _OPEN = {"overall", "attributes", "longterm", "presence"}  # longer tables are f
 def make_page(
     comparison: Comparison, tables: Mapping[str, Table], figures: Mapping[str, Figure], strips: Sequence[Strip]
 ) -> str:
-    """The page as HTML, with all pictures inside.
+    """Make the page as HTML, with all pictures inside.
 
     Args:
-        comparison: what is shown.
-        tables: by name, in the order of the page.
+        comparison: the comparison to show.
+        tables: tables by name, in the order of the page.
         figures: plots by name; may be empty.
         strips: frames of the worst sequences; may be empty.
     """
     parts = [("Results", "".join(_table(name, table, comparison) for name, table in tables.items()))]
     if figures:
-        shown = "".join(_plot(name, figure) for name, figure in figures.items())
+        shown = "\n".join(_image(png_bytes(each), "png", name.replace("_", " ")) for name, each in figures.items())
         parts.append(("Plots", f'<div class="plots">{shown}</div>'))
     if strips:
         parts.append(("Worst sequences", _strips(comparison, strips)))
@@ -63,7 +63,7 @@ def make_page(
 
 
 def _table(name: str, table: Table, comparison: Comparison) -> str:
-    """A foldable table, with the convention and the notes that are not at the top of the page."""
+    """Make a foldable table, with the convention and the notes that are not at the top of the page."""
     kinds = ["text" if column.kind == "text" else "number" for column in table.columns]
     head = "".join(
         f'<th class="{kind}">{escape(column.heading)}</th>' for kind, column in zip(kinds, table.columns, strict=True)
@@ -81,10 +81,6 @@ def _table(name: str, table: Table, comparison: Comparison) -> str:
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n<tbody>{"".join(rows)}</tbody></table></div>'
         f"{notes}</details>\n"
     )
-
-
-def _plot(name: str, figure: Figure) -> str:
-    return f"{_image(png_bytes(figure), 'png', name.replace('_', ' '))}\n"
 
 
 def _strips(comparison: Comparison, strips: Sequence[Strip]) -> str:

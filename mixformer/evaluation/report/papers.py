@@ -1,4 +1,4 @@
-"""Numbers that papers print, to show beside measured ones."""
+"""Numbers from papers, to show beside measured ones."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class PaperResult:
     """One number of a paper.
 
     Attributes:
-        tracker: as the paper names it; the first MixFormer (CvT, ImageNet-22k) is always "MixCvT".
+        tracker: the paper's name of the tracker; the first MixFormer (CvT, ImageNet-22k) is always "MixCvT".
         dataset: name of the data set, or "speed".
         metric: key as in `MetricSummary`, or "fps_gpu" and "fps_cpu".
         value: fraction 0..1, or frames per second.
         source: paper and table.
-        note: what distinguishes it from others of the same tracker, such as the training data; "" for nothing.
+        note: difference from other numbers of the same tracker, such as the training data; or "".
 
     Example:
         >>> from mixformer.evaluation import paper_results
@@ -45,7 +45,7 @@ class PaperResult:
 
 @lru_cache(maxsize=1)
 def paper_results() -> tuple[PaperResult, ...]:
-    """Every number of `paper_results.csv`, in the order of the file.
+    """Read all numbers of `paper_results.csv`, in the order of the file.
 
     Raises:
         DataError: if a row of the file is broken; the message names its line.
@@ -73,10 +73,10 @@ def paper_table(
     measured: Iterable[tuple[str, dict[str, float]]],
     notes: tuple[str, ...],
 ) -> Table | None:
-    """Measured rows above those of the papers, for the metrics that both have; None if no paper has any.
+    """Make a table of measured rows above those of the papers, for the metrics of both; None if no paper has any.
 
     Args:
-        dataset: in any spelling: case, `-`, `_` and a split such as `_test` do not matter.
+        dataset: name in any spelling: case, `-`, `_` and a split such as `_test` do not matter.
         metrics: wanted metrics.
         measured: name and numbers of each tracker.
         notes: notes on the measured numbers.

@@ -1,10 +1,8 @@
-"""Plots of a comparison: curves, attributes, differences, speed."""
+"""Plots of a comparison: curves, attributes, differences and speed."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,29 +24,25 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_TITLES: Mapping[str, str] = MappingProxyType(
-    {"success": "Success", "precision": "Precision", "norm_precision": "Normalized precision"}
-)
-_BELOW: Mapping[str, str] = MappingProxyType(
-    {
-        "success": "Overlap threshold",
-        "precision": "Center error threshold [pixels]",
-        "norm_precision": "Center error threshold [parts of the target's size]",
-        "expected_overlap": "Frames after the first",
-    }
-)
-_NUMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType({"success": ("auc", "ao"), "expected_overlap": ("eao",)})
+_TITLES = {"success": "Success", "precision": "Precision", "norm_precision": "Normalized precision"}
+_BELOW = {
+    "success": "Overlap threshold",
+    "precision": "Center error threshold [pixels]",
+    "norm_precision": "Center error threshold [fractions of the target's size]",
+    "expected_overlap": "Frames after the first",
+}
+_NUMBERS = {"success": ("auc", "ao"), "expected_overlap": ("eao",)}
 _BY_SCORE = {"longterm", "absence"}
 _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oooo", "----")
-_MOST_LINES = 12  # more lines look alike; the best are drawn
+_MOST_LINES = 12  # of more trackers, only the best are drawn
 
 
 def draw_plots(comparison: Comparison) -> dict[str, Figure]:
-    """Every plot that the results allow, by the name of its files.
+    """Draw all plots of a comparison, by the name of their files.
 
-    One plot per name in `MetricSummary.curves`; `attributes_bars` if there are attributes, and `attributes_radar` if
-    there are three or more; `reliability` if there are scores; `difference` of the first two trackers; `speed` if two
-    trackers have times.
+    These are one plot per name in `MetricSummary.curves`; `attributes_bars` if there are attributes, and
+    `attributes_radar` if there are three or more; `reliability` if there are scores; `difference` of the first two
+    trackers; `speed` if two trackers have times.
 
     Raises:
         MissingDependencyError: if matplotlib is not installed.
@@ -81,7 +75,7 @@ def draw_plots(comparison: Comparison) -> dict[str, Figure]:
 
 @with_style
 def draw_curves(comparison: Comparison, name: str) -> Figure:
-    """One kind of curve, such as "success", with a line for each tracker; the legend shows the number of the tables.
+    """Draw one kind of curve, such as "success", with a line for each tracker, and the main number in the legend.
 
     Example:
         >>> import numpy as np
@@ -110,19 +104,19 @@ def draw_curves(comparison: Comparison, name: str) -> Figure:
 
 
 def _number(entry: ComparedTracker, curve: str) -> float:
-    """The number of the tables that a curve is summed up in; NaN if there is none."""
+    """Return the number in the tables that sums up a curve; NaN if there is none."""
     values = entry.summary
     return next((values[key] for key in _NUMBERS.get(curve, (curve,)) if key in values), float("nan"))
 
 
 def _look(comparison: Comparison, entry: ComparedTracker) -> dict[str, Any]:
-    """The same line for a tracker in every plot, by its place among those given."""
+    """Return the line style of a tracker, the same in every plot."""
     return look(comparison.entries.index(entry))
 
 
 @with_style
 def attribute_radar(comparison: Comparison) -> Figure:
-    """The main metric per attribute around a circle, a closed line for each tracker, as in figure 10 of the journal.
+    """Draw the main metric by attribute around a circle, a closed line for each tracker (journal paper, figure 10).
 
     The lowest and the highest number of each spoke are beside its attribute.
     """
@@ -148,7 +142,7 @@ def attribute_radar(comparison: Comparison) -> Figure:
 
 
 def _name_spoke(axes: Axes, angle: float, text: str) -> None:
-    """Text outside the end of a spoke, so aligned that it grows away from the circle; angles go clockwise from top."""
+    """Write text outside the end of a spoke, aligned away from the circle; angles go clockwise from the top."""
     right, up = np.sin(angle), np.cos(angle)
     axes.annotate(
         text,
@@ -168,7 +162,7 @@ def _folded(text: str, width: int) -> str:
 
 @with_style
 def attribute_bars(comparison: Comparison) -> Figure:
-    """The main metric per attribute as groups of lying bars, a bar for each tracker, hardest attribute on top."""
+    """Draw the main metric by attribute as horizontal bars, one for each tracker, hardest attribute on top."""
     entries = comparison.entries[:_MOST_LINES]
     best = comparison.ranked[0]
     names = sorted(comparison.attributes, key=lambda name: -best.by_attribute[name])
@@ -191,7 +185,7 @@ def attribute_bars(comparison: Comparison) -> Figure:
 
 @with_style
 def difference(comparison: Comparison, first: ComparedTracker, second: ComparedTracker) -> Figure:
-    """The first tracker's main metric minus the second's as bars, one a sequence, sorted; the ends are named below."""
+    """Draw the first tracker's metric minus the second's, a bar for each sequence, sorted; name the extremes below."""
     metric, rows = comparison.sequence_metric, []
     for sequence in comparison.sequences:
         pair = [entry.value(sequence.name, metric) for entry in (first, second)]
@@ -219,7 +213,7 @@ def _ends(start: str, rows: list[tuple[float, str]]) -> str:
 
 @with_style
 def speed(comparison: Comparison) -> Figure:
-    """Frames per second against the main metric, a point for each tracker that has times."""
+    """Draw the main metric against frames per second, a point for each tracker with times."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure, axes = new_figure(2.9)

@@ -18,8 +18,8 @@ TRUTH = "#F0E442"
 """Color of the ground truth: Okabe and Ito's yellow, which no tracker has."""
 _WIDTH, _HEIGHT, _GAP = 192, 144, 4  # pixels
 _MOST = 4  # trackers drawn
-_ROOM = 3.0  # the least width and height of a region, in those of the target
-_FAR = 1e5  # pixels; boxes beyond mean "nowhere"
+_ROOM = 3.0  # smallest width and height of a region, in units of the target's
+_FAR = 1e5  # pixels; boxes further away are not drawn
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Strip:
 
 
 def drawn_trackers(comparison: Comparison) -> list[str]:
-    """Names of the trackers whose boxes are drawn, in the order of their colors."""
+    """Return the names of the trackers whose boxes are drawn, in the order of their colors."""
     return [entry.tracker for entry in comparison.entries[:_MOST]]
 
 
 def qualitative_strips(comparison: Comparison, sequences: int = 5, frames: int = 6) -> list[Strip]:
-    """Strips of the sequences with the first tracker's lowest numbers; raises DataError if a picture cannot be read."""
+    """Make strips of the first tracker's worst sequences; raises DataError if a picture cannot be read."""
     by_name = {sequence.name: sequence for sequence in comparison.sequences}
     return [_strip(comparison, by_name[name], frames) for name in comparison.hardest[:sequences]]
 
@@ -60,20 +60,20 @@ def _strip(comparison: Comparison, sequence: VideoSequence, count: int) -> Strip
 
 
 def pick_frames(sequence: VideoSequence, count: int) -> list[int]:
-    """Up to `count` frame numbers, spread evenly over the annotated frames from the first to the last."""
+    """Choose up to `count` frames, spread evenly over the annotated frames from the first to the last."""
     valid = sequence.valid
     places = np.linspace(0, len(valid) - 1, min(count, len(valid))).round().astype(int)
     return [int(valid[place]) for place in places]
 
 
 def frame_label(number: int, statuses: StatusArray | None) -> str:
-    """The number of a frame, and what the first tracker says there if it is not "tracking": "120 lost"."""
+    """Return the number of a frame, and the first tracker's status if it is not "tracking", such as "120 lost"."""
     known = statuses is not None and number < len(statuses) and statuses[number] != "tracking"
     return f"{number} {statuses[number]}" if known and statuses is not None else str(number)
 
 
 def _tile(sequence: VideoSequence, number: int, tracks: Sequence[FloatArray], label: str) -> PillowImage.Image:
-    """The region around the ground truth and the first tracker's box, with all boxes, the first tracker's on top."""
+    """Draw the region around the ground truth and the first tracker's box, with all boxes, that box on top."""
     picture = PillowImage.fromarray(read_frame(sequence.frames[number]))
     boxes = [sequence.boxes[number], *(track[number] for track in tracks if number < len(track))]
     left, top, width, height = _view(boxes[:2], picture.size)
@@ -94,7 +94,7 @@ def _drawable(box: FloatArray) -> bool:
 
 
 def _view(boxes: Sequence[FloatArray], size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Left, top, width and height of a region in the tile's shape that holds the boxes with a margin."""
+    """Return left, top, width and height of a region with the tile's aspect ratio around the boxes, with a margin."""
     shown = np.array([box for box in boxes if _drawable(box)])
     low, high = shown[:, :2].min(0), (shown[:, :2] + shown[:, 2:]).max(0)
     sides = np.maximum(1.4 * (high - low), _ROOM * shown[0, 2:])

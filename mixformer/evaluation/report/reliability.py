@@ -1,4 +1,4 @@
-"""The reliability diagram: how often a box is right, by its score."""
+"""The reliability diagram: the rate of right boxes by score."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MOST = 4  # lines
 
 @with_style
 def draw_reliability(bins: Mapping[str, ScoreBins], title: str = "Does the score mean what it says?") -> Figure:
-    """Draw the part of right boxes against the score, a line for each name, and the number of frames in each bin.
+    """Draw the rate of right boxes against the score, a line for each name, and the number of frames in each bin.
 
-    On the dashed diagonal a score means what it says; below it the score is too sure. The legend has the expected
-    calibration error.
+    On the dashed diagonal, the score is the rate of right boxes; below it, the score is too high. The legend has the
+    expected calibration error.
 
     Args:
         bins: scores by name, such as "before" and "after"; at most four are drawn.
-        title: above the diagram.
+        title: text above the diagram.
 
     Raises:
         MissingDependencyError: if matplotlib is not installed.

@@ -1,4 +1,4 @@
-"""One table of numbers as text for a terminal, a README, a spreadsheet or a paper."""
+"""A table of numbers as text for a terminal, a README, a spreadsheet or a paper."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Column:
 
     Attributes:
         heading: text at the top.
-        kind: "text"; or numbers shown times 100 with one decimal ("percent"), as they are with three decimals
-            ("fraction") or as they are with one ("number").
-        best: whether the largest ("high") or the smallest ("low") number is bold, or none ("").
+        kind: "text"; "percent" for numbers times 100 with one decimal; "fraction" for numbers with three decimals; or
+            "number" for numbers with one decimal.
+        best: the bold number: the largest ("high"), the smallest ("low") or none ("").
     """
 
     heading: str
@@ -66,7 +66,7 @@ class Table:
     across: bool = False
 
     def texts(self) -> list[list[tuple[str, bool]]]:
-        """The text of each cell, and whether it is the best of its column or row; all of equal best ones are."""
+        """Return the text of each cell, and whether it is the best of its column or row; several can be equal."""
         numbers = np.array([[_number(*pair) for pair in self._pairs(row)] for row in self.rows], np.float64)
         numbers = numbers.reshape(len(self.rows), len(self.columns))  # also without rows
         axis = 1 if self.across else 0
@@ -83,7 +83,7 @@ class Table:
 
 
 def _number(cell: Cell, column: Column) -> float:
-    """The number as it is shown, larger for better, so that equal texts are equal; NaN if it is not compared."""
+    """Return the number as shown, larger for better, so that equal texts are equal; NaN if it is not compared."""
     text = _text(cell, column)
     if not column.best or text == "-":
         return np.nan
@@ -119,7 +119,7 @@ def to_terminal(table: Table, console: Console) -> None:
 
 
 def to_markdown(table: Table) -> str:
-    """A heading, a table in pipes with bold best numbers, and the notes in italics."""
+    """Write a heading, a table with pipes and bold best numbers, and the notes in italics."""
 
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cells) + " |"
@@ -132,14 +132,14 @@ def to_markdown(table: Table) -> str:
 
 
 def _pipe(text: str) -> str:
-    """Text in a Markdown cell, where a pipe ends the cell and stars and underscores would mean emphasis."""
+    """Escape text for a Markdown cell: a pipe would end the cell, stars and underscores would mean emphasis."""
     for special in "\\|*_":
         text = text.replace(special, "\\" + special)
     return text
 
 
 def to_csv(table: Table) -> str:
-    """Comma-separated: numbers unrounded and unscaled (fractions 0..1), unknown ones empty, notes as `#` lines."""
+    """Write comma-separated values: numbers unrounded and unscaled (fractions 0..1), notes as `#` lines."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([column.heading for column in table.columns])
@@ -149,7 +149,7 @@ def to_csv(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A `table` for a paper; needs the package booktabs."""
+    """Write a LaTeX `table`, which needs the package booktabs."""
     kinds = "".join("l" if column.kind == "text" else "r" for column in table.columns)
     lines = [r"\begin{table}", r"\centering", rf"\caption{{{_tex(' '.join((table.title + '.', *table.notes)))}}}"]
     lines += [rf"\begin{{tabular}}{{{kinds}}}", r"\toprule"]
@@ -159,7 +159,7 @@ def to_latex(table: Table) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
 
 
-_TEX: Mapping[str, str] = MappingProxyType(
+_TEX = str.maketrans(
     {sign: "\\" + sign for sign in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     | {"<": r"\textless{}", ">": r"\textgreater{}"}
@@ -167,11 +167,11 @@ _TEX: Mapping[str, str] = MappingProxyType(
 
 
 def _tex(text: str) -> str:
-    """Text with every special character of LaTeX escaped."""
-    return "".join(_TEX.get(sign, sign) for sign in text)
+    """Escape the special characters of LaTeX."""
+    return text.translate(_TEX)
 
 
 WRITERS: Mapping[str, tuple[str, Callable[[Table], str]]] = MappingProxyType(
     {"markdown": ("md", to_markdown), "csv": ("csv", to_csv), "latex": ("tex", to_latex)}
 )
-"""Text formats by name: the ending of their files, and the function that makes them."""
+"""Text formats by name: the ending of their files, and the function that writes a table."""

@@ -13,11 +13,11 @@ from mixformer.files import write_files
 
 
 def write_report(comparison: Comparison, folder: str | Path, *, plots: bool = True, qualitative: int = 5) -> list[Path]:
-    """Write every table as Markdown, CSV and LaTeX, every plot as PNG and PDF, and `index.html` with all of them.
+    """Write each table as Markdown, CSV and LaTeX, each plot as PNG and PDF, and `index.html` with all of them.
 
     Args:
-        comparison: as `mixformer.evaluation.compare` gives it.
-        folder: made if missing.
+        comparison: result of `mixformer.evaluation.compare`.
+        folder: folder of the report, made if missing.
         plots: draw plots; needs matplotlib.
         qualitative: number of worst sequences whose frames the page shows; 0 needs no pictures.
 

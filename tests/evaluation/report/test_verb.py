@@ -75,7 +75,7 @@ def test_missing_sequences_are_named(made, capsys):
 def test_the_root_that_was_noted_is_used(made, capsys):
     words = ["report", str(made.results), "--dataset", "toy"]
     assert main(words) == USAGE
-    assert "give its folder as --root DIR" in capsys.readouterr().err
+    assert "give it as --root DIR" in capsys.readouterr().err
     write_note(made.folder("ours"), root=str(made.root))
     assert main(words) == 0
 
