@@ -1,4 +1,4 @@
-"""Make an engine for a model; nothing here imports torch before that."""
+"""Make an engine for a model; torch is imported only if the engine needs it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime()
 
     Args:
         model: name, folder or checkpoint file (see `mixformer.load_model`), or a loaded network.
-        runtime: device, engine, precision and threads; what "auto" means depends on the model and the machine.
+        runtime: device, engine, precision and threads; "auto" depends on the model and the machine.
         **old: the keywords of 0.1.0, with a warning.
 
     Raises:
-        CheckpointError: if the model is not there or does not fit.
-        ConfigError: if the engine or the device does not exist, or engine, device, precision and model do not go
+        CheckpointError: if the model is missing or does not fit.
+        ConfigError: if the engine or the device does not exist, or engine, device, precision and model do not fit
             together.
         MissingDependencyError: if a package is missing; the message has its install command.
 
@@ -46,7 +46,7 @@ def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime()
 def as_engine(
     model: str | Path | MixFormer | Engine, *, runtime: Runtime = Runtime(), **old: Unpack[OldKeywords]
 ) -> Engine:
-    """Make an engine for a model, or return the engine that it is already.
+    """Make an engine for a model; return an engine unchanged.
 
     Args:
         model: as for `create_engine`, or an engine.
@@ -68,7 +68,7 @@ def as_engine(
         return create_engine(model, runtime=runtime)
     if isinstance(model, type) or not all(hasattr(model, name) for name in ("config", "remember", "locate")):
         raise ConfigError(
-            f"a model is a name, a folder, a checkpoint file, a network or an engine, not {type(model).__name__}; "
+            f"a model must be a name, a folder, a checkpoint file, a network or an engine, not {type(model).__name__}; "
             "mixformer models lists the names"
         )
     return model  # type: ignore[return-value]

@@ -1,7 +1,7 @@
 """Search steps of fixed shape, recorded once as a CUDA graph and replayed, compiled or not.
 
-At batch 1 a GPU spends most of an eager step waiting for Python to launch kernels. A CUDA graph launches them all at
-once, but reads and writes the same addresses every time, so a step owns its buffers and memories are copied into them.
+At batch 1, a GPU spends most of an eager step waiting for Python to launch kernels. A CUDA graph launches them all at
+once, but always reads and writes the same addresses. So a step owns its buffers, and memories are copied into them.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _KEPT = 8  # recordings, each for one number of targets and of templates
 
 
 def record(work: Work, device: torch.device) -> Work:
-    """A CUDA graph of some work on the GPU.
+    """Record work on the GPU as a CUDA graph.
 
     Args:
-        work: reads and writes tensors that stay where they are, and never waits for the GPU.
-        device: of these tensors.
+        work: a function that reads and writes tensors at fixed addresses, and never waits for the GPU.
+        device: device of these tensors.
 
     Returns:
-        The same work, to be run any number of times on the current stream.
+        A function that repeats the work on the current stream.
     """
     with torch.cuda.device(device):
         here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
@@ -73,18 +73,18 @@ class CudaGraphEngine(TorchEngine):
         """Make a copy of the model for inference on the GPU.
 
         Args:
-            model: the network; it stays as it is.
+            model: the network; it is not changed.
             device: "cuda" or "cuda:N".
-            precision: of matrix products; "auto" = bfloat16.
-            recorder: turns work on fixed tensors into something that repeats it; by default a CUDA graph.
+            precision: precision of matrix products; "auto" = bfloat16.
+            recorder: function that turns work on fixed tensors into a function that repeats it; by default `record`.
 
         Raises:
-            ConfigError: if the device is no NVIDIA GPU or not there, or the precision does not exist.
+            ConfigError: if the device is not an NVIDIA GPU or does not exist, or the precision does not exist.
         """
         place = find_device(device)
         if recorder is None and place.type != "cuda":
             raise ConfigError(
-                f"the engine cudagraph needs an NVIDIA GPU, and {device!r} is {place.type}; use torch or auto"
+                f"the engine cudagraph needs an NVIDIA GPU, but {device!r} is {place.type}; use torch or auto"
             )
         super().__init__(model, str(place), precision)
         self._recorder: Record = recorder or record
@@ -92,7 +92,7 @@ class CudaGraphEngine(TorchEngine):
         self._begin()
 
     def _begin(self) -> None:
-        """Choose what is recorded; nothing is yet."""
+        """Set the network to record, without any recordings yet."""
         self._network: Network = self._locate
         self._steps: OrderedDict[tuple[int, ...], _RecordedStep] = OrderedDict()
 
@@ -116,7 +116,7 @@ class CudaGraphEngine(TorchEngine):
         return found.boxes, found.scores
 
     def _step(self, memory: Memory) -> _RecordedStep:
-        """The step for memories of this shape, recorded if it is new."""
+        """Return the step for memories of this shape; record it if it is new."""
         shape = tuple(_parts(memory)[0].shape)
         if shape not in self._steps:
             search = torch.zeros((shape[0], *[self.config.search_size] * 2, 3), dtype=torch.uint8, device=self.device)
@@ -128,8 +128,10 @@ class CudaGraphEngine(TorchEngine):
 
 
 class CompiledEngine(CudaGraphEngine):
-    """The same with a network that `torch.compile` has made faster kernels for: on a GPU in a CUDA graph, on a CPU as
-    it is. Compiling takes from many seconds to minutes, at the first step."""
+    """Runs search steps with kernels of `torch.compile`, on a GPU in a CUDA graph.
+
+    Compiling takes from many seconds to minutes, at the first step.
+    """
 
     def __init__(
         self, model: MixFormer, device: str = "cpu", precision: str = "auto", threads: int | None = None
@@ -147,7 +149,7 @@ class CompiledEngine(CudaGraphEngine):
 
     def _begin(self) -> None:
         super()._begin()
-        # "max-autotune" itself would record graphs of its own, and copy the whole memory into them in every step.
+        # "max-autotune" itself would record its own graphs, and copy the whole memory into them in each step.
         mode = "max-autotune-no-cudagraphs" if self.device.type == "cuda" else None
         self._network = cast(Network, torch.compile(self._locate, fullgraph=True, mode=mode))
 
@@ -159,10 +161,10 @@ class _RecordedStep:
         """Record a step.
 
         Args:
-            eager: the network as it is; its first run makes the room in the memory.
-            network: what to record.
+            eager: the network, not compiled; its first run allocates the rest of the memory.
+            network: the network to record.
             search: buffer for search crops, uint8 (B, s, s, 3), on the network's device.
-            memory: one of those that will be used.
+            memory: a memory of the right shape.
             recorder: see `CudaGraphEngine`.
         """
         cuda = search.device.type == "cuda"
@@ -175,7 +177,7 @@ class _RecordedStep:
         self._repeat = recorder(self._work, search.device)
 
     def run(self, search: Image, memory: Memory) -> FloatArray:
-        """Boxes and scores (B, 5) float64; the score is 0 where there is none.
+        """Return boxes and scores (B, 5) float64; the score is 0 if the model has none.
 
         Raises ConfigError if there are not as many crops as targets.
         """
@@ -202,7 +204,7 @@ class _RecordedStep:
 
 
 def _parts(memory: Memory) -> list[Tensor]:
-    """All tensors of a memory."""
+    """List all tensors of a memory."""
     if isinstance(memory, RawTemplates):
         return [memory.images]
     kept = [part for block in memory.blocks for part in (block.keys, block.values)]
@@ -210,7 +212,7 @@ def _parts(memory: Memory) -> list[Tensor]:
 
 
 def _with_room(memory: Memory) -> Memory:
-    """A copy to be overwritten, whose keys and values have room for a search step's behind them."""
+    """Copy a memory to overwrite, with room for the keys and values of a search step."""
     if isinstance(memory, RawTemplates):
         return RawTemplates([], images=memory.images.clone())
     blocks = [cast(KVCache, StaticKVCache(block)) for block in memory.blocks]

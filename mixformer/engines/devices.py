@@ -1,4 +1,4 @@
-"""Devices of this machine. PyTorch is imported only where there may be a GPU."""
+"""Devices of this machine. PyTorch is imported only if there may be a GPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DRIVERS = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/k
 
 
 def may_have_gpu() -> bool:
-    """Return whether this machine has a driver that PyTorch may use a GPU through, found without importing PyTorch."""
+    """Return whether this machine has a GPU driver for PyTorch, without importing PyTorch."""
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
     if sys.platform == "win32":
@@ -27,7 +27,7 @@ def may_have_gpu() -> bool:
 
 
 def gpu_count() -> int:
-    """Number of GPUs that PyTorch can use through CUDA; 0 without PyTorch.
+    """Count the GPUs that PyTorch can use through CUDA; 0 without PyTorch.
 
     Example:
         >>> from mixformer.engines import gpu_count
@@ -42,7 +42,7 @@ def gpu_count() -> int:
 
 
 def torch_device(name: str) -> str:
-    """PyTorch's name of a device, such as "cuda"; "auto" is the first available of CUDA, MPS and CPU.
+    """Return PyTorch's name of a device, such as "cuda"; "auto" is the first available of CUDA, MPS and CPU.
 
     Raises ConfigError if there is no such device on this machine.
     """
@@ -63,19 +63,19 @@ def torch_threads(count: int) -> AbstractContextManager[None]:
 
 
 def processor() -> str:
-    """Model of the processor."""
+    """Return the model name of the processor."""
     names = [line.split(":", 1)[1].strip() for line in _cpu_lines() if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
 
 def cpu_instructions() -> tuple[str, ...]:
-    """Instruction sets that matter for matrix products, as the kernel names them; none without /proc/cpuinfo."""
+    """List the instruction sets that speed up matrix products, by their names in /proc/cpuinfo."""
     flags = {word for line in _cpu_lines() if line.startswith(("flags", "Features")) for word in line.split()}
     return tuple(name for name in _INSTRUCTIONS if name in flags)
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 

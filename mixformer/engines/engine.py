@@ -10,10 +10,10 @@ from mixformer.types import EngineOutput, Image
 
 
 class Engine(Protocol):
-    """The interface of an engine: it remembers templates and locates the target. Any class with these methods will do.
+    """The interface of an engine: it encodes templates and locates targets. Any class with these methods is an engine.
 
-    The caller holds the memories. An engine keeps only buffers between calls, on which no result depends. Threads that
-    share one take turns; so must those of an engine of your own, and trackers that are pickled pickle it.
+    The caller holds the memories. Between calls, an engine keeps only buffers, and no result depends on them. An engine
+    must let threads take turns, and must be picklable if its trackers are pickled.
 
     Example:
         >>> import numpy as np
@@ -48,5 +48,5 @@ class Engine(Protocol):
         ...
 
     def join(self, memories: Sequence[Any]) -> Any:
-        """The memories of single targets (each of a batch of 1, with equally many templates) as one batch, in order."""
+        """Join the memories of single targets (batches of 1, with equal numbers of templates) into one batch."""
         ...

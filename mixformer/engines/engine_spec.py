@@ -1,4 +1,4 @@
-"""An engine as an entry of the table of engines, and an engine chosen for a model."""
+"""`EngineSpec`, an entry of the table of engines, and `EngineChoice`, the engine chosen for a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class EngineChoice:
     Attributes:
         engine: name of the engine.
         device: "cpu", "cuda", "cuda:N" or "mps".
-        precision: what it will calculate in: "float32", "bfloat16", "float16" or "int8".
+        precision: number format of its calculations: "float32", "bfloat16", "float16" or "int8".
         folder: the exported model that the engine reads; None for engines that read weights.
 
     Example:
@@ -46,16 +46,17 @@ class EngineSpec:
     """An entry of the table of engines. Selection, help, messages, `mixformer info` and `bench` read it.
 
     Attributes:
-        name: as in `Runtime.engine`.
+        name: its name in `Runtime.engine`.
         title: a few words for help and lists.
-        package: package that it imports.
+        package: the package that it imports.
         devices: kinds of devices that it runs on: "cpu", "cuda", "mps"; the first is the default of "auto".
-        precisions: number formats that it may calculate in; the first is the default of "auto".
-        make: makes the engine of a model (name, path or network), an `EngineChoice` and a number of threads or None.
+        precisions: number formats of its calculations; the first is the default of "auto".
+        make: makes the engine from a model (name, path or network), an `EngineChoice` and a number of threads or None.
         formats: formats of the exported graphs that it reads; empty if it reads weights.
-        settle: device and precision for "auto" and for names that depend on the machine; raises `ConfigError` for what
-            the machine lacks. Arguments are the model's folder, if it has one, and the runtime.
-        automatic: whether the engine "auto" stands for this one; the table is asked from top to bottom.
+        settle: returns device and precision for "auto" and for names that depend on the machine, from the model's
+            folder (or None) and the runtime. Raises `ConfigError` if the machine lacks one.
+        automatic: returns whether "auto" selects this engine, from the same arguments. The first entry of the table
+            that agrees is selected.
 
     Example:
         >>> from mixformer.engines import ENGINES
@@ -79,10 +80,10 @@ class EngineSpec:
         return installed(self.package)
 
     def settled(self, folder: ModelFolder | None, runtime: Runtime) -> tuple[str, str]:
-        """Device and precision on this machine.
+        """Return device and precision on this machine.
 
         Raises:
-            ConfigError: if the machine or the model cannot do what the runtime requires.
+            ConfigError: if the machine or the model does not support the runtime.
         """
         if self.settle is not None:
             return self.settle(folder, runtime)

@@ -1,4 +1,4 @@
-"""The table of engines: a new engine is one more entry. Nothing here imports a runtime before it is needed."""
+"""The table of engines: a new engine is one more entry. Each runtime is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HALF = ("bfloat16", "float16")
 
 
 def _network(model: Any) -> Any:
-    """The network itself; a name or path is loaded. In a fork, loading alone may wait for ever."""
+    """Return the network; load a name or path. Loading in a fork can hang, so it is refused."""
     require_own_process("PyTorch")
     from mixformer.weights.load_save import load_model
 
@@ -67,7 +67,7 @@ def _settle_torch(folder: ModelFolder | None, runtime: Runtime) -> tuple[str, st
 def _settle_cudagraph(folder: ModelFolder | None, runtime: Runtime) -> tuple[str, str]:
     device, precision = _settle_torch(folder, runtime)
     if not device.startswith("cuda"):
-        raise ConfigError("the engine cudagraph runs on an NVIDIA GPU, and PyTorch finds none; use --engine auto")
+        raise ConfigError("the engine cudagraph needs an NVIDIA GPU, but PyTorch finds none; use --engine auto")
     return device, precision
 
 
@@ -78,17 +78,17 @@ def _settle_openvino(folder: ModelFolder | None, runtime: Runtime) -> tuple[str,
     if folder.graphs.arithmetic == "int8":
         if wanted in ("auto", "int8"):
             return "cpu", "int8"
-        raise ConfigError(f"the graphs in {folder.path} calculate in int8, not in {wanted}; export others for that")
+        raise ConfigError(f"the graphs in {folder.path} calculate in int8, not in {wanted}; export the model again")
     there = openvino_precisions()
     if wanted == "auto":
         return "cpu", "bfloat16" if "bfloat16" in there else "float32"
     if wanted == "int8" and folder.precision != "int8":
         raise ConfigError(
-            f"int8 needs weights stored in 8 bits, and those of {folder.path} are in {folder.precision}: "
-            "mixformer export with --precision int8"
+            f"int8 needs weights stored in 8 bits, but those of {folder.path} are in {folder.precision}; export the "
+            "model with mixformer export --precision int8"
         )
     if wanted not in ("int8", *there):
-        raise ConfigError(f"OpenVINO has no {wanted} on this processor; there are: {', '.join(there)}")
+        raise ConfigError(f"OpenVINO has no {wanted} on this processor; choose from {', '.join(there)}")
     return "cpu", wanted
 
 
@@ -104,7 +104,7 @@ def _settle_onnx(folder: ModelFolder | None, runtime: Runtime) -> tuple[str, str
 
 
 def openvino_precisions() -> tuple[str, ...]:
-    """Number formats that OpenVINO reports for this processor: float32, and maybe bfloat16 and float16."""
+    """List the number formats of OpenVINO on this processor: float32, and perhaps bfloat16 and float16."""
     from mixformer.engines.openvino_compiler import capabilities
 
     names = {"BF16": "bfloat16", "FP16": "float16"}
@@ -112,7 +112,7 @@ def openvino_precisions() -> tuple[str, ...]:
 
 
 def has_single_graphs(folder: ModelFolder | None) -> bool:
-    """Return whether a model has exported graphs that run one target at a time, as engines here do."""
+    """Return whether a model has exported graphs that can run one target at a time."""
     return folder is not None and folder.graphs is not None and folder.graphs.batch in (None, 1)
 
 
@@ -137,14 +137,14 @@ def _always(folder: ModelFolder | None, runtime: Runtime) -> bool:
 
 
 ENGINES: dict[str, EngineSpec] = {}
-"""The engines by name; "auto" takes the first whose `automatic` rule agrees."""
+"""The engines by name; "auto" selects the first whose `automatic` returns True."""
 
 
 def register_engine(spec: EngineSpec) -> None:
-    """Add an engine to the table, or replace the one of this name.
+    """Add an engine to the table, or replace the one with this name.
 
     Args:
-        spec: the entry; from then on every `runtime=` and every `--engine` of this process knows its name.
+        spec: the entry. `Runtime.engine` and `--engine` accept its name in this process.
 
     Example:
         >>> from mixformer.engines import ENGINES, EngineSpec, create_engine, register_engine, Runtime

@@ -1,4 +1,4 @@
-"""Base of the engines for exported graphs: targets one at a time, and memories as values."""
+"""Base of the engines for exported graphs: they run one target at a time, and memories are values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mixformer.weights.model_folder import ModelFolder
 class TemplateMemory:
     """Memory of targets."""
 
-    # Per target the tensors that `locate` takes, as the runtime has them, in the order of the graph's names
+    # For each target, the runtime's tensors for `locate`, in the order of the graph's names
     targets: tuple[tuple[Any, ...], ...] = field(repr=False)
     count: int  # number of templates of each target
 
@@ -27,32 +27,33 @@ class TemplateMemory:
 class ExportedEngine(ABC):
     """Runs `remember` and `locate` of a folder's graphs for one target after the other.
 
-    A batch gains nothing on a CPU, whose cores a single target keeps busy. So results of a batch are those of its
-    members bit for bit, and targets that come and go make no new shapes. Calls from several threads take turns. A
-    pickle says how to make the engine; a deep copy is the engine itself, on whose buffers no result depends.
+    A batch is no faster on a CPU, because a single target keeps all cores busy. So the results of a batch equal those
+    of its members bit for bit, and changing numbers of targets need no new shapes. Calls from several threads take
+    turns. A pickle holds the arguments of the engine. A deep copy is the engine itself, since no result depends on its
+    buffers.
     """
 
     runtime: ClassVar[str]
 
     def __init__(self, folder: ModelFolder) -> None:
-        """Take a folder with graphs.
+        """Check a folder with graphs.
 
-        Raises CheckpointError if it has none, ConfigError if they are made for several targets at once, and StateError
-        if the runtime worked in the process that this one was forked from.
+        Raises CheckpointError if it has no graphs, ConfigError if they need several targets at once, and StateError if
+        the runtime was used in the process that this one was forked from.
         """
         if folder.graphs is None:
             raise CheckpointError(f"{folder.path} holds no graphs; write some with mixformer export")
         if folder.graphs.batch not in (None, 1):
             raise ConfigError(
-                f"the graphs in {folder.path} are made for {folder.graphs.batch} targets at once, and are run here for "
-                "one after the other; export them with --batch dynamic or --batch 1"
+                f"the graphs in {folder.path} need {folder.graphs.batch} targets at once, but engines run one target "
+                "at a time; export them with --batch dynamic or --batch 1"
             )
         self._home = Home(self.runtime)
         self.folder, self.config, self.graphs = folder, folder.config, folder.graphs
 
     @abstractmethod
     def __reduce__(self) -> Any:
-        """The class and its arguments."""
+        """Return the class and its arguments."""
 
     def __deepcopy__(self, memo: Any) -> Self:
         return self
@@ -60,8 +61,8 @@ class ExportedEngine(ABC):
     def remember(self, templates: Image) -> TemplateMemory:
         """See `Engine.remember`.
 
-        Raises CheckpointError if the graphs cannot be used, ConfigError if they are made for another number of
-        templates, and StateError in a fork of the process in which this engine was made.
+        Raises CheckpointError if the graphs cannot be used, ConfigError if they need another number of templates, and
+        StateError in a fork of the process that made this engine.
         """
         self._home.check()
         count = templates.shape[1]
@@ -84,13 +85,13 @@ class ExportedEngine(ABC):
         """See `Engine.join`; raises ConfigError if the memories hold different numbers of templates."""
         counts = {memory.count for memory in memories}
         if len(counts) != 1:
-            raise ConfigError(f"memories of {sorted(counts)} templates make no batch; join those of as many templates")
+            raise ConfigError(f"cannot join memories of {sorted(counts)} templates; join those with equal numbers")
         return TemplateMemory(tuple(target for memory in memories for target in memory.targets), counts.pop())
 
     @abstractmethod
     def _encode(self, templates: Image) -> tuple[Any, ...]:
-        """Tensors of one target; templates (1, N, t, t, 3)."""
+        """Return the memory tensors of one target; `templates` is (1, N, t, t, 3)."""
 
     @abstractmethod
     def _find(self, search: Image, target: tuple[Any, ...], count: int) -> dict[str, FloatArray]:
-        """float64 `boxes` (1, 4) and, with a score head, `scores` (1,) of one target; search (1, s, s, 3)."""
+        """Return float64 `boxes` (1, 4) and, with a score head, `scores` (1,); `search` is (1, s, s, 3)."""

@@ -1,4 +1,4 @@
-"""The cache of compiled graphs: files that can be rebuilt, each with a checksum beside it."""
+"""The cache of compiled graphs: files that can be made again, each with a checksum beside it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _PARTIAL = (".*.partial", "tmp*")
 
 
 def read_kept(path: Path) -> bytes | None:
-    """The content of a kept file; None if it is not there.
+    """Read a cached file; None if it does not exist.
 
     Raises:
         OSError: if it cannot be read.
-        ValueError: if its checksum is missing or of another content or name.
+        ValueError: if its checksum is missing, or does not fit its content and name.
     """
     try:
         content = path.read_bytes()
@@ -39,14 +39,14 @@ def read_kept(path: Path) -> bytes | None:
     except FileNotFoundError:
         said = ""
     if said != _checksum(path, content):
-        raise ValueError("its checksum is another one")
+        raise ValueError("its checksum differs")
     return content
 
 
 def keep(path: Path, content: bytes | memoryview, limit: int) -> None:
-    """Keep a file with its checksum, and forget the oldest files of the folder beyond a number of bytes.
+    """Write a file with its checksum, and delete the oldest files of the folder if they exceed `limit` bytes together.
 
-    The folder is made for its owner alone. Unfinished files of processes that are gone are removed.
+    Only the owner can open the folder. Unfinished files of ended processes are removed.
 
     Raises:
         OSError: if it cannot be written.
@@ -62,7 +62,7 @@ def keep(path: Path, content: bytes | memoryview, limit: int) -> None:
 
 
 def forget_old(folder: Path, limit: int) -> None:
-    """Delete the oldest kept files while there are more than `limit` bytes of them, and what was left unfinished."""
+    """Delete the oldest cached files while they exceed `limit` bytes together, and old unfinished files."""
     files = sorted(folder.glob(f"*{SUFFIX}"), key=_written, reverse=True)
     total = 0
     for file in files:
@@ -79,7 +79,7 @@ def forget_old(folder: Path, limit: int) -> None:
 
 @contextmanager
 def work_folder() -> Iterator[Path]:
-    """A folder for temporary files: in the cache, which later removes those of killed processes, or the system's."""
+    """Make a temporary folder: in the cache, which later removes those of killed processes, or else in the system's."""
     place = cache_folder()
     try:
         if place is not None:
@@ -92,7 +92,7 @@ def work_folder() -> Iterator[Path]:
 
 
 def _make_private(folder: Path) -> None:
-    """Make a folder, or close one of ours that others can enter. A folder with other files in it is not ours."""
+    """Make a folder for the owner only, or close an existing one, unless it holds files of other programs."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     if os.name != "posix" or folder.stat().st_uid != os.geteuid() or not folder.stat().st_mode & 0o077:
@@ -110,8 +110,8 @@ def _beside(path: Path) -> Path:
 def _checksum(path: Path, content: bytes | memoryview) -> str:
     """Return the checksum of content and name together, so that exchanged files are found.
 
-    SHA-256 alone would take a tenth of the time of a start. So the content is folded first, as a polynomial of its
-    64-bit words in each of many lanes: any word that changes alone changes its lane for sure.
+    SHA-256 alone would take a tenth of the start-up time. So the content is first folded into many lanes, each a
+    polynomial of 64-bit words: any single changed word changes its lane.
     """
     lanes = np.zeros(_LANES, np.uint64)
     used = len(content) // lanes.nbytes * lanes.nbytes
@@ -132,7 +132,7 @@ def _written(path: Path) -> float:
 
 
 def _remove(path: Path) -> None:
-    """Delete a file or a flat folder; what cannot be deleted stays."""
+    """Delete a file or a flat folder, if possible."""
     with suppress(OSError):
         if path.is_dir() and not path.is_symlink():
             for inside in path.iterdir():

@@ -18,7 +18,7 @@ _GPU = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
 
 
 class OnnxEngine(ExportedEngine):
-    """Runs in float32. The memory stays on the device; each step copies the crop there and the box back."""
+    """Runs ONNX graphs in float32. The memory stays on the device; each step copies the crop there and the box back."""
 
     runtime = "ONNX Runtime"
     precision = "float32"
@@ -29,19 +29,19 @@ class OnnxEngine(ExportedEngine):
         Args:
             folder: a model with graphs in ONNX form.
             device: "cpu", "cuda" or "cuda:N".
-            threads: on the CPU; None takes ONNX Runtime's number, one for each core. They sleep while they wait, so
-                that a busy machine slows them down less (docs/engines.md).
+            threads: number of CPU threads; None takes ONNX Runtime's number, one for each core. They sleep while they
+                wait, so that a busy machine slows them down less (docs/engines.md).
 
         Raises:
-            CheckpointError: if there are no such graphs, or they cannot be read.
-            ConfigError: if they are made for several targets at once.
+            CheckpointError: if there are no ONNX graphs, or they cannot be read.
+            ConfigError: if they need several targets at once.
         """
         super().__init__(folder)
         if self.graphs.format != "onnx":
             raise CheckpointError(f"{folder.path} holds no ONNX graphs; write some with mixformer export --to onnx")
         self.device, self.threads = device, threads
         self._place = ("cpu", 0) if device == "cpu" else ("cuda", int(device.partition(":")[2] or 0))
-        with suppress(AttributeError):  # on Windows the variables of `mixformer.optional` do not count
+        with suppress(AttributeError):  # on Windows the variables of `mixformer.optional` have no effect
             ort.disable_telemetry_events()
         options, providers = _options(threads), _providers(device)
         self._remember = _open(self.graphs.remember, options, providers)
@@ -97,5 +97,5 @@ def _providers(device: str) -> list[Any]:
 def _open(file: Path, options: Any, providers: list[Any]) -> Any:
     try:
         return ort.InferenceSession(str(file), options, providers=providers)
-    except Exception as error:  # its exceptions have no common base but this
+    except Exception as error:  # its exceptions have no other common base
         raise CheckpointError(f"ONNX Runtime cannot read {file}; export the model again ({error})") from error

@@ -1,4 +1,4 @@
-"""OpenVINO: number formats of the processor, and compiled graphs, kept on disk between runs."""
+"""OpenVINO: number formats of the processor, and compiled graphs, which are cached on disk."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from mixformer.weights.model_folder import ExportedGraphs
 
 log = logging.getLogger(__name__)
 
-_CACHE_LIMIT = 2_000_000_000  # bytes of compiled graphs; the oldest go, and those of larger weights than a quarter
-_METHOD = 3  # number of the way graphs are changed before they are compiled
+_CACHE_LIMIT = 2_000_000_000  # bytes of cached graphs; weights above a quarter of this are not cached
+_METHOD = 3  # version of the changes to graphs before they are compiled
 _GROUP = 64  # activations that share a scale in int8; 32 is more exact, and slower
 _HINT = "INFERENCE_PRECISION_HINT"
 HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -42,10 +42,10 @@ Settings = dict[str, Any]
 
 
 def core() -> Any:
-    """OpenVINO's core, one for the process and until its end; see `_only_core`.
+    """Return OpenVINO's core, the only one of this process; see `_only_core`.
 
     Raises:
-        StateError: if OpenVINO has worked in the process that this one was forked from.
+        StateError: if OpenVINO was used in the process that this one was forked from.
     """
     require_own_process("OpenVINO")
     return _only_core()
@@ -55,18 +55,18 @@ def core() -> Any:
 def _only_core() -> Any:
     """Make the core.
 
-    Every core gives the thread that makes it a stack for signal handlers of its own, and takes it away with itself
-    without looking who else goes by it. After two cores that end in the order in which they began, the next handled
-    signal, such as Ctrl-C or the end of a child, kills the process (seen with 2026.4).
+    Each core sets a signal stack for the thread that makes it, and frees that stack at its own end, even if it is still
+    in use. If two cores end in the order in which they were made, the next handled signal, such as Ctrl-C or the end of
+    a child, kills the process (seen with 2026.4).
     """
-    # The bindings learn numpy's types at the first look at numbers. Two threads that look first at the same time, such
-    # as those in which both graphs are compiled, wait for each other for ever (seen with 2026.4).
+    # The bindings register numpy's types at the first access to numbers. If two threads do this at the same time, such
+    # as those that compile both graphs, they wait for each other for ever (seen with 2026.4).
     _ = ov.op.Constant(ov.Type.f32, ov.Shape([1]), [0.0]).data
     return ov.Core()
 
 
 def capabilities() -> list[str]:
-    """Number formats that the processor supports according to OpenVINO, such as "FP32", "BF16", "INT8"."""
+    """List the number formats of the processor by OpenVINO's names, such as "FP32", "BF16" and "INT8"."""
     return list(core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
@@ -77,10 +77,11 @@ class Compiler:
         """Prepare.
 
         Args:
-            graphs: what to compile.
-            precision: "float32", "bfloat16" or "float16"; "int8" for weights stored in 8 bits: products of these with
-                activations that are rounded to 8 bits in groups, the rest in bfloat16 where the processor has it.
-            threads: of the compiled graphs; None leaves it to OpenVINO.
+            graphs: the graphs to compile.
+            precision: "float32", "bfloat16", "float16", or "int8" for weights stored in 8 bits. With "int8", products
+                of these weights round activations to 8 bits in groups; the rest is in bfloat16, if the processor has
+                it, else in float32.
+            threads: threads of the compiled graphs; None takes OpenVINO's number.
         """
         self._graphs, self._core, self._precision = graphs, core(), precision
         half = "BF16" in capabilities()
@@ -90,13 +91,14 @@ class Compiler:
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": _GROUP if precision == "int8" else 0,
         }
         if threads is not None:
-            # Pinned threads of several processes would all sit on the first cores, and workers wait for each other.
+            # Without this, the pinned threads of several processes would all use the first cores.
             self._settings |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
 
     def remember(self, templates: Shape) -> Any:
-        """The graph `remember` for templates of a shape, from disk if it was compiled before.
+        """Compile the graph `remember` for templates of a shape, or read it from the cache.
 
-        In float32 where `locate` is in 16 bits: it runs seldom, and what it loses is in every step until it runs again.
+        It is in float32 even if `locate` is in 16 bits: it runs rarely, and its errors affect all steps until it runs
+        again.
 
         Raises CheckpointError if the graph cannot be read or compiled.
         """
@@ -104,7 +106,7 @@ class Compiler:
         return self._compile(self._graphs.remember, (templates,), lambda: {"templates": templates}, settings)
 
     def locate(self, search: Shape, templates: Shape) -> Any:
-        """The graph `locate` for a search crop and the memory of templates of a shape; as `remember`."""
+        """Compile the graph `locate` for a search crop and for templates of a shape; as `remember`."""
 
         def shapes() -> dict[str, Shape]:
             model = self._read(self._graphs.remember)
@@ -141,7 +143,7 @@ class Compiler:
         return self._core.compile_model(model, "CPU", settings)
 
     def _compile_mixed(self, model: Any, settings: Settings) -> Any:
-        """With what matters most in float32; None if that cannot be done."""
+        """Compile with the most sensitive layers in float32; None if OpenVINO cannot."""
         merge_pixel_steps(model)
         widen_products(model)
         for kept in (light_layers, residual_sums):
@@ -149,7 +151,7 @@ class Compiler:
             unpack(marked)
             try:
                 return self._core.compile_model(marked, "CPU", settings)
-            except RuntimeError as error:  # it has no way to go on from some kinds of layers
+            except RuntimeError as error:  # some kinds of layers cannot be mixed
                 log.info("OpenVINO cannot keep the %s of this graph in float32: %s", kept.__name__, error)
         return None
 
@@ -160,7 +162,7 @@ class Compiler:
             raise CheckpointError(f"OpenVINO cannot read {file}; export the model again ({error})") from error
 
     def _place(self, file: Path, key: tuple[Shape, ...], settings: Settings) -> Path | None:
-        """File of the compiled graph, if it is to be kept; its name changes with everything that goes into it."""
+        """Return the cache file of the compiled graph, or None; its name depends on all inputs of the compilation."""
         folder, files = cache_folder(), [file, self._graphs.weights or file.with_name(WEIGHTS_FILE)]
         if folder is None or files[1].stat().st_size > _CACHE_LIMIT // 4:
             return None
@@ -171,7 +173,7 @@ class Compiler:
         return folder / f"{file.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:24]}{SUFFIX}"
 
     def _load(self, kept: Path, settings: Settings) -> Any:
-        """The compiled graph, or None if it is not there or cannot be used."""
+        """Read the compiled graph from the cache, or return None."""
         try:
             content = read_kept(kept)
             return None if content is None else self._core.import_model(content, "CPU", settings)
@@ -181,7 +183,7 @@ class Compiler:
 
 
 def _store(compiled: Any, kept: Path) -> None:
-    """Keep a compiled graph; a folder that cannot be written is no error."""
+    """Write a compiled graph to the cache; a folder that cannot be written is not an error."""
     try:
         keep(kept, compiled.export_model().getbuffer(), _CACHE_LIMIT)
     except (OSError, OutputError) as error:

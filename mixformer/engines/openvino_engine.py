@@ -18,10 +18,10 @@ _USUAL_TEMPLATES = 2  # the static one and one online template, as trackers star
 
 
 class OpenVINOEngine(ExportedEngine):
-    """Runs graphs compiled for static shapes, once for each number of templates.
+    """Runs graphs that are compiled for static shapes, once for each number of templates.
 
-    Those for the usual number are compiled on other threads from the start, while the caller opens a video; errors of
-    theirs come with the first call. Keys and values stay in OpenVINO's tensors and are bound once per target.
+    The graphs for the usual number compile on other threads from the start, while the caller opens a video; the first
+    call raises their errors. Keys and values stay in OpenVINO's tensors and are bound once per target.
     """
 
     runtime = "OpenVINO"
@@ -32,12 +32,12 @@ class OpenVINOEngine(ExportedEngine):
 
         Args:
             folder: a model with graphs.
-            precision: "float32", "bfloat16", "float16" or "int8"; one that the processor and the graphs have.
-            threads: None takes OpenVINO's number: one for each core.
+            precision: "float32", "bfloat16", "float16" or "int8"; processor and graphs must support it.
+            threads: number of threads; None takes OpenVINO's number, one for each core.
 
         Raises:
             CheckpointError: if the folder has no graphs.
-            ConfigError: if they are made for several targets at once.
+            ConfigError: if the graphs need several targets at once.
         """
         super().__init__(folder)
         self.precision, self.threads = precision, threads
@@ -49,9 +49,9 @@ class OpenVINOEngine(ExportedEngine):
         return OpenVINOEngine, (self.folder, self.precision, self.threads)
 
     def prepare(self) -> None:
-        """Wait until the graphs for the usual number of templates are compiled; else the first calls wait.
+        """Wait until the graphs for the usual number of templates are compiled; otherwise the first calls wait.
 
-        Raises CheckpointError if they cannot be.
+        Raises CheckpointError if they cannot be compiled.
         """
         self._pair(self.graphs.templates or _USUAL_TEMPLATES).wait()
 
@@ -103,7 +103,7 @@ class _Pair:
 
 
 class _Request:
-    """One infer request: tensors are bound once, and runs copy nothing but the picture and the numbers found."""
+    """One infer request: tensors are bound once, and a run copies only the picture and the outputs."""
 
     def __init__(self, compiled: Any) -> None:
         self._request = compiled.create_infer_request()
@@ -111,22 +111,22 @@ class _Request:
         self._ports = {port.get_any_name(): port for port in (*compiled.inputs, *compiled.outputs)}
 
     def bind(self, name: str, tensor: Any) -> None:
-        """Read from or write to this tensor from now on."""
+        """Set the tensor that the next runs read from or write to."""
         self._request.set_tensor(self._ports[name], tensor)
 
     def new_output(self, name: str) -> Any:
-        """A fresh tensor for the next run to write to."""
+        """Make a new tensor that the next run writes to."""
         port = self._ports[name]
         tensor = ov.Tensor(port.get_element_type(), port.get_shape())
         self.bind(name, tensor)
         return tensor
 
     def run(self, name: str, picture: Image) -> None:
-        """Copy the input that changes, and calculate."""
+        """Copy the picture to its input, and run the graph."""
         self._request.get_tensor(self._ports[name]).data[...] = picture
         self._request.infer()
 
     def read(self) -> dict[str, FloatArray]:
-        """Copies of all outputs, float64, by name."""
+        """Return copies of all outputs, float64, by name."""
         ports = self._ports
         return {name: self._request.get_tensor(ports[name]).data.astype(np.float64) for name in self._outputs}

@@ -12,17 +12,17 @@ import openvino.opset13 as ops
 from mixformer.engines.graph_cache import work_folder
 
 _SHAPING = ("Convert", "Reshape", "Multiply", "Transpose", "Unsqueeze", "Broadcast")  # between weights and their use
-_LARGEST = 3e38  # no number of a network is beyond it
+_LARGEST = 3e38  # larger than any number of a network
 _UNMARKED = ("Parameter", "Result", "Constant", "Convert")
 
 
 def is_quantized(model: Any) -> bool:
-    """Return whether the graph itself rounds to 8 bits, as one made with NNCF does."""
+    """Return whether the graph itself rounds to 8 bits, as graphs of NNCF do."""
     return any(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
 
 
 def unpack(model: Any) -> None:
-    """Turn weights that are stored in 8 or 16 bits into float32, which OpenVINO calculates faster with."""
+    """Convert weights that are stored in 8 or 16 bits to float32, in which OpenVINO is faster."""
     for node in model.get_ops():
         if node.get_type_name() == "Convert" and node.get_element_type() == ov.Type.f32:
             source = node.input_value(0).get_node()
@@ -53,7 +53,7 @@ def center_keys(model: Any) -> None:
 def merge_pixel_steps(model: Any) -> None:
     """Scale pixels by one factor and one offset per color.
 
-    OpenVINO merges the steps too, but into new nodes that have lost the marks of `keep_exact`.
+    OpenVINO merges these steps too, but into new nodes without the marks of `keep_exact`.
 
     Args:
         model: with static shapes; it is changed.
@@ -96,7 +96,8 @@ def widen_products(model: Any) -> None:
 def residual_sums(model: Any) -> set[str]:
     """List the nodes that add a block's output to its input. A rounding error there stays to the end.
 
-    With them come the nodes that leave tokens out of these sums, and what they choose by (`ModelConfig.elimination`).
+    The list includes the nodes that leave tokens out of these sums, and the inputs of that choice
+    (`ModelConfig.elimination`).
     """
     nodes = [node for node in model.get_ops() if _is_residual(node)]
     for picked in (node for node in model.get_ops() if node.get_type_name() == "GatherElements"):
@@ -129,10 +130,10 @@ def light_layers(model: Any) -> set[str]:
 def keep_exact(core: Any, model: Any, names: set[str]) -> Any:
     """Mark nodes to stay in float32 while the rest is in 16 bits; return the marked graph.
 
-    OpenVINO reads such marks from files only, so the graph is written and read.
+    OpenVINO reads such marks only from files, so the graph is written and read.
 
     Args:
-        core: OpenVINO's.
+        core: OpenVINO's core.
         model: a graph with static shapes; not changed.
         names: names of the nodes. Matrix products ignore the mark.
     """
@@ -163,7 +164,7 @@ def _following(node: Any, kinds: tuple[str, ...]) -> list[Any]:
 
 
 def _choosing(node: Any) -> list[Any]:
-    """List a node and what it is made of, up to matrix products and constants."""
+    """List a node and its inputs, up to matrix products and constants."""
     if node.get_type_name() in ("MatMul", *_UNMARKED):
         return []
     return [node, *(each for port in node.input_values() for each in _choosing(port.get_node()))]
@@ -184,7 +185,7 @@ def _is_residual(node: Any) -> bool:
 
 
 def _ends_product(node: Any) -> bool:
-    """Return whether a node may be the bias or the factor behind a matrix product."""
+    """Return whether a node may be the bias or the factor after a matrix product."""
     return node.get_type_name() in ("Add", "Multiply") and not _is_residual(node)
 
 

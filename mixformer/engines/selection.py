@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def select_engine(model: str | Path | MixFormer, runtime: Runtime = Runtime()) -> EngineChoice:
-    """Decide which engine `create_engine` makes, without making it.
+    """Select the engine that `create_engine` makes, without making it.
 
     Args:
         model: name, folder or checkpoint file of a model, or a loaded network.
-        runtime: device, engine and precision wanted.
+        runtime: required device, engine and precision.
 
     Raises:
-        ConfigError: if engine, device, precision and model do not go together, or the machine lacks one of them.
-        CheckpointError: if the model is not there.
+        ConfigError: if engine, device, precision and model do not fit together, or the machine lacks one of them.
+        CheckpointError: if the model is missing.
         MissingDependencyError: if the engine's package is not installed.
 
     Example:
@@ -62,7 +62,7 @@ def _check_graphs(spec: EngineSpec, model: str | Path | MixFormer, folder: Model
     if folder is None or folder.graphs is None:
         name = folder.path if folder is not None else model if isinstance(model, str | Path) else "MODEL"
         raise ConfigError(
-            f"the engine {spec.name} runs exported graphs, which this model lacks: "
+            f"the engine {spec.name} runs exported graphs, which this model lacks; run "
             f"mixformer export {name} --to {spec.formats[0]} --out FOLDER, then give FOLDER as the model"
         )
     form = folder.graphs.format
@@ -75,7 +75,7 @@ def _check_graphs(spec: EngineSpec, model: str | Path | MixFormer, folder: Model
 
 
 def _check_names(spec: EngineSpec, runtime: Runtime) -> None:
-    """Compare device and precision with the table, before the machine is asked."""
+    """Check device and precision against the table, before the machine."""
     kind = runtime.device.partition(":")[0]
     if kind not in ("auto", *spec.devices):
         others = ", ".join(other.name for other in ENGINES.values() if kind in other.devices)

@@ -23,8 +23,8 @@ HALF: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.flo
 class TorchEngine:
     """Runs a `MixFormer` on one device, with its constants folded.
 
-    In half precision the first convolution, norms, softmax, the residual stream and what becomes a box or a score stay
-    in float32 (see `to_half_precision`). A deep copy is the engine itself, on whose buffers no result depends.
+    In half precision the first convolution, norms, softmax, the residual stream, boxes and scores stay in float32 (see
+    `to_half_precision`). A deep copy is the engine itself, since no result depends on its buffers.
     """
 
     def __init__(
@@ -33,20 +33,20 @@ class TorchEngine:
         """Make a copy of the model for inference on the device.
 
         Args:
-            model: the network; it stays as it is.
+            model: the network; it is not changed.
             device: "cpu", "cuda", "cuda:N" or "mps".
-            precision: of matrix products; "auto" = float32 on the CPU and bfloat16 on a GPU.
-            threads: of PyTorch on the CPU while this engine works; None leaves them as they are. Other numbers of
-                threads give other last digits.
+            precision: precision of matrix products; "auto" = float32 on the CPU and bfloat16 on a GPU.
+            threads: PyTorch's CPU threads while this engine runs; None does not change them. The last digits of results
+                depend on the number of threads.
 
         Raises:
             ConfigError: if the device or the precision does not exist.
-            StateError: if an engine in PyTorch was made in the process that this one was forked from.
+            StateError: if a PyTorch engine was made in the process that this one was forked from.
         """
         self._home = Home("PyTorch")
         self.device = find_device(device)
         if precision not in ("auto", "float32", *HALF):
-            raise ConfigError(f"unknown precision {precision!r}; there are: auto, float32, bfloat16, float16")
+            raise ConfigError(f"unknown precision {precision!r}; use auto, float32, bfloat16 or float16")
         if precision == "auto":
             precision = "bfloat16" if self.device.type == "cuda" else "float32"
         self.precision, self.threads = precision, threads
@@ -101,7 +101,7 @@ def _download(values: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64
 
 
 def find_device(name: str) -> torch.device:
-    """The torch device of a name; "auto" is the first available of CUDA, MPS and CPU.
+    """Return the torch device of a name; "auto" is the first available of CUDA, MPS and CPU.
 
     Raises ConfigError if there is no such device on this machine.
     """

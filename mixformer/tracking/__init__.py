@@ -1,4 +1,4 @@
-"""Follow targets from frame to frame: trackers, and their state as a value."""
+"""Track targets from frame to frame: trackers, and their state as a value."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Adapters: the tracker under the method names of other libraries."""
+"""Adapters: the tracker with the method names of other libraries."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class OpenCVTracker:
     """
 
     def __init__(self, *args: Any, threshold: float | None = None, **kwargs: Any) -> None:
-        """Set up; everything but `threshold` goes to `Tracker`, and `color` is "bgr" unless given.
+        """Set up. `color` is "bgr" by default.
 
         Args:
-            *args: of `Tracker`.
-            threshold: `ok` is also false up to this score (0..1).
-            **kwargs: of `Tracker`.
+            *args: arguments of `Tracker`.
+            threshold: `ok` is also false if the score (0..1) is not above this.
+            **kwargs: arguments of `Tracker`.
         """
         self.tracker = Tracker(*args, **{"color": "bgr", **kwargs})
         self.threshold = threshold
@@ -62,11 +62,10 @@ class OpenCVTracker:
 
 
 class Got10kTracker:
-    """For callers of the got10k toolkit, such as its experiments: `init(image, box)` and `update(image) -> box`.
+    """A tracker for the got10k toolkit and its experiments: `init(image, box)` and `update(image) -> box`.
 
-    It has everything that the toolkit needs of a tracker, without inheriting from its class: `name`,
-    `is_deterministic` and `track(files, box)`. Images are PIL or RGB arrays; boxes are xywh in the coordinates of the
-    caller's own boxes.
+    It also has `name`, `is_deterministic` and `track(files, box)`, as the toolkit requires, but does not inherit from
+    its class. Images are PIL images or RGB arrays; boxes are xywh in the coordinates of the given box.
 
     Example:
         >>> import numpy as np
@@ -80,7 +79,7 @@ class Got10kTracker:
     is_deterministic = True  # so that the toolkit runs each sequence once instead of three times
 
     def __init__(self, *args: Any, name: str = "mixformer", **kwargs: Any) -> None:
-        """Everything but `name` (of the result folder and in reports) goes to `Tracker`."""
+        """Set up. `name` is for the result folder and reports; all other arguments are those of `Tracker`."""
         self.tracker, self.name = Tracker(*args, **kwargs), name
 
     def init(self, image: Any, box: Iterable[float]) -> None:
@@ -98,14 +97,14 @@ class Got10kTracker:
 
         Args:
             img_files: pictures in order.
-            box: target in the first one.
-            visualize: must be False; `mixformer track --show` draws.
+            box: target in the first picture.
+            visualize: must be False; use `mixformer track --show` to draw.
 
         Returns:
             (n, 4) boxes, the first as given, and (n,) seconds per picture, without reading it.
 
         Raises:
-            ConfigError: if asked to draw.
+            ConfigError: if `visualize` is True.
         """
         if visualize:
             raise ConfigError("this adapter does not draw; use mixformer track --show, or track without visualize")
@@ -124,9 +123,9 @@ class Got10kTracker:
 
 
 class PytrackingTracker:
-    """For callers of pytracking, STARK or the official MixFormer: `initialize(image, info)` and `track(image)`.
+    """A tracker with the methods of pytracking, STARK and the official MixFormer: `initialize` and `track`.
 
-    Images are RGB arrays. Unlike theirs, it needs no parameter file and no data set's name.
+    Images are RGB arrays. It needs no parameter file and no data set's name.
 
     Example:
         >>> import numpy as np
@@ -138,11 +137,11 @@ class PytrackingTracker:
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Everything goes to `Tracker`."""
+        """Set up; the arguments are those of `Tracker`."""
         self.tracker = Tracker(*args, **kwargs)
 
     def initialize(self, image: Any, info: Mapping[str, Any]) -> None:
-        """Choose the target, `info["init_bbox"]` as xywh; other entries do not matter. See `Tracker.init`.
+        """Choose the target, `info["init_bbox"]` as xywh; other entries are ignored. See `Tracker.init`.
 
         Raises:
             BoxError: if there is no such entry, or the box cannot be tracked.
@@ -158,7 +157,7 @@ class PytrackingTracker:
 
         Args:
             image: the next frame.
-            info: not looked at.
+            info: not used.
 
         Returns:
             "target_bbox": [x, y, w, h]; "best_score": probability 0..1, NaN for a model without a score head.
@@ -169,5 +168,5 @@ class PytrackingTracker:
 
 
 def _pixels(image: Any) -> Any:
-    """A PIL image as an RGB array; anything else as it is."""
+    """Convert a PIL image to an RGB array; return anything else unchanged."""
     return np.asarray(image.convert("RGB")) if isinstance(image, PillowImage.Image) else image

@@ -16,19 +16,20 @@ from mixformer.weights.catalog import WEIGHTS_FILE, find_weights
 if TYPE_CHECKING:
     from mixformer.tracking import Tracker
 
-# Benchmark whose published settings are those of a data set, where the names differ.
+# Data set -> benchmark with its published settings, if the names differ.
 _BENCHMARKS = {"lasot_ext": "lasot", "vot2022": "vot2022stb"}
 
 
 @dataclass(frozen=True)
 class TrackerFactory:
-    """A recipe for trackers that any worker can follow: calling it with the worker's number makes a `Tracker`.
+    """A picklable description of a tracker: calling it with the number of a worker makes a `Tracker`.
 
     Attributes:
         model: name, folder or checkpoint file.
         config: tracker settings.
-        runtime: how each worker runs the model. With the device "auto" or "cuda", the workers share out the GPUs.
-            `threads` of None means 1, so that workers do not compete; results are alike only with equal threads.
+        runtime: device, engine, precision and threads of each worker. With the device "auto" or "cuda", worker i gets
+            GPU i modulo their number. `threads` None means 1, so that workers do not compete. Results are equal only
+            with equal threads.
 
     Example:
         >>> from mixformer import Runtime, TrackerConfig
@@ -58,7 +59,7 @@ class TrackerFactory:
         return Tracker(self.model, self.config, runtime=runtime, on_resize="rescale")
 
     def settings(self) -> dict[str, Any]:
-        """Everything that the results depend on: model, fingerprint of its weights, settings, engine, precision.
+        """Return all values that decide the results: model, checksum of its weights, settings, engine, precision.
 
         "auto" is replaced by the engine and precision of this machine.
         """
@@ -79,16 +80,16 @@ class TrackerFactory:
 
 
 def rules_for(model: str, preset: str, dataset: str) -> TrackerConfig:
-    """Inference rules for a model on a data set.
+    """Find the tracker settings for a model on a data set.
 
     Args:
         model: name, folder or checkpoint file.
-        preset: "none" for the rules that come with the model, "paper" for those published for this model on this data
-            set, or the name of published rules, such as "lasot@1k".
+        preset: "none" for the settings stored with the model, "paper" for those published for this model on this data
+            set, or the name of published settings, such as "lasot@1k".
         dataset: name of the data set.
 
     Raises:
-        CheckpointError: if the model is not there or cannot be used.
+        CheckpointError: if the model is missing or cannot be used.
         ConfigError: if no such settings are published; the message lists the presets.
     """
     from mixformer.weights.tracker_settings import load_tracker_config, variant_of

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 class MultiTracker:
-    """Follow several targets: `add` and `remove` them at any frame, `update` finds all with one call of the network.
+    """Track several targets: `add` and `remove` them at any frame; `update` finds all with one call of the network.
 
-    Each target has a `TrackState` of its own and goes through the steps of `Tracker`. Its boxes are those of a tracker
-    of its own, to rounding: a matrix product may round differently in a batch. Targets with different numbers of online
-    templates (only while the buffer of more than one is being filled) go through the network group by group.
+    Each target has a `TrackState` of its own and goes through the steps of `Tracker`. Its boxes equal those of a
+    separate `Tracker` up to rounding: matrix products may round differently in a batch. Targets with different numbers
+    of online templates go through the network in groups; this happens only while template buffers fill up.
 
-    A target takes the lowest free row of the batch and keeps it. Memory does not grow with the number of frames, nor
-    with the number of targets that came and went. If a call raises, everything stays as it was.
+    A target takes the lowest free row of the batch and keeps it. Memory use does not depend on the number of frames or
+    of removed targets. If a call raises, nothing changes.
 
     Several threads may call it: they take turns. It can be pickled and copied as a `Tracker` can.
 
@@ -67,11 +67,11 @@ class MultiTracker:
         Args:
             model: name, folder or checkpoint file of a model, a loaded network, or an engine.
             config: tracker settings; by default those stored with the model.
-            max_targets: largest number of targets at a time. The batch then always has this many rows, which suits
-                engines that prepare themselves for each size of batch, where targets come and go often. Empty rows cost
-                as much as others. None takes as many rows as there are targets.
+            max_targets: largest number of targets at a time. The batch then always has this many rows. This helps if
+                targets are added and removed often and the engine prepares itself for each size of batch. Empty rows
+                cost as much as others. None takes as many rows as there are targets.
             preset: benchmark whose published settings to use instead.
-            runtime: device, engine, precision and threads for a model that is no engine yet.
+            runtime: device, engine, precision and threads; not used if `model` is an engine.
             color: channel order of the frames.
             on_resize: what to do when the frames change size.
             **old: the keywords of 0.1.0 for the parts of `runtime`, with a warning.
@@ -81,7 +81,7 @@ class MultiTracker:
         """
         if max_targets is not None and (type(max_targets) is not int or max_targets < 1):
             raise ConfigError(
-                f"max_targets is a whole number above 0, or None for as many as there are targets, not {max_targets!r}"
+                f"max_targets must be a whole number above 0, or None for any number of targets, not {max_targets!r}"
             )
         runtime = with_old_keywords(runtime, old)
         made = Tracker(model, config, preset=preset, runtime=runtime, color=color, on_resize=on_resize)
@@ -94,7 +94,7 @@ class MultiTracker:
         self._turns = Turns()
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the memories, which are made anew."""
+        """Return all but the memories, which are made again."""
         return {**vars(self), "_batches": {}}
 
     @property
@@ -113,7 +113,7 @@ class MultiTracker:
         return id in self._states
 
     def state(self, id: Hashable) -> TrackState:
-        """All that is known about a target, a value: keep it, save it, `restore` it, here or in a `Tracker`.
+        """Return the state of a target, a value to keep, save or `restore`, here or in a `Tracker`.
 
         Raises:
             StateError: if there is no such target.
@@ -123,12 +123,12 @@ class MultiTracker:
             return self._states[id]
 
     def add(self, frame: Image, box: Iterable[float], id: Hashable | None = None) -> Hashable:
-        """Choose a further target in a frame; `update` finds it from the next frame on.
+        """Add a target in a frame; `update` finds it from the next frame on.
 
         Args:
             frame: as for `Tracker.init`.
             box: x, y, width, height in pixels, 0-based; may reach over the border.
-            id: what to call it, any hashable value; None takes the next of 1, 2, 3, ... that was not used yet.
+            id: any hashable value; None takes the next of 1, 2, 3, ... that was not used yet.
 
         Returns:
             Its id.
@@ -136,7 +136,7 @@ class MultiTracker:
         Raises:
             BoxError: if the box is not finite, has no area, or is outside the frame.
             FrameError: if the frame cannot be used.
-            StateError: if there is a target of that id already, or there are `max_targets` already.
+            StateError: if there is already a target with that id, or there are already `max_targets`.
         """
         image, target = as_rgb(frame, self.color), parse_box(box)
         with self._turns:
@@ -145,7 +145,7 @@ class MultiTracker:
         return id
 
     def restore(self, state: TrackState, id: Hashable | None = None) -> Hashable:
-        """Add a target by a state kept or read before; see `add`.
+        """Add a target from a state; see `add`.
 
         Raises:
             StateError: as `add`, or if the state belongs to another model.
@@ -156,7 +156,7 @@ class MultiTracker:
         return id
 
     def remove(self, id: Hashable) -> TrackState:
-        """Forget a target, which frees its row, and return its last state.
+        """Remove a target, free its row, and return its last state.
 
         Raises:
             StateError: if there is no such target.
@@ -170,7 +170,7 @@ class MultiTracker:
             return self._states.pop(id)
 
     def update(self, frame: Image) -> dict[Hashable, TrackResult]:
-        """Find all targets in the next frame; results by id, in the order of rows. Without targets there are none.
+        """Find all targets in the next frame; returns results by id, in the order of rows, {} without targets.
 
         Raises:
             FrameError: if the frame cannot be used, or its size changed and `on_resize` is "error".
@@ -180,7 +180,7 @@ class MultiTracker:
             return self._update(dict.fromkeys(self.ids, image))
 
     def update_each(self, frames: Mapping[Hashable, Image]) -> dict[Hashable, TrackResult]:
-        """Find some targets, each in a frame of its own, as for several videos at once; the others wait.
+        """Find some targets, each in a frame of its own, for example of several videos; the others do not change.
 
         Args:
             frames: the next frame of each target, by id.
@@ -213,7 +213,7 @@ class MultiTracker:
         return {id: result for id, (_, result) in moved.items()}
 
     def _batch(self, count: int, memories: list[Any]) -> _Batch:
-        """The memories as one, made anew only if one of them is new."""
+        """Join the memories into one; reuse the last one if no memory has changed."""
         known = self._batches.get(count)
         if known and known.holds(memories):
             return known
@@ -222,18 +222,18 @@ class MultiTracker:
         return _Batch(memories, filled[0] if rows == 1 else self.engine.join(filled), rows)
 
     def _new_id(self, id: Hashable | None) -> Hashable:
-        """The id of a target to come."""
+        """Check or choose the id of a new target."""
         _require_id(id)
         if self.max_targets is not None and len(self._states) >= self.max_targets:
             raise StateError(
-                f"the tracker holds max_targets={self.max_targets} already; remove one first, or make a larger tracker"
+                f"the tracker already has max_targets={self.max_targets}; remove one first, or make a larger tracker"
             )
         if id is None:
             id = self._last_id + 1
             while id in self._states:
                 id += 1
         if id in self._states:
-            raise StateError(f"there is a target {id!r} already; remove it first, or choose another id")
+            raise StateError(f"there is already a target {id!r}; remove it first, or choose another id")
         return id
 
     def _put(self, id: Hashable, state: TrackState) -> None:
@@ -262,7 +262,7 @@ def _require_id(id: Hashable) -> None:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Memories of some targets, and the same as one of `rows` rows."""
+    """Memories of some targets, and the joined memory of `rows` rows."""
 
     members: Sequence[Any]
     memory: Any

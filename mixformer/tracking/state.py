@@ -22,7 +22,7 @@ _FORMAT = 2
 
 @dataclass(frozen=True)
 class TrackState:
-    """Everything a tracker knows about its target. States are never changed in place, so a kept state is a copy.
+    """The state of one target. A state is never changed in place, so it can be kept and used again.
 
     Attributes:
         box: last box in pixels, xywh.
@@ -33,9 +33,9 @@ class TrackState:
         candidate_crop: crop of the best frame of the running interval before its resize, uint8 (side, side, 3); None
             while there is none.
         memory: the engine's encoding of `templates`; None in a state that was read from a file, pickled or deep-copied,
-            then encoded when it is needed.
-        presence: whether the target is there, and what a search for it needs.
-        first_memory: the engine's encoding of the initial template alone, for such a search; None as `memory`.
+            until it is needed.
+        presence: whether the target is present, and values for the search for a lost target.
+        first_memory: the engine's encoding of only the initial template, for that search; may be None as `memory`.
 
     Example:
         >>> import tempfile
@@ -62,19 +62,16 @@ class TrackState:
     candidate = renamed("candidate", "candidate_crop")
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the memory, which belongs to an engine and is made anew when a copy is used."""
+        """Return all but the memory, which belongs to an engine and is made again when a copy is used."""
         return {**vars(self), "memory": None, "first_memory": None}
 
     @property
     def window(self) -> Box:
-        """The box around which the next frame is searched: where a search found something, else the last box."""
+        """The box around which the next frame is searched: one that the search for a lost target found, or the last."""
         return self.presence.found_box or self.box
 
     def committed(self, slot: int) -> Image:
-        """Return the templates with the candidate in an online slot, or appended.
-
-        Without a candidate, the initial template is taken.
-        """
+        """Return the templates with the candidate, or else the initial template, in an online slot or appended."""
         size = self.templates.shape[1]
         new = self.templates[0] if self.candidate_crop is None else resize_image(self.candidate_crop, size, size)
         online = list(self.templates[1:])
@@ -82,7 +79,7 @@ class TrackState:
         return np.stack([self.templates[0], *online])
 
     def to_arrays(self) -> dict[str, Any]:
-        """Return all but the memory as arrays by name, one of which holds JSON; see `from_arrays`."""
+        """Return all but the memory as arrays by name; the array `header` holds JSON. See `from_arrays`."""
         header = {
             "format": _FORMAT,
             "box": list(self.box),
@@ -98,14 +95,14 @@ class TrackState:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], name: object) -> TrackState:
-        """Return the state that `to_arrays` gave.
+        """Make the state from the arrays of `to_arrays`.
 
         Args:
             arrays: the arrays.
-            name: what the error calls them, such as the path of their file.
+            name: name of the arrays in messages, such as the path of their file.
 
         Raises:
-            CheckpointError: if they are no state.
+            CheckpointError: if they are not a state.
         """
         try:
             arrays = dict(arrays)
@@ -141,7 +138,7 @@ class TrackState:
         """Read a state that `save` wrote.
 
         Raises:
-            CheckpointError: if the file is missing, damaged or something else.
+            CheckpointError: if the file is missing, damaged or not a state.
         """
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -152,7 +149,7 @@ class TrackState:
 
 
 def _renew(header: dict[str, Any], arrays: dict[str, Any], path: object) -> None:
-    """Bring the content of a file of mixformer 0.1 to today's names."""
+    """Rename the content of a file of mixformer 0.1 to today's names."""
     warn_deprecated(f"{path} has the format 1 of mixformer 0.1, with ring; save it again for template_buffer")
     best, count, following = header.pop("ring")
     buffer = TemplateBuffer(float(best), int(count), int(following))

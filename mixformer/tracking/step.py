@@ -1,6 +1,6 @@
 """One step of tracking: crop, locate, map back and update, as functions of a target's state.
 
-`Tracker` and `MultiTracker` differ only in how many states they keep. The steps are those of the official trackers,
+`Tracker` and `MultiTracker` differ only in the number of states. The steps are those of the official trackers,
 `lib/test/tracker/*_online.py` of MixFormer and MixFormerV2.
 """
 
@@ -30,12 +30,12 @@ from mixformer.types import Box, Image, TrackResult
 log = logging.getLogger(__name__)
 
 Resize = Literal["error", "rescale"]
-_warned: set[int] = set()  # engines that gave numbers which are not finite
+_warned: set[int] = set()  # engines that returned numbers which are not finite
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The target as the network finds it in one search crop."""
+    """The network's answer for one search crop."""
 
     crop_box: tuple[float, float, float, float]  # center x, center y, width, height as fractions of the search crop
     mapped: Box  # the same box in pixels of the frame, xywh, before it is clipped
@@ -45,11 +45,11 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class TrackingStep:
-    """The steps that move a target's state from one frame to the next. States go in, and new states come out."""
+    """The steps that move a target's state from one frame to the next. Each takes a state and returns a new one."""
 
     engine: Engine  # runs the network
     config: TrackerConfig  # settings of the tracker
-    on_resize: Resize = "error"  # what a new frame size means: "error", or "rescale" the box with the frame
+    on_resize: Resize = "error"  # action for a new frame size: "error", or "rescale" the box with the frame
 
     def start(self, image: Image, box: Box) -> TrackState:
         """Make the state of a target chosen in RGB uint8 (H, W, 3).
@@ -69,22 +69,22 @@ class TrackingStep:
     def check(self, state: TrackState) -> TrackState:
         """Return the state itself if it fits the model.
 
-        Raises StateError if it is none, or belongs to a model with another size of templates, and BoxError if its box
-        cannot be tracked.
+        Raises StateError if it is not a state, or has templates of another size, and BoxError if its box cannot be
+        tracked.
         """
         if not isinstance(state, TrackState):
-            raise StateError(f"a state is a mixformer.TrackState, not {type(state).__name__}")
+            raise StateError(f"a state must be a mixformer.TrackState, not {type(state).__name__}")
         require_bounds(state.box)
         size = self.engine.config.template_size
         if state.templates.shape[1:] != (size, size, 3):
             raise StateError(
-                f"this state has templates of {state.templates.shape[1:]}, the model {self.engine.config.name} "
-                f"needs ({size}, {size}, 3); it belongs to another model"
+                f"this state has templates of {state.templates.shape[1:]}, but the model {self.engine.config.name} "
+                f"needs ({size}, {size}, 3); use the model that the state was made with"
             )
         return state
 
     def ready(self, state: TrackState, image: Image) -> TrackState:
-        """Fit the state to the size of the next frame, and encode its templates if they are not.
+        """Fit the state to the size of the next frame, and encode its templates if that is not done yet.
 
         Raises FrameError if the size changed and `on_resize` is "error".
         """
@@ -113,15 +113,15 @@ class TrackingStep:
     def search(
         self, images: Sequence[Image], states: Sequence[TrackState], memory: Any, rows: int = 0
     ) -> list[SearchResult]:
-        """Locate every target around its last box, or where the last search found something, in one batch.
+        """Locate each target around `state.window`, in one batch.
 
-        A prediction that is not finite (a damaged model) keeps the box and gets the score 0.
+        A prediction that is not finite (from a damaged model) gives the old box with score 0.
 
         Args:
             images: frame of each target; targets of one video share theirs.
-            states: of the targets.
+            states: states of the targets.
             memory: their encoded templates as one batch of max(rows, number of states) rows.
-            rows: smallest size of the batch; rows beyond the targets are black.
+            rows: smallest size of the batch; rows after the targets are black.
         """
         return self._look(images, [state.window for state in states], memory, rows)
 
@@ -165,14 +165,14 @@ class TrackingStep:
         return state, TrackResult(state.box, score, state.frame_index, updated, crop_box=crop_box, status=status)
 
     def _followed(self, state: TrackState, found: SearchResult) -> TrackState:
-        """The next state by the official rules: the box is where the network says."""
+        """Return the next state by the official rules: the box is the network's."""
         presence = judge(state.presence, found.score, self.config)
         return replace(state, box=found.box, frame_index=state.frame_index + 1, presence=presence)
 
     def _judged(self, image: Image, state: TrackState, found: SearchResult) -> TrackState:
-        """The next state by the careful rules: a lost target is waited for where it was last, and searched for.
+        """Return the next state by the careful rules: wait for a lost target where it was last, and search for it.
 
-        With a score that is low but not hopeless, the box goes on to where the network says.
+        If the score is low but above half of `lost_below`, the box still follows the network.
         """
         before, small = state.presence, thumbnail(image)
         presence = judge(before, found.score, self.config)
@@ -191,9 +191,9 @@ class TrackingStep:
         return replace(state, box=box, frame_index=state.frame_index + 1, presence=presence)
 
     def _searched(self, image: Image, state: TrackState, presence: Presence) -> Presence:
-        """Look for a lost target in further windows: by the initial template alone and by all, in turns.
+        """Search for a lost target in more windows, with the initial template only and with all templates, in turns.
 
-        The initial template is never wrong; the others are as the target looked when it was lost.
+        The initial template is always right; the others show the target as it was before it was lost.
         """
         places = windows_to_search(presence, state.frame_size, self.config)
         if not places:
@@ -206,7 +206,7 @@ class TrackingStep:
         return replace(presence, looked=looked, found_box=accepted)
 
     def _with_template(self, image: Image, state: TrackState, found: SearchResult) -> tuple[TrackState, bool]:
-        """The state with its templates and counters after a frame, and whether a template was stored."""
+        """Update the templates and counters; return the state, and whether a template was stored."""
         update = update_policy(state.template_buffer, found.score, state.frame_index, self.config)
         state = replace(state, template_buffer=update.buffer)
         if update.take:
@@ -225,14 +225,14 @@ class TrackingStep:
 
 
 def _warn_once(engine: Engine) -> None:
-    """Say that a model is damaged, once for each engine."""
+    """Warn once for each engine that its model is damaged."""
     if id(engine) not in _warned:
         _warned.add(id(engine))
-        with suppress(TypeError):  # an engine of the caller's own may allow no such reference
+        with suppress(TypeError):  # the caller's own engine may not allow weak references
             weakref.finalize(engine, _warned.discard, id(engine))
         log.warning(
             "the model %s gives numbers that are not finite, so boxes stay where they are and scores are 0; its "
-            "weights are damaged: get them again, or train with a smaller learning rate",
+            "weights are damaged: download them again, or train with a smaller learning rate",
             engine.config.name,
         )
 

@@ -1,7 +1,6 @@
-"""Update of the online templates: when they are replaced, and with which crop.
+"""The update rule of the online templates, as a function without side effects.
 
-The rule is the one of the official trackers, `lib/test/tracker/*_online.py` of MixFormer and MixFormerV2, as a function
-without side effects.
+It is the rule of the official trackers, `lib/test/tracker/*_online.py` of MixFormer and MixFormerV2.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ class TemplateUpdate:
 
     buffer: TemplateBuffer  # the counters after this frame
     take: bool = False  # cut a candidate for the next template out of this frame
-    commit: bool = False  # the interval ends: store the candidate (or, without one, the initial template) in `slot`
+    commit: bool = False  # store the candidate (or else the initial template) in `slot`, because the interval ends
     slot: int = 0  # index of the online template to overwrite; equal to the old count when a template is appended
 
 

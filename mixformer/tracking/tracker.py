@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 class Tracker:
-    """Follow one target: `init` with its box, then `update` with every following frame.
+    """Track one target: `init` with its box, then `update` with each following frame.
 
-    Each step is that of the official trackers. All knowledge about the target is in `state`, a value that may be kept
-    and put back. If `init` or `update` raises, the state is as before.
+    The steps are those of the official trackers. `state` holds all facts about the target; it is a value to keep and to
+    assign again. If `init` or `update` raises, the state does not change.
 
-    Several threads may call one tracker: they take turns, and each update moves the target on by one frame. A pickle
-    holds how to make the engine, the settings and the state; a deep copy shares the engine and has a state of its own.
-    A process that was forked needs a tracker of its own (docs/engines.md).
+    Several threads may call one tracker: they take turns, and each update advances the target by one frame. A pickle
+    holds the settings, the state and the arguments of the engine. A deep copy shares the engine and has a state of its
+    own. A forked process needs a tracker of its own (docs/engines.md).
 
     Example:
         >>> from mixformer import Tracker, open_video
@@ -63,23 +63,23 @@ class Tracker:
             config: tracker settings; by default those stored with the model.
             preset: benchmark whose published settings to use instead, such as "lasot", or "lasot@1k" for weights that
                 have settings of their own (docs/presets.md); not together with `config`.
-            runtime: device, engine, precision and threads for a model that is no engine yet (docs/engines.md).
+            runtime: device, engine, precision and threads (docs/engines.md); not used if `model` is an engine.
             color: channel order of the frames: "rgb", or "bgr" for frames from OpenCV.
             on_resize: what to do when the frames change size: "error", or "rescale" the box with the frame.
             **old: the keywords of 0.1.0 for the parts of `runtime`, with a warning.
 
         Raises:
-            CheckpointError: if the model is not there or does not fit.
+            CheckpointError: if the model is missing or does not fit.
             ConfigError: for an unknown preset, device, color or on_resize.
         """
         if color not in ("rgb", "bgr"):
-            raise ConfigError(f"color is 'rgb' or 'bgr', not {color!r}")
+            raise ConfigError(f"color must be 'rgb' or 'bgr', not {color!r}")
         if on_resize not in ("error", "rescale"):
-            raise ConfigError(f"on_resize is 'error' or 'rescale', not {on_resize!r}")
+            raise ConfigError(f"on_resize must be 'error' or 'rescale', not {on_resize!r}")
         if not isinstance(config, TrackerConfig | None):
-            raise ConfigError(f"config is a mixformer.TrackerConfig(...), not {type(config).__name__}")
+            raise ConfigError(f"config must be a mixformer.TrackerConfig(...), not {type(config).__name__}")
         if not isinstance(preset, str | None):
-            raise ConfigError(f"preset is the name of a benchmark, such as 'lasot', not {preset!r:.100}")
+            raise ConfigError(f"preset must be the name of a benchmark, such as 'lasot', not {preset!r:.100}")
         if config is not None and preset is not None:
             raise ConfigError("give either a config or a preset, not both")
         self.engine = as_engine(model, runtime=with_old_keywords(runtime, old))
@@ -103,7 +103,7 @@ class Tracker:
 
     @property
     def state(self) -> TrackState:
-        """Everything that is known about the target. Assign a state to continue from it.
+        """The state of the target. Assign a state to continue from it.
 
         Raises:
             StateError: before `init`.
@@ -151,5 +151,5 @@ class Tracker:
         return result
 
     def search(self, image: Image, state: TrackState) -> SearchResult:
-        """Locate the target around `state.window`, changing nothing; see `TrackingStep.search`."""
+        """Locate the target around `state.window` without changing the tracker; see `TrackingStep.search`."""
         return self._step.search([image], [state], state.memory)[0]

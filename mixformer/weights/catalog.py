@@ -1,4 +1,4 @@
-"""The list of models, and where their weights are. Nothing here needs torch."""
+"""The list of models, and the places of their weights. Nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class ModelInfo:
     """One entry of `list_models`.
 
     Attributes:
-        name: what `load_model` takes.
+        name: name for `load_model`.
         parameters: number of parameters, fixed position tables included.
         flops: operations of one search step with one online template remembered, 2 per multiply-add.
         available: True if weights come with the package.
-        license: of the weights.
-        source: who trained it.
+        license: license of the weights.
+        source: authors of the weights.
         config: sizes of the network.
 
     Example:
@@ -62,7 +62,7 @@ class ModelInfo:
 
 
 def list_models() -> list[ModelInfo]:
-    """List every named variant; those with weights come first.
+    """List all named variants; those with weights come first.
 
     Example:
         >>> [model.name for model in list_models() if model.available]
@@ -90,11 +90,11 @@ def shipped_folder(name: str) -> Path | None:
 
 
 def find_weights(name_or_path: str | Path) -> Path:
-    """The model folder or weights file that a name or path stands for.
+    """Find the model folder or weights file of a name or path.
 
-    A path that exists wins over a variant's name, except for a folder that holds no model.
+    An existing path takes precedence over a variant's name, except for a folder without a model.
 
-    Raises CheckpointError if there is no such path or name, or the name has no weights here; the message says how to
+    Raises CheckpointError if there is no such path or name, or its weights are not included; the message says how to
     get them.
     """
     path, name = Path(name_or_path), str(name_or_path)

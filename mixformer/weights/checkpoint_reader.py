@@ -1,8 +1,8 @@
-"""Read tensors, or their shapes alone, from a file of `torch.save` without running code from the file.
+"""Read tensors, or only their shapes, from a file of `torch.save` without running code from the file.
 
-A pickle is a program: it names callables and calls them. This reader replaces every callable by one of its own. Tensors
-become inert records, ordered dictionaries plain ones, and any other class a `Placeholder` that ignores all calls.
-Both formats are read: the zip archive (torch 1.6 and later) and the stream of pickles before it.
+A pickle is a program: it names callables and calls them. This reader replaces each of them: tensors become inert
+records, ordered dictionaries become plain ones, and any other class becomes a `Placeholder` that ignores all calls. It
+reads both formats, the zip archive (torch 1.6 and later) and the earlier stream of pickles.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mixformer.weights.pickle_limits import check_pickle, check_sizes
 _ZIP = b"PK\x03\x04"
 _LARGEST_PICKLE = 128 * 2**20  # bytes
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-# Where training code puts a state dict: the official trackers; MAE, DeiT and others; mmtracking and others.
+# Entries that hold a state dict: in the official trackers; in MAE, DeiT and others; in mmtracking and others.
 _ENTRIES = ("net", "model", "state_dict")
 _BROKEN = (
     pickle.UnpicklingError, EOFError, LookupError, ValueError, AttributeError, TypeError, ArithmeticError, MemoryError,
@@ -49,7 +49,7 @@ _DTYPES = {
 
 
 class Placeholder:
-    """Stands for any class or function a pickle names. Making, calling, filling and restoring it does nothing."""
+    """A stand-in for any class or function of a pickle. All its operations do nothing."""
 
     def __new__(cls, *_: Any, **__: Any) -> Placeholder:
         """Ignore the arguments."""
@@ -84,7 +84,7 @@ class _Dict(dict[Any, Any]):
 
 
 class _Storage(NamedTuple):
-    """A block of numbers in the file: what they are, where, how many."""
+    """A block of numbers in the file: their type, key and count."""
 
     dtype: torch.dtype
     key: str
@@ -97,7 +97,7 @@ class _Storage(NamedTuple):
 
 
 class _Record(Placeholder):
-    """A tensor as the file describes it: a view of a storage, not read yet."""
+    """The description of a tensor in the file: a view of a storage that is not read yet."""
 
     def __init__(self, storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> None:
         whole = (offset, *shape, *stride)
@@ -110,11 +110,11 @@ class _Record(Placeholder):
         self.storage, self.offset, self.shape, self.stride = storage, offset, tuple(shape), tuple(stride)
 
     def as_meta(self) -> Tensor:
-        """A tensor without numbers."""
+        """Make a tensor with this shape and type, but without numbers."""
         return torch.empty(self.shape, dtype=self.storage.dtype, device="meta")
 
     def read(self, storage: Tensor) -> Tensor:
-        """The tensor, with its own memory."""
+        """Make the tensor, with memory of its own."""
         return storage.as_strided(self.shape, self.stride, self.offset).clone(memory_format=torch.contiguous_format)
 
 
@@ -130,7 +130,7 @@ class _SafeUnpickler(pickle.Unpickler):
     """An unpickler that can only make plain containers, records and placeholders.
 
     Attributes:
-        storages: every storage the pickle refers to, by key.
+        storages: all storages of the pickle, by key.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -140,7 +140,7 @@ class _SafeUnpickler(pickle.Unpickler):
         self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """Our stand-in for a name; nothing is ever imported."""
+        """Return the stand-in for a name; nothing is imported."""
         if module == "torch" and name in _DTYPES:
             return _DTYPES[name]
         # The few callables that a state dict needs, each replaced by a harmless class of this module.
@@ -154,7 +154,7 @@ class _SafeUnpickler(pickle.Unpickler):
         return known.get((module, name), Placeholder)
 
     def persistent_load(self, pid: Any) -> _Storage:
-        """A reference to a storage: ("storage", type, key, device, count, ...)."""
+        """Read a reference to a storage: ("storage", type, key, device, count, ...)."""
         kind, dtype, key, _, count = pid[:5]
         if kind != "storage" or not isinstance(dtype, torch.dtype) or not isinstance(count, int) or count < 0:
             raise pickle.UnpicklingError("unknown kind of storage")
@@ -167,14 +167,14 @@ def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> dict[str,
     """Read the weights in a file of `torch.save`: its entry `net`, `model` or `state_dict`, or the whole content.
 
     Args:
-        path: of the file.
-        shapes_only: read no numbers. The tensors are then on the device "meta": they have a shape and a type alone.
+        path: path of the file.
+        shapes_only: read no numbers. The tensors are then on the device "meta": they have only a shape and a type.
 
     Returns:
         Name -> tensor on the CPU, in the file's types.
 
     Raises:
-        CheckpointError: if the file is missing, damaged, no PyTorch file, or holds no weights.
+        CheckpointError: if the file is missing, damaged, not a PyTorch file, or holds no weights.
 
     Example:
         >>> import torch
@@ -188,7 +188,7 @@ def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> dict[str,
             start = file.read(4)
             file.seek(0)
             if not start:
-                raise CheckpointError(f"{path} is empty: copy or download it again")
+                raise CheckpointError(f"{path} is empty; copy or download it again")
             read_records = _read_zip if start == _ZIP else _read_legacy
             with read_records(file, path) as (records, read):
                 _require_bounded(records, path)
@@ -205,7 +205,7 @@ def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> dict[str,
 
 
 _Records = tuple[dict[str, _Record], Callable[[_Storage], bytes]]
-"""The weights as the file describes them, and a function that reads a storage."""
+"""The descriptions of the weights, and a function that reads a storage."""
 
 
 @contextmanager
@@ -247,7 +247,7 @@ def _read_stream(file: IO[bytes], path: Path) -> _Records:
     unpickler = _SafeUnpickler(file)
     content = unpickler.load()
     keys = _SafeUnpickler(file).load()
-    # 3. Note where each storage begins. Check sizes before anything is read: a damaged count may claim any memory.
+    # 3. Find where each storage begins. Check sizes before reading: a damaged count may claim any memory.
     begin, end = file.tell(), path.stat().st_size
     places: dict[str, int] = {}
     for key in keys:  # the storages follow in this order: each a 64-bit count, then the numbers
@@ -273,12 +273,12 @@ def _require_bounded(records: dict[str, _Record], path: Path) -> None:
 
 
 def _find_weights(content: Any, path: Path) -> dict[str, _Record]:
-    """The weights in the unpickled content."""
+    """Find the weights in the unpickled content."""
     entries = [content[name] for name in _ENTRIES if isinstance(content, dict) and name in content]
     weights = entries[0] if entries else content
     known = " or ".join(repr(name) for name in _ENTRIES)
     if not isinstance(weights, dict) or not weights:
-        raise CheckpointError(f"{path} holds no weights: expected a dictionary of tensors, or one under {known}")
+        raise CheckpointError(f"{path} holds no weights; it needs a dictionary of tensors, or one under {known}")
     wrong = [str(key) for key, value in weights.items() if not (isinstance(key, str) and isinstance(value, _Record))]
     if wrong:
         raise CheckpointError(
@@ -288,7 +288,7 @@ def _find_weights(content: Any, path: Path) -> dict[str, _Record]:
 
 
 def _read_tensors(records: dict[str, _Record], read: Callable[[_Storage], bytes]) -> dict[str, Tensor]:
-    """The tensors of the records; each storage is read once."""
+    """Read the tensors of the records; each storage is read once."""
     storages = {record.storage for record in records.values()}
     loaded = {storage: _from_bytes(storage, read(storage)) for storage in storages}
     return {key: record.read(loaded[record.storage]) for key, record in records.items()}

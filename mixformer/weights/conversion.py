@@ -61,8 +61,8 @@ def convert(
         out: folder to write for "mixformer"; file (such as `model.pth.tar`) for the others.
         to: "mixformer", "official" or "mmtracking".
         precision: "float32", "float16" or "int8" for a folder; official files are float32.
-        overrides: values of `ModelConfig` that the source does not show; see `load_weights`.
-        overwrite: replace what is there already, once the new files are whole.
+        overrides: values of `ModelConfig` that the source does not contain; see `load_weights`.
+        overwrite: replace existing files when the new ones are complete.
 
     Returns:
         A report of what was written.
@@ -70,7 +70,7 @@ def convert(
     Raises:
         CheckpointError: if the source cannot be used; missing, unknown and mis-shaped entries are named.
         ConfigError: for an unknown target or precision.
-        OutputError: if the result cannot be written, or is there already.
+        OutputError: if the result cannot be written, or already exists.
 
     Example:
         >>> report = convert("mixformerv2_dino_s8", "half", precision="float16")
@@ -78,7 +78,7 @@ def convert(
         ('mixformerv2_dino_s8', ['config.json', 'model.safetensors'])
     """
     if to not in TARGETS:
-        raise ConfigError(f"can convert to {', '.join(TARGETS)}, not to {to!r}; choose one of these")
+        raise ConfigError(f"cannot convert to {to!r}; choose from {', '.join(TARGETS)}")
     if to != "mixformer" and precision != "float32":
         raise ConfigError(f"files for {to} are float32; {precision!r} is for --to mixformer")
     out = Path(out)
@@ -94,8 +94,8 @@ def convert(
         weights = load_weights(source, overrides=overrides)
         if weights.config.elimination:
             raise ConfigError(
-                f"{weights.config.name} leaves search tokens out, which no network of {to} does; keep all of them "
-                "first (mixformer prune --eliminate without pairs)"
+                f"{weights.config.name} leaves search tokens out, which the format {to} does not support; keep all "
+                "tokens first (mixformer prune --eliminate without pairs)"
             )
         write: Callable[[ModelWeights, Path], Path] = write_official if to == "official" else write_mmtracking
         files = (write(weights, out),)
@@ -125,8 +125,8 @@ def write_official(weights: ModelWeights, path: str | Path) -> Path:
 def write_mmtracking(weights: ModelWeights, path: str | Path) -> Path:
     """Write a checkpoint of mmtracking's MixCvT: the weights under `state_dict`.
 
-    Raises CheckpointError if the network is no MixCvT with a plain corner head, and OutputError if `path` is a folder
-    or cannot be written.
+    Raises CheckpointError if the network is not a MixCvT with a plain corner head, and OutputError if `path` is a
+    folder or cannot be written.
     """
     content = {"meta": {}, "state_dict": to_mmtracking_names(weights.state, weights.config)}
     return _write(content, Path(path), weights.config.name)

@@ -24,19 +24,19 @@ _HEAD_WIDTH = 64  # channels of an attention head in every official network
 def infer_config(state: State, overrides: Mapping[str, Any] | None = None) -> ModelConfig:
     """Find the configuration of official weights from their shapes and position tables.
 
-    Values that the weights do not show are assumed: 64 channels per attention head, ImageNet mean and standard
+    Values that the weights do not contain are assumed: 64 channels per attention head, ImageNet mean and standard
     deviation, and for MixCvT crops of 320 and 128 pixels and QuickGELU.
 
     Args:
-        state: official state dict. On the device "meta", position tables have no numbers, and a named variant is told
-            by its sizes alone.
+        state: official state dict. On the device "meta", position tables have no numbers, and only the sizes identify
+            a named variant.
         overrides: values of `ModelConfig` to use instead of the found or assumed ones, such as `{"heads": 3}`.
 
     Returns:
-        A named variant if all sizes are those of one, else a configuration with a descriptive name.
+        A named variant if all sizes match, else a configuration with a descriptive name.
 
     Raises:
-        CheckpointError: if the state dict is of another model family or lacks what the sizes are read from.
+        CheckpointError: if the state dict is of another model family or lacks an entry with sizes.
         ConfigError: if the sizes contradict each other.
     """
     overrides = {} if overrides is None else overrides
@@ -91,7 +91,7 @@ def _cvt(state: State) -> dict[str, Any]:
 
 
 def _transformer(state: State, blocks: str, dim: int, patch: int) -> dict[str, Any]:
-    """Sizes of a plain transformer, its stem aside."""
+    """Find the sizes of a plain transformer, without its stem."""
     return {
         "depth": _count(state, blocks),
         "dim": dim,
@@ -104,7 +104,7 @@ def _transformer(state: State, blocks: str, dim: int, patch: int) -> dict[str, A
 
 
 def _box_head(state: State) -> dict[str, Any]:
-    """Kind, bins and first width of the box head; what a kind does not use keeps its default."""
+    """Find the kind, bins and first width of the box head; values that a kind does not use keep their default."""
     if "box_head.conv1_tl.0.weight" in state:
         kind = "pyramid" if "box_head.adjust1_tl.0.weight" in state else "corner"
         return {"head": kind, "head_dim": _shape(state, "box_head.conv1_tl.0.weight", 4)[0]}
@@ -118,7 +118,7 @@ def _score(state: State) -> str:
 
 
 def _frozen_norms(state: State, found: Mapping[str, Any]) -> str:
-    """Batch counters are what only a head that still learns carries; with a score the head is frozen in any case."""
+    """Find which norms are frozen. Only a head that still learns has batch counters; with a score it is frozen."""
     if found["head"] == "token":
         return "none"
     if found["score"] == "spm" or not any(key.startswith("box_head.") and key.endswith(COUNTER) for key in state):
@@ -129,14 +129,14 @@ def _frozen_norms(state: State, found: Mapping[str, Any]) -> str:
 def _shape(state: State, key: str, dimensions: int) -> tuple[int, ...]:
     if key not in state:
         some = ", ".join(list(state)[:3])
-        raise CheckpointError(f"not a checkpoint of the MixFormer family: it lacks {key} (it begins with {some})")
+        raise CheckpointError(f"not a checkpoint of the MixFormer family: it lacks {key} (its first entries: {some})")
     if state[key].dim() != dimensions:
         raise CheckpointError(f"{key} has shape {tuple(state[key].shape)}, expected {dimensions} dimensions")
     return tuple(state[key].shape)
 
 
 def _count(state: State, blocks: str) -> int:
-    """Blocks under a name: one more than the highest number."""
+    """Count the blocks under a name: one more than the highest number."""
     pattern = re.compile(re.escape(blocks) + r"\.(\d+)\.")
     return 1 + max((int(match[1]) for key in state if (match := pattern.match(key))), default=-1)
 
@@ -144,7 +144,7 @@ def _count(state: State, blocks: str) -> int:
 def _heads(dim: int) -> int:
     if dim % _HEAD_WIDTH:
         raise CheckpointError(
-            f"cannot tell the number of attention heads from width {dim} (no multiple of 64): give it"
+            f"cannot tell the number of attention heads from width {dim} (no multiple of 64); give it in `overrides`"
         )
     return dim // _HEAD_WIDTH
 
@@ -158,7 +158,7 @@ def _grid(state: State, key: str) -> int:
 
 
 def _is_sincos(state: State, dim: int) -> bool:
-    """Both tables equal the fixed ones; the two official ways to compute those differ by 3e-6, far below 1e-4."""
+    """Return whether both tables equal the fixed ones; the two official ways to compute these differ by 3e-6."""
     for key in _TABLES:
         table = state[key].float()
         if table.is_meta:  # no numbers: see `_named`
@@ -171,9 +171,9 @@ def _is_sincos(state: State, dim: int) -> bool:
 
 
 def _named(config: ModelConfig, shapes_only: bool) -> ModelConfig:
-    """The named variant with the same sizes, if there is one; training settings and unused entries do not count.
+    """Return the named variant with the same sizes, if there is one; training settings and unused entries may differ.
 
-    With `shapes_only`, the kind of position tables does not count either.
+    With `shapes_only`, the kind of position tables may differ too.
     """
     for known in MODELS.values():
         tables = known.position if shapes_only and known.backbone == config.backbone else config.position

@@ -1,4 +1,4 @@
-"""Load and save models: model folders (`config.json` and `model.safetensors`), and official checkpoints to load."""
+"""Load and save model folders (`config.json` and `model.safetensors`), and load official checkpoints."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ModelWeights:
-    """Weights and sizes of a model that is not built yet."""
+    """Weights and sizes of a network, without the network itself."""
 
     config: ModelConfig  # sizes of the network
     state: dict[str, Tensor]  # state dict in the names of this package, complete and checked, float32 on the CPU
@@ -61,13 +61,13 @@ def save_model(
     tracker_config: TrackerConfig | None = None,
     tracker: TrackerConfig | None = None,
 ) -> Path:
-    """Write a model folder. It is replaced as a whole or, after an error, left as it was.
+    """Write a model folder. It is replaced as a whole or, after an error, left unchanged.
 
     Args:
         model: the network; its weights may be on any device.
-        folder: made if it is missing.
-        precision: "float32", "float16" or "int8" of the stored weights. int8 touches the matrices alone.
-        tracker_config: tracker settings to load with the model; by default those of the variant's name apply.
+        folder: folder to write, made if it is missing.
+        precision: "float32", "float16" or "int8" for the stored weights. int8 applies only to matrices.
+        tracker_config: tracker settings to store with the model; without them, those of the variant's name apply.
         tracker: old name of `tracker_config`.
 
     Returns:
@@ -126,7 +126,7 @@ def load_model(
         The network.
 
     Raises:
-        CheckpointError: if nothing fitting is found, or the file is damaged or of another model.
+        CheckpointError: if the model is not found, or its file is damaged or of another kind.
         ConfigError: if a `config.json` holds invalid values.
 
     Example:
@@ -145,14 +145,14 @@ def load_weights(name_or_path: str | Path, *, overrides: Mapping[str, Any] | Non
 
     Args:
         name_or_path: as in `load_model`.
-        overrides: values of `ModelConfig` that an official file does not show, if they differ from the usual ones:
+        overrides: values of `ModelConfig` that an official file does not contain, if they differ from the usual ones:
             `heads` (width / 64), `search_size` and `template_size` of a MixCvT (320, 128), and its `activation`.
 
     Returns:
         The complete and checked weights.
 
     Raises:
-        CheckpointError: if nothing fitting is found, or the file is damaged or of another model.
+        CheckpointError: if the model is not found, or its file is damaged or of another kind.
         ConfigError: if a `config.json` holds invalid values.
 
     Example:

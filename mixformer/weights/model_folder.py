@@ -24,11 +24,11 @@ class ExportedGraphs:
     format: str  # "onnx" or "openvino"
     remember: Path  # file of the graph from templates to the memory
     locate: Path  # file of the graph from a search crop and the memory to boxes and scores
-    weights: Path | None  # file of the constants of OpenVINO's form; None for ONNX, whose files say where theirs lie
+    weights: Path | None  # file of OpenVINO's constants; None for ONNX, whose files name their own
     memory: tuple[str, ...]  # names of the memory tensors, in order
-    templates: int | None = None  # number of templates the graphs are made for; None = any
-    batch: int | None = None  # number of targets they are made for; None = any
-    arithmetic: str = "float"  # "int8" if the graphs round to 8 bits themselves, else "float"
+    templates: int | None = None  # number of templates that the graphs accept; None = any
+    batch: int | None = None  # number of targets that the graphs accept; None = any
+    arithmetic: str = "float"  # "int8" if the graphs themselves round to 8 bits, else "float"
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ def read_folder(path: str | Path) -> ModelFolder:
 
 
 def find_folder(name_or_path: str | Path) -> ModelFolder | None:
-    """The folder that a name or path stands for, as in `load_model`; None for an official checkpoint file.
+    """Read the folder of a name or path, as in `load_model`; None for an official checkpoint file.
 
-    Raises CheckpointError if nothing is found, or its description cannot be used, and ConfigError if it holds invalid
+    Raises CheckpointError if it is not found, or its description cannot be used, and ConfigError if that holds invalid
     values.
     """
     path = find_weights(name_or_path)
@@ -88,14 +88,14 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _graphs(folder: Path, said: Any) -> ExportedGraphs | None:
-    """The graphs a description names; None if a file of theirs was not copied along, which the weights do not mind."""
+    """Read the graphs of a description; None if one of their files is missing, since the weights work without them."""
     if not isinstance(said, Mapping) or not {"remember", "locate", "memory"} <= set(said):
         raise CheckpointError(f"{folder / CONFIG_FILE}: 'graphs' needs remember, locate and memory; export it again")
     kind, memory = said.get("format", "onnx"), said["memory"]
     files = {key: said.get(key, "graphs.bin") for key in ("remember", "locate", "weights")}
     numbers = said.get("templates"), said.get("batch")
     _require_graphs(folder, kind in ("onnx", "openvino"), "format", kind)
-    for key, file in files.items():  # a name alone: files elsewhere are no business of a model folder
+    for key, file in files.items():  # only a name: a model folder must not read files elsewhere
         _require_graphs(folder, isinstance(file, str) and file == Path(file).name and "\0" not in file, key, file)
     _require_graphs(
         folder, isinstance(memory, list) and all(isinstance(name, str) for name in memory), "memory", memory

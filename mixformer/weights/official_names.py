@@ -1,4 +1,4 @@
-"""Official state dicts of the whole family, and mmtracking's port of MixCvT: their names, in both directions."""
+"""Names of official state dicts of the whole family, and of mmtracking's MixCvT, in both directions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _rules(*pairs: tuple[str, str | Callable[[re.Match[str]], str]]) -> _Rules:
 
 
 def _conv_stem(kind: str, index: int, rest: str) -> str:
-    """Official parts of ConvMAE's stem count from 1, and the convolution in the place of attention has its name."""
+    """Rename ConvMAE's stem: official parts count from 1, and the convolution is called `attn`."""
     if kind == "embed":
         return f"backbone.patch_embed{index + 1}.{rest}"
     return f"backbone.blocks{index + 1}.{rest.replace('.mix.', '.attn.')}"
@@ -103,40 +103,40 @@ _TO_MMTRACKING = _rules(
 
 
 def official_name(key: str, config: ModelConfig) -> str:
-    """The official name of one of our state dict entries.
+    """Return the official name of one of our state dict entries.
 
     Raises CheckpointError for a part that no official network has.
     """
     backbone = config.backbone if len(config.stages) == len(config.early_heads) + 1 else ""
     name = _rename(key, [*_BACKBONES.get(backbone, []), *_SHARED])
     if name is None:
-        raise CheckpointError(f"the official layout has no place for {key}")
+        raise CheckpointError(f"the official layout has no place for {key}; save a model folder instead")
     return name
 
 
 def is_mmtracking(state: Mapping[str, object]) -> bool:
-    """True for the names of mmtracking."""
+    """Return whether a state dict has mmtracking's names."""
     return any(key.startswith("head.bbox_head.") for key in state)
 
 
 def from_mmtracking(key: str) -> str:
-    """The official name of an entry of an mmtracking checkpoint; an unknown one is returned as it is."""
+    """Return the official name of an entry of an mmtracking checkpoint; an unknown name stays unchanged."""
     return _rename(key, _MMTRACKING) or key
 
 
 def to_mmtracking(key: str) -> str:
-    """The mmtracking name of an official entry.
+    """Return the mmtracking name of an official entry.
 
     Raises CheckpointError for a part that mmtracking does not have (it has MixCvT only).
     """
     name = _rename(key, _TO_MMTRACKING)
     if name is None:
-        raise CheckpointError(f"mmtracking has no place for {key}: it knows MixCvT with a plain corner head only")
+        raise CheckpointError(f"mmtracking has no place for {key}: it supports only MixCvT with a plain corner head")
     return name
 
 
 def unused_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Official entries that exist in the file but in no computation: what is inherited from an image classifier."""
+    """Return the shapes of official entries that no computation uses: the remains of an image classifier."""
     if not config.unused_keys:
         return {}
     dim = config.dim
@@ -158,17 +158,17 @@ def _rename(key: str, rules: _Rules) -> str | None:
 
 
 def as_official(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """A state dict with mmtracking's names under official ones; any other as it is."""
+    """Rename a state dict with mmtracking's names to official ones; return any other unchanged."""
     return {from_mmtracking(key): value for key, value in state.items()} if is_mmtracking(state) else state
 
 
 def from_official(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
     """Rename official weights to ours.
 
-    Entries that no forward pass reads are dropped: those of `unused_shapes` and the batch counters of batch norms, both
-    of which may be missing.
+    Entries that no computation uses are dropped: those of `unused_shapes` and the batch counters of batch norms. Both
+    may be missing.
 
-    Raises CheckpointError naming every missing, unknown or mis-shaped entry.
+    Raises CheckpointError that lists the missing, unknown and mis-shaped entries.
     """
     shapes = model_shapes(config)
     names = {official_name(key, config): key for key in shapes}
@@ -180,8 +180,8 @@ def from_official(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str,
 def to_official(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
     """Rename our weights to the official layout.
 
-    Entries the official classes have but never use are made up with neutral values, so that the official strict
-    loader takes the file: zeros, and ones for the scale of the norm.
+    Entries that the official classes have but never use get neutral values (zeros, and ones for the scale of the norm),
+    so that the official strict loader accepts the file.
 
     Raises CheckpointError if the weights do not belong to `config`, or to no official network.
     """
@@ -197,7 +197,7 @@ def to_official(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, T
 def to_mmtracking_names(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
     """Rename our weights of a MixCvT to mmtracking's layout; all its batch norms count batches.
 
-    Raises CheckpointError if the weights do not belong to `config`, or the network is no MixCvT.
+    Raises CheckpointError if the weights do not belong to `config`, or the network is not a MixCvT.
     """
     official = to_official(state, config)
     official |= {key: torch.zeros((), dtype=torch.int64) for key in _counters(official)}
@@ -205,6 +205,6 @@ def to_mmtracking_names(state: Mapping[str, Tensor], config: ModelConfig) -> dic
 
 
 def _counters(names: Mapping[str, object] | list[str]) -> dict[str, tuple[int, ...]]:
-    """The batch counter of every batch norm among the names."""
+    """Return the batch counter of each batch norm among the names."""
     mean = ".running_mean"
     return {f"{name.removesuffix(mean)}.{COUNTER}": () for name in names if name.endswith(mean)}

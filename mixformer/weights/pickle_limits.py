@@ -1,7 +1,7 @@
-"""Limits of a pickle, checked before anything is made from it.
+"""Limits of a pickle, checked before it is loaded.
 
 A few kilobytes of a pickle can describe values that take all memory, or that are nested so deeply that the interpreter
-crashes. A state dict is shallow and short, so a walk over the pickle's instructions that makes nothing can tell.
+crashes. A state dict is shallow and short. A walk over the pickle's instructions checks this without making values.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class _Size(NamedTuple):
 
 
 def check_pickle(file: IO[bytes]) -> None:
-    """Walk over one pickle from where the file stands, and go back there.
+    """Walk over one pickle from the file's position, and return to that position.
 
     Args:
-        file: seekable; a read must not give more than the file holds.
+        file: a seekable file; a read must not return more than the file holds.
 
     Raises:
         pickle.UnpicklingError: if the pickle is damaged, or larger than any state dict.
@@ -45,7 +45,7 @@ def check_pickle(file: IO[bytes]) -> None:
 
 
 def check_sizes(stored: int, shown: int, size: int) -> None:
-    """Require that a file is large enough for the tensors that it describes.
+    """Check that a file is large enough for the tensors that it describes.
 
     Args:
         stored: bytes of all storages.
@@ -89,7 +89,7 @@ class _Walk:
         return top
 
     def _replace(self, opcode: pickletools.OpcodeInfo) -> None:
-        """Take what the instruction takes from the stack, and put what it makes there."""
+        """Pop the values that the instruction takes, and push those that it makes."""
         taken: list[_Size] = []
         for kind in reversed(opcode.stack_before):
             if kind is pickletools.stackslice:

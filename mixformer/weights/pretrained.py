@@ -1,4 +1,4 @@
-"""Initialize a backbone for training from a pre-trained image model, or from another backbone of this package."""
+"""Initialize a backbone from a pre-trained image model, or from another backbone of this package."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class PretrainedReport:
 
 @dataclass
 class _Start:
-    """A start in the making: where it comes from, and the values found so far under the model's names."""
+    """The initial values that were found so far, under the model's names, and their source."""
 
     path: Path
     config: ModelConfig
@@ -77,21 +77,21 @@ class _Start:
         return self.source.kind
 
     def has(self, key: str) -> bool:
-        """True if the file holds this entry of the model under its own name."""
+        """Return whether the file holds this entry of the model under its own name."""
         return file_name(self.kind, key, self.config) in self.source.tensors
 
     def take(self, key: str, value: Tensor, names: tuple[str, ...], note: str = "") -> None:
-        """Give an entry of the model its value, which was made from entries of the file."""
+        """Set the value of an entry of the model, made from the entries `names` of the file."""
         self.state[key], self.used[key], self.notes[key] = value, names, note
 
     def copy(self, key: str) -> None:
-        """Take an entry as it is; nothing happens if the file lacks it."""
+        """Copy an entry unchanged, if the file has it."""
         name = file_name(self.kind, key, self.config)
         if name in self.source.tensors:
             self.take(key, self.source.tensors[name].float(), (name,))
 
     def origin(self, names: tuple[str, ...]) -> str:
-        """Entries as the file itself calls them."""
+        """Return the file's own names of entries."""
         return ", ".join(part for name in names for part in self.source.origins[name])
 
 
@@ -100,24 +100,25 @@ def load_pretrained(
 ) -> PretrainedReport:
     """Initialize the backbone from a file of pre-trained weights; heads are not touched.
 
-    docs/pretrained.md lists which file fits which backbone. The file must hold every entry of the backbone, with two
-    exceptions. Prediction tokens start as the class token plus noise that tells them apart, or keep their values if the
-    file has no class token. Fixed sin-cos position tables stay. Other position tables are interpolated to the grids of
-    search region and template (journal paper, section 3.3). A model with fewer blocks than the file takes the first
-    ones.
+    docs/pretrained.md lists the files for each backbone. The file must hold all entries of the backbone, with two
+    exceptions. Prediction tokens start as the class token plus noise that makes them different, or keep their values if
+    the file has no class token. Fixed sin-cos position tables stay unchanged. Other position tables are interpolated to
+    the grids of search region and template (journal paper, section 3.3). A model with fewer blocks than the file gets
+    the first ones.
 
     Args:
         model: network to initialize; after an error it is unchanged.
         path: `.safetensors`, `.pth` (no code in it is executed) or a model folder.
         kind: kind of the file; "auto" finds it from the names in the file.
-        interpolation: of position tables; None takes antialiased "bicubic" for "dinov2", and plain "bilinear" as in
-            the journal paper for all others.
+        interpolation: interpolation of position tables; None takes antialiased "bicubic" for "dinov2", and plain
+            "bilinear", as in the journal paper, for all others.
 
     Returns:
         A report of what was loaded, left out and kept.
 
     Raises:
-        CheckpointError: if the file cannot be read or does not fit, naming what is missing or of another shape.
+        CheckpointError: if the file cannot be read or does not fit; the message lists the missing and mis-shaped
+            entries.
         ConfigError: for an unknown kind.
 
     Example:
@@ -163,7 +164,7 @@ def _require_family(start: _Start) -> None:
 
 
 def _require_parts(start: _Start) -> None:
-    """Enough blocks in every stage, and LayerScale in both or neither."""
+    """Check that the file has enough blocks in each stage, and LayerScale if the model has it."""
     for index, stage in enumerate(start.config.stages):
         prefix, depth = _prefix(start.config, index), 0
         while start.has(f"{prefix}blocks.{depth}.norm1.weight"):
@@ -179,7 +180,7 @@ def _require_parts(start: _Start) -> None:
     if scaled != start.config.layer_scale:
         has = "has LayerScale" if scaled else "has no LayerScale"
         raise CheckpointError(
-            f"{start.path} {has}, {start.config.name} differs: set layer_scale={scaled} in the model's configuration"
+            f"{start.path} {has}, but {start.config.name} differs; set layer_scale={scaled} in its configuration"
         )
 
 
@@ -199,7 +200,7 @@ def _start_stage(start: _Start, stage: Stage, index: int) -> None:
 
 
 def _start_tables(start: _Start, stage: Stage, index: int) -> None:
-    """Both tables from the file's one, or from its own two; a missing one is noticed with the other entries."""
+    """Make both position tables from the file's one or two; a missing one is reported with the other entries."""
     prefix = _prefix(start.config, index)
     if start.config.position == "sincos":
         start.kept |= dict.fromkeys((prefix + key for key in _TABLES), "fixed sin-cos table")
@@ -214,7 +215,7 @@ def _start_tables(start: _Start, stage: Stage, index: int) -> None:
 
 
 def _split_table(start: _Start, name: str) -> tuple[Tensor, Tensor | None]:
-    """A position table (1, n * n, C), and what stands before it for the class token (1, 1, C), if anything."""
+    """Split a table into positions (1, n * n, C) and the entry of the class token before them (1, 1, C), or None."""
     table = start.source.tensors[name].float()
     for extra in (0, 1):
         if table.dim() == 3 and len(table) == 1 and table.shape[1] > extra:
@@ -227,7 +228,7 @@ def _split_table(start: _Start, name: str) -> tuple[Tensor, Tensor | None]:
 
 
 def _start_tokens(start: _Start, stage: Stage, prefix: str) -> None:
-    """The class token plus noise that tells the tokens apart; from a backbone of our own its tokens, if as many."""
+    """Initialize prediction tokens: copy those of a network of this package, or use the class token plus noise."""
     # 1. A network of this package has tokens of its own: copy them if their number fits.
     keys = [prefix + key for key in _TOKENS]
     found = start.source.tensors
@@ -258,9 +259,9 @@ def _start_tokens(start: _Start, stage: Stage, prefix: str) -> None:
 
 
 def _left_out(start: _Start) -> dict[str, str]:
-    """Entries of the file that the model does not need, and why.
+    """Return the entries of the file that the model does not need, with the reason.
 
-    Raises CheckpointError if one belongs to a block or an embedding that was loaded, whose function it would change.
+    Raises CheckpointError if one belongs to a loaded block or embedding, since it would change its function.
     """
     used = {name for names in start.used.values() for name in names}
     parts = {part_of(name) for name in used} - {None}

@@ -1,4 +1,4 @@
-"""Files of pre-trained image models: how each kind names what a backbone needs, and one set of names for all."""
+"""Files of pre-trained image models: the names that each kind uses, brought to one set of names."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Interpolation = Literal["bicubic", "bilinear"]
 
 @dataclass(frozen=True)
 class FileKind:
-    """One kind of file. An encoder's entries have the names of the official trackers, which began as such files."""
+    """One kind of file. An encoder's entries have the names of the official trackers, which started from such files."""
 
     backbone: str = "vit"  # the backbone it fits, as in `ModelConfig`; empty = any
     # Position tables of the encoder and of the decoder; none in files with tables for each grid
     tables: tuple[str, ...] = ("pos_embed",)
     class_token: str = "cls_token"  # its name, if there may be one
-    interpolation: Interpolation = "bilinear"  # how tables are brought to another grid unless asked otherwise
+    interpolation: Interpolation = "bilinear"  # default interpolation of tables to another grid
     decoder: bool = False  # True if the file may hold decoder blocks that continue the encoder
 
 
@@ -47,7 +47,7 @@ FILE_KINDS: dict[str, FileKind] = {
 
 
 def find_kind(names: Collection[str]) -> str | None:
-    """The kind of file that holds these names, or None."""
+    """Find the kind of file that holds these names, or None."""
     signs = {
         "mixformer": r"backbone\..*",
         "cvt": r"stage0\.patch_embed\..*",
@@ -56,14 +56,11 @@ def find_kind(names: Collection[str]) -> str | None:
         "deit3": r"blocks\.0\.gamma_1",
         "mae": r"blocks\.0\.attn\.qkv\.weight",
     }
-    for kind, pattern in signs.items():
-        if any(re.fullmatch(pattern, name) for name in names):
-            return kind
-    return None
+    return next((kind for kind, sign in signs.items() if any(re.fullmatch(sign, name) for name in names)), None)
 
 
 def file_name(kind: str, key: str, config: ModelConfig) -> str:
-    """Return the name that a file of one kind has for an entry of the model's state dict.
+    """Return the name of an entry of the model's state dict in a file of one kind.
 
     Args:
         kind: kind of the file.
@@ -86,14 +83,14 @@ def file_name(kind: str, key: str, config: ModelConfig) -> str:
 
 
 def _decoder_name(rest: str, encoder: ModelConfig) -> str:
-    """MAE's decoder begins with the encoder's last norm and a linear layer."""
+    """Return the name in MAE's decoder, which begins with the encoder's last norm and a linear layer."""
     if rest.startswith("patch_embed."):
         return rest.removeprefix("patch_embed.").replace("proj.", "decoder_embed.")
     return "decoder_" + official_name(f"backbone.{rest}", encoder).removeprefix("backbone.")
 
 
 def numbered(key: str) -> str:
-    """Our own names with the number of the stage, also where a backbone is a single one."""
+    """Return our own name with the number of the stage, also for a backbone of one stage."""
     name = key.removeprefix("backbone.")
     return f"backbone.{name}" if name.startswith("stages.") else f"backbone.stages.0.{name}"
 
@@ -111,12 +108,12 @@ _REASONS = (
 
 
 def why_left_out(name: str) -> str:
-    """Why an entry of a file is not needed."""
+    """Return the reason why an entry of a file is not needed."""
     return next((reason for pattern, reason in _REASONS if re.fullmatch(pattern, name)), "no part of a backbone")
 
 
 def part_of(name: str) -> str | None:
-    """The block or patch embedding whose function an entry changes, or None."""
+    """Return the block or patch embedding of an entry, or None if the entry is in none or changes no function."""
     match = re.match(r"(?:decoder_)?(?:.*\.)?(?:patch_embed\d?|blocks\d?\.\d+)(?=\.)", name)
     return None if match is None or re.fullmatch(_COUNTER, name) else match[0]
 
@@ -124,9 +121,9 @@ def part_of(name: str) -> str | None:
 class PretrainedFile(NamedTuple):
     """Content of a file."""
 
-    kind: str  # of the file
-    tensors: dict[str, Tensor]  # names that `file_name` gives -> values
-    origins: dict[str, tuple[str, ...]]  # such a name -> names in the file itself, several where tensors were joined
+    kind: str  # kind of the file
+    tensors: dict[str, Tensor]  # name as from `file_name` -> values
+    origins: dict[str, tuple[str, ...]]  # the same name -> names in the file itself, several for joined tensors
 
 
 def open_pretrained(path: Path, kind: str) -> PretrainedFile:
@@ -134,7 +131,7 @@ def open_pretrained(path: Path, kind: str) -> PretrainedFile:
 
     Args:
         path: `.safetensors`, model folder, or a file of `torch.save`.
-        kind: of the file, or "auto" to tell it from the names in it.
+        kind: kind of the file, or "auto" to detect it from the names in it.
 
     Raises:
         CheckpointError: if it cannot be read, or its kind cannot be told.
@@ -143,7 +140,7 @@ def open_pretrained(path: Path, kind: str) -> PretrainedFile:
     found = find_kind(stored) if kind == "auto" else kind
     if found is None:
         raise CheckpointError(
-            f"cannot tell what kind of start {path} is (it begins with {', '.join(list(stored)[:3])}); known kinds: "
+            f"cannot tell the kind of {path} (its first entries: {', '.join(list(stored)[:3])}); known kinds: "
             f"{', '.join(FILE_KINDS)}"
         )
     if found == "mixformer" and _safetensors(path) is None:
@@ -164,7 +161,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
 
 
 def _safetensors(path: Path) -> Path | None:
-    """The file of that format that a path stands for, or None if it is of the other."""
+    """Return the safetensors file of a path, or None for a file of `torch.save`."""
     if path.is_dir():
         return path / WEIGHTS_FILE
     return path if path.suffix == ".safetensors" else None
@@ -196,7 +193,7 @@ _JOINS = (
 
 
 def _normalize(kind: str, stored: Mapping[str, Tensor]) -> PretrainedFile:
-    """Bring the two ways to name a DINOv2 file, and ours to name a backbone, to one. Unknown names stay."""
+    """Rename both kinds of DINOv2 files, and backbones of this package, to one set of names. Unknown names stay."""
     tensors: dict[str, Tensor] = {}
     origins: dict[str, tuple[str, ...]] = {}
     joined = _join(stored) if kind == "dinov2" else {}
@@ -220,7 +217,7 @@ def _facebook(key: str) -> str:
 
 
 def _join(names: Collection[str]) -> dict[str, tuple[tuple[str, ...], int]]:
-    """New name -> the parts it consists of, all of them there, and the axis they join along."""
+    """Return the joined tensors: new name -> names of its parts, and the axis to join them along."""
     found = {}
     for pattern, parts, whole, axis in _JOINS:
         for match in filter(None, (re.fullmatch(pattern, name) for name in names)):

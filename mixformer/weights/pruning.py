@@ -1,7 +1,7 @@
-"""Make smaller networks from larger ones: remove blocks, narrow MLPs. Nothing is trained here.
+"""Make smaller networks from larger ones: remove blocks, or narrow MLPs. Nothing is trained here.
 
-The result starts a student (MixFormerV2, section 3.2.2). Removing blocks that `mixformer.training.depth_pruning` has
-faded out changes no output. Everything else is an initialization that distillation must follow.
+The result is the initial student of a distillation (MixFormerV2, section 3.2.2). Only the removal of blocks that
+`mixformer.training.depth_pruning` has faded out changes no output; all else needs training afterwards.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ def remove_blocks(
     """Remove blocks; the numbers of later blocks move up.
 
     Only the stage that `config.depth` counts can lose blocks: the last one of a MixCvT, the transformer of a ConvMAE,
-    not the decoder blocks of "+DN". Everything else is kept as it is, position tables too (the official conversion
-    drops the fixed ones and computes the same values again).
+    but not the decoder blocks of "+DN". All else is kept unchanged, position tables too (the official conversion drops
+    the fixed tables and computes the same values again).
 
     Args:
         state: our state dict of `config`.
         config: sizes of the network.
-        removed: blocks by number, from 0 over all mixed-attention blocks of the network: the order of `scales` and of
-            kept features.
+        removed: numbers of the blocks, from 0 over all mixed-attention blocks of the network, as for `scales` and kept
+            features.
 
     Returns:
         The new state dict, which shares its tensors with the old one, and its configuration.
 
     Raises:
-        ConfigError: for a block that is not there or cannot be removed, or if none would be left.
+        ConfigError: for a block that does not exist or cannot be removed, or if no block would be left.
         CheckpointError: if the weights do not belong to `config`.
     """
     check_state_dict(state, model_shapes(config), config.name)
@@ -62,9 +62,10 @@ def remove_blocks(
 
 
 def blocks_left(config: ModelConfig, removed: Sequence[int]) -> list[int]:
-    """Blocks that stay, counted within the stage that `config.depth` counts; arguments and errors as `remove_blocks`.
+    """Return the blocks that stay, by number in the stage that `config.depth` counts.
 
-    A block that chooses search tokens (`ModelConfig.elimination`) can go only together with all blocks after it.
+    Arguments and errors are those of `remove_blocks`. A block that chooses search tokens (`ModelConfig.elimination`)
+    can be removed only together with all blocks after it.
     """
     numbers = _numbers(config)
     if wrong := sorted(set(removed) - set(numbers)):
@@ -76,8 +77,8 @@ def blocks_left(config: ModelConfig, removed: Sequence[int]) -> list[int]:
         raise ConfigError(f"cannot remove all {config.depth} blocks of {config.name}; leave at least one")
     if choosing := [block for block, _ in config.elimination if block not in kept and block < kept[-1]]:
         raise ConfigError(
-            f"cannot remove block {choosing[0]} of {config.name}, after which search tokens are left out; change its "
-            "elimination first (mixformer prune --eliminate)"
+            f"cannot remove block {choosing[0]} of {config.name}, because search tokens are left out after it; change "
+            "the elimination first (mixformer prune --eliminate)"
         )
     return kept
 
@@ -85,7 +86,7 @@ def blocks_left(config: ModelConfig, removed: Sequence[int]) -> list[int]:
 def eliminate_tokens(
     state: Mapping[str, Tensor], config: ModelConfig, elimination: Sequence[tuple[int, int]]
 ) -> tuple[State, ModelConfig]:
-    """Change which search tokens are left out, and where; the weights stay as they are.
+    """Change the elimination of search tokens; the weights stay unchanged.
 
     Args:
         state: our state dict of `config`.
@@ -96,7 +97,7 @@ def eliminate_tokens(
         The state dict and the new configuration.
 
     Raises:
-        ConfigError: if the network cannot leave out tokens so.
+        ConfigError: if the network cannot leave out tokens in this way.
     """
     kept = "keep" + "_".join(str(count) for _, count in elimination) if elimination else "keepall"
     same = tuple(elimination) == config.elimination
@@ -106,7 +107,7 @@ def eliminate_tokens(
 def first_blocks(state: Mapping[str, Tensor], config: ModelConfig, count: int) -> tuple[State, ModelConfig]:
     """Keep the first blocks of the stage that `config.depth` counts: "Tea-fir4" of the supplement for 4 of 12.
 
-    Errors as of `remove_blocks`. The start from a pre-trained image model, "MAE-fir4", needs no such step:
+    Errors are those of `remove_blocks`. "MAE-fir4", the start from a pre-trained image model, needs no such step:
     `load_pretrained` gives a network of 4 blocks the first 4 of the file.
     """
     _check_count(config, count)
@@ -116,7 +117,7 @@ def first_blocks(state: Mapping[str, Tensor], config: ModelConfig, count: int) -
 def skip_blocks(state: Mapping[str, Tensor], config: ModelConfig, count: int) -> tuple[State, ModelConfig]:
     """Keep blocks at even distances, the last one among them: "Tea-skip4" of the supplement for 4 of 12.
 
-    Errors as of `remove_blocks`.
+    Errors are those of `remove_blocks`.
     """
     return remove_blocks(state, config, skipped_blocks(config, count))
 
@@ -131,7 +132,7 @@ def skipped_blocks(config: ModelConfig, count: int) -> tuple[int, ...]:
         Numbers from 0 over all mixed-attention blocks, as `remove_blocks` takes them.
 
     Raises:
-        ConfigError: if there are not as many blocks.
+        ConfigError: if there are fewer blocks.
     """
     _check_count(config, count)
     kept = {-(-(index + 1) * config.depth // count) - 1 for index in range(count)}
@@ -147,9 +148,9 @@ def reduce_mlp(
         state: our state dict of `config`.
         config: sizes of the network.
         ratio: new hidden width in units of each stage's width; 4 -> 1 made MixFormerV2-S.
-        keep: "first" = the paper's slice `w[:d1', :d2']`. "strongest" = the hidden units with the largest product of
-            the norms of their incoming and outgoing weights, in their old order; this is ours. A unit contributes its
-            activation times its outgoing weights, so what a small product leaves out changes least.
+        keep: "first" is the paper's slice `w[:d1', :d2']`. "strongest" (not in the paper) keeps the hidden units with
+            the largest product of the norms of their incoming and outgoing weights, in their old order. A unit adds its
+            activation times its outgoing weights, so the units with a small product change the output least.
 
     Returns:
         The new state dict and its configuration.
@@ -162,11 +163,11 @@ def reduce_mlp(
     narrowest = min(config.final_dim, config.dim, *config.early_dims)
     if not (ratio <= config.mlp_ratio and round(narrowest * ratio) >= 1):  # false for NaN too
         raise ConfigError(
-            f"cannot reduce mlp_ratio {config.mlp_ratio:g} of {config.name} to {ratio:g}: give a smaller value that "
+            f"cannot reduce mlp_ratio {config.mlp_ratio:g} of {config.name} to {ratio:g}; give a smaller value that "
             f"leaves hidden units ({1 / narrowest:.2g} or more)"
         )
     if keep not in ("first", "strongest"):
-        raise ConfigError(f"unknown choice of hidden units {keep!r}; known: first, strongest")
+        raise ConfigError(f"unknown choice of hidden units {keep!r}; use first or strongest")
     new = dict(state)
     for key in filter(_FIRST_LAYER.fullmatch, state):
         bias, second = key.replace("fc1.weight", "fc1.bias"), key.replace("fc1.weight", "fc2.weight")
@@ -185,7 +186,7 @@ def _strongest(first: Tensor, second: Tensor, width: int) -> Tensor:
 
 
 def _numbers(config: ModelConfig) -> range:
-    """Numbers, among all mixed-attention blocks, of the stage that `config.depth` counts."""
+    """Return the numbers, among all mixed-attention blocks, of the stage that `config.depth` counts."""
     start = config.mixing_depth - config.decoder_depth - config.depth
     return range(start, start + config.depth)
 

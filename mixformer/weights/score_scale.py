@@ -21,13 +21,13 @@ def require_score_head(config: ModelConfig) -> str:
 
 
 def scale_score(state: Mapping[str, Tensor], config: ModelConfig, scale: float, offset: float) -> dict[str, Tensor]:
-    """Make the score's logit `scale` * logit + `offset`; nothing else changes.
+    """Change the score's logit to `scale` * logit + `offset`; all else stays unchanged.
 
     Args:
         state: our state dict of `config`.
         config: sizes of the network.
-        scale: above 0, so that the order of scores stays.
-        offset: in logits.
+        scale: factor above 0, so that the order of scores stays.
+        offset: offset in logits.
 
     Returns:
         The new state dict, which shares all other tensors with the old one.

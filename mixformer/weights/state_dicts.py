@@ -1,4 +1,4 @@
-"""Check a state dict against the network it is for, and store it in fewer bits."""
+"""Check a state dict against its network, and store it in fewer bits."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ log = logging.getLogger(__name__)
 
 
 def model_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Shape of every entry of the model's state dict, without making the weights."""
+    """Return the shape of each entry of a model's state dict, without making the weights."""
     with torch.device("meta"):
         return {key: tuple(value.shape) for key, value in build_model(config).state_dict().items()}
 
 
 def current_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of a saved file under the names of this version, where 0.1.0 had others."""
+    """Rename tensors of a file of 0.1.0 to the names of this version."""
     return {key.replace("score_head.looks.", "score_head.cross_attentions."): each for key, each in tensors.items()}
 
 
@@ -39,13 +39,13 @@ def check_state_dict(
     """Check names and shapes.
 
     Args:
-        state: what a file holds.
+        state: the entries of a file.
         expected: entries that must be there.
-        source: the file, for the message.
+        source: the file, for messages.
         optional: entries that may be there.
 
     Raises:
-        CheckpointError: naming the missing, unknown and mis-shaped entries.
+        CheckpointError: if an entry is missing, unknown or mis-shaped; the message lists them.
     """
     allowed = {**(optional or {}), **expected}
     problems = {
@@ -63,11 +63,11 @@ def check_state_dict(
 
 
 def quantize_state(state: Mapping[str, Tensor], precision: str) -> dict[str, Tensor]:
-    """Bring a state dict to a storage precision.
+    """Convert a state dict to a storage precision.
 
-    int8 touches the matrices of linear and convolution layers (`*.weight` with 2 or more dimensions): `NAME` holds
-    integers in -127..127 and `NAME.scale` one float32 per output row. All else becomes float16, or stays float32
-    where a value is beyond float16's range. Integer tensors stay as they are.
+    int8 applies to the matrices of linear and convolution layers (`*.weight` with 2 or more dimensions): `NAME` holds
+    integers in -127..127 and `NAME.scale` one float32 per output row. Other tensors become float16, or stay float32 if
+    a value is beyond float16's range. Integer tensors stay unchanged.
 
     Raises ConfigError for an unknown precision.
     """
@@ -86,7 +86,7 @@ def quantize_state(state: Mapping[str, Tensor], precision: str) -> dict[str, Ten
 
 
 def dequantize_state(stored: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """Undo `quantize_state`: every floating tensor as float32.
+    """Undo `quantize_state`: all floating tensors become float32.
 
     Raises CheckpointError if an 8-bit matrix has no scale, or one of another length.
     """
@@ -101,7 +101,7 @@ def dequantize_state(stored: Mapping[str, Tensor], source: str) -> dict[str, Ten
 
 
 def as_floats(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """Weights as float32; a warning says if some were stored as whole numbers, which a network never is.
+    """Convert weights to float32, with a warning if some were stored as whole numbers.
 
     Raises:
         CheckpointError: if some are complex.

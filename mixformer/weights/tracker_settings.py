@@ -1,4 +1,4 @@
-"""Tracker settings and variant of a model, without loading it. Only an official checkpoint needs torch for that."""
+"""Tracker settings and variant of a model, without loading it. Only official checkpoints need torch here."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mixformer.weights.model_folder import ModelFolder, find_folder
 
 
 def load_tracker_config(name_or_path: str | Path, variant: str | None = None) -> TrackerConfig:
-    """Tracker settings stored beside the weights, or else the default ones of the variant.
+    """Read the tracker settings stored with the weights; without them, return the default ones of the variant.
 
     Args:
         name_or_path: as in `load_model`.
-        variant: name of the model, if you know it; an official file is then not read.
+        variant: name of the model, if known; an official file is then not read.
 
     Raises:
-        CheckpointError: if nothing fitting is found, or an official file cannot be used.
+        CheckpointError: if the model is not found, or an official file cannot be used.
         ConfigError: if the stored settings are invalid.
     """
     folder = find_folder(name_or_path)
@@ -28,9 +28,9 @@ def load_tracker_config(name_or_path: str | Path, variant: str | None = None) ->
 
 
 def variant_of(name_or_path: str | Path) -> str:
-    """Name of the variant in a folder or official file. Of a file only shapes are read, so tables do not count.
+    """Return the name of the variant in a folder or official file. Of a file, only shapes are read.
 
-    Raises CheckpointError as `load_tracker_config`, and ConfigError as `load_tracker_config`.
+    Raises CheckpointError and ConfigError as `load_tracker_config` does.
     """
     return _variant(find_folder(name_or_path), name_or_path)
 

@@ -69,7 +69,7 @@ def test_precision_is_what_the_processor_has(machine):
     machine(ALL)
     assert short(select_engine(DEFAULT_MODEL, Runtime(precision="bfloat16"))) == ("torch", "cpu", "bfloat16")
     assert select_engine(DEFAULT_MODEL, Runtime(precision="int8")).precision == "int8"
-    with pytest.raises(ConfigError, match="no bfloat16 on this processor; there are: float32"):
+    with pytest.raises(ConfigError, match="no bfloat16 on this processor; choose from float32"):
         select_engine(DEFAULT_MODEL, Runtime(engine="openvino", precision="bfloat16"))
 
 

@@ -19,7 +19,7 @@ def test_c9_too_few_open_files_are_an_error_and_no_hang(tmp_path, limit, workers
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=300)
     assert done.returncode == code, done.stderr
     if code:
-        assert "loader processes need 88 open files, and the system allows 24; raise the limit" in done.stderr
+        assert "loader processes need 88 open files, but the system allows 24; raise the limit" in done.stderr
         assert "Traceback" not in done.stderr
 
 

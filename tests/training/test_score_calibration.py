@@ -137,7 +137,7 @@ def test_the_verb_runs_a_model_and_writes_one(made, tmp_path, capsys):
 def test_results_of_other_weights_are_refused(made, tiny_model, tmp_path):
     note = {"format": 1, "settings": {"weights": "0" * 16}, "expected": {}, "sequences": {}, "failures": {}}
     (made.folder("ours") / "run.json").write_text(json.dumps(note))
-    with pytest.raises(ConfigError, match="of other weights than"):
+    with pytest.raises(ConfigError, match="are not of the weights of"):
         calibrate(tiny_model, tmp_path / "out", made.root, results=made.results / "ours", diagram=False)
     assert not (tmp_path / "out").exists()
 

@@ -150,7 +150,7 @@ def test_what_cannot_be_trained_with_tokens_left_out():
 
 
 def test_a_box_without_edge_distributions_has_no_loss_on_them(tmp_path):
-    with pytest.raises(ConfigError, match=r"loss.dfl needs a head that predicts distributions of edges, cvt has"):
+    with pytest.raises(ConfigError, match=r"loss.dfl needs a head that predicts distributions of edges, but cvt has"):
         trainer_of(tmp_path, CVT, RECIPE.replace(loss=LossSection(dfl=1.0)))
 
 

@@ -60,7 +60,7 @@ def test_heads_of_another_form_start_anew_and_are_named(start, caplog):
     assert text.count("box_head.") == len(new)
     new, text = taken(other("score", score="token"))
     assert {key.split(".")[0] for key in new} == {"score_head"}
-    assert text.rstrip().endswith("which start anew: score_head")
+    assert text.rstrip().endswith("fits: score_head")
 
 
 def test_a_box_head_of_another_kind_starts_anew_as_a_whole(start):
@@ -78,7 +78,7 @@ def test_another_network_is_no_start(start):
     with pytest.raises(ConfigError, match=r"from the recipe's in depth \(2, not 3\), mlp_ratio \(4.0, not 2.0\)"):
         start_model(other(depth=3, mlp_ratio=2.0))
     file = str(Path("start", "model.safetensors"))
-    with pytest.raises(ConfigError, match=rf"search_size \(64, not 96\).*name {file} to start the backbone alone"):
+    with pytest.raises(ConfigError, match=rf"search_size \(64, not 96\).*give {file} to load only the backbone"):
         start_model(other(search_size=96))
     model = start_model(other(search_size=96).replace(init_from=file))
     assert torch.equal(model.backbone.blocks[0].norm1.weight, start["backbone.blocks.0.norm1.weight"])
