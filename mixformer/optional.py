@@ -48,7 +48,7 @@ def installed(package: str) -> bool:
 
 
 def package_version(package: str) -> str | None:
-    """Version of an installed package, or None; the package is not imported."""
+    """Return the version of an installed package, or None, without importing it."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -58,7 +58,7 @@ def package_version(package: str) -> str | None:
 
 
 def missing(package: str, purpose: str, more: str = "") -> MissingDependencyError:
-    """The error for a package that is not there.
+    """Make the error for a missing package.
 
     Args:
         package: name that is imported.
@@ -103,7 +103,7 @@ def explain_missing(purpose: str) -> Iterator[None]:
 def lazy_names(
     package: str, homes: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """`__getattr__`, `__dir__` and `__all__` of a package whose names are imported when they are first used (PEP 562).
+    """Make `__getattr__`, `__dir__` and `__all__` of a package that imports names at their first use (PEP 562).
 
     Type checkers read the same imports under `if TYPE_CHECKING`, as `from module import name as name`.
 

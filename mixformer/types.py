@@ -1,4 +1,4 @@
-"""Values that all rooms of the package share. Nothing here needs torch."""
+"""Values that all parts of the package share. Nothing here needs torch."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class BenchmarkCase:
 
     @property
     def title(self) -> str:
-        """Last part of the model's path, engine and precision."""
+        """The last part of the model's path, with engine and precision."""
         suffix = "" if self.precision == "auto" else f":{self.precision}"
         return f"{Path(self.model).name} {self.engine}{suffix}"
 

@@ -16,7 +16,7 @@ PACKAGES = ("torch", "openvino", "onnxruntime", "numpy", "av")
 
 @dataclass(frozen=True)
 class Machine(BaseConfig):
-    """A machine as far as speed depends on it.
+    """The properties of a machine that decide its speed.
 
     `cores` are those that this process may use, `instructions` the sets that matter for matrix products, as the kernel
     names them, `memory_gb` that of the whole machine, and `gpu` the one that was measured.

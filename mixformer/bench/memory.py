@@ -19,7 +19,7 @@ _FRAMES = 6  # tracked before memory is read
 
 
 def measure_memory(weights: Path, runtime: Runtime, clip: Path, box: Sequence[float]) -> float | None:
-    """The largest resident memory, in MiB, of a new process that tracks a few frames; None if not known.
+    """Measure the peak resident memory, in MiB, of a new process that tracks a few frames; None if unknown.
 
     Raises MixFormerError if the process fails; the message ends with the last line it printed.
     """

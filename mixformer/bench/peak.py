@@ -58,7 +58,7 @@ class PeakProbe:
         return dict(self.best)
 
     def compare(self, flops: int, seconds: Sequence[float]) -> Efficiency:
-        """Compare rounds of a work of so many operations with the best product so far."""
+        """Time rounds of a work of `operations` operations, and compare with the best product so far."""
         return Efficiency(flops, flops / median(seconds), flops / min(seconds) / max(self.best.values()))
 
 
@@ -78,7 +78,7 @@ def _torch_products(matrices: np.ndarray[Any, Any], device: str) -> dict[str, Ca
 
 
 def _openvino_products(matrices: np.ndarray[Any, Any], threads: int) -> dict[str, Callable[[], object]]:
-    """Products by OpenVINO; for int8, both matrices are quantized as in an exported int8 model."""
+    """Yield matrix products of OpenVINO; for int8, both matrices are quantized as in an exported int8 model."""
     import openvino as ov
     from openvino import opset13 as ops
 

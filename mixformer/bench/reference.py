@@ -40,7 +40,7 @@ class ReferenceEngine:
         return EngineOutput(found.boxes.double().cpu().numpy(), scores)
 
     def compute(self, templates: Tensor, search: Tensor) -> Prediction:
-        """The same on normalized templates (B, N, 3, t, t) and search crops (B, 3, s, s)."""
+        """Run the network on normalized templates (B, N, 3, t, t) and search crops (B, 3, s, s)."""
         memory = self.model.remember(templates, keep_features=True)  # which computes the whole last block too
         return self.model.locate(search, memory, full=True)
 

@@ -23,19 +23,19 @@ class Spread(BaseConfig):
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Median and quartiles, interpolated between neighbors."""
+    """Compute median and quartiles, interpolated between neighbors."""
     return Spread(*np.quantile(values, (0.5, 0.25, 0.75)).tolist())
 
 
 def ratio(over: Sequence[float], under: Sequence[float]) -> Spread:
-    """Quotients taken round by round: a slow minute slows both cases, and cancels."""
+    """Compute quotients round by round: a slow minute slows both cases, and cancels."""
     return spread([a / b for a, b in zip(over, under, strict=True)])
 
 
 def interleave(
     work: Mapping[str, Callable[[], T]], rounds: int, opening: Callable[[], object] = lambda: None
 ) -> dict[str, list[T]]:
-    """Do every piece of work once per round, after `opening`, and return the results of each in order.
+    """Do each piece of work once per round, after `opening`, and return the results of each in order.
 
     Each round starts with the next piece.
     """

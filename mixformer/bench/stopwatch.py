@@ -26,7 +26,7 @@ def summarize(times: Times) -> UpdateTimes:
 
 
 class TimedEngine:
-    """An engine that remembers when its last calls ran."""
+    """An engine that records the times of its last calls."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.config, self.join = engine, engine.config, engine.join
@@ -48,7 +48,7 @@ class TimedEngine:
 
 
 class TimedTracker:
-    """A tracker that goes round a clip of at least two frames, RGB uint8 (H, W, 3), from a box in the first one."""
+    """A tracker that repeats a clip of at least two frames, RGB uint8 (H, W, 3), from a box in the first frame."""
 
     def __init__(self, engine: Engine, frames: Sequence[Image], box: Sequence[float]) -> None:
         self.engine = TimedEngine(engine)

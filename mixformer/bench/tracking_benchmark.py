@@ -92,7 +92,7 @@ def measure_tracking(
 
 
 def _read_clip(path: Path) -> tuple[list[Image], ClipFigures]:
-    """Frames of a clip, and the time of reading and decoding it, opening included."""
+    """Read the frames of a clip, and measure the time of opening, reading and decoding."""
     seconds = []
     for _ in range(_FEW):
         begin = time.perf_counter()
@@ -161,7 +161,7 @@ class _ModelBenchmark:
         return list(self.results.values())
 
     def _time_updates(self, trackers: dict[str, TimedTracker]) -> None:
-        """Note times, speedups and efficiency; each round begins with the machine's peak."""
+        """Measure times, speedups and efficiency; each round begins with the machine's peak."""
         work = {title: partial(tracker.run, self.options.frames) for title, tracker in trackers.items()}
         found = interleave(work, self.options.rounds, self.probe.measure)
         steps = {title: [np.median(each[:, :2].sum(1)) for each in visits] for title, visits in found.items()}
@@ -179,7 +179,7 @@ class _ModelBenchmark:
 
 
 def _track_clip(engine: Engine, clip: Path, box: Sequence[float], frames: int) -> float:
-    """Frames per second from opening the clip to its last box."""
+    """Measure the frames per second from opening the clip to its last box."""
     begin = time.perf_counter()
     count = sum(1 for _ in track(clip, box, model=engine, stop=frames))
     return count / (time.perf_counter() - begin)
@@ -202,7 +202,7 @@ def measure_batches(
 
 
 def _timed_batch(engine: Engine, size: int) -> Callable[[], float]:
-    """A function that locates `size` targets in noise and returns the seconds."""
+    """Return a function that locates `size` targets in noise and returns the seconds."""
     random, config = np.random.default_rng(0), engine.config
     templates = random.integers(0, 256, (1, 2, config.template_size, config.template_size, 3), dtype=np.uint8)
     search = random.integers(0, 256, (size, config.search_size, config.search_size, 3), dtype=np.uint8)

@@ -35,14 +35,14 @@ class _Tokens(NamedTuple):
 
 
 def parameter_count(config: ModelConfig) -> int:
-    """All parameters of the network, position tables included (fixed ones too, as in the official count)."""
+    """Count all parameters of the network, with position tables (fixed ones too, as in the official count)."""
     stages = sum(_stage_parameters(config, stage) for stage in config.stages)
     tokens = 2 * config.prediction_tokens * config.final_dim
     return _embed_parameters(config) + stages + tokens + _box_head_parameters(config) + _score_parameters(config)
 
 
 def locate_flops(config: ModelConfig, online_templates: int = 1, *, full: bool = False) -> int:
-    """Operations of one search step with remembered templates, batch 1.
+    """Count the operations of one search step with remembered templates, batch 1.
 
     With symmetric attention nothing is remembered, and this is the whole network.
 
@@ -74,7 +74,7 @@ def locate_flops(config: ModelConfig, online_templates: int = 1, *, full: bool =
 
 
 def remember_flops(config: ModelConfig, online_templates: int = 1, *, full: bool = False) -> int:
-    """Operations of encoding the static and the online templates, batch 1; 0 with symmetric attention.
+    """Count the operations of encoding the static and the online templates, batch 1; 0 with symmetric attention.
 
     Args:
         config: the variant.
@@ -205,7 +205,7 @@ def _head_flops(config: ModelConfig) -> int:
 
 
 def _score_products(config: ModelConfig) -> int:
-    """Multiply-adds of the score head."""
+    """Count the multiply-adds of the score head."""
     dim, grid = config.final_dim, config.search_grid
     if config.score == "none":
         return 0
@@ -218,7 +218,7 @@ def _score_products(config: ModelConfig) -> int:
 
 
 def frame_flops(config: ModelConfig, *, reference: bool = False) -> int:
-    """Operations of a frame, 2 per multiply-add, with a static and an online template.
+    """Count the operations of a frame, 2 per multiply-add, with a static and an online template.
 
     `reference` counts the official computation: templates too, and every token in the last block.
     """

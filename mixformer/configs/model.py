@@ -21,7 +21,7 @@ class StageSize(NamedTuple):
 
 @dataclass(frozen=True)
 class ModelConfig(BaseConfig):
-    """Everything that fixes the shape and arithmetic of one network.
+    """All settings that decide the shape and arithmetic of one network.
 
     `depth`, `dim` and `heads` are those of the last stage of the backbone, the only one of a plain transformer.
 

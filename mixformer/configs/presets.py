@@ -116,7 +116,7 @@ DEFAULT_TRACKERS: dict[str, TrackerConfig] = {
 
 
 def tracker_config(model: str, preset: str | None = None) -> TrackerConfig:
-    """Tracker settings for a model: its default, or the published ones for a benchmark.
+    """Return the tracker settings of a model: its default, or the published ones for a benchmark.
 
     Args:
         model: variant name; one that is not listed has the official V2 defaults and no presets.

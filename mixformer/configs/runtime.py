@@ -68,7 +68,7 @@ class OldKeywords(TypedDict, total=False):
 
 
 def with_old_keywords(runtime: Runtime, old: Mapping[str, Any]) -> Runtime:
-    """The runtime of a call, which may still name its parts by the keywords of 0.1.0.
+    """Return the runtime of a call that may use the keywords of 0.1.0.
 
     Args:
         runtime: the argument `runtime`.

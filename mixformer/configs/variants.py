@@ -42,7 +42,7 @@ _FIRST = (
 
 
 def _stage1(config: ModelConfig) -> ModelConfig:
-    """The network of the first training stage: no score yet, the head's batch norms still learning."""
+    """Return the network of the first training stage: without score, and with learning batch norms in the head."""
     frozen: Literal["backbone", "none"] = "backbone" if config.backbone == "cvt" else "none"
     return config.replace(name=f"{config.name}_stage1", score="none", frozen_norms=frozen)
 
@@ -81,7 +81,7 @@ SOURCES: dict[str, str] = {
 
 
 def model_config(name: str) -> ModelConfig:
-    """The configuration of a named variant.
+    """Return the configuration of a named variant.
 
     Raises:
         ConfigError: if there is no such variant; the message lists the variants.

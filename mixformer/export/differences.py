@@ -1,4 +1,4 @@
-"""Comparison of exported graphs with the network they come from, on real crops."""
+"""Compare exported graphs with their network, on real crops."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def overlap(boxes: FloatArray, others: FloatArray) -> float:
 
 
 def require_fine(differences: list[Difference], tolerance: float = BOX_TOLERANCE) -> None:
-    """Refuse graphs whose boxes or scores differ too much; the ExportError names the figures."""
+    """Raise ExportError, with the figures, for graphs whose boxes or scores differ too much."""
     bad = [each for each in differences if not each.within(tolerance)]
     if bad:
         told = "; ".join(
@@ -86,7 +86,7 @@ def require_fine(differences: list[Difference], tolerance: float = BOX_TOLERANCE
 
 
 def require_overlap(iou: float, precision: str) -> None:
-    """Refuse weights or arithmetic that move the boxes too far; the ExportError names the figure."""
+    """Raise ExportError, with the figure, for weights or arithmetic that move the boxes too far."""
     if not iou > LOWEST_IOU:
         raise ExportError(
             f"{precision} moves the boxes too far: mean IoU {iou:.4f} with those of the source model, {LOWEST_IOU} is "
@@ -102,7 +102,7 @@ def _shapes(graphs: ExportedGraphs) -> list[tuple[int, int]]:
 
 
 def batches(crops: Crops, batch: int, count: int) -> Iterator[tuple[Image, Image]]:
-    """All crops in batches of this size; the last batch is filled with the first crops."""
+    """Yield all crops in batches of this size; the last batch is filled up with the first crops."""
     picks = np.arange(count) % len(crops.templates)
     for start in range(0, len(crops.searches), batch):
         rows = np.arange(start, start + batch) % len(crops.searches)

@@ -55,7 +55,7 @@ def write_graphs(model: MixFormer, place: Path, plan: ExportPlan, calibration: C
 
 
 class StoredTensor(NamedTuple):
-    """The place of a tensor in a safetensors file: type, shape, first byte from the start of the file, bytes."""
+    """Find the place of a tensor in a safetensors file: type, shape, first byte in the file, and bytes."""
 
     dtype: ir.DataType
     shape: tuple[int, ...]

@@ -54,14 +54,14 @@ def to_openvino(place: Path, described: dict[str, Any], precision: str | None, c
 
 
 class _Constants:
-    """One file of constants, where equal ones share a place."""
+    """A file of constants, in which equal ones share a place."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._places: dict[bytes, int] = {}
 
     def put(self, content: bytes) -> int:
-        """The first byte of this content, written now or before."""
+        """Return the first byte of this content; write it if it is new."""
         key = hashlib.sha256(content).digest()
         if key not in self._places:
             self._file.write(bytes(-self._file.tell() % _ALIGNMENT))

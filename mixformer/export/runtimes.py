@@ -1,4 +1,4 @@
-"""Runners of exported graphs, with any shapes, to check what was written. Tracking has faster engines."""
+"""Runners of exported graphs, with any shapes, to check an export. Tracking uses faster engines."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 @dataclass(frozen=True)
 class Crops:
-    """Crops of a video, as a network gets them."""
+    """Crops of a video, as the inputs of a network."""
 
     templates: Image  # (2, t, t, 3) uint8, the static template and a later one
     searches: Image  # (n, s, s, 3) uint8
@@ -60,7 +60,7 @@ def real_crops(
 
 
 class _Recorder:
-    """An engine that keeps copies of what it is given."""
+    """An engine that keeps copies of its inputs."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.config = engine, engine.config

@@ -135,7 +135,7 @@ def _attention(
     scale: float = 1.0,
     enable_gqa: bool = False,
 ) -> Any:
-    """softmax(q k^T * scale) v; the exporter's own form scales keys and queries, templates' keys again and again."""
+    """Compute softmax(q k^T * scale) v; the exporter's own form scales the templates' keys again in each step."""
     scaled = opset20.Mul(queries, opset20.Constant(value_float=scale))
     logits = opset20.MatMul(scaled, opset20.Transpose(keys, perm=[0, 1, 3, 2]))
     return opset20.MatMul(opset20.Softmax(logits, axis=-1), values)

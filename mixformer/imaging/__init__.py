@@ -1,4 +1,4 @@
-"""Boxes, crops and pictures: the geometry and pixels that every other room builds on."""
+"""Boxes, crops and pictures: the geometry and pixels that all other packages use."""
 
 from typing import TYPE_CHECKING
 

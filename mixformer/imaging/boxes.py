@@ -154,7 +154,7 @@ def parse_box(values: Iterable[float]) -> Box:
 
 
 def require_bounds(box: Box) -> None:
-    """Refuse a box whose size or place is beyond that of any picture.
+    """Raise BoxError for a box whose size or place is beyond that of any picture.
 
     Raises BoxError if a number is not finite or beyond 10 million pixels, or a side is below a thousandth of a pixel.
     """
@@ -208,7 +208,7 @@ def box_numbers(text: str) -> list[Any]:
 
 
 def require_overlap(box: Box, height: int, width: int) -> None:
-    """Refuse a box that shares no pixel with the frame.
+    """Raise BoxError for a box that shares no pixel with the frame.
 
     Raises BoxError if the box lies wholly outside a frame of `height` x `width` pixels.
     """

@@ -1,4 +1,4 @@
-"""Frames of callers, brought to RGB uint8 (H, W, 3)."""
+"""Convert frames of callers to RGB uint8 (H, W, 3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Color = Literal["rgb", "bgr"]
 
 
 def as_rgb(frame: Any, color: Color = "rgb") -> Image:
-    """Bring a frame to RGB uint8 (H, W, 3).
+    """Convert a frame to RGB uint8 (H, W, 3).
 
     Gray frames (H, W) or (H, W, 1) are spread over three channels; a fourth (alpha) channel is dropped.
 
@@ -51,7 +51,7 @@ def as_rgb(frame: Any, color: Color = "rgb") -> Image:
 
 
 def _plain_array(frame: Any) -> Any:
-    """A frame of another type as an array: `numpy.matrix`, whose indexing is another, and arrays in files."""
+    """Convert `numpy.matrix`, which has other indexing, and arrays in files to plain arrays."""
     if not isinstance(frame, np.ndarray):
         advice = "the picture could not be read" if frame is None else "use numpy.asarray(...)"
         raise FrameError(f"a frame is a numpy array, not {type(frame).__name__}; {advice}")

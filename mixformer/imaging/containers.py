@@ -1,4 +1,4 @@
-"""Video files as FFmpeg opens them: nothing but videos, their main track, and pictures that stand upright."""
+"""Open video files with FFmpeg: only videos, only their main track, and frames turned upright."""
 
 from __future__ import annotations
 
@@ -70,20 +70,20 @@ def _is_list(path: Path) -> bool:
 
 
 def videos_in(container: Any) -> list[Any]:
-    """Video tracks that can be decoded, without the pictures of covers that are attached to a file."""
+    """List the video tracks that can be decoded, without attached cover pictures."""
     still = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
     return [each for each in container.streams.video if not each.disposition & still and each.codec_context is not None]
 
 
 def main_video(container: Any) -> Any:
-    """The video track that a player shows; IndexError if there is none."""
+    """Return the video track that a player shows; raises IndexError if there is none."""
     videos = videos_in(container)
     best = container.streams.best("video")
     return best if best in videos else videos[0]
 
 
 def upright(frame: Any, width: int | None = None) -> Image:
-    """RGB pixels, turned as the container asks (phones store portrait videos lying down), at most `width` wide."""
+    """Convert a frame to RGB, turned upright (phones store portrait videos sideways), at most `width` wide."""
     turns = round(getattr(frame, "rotation", 0) / 90) % 4
     size = {}
     if width is not None and width < (across := frame.height if turns % 2 else frame.width):

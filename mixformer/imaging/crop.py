@@ -89,7 +89,7 @@ class CropWindow:
         return bool(self.side * self.side > 4 * frame.shape[0] * frame.shape[1] + _USUAL_PIXELS)
 
     def _read(self, frame: Image, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Image:
-        """The pixels of the window, as `cut` has them, where these rows and columns cross."""
+        """Read the pixels of the window at these rows and columns, as `cut` returns them."""
         height, width = frame.shape[:2]
         y, x = rows + self.top, columns + self.left
         inside_y = (y >= 0) & (y < min(self.top + self.side, height - 1))

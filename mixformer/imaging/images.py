@@ -1,4 +1,4 @@
-"""Picture files: which endings count, in which order they come, and how one is read."""
+"""Picture files: their endings, their order, and the function that reads one."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def read_image(file: str | Path | bytes, name: object = None) -> Image:
 
 
 def _rgb(picture: PillowImage.Image) -> Image:
-    """Pixels of an open picture."""
+    """Read the pixels of an open picture."""
     if picture.mode in ("F", "I") or picture.mode.startswith("I;32"):
         kind = "floating-point" if picture.mode == "F" else "32-bit"
         raise ValueError(f"its values are {kind} numbers of an unknown range; save it with 8 or 16 bits a channel")
@@ -142,7 +142,7 @@ def _turned(pixels: PillowImage.Image, picture: PillowImage.Image) -> PillowImag
 
 
 def _say_pages(picture: PillowImage.Image, name: object) -> None:
-    """Warn once in this process that further pages are left out."""
+    """Warn once in this process that only the first page is read."""
     global _pages_said
     if not _pages_said and picture.format in _PAGED and getattr(picture, "is_animated", False):
         _pages_said = True

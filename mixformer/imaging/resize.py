@@ -89,7 +89,7 @@ def _blend(lines: Image, rows: _Rows, columns: _Columns) -> Image:
 
 
 class _Columns(NamedTuple):
-    """The two source columns of every output column, and their weights.
+    """Compute the two source columns of each output column, and their weights.
 
     `left` is the left one of the two. `16 * coarse + fine` is the weight of the right one, once for each of a pixel's
     four numbers; the weight of the left one is 2048 minus that.
@@ -101,7 +101,7 @@ class _Columns(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """The two source rows of every output row, and their 11-bit weights.
+    """Compute the two source rows of each output row, and their 11-bit weights.
 
     `needed` lists the source rows that are read. Two more at the end are never used: reading a pair of pixels reaches
     past the last one.
@@ -188,7 +188,7 @@ def _blend_rows(across: NDArray[np.int16], rows: _Rows, scratch: _Scratch) -> Im
 
 
 class _Scratch:
-    """Memory for intermediate arrays, kept for the next crop: new memory costs more time than all the arithmetic."""
+    """Return memory for intermediate arrays, kept for the next crop: allocation takes longer than the arithmetic."""
 
     _kept: ClassVar[deque[NDArray[np.uint8]]] = deque(maxlen=2)
 

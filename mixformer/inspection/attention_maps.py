@@ -76,7 +76,7 @@ def average_queries(block: BlockAttention, pair: str, chosen: NDArray[np.bool_] 
 
 
 def chosen_queries(block: BlockAttention, seen: FrameInspection, pair: str, query: Query) -> NDArray[np.bool_] | None:
-    """Mask of the places (places,) whose attention is averaged; None for prediction tokens."""
+    """Return the mask (places,) of the queries to average over; None for prediction tokens."""
     queries = pair.split("_to_")[0]
     if queries == "tokens":
         return None
@@ -93,7 +93,7 @@ def chosen_queries(block: BlockAttention, seen: FrameInspection, pair: str, quer
 
 
 def select_places(side: int, box: Corners, query: Query) -> NDArray[np.bool_]:
-    """Places of a grid whose middle lies in a box (fractions, xyxy), or the one nearest to the box's middle.
+    """Find the places of a grid with their middle in a box (fractions, xyxy), or the one nearest to its middle.
 
     Returns:
         (side * side,), row-major, at least one true.

@@ -29,7 +29,7 @@ _PANEL, _GAP, _LINE, _MARGIN = 1.5, 0.12, 0.17, 0.2  # inches
 
 
 def new_figure(width: float, height: float, layout: Any = "constrained") -> Figure:
-    """An empty figure that belongs to no window; sizes in inches."""
+    """Make an empty figure without a window; sizes in inches."""
     with explain_missing("drawing an inspection"):
         keep_in_cache("matplotlib")
         from matplotlib.figure import Figure
@@ -86,7 +86,7 @@ def draw_picture(axes: Axes, picture: Image, box: Corners | None = None) -> None
 def draw_heat(
     axes: Axes, values: np.ndarray[Any, Any], low: float, high: float, picture: Image, box: Corners | None
 ) -> None:
-    """Values (g, g), which reach from `low` to `high` in fractions of the picture, as light on the dark picture."""
+    """Draw values (g, g) as light on the dark picture, from `low` to `high` in fractions of the picture."""
     gray = np.repeat(picture.mean(2, keepdims=True).astype(np.uint8), 3, 2)
     draw_picture(axes, gray, box)
     top = max(float(values.max()), EVEN * float(values.mean()), 1e-12)  # nearly even values stay dark

@@ -59,7 +59,7 @@ class FrameInspection:
         return x1, y1, x2, y2
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Everything by name, as written to `inspection.npz`.
+        """All arrays by name, as in `inspection.npz`.
 
         `search`, `templates`, `box` (cx, cy, w, h as fractions of the search crop), `score` (logit), `edges`,
         `corners` (see `Distributions`), and for each block and pair `S0-B0/search_to_template` and so on (see
@@ -173,7 +173,7 @@ def inspect_tracker(tracker: Tracker, frame: Image, stages: Stages = "auto") -> 
 
 
 def require_torch(engine: Engine) -> TorchEngine:
-    """The engine, if its layers can be inspected; raises ConfigError if it is not PyTorch."""
+    """Return the engine if it can be inspected; raises ConfigError if it is not PyTorch."""
     if not isinstance(engine, TorchEngine):
         raise ConfigError(
             f"inspection needs the layers of the network, which {type(engine).__name__} does not show; give the "
@@ -189,7 +189,7 @@ def _track_to(
     wanted: int,
     on_frame: Callable[[], object] | None,
 ) -> Image | None:
-    """Track all frames before the wanted one, which is returned; None if it does not come."""
+    """Track all frames before the wanted one, and return that frame; None if the video has no such frame."""
     for count, frame in enumerate(frames):
         if frame.index == wanted and count > 0:
             return frame.image

@@ -187,7 +187,7 @@ def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "
 
 
 def _figures(seen: FrameInspection, query: Query) -> Iterator[tuple[str, Figure]]:
-    """All figures with the names of their files; one is in memory at a time."""
+    """Yield all figures with the names of their files; only one is in memory at a time."""
     yield "crops", plot_crops(seen)
     yield "distributions", plot_distributions(seen)
     there = {pair for block in seen.result.blocks for pair in block.maps}
@@ -202,14 +202,14 @@ def _write_arrays(seen: FrameInspection, path: Path) -> None:
 
 
 def _draw_map(axes: Axes, values: np.ndarray[Any, Any], grid: Grid, picture: Image, box: Corners | None) -> None:
-    """A map of keys on the picture that they come from."""
+    """Draw a map of keys on their picture."""
     centers = grid.key_centers()
     half = 0.5 * (1 if len(centers) == 1 else centers[1] - centers[0])
     draw_heat(axes, values, centers[0] - half, centers[-1] + half, picture, box)
 
 
 def _draw_edges(edges: np.ndarray[Any, Any], crop: Axes, above: Axes, beside: Axes) -> None:
-    """Curves above and beside the crop, a line through it at each expected position, and their numbers below."""
+    """Draw curves above and beside the crop, a line at each expected position, and the numbers below."""
     places = np.arange(edges.shape[1]) / edges.shape[1]
     for values, name, color in zip(edges, _EDGES, _COLORS, strict=True):
         peak, expected = int(values.argmax()), float(values @ places)
@@ -228,7 +228,7 @@ def _draw_edges(edges: np.ndarray[Any, Any], crop: Axes, above: Axes, beside: Ax
 
 
 def _label(pair: str, shape: tuple[int, ...], place: tuple[int, ...]) -> str:
-    """Tells the panels of one block apart."""
+    """Return the part of a title that distinguishes the panels of one block."""
     words = []
     if pair.startswith("tokens_") and shape[0] == len(_EDGES):
         words.append(_EDGES[place[0]])
@@ -251,7 +251,7 @@ def _pictures(seen: FrameInspection, part: str) -> list[tuple[str, Image]]:
 
 
 def _dimmed(picture: Image, lit: np.ndarray[Any, Any]) -> Image:
-    """A picture, dark where no place is chosen."""
+    """Darken a picture where no place is chosen."""
     side = math.isqrt(len(lit))
     rows, columns = (np.arange(size) * side // size for size in picture.shape[:2])
     dimmed: Image = np.where(lit.reshape(side, side)[np.ix_(rows, columns)][..., None], picture, picture // 4)

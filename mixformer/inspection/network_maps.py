@@ -187,7 +187,7 @@ def inspect_attention(model: MixFormer, templates: Tensor, search: Tensor, stage
 
 
 def distributions_of(prediction: Prediction, config: ModelConfig) -> Distributions:
-    """Probabilities of edges and corners of the first prediction in a batch."""
+    """Compute the probabilities of edges and corners of the first prediction in a batch."""
     if prediction.logits is None:
         return Distributions(None, None)
     logits = prediction.logits[0].float()
@@ -284,7 +284,7 @@ def _mean_weights(queries: Tensor, keys: Tensor, scale: float) -> FloatMap:
 
 
 def _split(weights: FloatMap, queries: Shapes, keys: Shapes) -> dict[str, FloatMap]:
-    """A matrix of queries and keys cut into its pairs of parts."""
+    """Cut a matrix of queries and keys into its pairs of parts."""
     maps = {}
     for (q, q_shape), rows in zip(queries.items(), np.split(weights, _ends(queries)), strict=True):
         for (k, k_shape), part in zip(keys.items(), np.split(rows, _ends(keys), axis=1), strict=True):

@@ -86,7 +86,7 @@ class GrabCutRefiner:
         return mask
 
     def _cut(self, crop: Image, box: Box) -> Mask:
-        """Mask of a crop (h, w, 3), in whose pixels the box is given."""
+        """Compute the mask of a crop (h, w, 3); the box is in pixels of the crop."""
         cv2 = self._cv2
         height, width = crop.shape[:2]
         scale = min(1.0, self.size / max(height, width))

@@ -27,7 +27,7 @@ class MaskWriter:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        """`folder` is made if it is not there; masks of the same number in it are replaced, other files left.
+        """`folder` is made if it is missing. Masks with the same numbers in it are replaced; other files stay.
 
         Raises:
             OutputError: if the folder cannot be made.

@@ -1,4 +1,4 @@
-"""Networks. `build_model(config)` is the one way to make one."""
+"""Networks. `build_model(config)` makes them."""
 
 from mixformer.configs.model import ModelConfig
 from mixformer.models.attention import KVCache

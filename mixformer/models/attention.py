@@ -31,12 +31,12 @@ class KVCache(NamedTuple):
     values: Tensor
 
     def concat(self, other: KVCache) -> KVCache:
-        """These, followed by others."""
+        """Return these keys and values, followed by others."""
         return KVCache(torch.cat([self.keys, other.keys], 2), torch.cat([self.values, other.values], 2))
 
 
 class StaticKVCache:
-    """Keys and values of templates with room behind them, for an engine that runs one step again and again.
+    """Keys and values of templates with room after them, for an engine that repeats one step.
 
     A search step's keys and values are written into the room, in place: nothing is concatenated or allocated, and the
     addresses stay. Only for inference.
@@ -81,7 +81,7 @@ class TokenLayout(NamedTuple):
 
 
 def attend(queries: Tensor, memory: KVCache, scale: float) -> Tensor:
-    """softmax(q k^T * scale) v over (B, heads, N, d); returns (B, Nq, heads * d).
+    """Compute softmax(q k^T * scale) v over (B, heads, N, d); returns (B, Nq, heads * d).
 
     Training on a CPU takes the written-out form: the fused kernel's backward pass is about half as fast there.
     """
@@ -94,14 +94,14 @@ def attend(queries: Tensor, memory: KVCache, scale: float) -> Tensor:
 
 
 def attention_weights(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
-    """softmax(q k^T * scale), (B, heads, Nq, Nk)."""
+    """Compute softmax(q k^T * scale), (B, heads, Nq, Nk)."""
     logits: Tensor = (queries * scale) @ keys.transpose(-1, -2)
     return logits.softmax(-1)
 
 
 @torch.no_grad()
 def most_attended(queries: Tensor, keys: Tensor, scale: float, extra: int, count: int) -> Tensor:
-    """Search tokens that prediction tokens attend to most, in rising order.
+    """Choose the search tokens that prediction tokens attend to most, in rising order.
 
     The attention to a token is the mean over the heads, of the prediction token that attends to it most.
 
@@ -121,7 +121,7 @@ def most_attended(queries: Tensor, keys: Tensor, scale: float, extra: int, count
 
 
 class MixedAttention(nn.Module):
-    """Multi-head attention whose keys and values may be extended by remembered ones.
+    """Multi-head attention over its own keys and values, and over remembered ones.
 
     A subclass defines how queries (`project_queries`) and keys and values (`project_keys`) come from tokens, or both at
     once (`project`); all take tokens (B, N, C) and give (B, heads, N or fewer, C / heads).
@@ -137,7 +137,7 @@ class MixedAttention(nn.Module):
         raise NotImplementedError
 
     def project_keys(self, x: Tensor, layout: TokenLayout) -> KVCache:
-        """Keys and values alone: all that the last block needs of the templates."""
+        """Return only keys and values: the last block needs no more of the templates."""
         raise NotImplementedError
 
     def project(self, x: Tensor, layout: TokenLayout) -> tuple[Tensor, KVCache]:
@@ -172,7 +172,7 @@ class MixedAttention(nn.Module):
         return self._merge(queries, known), queries, known
 
     def mix(self, templates: Tensor, search: Tensor, layouts: tuple[TokenLayout, TokenLayout]) -> tuple[Tensor, Tensor]:
-        """Symmetric form: templates and search tokens all attend to all."""
+        """Mix with symmetric attention: template and search tokens attend to all."""
         q_template, kv_template = self.project(templates, layouts[0])
         q_search, kv_search = self.project(search, layouts[1])
         memory = kv_template.concat(kv_search)

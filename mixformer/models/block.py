@@ -37,12 +37,12 @@ class Block(nn.Module):
         self.scale2 = nn.Parameter(torch.ones(dim)) if layer_scale else None
 
     def remember(self, x: Tensor, layout: TokenLayout, scale: Tensor | None = None) -> tuple[Tensor, KVCache]:
-        """Template tokens (B, T, C) -> new tokens and the block's keys and values."""
+        """Encode template tokens (B, T, C); returns new tokens, and the block's keys and values."""
         mixed, memory = self.attn.remember(self.norm1(x), layout)
         return self._finish(x, mixed, scale), memory
 
     def remember_keys(self, x: Tensor, layout: TokenLayout) -> KVCache:
-        """Keys and values only, for the last block."""
+        """Return only keys and values, for the last block."""
         return self.attn.project_keys(self.norm1(x), layout)
 
     def locate(
@@ -54,7 +54,7 @@ class Block(nn.Module):
         last: int | None = None,
         keep: int | None = None,
     ) -> Tensor:
-        """Search tokens (B, S, C) -> (B, S, C), or (B, last, C) if only the last tokens are wanted.
+        """Encode search tokens (B, S, C); returns (B, S, C), or (B, last, C) for only the last tokens.
 
         With `keep`, all prediction tokens and this many others stay: see `most_attended`.
         """
@@ -66,14 +66,14 @@ class Block(nn.Module):
         return torch.cat([pick(x, kept), x[:, -layout.extra :]], 1)
 
     def kept(self, x: Tensor, layout: TokenLayout, memory: KVCache | StaticKVCache, keep: int) -> Tensor:
-        """Places (B, keep) of the tokens that `locate` keeps."""
+        """Choose the places (B, keep) of the tokens that `locate` keeps."""
         _, queries, known = self.attn.locate(self.norm1(x), layout, memory)
         return most_attended(queries, known.keys, self.attn.scale, layout.extra, keep)
 
     def mix(
         self, templates: Tensor, search: Tensor, layouts: tuple[TokenLayout, TokenLayout], scale: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Symmetric form: both attend to both."""
+        """Encode both with symmetric attention: all tokens attend to all."""
         mixed = self.attn.mix(self.norm1(templates), self.norm1(search), layouts)
         return self._finish(templates, mixed[0], scale), self._finish(search, mixed[1], scale)
 

@@ -1,4 +1,4 @@
-"""The assembly of every variant, on one screen: which parts a configuration puts together."""
+"""The assembly of all variants: the parts that a configuration names."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def build_backbone(config: ModelConfig) -> Backbone:
 
 
 def build_box_head(config: ModelConfig) -> BoxHead:
-    """The head that `config.head` names.
+    """Build the head that `config.head` names.
 
     Raises ConfigError if `head_dim` of a corner head cannot be halved three times.
     """
@@ -58,7 +58,7 @@ def build_box_head(config: ModelConfig) -> BoxHead:
 
 
 def build_score_head(config: ModelConfig) -> TokenScore | ScorePrediction | None:
-    """The score head that `config.score` names."""
+    """Build the score head that `config.score` names."""
     if config.score == "none":
         return None
     if config.score == "spm":

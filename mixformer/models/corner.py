@@ -19,7 +19,7 @@ def _unit(inputs: int, outputs: int, frozen: bool) -> nn.Sequential:
 
 
 def _chain(*widths: int, frozen: bool) -> nn.Sequential:
-    """Units from each width to the next."""
+    """Build the units from each width to the next."""
     return nn.Sequential(*(_unit(a, b, frozen) for a, b in itertools.pairwise(widths)))
 
 
@@ -66,7 +66,7 @@ class PyramidTower(CornerTower):
 
 
 class CornerHead(nn.Module):
-    """Two towers of one kind, and the expected position under each of their maps."""
+    """A corner head: two towers of one kind; each corner is the expected position under its map."""
 
     def __init__(self, tl: CornerTower, br: CornerTower) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class CornerHead(nn.Module):
 
 
 def log_marginals(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Log-probabilities of the column and of the row under a softmax over a map.
+    """Compute the log-probabilities of columns and of rows under a softmax over a map.
 
     Args:
         logits: (B, H, W).

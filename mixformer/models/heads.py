@@ -40,7 +40,7 @@ class TokenHead(nn.Module):
 
 
 class SingleTokenHead(nn.Module):
-    """The same from one token by four MLPs of their own (MixFormerV2 supplement, table 8a)."""
+    """Distributions as of `TokenHead`, from one token by four separate MLPs (MixFormerV2 supplement, table 8a)."""
 
     def __init__(self, dim: int, bins: int) -> None:
         super().__init__()
@@ -90,6 +90,6 @@ class TokenScore(nn.Module):
 
 
 def _corners(logits: Tensor) -> Tensor:
-    """Edge logits (B, 4, bins) left, right, top, bottom -> corners xyxy."""
+    """Convert edge logits (B, 4, bins) in the order left, right, top, bottom to corners xyxy."""
     left, right, top, bottom = soft_argmax(at_least_float32(logits)).unbind(1)
     return torch.stack([left, top, right, bottom], 1)

@@ -38,7 +38,7 @@ class MapNorm(nn.LayerNorm):
 
 
 class BatchNorm(nn.Module):
-    """Batch norm of a map, frozen or trained; the state dict is the same either way.
+    """A batch norm of a map, frozen or trained, with the same state dict.
 
     A frozen one keeps its statistics and its scale and shift, which are then no parameters, even in training mode.
     Batches are not counted (official checkpoints of unfrozen heads hold such counters, which nothing reads).
@@ -72,12 +72,12 @@ class BatchNorm(nn.Module):
 
 
 def pick(x: Tensor, index: Tensor) -> Tensor:
-    """Rows (B, K) of x (B, N, C): (B, K, C)."""
+    """Pick the rows (B, K) of x (B, N, C); returns (B, K, C)."""
     return x.gather(1, index[..., None].expand(-1, -1, x.shape[2]))
 
 
 def sincos_table(dim: int, grid: int, frequencies: Literal["float32", "float64"] = "float32") -> Tensor:
-    """Fixed 2-D sine-cosine position table.
+    """Compute the fixed 2-D sine-cosine position table.
 
     The first half of the channels encodes the column, the second the row; each half is sines then cosines of
     `index * 10000 ** (-i / (dim / 4))`. MixFormerV2 computes the frequencies in float32, MixViT in float64; the two
@@ -119,23 +119,23 @@ def resize_table(table: Tensor, grid: int, mode: Literal["bicubic", "bilinear"] 
 
 
 def tokens_of(maps: Tensor) -> Tensor:
-    """Maps (B, C, g, g) as tokens (B, g * g, C), row-major."""
+    """Reshape maps (B, C, g, g) to tokens (B, g * g, C), row-major."""
     return maps.flatten(2).transpose(1, 2)
 
 
 def maps_of(tokens: Tensor, grid: int) -> Tensor:
-    """Tokens (B, n * g * g, C) of n maps as maps (B, n, C, g, g)."""
+    """Reshape tokens (B, n * g * g, C) of n maps to maps (B, n, C, g, g)."""
     batch, _, dim = tokens.shape
     return tokens.reshape(batch, -1, grid, grid, dim).permute(0, 1, 4, 2, 3)
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """The values as float32, or as they are in float64: boxes are too fine for half precision."""
+    """Convert values to float32 (float64 stays): half precision is too coarse for boxes."""
     return x if x.dtype == torch.float64 else x.float()
 
 
 def soft_argmax(logits: Tensor) -> Tensor:
-    """Expected position over bins, as a fraction of the crop.
+    """Compute the expected position over bins, as a fraction of the crop.
 
     Bin k stands for its left edge k / bins, so the result stays below 1 (official convention in every head).
 

@@ -89,7 +89,7 @@ def patchify(images: Tensor, side: int) -> Tensor:
 
 
 def unpatchify(patches: Tensor, side: int) -> Tensor:
-    """The exact inverse of `patchify`, for squares: (B, g * g, side * side * C) -> (B, C, g * side, g * side)."""
+    """Invert `patchify` exactly, for squares: (B, g * g, side * side * C) -> (B, C, g * side, g * side)."""
     batch, count, values = patches.shape
     grid = round(count**0.5)
     cut = patches.reshape(batch, grid, grid, side, side, values // side**2)
@@ -97,7 +97,7 @@ def unpatchify(patches: Tensor, side: int) -> Tensor:
 
 
 def draw_split(batch: int, count: int, ratio: float, generator: torch.Generator | None = None) -> Split:
-    """Hide `round(ratio * count)` of `count` patches, each sample its own.
+    """Hide `round(ratio * count)` of `count` patches, others in each sample.
 
     Args:
         batch: samples.
@@ -112,7 +112,7 @@ def draw_split(batch: int, count: int, ratio: float, generator: torch.Generator 
 
 
 class MaskedAutoencoder(nn.Module):
-    """A tracker's backbone as encoder of what is visible, and a light decoder that restores the rest.
+    """A masked autoencoder: a tracker's backbone encodes visible patches, a light decoder restores the others.
 
     The encoder runs on visible tokens alone, so hiding three quarters of a picture makes it about four times as cheap.
     Prediction tokens take no part, nor do the heads. The decoder is the very stage that a tracker with `decoder_depth`
@@ -142,7 +142,7 @@ class MaskedAutoencoder(nn.Module):
     def forward(
         self, templates: Tensor, search: Tensor, generator: torch.Generator | None = None
     ) -> list[Reconstruction]:
-        """Mask and restore.
+        """Hide patches and restore them.
 
         Args:
             templates: (B, N, 3, t, t) normalized.
@@ -202,7 +202,7 @@ class MaskedAutoencoder(nn.Module):
     def _decode(
         self, images: Tensor, x: Tensor, table: Tensor, split: Split, templates: Tensor | None
     ) -> Reconstruction:
-        """Encoded visible tokens (B, V, C) -> predictions for all patches; `table` encodes the place of each patch."""
+        """Decode visible tokens (B, V, C) to predictions for all patches; `table` encodes the place of each patch."""
         x = tokens_of(self.decoder.patch_embed(x.transpose(1, 2)[..., None]))  # a map one token wide
         places = split.visible[..., None].expand(-1, -1, x.shape[2])
         blank = self.mask_token.to(x.dtype).expand(len(x), table.shape[1], -1)
@@ -210,7 +210,7 @@ class MaskedAutoencoder(nn.Module):
         return Reconstruction(images, self.pixels(self.norm(x)), split)
 
     def _mix(self, stage: Stage, templates: Tensor | None, x: Tensor) -> tuple[Tensor | None, Tensor]:
-        """All blocks of a stage, with mixed attention where there are templates."""
+        """Run all blocks of a stage, with mixed attention if there are templates."""
         of_templates, of_search = stage.layouts  # linear projections do not use the places of tokens
         for block in stage.typed_blocks:
             if templates is None:
@@ -224,7 +224,7 @@ class MaskedAutoencoder(nn.Module):
 
 
 def _build_decoder(config: ModelConfig, masks: MaskConfig) -> Stage:
-    """The decoder stage of a tracker with `decoder_depth`, without prediction tokens."""
+    """Build the decoder stage of a tracker with `decoder_depth`, without prediction tokens."""
     form = config.replace(
         depth=1,  # of an encoder that is not used
         decoder_depth=masks.decoder_depth,

@@ -1,4 +1,4 @@
-"""The tracker network: `remember` the templates, `locate` the target, and nothing kept in between."""
+"""The tracker network: `remember` encodes templates, `locate` finds the target, and nothing is kept in between."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class RawTemplates(Memory):
 
 
 def join_memories(memories: Sequence[Memory]) -> Memory:
-    """The memories of several batches as that of one batch, in order.
+    """Join the memories of several batches into one, in order.
 
     Args:
         memories: at least one, all of one network and of equally many templates; features are left out.
@@ -220,7 +220,7 @@ class MixFormer(nn.Module):
         regions: Tensor | None = None,
         keep_features: bool = False,
     ) -> Prediction:
-        """Training form: `locate(search, remember(templates))`; in training mode stochastic depth is drawn here."""
+        """Compute `locate(search, remember(templates))`; in training mode, draw stochastic depth too."""
         if scales is None and self.training and self.config.drop_path > 0:
             scales = self.draw_drop_path(len(search), search.device)
         memory = self.remember(templates, scales, keep_features=keep_features)
@@ -240,7 +240,7 @@ class MixFormer(nn.Module):
     def _predict(
         self, x: Tensor, templates: Tensor | None, regions: Tensor | None, features: list[Tensor] | None
     ) -> Prediction:
-        """The heads on the final search tokens (prediction tokens last) and template tokens."""
+        """Run the heads on the final search tokens (prediction tokens last) and template tokens."""
         config = self.config
         places = config.search_grid**2
         tokens = x[:, -config.prediction_tokens :]

@@ -28,7 +28,7 @@ Weighted = nn.Linear | nn.Conv2d
 
 
 def fold_constants(model: MixFormer) -> MixFormer:
-    """A copy on the CPU for inference with constants folded; the given network stays as it is.
+    """Copy a network to the CPU for inference, with constants folded; the given network is not changed.
 
     The copy computes the same from the same uint8 images, but its inputs are what its own `normalize` makes of them,
     and its weights are no longer those of the configuration: they cannot be saved or trained.
@@ -46,7 +46,7 @@ def fold_constants(model: MixFormer) -> MixFormer:
 
 
 def _fold_block(block: Block) -> None:
-    """Norms into the layers behind them, LayerScale into those in front of it.
+    """Fold norms into the layers after them, and LayerScale into the layers before it.
 
     In MixCvT the first norm is followed by a convolution with zeros around the map, which an offset would alter.
     """
@@ -61,7 +61,7 @@ def _fold_block(block: Block) -> None:
 
 
 def _center_keys(bias: Tensor) -> None:
-    """Leave out the bias of keys, and with it the share of a norm's shift that has come into it.
+    """Leave out the bias of keys, and the share of a norm's shift that was folded into it.
 
     It adds the same number to a query's products with all keys, and the softmax takes away what is common to all. In
     some trained blocks it is far larger than the differences between keys, of which half precision then keeps few bits.
@@ -94,7 +94,7 @@ def _fold_sequence(sequence: nn.Sequential) -> None:
 
 
 def _fold_stage(stage: Stage) -> None:
-    """The bias of the embedding into the position tables, the tokens' position into the tokens."""
+    """Fold the bias of the embedding into the position tables, and the tokens' position into the tokens."""
     if stage.token_count:
         stage.tokens.add_(stage.pos_tokens)
         stage.pos_tokens.zero_()
@@ -106,7 +106,7 @@ def _fold_stage(stage: Stage) -> None:
 
 
 def _fold_pixels(model: MixFormer) -> None:
-    """The images' normalization into the first convolution; it must not put zeros around them (MixCvT's does)."""
+    """Fold the images' normalization into the first convolution, unless that pads with zeros (as MixCvT's does)."""
     embed = model.backbone.parts[0].patch_embed
     first = embed.embeds[0] if isinstance(embed, ConvStem) else embed
     conv = first.proj if isinstance(first, ConvEmbed) else first
@@ -135,7 +135,7 @@ _RULES: dict[type[nn.Module], Callable[[Any], None]] = {
 
 
 def _into_next(norm: nn.LayerNorm, layer: Weighted) -> None:
-    """Scale and shift of a layer norm into the layer that reads it (a convolution has to be 1x1)."""
+    """Fold scale and shift of a layer norm into the layer after it (a linear layer or a 1x1 convolution)."""
     if norm.weight is None:
         return
     weight = layer.weight.double()
@@ -147,7 +147,7 @@ def _into_next(norm: nn.LayerNorm, layer: Weighted) -> None:
 
 
 def _into_previous(layer: Weighted, scale: Tensor, shift: Tensor) -> None:
-    """`scale * output + shift`, per channel, into the layer that makes the output."""
+    """Fold `scale * output + shift`, per channel, into the layer before it."""
     weight, factor = layer.weight.double(), scale.double()
     bias = _bias(layer) * factor + shift.double()
     layer.weight.copy_(weight * factor.view(-1, *[1] * (weight.dim() - 1)))
@@ -170,7 +170,7 @@ def _bias(layer: Weighted) -> Tensor:
 
 
 def to_half_precision(model: MixFormer, dtype: torch.dtype) -> MixFormer:
-    """Bring linear layers and convolutions of the backbone and of corner heads to half precision, for inference.
+    """Convert linear layers and convolutions of the backbone and of corner heads to half precision, for inference.
 
     The first convolution, the residual stream, layer norms, softmax, heads on tokens and all that becomes a box or a
     score stay in float32.

@@ -63,7 +63,7 @@ class CrossAttention(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
-        """(B, n, C) looking at (B, m, C) -> (B, n, C)."""
+        """(B, n, C) attends to (B, m, C) -> (B, n, C)."""
         memory_kv = KVCache(self._split(self.key(memory)), self._split(self.value(memory)))
         return self.norm(self.proj(attend(self._split(self.query(x)), memory_kv, self.scale)))  # type: ignore[no-any-return]
 
@@ -72,7 +72,7 @@ class CrossAttention(nn.Module):
 
 
 def precise_roi_pool(features: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Exact mean of the bilinearly interpolated features over each bin of a box.
+    """Compute the exact mean of the bilinearly interpolated features over each bin of a box.
 
     This is precise RoI pooling (Jiang et al., IoU-Net, ECCV 2018) as two small matrix products. Pixel (i, j) is at
     the coordinate (i, j), and beyond the map the features are 0. The bilinear kernel is a product

@@ -62,7 +62,7 @@ class Stage(nn.Module):
 
     @property
     def parts(self) -> list[Stage]:
-        """This stage, as a chain of one."""
+        """The stages: only this one."""
         return [self]
 
     @property
@@ -135,7 +135,7 @@ class Stage(nn.Module):
     def mix(
         self, templates: Tensor, search: Tensor, scales: Tensor | None = None, features: list[Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Symmetric attention over templates (B, N, C', h, w) and the search region (B, C', h, w): both tokens."""
+        """Encode templates (B, N, C', h, w) and the search region (B, C', h, w) with symmetric attention."""
         t, s = self.embed_templates(templates), self.embed_search(search)
         for index, block in enumerate(self.typed_blocks):
             t, s = block.mix(t, s, self.layouts, _at(scales, index))
@@ -157,7 +157,7 @@ class Stage(nn.Module):
 
 
 class StageChain(nn.Module):
-    """Several stages: each takes the maps of the one before. The interface is that of `Stage`."""
+    """A chain of stages, each on the maps of the one before, with the interface of `Stage`."""
 
     def __init__(self, stages: list[Stage]) -> None:
         super().__init__()
@@ -213,7 +213,7 @@ class StageChain(nn.Module):
         return t, s
 
     def _shares(self, scales: Tensor | None) -> list[tuple[Stage, Tensor | None, bool]]:
-        """Every stage with its share of the factors, and whether it is the last."""
+        """Yield each stage with its share of the factors, and whether it is the last."""
         shares, start = [], 0
         for stage in self.parts:
             own = None if scales is None else scales[start : start + stage.size.depth]
@@ -226,7 +226,7 @@ Backbone = Stage | StageChain
 
 
 def _table(dim: int, grid: int, tokens: int) -> Tensor:
-    """V2, known by its prediction tokens, computes the frequencies in float32, the first papers' code in float64."""
+    """Return the type of the frequencies: float32 in V2 (with prediction tokens), float64 in the first papers' code."""
     frequencies: Literal["float32", "float64"] = "float32" if tokens else "float64"
     return sincos_table(dim, grid, frequencies)
 

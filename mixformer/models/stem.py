@@ -11,7 +11,7 @@ from mixformer.models.layers import MapNorm
 
 
 class ConvEmbed(nn.Module):
-    """Convolution and layer norm, and a GELU where asked for."""
+    """A convolution, a layer norm and an optional GELU."""
 
     def __init__(
         self, inputs: int, dim: int, kernel: int, stride: int, padding: int = 0, *, gelu: bool = False
@@ -41,7 +41,7 @@ class ConvMlp(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """ConvMAE's convolutional block: a 5x5 depth-wise convolution in the place of attention."""
+    """ConvMAE's convolutional block: a 5x5 depth-wise convolution replaces attention."""
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()

@@ -82,14 +82,14 @@ class VotTracker:
             raise RuntimeError(str(error)) from error
 
     def init(self, frame: str | Mapping[str, str], new: Any, properties: Mapping[str, Any]) -> Status | list[Status]:
-        """Forget all targets and start on those of `new`; see `update`."""
+        """Remove all targets and start those of `new`; see `update`."""
         self._session.reset()
         return self.update(frame, new, properties)
 
     def update(
         self, frame: str | Mapping[str, str], new: Any = (), properties: Mapping[str, Any] | None = None
     ) -> Status | list[Status]:
-        """Follow all targets into a frame and take up the new ones.
+        """Track all targets in a frame, and start the new ones.
 
         Args:
             frame: file of the picture, or one for each channel, of which `color` is taken.

@@ -18,7 +18,7 @@ class Polygon:
 
 
 Region = Box | Polygon | Mask
-"""Where a target is. A mask has the size of the frame."""
+"""The place of a target. A mask has the size of the frame."""
 
 
 def region_box(region: Region) -> Box:

@@ -33,7 +33,7 @@ class Answer:
 
     @property
     def properties(self) -> dict[str, str]:
-        """Properties that VOT gets with the region: `confidence`, if there is one."""
+        """The properties of the region for VOT: `confidence`, if there is one."""
         return {} if self.confidence is None else {"confidence": f"{self.confidence:.6f}"}
 
 
@@ -41,13 +41,13 @@ class Session:
     """Tracks any number of targets with one tracker. They share the network; each has its own state."""
 
     def __init__(self, tracker: Tracker, refiner: MaskRefiner | None = None) -> None:
-        """`refiner` makes the answers masks instead of boxes."""
+        """`refiner`: makes masks; None answers with boxes."""
         self._tracker = tracker
         self._refiner = refiner
         self._states: list[TrackState] = []
 
     def reset(self) -> None:
-        """Forget all targets."""
+        """Remove all targets."""
         self._states = []
 
     def process(self, image: Image, new: Sequence[Region] = ()) -> list[Answer]:

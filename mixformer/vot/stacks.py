@@ -52,7 +52,7 @@ _RUNS = {"multistart": r"type:\s*multistart\b", "restarts": r"type:\s*supervised
 
 @dataclass(frozen=True)
 class Stack:
-    """A set of experiments on a data set."""
+    """An experiment stack of the toolkit: experiments on a data set."""
 
     name: str  # the toolkit's name, or the file of one of your own
     masks: bool = False  # annotated with masks: boxes may be reported, and lose accuracy

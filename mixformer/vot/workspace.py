@@ -115,7 +115,7 @@ def _config(stack: Stack, sequences: Path | None) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Environment variables for the tracker's process, which starts in a folder of its own."""
+    """Return the environment variables for the tracker's process, which starts in another folder."""
     root = Path(mixformer.__file__).parents[1]
     paths = [str(Path(p).resolve()) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     if root.name not in ("site-packages", "dist-packages") and str(root) not in paths:

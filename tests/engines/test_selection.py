@@ -122,7 +122,7 @@ def test_int8_needs_int8_weights_or_int8_graphs(machine, tmp_path):
     described["graphs"] = described["graphs"] | {"arithmetic": "float", "batch": 4}
     (copy / "config.json").write_text(json.dumps(described))
     assert select_engine(copy).engine == "torch"
-    with pytest.raises(ConfigError, match="made for 4 targets at once"):
+    with pytest.raises(ConfigError, match="need 4 targets at once"):
         create_engine(copy, runtime=Runtime(engine="openvino"))
 
 

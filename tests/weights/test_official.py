@@ -265,7 +265,7 @@ def test_parts_without_official_names_are_refused(changes: dict[str, Any]) -> No
 
 
 def test_state_dicts_of_something_else() -> None:
-    with pytest.raises(CheckpointError, match=r"lacks backbone\.patch_embed.*begins with fc\.weight"):
+    with pytest.raises(CheckpointError, match=r"lacks backbone\.patch_embed.*its first entries: fc\.weight"):
         infer_config({"fc.weight": torch.ones(2, 2)})
     config = small()
     official = to_official(state_of(config), config)

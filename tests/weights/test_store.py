@@ -195,7 +195,7 @@ def test_conversion_there_and_back(config: ModelConfig, tmp_path: Path) -> None:
 
 def test_conversion_errors(tmp_path: Path) -> None:
     folder = save_model(make(), tmp_path / "m")
-    with pytest.raises(ConfigError, match="not to 'onnx'"):
+    with pytest.raises(ConfigError, match="cannot convert to 'onnx'"):
         convert(folder, tmp_path / "o", "onnx")
     with pytest.raises(ConfigError, match="files for official are float32"):
         convert(folder, tmp_path / "o", "official", "int8")
