@@ -81,9 +81,8 @@ class DataSection(BaseConfig):
             and of the score stage; "trident" and "stark" are variants of the latter; "near" takes frames in any order.
         max_gap: largest distance in frames between template and search frame.
         negatives: share of samples without the target, 0..1 (score stage).
-        negative_rule: search crop of a sample without the target. "absent", the official rule: a frame of the same
-            video without the target, or another target. "elsewhere": another place in the search frame, or another
-            target.
+        negative_rule: search crop of a sample without the target. "absent" (official): a frame of the video without
+            the target, or another target. "elsewhere": another place in the search frame, or another target.
         distractor_prob: probability that a scene of cut-outs shows a second copy of the target, 0..1.
         smooth_motion: move cut-outs along smooth paths, with occlusion and motion blur; by default their places in each
             frame are random.
@@ -240,8 +239,7 @@ class TeacherSection(BaseConfig):
     """The teacher of a distillation, and the weights of its losses.
 
     Blocks are numbered from 0 over all mixed-attention blocks of a network. The official run with fading blocks
-    compares the blocks 2, 5, 8, 11 of both networks; when the blocks 0, 3, 6, 9 are removed, the student's become 1, 3,
-    5, 7.
+    compares blocks 2, 5, 8, 11 of both networks; without blocks 0, 3, 6, 9, the student's become 1, 3, 5, 7.
 
     Attributes:
         model: name, folder or checkpoint of the teacher.
