@@ -17,6 +17,7 @@ from mixformer.annotation import WebSettings, create_app
 
 TOKEN = "a token for tests only, long enough"
 HOST = "127.0.0.1:8765"
+BOX = [10, 30, 20, 20]
 ROOT = Path(__file__).parents[2]
 
 
@@ -32,6 +33,24 @@ def client_of(place, **settings):
 def only_video(client):
     """The address of the first video's requests."""
     return f"/api/videos/{client.get('/api/videos').json()['videos'][0]['id']}"
+
+
+def add_box(client, video, frame=0, **more):
+    """Draw `BOX` as a new target."""
+    edits = [
+        {"edit": "add_target", "id": 1, "label": "square"},
+        {"edit": "set_key", "id": 1, "frame": frame, "box": BOX},
+    ]
+    return client.post(f"{video}/edits", json={"edit": {"edit": "together", "edits": edits}, **more})
+
+
+def wait_until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if true():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it did not happen")
 
 
 def bar_frame(number, height=96, width=160):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mixformer.errors import DataError, OutputError, SourceError
 from mixformer.files import read_json_file, write_text
-from mixformer.imaging.images import is_picture
+from mixformer.imaging.images import is_picture, natural_order
 from mixformer.video import open_frames
 
 VIDEOS = frozenset(
@@ -82,7 +82,7 @@ class VideoLibrary:
         seen = {video: path for path in paths[:_MOST] if (video := self._video(path)) is not None}
         self._places = {video.id: path for video, path in seen.items()}
         found = list(seen)
-        return sorted(found, key=lambda video: [part.zfill(12) for part in re.split(r"(\d+)", video.name.lower())])
+        return sorted(found, key=lambda video: (natural_order(video.name.lower()), video.name))
 
     def find(self, id: str) -> LibraryVideo | None:
         """Return a video by its id; None if there is none, or it leads out of the folder by now."""

@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 from mixformer.video.demo import DEMO_CLIP
-from tests.helpers.web import bar_frame
+from tests.helpers.clips import moving_square, write_clip
+from tests.helpers.web import bar_frame, client_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -51,6 +52,21 @@ def demo(tmp_path):
     folder.mkdir()
     (folder / "clip.mp4").write_bytes(DEMO_CLIP.read_bytes())
     return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a clip of a square that moves."""
+    place = tmp_path / "videos"
+    place.mkdir()
+    write_clip(place / "clip.mp4", moving_square()[0])
+    return place
+
+
+@pytest.fixture
+def client(folder):
+    with client_of(folder) as made:
+        yield made
 
 
 def write_bars(path, count, gop=60):

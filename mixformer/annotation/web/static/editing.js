@@ -10,9 +10,17 @@ const SMALLEST = 2; // pixels of the video
 /** @type {any} */ let drag = null;
 /** @type {Map<number, {x: number, y: number}>} */ const fingers = new Map();
 
-/** @param {(frame: number) => void} go */
-export function startEditing(go) {
+/** @type {() => void} */ let hold = () => {};
+
+/** Tell whether a box is being drawn or changed with a pointer: the picture under it stays. */
+export function drags() {
+  return drag !== null && drag.what !== "pan";
+}
+
+/** @param {(frame: number) => void} go @param {() => void} holdPicture stay at the picture that is on the screen */
+export function startEditing(go, holdPicture) {
   const stage = $("stage");
+  hold = holdPicture;
   stage.addEventListener("pointerdown", down);
   stage.addEventListener("pointermove", move);
   stage.addEventListener("pointerup", up);
@@ -54,7 +62,10 @@ function down(event) {
   const id = Number(target.closest("[data-id]")?.getAttribute("data-id") ?? 0);
   const handle = target.closest("[data-handle]")?.getAttribute("data-handle") ?? "";
   if (event.button === 1) drag = { what: "pan" };
-  else if (draws()) drag = { what: "draw", at };
+  else if (draws()) {
+    hold();
+    drag = { what: "draw", at };
+  }
   else if (id) startChange(id, handle, at);
   else drag = { what: "pan" };
 }
@@ -62,6 +73,7 @@ function down(event) {
 /** @param {number} id @param {string} handle @param {[number, number]} at */
 function startChange(id, handle, at) {
   change({ selected: id });
+  hold();
   const target = state.project.targets.find((each) => each.id === id);
   const box = target && placeOf(target, state.frame).box;
   // A box may be changed only over the picture that it belongs to.
@@ -157,7 +169,7 @@ async function finish() {
   const saved = id ? setKey(id, box) : newTarget(box);
   change({ mode: "" });
   await saved;
-  cancelDraft();
+  if (draft.box === box) cancelDraft(); // the next one may be begun by now
 }
 
 /** Forget a box that was not finished. */

@@ -11,8 +11,9 @@ const REST = 120; // ms at one frame after which a preview gives way to the pict
 /** @typedef {{picture: ImageBitmap, width: number}} Kept width: that was asked for; 0 of a preview */
 
 export class Frames {
-  /** @param {{id: string, stamp: string}} video @param {() => number} count @param {(number: number, picture: ImageBitmap) => void} show */
-  constructor(video, count, show) {
+  /** @param {{id: string, stamp: string}} video @param {() => number} count @param {(number: number, picture: ImageBitmap) => void} show @param {(text: string) => void} fail */
+  constructor(video, count, show, fail) {
+    this.fail = fail;
     this.video = video;
     this.count = count;
     this.show = show;
@@ -78,8 +79,11 @@ export class Frames {
       const have = this.pictures.get(number);
       if (!have || have.width <= made.width) this.keep(number, made);
       return made;
-    } catch {
-      return null; // a newer one is asked for, the frame cannot be read, or the server is away: the banner says so
+    } catch (error) {
+      const { status, message } = /** @type {import("./api.js").Refused} */ (error);
+      // 409: a newer one is asked for; without a status the server is away, which the banner says.
+      if (seek && !this.over && number === this.wanted && status >= 400 && status !== 409) this.fail(message);
+      return null;
     }
   }
 

@@ -10,11 +10,16 @@ export async function showLibrary() {
   $("folder").textContent = found.folder || "Videos";
   const done = found.videos.filter((/** @type {any} */ video) => video.state === "done").length;
   $("library-note").textContent = found.videos.length
-    ? `${found.videos.length} videos, ${done} done. Choose one to draw boxes in it.`
+    ? `${counted(found.videos.length, "video")}, ${done} done. Choose one to draw boxes in it.`
     : "There is no video in this folder yet.";
   $("videos").replaceChildren(...found.videos.map(row));
   $("upload").hidden = !found.uploads;
   return found.videos;
+}
+
+/** @param {number} count @param {string} one @param {string} [many] */
+function counted(count, one, many = `${one}s`) {
+  return `${count} ${count === 1 ? one : many}`;
 }
 
 /** @param {any} video */
@@ -24,7 +29,7 @@ function row(video) {
   link.href = `#/v/${video.id}/0`;
   link.textContent = video.name;
   const text = document.createElement("span");
-  text.textContent = video.targets ? `${video.targets} target${video.targets > 1 ? "s" : ""}, ${video.keys} key boxes` : "";
+  text.textContent = video.targets ? `${counted(video.targets, "target")}, ${counted(video.keys, "key box", "key boxes")}` : "";
   const state = document.createElement("span");
   state.className = `state ${video.state}`;
   state.textContent = WORDS[/** @type {keyof typeof WORDS} */ (video.state)];

@@ -3,7 +3,7 @@
 import { startActions } from "./actions.js";
 import { askJson, listen, Refused, takeToken } from "./api.js";
 import { startDialogs } from "./dialogs.js";
-import { draws, hint, startEditing } from "./editing.js";
+import { drags, draws, hint, startEditing } from "./editing.js";
 import { reload } from "./edits.js";
 import { Frames } from "./frames.js";
 import { showLibrary, startLibrary } from "./library.js";
@@ -17,15 +17,22 @@ import { drawTimeline, startTimeline, wholeTimeline } from "./timeline.js";
 /** @type {() => void} */ let stopListening = () => {};
 let connected = false;
 let widthTimer = 0;
+let routeTimer = 0;
 
 /** Show a frame. @param {number} number */
 function go(number) {
-  if (!state.video || !frames) return;
+  if (!state.video || !frames || drags()) return;
   const frame = Math.min(frameCount() - 1, Math.max(0, Math.round(number)));
   change({ frame });
   frames.go(frame);
   clearTimeout(widthTimer);
   widthTimer = setTimeout(rest, 200);
+}
+
+/** Stay at the picture that is on the screen: what is drawn belongs to it, not to a frame that is still to come. */
+function hold() {
+  if (state.speed) play(0);
+  if (shownFrame() >= 0 && shownFrame() !== state.frame) go(shownFrame());
 }
 
 /** At rest: the address names the frame, and the picture is as sharp as the screen. */
@@ -76,7 +83,7 @@ function drawAll() {
   drawTimeline();
   if (document.activeElement !== $("number")) $("number").value = String(state.frame);
   $("count").textContent = `of ${frameCount()}`;
-  $("clock").textContent = state.video.fps ? `${(state.frame / state.video.fps).toFixed(2)} s` : "";
+  $("clock").textContent = state.video.fps ? `· ${(state.frame / state.video.fps).toFixed(2)} s` : "";
   $("hint").textContent = hint();
   $("stage").classList.toggle("drawing", draws());
   $("play").textContent = state.speed ? "Pause" : "Play";
@@ -152,7 +159,7 @@ async function openVideo(id, frame) {
   frames = new Frames(video, frameCount, (number, picture) => {
     if (state.frame === number || Math.abs(state.frame - number) < Math.abs(state.frame - shownFrame())) showPicture(number, picture);
     drawAll();
-  });
+  }, (text) => warn(`Frame ${state.frame} cannot be shown: ${text}`));
   draw();
   frames.width = wantedWidth();
   go(frame);
@@ -180,6 +187,7 @@ function place(name) {
 }
 
 async function route() {
+  clearTimeout(routeTimer);
   if (location.hash.startsWith("#token=")) takeToken();
   const found = /^#\/v\/(\w+)(?:\/(\d+))?/.exec(location.hash);
   const frame = Number(found?.[2] ?? 0);
@@ -187,16 +195,26 @@ async function route() {
     if (found && state.video?.id === found[1]) go(frame);
     else if (found) await openVideo(found[1], frame);
     else {
-      close();
-      $("title").textContent = document.title = "mixformer";
-      const videos = await showLibrary();
-      place("library");
-      if (videos.length === 1 && !location.hash.startsWith("#/")) location.hash = `#/v/${videos[0].id}/0`;
+      const only = !location.hash.startsWith("#/");
+      const videos = await toLibrary();
+      warn("");
+      if (videos.length === 1 && only) location.hash = `#/v/${videos[0].id}/0`;
     }
   } catch (error) {
     const { status, message } = /** @type {Refused} */ (error);
     warn(status === 401 ? "This address lacks its token. Use the address that the terminal shows." : message, true);
+    if (status === 0) routeTimer = setTimeout(route, 2000); // the server may come back
+    else if (status !== 401 && found) await toLibrary().catch(() => {}); // that video is gone or cannot be opened
   }
+}
+
+async function toLibrary() {
+  history.replaceState(null, "", "#/");
+  close();
+  $("title").textContent = document.title = "mixformer";
+  const videos = await showLibrary();
+  place("library");
+  return videos;
 }
 
 function start() {
@@ -205,7 +223,7 @@ function start() {
   const first = takeToken();
   startActions(go, play);
   startDialogs();
-  startEditing(go);
+  startEditing(go, hold);
   startTimeline(go);
   startLibrary();
   onRows(() => change());

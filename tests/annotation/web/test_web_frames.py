@@ -1,0 +1,69 @@
+"""Frames and uploads over HTTP."""
+
+import io
+import os
+from urllib.parse import quote
+
+import av
+import numpy as np
+from PIL import Image
+
+from tests.helpers.web import bar_frame, bar_number, client_of, only_video
+
+
+def test_frames_are_those_of_the_reader(tmp_path):
+    """Frame by frame, forward, backward and at random, in files with and without an index."""
+    for ending, gop in ((".mp4", 30), (".mkv", 250), (".avi", 30)):
+        path = tmp_path / f"bars{ending}"
+        with av.open(str(path), "w") as out:
+            stream = out.add_stream("libx264", rate=25, options={"bf": "2", "g": str(gop), "crf": "12"})
+            stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+            for number in range(150):
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(bar_frame(number))))
+            out.mux(stream.encode(None))
+        with client_of(path) as client:
+            video = only_video(client)
+            assert client.get(video, params={"wait": True}).json()["frame_count"] == 150
+            for number in (0, 1, 2, 140, 139, 138, 60, 61, 5, 149, 75):
+                answer = client.get(f"{video}/frames/{number}", params={"viewer": "a"})
+                picture = np.asarray(Image.open(io.BytesIO(answer.content)))
+                assert answer.headers["content-type"] == "image/jpeg"
+                assert bar_number(picture) == number, ending
+            for number in (150, 10**9):
+                assert client.get(f"{video}/frames/{number}").status_code == 404
+            assert client.get(f"{video}/frames/-1").status_code == 422
+            small = Image.open(io.BytesIO(client.get(f"{video}/frames/3", params={"width": 80}).content))
+            assert small.size == (80, 48)
+
+
+def test_a_folder_of_pictures_is_a_video(tmp_path):
+    for number in range(4):
+        Image.fromarray(bar_frame(number)).save(tmp_path / f"{number}.png")
+    with client_of(tmp_path) as client:
+        video = only_video(client)
+        assert client.get(video).json()["frame_count"] == 4
+        assert bar_number(np.asarray(Image.open(io.BytesIO(client.get(f"{video}/frames/2").content)))) == 2
+
+
+def test_uploads_are_videos_of_a_bounded_size(folder):
+    content = (folder / "clip.mp4").read_bytes()
+    with client_of(folder, largest_upload=len(content)) as client:
+
+        def upload(name, data):
+            return client.post("/api/videos", content=data, headers={"x-file-name": quote(name)})
+
+        assert upload("second.mp4", content).status_code == 201
+        assert upload("../../third.mp4", content).json()["name"] == "third.mp4"
+        assert upload("second.mp4", content).status_code == 422
+        assert upload("large.mp4", content + b"x").status_code == 413
+        for name, data in (("page.html", content), ("text.mp4", b"hello"), ("", content), ("CON", b"")):
+            assert upload(name, data).status_code == 422
+        assert upload("<img src=x onerror=alert(1)>.mp4", content).status_code == 201
+    assert len(os.listdir(folder)) == 4
+
+
+def test_no_upload_beside_a_single_video(folder):
+    with client_of(folder / "clip.mp4") as client:
+        answer = client.post("/api/videos", content=b"x", headers={"x-file-name": "a.mp4"})
+        assert answer.status_code == 403
+        assert not client.get("/api/videos").json()["uploads"]
