@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mixformer.annotation import AnnotatedTarget, AnnotationProject, OpenProject, look_at_video
+from mixformer.annotation import AnnotatedTarget, AnnotationProject, OpenProject, is_same_video, look_at_video
 from mixformer.annotation.project_files import ENDING
 from mixformer.annotation.tracked_rows import STATUSES
 from mixformer.errors import OutputError, StateError
@@ -70,6 +70,7 @@ class ProjectDesk:
         try:
             begun = path.exists()
             self._open = OpenProject(path) if begun else OpenProject.create(path, _new(video, path))
+            self.look_again(video)
         except BaseException:
             self._claim.close()
             raise
@@ -78,6 +79,10 @@ class ProjectDesk:
     def project(self) -> AnnotationProject:
         """Return the project as it is now."""
         return self._open.project
+
+    def look_again(self, video: Path) -> None:
+        """Compare the video file, which may be another one by now, with the one that the boxes were drawn in."""
+        self._same = is_same_video(self.project.video, video)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call a function with each message about this project; the result ends that."""
@@ -158,6 +163,7 @@ class ProjectDesk:
                 "undo": len(history.past),
                 "redo": len(history.future),
                 "frame_count": project.video.frame_count,
+                "same_video": self._same,
                 "targets": [self._target(target) for target in project.targets],
             }
 

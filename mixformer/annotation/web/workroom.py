@@ -50,6 +50,8 @@ class Workroom:
         if self._stamps.setdefault(video.path, video.stamp) != video.stamp:
             self.frames.forget(video.path)
             self._stamps[video.path] = video.stamp
+            if desk := self._desks.get(video.id):
+                desk.look_again(video.path)
 
     def listing(self) -> list[dict[str, Any]]:
         """List the videos with the state of the work: new, begun or done."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 import av
 import psutil
 import pytest
+from PIL import Image
 
 from mixformer.video.demo import DEMO_CLIP
 from tests.helpers.clips import moving_square, write_clip
@@ -69,12 +70,13 @@ def client(folder):
         yield made
 
 
-def write_bars(path, count, gop=60):
+def write_bars(path, count, gop=60, size=(160, 96)):
     with av.open(str(path), "w") as out:
         options = {"g": str(gop), "crf": "16", "preset": "ultrafast", "bf": "0"}
         stream = out.add_stream("libx264", rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         for number in range(count):
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(bar_frame(number))))
+            picture = Image.fromarray(bar_frame(number)).resize(size, Image.Resampling.NEAREST)
+            out.mux(stream.encode(av.VideoFrame.from_image(picture)))
         out.mux(stream.encode(None))
     return path

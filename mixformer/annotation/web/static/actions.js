@@ -1,10 +1,10 @@
 // @ts-check
 // Everything a person can do: one table with names, keys and texts. Buttons, keys, tooltips and the help read it.
-import { adjustKey, beginAdjusting, cancelDraft, draws } from "./editing.js";
+import { adjustKey, beginAdjusting, cancelDrag, draws } from "./editing.js";
 import { edit, setKey } from "./edits.js";
 import { askJson, Refused } from "./api.js";
 import { placeOf } from "./rows.js";
-import { fit, zoom } from "./stage.js";
+import { draft, fit, zoom } from "./stage.js";
 import { wholeTimeline, zoomTimeline } from "./timeline.js";
 import { $, change, frameCount, keyAfter, keyAt, keyBefore, say, selectedTarget, state, warn } from "./store.js";
 
@@ -178,8 +178,8 @@ async function track(way) {
 }
 
 async function stop() {
-  if (state.mode) {
-    cancelDraft();
+  if (state.mode || draft.box) {
+    cancelDrag();
     change({ mode: "" });
   } else if (state.job && state.video) {
     await askJson(`videos/${state.video.id}/tracking`, { method: "DELETE" });

@@ -172,6 +172,12 @@ async function finish() {
   if (draft.box === box) cancelDraft(); // the next one may be begun by now
 }
 
+/** Forget a box that a pointer is drawing or changing, and do not go on with it. */
+export function cancelDrag() {
+  drag = null;
+  cancelDraft();
+}
+
 /** Forget a box that was not finished. */
 export function cancelDraft() {
   draft.id = -1;

@@ -47,7 +47,10 @@ export async function reload(fresh = false) {
   const video = state.video.id;
   const project = await askJson(`videos/${video}/project`);
   if (state.video?.id !== video) return;
-  if (fresh) forgetRows();
+  if (fresh) {
+    forgetRows();
+    $("saved").textContent = ""; // what is shown now is what is saved
+  }
   if (!state.job) clearLive();
   takeProject(project);
 }

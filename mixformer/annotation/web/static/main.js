@@ -9,13 +9,15 @@ import { Frames } from "./frames.js";
 import { showLibrary, startLibrary } from "./library.js";
 import { drawPanel } from "./panel.js";
 import { addLive, clearLive, forgetRows, onRows } from "./rows.js";
-import { draw, forgetPicture, showPicture, shownFrame, wantedWidth } from "./stage.js";
+import { draw, failPicture, forgetPicture, showPicture, shownFrame, wantedWidth } from "./stage.js";
 import { $, change, frameCount, state, warn, watch } from "./store.js";
 import { drawTimeline, startTimeline, wholeTimeline } from "./timeline.js";
 
 /** @type {Frames | null} */ let frames = null;
 /** @type {() => void} */ let stopListening = () => {};
 let connected = false;
+let away = false; // a connection was there and is lost
+let routes = 0; // so that a slow answer does not take the place of where we are by then
 let widthTimer = 0;
 let routeTimer = 0;
 
@@ -98,7 +100,7 @@ function drawJob() {
   $("job").hidden = !job;
   if (!job) return;
   $("job-progress").value = job.total ? job.done / job.total : 0;
-  $("job-text").textContent = job.state === "waiting" ? "Waiting for its turn" : `${job.done} of ${job.total || "…"}`;
+  $("job-text").textContent = job.state === "waiting" ? "Waiting for its turn" : !job.done && !job.total ? "Starting …" : `${job.done} of ${job.total || "…"}`;
 }
 
 /** @param {any} news */
@@ -130,11 +132,13 @@ function takeConnection(now) {
   if (now === connected) return;
   connected = now;
   if (!now) {
+    away = true;
     warn("The server does not answer. What you did is saved; this page goes on as soon as it is back.", true);
     askJson("videos").catch((error) => error.status === 401 && warn("The server was started anew. Use the address that its terminal shows.", true));
     return;
   }
-  warn("");
+  if (away) warn("");
+  away = false;
   change({ job: null });
   reload(true).then(takeJobs).catch((error) => warn(error.message, true));
   if (frames) frames.go(state.frame);
@@ -147,7 +151,10 @@ async function takeJobs() {
 /** @param {string} id @param {number} frame */
 async function openVideo(id, frame) {
   close();
+  const now = routes;
   const video = await askJson(`videos/${id}`);
+  if (now !== routes) return;
+  warn("");
   forgetRows();
   forgetPicture();
   wholeTimeline();
@@ -159,12 +166,19 @@ async function openVideo(id, frame) {
   frames = new Frames(video, frameCount, (number, picture) => {
     if (state.frame === number || Math.abs(state.frame - number) < Math.abs(state.frame - shownFrame())) showPicture(number, picture);
     drawAll();
-  }, (text) => warn(`Frame ${state.frame} cannot be shown: ${text}`));
+  }, (text) => {
+    failPicture(state.frame);
+    warn(`Frame ${state.frame} cannot be shown: ${text}`);
+  });
   draw();
   frames.width = wantedWidth();
   go(frame);
   stopListening = listen(id, take, takeConnection);
   await reload();
+  if (state.video !== video) return;
+  if (state.project.same_video === false) {
+    warn("The file has changed since these boxes were drawn, so they may not fit.", true);
+  }
   go(state.frame); // the number of frames is exact only now
 }
 
@@ -187,6 +201,7 @@ function place(name) {
 }
 
 async function route() {
+  const now = ++routes;
   clearTimeout(routeTimer);
   if (location.hash.startsWith("#token=")) takeToken();
   const found = /^#\/v\/(\w+)(?:\/(\d+))?/.exec(location.hash);
@@ -197,10 +212,12 @@ async function route() {
     else {
       const only = !location.hash.startsWith("#/");
       const videos = await toLibrary();
+      if (now !== routes) return;
       warn("");
       if (videos.length === 1 && only) location.hash = `#/v/${videos[0].id}/0`;
     }
   } catch (error) {
+    if (now !== routes) return;
     const { status, message } = /** @type {Refused} */ (error);
     warn(status === 401 ? "This address lacks its token. Use the address that the terminal shows." : message, true);
     if (status === 0) routeTimer = setTimeout(route, 2000); // the server may come back
@@ -212,8 +229,9 @@ async function toLibrary() {
   history.replaceState(null, "", "#/");
   close();
   $("title").textContent = document.title = "mixformer";
+  const now = routes;
   const videos = await showLibrary();
-  place("library");
+  if (now === routes) place("library");
   return videos;
 }
 

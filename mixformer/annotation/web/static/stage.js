@@ -14,9 +14,19 @@ export const draft = { /** @type {number} 0 for a new target */ id: -1, /** @typ
 
 /** @type {{number: number, picture: ImageBitmap} | null} */ let shown = null;
 
+/** A frame that does not come. */
+let failed = -1;
+
+/** Say in place of a frame that it cannot be shown. @param {number} number */
+export function failPicture(number) {
+  failed = number;
+  draw();
+}
+
 /** @param {number} number @param {ImageBitmap} picture */
 export function showPicture(number, picture) {
   shown = { number, picture };
+  if (failed === number) failed = -1;
   draw();
 }
 
@@ -27,6 +37,7 @@ export function shownFrame() {
 
 export function forgetPicture() {
   shown = null;
+  failed = -1;
   view.fitted = true;
 }
 
@@ -85,6 +96,7 @@ function drawPicture() {
   const pen = canvas.getContext("2d");
   pen.setTransform(1, 0, 0, 1, 0, 0);
   pen.clearRect(0, 0, width, height);
+  $("waiting").textContent = failed === state.frame ? "This frame cannot be read" : "…";
   if (!shown || !state.video) return;
   pen.imageSmoothingEnabled = view.scale * ratio < 4;
   const { width: w, height: h } = state.video;
@@ -134,7 +146,7 @@ function boxShape(target, box, kind, place) {
   group.setAttribute("aria-label", `Target ${name}, ${WORDS[/** @type {keyof typeof WORDS} */ (kind)] ?? ""}${score}`);
   group.setAttribute("role", "img");
   group.append(shape("rect", { class: "halo", x, y, width, height }), shape("rect", { class: "edge", x, y, width, height }));
-  const text = shape("text", { x: x + 4, y: y > 18 ? y - 5 : y + height + 14 });
+  const text = shape("text", { x: x + 4, y: y > 22 ? y - 9 : y + height + 18 });
   text.textContent = `${name}${score}${kind === "u" ? " ?" : kind === "l" ? " lost" : ""}${place.occluded ? " occluded" : ""}`;
   group.append(text);
   if (chosen) group.append(...HANDLES.map((handle) => handleShape(handle, x, y, width, height)));

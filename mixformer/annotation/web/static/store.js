@@ -4,7 +4,7 @@
 /**
  * @typedef {{frame: number, box: number[] | null, occluded: boolean}} Key
  * @typedef {{id: number, label: string, color: string, keys: Key[], tracked: number, version: number}} Target
- * @typedef {{revision: number, undo: number, redo: number, frame_count: number, targets: Target[]}} Project
+ * @typedef {{revision: number, undo: number, redo: number, frame_count: number, targets: Target[], same_video?: boolean}} Project
  * @typedef {{id: string, name: string, stamp: string, width: number, height: number, fps: number | null, frame_count: number}} Video
  */
 
@@ -76,10 +76,12 @@ export function say(text) {
 }
 
 let bannerTimer = 0;
-/** Show a message above the page. @param {string} text @param {boolean} [stay] until `warn("")` */
+let lasting = "";
+/** Show a message above the page. @param {string} text @param {boolean} [stay] until `warn("")`, also after shorter ones */
 export function warn(text, stay = false) {
   clearTimeout(bannerTimer);
+  if (stay || !text) lasting = text;
+  else bannerTimer = setTimeout(() => warn(lasting, true), 8000);
   $("banner").textContent = text;
   $("banner").hidden = text === "";
-  if (text && !stay) bannerTimer = setTimeout(() => warn(""), 8000);
 }

@@ -1,0 +1,99 @@
+"""A frame that does not come, a drag that is given up, fingers, and a message that lasts."""
+
+import signal
+
+from tests.annotation.web.conftest import write_bars
+from tests.helpers.person import Person, expect, project_of
+from tests.helpers.web import free_port, page_server
+
+SIZE = (160, 96)
+
+
+def begins(person):
+    person.sees(0)
+    person.is_ready()
+
+
+def goes_to(person, frame):
+    person.page.locator("#number").fill(str(frame))
+    person.page.locator("#number").press("Enter")
+
+
+def test_a_box_belongs_to_the_picture_that_is_seen(browser, tmp_path):
+    write_bars(tmp_path / "bars.mp4", 120)
+    with page_server(tmp_path / "bars.mp4", tmp_path / "cache") as (_, address):
+        person = Person(browser, address)
+        begins(person)
+        # Frame 90 is on its way, and does not come.
+        person.page.route("**/frames/90?*", lambda route: None)
+        goes_to(person, 90)
+        expect(person.page.locator("#waiting")).to_be_visible()
+        person.drag((40, 20), (80, 60), SIZE)
+        person.saved()
+        person.sees(0)
+        person.leaves()
+    assert [key.frame for key in project_of(tmp_path, "bars.mp4").target(1).keys] == [0]
+
+
+def test_escape_ends_a_drag(browser, bars, tmp_path):
+    with page_server(bars, tmp_path / "cache") as (_, address):
+        person = Person(browser, address)
+        begins(person)
+        mouse = person.page.mouse
+        mouse.move(*person.screen(40, 20, *SIZE))
+        mouse.down()
+        mouse.move(*person.screen(60, 40, *SIZE))
+        person.key("Escape")
+        mouse.move(*person.screen(80, 60, *SIZE))
+        mouse.up()
+        expect(person.page.locator("#boxes rect")).to_have_count(0)
+        person.drag((2, 2), (30, 30), SIZE)
+        person.saved()
+        expect(person.page.locator("#targets li")).to_have_count(1)
+        person.key("Control+z")
+        person.leaves()
+
+
+def test_a_lasting_message_comes_back(browser, bars, tmp_path):
+    port = free_port()
+    with page_server(bars, tmp_path / "cache", port) as (process, address):
+        person = Person(browser, address)
+        begins(person)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        expect(person.page.locator("#banner")).to_contain_text("goes on as soon as it is back")
+        person.drag((40, 20), (80, 60), SIZE)
+        expect(person.page.locator("#banner")).to_contain_text("your last step is not saved")
+        expect(person.page.locator("#banner")).to_contain_text("goes on as soon as it is back", timeout=15_000)
+    with page_server(bars, tmp_path / "cache", port):
+        expect(person.page.locator("#banner")).to_be_hidden(timeout=30_000)
+        expect(person.page.locator("#saved")).to_be_empty()
+        person.leaves()
+
+
+def test_a_finger_draws_and_two_zoom(browser, bars, tmp_path):
+    with page_server(bars, tmp_path / "cache") as (_, address):
+        person = Person(browser, address)
+        begins(person)
+        touch = person.page.context.new_cdp_session(person.page)
+
+        def fingers(kind, *places):
+            points = [{"x": x, "y": y, "id": id} for id, (x, y) in enumerate(places)]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        fingers("touchStart", person.screen(40, 20, *SIZE))
+        for step in (50, 60, 80):
+            fingers("touchMove", person.screen(step, step - 20, *SIZE))
+        fingers("touchEnd")
+        person.saved()
+        expect(person.page.locator("#targets li")).to_have_count(1)
+        width = "document.querySelector('#boxes .edge').getBoundingClientRect().width"
+        before = person.page.evaluate(width)
+        fingers("touchStart", person.screen(10, 80, *SIZE), person.screen(20, 80, *SIZE))
+        fingers("touchMove", person.screen(5, 80, *SIZE), person.screen(25, 80, *SIZE))
+        fingers("touchEnd")
+        assert person.page.evaluate(width) > 1.5 * before
+        expect(person.page.locator("#targets li")).to_have_count(1)
+        person.key("Control+z")
+        person.saved()
+        person.leaves()
