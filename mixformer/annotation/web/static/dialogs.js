@@ -6,10 +6,13 @@ import { takeProject } from "./edits.js";
 import { $, state } from "./store.js";
 
 /** @type {any} */ let exporting = null;
+/** @type {Promise<void>} */ let listed = Promise.resolve(); // until the formats are there
 
 export function startDialogs() {
   fillHelp();
-  $("export").addEventListener("begin", beginExport);
+  $("export").addEventListener("begin", () => {
+    listed = beginExport().catch((error) => void ($("export-text").textContent = error.message));
+  });
   $("export-start").addEventListener("click", startExport);
   $("export").addEventListener("close", () => {
     if (exporting?.state === "running") ask(`exports/${exporting.id}`, { method: "DELETE" }).catch(() => {});
@@ -63,6 +66,7 @@ async function beginExport() {
 }
 
 async function startExport() {
+  await listed; // for those who are quicker than the list
   const chosen = /** @type {HTMLInputElement | null} */ (document.querySelector("#formats input:checked"));
   if (!chosen || !state.video) return;
   $("export-start").disabled = true;
