@@ -85,6 +85,7 @@ def test_frames_of_eight_people_are_bounded(bars):
             assert store.jpeg(bars, number, None, f"viewer {viewer}")[:2] == b"\xff\xd8"
     assert len(store._lanes) <= 4
     assert store._held <= 2**18
+    assert sum(lane.reader._held for lane in store._lanes.values()) <= 2**20
     store.close()
 
 
