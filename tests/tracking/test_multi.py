@@ -113,7 +113,7 @@ def test_a_fixed_number_of_slots_is_a_fixed_batch(engine):
     tracker.add(frames[1], MIDDLE, "c")
     tracker.update(frames[2])
     assert counting.located == [3, 3]
-    with pytest.raises(StateError, match="holds max_targets=3 already"):
+    with pytest.raises(StateError, match="already has max_targets=3"):
         tracker.add(frames[2], EDGE)
     tracker.remove("a")
     tracker.add(frames[2], EDGE)
@@ -140,7 +140,7 @@ def test_states_go_from_one_tracker_to_another(engine, tmp_path):
     other = ModelConfig("other", depth=1, dim=64, heads=1, patch_size=16, search_size=64, template_size=64, bins=16)
     fake = Counting(engine)
     fake.config = other
-    with pytest.raises(StateError, match="another model"):
+    with pytest.raises(StateError, match="use the model that the state was made with"):
         MultiTracker(fake, RULES).restore(single.state)
 
 
@@ -193,7 +193,7 @@ def test_what_goes_wrong_leaves_the_others(engine):
             tracker.add(frames[0], box, "b")
     with pytest.raises(FrameError):
         tracker.add(frames[0].astype(float), CORNER, "b")
-    with pytest.raises(StateError, match="there is a target 'a' already"):
+    with pytest.raises(StateError, match="there is already a target 'a'"):
         tracker.add(frames[0], CORNER, "a")
     for forget in (tracker.remove, tracker.state):
         with pytest.raises(StateError, match="there is no target 'b'; there are: 'a'"):

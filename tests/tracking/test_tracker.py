@@ -197,7 +197,7 @@ def test_bad_state_files(tmp_path, engine):
         tracker.state.save(path / "below a file.npz")
     other = Tracker(RedEngine(), RULES)
     other.engine.config = CONFIG.replace(template_size=64)
-    with pytest.raises(StateError, match="another model"):
+    with pytest.raises(StateError, match="use the model that the state was made with"):
         other.state = tracker.state
 
 
