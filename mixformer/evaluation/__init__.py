@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from mixformer.evaluation.api import compare as compare, evaluate as evaluate
     from mixformer.evaluation.comparison import ComparedTracker as ComparedTracker, Comparison as Comparison
     from mixformer.evaluation.evaluation_result import EvaluationResult as EvaluationResult
+    from mixformer.evaluation.intervals import mean_interval as mean_interval
     from mixformer.evaluation.metrics import (
         CONVENTIONS as CONVENTIONS,
         Convention as Convention,
@@ -46,6 +47,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         ".api": "compare evaluate",
         ".comparison": "ComparedTracker Comparison",
         ".evaluation_result": "EvaluationResult",
+        ".intervals": "mean_interval",
         ".metrics": (
             "CONVENTIONS Convention MetricSummary ScoreBins SequenceResult bin_scores compute_metrics convention_of"
         ),

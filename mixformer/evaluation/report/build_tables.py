@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mixformer.errors import counted
 from mixformer.evaluation.comparison import ComparedTracker, Comparison
+from mixformer.evaluation.intervals import interval_notes
 from mixformer.evaluation.metrics import ABSENCE_CONVENTIONS, CONVENTIONS
 from mixformer.evaluation.report.metric_labels import column_of, label
 from mixformer.evaluation.report.papers import paper_table
@@ -51,7 +52,8 @@ def overall(comparison: Comparison) -> Table:
     keys += [key for key in ("calibration_error", "fps") if any(key in _numbers(each) for each in comparison.entries)]
     rows = tuple((entry.tracker, *(_numbers(entry).get(key) for key in keys)) for entry in comparison.ranked)
     columns = (Column("tracker"), *(column_of(key) for key in keys))
-    return Table(f"{comparison.dataset}: {counted(len(rows), 'tracker')}", columns, rows, comparison.notes)
+    notes = (*comparison.notes, *interval_notes(comparison, label(comparison.main)))
+    return Table(f"{comparison.dataset}: {counted(len(rows), 'tracker')}", columns, rows, notes)
 
 
 def besides(comparison: Comparison) -> dict[str, Table]:

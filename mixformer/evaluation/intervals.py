@@ -1,0 +1,79 @@
+"""How far a mean over sequences can be trusted: intervals by the bootstrap, which draws the sequences again and again.
+
+Few sequences differ much from each other, so the mean of 18 moves by points if others are taken. Two trackers on the
+same sequences are compared by the differences on each of them, which vary less than the means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mixformer.evaluation.comparison import ComparedTracker, Comparison
+
+_DRAWS = 10_000
+
+
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
+    """Return the interval of a mean over sequences by the percentile bootstrap; the same values give the same one.
+
+    Args:
+        values: one number for each sequence.
+        level: probability (0..1) that the interval holds the mean over all sequences of this kind.
+
+    Returns:
+        Lower and upper end, or None for fewer than two finite values. Source: Efron and Tibshirani, "An Introduction to
+        the Bootstrap", 1993, section 13.3.
+
+    Example:
+        >>> from mixformer.evaluation import mean_interval
+        >>> low, high = mean_interval([0.5, 0.6, 0.7, 0.8])
+        >>> round(low, 2), round(high, 2)
+        (0.55, 0.75)
+    """
+    known = np.asarray(values, np.float64)
+    if len(known) < 2 or not np.isfinite(known).all():
+        return None
+    means = known[np.random.default_rng(0).integers(0, len(known), (_DRAWS, len(known)))].mean(1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def interval_notes(comparison: Comparison, metric: str) -> tuple[str, ...]:
+    """Say how far the main numbers can be trusted: a line for the trackers, and one for the differences from the best.
+
+    Args:
+        comparison: the trackers.
+        metric: the word for the main metric in tables.
+
+    Returns:
+        The lines; none for a metric that is no mean over sequences, and for a single sequence.
+    """
+    values = {entry.tracker: _by_sequence(entry, comparison) for entry in comparison.ranked}
+    found = {name: mean_interval(numbers) for name, numbers in values.items() if numbers}
+    parts = [f"{name} {_percents(interval)}" for name, interval in found.items() if interval]
+    if not parts:
+        return ()
+    lines = [f"95 % interval of {metric} (bootstrap over sequences): {'; '.join(parts)}."]
+    best, *others = [name for name in found if found[name]]
+    apart = []
+    for name in others:
+        differences = [a - b for a, b in zip(values[name], values[best], strict=True)]
+        interval = mean_interval(differences)
+        assert interval is not None  # as many numbers as the trackers have
+        noise = ", within noise" if interval[1] >= 0 else ""
+        apart.append(f"{name} {100 * np.mean(differences):+.1f} ({_percents(interval)}{noise})")
+    return (*lines, f"Difference from {best}: {'; '.join(apart)}.") if apart else tuple(lines)
+
+
+def _by_sequence(entry: ComparedTracker, comparison: Comparison) -> list[float]:
+    """Return the main metric of each sequence if its mean is the tracker's number; else nothing."""
+    values = [entry.value(sequence.name, comparison.main) for sequence in comparison.sequences]
+    known = [value for value in values if value is not None]
+    whole = len(known) == len(values) > 1 and abs(np.mean(known) - entry.summary[comparison.main]) < 1e-9
+    return known if whole else []
+
+
+def _percents(interval: tuple[float, float]) -> str:
+    return " to ".join(f"{100 * end:.1f}" for end in interval)
