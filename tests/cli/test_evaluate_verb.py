@@ -180,7 +180,7 @@ def test_a_test_split_without_truth_is_packed(evaluate, tmp_path, capsys):
     assert main([*words, "--part"]) == 2
     assert "3 lines for 4 frames" in capsys.readouterr().err
     assert main([*words, "--split", "train"]) == 2
-    assert "no list of the split 'train', choose from val, test" in capsys.readouterr().err
+    assert "no list of the split 'train'; choose from val, test" in capsys.readouterr().err
     assert main(["submit", "got10k", str(tmp_path), str(out), "--part", "--overwrite"]) == 2
     assert "holds no result" in capsys.readouterr().err
 
