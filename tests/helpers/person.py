@@ -40,6 +40,16 @@ class Person:
         if message.type in ("error", "warning") and not message.text.startswith(away):
             self.problems.append(message.text)
 
+    def begins(self):
+        """Wait until the first frame and the tools are there."""
+        self.sees(0)
+        self.is_ready()
+
+    def goes_to(self, frame):
+        """Type the number of a frame."""
+        self.page.locator("#number").fill(str(frame))
+        self.page.locator("#number").press("Enter")
+
     def sees(self, frame):
         expect(self.page.locator("#picture")).to_have_attribute("data-frame", str(frame))
 

@@ -9,24 +9,14 @@ from tests.helpers.web import free_port, page_server
 SIZE = (160, 96)
 
 
-def begins(person):
-    person.sees(0)
-    person.is_ready()
-
-
-def goes_to(person, frame):
-    person.page.locator("#number").fill(str(frame))
-    person.page.locator("#number").press("Enter")
-
-
 def test_a_box_belongs_to_the_picture_that_is_seen(browser, tmp_path):
     write_bars(tmp_path / "bars.mp4", 120)
     with page_server(tmp_path / "bars.mp4", tmp_path / "cache") as (_, address):
         person = Person(browser, address)
-        begins(person)
+        person.begins()
         # Frame 90 is on its way, and does not come.
         person.page.route("**/frames/90?*", lambda route: None)
-        goes_to(person, 90)
+        person.goes_to(90)
         expect(person.page.locator("#waiting")).to_be_visible()
         person.drag((40, 20), (80, 60), SIZE)
         person.saved()
@@ -38,7 +28,7 @@ def test_a_box_belongs_to_the_picture_that_is_seen(browser, tmp_path):
 def test_escape_ends_a_drag(browser, bars, tmp_path):
     with page_server(bars, tmp_path / "cache") as (_, address):
         person = Person(browser, address)
-        begins(person)
+        person.begins()
         mouse = person.page.mouse
         mouse.move(*person.screen(40, 20, *SIZE))
         mouse.down()
@@ -58,7 +48,7 @@ def test_a_lasting_message_comes_back(browser, bars, tmp_path):
     port = free_port()
     with page_server(bars, tmp_path / "cache", port) as (process, address):
         person = Person(browser, address)
-        begins(person)
+        person.begins()
         process.send_signal(signal.SIGKILL)
         process.wait()
         expect(person.page.locator("#banner")).to_contain_text("goes on as soon as it is back")
@@ -74,7 +64,7 @@ def test_a_lasting_message_comes_back(browser, bars, tmp_path):
 def test_a_finger_draws_and_two_zoom(browser, bars, tmp_path):
     with page_server(bars, tmp_path / "cache") as (_, address):
         person = Person(browser, address)
-        begins(person)
+        person.begins()
         touch = person.page.context.new_cdp_session(person.page)
 
         def fingers(kind, *places):

@@ -9,16 +9,6 @@ from tests.helpers.web import page_server
 SIZE = (160, 96)
 
 
-def begins(person):
-    person.sees(0)
-    person.is_ready()
-
-
-def goes_to(person, frame):
-    person.page.locator("#number").fill(str(frame))
-    person.page.locator("#number").press("Enter")
-
-
 def test_going_back_while_a_video_opens(browser, tmp_path):
     clips = tmp_path / "clips"
     clips.mkdir()
@@ -47,22 +37,22 @@ def test_a_file_that_has_changed(browser, tmp_path):
     write_bars(clips / "a.mp4", 120)
     with page_server(clips, tmp_path / "cache") as (_, address):
         person = Person(browser, address)
-        begins(person)
+        person.begins()
         person.drag((40, 20), (80, 60), SIZE)
         person.saved()
         (clips / "a.mp4").rename(tmp_path / "away.mp4")
-        goes_to(person, 100)
+        person.goes_to(100)
         expect(person.page.locator("#waiting")).to_have_text("This frame cannot be read")
         person.key("o")
         expect(person.page.locator("#saved")).to_have_text("Not saved")
         write_bars(clips / "a.mp4", 12)
         person.page.goto(f"{address.partition('#')[0]}#/")
         person.page.get_by_role("link", name="a.mp4").click()
-        begins(person)
+        person.begins()
         expect(person.page.locator("#banner")).to_contain_text("The file has changed")
         (tmp_path / "away.mp4").replace(clips / "a.mp4")
         person.page.reload()
-        begins(person)
+        person.begins()
         expect(person.page.locator("#targets li")).to_have_count(1)
         expect(person.page.locator("#banner")).to_be_hidden()
         person.leaves()
@@ -84,7 +74,7 @@ def test_odd_videos(browser, tmp_path, name, size, count):
     write_bars(clips / name, count, size=size)
     with page_server(clips, tmp_path / "cache") as (_, address):
         person = Person(browser, address)
-        begins(person)
+        person.begins()
         expect(person.page.locator("#title")).to_have_text(name)
         assert person.page.locator("#title *").count() == 0
         person.drag((size[0] / 4, size[1] / 4), (size[0] / 2, size[1] / 2), size)
