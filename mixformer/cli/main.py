@@ -20,10 +20,10 @@ from mixformer.cli.ask import spread_box
 from mixformer.cli.console import be_robust, drop_output, make_console
 from mixformer.cli.deprecated import renew
 from mixformer.cli.parser import add_verb, make_parser
-from mixformer.cli.stopping import exit_code_of_stop, stops_as_errors
 from mixformer.cli.usage import no_command
 from mixformer.errors import CheckpointError, ConfigError, MixFormerError, OutputError, SourceError
 from mixformer.optional import explain_missing
+from mixformer.run.stopping import exit_code_of_stop, stops_as_errors
 
 _USAGE = "mixformer COMMAND [options]"
 OK, FAILED, USAGE, SOURCE, OUTPUT, MODEL = 0, 1, 2, 3, 4, 5

@@ -29,6 +29,7 @@ from mixformer.run.executor import (
     attempt,
     began,
 )
+from mixformer.run.stopping import Stopped, exit_code_of_stop, repeats_lost_stops, stop_once
 
 _REPORT_EVERY = 0.2  # seconds between two reports of a worker
 _PATIENCE = 20.0  # seconds that a worker has to finish its files
@@ -213,18 +214,25 @@ class _Unfit:
 def _serve(make: Maker, number: int, pipe: Connection) -> None:
     """The worker process: make, then do tasks until the parent sends the end or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent stops us
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, stop_once)  # by an exception, so that what is written is finished
     threading.Thread(target=_watch_parent, name="watch parent", daemon=True).start()
-    with suppress(EOFError, ConnectionError):  # the parent has gone
-        try:
-            work = make(number)
-        except Exception as error:  # the parent must know every error
-            pipe.send(_Unfit(str(error) if isinstance(error, MixFormerError) else traceback.format_exc()))
-            return
-        pipe.send(None)
-        while (given := pipe.recv()) is not None:
-            name, task = given
-            pipe.send(attempt(work, name, task, _reporter(pipe, name)))
+    try:
+        with repeats_lost_stops(), suppress(EOFError, ConnectionError):  # the parent has gone
+            _work(make, number, pipe)
+    except Stopped as stop:
+        sys.exit(exit_code_of_stop(stop))
+
+
+def _work(make: Maker, number: int, pipe: Connection) -> None:
+    try:
+        work = make(number)
+    except Exception as error:  # the parent must know every error
+        pipe.send(_Unfit(str(error) if isinstance(error, MixFormerError) else traceback.format_exc()))
+        return
+    pipe.send(None)
+    while (given := pipe.recv()) is not None:
+        name, task = given
+        pipe.send(attempt(work, name, task, _reporter(pipe, name)))
 
 
 def _watch_parent() -> None:
@@ -236,12 +244,6 @@ def _watch_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(_PATIENCE_OF_ORPHANS)
     os._exit(128 + signal.SIGTERM)
-
-
-def _leave(number: int, frame: object) -> None:
-    """End the process by an exception, so that what it writes is finished."""
-    signal.signal(number, signal.SIG_IGN)
-    sys.exit(128 + number)
 
 
 def _reporter(pipe: Connection, name: str) -> Report:

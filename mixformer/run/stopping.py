@@ -1,0 +1,88 @@
+"""Signals end a command, or a worker of one, as Ctrl-C does: it finishes its files first.
+
+A handler that raises may interrupt a callback, such as that of a weak reference. Python prints what a callback raises
+and goes on, so the request to end would be lost. Here it is repeated until it is heard.
+"""
+
+from __future__ import annotations
+
+import _thread
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+_NAMES = ("SIGTERM", "SIGHUP")  # docker, systemd and kill; the end of the terminal
+_SOON = 0.05  # seconds until a lost request is repeated, so that the callback has ended
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal that asks the process to end.
+
+    Attributes:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def stops_as_errors() -> Iterator[None]:
+    """Turn the first signal that asks for an end into `Stopped`, in the main thread; further ones are ignored.
+
+    A signal that is ignored (`nohup`) stays so, and one that somebody else handles is left to them.
+    """
+    before = {}
+    for name in _NAMES:
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            try:
+                before[number] = signal.signal(number, stop_once)
+            except ValueError:  # not the main thread
+                break
+    try:
+        with repeats_lost_stops():
+            yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def repeats_lost_stops() -> Iterator[None]:
+    """Repeat a request to end whose exception was raised in a callback, where Python goes on after printing it."""
+    before = sys.unraisablehook
+
+    def hook(lost: Any) -> None:
+        stop = lost.exc_value
+        if not isinstance(stop, KeyboardInterrupt) or threading.current_thread() is not threading.main_thread():
+            before(lost)
+            return
+        number = getattr(stop, "number", signal.SIGINT)
+        if isinstance(stop, Stopped):  # its handler ignores the next one
+            signal.signal(number, stop_once)
+        again = threading.Timer(_SOON, partial(_thread.interrupt_main, number))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+def stop_once(number: int, frame: object) -> None:
+    """Raise `Stopped`, and ignore this signal from now on: a handler for `signal.signal`."""
+    signal.signal(number, signal.SIG_IGN)
+    raise Stopped(number)
+
+
+def exit_code_of_stop(stop: KeyboardInterrupt) -> int:
+    """Return the usual exit code: 128 and the number of the signal."""
+    return 128 + getattr(stop, "number", signal.SIGINT)

@@ -1,0 +1,81 @@
+"""A request to end is heard, wherever it arrives."""
+
+import signal
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+from mixformer.run import Completed, ProcessExecutor
+from mixformer.run.stopping import Stopped, exit_code_of_stop, stops_as_errors
+
+
+class Thing:
+    pass
+
+
+def signal_in_a_callback(number):
+    """Raise a signal where Python prints exceptions and goes on."""
+    thing = Thing()
+    held = weakref.ref(thing, lambda _: signal.raise_signal(number))
+    del thing
+    return held
+
+
+def signal_and_wait(number):
+    signal_in_a_callback(number)
+    for _ in range(1000):
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_in_a_callback_is_not_lost(name, monkeypatch):
+    number = getattr(signal, name, None)
+    if number is None:
+        pytest.skip("there is no such signal here")
+    monkeypatch.setattr(sys, "unraisablehook", print)  # what pytest has there fails the test
+    default = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+    before = signal.signal(number, default)
+    try:
+        with pytest.raises(KeyboardInterrupt) as stop, stops_as_errors():
+            signal_and_wait(number)
+        assert exit_code_of_stop(stop.value) == 128 + number
+        assert isinstance(stop.value, Stopped) == (name != "SIGINT")
+    finally:
+        signal.signal(number, before)
+    assert sys.unraisablehook is print
+
+
+def test_other_lost_exceptions_go_the_usual_way(monkeypatch):
+    heard = []
+    monkeypatch.setattr(sys, "unraisablehook", heard.append)
+    with stops_as_errors():
+        thing = Thing()
+        held = weakref.ref(thing, lambda _: 1 / 0)
+        del thing
+    assert [type(each.exc_value) for each in heard] == [ZeroDivisionError]
+    assert held() is None
+    assert threading.active_count() < 100
+
+
+def deaf(number):
+    """Work of a process that gets its signal in a callback, and would go on."""
+
+    def work(task, report):
+        if task == "stop":
+            signal_in_a_callback(signal.SIGTERM)
+        for _ in range(3000):
+            time.sleep(0.01)
+        return task
+
+    return work
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a worker ends at once")
+def test_a_worker_ends_that_was_asked_in_a_callback():
+    begin = time.monotonic()
+    events = list(ProcessExecutor(1, retries=0).run(deaf, [("a", "stop")]))
+    assert time.monotonic() - begin < 20  # it would work for 30
+    assert not any(isinstance(event, Completed) for event in events)
