@@ -84,6 +84,7 @@ class VideoRun:
     _tracked: int = 0
     _saved: float = 0.0
     _newest: ResumePoint | None = None  # not saved yet
+    _enough: bool = False  # nobody wants more frames
 
     def attempt(self, do: Callable[[], T]) -> T | None:
         """Call a function for this video and return its result; None after an error, now or before."""
@@ -151,7 +152,7 @@ class VideoRun:
 
     def end(self) -> None:
         """Say that the frames so far are all that are wanted."""
-        self.ended = True
+        self.ended = self._enough = True
 
     def next(self) -> VideoFrame | None:
         """Return the next frame, or None after the last."""
@@ -161,7 +162,8 @@ class VideoRun:
             if self._kept is None or self._tracked > self._kept.frames:
                 raise
             frame = None  # the interrupted run had done all but the end
-        self.ended = frame is None
+        # A source also ends when nobody wants the rest; that is a stop.
+        self.ended = self._enough or (frame is None and not self.over.is_set())
         return frame
 
     def snapshot(self, frame: VideoFrame) -> Snapshot | None:
@@ -211,8 +213,9 @@ class VideoRun:
 
     def close(self) -> None:
         """Put all files in their places, as far as they are valid: see `mixformer.video.drafts`."""
-        # A camera has no end: stopping it is its end.
-        stopped = self.error or (None if self.ended or self._live else KeyboardInterrupt())
+        # A camera has no end: stopping it is its end. A file may be read to its end and not be written yet.
+        whole = self._live or self._enough or (self.ended and self.frames == self._tracked)
+        stopped = self.error or (None if whole else KeyboardInterrupt())
         if stopped:
             self._save_point()  # while the drafts that it is about are there
         drafts = self._resume.drafts() if self._resume else {}
