@@ -75,7 +75,7 @@ class ExportPlan:
         ConfigError: for an unknown format or precision, or a number below 1.
 
     Example:
-        >>> from mixformer.export import ExportPlan
+        >>> from mixformer.export.settings import ExportPlan
         >>> ExportPlan(to="openvino", precision="int8").calibrates
         True
     """
