@@ -33,8 +33,8 @@ from mixformer.evaluation.manifest import environment
 from mixformer.evaluation.measuring import measure_results
 from mixformer.evaluation.report.figures import require_matplotlib
 from mixformer.evaluation.report.tables import to_markdown, to_terminal
-from mixformer.evaluation.report.writing import make_folder
 from mixformer.evaluation.result_folders import ResultFolder
+from mixformer.files import make_folder
 from mixformer.tracking import TrackerFactory
 from mixformer.weights.tracker_settings import load_tracker_config
 
