@@ -56,7 +56,7 @@ class OnnxEngine(ExportedEngine):
         binding.bind_cpu_input("templates", np.ascontiguousarray(templates))
         for name in self.graphs.memory:
             binding.bind_output(name, *self._place)
-        self._remember.run_with_iobinding(binding)
+        self._run(self._remember, binding)
         return tuple(binding.get_outputs())
 
     def _find(self, search: Image, target: tuple[Any, ...], count: int) -> dict[str, FloatArray]:
@@ -66,9 +66,17 @@ class OnnxEngine(ExportedEngine):
             binding.bind_ortvalue_input(name, value)
         for name in self._outputs:
             binding.bind_output(name, "cpu")
-        self._locate.run_with_iobinding(binding)
+        self._run(self._locate, binding)
         values = binding.copy_outputs_to_cpu()
         return {name: value.astype(np.float64) for name, value in zip(self._outputs, values, strict=True)}
+
+    def _run(self, session: Any, binding: Any) -> None:
+        try:
+            session.run_with_iobinding(binding)
+        except Exception as error:  # of several classes without a common one
+            raise CheckpointError(
+                f"ONNX Runtime cannot run the graphs in {self.folder.path}; export the model again ({error})"
+            ) from error
 
 
 def has_cuda() -> bool:

@@ -126,7 +126,7 @@ class Compiler:
         try:
             model.reshape(shapes())
             compiled = self._compile_anew(model, settings)
-        except RuntimeError as error:
+        except (RuntimeError, UnicodeDecodeError) as error:  # a message may quote damaged text
             raise CheckpointError(f"OpenVINO cannot compile {file} for {key}: {error}") from error
         if kept is not None:
             _store(compiled, kept)
@@ -158,7 +158,7 @@ class Compiler:
     def _read(self, file: Path) -> Any:
         try:
             return self._core.read_model(file, self._graphs.weights or "")
-        except RuntimeError as error:
+        except (RuntimeError, UnicodeDecodeError) as error:  # a message may quote damaged text
             raise CheckpointError(f"OpenVINO cannot read {file}; export the model again ({error})") from error
 
     def _place(self, file: Path, key: tuple[Shape, ...], settings: Settings) -> Path | None:
