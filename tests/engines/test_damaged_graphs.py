@@ -23,10 +23,10 @@ class Broken:
         raise RuntimeError("Error in execution: Non-zero status code")
 
 
-def test_an_onnx_graph_that_cannot_be_run():
+def test_an_onnx_graph_that_cannot_be_run(monkeypatch):
     pytest.importorskip("onnxruntime")
     engine = create_engine("mixformerv2_dino_s8", runtime=Runtime(engine="onnx", device="cpu", threads=1))
-    engine._remember = Broken()
+    monkeypatch.setattr(engine, "_remember", Broken())
     with pytest.raises(CheckpointError, match=r"cannot run the graphs in .*; export the model again \(Error in exec"):
         engine.remember(np.zeros((1, 2, engine.config.template_size, engine.config.template_size, 3), np.uint8))
 
@@ -42,4 +42,4 @@ def test_an_openvino_error_that_quotes_damaged_text(monkeypatch):
     compilers = [value for value in vars(engine).values() if isinstance(value, Compiler)]
     monkeypatch.setattr(compilers[0], "_core", type("Core", (), {"read_model": staticmethod(unreadable)})())
     with pytest.raises(CheckpointError, match=r"OpenVINO cannot read .*; export the model again"):
-        compilers[0]._read(engine.graphs.remember)
+        compilers[0]._read(compilers[0]._graphs.remember)
