@@ -245,6 +245,17 @@ def test_results_of_the_command_are_read_as_a_track(tmp_path):
     assert [each.origin for each in project.boxes(1, 0, 6)] == ["person", *["tracker"] * 4, ""]
 
 
+def test_yolo_keeps_the_numbers_of_classes(tmp_path):
+    files = {
+        "data.yaml": "names: [zebra, ant]\n",
+        "labels/a_0.txt": "1 0.5 0.5 0.1 0.1\n",
+        "labels/a_1.txt": "0 0.2 0.2 0.1 0.1\n1 0.5 0.5 0.1 0.1\n",
+    }
+    found = import_annotations(put(tmp_path, files), "yolo", VIDEO)
+    assert [target.label for target in found.targets] == ["zebra", "ant"]
+    assert '0: "zebra"\n  1: "ant"' in texts(found, "yolo")["data.yaml"]
+
+
 def test_absent_frames_of_yolo_are_empty_files():
     files = texts(example(), "yolo")
     alone = texts(AnnotationProject(VIDEO, example().targets[:1]), "yolo")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -90,7 +90,12 @@ class ExportContents:
         return list(dict.fromkeys(label_of(target) for target in self.targets))
 
     def key_rows(self, target: AnnotatedTarget, persons: bool = True) -> list[list[FrameBox]]:
-        """Key frames of each row of frames in which a target is seen: those that lines need, and all `persons` ones."""
+        """Key frames of each row of frames in which a target is seen: those from which the others follow on a line.
+
+        Args:
+            target: one of the targets.
+            persons: every box that a person drew is a key frame too.
+        """
         runs = []
         for run in visible_runs(self.visible(target)):
             fixed = [place for place, box in enumerate(run) if persons and box.origin == "person"]
@@ -160,11 +165,12 @@ def _box(row: FloatArray) -> Box:
     return Box(*row.tolist())
 
 
-def linked(frames: Mapping[int, list[tuple[str, Box]]]) -> list[FileTrack]:
+def linked(frames: Mapping[int, list[tuple[str, Box]]], classes: Sequence[str] = ()) -> list[FileTrack]:
     """Tracks of boxes without numbers: each box goes on with that of its class that it overlaps most in the last frame.
 
     Args:
         frames: class and box of each thing, by frame.
+        classes: all classes, in the order in which tracks are numbered. By default tracks are numbered as they begin.
     """
     from mixformer.annotation.joining import overlaps
 
@@ -184,6 +190,8 @@ def linked(frames: Mapping[int, list[tuple[str, Box]]]) -> list[FileTrack]:
                 boxes[frame] = things[place][1]
                 left.remove(place)
         tracks += [(things[place][0], {frame: things[place][1]}) for place in sorted(left)]
+    if classes:
+        tracks.sort(key=lambda track: classes.index(track[0]))
     return [FileTrack(number, boxes, label) for number, (label, boxes) in enumerate(tracks, 1)]
 
 

@@ -42,7 +42,8 @@ def _line(kind: int, box: Box, video: AnnotatedVideo) -> str:
 def read_yolo_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
     """Targets of a folder with data.yaml and labels/.
 
-    The format has no tracks: boxes of one class that overlap from frame to frame become one.
+    The format has no tracks: boxes of one class that overlap from frame to frame become one. Targets come in the order
+    of their classes, so that an export numbers these as before.
     """
     names = _names(source / "data.yaml")
     frames: dict[int, list[tuple[str, Box]]] = defaultdict(list)
@@ -56,7 +57,7 @@ def read_yolo_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
                 frames[frame].append(_thing(line, names, video, file))
     if not files:
         raise DataError(f"{source} holds no labels/*.txt")
-    return project_of_tracks(linked(frames), video, source)
+    return project_of_tracks(linked(frames, list(names.values())), video, source)
 
 
 def _thing(line: str, names: dict[int, str], video: AnnotatedVideo, file: Path) -> tuple[str, Box]:
