@@ -19,9 +19,10 @@ from torch import Tensor
 
 from mixformer.engines.own_process import Turns
 from mixformer.engines.torch_engine import TorchEngine, find_device, using_threads
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, MixFormerError
 from mixformer.models import KVCache, Memory, MixFormer, RawTemplates
 from mixformer.models.attention import StaticKVCache
+from mixformer.optional import cache_folder
 from mixformer.types import EngineOutput, FloatArray, Image
 
 Work = Callable[[], None]
@@ -97,7 +98,7 @@ class CudaGraphEngine(TorchEngine):
         self._steps: OrderedDict[tuple[int, ...], _RecordedStep] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_network", "_steps")}
+        return {name: value for name, value in vars(self).items() if name not in ("_network", "_compiled", "_steps")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -151,7 +152,23 @@ class CompiledEngine(CudaGraphEngine):
         super()._begin()
         # "max-autotune" itself would record its own graphs, and copy the whole memory into them in each step.
         mode = "max-autotune-no-cudagraphs" if self.device.type == "cuda" else None
-        self._network = cast(Network, torch.compile(self._locate, fullgraph=True, mode=mode))
+        self._compiled = cast(Network, torch.compile(self._locate, fullgraph=True, mode=mode))
+        self._network = self._run_compiled
+
+    def _run_compiled(self, search: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        """Run the network; compile once more, with no kernels kept, where a kept one cannot be loaded."""
+        from torch._dynamo.exc import BackendCompilerFailed  # takes a second, and is loaded by now
+
+        try:
+            return self._compiled(search, memory)
+        except BackendCompilerFailed as error:
+            if not _forget_kernels():
+                raise _not_compiled(error) from error
+        torch.compiler.reset()
+        try:
+            return self._compiled(search, memory)
+        except BackendCompilerFailed as error:
+            raise _not_compiled(error) from error
 
 
 class _RecordedStep:
@@ -201,6 +218,23 @@ class _RecordedStep:
         self._found[:, :4].copy_(boxes)
         if scores is not None:
             self._found[:, 4].copy_(scores)
+
+
+def _forget_kernels() -> bool:
+    """Remove the kernels that were kept, some of which may be damaged (killed process, full disk); False: not ours."""
+    folder = cache_folder("inductor")
+    if folder is None or os.environ.get("TORCHINDUCTOR_CACHE_DIR") != str(folder):
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def _not_compiled(error: Exception) -> MixFormerError:
+    reason = str(error).split("\n\n")[0]
+    return MixFormerError(
+        f"torch.compile failed: {reason}. Is the disk full? Otherwise take the engine torch, or remove the folder in "
+        "which PyTorch keeps its kernels"
+    )
 
 
 def _parts(memory: Memory) -> list[Tensor]:

@@ -12,7 +12,7 @@ from mixformer.configs.model import ModelConfig
 from mixformer.engines import cudagraph_engine as graph_engine
 from mixformer.engines.cudagraph_engine import CompiledEngine, CudaGraphEngine, run_each_time
 from mixformer.engines.torch_engine import TorchEngine
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, MixFormerError
 from tests.helpers.family import ELIMINATING, FAMILY, make
 
 NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
@@ -123,6 +123,41 @@ def test_without_a_compiler_it_says_so(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(ConfigError, match=r"C\+\+ compiler"):
         CompiledEngine(make(FAMILY["vit-token4-asym"]))
+
+
+def broken_at_first(engine, times):
+    """Put in place of the compiled network one that cannot be loaded so many times, and then runs eagerly."""
+    from torch._dynamo.exc import BackendCompilerFailed
+
+    left = iter(range(times))
+
+    def run(search, memory):
+        if next(left, None) is not None:
+            raise BackendCompilerFailed(run, ImportError("kernel.so: file too short"), None)
+        return engine._locate(search, memory)
+
+    engine._compiled = run
+
+
+@pytest.mark.parametrize(("ours", "times"), [(True, 1), (True, 2), (False, 1)])
+def test_damaged_kernels_are_made_again(monkeypatch, tmp_path, ours, times):
+    monkeypatch.setenv("MIXFORMER_CACHE", str(tmp_path / "cache"))
+    kept = tmp_path / "cache" / "inductor" if ours else tmp_path / "theirs"
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(kept))
+    kept.mkdir(parents=True)
+    monkeypatch.setattr(graph_engine, "_require_compiler", lambda: None)
+    config = FAMILY["vit-token4-asym"]
+    engine = CompiledEngine(make(config), threads=1)
+    broken_at_first(engine, times)
+    templates, search = crops(config, 1)
+    memory = engine.remember(templates)
+    if ours and times == 1:
+        plain = TorchEngine(make(config))
+        assert_same(engine.locate(search, memory), plain.locate(search, plain.remember(templates)), atol=1e-5)
+    else:
+        with pytest.raises(MixFormerError, match=r"file too short.*engine torch"):
+            engine.locate(search, memory)
+    assert kept.exists() is not ours
 
 
 @pytest.mark.sweep
