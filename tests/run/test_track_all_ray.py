@@ -34,6 +34,7 @@ class DiesOnce:
         def track(job, report):
             if job.name == "b" and not self.mark.exists():
                 job.begin()
+                job.folder.mkdir(parents=True)
                 (job.folder / "boxes.jsonl").write_text('{"frame": 0, "bo')
                 self.mark.touch()
                 os.kill(os.getpid(), 9)
