@@ -1,9 +1,9 @@
 """Train box and score of a model together, on the samples of a recipe and on made situations of tracking.
 
-    python tools/train_joint.py RECIPE --fit DIR --keyed DIR [DIR ...] --out FOLDER [--share 8]
+    python tools/train_joint.py RECIPE --data DIR --keyed DIR [DIR ...] --out FOLDER [--share 8]
 
-Of each 16 samples, `--share` are situations as in `train_score.py`, whose `--data` and `--keyed` are `--fit` and
-`--keyed` here; the others come from the recipe, which sets `loss.score`. The run resumes like `mixformer train`.
+Of each 16 samples, `--share` are situations; `--data` and `--keyed` are those of `train_score.py`. The others come
+from the recipe, which sets `loss.score`. The run resumes like `mixformer train`.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ class WithSituations(SampleDataset):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)
-    parser.add_argument("--fit", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--keyed", type=Path, nargs="+", default=[])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--share", type=int, default=8)
     options = parser.parse_args()
     recipe = Recipe.from_toml(options.recipe)
     trainer = prepare(recipe, options.out)
-    situations = Situations(options.fit, options.keyed, recipe.seed)
+    situations = Situations(options.data, options.keyed, recipe.seed)
     trainer.dataset = WithSituations(trainer.dataset, situations, options.share)
     trainer.run()
     print(f"wrote {export(trainer)}")

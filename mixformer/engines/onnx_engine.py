@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +72,8 @@ class OnnxEngine(ExportedEngine):
         return {name: value.astype(np.float64) for name, value in zip(self._outputs, values, strict=True)}
 
     def _run(self, session: Any, binding: Any) -> None:
-        try:
+        with _as_checkpoint_error(f"run the graphs in {self.folder.path}"):
             session.run_with_iobinding(binding)
-        except Exception as error:  # of several classes without a common one
-            raise CheckpointError(
-                f"ONNX Runtime cannot run the graphs in {self.folder.path}; export the model again ({error})"
-            ) from error
 
 
 def has_cuda() -> bool:
@@ -103,7 +100,13 @@ def _providers(device: str) -> list[Any]:
 
 
 def _open(file: Path, options: Any, providers: list[Any]) -> Any:
-    try:
+    with _as_checkpoint_error(f"read {file}"):
         return ort.InferenceSession(str(file), options, providers=providers)
+
+
+@contextmanager
+def _as_checkpoint_error(doing: str) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:  # its exceptions have no other common base
-        raise CheckpointError(f"ONNX Runtime cannot read {file}; export the model again ({error})") from error
+        raise CheckpointError(f"ONNX Runtime cannot {doing}; export the model again ({error})") from error

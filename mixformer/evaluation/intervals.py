@@ -51,12 +51,12 @@ def interval_notes(comparison: Comparison, metric: str) -> tuple[str, ...]:
         The lines; none for a metric that is no mean over sequences, and for a single sequence.
     """
     values = {entry.tracker: _by_sequence(entry, comparison) for entry in comparison.ranked}
-    found = {name: mean_interval(numbers) for name, numbers in values.items() if numbers}
-    parts = [f"{name} {_percents(interval)}" for name, interval in found.items() if interval]
-    if not parts:
+    found = {name: interval for name, numbers in values.items() if (interval := mean_interval(numbers))}
+    if not found:
         return ()
-    lines = [f"95 % interval of {metric} (bootstrap over sequences): {'; '.join(parts)}."]
-    best, *others = [name for name in found if found[name]]
+    parts = [f"{name} {_percents(interval)}" for name, interval in found.items()]
+    means = f"95 % interval of {metric} (bootstrap over sequences): {'; '.join(parts)}."
+    best, *others = found
     apart = []
     for name in others:
         differences = [a - b for a, b in zip(values[name], values[best], strict=True)]
@@ -64,7 +64,7 @@ def interval_notes(comparison: Comparison, metric: str) -> tuple[str, ...]:
         assert interval is not None  # as many numbers as the trackers have
         noise = ", within noise" if interval[1] >= 0 else ""
         apart.append(f"{name} {100 * np.mean(differences):+.1f} ({_percents(interval)}{noise})")
-    return (*lines, f"Difference from {best}: {'; '.join(apart)}.") if apart else tuple(lines)
+    return (means, f"Difference from {best}: {'; '.join(apart)}.") if apart else (means,)
 
 
 def _by_sequence(entry: ComparedTracker, comparison: Comparison) -> list[float]:

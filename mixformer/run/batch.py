@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 
 from mixformer.run.executor import Completed, Event, Events, Progressed, Report, Started, Work, failed
 from mixformer.run.jobs import VideoJob
-from mixformer.run.multi_target import settings_of
 from mixformer.run.video_loop import Step, run_videos
 from mixformer.run.video_run import VideoSummary
-from mixformer.run.video_task import VideoTask
+from mixformer.run.video_task import VideoTask, settings_of
 from mixformer.tracking import MultiTracker
 from mixformer.tracking.factory import TrackerFactory
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
 
 from mixformer.errors import BoxError, StateError
 from mixformer.tracking import MultiTracker
@@ -157,13 +154,3 @@ def track_targets(
         active.finish()
     finally:
         active.remove_all()
-
-
-def settings_of(tracker: MultiTracker) -> dict[str, Any]:
-    """Return plain values that tell one tracker from another: its settings, and what its network finds in a pattern."""
-    config = tracker.engine.config
-    sides = (1, 2, config.template_size, config.template_size, 3), (1, config.search_size, config.search_size, 3)
-    templates, search = ((np.arange(np.prod(side)) % 251).astype(np.uint8).reshape(side) for side in sides)
-    found = tracker.engine.locate(search, tracker.engine.remember(templates))
-    rules = tracker.config.to_dict()
-    return {"engine": type(tracker.engine).__name__, "rules": rules, "found": np.round(found.boxes, 4).tolist()}

@@ -63,10 +63,10 @@ def repeats_lost_stops() -> Iterator[None]:
         if not isinstance(stop, KeyboardInterrupt) or threading.current_thread() is not threading.main_thread():
             before(lost)
             return
-        number = getattr(stop, "number", signal.SIGINT)
+        number = _number(stop)
         if isinstance(stop, Stopped):  # its handler ignores the next one
             signal.signal(number, stop_once)
-        again = threading.Timer(_SOON, partial(_thread.interrupt_main, number))
+        again = threading.Timer(_SOON, partial(_thread.interrupt_main, signal.Signals(number)))
         again.daemon = True
         again.start()
 
@@ -85,4 +85,8 @@ def stop_once(number: int, frame: object) -> None:
 
 def exit_code_of_stop(stop: KeyboardInterrupt) -> int:
     """Return the usual exit code: 128 and the number of the signal."""
-    return 128 + getattr(stop, "number", signal.SIGINT)
+    return 128 + _number(stop)
+
+
+def _number(stop: KeyboardInterrupt) -> int:
+    return stop.number if isinstance(stop, Stopped) else signal.SIGINT

@@ -7,11 +7,10 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from mixformer.run.multi_target import settings_of
 from mixformer.run.outputs import Outputs, TrackedFrame
 from mixformer.run.video_loop import run_videos
 from mixformer.run.video_run import VideoRun, VideoSummary
-from mixformer.run.video_task import VideoTask
+from mixformer.run.video_task import VideoTask, settings_of
 from mixformer.tracking import MultiTracker
 from mixformer.video.reader import VideoSource, open_video
 from mixformer.video.targets import Target, as_targets

@@ -211,10 +211,14 @@ class VideoRun:
             size=(height, width),
         )
 
-    def close(self) -> None:
-        """Put all files in their places, as far as they are valid: see `mixformer.video.drafts`."""
-        # A camera has no end: stopping it is its end. A file may be read to its end and not be written yet.
-        whole = self._live or self._enough or (self.ended and self.frames == self._tracked)
+    def close(self, whole: bool = False) -> None:
+        """Put all files in their places, as far as they are valid: see `mixformer.video.drafts`.
+
+        Args:
+            whole: everything is written. Otherwise the run was stopped, and the same command goes on.
+        """
+        # A camera has no end: stopping it is its end.
+        whole = whole or self._live or self._enough
         stopped = self.error or (None if whole else KeyboardInterrupt())
         if stopped:
             self._save_point()  # while the drafts that it is about are there
@@ -230,7 +234,7 @@ class VideoRun:
 
     def finish(self) -> None:
         """Finish all files and, if nothing went wrong, mark them complete."""
-        self.close()
+        self.close(whole=True)
         if self.error is None:
             self.attempt(lambda: self.task.finish(self.summary()))
 

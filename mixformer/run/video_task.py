@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mixformer.run.outputs import Outputs
+from mixformer.tracking import MultiTracker
 from mixformer.video.cameras import is_camera
 from mixformer.video.reader import VideoSource, open_video
 from mixformer.video.targets import Target
@@ -46,3 +49,13 @@ class VideoTask:
             self.source.end_with(over)
             return self.source
         return open_video(self.source, self.start, self.stop, over=over, **self.opening)
+
+
+def settings_of(tracker: MultiTracker) -> dict[str, Any]:
+    """Return plain values that tell one tracker from another: its settings, and what its network finds in a pattern."""
+    config = tracker.engine.config
+    sides = (1, 2, config.template_size, config.template_size, 3), (1, config.search_size, config.search_size, 3)
+    templates, search = ((np.arange(np.prod(side)) % 251).astype(np.uint8).reshape(side) for side in sides)
+    found = tracker.engine.locate(search, tracker.engine.remember(templates))
+    rules = tracker.config.to_dict()
+    return {"engine": type(tracker.engine).__name__, "rules": rules, "found": np.round(found.boxes, 4).tolist()}

@@ -100,7 +100,7 @@ class BoxStage(nn.Module):
             return self._box_loss(found.boxes, edges, found.features, batch.boxes)
         loss, parts = self._score_loss(found, batch)
         seen = in_crop(batch)
-        # Of a batch without any target all boxes are taken, at weight 0, since each process must reach every layer.
+        # A batch without any target counts all its boxes at weight 0, since each process must reach every layer.
         weight, chosen = (1, seen) if seen.any() else (0, ~seen)
         edges, features = edges if edges is None else edges[chosen], [x[chosen] for x in found.features]
         box, more = self._box_loss(found.boxes[chosen], edges, features, batch.boxes[chosen])

@@ -91,16 +91,19 @@ OUTPUT_FORMATS = {
             option="out",
         ),
         OutputFormat(
-            "json", "boxes.jsonl", "boxes as JSON lines: frame, time, box, score, status; with --targets also id", _json
+            "json",
+            "boxes.jsonl",
+            "boxes as JSON lines: frame, time, box, score, status; with several targets also id",
+            _json,
         ),
         OutputFormat("csv", "boxes.csv", "boxes as CSV with a header", _csv, _csv_header),
         OutputFormat("mot", "boxes.txt", "boxes as MOTChallenge text, which counts frames and pixels from 1", _mot),
         OutputFormat(
             "masks",
             "masks",
-            "folder of masks, one PNG file for each frame: 255 on the target, 0 elsewhere; with --targets one folder "
-            "for each id. GrabCut finds the pixels by their colors; the annotated video shows them tinted. Slow: some "
-            "10 frames a second. Needs: pip install 'mixformer[masks]'",
+            "folder of masks, one PNG file for each frame: 255 on the target, 0 elsewhere; with several targets one "
+            "folder for each id. GrabCut finds the pixels by their colors; the annotated video shows them tinted. "
+            "Slow: some 10 frames a second. Needs: pip install 'mixformer[masks]'",
         ),
     )
 }

@@ -87,7 +87,7 @@ ANNOTATION_FORMATS = {
         ),
         AnnotationFormat(
             "label-studio-predictions",
-            "the same as predictions with scores, to be looked through",
+            "the same as predictions with scores, for review",
             write_predictions,
             read_predictions_project,
             keys=True,

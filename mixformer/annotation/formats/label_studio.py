@@ -15,7 +15,7 @@ from mixformer.annotation.formats.contents import ExportContents, box_of, label_
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject
 from mixformer.annotation.tracked_rows import TrackedBox
 from mixformer.data.importers.tracks import FileTrack, whole_number
-from mixformer.errors import DataError
+from mixformer.errors import DataError, malformed_as_data_error
 from mixformer.files import LARGEST_ANNOTATION, read_json_file
 
 _MODEL = "mixformer"
@@ -32,7 +32,7 @@ def write_label_studio(contents: ExportContents) -> dict[str, str]:
 
 
 def write_predictions(contents: ExportContents) -> dict[str, str]:
-    """The same as a prediction, which a person in Label Studio looks through and takes over or not.
+    """The same as a prediction, which a person reviews in Label Studio.
 
     The score of a target is the mean of its boxes, in which a person's box counts 1.
     """
@@ -105,7 +105,7 @@ def _read(source: Path, video: AnnotatedVideo, lists: tuple[str, str]) -> tuple[
     """Tracks by their ids, and the score of each, from the first list of a task that holds any."""
     file = source / "tasks.json" if source.is_dir() else source
     content = read_json_file(file, DataError, LARGEST_ANNOTATION)
-    try:
+    with malformed_as_data_error(f"{file} is no video task of Label Studio"):
         tasks = content if isinstance(content, list) else [content]
         if len(tasks) != 1:
             raise DataError(f"{file} holds {len(tasks)} tasks; a project has one video, so export one task")
@@ -116,12 +116,6 @@ def _read(source: Path, video: AnnotatedVideo, lists: tuple[str, str]) -> tuple[
         tracks = [_track(id, each["value"], video) for id, each in zip(ids, found, strict=True)]
         given = [each.get("score", whole.get("score")) for each in found]
         scores = {id: None if each is None else _part(each) for id, each in zip(ids, given, strict=True)}
-    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f"{file} is no video task of Label Studio: {type(error).__name__} {str(error)[:200]}"
-        ) from error
     return tracks, [scores[id] for id in sorted(scores)]
 
 
