@@ -23,7 +23,10 @@ def build_model(config: ModelConfig) -> MixFormer:
     """Build a freshly initialized network on the CPU in float32.
 
     Args:
-        config: the variant; see `mixformer.configs.MODELS` for those of the papers.
+        config: the variant; `mixformer.configs.MODELS` lists the variants of the papers.
+
+    Raises:
+        ConfigError: if `head_dim` of a corner head is not a multiple of 8.
 
     Example:
         >>> from mixformer import ModelConfig

@@ -1,8 +1,8 @@
-"""Mixed attention on tokens: one rule, and two ways to make queries, keys and values.
+"""Mixed attention on tokens. Its two classes make queries, keys and values in different ways.
 
-Templates attend to templates; search and prediction tokens attend to everything. Because templates never look at
-the search region, attention splits exactly into `remember` (templates) and `locate` (search). The symmetric form, in
-which everything attends to everything, is `mix`.
+Templates attend to templates; search and prediction tokens attend to all tokens. Templates never attend to the search
+region, so attention splits exactly into `remember` (templates) and `locate` (search). In the symmetric form, `mix`, all
+tokens attend to all.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ class KVCache(NamedTuple):
     values: Tensor
 
     def concat(self, other: KVCache) -> KVCache:
-        """Return these keys and values, followed by others."""
+        """Return these keys and values, followed by those of `other`."""
         return KVCache(torch.cat([self.keys, other.keys], 2), torch.cat([self.values, other.values], 2))
 
 
 class StaticKVCache:
-    """Keys and values of templates with room after them, for an engine that repeats one step.
+    """Keys and values of templates with free space behind them, for an engine that repeats one step.
 
-    A search step's keys and values are written into the room, in place: nothing is concatenated or allocated, and the
-    addresses stay. Only for inference.
+    Each search step writes its keys and values into this space, so nothing is allocated and addresses stay the same.
+    Only for inference.
     """
 
     def __init__(self, kept: KVCache) -> None:
-        """Make room behind a copy of these; how much is known at the first step."""
+        """Copy the keys and values. The first `concat` allocates the space, when its size is known."""
         self._kept = KVCache(kept.keys.clone(), kept.values.clone())
         self._all: KVCache | None = None
 
@@ -58,7 +58,7 @@ class StaticKVCache:
         return self._kept.values
 
     def concat(self, own: KVCache) -> KVCache:
-        """The templates' keys and values, followed by others."""
+        """Return the templates' keys and values, followed by `own`. The next call overwrites the result."""
         count = self._kept.keys.shape[2]
         if self._all is None:
             self._all = self._kept.concat(own)
@@ -72,7 +72,7 @@ class TokenLayout(NamedTuple):
     """Order of tokens in a sequence: square maps one after the other, then prediction tokens.
 
     Attributes:
-        grid: side of a map.
+        grid: side of a map in tokens.
         extra: prediction tokens at the end.
     """
 
@@ -83,7 +83,7 @@ class TokenLayout(NamedTuple):
 def attend(queries: Tensor, memory: KVCache, scale: float) -> Tensor:
     """Compute softmax(q k^T * scale) v over (B, heads, N, d); returns (B, Nq, heads * d).
 
-    Training on a CPU takes the written-out form: the fused kernel's backward pass is about half as fast there.
+    Training on a CPU avoids the fused kernel, whose backward pass is about half as fast there.
     """
     keys, values = memory
     if queries.device.type == "cpu" and torch.is_grad_enabled() and queries.requires_grad:
@@ -101,9 +101,9 @@ def attention_weights(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
 
 @torch.no_grad()
 def most_attended(queries: Tensor, keys: Tensor, scale: float, extra: int, count: int) -> Tensor:
-    """Choose the search tokens that prediction tokens attend to most, in rising order.
+    """Choose the search tokens that the prediction tokens attend to most.
 
-    The attention to a token is the mean over the heads, of the prediction token that attends to it most.
+    Attention is averaged over the heads; of the prediction tokens, the one that attends most counts.
 
     Args:
         queries: of search tokens and prediction tokens, (B, heads, S + E, d).
@@ -113,7 +113,7 @@ def most_attended(queries: Tensor, keys: Tensor, scale: float, extra: int, count
         count: how many to keep.
 
     Returns:
-        (B, count) places among the search tokens, from 0.
+        (B, count) indices of search tokens from 0, in rising order.
     """
     weights = attention_weights(queries[:, :, -extra:].float(), keys.float(), scale).mean(1).amax(1)
     templates = keys.shape[2] - queries.shape[2]
@@ -121,10 +121,10 @@ def most_attended(queries: Tensor, keys: Tensor, scale: float, extra: int, count
 
 
 class MixedAttention(nn.Module):
-    """Multi-head attention over its own keys and values, and over remembered ones.
+    """Multi-head attention of tokens to themselves and to remembered keys and values.
 
-    A subclass defines how queries (`project_queries`) and keys and values (`project_keys`) come from tokens, or both at
-    once (`project`); all take tokens (B, N, C) and give (B, heads, N or fewer, C / heads).
+    A subclass computes queries (`project_queries`) and keys and values (`project_keys`), or both at once (`project`).
+    All take tokens (B, N, C) and return (B, heads, N or fewer, C / heads).
     """
 
     def __init__(self, dim: int, heads: int, scale: float) -> None:
@@ -133,15 +133,15 @@ class MixedAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def project_queries(self, x: Tensor, layout: TokenLayout, last: int | None = None) -> Tensor:
-        """Queries of all tokens, or of the last ones only."""
+        """Compute the queries of all tokens, or of the last ones only."""
         raise NotImplementedError
 
     def project_keys(self, x: Tensor, layout: TokenLayout) -> KVCache:
-        """Return only keys and values: the last block needs no more of the templates."""
+        """Compute keys and values only, which is all that the last block needs of the templates."""
         raise NotImplementedError
 
     def project(self, x: Tensor, layout: TokenLayout) -> tuple[Tensor, KVCache]:
-        """Queries, keys and values."""
+        """Compute queries, keys and values."""
         return self.project_queries(x, layout), self.project_keys(x, layout)
 
     def remember(self, x: Tensor, layout: TokenLayout) -> tuple[Tensor, KVCache]:
@@ -156,10 +156,10 @@ class MixedAttention(nn.Module):
 
         Args:
             x: search tokens, prediction tokens at the end.
-            layout: of these tokens.
+            layout: their order.
             memory: keys and values of the templates.
-            last: compute only this many tokens at the end; None computes all. Exact, since each output row
-                depends on its own query only.
+            last: compute only this many tokens at the end; None computes all. The result is the same, since each output
+                row depends on its own query only.
 
         Returns:
             The mixed tokens, their queries, and all keys and values: of the templates, then of the search tokens.
@@ -187,27 +187,27 @@ class MixedAttention(nn.Module):
 
 
 class SlimAttention(MixedAttention):
-    """S-MAM and P-MAM (MixViT, MixFormerV2): linear projections, scale 1 / sqrt(head width)."""
+    """S-MAM and P-MAM (MixViT, MixFormerV2): linear projections, and the scale 1 / sqrt(head width)."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__(dim, heads, (dim // heads) ** -0.5)
         self.qkv = nn.Linear(dim, 3 * dim)
 
     def project(self, x: Tensor, layout: TokenLayout) -> tuple[Tensor, KVCache]:
-        """Queries, keys and values by one matrix product."""
+        """Compute queries, keys and values by one matrix product."""
         batch, count, _ = x.shape
         q, k, v = self.qkv(x).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         return q, KVCache(k, v)
 
     def project_keys(self, x: Tensor, layout: TokenLayout) -> KVCache:
-        """Keys and values by one matrix product."""
+        """Compute keys and values by one matrix product."""
         batch, count, dim = x.shape
         weight, bias = self.qkv.weight[dim:], self.qkv.bias[dim:]
         k, v = F.linear(x.to(weight.dtype), weight, bias).view(batch, count, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         return KVCache(k, v)
 
     def project_queries(self, x: Tensor, layout: TokenLayout, last: int | None = None) -> Tensor:
-        """Queries of all tokens, or of the last ones only."""
+        """Compute the queries of all tokens, or of the last ones only."""
         dim = x.shape[2]
         rows = (x if last is None else x[:, -last:]).to(self.qkv.weight.dtype)
         return self._split(F.linear(rows, self.qkv.weight[:dim], self.qkv.bias[:dim]))
@@ -216,8 +216,8 @@ class SlimAttention(MixedAttention):
 class ConvAttention(MixedAttention):
     """W-MAM (MixCvT): depth-wise 3x3 convolution and batch norm on each map, then a linear layer.
 
-    Keys and values have every second row and column only. Each map is convolved apart, with zeros around it;
-    prediction tokens skip the convolution. The scale is 1 / sqrt(C), the whole width, as in CvT.
+    Keys and values are computed for every second row and column only. Each map is convolved by itself, padded with
+    zeros; prediction tokens skip the convolution. The scale is 1 / sqrt(C) with the whole width C, as in CvT.
     """
 
     def __init__(self, dim: int, heads: int, frozen_norm: bool) -> None:
@@ -230,18 +230,18 @@ class ConvAttention(MixedAttention):
         self.value = nn.Linear(dim, dim)
 
     def project_queries(self, x: Tensor, layout: TokenLayout, last: int | None = None) -> Tensor:
-        """Queries of all tokens, or of the last ones only (which must be prediction tokens)."""
+        """Compute the queries of all tokens, or of the last ones only (which must be prediction tokens)."""
         rows = self.query_conv(x, layout) if last is None else x[:, -last:]
         return self._split(self.query(rows))
 
     def project_keys(self, x: Tensor, layout: TokenLayout) -> KVCache:
-        """Keys and values, a quarter as many as tokens in the maps."""
+        """Compute keys and values: one for every four tokens of the maps, and one for each prediction token."""
         keys, values = self.key(self.key_conv(x, layout)), self.value(self.value_conv(x, layout))
         return KVCache(self._split(keys), self._split(values))
 
 
 class DepthwiseConv(nn.Module):
-    """3x3 convolution of each channel of each map, then a batch norm."""
+    """A 3x3 convolution of each channel of each map, then a batch norm."""
 
     def __init__(self, dim: int, stride: int, frozen_norm: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The transformer block around a mixed attention, for every backbone."""
+"""The transformer block of every backbone, around a mixed attention."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from mixformer.models.layers import Mlp, pick
 class Block(nn.Module):
     """Pre-norm transformer block with optional LayerScale.
 
-    `scale` arguments multiply the two residual branches, (2, B) or None for 1: stochastic depth in training and the
-    progressive depth pruning of the official MixFormerV2 code are both such a factor. A third factor, (3, B),
-    multiplies all that the block adds while the MLP still sees the whole attention: the pruning of the paper
-    (equation 8).
+    `scale` arguments are factors (2, B) on the two residual branches; None means 1. Stochastic depth uses them, and so
+    does the progressive depth pruning of the official MixFormerV2 code. With three factors (3, B), the third multiplies
+    all that the block adds while the MLP still sees the whole attention: the pruning of the paper (equation 8).
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class Block(nn.Module):
         return self._finish(x, mixed, scale), memory
 
     def remember_keys(self, x: Tensor, layout: TokenLayout) -> KVCache:
-        """Return only keys and values, for the last block."""
+        """Compute keys and values only, for the last block."""
         return self.attn.project_keys(self.norm1(x), layout)
 
     def locate(
@@ -73,7 +72,7 @@ class Block(nn.Module):
     def mix(
         self, templates: Tensor, search: Tensor, layouts: tuple[TokenLayout, TokenLayout], scale: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Encode both with symmetric attention: all tokens attend to all."""
+        """Encode template and search tokens with symmetric attention: all tokens attend to all."""
         mixed = self.attn.mix(self.norm1(templates), self.norm1(search), layouts)
         return self._finish(templates, mixed[0], scale), self._finish(search, mixed[1], scale)
 

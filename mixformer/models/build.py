@@ -1,4 +1,4 @@
-"""The assembly of all variants: the parts that a configuration names."""
+"""Build the parts of a network that its configuration names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BoxHead = TokenHead | SingleTokenHead | QueryHead | CornerHead
 
 
 def build_backbone(config: ModelConfig) -> Backbone:
-    """MixCvT: three stages with convolutions. MixViT, ConvMAE and MixFormerV2: one, after patches or a stem."""
+    """Build the backbone: three stages for MixCvT, else one after patches or a stem, and one more for a decoder."""
     sizes = config.stages
     embeds = _cvt_embeds(config) if config.backbone == "cvt" else [_patch_embed(config)]
     if config.decoder_depth:
@@ -43,7 +43,7 @@ def build_backbone(config: ModelConfig) -> Backbone:
 def build_box_head(config: ModelConfig) -> BoxHead:
     """Build the head that `config.head` names.
 
-    Raises ConfigError if `head_dim` of a corner head cannot be halved three times.
+    Raises ConfigError if `head_dim` of a corner head is not a multiple of 8.
     """
     dim = config.final_dim
     if config.head == "token":
@@ -73,7 +73,7 @@ def _patch_embed(config: ModelConfig) -> nn.Module:
 
 
 def _cvt_embeds(config: ModelConfig) -> list[nn.Module]:
-    """Overlapping patches: 7x7 with stride 4 on the image, 3x3 with stride 2 between stages (CvT, table 1)."""
+    """Build the overlapping patches: 7x7, stride 4 on the image; 3x3, stride 2 between stages (CvT, table 1)."""
     widths = (3, *config.early_dims, config.dim)
     return [
         ConvEmbed(a, b, *((7, 4, 2) if a == 3 else (3, 2, 1)))  # kernel, stride, padding

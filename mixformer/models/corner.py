@@ -1,6 +1,6 @@
-"""Dense corner heads of MixCvT and MixViT: plain and pyramidal. Each is two equal towers, one for each corner.
+"""Dense corner heads of MixCvT (plain) and MixViT (pyramidal). Each has two equal towers, one for each corner.
 
-Shapes follow the official heads: every unit is Conv3x3 with bias, BatchNorm, ReLU; up-sampling repeats pixels.
+As in the official heads, every unit is Conv3x3 with bias, BatchNorm, ReLU; up-sampling repeats pixels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _up(x: Tensor, factor: int) -> Tensor:
 
 
 class CornerTower(nn.Module):
-    """Logit map of one corner at the resolution of the features: four units that halve the width, then a 1x1 layer."""
+    """Predict the logit map of one corner, as fine as the features: four units of falling width, then a 1x1 layer."""
 
     def __init__(self, dim: int, width: int, frozen: bool = False) -> None:
         super().__init__()
@@ -44,10 +44,10 @@ class CornerTower(nn.Module):
 
 
 class PyramidTower(CornerTower):
-    """Logit map of one corner at four times the resolution: the same units, up-sampled twice, with side inputs.
+    """Predict the logit map of one corner, four times as fine: the same units, up-sampled twice, with side inputs.
 
-    `adjust1` and `adjust2` bring the features in before the third and fourth unit; `adjust3` and `adjust4` add
-    logits of the coarser levels. They end in a ReLU too, so they can only raise a logit (official code).
+    `adjust1` and `adjust2` add the features before the third and fourth unit; `adjust3` and `adjust4` add logits of
+    the coarser levels. These end in a ReLU too, so they can only raise a logit (official code).
     """
 
     def __init__(self, dim: int, width: int, frozen: bool = False) -> None:
@@ -66,7 +66,7 @@ class PyramidTower(CornerTower):
 
 
 class CornerHead(nn.Module):
-    """A corner head: two towers of one kind; each corner is the expected position under its map."""
+    """A corner head: two towers of one kind. Each corner is the expected position under the softmax of its map."""
 
     def __init__(self, tl: CornerTower, br: CornerTower) -> None:
         super().__init__()
@@ -74,11 +74,11 @@ class CornerHead(nn.Module):
         self.br = br
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Search features (B, C, g, g).
+        """Predict the box from search features (B, C, g, g).
 
         Returns:
-            Corners (B, 4) xyxy as fractions of the crop (column / positions, so below 1), and the logits
-            (B, 2, positions * positions), top-left then bottom-right, row-major.
+            Corners (B, 4) xyxy as fractions of the crop, below 1, and the logits (B, 2, positions * positions):
+            top-left, then bottom-right, row-major.
         """
         maps = torch.cat([self.tl(features), self.br(features)], 1)
         corners = [soft_argmax(marginal) for corner in (0, 1) for marginal in log_marginals(maps[:, corner])]
@@ -92,7 +92,7 @@ def log_marginals(logits: Tensor) -> tuple[Tensor, Tensor]:
         logits: (B, H, W).
 
     Returns:
-        (B, W) summed over rows and (B, H) summed over columns, not normalized; float32 at least.
+        (B, W) summed over rows and (B, H) summed over columns, not normalized; float32 or float64.
     """
     logits = at_least_float32(logits)
     return logits.logsumexp(1), logits.logsumexp(2)

@@ -1,4 +1,4 @@
-"""Box and score heads on prediction tokens: MixFormerV2's, and the query head of the journal paper."""
+"""Box and score heads on prediction tokens, from MixFormerV2, and the query head of the journal paper."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from mixformer.models.layers import at_least_float32, soft_argmax
 
 
 class TokenHead(nn.Module):
-    """Distribution of each box edge over bins, from one MLP shared by the four tokens (MixFormerV2, section 3.1).
+    """Predict a distribution of each box edge over bins, by one MLP for the four tokens (MixFormerV2, section 3.1).
 
-    Linear, LayerNorm, ReLU, Linear, and a LayerNorm on the logits, which is in the official code but not in the paper.
+    The MLP is Linear, LayerNorm, ReLU, Linear, LayerNorm. The last norm is in the official code, not in the paper.
     """
 
     def __init__(self, dim: int, bins: int) -> None:
@@ -26,7 +26,7 @@ class TokenHead(nn.Module):
         self.bins_norm = nn.LayerNorm(bins)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (B, 4, C) in the order left, right, top, bottom.
+        """Predict the box from tokens (B, 4, C) in the order left, right, top, bottom.
 
         Returns:
             Corners (B, 4) xyxy as fractions of the crop, and the logits (B, 4, bins) in token order.
@@ -40,27 +40,27 @@ class TokenHead(nn.Module):
 
 
 class SingleTokenHead(nn.Module):
-    """Distributions as of `TokenHead`, from one token by four separate MLPs (MixFormerV2 supplement, table 8a)."""
+    """Predict the distributions of `TokenHead` from one token, by four MLPs (MixFormerV2 supplement, table 8a)."""
 
     def __init__(self, dim: int, bins: int) -> None:
         super().__init__()
         self.edges = nn.ModuleList(TokenHead(dim, bins) for _ in range(4))
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Token (B, 1, C); results as of `TokenHead`."""
+        """Predict the box from one token (B, 1, C); see `TokenHead.forward`."""
         logits = torch.cat([cast(TokenHead, edge).logits(tokens) for edge in self.edges], 1)
         return _corners(logits), logits
 
 
 class QueryHead(nn.Module):
-    """A box straight from one token by three linear layers (journal paper 3.2; "T1" of MixFormerV2, table 3a)."""
+    """Predict the box from one token by three linear layers (journal paper 3.2; "T1" of MixFormerV2, table 3a)."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList([nn.Linear(dim, dim), nn.Linear(dim, dim), nn.Linear(dim, 4)])
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, None]:
-        """Token (B, 1, C) -> corners (B, 4) xyxy as fractions of the crop; center and size are each in (0, 1)."""
+        """(B, 1, C) -> corners (B, 4) xyxy as fractions of the crop. Center and size are each in (0, 1)."""
         x = tokens[:, 0]
         for layer in self.layers[:-1]:
             x = F.relu(layer(x))
@@ -68,7 +68,7 @@ class QueryHead(nn.Module):
 
 
 class TokenScore(nn.Module):
-    """Score logit: an MLP on the prediction tokens, with the mean taken of its logits (official code) or its input."""
+    """Predict the score logit by an MLP on the prediction tokens, averaged after it (official code) or before it."""
 
     def __init__(self, dim: int, *, average_tokens: bool = False) -> None:
         """Build the MLP.

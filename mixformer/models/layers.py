@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 def activate(x: Tensor, activation: str) -> Tensor:
-    """The exact GELU, or "quick_gelu": x * sigmoid(1.702 x)."""
+    """Apply the exact GELU, or "quick_gelu": x * sigmoid(1.702 x)."""
     return x * torch.sigmoid(1.702 * x) if activation == "quick_gelu" else F.gelu(x)
 
 
@@ -38,10 +38,10 @@ class MapNorm(nn.LayerNorm):
 
 
 class BatchNorm(nn.Module):
-    """A batch norm of a map, frozen or trained, with the same state dict.
+    """A batch norm of a map, frozen or trained; the state dict is the same.
 
-    A frozen one keeps its statistics and its scale and shift, which are then no parameters, even in training mode.
-    Batches are not counted (official checkpoints of unfrozen heads hold such counters, which nothing reads).
+    If frozen, its statistics, scale and shift are constants, even in training mode. Batches are not counted: official
+    checkpoints of unfrozen heads hold such counters, but nothing reads them.
     """
 
     weight: Tensor
@@ -63,8 +63,8 @@ class BatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
         learns = self.training and not self.frozen
-        # Where a single map's gradient comes from tokens, PyTorch's CPU kernel takes its layout for another one and
-        # returns wrong numbers (seen with 2.13). Without the two sides there is but one layout.
+        # If a single map's gradient comes from tokens, PyTorch's CPU kernel mistakes its memory layout and returns
+        # wrong numbers (seen with 2.13). A flattened map has only one layout.
         flat = x.flatten(2) if x.shape[0] == 1 else x
         return F.batch_norm(
             flat, self.running_mean, self.running_var, self.weight, self.bias, learns, self.momentum, self.eps
@@ -72,7 +72,7 @@ class BatchNorm(nn.Module):
 
 
 def pick(x: Tensor, index: Tensor) -> Tensor:
-    """Pick the rows (B, K) of x (B, N, C); returns (B, K, C)."""
+    """Pick rows of x (B, N, C) by their index (B, K); returns (B, K, C)."""
     return x.gather(1, index[..., None].expand(-1, -1, x.shape[2]))
 
 
@@ -101,9 +101,8 @@ def resize_table(table: Tensor, grid: int, mode: Literal["bicubic", "bilinear"] 
 
     Args:
         table: (1, n * n, dim).
-        grid: wanted side.
-        mode: "bicubic", smoothed first where the grid gets coarser; "bilinear" reads four neighbors, as in the journal
-            paper (section 3.3).
+        grid: side of the new grid.
+        mode: "bicubic", smoothed first if the new grid is coarser; "bilinear" as in the journal paper (section 3.3).
 
     Returns:
         (1, grid * grid, dim).
@@ -130,14 +129,14 @@ def maps_of(tokens: Tensor, grid: int) -> Tensor:
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Convert values to float32 (float64 stays): half precision is too coarse for boxes."""
+    """Convert values to float32, since half precision is too coarse for boxes; float64 stays."""
     return x if x.dtype == torch.float64 else x.float()
 
 
 def soft_argmax(logits: Tensor) -> Tensor:
     """Compute the expected position over bins, as a fraction of the crop.
 
-    Bin k stands for its left edge k / bins, so the result stays below 1 (official convention in every head).
+    Bin k counts as its left edge k / bins, so the result stays below 1 (official convention in every head).
 
     Args:
         logits: (..., bins).

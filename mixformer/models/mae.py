@@ -1,5 +1,5 @@
-"""Masked autoencoders around a tracker's own backbone: MAE on single pictures, and TrackMAE on a search region that
-is mostly hidden while its templates are in full view (journal paper, section 3.4 and figure 5)."""
+"""Masked autoencoders around a tracker's own backbone: MAE on single pictures, and TrackMAE on a mostly hidden search
+region with visible templates (journal paper, section 3.4 and figure 5)."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class MaskConfig(BaseConfig):
     """Settings of masked pre-training: the mask and the decoder. The defaults are MAE's.
 
     Attributes:
-        kind: "trackmae" = templates in full view, search region masked, mixed attention between the two; "mae" = every
-            search crop and every template is a picture of its own, masked and restored without any other.
-        ratio: part of the patches of a masked picture that is hidden, above 0 and below 1.
+        kind: "trackmae" = templates visible, search region masked, mixed attention between the two; "mae" = every
+            search crop and every template is masked and restored by itself.
+        ratio: fraction of a masked picture's patches that is hidden, above 0 and below 1.
         decoder_depth: blocks of the decoder.
         decoder_dim: its width in channels.
         decoder_heads: its attention heads; must divide `decoder_dim`.
-        normalize: the target of every hidden patch is brought to mean 0 and variance 1, so that texture counts as
-            much as light (MAE's "norm_pix_loss").
+        normalize: scale the target of every hidden patch to mean 0 and variance 1, so that texture counts as much as
+            brightness (MAE's "norm_pix_loss").
 
     Raises:
         ConfigError: for an unknown kind, or a ratio or size that is out of range.
@@ -59,7 +59,7 @@ class MaskConfig(BaseConfig):
 
 
 class Split(NamedTuple):
-    """Visible and hidden patches of a batch: indices in rising order, (B, V) and (B, H), V + H = all."""
+    """Indices of the visible (B, V) and hidden (B, H) patches of a batch, in rising order. V + H is all patches."""
 
     visible: Tensor
     hidden: Tensor
@@ -71,9 +71,9 @@ class Reconstruction:
 
     Attributes:
         images: (B, 3, h, h) normalized, the originals.
-        patches: (B, g * g, p * p * 3) predictions for all patches, in the form of `patchify`; only the hidden ones are
-            trained. With `MaskConfig.normalize` they are in units of each patch's own mean and deviation.
-        split: what was visible.
+        patches: (B, g * g, p * p * 3) predictions for all patches, in the form of `patchify`. Training compares only
+            the hidden ones. With `MaskConfig.normalize` they are relative to each patch's mean and deviation.
+        split: the visible and the hidden patches.
     """
 
     images: Tensor
@@ -82,14 +82,14 @@ class Reconstruction:
 
 
 def patchify(images: Tensor, side: int) -> Tensor:
-    """Cut (B, C, g * side, g * side) into patches (B, g * g, side * side * C): row-major, channels last."""
+    """Cut images (B, C, g * side, g * side) into patches (B, g * g, side * side * C): row-major, channels last."""
     batch, channels, height, width = images.shape
     cut = images.reshape(batch, channels, height // side, side, width // side, side)
     return cut.permute(0, 2, 4, 3, 5, 1).reshape(batch, -1, side * side * channels)
 
 
 def unpatchify(patches: Tensor, side: int) -> Tensor:
-    """Invert `patchify` exactly, for squares: (B, g * g, side * side * C) -> (B, C, g * side, g * side)."""
+    """Invert `patchify` exactly: (B, g * g, side * side * C) -> (B, C, g * side, g * side)."""
     batch, count, values = patches.shape
     grid = round(count**0.5)
     cut = patches.reshape(batch, grid, grid, side, side, values // side**2)
@@ -97,14 +97,13 @@ def unpatchify(patches: Tensor, side: int) -> Tensor:
 
 
 def draw_split(batch: int, count: int, ratio: float, generator: torch.Generator | None = None) -> Split:
-    """Hide `round(ratio * count)` of `count` patches, others in each sample.
+    """Draw `round(ratio * count)` of `count` patches to hide, for each sample anew.
 
     Args:
-        batch: samples.
-        count: patches of a picture.
-        ratio: part to hide.
-        generator: source of the randomness, on the CPU, so that every device sees the same stream; None takes
-            PyTorch's own.
+        batch: number of samples.
+        count: number of patches in a picture.
+        ratio: fraction to hide, 0..1.
+        generator: random generator on the CPU, so that every device hides the same patches; None takes PyTorch's own.
     """
     order = torch.rand(batch, count, generator=generator).argsort(dim=1, stable=True)
     hidden = round(ratio * count)
@@ -114,15 +113,15 @@ def draw_split(batch: int, count: int, ratio: float, generator: torch.Generator 
 class MaskedAutoencoder(nn.Module):
     """A masked autoencoder: a tracker's backbone encodes visible patches, a light decoder restores the others.
 
-    The encoder runs on visible tokens alone, so hiding three quarters of a picture makes it about four times as cheap.
-    Prediction tokens take no part, nor do the heads. The decoder is the very stage that a tracker with `decoder_depth`
-    puts behind its encoder: MAE's blocks with mixed attention.
+    The encoder runs on visible tokens only, so hiding three quarters of a picture makes it about four times as cheap.
+    Prediction tokens and heads are not used. The decoder is the stage that a tracker with `decoder_depth` has behind
+    its encoder: MAE's blocks with mixed attention.
     """
 
     def __init__(self, model: MixFormer, masks: MaskConfig) -> None:
         """Wrap a tracker; its backbone is used in place, not copied.
 
-        Raises ConfigError for a backbone that cannot leave out tokens, or a ratio that hides no patch or all of them.
+        Raises ConfigError for a backbone that cannot leave out tokens, or a ratio that hides no patch or all patches.
         """
         super().__init__()
         _require_plain(model.config)
@@ -147,7 +146,7 @@ class MaskedAutoencoder(nn.Module):
         Args:
             templates: (B, N, 3, t, t) normalized.
             search: (B, 3, s, s) normalized.
-            generator: of the masks, see `draw_split`.
+            generator: for the masks, see `draw_split`.
 
         Returns:
             The search regions; for "mae" also the templates, as B * N pictures.
@@ -162,29 +161,29 @@ class MaskedAutoencoder(nn.Module):
         return found
 
     def reconstruct(self, search: Tensor, split: Split, templates: Tensor | None = None) -> Reconstruction:
-        """Restore search regions (B, 3, s, s), with the help of templates (B, N, 3, t, t) if there are any."""
+        """Restore search regions (B, 3, s, s), with the help of templates (B, N, 3, t, t) if given."""
         templates, x = self.encode(search, split.visible, templates)
         if templates is not None:
             templates = self.decoder.embed_templates(self.encoder.template_maps(templates))
         return self._decode(search, x, self.decoder.pos_search, split, templates)
 
     def reconstruct_templates(self, pictures: Tensor, split: Split) -> Reconstruction:
-        """Restore pictures (B, 3, t, t) of the templates' size, each alone."""
+        """Restore pictures (B, 3, t, t) of the templates' size, each by itself."""
         tokens = pick(self.encoder.embed_templates(pictures[:, None]), split.visible)
         _, x = self._mix(self.encoder, None, tokens)
         return self._decode(pictures, x, self.decoder.pos_template, split, None)
 
     def encode(self, search: Tensor, visible: Tensor, templates: Tensor | None = None) -> tuple[Tensor | None, Tensor]:
-        """Template tokens (B, N * t' * t', C), if there are templates, and the visible search tokens (B, V, C)."""
+        """Encode templates (or None) to (B, N * t' * t', C), and the visible search tokens to (B, V, C)."""
         x = pick(self.encoder.embed_search(search), visible)
         tokens = None if templates is None else self.encoder.embed_templates(templates)
         return self._mix(self.encoder, tokens, x)
 
     def encoder_state(self, *, decoder: bool = False) -> dict[str, Tensor]:
-        """Entries "backbone.…" that `load_pretrained(model, file, kind="mixformer")` starts a tracker from.
+        """Return the weights that `load_pretrained(model, file, kind="mixformer")` starts a tracker from.
 
         Args:
-            decoder: also give the decoder, for trackers whose `decoder_depth` is not larger.
+            decoder: include the decoder, for trackers whose `decoder_depth` is not larger than its depth.
         """
         parts = {"backbone.stages.0.": self.encoder, "backbone.stages.1.": self.decoder}
         chosen = parts if decoder else {"backbone.": self.encoder}
@@ -202,7 +201,7 @@ class MaskedAutoencoder(nn.Module):
     def _decode(
         self, images: Tensor, x: Tensor, table: Tensor, split: Split, templates: Tensor | None
     ) -> Reconstruction:
-        """Decode visible tokens (B, V, C) to predictions for all patches; `table` encodes the place of each patch."""
+        """Decode visible tokens (B, V, C) to predictions for all patches; `table` holds the positions of patches."""
         x = tokens_of(self.decoder.patch_embed(x.transpose(1, 2)[..., None]))  # a map one token wide
         places = split.visible[..., None].expand(-1, -1, x.shape[2])
         blank = self.mask_token.to(x.dtype).expand(len(x), table.shape[1], -1)

@@ -1,4 +1,4 @@
-"""The tracker network: `remember` encodes templates, `locate` finds the target, and nothing is kept in between."""
+"""The tracker network: `remember` encodes templates, `locate` finds the target. The network keeps no state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Memory:
         blocks: keys and values of every block, (B, heads, T, head_dim) each.
         templates: final template tokens (B, N * t' * t', C), static template first; None if only the keys were
             computed.
-        features: every block's output, if asked for.
+        features: every block's output (B, T, C); empty unless `keep_features` was set.
 
     Example:
         >>> import torch
@@ -45,8 +45,8 @@ class Memory:
 
 @dataclass(frozen=True)
 class RawTemplates(Memory):
-    """The memory of a network with symmetric attention: only the images, since nothing can be computed from them before
-    the search region is known. Every search step encodes them again.
+    """The memory of a network with symmetric attention: only the images. Every search step encodes them again, since
+    template tokens depend on the search region.
 
     Attributes:
         images: the templates as given to `remember`, (B, N, 3, t, t).
@@ -68,7 +68,7 @@ def join_memories(memories: Sequence[Memory]) -> Memory:
     """Join the memories of several batches into one, in order.
 
     Args:
-        memories: at least one, all of one network and of equally many templates; features are left out.
+        memories: at least one; all of one network, with the same number of templates. Features are left out.
 
     Raises:
         ConfigError: if their shapes differ.
@@ -95,7 +95,7 @@ def join_memories(memories: Sequence[Memory]) -> Memory:
             templates = torch.cat([each.templates for each in memories])  # type: ignore[misc]
     except (RuntimeError, ValueError) as error:
         raise ConfigError(
-            f"memories of different kinds make no batch; join those of as many templates: {error}"
+            f"cannot join memories of different shapes ({error}); join those of one model with equally many templates"
         ) from error
     return Memory(blocks, templates)
 
@@ -113,7 +113,8 @@ class Prediction:
         scores: (B,) logits, or None without a score head.
         tokens: (B, S + E, C) final tokens, or (B, E, C) if only the prediction tokens were computed. S is smaller in a
             network that leaves search tokens out (`ModelConfig.elimination`).
-        features: every block's output, if asked for, without the tokens that are left out after it.
+        features: every block's output, without the tokens that are left out after it; empty unless `keep_features` was
+            set.
 
     Example:
         >>> import torch
@@ -163,7 +164,7 @@ class MixFormer(nn.Module):
         self.register_buffer("std", torch.tensor(config.std).view(3, 1, 1), persistent=False)
 
     def normalize(self, images: Tensor) -> Tensor:
-        """uint8 (..., H, W, 3) RGB -> normalized (..., 3, H, W) in the model's dtype."""
+        """Convert RGB uint8 images (..., H, W, 3) to the network's input (..., 3, H, W), in its dtype."""
         pixels = images.movedim(-1, -3).to(self.mean.dtype)
         if self.std is None:  # a folded network, whose first layer takes pixels as they are
             return pixels
@@ -174,7 +175,7 @@ class MixFormer(nn.Module):
 
         Args:
             templates: (B, N, 3, t, t) normalized, static template first.
-            scales: (mixing_depth, 2, B) factors on the residual branches, or None.
+            scales: (mixing_depth, 2, B) factors on the residual branches; None means 1.
             keep_features: also return every block's output, and the final template tokens.
         """
         features: list[Tensor] | None = [] if keep_features else None
@@ -197,14 +198,17 @@ class MixFormer(nn.Module):
         Args:
             search: (B, 3, s, s) normalized.
             memory: what `remember` returned for the same batch.
-            scales: (mixing_depth, 2, B) factors on the residual branches, or None.
-            regions: (B, 4) xyxy, as fractions of the crop, of the boxes that the score prediction module judges; None
-                takes the predicted ones. Training gives positive and negative boxes (journal paper, section 3.5).
+            scales: (mixing_depth, 2, B) factors on the residual branches; None means 1.
+            regions: boxes that the score prediction module judges, (B, 4) xyxy as fractions of the crop; None takes
+                the predicted boxes. Training gives positive and negative boxes (journal paper, section 3.5).
             keep_features: also return every block's output.
             full: compute all tokens in the last block; by default only if features are kept or a head reads them.
+
+        Raises:
+            TypeError: for the memory of a network with symmetric attention.
         """
         if isinstance(memory, RawTemplates):
-            raise TypeError("this memory is of a network with symmetric attention; give what `remember` returned")
+            raise TypeError("this memory is of a network with symmetric attention; pass the one of this network")
         features: list[Tensor] | None = [] if keep_features else None
         needed = self.config.dense or self.config.score == "spm"
         full = needed or (keep_features if full is None else full)
@@ -227,9 +231,9 @@ class MixFormer(nn.Module):
         return self.locate(search, memory, scales, regions=regions, keep_features=keep_features)
 
     def draw_drop_path(self, batch: int, device: torch.device) -> Tensor:
-        """Random factors (mixing_depth, 2, B) of stochastic depth: 0 in early stages, then rising linearly.
+        """Draw the factors (mixing_depth, 2, B) of stochastic depth, whose rate rises linearly over the last stages.
 
-        One draw serves templates and search alike, as in the official joint forward.
+        The early stages drop nothing. Templates and search share one draw, as in the official joint forward.
         """
         early = sum(stage.depth for stage in self.config.stages[: len(self.config.early_heads)])
         rates = torch.zeros(self.config.mixing_depth, device=device)
@@ -256,7 +260,7 @@ class MixFormer(nn.Module):
 
 
 class SymmetricMixFormer(MixFormer):
-    """The same network with symmetric attention: an ablation, since its templates cannot be remembered.
+    """A network with symmetric attention, for ablations (journal paper, table 4). It encodes templates in every step.
 
     Example:
         >>> import torch
@@ -269,7 +273,7 @@ class SymmetricMixFormer(MixFormer):
     """
 
     def remember(self, templates: Tensor, scales: Tensor | None = None, *, keep_features: bool = False) -> RawTemplates:
-        """Keep the images; see `MixFormer.remember`. Factors and features are those of `locate`."""
+        """Keep the images. The two options take no effect here; give them to `locate`."""
         return RawTemplates([], images=templates)
 
     def locate(
@@ -282,9 +286,9 @@ class SymmetricMixFormer(MixFormer):
         keep_features: bool = False,
         full: bool | None = None,
     ) -> Prediction:
-        """See `MixFormer.locate`; all tokens are always computed, and features are those of templates and search."""
+        """See `MixFormer.locate`; all tokens are always computed, and features hold template and search tokens."""
         if not isinstance(memory, RawTemplates):
-            raise TypeError("symmetric attention needs what its own `remember` returned")
+            raise TypeError("a network with symmetric attention needs the memory that its own `remember` returned")
         features: list[Tensor] | None = [] if keep_features else None
         templates, x = self.backbone.mix(memory.images, search, scales, features)
         return self._predict(x, templates, regions, features)

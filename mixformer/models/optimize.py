@@ -1,9 +1,9 @@
 """Networks for inference: constants folded into weights, and matrix products in half precision.
 
-`fold_constants` works out once, at load, what does not depend on the images. Every rule but one moves a factor or an
-offset into the weights of a linear layer or convolution beside it, so results stay the same up to rounding. That one
-leaves the bias of keys out, which makes rounding errors smaller. The attention scale needs no rule: PyTorch's fused
-attention applies it at no cost.
+`fold_constants` computes once, when a network is loaded, what does not depend on the images. Most rules move a factor
+or an offset into the weights of a linear layer or convolution beside it, so results stay the same up to rounding.
+One rule drops the bias of keys, which makes rounding errors smaller. The attention scale needs no rule: PyTorch's
+fused attention applies it at no cost.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Weighted = nn.Linear | nn.Conv2d
 def fold_constants(model: MixFormer) -> MixFormer:
     """Copy a network to the CPU for inference, with constants folded; the given network is not changed.
 
-    The copy computes the same from the same uint8 images, but its inputs are what its own `normalize` makes of them,
-    and its weights are no longer those of the configuration: they cannot be saved or trained.
+    The copy gives the same results for the same uint8 images. Prepare them with the copy's own `normalize`. Its weights
+    do not fit the configuration any more, so it cannot be saved or trained.
 
     Args:
         model: any variant.
@@ -48,7 +48,7 @@ def fold_constants(model: MixFormer) -> MixFormer:
 def _fold_block(block: Block) -> None:
     """Fold norms into the layers after them, and LayerScale into the layers before it.
 
-    In MixCvT the first norm is followed by a convolution with zeros around the map, which an offset would alter.
+    In MixCvT a convolution that pads with zeros follows the first norm. An offset cannot be moved across the padding.
     """
     if isinstance(block.attn, SlimAttention):
         _into_next(block.norm1, block.attn.qkv)
@@ -61,10 +61,11 @@ def _fold_block(block: Block) -> None:
 
 
 def _center_keys(bias: Tensor) -> None:
-    """Leave out the bias of keys, and the share of a norm's shift that was folded into it.
+    """Drop the bias of keys, with the part of a norm's shift that was folded into it.
 
-    It adds the same number to a query's products with all keys, and the softmax takes away what is common to all. In
-    some trained blocks it is far larger than the differences between keys, of which half precision then keeps few bits.
+    The bias adds the same number to a query's products with all keys, and softmax ignores a common offset. In some
+    trained blocks the bias is far larger than the differences between keys, so half precision would keep few bits of
+    these.
     """
     bias.zero_()
 
@@ -106,7 +107,7 @@ def _fold_stage(stage: Stage) -> None:
 
 
 def _fold_pixels(model: MixFormer) -> None:
-    """Fold the images' normalization into the first convolution, unless that pads with zeros (as MixCvT's does)."""
+    """Fold the images' normalization into the first convolution, unless it pads with zeros (as MixCvT's does)."""
     embed = model.backbone.parts[0].patch_embed
     first = embed.embeds[0] if isinstance(embed, ConvStem) else embed
     conv = first.proj if isinstance(first, ConvEmbed) else first
@@ -115,7 +116,7 @@ def _fold_pixels(model: MixFormer) -> None:
     mean, std = (value.double().flatten() for value in (model.mean, model.std))
     offset = -_inner(conv.weight.double(), mean / std)
     conv.weight.copy_(conv.weight.double() / (255 * std)[:, None, None])
-    stage = model.backbone.parts[0]  # the convolution's bias is in its position tables, if it has some
+    stage = model.backbone.parts[0]  # a convolution without a bias has had it folded into the position tables
     for bias in (conv.bias,) if conv.bias is not None else (stage.pos_search, stage.pos_template):
         bias.copy_(bias + offset)
     model.std = None
@@ -172,9 +173,8 @@ def _bias(layer: Weighted) -> Tensor:
 def to_half_precision(model: MixFormer, dtype: torch.dtype) -> MixFormer:
     """Convert linear layers and convolutions of the backbone and of corner heads to half precision, for inference.
 
-    The first convolution, the residual stream, layer norms, softmax, heads on tokens and all that becomes a box or a
-    score stay in float32.
-    Autocast would choose nearly the same, but casts the weights again in every step.
+    The first convolution, the residual stream, layer norms, softmax, heads on tokens, boxes and scores stay in float32.
+    Autocast would choose nearly the same layers, but cast the weights again in every step.
 
     Args:
         model: a network in float32, folded or not; it is changed.
@@ -196,5 +196,5 @@ def _cast_input(layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Tensor]:
 
 
 def _sees_pixels(layer: nn.Linear | nn.Conv2d) -> bool:
-    """Return whether a layer embeds colors as tokens: little work, but its rounding affects everything after it."""
+    """Tell whether a layer embeds colors as tokens: it is cheap, but its rounding affects everything after it."""
     return isinstance(layer, nn.Conv2d) and layer.in_channels == 3

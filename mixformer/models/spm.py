@@ -17,8 +17,8 @@ _POOL = 4  # bins along each side of the pooled box
 class ScorePrediction(nn.Module):
     """A score token attends to the pooled box in the search map, then to the static template; an MLP reads it.
 
-    No residuals and no feed-forward layers. Online templates are not used. The scale is 1 / sqrt(C), the whole
-    width, for every backbone.
+    There are no residuals, no feed-forward layers and no online templates. The scale is 1 / sqrt(C) with the whole
+    width C, for every backbone.
     """
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -35,7 +35,7 @@ class ScorePrediction(nn.Module):
         Args:
             search: search tokens (B, s' * s', C).
             template: static template tokens (B, t' * t', C).
-            corners: the box, (B, 4) xyxy as fractions of the crop; one without area pools zeros.
+            corners: the box, (B, 4) xyxy as fractions of the crop; a box without area pools zeros.
 
         Returns:
             (B,) logits.
@@ -75,9 +75,9 @@ def precise_roi_pool(features: Tensor, boxes: Tensor, size: int) -> Tensor:
     """Compute the exact mean of the bilinearly interpolated features over each bin of a box.
 
     This is precise RoI pooling (Jiang et al., IoU-Net, ECCV 2018) as two small matrix products. Pixel (i, j) is at
-    the coordinate (i, j), and beyond the map the features are 0. The bilinear kernel is a product
-    of two hats, so the mean over a bin is one too: `rows @ features @ columns^T`, with the mean of each hat over each
-    bin as weights. Differentiable in the features and in the boxes, on every device.
+    the coordinate (i, j), and beyond the map the features are 0. The bilinear kernel is a product of two hat functions,
+    so the mean over a bin is `rows @ features @ columns^T`, with the mean of each hat over each bin as weights. The
+    result has gradients for the features and for the boxes, on every device.
 
     Args:
         features: (B, C, H, W).
@@ -94,10 +94,10 @@ def precise_roi_pool(features: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 
 def _mean_hats(start: Tensor, end: Tensor, bins: int, count: int) -> Tensor:
-    """Mean over each bin of [start, end] (B,) of the hat max(0, 1 - |t - k|) around each k < count: (B, bins, count).
+    """Average the hat max(0, 1 - |t - k|) around each k < count over each bin of [start, end]: (B, bins, count).
 
-    Left and right of its peak the hat is a line, so its integral is length times the value in the middle: exact, and
-    without the cancellation of a difference of antiderivatives.
+    Left and right of its peak the hat is a line, so its integral is the length times the value in the middle. This is
+    exact, and free of the cancellation that a difference of antiderivatives would have.
     """
     step = (end - start).clamp(min=0) / bins  # (B,)
     edges = start[:, None] + step[:, None] * torch.arange(bins + 1, device=start.device, dtype=start.dtype)
@@ -108,5 +108,5 @@ def _mean_hats(start: Tensor, end: Tensor, bins: int, count: int) -> Tensor:
         left, right = low.clamp(peak + side, peak + side + 1), high.clamp(peak + side, peak + side + 1)
         area = area + (right - left) * (1 - ((left + right) / 2 - peak).abs())
     length = step[:, None, None]
-    empty = ~(length > 0)  # filled, not chosen with `where`: that copies its number to a GPU, which no graph can record
+    empty = ~(length > 0)  # `where` would copy its number to the GPU, which a CUDA graph cannot record
     return (area / length.masked_fill(empty, 1)).masked_fill(empty, 0)

@@ -14,7 +14,7 @@ from mixformer.models.layers import maps_of, sincos_table, tokens_of
 
 
 class Stage(nn.Module):
-    """Embeds maps (or images) as tokens and mixes them. No norm follows the last block (as in the official code).
+    """Embed maps (or images) as tokens and mix them. No norm follows the last block (as in the official code).
 
     `remember`, `locate` and `mix` take the same optional arguments:
 
@@ -62,7 +62,7 @@ class Stage(nn.Module):
 
     @property
     def parts(self) -> list[Stage]:
-        """The stages: only this one."""
+        """A list of this stage alone."""
         return [self]
 
     @property
@@ -157,7 +157,7 @@ class Stage(nn.Module):
 
 
 class StageChain(nn.Module):
-    """A chain of stages, each on the maps of the one before, with the interface of `Stage`."""
+    """A chain of stages with the interface of `Stage`. Each stage takes the maps of the one before."""
 
     def __init__(self, stages: list[Stage]) -> None:
         super().__init__()
@@ -213,7 +213,7 @@ class StageChain(nn.Module):
         return t, s
 
     def _shares(self, scales: Tensor | None) -> list[tuple[Stage, Tensor | None, bool]]:
-        """Yield each stage with its share of the factors, and whether it is the last."""
+        """List each stage with its share of the factors, and whether it is the last."""
         shares, start = [], 0
         for stage in self.parts:
             own = None if scales is None else scales[start : start + stage.size.depth]
@@ -226,7 +226,7 @@ Backbone = Stage | StageChain
 
 
 def _table(dim: int, grid: int, tokens: int) -> Tensor:
-    """Return the type of the frequencies: float32 in V2 (with prediction tokens), float64 in the first papers' code."""
+    """Compute the position table, with frequencies in float32 for V2 (prediction tokens), else float64 (official)."""
     frequencies: Literal["float32", "float64"] = "float32" if tokens else "float64"
     return sincos_table(dim, grid, frequencies)
 

@@ -1,4 +1,4 @@
-"""Embeddings: from an image, or the map of the stage before, to the map of a stage's tokens."""
+"""Embeddings: they turn an image, or the map of the stage before, into the map of a stage's tokens."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ class ConvBlock(nn.Module):
 
 
 class ConvStem(nn.Module):
-    """ConvMAE's first stages: strides 4 and then 2, blocks after each but the last embedding, then a linear layer."""
+    """ConvMAE's first stages: embeddings of stride 4, then 2, with blocks between them, then a linear layer."""
 
     def __init__(self, dims: tuple[int, ...], depths: tuple[int, ...], mlp_ratio: float) -> None:
         """Build the stages.
 
         Args:
-            dims: width after each embedding, the last one that of the transformer.
-            depths: blocks after each embedding but the last.
-            mlp_ratio: hidden width of the blocks' MLPs in units of their width.
+            dims: width after each embedding; the last is the width of the transformer.
+            depths: number of blocks after each embedding but the last.
+            mlp_ratio: hidden width of a block's MLP in units of the block's width.
         """
         super().__init__()
         self.embeds = nn.ModuleList(
