@@ -10,6 +10,9 @@ const LEAST = 20; // frames that are shown at the largest
 /** The frames that are shown: from `first` on, `span` of them; 0 shows all. */
 const part = { first: 0, span: 0 };
 
+/** What the page says of its looks, asked once for each drawing: asking costs more than drawing. */
+const looks = { width: 50, /** @type {Map<string, string>} */ colors: new Map() };
+
 function span() {
   return part.span && part.span < frameCount() ? part.span : frameCount();
 }
@@ -59,7 +62,7 @@ export function startTimeline(go) {
 }
 
 function width() {
-  return Math.max(50, $("line").clientWidth);
+  return looks.width;
 }
 
 /** The middle of a frame, in pixels. @param {number} frame */
@@ -74,8 +77,13 @@ function frameAt(x) {
 
 /** A color of the page, as the theme has it. @param {string} name */
 function color(name) {
-  $("names").style.setProperty("outline-color", `var(${name})`);
-  return getComputedStyle($("names")).outlineColor;
+  let found = looks.colors.get(name);
+  if (found === undefined) {
+    $("names").style.setProperty("outline-color", `var(${name})`);
+    found = getComputedStyle($("names")).outlineColor;
+    looks.colors.set(name, found);
+  }
+  return found;
 }
 
 export function drawTimeline() {
@@ -85,6 +93,8 @@ export function drawTimeline() {
   const height = RULER + ROW * Math.max(1, state.project.targets.length);
   const ratio = devicePixelRatio;
   line.style.height = `${height}px`;
+  looks.width = Math.max(50, line.clientWidth);
+  looks.colors.clear();
   const size = [Math.round(width() * ratio), Math.round(height * ratio)];
   if (line.width !== size[0] || line.height !== size[1]) [line.width, line.height] = size;
   const pen = line.getContext("2d");
