@@ -107,7 +107,8 @@ def run(options: Namespace) -> None:
             make_console(stderr=True).print(
                 f"wrote {written[0].resolve()} and {counted(len(written) - 1, 'file')} beside it"
             )
-    _print([table for name, table in make_tables(comparison).items() if not name.endswith("sequences")], options.format)
+    shown = [table for name, table in make_tables(comparison).items() if not name.endswith(("sequences", "ablations"))]
+    _print(shown, options.format)
 
 
 def _compare(options: Namespace) -> Comparison:

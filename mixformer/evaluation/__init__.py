@@ -20,7 +20,11 @@ if TYPE_CHECKING:
         convention_of as convention_of,
     )
     from mixformer.evaluation.report.build_tables import make_tables as make_tables
-    from mixformer.evaluation.report.papers import PaperResult as PaperResult, paper_results as paper_results
+    from mixformer.evaluation.report.papers import (
+        PaperResult as PaperResult,
+        paper_ablations as paper_ablations,
+        paper_results as paper_results,
+    )
     from mixformer.evaluation.report.plots import draw_curves as draw_curves, draw_plots as draw_plots
     from mixformer.evaluation.report.reliability import draw_reliability as draw_reliability
     from mixformer.evaluation.report.tables import Table as Table
@@ -52,7 +56,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "CONVENTIONS Convention MetricSummary ScoreBins SequenceResult bin_scores compute_metrics convention_of"
         ),
         ".report.build_tables": "make_tables",
-        ".report.papers": "PaperResult paper_results",
+        ".report.papers": "PaperResult paper_ablations paper_results",
         ".report.plots": "draw_curves draw_plots",
         ".report.reliability": "draw_reliability",
         ".report.tables": "Table",

@@ -10,15 +10,16 @@ from mixformer.evaluation.comparison import ComparedTracker, Comparison
 from mixformer.evaluation.intervals import interval_notes
 from mixformer.evaluation.metrics import ABSENCE_CONVENTIONS, CONVENTIONS
 from mixformer.evaluation.report.metric_labels import column_of, label
-from mixformer.evaluation.report.papers import paper_table
+from mixformer.evaluation.report.papers import ablation_table, paper_table
 from mixformer.evaluation.report.tables import Cell, Column, Table
 
 
 def make_tables(comparison: Comparison) -> dict[str, Table]:
     """Make all tables of a comparison, by the name of their file.
 
-    These are `overall` and `sequences`; `attributes` if they are known; `paper_results` if a paper has numbers on the
-    data set; `longterm` and `presence`, also by sequence, if the target is absent in some frames.
+    These are `overall` and `sequences`; `attributes` if they are known; `paper_results` and `paper_ablations` if a
+    paper has numbers on the data set; `longterm` and `presence`, also by sequence, if the target is absent in some
+    frames.
 
     Example:
         >>> import numpy as np
@@ -34,9 +35,10 @@ def make_tables(comparison: Comparison) -> dict[str, Table]:
     if comparison.attributes:
         made["attributes"] = by_attribute(comparison)
     measured = [(entry.tracker, _numbers(entry)) for entry in comparison.ranked]
-    papers = paper_table(comparison.dataset, comparison.entries[0].summary, measured, comparison.notes)
-    if papers is not None:
-        made["paper_results"] = papers
+    for name, make in (("paper_results", paper_table), ("paper_ablations", ablation_table)):
+        papers = make(comparison.dataset, comparison.entries[0].summary, measured, comparison.notes)
+        if papers is not None:
+            made[name] = papers
     return made | {"sequences": by_sequence(comparison)} | besides_by_sequence(comparison)
 
 

@@ -19,9 +19,14 @@ _LABELS = {name: name.upper() for name in _UPPER_CASE} | {
     "maxgm": "MaxGM",
     "frames_to_lost": "lost after",
     "frames_to_find": "found after",
+    "fps_gpu": "GPU FPS",
+    "fps_cpu": "CPU FPS",
+    "params": "parameters [M]",
+    "macs": "GMAC",
 }
 _FRACTIONS = {"eao", "accuracy", "robustness"}  # the papers print these as they are
-_COUNTS = {"fps", "frames_to_lost", "frames_to_find", "false_finds"}
+_COUNTS = {"fps", "fps_gpu", "fps_cpu", "frames_to_lost", "frames_to_find", "false_finds"}
+_SIZES = {"params", "macs"}
 _SETTINGS = {"threshold", "best_threshold"}  # neither good nor bad
 _LOW_IS_GOOD = {"false_alarm", "calibration_error", "nre", "dre", "frames_to_lost", "frames_to_find", "false_finds"}
 
@@ -36,5 +41,7 @@ def column_of(metric: str, heading: str = "") -> Column:
     heading = heading or label(metric)
     if metric in _SETTINGS:
         return Column(heading, "fraction")
+    if metric in _SIZES:
+        return Column(heading, "hundredths", "low")
     kind: Kind = "number" if metric in _COUNTS else "fraction" if metric in _FRACTIONS else "percent"
     return Column(heading, kind, "low" if metric in _LOW_IS_GOOD else "high")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,8 +13,11 @@ from mixformer.evaluation.report.metric_labels import column_of
 from mixformer.evaluation.report.tables import Column, Table
 
 _FILE = Path(__file__).with_name("paper_results.csv")
+_ABLATIONS = Path(__file__).with_name("paper_ablations.csv")
 _RENAMED = {"normalised_precision": "norm_precision"}  # metrics in the CSV files of 0.1.0
-_SCALE = {"percent": 0.01, "fraction": 1.0, "fps": 1.0}
+_SCALE = {"percent": 0.01, "fraction": 1.0, "fps": 1.0, "million": 1.0, "giga": 1.0}
+_SPEEDS = ("fps_gpu", "fps_cpu")
+_SIZES = ("params", "macs")
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,14 @@ class PaperResult:
     """One number of a paper.
 
     Attributes:
-        tracker: the paper's name of the tracker; the first MixFormer (CvT, ImageNet-22k) is always "MixCvT".
-        dataset: name of the data set, or "speed".
-        metric: key as in `MetricSummary`, or "fps_gpu" and "fps_cpu".
-        value: fraction 0..1, or frames per second.
+        tracker: the paper's name of the tracker, or the design in a row of an ablation; the first MixFormer (CvT,
+            ImageNet-22k) is always "MixCvT".
+        dataset: name of the data set, or "speed", or "size".
+        metric: key as in `MetricSummary`; "fps_gpu" and "fps_cpu"; "params" and "macs".
+        value: fraction 0..1, frames per second, millions of parameters, or billions of multiply-adds.
         source: paper and table.
         note: difference from other numbers of the same tracker, such as the training data; or "".
+        row: row of the table of an ablation, from 1; 0 for whole trackers.
 
     Example:
         >>> from mixformer.evaluation import paper_results
@@ -41,11 +46,18 @@ class PaperResult:
     value: float
     source: str
     note: str = ""
+    row: int = 0
+
+    @property
+    def place(self) -> str:
+        """The source with row and note, as tables show it."""
+        found = f"{self.source}, row {self.row}" if self.row else self.source
+        return f"{found}; {self.note}" if self.note else found
 
 
 @lru_cache(maxsize=1)
 def paper_results() -> tuple[PaperResult, ...]:
-    """Read all numbers of `paper_results.csv`, in the order of the file.
+    """Read all numbers of whole trackers (`paper_results.csv`), in the order of the file.
 
     Raises:
         DataError: if a row of the file is broken; the message names its line.
@@ -53,17 +65,41 @@ def paper_results() -> tuple[PaperResult, ...]:
     Example:
         >>> from mixformer.evaluation import paper_results
         >>> len(paper_results())
-        682
+        747
     """
+    return _read(_FILE)
+
+
+@lru_cache(maxsize=1)
+def paper_ablations() -> tuple[PaperResult, ...]:
+    """Read all numbers of the papers' ablations (`paper_ablations.csv`), table by table.
+
+    Raises:
+        DataError: if a row of the file is broken; the message names its line.
+
+    Example:
+        >>> from mixformer.evaluation import paper_ablations
+        >>> for each in paper_ablations():
+        ...     if each.source == "MixFormer journal table 8":
+        ...         print(each.row, each.tracker, each.value)
+        1 MixCvT, no update 0.681
+        2 MixCvT, update at a fixed interval 0.666
+        3 MixCvT, update by score (SPM) 0.692
+    """
+    return _read(_ABLATIONS)
+
+
+def _read(path: Path) -> tuple[PaperResult, ...]:
     rows = []
-    with _FILE.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), start=2):
             try:
                 value = round(float(row["value"]) * _SCALE[row["unit"]], 6)
+                place = int(row.get("row") or 0)
             except (KeyError, TypeError, ValueError) as error:
-                raise DataError(f"{_FILE}, line {number}: not a published number: {row}") from error
+                raise DataError(f"{path}, line {number}: not a published number: {row}") from error
             metric = _RENAMED.get(row["metric"], row["metric"])
-            rows.append(PaperResult(row["tracker"], row["dataset"], metric, value, row["source"], row["note"]))
+            rows.append(PaperResult(row["tracker"], row["dataset"], metric, value, row["source"], row["note"], place))
     return tuple(rows)
 
 
@@ -75,28 +111,83 @@ def paper_table(
 ) -> Table | None:
     """Make a table of measured rows above those of the papers, for the metrics of both; None if no paper has any.
 
+    Frames per second stand beside them: those measured, and those that the same paper prints for the same tracker.
+
     Args:
         dataset: name in any spelling: case, `-`, `_` and a split such as `_test` do not matter.
         metrics: wanted metrics.
-        measured: name and numbers of each tracker.
+        measured: name and numbers of each tracker, with "fps" if they are known.
         notes: notes on the measured numbers.
     """
     rows = [row for row in paper_results() if _same(row.dataset, dataset)]
     keys = [metric for metric in metrics if any(row.metric == metric for row in rows)]
     if not keys:
         return None
-    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    speeds: dict[tuple[str, str], dict[str, float]] = {}
+    for row in paper_results():
+        if row.dataset == "speed":
+            speeds.setdefault((row.tracker, _work(row.source)), {})[row.metric] = row.value
+    found: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
-        found.setdefault((row.tracker, row.source, row.note), {})[row.metric] = row.value
-    paper = [(name, f"{source}; {note}" if note else source, found[name, source, note]) for name, source, note in found]
-    mine = [(name, "measured here", values) for name, values in measured]
+        values = found.setdefault((row.tracker, row.place), dict(speeds.get((row.tracker, _work(row.source)), {})))
+        values[row.metric] = row.value
+    paper = [(name, place, values) for (name, place), values in found.items()]
     paper.sort(key=lambda row: -row[2].get(keys[0], -1.0))
+    return _beside(f"{dataset} beside the papers", [*keys, "fps", *_SPEEDS], measured, paper, notes)
+
+
+def ablation_table(
+    dataset: str,
+    metrics: Iterable[str],
+    measured: Iterable[tuple[str, dict[str, float]]],
+    notes: tuple[str, ...],
+) -> Table | None:
+    """Make a table of measured rows above the papers' ablations, table by table; None if no ablation has the metrics.
+
+    The arguments are those of `paper_table`. Rows that have a speed alone are shown if a speed was measured.
+    """
+    mine = list(measured)
+    rows = [row for row in paper_ablations() if _same(row.dataset, dataset) or row.dataset in ("speed", "size")]
+    keys = [key for key in metrics if any(row.metric == key for row in rows)]
+    if not keys:
+        return None
+    found: dict[tuple[str, int], list[PaperResult]] = {}
+    for row in rows:
+        found.setdefault((row.source, row.row), []).append(row)
+    shown = {*keys, *(_SPEEDS if any("fps" in values for _, values in mine) else ())}
+    paper = [
+        (group[0].tracker, group[0].place, {row.metric: row.value for row in group})
+        for group in found.values()
+        if any(row.metric in shown for row in group)
+    ]
+    told = "Rows of different tables differ in more than one thing."
+    made = _beside(
+        f"{dataset} beside the papers' ablations", [*keys, *_SIZES, "fps", *_SPEEDS], mine, paper, (*notes, told)
+    )
+    return replace(made, columns=tuple(replace(column, best="") for column in made.columns))
+
+
+def _beside(
+    title: str,
+    keys: list[str],
+    measured: Iterable[tuple[str, dict[str, float]]],
+    paper: list[tuple[str, str, dict[str, float]]],
+    notes: tuple[str, ...],
+) -> Table:
+    """Make a table of measured and published rows, with a column for each key that any row has, and the sources."""
+    rows = [*((name, "measured here", values) for name, values in measured), *paper]
+    keys = [key for key in keys if any(key in values for _, _, values in rows)]
     columns = (Column("tracker"), *(column_of(key) for key in keys), Column("source"))
-    cells = tuple((name, *(values.get(key) for key in keys), source) for name, source, values in [*mine, *paper])
+    cells = tuple((name, *(values.get(key) for key in keys), source) for name, source, values in rows)
     told = "Published numbers are copied from the papers, not measured here, and may follow another convention."
-    return Table(f"{dataset} beside the papers", columns, cells, (*notes, told))
+    return Table(title, columns, cells, (*notes, told))
+
+
+def _work(source: str) -> str:
+    """Return the paper of a source: "MixFormer journal" of "MixFormer journal table 10"."""
+    return source.split(" table ")[0].split(" section ")[0]
 
 
 def _same(known: str, asked: str) -> bool:
-    plain = asked.lower().replace("-", "").replace("_", "")
-    return plain in {known, *(known + split for split in ("test", "val", "all", "stb", "short", "shortterm"))}
+    known, asked = (name.lower().replace("-", "").replace("_", "") for name in (known, asked))
+    return asked in {known, *(known + split for split in ("test", "val", "all", "stb", "short", "shortterm"))}

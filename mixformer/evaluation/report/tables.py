@@ -17,7 +17,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 Cell = str | float | None
-Kind = Literal["text", "percent", "fraction", "number"]
+Kind = Literal["text", "percent", "fraction", "number", "hundredths"]
+
+_DECIMALS = {"fraction": 3, "hundredths": 2, "number": 1}
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Column:
 
     Attributes:
         heading: text at the top.
-        kind: "text"; "percent" for numbers times 100 with one decimal; "fraction" for numbers with three decimals; or
-            "number" for numbers with one decimal.
+        kind: "text"; "percent" for numbers times 100 with one decimal; "fraction" for numbers with three decimals;
+            "number" with one; or "hundredths" with two.
         best: the bold number: the largest ("high"), the smallest ("low") or none ("").
     """
 
@@ -99,7 +101,9 @@ def _text(cell: Cell, column: Column) -> str:
         return cell
     if math.isinf(cell):
         return "never"
-    return {"percent": f"{100 * cell:.1f}", "fraction": f"{cell:.3f}", "number": f"{cell:.1f}"}[column.kind]
+    if column.kind == "percent":
+        return f"{100 * cell:.1f}"
+    return f"{cell:.{_DECIMALS[column.kind]}f}"
 
 
 def to_terminal(table: Table, console: Console) -> None:

@@ -9,7 +9,13 @@ from rich.console import Console
 from mixformer.errors import DataError
 from mixformer.evaluation.report import papers
 from mixformer.evaluation.report.build_tables import by_sequence, make_tables, overall
-from mixformer.evaluation.report.papers import PaperResult, paper_results, paper_table
+from mixformer.evaluation.report.papers import (
+    PaperResult,
+    ablation_table,
+    paper_ablations,
+    paper_results,
+    paper_table,
+)
 from mixformer.evaluation.report.tables import Column, Table, to_csv, to_latex, to_markdown, to_terminal
 from tests.helpers.report_maker import make_comparison, with_awkward_name
 
@@ -125,17 +131,45 @@ def test_awkward_names_are_escaped(comparison):
         ("MixFormerV2-S", "speed", "fps_cpu", 30, "MixFormerV2 table 6", ""),
         ("MixFormerV2-S", "vot2020", "eao", 0.258, "MixFormerV2 table 7", "boxes"),
         ("MixFormerV2-S", "got10k", "ao", 0.621, "MixFormerV2 table 7", "trained on more than GOT-10k"),
+        ("MixCvT", "lasot", "auc", 0.69, "mmtracking page", "tracker of mmtracking"),
+        ("MixCvT", "got10k", "sr75", 0.656, "mmtracking page", "tracker of mmtracking; weights for GOT-10k"),
+        ("MixViT-L (ConvMAE)", "speed", "fps_gpu", 10, "journal table 2", ""),
+        ("MixCvT-L", "size", "macs", 127.81, "journal table 1", ""),
+        ("MixForRGBD", "votrgbd2022", "robustness", 0.946, "journal table 12", ""),
+        ("MixFormerD", "votd2022", "eao", 0.6, "journal table 13", ""),
     ],
 )
 def test_published_rows_equal_the_papers(tracker, dataset, metric, value, source, note):
-    source = source if source.startswith("MixFormerV2") else f"MixFormer {source}"
+    source = f"MixFormer {source}" if source.startswith("journal") else source
     assert PaperResult(tracker, dataset, metric, value, source, note) in paper_results()
 
 
+@pytest.mark.parametrize(
+    ("source", "values"),
+    [
+        ("MixFormer journal table 3", (0.598, 0.605, 0.669, 0.658, 0.662, 0.674, 0.681, 0.684, 0.660)),
+        ("MixFormer journal table 5", (0.562, 0.588, 0.590)),
+        ("MixFormer journal table 7", (0.590, 0.672, 0.681, 0.562, 0.651, 0.660, 0.665, 0.677, 0.680, 0.685)),
+        ("MixFormer journal table 8", (0.681, 0.666, 0.692)),
+        ("MixFormerV2 table 3d", (0.607, 0.624, 0.629)),
+        ("MixFormerV2 table 8a", (0.671, 0.673, 0.675)),
+        ("MixFormerV2 supplement table 2c", (0.682, 0.677, 0.666, 0.610, 0.594)),
+        ("MixFormerV2 supplement table 2d", (0.629, 0.644, 0.648)),
+    ],
+)
+def test_ablations_are_whole_tables_in_the_order_of_their_rows(source, values):
+    rows = [row for row in paper_ablations() if (row.source, row.dataset, row.metric) == (source, "lasot", "auc")]
+    assert tuple(row.value for row in rows) == values
+    assert [row.row for row in rows] == list(range(1, len(values) + 1))
+
+
 def test_published_rows_are_whole_and_differ():
-    rows = paper_results()
+    rows, designs = paper_results(), paper_ablations()
     assert len(rows) == len({(row.tracker, row.dataset, row.metric, row.source, row.note) for row in rows}) > 600
-    assert all(0 < row.value < 1 for row in rows if row.dataset != "speed")
+    assert len(designs) == len({(row.dataset, row.metric, row.source, row.row) for row in designs}) > 100
+    assert all(0 < row.value < 1 for row in (*rows, *designs) if row.dataset not in ("speed", "size"))
+    assert all(row.row > 0 for row in designs)
+    assert {row.row for row in rows} == {0}
     journal = {row.tracker for row in rows if row.source == "MixFormer journal table 10"}
     assert len(journal) == 47
 
@@ -143,14 +177,44 @@ def test_published_rows_are_whole_and_differ():
 def test_measured_rows_stand_above_those_of_the_papers():
     keys = ("auc", "op50", "norm_precision", "precision")
     table = paper_table("LaSOT", keys, [("mine", {"auc": 0.5, "op50": 0.6})], ("Convention x: y",))
-    assert [column.heading for column in table.columns] == ["tracker", "AUC", "P norm", "P", "source"]
-    assert table.rows[0] == ("mine", 0.5, None, None, "measured here")
-    assert table.rows[1] == ("MixViT-L (ConvMAE)", 0.733, 0.828, 0.803, "MixFormer journal table 10")
+    assert [column.heading for column in table.columns] == [
+        *("tracker", "AUC", "P norm", "P", "GPU FPS", "CPU FPS", "source")
+    ]
+    assert table.rows[0] == ("mine", 0.5, None, None, None, None, "measured here")
+    assert table.rows[1] == ("MixViT-L (ConvMAE)", 0.733, 0.828, 0.803, 10, None, "MixFormer journal table 10")
+    assert ("MixCvT", 0.69, 0.796, 0.752, None, None, "mmtracking page; tracker of mmtracking") in table.rows
     assert table.notes[0] == "Convention x: y"
     assert "not measured here" in table.notes[1]
     assert paper_table("my_videos", keys, [], ()) is None
     assert paper_table("lasot", ("ao",), [], ()) is None
     assert paper_table("got10k_test", ("ao",), [], ()).rows[0][0] == "MixViT-L"
+
+
+def test_each_paper_brings_its_own_speed():
+    rows = paper_table("lasot", ("auc",), [("mine", {"auc": 0.5, "fps": 60.0})], ()).rows
+    assert rows[0] == ("mine", 0.5, 60.0, None, None, "measured here")
+    assert ("MixCvT", 0.692, None, 31, None, "MixFormer journal table 10") in rows
+    assert ("MixCvT", 0.692, None, 25, None, "MixFormerV2 table 5") in rows
+    assert ("MixFormerV2-S", 0.606, None, 325, 30, "MixFormerV2 table 6") in rows
+
+
+def test_measured_rows_stand_above_the_ablations():
+    table = ablation_table("lasot", ("auc", "op50"), [("mine", {"auc": 0.5})], ("Convention x: y",))
+    assert [column.heading for column in table.columns] == [
+        *("tracker", "AUC", "parameters [M]", "GMAC", "GPU FPS", "source")
+    ]
+    assert table.rows[0] == ("mine", 0.5, None, None, None, "measured here")
+    place = "MixFormer journal table 3, row 3"
+    assert ("SAM(21), ECA+CFA(4), corner head", 0.669, 49.75, 27.81, None, place) in table.rows
+    assert ("MixCvT, asymmetric attention", 0.681, None, None, 31, "MixFormer journal table 4, row 2") in table.rows
+    assert not any("MixFormerV2 table 2," in row[-1] for row in table.rows)  # a speed alone
+    assert not any(bold for row in table.texts() for _, bold in row)
+    timed = ablation_table("lasot", ("auc",), [("mine", {"auc": 0.5, "fps": 60.0})], ())
+    speed = ("MixViT-B of 4 layers, MLP ratio 1, 224 pixels", None, None, None, None, 280, 30)
+    assert (*speed, "MixFormerV2 table 2, row 2") in timed.rows
+    extension = ablation_table("lasot_ext", ("auc",), [], ())
+    assert [row[1] for row in extension.rows] == [0.452, 0.461, 0.471]
+    assert ablation_table("got10k", ("ao",), [], ()) is None
 
 
 def test_a_metric_of_version_0_1_0_is_read_under_its_new_name(tmp_path, monkeypatch):

@@ -174,6 +174,10 @@ def test_known_sets_stand_beside_the_papers(tmp_path, capsys):
     words = ["--dataset", "uav123", "--root", str(tmp_path / "uav")]
     assert main(["report", str(tmp_path / "mine"), *words]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"MixFormerV2-B +69\.9 +92\.1 +MixFormerV2 table 5", out)
+    assert re.search(r"MixFormerV2-B +69\.9 +92\.1 +165\.0 +- +MixFormerV2 table 5", out)
+    assert "PMDP" not in out
     assert out.index("uav123 beside the papers") < out.index("uav123: 1 tracker")
     assert "measured here" in out
+    words += ["--out", str(tmp_path / "out"), "--no-plots", "--worst", "0"]
+    assert main(["report", str(tmp_path / "mine"), *words]) == 0
+    assert "| 67.5 | MixFormerV2 supplement table 2d, row 3 |" in (tmp_path / "out" / "paper_ablations.md").read_text()
