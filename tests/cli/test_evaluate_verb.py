@@ -13,6 +13,9 @@ import pytest
 from PIL import Image
 
 from mixformer.cli import main
+from mixformer.engines.torch_engine import TorchEngine
+from mixformer.imaging.crop import crop_target
+from mixformer.types import Box
 from tests.helpers.clips import hear_interrupts, moving_square
 
 
@@ -225,3 +228,26 @@ def test_report_finds_the_data_set_as_evaluate_does(evaluate, squares, tmp_path,
     (tmp_path / "none").mkdir()
     assert main(["report", str(tmp_path / "none")]) == 2
     assert "no run.json is there; name the data set" in capsys.readouterr().err
+
+
+def test_the_three_rows_of_table_8_differ_in_their_templates_by_one_flag(evaluate, monkeypatch, tmp_path):
+    """Journal table 8: no update, one at a fixed interval, and one by score."""
+    remembered = []
+    remember = TorchEngine.remember
+    monkeypatch.setattr(TorchEngine, "remember", lambda self, given: remembered.append(given) or remember(self, given))
+    usual = ["--sequences", "clip_2", "--engine", "torch", "--update-interval", "2", "--score-threshold", "0"]
+    seen = {}
+    for update in ("never", "interval", "score"):
+        remembered.clear()
+        assert evaluate("--name", update, "--update", update, *usual, "--rules", "official")[0] == 0
+        seen[update] = list(remembered)
+        boxes = np.loadtxt(tmp_path / "results" / update / "squares" / "clip_2.txt", delimiter=",")
+        scores = np.loadtxt(tmp_path / "results" / update / "squares" / "clip_2_score.txt")
+        frames = {"never": [], "interval": [2, 4], "score": [1 + scores[1:3].argmax(), 3 + scores[3:5].argmax()]}
+        picture = [np.asarray(Image.open(tmp_path / f"squares/clip_2/img/{n + 1:08d}.png")) for n in range(6)]
+        crops = [crop_target(picture[n], Box(*boxes[n]), 2.0, 32)[0] for n in [0, *frames[update]]]
+        assert len(seen[update]) == len(crops)
+        for templates, crop in zip(seen[update], crops, strict=True):
+            np.testing.assert_array_equal(templates[0, 0], crops[0])
+            np.testing.assert_allclose(templates[0, 1].astype(float), crop, atol=2)  # boxes of the file are rounded
+    assert len(seen["interval"]) == len(seen["score"]) == 3
