@@ -80,7 +80,7 @@ _APART = {"separate_blocks": 21}
 _TABLE_3 = DesignTable(
     "v1-3",
     "Extraction and integration apart or together",
-    "MixFormer (TPAMI 2024), table 3",
+    "MixFormer journal table 3",
     (
         DesignRow(
             "cross1",
@@ -133,7 +133,7 @@ _TABLE_3 = DesignTable(
 _TABLE_4 = DesignTable(
     "v1-4",
     "Asymmetric mixed attention",
-    "MixFormer (TPAMI 2024), table 4",
+    "MixFormer journal table 4",
     (
         DesignRow("symmetric", "symmetric", _CVT_RECIPE, _CVT, _BASE, published={"lasot": 68.4, "fps": 25}),
         DesignRow("asymmetric", "asymmetric", "mixcvt_stage1", _CVT, published={"lasot": 68.1, "fps": 31}),
@@ -154,7 +154,7 @@ _CVT_SCRATCH = DesignRow(
 _TABLE_5 = DesignTable(
     "v1-5",
     "From MixViT to MixCvT, from scratch",
-    "MixFormer (TPAMI 2024), table 5",
+    "MixFormer journal table 5",
     (
         DesignRow("plain", "S-MAM(12)", _VIT_RECIPE, _VIT, _CORNER, _SCRATCH, {"lasot": 56.2}),
         DesignRow(
@@ -181,7 +181,7 @@ _TABLE_5 = DesignTable(
 _TABLE_6 = DesignTable(
     "v1-6",
     "Heads and position embeddings of MixViT",
-    "MixFormer (TPAMI 2024), table 6",
+    "MixFormer journal table 6",
     (
         DesignRow(
             "frozen",
@@ -222,7 +222,7 @@ def _mae(key: str, label: str, start: str, lasot: float) -> DesignRow:
 _TABLE_7 = DesignTable(
     "v1-7",
     "Pre-training",
-    "MixFormer (TPAMI 2024), table 7",
+    "MixFormer journal table 7",
     (
         _CVT_SCRATCH,
         _cvt("cvt_1k", "ImageNet-1k", "mixcvt_1k_stage1", 67.2),
@@ -242,7 +242,7 @@ _TOKENS = "mixformerv2_d12"
 _TABLE_V2_2A = DesignTable(
     "v2-s2a",
     "Prediction tokens and MLPs",
-    "MixFormerV2 (NeurIPS 2023), supplement, table 2a",
+    "MixFormerV2 supplement table 2a",
     (
         DesignRow("one_four", "1 token, 4 MLPs", _SPARSE, _TOKENS, {"prediction_tokens": 1}, {}, {"lasot": 67.1}),
         DesignRow("four_four", "4 tokens, 4 MLPs", _SPARSE, _TOKENS, {"shared_mlp": False}, {}, {"lasot": 67.3}),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from mixformer.configs.ablations import DESIGNS
 from mixformer.errors import DataError
 from mixformer.evaluation.report.metric_labels import column_of
 from mixformer.evaluation.report.tables import Column, Table
@@ -16,6 +17,12 @@ _FILE = Path(__file__).with_name("paper_results.csv")
 _ABLATIONS = Path(__file__).with_name("paper_ablations.csv")
 _RENAMED = {"normalised_precision": "norm_precision"}  # metrics in the CSV files of 0.1.0
 _SCALE = {"percent": 0.01, "fraction": 1.0, "fps": 1.0, "million": 1.0, "giga": 1.0}
+_DESIGNED = {  # names of `DesignRow.published`: data set, metric and unit
+    "lasot": ("lasot", "auc", "percent"),
+    "parameters": ("size", "params", "million"),
+    "gmacs": ("size", "macs", "giga"),
+    "fps": ("speed", "fps_gpu", "fps"),
+}
 _SPEEDS = ("fps_gpu", "fps_cpu")
 _SIZES = ("params", "macs")
 
@@ -72,7 +79,10 @@ def paper_results() -> tuple[PaperResult, ...]:
 
 @lru_cache(maxsize=1)
 def paper_ablations() -> tuple[PaperResult, ...]:
-    """Read all numbers of the papers' ablations (`paper_ablations.csv`), table by table.
+    """Return all numbers of the papers' ablations, table by table.
+
+    Those of designs that a recipe can train are in `mixformer/configs/ablations.py`, all others in
+    `paper_ablations.csv`.
 
     Raises:
         DataError: if a row of the file is broken; the message names its line.
@@ -86,7 +96,15 @@ def paper_ablations() -> tuple[PaperResult, ...]:
         2 MixCvT, update at a fixed interval 0.666
         3 MixCvT, update by score (SPM) 0.692
     """
-    return _read(_ABLATIONS)
+    return (*_designs(), *_read(_ABLATIONS))
+
+
+def _designs() -> Iterator[PaperResult]:
+    for table in DESIGNS.values():
+        for number, row in enumerate(table.rows, start=1):
+            for name, value in row.published.items():
+                dataset, metric, unit = _DESIGNED[name]
+                yield PaperResult(row.label, dataset, metric, _scaled(value, unit), table.source, "", number)
 
 
 def _read(path: Path) -> tuple[PaperResult, ...]:
@@ -94,13 +112,17 @@ def _read(path: Path) -> tuple[PaperResult, ...]:
     with path.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), start=2):
             try:
-                value = round(float(row["value"]) * _SCALE[row["unit"]], 6)
+                value = _scaled(float(row["value"]), row["unit"])
                 place = int(row.get("row") or 0)
             except (KeyError, TypeError, ValueError) as error:
                 raise DataError(f"{path}, line {number}: not a published number: {row}") from error
             metric = _RENAMED.get(row["metric"], row["metric"])
             rows.append(PaperResult(row["tracker"], row["dataset"], metric, value, row["source"], row["note"], place))
     return tuple(rows)
+
+
+def _scaled(value: float, unit: str) -> float:
+    return round(value * _SCALE[unit], 6)
 
 
 def paper_table(

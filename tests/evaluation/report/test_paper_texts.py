@@ -3,14 +3,13 @@
 The texts are in a folder that the environment variable PAPERS names, or else in `shared/papers` beside the checkout.
 """
 
-import csv
 import os
 import re
 from pathlib import Path
 
 import pytest
 
-import mixformer.evaluation.report.papers as papers
+from mixformer.evaluation import paper_ablations, paper_results
 
 PAPERS = Path(os.environ.get("PAPERS") or Path(__file__).resolve().parents[4] / "shared" / "papers")
 TEXTS = {
@@ -24,19 +23,21 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 def printed_rows():
-    """Numbers of each printed row, as strings with their units; on the page of mmtracking each data set has its row."""
+    """Numbers of each printed row with their data sets; on the page of mmtracking each data set has its row."""
     found = {}
-    for path in (papers._FILE, papers._ABLATIONS):
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                dataset = "" if " table " in row["source"] else row["dataset"]
-                key = (row["source"], row["tracker"], row["note"], row.get("row"), dataset)
-                found.setdefault(key, []).append((row["value"], row["unit"]))
+    for row in (*paper_results(), *paper_ablations()):
+        dataset = "" if " table " in row.source else row.dataset
+        key = (row.source, row.tracker, row.note, row.row, dataset)
+        found.setdefault(key, []).append(row)
     return found
 
 
-def spellings(value, unit):
-    return {value, f"{float(value) / 100:.3f}"} if unit == "percent" else {value}
+def spellings(row):
+    """How a number can be printed: as it is, or a fraction in percent."""
+    small = row.dataset not in ("speed", "size")
+    return {f"{row.value:{form}}" for form in ((".3f",) if small else ("g", ".2f"))} | {
+        f"{100 * row.value:{form}}" for form in ((".1f", ".0f") if small else ())
+    }
 
 
 def part_of(source, text):
@@ -50,9 +51,9 @@ def test_every_published_number_is_printed_in_its_paper():
     texts = {work: (PAPERS / name).read_text(encoding="utf-8") for work, name in TEXTS.items()}
     wrong = []
     for (source, tracker, note, row, dataset), values in printed_rows().items():
-        part = part_of(source, texts[papers._work(source)])
+        part = part_of(source, texts[re.split(" table | section ", source)[0]])
         lines = [part] if source in TURNED or " section " in source else part.splitlines()
-        wanted = [spellings(*value) for value in values]
+        wanted = [spellings(value) for value in values]
         if not any(all(each & set(NUMBER.findall(line)) for each in wanted) for line in lines):
             wrong.append((source, row, tracker, note, dataset, values))
     assert wrong == []
