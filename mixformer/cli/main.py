@@ -71,6 +71,7 @@ _VERBS = {
     "prune": _Verb("prune"),
     "calibrate": _Verb("calibrate"),
     "train": _Verb("train"),
+    "pipeline": _Verb("train_route"),
     "data": _Verb("data", inner="add_inner"),
     "evaluate": _Verb("evaluate"),
     "submit": _Verb("submit"),

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mixformer.cli.console import make_console
 from mixformer.cli.parser import make_parser
-
-if TYPE_CHECKING:
-    from mixformer.training.recipe import Recipe
+from mixformer.cli.training_bar import TrainingBar, speaks
 
 _DESCRIPTION = """Train a model from a recipe. Run the same command again to resume an interrupted run.
 
@@ -68,38 +62,15 @@ def run(options: Namespace) -> None:
     from mixformer.training.run_training import train
 
     recipe = Recipe.from_toml(options.recipe, [*(_DRY_RUN if options.dry_run else ()), *options.set])
-    talks = os.environ.get("RANK", "0") == "0"
-    bar = Progress(
-        TextColumn("step"),
-        MofNCompleteColumn(),
-        BarColumn(),
-        TextColumn("{task.description}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True, quiet=not (talks and sys.stderr.isatty())),
-    )
-    task = bar.add_task("", total=recipe.total_steps)
-
-    def progress(step: int, means: dict[str, float]) -> None:
-        bar.update(task, completed=step, description=_describe(recipe, step, means))
-
     device = str(find_device(options.device))
-    with bar:
+    with TrainingBar() as bar:
         folder = train(
-            recipe, options.out, resume=not options.fresh, device=device, progress=progress, dry_run=options.dry_run
+            recipe,
+            options.out,
+            resume=not options.fresh,
+            device=device,
+            progress=partial(bar.show, recipe),
+            dry_run=options.dry_run,
         )
-    if talks:
+    if speaks():
         make_console().print(f"wrote {folder.resolve()}")
-
-
-def _describe(recipe: Recipe, step: int, means: dict[str, float]) -> str:
-    """Text beside the bar: epoch, losses, speed of training and of its loader, seconds of a step, memory."""
-    words = [f"epoch {(step - 1) // recipe.epoch_steps + 1}/{recipe.epochs}"] if recipe.epochs else []
-    words += [f"{name} {means[name]:.3f}" for name in ("loss", "iou", "accuracy") if name in means]
-    if means:
-        loader = means.get("loader_samples_per_second", 0.0)
-        words += [
-            f"{means['samples_per_second']:.1f} samples/s (loader {loader:.1f})",
-            f"wait {means['waited']:.2f} + step {means['busy']:.2f} s",
-            f"{means['memory_mb'] / 1024:.1f} GB",
-        ]
-    return "  ".join(words)

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     )
     from mixformer.training.pretraining import PretrainStage as PretrainStage
     from mixformer.training.recipe import Recipe as Recipe
+    from mixformer.training.route_runs import (
+        StepReport as StepReport,
+        plan_route as plan_route,
+        run_route as run_route,
+    )
+    from mixformer.training.routes import ROUTES as ROUTES, RouteStep as RouteStep
     from mixformer.training.run_training import train as train
     from mixformer.training.score_calibration import Calibration as Calibration, calibrate as calibrate
 
@@ -27,6 +33,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         ".config": "CropSection DataSection LossSection OptimizerSection PruningSection SetSection TeacherSection",
         ".pretraining": "PretrainStage",
         ".recipe": "Recipe",
+        ".routes": "ROUTES RouteStep",
+        ".route_runs": "StepReport plan_route run_route",
         ".run_training": "train",
         ".score_calibration": "Calibration calibrate",
     },

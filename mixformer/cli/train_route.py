@@ -1,0 +1,154 @@
+"""`mixformer pipeline`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from jsonargparse import ArgumentParser, Namespace
+
+from mixformer.cli.console import make_console, make_table, print_table
+from mixformer.cli.parser import make_parser
+from mixformer.cli.training_bar import TrainingBar, speaks
+from mixformer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mixformer.training import StepReport
+
+_DESCRIPTION = """Train a model of the papers in all its stages, each from the results of those before it.
+
+Run the same command again to go on with a pipeline that was stopped or killed, wherever that was. Each stage gets a
+folder in OUT, with the files of `mixformer train`. See docs/recipes.md.
+
+  mixformer pipeline --list                                   the models, and their stages
+  mixformer pipeline v2-s --out runs/v2_s --scale tiny        small networks, some minutes on two cores
+  mixformer pipeline v2-s --out runs/v2_s --data /datasets    the published size
+  torchrun --nproc-per-node 8 -m mixformer pipeline mixvit --out runs/mixvit --data /datasets
+
+--scale tiny starts from the included weights, and shows that all stages work, not how well. Without --data it draws
+simple pictures to train on.
+"""
+
+
+def parser() -> ArgumentParser:
+    """Options of the command."""
+    made = make_parser(_DESCRIPTION)
+    made.add_argument("name", type=str, nargs="?", default="", help="model to train, see --list")
+    made.add_argument("--out", type=Path | None, default=None, metavar="DIR", help="folder of all stages")
+    made.add_argument("--list", action="store_true", help="list the stages, with --out also what is done there")
+    add_scale(made)
+    made.add_argument(
+        "--set",
+        type=str,
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change fields of all recipes, such as grad_accum_steps=8",
+    )
+    return made
+
+
+def add_scale(made: ArgumentParser) -> None:
+    """Add the options that `mixformer ablate` has too."""
+    made.add_argument(
+        "--scale",
+        type=Literal["paper", "tiny"],
+        default="paper",
+        help="paper: the published size. tiny: small networks, for a try",
+    )
+    made.add_argument(
+        "--data",
+        type=Path | None,
+        default=None,
+        metavar="ROOT",
+        help="paper: folder of the data sets, by default data. tiny: folder of annotated sequences",
+    )
+    made.add_argument(
+        "--steps", type=int, default=0, help="tiny: optimizer steps of each stage; 0: some minutes in all"
+    )
+    made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
+
+
+def run(options: Namespace) -> None:
+    """List or train."""
+    from mixformer.engines.torch_engine import find_device
+    from mixformer.training import ROUTES, run_route
+
+    if options.list:
+        _list(options, [options.name] if options.name else list(ROUTES))
+        return
+    if not options.name or options.out is None:
+        raise ConfigError("say what to train and where: mixformer pipeline NAME --out DIR; --list shows the names")
+    device = str(find_device(options.device))
+    with TrainingBar() as bar:
+        reports = run_route(
+            options.name, options.out, device=device, progress=partial(_show, bar), **_settings(options)
+        )
+    _summarize(reports)
+
+
+def _settings(options: Namespace) -> dict[str, Any]:
+    return {"scale": options.scale, "data": options.data, "changes": options.set, "steps": options.steps}
+
+
+def _show(bar: TrainingBar, report: StepReport, step: int, means: Mapping[str, float]) -> None:
+    """Print the beginning and the end of a stage, and show its steps."""
+    console = make_console(quiet=not speaks())
+    if report.done:
+        console.print(f"{_title(report)}: done{_said(report)}")
+    elif not step:
+        bar.restart()
+        console.print(f"{_title(report)}: {_work(report)}")
+    elif report.recipe is not None:
+        bar.show(report.recipe, step, means)
+
+
+def _list(options: Namespace, names: list[str]) -> None:
+    """Print the stages of routes."""
+    from mixformer.training import plan_route
+
+    rows = []
+    for name in names:
+        out = options.out or Path("OUT")
+        for report in plan_route(name, out, **_settings(options)):
+            shown = name if report.number == 1 else ""
+            state = "done" if report.done else "begun" if (report.folder / "state.safetensors").is_file() else ""
+            rows.append((shown, str(report.number), report.step.name, _work(report), state if options.out else ""))
+    headings = ("model", "stage", "name", "what", "state" if options.out else "")
+    print_table(make_console(), make_table(headings, rows, left=5))
+
+
+def _summarize(reports: list[StepReport]) -> None:
+    """Print what each stage ended with, and what to do with the last model."""
+    if not speaks():
+        return
+    console = make_console()
+    rows = [(report.step.name, _work(report), _said(report).lstrip(", "), str(report.model)) for report in reports]
+    print_table(console, make_table(("name", "what", "last means", "model"), rows, left=4))
+    last = reports[-1].model
+    console.print(f"track with it: mixformer track clip.mp4 --box X Y W H --model {last}")
+
+
+def _title(report: StepReport) -> str:
+    return f"stage {report.number} of {report.count}, {report.step.name}"
+
+
+def _work(report: StepReport) -> str:
+    """What a step does, in words."""
+    if report.recipe is None:
+        return f"cuts {report.step.source}: {report.step.cut.replace('_', ' ')} {report.step.amount}"
+    kind = {"box": "box", "score": "score head", "distill": "distillation", "pretrain": "pre-training"}
+    recipe, fading = report.recipe, len(report.recipe.pruning.blocks)
+    words = [
+        kind[recipe.stage],
+        f"{recipe.network().depth} blocks",
+        f"{recipe.total_steps} steps of {recipe.batch_size}",
+    ]
+    return ", ".join([*words[:2], *([f"{fading} fade out"] if fading else []), words[2]])
+
+
+def _said(report: StepReport) -> str:
+    names = ("loss", "iou", "accuracy")
+    return "".join(f", {name} {report.means[name]:.3f}" for name in names if name in report.means)

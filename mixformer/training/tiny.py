@@ -1,0 +1,158 @@
+"""A recipe at a tiny size: real training of a small network, in a minute or so on two processor cores.
+
+Depths and numbers of blocks are halved. A plain transformer starts from the included weights wherever the recipe starts
+from a published image model, because a network that small learns little from nothing in so few steps.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.files import write_text
+from mixformer.training.recipe import Recipe
+from mixformer.weights.catalog import WEIGHTS_FILE, find_weights
+from mixformer.weights.pruning import skipped_blocks
+
+STEPS = {"box": 120, "distill": 120, "pretrain": 120, "score": 60}
+"""Steps of a stage at this size."""
+
+_SIZES: dict[str, dict[str, Any]] = {
+    # The sizes of the included model, for smaller crops.
+    "vit": {"dim": 384, "heads": 6, "patch_size": 14, "search_size": 98, "template_size": 42, "layer_scale": True},
+    "cvt": {"dim": 96, "heads": 4, "early_dims": (16, 48), "early_heads": (1, 2)},
+    "convmae": {"dim": 96, "heads": 4, "early_dims": (16, 48)},
+}
+_CROPS = {"search_size": 96, "template_size": 48}  # of the others, whose patches have 16 pixels
+_FADE = 0.25  # part of a run in which blocks fade, at least; 40 of 500 epochs would be a few steps
+_WARM = 0.05
+_DEEPEST = 12  # blocks at full size; half of them are fewer than the included model has
+
+
+def tiny_recipe(recipe: Recipe, data: Path, steps: int = 0) -> Recipe:
+    """Make a tiny form of a recipe.
+
+    Args:
+        recipe: at full size.
+        data: folder of annotated sequences to train on, in place of the recipe's data.
+        steps: optimizer steps; 0 = `STEPS` of its stage.
+
+    Returns:
+        The recipe. Its teacher, its rule of sampling and its losses are the same. `init_from` is the same if it names
+        a model folder of an earlier stage.
+    """
+    config = recipe.network()
+    steps = steps or STEPS[recipe.stage]
+    fading = recipe.pruning.epochs / recipe.epochs if recipe.epochs else 0.0
+    values = recipe.to_dict()
+    values["model_overrides"] = {**recipe.model_overrides, **tiny_network(config)}
+    small = config.replace(**tiny_network(config))
+    blocks = recipe.pruning.blocks
+    removed = skipped_blocks(small, small.depth - len(blocks) // 2) if blocks else ()
+    pairs = dict(zip(map(_half, recipe.teacher.student_blocks), map(_half, recipe.teacher.teacher_blocks), strict=True))
+    pairs = {ours: theirs for ours, theirs in pairs.items() if ours not in removed}
+    values |= {
+        "init_from": _start(recipe, config),
+        "max_steps": steps,
+        "epochs": 0,
+        "batch_size": 16,
+        "epoch_samples": 16,  # an epoch is a step, so that blocks fade smoothly
+        "grad_accum_steps": 1,
+        "templates": min(recipe.templates, 2 if recipe.stage == "score" else 1),
+        "precision": "bfloat16",
+        "save_interval": 20,
+        "val_interval": 0,
+        "data_root": "",
+    }
+    values["data"] |= {"sets": [{"root": str(data)}], "workers": 0, "cache_mb": 500}
+    values["teacher"] |= {"student_blocks": list(pairs), "teacher_blocks": list(pairs.values())}
+    values["pruning"] |= {"blocks": removed, "epochs": max(1, round(max(_FADE, fading) * steps))}
+    values["optimizer"] |= {
+        "lr": 1e-3,
+        "backbone_lr": 1e-4 if config.backbone == "vit" else 1e-3,
+        "schedule": "cosine",
+        "warmup_steps": max(1, round(_WARM * steps)),
+        "grad_clip": 1.0,
+        "ema_decay": 0.0,
+        "freeze_blocks": 0,
+    }
+    values["masks"] |= {"decoder_depth": 2, "decoder_dim": 48, "decoder_heads": 2}
+    return Recipe.from_dict(values)
+
+
+def tiny_network(config: ModelConfig) -> dict[str, Any]:
+    """Return the fields of a network that are different at this size."""
+    changed: dict[str, Any] = {"depth": _half_of(min(config.depth, _DEEPEST)), "drop_path": 0.0, "head_dim": 32}
+    changed |= {**_CROPS, **_SIZES[config.backbone]}
+    if config.backbone == "vit" and config.position == "sincos":
+        changed["position"] = "frozen"  # as in the included weights
+    if config.backbone != "vit":
+        changed["early_depths"] = tuple(map(_half_of, config.early_depths))
+    if config.head == "token":
+        changed["bins"] = 32
+    if config.decoder_depth:
+        changed["decoder_depth"] = _half_of(config.decoder_depth)
+    return changed
+
+
+def _half(block: int) -> int:
+    return block // 2
+
+
+def _half_of(count: int) -> int:
+    """Half of a number of blocks, at least one."""
+    return max(1, count // 2)
+
+
+def _start(recipe: Recipe, config: ModelConfig) -> str:
+    """Initial weights: those of an earlier stage, or the included backbone in place of a published image model."""
+    if not recipe.init_from or Path(recipe.init_from).suffix not in (".pth", ".safetensors", ".npz", ".bin", ".tar"):
+        return recipe.init_from
+    return str(find_weights(DEFAULT_MODEL) / WEIGHTS_FILE) if config.backbone == "vit" else ""
+
+
+def toy_sequences(folder: Path, count: int = 8, frames: int = 24, seed: int = 0) -> Path:
+    """Draw sequences of a moving striped rectangle among others on noise, unless they are there.
+
+    Args:
+        folder: gets NAME/img and NAME/groundtruth.txt, as docs/data.md describes.
+        count: number of sequences.
+        frames: of each.
+        seed: of all that is random.
+
+    Returns:
+        `folder`.
+    """
+    for number in range(count):
+        place = folder / f"toy{number:02d}"
+        if (place / "groundtruth.txt").is_file():  # it is written last
+            continue
+        random = np.random.default_rng([seed, number])
+        (place / "img").mkdir(parents=True, exist_ok=True)
+        things = [_thing(random) for _ in range(3)]
+        ground = random.integers(0, 90, (120, 160, 3), dtype=np.uint8)
+        boxes = []
+        for time in range(frames):
+            picture = np.roll(ground, time, 1)
+            for look, middle, swing in things:  # the last one is the target
+                height, width = look.shape[:2]
+                x, y = (middle + swing * np.sin(time / 6 + swing)).astype(int)
+                picture[y : y + height, x : x + width] = look
+            boxes.append(f"{x},{y},{width},{height}\n")
+            PillowImage.fromarray(picture).save(place / "img" / f"{time + 1:08d}.png")
+        write_text(place / "groundtruth.txt", "".join(boxes))
+    return folder
+
+
+def _thing(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A striped rectangle (h, w, 3), and the middle and the reach of its way, x and y in pixels."""
+    height, width = random.integers(16, 36, 2)
+    one, two = random.integers(60, 256, (2, 3), dtype=np.uint8)
+    stripes = (np.arange(height)[:, None] // 4 + np.arange(width)[None] // random.integers(3, 9)) % 2
+    look = np.where(stripes[..., None] == 0, one, two).astype(np.uint8)
+    return look, random.uniform((30, 30), (94, 54)), random.uniform(8, 28, 2)
