@@ -16,10 +16,11 @@ _DESCRIPTION = """Train a model from a recipe. Run the same command again to res
 The run folder gets state.safetensors (to resume from), log.jsonl, recipe.json, environment.json and, at the end,
 model/. See docs/training.md.
 
-  mixformer train recipes/dino_s8_boxes.toml --out runs/boxes
-  mixformer train recipes/dino_s8_boxes.toml --out runs/short --set max_steps=500 optimizer.lr=1e-4
-  mixformer train recipes/mixvit_stage1.toml --out runs/try --dry-run --set model_overrides.depth=2
-  torchrun --nproc-per-node 8 -m mixformer train recipes/mixvit_stage1.toml --out runs/mixvit
+  mixformer train mine.toml --out runs/mine
+  mixformer train mine.toml --out runs/short --set max_steps=500 optimizer.lr=1e-4
+  mixformer recipes                                       recipes that come with the package, by name
+  mixformer train mixvit_stage1 --out runs/try --dry-run --set model_overrides.depth=2
+  torchrun --nproc-per-node 8 -m mixformer train mixvit_stage1 --out runs/mixvit
 """
 _DRY_RUN_STEPS = 4
 _DRY_RUN = (
@@ -35,7 +36,7 @@ _DRY_RUN = (
 def parser() -> ArgumentParser:
     """Options of the command."""
     made = make_parser(_DESCRIPTION)
-    made.add_argument("recipe", type=Path, help="TOML file with the fields of mixformer.training.Recipe")
+    made.add_argument("recipe", type=Path, help="TOML file, or a name of mixformer recipes")
     made.add_argument("--out", type=Path, required=True, help="run folder")
     made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
     made.add_argument(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from mixformer.training.pretraining import PretrainStage as PretrainStage
     from mixformer.training.recipe import Recipe as Recipe
+    from mixformer.training.recipe_list import RecipeEntry as RecipeEntry, list_recipes as list_recipes
     from mixformer.training.route_runs import (
         StepReport as StepReport,
         plan_route as plan_route,
@@ -35,6 +36,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         ".recipe": "Recipe",
         ".routes": "ROUTES RouteStep",
         ".route_runs": "StepReport plan_route run_route",
+        ".recipe_list": "RecipeEntry list_recipes",
         ".run_training": "train",
         ".score_calibration": "Calibration calibrate",
     },

@@ -46,6 +46,11 @@ class Distributed:
         dist.all_reduce(shared)
         return shared / self.count
 
+    def of_first(self, value: float) -> float:
+        """Return the value of the first process, in all of them."""
+        own = torch.tensor(value if self.first else 0.0, dtype=torch.float32, device=self.device)
+        return self.mean(own).item() * self.count
+
     def wait(self) -> None:
         """Wait until all processes have called this."""
         if self.count > 1:

@@ -23,6 +23,7 @@ from mixformer.training.config import (
     TeacherSection,
 )
 from mixformer.training.recipe_aliases import upgrade_recipe
+from mixformer.training.recipe_list import find_recipe
 
 Stage = Literal["box", "score", "distill", "pretrain"]
 
@@ -51,6 +52,7 @@ class Recipe(BaseConfig):
         seed: seed of weights and samples.
         save_interval: steps between checkpoints.
         val_interval: steps between validations on `val_data`, 0 = none; the best averaged weights are kept.
+        patience: validations in a row without a better score after which the run ends; 0 = never.
         val_data: folder of annotated sequences for validation. Do not report results on the same sequences.
         tensorboard: write TensorBoard files beside the JSON lines; needs the extra `tensorboard`.
         data_root: folder that relative paths of `data.sets` start at; empty = the current folder.
@@ -85,6 +87,7 @@ class Recipe(BaseConfig):
     seed: int = 1
     save_interval: int = 200
     val_interval: int = 0
+    patience: int = 0
     val_data: str = ""
     tensorboard: bool = False
     data_root: str = ""
@@ -101,6 +104,7 @@ class Recipe(BaseConfig):
         for name in ("batch_size", "grad_accum_steps", "templates", "save_interval", "epoch_samples"):
             self._require(getattr(self, name) >= 1, f"{name} must be at least 1")
         self._bound(0, 1e12, "max_steps", "epochs", "epoch_samples", "val_interval", "save_interval", "batch_size")
+        self._bound(0, 1e6, "patience")
         self._bound(-(2**40), 2**40, "seed")
         self._bound(1, 100, "templates")
         self._require(self.max_steps > 0 or self.epochs > 0, "max_steps or epochs must be above 0")
@@ -142,14 +146,13 @@ class Recipe(BaseConfig):
         """Read a recipe file.
 
         Args:
-            path: TOML file.
+            path: TOML file, or the name of an included recipe (`list_recipes`).
             changes: "key=value" with a dotted key, such as "optimizer.lr=1e-4"; the value is JSON, or else text.
 
         Raises:
             ConfigError: if the file is missing, is not TOML, or holds an unknown key; also for a wrong change.
         """
-        if not Path(path).exists():
-            raise ConfigError(f"there is no recipe at {path}; give a TOML file such as those in recipes/")
+        path = find_recipe(path)
         text = read_text_file(path, ConfigError, LARGEST_SETTINGS)
         try:
             values = tomllib.loads(text)

@@ -51,7 +51,7 @@ def train(
     """Train one stage of a model and write the averaged model. Under `torchrun`, its processes train together.
 
     Args:
-        recipe: a `Recipe`, or the path of a TOML file.
+        recipe: a `Recipe`, the path of a TOML file, or the name of an included recipe (`list_recipes`).
         out: run folder, for `state.safetensors`, `log.jsonl`, `recipe.json`, `environment.json`, `best/` if the recipe
             validates, and, at the end, `model/`.
         resume: continue from a checkpoint in `out` if there is one. False replaces an earlier run in `out` after the

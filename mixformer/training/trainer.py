@@ -23,6 +23,7 @@ from mixformer.training.recipe import Recipe
 from mixformer.training.signals import stop_requests
 from mixformer.training.stages import BatchPosition, LossDict, TrainingStage
 from mixformer.training.training_state import load_training, save_training
+from mixformer.weights.load_save import save_model
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +75,7 @@ class Trainer:
         self.optimizer = build_optimizer(stage, recipe)
         self.scaler = torch.amp.GradScaler(enabled=recipe.precision == "float16")
         self.ema = EMA(stage, recipe.optimizer.ema_decay) if recipe.optimizer.ema_decay else None
-        self.step = 0  # optimizer steps done
-        self.best = -math.inf
+        self.step, self.best, self.waited = 0, -math.inf, 0  # steps done, best validation, validations since it
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -95,7 +95,8 @@ class Trainer:
         """
         if not self.checkpoint.exists():
             return False
-        self.step, self.best = load_training(self.checkpoint, self.stage, self.optimizer, self.ema, self.scaler)
+        found = load_training(self.checkpoint, self.stage, self.optimizer, self.ema, self.scaler)
+        self.step, self.best, self.waited = found
         log.info("resumed at step %d", self.step)
         return True
 
@@ -106,8 +107,8 @@ class Trainer:
         self.processes.wait()
 
     def _write(self) -> None:
-        parts = self.stage, self.optimizer, self.ema, self.scaler
-        save_training(self.checkpoint, self.step, self.best, *parts, self.recipe.to_dict())
+        parts = self.stage, self.optimizer, self.ema, self.scaler, self.recipe.to_dict()
+        save_training(self.checkpoint, self.step, self.best, self.waited, *parts)
 
     def run(
         self,
@@ -116,7 +117,7 @@ class Trainer:
         validate: Validator | None = None,
         begun: Callable[[], None] | None = None,
     ) -> None:
-        """Train to the recipe's last step.
+        """Train to the recipe's last step, or until its `patience` has ended.
 
         After Ctrl-C or SIGTERM, one process finishes the current step and writes the checkpoint. Several processes stop
         at once; their last checkpoint is that of `save_interval`. The folder does not change before the first step.
@@ -157,7 +158,7 @@ class Trainer:
         )
         first, replaces = self.step + 1, self.processes.first and not self.step and self.checkpoint.exists()
         # The loop counts steps, not data, so that a resumed run uses the same batches.
-        while self.step < recipe.total_steps:
+        while self.step < recipe.total_steps and not self.stopped_early:
             self.stage.train()
             parts = self._step(stream, metrics)
             self.step += 1
@@ -180,6 +181,11 @@ class Trainer:
         metrics.finish(self.step)
         self.save()
 
+    @property
+    def stopped_early(self) -> bool:
+        """Whether `patience` validations in a row were no better than the best one."""
+        return 0 < self.recipe.patience <= self.waited
+
     @contextmanager
     def averaged(self) -> Iterator[MixFormer]:
         """Give the network the moving average of its weights, in evaluation mode, inside a `with` block."""
@@ -201,16 +207,16 @@ class Trainer:
 
     def _validate(self, validate: Validator, metrics: MetricLogger) -> None:
         """Score the averaged weights, and write the best ones to `best/`."""
+        waited = 0
         if self.processes.first:
             with self.averaged() as model:
                 score = validate(model)
                 metrics.note(self.step, {"validation": score})
+                waited = self.waited + 1
                 if score > self.best:
-                    self.best = score
-                    from mixformer.weights.load_save import save_model
-
+                    self.best, waited = score, 0
                     save_model(model, self.folder / "best")
-        self.processes.wait()
+        self.waited = round(self.processes.of_first(waited))
 
     def loader(self, start: int, stop: int) -> Iterator[Batch | RawBatch]:
         """Load this process's micro-batches `start` to `stop` (exclusive) of the run, not yet on its device."""
@@ -238,9 +244,8 @@ class Trainer:
             metrics.loaded(batch.seconds)
             last = index == recipe.grad_accum_steps - 1
             for name, value in self._backward(batch, index, last).items():
-                sums[name] = (
-                    sums.get(name, torch.zeros((), device=value.device)) + value.float() / recipe.grad_accum_steps
-                )
+                part = value.float() / recipe.grad_accum_steps
+                sums[name] = sums[name] + part if name in sums else part
         sums["grad"] = self._clip()
         self.scaler.step(self.optimizer)
         self.scaler.update()

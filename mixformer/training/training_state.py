@@ -22,6 +22,7 @@ def save_training(
     path: Path,
     step: int,
     best: float,
+    waited: int,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     ema: EMA | None,
@@ -42,6 +43,7 @@ def save_training(
     header = {
         "step": str(step),
         "best": repr(best),
+        "waited": str(waited),
         "recipe": json.dumps(recipe),
         "groups": json.dumps(state["param_groups"]),
         "scaler": json.dumps(scaler.state_dict()),
@@ -56,11 +58,11 @@ def load_training(
     optimizer: torch.optim.Optimizer,
     ema: EMA | None,
     scaler: torch.amp.GradScaler,
-) -> tuple[int, float]:
+) -> tuple[int, float, int]:
     """Load a file of `save_training` into objects that were built from the same recipe.
 
     Returns:
-        Number of steps done, and the best validation score so far.
+        Number of steps done, the best validation score so far, and the number of validations since it.
 
     Raises:
         CheckpointError: if the file is damaged or belongs to another model.
@@ -78,14 +80,14 @@ def load_training(
             {"state": entries, "param_groups": parse_json(header["groups"], path, CheckpointError)}
         )
         scaler.load_state_dict(parse_json(header["scaler"], path, CheckpointError))
-        step, best = int(header["step"]), float(header["best"])
+        step, best, waited = int(header["step"]), float(header["best"]), int(header.get("waited", "0"))
     except CheckpointError:
         raise
     except (SafetensorError, OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit this run: {error}; use another --out, or its own recipe") from error
     if ema is not None:
         ema.values = {k: v.to(ema.values[k].device) for k, v in _below(tensors, "average/").items()}
-    return step, best
+    return step, best, waited
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

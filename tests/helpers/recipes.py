@@ -8,6 +8,7 @@ from mixformer.training.recipe import Recipe
 FOLDER = Path(__file__).parents[2] / "recipes"
 PATHS = {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
 OWN = {name for name in PATHS if name.startswith("dino_")}  # see test_own_recipes.py
+PAPERS = sorted(set(PATHS) - OWN - {"finetune"})
 
 
 @cache

@@ -115,9 +115,9 @@ def test_the_loss_scale_is_kept(tmp_path):
         used.update()
     assert used.get_scale() == 8.0
     path = tmp_path / "state.safetensors"
-    save_training(path, 4, 0.5, model, optimizer, None, used, {})
+    save_training(path, 4, 0.5, 2, model, optimizer, None, used, {})
     fresh = scaler()
-    assert load_training(path, model, torch.optim.AdamW(model.parameters()), None, fresh) == (4, 0.5)
+    assert load_training(path, model, torch.optim.AdamW(model.parameters()), None, fresh) == (4, 0.5, 2)
     assert fresh.state_dict() == used.state_dict()
     assert fresh.state_dict()["_growth_tracker"] == 1
     with pytest.raises(CheckpointError, match="does not fit"):

@@ -11,9 +11,7 @@ from mixformer.training.optim import build_optimizer, learning_rate
 from mixformer.training.run_training import start_model
 from mixformer.training.stages import build_stage
 from mixformer.weights.load_save import load_model, load_weights, save_model
-from tests.helpers.recipes import FOLDER, OWN, PATHS, exported, recipe
-
-PAPERS = sorted(set(PATHS) - OWN)
+from tests.helpers.recipes import FOLDER, PAPERS, PATHS, exported, recipe
 
 # Steps left out by a recipe file and made by `mixformer prune`: folder -> recipe whose model it is made of.
 PRUNED = {"runs/v2_s_4_mlp1": "v2_s_4"}

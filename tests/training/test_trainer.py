@@ -315,6 +315,23 @@ def test_validation_keeps_the_best_averaged_weights(tmp_path):
     assert again.best == 0.7
 
 
+def test_a_run_without_a_gain_ends_early_and_stays_ended(tmp_path):
+    scores = {3: 0.5, 4: 0.7, 5: 0.7, 6: 0.6}
+    recipe = RECIPE.replace(val_data="somewhere", val_interval=1, save_interval=1, patience=2)
+    trainer = make_trainer(tmp_path, recipe)
+    trainer.run(report_every=100, validate=lambda model: scores.get(trainer.step, trainer.step / 10))
+    assert (trainer.step, trainer.best, trainer.stopped_early) == (6, 0.7, True)  # as good is not better
+    again = make_trainer(tmp_path, recipe)
+    assert again.resume()
+    again.run(validate=pytest.fail)
+    assert again.step == 6
+    # More patience lets the same run go on.
+    again = make_trainer(tmp_path, recipe.replace(patience=4))
+    assert again.resume()
+    again.run(report_every=100, validate=lambda model: 0.8 if again.step == 7 else 0.1)
+    assert (again.step, again.best) == (11, 0.8)
+
+
 def test_the_average_is_put_in_for_a_while_only(tmp_path):
     trainer = make_trainer(tmp_path)
     stop_after(trainer, 3)

@@ -1,0 +1,43 @@
+"""`mixformer recipes`."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+
+from jsonargparse import ArgumentParser, Namespace
+
+from mixformer.cli.console import make_console
+from mixformer.cli.parser import make_parser
+
+_DESCRIPTION = """List the recipes that come with the package, with a sentence on each.
+
+mixformer train takes their names. The first lines of each file say more.
+
+  mixformer recipes
+  mixformer recipes --json
+  mixformer train mixvit_stage1 --out runs/mixvit_stage1
+"""
+
+
+def parser() -> ArgumentParser:
+    """Options of the verb."""
+    made = make_parser(_DESCRIPTION)
+    made.add_argument("--json", action="store_true", help="print the list as JSON, with the paths of the files")
+    return made
+
+
+def run(options: Namespace) -> None:
+    """Print the list."""
+    from mixformer.training.recipe_list import list_recipes
+
+    console, entries = make_console(), list_recipes()
+    if options.json:
+        console.print(json.dumps([{**vars(entry), "path": str(entry.path)} for entry in entries], indent=2))
+        return
+    for entry in entries:
+        console.print(entry.name)
+        console.print(textwrap.fill(entry.summary, 79, initial_indent="    ", subsequent_indent="    "))
+    if entries:
+        console.print(f"\nfiles: {entries[0].path.parent}")
+    console.print("More: docs/recipes.md, docs/training.md")
