@@ -1,4 +1,4 @@
-"""Boxes, crops and pictures: the geometry and pixels that all other packages use."""
+"""Boxes, crops and pictures: geometry and pixels for all other packages."""
 
 from typing import TYPE_CHECKING
 

@@ -1,6 +1,6 @@
 """Box arithmetic on numpy arrays and torch tensors alike.
 
-Functions take `(..., 4)` arrays and return the same kind, so that training losses, metrics and the tracker share one
+Functions take `(..., 4)` arrays and return the same kind, so training losses, metrics and the tracker share one
 definition. `xywh` is left, top, width, height; `xyxy` is two corners; `cxcywh` is center and size.
 """
 
@@ -71,10 +71,10 @@ def iou(first: Array, second: Array) -> tuple[Array, Array]:
 
     Args:
         first: (..., 4) left, top, right, bottom.
-        second: boxes of the same shape, or of one that broadcasts to it.
+        second: boxes of the same shape, or of a shape that broadcasts to it.
 
     Returns:
-        IoU (0..1) and union area, each of shape (...,). A pair without any area gives NaN.
+        IoU (0..1) and union area, each of shape (...,). The IoU is NaN if both boxes have no area.
 
     Example:
         >>> import numpy as np
@@ -102,8 +102,14 @@ def _larger(a: Any, b: Any) -> Any:
 def clip_to_frame(box: Box, height: int, width: int, margin: float = 10) -> Box:
     """Keep at least `margin` pixels of the box inside the frame and its sides at least `margin` long.
 
-    As the official `clip_box` of `lib/utils/box_ops.py`: corners are clamped, then sides shorter than `margin` are
-    set to it.
+    Corners are clamped, then sides shorter than `margin` are set to it, as in the official `clip_box` of
+    `lib/utils/box_ops.py`.
+
+    Args:
+        box: xywh in pixels.
+        height: rows of the frame.
+        width: columns of the frame.
+        margin: pixels.
 
     Example:
         >>> from mixformer.imaging.boxes import clip_to_frame
@@ -125,7 +131,7 @@ def parse_box(values: Iterable[float]) -> Box:
 
     Raises:
         BoxError: if there are not four numbers, one is NaN, infinite or beyond 10 million pixels, all are fractions of
-            1, or width or height is not above 0 or below a thousandth of a pixel.
+            1, or width or height is below a thousandth of a pixel.
 
     Example:
         >>> from mixformer.imaging import parse_box
@@ -141,8 +147,6 @@ def parse_box(values: Iterable[float]) -> Box:
         raise BoxError(f"a box is four numbers x, y, width, height; got {shown(values)}") from error
     if len(numbers) != 4:
         raise BoxError(f"a box is four numbers x, y, width, height; got {len(numbers)}")
-    if not all(math.isfinite(v) for v in numbers):
-        raise BoxError(f"box {numbers} holds a value that is not a finite number; give four numbers x y w h")
     if all(0 <= v <= 1 for v in numbers) and not all(v.is_integer() for v in numbers):
         raise BoxError(
             f"box {numbers} looks like fractions of the frame; a box is in pixels, so multiply x and width by the "
@@ -154,20 +158,17 @@ def parse_box(values: Iterable[float]) -> Box:
 
 
 def require_bounds(box: Box) -> None:
-    """Raise BoxError for a box whose size or place is beyond that of any picture.
-
-    Raises BoxError if a number is not finite or beyond 10 million pixels, or a side is below a thousandth of a pixel.
-    """
+    """Raise BoxError if a number is not finite or beyond 10 million pixels, or a side below a thousandth of a pixel."""
     numbers = [float(v) for v in box]
     if not all(math.isfinite(v) for v in numbers):
-        raise BoxError(f"box {numbers} holds a value that is not a finite number")
+        raise BoxError(f"box {numbers} holds a value that is not a finite number; give four numbers x y w h")
     if numbers[2] <= 0 or numbers[3] <= 0:
         raise BoxError(
             f"box {numbers} has no area: width and height must be above 0 (the form is x y w h, not x1 y1 x2 y2)"
         )
     if min(numbers[2:]) < SMALLEST or max(map(abs, numbers)) > LARGEST:
         raise BoxError(
-            f"box {numbers} is no target of a picture: sides are at least {SMALLEST:g} pixels, and no number is beyond "
+            f"box {numbers} cannot be a target: give sides of at least {SMALLEST:g} pixels, and no number beyond "
             f"{LARGEST:g} pixels"
         )
 
@@ -176,11 +177,11 @@ def read_box(text: str) -> Box:
     """Read a box as people write it.
 
     Args:
-        text: four numbers with spaces or commas between them, a JSON list of them, or a line of our own results
+        text: four numbers with spaces or commas between them, a JSON list of them, or a line of a JSON result file
             (`{"frame": 0, "box": [x, y, w, h]}`).
 
     Raises:
-        BoxError: if it is none of these, or no box; see `parse_box`.
+        BoxError: if the text has another form, or the box cannot be used; see `parse_box`.
 
     Example:
         >>> from mixformer.imaging import read_box
@@ -191,11 +192,7 @@ def read_box(text: str) -> Box:
 
 
 def box_numbers(text: str) -> list[Any]:
-    """Split the text of a box into its numbers; their values are not checked.
-
-    Raises:
-        BoxError: if it is no list.
-    """
+    """Split the text of a box into its numbers without checking their values. Raises BoxError if it is no list."""
     try:
         found: Any = json.loads(text) if text.lstrip().startswith(("{", "[")) else text.replace(",", " ").split()
     except (ValueError, RecursionError) as error:
@@ -208,12 +205,9 @@ def box_numbers(text: str) -> list[Any]:
 
 
 def require_overlap(box: Box, height: int, width: int) -> None:
-    """Raise BoxError for a box that shares no pixel with the frame.
-
-    Raises BoxError if the box lies wholly outside a frame of `height` x `width` pixels.
-    """
+    """Raise BoxError if the box lies wholly outside a frame of `height` x `width` pixels."""
     if box.x >= width or box.y >= height or box.x + box.w <= 0 or box.y + box.h <= 0:
         raise BoxError(
             f"box x={box.x:g} y={box.y:g} w={box.w:g} h={box.h:g} lies outside the frame of {width} x {height} pixels; "
-            "give the left upper corner and the size of the target in its first frame"
+            "give the top left corner and the size of the target in its first frame"
         )

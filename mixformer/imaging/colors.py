@@ -1,4 +1,4 @@
-"""Convert frames of callers to RGB uint8 (H, W, 3)."""
+"""Convert frames to RGB uint8 (H, W, 3)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Color = Literal["rgb", "bgr"]
 def as_rgb(frame: Any, color: Color = "rgb") -> Image:
     """Convert a frame to RGB uint8 (H, W, 3).
 
-    Gray frames (H, W) or (H, W, 1) are spread over three channels; a fourth (alpha) channel is dropped.
+    The channel of a gray frame is repeated three times. A fourth channel (alpha) is dropped.
 
     Args:
-        frame: uint8 array.
+        frame: uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
         color: order of the channels of `frame`.
 
     Raises:
-        FrameError: if it is not such an array; the message says how to convert it.
+        FrameError: if the frame is another kind of array; the message says how to convert it.
 
     Example:
         >>> import numpy as np
@@ -43,7 +43,7 @@ def as_rgb(frame: Any, color: Color = "rgb") -> Image:
     if frame.ndim != 3 or frame.shape[2] not in (1, 3, 4):
         raise FrameError(f"a frame has the shape (height, width, 1, 3 or 4), not {frame.shape}; channels come last")
     if frame.shape[0] == 0 or frame.shape[1] == 0:
-        raise FrameError(f"the frame is empty: {frame.shape[1]} x {frame.shape[0]} pixels; check where it comes from")
+        raise FrameError(f"the frame is empty: {frame.shape[1]} x {frame.shape[0]} pixels; check its source")
     if frame.shape[2] == 1:
         frame = np.repeat(frame, 3, axis=2)
     rgb: Image = frame[..., :3]
@@ -51,9 +51,9 @@ def as_rgb(frame: Any, color: Color = "rgb") -> Image:
 
 
 def _plain_array(frame: Any) -> Any:
-    """Convert `numpy.matrix`, which has other indexing, and arrays in files to plain arrays."""
+    """Convert a `numpy.matrix`, which is indexed differently, or an array in a file to a plain array."""
     if not isinstance(frame, np.ndarray):
-        advice = "the picture could not be read" if frame is None else "use numpy.asarray(...)"
+        advice = "check that the picture could be read" if frame is None else "convert it with numpy.asarray(...)"
         raise FrameError(f"a frame is a numpy array, not {type(frame).__name__}; {advice}")
     if isinstance(frame, np.ma.MaskedArray):
         raise FrameError("a frame has a value in every pixel; fill a masked array with .filled(0) first")

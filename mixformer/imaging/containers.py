@@ -1,4 +1,4 @@
-"""Open video files with FFmpeg: only videos, only their main track, and frames turned upright."""
+"""Open video files with FFmpeg, find their main track, and turn frames upright. Lists of other files are refused."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ _VIDEO_FORMATS = (
     "flv,live_flv,kux,asf,asf_o,ogg,gif,apng,mjpeg,mjpeg_2000,mpjpeg,smjpeg,mxf,gxf,lxf,dv,nut,yuv4mpegpipe,rm,swf,nsv,wtv,"
     "dirac,vc1,vc1test,avs,avs2,avs3,cavsvideo,dnxhd,pva,ty,dhav,nuv,vivo,cine,r3d,ivr,mv,roq,smk,bink,flic,film_cpk,idcin,"
     "4xm,wav,mp3,flac,aac,jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe,jpegxl_anim"
-)  # formats of FFmpeg that are one file; lists, play-lists and patterns of names open other files
+)  # FFmpeg's single-file formats; play-lists and patterns of names would open other files
 _NETWORK = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def open_container(
     address: str | Path, format: str | None = None, options: dict[str, str] | None = None, timeout: float | None = None
 ) -> Any:
-    """Open a video with FFmpeg. A local file must have one of the formats that are a single file.
+    """Open a video with FFmpeg. A local file must have a single-file format.
 
-    A play-list (m3u8, ffconcat, mpd, sdp) would make FFmpeg read whatever files it names. An address in a network may
-    be one, since FFmpeg then opens no files.
+    A local play-list (m3u8, ffconcat, mpd, sdp) is refused, since FFmpeg would read any file that it names. A play-list
+    in a network is accepted, since FFmpeg opens no local files for it.
 
     Args:
         address: path, device or address.
-        format: FFmpeg's name of the input; None lets it find out.
-        options: of that input.
+        format: FFmpeg's name of the input format; None detects it.
+        options: FFmpeg's options of that format.
         timeout: seconds to wait for an answer, and for each further packet; None waits for ever.
 
     Raises:
-        av.FFmpegError, OSError, ValueError: if it cannot be opened. `explain` says why.
+        av.FFmpegError, OSError, ValueError: if the video cannot be opened; `explain` words the reason.
     """
     address, more = str(address), dict(options or {})
     if format is None and not _NETWORK.match(address):
         more["format_whitelist"] = _VIDEO_FORMATS
-        if os.path.exists(address):  # also a name such as 12:30.mp4, which is no protocol
+        if os.path.exists(address):  # an absolute path, so that FFmpeg takes no name such as 12:30.mp4 for a protocol
             address = os.path.abspath(address)
             more["protocol_whitelist"] = "file"
     times = None if timeout is None else (timeout, timeout)
@@ -51,12 +51,12 @@ def open_container(
 def explain(address: str | Path, error: Exception) -> str:
     """Say why a video cannot be opened, and what to do."""
     if Path(address).is_file() and _is_list(Path(address)):
-        return f"{address} is no video but a list of other files; give one of these, or the address of a stream"
+        return f"{address} is not a video but a list of other files; give one of these, or the address of a stream"
     if isinstance(error, av.ArgumentError | av.InvalidDataError):
         return f"{address} is not a video that can be read: give a video file such as MP4, or convert it with ffmpeg"
     if _NETWORK.match(str(address)):
-        return f"{address} cannot be opened: {error}; check the address, and whether it is up"
-    return f"{address} is not a video that can be read: {error}"
+        return f"{address} cannot be opened: {error}; check the address, and that the server is running"
+    return f"{address} is not a video that can be read: {error}; check the path and its permissions"
 
 
 def _is_list(path: Path) -> bool:
@@ -76,14 +76,17 @@ def videos_in(container: Any) -> list[Any]:
 
 
 def main_video(container: Any) -> Any:
-    """Return the video track that a player shows; raises IndexError if there is none."""
+    """Return the video track that a player shows. Raises IndexError if there is none."""
     videos = videos_in(container)
     best = container.streams.best("video")
     return best if best in videos else videos[0]
 
 
 def upright(frame: Any, width: int | None = None) -> Image:
-    """Convert a frame to RGB, turned upright (phones store portrait videos sideways), at most `width` wide."""
+    """Convert a frame to RGB uint8 (H, W, 3), turned upright, at most `width` pixels wide.
+
+    Phones store portrait videos sideways, with the rotation beside them.
+    """
     turns = round(getattr(frame, "rotation", 0) / 90) % 4
     size = {}
     if width is not None and width < (across := frame.height if turns % 2 else frame.width):

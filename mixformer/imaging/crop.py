@@ -1,8 +1,8 @@
-"""The square crop around a box, and the exact way back.
+"""Cut the square crop around a box, and map boxes into it and back.
 
-Training, tracking and evaluation all cut their images here. Numbers follow the official `sample_target` of
-`lib/train/data/processing_utils.py`: crop side, half-to-even rounding, and a black border that starts one pixel early
-at the right and bottom.
+Training, tracking and evaluation all cut their images here. The crop side, half-to-even rounding, and a black border
+that starts one pixel early at the right and bottom follow the official `sample_target` of
+`lib/train/data/processing_utils.py`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from mixformer.errors import BoxError
 from mixformer.imaging.resize import resize_image, resize_square
 from mixformer.types import Box, Image
 
-_LARGEST_SIDE = 1e9  # pixels, which a rule for boxes and factors keeps to as well
-_USUAL_PIXELS = 1 << 22  # of a window that is cut whole, whatever the frame
+_LARGEST_SIDE = 1e9  # pixels; the limits of boxes and factors allow no larger one
+_USUAL_PIXELS = 1 << 22  # a window of up to this many pixels is cut whole, even from a tiny frame
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,15 @@ class CropWindow:
             raise BoxError(f"box {tuple(box)} has no area to crop around; give width and height above 0")
         length = math.sqrt(box.w * box.h) * factor
         if not 0 < length <= _LARGEST_SIDE:
-            raise BoxError(f"box {tuple(box)} is too small or too large to crop {factor:g} times its size around")
+            raise BoxError(f"box {tuple(box)} is too small or too large to crop {factor:g} times its size around it")
         side = math.ceil(length)
         return cls(round(box.x + 0.5 * box.w - 0.5 * side), round(box.y + 0.5 * box.h - 0.5 * side), side)
 
     def cut(self, frame: Image) -> Image:
-        """Cut the pixels of the window, (side, side, 3) uint8, black outside the frame.
+        """Cut the pixels of the window, uint8 (side, side, 3), black outside the frame.
 
-        As in the official code, a window that reaches the right (bottom) border loses the frame's last
-        column (row) to black as well.
+        As in the official code, if the window reaches the right (bottom) border, the frame's last column (row) is black
+        too. A window inside the frame is returned as a view, without a copy.
         """
         height, width = frame.shape[:2]
         right, bottom = self.left + self.side, self.top + self.side
@@ -79,7 +79,7 @@ class CropWindow:
         return out
 
     def resize(self, frame: Image, size: int) -> Image:
-        """Cut the window and resize it to (size, size, 3) uint8, in memory that does not grow with the window."""
+        """Cut the window and resize it to uint8 (size, size, 3). Memory use does not grow with the window."""
         if not self.is_vast(frame):
             return resize_image(self.cut(frame), size, size)
         return resize_square(lambda rows, columns: self._read(frame, rows, columns), self.side, size)
@@ -127,9 +127,9 @@ def crop_target(frame: Image, box: Box, factor: float, size: int) -> tuple[Image
 
 
 def cut_candidate(frame: Image, box: Box, factor: float, size: int) -> Image:
-    """Cut the square around `box` for a later resize to `size`, (side, side, 3) uint8.
+    """Cut the square around `box` for a later resize to `size`: uint8 (side, side, 3).
 
-    A square that is far larger than the frame is resized here, so that memory does not grow with the box.
+    If the square is far larger than the frame, it is resized here, so that memory use does not grow with the box.
     """
     window = CropWindow.around(box, factor)
     return window.resize(frame, size) if window.is_vast(frame) else window.cut(frame).copy()
@@ -140,10 +140,13 @@ def to_frame(location: tuple[float, float, float, float], previous: Box, scale: 
 
     Args:
         location: center x, center y, width, height as fractions of the crop.
-        previous: the box the crop was cut around; its float center is the crop's center (the rounding of the
-            crop's corner is deliberately not undone: official behavior, at most half a pixel).
-        scale: crop pixels per frame pixel, as returned by `crop`.
+        previous: the box that the crop was cut around, xywh in frame pixels. Its center counts as the center of the
+            crop: the rounding of the crop's corner, at most half a pixel, is not undone (official behavior).
+        scale: crop pixels per frame pixel, as returned by `crop_target`.
         size: crop side in pixels.
+
+    Returns:
+        The box in frame pixels, not clipped.
 
     Example:
         >>> from mixformer import Box
@@ -162,7 +165,7 @@ def to_crop(box: Box, center: tuple[float, float], scale: float, size: int, *, h
 
     Args:
         box: xywh in frame pixels.
-        center: (x, y) in frame pixels of the box the crop was cut around.
+        center: (x, y) in frame pixels, the center of the box that the crop was cut around.
         scale: crop pixels per frame pixel.
         size: crop side in pixels.
         half_pixel: use `(size - 1) / 2` as the crop's center, as the official training code does; the default

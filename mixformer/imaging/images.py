@@ -1,4 +1,4 @@
-"""Picture files: their endings, their order, and the function that reads one."""
+"""Picture files: recognize, sort and read them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff",
 """Endings of the files that count as pictures, in videos, data sets and VOT alike."""
 
 MAX_PIXELS_SETTING = "MIXFORMER_MAX_MEGAPIXELS"
-"""Environment variable that raises the limit of 179 megapixels a picture, which guards against headers that lie."""
+"""Environment variable that raises the limit of 179 megapixels per picture (a guard against false file headers)."""
 
 _HOW_TO_RAISE = f"If the picture is truly so large, set {MAX_PIXELS_SETTING} to its number of megapixels"
 _PAGED = ("TIFF", "PNG", "WEBP", "GIF")  # the further pages of other formats are small previews
@@ -37,7 +37,7 @@ _pages_said = False
 
 
 def is_picture(name: str | Path) -> bool:
-    """Tell whether a file name ends like that of a picture, in upper or lower case, and is not hidden.
+    """Tell whether a file name has an ending of `PICTURES`, in upper or lower case, and is not hidden.
 
     Example:
         >>> from mixformer.imaging import is_picture
@@ -55,8 +55,8 @@ def natural_order(name: str) -> list[tuple[int, str] | str]:
         >>> sorted(["10.jpg", "1.jpg", "2.jpg"], key=natural_order)
         ['1.jpg', '2.jpg', '10.jpg']
     """
-    parts = re.split(r"([0-9]+)", name)  # text and digits in turn, so that equal places hold equal types
-    # A number is compared by its length and then digit by digit, since one of 5,000 digits is no `int`.
+    parts = re.split(r"([0-9]+)", name)  # text and digits in turn, so that the same place always has the same type
+    # A number is compared by its length and then digit by digit: `int` refuses one of 5,000 digits.
     return [_number(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
@@ -87,16 +87,16 @@ def list_pictures(folder: Path) -> list[Path]:
 def read_image(file: str | Path | bytes, name: object = None) -> Image:
     """Read a picture as RGB uint8 (H, W, 3), as a viewer shows it.
 
-    It is rotated by its EXIF orientation. Gray is spread over three channels, alpha is dropped, and 16 bits are
-    brought to 8 as in video. Of several pages the first is read, with one warning.
+    It is rotated by its EXIF orientation. Gray becomes three equal channels, alpha is dropped, and of 16 bits the
+    upper 8 are kept, as in video. Only the first of several pages is read; the first time, a warning says so.
 
     Args:
         file: path of the picture, or its bytes.
-        name: how error messages call it; None takes the path.
+        name: name of the picture in error messages; None takes the path.
 
     Raises:
         DataError: if the picture is missing, cannot be read, has more pixels than the limit (see `MAX_PIXELS_SETTING`),
-            or has values whose range nobody knows (32 bits, floating point).
+            or has values of an unknown range (32 bits, floating point).
 
     Example:
         >>> from mixformer.imaging import read_image
@@ -113,8 +113,8 @@ def read_image(file: str | Path | bytes, name: object = None) -> Image:
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
         raise DataError(f"cannot read the image {shown!s}: {error} {_HOW_TO_RAISE}") from error
     except MemoryError as error:
-        raise DataError(f"cannot read the image {shown!s}: it needs more memory than there is") from error
-    except Exception as error:  # a decoder fed with damaged content raises anything
+        raise DataError(f"cannot read the image {shown!s}: it does not fit in memory; make it smaller") from error
+    except Exception as error:  # decoders raise all kinds of errors for damaged content
         raise DataError(f"cannot read the image {shown!s}: {error or type(error).__name__}") from error
 
 
@@ -133,10 +133,10 @@ def _rgb(picture: PillowImage.Image) -> Image:
 
 def _turned(pixels: PillowImage.Image, picture: PillowImage.Image) -> PillowImage.Image:
     """Rotate pixels by the picture's EXIF data; damaged data are ignored."""
-    picture.load()  # Pillow turns a TIFF here by itself, and then forgets that it has to be turned
+    picture.load()  # here Pillow rotates a TIFF by itself and removes the orientation from its data
     try:
         turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # a stranger's bytes
+    except Exception:  # the data may be damaged in any way
         return pixels
     return pixels if turn is None else pixels.transpose(turn)
 
@@ -146,15 +146,15 @@ def _say_pages(picture: PillowImage.Image, name: object) -> None:
     global _pages_said
     if not _pages_said and picture.format in _PAGED and getattr(picture, "is_animated", False):
         _pages_said = True
-        log.warning("%s holds %d pages; of such pictures the first is read", name, getattr(picture, "n_frames", 2))
+        log.warning("%s has %d pages; only the first page of a picture is read", name, getattr(picture, "n_frames", 2))
 
 
 def _raise_limit() -> None:
-    """Take over the limit on pixels that a person has set."""
+    """Apply the limit on pixels that the environment variable sets."""
     value = os.environ.get(MAX_PIXELS_SETTING)
     if value:
         try:
             limit = float(value) * 1e6
         except ValueError as error:
-            raise DataError(f"{MAX_PIXELS_SETTING} is a number of megapixels, not {value!r}") from error
+            raise DataError(f"{MAX_PIXELS_SETTING} must be a number of megapixels, not {value!r}") from error
         PillowImage.MAX_IMAGE_PIXELS = int(limit) // 2 if 0 < limit < 1e15 else None  # Pillow refuses twice this

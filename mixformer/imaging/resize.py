@@ -1,4 +1,4 @@
-"""Bilinear resize of 8-bit images without OpenCV: its 11-bit fixed-point arithmetic in numpy, equal bit for bit."""
+"""Bilinear resize of 8-bit images: OpenCV's 11-bit fixed-point arithmetic in numpy, equal bit for bit."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from mixformer.types import Image
 _ONE = 1 << 11
 
 Read = Callable[[NDArray[np.intp], NDArray[np.intp]], Image]
-"""Numbers of rows and of columns -> the pixels where they cross, (rows, columns, 3)."""
+"""A function from indices of rows and of columns to the pixels where they cross, (rows, columns, 3)."""
 
 
 def resize_image(image: Image, height: int, width: int) -> Image:
-    """Resize an image bilinearly without anti-aliasing, equal to OpenCV's INTER_LINEAR on uint8 bit for bit.
+    """Resize an image bilinearly without anti-aliasing. The result equals OpenCV's INTER_LINEAR bit for bit.
 
     Args:
         image: RGB uint8 (H, W, 3).
@@ -45,7 +45,7 @@ def resize_image(image: Image, height: int, width: int) -> Image:
 
 @lru_cache(maxsize=1)
 def _agrees(opencv: Any) -> bool:
-    """Tell whether OpenCV gives our numbers. Where the program has loaded it anyway, it takes a fifth of the time."""
+    """Tell whether OpenCV gives the same numbers. If the program has loaded it, it takes a fifth of the time."""
     picture = np.random.default_rng(0).integers(0, 256, (62, 50, 3), dtype=np.uint8)
     try:
         return all(
@@ -63,10 +63,10 @@ def _resize(image: Image, height: int, width: int) -> Image:
 
 
 def resize_square(read: Read, side: int, size: int) -> Image:
-    """Resize a square of a frame without cutting it out first; equal to `resize_image` of it, bit for bit.
+    """Resize a square of a frame without cutting it out first. The result equals `resize_image` of the square.
 
     Args:
-        read: gives the pixels (rows, columns, 3) where some rows and columns of the square cross.
+        read: returns the pixels (rows, columns, 3) where the given rows and columns of the square cross.
         side: rows and columns of the square, 2 or more.
         size: output rows and columns.
     """
@@ -76,7 +76,7 @@ def resize_square(read: Read, side: int, size: int) -> Image:
 
 
 def _blend(lines: Image, rows: _Rows, columns: _Columns) -> Image:
-    """Blend the rows that are needed, (n, W, 3), to the output."""
+    """Blend the needed source rows (n, W, 3) to the output (height, width, 3)."""
     height, width = len(rows.above), len(columns.left)
     scratch = _Scratch(40 * len(lines) * max(lines.shape[1], width) + 44 * height * width + 1024)
     across = _blend_columns(lines, columns, scratch)
@@ -89,10 +89,10 @@ def _blend(lines: Image, rows: _Rows, columns: _Columns) -> Image:
 
 
 class _Columns(NamedTuple):
-    """Compute the two source columns of each output column, and their weights.
+    """The two source columns of each output column, and their weights.
 
-    `left` is the left one of the two. `16 * coarse + fine` is the weight of the right one, once for each of a pixel's
-    four numbers; the weight of the left one is 2048 minus that.
+    `left` is the left column. `16 * coarse + fine` is the weight of the right column, repeated for the four numbers of
+    a pixel. The weight of the left column is 2048 minus that.
     """
 
     left: NDArray[np.intp]
@@ -101,10 +101,9 @@ class _Columns(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """Compute the two source rows of each output row, and their 11-bit weights.
+    """The two source rows of each output row, and their 11-bit weights.
 
-    `needed` lists the source rows that are read. Two more at the end are never used: reading a pair of pixels reaches
-    past the last one.
+    `needed` lists the source rows to read. Its last two are padding: reading pairs of pixels reaches past the last row.
     """
 
     needed: NDArray[np.intp]
@@ -116,7 +115,7 @@ class _Rows(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def _columns(source: int, target: int) -> _Columns:
-    """At the border, where both source columns would be the same, OpenCV gives the weights 1 and 0."""
+    """Compute source columns and weights. At the border, where both are the same, OpenCV's weights are 1 and 0."""
     first, fraction = _taps(source, target)
     fraction[first < 0] = 0
     weight = np.rint(fraction * np.float32(_ONE)).astype(np.int16)
@@ -127,8 +126,8 @@ def _columns(source: int, target: int) -> _Columns:
 
 @lru_cache(maxsize=1024)
 def _rows(source: int, target: int) -> _Rows:
-    """At the border, where both source rows are the same, OpenCV leaves their weights as they are, which rounds
-    differently."""
+    """Compute source rows and weights. At the border, where both rows are the same, OpenCV keeps two weights, which
+    rounds differently."""
     first, fraction = _taps(source, target)
     weights = [np.rint(part * np.float32(_ONE)).astype(np.int32)[:, None] for part in (1 - fraction, fraction)]
     both = np.clip(np.concatenate([first, first + 1]), 0, source - 1)
@@ -137,7 +136,7 @@ def _rows(source: int, target: int) -> _Rows:
 
 
 def _taps(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Find the source sample at or before every output sample, and the distance to it."""
+    """Find the source sample at or before every output sample, and the distance from it (0..1)."""
     position = ((np.arange(target) + 0.5) * (1.0 / (target / source)) - 0.5).astype(np.float32)
     first = np.floor(position).astype(np.intp)
     return first, position - first.astype(np.float32)
@@ -146,16 +145,18 @@ def _taps(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.float3
 def _blend_columns(lines: Image, columns: _Columns, scratch: _Scratch) -> NDArray[np.int16]:
     """Compute (left * w_left + right * w_right) >> 4 in 16 bits: `left << 7` plus the weighted difference in two parts.
 
-    A pixel is read together with its right neighbor as one 8-byte number, and kept as four numbers. The last
-    of them is not used: numpy moves few large items much faster than many small ones.
+    A pixel is read with its right neighbor as one 8-byte number and kept as four numbers, the last without meaning:
+    numpy moves few large items much faster than many small ones.
 
     Returns:
         (rows, width * 4).
     """
+    # Read every pixel and its right neighbor, then pick the columns.
     count, side, width = len(lines) - 2, lines.shape[1], len(columns.left)
     pixels = scratch.array((count, side), np.uint64)
     np.copyto(pixels, np.ndarray((count, side), np.uint64, lines, strides=(3 * side, 3)))
     pairs = pixels.take(columns.left, 1, out=scratch.array((count, width), np.uint64), mode="clip")
+    # Split the pairs into the left pixels and the difference to the right ones.
     half = scratch.array((count, width), np.uint32)
     left, step = (scratch.array((count, 4 * width), np.int16) for _ in range(2))
     for shift, values in ((0, left), (24, step)):
@@ -163,6 +164,7 @@ def _blend_columns(lines: Image, columns: _Columns, scratch: _Scratch) -> NDArra
         np.copyto(half, pairs, casting="unsafe")
         np.copyto(values, half.view(np.uint8))
     step -= left
+    # Blend without leaving 16 bits.
     left <<= 7
     left += np.multiply(step, columns.coarse, out=pairs.view(np.int16))
     step *= columns.fine
@@ -188,12 +190,12 @@ def _blend_rows(across: NDArray[np.int16], rows: _Rows, scratch: _Scratch) -> Im
 
 
 class _Scratch:
-    """Return memory for intermediate arrays, kept for the next crop: allocation takes longer than the arithmetic."""
+    """Memory for intermediate arrays, kept for the next crop: allocation takes longer than the arithmetic."""
 
     _kept: ClassVar[deque[NDArray[np.uint8]]] = deque(maxlen=2)
 
     def __init__(self, size: int) -> None:
-        """Take memory for arrays of `size` bytes in all; each thread gets its own."""
+        """Take memory for arrays of `size` bytes in total. Each thread gets memory of its own."""
         try:
             memory = self._kept.pop()
         except IndexError:

@@ -37,7 +37,7 @@ CASES = [
     (f"{TRACK} --box 1 2 30 40 50", 2, "one word too many"),
     (f"{TRACK} --box a b c d", 2, "takes a number, not 'a'"),
     (f"{TRACK} --box 0.1 0.2 0.3 0.4", 2, "multiply x and width"),
-    (f"{TRACK} --box 900 900 10 10", 2, "give the left upper corner"),
+    (f"{TRACK} --box 900 900 10 10", 2, "give the top left corner"),
     (f"{TRACK} --box 10 30 0 20", 2, "width and height must be above 0"),
     (f"{TRACK} --box 10 30 20 {'9' * 400}", 2, "give a shorter one"),
     (f"{TRACK} --box nan 30 20 20", 2, "takes a number, not 'nan'"),

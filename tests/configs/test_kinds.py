@@ -96,7 +96,7 @@ def test_c10_numbers_of_targets(count):
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        (None, "could not be read"),
+        (None, "could be read"),
         (PillowImage.new("RGB", (4, 4)), "numpy.asarray"),
         ("frame.png", "not str"),
         ([[1, 2], [3, 4]], "not list"),
