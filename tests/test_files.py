@@ -83,7 +83,7 @@ def test_messages_are_short_and_cannot_steer_the_terminal():
         (lambda: ModelConfig("x", 2, std=[10**400] * 3), "std must be a list of 3 values"),
         (lambda: ModelConfig("x", 2, std=[0, 1, 1]), "std must be in"),
         (lambda: ModelConfig("x", 2, search_size=4096), "256 tokens along a side"),
-        (lambda: ModelConfig.from_dict([1]), "needs an object"),
+        (lambda: ModelConfig.from_dict([1]), "must be an object"),
         (lambda: Recipe.from_dict([1]), "a recipe is an object"),
         (lambda: Recipe.from_dict({"model": "x", "crops": {"search_factor": -1}}), "search_factor must be in"),
         (lambda: Recipe.from_dict({"model": "x", "seed": 2**62}), "seed must be in"),

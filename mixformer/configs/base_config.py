@@ -1,4 +1,4 @@
-"""Base of every frozen configuration: dictionaries, files, and checks of types."""
+"""The base of frozen configurations: dictionaries, files, and checks of types."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mixformer.errors import ConfigError, did_you_mean, first_few, shown
 from mixformer.files import read_json_file, write_text
 
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "nothing"}
-_LARGEST = 2**63  # whole numbers below this have room in every array
+_LARGEST = 2**63  # smaller whole numbers fit into every array
 
 
 class BaseConfig:
     """Base of every configuration: dictionaries, files, and errors that name the wrong field.
 
-    A subclass that checks its values calls `super().__post_init__()` first, which checks their kinds.
+    A subclass that checks its values calls `super().__post_init__()` first, which checks their types.
     """
 
     def __post_init__(self) -> None:
@@ -40,11 +40,11 @@ class BaseConfig:
         return asdict(self)  # type: ignore[call-overload, no-any-return]
 
     def to_file(self, path: str | Path) -> None:
-        """Write as JSON; raises OutputError if that fails."""
+        """Write the fields as JSON. Raises OutputError if that fails."""
         write_text(Path(path), json.dumps(self.to_dict(), indent=2) + "\n")
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with some fields changed, validated again.
+        """Return a copy with some fields changed. The values are checked again.
 
         Raises ConfigError for an unknown field, or an invalid value.
         """
@@ -55,10 +55,10 @@ class BaseConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Build from plain values; a nested dictionary becomes a nested configuration.
 
-        Raises ConfigError for an unknown or a missing key, or a value that is invalid or of the wrong kind.
+        Raises ConfigError for an unknown or a missing key, or a value that is invalid or of the wrong type.
         """
         if not isinstance(values, Mapping):
-            raise ConfigError(f"{cls.__name__} needs an object with fields, not {values!r:.200}")
+            raise ConfigError(f"{cls.__name__} must be an object with fields, not {values!r:.200}")
         cls._require_known(values)
         known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
         needed = (name for name, f in known.items() if f.default is MISSING and f.default_factory is MISSING)
@@ -76,7 +76,7 @@ class BaseConfig:
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Read JSON written by `to_file`; raises ConfigError if the file is missing or is not a JSON object."""
+        """Read JSON that `to_file` wrote. Raises ConfigError if the file is missing, damaged or has wrong fields."""
         if not Path(path).exists():
             raise ConfigError(f"there is no configuration file at {path}; check the path")
         values = read_json_file(path, ConfigError)
@@ -116,7 +116,7 @@ def _from_plain(hint: Any, value: Any) -> Any:
 
 
 def _fits(hint: Any, value: Any) -> bool:
-    """Return whether a value has the declared type of a field. The class checks the range itself."""
+    """Tell whether a value has the declared type of a field. The class checks the range itself."""
     origin, parts = get_origin(hint), get_args(hint)
     if hint is Any:
         return True
@@ -131,7 +131,7 @@ def _fits(hint: Any, value: Any) -> bool:
         return len(inner) == len(value) and all(map(_fits, inner, value))
     if hint in (int, float):
         number = isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
-        return number and abs(value) < _LARGEST  # neither infinity nor NaN is
+        return number and abs(value) < _LARGEST  # False for infinity and NaN
     return isinstance(value, origin or hint)
 
 

@@ -1,10 +1,10 @@
-"""Parameters and floating-point operations of a variant, by formula: nothing is built, torch is not needed.
+"""Count the parameters and floating-point operations of a variant by formulas, without building it.
 
-The list of models needs these numbers without PyTorch, and so does the benchmark of an exported model that is no named
-variant. The tests compare them with PyTorch's own counter, for every kind of network.
+The list of models and the benchmark of exported models need these numbers without PyTorch. The tests compare them with
+PyTorch's own counter, for every kind of network.
 
-Operations count 2 per multiply-add, in matrix products and convolutions only. Frozen batch norms are constants, not
-parameters (they can be folded into the convolution before them).
+A multiply-add counts as 2 operations; only matrix products and convolutions count. Frozen batch norms are constants,
+not parameters: they can be folded into the convolution before them.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ class _Tokens(NamedTuple):
     grid: int
     maps: int = 1
     extra: int = 0
-    left: int | None = None  # tokens that are left of the maps, if not all
+    left: int | None = None  # tokens of the maps that are kept; None means all
 
     @property
     def total(self) -> int:
         return (self.maps * self.grid**2 if self.left is None else self.left) + self.extra
 
     def keys(self, config: ModelConfig) -> int:
-        """Keys they give: MixCvT skips every second row and column."""
+        """Count the keys of these tokens: MixCvT skips every second row and column."""
         return self.maps * (-(-self.grid // 2)) ** 2 + self.extra if config.backbone == "cvt" else self.total
 
 
 def parameter_count(config: ModelConfig) -> int:
-    """Count all parameters of the network, with position tables (fixed ones too, as in the official count)."""
+    """Count all parameters of the network, including position tables (even fixed ones, as in the official count)."""
     stages = sum(_stage_parameters(config, stage) for stage in config.stages)
     tokens = 2 * config.prediction_tokens * config.final_dim
     return _embed_parameters(config) + stages + tokens + _box_head_parameters(config) + _score_parameters(config)
@@ -44,13 +44,13 @@ def parameter_count(config: ModelConfig) -> int:
 def locate_flops(config: ModelConfig, online_templates: int = 1, *, full: bool = False) -> int:
     """Count the operations of one search step with remembered templates, batch 1.
 
-    With symmetric attention nothing is remembered, and this is the whole network.
+    With symmetric attention nothing is remembered, so the templates are counted too.
 
     Args:
         config: the variant.
-        online_templates: online templates remembered beside the static one.
-        full: count every token in the last block. By default the shortcut of token heads is counted: there, the last
-            block computes the prediction tokens only.
+        online_templates: number of online templates beside the static one.
+        full: count every token in the last block. By default, the last block computes only the prediction tokens if no
+            head reads others.
     """
     needed = full or config.dense or config.score == "spm" or config.attention == "symmetric"
     total = _embed_flops(config, config.search_size, 1) + _head_flops(config)
@@ -59,6 +59,7 @@ def locate_flops(config: ModelConfig, online_templates: int = 1, *, full: bool =
         templates = _Tokens(stage.template_grid, 1 + online_templates)
         kept, extra, left = dict(config.elimination), config.prediction_tokens if last else 0, None
         for block in range(stage.depth):
+            # Search tokens attend to the templates and to themselves; `left` of them remain after an elimination.
             search = _Tokens(stage.search_grid, 1, extra, left)
             keys = templates.keys(config) + search.keys(config)
             shorter = last and block == stage.depth - 1 and not needed
@@ -66,7 +67,7 @@ def locate_flops(config: ModelConfig, online_templates: int = 1, *, full: bool =
             if config.attention == "symmetric":
                 total += _block_flops(config, stage, templates, templates.total, keys)
             if last and block in kept:
-                total += 2 * extra * keys * stage.dim  # the attention by which tokens are chosen
+                total += 2 * extra * keys * stage.dim  # the attention that chooses the tokens
                 left = kept[block]
     if config.attention == "symmetric":
         total += _embed_flops(config, config.template_size, 1 + online_templates)
@@ -78,8 +79,8 @@ def remember_flops(config: ModelConfig, online_templates: int = 1, *, full: bool
 
     Args:
         config: the variant.
-        online_templates: online templates beside the static one.
-        full: count the whole last block. By default only its keys and values, unless the score prediction module
+        online_templates: number of online templates beside the static one.
+        full: count the whole last block. By default, only its keys and values count, unless the score prediction module
             reads the rest.
     """
     if config.attention == "symmetric":
@@ -99,7 +100,7 @@ def _linear(inputs: int, outputs: int) -> int:
 
 
 def _convs(config: ModelConfig) -> list[tuple[int, int, int, int]]:
-    """Convolutions that embed an image: input width, output width, side of the kernel, pixels per output."""
+    """List the convolutions that embed an image: input width, output width, side of the kernel, pixels per output."""
     if config.backbone == "vit":
         return [(3, config.dim, config.patch_size, config.patch_size)]
     widths = (3, *config.early_dims, config.dim)
@@ -123,7 +124,7 @@ def _embed_parameters(config: ModelConfig) -> int:
 
 
 def _embed_flops(config: ModelConfig, size: int, images: int) -> int:
-    """From images to the tokens of every stage: convolutions, ConvMAE's blocks, the layer before a decoder."""
+    """Count the operations of embeddings: convolutions, ConvMAE's blocks, the layer before a decoder."""
     products = sum(kernel**2 * a * b * (size // stride) ** 2 for a, b, kernel, stride in _convs(config))
     grid = size // config.patch_size
     if config.backbone == "convmae":
@@ -148,7 +149,7 @@ def _stage_parameters(config: ModelConfig, stage: StageSize) -> int:
 
 
 def _block_flops(config: ModelConfig, stage: StageSize, tokens: _Tokens, queries: int, keys: int) -> int:
-    """One block: `tokens` give keys and values, `queries` of them an output, mixed over `keys` in all."""
+    """Count the operations of one block: `queries` of the `tokens` get an output, and attend to `keys` in total."""
     dim, own = stage.dim, tokens.keys(config)
     products = queries * dim * 2 * dim + own * dim * 2 * dim  # query and output; key and value
     products += 2 * queries * keys * dim + 2 * queries * dim * round(dim * config.mlp_ratio)
@@ -159,7 +160,7 @@ def _block_flops(config: ModelConfig, stage: StageSize, tokens: _Tokens, queries
 
 
 def _towers(config: ModelConfig) -> list[tuple[int, int, int]]:
-    """3x3 units of one corner tower: input width, output width, side of the map."""
+    """List the 3x3 units of one corner tower: input width, output width, side of the map."""
     dim, width, grid = config.final_dim, config.head_dim, config.search_grid
     half, quarter, eighth = width // 2, width // 4, width // 8
     scale = 2 if config.head == "pyramid" else 1
@@ -192,7 +193,7 @@ def _score_parameters(config: ModelConfig) -> int:
 
 
 def _head_flops(config: ModelConfig) -> int:
-    """Both heads on the final tokens of one search crop."""
+    """Count the operations of both heads for one search crop."""
     dim = config.final_dim
     if config.head == "query":
         products = 2 * dim**2 + 4 * dim
@@ -218,9 +219,11 @@ def _score_products(config: ModelConfig) -> int:
 
 
 def frame_flops(config: ModelConfig, *, reference: bool = False) -> int:
-    """Count the operations of a frame, 2 per multiply-add, with a static and an online template.
+    """Count the operations of a frame with a static and an online template.
 
-    `reference` counts the official computation: templates too, and every token in the last block.
+    Args:
+        config: the variant.
+        reference: count the official computation, which encodes the templates and every token in every frame.
     """
     if not reference:
         return locate_flops(config)

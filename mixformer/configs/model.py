@@ -23,7 +23,7 @@ class StageSize(NamedTuple):
 class ModelConfig(BaseConfig):
     """All settings that decide the shape and arithmetic of one network.
 
-    `depth`, `dim` and `heads` are those of the last stage of the backbone, the only one of a plain transformer.
+    `depth`, `dim` and `heads` describe the last stage of the backbone; a plain transformer has only this stage.
 
     Attributes:
         name: variant name, for messages and files.
@@ -40,22 +40,22 @@ class ModelConfig(BaseConfig):
         early_dims: their widths in channels.
         early_heads: their attention heads, "cvt" only.
         decoder_depth: pre-trained MAE decoder blocks appended to the backbone ("+DN" of the journal paper, 4.2.4).
-        decoder_dim: their width, which is then that of the heads' input.
+        decoder_dim: their width in channels, which the prediction heads then have too.
         decoder_heads: their attention heads.
-        attention: "asymmetric" = templates do not look at the search region, so they can be remembered; "symmetric" =
-            everything looks at everything (ablation of the journal paper, table 4), which nothing can be cached for.
-        activation: of the MLPs: "gelu", or "quick_gelu" = x * sigmoid(1.702 x) as in the official MixCvT; mmtracking
-            runs the same weights with "gelu".
+        attention: "asymmetric" = templates do not attend to the search region, so they can be encoded once;
+            "symmetric" = all tokens attend to all (ablation of the journal paper, table 4), so nothing can be cached.
+        activation: activation of the MLPs: "gelu", or "quick_gelu" = x * sigmoid(1.702 x) as in the official MixCvT;
+            mmtracking runs the same weights with "gelu".
         position: "sincos" = fixed 2-D sin-cos tables; "frozen" = tables from a pre-trained model, not trained;
             "learned" = trained tables (the journal paper's position embeddings 3, 1 and 2); "none" for "cvt".
         layer_scale: learned per-channel scale on both residual branches (DeiT III, DINOv2).
         prediction_tokens: extra tokens in the last stage: 4 for MixFormerV2's left, right, top, bottom; 1 for the query
             head, or for a token head that predicts all edges from one token; 0 for dense heads.
-        elimination: pairs of a block, from 0, and a number of search tokens that stay after it, those that the
-            prediction tokens attend to most there; `((1, 98), (3, 49))` keeps 98 after block 1 and 49 after block 3.
-            The others are left out of all later blocks, which saves their time. Blocks rise, numbers fall. For plain
-            backbones whose heads read prediction tokens alone.
-        head: "token" (V2), "query" (a box straight from one token), "corner" (plain) or "pyramid" (pyramidal corner).
+        elimination: pairs of a block (from 0) and the number of search tokens that are kept after it;
+            `((1, 98), (3, 49))` keeps 98 after block 1 and 49 after block 3. The tokens that the prediction tokens
+            attend to most are kept; later blocks leave out the others, which saves time. Blocks must rise and numbers
+            fall. Only for plain backbones whose heads read prediction tokens alone.
+        head: "token" (V2), "query" (the box from one token), "corner" (plain) or "pyramid" (pyramidal corner).
         bins: positions per edge of the token head.
         head_dim: first width of the corner towers; the token heads work at the width of the tokens.
         score: "spm" = score prediction module of the first papers; "token" = V2 score MLP on each prediction token,
@@ -69,6 +69,9 @@ class ModelConfig(BaseConfig):
             conversion back can write them.
         mean: per-channel RGB mean of the normalization, for values in 0..1.
         std: per-channel RGB standard deviation.
+
+    Raises:
+        ConfigError: if a value is out of range or does not fit the others.
 
     Example:
         >>> from mixformer import ModelConfig
@@ -134,7 +137,7 @@ class ModelConfig(BaseConfig):
         self._require(0 <= self.drop_path < 1, "drop_path must be in [0, 1)")
 
     def _check_limits(self) -> None:
-        """Limits far beyond any published network; a damaged or hostile file must not make us build a larger one."""
+        """Check limits far beyond any published network, so that a damaged or hostile file cannot build a huge one."""
         self._bound(1, 256, "depth", "early_depths")
         self._bound(0, 256, "decoder_depth")
         self._bound(1, 8192, "dim", "early_dims", "decoder_dim", "head_dim")
@@ -145,25 +148,31 @@ class ModelConfig(BaseConfig):
         self._require(len(self.early_depths) <= 4, "there are at most 4 early stages")
         for name in ("search_grid", "template_grid"):
             tokens = getattr(self, name)
-            self._require(tokens <= 128, f"{tokens} tokens along a side of a crop are too many; 128 is the limit")
+            self._require(
+                tokens <= 128, f"{tokens} tokens along a side of a crop exceed the limit of 128; lower {name[:-4]}size"
+            )
         self._bound(-100, 100, "mean")
         self._bound(1e-6, 100, "std")
 
     def _check_backbone(self) -> None:
         early = len(self.early_dims)
         heads = early if self.backbone == "cvt" else 0
-        self._require(len(self.early_depths) == early, "early_depths and early_dims differ in length")
+        self._require(len(self.early_depths) == early, "early_depths and early_dims must have the same length")
         self._require(len(self.early_heads) == heads, f"backbone {self.backbone!r} needs {heads} early_heads")
-        self._require((early > 0) == (self.backbone != "vit"), f"backbone {self.backbone!r} with {early} early stages")
+        self._require(
+            (early > 0) == (self.backbone != "vit"),
+            f"backbone {self.backbone!r} needs {'early_dims' if early == 0 else 'empty early_dims'}",
+        )
         self._require(
             not early or self.patch_size == 4 * 2**early, f"{early} early stages need patch_size {4 * 2**early}"
         )
         self._require(
-            (self.position == "none") == (self.backbone == "cvt"), 'position "none" is for backbone "cvt", and only it'
+            (self.position == "none") == (self.backbone == "cvt"),
+            'position must be "none" for backbone "cvt", and only for it',
         )
         plain = self.backbone != "cvt"
         self._require(
-            plain or not self.decoder_depth, "decoder_depth is for plain backbones, which an MAE decoder fits"
+            plain or not self.decoder_depth, 'decoder_depth must be 0 for backbone "cvt": no MAE decoder fits it'
         )
         for stage in self.stages:
             self._require(stage.dim % stage.heads == 0, f"heads {stage.heads} does not divide dim {stage.dim}")
@@ -187,7 +196,7 @@ class ModelConfig(BaseConfig):
         )
         self._require(
             self.backbone != "cvt" and not self.decoder_depth,
-            "elimination is for plain backbones without a decoder, whose blocks need no map",
+            "elimination needs a plain backbone without a decoder: other blocks read whole maps",
         )
         blocks, counts = zip(*self.elimination, strict=True)
         self._require(_rising(-1, *blocks), f"elimination: blocks must rise from 0 or more, not {list(blocks)}")
@@ -196,11 +205,11 @@ class ModelConfig(BaseConfig):
         )
         self._require(
             blocks[-1] < self.depth - 1,
-            f"elimination: block {blocks[-1]} is not before the last one, {self.depth - 1}; nothing is left to save",
+            f"elimination: block {blocks[-1]} must be before the last one, {self.depth - 1}, to save anything",
         )
         self._require(
             counts[0] <= self.search_grid**2,
-            f"elimination: {counts[0]} is more than the {self.search_grid**2} search tokens there are",
+            f"elimination: {counts[0]} is more than the {self.search_grid**2} search tokens",
         )
 
     @property
@@ -243,7 +252,7 @@ class ModelConfig(BaseConfig):
 
     @property
     def mixing_depth(self) -> int:
-        """Mixed-attention blocks of all stages together."""
+        """Number of mixed-attention blocks in all stages together."""
         return sum(stage.depth for stage in self.stages)
 
 

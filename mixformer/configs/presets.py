@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import ConfigError, did_you_mean
 
-# Sources: interval and number of templates are those of the official test configurations (experiments/MODEL/*.yaml). A
-# factor or decay in a cell is that of the official evaluation commands (tracking/test_mixformer*.sh). A cell without a
-# factor uses the one of the test configuration, which is in the column "factor".
+# Sources: interval and number of templates come from the official test configurations (experiments/MODEL/*.yaml); so
+# does the column "factor", which a cell without a factor uses. A factor or decay in a cell comes from the official
+# evaluation commands (tracking/test_mixformer*.sh).
 #
 # A cell is INTERVAL/TEMPLATES[@SEARCH_FACTOR[*SCORE_DECAY]]; "-" = nothing published. After a model's name come the
 # weights that the settings belong to: none = the main ones (for MixCvT those pre-trained on ImageNet-22k), "1k" =
 # pre-trained on ImageNet-1k, "got" = trained on GOT-10k alone, "mmtracking" = the settings of that port of MixCvT.
 #
 # Where upstream disagrees with itself:
-# - the GOT-10k command of mixcvt gives the weights "got" to the main configuration: its factor and decay stand in both
-#   rows, each with the schedule of its own configuration;
+# - the GOT-10k command of mixcvt gives the weights "got" to the main configuration: both rows have its factor and
+#   decay, each with the schedule of its own configuration;
 # - the TrackingNet command of mixcvt@1k and the OTB commands of MixViT and MixViT(ConvMAE) name another model's tracker
-#   and cannot run; their factors are still what was meant;
+#   and cannot run; their factors are used all the same;
 # - benchmarks without an entry (OTB and UAV of the stage-1 forms and of V2) use the official fallback: an interval of
-#   200, for V2 with 3 templates. The official stage-1 trackers and V2 with 3 templates crash there, ours do not;
+#   200, for V2 with 3 templates. The official stage-1 trackers and V2 with 3 templates crash there; this code does not;
 # - no command exists for the stage-1 forms and for VOT: the factors are those of the configurations.
 _V1 = """
 model                     rule     factor lasot      got10k         trackingnet   vot2020 vot2020lt otb100    uav123
@@ -95,13 +95,13 @@ def _read(table: str) -> Iterator[Preset]:
 
 PRESETS: tuple[Preset, ...] = (*_read(_V1), *_read(_V2))
 
-# What a model does on a video of no benchmark.
+# Settings of a model for videos outside the benchmarks.
 DEFAULT_TRACKERS: dict[str, TrackerConfig] = {
-    # The MixFormer models have no settings of their own for it; those for LaSOT are for long videos of all kinds.
+    # None are published for the MixFormer models. Their LaSOT settings are made for long videos of all kinds.
     **{p.model: p.tracker for p in _read(_V1) if p.name == "lasot"},
     # The crop was trained at this factor: search and template then show the target at the same scale.
     # The margin was chosen on the training sequences: many targets there are smaller than the official 10 pixels.
-    # Rules and thresholds for lost targets were chosen on clips made of them too (docs/lost.md).
+    # Rules and thresholds for lost targets were chosen on clips made from these sequences (docs/lost.md).
     "mixformerv2_dino_s8": TrackerConfig(
         search_factor=4.0,
         update_interval=25,
@@ -119,9 +119,9 @@ def tracker_config(model: str, preset: str | None = None) -> TrackerConfig:
     """Return the tracker settings of a model: its default, or the published ones for a benchmark.
 
     Args:
-        model: variant name; one that is not listed has the official V2 defaults and no presets.
+        model: variant name; an unknown one has the official V2 defaults and no presets.
         preset: benchmark such as "lasot" or, for weights other than the main ones, "lasot@1k", "got10k@got" or
-            "lasot@mmtracking"; upper case is the same.
+            "lasot@mmtracking", in upper or lower case.
 
     Raises:
         ConfigError: if nothing is published for this model on that benchmark; the message lists the presets.
@@ -138,5 +138,5 @@ def tracker_config(model: str, preset: str | None = None) -> TrackerConfig:
         return known[preset.lower()]
     except KeyError:
         near = did_you_mean(preset.lower(), known) or ";"
-        there = f"{near} there are: {', '.join(sorted(known))}" if known else ", nor any other; leave the preset out"
+        there = f"{near} there are: {', '.join(sorted(known))}" if known else "; it has none, so leave the preset out"
         raise ConfigError(f"no preset {preset!r} for {model}{there}") from None

@@ -22,10 +22,10 @@ class Runtime(BaseConfig):
     Attributes:
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         engine: "auto" for the fastest engine that can run the model here, or the name of an engine: "torch",
-            "cudagraph", "compile", "openvino" or "onnx". Whether there is such an engine is checked when it is made.
+            "cudagraph", "compile", "openvino" or "onnx". The name is checked when the engine is made.
         precision: number format of the matrix products: "auto", "float32", "bfloat16", "float16" or "int8".
-        threads: CPU threads of the engine; None takes the engine's own number. Another number of threads may change
-            the last digits of a result.
+        threads: CPU threads of the engine, 1 or more; None takes the engine's own number. The number of threads may
+            change the last digits of a result.
 
     Raises:
         ConfigError: if a device or a precision does not exist, or `threads` is below 1.
@@ -72,14 +72,16 @@ def with_old_keywords(runtime: Runtime, old: Mapping[str, Any]) -> Runtime:
 
     Args:
         runtime: the argument `runtime`.
-        old: further keyword arguments of the call; a `DeprecationWarning` says what to write instead of them.
+        old: further keyword arguments of the call; a `DeprecationWarning` says what to write instead.
 
     Raises:
-        TypeError: if a keyword is unknown, or some are given together with `runtime`.
-        ConfigError: if a value is wrong, or `runtime` is something else.
+        TypeError: if a keyword is unknown, or given together with `runtime`.
+        ConfigError: if a value is wrong, or `runtime` is not a `Runtime`.
     """
     if not isinstance(runtime, Runtime):
-        raise ConfigError(f"runtime is a mixformer.Runtime(...), such as Runtime(device='cpu'), not {runtime!r:.100}")
+        raise ConfigError(
+            f"runtime must be a mixformer.Runtime(...), such as Runtime(device='cpu'), not {runtime!r:.100}"
+        )
     if not old:
         return runtime
     if unknown := [name for name in old if name not in {field.name for field in fields(Runtime)}]:

@@ -13,31 +13,36 @@ class TrackerConfig(BaseConfig):
     """Settings of a tracker; the defaults are the official MixFormerV2 ones.
 
     Attributes:
-        search_factor: side of the search crop in units of sqrt(w * h); larger follows faster motion but
-            shows the target smaller.
+        search_factor: side of the search crop in units of sqrt(w * h), 0.1 to 100. A larger crop follows faster motion
+            but shows the target smaller.
         template_factor: side of a template crop in the same units.
-        update: what becomes the online template every `update_interval` frames. "score" = the best frame since the last
-            time, if its score is high enough, else the initial template; needs a score head, without one as "never".
-            "interval" = that frame, with any score (official MixFormer trackers without score head). "never" =
-            nothing: the online template stays the initial one.
+        update: which frame becomes an online template every `update_interval` frames. "score" = the best frame since
+            the last update if its score is high enough, else the initial template; the same as "never" for a model
+            without a score head. "interval" = the current frame, with any score (official MixFormer trackers without
+            score head). "never" = none.
         update_interval: frames between updates; 0 = never update.
-        online_templates: number of online templates kept (a ring; the first one starts as the initial template).
-        score_threshold: a frame is a candidate of "score" only with a score above this (0..1).
-        score_decay: factor on the best score so far, applied each frame; below 1 favors recent frames.
+        online_templates: number of online templates, 1 to 100. The first one starts as the initial template; when all
+            are there, the oldest is replaced.
+        score_threshold: for "score", the score (0..1) that a frame must exceed.
+        score_decay: factor on the best score so far, applied each frame, above 0 and at most 1; below 1 favors recent
+            frames.
         margin: pixels of the box that must stay inside the frame, and its smallest side.
-        rules: what is done about a target that seems to be gone. "official" = nothing, as in the papers: its box goes
-            where the network says. "careful" = templates are stored only while the status is "tracking", and a lost
-            target is waited for where it was last and searched for; needs a score head.
-        lost_below: score (0..1) below which a frame counts as one without the target.
-        sure_above: score (0..1) from which on a frame counts as one with the target; at least `lost_below`.
-        lost_after: number of such frames in a row after which the target is "lost".
-        found_after: number of sure frames in a row after which a lost target is "tracking" again.
-        redetect: where "careful" rules search for a lost target: "off" = only where it was last; "local" = around that
+        rules: how to treat a target that seems to be gone. "official" = as in the papers: the box follows the network.
+            "careful" = templates are stored only while the status is "tracking"; the box of a lost target stays at its
+            last place, and the tracker searches for it. A model without a score head always uses "official".
+        lost_below: a frame with a score (0..1) below this counts as one without the target.
+        sure_above: a frame with at least this score (0..1) counts as one with the target; at least `lost_below`.
+        lost_after: number of frames in a row without the target after which it is "lost".
+        found_after: number of frames in a row with the target after which a lost one is "tracking" again.
+        redetect: where "careful" rules search for a lost target: "off" = only at its last place; "local" = around that
             place, farther every frame; "frame" = also in the whole frame after a cut to another picture.
-        found_above: score (0..1) from which on a place that the search came upon is looked at again in the next frame;
-            the target is found if that is sure as well. The search looks by the first template alone and by all
-            templates, in turns.
-        search_budget: most search crops of one target in one frame, 1 to 64. Usually two are used while it is lost.
+        found_above: least score (0..1) of a place that the search accepts. The next frame looks there again; the target
+            is found if that score is sure as well. The search uses the first template only and all templates in turns.
+        search_budget: largest number of search crops for one target in one frame, 1 to 64. Usually two are used while
+            it is lost.
+
+    Raises:
+        ConfigError: if a value is out of range.
 
     Example:
         >>> from mixformer import TrackerConfig

@@ -42,7 +42,7 @@ _FIRST = (
 
 
 def _stage1(config: ModelConfig) -> ModelConfig:
-    """Return the network of the first training stage: without score, and with learning batch norms in the head."""
+    """Return the network of the first training stage: it has no score head, and batch norms learn in the box head."""
     frozen: Literal["backbone", "none"] = "backbone" if config.backbone == "cvt" else "none"
     return config.replace(name=f"{config.name}_stage1", score="none", frozen_norms=frozen)
 

@@ -93,7 +93,7 @@ def test_no_official_file_leaves_tokens_out(source, tmp_path, capsys):
     ("words", "message"),
     [
         (["--eliminate", "3"], "pairs of a block and a number of tokens, such as 3:59, not '3'"),
-        (["--eliminate", "5:8"], "block 5 is not before the last one, 5"),
+        (["--eliminate", "5:8"], "block 5 must be before the last one, 5"),
         (["--eliminate", "1:8", "3:8"], "counts must fall"),
         (["--keep-first", "7"], "cannot keep 7 of the 6 blocks"),
         (["--keep-first", "0"], "cannot keep 0 of the 6 blocks"),

@@ -138,7 +138,7 @@ def test_names():
     with pytest.raises(ConfigError, match=r"no preset 'lasot@1k' for mixvit.*lasot@got"):
         tracker_config("mixvit", "lasot@1k")
     for model in ("mixformerv2_dino_s8", "my own"):
-        with pytest.raises(ConfigError, match="nor any other"):
+        with pytest.raises(ConfigError, match="it has none"):
             tracker_config(model, "lasot")
 
 

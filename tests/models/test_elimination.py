@@ -132,7 +132,7 @@ def test_gradients_reach_all_weights():
         ({"elimination": ((-1, 9),)}, "blocks must rise from 0"),
         ({"elimination": ((0, 9), (1, 9))}, "counts must fall"),
         ({"elimination": ((0, 0),)}, "counts must fall and stay above 0"),
-        ({"elimination": ((3, 9),)}, "block 3 is not before the last one, 3"),
+        ({"elimination": ((3, 9),)}, "block 3 must be before the last one, 3"),
         ({"elimination": ((0, 17),)}, "17 is more than the 16 search tokens"),
         ({"elimination": ((0, 9.5),)}, "elimination must be a list"),
         ({"elimination": ((0, 9, 1),)}, "elimination must be a list"),
@@ -140,7 +140,7 @@ def test_gradients_reach_all_weights():
         ({"elimination": ((0, 9),), "attention": "symmetric"}, "asymmetric attention"),
         ({"elimination": ((0, 9),), "score": "spm"}, "heads that read nothing else"),
         ({"elimination": ((0, 9),), "head": "corner", "prediction_tokens": 0, "score": "none"}, "prediction tokens"),
-        ({"elimination": ((0, 9),), **backbone_of("cvt")}, "plain backbones"),
+        ({"elimination": ((0, 9),), **backbone_of("cvt")}, "plain backbone"),
         ({"elimination": ((0, 9),), "decoder_depth": 1, "decoder_dim": 16, "decoder_heads": 2}, "without a decoder"),
     ],
 )
