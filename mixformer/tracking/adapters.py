@@ -1,4 +1,4 @@
-"""Adapters: the tracker with the method names of other libraries."""
+"""Adapters that give the tracker the method names of other libraries."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from mixformer.types import FloatArray, Image
 
 
 class OpenCVTracker:
-    """`init(image, box)` and `update(image) -> (ok, box)` as OpenCV's trackers have them: BGR images, xywh boxes.
+    """A tracker with OpenCV's methods `init(image, box)` and `update(image) -> (ok, box)`: BGR images, xywh boxes.
 
-    Unlike theirs, boxes are floats. `ok` is false while the target is lost; see `TrackResult.status`.
+    Unlike OpenCV's, its boxes are floats. `ok` is false while the target is lost; see `TrackResult.status`.
 
     Example:
         >>> import numpy as np
@@ -32,7 +32,7 @@ class OpenCVTracker:
     """
 
     def __init__(self, *args: Any, threshold: float | None = None, **kwargs: Any) -> None:
-        """Set up. `color` is "bgr" by default.
+        """Make the tracker. `color` is "bgr" by default.
 
         Args:
             *args: arguments of `Tracker`.
@@ -53,7 +53,7 @@ class OpenCVTracker:
         return self._score
 
     def update(self, image: Image) -> tuple[bool, tuple[float, float, float, float]]:
-        """Find the target; see `Tracker.update`. A model without a score head is always ok."""
+        """Find the target, as `Tracker.update` does. Without a score head, `ok` is always true."""
         result = self.tracker.update(image)
         x, y, w, h = result.box
         self._score = 1.0 if result.score is None else result.score
@@ -76,10 +76,10 @@ class Got10kTracker:
         (4,)
     """
 
-    is_deterministic = True  # so that the toolkit runs each sequence once instead of three times
+    is_deterministic = True  # the toolkit then runs each sequence once instead of three times
 
     def __init__(self, *args: Any, name: str = "mixformer", **kwargs: Any) -> None:
-        """Set up. `name` is for the result folder and reports; all other arguments are those of `Tracker`."""
+        """Make the tracker. `name` is for the result folder and reports; all other arguments are those of `Tracker`."""
         self.tracker, self.name = Tracker(*args, **kwargs), name
 
     def init(self, image: Any, box: Iterable[float]) -> None:
@@ -87,7 +87,7 @@ class Got10kTracker:
         self.tracker.init(_pixels(image), box)
 
     def update(self, image: Any) -> FloatArray:
-        """Find the target; (4,) xywh. See `Tracker.update`."""
+        """Find the target; returns its box, (4,) xywh. See `Tracker.update`."""
         return np.array(self.tracker.update(_pixels(image)).box)
 
     def track(
@@ -97,11 +97,11 @@ class Got10kTracker:
 
         Args:
             img_files: pictures in order.
-            box: target in the first picture.
+            box: target in the first picture, x, y, width, height in pixels.
             visualize: must be False; use `mixformer track --show` to draw.
 
         Returns:
-            (n, 4) boxes, the first as given, and (n,) seconds per picture, without reading it.
+            (n, 4) boxes, the first as given, and (n,) seconds for each picture without the time to read it.
 
         Raises:
             ConfigError: if `visualize` is True.
@@ -125,7 +125,7 @@ class Got10kTracker:
 class PytrackingTracker:
     """A tracker with the methods of pytracking, STARK and the official MixFormer: `initialize` and `track`.
 
-    Images are RGB arrays. It needs no parameter file and no data set's name.
+    Images are RGB arrays. It needs neither a parameter file nor the name of a data set.
 
     Example:
         >>> import numpy as np
@@ -137,7 +137,7 @@ class PytrackingTracker:
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Set up; the arguments are those of `Tracker`."""
+        """Make the tracker; the arguments are those of `Tracker`."""
         self.tracker = Tracker(*args, **kwargs)
 
     def initialize(self, image: Any, info: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The description of a tracker, from which any worker can build it."""
+"""The description of a tracker from which worker processes build it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class TrackerFactory:
     Attributes:
         model: name, folder or checkpoint file.
         config: tracker settings.
-        runtime: device, engine, precision and threads of each worker. With the device "auto" or "cuda", worker i gets
-            GPU i modulo their number. `threads` None means 1, so that workers do not compete. Results are equal only
-            with equal threads.
+        runtime: device, engine, precision and threads of each worker. With the device "auto" or "cuda", worker i of
+            n GPUs gets GPU i modulo n. `threads` None means 1, so that workers do not compete. Results are equal only
+            if the number of threads is equal.
 
     Example:
         >>> from mixformer import Runtime, TrackerConfig
@@ -84,8 +84,8 @@ def rules_for(model: str, preset: str, dataset: str) -> TrackerConfig:
 
     Args:
         model: name, folder or checkpoint file.
-        preset: "none" for the settings stored with the model, "paper" for those published for this model on this data
-            set, or the name of published settings, such as "lasot@1k".
+        preset: "none" for the settings stored with the model, "paper" for the settings published for this model on
+            this data set, or the name of published settings, such as "lasot@1k".
         dataset: name of the data set.
 
     Raises:
@@ -101,4 +101,6 @@ def rules_for(model: str, preset: str, dataset: str) -> TrackerConfig:
     try:
         return tracker_config(variant, name)
     except ConfigError as error:
-        raise ConfigError(f"{error}. Choose one with --preset, or --preset none for the model's own rules") from error
+        raise ConfigError(
+            f"{error}. Choose one with --preset, or --preset none for the model's own settings"
+        ) from error

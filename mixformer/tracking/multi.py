@@ -1,4 +1,4 @@
-"""Several targets at once: one batch through the network for all of them."""
+"""The tracker of several targets: one batch of the network for all of them."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 
 class MultiTracker:
-    """Track several targets: `add` and `remove` them at any frame; `update` finds all with one call of the network.
+    """Track several targets. `add` and `remove` them at any frame; `update` finds all with one call of the network.
 
-    Each target has a `TrackState` of its own and goes through the steps of `Tracker`. Its boxes equal those of a
-    separate `Tracker` up to rounding: matrix products may round differently in a batch. Targets with different numbers
-    of online templates go through the network in groups; this happens only while template buffers fill up.
+    Each target has its own `TrackState` and the steps of `Tracker`. Its boxes equal those of a separate `Tracker` up to
+    rounding: matrix products may round differently in a batch. The network is called once for each number of online
+    templates; these numbers differ only while template buffers fill up.
 
     A target takes the lowest free row of the batch and keeps it. Memory use does not depend on the number of frames or
     of removed targets. If a call raises, nothing changes.
 
-    Several threads may call it: they take turns. It can be pickled and copied as a `Tracker` can.
+    Several threads may call one tracker; they take turns. It can be pickled and copied like a `Tracker`.
 
     Example:
         >>> from mixformer import MultiTracker, open_video
@@ -62,14 +62,14 @@ class MultiTracker:
         on_resize: Resize = "error",
         **old: Unpack[OldKeywords],
     ) -> None:
-        """Load the model. Everything but `max_targets` is as in `Tracker`, with the same errors.
+        """Load the model. All arguments but `max_targets` are those of `Tracker`.
 
         Args:
             model: name, folder or checkpoint file of a model, a loaded network, or an engine.
             config: tracker settings; by default those stored with the model.
-            max_targets: largest number of targets at a time. The batch then always has this many rows. This helps if
-                targets are added and removed often and the engine prepares itself for each size of batch. Empty rows
-                cost as much as others. None takes as many rows as there are targets.
+            max_targets: largest number of targets at a time. The batch then always has this many rows, which helps if
+                targets are added and removed often and the engine prepares itself for each batch size. Empty rows cost
+                as much time as others. None allows any number, and uses one row for each target.
             preset: benchmark whose published settings to use instead.
             runtime: device, engine, precision and threads; not used if `model` is an engine.
             color: channel order of the frames.
@@ -77,7 +77,8 @@ class MultiTracker:
             **old: the keywords of 0.1.0 for the parts of `runtime`, with a warning.
 
         Raises:
-            ConfigError: if `max_targets` is not above 0, and as `Tracker`.
+            ConfigError: if `max_targets` is not above 0, or as `Tracker`.
+            CheckpointError: as `Tracker`.
         """
         if max_targets is not None and (type(max_targets) is not int or max_targets < 1):
             raise ConfigError(
@@ -94,7 +95,7 @@ class MultiTracker:
         self._turns = Turns()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return all but the memories, which are made again."""
+        """Return all but the joined memories, which are made again."""
         return {**vars(self), "_batches": {}}
 
     @property
@@ -103,7 +104,7 @@ class MultiTracker:
 
     @property
     def ids(self) -> tuple[Hashable, ...]:
-        """Return the ids of the targets, in the order of rows."""
+        """The ids of the targets, in the order of rows."""
         return tuple(each for each in tuple(self._rows) if each is not None)
 
     def __len__(self) -> int:
@@ -113,7 +114,7 @@ class MultiTracker:
         return id in self._states
 
     def state(self, id: Hashable) -> TrackState:
-        """Return the state of a target, a value to keep, save or `restore`, here or in a `Tracker`.
+        """Return the state of a target: a value to keep, to save, or to `restore` here or in a `Tracker`.
 
         Raises:
             StateError: if there is no such target.
@@ -128,10 +129,10 @@ class MultiTracker:
         Args:
             frame: as for `Tracker.init`.
             box: x, y, width, height in pixels, 0-based; may reach over the border.
-            id: any hashable value; None takes the next of 1, 2, 3, ... that was not used yet.
+            id: any hashable value; None takes the next unused number of 1, 2, 3, ...
 
         Returns:
-            Its id.
+            The target's id.
 
         Raises:
             BoxError: if the box is not finite, has no area, or is outside the frame.
@@ -149,6 +150,7 @@ class MultiTracker:
 
         Raises:
             StateError: as `add`, or if the state belongs to another model.
+            BoxError: if the box of the state cannot be tracked.
         """
         with self._turns:
             id = self._new_id(id)
@@ -166,11 +168,14 @@ class MultiTracker:
             self._rows[self._rows.index(id)] = None
             while self._rows and self._rows[-1] is None:
                 self._rows.pop()
-            self._batches.clear()  # its memory is in one of them
+            self._batches.clear()  # one of them holds its memory
             return self._states.pop(id)
 
     def update(self, frame: Image) -> dict[Hashable, TrackResult]:
-        """Find all targets in the next frame; returns results by id, in the order of rows, {} without targets.
+        """Find all targets in the next frame.
+
+        Returns:
+            Results by id, in the order of rows; {} without targets.
 
         Raises:
             FrameError: if the frame cannot be used, or its size changed and `on_resize` is "error".
@@ -180,14 +185,14 @@ class MultiTracker:
             return self._update(dict.fromkeys(self.ids, image))
 
     def update_each(self, frames: Mapping[Hashable, Image]) -> dict[Hashable, TrackResult]:
-        """Find some targets, each in a frame of its own, for example of several videos; the others do not change.
+        """Find some targets, each in its own frame, such as targets of several videos. The others do not change.
 
         Args:
             frames: the next frame of each target, by id.
 
         Raises:
             FrameError: as `update`.
-            StateError: if there is no target of such an id.
+            StateError: if there is no target with such an id.
         """
         images = {id: as_rgb(frame, self.color) for id, frame in frames.items()}
         with self._turns:
@@ -197,9 +202,11 @@ class MultiTracker:
 
     def _update(self, images: Mapping[Hashable, Image]) -> dict[Hashable, TrackResult]:
         step = self._step
+        # 1. Prepare all states before any changes, so that an error leaves the tracker as it was.
         states = {id: step.ready(self._states[id], image) for id, image in images.items()}
         steps: dict[Hashable, SearchResult] = {}
         batches: dict[int, _Batch] = {}
+        # 2. Call the network once for each number of templates.
         by_templates = sorted(states, key=lambda id: len(states[id].templates))  # stable: rows stay in order
         for count, members in groupby(by_templates, key=lambda id: len(states[id].templates)):
             ids = list(members)
@@ -207,6 +214,7 @@ class MultiTracker:
             found = step.search([images[id] for id in ids], [states[id] for id in ids], batch.memory, batch.rows)
             steps.update(zip(ids, found, strict=True))
             batches[count] = batch
+        # 3. Move the states.
         moved = {id: step.advance(image, states[id], steps[id]) for id, image in images.items()}
         self._states.update({id: state for id, (state, _) in moved.items()})
         self._batches = batches
@@ -226,7 +234,7 @@ class MultiTracker:
         _require_id(id)
         if self.max_targets is not None and len(self._states) >= self.max_targets:
             raise StateError(
-                f"the tracker already has max_targets={self.max_targets}; remove one first, or make a larger tracker"
+                f"the tracker already has max_targets={self.max_targets}; remove a target, or use a larger max_targets"
             )
         if id is None:
             id = self._last_id + 1
@@ -257,7 +265,9 @@ def _require_id(id: Hashable) -> None:
     try:
         hash(id)
     except TypeError as error:
-        raise StateError(f"an id is a number, a text or another hashable value, not {type(id).__name__}") from error
+        raise StateError(
+            f"an id must be a number, a text or another hashable value, not {type(id).__name__}"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -269,5 +279,5 @@ class _Batch:
     rows: int
 
     def holds(self, memories: Sequence[Any]) -> bool:
-        """Return whether these are its members."""
+        """Tell whether these are its members."""
         return len(memories) == len(self.members) and all(map(operator.is_, memories, self.members))

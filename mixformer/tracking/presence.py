@@ -1,7 +1,7 @@
-"""Judge from frame to frame whether the target is there: tracking, uncertain or lost.
+"""Judge in every frame whether the target is there: tracking, uncertain or lost.
 
-The judgment is a function of the scores so far, with a memory of its own in `Presence`. What a tracker does about it,
-to wait and to search, is in `mixformer.tracking.careful`.
+The judgment depends on the scores so far, which `Presence` sums up. `mixformer.tracking.careful` chooses where to
+search for a lost target.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.types import Box, Status
 
 J = TypeVar("J", bound="Judgment")
-_USUAL = 1.0  # logit of the score of a box that is right, before a target's own are known: 0.73
-_FORGET = 0.05  # weight of a new sure frame in the mean, once there are many
-_GIVE_IN = 0.02  # weight of a frame in doubt: the new look of a target becomes the usual one after a while
-_SLACK = 0.6  # logits that a score may lie under the usual one at no cost
-_DOUBT = 2.0  # logits by which a score is lowered for each logit under that
-_HOPELESS = 0.1  # part of `lost_below` under which one frame counts as two
+_USUAL = 1.0  # usual logit of a right box, a score of 0.73, before scores of the target are known
+_FORGET = 0.05  # least weight of a sure frame in the mean
+_GIVE_IN = 0.02  # weight of a doubtful frame in the mean, so that a new look of the target becomes usual after a while
+_SLACK = 0.6  # logits below the usual one that do not lower a score
+_DOUBT = 2.0  # logits by which a score is lowered for each logit below that
+_HOPELESS = 0.1  # fraction of `lost_below`; a frame with a score below it counts twice
 
 
 @dataclass(frozen=True)
 class Judgment:
-    """State of a target, as the scores so far tell it.
+    """The state of a target by its scores so far.
 
     Attributes:
         status: "tracking", "uncertain" or "lost".
@@ -41,17 +41,20 @@ class Judgment:
 
 @dataclass(frozen=True)
 class Presence(Judgment):
-    """Knowledge about the presence of a target. Its own judgment is by the network's scores, and moves the box.
+    """All that is known about the presence of a target.
+
+    `status` and the counters follow the network's scores and control the box. `said` follows the scores relative to the
+    usual score of this target; results report it.
 
     Attributes:
         sure_box: last box with a sure score, in pixels; None before there is one.
-        looked: number of windows that the search has looked at since the target was lost.
-        cut: the picture changed all at once since the last sure frame, so the target may be anywhere.
-        found_box: where the search came upon something like the target; the next frame looks there again.
+        looked: number of windows that were searched since the target was lost.
+        cut: there was a cut since the last sure frame, so the target may be anywhere.
+        found_box: box in pixels that the search found in the last frame, where the next frame looks again, or None.
         usual: mean logit of the score in sure frames.
         sure_frames: number of frames in that mean.
-        said: judgment by the scores in the light of the usual one. It is what results say.
-        thumbnail: brightness (0..255) of a coarse grid of places in the last frame, to notice a cut.
+        said: judgment by the scores relative to the usual one.
+        thumbnail: brightness (0..255) at a coarse grid of places in the last frame, to detect a cut.
     """
 
     sure_box: Box | None = None
@@ -65,7 +68,7 @@ class Presence(Judgment):
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Read the dictionary that `dataclasses.asdict` makes, after its way through JSON."""
+        """Read the result of `dataclasses.asdict` after it was saved as JSON. Raises ValueError for a wrong status."""
         boxes = {name: values[name] and Box(*map(float, values[name])) for name in ("sure_box", "found_box")}
         said = Judgment(**values["said"]) if "said" in values else Judgment(values["status"])
         for status in (values["status"], said.status):
@@ -74,18 +77,18 @@ class Presence(Judgment):
         return cls(**{**values, **boxes, "said": said, "thumbnail": tuple(map(int, values["thumbnail"]))})
 
     def scaled(self, sx: float, sy: float) -> Presence:
-        """The same in a frame of another size."""
+        """Return the presence in a frame that is `sx` times as wide and `sy` times as high."""
         boxes = (self.sure_box, self.found_box)
         sure, found = (box and Box(box.x * sx, box.y * sy, box.w * sx, box.h * sy) for box in boxes)
         return replace(self, sure_box=sure, found_box=found)
 
 
 def confidence(presence: Presence, score: float) -> float:
-    """Return the score (0..1) in the light of what is usual for this target.
+    """Lower a score (0..1) that is unusually low for this target.
 
-    The network gives each target a level of its own: 0.95 to a person, and 0.8 to the next one in the group; 0.8 to a
-    car, always. So a score that falls well below its usual level tells more than the score itself, and is lowered
-    further: by 2 logits for each that it lies more than 0.6 under it. A usual score is left as it is.
+    The network gives each target its own level, such as 0.95 to one person and 0.8 to the next. So a fall below the
+    usual level tells more than the score itself. If the logit is more than 0.6 below the usual one, it is lowered by 2
+    for each further logit. Other scores stay as they are.
 
     Example:
         >>> used_to_more = Presence(usual=3.0)
@@ -118,15 +121,15 @@ def _logit(score: float) -> float:
 
 
 def doubt(presence: Presence, score: float, config: TrackerConfig) -> tuple[Presence, float]:
-    """Judge a frame in the light of what is usual for the target; only `said` and the usual score change.
+    """Judge a frame by its score relative to the usual score; only `said` and the usual score change.
 
     Args:
-        presence: the presence after `judge` and the look for a cut.
+        presence: the presence after `judge`, with `cut` set.
         score: probability (0..1) of the network.
         config: thresholds and counts.
 
     Returns:
-        The presence, and the score in that light.
+        The new presence, and the score (0..1) after `confidence`.
     """
     seen = confidence(presence, score)
     said = judge(presence.said, seen, config)
@@ -139,12 +142,12 @@ def judge(presence: J, score: float | None, config: TrackerConfig) -> J:
     """Return the judgment after a frame with this score; only the status and counters change.
 
     A target is lost after `lost_after` frames in a row below `lost_below`. It is "uncertain" in the first sure frame
-    after that, and "tracking" again after `found_after` of them in a row. Scores between the two thresholds change
-    nothing.
+    after that, and "tracking" again after `found_after` sure frames in a row. Scores between the two thresholds do not
+    change the status.
 
     Args:
         presence: the judgment or presence before the frame.
-        score: probability (0..1) that the box holds the target; None, of a model without a score head, changes nothing.
+        score: probability (0..1) that the box holds the target; None (a model without a score head) changes nothing.
         config: thresholds and counts.
 
     Example:
@@ -162,15 +165,17 @@ def judge(presence: J, score: float | None, config: TrackerConfig) -> J:
     """
     if score is None:
         return presence
+    # 1. Count frames in a row.
     weight = 2 if score < _HOPELESS * config.lost_below else 1
     low = presence.low + weight if score < config.lost_below else 0
     high = presence.high + 1 if score >= config.sure_above else 0
+    # 2. Decide the status.
     status: Status = presence.status
     if high:
         steady = status == "tracking" or high >= config.found_after
         status = "tracking" if steady else "uncertain"
     elif low and status != "lost":
-        on_trial = presence.lost_frames > 0  # it was found a moment ago
+        on_trial = presence.lost_frames > 0  # found again, but not yet often enough
         status = "lost" if on_trial or low >= config.lost_after else "uncertain"
     begins = status == "lost" or (status == "uncertain" and presence.lost_frames > 0)
     lost_frames = presence.lost_frames + 1 if begins else 0

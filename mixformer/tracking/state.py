@@ -1,4 +1,4 @@
-"""The state of one tracked target as an explicit value."""
+"""The state of one target as an explicit value."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class TrackState:
         template_buffer: counters of the online templates.
         candidate_crop: crop of the best frame of the running interval before its resize, uint8 (side, side, 3); None
             while there is none.
-        memory: the engine's encoding of `templates`; None in a state that was read from a file, pickled or deep-copied,
-            until it is needed.
-        presence: whether the target is present, and values for the search for a lost target.
-        first_memory: the engine's encoding of only the initial template, for that search; may be None as `memory`.
+        memory: the engine's encoding of `templates`. It is None in a state that was read from a file, pickled or
+            deep-copied, until it is needed.
+        presence: whether the target is there, and values for the search for a lost target.
+        first_memory: the engine's encoding of the initial template alone, for that search; may be None like `memory`.
 
     Example:
         >>> import tempfile
@@ -62,16 +62,19 @@ class TrackState:
     candidate = renamed("candidate", "candidate_crop")
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return all but the memory, which belongs to an engine and is made again when a copy is used."""
+        """Return all but the memories, which belong to an engine and are made again when a copy is used."""
         return {**vars(self), "memory": None, "first_memory": None}
 
     @property
     def window(self) -> Box:
-        """The box around which the next frame is searched: one that the search for a lost target found, or the last."""
+        """The box around which the next frame is searched, in pixels: the last one, or one that the search found."""
         return self.presence.found_box or self.box
 
     def committed(self, slot: int) -> Image:
-        """Return the templates with the candidate, or else the initial template, in an online slot or appended."""
+        """Return the templates with the candidate in an online slot; a slot at the end appends it.
+
+        Without a candidate, the initial template takes the slot.
+        """
         size = self.templates.shape[1]
         new = self.templates[0] if self.candidate_crop is None else resize_image(self.candidate_crop, size, size)
         online = list(self.templates[1:])
@@ -79,7 +82,7 @@ class TrackState:
         return np.stack([self.templates[0], *online])
 
     def to_arrays(self) -> dict[str, Any]:
-        """Return all but the memory as arrays by name; the array `header` holds JSON. See `from_arrays`."""
+        """Return all but the memories as arrays by name; the array `header` holds JSON. See `from_arrays`."""
         header = {
             "format": _FORMAT,
             "box": list(self.box),
@@ -117,7 +120,7 @@ class TrackState:
             rest = {"template_buffer": buffer, "presence": presence, **arrays}
             return cls(box, int(header["frame_index"]), (height, width), **rest)
         except Exception as error:  # json and others raise many kinds; all mean the same here
-            raise CheckpointError(f"{name} is not a tracker state: {error}") from error
+            raise CheckpointError(f"{name} is not a tracker state: {error}; save one with TrackState.save") from error
 
     def save(self, path: str | Path) -> None:
         """Write the state to one `.npz` file of arrays and JSON, without pickle.
@@ -144,12 +147,12 @@ class TrackState:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file}
         except Exception as error:  # zipfile and numpy raise many kinds; all mean the same here
-            raise CheckpointError(f"{path} is not a tracker state: {error}") from error
+            raise CheckpointError(f"{path} is not a tracker state: {error}; save one with TrackState.save") from error
         return cls.from_arrays(arrays, path)
 
 
 def _renew(header: dict[str, Any], arrays: dict[str, Any], path: object) -> None:
-    """Rename the content of a file of mixformer 0.1 to today's names."""
+    """Rename the contents of a state of mixformer 0.1 in place."""
     warn_deprecated(f"{path} has the format 1 of mixformer 0.1, with ring; save it again for template_buffer")
     best, count, following = header.pop("ring")
     buffer = TemplateBuffer(float(best), int(count), int(following))

@@ -30,7 +30,7 @@ from mixformer.types import Box, Image, TrackResult
 log = logging.getLogger(__name__)
 
 Resize = Literal["error", "rescale"]
-_warned: set[int] = set()  # engines that returned numbers which are not finite
+_warned: set[int] = set()  # ids of engines that returned NaN or infinity
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class TrackingStep:
     on_resize: Resize = "error"  # action for a new frame size: "error", or "rescale" the box with the frame
 
     def start(self, image: Image, box: Box) -> TrackState:
-        """Make the state of a target chosen in RGB uint8 (H, W, 3).
+        """Make the state of a target that is chosen in an image, RGB uint8 (H, W, 3), by a box in pixels.
 
         Raises BoxError if the box is outside the frame.
         """
@@ -67,7 +67,7 @@ class TrackingStep:
         return replace(state, presence=presence, first_memory=state.memory)
 
     def check(self, state: TrackState) -> TrackState:
-        """Return the state itself if it fits the model.
+        """Return the state unchanged if it fits the model.
 
         Raises StateError if it is not a state, or has templates of another size, and BoxError if its box cannot be
         tracked.
@@ -84,7 +84,7 @@ class TrackingStep:
         return state
 
     def ready(self, state: TrackState, image: Image) -> TrackState:
-        """Fit the state to the size of the next frame, and encode its templates if that is not done yet.
+        """Fit the state to the size of the next frame, and encode its templates if it has no memory.
 
         Raises FrameError if the size changed and `on_resize` is "error".
         """
@@ -115,13 +115,13 @@ class TrackingStep:
     ) -> list[SearchResult]:
         """Locate each target around `state.window`, in one batch.
 
-        A prediction that is not finite (from a damaged model) gives the old box with score 0.
+        If a damaged model predicts NaN or infinity, the result is the old box with score 0.
 
         Args:
-            images: frame of each target; targets of one video share theirs.
+            images: frame of each target, RGB uint8 (H, W, 3); it may be the same for all.
             states: states of the targets.
             memory: their encoded templates as one batch of max(rows, number of states) rows.
-            rows: smallest size of the batch; rows after the targets are black.
+            rows: least number of rows of the batch; rows after the targets are black.
         """
         return self._look(images, [state.window for state in states], memory, rows)
 
@@ -150,13 +150,16 @@ class TrackingStep:
     def advance(self, image: Image, state: TrackState, found: SearchResult) -> tuple[TrackState, TrackResult]:
         """Return the state after a frame, and its result.
 
-        The candidate is only cut out here. It is resized when it is stored, and templates are encoded only when they
+        A candidate is only cut out here. It is resized when it is stored, and templates are encoded only when they
         change.
         """
+        # 1. Judge the score, and move the box.
         careful = self.config.rules == "careful" and found.score is not None
         state = self._judged(image, state, found) if careful else self._followed(state, found)
+        # 2. Update the templates; careful rules do so only while the target is tracked.
         sure = not careful or state.presence.status == "tracking"
         state, updated = self._with_template(image, state, found) if sure else (state, False)
+        # 3. Choose the score and the status that the result reports.
         score, status = found.score, state.presence.status
         if careful and found.score is not None:
             presence, score = doubt(state.presence, found.score, self.config)
@@ -165,22 +168,24 @@ class TrackingStep:
         return state, TrackResult(state.box, score, state.frame_index, updated, crop_box=crop_box, status=status)
 
     def _followed(self, state: TrackState, found: SearchResult) -> TrackState:
-        """Return the next state by the official rules: the box is the network's."""
+        """Return the next state by the official rules: the box follows the network."""
         presence = judge(state.presence, found.score, self.config)
         return replace(state, box=found.box, frame_index=state.frame_index + 1, presence=presence)
 
     def _judged(self, image: Image, state: TrackState, found: SearchResult) -> TrackState:
-        """Return the next state by the careful rules: wait for a lost target where it was last, and search for it.
+        """Return the next state by the careful rules: the box of a lost target stays, and the frame is searched.
 
-        If the score is low but above half of `lost_below`, the box still follows the network.
+        If the score is at least half of `lost_below`, the box still follows the network.
         """
+        # 1. Judge the frame. A cut to a scene without the target makes it lost at once.
         before, small = state.presence, thumbnail(image)
         presence = judge(before, found.score, self.config)
         if is_cut(before.thumbnail, small):
             presence = replace(presence, cut=True)
-            if presence.low or before.status == "lost":  # another scene without the target: no need to wait and see
+            if presence.low or before.status == "lost":
                 presence = replace(presence, status="lost", looked=0, lost_frames=max(1, presence.lost_frames))
         presence = replace(presence, thumbnail=small, found_box=None)
+        # 2. Choose the box, and search for a lost target.
         box = found.box
         if presence.status == "tracking" and presence.high:
             presence = replace(presence, sure_box=box, cut=False, looked=0)
@@ -193,7 +198,7 @@ class TrackingStep:
     def _searched(self, image: Image, state: TrackState, presence: Presence) -> Presence:
         """Search for a lost target in more windows, with the initial template only and with all templates, in turns.
 
-        The initial template is always right; the others show the target as it was before it was lost.
+        The initial template is surely right; the others show the target as it was before it was lost.
         """
         places = windows_to_search(presence, state.frame_size, self.config)
         if not places:
@@ -228,11 +233,11 @@ def _warn_once(engine: Engine) -> None:
     """Warn once for each engine that its model is damaged."""
     if id(engine) not in _warned:
         _warned.add(id(engine))
-        with suppress(TypeError):  # the caller's own engine may not allow weak references
+        with suppress(TypeError):  # an engine from outside may not allow weak references
             weakref.finalize(engine, _warned.discard, id(engine))
         log.warning(
-            "the model %s gives numbers that are not finite, so boxes stay where they are and scores are 0; its "
-            "weights are damaged: download them again, or train with a smaller learning rate",
+            "the model %s predicts NaN or infinity, so boxes stay where they are and scores are 0; its weights are "
+            "damaged: download them again, or train with a smaller learning rate",
             engine.config.name,
         )
 

@@ -1,6 +1,6 @@
 """The update rule of the online templates, as a function without side effects.
 
-It is the rule of the official trackers, `lib/test/tracker/*_online.py` of MixFormer and MixFormerV2.
+The official trackers have the same rule: `lib/test/tracker/*_online.py` of MixFormer and MixFormerV2.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def update_policy(
 
     Args:
         buffer: the counters before this frame.
-        score: probability (0..1) of this frame's box. None when the model has no score head; `config.update` "score"
-            then never updates.
+        score: probability (0..1) of this frame's box. It is None for a model without a score head; then `config.update`
+            "score" never updates.
         frame_index: number of the frame since the target was given, 1 for the first update.
         config: kind of update, interval, buffer size, threshold and decay.
 

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 class Tracker:
     """Track one target: `init` with its box, then `update` with each following frame.
 
-    The steps are those of the official trackers. `state` holds all facts about the target; it is a value to keep and to
-    assign again. If `init` or `update` raises, the state does not change.
+    It does the steps of the official trackers. `state` holds all that it knows about the target; you can keep it and
+    assign it again later. If `init` or `update` raises, the state does not change.
 
-    Several threads may call one tracker: they take turns, and each update advances the target by one frame. A pickle
-    holds the settings, the state and the arguments of the engine. A deep copy shares the engine and has a state of its
-    own. A forked process needs a tracker of its own (docs/engines.md).
+    Several threads may call one tracker; they take turns, and each update advances the target by one frame. A pickle
+    holds the settings, the state and the arguments of the engine. A deep copy shares the engine but not the state. A
+    forked process must make a tracker of its own (docs/engines.md).
 
     Example:
         >>> from mixformer import Tracker, open_video
@@ -61,8 +61,8 @@ class Tracker:
         Args:
             model: name, folder or checkpoint file of a model, a loaded network, or an engine.
             config: tracker settings; by default those stored with the model.
-            preset: benchmark whose published settings to use instead, such as "lasot", or "lasot@1k" for weights that
-                have settings of their own (docs/presets.md); not together with `config`.
+            preset: benchmark whose published settings to use, such as "lasot", or "lasot@1k" for other weights
+                (docs/presets.md); not together with `config`.
             runtime: device, engine, precision and threads (docs/engines.md); not used if `model` is an engine.
             color: channel order of the frames: "rgb", or "bgr" for frames from OpenCV.
             on_resize: what to do when the frames change size: "error", or "rescale" the box with the frame.
@@ -70,7 +70,8 @@ class Tracker:
 
         Raises:
             CheckpointError: if the model is missing or does not fit.
-            ConfigError: for an unknown preset, device, color or on_resize.
+            ConfigError: for an unknown preset, device, color or on_resize, or an engine that cannot run the model.
+            MissingDependencyError: if a package of the engine is missing; the message has its install command.
         """
         if color not in ("rgb", "bgr"):
             raise ConfigError(f"color must be 'rgb' or 'bgr', not {color!r}")
@@ -106,7 +107,8 @@ class Tracker:
         """The state of the target. Assign a state to continue from it.
 
         Raises:
-            StateError: before `init`.
+            StateError: before `init`, or if an assigned state belongs to another model.
+            BoxError: if the box of an assigned state cannot be tracked.
         """
         if self._state is None:
             raise StateError("the tracker has no target yet; call init(frame, box) first")
@@ -139,6 +141,9 @@ class Tracker:
     def update(self, frame: Image) -> TrackResult:
         """Find the target in the next frame.
 
+        Args:
+            frame: as for `init`; its size may change only if `on_resize` is "rescale".
+
         Raises:
             StateError: before `init`.
             FrameError: if the frame cannot be used, or its size changed and `on_resize` is "error".
@@ -151,5 +156,8 @@ class Tracker:
         return result
 
     def search(self, image: Image, state: TrackState) -> SearchResult:
-        """Locate the target around `state.window` without changing the tracker; see `TrackingStep.search`."""
+        """Locate the target around `state.window` in an image, RGB uint8 (H, W, 3), without changing the tracker.
+
+        See `TrackingStep.search`. The state must have a memory.
+        """
         return self._step.search([image], [state], state.memory)[0]

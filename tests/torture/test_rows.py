@@ -197,7 +197,7 @@ def test_row_24_ids_that_are_none(id, tiny_model):
     """Row 24 (C10): TypeError unhashable."""
     many = MultiTracker(str(tiny_model), runtime=Runtime(engine="torch", device="cpu"))
     for work in (lambda: many.add(FRAME, BOX, id), lambda: many.remove(id), lambda: many.state(id)):
-        with pytest.raises(StateError, match="an id is"):
+        with pytest.raises(StateError, match="an id must be"):
             work()
 
 
