@@ -30,28 +30,28 @@ if TYPE_CHECKING:
     from mixformer.weights import convert as convert
     from mixformer.weights.catalog import list_models as list_models
     from mixformer.weights.load_save import load_model as load_model, save_model as save_model
+else:  # unseen by type checkers, which would take any name for one of its names
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".configs.model": "ModelConfig",
+            ".configs.runtime": "Runtime",
+            ".configs.tracking_config": "TrackerConfig",
+            ".data": "load_dataset",
+            ".engines": "create_engine",
+            ".errors": "MixFormerError",
+            ".evaluation": "evaluate",
+            ".export": "export_model",
+            ".run": "track track_video",
+            ".tracking": "MultiTracker Tracker TrackState",
+            ".tracking.adapters": "OpenCVTracker",
+            ".training": "train",
+            ".types": "Box TrackResult",
+            ".video": "open_video",
+            ".weights": "convert",
+            ".weights.catalog": "list_models",
+            ".weights.load_save": "load_model save_model",
+        },
+    )
 
 refuse_telemetry()
-
-__getattr__, __dir__, __all__ = lazy_names(
-    __name__,
-    {
-        ".configs.model": "ModelConfig",
-        ".configs.runtime": "Runtime",
-        ".configs.tracking_config": "TrackerConfig",
-        ".data": "load_dataset",
-        ".engines": "create_engine",
-        ".errors": "MixFormerError",
-        ".evaluation": "evaluate",
-        ".export": "export_model",
-        ".run": "track track_video",
-        ".tracking": "MultiTracker Tracker TrackState",
-        ".tracking.adapters": "OpenCVTracker",
-        ".training": "train",
-        ".types": "Box TrackResult",
-        ".video": "open_video",
-        ".weights": "convert",
-        ".weights.catalog": "list_models",
-        ".weights.load_save": "load_model save_model",
-    },
-)

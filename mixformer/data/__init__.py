@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from mixformer.data.datasets.sequence_files import SequenceLayout as SequenceLayout
     from mixformer.data.lists import read_list as read_list
     from mixformer.data.sequence import LazySequences as LazySequences, VideoSequence as VideoSequence
-
-__getattr__, __dir__, __all__ = lazy_names(
-    __name__,
-    {
-        ".datasets.attribute_files": "attributes",
-        ".datasets.benchmarks": "BenchmarkSplit benchmark",
-        ".datasets.dataset_spec": "DatasetOptions DatasetSpec",
-        ".datasets.registry": "DATASETS detect_dataset load_dataset missing_sequences read_any register_dataset",
-        ".datasets.sequence_files": "SequenceLayout",
-        ".lists": "read_list",
-        ".sequence": "LazySequences VideoSequence",
-    },
-)
+else:  # unseen by type checkers, which would take any name for one of its names
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".datasets.attribute_files": "attributes",
+            ".datasets.benchmarks": "BenchmarkSplit benchmark",
+            ".datasets.dataset_spec": "DatasetOptions DatasetSpec",
+            ".datasets.registry": "DATASETS detect_dataset load_dataset missing_sequences read_any register_dataset",
+            ".datasets.sequence_files": "SequenceLayout",
+            ".lists": "read_list",
+            ".sequence": "LazySequences VideoSequence",
+        },
+    )

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
         read_image as read_image,
     )
     from mixformer.imaging.resize import resize_image as resize_image
-
-__getattr__, __dir__, __all__ = lazy_names(
-    __name__,
-    {
-        ".boxes": "iou parse_box read_box",
-        ".colors": "as_rgb",
-        ".crop": "CropWindow crop_target to_crop to_frame",
-        ".images": "PICTURES is_picture list_pictures natural_order read_image",
-        ".resize": "resize_image",
-    },
-)
+else:  # unseen by type checkers, which would take any name for one of its names
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".boxes": "iou parse_box read_box",
+            ".colors": "as_rgb",
+            ".crop": "CropWindow crop_target to_crop to_frame",
+            ".images": "PICTURES is_picture list_pictures natural_order read_image",
+            ".resize": "resize_image",
+        },
+    )

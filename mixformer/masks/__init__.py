@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from mixformer.masks.grabcut import GrabCutRefiner as GrabCutRefiner, inscribed_ellipse as inscribed_ellipse
     from mixformer.masks.mask_files import MaskWriter as MaskWriter, decode_rle as decode_rle, encode_rle as encode_rle
     from mixformer.masks.refiner import Mask as Mask, MaskRefiner as MaskRefiner
-
-__getattr__, __dir__, __all__ = lazy_names(
-    __name__,
-    {
-        ".grabcut": "GrabCutRefiner inscribed_ellipse",
-        ".mask_files": "MaskWriter decode_rle encode_rle",
-        ".refiner": "Mask MaskRefiner",
-    },
-)
+else:  # unseen by type checkers, which would take any name for one of its names
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".grabcut": "GrabCutRefiner inscribed_ellipse",
+            ".mask_files": "MaskWriter decode_rle encode_rle",
+            ".refiner": "Mask MaskRefiner",
+        },
+    )

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from mixformer.tracking.multi import MultiTracker as MultiTracker
     from mixformer.tracking.state import TrackState as TrackState
     from mixformer.tracking.tracker import Tracker as Tracker
-
-__getattr__, __dir__, __all__ = lazy_names(
-    __name__,
-    {
-        "mixformer.configs.tracking_config": "TrackerConfig",
-        ".adapters": "Got10kTracker OpenCVTracker PytrackingTracker",
-        ".factory": "TrackerFactory",
-        ".multi": "MultiTracker",
-        ".state": "TrackState",
-        ".tracker": "Tracker",
-    },
-)
+else:  # unseen by type checkers, which would take any name for one of its names
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            "mixformer.configs.tracking_config": "TrackerConfig",
+            ".adapters": "Got10kTracker OpenCVTracker PytrackingTracker",
+            ".factory": "TrackerFactory",
+            ".multi": "MultiTracker",
+            ".state": "TrackState",
+            ".tracker": "Tracker",
+        },
+    )

@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from mixformer.training.routes import ROUTES as ROUTES, RouteStep as RouteStep
     from mixformer.training.run_training import train as train
     from mixformer.training.score_calibration import Calibration as Calibration, calibrate as calibrate
-
-__getattr__, __dir__, __all__ = lazy_names(
-    __name__,
-    {
-        "mixformer.models.mae": "MaskConfig",
-        ".config": "CropSection DataSection LossSection OptimizerSection PruningSection SetSection TeacherSection",
-        ".pretraining": "PretrainStage",
-        ".recipe": "Recipe",
-        ".routes": "ROUTES RouteStep",
-        ".route_runs": "StepReport plan_route run_route",
-        ".recipe_list": "RecipeEntry list_recipes",
-        ".run_training": "train",
-        ".score_calibration": "Calibration calibrate",
-    },
-)
+else:  # unseen by type checkers, which would take any name for one of its names
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            "mixformer.models.mae": "MaskConfig",
+            ".config": "CropSection DataSection LossSection OptimizerSection PruningSection SetSection TeacherSection",
+            ".pretraining": "PretrainStage",
+            ".recipe": "Recipe",
+            ".routes": "ROUTES RouteStep",
+            ".route_runs": "StepReport plan_route run_route",
+            ".recipe_list": "RecipeEntry list_recipes",
+            ".run_training": "train",
+            ".score_calibration": "Calibration calibrate",
+        },
+    )

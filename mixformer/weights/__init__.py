@@ -14,13 +14,13 @@ if TYPE_CHECKING:
         save_weights as save_weights,
     )
     from mixformer.weights.pretrained import PretrainedReport as PretrainedReport, load_pretrained as load_pretrained
-
-__getattr__, __dir__, __all__ = lazy_names(
-    __name__,
-    {
-        ".catalog": "ModelInfo list_models",
-        ".conversion": "ConvertReport convert",
-        ".load_save": "load_model load_weights save_model save_weights",
-        ".pretrained": "PretrainedReport load_pretrained",
-    },
-)
+else:  # unseen by type checkers, which would take any name for one of its names
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".catalog": "ModelInfo list_models",
+            ".conversion": "ConvertReport convert",
+            ".load_save": "load_model load_weights save_model save_weights",
+            ".pretrained": "PretrainedReport load_pretrained",
+        },
+    )
