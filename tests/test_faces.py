@@ -34,7 +34,10 @@ CLASS_PAIRS = {
 }
 
 
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+DOCUMENTS = [
+    REPOSITORY / "README.md",
+    *(page for page in sorted((REPOSITORY / "docs").rglob("*.md")) if page.parent.name != "notes"),
+]
 # These two pages are about the inside; the notes are a record of experiments.
 INSIDE = {"architecture.md", "extending.md"}
 # No private text, no path out of the package, no in-house folder; but old recipes are still read.

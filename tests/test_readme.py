@@ -1,5 +1,6 @@
-"""The README's commands are the ones CI runs, and its recipe files are real."""
+"""The README's commands are the ones CI runs, and its recipe files, links and numbers are real."""
 
+import csv
 import re
 import shlex
 import warnings
@@ -9,9 +10,13 @@ import pytest
 
 from mixformer.cli.main import build_parser
 from mixformer.configs.variants import MODELS
+from mixformer.evaluation import paper_results
 from mixformer.training.recipe import Recipe
+from mixformer.weights import list_models
 
 ROOT = Path(__file__).parent.parent
+# All but the notes, which are a record.
+PAGES = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent.name != "notes"]
 
 
 def test_ci_runs_the_two_commands_of_the_readme():
@@ -23,6 +28,35 @@ def test_ci_runs_the_two_commands_of_the_readme():
     ci = (ROOT / ".ci" / "run").read_text()
     for command in commands:
         assert command in ci
+
+
+def test_the_accuracies_are_those_of_the_measurement():
+    """`tools/accuracy_plot.py` draws the same file."""
+    with open(ROOT / "benchmarks" / "accuracy_speed.csv", newline="") as file:
+        measured = list(csv.reader(file))[1:]
+    table = (ROOT / "docs" / "numbers.md").read_text().split("<!-- accuracy:")[1]
+    shown = [
+        [cell.strip().replace("`", "") for cell in line.strip("|\n").split("|")]
+        for line in re.findall(r"^\| [^|].*\|$", table, re.MULTILINE)
+    ]
+    assert shown == [[name, f"{auc} ({low} to {high})", *more] for name, auc, low, high, *more in measured]
+
+
+def test_the_table_of_models_has_their_operations_and_the_papers_numbers():
+    rows = re.findall(r"^\| .+ \| `(\w+)`.* \| ([\d.]+) \| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    known = {info.name: info for info in list_models()}
+    papers = {(row.tracker, row.dataset, row.metric): row.value for row in paper_results()}
+    in_paper = {
+        "mixformerv2_s": "MixFormerV2-S", "mixformerv2_b": "MixFormerV2-B", "mixvit_l_convmae": "MixViT-L (ConvMAE)",
+    }  # fmt: skip
+    assert len(rows) == 4
+    for name, operations, auc in rows:
+        assert operations == f"{known[name].flops / 1e9:.2f}"
+        assert auc == (f"{100 * papers[in_paper[name], 'lasot', 'auc']:.1f}" if name in in_paper else "not measured")
+
+
+def test_pictures_are_small_enough_to_load():
+    assert (ROOT / "docs" / "images" / "demo.gif").stat().st_size < 3_000_000
 
 
 def test_every_page_is_in_the_index():
@@ -43,9 +77,7 @@ def test_relative_links_of_the_documents_lead_somewhere():
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
-@pytest.mark.parametrize(
-    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda p: p.name)
 def test_the_command_line_takes_the_commands_of_the_documents(page, capsys):
     """Lines that begin with the command: each option exists under its full name, and nothing required is missing."""
     text = page.read_text().replace("\\\n", " ").replace("$FROM", "model_overrides.bins=72")
