@@ -1,0 +1,1 @@
+"""The programs of `examples/`, which use exported graphs and not the package, give its boxes."""
