@@ -22,7 +22,7 @@ def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime()
 
     Args:
         model: name, folder or checkpoint file (see `mixformer.load_model`), or a loaded network.
-        runtime: device, engine, precision and threads; "auto" depends on the model and the machine.
+        runtime: device, engine, precision and threads; "auto" selects by the model and the machine.
         **old: the keywords of 0.1.0, with a warning.
 
     Raises:
@@ -63,7 +63,7 @@ def as_engine(
         True
     """
     runtime = with_old_keywords(runtime, old)
-    torch = sys.modules.get("torch")  # a caller that has a network has imported it
+    torch = sys.modules.get("torch")  # a caller with a network has imported it
     if isinstance(model, str | Path) or (torch is not None and isinstance(model, torch.nn.Module)):
         return create_engine(model, runtime=runtime)
     if isinstance(model, type) or not all(hasattr(model, name) for name in ("config", "remember", "locate")):

@@ -1,4 +1,4 @@
-"""Search steps of fixed shape, recorded once as a CUDA graph and replayed, compiled or not.
+"""Engines that record a search step of fixed shape as a CUDA graph and replay it, with compiled kernels or not.
 
 At batch 1, a GPU spends most of an eager step waiting for Python to launch kernels. A CUDA graph launches them all at
 once, but always reads and writes the same addresses. So a step owns its buffers, and memories are copied into them.
@@ -44,12 +44,14 @@ def record(work: Work, device: torch.device) -> Work:
         A function that repeats the work on the current stream.
     """
     with torch.cuda.device(device):
+        # 1. Warm up on another stream, as recording requires.
         here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
         aside.wait_stream(here)
         with torch.cuda.stream(aside):
             for _ in range(_WARM_UP):
                 work()
         here.wait_stream(aside)
+        # 2. Record.
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may decode on this GPU
             work()
@@ -57,15 +59,15 @@ def record(work: Work, device: torch.device) -> Work:
 
 
 def run_each_time(work: Work, device: torch.device) -> Work:
-    """Replacement of `record` without CUDA: returns the work itself."""
+    """Return the work itself: the replacement of `record` without CUDA."""
     return work
 
 
 class CudaGraphEngine(TorchEngine):
-    """Runs search steps as CUDA graphs; templates, which change rarely, are encoded eagerly.
+    """Run search steps as CUDA graphs. Templates change rarely, so they are encoded without a graph.
 
-    One graph is recorded at the first step of each batch size and number of templates (in well under a second), and the
-    last few are kept. Results are those of `TorchEngine` up to rounding.
+    The first step of each batch size and number of templates records a graph, in well under a second. The 8 graphs used
+    last are kept. Results are those of `TorchEngine` up to rounding.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class CudaGraphEngine(TorchEngine):
         self._begin()
 
     def _begin(self) -> None:
-        """Set the network to record, without any recordings yet."""
+        """Choose the network to record, and drop all recordings."""
         self._network: Network = self._locate
         self._steps: OrderedDict[tuple[int, ...], _RecordedStep] = OrderedDict()
 
@@ -106,7 +108,10 @@ class CudaGraphEngine(TorchEngine):
 
     @torch.inference_mode()
     def locate(self, search: Image, memory: Memory) -> EngineOutput:
-        """See `Engine.locate`. Threads take turns."""
+        """See `Engine.locate`. Threads take turns.
+
+        Raises ConfigError if the number of crops differs from the number of targets.
+        """
         self._home.check()
         with self._turns, using_threads(self.threads):
             found = self._step(memory).run(search, memory)
@@ -129,9 +134,9 @@ class CudaGraphEngine(TorchEngine):
 
 
 class CompiledEngine(CudaGraphEngine):
-    """Runs search steps with kernels of `torch.compile`, on a GPU in a CUDA graph.
+    """Run search steps with kernels of `torch.compile`, on a GPU in a CUDA graph.
 
-    Compiling takes from many seconds to minutes, at the first step.
+    The first step compiles, which takes from many seconds to minutes.
     """
 
     def __init__(
@@ -139,7 +144,7 @@ class CompiledEngine(CudaGraphEngine):
     ) -> None:
         """Make a copy of the model for inference; arguments are those of `TorchEngine`.
 
-        Raises ConfigError if the device or the precision does not exist, or there is no C++ compiler for a CPU.
+        Raises ConfigError if the device or the precision does not exist, or a CPU has no C++ compiler.
         """
         place = find_device(device)
         cuda = place.type == "cuda"
@@ -156,8 +161,8 @@ class CompiledEngine(CudaGraphEngine):
         self._network = self._run_compiled
 
     def _run_compiled(self, search: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
-        """Run the network; compile once more, with no kernels kept, where a kept one cannot be loaded."""
-        from torch._dynamo.exc import BackendCompilerFailed  # takes a second, and is loaded by now
+        """Run the network. If that fails with cached kernels, delete these and compile once more."""
+        from torch._dynamo.exc import BackendCompilerFailed  # imported late: it takes a second, and is loaded by now
 
         try:
             return self._compiled(search, memory)
@@ -196,15 +201,17 @@ class _RecordedStep:
     def run(self, search: Image, memory: Memory) -> FloatArray:
         """Return boxes and scores (B, 5) float64; the score is 0 if the model has none.
 
-        Raises ConfigError if there are not as many crops as targets.
+        Raises ConfigError if the number of crops differs from the number of targets.
         """
         if search.shape != self._staged.shape:
-            raise ConfigError(f"search crops of shape {tuple(self._staged.shape)} fit this memory, not {search.shape}")
+            raise ConfigError(f"this memory needs crops of shape {tuple(self._staged.shape)}, not {search.shape}")
+        # 1. Fill the buffers: the memory only if it is another one, then the crops.
         if memory is not self._loaded:
             for mine, new in zip(_parts(self._memory), _parts(memory), strict=True):
                 mine.copy_(new)
             self._loaded = memory
         self._staged.numpy()[...] = search
+        # 2. Run, and wait for the result.
         with torch.cuda.device(self._search.device) if self._search.is_cuda else nullcontext():
             self._search.copy_(self._staged, non_blocking=True)
             self._repeat()
@@ -221,7 +228,7 @@ class _RecordedStep:
 
 
 def _forget_kernels() -> bool:
-    """Remove the kernels that were kept, some of which may be damaged (killed process, full disk); False: not ours."""
+    """Delete the cached kernels, which may be damaged (killed process, full disk); False if the cache is not ours."""
     folder = cache_folder("inductor")
     if folder is None or os.environ.get("TORCHINDUCTOR_CACHE_DIR") != str(folder):
         return False
@@ -232,8 +239,8 @@ def _forget_kernels() -> bool:
 def _not_compiled(error: Exception) -> MixFormerError:
     reason = str(error).split("\n\n")[0]
     return MixFormerError(
-        f"torch.compile failed: {reason}. Is the disk full? Otherwise take the engine torch, or remove the folder in "
-        "which PyTorch keeps its kernels"
+        f"torch.compile failed: {reason}. Check that the disk is not full, use the engine torch, or delete the folder "
+        "in which PyTorch keeps its kernels"
     )
 
 
@@ -246,7 +253,7 @@ def _parts(memory: Memory) -> list[Tensor]:
 
 
 def _with_room(memory: Memory) -> Memory:
-    """Copy a memory to overwrite, with room for the keys and values of a search step."""
+    """Copy a memory into buffers, with space for the keys and values of a search step."""
     if isinstance(memory, RawTemplates):
         return RawTemplates([], images=memory.images.clone())
     blocks = [cast(KVCache, StaticKVCache(block)) for block in memory.blocks]

@@ -1,4 +1,4 @@
-"""Devices of this machine. PyTorch is imported only if there may be a GPU."""
+"""Find the devices of this machine. PyTorch is imported only if there may be a GPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DRIVERS = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/k
 
 
 def may_have_gpu() -> bool:
-    """Return whether this machine has a GPU driver for PyTorch, without importing PyTorch."""
+    """Tell whether this machine has a GPU driver for PyTorch, without importing PyTorch."""
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
     if sys.platform == "win32":
@@ -42,7 +42,7 @@ def gpu_count() -> int:
 
 
 def torch_device(name: str) -> str:
-    """Return PyTorch's name of a device, such as "cuda"; "auto" is the first available of CUDA, MPS and CPU.
+    """Return PyTorch's name of a device, such as "cuda:0". "auto" is the first available of CUDA, MPS and CPU.
 
     Raises ConfigError if there is no such device on this machine.
     """

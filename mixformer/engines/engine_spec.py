@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """An engine chosen for a model, not made yet.
+    """The engine that was chosen for a model, before it is made.
 
     Attributes:
         engine: name of the engine.
@@ -51,12 +51,13 @@ class EngineSpec:
         package: the package that it imports.
         devices: kinds of devices that it runs on: "cpu", "cuda", "mps"; the first is the default of "auto".
         precisions: number formats of its calculations; the first is the default of "auto".
-        make: makes the engine from a model (name, path or network), an `EngineChoice` and a number of threads or None.
+        make: function that makes the engine from a model (name, path or network), an `EngineChoice` and a number of
+            threads or None.
         formats: formats of the exported graphs that it reads; empty if it reads weights.
-        settle: returns device and precision for "auto" and for names that depend on the machine, from the model's
-            folder (or None) and the runtime. Raises `ConfigError` if the machine lacks one.
-        automatic: returns whether "auto" selects this engine, from the same arguments. The first entry of the table
-            that agrees is selected.
+        settle: function that returns device and precision on this machine for a model folder (or None) and a runtime.
+            It raises `ConfigError` if the machine lacks one of them. None takes the defaults.
+        automatic: function of the same arguments that tells whether "auto" may select this engine. The first entry of
+            the table for which it returns True is selected.
 
     Example:
         >>> from mixformer.engines import ENGINES
@@ -76,7 +77,7 @@ class EngineSpec:
 
     @property
     def installed(self) -> bool:
-        """Return whether its package can be imported."""
+        """True if its package can be imported."""
         return installed(self.package)
 
     def settled(self, folder: ModelFolder | None, runtime: Runtime) -> tuple[str, str]:

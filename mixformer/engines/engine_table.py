@@ -1,4 +1,4 @@
-"""The table of engines: a new engine is one more entry. Each runtime is imported only when it is needed."""
+"""The table of engines. A new engine is one more entry. A runtime is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HALF = ("bfloat16", "float16")
 
 
 def _network(model: Any) -> Any:
-    """Return the network; load a name or path. Loading in a fork can hang, so it is refused."""
+    """Return a network; load it if a name or path is given. Loading in a fork can hang, so it is refused."""
     require_own_process("PyTorch")
     from mixformer.weights.load_save import load_model
 
@@ -67,7 +67,7 @@ def _settle_torch(folder: ModelFolder | None, runtime: Runtime) -> tuple[str, st
 def _settle_cudagraph(folder: ModelFolder | None, runtime: Runtime) -> tuple[str, str]:
     device, precision = _settle_torch(folder, runtime)
     if not device.startswith("cuda"):
-        raise ConfigError("the engine cudagraph needs an NVIDIA GPU, but PyTorch finds none; use --engine auto")
+        raise ConfigError("the engine cudagraph needs an NVIDIA GPU, but PyTorch finds none; use the engine auto")
     return device, precision
 
 
@@ -78,7 +78,9 @@ def _settle_openvino(folder: ModelFolder | None, runtime: Runtime) -> tuple[str,
     if folder.graphs.arithmetic == "int8":
         if wanted in ("auto", "int8"):
             return "cpu", "int8"
-        raise ConfigError(f"the graphs in {folder.path} calculate in int8, not in {wanted}; export the model again")
+        raise ConfigError(
+            f"the graphs in {folder.path} calculate in int8, not in {wanted}; use auto, or export the model again"
+        )
     there = openvino_precisions()
     if wanted == "auto":
         return "cpu", "bfloat16" if "bfloat16" in there else "float32"
@@ -104,7 +106,7 @@ def _settle_onnx(folder: ModelFolder | None, runtime: Runtime) -> tuple[str, str
 
 
 def openvino_precisions() -> tuple[str, ...]:
-    """List the number formats of OpenVINO on this processor: float32, and perhaps bfloat16 and float16."""
+    """List the number formats of OpenVINO on this processor: float32, and bfloat16 and float16 if supported."""
     from mixformer.engines.openvino_compiler import capabilities
 
     names = {"BF16": "bfloat16", "FP16": "float16"}
@@ -112,7 +114,7 @@ def openvino_precisions() -> tuple[str, ...]:
 
 
 def has_single_graphs(folder: ModelFolder | None) -> bool:
-    """Return whether a model has exported graphs that can run one target at a time."""
+    """Tell whether a model has exported graphs that can run one target at a time."""
     return folder is not None and folder.graphs is not None and folder.graphs.batch in (None, 1)
 
 

@@ -1,4 +1,4 @@
-"""Base of the engines for exported graphs: they run one target at a time, and memories are values."""
+"""The base of engines for exported graphs. They run one target at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mixformer.weights.model_folder import ModelFolder
 
 @dataclass(frozen=True)
 class TemplateMemory:
-    """Memory of targets."""
+    """The encoded templates of some targets."""
 
     # For each target, the runtime's tensors for `locate`, in the order of the graph's names
     targets: tuple[tuple[Any, ...], ...] = field(repr=False)
@@ -25,12 +25,11 @@ class TemplateMemory:
 
 
 class ExportedEngine(ABC):
-    """Runs `remember` and `locate` of a folder's graphs for one target after the other.
+    """Run `remember` and `locate` of a folder's graphs for one target after the other.
 
-    A batch is no faster on a CPU, because a single target keeps all cores busy. So the results of a batch equal those
-    of its members bit for bit, and changing numbers of targets need no new shapes. Calls from several threads take
-    turns. A pickle holds the arguments of the engine. A deep copy is the engine itself, since no result depends on its
-    buffers.
+    A batch would be no faster on a CPU, because one target keeps all cores busy. This way, results do not depend on the
+    other targets, and a new number of targets needs no new graph. Calls from several threads take turns. A pickle
+    holds the arguments of the engine. A deep copy is the engine itself, since no result depends on its buffers.
     """
 
     runtime: ClassVar[str]
@@ -69,7 +68,7 @@ class ExportedEngine(ABC):
         if self.graphs.templates not in (None, count):
             raise ConfigError(
                 f"the graphs of {self.config.name} are made for {self.graphs.templates} templates, not {count}; export "
-                "them for any number"
+                "them with --templates dynamic"
             )
         return TemplateMemory(tuple(self._encode(each[None]) for each in templates), count)
 
@@ -82,7 +81,7 @@ class ExportedEngine(ABC):
         return EngineOutput(np.concatenate([its["boxes"] for its in found]), np.concatenate(scores) if scores else None)
 
     def join(self, memories: Sequence[TemplateMemory]) -> TemplateMemory:
-        """See `Engine.join`; raises ConfigError if the memories hold different numbers of templates."""
+        """See `Engine.join`. Raises ConfigError if the memories hold different numbers of templates."""
         counts = {memory.count for memory in memories}
         if len(counts) != 1:
             raise ConfigError(f"cannot join memories of {sorted(counts)} templates; join those with equal numbers")

@@ -1,4 +1,4 @@
-"""The cache of compiled graphs: files that can be made again, each with a checksum beside it."""
+"""The cache of compiled graphs: files that can be made again, each with its checksum in a second file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from mixformer.optional import cache_folder
 
 SUFFIX = ".blob"
 _CHECKSUM = ".sum"
-_LANES = 1 << 15  # 256 kB, which stay in the processor
+_LANES = 1 << 15  # 256 kB, which fit into the processor's cache
 _ODD = np.uint64(0x9E3779B97F4A7C15)
-_LEFT_OVER = 3600.0  # seconds after which unfinished work of a process that is gone may be removed
+_LEFT_OVER = 3600.0  # seconds after which unfinished files of ended processes may be removed
 _PARTIAL = (".*.partial", "tmp*")
 
 
 def read_kept(path: Path) -> bytes | None:
-    """Read a cached file; None if it does not exist.
+    """Read a cached file; return None if it does not exist.
 
     Raises:
         OSError: if it cannot be read.
@@ -44,12 +44,12 @@ def read_kept(path: Path) -> bytes | None:
 
 
 def keep(path: Path, content: bytes | memoryview, limit: int) -> None:
-    """Write a file with its checksum, and delete the oldest files of the folder if they exceed `limit` bytes together.
+    """Write a file with its checksum, then delete the oldest files of its folder beyond `limit` bytes in total.
 
     Only the owner can open the folder. Unfinished files of ended processes are removed.
 
     Raises:
-        OSError: if it cannot be written.
+        OSError: if the file cannot be written.
     """
     _make_private(path.parent)
     checksum = _checksum(path, content)
@@ -79,7 +79,7 @@ def forget_old(folder: Path, limit: int) -> None:
 
 @contextmanager
 def work_folder() -> Iterator[Path]:
-    """Make a temporary folder: in the cache, which later removes those of killed processes, or else in the system's."""
+    """Make a temporary folder in the cache, which later deletes folders of killed processes, else in the system's."""
     place = cache_folder()
     try:
         if place is not None:
@@ -108,10 +108,10 @@ def _beside(path: Path) -> Path:
 
 
 def _checksum(path: Path, content: bytes | memoryview) -> str:
-    """Return the checksum of content and name together, so that exchanged files are found.
+    """Return the checksum of content and name together, so that swapped files are detected.
 
-    SHA-256 alone would take a tenth of the start-up time. So the content is first folded into many lanes, each a
-    polynomial of 64-bit words: any single changed word changes its lane.
+    SHA-256 of everything would take a tenth of the start-up time. So the content is first folded into many lanes, each
+    a polynomial of 64-bit words: any single changed word changes its lane.
     """
     lanes = np.zeros(_LANES, np.uint64)
     used = len(content) // lanes.nbytes * lanes.nbytes
@@ -127,7 +127,7 @@ def _checksum(path: Path, content: bytes | memoryview) -> str:
 def _written(path: Path) -> float:
     try:
         return path.stat().st_mtime
-    except OSError:  # another process was faster
+    except OSError:  # another process has deleted it
         return time.time()
 
 

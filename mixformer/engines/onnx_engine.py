@@ -1,4 +1,4 @@
-"""Exported graphs in ONNX Runtime, on the CPU or, with its CUDA build, on a GPU. Nothing here imports torch."""
+"""The engine for exported graphs in ONNX Runtime, on the CPU or, with its CUDA build, on a GPU. It needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GPU = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
 
 
 class OnnxEngine(ExportedEngine):
-    """Runs ONNX graphs in float32. The memory stays on the device; each step copies the crop there and the box back."""
+    """Run ONNX graphs in float32. The memory stays on the device; each step copies the crop there and the box back."""
 
     runtime = "ONNX Runtime"
     precision = "float32"
@@ -30,12 +30,12 @@ class OnnxEngine(ExportedEngine):
         Args:
             folder: a model with graphs in ONNX form.
             device: "cpu", "cuda" or "cuda:N".
-            threads: number of CPU threads; None takes ONNX Runtime's number, one for each core. They sleep while they
-                wait, so that a busy machine slows them down less (docs/engines.md).
+            threads: number of CPU threads; None takes ONNX Runtime's number, one for each core. Waiting threads sleep,
+                so that a busy machine slows them down less (docs/engines.md).
 
         Raises:
-            CheckpointError: if there are no ONNX graphs, or they cannot be read.
-            ConfigError: if they need several targets at once.
+            CheckpointError: if the folder has no ONNX graphs, or they cannot be read.
+            ConfigError: if the graphs need several targets at once.
         """
         super().__init__(folder)
         if self.graphs.format != "onnx":
@@ -77,7 +77,7 @@ class OnnxEngine(ExportedEngine):
 
 
 def has_cuda() -> bool:
-    """Return whether this build of ONNX Runtime can use an NVIDIA GPU."""
+    """Tell whether this build of ONNX Runtime can use an NVIDIA GPU."""
     return any(name in ort.get_available_providers() for name in _GPU)
 
 
@@ -91,7 +91,7 @@ def _options(threads: int | None) -> Any:
 
 
 def _providers(device: str) -> list[Any]:
-    """Return the providers to try: those of a GPU before that of the CPU, TensorRT first."""
+    """Return the providers to try in order: TensorRT, CUDA, CPU."""
     if device == "cpu":
         return ["CPUExecutionProvider"]
     number = {"device_id": device.partition(":")[2] or "0"}
@@ -108,5 +108,5 @@ def _open(file: Path, options: Any, providers: list[Any]) -> Any:
 def _as_checkpoint_error(doing: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # its exceptions have no other common base
+    except Exception as error:  # the exceptions of ONNX Runtime have no other common base
         raise CheckpointError(f"ONNX Runtime cannot {doing}; export the model again ({error})") from error

@@ -1,4 +1,4 @@
-"""OpenVINO: number formats of the processor, and compiled graphs, which are cached on disk."""
+"""Compile graphs with OpenVINO, cache them on disk, and list the number formats of the processor."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 _CACHE_LIMIT = 2_000_000_000  # bytes of cached graphs; weights above a quarter of this are not cached
 _METHOD = 3  # version of the changes to graphs before they are compiled
-_GROUP = 64  # activations that share a scale in int8; 32 is more exact, and slower
+_GROUP = 64  # activations that share a scale in int8; 32 is more exact but slower
 _HINT = "INFERENCE_PRECISION_HINT"
 HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
@@ -55,12 +55,12 @@ def core() -> Any:
 def _only_core() -> Any:
     """Make the core.
 
-    Each core sets a signal stack for the thread that makes it, and frees that stack at its own end, even if it is still
-    in use. If two cores end in the order in which they were made, the next handled signal, such as Ctrl-C or the end of
-    a child, kills the process (seen with 2026.4).
+    A process must have only one. Each core sets a signal stack for the thread that makes it, and frees the stack when
+    the core ends, even if the stack is in use. If two cores end in the order in which they were made, the next handled
+    signal, such as Ctrl-C or the end of a child, kills the process (seen with 2026.4).
     """
-    # The bindings register numpy's types at the first access to numbers. If two threads do this at the same time, such
-    # as those that compile both graphs, they wait for each other for ever (seen with 2026.4).
+    # The bindings register numpy's types when numbers are first read. If two threads do this at the same time, such as
+    # those that compile both graphs, they wait for each other for ever (seen with 2026.4). So read numbers here first.
     _ = ov.op.Constant(ov.Type.f32, ov.Shape([1]), [0.0]).data
     return ov.Core()
 
@@ -71,7 +71,7 @@ def capabilities() -> list[str]:
 
 
 class Compiler:
-    """Compiles the two graphs of one folder for static shapes."""
+    """Compile the two graphs of one folder for static shapes."""
 
     def __init__(self, graphs: ExportedGraphs, precision: str, threads: int | None) -> None:
         """Prepare.
@@ -79,9 +79,9 @@ class Compiler:
         Args:
             graphs: the graphs to compile.
             precision: "float32", "bfloat16", "float16", or "int8" for weights stored in 8 bits. With "int8", products
-                of these weights round activations to 8 bits in groups; the rest is in bfloat16, if the processor has
+                of these weights round activations to 8 bits in groups; the rest is in bfloat16 if the processor has
                 it, else in float32.
-            threads: threads of the compiled graphs; None takes OpenVINO's number.
+            threads: number of threads of the compiled graphs; None takes OpenVINO's number.
         """
         self._graphs, self._core, self._precision = graphs, core(), precision
         half = "BF16" in capabilities()
@@ -95,10 +95,10 @@ class Compiler:
             self._settings |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
 
     def remember(self, templates: Shape) -> Any:
-        """Compile the graph `remember` for templates of a shape, or read it from the cache.
+        """Compile the graph `remember` for templates of a shape (B, N, t, t, 3), or read it from the cache.
 
-        It is in float32 even if `locate` is in 16 bits: it runs rarely, and its errors affect all steps until it runs
-        again.
+        It calculates in float32 even if `locate` uses 16 bits: it runs rarely, and its errors affect all steps until it
+        runs again.
 
         Raises CheckpointError if the graph cannot be read or compiled.
         """
@@ -106,7 +106,7 @@ class Compiler:
         return self._compile(self._graphs.remember, (templates,), lambda: {"templates": templates}, settings)
 
     def locate(self, search: Shape, templates: Shape) -> Any:
-        """Compile the graph `locate` for a search crop and for templates of a shape; as `remember`."""
+        """Compile the graph `locate` for shapes of a search crop (B, s, s, 3) and of templates; see `remember`."""
 
         def shapes() -> dict[str, Shape]:
             model = self._read(self._graphs.remember)
@@ -119,15 +119,19 @@ class Compiler:
     def _compile(
         self, file: Path, key: tuple[Shape, ...], shapes: Callable[[], dict[str, Shape]], settings: Settings
     ) -> Any:
+        # 1. Use the cached graph if there is one.
         kept = self._place(file, key, settings)
         if kept is not None and (found := self._load(kept, settings)) is not None:
             return found
+        # 2. Compile, and cache the result.
         model = self._read(file)
         try:
             model.reshape(shapes())
             compiled = self._compile_anew(model, settings)
         except (RuntimeError, UnicodeDecodeError) as error:  # a message may quote damaged text
-            raise CheckpointError(f"OpenVINO cannot compile {file} for {key}: {error}") from error
+            raise CheckpointError(
+                f"OpenVINO cannot compile {file} for {key}; export the model again ({error})"
+            ) from error
         if kept is not None:
             _store(compiled, kept)
         return compiled
@@ -143,7 +147,7 @@ class Compiler:
         return self._core.compile_model(model, "CPU", settings)
 
     def _compile_mixed(self, model: Any, settings: Settings) -> Any:
-        """Compile with the most sensitive layers in float32; None if OpenVINO cannot."""
+        """Compile with the most sensitive layers in float32; return None if OpenVINO cannot."""
         merge_pixel_steps(model)
         widen_products(model)
         for kept in (light_layers, residual_sums):
@@ -183,8 +187,8 @@ class Compiler:
 
 
 def _store(compiled: Any, kept: Path) -> None:
-    """Write a compiled graph to the cache; a folder that cannot be written is not an error."""
+    """Write a compiled graph to the cache. A folder that cannot be written is no error."""
     try:
         keep(kept, compiled.export_model().getbuffer(), _CACHE_LIMIT)
     except (OSError, OutputError) as error:
-        log.info("compiled graphs are not kept: %s", error)
+        log.info("the compiled graph is not cached: %s", error)

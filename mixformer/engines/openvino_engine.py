@@ -1,4 +1,4 @@
-"""Exported graphs in OpenVINO, on the CPU. Nothing here imports torch."""
+"""The engine for exported graphs in OpenVINO, on the CPU. It needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mixformer.engines.openvino_compiler import Compiler, Shape
 from mixformer.types import FloatArray, Image
 from mixformer.weights.model_folder import ModelFolder
 
-_USUAL_TEMPLATES = 2  # the static one and one online template, as trackers start
+_USUAL_TEMPLATES = 2  # trackers start with the static and one online template
 
 
 class OpenVINOEngine(ExportedEngine):
-    """Runs graphs that are compiled for static shapes, once for each number of templates.
+    """Run graphs that are compiled for static shapes, once for each number of templates.
 
-    The graphs for the usual number compile on other threads from the start, while the caller opens a video; the first
-    call raises their errors. Keys and values stay in OpenVINO's tensors and are bound once per target.
+    The graphs for the usual number of templates are compiled on other threads, while the caller opens a video; the
+    first call raises their errors. Keys and values stay in OpenVINO's tensors and are bound once per target.
     """
 
     runtime = "OpenVINO"
@@ -49,7 +49,7 @@ class OpenVINOEngine(ExportedEngine):
         return OpenVINOEngine, (self.folder, self.precision, self.threads)
 
     def prepare(self) -> None:
-        """Wait until the graphs for the usual number of templates are compiled; otherwise the first calls wait.
+        """Wait until the graphs for the usual number of templates are compiled. Without this, the first calls wait.
 
         Raises CheckpointError if they cannot be compiled.
         """
@@ -103,7 +103,7 @@ class _Pair:
 
 
 class _Request:
-    """One infer request: tensors are bound once, and a run copies only the picture and the outputs."""
+    """An infer request. Tensors are bound once, and a run copies only the picture and the outputs."""
 
     def __init__(self, compiled: Any) -> None:
         self._request = compiled.create_infer_request()

@@ -1,4 +1,4 @@
-"""Changes to a graph before OpenVINO compiles it: storage of weights, and layers that stay in float32."""
+"""Change a graph before OpenVINO compiles it: how weights are stored, and which layers stay in float32."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _UNMARKED = ("Parameter", "Result", "Constant", "Convert")
 
 
 def is_quantized(model: Any) -> bool:
-    """Return whether the graph itself rounds to 8 bits, as graphs of NNCF do."""
+    """Tell whether the graph itself rounds to 8 bits, as graphs of NNCF do."""
     return any(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
 
 
 def unpack(model: Any) -> None:
-    """Convert weights that are stored in 8 or 16 bits to float32, in which OpenVINO is faster."""
+    """Convert weights that are stored in 8 or 16 bits to float32, with which OpenVINO is faster."""
     for node in model.get_ops():
         if node.get_type_name() == "Convert" and node.get_element_type() == ov.Type.f32:
             source = node.input_value(0).get_node()
@@ -38,7 +38,7 @@ def center_keys(model: Any) -> None:
     keep their bias. Change both graphs, because their keys are used together.
 
     Args:
-        model: with weights named as in the network; it is changed.
+        model: a graph whose weights have the names of the network; it is changed.
     """
     for node in model.get_ops():
         name = node.get_friendly_name()
@@ -51,12 +51,12 @@ def center_keys(model: Any) -> None:
 
 
 def merge_pixel_steps(model: Any) -> None:
-    """Scale pixels by one factor and one offset per color.
+    """Merge the normalization of pixels into one factor and one offset per color.
 
     OpenVINO merges these steps too, but into new nodes without the marks of `keep_exact`.
 
     Args:
-        model: with static shapes; it is changed.
+        model: a graph with static shapes; it is changed.
     """
     # Follow the chain of divisions and subtractions from the first one on pixels: x / 255, - mean, / std.
     divisions = (node for node in model.get_ordered_ops() if node.get_type_name() == "Divide")
@@ -80,11 +80,11 @@ def merge_pixel_steps(model: Any) -> None:
 def widen_products(model: Any) -> None:
     """Keep products that go into a residual sum in float32.
 
-    OpenVINO fuses a product with the bias and factor after it, which lose their marks, and writes the result in the
+    OpenVINO fuses a product with the bias and factor after it, whose marks are then lost, and writes the result in the
     type of the last fused step. A clamp to the range of all floats is not fused, so its mark (`light_layers`) holds.
 
     Args:
-        model: with static shapes; it is changed.
+        model: a graph with static shapes; it is changed.
     """
     for node in filter(_is_residual, model.get_ops()):
         for port in node.inputs():
@@ -94,9 +94,9 @@ def widen_products(model: Any) -> None:
 
 
 def residual_sums(model: Any) -> set[str]:
-    """List the nodes that add a block's output to its input. A rounding error there stays to the end.
+    """List the nodes that add a block's output to its input. A rounding error there stays until the end.
 
-    The list includes the nodes that leave tokens out of these sums, and the inputs of that choice
+    The list includes the nodes that leave tokens out of these sums, and the nodes that choose these tokens
     (`ModelConfig.elimination`).
     """
     nodes = [node for node in model.get_ops() if _is_residual(node)]
@@ -110,7 +110,7 @@ def light_layers(model: Any) -> set[str]:
 
     These are residual sums, the clamps of `widen_products`, layer norms, and everything before the first tokens.
     """
-    # Everything before the first layer norm (MVN) makes tokens of pixels.
+    # Everything before the first layer norm (MVN) turns pixels into tokens.
     ordered = model.get_ordered_ops()
     kinds = [node.get_type_name() for node in ordered]
     first = kinds.index("MVN") if "MVN" in kinds else 0
@@ -130,19 +130,18 @@ def light_layers(model: Any) -> set[str]:
 def keep_exact(core: Any, model: Any, names: set[str]) -> Any:
     """Mark nodes to stay in float32 while the rest is in 16 bits; return the marked graph.
 
-    OpenVINO reads such marks only from files, so the graph is written and read.
-
     Args:
         core: OpenVINO's core.
         model: a graph with static shapes; not changed.
         names: names of the nodes. Matrix products ignore the mark.
     """
+    # 1. Write the graph, since OpenVINO reads such marks only from files.
     with work_folder() as folder:
         graph, weights = folder / "graph.xml", folder / "graph.bin"
         ov.serialize(model, graph, weights)
         root = ElementTree.fromstring(graph.read_bytes())
         constants = ov.Tensor(np.fromfile(weights, np.uint8))
-    # 2. Mark the layers. Their info comes after <data> and before the ports, as in the files of OpenVINO.
+    # 2. Mark the layers. The mark comes after <data> and before the ports, as in the files of OpenVINO.
     for layer in root.iter("layer"):
         if layer.get("name") in names and layer.get("type") != "Const":
             info = layer.find("rt_info")
@@ -178,14 +177,14 @@ def _value(node: Any) -> Any:
 
 
 def _is_residual(node: Any) -> bool:
-    """Return whether a node adds two token sequences, neither of them a weight."""
+    """Tell whether a node adds two token sequences, neither of them a weight."""
     if node.get_type_name() != "Add" or len(node.get_output_partial_shape(0)) != 3:
         return False
     return not any(_is_weight(node.input_value(index).get_node()) for index in (0, 1))
 
 
 def _ends_product(node: Any) -> bool:
-    """Return whether a node may be the bias or the factor after a matrix product."""
+    """Tell whether a node may be the bias or the factor after a matrix product."""
     return node.get_type_name() in ("Add", "Multiply") and not _is_residual(node)
 
 

@@ -1,7 +1,7 @@
 """Guards for objects that several threads call, and that must not hang after a fork.
 
-A fork copies the memory of a process but only one of its threads. A runtime waits for ever for its missing threads, so
-a runtime that was used before a fork must not be used in the copy.
+A fork copies the memory of a process but only one of its threads. A runtime would wait for ever for the missing
+threads, so a runtime that was used before a fork must not be used in the copy.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Home:
     """The process that made an object. The home of a pickled copy is the process that reads it."""
 
     def __init__(self, runtime: str) -> None:
-        """Record the process; raises as `require_own_process` does."""
+        """Record the process. Raises StateError as `require_own_process` does."""
         require_own_process(runtime)
         self._runtime, self._process = runtime, os.getpid()
 

@@ -21,7 +21,7 @@ def select_engine(model: str | Path | MixFormer, runtime: Runtime = Runtime()) -
 
     Args:
         model: name, folder or checkpoint file of a model, or a loaded network.
-        runtime: required device, engine and precision.
+        runtime: device, engine and precision; "auto" selects by the model and the machine.
 
     Raises:
         ConfigError: if engine, device, precision and model do not fit together, or the machine lacks one of them.

@@ -1,4 +1,4 @@
-"""The network in eager PyTorch."""
+"""The engine for eager PyTorch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HALF: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.flo
 
 
 class TorchEngine:
-    """Runs a `MixFormer` on one device, with its constants folded.
+    """Run a `MixFormer` on one device, with its constants folded.
 
     In half precision the first convolution, norms, softmax, the residual stream, boxes and scores stay in float32 (see
     `to_half_precision`). A deep copy is the engine itself, since no result depends on its buffers.
@@ -36,8 +36,8 @@ class TorchEngine:
             model: the network; it is not changed.
             device: "cpu", "cuda", "cuda:N" or "mps".
             precision: precision of matrix products; "auto" = float32 on the CPU and bfloat16 on a GPU.
-            threads: PyTorch's CPU threads while this engine runs; None does not change them. The last digits of results
-                depend on the number of threads.
+            threads: number of PyTorch's CPU threads while this engine runs; None leaves it unchanged. It affects the
+                last digits of results.
 
         Raises:
             ConfigError: if the device or the precision does not exist.
@@ -101,7 +101,7 @@ def _download(values: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64
 
 
 def find_device(name: str) -> torch.device:
-    """Return the torch device of a name; "auto" is the first available of CUDA, MPS and CPU.
+    """Return the torch device of a name. "auto" is the first available of CUDA, MPS and CPU.
 
     Raises ConfigError if there is no such device on this machine.
     """
