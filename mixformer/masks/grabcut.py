@@ -1,4 +1,4 @@
-"""Masks by GrabCut (Rother, Kolmogorov, Blake, SIGGRAPH 2004): two color models and a minimal cut, no training."""
+"""Find masks by GrabCut (Rother, Kolmogorov, Blake, SIGGRAPH 2004): two color models and a minimal cut, no training."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from mixformer.optional import load
 from mixformer.types import Box, Image
 
 _SMALLEST = 4  # pixels; a box with a shorter side has too few colors to model
-_COMPONENTS = 5  # of each of GrabCut's color mixtures: fewer pixels than this cannot be split into them
+_COMPONENTS = 5  # components of each color mixture of GrabCut; it needs at least as many pixels
 
 
 class GrabCutRefiner:
     """A `MaskRefiner` on a CPU with OpenCV's GrabCut, for `pip install 'mixformer[masks]'`.
 
-    GrabCut learns the colors of target and background from the frame itself and cuts where they change. It is good
-    if the two differ in color, and poor if they do not. It does not recognize objects.
+    GrabCut learns the colors of target and background from the frame itself, and cuts where they change. It works well
+    if the two differ in color. It does not recognize objects.
 
-    A window around the box is scaled down. Pixels outside the box plus a margin are surely background, an ellipse in
-    the middle of the box surely target; the ellipse inscribed in the box is likely target and the rest likely
-    background, and GrabCut decides about both. The same frame and box always give the same mask.
+    It sees a window around the box, scaled down. Pixels outside the box plus a margin are surely background; an ellipse
+    in the middle of the box is surely target. GrabCut decides about the rest: it starts with the ellipse inscribed in
+    the box as target. The same frame and box always give the same mask.
 
-    Of a box that reaches over the border only the part inside the frame counts. If that has a side below 4 pixels,
-    the mask is the filled box; if it has no area, or the box holds a value that is not finite, all is false. Where
-    GrabCut finds nothing, or there is one color only or too few pixels to learn from, the mask is the ellipse
-    inscribed in the box.
+    Only the part of the box inside the frame counts. If it has a side below 4 pixels, the mask is the filled box. If it
+    has no area, or the box holds a value that is not finite, the mask is empty. If GrabCut finds nothing, or there is
+    only one color or too few pixels to learn from, the mask is the ellipse inscribed in the box.
 
     Example:
         >>> import numpy as np
@@ -50,12 +49,12 @@ class GrabCutRefiner:
         core: float = 0.45,
         iterations: int = 2,
     ) -> None:
-        """Choose speed and trust in the box.
+        """Choose the speed, and how far to trust the box.
 
         Args:
-            size: longest side in pixels of the window that GrabCut sees; smaller is faster and coarser.
+            size: longest side in pixels of the window that GrabCut sees, at least 16; smaller is faster and coarser.
             search_factor: sides of the window in units of the box's sides, above 1; background is learned there.
-            margin: how far the target may reach over the box, in units of its sides (0 trusts the box wholly).
+            margin: how far the target may reach beyond the box, in units of its sides, at least 0.
             core: sides of the ellipse that is surely target, in units of the box's sides, 0 to 1.
             iterations: rounds of learning colors and cutting, at least 1.
 
@@ -87,6 +86,7 @@ class GrabCutRefiner:
 
     def _cut(self, crop: Image, box: Box) -> Mask:
         """Compute the mask of a crop (h, w, 3); the box is in pixels of the crop."""
+        # 1. Scale the crop down, and label its pixels.
         cv2 = self._cv2
         height, width = crop.shape[:2]
         scale = min(1.0, self.size / max(height, width))
@@ -94,10 +94,11 @@ class GrabCutRefiner:
         image = cv2.cvtColor(cv2.resize(crop, small, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
         sx, sy = small[0] / width, small[1] / height
         labels = self._labels(image.shape[:2], Box(box.x * sx, box.y * sy, box.w * sx, box.h * sy))
+        # 2. Cut, if there are colors to learn, and scale the mask up.
         likely = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).sum()
         colors = np.ptp(image, axis=(0, 1)).any()
         if colors and _COMPONENTS <= likely <= labels.size - _COMPONENTS:
-            cv2.setRNGSeed(0)  # it starts its clusters at random
+            cv2.setRNGSeed(0)  # GrabCut starts its clusters at random
             models = np.zeros((1, 65)), np.zeros((1, 65))
             cv2.grabCut(image, labels, None, *models, self.iterations, cv2.GC_INIT_WITH_MASK)
             found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
@@ -108,7 +109,7 @@ class GrabCutRefiner:
         return inscribed_ellipse(crop.shape[:2], box)
 
     def _labels(self, shape: tuple[int, int], box: Box) -> Any:
-        """Label the pixels that are known before the cut: GrabCut's four classes as uint8 (h, w)."""
+        """Make the labels before the cut: GrabCut's four classes as uint8 (h, w)."""
         cv2 = self._cv2
         labels = np.full(shape, cv2.GC_BGD, np.uint8)
         labels[_pixels(_grown(box, 1 + 2 * self.margin), shape)] = cv2.GC_PR_BGD
@@ -133,7 +134,7 @@ def _visible(box: Box, shape: tuple[int, ...]) -> Box:
 
 
 def _pixels(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Slice the rows and columns of an (H, W) array that a box touches; its center is inside."""
+    """Return slices of the rows and columns of an (H, W) array that a box touches. Its center must be inside."""
     x1, y1, x2, y2 = box.xyxy
     rows = slice(max(0, math.floor(y1)), min(math.ceil(y2), shape[0]))
     return rows, slice(max(0, math.floor(x1)), min(math.ceil(x2), shape[1]))
@@ -145,6 +146,9 @@ def inscribed_ellipse(shape: tuple[int, ...], box: Box) -> Mask:
     Args:
         shape: height and width of the frame.
         box: left, top, width and height in pixels.
+
+    Returns:
+        A bool (H, W) array; all False if the box has no area.
 
     Example:
         >>> from mixformer import Box

@@ -13,7 +13,7 @@ from mixformer.files import write_files
 from mixformer.masks.refiner import Mask
 from mixformer.types import Box
 
-_LARGEST = 2**28  # pixels of a box in text: beyond any picture, and little enough to hold
+_LARGEST = 2**28  # pixels of a box in text: more than any picture has, but few enough for the memory
 
 
 class MaskWriter:
@@ -27,7 +27,7 @@ class MaskWriter:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        """`folder` is made if it is missing. Masks with the same numbers in it are replaced; other files stay.
+        """Make the folder if it is missing. `write` replaces masks of the same number; other files stay.
 
         Raises:
             OutputError: if the folder cannot be made.
@@ -39,12 +39,16 @@ class MaskWriter:
             raise OutputError(f"cannot make the folder {folder} for masks: {error}; give another folder") from error
 
     def write(self, mask: Mask, index: int) -> Path:
-        """Write a bool (H, W) mask as `index` with eight digits and `.png`; returns where.
+        """Write a mask, and return its path.
 
         A file appears under its name only when it is complete.
 
+        Args:
+            mask: bool (H, W).
+            index: number of the frame; the file name is this with eight digits and `.png`.
+
         Raises:
-            OutputError: if it cannot be written; the masks before it are kept.
+            OutputError: if it cannot be written; earlier masks are kept.
         """
         path = self.folder / f"{index:08d}.png"
         picture = PillowImage.fromarray(mask.astype(np.uint8) * 255)
@@ -53,9 +57,9 @@ class MaskWriter:
 
 
 def mask_box(mask: Mask) -> Box | None:
-    """Find the smallest box around the target in a bool (H, W) mask; None if the mask is empty.
+    """Find the smallest box around the target in a bool (H, W) mask; return None if the mask is empty.
 
-    The rule of VOT and of the official runs: both end pixels belong to the box, w = x1 - x0 + 1.
+    Both end pixels belong to the box, w = x1 - x0 + 1, as in VOT and in the official runs.
     """
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
@@ -67,8 +71,8 @@ def mask_box(mask: Mask) -> Box | None:
 def encode_rle(mask: Mask) -> str:
     """Encode a bool (H, W) mask as in the VOT toolkit's result files: `mX,Y,W,H,ZEROS,ONES,ZEROS,...`.
 
-    X, Y, W, H are `mask_box`. The rest are lengths of alternating runs of zeros and ones in that box, row by row from
-    the top left. Only the first run, of zeros, may have length 0. An empty mask is `m0,0,0,0,0`.
+    X, Y, W, H are `mask_box`. The other numbers are lengths of alternating runs of zeros and ones in that box, row by
+    row from the top left. Only the first run, of zeros, may have length 0. An empty mask is `m0,0,0,0,0`.
 
     Example:
         >>> import numpy as np
@@ -94,8 +98,13 @@ def decode_rle(text: str, height: int, width: int) -> Mask:
 
     Pixels outside the frame are left out. If the runs end before the box does, the rest is zeros.
 
+    Args:
+        text: the text, beginning with "m".
+        height: rows of the frame.
+        width: columns of the frame.
+
     Raises:
-        DataError: if the text is not of that form.
+        DataError: if the text has another form.
 
     Example:
         >>> from mixformer.masks import decode_rle
@@ -106,9 +115,9 @@ def decode_rle(text: str, height: int, width: int) -> Mask:
     try:
         x, y, w, h, *runs = (int(v) for v in text.strip().removeprefix("m").split(","))
     except ValueError as error:
-        raise DataError(f"not a mask of the form mX,Y,W,H,ZEROS,ONES,...: {_short(text)}") from error
+        raise DataError(f"a mask must have the form mX,Y,W,H,ZEROS,ONES,...: {_short(text)}") from error
     if not text.strip().startswith("m") or min(w, h, *runs, 0) < 0:
-        raise DataError(f"a mask begins with m and has no negative size or run: {_short(text)}")
+        raise DataError(f"a mask must begin with m and have no negative size or run: {_short(text)}")
     if sum(runs) > w * h or w * h > _LARGEST:
         raise DataError(f"runs of {sum(runs)} pixels in a box of {w} x {h} cannot be a mask: {_short(text)}")
     pixels = np.zeros(w * h, np.bool_)

@@ -10,21 +10,20 @@ from numpy.typing import NDArray
 from mixformer.types import Box, Image
 
 Mask = NDArray[np.bool_]
-"""bool array of shape (H, W), one value per pixel of the frame, true on the target."""
+"""bool (H, W), one value for each pixel of the frame: True on the target."""
 
 
 class MaskRefiner(Protocol):
-    """Finds the target's pixels, given its box. Any function with this signature is a refiner.
+    """A function that finds the pixels of the target in a box. Any function with this signature is a refiner.
 
-    The tracker does not know masks. Its caller runs the refiner on each frame and its box, also on the first frame,
-    and writes the mask as the result for that frame, as VOT requires since 2020:
+    The tracker does not know masks. Its caller runs the refiner on the box of each frame, including the first one, and
+    writes the mask as the result, as VOT requires since 2020:
 
         for frame, result in run_tracker(tracker, video, box):
             mask = refiner(frame.image, result.box)
 
-    A refiner is stateless: the mask depends on its two arguments alone, never on earlier frames, and nothing flows
-    back into the tracker. So frames may be refined in any order, in several threads or only where needed, and one
-    refiner serves any number of targets.
+    The mask depends only on the two arguments, not on earlier frames, and does not affect the tracker. So frames may be
+    refined in any order, in several threads or only where needed, and one refiner serves any number of targets.
 
     Example:
         >>> import numpy as np
@@ -38,14 +37,14 @@ class MaskRefiner(Protocol):
     """
 
     def __call__(self, frame: Image, box: Box) -> Mask:
-        """Mask of the target.
+        """Find the mask of the target.
 
         Args:
-            frame: RGB uint8 (H, W, 3); left as it is.
-            box: x, y, width, height in pixels of the frame, float, 0-based; it may reach over the border or be
-                wholly outside, and is as inexact as the tracker that made it.
+            frame: RGB uint8 (H, W, 3); not changed.
+            box: x, y, width, height in pixels of the frame, float, 0-based. It may reach over the border or lie
+                outside, and is only as exact as the tracker.
 
         Returns:
-            A new bool (H, W) array, true on the target; all false if there is nothing.
+            A new bool (H, W) array, True on the target; all False if nothing was found.
         """
         ...

@@ -1,4 +1,4 @@
-"""The tracker for the official VOT toolkit, which runs as a separate program and is never imported here.
+"""The tracker for the official VOT toolkit. The toolkit runs as a separate program and is never imported here.
 
 `mixformer vot init` writes the toolkit's files; docs/vot.md lists which toolkit version runs which experiments.
 """

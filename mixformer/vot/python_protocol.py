@@ -1,4 +1,4 @@
-"""The toolkit's `python` protocol, new in 0.8: a class that the toolkit loads into a process of its own interpreter."""
+"""The tracker for the toolkit's `python` protocol (0.8 and later): the toolkit loads its class by itself."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 class MaskRows(list[list[int]]):
     """A mask as rows of 0 and 1, the only form that the toolkit recognizes.
 
-    Toolkit 0.9.0 then calls `astype` on the list, as if it were an array. A plain list would fail.
+    Toolkit 0.9.0 then calls `astype` on the list, as if it were an array, which would fail for a plain list.
     """
 
     def astype(self, dtype: DTypeLike) -> NDArray[Any]:
-        """The (H, W) array."""
+        """Return the mask as an array (H, W)."""
         return np.array(list(self), dtype)
 
 
@@ -61,15 +61,16 @@ class VotTracker:
             model: name, folder or checkpoint file of a model.
             preset: benchmark whose published settings to use.
             masks: how to turn boxes into masks; see `open_session`.
-            device: as in `mixformer.Runtime`, like `precision` and `engine`.
-            precision: of the matrix products.
-            multiobject: "true" or "false": whether several targets may be given. The toolkit runs experiments with
-                one target either way, but `vot test` of 0.9.0 gives three to every tracker of this protocol.
-            engine: what runs the network.
-            threads: a number, or "auto" for the engine's own.
+            device: as in `mixformer.Runtime`.
+            precision: as in `mixformer.Runtime`.
+            multiobject: "true" or "false": whether to accept several targets. Experiments with one target work either
+                way, but `vot test` of toolkit 0.9.0 gives three targets to every tracker of this protocol.
+            engine: as in `mixformer.Runtime`.
+            threads: number of CPU threads, or "auto" for the engine's own number.
 
         Raises:
-            RuntimeError: if that fails; the toolkit reports only errors of a few kinds.
+            RuntimeError: if the model cannot be loaded or an argument is wrong. The toolkit does not report errors of
+                the kinds of this package.
         """
         from mixformer.vot.session import open_session
 
@@ -92,8 +93,8 @@ class VotTracker:
         """Track all targets in a frame, and start the new ones.
 
         Args:
-            frame: file of the picture, or one for each channel, of which `color` is taken.
-            new: (region, properties) in `init` of one target, otherwise a list of such pairs.
+            frame: file of the picture, or a file for each channel, of which `color` is used.
+            new: (region, properties) if `init` has one target, otherwise a list of such pairs.
             properties: not used.
 
         Returns:
@@ -114,21 +115,21 @@ class VotTracker:
 
 def _flag(text: str) -> bool:
     if text.lower() not in _TRUE + _FALSE:
-        raise ConfigError(f"multiobject is true or false, not {text!r}")
+        raise ConfigError(f"multiobject must be true or false, not {text!r}")
     return text.lower() in _TRUE
 
 
 def _count(text: str) -> int | None:
     if text != "auto" and not text.isdigit():
-        raise ConfigError(f"threads is a number or auto, not {text!r}")
+        raise ConfigError(f"threads must be a number or auto, not {text!r}")
     return None if text == "auto" else int(text)
 
 
 def _region(data: Any) -> Region:
     """Decode a region of the toolkit.
 
-    With `convert = rectangle`, only a mask comes as points. They are the corners of its box, each a pixel inside it,
-    so the box ends one pixel after them.
+    With `convert = rectangle`, the toolkit sends points only for a mask: the corner pixels of its box. These belong to
+    the box, so it ends one pixel after them.
     """
     match data:
         case np.ndarray():
@@ -138,7 +139,7 @@ def _region(data: Any) -> Region:
         case [_, _, _, *_] if isinstance(data, list):
             x, y, w, h = region_box(Polygon(np.array(data, np.float64)))
             return Box(x, y, w + 1, h + 1)
-    raise ConfigError(f"cannot start on the region {str(data)[:60]}; a box, a mask or a polygon is needed")
+    raise ConfigError(f"cannot start on the region {str(data)[:60]}; give a box, a mask or a polygon")
 
 
 def _plain(region: Box | Mask) -> tuple[float, ...] | MaskRows:

@@ -12,7 +12,7 @@ from mixformer.types import Box, FloatArray
 
 @dataclass(frozen=True)
 class Polygon:
-    """A target's outline."""
+    """The outline of a target."""
 
     points: FloatArray  # (n, 2) float x, y of its corners in pixels, 0-based, n >= 3
 
@@ -22,10 +22,10 @@ Region = Box | Polygon | Mask
 
 
 def region_box(region: Region) -> Box:
-    """Find the box to start a tracker from.
+    """Find the box to start a tracker from, as in the official runs.
 
-    The smallest box around a polygon's corners, or around a mask's pixels with both end pixels in it
-    (w = x1 - x0 + 1), as in the official runs.
+    This is the smallest box around the corners of a polygon, or around the pixels of a mask; both end pixels of a mask
+    belong to the box (w = x1 - x0 + 1).
 
     Raises BoxError if the mask is empty.
     """

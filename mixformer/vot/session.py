@@ -1,4 +1,4 @@
-"""A session for both protocols: the targets of one sequence, each tracked with a state of one tracker."""
+"""The session of both protocols: it tracks the targets of one sequence."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 
 GRABCUT = "grabcut"
 NOWHERE = Box(0.0, 0.0, 0.0, 0.0)
-"""An empty region: the toolkit's measures (NRE, ADQ) read it as "the target is not there"."""
+"""An empty region, which the toolkit's measures (NRE, ADQ) take for "the target is not there"."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One target in one frame."""
+    """The result for one target in one frame."""
 
-    region: Box | Mask  # its box, or its mask of the frame's size; an empty box if it is lost
+    region: Box | Mask  # box in pixels, or mask of the frame's size; an empty box if the target is lost
     confidence: float | None  # probability (0..1) that the target is there; None for a model without a score head
 
     @property
     def properties(self) -> dict[str, str]:
-        """The properties of the region for VOT: `confidence`, if there is one."""
+        """The properties of the region for VOT: `confidence`, or none without a score."""
         return {} if self.confidence is None else {"confidence": f"{self.confidence:.6f}"}
 
 
 class Session:
-    """Tracks any number of targets with one tracker. They share the network; each has its own state."""
+    """Track any number of targets with one tracker. They share the network; each has its own state."""
 
     def __init__(self, tracker: Tracker, refiner: MaskRefiner | None = None) -> None:
-        """`refiner`: makes masks; None answers with boxes."""
+        """Use a tracker, and a refiner that makes masks; without it, results are boxes."""
         self._tracker = tracker
         self._refiner = refiner
         self._states: list[TrackState] = []
@@ -58,13 +58,13 @@ class Session:
             new: regions of new targets in this frame.
 
         Returns:
-            One answer for each target, in the order in which they came.
+            One answer for each target, in the order in which they were added.
 
         Raises:
-            BoxError: if a new target cannot be tracked; no target has moved then.
+            BoxError: if a new target cannot be tracked; the session is unchanged then.
             FrameError: if the frame cannot be used.
         """
-        # New targets first: only they can be refused.
+        # New targets come first, since only they can be refused.
         started = [(self._tracker.init(image, region_box(region)), self._tracker.state) for region in new]
         moved = [(self._follow(image, state), self._tracker.state) for state in self._states]
         self._states = [state for _, state in moved + started]
@@ -76,7 +76,7 @@ class Session:
 
     def _answer(self, image: Image, result: TrackResult) -> Answer:
         if result.status == "lost" and self._tracker.config.rules == "careful":
-            region: Box | Mask = NOWHERE  # by the official rules, every frame has a box
+            region: Box | Mask = NOWHERE  # the official rules give a box in every frame
         else:
             region = result.box if self._refiner is None else self._refiner(image, result.box)
         return Answer(region, result.score)
@@ -95,22 +95,23 @@ def open_session(
     Args:
         model: name, folder or checkpoint file of a model.
         preset: benchmark whose published settings to use, such as "vot2020"; by default those stored with the model.
-        masks: how to turn boxes into masks, see `load_refiner`; None answers with boxes.
+        masks: how to turn boxes into masks, see `load_refiner`; without it, results are boxes.
         runtime: device, engine, precision and threads.
         **old: the keywords of 0.1.0 for the parts of `runtime`, with a warning.
 
     Raises:
-        CheckpointError: if the model is not there or does not fit.
+        CheckpointError: if the model is missing or does not fit.
         ConfigError: if another value is wrong.
-        MissingDependencyError: if the refiner needs a package that is not installed.
+        MissingDependencyError: if the engine or the refiner needs a package that is not installed.
     """
     from mixformer.tracking import Tracker
 
     refiner = None if masks is None else load_refiner(masks)
     tracker = Tracker(model, preset=preset, runtime=with_old_keywords(runtime, old), on_resize="rescale")
     session = Session(tracker, refiner)
+    # Run everything once: the toolkit measures time, and real-time tests allow 3 slow frames.
     blank = np.zeros((64, 64, 3), np.uint8)
-    session.process(blank, [Box(24, 24, 16, 16)])  # the toolkit measures time, and real-time tests allow 3 slow frames
+    session.process(blank, [Box(24, 24, 16, 16)])
     session.process(blank)
     session.reset()
     return session
@@ -120,11 +121,11 @@ def load_refiner(name: str) -> MaskRefiner:
     """Load a mask refiner by name.
 
     Args:
-        name: "grabcut", or "module:factory" for one of your own: `factory()` in the importable `module` returns it.
+        name: "grabcut", or "module:factory" for your own: `factory()` in the importable `module` returns it.
 
     Raises:
-        ConfigError: if there is nothing of that name.
-        MissingDependencyError: if OpenCV is not installed, for "grabcut".
+        ConfigError: if there is no such module or factory.
+        MissingDependencyError: if "grabcut" lacks OpenCV.
     """
     if name == GRABCUT:
         from mixformer.masks.grabcut import GrabCutRefiner

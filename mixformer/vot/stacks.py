@@ -1,4 +1,4 @@
-"""The toolkit's experiment stacks for box and mask trackers, and the requirements of each."""
+"""The toolkit's stacks of experiments for box and mask trackers, and the requirements of each."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mixformer.configs.presets import PRESETS
 from mixformer.errors import ConfigError
 from mixformer.files import LARGEST_SETTINGS, read_text_file
 
-# Source: the stack files of vot-toolkit 0.9.0. Left out: stacks with a second channel (depth, infrared), and those that
-# start from a point or a sentence. "runs" is how targets are given: in one run ("once"), from anchor frames
-# ("multistart"), again after each failure ("restarts"), or in one run against the clock ("realtime").
+# Source: the stack files of vot-toolkit 0.9.0. Stacks with a second channel (depth, infrared), and those that start from
+# a point or a sentence, are left out. "runs" tells when targets are given: once ("once"), from anchor frames
+# ("multistart"), again after each failure ("restarts"), or once with a time limit for frames ("realtime").
 _TABLE = """
 stack                 region targets runs       benchmark
 vot2013               box    one     restarts   vot2020

@@ -1,9 +1,9 @@
-"""The tracker's side of TraX, version 4, the protocol between the VOT toolkits and a tracker in a process of its own.
+"""The tracker's side of TraX, version 4, the protocol between the VOT toolkits and a tracker in a separate process.
 
-A message is a line `@@TRAX:NAME "ARGUMENT" ... "KEY=VALUE" ...`; other lines are the tracker's own output. After the
-tracker's `hello`, the toolkit sends `initialize` once for every new target, or without a region to forget the old
-ones. Then it sends `frame` with the picture, and the tracker answers with one `state` for every target. Either side
-may send `quit`.
+A message is a line `@@TRAX:NAME "ARGUMENT" ... "KEY=VALUE" ...`; other lines are the tracker's own output. The tracker
+sends `hello`. The toolkit sends `initialize` once for every new target, or without a region to remove all targets. Then
+it sends `frame` with the picture, and the tracker answers with one `state` for every target. Either side may send
+`quit`.
 
 Sources: the protocol's public description (docs/protocol.rst of votchallenge/trax) and, for version 4, the messages
 that vot-trax 4.0.2 sends.
@@ -39,9 +39,9 @@ _ESCAPED = {"n": "\n", "\\": "\\", '"': '"'}
 class Message:
     """One line of the protocol."""
 
-    name: str  # what is wanted, such as "frame"
-    arguments: tuple[str, ...] = ()  # its values in order
-    properties: Mapping[str, str] | None = None  # named values
+    name: str  # kind of message, such as "frame"
+    arguments: tuple[str, ...] = ()  # values without a name, in order
+    properties: Mapping[str, str] | None = None  # values by name
 
     def encode(self) -> bytes:
         """Format the line. It begins with a newline, so that a message is never in the middle of other output."""
@@ -51,24 +51,23 @@ class Message:
 
     @classmethod
     def decode(cls, line: str) -> Message | None:
-        """Parse a line; None if it is not a message.
+        """Parse a line; return None if it is not a message.
 
-        Named values are those after the last other one: a path may hold `=` too.
-
-        Raises DataError if the line begins like a message and is not well formed.
+        Raises DataError if the line begins like a message but has another form.
         """
         if not line.startswith(_PREFIX):
             return None
         name, _, rest = line.removeprefix(_PREFIX).strip().partition(" ")
         if not name.isalpha() or _ARGUMENT.sub("", rest).strip():
-            raise DataError(f"not a TraX message: {line[:80]!r}")
+            raise DataError(f"the toolkit sent a line that is no TraX message: {line[:80]!r}; check its version")
+        # Named values come last. The first ones are never named, since a path may hold `=` too.
         found = [bare or _unescaped(quoted) for quoted, bare in _ARGUMENT.findall(rest)]
         count = min(len(found), _COUNTS.get(name, 0))
         properties = dict(value.partition("=")[::2] for value in found[count:] if _KEY.match(value))
         return cls(name, tuple(found[:count]), properties)
 
 
-_COUNTS = {"initialize": 1, "frame": 1, "state": 1}  # arguments that are no named values
+_COUNTS = {"initialize": 1, "frame": 1, "state": 1}  # number of values without a name
 
 
 def _escaped(text: str) -> str:
@@ -80,20 +79,20 @@ def _unescaped(text: str) -> str:
 
 
 def parse_region(text: str, height: int, width: int) -> Region:
-    """Parse a region: `x,y,w,h`, `x,y,x,y,x,y,...` or `mask:x,y,w,h,ZEROS,ONES,...` in a frame of that size.
+    """Parse a region: `x,y,w,h`, `x,y,x,y,x,y,...` or `mask:x,y,w,h,ZEROS,ONES,...` in a frame of this size in pixels.
 
-    Raises DataError if it is none of these.
+    Raises DataError if the text has another form.
     """
     if text.startswith("mask:"):
         return decode_rle("m" + text.removeprefix("mask:"), height, width)
     try:
         values = np.array([float(v) for v in text.split(",")])
     except ValueError as error:
-        raise DataError(f"not a region: {text[:60]!r}") from error
+        raise DataError(f"a region must be numbers with commas between them, not {text[:60]!r}") from error
     if len(values) == 4:
         return Box(*values.tolist())
     if len(values) < 6 or len(values) % 2:
-        raise DataError(f"a region is a box, a mask or a polygon of 3 or more points, not {text[:60]!r}")
+        raise DataError(f"a region must be a box, a mask or a polygon of 3 or more points, not {text[:60]!r}")
     return Polygon(values.reshape(-1, 2))
 
 
@@ -110,10 +109,10 @@ def serve(session: Session, incoming: BinaryIO, outgoing: BinaryIO, multiobject:
     """Answer the toolkit's messages until it quits.
 
     Args:
-        session: follows the targets.
+        session: session that tracks the targets.
         incoming: messages of the toolkit, UTF-8.
-        outgoing: where answers are written, at once.
-        multiobject: offer to follow several targets.
+        outgoing: stream for the answers, which are not buffered.
+        multiobject: offer to track several targets.
 
     Raises:
         MixFormerError: if a message, a frame or a region cannot be used. The toolkit gets the reason.
@@ -158,7 +157,7 @@ def _messages(incoming: BinaryIO) -> Iterator[Message]:
 
 def _process(session: Session, message: Message, waiting: Sequence[str]) -> list[Answer]:
     if message.name != "frame" or not message.arguments:
-        raise DataError(f"the toolkit sent {message.name!r}; only initialize, frame with a picture, and quit may come")
+        raise DataError(f"the toolkit sent {message.name!r}, not initialize, frame with a picture, or quit")
     image = read_image(message.arguments[0].removeprefix("file://"))
     return session.process(image, [parse_region(text, *image.shape[:2]) for text in waiting])
 
@@ -170,19 +169,21 @@ def _send(outgoing: BinaryIO, message: Message) -> None:
 
 @contextmanager
 def toolkit_streams() -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """Streams from and to the toolkit that started this process.
+    """Open the streams from and to the toolkit that started this process.
 
-    The socket at port `TRAX_SOCKET` if that is set, otherwise standard input and output. What else is printed goes to
-    standard error meanwhile: in the middle of a line it would spoil a message.
+    They are the socket at port `TRAX_SOCKET` if this variable is set, otherwise standard input and output. In the second
+    case, all other output goes to standard error, since it would spoil messages.
 
-    Raises DataError if there is no such socket.
+    Raises DataError if the socket cannot be opened.
     """
     port = os.environ.get("TRAX_SOCKET")
     if port:
         try:
             connection = socket.create_connection(("127.0.0.1", int(port)))
         except (OSError, ValueError) as error:
-            raise DataError(f"TRAX_SOCKET is {port!r}, and no toolkit listens there: {error}") from error
+            raise DataError(
+                f"TRAX_SOCKET is {port!r}, but no toolkit listens there: {error}; unset it, or start the toolkit"
+            ) from error
         with connection, connection.makefile("rb") as incoming, connection.makefile("wb") as outgoing:
             yield incoming, outgoing
         return

@@ -1,4 +1,4 @@
-"""The toolkit's files: `config.yaml` of a workspace, and our entry in its `trackers.ini`."""
+"""Write the toolkit's files: `config.yaml` of a workspace, and our entry in its `trackers.ini`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mixformer.files import write_files
 from mixformer.vot.stacks import Stack
 
 CONFIG, TRACKERS = "config.yaml", "trackers.ini"
-TIMEOUT = 300  # seconds for one answer: the first one waits for the model, and the toolkit's 30 are few
+TIMEOUT = 300  # seconds for one answer; the toolkit's 30 may be too few for the first one, which waits for the model
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]+")
 
@@ -32,14 +32,14 @@ class Entry:
     model: str  # name of a model, or absolute path
     # Further arguments of `mixformer vot run` and of `VotTracker`, such as {"preset": "vot2020"}
     settings: dict[str, str]
-    multiobject: bool  # offer to follow several targets, which the "python" protocol always does
+    multiobject: bool  # offer to track several targets, which the "python" protocol always does
 
     def lines(self) -> dict[str, str]:
-        """Keys and values of the section."""
+        """Return the keys and values of the section."""
         arguments = {"model": self.model, **self.settings}
         common = {"label": self.name, "protocol": self.protocol, "timeout": str(TIMEOUT)}
         if self.protocol == "python":
-            # The toolkit cannot encode a mask for this protocol; we start from its box anyway.
+            # The toolkit cannot encode a mask for this protocol. The tracker starts from the mask's box in any case.
             options = {"command": "mixformer.vot:VotTracker", "convert": "rectangle"}
             return {**common, **options, **{f"arg_{key}": value for key, value in arguments.items()}}
         words = [sys.executable, "-m", "mixformer", "vot", "run"]
@@ -55,13 +55,13 @@ def write_workspace(folder: Path, stack: Stack, entry: Entry, sequences: Path | 
         folder: folder of the workspace, created if missing.
         stack: its experiments.
         entry: the tracker.
-        sequences: folder of the data; by default `sequences` in the workspace, into which the toolkit downloads them.
+        sequences: folder of the data; by default `sequences` in the workspace, to which the toolkit downloads them.
 
     Returns:
-        The files written.
+        The written files.
 
     Raises:
-        ConfigError: if the name cannot be one, or is taken.
+        ConfigError: if the name of the tracker has other characters than the toolkit accepts, or is taken.
         OutputError: if the folder holds a workspace of another stack, or cannot be written.
     """
     if not _NAME.fullmatch(entry.name):
@@ -89,7 +89,7 @@ def _require_same(config: Path, stack: Stack) -> None:
     there = found[1].strip("'\"") if found else "a stack of its own"
     if there != stack.name:
         raise OutputError(
-            f"{config.parent} is already a workspace, of {there}, not of {stack.name}; give another folder, or "
+            f"{config.parent} is already a workspace of {there}, not of {stack.name}; give another folder, or "
             f"--stack {there} to add a tracker to it"
         )
 
@@ -99,9 +99,9 @@ def _section(text: str, entry: Entry, path: Path) -> str:
     try:
         present.read_string(text)
     except configparser.Error as error:
-        raise ConfigError(f"cannot read {path}: {error}; mend or remove it") from error
+        raise ConfigError(f"cannot read {path}: {error}; correct or remove it") from error
     if present.has_section(entry.name):
-        raise ConfigError(f"{path} has a tracker {entry.name} already; give another --name, or take that entry out")
+        raise ConfigError(f"{path} has a tracker {entry.name} already; give another --name, or remove that entry")
     # The toolkit reads % as the start of a reference to another key.
     lines = [f"{key} = {value.replace('%', '%%')}" for key, value in entry.lines().items()]
     return "\n".join([*([""] if text else []), f"[{entry.name}]", *lines, ""])

@@ -1,4 +1,4 @@
-"""The list of models, and the places of their weights. Nothing here needs torch."""
+"""List the models, and find their weights. This needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OFFICIAL_FILES = {
 }
 _OFFICIAL_LICENSE = "MIT (official release, not included)"
 _OWN_LICENSE = "see MODEL_CARD.md beside the weights"
-_UNRELEASED = "no weights are published; yours when you train them"
+_UNRELEASED = "no published weights; your own if you train them"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ModelInfo:
     Attributes:
         name: name for `load_model`.
         parameters: number of parameters, fixed position tables included.
-        flops: operations of one search step with one online template remembered, 2 per multiply-add.
+        flops: operations of one search step with one online template, 2 per multiply-add.
         available: True if weights come with the package.
         license: license of the weights.
         source: authors of the weights.
@@ -84,7 +84,7 @@ def list_models() -> list[ModelInfo]:
 
 
 def shipped_folder(name: str) -> Path | None:
-    """Folder of the weights that come with the package for a variant, or None."""
+    """Return the folder of a variant's weights if they come with the package, else None."""
     folder = _SHIPPED / name
     return folder if (folder / WEIGHTS_FILE).is_file() else None
 
@@ -92,7 +92,7 @@ def shipped_folder(name: str) -> Path | None:
 def find_weights(name_or_path: str | Path) -> Path:
     """Find the model folder or weights file of a name or path.
 
-    An existing path takes precedence over a variant's name, except for a folder without a model.
+    An existing path takes precedence over a variant's name, unless it is a folder without a model.
 
     Raises CheckpointError if there is no such path or name, or its weights are not included; the message says how to
     get them.
@@ -106,7 +106,7 @@ def find_weights(name_or_path: str | Path) -> Path:
         return shipped_folder(name) or _explain_missing(name)
     if path_kind(path) == "folder":
         raise CheckpointError(
-            f"{path} holds no {CONFIG_FILE}, so it is not a model folder; `mixformer convert` makes one"
+            f"{path} holds no {CONFIG_FILE}, so it is not a model folder; make one with `mixformer convert`"
         )
     near = did_you_mean(name, MODELS) or "; `mixformer models` lists the named models"
     raise CheckpointError(f"no model, folder or file named {name!r}{near}")

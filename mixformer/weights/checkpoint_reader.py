@@ -1,8 +1,8 @@
 """Read tensors, or only their shapes, from a file of `torch.save` without running code from the file.
 
-A pickle is a program: it names callables and calls them. This reader replaces each of them: tensors become inert
+A pickle is a program that names callables and calls them. This reader replaces each callable: tensors become inert
 records, ordered dictionaries become plain ones, and any other class becomes a `Placeholder` that ignores all calls. It
-reads both formats, the zip archive (torch 1.6 and later) and the earlier stream of pickles.
+reads both formats: the zip archive (torch 1.6 and later) and the earlier stream of pickles.
 """
 
 from __future__ import annotations
@@ -92,12 +92,12 @@ class _Storage(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Number of bytes."""
         return self.length * self.dtype.itemsize
 
 
 class _Record(Placeholder):
-    """The description of a tensor in the file: a view of a storage that is not read yet."""
+    """The description of a tensor in the file: a view of a storage that has not been read yet."""
 
     def __init__(self, storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> None:
         whole = (offset, *shape, *stride)
@@ -119,10 +119,10 @@ class _Record(Placeholder):
 
 
 class _Parameter(Placeholder):
-    """`nn.Parameter` in a pickle: the tensor it wraps."""
+    """The stand-in for `nn.Parameter`."""
 
     def __new__(cls, data: Any = None, *_: Any) -> Any:
-        """The tensor itself."""
+        """Return the wrapped tensor."""
         return data
 
 
@@ -134,7 +134,7 @@ class _SafeUnpickler(pickle.Unpickler):
     """
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Raises UnpicklingError if the pickle is larger than any state dict."""
+        """Check the size of the pickle. Raises UnpicklingError if it is larger than any state dict."""
         check_pickle(file)
         super().__init__(file)
         self.storages: dict[str, _Storage] = {}
@@ -219,7 +219,7 @@ def _read_zip(file: IO[bytes], path: Path) -> Iterator[_Records]:
             )
         root = roots[0]
         if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
-            # torch.save does not compress, and what is compressed could unpack to any size.
+            # torch.save does not compress, and a compressed file could unpack to any size.
             raise CheckpointError(f"{path} is a compressed zip file; use the file as torch.save wrote it")
         if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
             raise CheckpointError(f"{path} was written on a big-endian machine; save it again on a common one")
@@ -231,7 +231,7 @@ def _read_zip(file: IO[bytes], path: Path) -> Iterator[_Records]:
 
 @contextmanager
 def _read_legacy(file: IO[bytes], path: Path) -> Iterator[_Records]:
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as bounded:  # a read gives no more than is there
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as bounded:  # a read returns no more than the file holds
         yield _read_stream(cast(IO[bytes], bounded), path)
 
 
@@ -282,7 +282,8 @@ def _find_weights(content: Any, path: Path) -> dict[str, _Record]:
     wrong = [str(key) for key, value in weights.items() if not (isinstance(key, str) and isinstance(value, _Record))]
     if wrong:
         raise CheckpointError(
-            f"{path} is not a state dict: {', '.join(wrong[:8])} are no tensors, and there is none under {known}"
+            f"{path} is not a state dict: {', '.join(wrong[:8])} are no tensors, and there is none under {known}; give "
+            "a file of weights"
         )
     return weights
 

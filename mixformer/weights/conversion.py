@@ -58,18 +58,18 @@ def convert(
     Args:
         source: official `.pth.tar`, mmtracking `.pth`, model folder, `.safetensors` file beside its `config.json`, or
             name of a variant.
-        out: folder to write for "mixformer"; file (such as `model.pth.tar`) for the others.
+        out: folder to write for "mixformer"; file (such as `model.pth.tar`) for "official" and "mmtracking".
         to: "mixformer", "official" or "mmtracking".
         precision: "float32", "float16" or "int8" for a folder; official files are float32.
         overrides: values of `ModelConfig` that the source does not contain; see `load_weights`.
         overwrite: replace existing files when the new ones are complete.
 
     Returns:
-        A report of what was written.
+        A report of the written files.
 
     Raises:
-        CheckpointError: if the source cannot be used; missing, unknown and mis-shaped entries are named.
-        ConfigError: for an unknown target or precision.
+        CheckpointError: if the source cannot be used; the message lists missing, unknown and mis-shaped entries.
+        ConfigError: for an unknown target or precision, or a network that the target does not support.
         OutputError: if the result cannot be written, or already exists.
 
     Example:
@@ -80,7 +80,7 @@ def convert(
     if to not in TARGETS:
         raise ConfigError(f"cannot convert to {to!r}; choose from {', '.join(TARGETS)}")
     if to != "mixformer" and precision != "float32":
-        raise ConfigError(f"files for {to} are float32; {precision!r} is for --to mixformer")
+        raise ConfigError(f"files for {to} are float32; leave out the precision {precision!r}, or convert to mixformer")
     out = Path(out)
     if to == "mixformer":
         with claimed_folder(out, CONFIG_FILE, "model folder", overwrite):

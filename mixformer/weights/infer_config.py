@@ -28,8 +28,8 @@ def infer_config(state: State, overrides: Mapping[str, Any] | None = None) -> Mo
     deviation, and for MixCvT crops of 320 and 128 pixels and QuickGELU.
 
     Args:
-        state: official state dict. On the device "meta", position tables have no numbers, and only the sizes identify
-            a named variant.
+        state: official state dict. On the device "meta" position tables have no numbers, so only the sizes identify a
+            named variant.
         overrides: values of `ModelConfig` to use instead of the found or assumed ones, such as `{"heads": 3}`.
 
     Returns:
@@ -129,9 +129,13 @@ def _frozen_norms(state: State, found: Mapping[str, Any]) -> str:
 def _shape(state: State, key: str, dimensions: int) -> tuple[int, ...]:
     if key not in state:
         some = ", ".join(list(state)[:3])
-        raise CheckpointError(f"not a checkpoint of the MixFormer family: it lacks {key} (its first entries: {some})")
+        raise CheckpointError(
+            f"not a checkpoint of the MixFormer family: it lacks {key} (its first entries: {some}); check the file"
+        )
     if state[key].dim() != dimensions:
-        raise CheckpointError(f"{key} has shape {tuple(state[key].shape)}, expected {dimensions} dimensions")
+        raise CheckpointError(
+            f"{key} has shape {tuple(state[key].shape)}, expected {dimensions} dimensions; check the file"
+        )
     return tuple(state[key].shape)
 
 
@@ -153,12 +157,12 @@ def _grid(state: State, key: str) -> int:
     count = _shape(state, key, 3)[1]
     side = math.isqrt(count)
     if side * side != count:
-        raise CheckpointError(f"{key} has {count} positions, which is not a square grid")
+        raise CheckpointError(f"{key} has {count} positions, which is not a square grid; check the file")
     return side
 
 
 def _is_sincos(state: State, dim: int) -> bool:
-    """Return whether both tables equal the fixed ones; the two official ways to compute these differ by 3e-6."""
+    """Tell whether both tables equal the fixed ones. The two official ways to compute these differ by 3e-6."""
     for key in _TABLES:
         table = state[key].float()
         if table.is_meta:  # no numbers: see `_named`
@@ -171,7 +175,7 @@ def _is_sincos(state: State, dim: int) -> bool:
 
 
 def _named(config: ModelConfig, shapes_only: bool) -> ModelConfig:
-    """Return the named variant with the same sizes, if there is one; training settings and unused entries may differ.
+    """Return the named variant with the same sizes, or else `config`. Training settings and unused entries may differ.
 
     With `shapes_only`, the kind of position tables may differ too.
     """

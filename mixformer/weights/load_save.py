@@ -19,7 +19,7 @@ from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.files import write_files
 from mixformer.models import MixFormer, build_model
-from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE, ModelInfo, find_weights, list_models
+from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE, find_weights
 from mixformer.weights.checkpoint_reader import read_checkpoint
 from mixformer.weights.infer_config import infer_config
 from mixformer.weights.model_folder import FORMAT, read_folder
@@ -32,16 +32,6 @@ from mixformer.weights.state_dicts import (
     model_shapes,
     quantize_state,
 )
-
-__all__ = [
-    "ModelInfo",
-    "ModelWeights",
-    "list_models",
-    "load_model",
-    "load_weights",
-    "save_model",
-    "save_weights",
-]
 
 
 @dataclass(frozen=True)
@@ -61,12 +51,12 @@ def save_model(
     tracker_config: TrackerConfig | None = None,
     tracker: TrackerConfig | None = None,
 ) -> Path:
-    """Write a model folder. It is replaced as a whole or, after an error, left unchanged.
+    """Write a model folder. After an error, an existing folder is unchanged.
 
     Args:
         model: the network; its weights may be on any device.
         folder: folder to write, made if it is missing.
-        precision: "float32", "float16" or "int8" for the stored weights. int8 applies only to matrices.
+        precision: "float32", "float16" or "int8" for the stored weights; int8 applies only to matrices.
         tracker_config: tracker settings to store with the model; without them, those of the variant's name apply.
         tracker: old name of `tracker_config`.
 
@@ -89,7 +79,7 @@ def save_model(
 
 
 def save_weights(weights: ModelWeights, folder: str | Path, *, precision: str = "float32") -> Path:
-    """Write a model folder from a state dict, without building the network; arguments and errors as `save_model`.
+    """Write a model folder from a state dict without building the network; arguments and errors as in `save_model`.
 
     Example:
         >>> weights = load_weights("mixformerv2_dino_s8")
@@ -118,7 +108,7 @@ def load_model(
 
     Args:
         name_or_path: name of a variant whose weights come with the package, model folder, `.safetensors` file beside a
-            `config.json`, or official or mmtracking checkpoint (converted in memory; no code in it is executed).
+            `config.json`, or checkpoint of the official code or mmtracking (no code in it is executed).
         device: device of the network, such as "cpu" or "cuda".
         dtype: type of its weights.
 
@@ -145,8 +135,9 @@ def load_weights(name_or_path: str | Path, *, overrides: Mapping[str, Any] | Non
 
     Args:
         name_or_path: as in `load_model`.
-        overrides: values of `ModelConfig` that an official file does not contain, if they differ from the usual ones:
-            `heads` (width / 64), `search_size` and `template_size` of a MixCvT (320, 128), and its `activation`.
+        overrides: values of `ModelConfig` that an official file does not contain, if they differ from the usual ones in
+            parentheses: `heads` (width / 64); for MixCvT `search_size` (320), `template_size` (128), `activation`
+            ("quick_gelu").
 
     Returns:
         The complete and checked weights.

@@ -1,4 +1,4 @@
-"""The description of a model folder, its `config.json`. Nothing here needs torch."""
+"""Read the description of a model folder, its `config.json`. This needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ExportedGraphs:
     format: str  # "onnx" or "openvino"
     remember: Path  # file of the graph from templates to the memory
     locate: Path  # file of the graph from a search crop and the memory to boxes and scores
-    weights: Path | None  # file of OpenVINO's constants; None for ONNX, whose files name their own
+    weights: Path | None  # file of OpenVINO's constants; None for ONNX, whose files name theirs
     memory: tuple[str, ...]  # names of the memory tensors, in order
     templates: int | None = None  # number of templates that the graphs accept; None = any
     batch: int | None = None  # number of targets that the graphs accept; None = any
@@ -39,7 +39,7 @@ class ModelFolder:
     config: ModelConfig  # sizes of the network
     precision: str  # of the stored weights: "float32", "float16" or "int8"
     tracker: TrackerConfig | None  # settings stored with it, or None
-    graphs: ExportedGraphs | None  # exported graphs, or None if there are none or not all of their files
+    graphs: ExportedGraphs | None  # exported graphs; None if there are none, or a file is missing
 
 
 def read_folder(path: str | Path) -> ModelFolder:
@@ -63,10 +63,10 @@ def read_folder(path: str | Path) -> ModelFolder:
 
 
 def find_folder(name_or_path: str | Path) -> ModelFolder | None:
-    """Read the folder of a name or path, as in `load_model`; None for an official checkpoint file.
+    """Read the folder of a name or path, as in `load_model`; return None for an official checkpoint file.
 
-    Raises CheckpointError if it is not found, or its description cannot be used, and ConfigError if that holds invalid
-    values.
+    Raises CheckpointError if it is not found or its description cannot be used, and ConfigError if the description
+    holds invalid values.
     """
     path = find_weights(name_or_path)
     if path.is_dir():
@@ -76,10 +76,10 @@ def find_folder(name_or_path: str | Path) -> ModelFolder | None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.exists():
-        raise CheckpointError(f"there is no {CONFIG_FILE} in {path.parent}; weights need it beside them")
+        raise CheckpointError(f"there is no {CONFIG_FILE} in {path.parent}; put it beside the weights")
     content = read_json_file(path, CheckpointError)
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
-        raise CheckpointError(f"{path} does not describe a model: it needs an object under 'model'")
+        raise CheckpointError(f"{path} does not describe a model: it needs an object under 'model'; convert it again")
     if content.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} has format {content.get('format')!r}, this version reads {FORMAT}; update mixformer"
@@ -88,14 +88,14 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _graphs(folder: Path, said: Any) -> ExportedGraphs | None:
-    """Read the graphs of a description; None if one of their files is missing, since the weights work without them."""
+    """Read the graphs of a description. Return None if a file is missing, since the weights work without graphs."""
     if not isinstance(said, Mapping) or not {"remember", "locate", "memory"} <= set(said):
         raise CheckpointError(f"{folder / CONFIG_FILE}: 'graphs' needs remember, locate and memory; export it again")
     kind, memory = said.get("format", "onnx"), said["memory"]
     files = {key: said.get(key, "graphs.bin") for key in ("remember", "locate", "weights")}
     numbers = said.get("templates"), said.get("batch")
     _require_graphs(folder, kind in ("onnx", "openvino"), "format", kind)
-    for key, file in files.items():  # only a name: a model folder must not read files elsewhere
+    for key, file in files.items():  # a name without a path: a model folder must not read files elsewhere
         _require_graphs(folder, isinstance(file, str) and file == Path(file).name and "\0" not in file, key, file)
     _require_graphs(
         folder, isinstance(memory, list) and all(isinstance(name, str) for name in memory), "memory", memory

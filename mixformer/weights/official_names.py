@@ -1,4 +1,4 @@
-"""Names of official state dicts of the whole family, and of mmtracking's MixCvT, in both directions."""
+"""Rename the entries of official state dicts, and of mmtracking's MixCvT, to the names of this package and back."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ def _conv_stem(kind: str, index: int, rest: str) -> str:
 
 _BLOCK = r"(\d+\.(?:norm1|norm2|attn\.qkv|attn\.proj|mlp\.fc1|mlp\.fc2)\..*)"
 
-# Ours -> official, per backbone. `ls1.gamma` is no official name, since no official file has LayerScale: it is the one
-# timm uses.
+# Ours -> official, per backbone. `ls1.gamma` is timm's name, since no official file has LayerScale.
 _BACKBONES: dict[str, _Rules] = {
     "vit": _rules(
         (r"backbone\.patch_embed\.(.*)", r"backbone.patch_embed.proj.\1"),
@@ -115,12 +114,12 @@ def official_name(key: str, config: ModelConfig) -> str:
 
 
 def is_mmtracking(state: Mapping[str, object]) -> bool:
-    """Return whether a state dict has mmtracking's names."""
+    """Tell whether a state dict has mmtracking's names."""
     return any(key.startswith("head.bbox_head.") for key in state)
 
 
 def from_mmtracking(key: str) -> str:
-    """Return the official name of an entry of an mmtracking checkpoint; an unknown name stays unchanged."""
+    """Return the official name of an entry of an mmtracking checkpoint. An unknown name stays unchanged."""
     return _rename(key, _MMTRACKING) or key
 
 
@@ -165,8 +164,8 @@ def as_official(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 def from_official(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
     """Rename official weights to ours.
 
-    Entries that no computation uses are dropped: those of `unused_shapes` and the batch counters of batch norms. Both
-    may be missing.
+    The entries of `unused_shapes` and the batch counters of batch norms are dropped, since no computation uses them.
+    They may be missing.
 
     Raises CheckpointError that lists the missing, unknown and mis-shaped entries.
     """
@@ -195,7 +194,7 @@ def to_official(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, T
 
 
 def to_mmtracking_names(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
-    """Rename our weights of a MixCvT to mmtracking's layout; all its batch norms count batches.
+    """Rename our weights of a MixCvT to mmtracking's layout, which has batch counters for all batch norms.
 
     Raises CheckpointError if the weights do not belong to `config`, or the network is not a MixCvT.
     """

@@ -1,7 +1,7 @@
-"""Limits of a pickle, checked before it is loaded.
+"""Check the size of a pickle before it is loaded.
 
 A few kilobytes of a pickle can describe values that take all memory, or that are nested so deeply that the interpreter
-crashes. A state dict is shallow and short. A walk over the pickle's instructions checks this without making values.
+crashes. A state dict is shallow and short. The check follows the pickle's instructions without making values.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import pickletools
 from typing import IO, Any, NamedTuple
 
 _MOST_STEPS = 2_000_000  # instructions; a large checkpoint with its optimizer has about 0.1 million
-_DEEPEST = 100  # values inside one another
-_MOST_PARTS = 10_000_000  # values inside one value, shared ones counted each time
-_LARGEST_COPY = 8  # all tensors together, in sizes of the file: several may show one storage
+_DEEPEST = 100  # levels of nesting
+_MOST_PARTS = 10_000_000  # values inside one value; a shared value counts each time
+_LARGEST_COPY = 8  # bytes of all tensors in sizes of the file; several tensors may view one storage
 _MARK = None
-_FILL = {"APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD"}  # these add to a container that is there
+_FILL = {"APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD"}  # these add to an existing container
 _GET, _PUT = {"GET", "BINGET", "LONG_BINGET"}, {"PUT", "BINPUT", "LONG_BINPUT"}
 
 
@@ -53,7 +53,7 @@ def check_sizes(stored: int, shown: int, size: int) -> None:
         size: bytes of the file.
 
     Raises:
-        pickle.UnpicklingError: if it is not.
+        pickle.UnpicklingError: if the file is too small.
     """
     if stored > size or shown > _LARGEST_COPY * size:
         raise pickle.UnpicklingError(f"it describes tensors of {max(stored, shown)} bytes in a file of {size}")
@@ -72,7 +72,7 @@ class _Walk:
             self.stack.append(self.memo[int(argument)])
         elif opcode.name in _PUT or opcode.name == "MEMOIZE":
             place = len(self.memo) if argument is None else int(argument)
-            if place > steps:  # the unpickler would make room for all places before it
+            if place > steps:  # the unpickler would allocate all places before it
                 raise pickle.UnpicklingError(f"place {place} of the memo after {steps} instructions")
             self.memo[place] = self._top()
         elif opcode.name == "MARK":

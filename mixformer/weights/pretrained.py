@@ -42,9 +42,9 @@ class PretrainedReport:
 
     Attributes:
         kind: kind of the file.
-        loaded: entry of the model -> entries of the file that it was made from.
-        left_out: entry of the file -> reason why the model does not need it.
-        kept: entry of the backbone that keeps its initial values -> reason.
+        loaded: for each loaded entry of the model, the entries of the file that it was made from.
+        left_out: for each entry of the file that the model does not need, the reason.
+        kept: for each entry of the backbone that keeps its initial values, the reason.
 
     Example:
         >>> from mixformer.weights import PretrainedReport
@@ -60,7 +60,7 @@ class PretrainedReport:
 
 @dataclass
 class _Start:
-    """The initial values that were found so far, under the model's names, and their source."""
+    """The initial values found so far, by the model's names, and their source."""
 
     path: Path
     config: ModelConfig
@@ -73,15 +73,15 @@ class _Start:
 
     @property
     def kind(self) -> str:
-        """The kind of the file, a key of `LAYOUTS`."""
+        """The kind of the file, a key of `FILE_KINDS`."""
         return self.source.kind
 
     def has(self, key: str) -> bool:
-        """Return whether the file holds this entry of the model under its own name."""
+        """Tell whether the file holds this entry of the model."""
         return file_name(self.kind, key, self.config) in self.source.tensors
 
     def take(self, key: str, value: Tensor, names: tuple[str, ...], note: str = "") -> None:
-        """Set the value of an entry of the model, made from the entries `names` of the file."""
+        """Set the value of an entry of the model that is made from the entries `names` of the file."""
         self.state[key], self.used[key], self.notes[key] = value, names, note
 
     def copy(self, key: str) -> None:
@@ -91,7 +91,7 @@ class _Start:
             self.take(key, self.source.tensors[name].float(), (name,))
 
     def origin(self, names: tuple[str, ...]) -> str:
-        """Return the file's own names of entries."""
+        """Return the names that entries have in the file itself."""
         return ", ".join(part for name in names for part in self.source.origins[name])
 
 
@@ -107,7 +107,7 @@ def load_pretrained(
     the first ones.
 
     Args:
-        model: network to initialize; after an error it is unchanged.
+        model: network to initialize; it is unchanged after an error.
         path: `.safetensors`, `.pth` (no code in it is executed) or a model folder.
         kind: kind of the file; "auto" finds it from the names in the file.
         interpolation: interpolation of position tables; None takes antialiased "bicubic" for "dinov2", and plain
@@ -129,13 +129,15 @@ def load_pretrained(
         ('mixformer', 0)
     """
     if kind != "auto" and kind not in FILE_KINDS:
-        raise ConfigError(f"unknown kind of start {kind!r}; known: auto, {', '.join(FILE_KINDS)}")
+        raise ConfigError(f"unknown kind of file {kind!r}; known: auto, {', '.join(FILE_KINDS)}")
+    # 1. Read the file, and collect an initial value for each entry of the backbone.
     source = open_pretrained(Path(path), kind)
     start = _Start(Path(path), model.config, source, interpolation or FILE_KINDS[source.kind].interpolation)
     _require_family(start)
     _require_parts(start)
     for index, stage in enumerate(model.backbone.parts):
         _start_stage(start, stage, index)
+    # 2. Check that none is missing and the file holds no more blocks of this kind; only then change the network.
     initial = {f"backbone.{key}": value for key, value in model.backbone.state_dict().items()}
     expected = {key: tuple(value.shape) for key, value in initial.items() if key not in start.kept}
     check_state_dict(start.state, expected, f"{path}, as a start of kind {start.kind!r},")
@@ -153,13 +155,13 @@ def _require_family(start: _Start) -> None:
     config, known = start.config, FILE_KINDS[start.kind]
     if known.backbone not in ("", config.backbone):
         raise CheckpointError(
-            f"{start.path} is a file of kind {start.kind!r}, which fits backbone {known.backbone!r}; "
-            f"{config.name} has {config.backbone!r}"
+            f"{start.path} is a file of kind {start.kind!r} for backbone {known.backbone!r}, but {config.name} has "
+            f"{config.backbone!r}; choose a file for that (docs/pretrained.md)"
         )
     if config.decoder_depth and not known.decoder:
         raise CheckpointError(
-            f"{config.name} has {config.decoder_depth} decoder blocks, which only MAE files hold; {start.path} is of "
-            f"kind {start.kind!r}"
+            f"{config.name} has {config.decoder_depth} decoder blocks, which a file of kind {start.kind!r} such as "
+            f"{start.path} lacks; use an MAE file"
         )
 
 
@@ -173,8 +175,8 @@ def _require_parts(start: _Start) -> None:
             decoder = start.config.decoder_depth and index == len(start.config.stages) - 1
             what = "decoder (MAE's files with it end in _full.pth)" if decoder else f"stage {index + 1}"
             raise CheckpointError(
-                f"{start.path} has {counted(depth, 'block')} for the {stage.depth} "
-                f"that {start.config.name} has in {what}"
+                f"{start.path} has {counted(depth, 'block')}, but {start.config.name} has {stage.depth} in {what}; "
+                "choose a larger file, or fewer blocks"
             )
     scaled = any(name.endswith((".ls1.gamma", ".gamma_1", ".scale1")) for name in start.source.tensors)
     if scaled != start.config.layer_scale:
@@ -200,7 +202,7 @@ def _start_stage(start: _Start, stage: Stage, index: int) -> None:
 
 
 def _start_tables(start: _Start, stage: Stage, index: int) -> None:
-    """Make both position tables from the file's one or two; a missing one is reported with the other entries."""
+    """Make both position tables from those of the file. A missing one is reported with the other entries."""
     prefix = _prefix(start.config, index)
     if start.config.position == "sincos":
         start.kept |= dict.fromkeys((prefix + key for key in _TABLES), "fixed sin-cos table")
@@ -223,13 +225,14 @@ def _split_table(start: _Start, name: str) -> tuple[Tensor, Tensor | None]:
             if math.isqrt(count) ** 2 == count:
                 return table[:, extra:], table[:, :1] if extra else None
     raise CheckpointError(
-        f"{name} in {start.path} has shape {tuple(table.shape)}, which is no square grid with or without a class token"
+        f"{name} in {start.path} has shape {tuple(table.shape)}, which is no square grid with or without a class "
+        "token; the file is damaged or of another kind"
     )
 
 
 def _start_tokens(start: _Start, stage: Stage, prefix: str) -> None:
     """Initialize prediction tokens: copy those of a network of this package, or use the class token plus noise."""
-    # 1. A network of this package has tokens of its own: copy them if their number fits.
+    # 1. A network of this package has prediction tokens: copy them if their number fits.
     keys = [prefix + key for key in _TOKENS]
     found = start.source.tensors
     if start.kind == "mixformer":
@@ -240,7 +243,7 @@ def _start_tokens(start: _Start, stage: Stage, prefix: str) -> None:
             return
         start.kept |= dict.fromkeys(keys, "the file has no prediction tokens, or another number of them")
         return
-    # 2. An image model has one class token. The decoder of "+DN" has no such token to start from.
+    # 2. An image model has one class token, but none for the decoder of "+DN".
     name = FILE_KINDS[start.kind].class_token
     if start.config.decoder_depth or name not in found:
         start.kept |= dict.fromkeys(keys, "the file has no class token of this width")
@@ -269,7 +272,7 @@ def _left_out(start: _Start) -> dict[str, str]:
     surplus = [start.origin((name,)) for name in rest if part_of(name) in parts]
     if surplus:
         raise CheckpointError(
-            f"{start.path} is of another architecture than {start.config.name}, which has no place for "
-            f"{', '.join(surplus[:8])}"
+            f"{start.path} is of another architecture than {start.config.name}, which lacks {', '.join(surplus[:8])}; "
+            "choose a file of the same architecture"
         )
     return {origin: why_left_out(name) for name in rest for origin in start.source.origins[name]}

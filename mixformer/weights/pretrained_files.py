@@ -1,4 +1,4 @@
-"""Files of pre-trained image models: the names that each kind uses, brought to one set of names."""
+"""Read files of pre-trained image models, and bring the names of each kind to one set of names."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Interpolation = Literal["bicubic", "bilinear"]
 
 @dataclass(frozen=True)
 class FileKind:
-    """One kind of file. An encoder's entries have the names of the official trackers, which started from such files."""
+    """A kind of file. Encoders have the names of the official trackers, which started from such files."""
 
-    backbone: str = "vit"  # the backbone it fits, as in `ModelConfig`; empty = any
+    backbone: str = "vit"  # backbone that the file fits, as in `ModelConfig`; empty = any
     # Position tables of the encoder and of the decoder; none in files with tables for each grid
     tables: tuple[str, ...] = ("pos_embed",)
-    class_token: str = "cls_token"  # its name, if there may be one
+    class_token: str = "cls_token"  # name of the class token; empty = none
     interpolation: Interpolation = "bilinear"  # default interpolation of tables to another grid
     decoder: bool = False  # True if the file may hold decoder blocks that continue the encoder
 
@@ -47,7 +47,7 @@ FILE_KINDS: dict[str, FileKind] = {
 
 
 def find_kind(names: Collection[str]) -> str | None:
-    """Find the kind of file that holds these names, or None."""
+    """Find the kind of file that holds these names; return None if it is unknown."""
     signs = {
         "mixformer": r"backbone\..*",
         "cvt": r"stage0\.patch_embed\..*",
@@ -90,7 +90,7 @@ def _decoder_name(rest: str, encoder: ModelConfig) -> str:
 
 
 def numbered(key: str) -> str:
-    """Return our own name with the number of the stage, also for a backbone of one stage."""
+    """Return the name of an entry of this package with the number of its stage, even if there is only one stage."""
     name = key.removeprefix("backbone.")
     return f"backbone.{name}" if name.startswith("stages.") else f"backbone.stages.0.{name}"
 
@@ -99,10 +99,10 @@ _COUNTER = rf".*\.{COUNTER}"
 _REASONS = (
     (_COUNTER, "nothing reads the counters of batch norms"),
     (r"(?:.*\.)?(?:blocks\d?\.\d+|patch_embed\d?)\..*|decoder_blocks\..*", "the network has no such part"),
-    (r"(?:.*\.)?cls_token|.*\.(?:pos_)?tokens", "the network's prediction tokens are others, or it has none"),
+    (r"(?:.*\.)?cls_token|.*\.(?:pos_)?tokens", "the network has other prediction tokens, or none"),
     (r"(?:.*\.)?register_tokens", "the network has no register tokens"),
     (r"(?:decoder_)?pos_embed|backbone\..*\.pos_(?:search|template)", "the network has no such table, or a fixed one"),
-    (r"decoder_.*|stage\d_output_decode\..*|(?:.*\.)?mask_token", "it serves pre-training only"),
+    (r"decoder_.*|stage\d_output_decode\..*|(?:.*\.)?mask_token", "it is for pre-training only"),
     (r"(?:norm|fc_norm|layernorm|head|head_dist|classifier)\..*", "no norm or classifier follows the last block"),
 )
 
@@ -119,15 +119,15 @@ def part_of(name: str) -> str | None:
 
 
 class PretrainedFile(NamedTuple):
-    """Content of a file."""
+    """The content of a file."""
 
-    kind: str  # kind of the file
-    tensors: dict[str, Tensor]  # name as from `file_name` -> values
-    origins: dict[str, tuple[str, ...]]  # the same name -> names in the file itself, several for joined tensors
+    kind: str  # a key of `FILE_KINDS`
+    tensors: dict[str, Tensor]  # values by the names of `file_name`
+    origins: dict[str, tuple[str, ...]]  # by the same names, the names in the file itself; several for joined tensors
 
 
 def open_pretrained(path: Path, kind: str) -> PretrainedFile:
-    """Read a file; no code in it is executed.
+    """Read a file of pre-trained weights. No code in it is executed.
 
     Args:
         path: `.safetensors`, model folder, or a file of `torch.save`.
@@ -140,11 +140,11 @@ def open_pretrained(path: Path, kind: str) -> PretrainedFile:
     found = find_kind(stored) if kind == "auto" else kind
     if found is None:
         raise CheckpointError(
-            f"cannot tell the kind of {path} (its first entries: {', '.join(list(stored)[:3])}); known kinds: "
+            f"cannot tell the kind of {path} (its first entries: {', '.join(list(stored)[:3])}); choose one of: "
             f"{', '.join(FILE_KINDS)}"
         )
     if found == "mixformer" and _safetensors(path) is None:
-        stored = load_weights(path).state  # an official file, which has other names
+        stored = load_weights(path).state  # an official file has other names
     return _normalize(found, stored)
 
 
@@ -175,7 +175,7 @@ _HUGGING_FACE = (
     (r"embeddings\.cls_token", "cls_token"),
     (r"embeddings\.position_embeddings", "pos_embed"),
 )
-# Parts that Hugging Face files hold one by one: pattern of the first, all of them, the whole, and where they join.
+# Tensors that Hugging Face files hold in parts: pattern of the first part, all parts, the whole, and the axis to join.
 _JOINS = (
     (
         r"encoder\.layer\.(\d+)\.attention\.attention\.query\.(weight|bias)",
@@ -201,7 +201,7 @@ def _normalize(kind: str, stored: Mapping[str, Tensor]) -> PretrainedFile:
         try:
             tensors[name], origins[name] = torch.cat([stored[part] for part in parts], axis), parts
         except RuntimeError as error:
-            raise CheckpointError(f"{', '.join(parts)} do not fit together: {error}") from error
+            raise CheckpointError(f"{', '.join(parts)} do not fit together, the file is damaged: {error}") from error
     done = {part for parts, _ in joined.values() for part in parts}
     for key in (key for key in stored if key not in done):
         name = _facebook(key) if kind == "dinov2" else numbered(key) if key.startswith("backbone.") else key

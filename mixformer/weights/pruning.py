@@ -1,7 +1,7 @@
 """Make smaller networks from larger ones: remove blocks, or narrow MLPs. Nothing is trained here.
 
-The result is the initial student of a distillation (MixFormerV2, section 3.2.2). Only the removal of blocks that
-`mixformer.training.depth_pruning` has faded out changes no output; all else needs training afterwards.
+The result is the initial student of a distillation (MixFormerV2, section 3.2.2). It must be trained afterwards, unless
+`mixformer.training.depth_pruning` has faded out the removed blocks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FIRST_LAYER = re.compile(r"backbone\..*\.mlp\.fc1\.weight")
 def remove_blocks(
     state: Mapping[str, Tensor], config: ModelConfig, removed: Sequence[int]
 ) -> tuple[State, ModelConfig]:
-    """Remove blocks; the numbers of later blocks move up.
+    """Remove blocks, and number the remaining ones anew.
 
     Only the stage that `config.depth` counts can lose blocks: the last one of a MixCvT, the transformer of a ConvMAE,
     but not the decoder blocks of "+DN". All else is kept unchanged, position tables too (the official conversion drops
@@ -34,14 +34,13 @@ def remove_blocks(
     Args:
         state: our state dict of `config`.
         config: sizes of the network.
-        removed: numbers of the blocks, from 0 over all mixed-attention blocks of the network, as for `scales` and kept
-            features.
+        removed: numbers of the blocks, counted from 0 over all mixed-attention blocks of the network.
 
     Returns:
         The new state dict, which shares its tensors with the old one, and its configuration.
 
     Raises:
-        ConfigError: for a block that does not exist or cannot be removed, or if no block would be left.
+        ConfigError: for a block that does not exist or cannot be removed, or if no block would remain.
         CheckpointError: if the weights do not belong to `config`.
     """
     check_state_dict(state, model_shapes(config), config.name)
@@ -62,7 +61,7 @@ def remove_blocks(
 
 
 def blocks_left(config: ModelConfig, removed: Sequence[int]) -> list[int]:
-    """Return the blocks that stay, by number in the stage that `config.depth` counts.
+    """List the blocks that remain, by number in the stage that `config.depth` counts.
 
     Arguments and errors are those of `remove_blocks`. A block that chooses search tokens (`ModelConfig.elimination`)
     can be removed only together with all blocks after it.
@@ -107,7 +106,7 @@ def eliminate_tokens(
 def first_blocks(state: Mapping[str, Tensor], config: ModelConfig, count: int) -> tuple[State, ModelConfig]:
     """Keep the first blocks of the stage that `config.depth` counts: "Tea-fir4" of the supplement for 4 of 12.
 
-    Errors are those of `remove_blocks`. "MAE-fir4", the start from a pre-trained image model, needs no such step:
+    Errors are those of `remove_blocks`. "MAE-fir4", the start from a pre-trained image model, does not need this:
     `load_pretrained` gives a network of 4 blocks the first 4 of the file.
     """
     _check_count(config, count)
@@ -115,7 +114,7 @@ def first_blocks(state: Mapping[str, Tensor], config: ModelConfig, count: int) -
 
 
 def skip_blocks(state: Mapping[str, Tensor], config: ModelConfig, count: int) -> tuple[State, ModelConfig]:
-    """Keep blocks at even distances, the last one among them: "Tea-skip4" of the supplement for 4 of 12.
+    """Keep blocks at even distances, including the last one: "Tea-skip4" of the supplement for 4 of 12.
 
     Errors are those of `remove_blocks`.
     """
@@ -123,7 +122,7 @@ def skip_blocks(state: Mapping[str, Tensor], config: ModelConfig, count: int) ->
 
 
 def skipped_blocks(config: ModelConfig, count: int) -> tuple[int, ...]:
-    """Choose the blocks to remove, so that `count` blocks at even distances stay.
+    """Choose the blocks to remove, so that `count` blocks at even distances remain.
 
     Of 12 blocks, `count` 4 keeps the 3rd, 6th, 9th and 12th (the supplement's choice). `count` 8 removes the 1st, 4th,
     7th and 10th (the official choice for progressive pruning).
@@ -132,7 +131,7 @@ def skipped_blocks(config: ModelConfig, count: int) -> tuple[int, ...]:
         Numbers from 0 over all mixed-attention blocks, as `remove_blocks` takes them.
 
     Raises:
-        ConfigError: if there are fewer blocks.
+        ConfigError: if `count` is below 1, or the stage has fewer blocks.
     """
     _check_count(config, count)
     kept = {-(-(index + 1) * config.depth // count) - 1 for index in range(count)}
@@ -149,14 +148,14 @@ def reduce_mlp(
         config: sizes of the network.
         ratio: new hidden width in units of each stage's width; 4 -> 1 made MixFormerV2-S.
         keep: "first" is the paper's slice `w[:d1', :d2']`. "strongest" (not in the paper) keeps the hidden units with
-            the largest product of the norms of their incoming and outgoing weights, in their old order. A unit adds its
-            activation times its outgoing weights, so the units with a small product change the output least.
+            the largest product of the norms of their incoming and outgoing weights, in their old order. The output of a
+            unit is its activation times its outgoing weights, so units with a small product matter least.
 
     Returns:
         The new state dict and its configuration.
 
     Raises:
-        ConfigError: if the ratio leaves no hidden unit, or is above what the network has.
+        ConfigError: if the ratio leaves no hidden unit, or is above that of the network.
         CheckpointError: if the weights do not belong to `config`.
     """
     check_state_dict(state, model_shapes(config), config.name)
@@ -180,13 +179,13 @@ def reduce_mlp(
 
 
 def _strongest(first: Tensor, second: Tensor, width: int) -> Tensor:
-    """Rank hidden units by the product of the norms of their weights (hidden, in, ...) and (out, hidden, ...)."""
+    """Choose hidden units by the product of the norms of their weights (hidden, in, ...) and (out, hidden, ...)."""
     strength = first.float().flatten(1).norm(dim=1) * second.float().transpose(0, 1).flatten(1).norm(dim=1)
     return torch.sort(strength.topk(width).indices).values
 
 
 def _numbers(config: ModelConfig) -> range:
-    """Return the numbers, among all mixed-attention blocks, of the stage that `config.depth` counts."""
+    """Return the numbers of the stage that `config.depth` counts, among all mixed-attention blocks."""
     start = config.mixing_depth - config.decoder_depth - config.depth
     return range(start, start + config.depth)
 

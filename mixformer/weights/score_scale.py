@@ -10,11 +10,11 @@ from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError
 
 _LAST_LAYERS = {"token": "out", "token_mean": "out", "spm": "layers.2"}
-"""Last linear layer by kind of score head. A mean over tokens after it commutes with scale and shift."""
+"""Name of the last linear layer by kind of score head. Scale and offset may be applied before a mean over tokens."""
 
 
 def require_score_head(config: ModelConfig) -> str:
-    """Name the last layer of the score head; raises ConfigError if the network has none."""
+    """Return the name of the score head's last layer. Raises ConfigError if the network has no score head."""
     if config.score not in _LAST_LAYERS:
         raise ConfigError(f"{config.name} has no score head, so there is no score to calibrate; use a model with one")
     return f"score_head.{_LAST_LAYERS[config.score]}"

@@ -36,13 +36,13 @@ def current_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def check_state_dict(
     state: Mapping[str, Tensor], expected: Shapes, source: str, optional: Shapes | None = None
 ) -> None:
-    """Check names and shapes.
+    """Check the names and shapes of a state dict.
 
     Args:
         state: the entries of a file.
-        expected: entries that must be there.
+        expected: shapes of the entries that must be there.
         source: the file, for messages.
-        optional: entries that may be there.
+        optional: shapes of the entries that may be there.
 
     Raises:
         CheckpointError: if an entry is missing, unknown or mis-shaped; the message lists them.
@@ -112,8 +112,8 @@ def as_floats(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
         raise CheckpointError(f"{source} holds complex numbers, which no network here has: {first_few(complex_ones)}")
     if whole := [key for key, value in weights.items() if not value.is_floating_point()]:
         log.warning(
-            "%s holds whole numbers where weights are fractions, so they were rounded when it was written, and boxes "
-            "will be wrong: %s",
+            "%s holds whole numbers where weights are fractions: they were rounded when it was written, so boxes will "
+            "be wrong; save the weights again: %s",
             source,
             ", ".join(first_few(whole)),
         )

@@ -1,4 +1,4 @@
-"""Tracker settings and variant of a model, without loading it. Only official checkpoints need torch here."""
+"""Find the tracker settings and the variant of a model without loading it. Only official checkpoints need PyTorch."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mixformer.weights.model_folder import ModelFolder, find_folder
 
 
 def load_tracker_config(name_or_path: str | Path, variant: str | None = None) -> TrackerConfig:
-    """Read the tracker settings stored with the weights; without them, return the default ones of the variant.
+    """Read the tracker settings stored with the weights; if there are none, return the defaults of the variant.
 
     Args:
         name_or_path: as in `load_model`.
-        variant: name of the model, if known; an official file is then not read.
+        variant: name of the variant, if known; an official file is then not read.
 
     Raises:
         CheckpointError: if the model is not found, or an official file cannot be used.
@@ -28,7 +28,7 @@ def load_tracker_config(name_or_path: str | Path, variant: str | None = None) ->
 
 
 def variant_of(name_or_path: str | Path) -> str:
-    """Return the name of the variant in a folder or official file. Of a file, only shapes are read.
+    """Return the name of the variant in a folder or official file. Only the shapes of a file are read.
 
     Raises CheckpointError and ConfigError as `load_tracker_config` does.
     """
@@ -38,7 +38,7 @@ def variant_of(name_or_path: str | Path) -> str:
 def _variant(folder: ModelFolder | None, name_or_path: str | Path) -> str:
     if folder is not None:
         return folder.config.name
-    from mixformer.weights.checkpoint_reader import read_checkpoint  # these need torch, which a folder does not
+    from mixformer.weights.checkpoint_reader import read_checkpoint  # imported late: these need PyTorch
     from mixformer.weights.infer_config import infer_config
     from mixformer.weights.official_names import as_official
 

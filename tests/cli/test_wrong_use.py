@@ -43,7 +43,7 @@ CASES = [
     (f"{TRACK} --box nan 30 20 20", 2, "takes a number, not 'nan'"),
     (f"{TRACK} --bx 1 2 30 40", 2, "did you mean '--box'"),
     (f"track clip.mp4 {BOX} --model mixformerv2_dino_s9", 5, "did you mean 'mixformerv2_dino_s8'"),
-    (f"track clip.mp4 {BOX} --model empty", 5, "`mixformer convert` makes one"),
+    (f"track clip.mp4 {BOX} --model empty", 5, "make one with `mixformer convert`"),
     (f"track clip.mp4 {BOX} --model notes.txt", 5, "not a PyTorch checkpoint; download it again"),
     (f"track clip.mp4 {BOX} --model ''", 5, "`mixformer models` lists"),
     (f"track clip.mp4 {BOX} --model {'x' * 300}", 5, "`mixformer models` lists"),

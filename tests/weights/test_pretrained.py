@@ -153,7 +153,7 @@ def test_decoder_blocks_continue_the_encoder(tmp_path, position):
         x = block(state, f"decoder_blocks.{index}", x, heads=4)
     torch.testing.assert_close(template_tokens(model, image), x.detach(), rtol=1e-4, atol=1e-5)
     assert "decoder_blocks.2.norm1.weight" in report.left_out
-    assert report.left_out["decoder_pred.weight"] == "it serves pre-training only"
+    assert report.left_out["decoder_pred.weight"] == "it is for pre-training only"
 
 
 def test_tables_keep_their_values_on_an_equal_grid(tmp_path):

@@ -63,11 +63,11 @@ def test_a_missing_entry_is_named_as_the_network_calls_it(tmp_path, make, key, c
 @pytest.mark.parametrize(
     ("make", "config", "message"),
     [
-        (files.mae, VIT.replace(depth=4), "has 3 blocks for the 4 that small has in stage 1"),
-        (lambda: files.cvt((1, 1, 3)), CVT, "has 1 block for the 2 that small has in stage 2"),
-        (files.mae, DECODER, r"has 0 blocks for the 2 that small has in decoder .*_full\.pth"),
+        (files.mae, VIT.replace(depth=4), "has 3 blocks, but small has 4 in stage 1"),
+        (lambda: files.cvt((1, 1, 3)), CVT, "has 1 block, but small has 2 in stage 2"),
+        (files.mae, DECODER, r"has 0 blocks, but small has 2 in decoder .*_full\.pth"),
         (lambda: files.mae(decoder=1), DECODER, "has 1 block for the 2"),
-        (files.deit3, SCALED.replace(decoder_depth=1), "only MAE files hold"),
+        (files.deit3, SCALED.replace(decoder_depth=1), "use an MAE file"),
         (files.mae, SCALED, "has no LayerScale, but small differs; set layer_scale=False"),
         (files.deit3, VIT, "has LayerScale, but small differs; set layer_scale=True"),
         (files.hugging_face, VIT, "set layer_scale=True"),
@@ -80,7 +80,7 @@ def test_a_missing_entry_is_named_as_the_network_calls_it(tmp_path, make, key, c
             r"another shape: .*backbone\.patch_embed\.weight \(32, 3, 16, 16\) instead of",
         ),
         (lambda: files.vit(places=14), VIT, r"pos_embed .* \(1, 14, 32\), which is no square grid"),
-        (lambda: files.mae() | {"blocks.0.attn.q_norm.weight": random(16)}, VIT, "no place for blocks.0.attn.q_norm"),
+        (lambda: files.mae() | {"blocks.0.attn.q_norm.weight": random(16)}, VIT, "lacks blocks.0.attn.q_norm"),
         (lambda: files.mae() | {"pos_embed": random(1, 10, 4)}, VIT, "cls_token and pos_embed .* differ in width"),
         (lambda: {"conv1.weight": random(4, 3, 7, 7)}, VIT, r"cannot tell the kind .*entries: conv1.weight"),
     ],
@@ -92,7 +92,7 @@ def test_what_does_not_fit(tmp_path, make, config, message):
 def test_a_kind_that_the_file_is_not(tmp_path):
     refused(tmp_path, files.mae(), VIT, "not a checkpoint of the MixFormer family", "mixformer")
     refused(tmp_path, files.convmae(), VIT, "has 0 blocks", "mae")
-    with pytest.raises(ConfigError, match="unknown kind of start 'vit'; known: auto, cvt"):
+    with pytest.raises(ConfigError, match="unknown kind of file 'vit'; known: auto, cvt"):
         load_pretrained(build_model(VIT), tmp_path / "start.pth", "vit")
 
 

@@ -21,9 +21,10 @@ from mixformer.errors import CheckpointError, ConfigError, OutputError
 from mixformer.files import write_files
 from mixformer.models import MixFormer, build_model
 from mixformer.weights import catalog as registry
+from mixformer.weights.catalog import list_models
 from mixformer.weights.checkpoint_reader import read_checkpoint
 from mixformer.weights.conversion import convert
-from mixformer.weights.load_save import ModelWeights, list_models, load_model, load_weights, save_model
+from mixformer.weights.load_save import ModelWeights, load_model, load_weights, save_model
 from mixformer.weights.tracker_settings import load_tracker_config
 
 SMALL = ModelConfig(
