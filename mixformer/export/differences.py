@@ -16,13 +16,13 @@ from mixformer.types import EngineOutput, FloatArray, Image
 from mixformer.weights.model_folder import ExportedGraphs
 
 BOX_TOLERANCE = 1e-4
-"""Of boxes, in sides of the search crop (0.03 pixels of a crop of 288), for graphs with the network's own weights."""
+"""Largest difference of boxes in sides of the search crop (0.03 pixels of a crop of 288), for unchanged weights."""
 HALF_TOLERANCE = 1e-3
-"""The same for OpenVINO's form with float16 constants: what was computed from weights is rounded once more."""
+"""The same for OpenVINO's format with float16: constants that were computed from weights are rounded once more."""
 SCORE_TOLERANCE = 1e-3
-"""Of score logits, relative to them where they are above 1."""
+"""Largest difference of score logits, relative to logits above 1."""
 LOWEST_IOU = 0.98
-"""Mean overlap with the boxes of the source model that smaller weights and 8-bit arithmetic must reach."""
+"""Least mean IoU with the boxes of the source model, for smaller weights and 8-bit arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -30,25 +30,25 @@ class Difference:
     """Differences of one runtime from PyTorch."""
 
     runtime: str  # "onnxruntime" or "openvino"
-    batch: int  # targets in a call
-    templates: int  # templates of each
+    batch: int  # number of targets in a call
+    templates: int  # number of templates of a target
     boxes: float  # largest difference of boxes, in sides of the search crop
-    scores: float | None  # largest difference of score logits, relative above 1; None without a score head
+    scores: float | None  # largest difference of score logits, relative to logits above 1; None without a score head
 
     def within(self, tolerance: float) -> bool:
-        """Return whether the differences of boxes and scores are within these limits; NaN never is."""
+        """Tell whether boxes differ by at most `tolerance` and scores by at most `SCORE_TOLERANCE`; False for NaN."""
         return self.boxes <= tolerance and (self.scores is None or self.scores <= SCORE_TOLERANCE)
 
 
 def compare(engine: Engine, graphs: ExportedGraphs, runners: dict[str, Runner], crops: Crops) -> list[Difference]:
-    """Largest differences between an engine and graphs with the same weights.
+    """Compute the largest differences between an engine and graphs with the same weights.
 
     Args:
         engine: the network in PyTorch.
-        graphs: what is compared.
-        runners: see `runtimes.runners`.
-        crops: all search crops are compared, in batches of 1 and 2, with 1, 2 and 3 templates where the graphs are
-            made for any number.
+        graphs: the graphs.
+        runners: runners of the graphs, see `runtimes.runners`.
+        crops: crops to compare on, all of them in batches of 1 and 2, with 1, 2 and 3 templates; if the graphs fix one
+            of these numbers, only with that.
     """
     differences = []
     for batch, count in _shapes(graphs):
@@ -61,7 +61,7 @@ def compare(engine: Engine, graphs: ExportedGraphs, runners: dict[str, Runner], 
 
 
 def overlap(boxes: FloatArray, others: FloatArray) -> float:
-    """Mean IoU of boxes (n, 4) cxcywh with others; those without area agree if they are within 1e-3 of each other."""
+    """Compute the mean IoU of boxes (n, 4) cxcywh with others. Boxes without area count as 1 if they differ by 1e-3."""
     flat = (np.minimum(boxes[:, 2:], others[:, 2:]) <= 0).any(1)
     near = np.abs(boxes - others).max(1) <= 1e-3
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -70,7 +70,7 @@ def overlap(boxes: FloatArray, others: FloatArray) -> float:
 
 
 def require_fine(differences: list[Difference], tolerance: float = BOX_TOLERANCE) -> None:
-    """Raise ExportError, with the figures, for graphs whose boxes or scores differ too much."""
+    """Raise ExportError, with the figures, if boxes or scores differ too much."""
     bad = [each for each in differences if not each.within(tolerance)]
     if bad:
         told = "; ".join(
@@ -80,18 +80,18 @@ def require_fine(differences: list[Difference], tolerance: float = BOX_TOLERANCE
         )
         raise ExportError(
             f"the exported graphs differ from PyTorch beyond {tolerance:g} of the crop (boxes) or "
-            f"{SCORE_TOLERANCE:g} (scores): {told}. Nothing was written; other versions of torch, onnxscript or the "
-            "runtime may help"
+            f"{SCORE_TOLERANCE:g} (scores): {told}. Nothing was written; try other versions of torch, onnxscript or "
+            "the runtime"
         )
 
 
 def require_overlap(iou: float, precision: str) -> None:
-    """Raise ExportError, with the figure, for weights or arithmetic that move the boxes too far."""
+    """Raise ExportError, with the figure, if weights or arithmetic move the boxes too far."""
     if not iou > LOWEST_IOU:
         raise ExportError(
-            f"{precision} moves the boxes too far: mean IoU {iou:.4f} with those of the source model, {LOWEST_IOU} is "
-            "needed. Nothing was written; take --precision float32 or float16, or calibrate on a video of your own "
-            "(--calibrate)"
+            f"{precision} moves the boxes too far: their mean IoU with those of the source model is {iou:.4f}, but "
+            f"must be above {LOWEST_IOU}. Nothing was written; use --precision float32 or float16, or calibrate on your own "
+            "video (--calibrate)"
         )
 
 
@@ -102,7 +102,10 @@ def _shapes(graphs: ExportedGraphs) -> list[tuple[int, int]]:
 
 
 def batches(crops: Crops, batch: int, count: int) -> Iterator[tuple[Image, Image]]:
-    """Yield all crops in batches of this size; the last batch is filled up with the first crops."""
+    """Yield all crops in batches of templates (B, N, t, t, 3) and search crops (B, s, s, 3).
+
+    The first crops fill up the last batch.
+    """
     picks = np.arange(count) % len(crops.templates)
     for start in range(0, len(crops.searches), batch):
         rows = np.arange(start, start + batch) % len(crops.searches)

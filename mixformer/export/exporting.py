@@ -1,4 +1,4 @@
-"""Export a model: write its graphs, compare them with PyTorch, put the folder in its place."""
+"""Export a model: write its graphs, compare them with PyTorch, and move the folder to its place."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ def export_model(
 
     Args:
         model: name, folder or checkpoint file, as for `mixformer.load_model`.
-        out: folder to write; it may be the model's own, which then gains graphs.
+        out: folder to write; if it is the folder of `model`, graphs are added to it.
         to: "onnx" for two graphs that read the folder's `model.safetensors`, or "openvino" for OpenVINO's own format
             with one file of constants.
-        precision: of the stored weights, "float32", "float16" or "int8"; None keeps the source's. For "openvino",
-            "int8" also means 8-bit arithmetic, calibrated on real crops.
-        batch: number of targets in a call to fix, or None for any number.
-        templates: number of templates of a target to fix, the static one included, or None for any number.
+        precision: "float32", "float16" or "int8" for the stored weights; None keeps the precision of `model`. For
+            "openvino", "int8" also means 8-bit arithmetic, calibrated on real crops.
+        batch: number of targets in a call, or None for graphs that take any number.
+        templates: number of templates of a target, including the static one, or None for any number.
         video: source of the crops for comparison and calibration: anything that `mixformer.open_video` takes.
         box: x, y, width, height of the target in the video's first frame, in pixels.
-        overwrite: replace a model that is in `out` already; its own model may always be there.
+        overwrite: replace another model in `out`.
 
     Returns:
         Sizes of the files and the largest differences from PyTorch.
 
     Raises:
-        CheckpointError: if the model is not there or does not fit.
-        ConfigError: for an unknown format or precision, a number below 1, or if `out` is a folder of something else.
-        ExportError: if the graphs do not give what PyTorch gives, or smaller weights lose too much; nothing is written.
+        CheckpointError: if the model is missing or does not fit.
+        ConfigError: for an unknown format or precision, a number below 1, or if `out` is a folder without a model.
+        ExportError: if the graphs differ too much from PyTorch, or smaller weights from `model`; nothing is written.
         MissingDependencyError: if a package is missing; the message has its install command.
-        OutputError: if the folder cannot be written, or holds another model; what was there stays as it was.
+        OutputError: if the folder cannot be written, or holds another model; it is then unchanged.
         SourceError: if the video cannot be read.
 
     Example:
@@ -124,7 +124,7 @@ def _require_packages(plan: ExportPlan) -> None:
 
 def _require_place(out: Path) -> None:
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / CONFIG_FILE).is_file()):
-        raise ConfigError(f"{out} is not a model folder; give a new folder, or that of a model to replace")
+        raise ConfigError(f"{out} is not a model folder; give a new folder, or a model folder to replace")
 
 
 def _is_own(model: str | Path, out: Path) -> bool:
@@ -133,7 +133,7 @@ def _is_own(model: str | Path, out: Path) -> bool:
 
 
 def _store(model: str | Path, place: Path, precision: str | None) -> bool:
-    """Write the weights and their description; True if they are smaller than the source's."""
+    """Write the weights and their description; return True if they have fewer bits than those of `model`."""
     from mixformer.weights.load_save import load_weights, save_weights
 
     source = find_folder(model)
@@ -149,7 +149,7 @@ def _store(model: str | Path, place: Path, precision: str | None) -> bool:
 
 
 def _describe(place: Path, graphs: dict[str, object]) -> ModelFolder:
-    """Add the graphs to the folder's description, and the tracker's settings, which other runtimes need too."""
+    """Add the graphs and the tracker settings to the folder's description."""
     path = place / CONFIG_FILE
     content = json.loads(path.read_text()) | {"graphs": graphs, "tracker": load_tracker_config(place).to_dict()}
     path.write_text(json.dumps(content, indent=2) + "\n")
@@ -157,7 +157,7 @@ def _describe(place: Path, graphs: dict[str, object]) -> ModelFolder:
 
 
 def _move(place: Path, out: Path) -> None:
-    """Put the finished files in their folder, the description last; graphs of an earlier export go."""
+    """Move the finished files to their folder, the description last, and delete graphs of an earlier export."""
     out.mkdir(exist_ok=True)
     names = [file.name for file in place.iterdir() if file.name != CONFIG_FILE]
     for name in (*names, CONFIG_FILE):

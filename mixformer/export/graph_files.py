@@ -1,4 +1,4 @@
-"""Write graphs beside a folder's weights. Their constants point into the safetensors file that PyTorch loads too."""
+"""Write graphs beside a folder's weights. Their constants refer to the safetensors file that PyTorch loads too."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def write_graphs(model: MixFormer, place: Path, plan: ExportPlan, calibration: C
     """Write both graphs of a network.
 
     Args:
-        model: the network, with the weights that the folder holds.
-        place: folder of the weights.
-        plan: format, and what is fixed.
+        model: the network, with the weights in the folder.
+        place: the folder.
+        plan: the settings of the export.
         calibration: crops for 8-bit arithmetic.
 
     Returns:
@@ -55,16 +55,16 @@ def write_graphs(model: MixFormer, place: Path, plan: ExportPlan, calibration: C
 
 
 class StoredTensor(NamedTuple):
-    """Find the place of a tensor in a safetensors file: type, shape, first byte in the file, and bytes."""
+    """The place of a tensor in a safetensors file."""
 
     dtype: ir.DataType
     shape: tuple[int, ...]
-    offset: int
-    length: int
+    offset: int  # first byte in the file
+    length: int  # number of bytes
 
 
 def stored_tensors(path: Path) -> dict[str, StoredTensor]:
-    """Read where a safetensors file stores its tensors, from its header: 8 bytes of length, JSON, then the data.
+    """Read the places of all tensors from the header of a safetensors file: 8 bytes of length, JSON, then the data.
 
     Raises CheckpointError if a tensor has a type that graphs cannot use.
     """
@@ -83,10 +83,10 @@ def stored_tensors(path: Path) -> dict[str, StoredTensor]:
 
 
 def point_into(model: ir.Model, tensors: Mapping[str, StoredTensor]) -> None:
-    """Replace a graph's weights by references into the weights file, in place.
+    """Replace a graph's weights by references to the weights file, in place.
 
-    Half floats pass a Cast and 8-bit integers a DequantizeLinear by row, as in `quantize.expand`. What the file does
-    not hold (mean and deviation of the normalization, small constants) stays inside.
+    A Cast converts half floats, and a DequantizeLinear converts 8-bit integers by row, as `dequantize_state` does.
+    Constants that are not in the file stay inside: mean and deviation of the normalization, and small ones.
     """
     graph = model.graph
     first = graph[0]

@@ -1,4 +1,4 @@
-"""OpenVINO's own form: two XML files and one file of constants, each constant in it once."""
+"""Write OpenVINO's own format: two XML files, and one file that holds each constant once."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from mixformer.export.runtimes import fold
 from mixformer.export.sample_crops import Crops
 
 CONSTANTS_FILE = "graphs.bin"
-_ALIGNMENT = 64  # bytes; what vector instructions like best
+_ALIGNMENT = 64  # bytes, for vector instructions
 
 
 def to_openvino(place: Path, described: dict[str, Any], precision: str | None, calibration: Crops) -> dict[str, Any]:
-    """Turn a folder's ONNX graphs into OpenVINO's form.
+    """Convert a folder's ONNX graphs to OpenVINO's format.
 
     Args:
-        place: folder with ONNX graphs; they are removed.
-        described: what `config.json` says of them.
+        place: folder with ONNX graphs, which are removed.
+        described: their entry in `config.json`.
         precision: "int8" for 8-bit arithmetic, "float16" for smaller constants, anything else for float32.
         calibration: crops for 8-bit arithmetic.
 
     Returns:
         The entry of `config.json` for the new graphs.
     """
+    # 1. Read the graphs; fold constants, or quantize.
     models = {name: core().read_model(place / described[name]) for name in ("remember", "locate")}
     fold(models["locate"])
-    if precision == "int8":  # then `remember` keeps its weights as they are stored, in 8 bits
+    if precision == "int8":  # `remember` is not folded, so its weights stay in 8 bits
         from mixformer.export.int8 import quantize
 
         memory = tuple(described["memory"])
         models["locate"] = quantize(models["remember"], models["locate"], memory, calibration)
     else:
         fold(models["remember"])
+    # 2. Write them, with all constants in one file, in place of the ONNX files.
     with TemporaryDirectory(dir=place) as raw, (place / CONSTANTS_FILE).open("wb") as constants:
         shared = _Constants(constants)
         for name, model in models.items():
@@ -54,14 +56,14 @@ def to_openvino(place: Path, described: dict[str, Any], precision: str | None, c
 
 
 class _Constants:
-    """A file of constants, in which equal ones share a place."""
+    """A file of constants that stores equal ones once."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._places: dict[bytes, int] = {}
 
     def put(self, content: bytes) -> int:
-        """Return the first byte of this content; write it if it is new."""
+        """Return the position of this content in the file; write it if it is new."""
         key = hashlib.sha256(content).digest()
         if key not in self._places:
             self._file.write(bytes(-self._file.tell() % _ALIGNMENT))
@@ -71,7 +73,7 @@ class _Constants:
 
 
 def _share(source: Path, target: Path, constants: _Constants) -> None:
-    """Copy a graph, its constants moved to the common file."""
+    """Copy a graph, and move its constants to the common file."""
     tree = ElementTree.parse(source)
     with source.with_suffix(".bin").open("rb") as own:
         for data in tree.iterfind(".//layer[@type='Const']/data"):

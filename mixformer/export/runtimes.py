@@ -1,4 +1,4 @@
-"""Runners of exported graphs, with any shapes, to check an export. Tracking uses faster engines."""
+"""Run exported graphs with any shapes, to check an export. Tracking uses faster engines."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mixformer.types import EngineOutput, FloatArray, Image
 from mixformer.weights.model_folder import ExportedGraphs
 
 Runner = Callable[[Image, Image], EngineOutput]
-"""Templates (B, N, t, t, 3) and search crops (B, s, s, 3), uint8 -> what the graphs find."""
+"""A function from templates (B, N, t, t, 3) and search crops (B, s, s, 3), uint8, to the output of the graphs."""
 
 
 def runners(graphs: ExportedGraphs) -> dict[str, Runner]:
-    """Every installed runtime that reads the graphs' format, by the name of its package.
+    """Make a runner for every installed runtime that reads the graphs' format, by the name of its package.
 
     Raises MissingDependencyError if there is none.
     """
@@ -53,7 +53,7 @@ def _openvino(graphs: ExportedGraphs) -> Runner:
 
     settings = {
         "INFERENCE_PRECISION_HINT": "f32",
-        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # else activations become 8-bit wherever weights are
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # without this, activations become 8-bit if weights are
     }
     models = [core().read_model(file, graphs.weights or "") for file in (graphs.remember, graphs.locate)]
     if graphs.format == "onnx":
@@ -71,10 +71,10 @@ def _openvino(graphs: ExportedGraphs) -> Runner:
 
 
 def fold(model: Any) -> None:
-    """Compute in an OpenVINO model what depends on constants alone, such as floats from stored 8-bit integers.
+    """Fold the constants of an OpenVINO model, such as floats computed from stored 8-bit integers.
 
-    Without it OpenVINO 2026.4 cannot compile a product of a constant and an 8-bit matrix, as the score prediction
-    module with a fixed batch has one ("m_element_type.is_static() failed").
+    Without this, OpenVINO 2026.4 cannot compile a product of a constant and an 8-bit matrix, which the score prediction
+    module has if the batch is fixed ("m_element_type.is_static() failed").
     """
     from openvino.passes import ConstantFolding, Manager
 

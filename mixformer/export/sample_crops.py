@@ -1,4 +1,4 @@
-"""Real crops to compare and calibrate with: the inputs of the network while it tracks a video."""
+"""Collect real crops to compare and calibrate with: the inputs of a network while it tracks a video."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def real_crops(
     """Track a target and keep the crops.
 
     Args:
-        engine: what tracks; its crops are those of actual use.
-        count: number of search crops wanted; the video may have fewer.
+        engine: engine of the tracker.
+        count: largest number of search crops.
         video: anything that `mixformer.open_video` takes.
-        box: of the target in its first frame, in pixels.
-        every: take every nth frame of the video.
+        box: x, y, width, height of the target in the first frame, in pixels.
+        every: use every nth frame of the video.
 
     Raises:
-        SourceError: if the video cannot be read or has a single frame.
+        SourceError: if the video cannot be read or has only one frame.
     """
     seen = _Recorder(engine)
     tracker = Tracker(seen)
@@ -54,8 +54,8 @@ def real_crops(
         for image in islice(images, count):
             result = tracker.update(image)
     if result is None:
-        raise SourceError(f"{video} holds one frame only; give a video with the target in motion")
-    tracker.init(image, result.box)  # a second template, of the last frame
+        raise SourceError(f"{video} holds only one frame; give a video in which the target moves")
+    tracker.init(image, result.box)  # makes a second template, from the last frame
     return Crops(np.stack([seen.templates[0][0, 0], seen.templates[-1][0, 0]]), np.concatenate(seen.searches))
 
 

@@ -1,4 +1,4 @@
-"""The settings and the report of an export. Nothing here needs torch."""
+"""The settings and the report of an export. This needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -20,23 +20,17 @@ PRECISIONS = ("float32", "float16", "int8")
 
 @dataclass(frozen=True)
 class ExportReport:
-    """The files that an export wrote, and how far their results are from PyTorch's.
+    """The written files, and the differences of their results from PyTorch's.
 
     Attributes:
         folder: the written folder.
         config: sizes of the network.
-        precision: of the stored weights.
-        templates: number of templates the graphs are made for; None = any.
-        batch: number of targets they are made for; None = any.
-        sizes: bytes of every file, by its name.
-        differences: from PyTorch with the same weights, on real crops; empty for 8-bit arithmetic.
-        iou: mean IoU with the boxes of the source model, if weights or arithmetic have fewer bits than its; else None.
-
-    Example:
-        >>> from mixformer import export_model
-        >>> report = export_model("mixformerv2_dino_s8", "exported")  # doctest: +SKIP
-        >>> max(each.boxes for each in report.differences) < 1e-4  # doctest: +SKIP
-        True
+        precision: precision of the stored weights.
+        templates: number of templates that the graphs take; None = any.
+        batch: number of targets that the graphs take; None = any.
+        sizes: number of bytes of every file, by its name.
+        differences: differences from PyTorch with the same weights, on real crops; empty for 8-bit arithmetic.
+        iou: mean IoU (0..1) with the boxes of the source model, if weights or arithmetic have fewer bits; else None.
 
     Example:
         >>> from pathlib import Path
@@ -59,17 +53,7 @@ class ExportReport:
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """The keyword arguments of `export_model`, checked.
-
-    Attributes:
-        to: "onnx" = two graphs that point into the folder's `model.safetensors`; "openvino" = OpenVINO's own form with
-            one file of constants.
-        precision: of the stored weights, "float32", "float16" or "int8"; None keeps the source's. For "openvino" int8
-            is 8-bit arithmetic too, calibrated on real crops.
-        batch: number of targets to fix, or None for any.
-        templates: number of templates to fix, the static one counted, or None for any.
-        video: what to compare on and to calibrate with: anything that `mixformer.open_video` takes.
-        box: of the target in the video's first frame: left, top, width, height in pixels.
+    """The settings of an export: keyword arguments of `export_model`, checked.
 
     Raises:
         ConfigError: for an unknown format or precision, or a number below 1.
@@ -94,9 +78,9 @@ class ExportPlan:
             raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
         for name, value in (("batch", self.batch), ("templates", self.templates)):
             if value is not None and value < 1:
-                raise ConfigError(f"{name} is 1 or more, or dynamic, not {value}")
+                raise ConfigError(f"{name} must be 1 or more, or dynamic, not {value}")
 
     @property
     def calibrates(self) -> bool:
-        """Return whether activations become 8-bit, which needs crops to calibrate on."""
+        """True if activations become 8-bit, which needs crops to calibrate on."""
         return self.to == "openvino" and self.precision == "int8"

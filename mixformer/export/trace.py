@@ -1,7 +1,7 @@
-"""Trace a network as two ONNX graphs, `remember` and `locate`, by PyTorch's exporter, and simplify them.
+"""Trace a network as two ONNX graphs, `remember` and `locate`, with PyTorch's exporter, and simplify them.
 
-Images come in as uint8 and are normalized inside. The memory is flat: keys and values of every block in order, then
-the template tokens where the score prediction module reads them; for symmetric attention only the images.
+The graphs take uint8 images and normalize them. The memory is a flat list: keys and values of every block in order,
+then the template tokens if the score prediction module reads them. For symmetric attention, it is the images alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from mixformer.models import KVCache, Memory, MixFormer, RawTemplates
 
 OPSET = 20
-STATE_PREFIX = "model."  # of the names of weights in the graphs, before the names of the state dict
+STATE_PREFIX = "model."  # in the graphs, this stands before the names of the state dict
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class TracedGraphs:
 
     remember: ir.Model  # `templates` uint8 (B, N, t, t, 3) -> memory
     locate: ir.Model  # `search` uint8 (B, s, s, 3) and memory -> `boxes` (B, 4) and, with a score head, `scores` (B,)
-    memory: tuple[str, ...]  # names of the memory's tensors, outputs of the one and inputs of the other
-    templates: int | None  # N, or None if any number will do
-    batch: int | None  # B, or None if any number will do
+    memory: tuple[str, ...]  # names of the memory tensors: outputs of `remember`, inputs of `locate`
+    templates: int | None  # N, or None for any number
+    batch: int | None  # B, or None for any number
 
 
 class Remember(nn.Module):
-    """Images of templates to a flat memory."""
+    """Compute a flat memory from images of templates."""
 
     def __init__(self, model: MixFormer) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Remember(nn.Module):
 
 
 class Locate(nn.Module):
-    """An image and a flat memory to boxes and scores."""
+    """Compute boxes and scores from search images and a flat memory."""
 
     def __init__(self, model: MixFormer) -> None:
         super().__init__()
@@ -77,15 +77,17 @@ def trace(model: MixFormer, templates: int | None = None, batch: int | None = No
 
     Args:
         model: the network, in evaluation mode.
-        templates: number of templates to fix, or None for any.
-        batch: number of targets to fix, or None for any.
+        templates: number of templates that the graphs take, or None for any.
+        batch: number of targets that the graphs take, or None for any.
     """
+    # 1. Make example inputs, with numbers that no other dimension is likely to equal.
     size, search_size = model.config.template_size, model.config.search_size
-    count, rows = templates or 2, batch or 3  # examples that no other dimension is likely to equal
+    count, rows = templates or 2, batch or 3
     images = torch.zeros(rows, count, size, size, 3, dtype=torch.uint8)
     search = torch.zeros(rows, search_size, search_size, 3, dtype=torch.uint8)
     any_row = {} if batch else {0: torch.export.Dim("batch")}
     any_count = {} if templates else {1: torch.export.Dim("templates")}
+    # 2. Trace both graphs; the memory of the first is an example for the second.
     with torch.no_grad(), _quiet():
         memory = Remember(model)(images)
         names = tuple(f"memory.{index}" for index in range(len(memory)))
@@ -100,7 +102,7 @@ def trace(model: MixFormer, templates: int | None = None, batch: int | None = No
 
 
 def _memory_shape(part: Tensor, any_row: dict[int, Any], templates: int | None, model: MixFormer) -> dict[int, Any]:
-    """Name the free dimensions of a memory tensor: keys (B, heads, T, d), tokens (B, T, C), images (B, N, ...)."""
+    """Return the free dimensions of a memory tensor: keys (B, heads, T, d), tokens (B, T, C), images (B, N, ...)."""
     if templates:
         return any_row
     return any_row | {2 if part.dim() == 4 else 1: torch.export.Dim.AUTO}
@@ -113,7 +115,7 @@ def _export(
         module.eval(),
         inputs,
         dynamo=True,
-        optimize=False,  # would bake transposed copies of the weights into the graph
+        optimize=False,  # optimizing would store transposed copies of the weights in the graph
         verbose=False,
         opset_version=OPSET,
         dynamic_shapes=shapes,
@@ -121,7 +123,7 @@ def _export(
         output_names=outputs,
         custom_translation_table={torch.ops.aten.scaled_dot_product_attention.default: _attention},
     )
-    assert program is not None  # it is only for exports straight into a file
+    assert program is not None  # it is None only if the exporter writes a file itself
     return program.model
 
 
@@ -135,17 +137,17 @@ def _attention(
     scale: float = 1.0,
     enable_gqa: bool = False,
 ) -> Any:
-    """Compute softmax(q k^T * scale) v; the exporter's own form scales the templates' keys again in each step."""
+    """Compute softmax(q k^T * scale) v. The exporter's own form would scale the templates' keys again in each step."""
     scaled = opset20.Mul(queries, opset20.Constant(value_float=scale))
     logits = opset20.MatMul(scaled, opset20.Transpose(keys, perm=[0, 1, 3, 2]))
     return opset20.MatMul(opset20.Softmax(logits, axis=-1), values)
 
 
 def simplify(model: ir.Model) -> None:
-    """Fold all nodes that depend on no weight, and drop the tracer's notes; in place.
+    """Fold all nodes that depend on no weight, and delete the notes of the tracer; in place.
 
-    Weights are shown to the optimizer as inputs, so that it makes no transposed or merged copies of them: graphs share
-    one weights file, and the runtimes fold such expressions when they load.
+    The optimizer must not make transposed or merged copies of weights: the graphs share one weights file, and runtimes
+    fold such expressions when they load. So weights are presented to it as inputs.
     """
     graph = model.graph
     hidden = [value for name, value in graph.initializers.items() if name.startswith(STATE_PREFIX)]

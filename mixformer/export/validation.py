@@ -1,4 +1,4 @@
-"""The check of a written folder: exact in full precision, within limits where weights or arithmetic have fewer bits."""
+"""Check a written folder: compare its graphs with PyTorch, and their boxes with those of the source model."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from mixformer.types import FloatArray
 from mixformer.weights.load_save import load_model
 from mixformer.weights.model_folder import ModelFolder
 
-_COMPARED = 12  # crops
-_CALIBRATED = 32
+_COMPARED = 12  # number of crops to compare on
+_CALIBRATED = 32  # number of crops to calibrate on
 
 
 @dataclass(frozen=True)
 class Check:
-    """Outputs of the source model on real crops."""
+    """Real crops, and the outputs of the source model on them."""
 
-    calibration: Crops  # crops that quantization may look at
-    held_out: Crops  # later crops of the same video that it may not
-    boxes: FloatArray  # of the source model in the held-out crops, (n, 4)
+    calibration: Crops  # crops for quantization
+    held_out: Crops  # later crops of the same video for the comparison
+    boxes: FloatArray  # boxes of the source model in the held-out crops, (n, 4)
 
     @classmethod
     def of(cls, model: str | Path, plan: ExportPlan) -> Check:
-        """Run the source model over the plan's video."""
+        """Run the source model on the plan's video."""
         engine = TorchEngine(load_model(model), "cpu", "float32")
         count = _COMPARED + (_CALIBRATED if plan.calibrates else 0)
         crops = real_crops(engine, count, plan.video, plan.box)
@@ -56,19 +56,19 @@ class Check:
         )
 
     def run(self, folder: ModelFolder, plan: ExportPlan, lossy: bool) -> tuple[list[Difference], float | None]:
-        """Compare the graphs of a folder with PyTorch, and their boxes with the source's.
+        """Compare the graphs of a folder with PyTorch, and their boxes with those of the source model.
 
         Args:
-            folder: what was written.
-            plan: as what.
-            lossy: whether its weights are smaller than the source's.
+            folder: the written folder.
+            plan: the settings of the export.
+            lossy: True if the folder's weights have fewer bits than those of the source model.
 
         Returns:
             Differences from PyTorch with the folder's weights (none for 8-bit arithmetic), and the mean IoU with the
-            boxes of the source (None where weights and arithmetic are the source's).
+            boxes of the source model (None if neither weights nor arithmetic have fewer bits).
 
         Raises:
-            ExportError: if either is beyond its limit.
+            ExportError: if the differences or the IoU are beyond their limits.
         """
         assert folder.graphs is not None  # they were just written
         ran = runners(folder.graphs)

@@ -10,8 +10,8 @@ from mixformer.configs.presets import PRESETS
 from mixformer.errors import ConfigError
 from mixformer.files import LARGEST_SETTINGS, read_text_file
 
-# Source: the stack files of vot-toolkit 0.9.0. Stacks with a second channel (depth, infrared), and those that start from
-# a point or a sentence, are left out. "runs" tells when targets are given: once ("once"), from anchor frames
+# Source: the stack files of vot-toolkit 0.9.0, without stacks that have a second channel (depth, infrared), or start
+# from a point or a sentence. "runs" tells when targets are given: once ("once"), from anchor frames
 # ("multistart"), again after each failure ("restarts"), or once with a time limit for frames ("realtime").
 _TABLE = """
 stack                 region targets runs       benchmark
@@ -52,13 +52,13 @@ _RUNS = {"multistart": r"type:\s*multistart\b", "restarts": r"type:\s*supervised
 
 @dataclass(frozen=True)
 class Stack:
-    """An experiment stack of the toolkit: experiments on a data set."""
+    """A stack of the toolkit: its experiments on a data set."""
 
-    name: str  # the toolkit's name, or the file of one of your own
-    masks: bool = False  # annotated with masks: boxes may be reported, and lose accuracy
-    multiobject: bool = False  # several targets at once
-    runs: str = "once"  # "once", "multistart", "restarts" or "realtime"; toolkits 0.8 and 0.9.0 can do "once" alone
-    benchmark: str = ""  # whose published settings fit it; "" for none
+    name: str  # the toolkit's name, or the path of your own stack file
+    masks: bool = False  # True if targets are annotated with masks; boxes may be reported, but lose accuracy
+    multiobject: bool = False  # True if there are several targets at once
+    runs: str = "once"  # "once", "multistart", "restarts" or "realtime"; toolkits 0.8 and 0.9.0 support only "once"
+    benchmark: str = ""  # benchmark whose published settings fit; "" for none
 
 
 STACKS = {
@@ -68,7 +68,7 @@ STACKS = {
 
 
 def find_stack(name: str) -> Stack:
-    """Find a stack by the toolkit's name, or read a stack file of your own, `*.yaml`.
+    """Find a stack by the toolkit's name, or read your own stack file, `*.yaml`.
 
     Raises ConfigError if there is none; the message lists the names.
     """
@@ -84,7 +84,7 @@ def find_stack(name: str) -> Stack:
 
 
 def preset_for(stack: Stack, model: str) -> str | None:
-    """Find the published settings for a model on a stack: its benchmark, else VOT2020 short-term, else None."""
+    """Return the preset for a model on a stack: its benchmark, for VOT2022 else VOT2020, else None."""
     known = {entry.name for entry in PRESETS if entry.model == model}
     wanted = [stack.benchmark] + (["vot2020"] if stack.benchmark == "vot2022stb" else [])
     return next((name for name in wanted if name in known), None)

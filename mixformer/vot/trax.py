@@ -171,8 +171,8 @@ def _send(outgoing: BinaryIO, message: Message) -> None:
 def toolkit_streams() -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Open the streams from and to the toolkit that started this process.
 
-    They are the socket at port `TRAX_SOCKET` if this variable is set, otherwise standard input and output. In the second
-    case, all other output goes to standard error, since it would spoil messages.
+    They are the socket at port `TRAX_SOCKET` if this variable is set, otherwise standard input and output. Then all
+    other output goes to standard error, since it would spoil messages.
 
     Raises DataError if the socket cannot be opened.
     """

@@ -132,7 +132,7 @@ def test_the_color_channel_is_taken(make, frames):
     ("frame", "new", "message"),
     [
         ("nowhere.png", ((10.0, 30.0, 20.0, 20.0), {}), "nowhere.png"),
-        (None, ((10.0, 30.0), {}), "a box, a mask or a polygon is needed"),
+        (None, ((10.0, 30.0), {}), "give a box, a mask or a polygon"),
         (None, ((10.0, 30.0, 0.0, 20.0), {}), "area"),
         (None, (np.zeros((90, 120)), {}), "the mask to start from is empty"),
     ],

@@ -89,7 +89,7 @@ def test_what_the_reference_client_sends_is_read():
 
 @pytest.mark.parametrize("line", ["@@TRAX:", '@@TRAX:frame "unclosed', "@@TRAX:12 3"])
 def test_malformed_messages_are_refused(line):
-    with pytest.raises(DataError, match="not a TraX message"):
+    with pytest.raises(DataError, match="no TraX message"):
         Message.decode(line)
 
 

@@ -114,7 +114,7 @@ def test_another_workspace_is_left_alone(tmp_path, capsys):
     assert init(tmp_path, "--stack", "otb100") == 0
     before = {path: path.read_text() for path in tmp_path.glob("*.*")}
     assert init(tmp_path, "--stack", "otb50", "--name", "b") == 4
-    assert "is already a workspace, of otb100, not of otb50" in capsys.readouterr().err
+    assert "is already a workspace of otb100, not of otb50" in capsys.readouterr().err
     assert init(tmp_path, "--stack", "otb100") == 2
     assert "has a tracker MixFormer already; give another --name" in capsys.readouterr().err
     (tmp_path / "config.yaml").write_text("stack:\n  title: inline\n")
