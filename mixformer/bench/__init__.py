@@ -1,4 +1,4 @@
-"""Measure how fast tracking runs on this machine, next to what its processor can do."""
+"""Measure how fast tracking runs on this machine, and how much of its peak speed that is."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The cases of a benchmark: a model in an engine and a precision, from command-line words to a running engine."""
+"""The cases of a benchmark. A case is a model, an engine and a precision."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class BenchmarkCase:
 
     Attributes:
         model: name, folder or checkpoint file of a model.
-        engine: an engine of `mixformer.create_engine`, or "reference": the computation of the official code.
-        precision: as in `mixformer.create_engine`.
+        engine: an engine of `mixformer.Runtime`, or "reference" for the computation of the official code.
+        precision: as in `mixformer.Runtime`.
 
     Example:
         >>> from mixformer.bench import BenchmarkCase
@@ -41,7 +41,7 @@ class BenchmarkCase:
 
 
 def parse_cases(models: str, engines: str) -> list[BenchmarkCase]:
-    """Pair every model with every engine; each model starts with its reference.
+    """Pair every model with every engine. The first case of each model is its reference.
 
     Args:
         models: names, folders or files, separated by commas.
@@ -68,7 +68,7 @@ def _parse_engine(word: str) -> tuple[str, str]:
     if engine == "plain":
         warn_deprecated(f"the engine 'plain' is now called {REFERENCE!r}")
         engine = REFERENCE
-    runtime = Runtime(engine=engine, precision=precision or "auto")  # checks the precision, and renews old names
+    runtime = Runtime(engine=engine, precision=precision or "auto")  # checks the precision, and replaces old names
     names = (REFERENCE, "auto", *ENGINES)
     if runtime.engine not in names:
         near = did_you_mean(engine, names) or "."
@@ -76,12 +76,14 @@ def _parse_engine(word: str) -> tuple[str, str]:
     if runtime.engine != REFERENCE:
         return runtime.engine, runtime.precision
     if runtime.precision not in ("auto", "float32"):
-        raise ConfigError(f"engine {engine!r} has no precision {precision!r}; it calculates in float32")
+        raise ConfigError(
+            f"the engine {engine!r} calculates only in float32, not in {precision!r}; leave out the precision"
+        )
     return REFERENCE, "float32"
 
 
 def prepare_graphs(weights: Path, case: BenchmarkCase, folder: Path) -> Path:
-    """Return the path that a case's engine loads, and export missing graphs to `folder`.
+    """Return the path that a case's engine loads. If graphs are missing, export them to `folder`.
 
     Raises MixFormerError if the export fails.
     """

@@ -1,4 +1,4 @@
-"""The machine of a measurement, without its name or a path on it."""
+"""Describe the machine of a measurement, without its name or paths on it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,20 @@ PACKAGES = ("torch", "openvino", "onnxruntime", "numpy", "av")
 
 @dataclass(frozen=True)
 class Machine(BaseConfig):
-    """The properties of a machine that decide its speed.
+    """The properties of a machine that decide its speed."""
 
-    `cores` are those that this process may use, `instructions` the sets that matter for matrix products, as the kernel
-    names them, `memory_gb` that of the whole machine, and `gpu` the one that was measured.
-    """
-
-    processor: str
-    cores: int
-    instructions: tuple[str, ...]
-    memory_gb: float | None
-    gpu: str | None
-    system: str
-    python: str
-    packages: dict[str, str]
+    processor: str  # model name
+    cores: int  # cores that this process may use
+    instructions: tuple[str, ...]  # instruction sets for matrix products, by the kernel's names
+    memory_gb: float | None  # memory of the whole machine in GiB
+    gpu: str | None  # name of the measured GPU
+    system: str  # operating system and architecture
+    python: str  # version of Python
+    packages: dict[str, str]  # versions of packages
 
 
 def describe_machine(device: str = "cpu") -> Machine:
-    """The machine that runs this; `device` is one of PyTorch ("cuda:0") if a GPU is measured."""
+    """Describe the machine that runs this. `device` is PyTorch's name of the measured GPU ("cuda:0"), or "cpu"."""
     gpu = memory = None
     if device.startswith("cuda"):
         import torch

@@ -1,4 +1,4 @@
-"""The memory of one engine, measured in a process of its own.
+"""Measure the memory of one engine in a separate process.
 
 `python -m mixformer.bench.memory '{"weights": ...}'` is that process; it prints one line of JSON.
 """
@@ -15,20 +15,20 @@ from typing import Any
 from mixformer.configs.runtime import Runtime
 from mixformer.errors import MixFormerError
 
-_FRAMES = 6  # tracked before memory is read
+_FRAMES = 6  # number of frames to track before memory is read
 
 
 def measure_memory(weights: Path, runtime: Runtime, clip: Path, box: Sequence[float]) -> float | None:
-    """Measure the peak resident memory, in MiB, of a new process that tracks a few frames; None if unknown.
+    """Measure the peak resident memory, in MiB, of a new process that tracks a few frames; return None if unknown.
 
-    Raises MixFormerError if the process fails; the message ends with the last line it printed.
+    Raises MixFormerError if the process fails; the message ends with its last line.
     """
     task = {"weights": str(weights), "runtime": runtime.to_dict(), "clip": str(clip), "box": list(box)}
     words = [sys.executable, "-m", "mixformer.bench.memory", json.dumps(task)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise MixFormerError(f"{runtime.engine} in a process of its own failed: {reason}")
+        raise MixFormerError(f"{runtime.engine} in a separate process failed: {reason}")
     return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 

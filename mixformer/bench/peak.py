@@ -1,4 +1,4 @@
-"""The peak of a machine (its fastest matrix product over all libraries and precisions), and a network's share."""
+"""Measure the peak of a machine, its fastest matrix product in all libraries and precisions, and a network's share."""
 
 from __future__ import annotations
 
@@ -15,31 +15,33 @@ from mixformer.configs.base_config import BaseConfig
 from mixformer.engines.devices import torch_threads, usable_cores
 from mixformer.optional import installed
 
-_TRIES = 3
+_TRIES = 3  # runs of each product in a measurement
 
 
 @dataclass(frozen=True)
 class Efficiency(BaseConfig):
-    """Operations of a call (by formula, 2 per multiply-add), operations per second (median), and the share of the peak.
+    """The speed of a network and its share of the machine's peak.
 
-    The share compares the fastest round of the network with the fastest product of all rounds: a peak that another
-    program has slowed down would make the share too large.
+    The share compares the fastest round of the network with the fastest product of all rounds, since a peak that
+    another program has slowed down would make the share too large.
     """
 
-    flops: int
-    flops_per_second: float
-    of_peak: float
+    flops: int  # operations of a call by formula, 2 per multiply-add
+    flops_per_second: float  # median
+    of_peak: float  # share of the peak, 0..1
 
 
 class PeakProbe:
-    """Measures the peak repeatedly, with OpenVINO on the CPU and PyTorch on any device.
+    """Measure the peak repeatedly, with OpenVINO on the CPU and PyTorch on any device.
 
-    `best` holds the operations per second of each product, by library and precision ("openvino bfloat16"): the best so
-    far.
+    `best` holds the most operations per second so far of each product, by library and precision ("openvino bfloat16").
     """
 
     def __init__(self, device: str = "cpu", threads: int | None = None, *, side: int = 2048) -> None:
-        """Prepare matrices of `side` rows and columns (2048 fills 16 cores and takes less than a second)."""
+        """Prepare products of matrices with `side` rows and columns.
+
+        2048 fills 16 cores and takes less than a second. `threads` None means one for each core.
+        """
         self._threads, self._flops = threads or usable_cores(), 2 * side**3
         matrices = np.random.default_rng(0).standard_normal((2, side, side), dtype=np.float32)
         self._products: dict[str, Callable[[], object]] = {}
@@ -50,7 +52,7 @@ class PeakProbe:
             self._products |= _torch_products(matrices, device)
 
     def measure(self) -> dict[str, float]:
-        """Try every product a few times; returns a copy of `best`."""
+        """Run every product a few times, and return a copy of `best`."""
         with torch_threads(self._threads):
             for name, work in self._products.items():
                 found = self._flops / min(timeit.repeat(work, number=1, repeat=_TRIES))
@@ -58,7 +60,7 @@ class PeakProbe:
         return dict(self.best)
 
     def compare(self, flops: int, seconds: Sequence[float]) -> Efficiency:
-        """Time rounds of a work of `operations` operations, and compare with the best product so far."""
+        """Compare rounds of a call of `flops` operations, given their seconds, with the best product so far."""
         return Efficiency(flops, flops / median(seconds), flops / min(seconds) / max(self.best.values()))
 
 
@@ -78,7 +80,7 @@ def _torch_products(matrices: np.ndarray[Any, Any], device: str) -> dict[str, Ca
 
 
 def _openvino_products(matrices: np.ndarray[Any, Any], threads: int) -> dict[str, Callable[[], object]]:
-    """Yield matrix products of OpenVINO; for int8, both matrices are quantized as in an exported int8 model."""
+    """Make matrix products of OpenVINO. For int8, both matrices are quantized as in an exported int8 model."""
     import openvino as ov
     from openvino import opset13 as ops
 

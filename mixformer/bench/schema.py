@@ -1,4 +1,4 @@
-"""Options and report of a benchmark, as values that are written to JSON and read back."""
+"""The options and the report of a benchmark, which can be written as JSON and read again."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class BenchmarkOptions(BaseConfig):
     """Options of a benchmark.
 
     Attributes:
-        frames: measured per case and round.
-        rounds: in each of which every case takes its turn.
-        threads: of every engine on the CPU; None takes every core that this process may use.
-        device: as in `mixformer.create_engine`.
+        frames: number of frames to measure per case and round.
+        rounds: number of rounds; every case has a turn in each.
+        threads: number of CPU threads of every engine; None takes every core that this process may use.
+        device: as in `mixformer.Runtime`.
         batches: numbers of targets to locate at once, each 1 or more; empty leaves this out.
-        memory: also measure the memory of every engine, in processes of their own.
+        memory: also measure the memory of every engine, in separate processes.
 
     Raises:
         ConfigError: for a number below 1.
@@ -53,17 +53,17 @@ class BenchmarkOptions(BaseConfig):
 
 @dataclass(frozen=True)
 class ClipFigures(BaseConfig):
-    """The clip that was tracked: name, size in pixels, and milliseconds per frame of reading and decoding it alone."""
+    """The tracked clip."""
 
     name: str
-    width: int
+    width: int  # pixels
     height: int
-    decode: Spread
+    decode: Spread  # milliseconds per frame of reading and decoding
 
 
 @dataclass(frozen=True)
 class UpdateTimes(BaseConfig):
-    """Milliseconds per frame over all rounds: percentiles of a whole `Tracker.update`, medians of its parts."""
+    """Milliseconds per frame over all rounds: percentiles of a whole `Tracker.update`, and medians of its parts."""
 
     p50: float
     p95: float
@@ -74,47 +74,43 @@ class UpdateTimes(BaseConfig):
 
 @dataclass(frozen=True)
 class BatchSpeed(BaseConfig):
-    """`size` targets located in one call: milliseconds of a call, and what follows from their median."""
+    """The speed of locating several targets in one call."""
 
-    size: int
-    milliseconds: Spread
-    targets_per_second: float
+    size: int  # number of targets
+    milliseconds: Spread  # of a call
+    targets_per_second: float  # from the median
     efficiency: Efficiency
 
 
 @dataclass(frozen=True)
 class CaseResult(BaseConfig):
-    """Measurements of one case. If the case could not run, only `failed` is set, with the reason.
-
-    `speedup` is over the reference, network and crop together, round by round. `end_to_end` is frames per second of
-    reading, decoding and tracking the clip. Memory is the largest of a process that tracks a few frames, in MiB.
-    """
+    """The measurements of one case."""
 
     model: str
     engine: str
     precision: str
-    failed: str | None = None
+    failed: str | None = None  # reason why the case could not run; nothing else is measured then
     times: UpdateTimes | None = None
-    speedup: Spread | None = None
-    end_to_end: Spread | None = None
+    speedup: Spread | None = None  # over the reference, network and crop together, round by round
+    end_to_end: Spread | None = None  # frames per second of reading, decoding and tracking the clip
     efficiency: Efficiency | None = None
-    memory_mb: float | None = None
+    memory_mb: float | None = None  # peak memory in MiB of a process that tracks a few frames
     batches: tuple[BatchSpeed, ...] = ()
 
 
 @dataclass(frozen=True)
 class BenchmarkReport(BaseConfig):
-    """A whole run; `to_file` writes JSON, `from_file` reads it.
+    """The report of a run. `to_file` writes it as JSON, `from_file` reads it.
 
     Attributes:
-        format: of the JSON.
+        format: version of the JSON.
         date: day of the run, YYYY-MM-DD.
-        note: anything a reader must know, such as other load on the machine.
-        machine: that it ran on.
-        options: of the run.
-        clip: that was tracked.
+        note: remark for readers, such as other load on the machine.
+        machine: the machine of the run.
+        options: the options of the run.
+        clip: the tracked clip.
         peaks: operations per second of a large matrix product, by library and precision, the best of all rounds.
-        results: of the cases, in order.
+        results: measurements of the cases, in order.
 
     Raises:
         ConfigError: if the format is another one, such as that of mixformer 0.1.

@@ -1,4 +1,4 @@
-"""Order and statistics of repeated measurements: they keep the noise of a shared machine out of ratios."""
+"""Order repeated measurements, and sum them up, so that other load on the machine affects ratios little."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Spread(BaseConfig):
-    """Median of several rounds; half of the rounds are between the quartiles `low` and `high`."""
+    """The median of several rounds, and their quartiles `low` and `high`."""
 
     median: float
     low: float
@@ -28,21 +28,24 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratio(over: Sequence[float], under: Sequence[float]) -> Spread:
-    """Compute quotients round by round: a slow minute slows both cases, and cancels."""
+    """Divide round by round, so that a slow minute, which slows both cases, cancels."""
     return spread([a / b for a, b in zip(over, under, strict=True)])
 
 
 def interleave(
     work: Mapping[str, Callable[[], T]], rounds: int, opening: Callable[[], object] = lambda: None
 ) -> dict[str, list[T]]:
-    """Do each piece of work once per round, after `opening`, and return the results of each in order.
+    """Do each piece of work once per round, and return the results of each piece in order.
 
-    Each round starts with the next piece.
+    Args:
+        work: functions to call, by name.
+        rounds: number of rounds. Each starts with the next piece, so that none is always first.
+        opening: function to call before each round.
     """
     names, found = list(work), {name: list[T]() for name in work}
     for index in range(rounds):
         opening()
-        shift = index % max(1, len(names))  # so that none is always first
+        shift = index % max(1, len(names))
         for name in (*names[shift:], *names[:shift]):
             found[name].append(work[name]())
     return found

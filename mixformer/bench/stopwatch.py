@@ -1,4 +1,4 @@
-"""A tracker on frames in memory, with the time of every update split into crop, network and rest."""
+"""Time a tracker on frames in memory, with every update split into crop, network and rest."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mixformer.tracking import Tracker
 from mixformer.types import EngineOutput, Image
 
 Times = NDArray[np.float64]
-"""Seconds of updates (n, 3): crop (check the frame, cut out and resize the search region), network (with encoding a new
-template in the frames that do), rest (map the box back, decide about templates)."""
+"""Seconds of updates (n, 3): crop (check the frame, cut out and resize the search region), network (including the
+encoding of new templates), rest (map the box back, decide about templates)."""
 
 
 def summarize(times: Times) -> UpdateTimes:
-    """Percentiles of whole updates and medians of their parts, in milliseconds."""
+    """Compute percentiles of whole updates and medians of their parts, in milliseconds."""
     totals, parts = np.quantile(times.sum(1), (0.5, 0.95)), np.median(times, 0)
     return UpdateTimes(*(1e3 * np.concatenate([totals, parts])).tolist())
 
@@ -57,7 +57,10 @@ class TimedTracker:
         self._restart()
 
     def update(self) -> tuple[float, float, float]:
-        """Track the next frame; after the last one the clip starts again, which is not timed."""
+        """Track the next frame, and return the seconds of crop, network and rest.
+
+        After the last frame, the clip starts again, which is not timed.
+        """
         if self._next == len(self.frames):
             self._restart()
         self.engine.remembered = 0.0
@@ -69,7 +72,7 @@ class TimedTracker:
         return start - begin, stop - start + remembered, max(end - stop - remembered, 0.0)
 
     def run(self, frames: int, settle: int = 2) -> Times:
-        """Times of some frames, after a few that do not count while the threads of the last engine come to rest."""
+        """Time some frames. A few frames before them do not count, since threads of the last engine may still run."""
         for _ in range(settle):
             self.update()
         return np.array([self.update() for _ in range(frames)])

@@ -1,4 +1,4 @@
-"""The benchmark of tracking: all engines of a model in memory at once, measured in turns."""
+"""The benchmark of tracking: all engines of a model are in memory at once, and measured in turns."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from mixformer.video import open_video
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.weights.catalog import find_weights
 
-LONGEST = 100  # frames of a clip that are kept in memory: 600 MB at 1920 x 1080
-_FEW = 3  # rounds of what takes long: whole clips, batches
+LONGEST = 100  # largest number of frames of a clip in memory: 600 MB at 1920 x 1080
+_FEW = 3  # rounds of long measurements: whole clips, batches
 
 log = logging.getLogger(__name__)
 Say = Callable[[str], object]
@@ -54,18 +54,18 @@ def measure_tracking(
     The engines of a model take turns, round by round, so that other work on the machine slows all of them alike.
 
     Args:
-        cases: from `parse_cases`; those of one model are compared with each other.
+        cases: cases of `parse_cases`; those of one model are compared with each other.
         clip: video file; its first 100 frames are used.
         box: x, y, width, height of the target in the first frame, in pixels.
-        options: how to measure.
-        note: kept in the report.
-        on_step: called with a message before every step.
+        options: how to measure; None takes the defaults.
+        note: remark for the report.
+        on_step: function to call with a message before every step.
 
     Returns:
-        The report; a case that cannot run here has the reason in `failed`.
+        The report. A case that cannot run here has the reason in `failed`.
 
     Raises:
-        SourceError: if the clip cannot be read, or has a single frame.
+        SourceError: if the clip cannot be read, or has only one frame.
         BoxError: if the box does not fit the clip.
         CheckpointError: if a model does not exist.
 
@@ -100,18 +100,18 @@ def _read_clip(path: Path) -> tuple[list[Image], ClipFigures]:
             frames = [frame.image for frame in video]
         seconds.append(time.perf_counter() - begin)
     if len(frames) < 2:
-        raise SourceError(f"{path} has a single frame; tracking speed needs two or more")
+        raise SourceError(f"{path} has only one frame; give a clip of two or more")
     height, width = frames[0].shape[:2]
     return frames, ClipFigures(path.name, width, height, spread([1e3 * each / len(frames) for each in seconds]))
 
 
 class _ModelBenchmark:
-    """The cases of one model; `results` holds what was found so far, by title."""
+    """The cases of one model. `results` holds the measurements so far, by title."""
 
     def __init__(
         self, weights: Path, cases: Sequence[BenchmarkCase], options: BenchmarkOptions, probe: PeakProbe, folder: Path
     ) -> None:
-        """Build every engine; `folder` takes exported graphs and must stay while this object is used."""
+        """Build every engine. `folder` is for exported graphs, and must exist while this object is used."""
         self.options, self.probe = options, probe
         self.starts: dict[str, tuple[Path, Runtime]] = {}
         self.engines: dict[str, Engine] = {}
@@ -130,15 +130,14 @@ class _ModelBenchmark:
                 self._note(title, precision=select_engine(path, runtime).precision)
             self.engines[title], self.starts[title] = build_engine(path, runtime), (path, runtime)
         except MixFormerError as error:
-            self._note(title, failed=str(error).replace(str(weights), name))  # no path in a report
+            self._note(title, failed=str(error).replace(str(weights), name))  # a report must hold no path
 
     def measure(self, clip: Path, frames: Sequence[Image], box: Sequence[float], on_step: Say) -> list[CaseResult]:
-        """Measure everything that the options ask for; results in the order of the cases."""
+        """Do all measurements of the options; return the results in the order of the cases."""
         options, engines = self.options, self.engines
         trackers = {title: TimedTracker(engine, frames, box) for title, engine in engines.items()}
         for tracker in trackers.values():
             tracker.run(options.frames)  # warms the engine up
-        # Engines take turns round by round, so that other work on the machine slows all of them alike.
         on_step(f"{options.rounds} rounds of {options.frames} frames, {len(trackers)} engines in turns")
         self._time_updates(trackers)
         on_step("the whole clip with decoding")
@@ -151,17 +150,17 @@ class _ModelBenchmark:
             for title, batches in measure_batches(fast, options.batches, _FEW, self.probe).items():
                 self._note(title, batches=tuple(batches))
         if options.memory:
-            # In this process, the memory of one engine cannot be told from that of the others.
+            # In this process, the memory of one engine cannot be separated from that of the others.
             on_step("the memory of every engine in a process of its own")
             for title, start in self.starts.items():
                 try:
                     self._note(title, memory_mb=measure_memory(*start, clip, box))
-                except MixFormerError as error:  # the rest of the run is worth keeping
+                except MixFormerError as error:  # keep the other measurements
                     log.warning("%s: %s", title, error)
         return list(self.results.values())
 
     def _time_updates(self, trackers: dict[str, TimedTracker]) -> None:
-        """Measure times, speedups and efficiency; each round begins with the machine's peak."""
+        """Measure times, speedups and efficiency. Each round begins with the machine's peak."""
         work = {title: partial(tracker.run, self.options.frames) for title, tracker in trackers.items()}
         found = interleave(work, self.options.rounds, self.probe.measure)
         steps = {title: [np.median(each[:, :2].sum(1)) for each in visits] for title, visits in found.items()}
@@ -188,7 +187,7 @@ def _track_clip(engine: Engine, clip: Path, box: Sequence[float], frames: int) -
 def measure_batches(
     engines: dict[str, Engine], sizes: Sequence[int], rounds: int, probe: PeakProbe
 ) -> dict[str, list[BatchSpeed]]:
-    """Time `locate` on several targets at once, engine after engine; each round begins with the machine's peak."""
+    """Time `locate` on several targets at once, engine after engine. Each round begins with the machine's peak."""
     found: dict[str, list[BatchSpeed]] = {name: [] for name in engines}
     for size in sizes:
         work = {name: _timed_batch(engine, size) for name, engine in engines.items()}

@@ -90,8 +90,8 @@ def require_overlap(iou: float, precision: str) -> None:
     if not iou > LOWEST_IOU:
         raise ExportError(
             f"{precision} moves the boxes too far: their mean IoU with those of the source model is {iou:.4f}, but "
-            f"must be above {LOWEST_IOU}. Nothing was written; use --precision float32 or float16, or calibrate on your own "
-            "video (--calibrate)"
+            f"must be above {LOWEST_IOU}. Nothing was written; use --precision float32 or float16, or "
+            "calibrate on your own video (--calibrate)"
         )
 
 

@@ -1,4 +1,4 @@
-"""Attention of one pair of queries and keys as maps over a crop: choose the queries, average over them."""
+"""Average the attention of one pair of queries and keys over chosen queries, as maps over a crop."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAIRS = (
 
 
 def average_attention(seen: FrameInspection, pair: str, query: Query = "target") -> dict[str, NDArray[np.float64]]:
-    """Attention of one pair in every block that has it, averaged over heads and over the chosen queries.
+    """Average the attention of one pair over heads and chosen queries, in every block that has the pair.
 
     Args:
         seen: the inspected frame.
@@ -39,8 +39,9 @@ def average_attention(seen: FrameInspection, pair: str, query: Query = "target")
             middle, "all" for all places. Prediction tokens are never averaged.
 
     Returns:
-        Block name -> (Q, K, g, g) shares of attention. Q is the number of prediction tokens, of online templates that
-        ask, or 1; K is the number of online templates that are asked, or 1; g is the number of keys along a side.
+        Shares of attention (Q, K, g, g) by block name. Q is the number of prediction tokens or online templates if
+        these are the queries, else 1. K is the number of online templates if these are the keys, else 1. g is the
+        number of keys along a side.
 
     Raises:
         ConfigError: if no block has the pair, or the query is unknown.
@@ -53,10 +54,11 @@ def average_attention(seen: FrameInspection, pair: str, query: Query = "target")
         (4, 1, 14, 14)
     """
     if query not in ("target", "center", "all"):
-        raise ConfigError(f"query is 'target', 'center' or 'all', not {query!r}")
+        raise ConfigError(f"query must be 'target', 'center' or 'all', not {query!r}")
     blocks = [block for block in seen.result.blocks if pair in block.maps]
     if not blocks:
-        raise ConfigError(f"no inspected block has attention from {pair.replace('_to_', ' to ')}")
+        there = ", ".join(dict.fromkeys(name for block in seen.result.blocks for name in block.maps))
+        raise ConfigError(f"no inspected block has attention from {pair.replace('_to_', ' to ')}; there are: {there}")
     return {block.name: average_queries(block, pair, chosen_queries(block, seen, pair, query)) for block in blocks}
 
 
@@ -76,7 +78,7 @@ def average_queries(block: BlockAttention, pair: str, chosen: NDArray[np.bool_] 
 
 
 def chosen_queries(block: BlockAttention, seen: FrameInspection, pair: str, query: Query) -> NDArray[np.bool_] | None:
-    """Return the mask (places,) of the queries to average over; None for prediction tokens."""
+    """Return the mask (places,) of the queries to average over, or None for prediction tokens."""
     queries = pair.split("_to_")[0]
     if queries == "tokens":
         return None
@@ -85,7 +87,7 @@ def chosen_queries(block: BlockAttention, seen: FrameInspection, pair: str, quer
         if block.left is None:
             return chosen
         return chosen & block.left if (chosen & block.left).any() else block.left
-    # In a template crop, the target is in the middle and its area is known; its present shape is assumed.
+    # In a template crop, the target is in the middle and has a known area. Assume its present shape.
     _, _, w, h = seen.result.box
     stretch = (w / h) ** 0.5 if w > 0 and h > 0 else 1.0
     x, y = 0.5 / seen.template_factor * stretch, 0.5 / seen.template_factor / stretch
@@ -93,10 +95,10 @@ def chosen_queries(block: BlockAttention, seen: FrameInspection, pair: str, quer
 
 
 def select_places(side: int, box: Corners, query: Query) -> NDArray[np.bool_]:
-    """Find the places of a grid with their middle in a box (fractions, xyxy), or the one nearest to its middle.
+    """Find the places of a grid whose middle is in a box (fractions, xyxy), or the place nearest to the box's middle.
 
     Returns:
-        (side * side,), row-major, at least one true.
+        (side * side,), row-major, at least one True.
     """
     if query == "all":
         return np.ones(side * side, bool)

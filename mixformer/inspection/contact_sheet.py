@@ -1,4 +1,4 @@
-"""Draw pictures, heatmaps and contact sheets of both by matplotlib."""
+"""Draw pictures, heatmaps, and contact sheets of both, with matplotlib."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ Panels = Sequence[tuple[str, Callable[["Axes"], None]]]
 """Titles of panels, and the functions that draw them."""
 
 EVEN = 4
-"""The largest value must be so many times the mean to get the lightest color, so that nearly even values stay dark."""
+"""The lightest color of a heatmap is for this many times the mean, or for the maximum if that is larger. So nearly even
+values stay dark."""
 LARGE, SMALL = 13, 7.5
 """Font sizes of titles and of captions, in points."""
 _BOX = "#40FF60"
@@ -29,7 +30,7 @@ _PANEL, _GAP, _LINE, _MARGIN = 1.5, 0.12, 0.17, 0.2  # inches
 
 
 def new_figure(width: float, height: float, layout: Any = "constrained") -> Figure:
-    """Make an empty figure without a window; sizes in inches."""
+    """Make an empty figure without a window; sizes are in inches."""
     with explain_missing("drawing an inspection"):
         keep_in_cache("matplotlib")
         from matplotlib.figure import Figure
@@ -43,9 +44,9 @@ def contact_sheet(
     panels: Panels,
     together: int,
 ) -> Figure:
-    """A contact sheet: a title, an explanation, a row of pictures, then panels in rows.
+    """Draw a contact sheet: a title, an explanation, a row of pictures, then rows of panels.
 
-    Panels have fixed sizes: matplotlib's automatic layouts need seconds for a hundred of them.
+    Panels have fixed sizes, since matplotlib's automatic layouts take seconds for a hundred of them.
 
     Args:
         title: first line.
@@ -54,10 +55,11 @@ def contact_sheet(
         panels: titles and drawing functions of all other panels.
         together: number of panels of one block, which share a row.
     """
-    # As many blocks in a row as give a sheet a little wider than high.
+    # 1. Choose the number of blocks in a row so that the sheet is a little wider than high.
     count = len(panels) // together
     columns = together * max(1, min(count, round(math.sqrt(1.4 * count / together))))
     rows = [header, *(panels[start : start + columns] for start in range(0, len(panels), columns))]
+    # 2. Compute the size, and draw the texts.
     width = 2 * _MARGIN + max(max(map(len, rows)), 3) * (_PANEL + _GAP) - _GAP
     lines = textwrap.wrap(text, round(13 * (width - 2 * _MARGIN)))
     above, pitch = _MARGIN + 0.35 + len(lines) * _LINE, _PANEL + 2 * _LINE + _GAP
@@ -65,6 +67,7 @@ def contact_sheet(
     figure = new_figure(width, height, layout=None)
     figure.text(_MARGIN / width, 1 - _MARGIN / height, title, fontsize=LARGE, va="top")
     figure.text(_MARGIN / width, 1 - (_MARGIN + 0.3) / height, "\n".join(lines), fontsize=SMALL + 1, va="top")
+    # 3. Draw the panels.
     for r, row in enumerate(rows):
         for c, (label, draw) in enumerate(row):
             left, bottom = _MARGIN + c * (_PANEL + _GAP), height - above - (r + 1) * pitch
@@ -75,7 +78,7 @@ def contact_sheet(
 
 
 def draw_picture(axes: Axes, picture: Image, box: Corners | None = None) -> None:
-    """Draw a square picture in fractions of its sides, with a box (xyxy)."""
+    """Draw a square picture, with sides of length 1, and a box (xyxy, as fractions of the sides)."""
     axes.imshow(picture, extent=(0, 1, 1, 0), interpolation="bilinear")
     axes.set(xlim=(0, 1), ylim=(1, 0), xticks=[], yticks=[])
     if box is not None:
@@ -86,7 +89,7 @@ def draw_picture(axes: Axes, picture: Image, box: Corners | None = None) -> None
 def draw_heat(
     axes: Axes, values: np.ndarray[Any, Any], low: float, high: float, picture: Image, box: Corners | None
 ) -> None:
-    """Draw values (g, g) as light on the dark picture, from `low` to `high` in fractions of the picture."""
+    """Draw values (g, g) as a heatmap on the gray picture, from `low` to `high` in fractions of its sides."""
     gray = np.repeat(picture.mean(2, keepdims=True).astype(np.uint8), 3, 2)
     draw_picture(axes, gray, box)
     top = max(float(values.max()), EVEN * float(values.mean()), 1e-12)  # nearly even values stay dark

@@ -1,4 +1,4 @@
-"""Inspect one frame of a video: track up to it, then record what the network sees in it."""
+"""Inspect one frame of a video: track up to it, then record the network's input, attention and prediction."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FrameInspection:
 
     Attributes:
         search: the search crop, uint8 RGB (s, s, 3).
-        templates: uint8 RGB (1 + n, t, t, 3), the static template first.
+        templates: the templates, uint8 RGB (1 + n, t, t, 3), the static one first.
         template_factor: side of a template crop in units of the square root of the target's area.
         result: attention weights, distributions and prediction.
 
@@ -59,11 +59,11 @@ class FrameInspection:
         return x1, y1, x2, y2
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """All arrays by name, as in `inspection.npz`.
+        """Return all arrays by name, as in `inspection.npz`.
 
-        `search`, `templates`, `box` (cx, cy, w, h as fractions of the search crop), `score` (logit), `edges`,
-        `corners` (see `Distributions`), and for each block and pair `S0-B0/search_to_template` and so on (see
-        `BlockAttention`). What the model does not have is left out.
+        They are `search`, `templates`, `box` (cx, cy, w, h as fractions of the search crop), `score` (logit), `edges`
+        and `corners` (see `Distributions`), and an array such as `S0-B0/search_to_template` for each block and pair
+        (see `BlockAttention`). Arrays that the model does not have are left out.
         """
         found = {
             "search": self.search,
@@ -98,19 +98,19 @@ def inspect_frame(
         box: x, y, width, height in pixels of the target in frame `start`.
         frame: number of the frame to inspect, after `start`.
         model: name, folder or checkpoint file of a model, a loaded network, or a PyTorch engine.
-        config: inference rules; by default those stored with the model.
+        config: tracker settings; by default those stored with the model.
         preset: benchmark whose published settings to use instead.
         start: number of the frame that the box belongs to.
         stages: see `inspect_attention`.
         runtime: device and threads; the engine is always "torch", and the precision float32.
-        on_frame: called after every tracked frame.
+        on_frame: function to call after every tracked frame.
         **old: the keyword `device` of 0.1.0, with a warning.
 
     Raises:
         SourceError: if the source cannot be read, or has no such frame.
         ConfigError: if `frame` is not after `start`, or the engine is not PyTorch.
         BoxError: if the box cannot be tracked in frame `start`.
-        CheckpointError: if the model is not there, does not fit, or predicts what is not finite.
+        CheckpointError: if the model is missing, does not fit, or predicts NaN or infinity.
 
     Example:
         >>> from mixformer.inspection import inspect_frame
@@ -120,14 +120,14 @@ def inspect_frame(
         (3, 2)
     """
     if frame <= start:
-        raise ConfigError(f"frame {frame} is not after frame {start}, where the box is given; take a later one")
+        raise ConfigError(f"frame {frame} is not after frame {start}, where the box is given; choose a later one")
     with open_video(source, start, frame + 1) as video:
         exact = with_old_keywords(runtime, old).replace(engine="torch", precision="float32")
         tracker = Tracker(model, config, preset=preset, runtime=exact, on_resize="rescale")
         require_torch(tracker.engine)
         image = _track_to(tracker, video, box, frame, on_frame)
     if image is None:
-        raise SourceError(f"frame {frame} of {source} cannot be read, or there is none; choose another")
+        raise SourceError(f"frame {frame} of {source} does not exist or cannot be read; choose another")
     return inspect_tracker(tracker, image, stages)
 
 
@@ -137,7 +137,7 @@ def inspect_tracker(tracker: Tracker, frame: Image, stages: Stages = "auto") -> 
     Weights and distributions are computed in float32, even if the tracker's engine has another precision.
 
     Args:
-        tracker: after `init`.
+        tracker: a tracker after `init`.
         frame: the next frame, as for `update`.
         stages: see `inspect_attention`.
 
@@ -145,7 +145,7 @@ def inspect_tracker(tracker: Tracker, frame: Image, stages: Stages = "auto") -> 
         StateError: before `init`.
         FrameError: if the frame cannot be used, or has another size than the one before.
         ConfigError: if the tracker's engine is not PyTorch.
-        CheckpointError: if the prediction is not finite.
+        CheckpointError: if the prediction is NaN or infinity.
 
     Example:
         >>> from mixformer import Runtime, Tracker, open_video
@@ -173,11 +173,11 @@ def inspect_tracker(tracker: Tracker, frame: Image, stages: Stages = "auto") -> 
 
 
 def require_torch(engine: Engine) -> TorchEngine:
-    """Return the engine if it can be inspected; raises ConfigError if it is not PyTorch."""
+    """Return the engine if it can be inspected. Raises ConfigError if it is not PyTorch."""
     if not isinstance(engine, TorchEngine):
         raise ConfigError(
-            f"inspection needs the layers of the network, which {type(engine).__name__} does not show; give the "
-            "model by name, folder or file, so that it runs in PyTorch"
+            f"inspection needs the layers of the network, which {type(engine).__name__} does not have; give the model "
+            "by name, folder or file, so that it runs in PyTorch"
         )
     return engine
 
@@ -189,7 +189,7 @@ def _track_to(
     wanted: int,
     on_frame: Callable[[], object] | None,
 ) -> Image | None:
-    """Track all frames before the wanted one, and return that frame; None if the video has no such frame."""
+    """Track all frames before the wanted one, and return that frame, or None if the video has no such frame."""
     for count, frame in enumerate(frames):
         if frame.index == wanted and count > 0:
             return frame.image

@@ -1,4 +1,4 @@
-"""Pictures of an inspection, drawn by matplotlib, as figures and as files."""
+"""Draw an inspection with matplotlib, as figures and as files."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def plot_attention(seen: FrameInspection, pair: str, query: Query = "target") ->
     queries, keys = pair.split("_to_")
     blocks = {block.name: block for block in seen.result.blocks}
     pictures, box = _pictures(seen, keys), seen.corners if keys == "search" else None
-    # The first row shows the queries, and the pictures that they look at.
+    # 1. The first row shows the queries, and the pictures that they attend to.
     header = [(name, partial(draw_picture, picture=each, box=box)) for name, each in pictures]
     chosen = chosen_queries(blocks[next(reversed(maps))], seen, pair, query)
     if chosen is not None:
         asking = [(f"queries: {name}", _dimmed(each, chosen)) for name, each in _pictures(seen, queries)]
         header = [(name, partial(draw_picture, picture=each)) for name, each in asking] + header
-    # All other rows show the blocks.
+    # 2. All other rows show the blocks.
     panels = []
     for name, weights in maps.items():
         grid = blocks[name].search if keys == "search" else blocks[name].template
@@ -72,11 +72,11 @@ def plot_attention(seen: FrameInspection, pair: str, query: Query = "target") ->
             shares = f"sum {_percent(values.sum())}, max {_percent(values.max())}"
             label = f"{name} {_label(pair, weights.shape, place)}\n{shares}"
             panels.append((label, partial(_draw_map, values=values, grid=grid, picture=picture, box=box)))
-    average = "the heads" if chosen is None else "the heads and the queries lit in the first row"
+    # 3. The text explains the colors.
+    average = "the heads" if chosen is None else "the heads and the queries that are bright in the first row"
     text = (
         f"Share of the attention, averaged over {average}. Each panel has its own scale, from black for 0 to light "
-        f"yellow for max, or for {EVEN} times the mean if that is more. The sum is the share that this picture gets of "
-        "all attention."
+        f"yellow for max, or for {EVEN} times the mean if that is more. The sum is this picture's share of the total."
     )
     title = f"Attention from {_NAMES[queries]} to {_NAMES[keys]}"
     return contact_sheet(title, text, header, panels, len(panels) // len(maps))
@@ -84,6 +84,9 @@ def plot_attention(seen: FrameInspection, pair: str, query: Query = "target") ->
 
 def plot_distributions(seen: FrameInspection) -> Figure:
     """Draw the search crop with the edge distributions along its sides, and the maps of a corner head beside it.
+
+    Args:
+        seen: the inspected frame.
 
     Returns:
         A figure of matplotlib.
@@ -109,7 +112,7 @@ def plot_distributions(seen: FrameInspection) -> Figure:
         _draw_edges(found.edges, crop, figure.add_subplot(places[0, 1]), figure.add_subplot(places[1, 0]))
     for number, (values, name) in enumerate(zip(corners, ("top-left", "bottom-right"), strict=False)):
         axes = figure.add_subplot(places[1, 2 + number])
-        # Position k of n stands for k / n of the crop, as in the expectation; the last one is repeated at 1.
+        # Position k of n is at k / n of the crop, as for the expected position. The last one is repeated at 1.
         filled, half = np.pad(values, (0, 1), mode="edge"), 0.5 / len(values)
         draw_heat(axes, filled, -half, 1 + half, seen.search, seen.corners)
         row, column = np.unravel_index(values.argmax(), values.shape)
@@ -119,7 +122,10 @@ def plot_distributions(seen: FrameInspection) -> Figure:
 
 
 def plot_crops(seen: FrameInspection) -> Figure:
-    """Draw what the network is given: the templates and the search region, with the box that it found.
+    """Draw the input of the network: the templates, and the search region with the predicted box.
+
+    Args:
+        seen: the inspected frame.
 
     Returns:
         A figure of matplotlib.
@@ -143,7 +149,7 @@ def plot_crops(seen: FrameInspection) -> Figure:
 
 
 def require_matplotlib() -> None:
-    """Raise MissingDependencyError if there is no matplotlib, before the work and before a folder is made."""
+    """Raise MissingDependencyError if matplotlib is missing. Call this before other work."""
     if not installed("matplotlib"):
         raise missing("matplotlib", "drawing an inspection")
 
@@ -162,7 +168,7 @@ def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "
     Raises:
         OutputError: if a file cannot be written.
         ConfigError: if the query is unknown.
-        MissingDependencyError: without matplotlib; `FrameInspection.arrays` needs none.
+        MissingDependencyError: without matplotlib, which `FrameInspection.arrays` does not need.
 
     Example:
         >>> from mixformer import ModelConfig
@@ -244,14 +250,14 @@ def _percent(share: float) -> str:
 
 
 def _pictures(seen: FrameInspection, part: str) -> list[tuple[str, Image]]:
-    """Titles and crops of a part: "search", "template" or "online"."""
+    """List the titles and crops of a part: "search", "template" or "online"."""
     if part == "online":
         return [(f"online template {number + 1}", each) for number, each in enumerate(seen.templates[1:])]
     return [(_NAMES[part], seen.search if part == "search" else seen.templates[0])]
 
 
 def _dimmed(picture: Image, lit: np.ndarray[Any, Any]) -> Image:
-    """Darken a picture where no place is chosen."""
+    """Darken a picture at all places that are not chosen."""
     side = math.isqrt(len(lit))
     rows, columns = (np.arange(size) * side // size for size in picture.shape[:2])
     dimmed: Image = np.where(lit.reshape(side, side)[np.ix_(rows, columns)][..., None], picture, picture // 4)

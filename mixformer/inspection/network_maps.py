@@ -1,4 +1,4 @@
-"""Attention weights of a network's blocks, and distributions of its box, from one forward pass."""
+"""Record the attention weights of a network's blocks, and the distributions of its box, in one forward pass."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from mixformer.models.corner import log_marginals
 
 FloatMap = NDArray[np.float32]
 Stages = Literal["auto", "last", "all"]
-Shapes = dict[str, tuple[int, ...]]  # parts in order with shapes: "online" (n, places), "tokens" (E,), others (places,)
+Shapes = dict[str, tuple[int, ...]]  # shapes of parts in order: "online" (n, places), "tokens" (E,), others (places,)
 
 
 class Grid(NamedTuple):
-    """Places of one crop in one block.
+    """The places of one crop in one block.
 
     Attributes:
-        queries: tokens along a side; their queries are as many.
-        keys: keys along a side, fewer than tokens in MixCvT.
+        queries: number of queries, and of tokens, along a side.
+        keys: number of keys along a side; in MixCvT, about half as many.
 
     Example:
         >>> from mixformer.inspection import Grid
@@ -41,7 +41,7 @@ class Grid(NamedTuple):
     keys: int
 
     def key_centers(self) -> NDArray[np.float64]:
-        """(keys,) positions of the keys along a side, as fractions of the crop.
+        """Return the positions (keys,) of the keys along a side, as fractions of the crop.
 
         A key of MixCvT comes from a 3x3 window around every second token, so it is drawn at the place of that token.
         """
@@ -54,15 +54,15 @@ class BlockAttention:
     """Attention weights of one block, averaged over its heads.
 
     Attributes:
-        name: "S2-B10" is block 10 of stage 2, both from 0, as in the figures of the journal paper.
+        name: such as "S2-B10" for block 10 of stage 2, both counted from 0, as in the figures of the journal paper.
         template: places of a template crop.
         search: places of the search crop.
-        maps: float32 weights under the names "QUERIES_to_KEYS", where either is "template" (the static template),
-            "online" (the n online templates), "search" or "tokens" (the E prediction tokens). The shape is that of the
-            queries, then that of the keys: (places,) for "template" and "search", row-major, (n, places) for "online",
+        maps: float32 weights by the name "QUERIES_to_KEYS", where both words are "template" (the static template),
+            "online" (the n online templates), "search" or "tokens" (the E prediction tokens). The shape is the shape of
+            the queries, then of the keys: (places,) for "template" and "search", row-major, (n, places) for "online",
             (E,) for "tokens". All maps of one query sum to 1. Pairs that do not attend to each other are left out.
-        left: (places,) true for the search tokens that the block sees, None for all (`ModelConfig.elimination`).
-            Weights of the others, as queries and as keys, are 0.
+        left: (places,) True for the search tokens that the block sees, or None if it sees all
+            (`ModelConfig.elimination`). Weights of the others, as queries and as keys, are 0.
 
     Example:
         >>> from mixformer.inspection import inspect_frame
@@ -81,12 +81,12 @@ class BlockAttention:
 
 @dataclass(frozen=True)
 class Distributions:
-    """Probabilities from which the box is read. A query head has none.
+    """The probabilities from which the box is computed. A query head has none.
 
     Attributes:
-        edges: (4, positions) of the left, right, top and bottom edge; position k stands for k / positions of the crop.
-            Of a corner head, these are the marginals of the maps.
-        corners: (2, rows, columns) of the top-left and the bottom-right corner; corner heads only.
+        edges: (4, positions) of the left, right, top and bottom edge. Position k is at k / positions of the crop. For a
+            corner head, these are the marginals of its maps.
+        corners: (2, rows, columns) of the top-left and the bottom-right corner; None without a corner head.
 
     Example:
         >>> from mixformer.inspection import inspect_frame
@@ -102,12 +102,12 @@ class Distributions:
 
 @dataclass(frozen=True)
 class Inspection:
-    """Attention and distributions of one forward pass.
+    """The attention and the distributions of one forward pass.
 
     Attributes:
-        blocks: attention of the blocks in the order they run.
-        distributions: of the box.
-        prediction: what `MixFormer.locate` returned, with `features` and all tokens.
+        blocks: attention of the blocks, in the order in which they run.
+        distributions: distributions of the box.
+        prediction: result of `MixFormer.locate`, with `features` and all tokens.
 
     Example:
         >>> from mixformer.inspection import inspect_frame
@@ -129,7 +129,7 @@ class Inspection:
 
     @property
     def score(self) -> float | None:
-        """Logit that the target is in the crop, None without a score head."""
+        """Logit that the target is in the crop; None without a score head."""
         scores = self.prediction.scores
         return None if scores is None else float(scores[0])
 
@@ -138,11 +138,11 @@ class Inspection:
 def inspect_attention(model: MixFormer, templates: Tensor, search: Tensor, stages: Stages = "auto") -> Inspection:
     """Run a network on one frame and keep its attention and its distributions.
 
-    The network runs as usual. Fused attention never holds its weights, so they are computed again from the input of
+    The network runs as usual. Fused attention does not return its weights, so they are computed again from the input of
     each block, one head at a time.
 
     Args:
-        model: in evaluation mode.
+        model: the network, in evaluation mode.
         templates: (1, N, 3, t, t) normalized, static template first.
         search: (1, 3, s, s) normalized.
         stages: "last" or "all" stages; "auto" is "last" for MixCvT, whose first stage alone has 13 million weights, and
@@ -167,9 +167,11 @@ def inspect_attention(model: MixFormer, templates: Tensor, search: Tensor, stage
             f"inspection takes one frame, templates (1, N, 3, t, t) and search (1, 3, s, s), not "
             f"{tuple(templates.shape)} and {tuple(search.shape)}; take one of the batch, as in search[:1]"
         )
+    # 1. Run the network, and keep the output of every block.
     wanted = _choose_stages(model.config, stages)
     memory = model.remember(templates, keep_features=True)
     prediction = model.locate(search, memory, keep_features=True)
+    # 2. Compute the weights of each block from its input, for the search tokens that are left there.
     symmetric = isinstance(model, SymmetricMixFormer)
     blocks = []
     left = None
@@ -202,7 +204,7 @@ def distributions_of(prediction: Prediction, config: ModelConfig) -> Distributio
 def _choose_stages(config: ModelConfig, stages: Stages) -> set[int]:
     every = range(len(config.stages))
     if stages not in ("auto", "last", "all"):
-        raise ConfigError(f"stages is 'auto', 'last' or 'all', not {stages!r}")
+        raise ConfigError(f"stages must be 'auto', 'last' or 'all', not {stages!r}")
     only_last = stages == "last" or (stages == "auto" and config.backbone == "cvt")
     return set(every[-1:] if only_last else every)
 
@@ -210,7 +212,7 @@ def _choose_stages(config: ModelConfig, stages: Stages) -> set[int]:
 def _block_inputs(
     model: MixFormer, templates: Tensor, search: Tensor, memory: Memory, prediction: Prediction
 ) -> Iterator[tuple[int, int, tuple[Tensor, Tensor]]]:
-    """Stage, block, and the template and search tokens that enter it: the output of the block before it."""
+    """Yield the numbers of stage and block, and the template and search tokens that the block takes."""
     outputs = iter(prediction.features)
     t_outputs = iter(memory.features)
     for index, stage in enumerate(model.backbone.parts):
@@ -219,7 +221,7 @@ def _block_inputs(
         for number in range(len(stage.blocks)):
             yield index, number, (t, s)
             s = next(outputs)
-            if isinstance(model, SymmetricMixFormer):  # its features are those of templates and search together
+            if isinstance(model, SymmetricMixFormer):  # its features hold template and search tokens
                 t, s = s[:, :places], s[:, places:]
             else:
                 t = next(t_outputs)
@@ -237,13 +239,15 @@ def _attention(
     *,
     symmetric: bool,
 ) -> BlockAttention:
-    """Weights of a block from its input: tokens of `count` templates, and those `left` of the search region."""
+    """Compute the weights of a block from its input: tokens of `count` templates, and search tokens at `left`."""
+    # 1. Project the tokens to queries and keys.
     (t_layout, s_layout), extra = layouts, layouts[1].extra
     t_queries, t_own = block.attn.project(block.norm1(inputs[0]), t_layout)
     s_queries, s_own = block.attn.project(block.norm1(inputs[1]), s_layout)
     template = Grid(t_layout.grid, math.isqrt(t_own.keys.shape[2] // count))
     whole = len(left) == s_layout.grid**2
     search = Grid(s_layout.grid, math.isqrt(s_own.keys.shape[2] - extra) if whole else s_layout.grid)
+    # 2. Compute the weights, and cut them into pairs.
     everything = t_own.concat(s_own).keys
     t_keys, s_keys = _template_shapes(template.keys, count), _search_shapes(search.keys, extra)
     t_weights = _mean_weights(t_queries, everything if symmetric else t_own.keys, block.attn.scale)
@@ -256,7 +260,7 @@ def _attention(
 
 
 def _at_places(weights: FloatMap, left: NDArray[np.intp], places: int, extra: int) -> FloatMap:
-    """Weights (S + E, T + S + E) with a row and a column for every place, of 0 where no token is left."""
+    """Spread weights over a row and a column for every place (S + E, T + S + E); places without a token get 0."""
     templates = weights.shape[1] - len(left) - extra
     rows = np.concatenate([left, places + np.arange(extra)])
     columns = np.concatenate([np.arange(templates), templates + rows])
@@ -276,7 +280,7 @@ def _search_shapes(side: int, extra: int) -> Shapes:
 
 
 def _mean_weights(queries: Tensor, keys: Tensor, scale: float) -> FloatMap:
-    """(1, heads, Nq, d), (1, heads, Nk, d) -> (Nq, Nk), with the weights of one head in memory at a time."""
+    """Average the weights over heads, one in memory at a time: (1, heads, Nq, d), (1, heads, Nk, d) -> (Nq, Nk)."""
     total = queries.new_zeros(queries.shape[2], keys.shape[2], dtype=torch.float32)
     for q, k in zip(queries[0].float(), keys[0].float(), strict=True):
         total += attention_weights(q, k, scale)

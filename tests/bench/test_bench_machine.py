@@ -48,5 +48,5 @@ def test_memory_of_a_process_of_its_own(tiny_model):
 
 
 def test_a_process_that_fails_says_why(tmp_path):
-    with pytest.raises(MixFormerError, match=r"onnx in a process of its own failed.*holds no config"):
+    with pytest.raises(MixFormerError, match=r"onnx in a separate process failed.*holds no config"):
         measure_memory(tmp_path, Runtime("cpu", "onnx", "float32", 1), DEMO_CLIP, DEMO_BOX)

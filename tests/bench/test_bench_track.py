@@ -35,7 +35,7 @@ def test_cases_from_words():
         (" , ", "torch", "no model to measure"),
         ("a", "pytorch", "unknown engine 'pytorch'; did you mean 'torch'"),
         ("a", "torch:int4", "unknown precision 'int4'; there are: auto, float32"),
-        ("a", "reference:bfloat16", "engine 'reference' has no precision 'bfloat16'; it calculates in float32"),
+        ("a", "reference:bfloat16", "the engine 'reference' calculates only in float32, not in 'bfloat16'"),
     ],
 )
 def test_words_that_are_no_cases(models, engines, message):

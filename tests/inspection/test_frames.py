@@ -74,10 +74,10 @@ class OtherEngine:
 @pytest.mark.parametrize(
     ("frame", "options", "error", "message"),
     [
-        (99, {}, SourceError, "frame 99 of .* cannot be read, or there is none"),
+        (99, {}, SourceError, "frame 99 of .* does not exist or cannot be read"),
         (5, {"start": 5}, ConfigError, "not after frame 5"),
         (1, {"box": (500, 0, 5, 5)}, BoxError, "outside the frame"),
-        (1, {"model": OtherEngine()}, ConfigError, "OtherEngine does not show"),
+        (1, {"model": OtherEngine()}, ConfigError, "OtherEngine does not have"),
         (1, {"preset": "nothing"}, ConfigError, "no preset"),
         (1, {"stages": "first"}, ConfigError, "stages"),
     ],
