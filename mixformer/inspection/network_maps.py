@@ -41,10 +41,7 @@ class Grid(NamedTuple):
     keys: int
 
     def key_centers(self) -> NDArray[np.float64]:
-        """Return the positions (keys,) of the keys along a side, as fractions of the crop.
-
-        A key of MixCvT comes from a 3x3 window around every second token, so it is drawn at the place of that token.
-        """
+        """Return the positions (keys,) along a side, as fractions of the crop. MixCvT has one at every second token."""
         stride = math.ceil(self.queries / self.keys)
         return (np.arange(self.keys) * stride + 0.5) / self.queries
 
@@ -181,7 +178,7 @@ def inspect_attention(model: MixFormer, templates: Tensor, search: Tensor, stage
         left = np.arange(stage.size.search_grid**2) if number == 0 or left is None else left
         if index in wanted:
             name, count = f"S{index}-B{number}", templates.shape[1]
-            blocks.append(_attention(name, block, inputs, stage.layouts, count, left, symmetric=symmetric))
+            blocks.append(_attention(name, block, inputs, stage.layouts, count, left, symmetric))
         if number in stage.kept_after:
             kept = block.kept(inputs[1], stage.layouts[1], memory.blocks[number], stage.kept_after[number])
             left = left[kept[0].numpy(force=True)]
@@ -236,7 +233,6 @@ def _attention(
     layouts: tuple[TokenLayout, TokenLayout],
     count: int,
     left: NDArray[np.intp],
-    *,
     symmetric: bool,
 ) -> BlockAttention:
     """Compute the weights of a block from its input: tokens of `count` templates, and search tokens at `left`."""

@@ -282,8 +282,7 @@ def _find_weights(content: Any, path: Path) -> dict[str, _Record]:
     wrong = [str(key) for key, value in weights.items() if not (isinstance(key, str) and isinstance(value, _Record))]
     if wrong:
         raise CheckpointError(
-            f"{path} is not a state dict: {', '.join(wrong[:8])} are no tensors, and there is none under {known}; give "
-            "a file of weights"
+            f"{path} is not a state dict: {', '.join(wrong[:8])} are no tensors, and {known} is missing; give weights"
         )
     return weights
 
