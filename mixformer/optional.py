@@ -1,9 +1,9 @@
-"""Optional packages: the one place that knows how to install them.
+"""Import optional packages, and name their install commands when they are missing.
 
 tkinter is not handled here: it comes with Python, and no pip command installs it (see `mixformer.video.window`).
 
-Some packages count their users unless they are told not to, and some write beside a user's own files. Here they are
-told, too. Whatever the user has set stays as it is.
+Some packages report their use, and some write into the user's home. This module switches off the first and moves the
+second, unless the user has set it otherwise.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _INSTALLS = {
 
 
 def installed(package: str) -> bool:
-    """Return whether a package can be imported, without importing it."""
+    """Tell whether a package can be imported, without importing it."""
     try:
         return find_spec(package) is not None
     except (ImportError, ValueError):  # refused by an import hook, or half loaded
@@ -61,8 +61,8 @@ def missing(package: str, purpose: str, more: str = "") -> MissingDependencyErro
     """Make the error for a missing package.
 
     Args:
-        package: name that is imported.
-        purpose: what needs it, as the beginning of a sentence: "training".
+        package: name of the package in an import.
+        purpose: the beginning of the sentence, which says what needs the package: "training".
         more: the end of the sentence, after the install command: " (or do without)".
     """
     return MissingDependencyError(f"{purpose} needs {package}: pip install '{_INSTALLS.get(package, package)}'{more}")
@@ -76,7 +76,7 @@ def load(package: str, purpose: str) -> Any:
         purpose: as in `missing`.
 
     Raises:
-        MissingDependencyError: if it is not there or cannot be used, such as OpenCV without a library of the system.
+        MissingDependencyError: if it is missing or cannot be used, such as OpenCV without a library of the system.
     """
     try:
         return import_module(package)
@@ -109,8 +109,8 @@ def lazy_names(
 
     Args:
         package: the package's `__name__`.
-        homes: module -> its public names, separated by spaces; a module that begins with a dot is in the package. No
-            module may be called like a public name of its package: importing it would hide the name.
+        homes: for each module, its public names, separated by spaces. A module that begins with a dot is in the
+            package. No module may have the name of a public name of its package, since importing it would hide that.
 
     Example:
         >>> get, _, public = lazy_names("mixformer.video", {".reader": "open_video VideoFrame"})
@@ -133,34 +133,34 @@ def lazy_names(
 
 
 CACHE_VARIABLE = "MIXFORMER_CACHE"
-"""Environment variable: folder for what can be made again, or "off"."""
+"""Environment variable with the folder of cached files, or "off"."""
 _OPT_OUTS = {
-    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime 1.31: reports to its makers, and an identifier in the home folder
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime 1.31 sends reports, and writes an identifier into the home folder
     "ORT_TELEMETRY_DISABLED": "1",  # the same in later versions
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 
 
 class _Folder(NamedTuple):
-    """The folder of a package's own files: the variable that moves it, and whether the package always needs one."""
+    """The folder of a package's own files."""
 
-    variable: str
-    always: bool = False
+    variable: str  # environment variable of the folder
+    always: bool = False  # whether the package always needs a folder
 
 
 _FOLDERS = {
-    "matplotlib": _Folder("MPLCONFIGDIR", always=True),  # its list of fonts
-    "inductor": _Folder("TORCHINDUCTOR_CACHE_DIR"),  # kernels that torch.compile has made
+    "matplotlib": _Folder("MPLCONFIGDIR", always=True),  # list of fonts
+    "inductor": _Folder("TORCHINDUCTOR_CACHE_DIR"),  # kernels of torch.compile
     "triton": _Folder("TRITON_CACHE_DIR"),
-    "cuda": _Folder("CUDA_CACHE_PATH"),  # kernels that the driver has made
+    "cuda": _Folder("CUDA_CACHE_PATH"),  # kernels of the driver
 }
 
 
 def cache_folder(kind: str = "openvino") -> Path | None:
-    """Return the folder of cached files of a kind; None if the cache is switched off.
+    """Return the folder of cached files of a kind, or None if the cache is switched off.
 
     Args:
-        kind: "openvino" for compiled graphs, which `MIXFORMER_CACHE` names the folder of; others have a folder in it.
+        kind: "openvino" for compiled graphs, which are in `MIXFORMER_CACHE` itself; other kinds have a folder in it.
     """
     said = os.environ.get(CACHE_VARIABLE, "")
     if said.lower() == "off":
@@ -178,10 +178,10 @@ def cache_folder(kind: str = "openvino") -> Path | None:
 
 
 def refuse_telemetry() -> None:
-    """Keep OpenVINO, NNCF, ONNX Runtime and Ray from reporting their use; runs when `mixformer` is imported.
+    """Keep OpenVINO, NNCF, ONNX Runtime and Ray from reporting their use. This runs when `mixformer` is imported.
 
-    `openvino_telemetry` looks up a host and writes into the home folder as soon as OpenVINO is imported. Where it
-    cannot be imported, OpenVINO and NNCF use stubs of their own.
+    `openvino_telemetry` contacts a host and writes into the home folder as soon as OpenVINO is imported. If it cannot
+    be imported, OpenVINO and NNCF use stubs instead.
     """
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     for variable, value in _OPT_OUTS.items():
@@ -189,7 +189,7 @@ def refuse_telemetry() -> None:
 
 
 def keep_in_cache(*packages: str) -> None:
-    """Let packages keep their files in the cache folder of `mixformer`, before they are first imported or used.
+    """Let packages keep their files in the cache folder of `mixformer`. Call this before they are imported or used.
 
     Args:
         packages: "matplotlib", "inductor", "triton" or "cuda".
@@ -204,7 +204,7 @@ def keep_in_cache(*packages: str) -> None:
 
 
 def _has_own_matplotlib() -> bool:
-    """Tell whether matplotlib is loaded, or the user has settings for it, which moving its folder would hide."""
+    """Tell whether matplotlib is loaded, or the user has settings for it, which another folder would hide."""
     base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     return "matplotlib" in sys.modules or (base / "matplotlib").is_dir() or (Path.home() / ".matplotlib").is_dir()
 

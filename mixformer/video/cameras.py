@@ -1,4 +1,4 @@
-"""Cameras by number or name, through the input of FFmpeg that the system has for them."""
+"""Find the input of FFmpeg for a camera that is given by number or name."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mixformer.errors import SourceError
 
 
 class CameraInput(NamedTuple):
-    """The input that FFmpeg is asked to open."""
+    """The input that FFmpeg opens."""
 
-    address: str  # name of the camera in the words of `format`
+    address: str  # name of the camera, as `format` writes it
     format: str  # FFmpeg's input: "v4l2" on Linux, "avfoundation" on macOS, "dshow" on Windows
     options: dict[str, str]  # further options of that input
 
@@ -23,21 +23,21 @@ def is_camera(text: str) -> bool:
 
 
 def camera_input(text: str, platform: str = sys.platform) -> CameraInput:
-    """Say how FFmpeg opens a camera.
+    """Return the input of FFmpeg for a camera.
 
     Args:
         text: number of the camera, 0 is the first; `/dev/video*` on Linux; `video=NAME` on Windows.
-        platform: as `sys.platform` has it.
+        platform: a value of `sys.platform`.
 
     Raises:
-        SourceError: if the camera is not there, or is named in the words of another system.
+        SourceError: if the camera does not exist, or is named as on another system.
     """
     if platform == "darwin":
         if not text.isdigit():
             raise SourceError(f"cameras have numbers on macOS: give 0 for the first one, not {text}")
         return CameraInput(f"{text}:none", "avfoundation", {"framerate": "30", "pixel_format": "uyvy422"})
     if platform == "win32":
-        if text.isdigit():  # dshow knows cameras by name alone
+        if text.isdigit():  # dshow knows only names of cameras
             names = _windows_cameras()
             if int(text) >= len(names):
                 there = ", ".join(names) or "none"
@@ -51,7 +51,7 @@ def camera_input(text: str, platform: str = sys.platform) -> CameraInput:
 
 
 def _windows_cameras() -> list[str]:
-    """Names of the cameras that DirectShow lists."""
+    """List the names of the cameras that DirectShow finds."""
     from av.device import enumerate_input_devices
 
     return [device.description for device in enumerate_input_devices("dshow") if "video" in device.media_types]

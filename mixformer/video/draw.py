@@ -1,4 +1,4 @@
-"""The box, its score, its trail and the target's pixels drawn on a frame."""
+"""Draw the box, its score, its trail and the target's pixels on a frame."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mixformer.types import Image, TrackResult
 Color = tuple[int, int, int]
 
 _SURE, _UNSURE, _GONE = (64, 255, 96), (255, 176, 32), (176, 176, 176)
-# One a target: bright enough for black text, and told apart by most people who see few colors.
+# Colors of targets: bright enough for black text, and easy to distinguish for most color-blind people.
 _PALETTE: tuple[Color, ...] = (
     (86, 180, 233),
     (230, 159, 0),
@@ -31,7 +31,7 @@ _PALETTE: tuple[Color, ...] = (
 
 
 class Annotator:
-    """Draws results and remembers where the target was, for the trail.
+    """Draw results, and remember where the target was, for the trail.
 
     Example:
         >>> import numpy as np
@@ -46,12 +46,12 @@ class Annotator:
         """Choose the look.
 
         Args:
-            trail: number of past centers shown; 0 shows none.
+            trail: number of past centers to show; 0 shows none.
         """
         self._trails: dict[int, deque[tuple[float, float]]] = defaultdict(lambda: deque(maxlen=max(trail, 0)))
 
     def draw(self, image: Image, result: TrackResult, mask: NDArray[np.bool_] | None = None) -> Image:
-        """A copy of RGB uint8 (H, W, 3) with the result on it, and the pixels of a bool (H, W) mask tinted."""
+        """Return a copy of RGB uint8 (H, W, 3) with the result on it, and the pixels of a bool (H, W) mask tinted."""
         color = _SURE if result.status == "tracking" else _UNSURE
         picture = PillowImage.fromarray(image if mask is None else _tinted(image, mask, color))
         text = _text(result.frame, result)
@@ -64,11 +64,11 @@ class Annotator:
         results: Mapping[int, TrackResult],
         masks: Mapping[int, NDArray[np.bool_]] | None = None,
     ) -> Image:
-        """A copy of RGB uint8 (H, W, 3) with several targets on it, each in its color with its number and score.
+        """Return a copy with several targets on it, each in its color with its number and score.
 
         Args:
-            image: the frame.
-            results: by number of the target; the trail of a target that is missing ends.
+            image: the frame, RGB uint8 (H, W, 3).
+            results: results by number of the target. The trail of a missing target ends.
             masks: bool (H, W) pixels to tint, by number of the target.
         """
         for number, mask in (masks or {}).items():
@@ -81,10 +81,10 @@ class Annotator:
         return np.asarray(picture)
 
     def _mark(self, picture: PillowImage.Image, result: TrackResult, color: Color, text: str, number: int) -> None:
-        """Trail, box and label of one target."""
+        """Draw trail, box and label of one target."""
         pen, trail = ImageDraw.Draw(picture), self._trails[number]
         width = max(2, round(min(picture.size) / 180))
-        if result.status == "lost":  # a gray ghost where it was last, without a trail
+        if result.status == "lost":  # a gray dashed box at its last place, without a trail
             trail.clear()
             _dashed(pen, _drawable(picture.size, result.box.xyxy), _GONE, max(1, width // 2))
             self._label(pen, picture.size, result, _GONE, text)
@@ -113,14 +113,14 @@ class Annotator:
 
 
 def _text(number: int, result: TrackResult) -> str:
-    """A number and the score; a given box has none, since nothing was found, and of a lost target the word is shown."""
+    """Return the label: a number and the score. A given box has no score, and a lost target has the word instead."""
     if result.status == "lost":
         return f"{number}  lost"
     return f"{number}" if result.score is None or result.is_initial else f"{number}  {result.score:.2f}"
 
 
 def _dashed(pen: ImageDraw.ImageDraw, corners: tuple[float, float, float, float], color: Color, width: int) -> None:
-    """A rectangle of dashes, about eight widths long."""
+    """Draw a rectangle of dashes, about eight widths long."""
     x1, y1, x2, y2 = corners
     for across, start, end in ((y1, x1, x2), (y2, x1, x2)):
         for a, b in _dashes(start, end, width):
@@ -131,14 +131,14 @@ def _dashed(pen: ImageDraw.ImageDraw, corners: tuple[float, float, float, float]
 
 
 def _dashes(start: float, end: float, width: int) -> list[tuple[float, float]]:
-    """Beginnings and ends of an odd number of equal pieces of a line, every second one, so that corners are drawn."""
+    """Cut a line into an odd number of equal pieces, and return every second one, so that corners are drawn."""
     count = 2 * max(1, round((end - start) / (8 * width))) + 1
     step = (end - start) / count
     return [(start + k * step, start + (k + 1) * step) for k in range(0, count, 2)]
 
 
 def _tinted(image: Image, mask: NDArray[np.bool_], color: Color) -> Image:
-    """A copy with the mask's pixels halfway to a color."""
+    """Return a copy with the mask's pixels halfway to a color."""
     tinted = image.copy()
     tinted[mask] = tinted[mask] // 2 + np.array(color, np.uint8) // 2
     return tinted
@@ -146,16 +146,16 @@ def _tinted(image: Image, mask: NDArray[np.bool_], color: Color) -> Image:
 
 @lru_cache(maxsize=8)
 def label_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font of labels, so many pixels high."""
+    """Load the font of labels, `size` pixels high."""
     return ImageFont.load_default(size)
 
 
 def _drawable(size: tuple[int, int], corners: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    """Corners near the picture, in the order Pillow insists on, even for a box without area."""
+    """Return corners near the picture, in the order that Pillow requires, even for a box without area."""
     (x1, y1), (x2, y2) = _near(size, *corners[:2]), _near(size, *corners[2:])
     return x1, y1, max(x1, x2), max(y1, y2)
 
 
 def _near(size: tuple[int, int], x: float, y: float) -> tuple[float, float]:
-    """A point, moved to within one picture's size of the picture: Pillow draws every pixel of a line, seen or not."""
+    """Move a point near the picture (within its size), since Pillow draws even the invisible part of a line."""
     return min(max(x, -size[0]), 2 * size[0]), min(max(y, -size[1]), 2 * size[1])

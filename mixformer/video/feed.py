@@ -1,4 +1,4 @@
-"""The queue of frames between the thread that reads a source and the one that uses them."""
+"""The queue of frames between the thread that reads a source and the thread that uses them."""
 
 from __future__ import annotations
 
@@ -11,46 +11,43 @@ from typing import Any, Protocol
 
 from mixformer.types import Image
 
-_PATIENCE = 0.1  # seconds after which a waiting thread looks whether all is over
-_AHEAD = 8  # frames decoded before they are asked for
+_PATIENCE = 0.1  # seconds after which a waiting thread checks whether it should end
+_AHEAD = 8  # number of frames to decode in advance
 
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:
-    """A frame before its pixels are made: number, seconds or None, the function that makes RGB of it, and its bytes.
+    """A frame before its conversion to RGB."""
 
-    `smaller` makes RGB of a width at most, where that costs less than making it smaller afterward.
-    """
-
-    index: int
-    time: float | None
-    picture: Callable[[], Image]
-    size: int = 0
-    smaller: Callable[[int], Image] | None = None
+    index: int  # number of the frame
+    time: float | None  # seconds
+    picture: Callable[[], Image]  # converts it to RGB
+    size: int = 0  # number of bytes
+    smaller: Callable[[int], Image] | None = None  # converts it to RGB of at most a width, if that is cheaper
 
 
 class Decoder(Protocol):
-    """The origin of frames, which it decodes one after the other."""
+    """An object that decodes the frames of a source, one after the other."""
 
-    fps: float | None  # frames per second, or None
-    count: int | None  # number of frames, or None
-    skipped: list[int]  # numbers of frames that could not be read so far, and the first reason
+    fps: float | None  # frames per second, or None if unknown
+    count: int | None  # number of frames, or None if unknown
+    skipped: list[int]  # numbers of frames that could not be read so far
     live: bool  # frames come at their own pace
-    cut_short: str  # says how the source ended before its end; empty if it did not
-    wanted: Callable[[], bool]  # tells a decoder that waits whether anybody still wants frames
+    cut_short: str  # how the source ended too early; empty if it did not
+    wanted: Callable[[], bool]  # tells a waiting decoder whether anybody still wants frames
 
     def frames(self, start: int) -> Iterator[RawFrame]:
-        """Frames from number `start` on."""
+        """Yield the frames from number `start` on."""
         ...
 
     def close(self) -> None:
-        """Release the source. It is called by the thread that reads it, or before there is one."""
+        """Release the source. The thread that reads it calls this; before it starts, another thread may."""
         ...
 
 
 @dataclass
 class End:
-    """The mark after the last frame: nothing, or the error that ended the source."""
+    """The mark after the last frame, with the error that ended the source, if any."""
 
     error: BaseException | None = None
 
@@ -58,8 +55,8 @@ class End:
 class Feed:
     """A short queue between two threads.
 
-    With `newest`, a frame that nobody has taken yet makes room for the one after it, except the first of all, which
-    the target's box belongs to.
+    With `newest`, a new frame replaces one that nobody has taken yet. The very first frame is never replaced, since the
+    target's box belongs to it.
     """
 
     def __init__(self, newest: bool, over: threading.Event | None = None) -> None:
@@ -70,23 +67,23 @@ class Feed:
         self._taken = 0
 
     def end_with(self, over: threading.Event) -> None:
-        """End as soon as another thread sets this."""
+        """Let another thread end the queue by setting `over`."""
         self._over = over
 
     @property
     def ended(self) -> bool:
-        """Tell whether nobody wants frames any more."""
+        """True if nobody wants frames any more."""
         return self._ended.is_set() or (self._over is not None and self._over.is_set())
 
     def end(self) -> None:
-        """Ask the reading thread to stop, and drop what waits."""
+        """Ask the reading thread to stop, and drop all waiting frames."""
         self._ended.set()
         with self._changed:
             self._items.clear()
             self._changed.notify_all()
 
     def put(self, item: RawFrame | Any) -> bool:
-        """Hand an item on, when there is room for it; False if nobody wants it any more."""
+        """Add an item as soon as there is room. Return False if nobody wants it any more."""
         keep = _AHEAD if not self._newest else 1 if self._taken else 2
         with self._changed:
             while len(self._items) >= keep and not self.ended and not isinstance(item, End):
@@ -102,12 +99,12 @@ class Feed:
             return True
 
     def ready(self, seconds: float = 0.0) -> bool:
-        """Tell whether an item is there, after waiting for it so long."""
+        """Tell whether an item is there, after waiting for it at most this long."""
         with self._changed:
             return bool(self._changed.wait_for(lambda: self._items or self.ended, seconds)) or self.ended
 
     def get(self, remind: Callable[[float], None] = lambda seconds: None) -> Any:
-        """Take the next item; None when all is over. `remind` hears how long it has been waited for."""
+        """Take the next item; return None at the end. While waiting, call `remind` with the seconds so far."""
         begin = time.monotonic()
         while not self.ended:
             with self._changed:
@@ -123,13 +120,16 @@ class Feed:
 
 
 def fill(feed: Feed, decoder: Decoder, start: int, stop: int | None) -> None:
-    """Runs in the reading thread: hand all frames on, then the end or the error, and release the source."""
+    """Put all frames of a decoder into the queue, then the end or the error, and release the source.
+
+    This runs in the reading thread.
+    """
     end = End()
     try:
         for raw in decoder.frames(start):
             if (stop is not None and raw.index >= stop) or not _hand_on(feed, raw, decoder.live):
                 break
-    except BaseException as error:  # whatever it is, the caller gets it
+    except BaseException as error:  # the caller gets every error
         end = End(error)
     finally:
         feed.put(end)
@@ -137,7 +137,7 @@ def fill(feed: Feed, decoder: Decoder, start: int, stop: int | None) -> None:
 
 
 def _hand_on(feed: Feed, raw: RawFrame, live: bool) -> bool:
-    """Make the pixels here, beside the tracker; those of a live source are made when they are wanted."""
+    """Put a frame into the queue, converted to RGB in this thread. A live frame is converted only when it is used."""
     if live:
         return feed.put(raw)
     image = raw.picture()

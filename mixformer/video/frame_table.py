@@ -1,7 +1,7 @@
-"""The presentation times of all frames of a file, in order, and the key frames among them: what an exact seek needs.
+"""The table of presentation times and key frames of a file, which an exact seek needs.
 
-A frame's number is its place in the order of showing. It is found without decoding where every packet is one frame with
-a time of its own; a seek then goes to a key frame, and what arrives is compared with the table.
+The number of a frame is its place in the order of presentation. If every packet is one frame with its own time, numbers
+are found without decoding. A seek then goes to a key frame, and compares the frames that arrive with the table.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _ONE_FRAME_A_PACKET = {
 
 
 class UntrustedIndexError(SourceError):
-    """The packets of a file do not tell the numbers of its frames; the message says why."""
+    """The numbers of the frames cannot be found from the packets of a file; the message says why."""
 
 
 @dataclass(frozen=True)
 class FrameTable:
-    """Times of frames in the units of their track.
+    """The times of frames, in units of their track.
 
     Attributes:
         times: presentation time of each frame, rising.
@@ -43,7 +43,7 @@ class FrameTable:
     begin: int
 
     def number_at(self, time: int) -> int | None:
-        """The frame of exactly this time; None if there is none."""
+        """Return the number of the frame at exactly this time, or None."""
         place = bisect_left(self.times, time)
         return self.first + place if place < len(self.times) and self.times[place] == time else None
 
@@ -55,21 +55,21 @@ class FrameTable:
         return place < len(self.keys) and self.keys[place] == time
 
     def key_number(self, number: int) -> int | None:
-        """The number of the last key frame at or before a frame; None if that is not known."""
+        """Return the number of the last key frame at or before a frame, or None if it is unknown."""
         keys = self.keys_before(number)
         return self.number_at(keys[0]) if keys else None
 
     def keys_before(self, number: int) -> list[int]:
-        """Times of the key frames at or before a frame, the nearest first."""
+        """List the times of the key frames at or before a frame, the nearest first."""
         if not self.first <= number < self.first + len(self.times):
             return []
         return self.keys[: bisect_right(self.keys, self.times[number - self.first])][::-1]
 
 
 def near_table(container: Any, stream: Any, number: int) -> FrameTable | None:
-    """Read the table around one frame by the index of an MP4 or MOV file, which lists every packet.
+    """Read the table around one frame with the index of an MP4 or MOV file, which lists every packet.
 
-    Returns None where there is no such index, or it is not plain; `read_table` then reads the packets.
+    Returns None if there is no such index, or it is not simple. `read_table` then reads the packets.
     """
     entries = list(stream.index_entries) if "mp4" in container.format.name else []
     if len(entries) != stream.frames or any(entry.is_discard for entry in entries) or stream.start_time is None:
@@ -87,7 +87,7 @@ def near_table(container: Any, stream: Any, number: int) -> FrameTable | None:
 
 
 def _group(container: Any, stream: Any, stamps: list[int], begin: int, number: int) -> FrameTable | None:
-    """Read the packets from the key frame where a seek arrives to the last one that is decoded before a frame."""
+    """Read the packets from the key frame where a seek arrives until the key frame after a frame."""
     container.seek(begin, stream=stream)
     times: list[int] = []
     keys: list[int] = []
@@ -98,7 +98,7 @@ def _group(container: Any, stream: Any, stamps: list[int], begin: int, number: i
         if not keys:
             place = bisect_left(stamps, packet.dts or 0)
             if not packet.is_keyframe or place == len(stamps) or stamps[place] != packet.dts:
-                return None  # not what the index promised
+                return None  # the index is wrong
         if packet.is_keyframe:
             if place + len(times) > number:
                 break
@@ -115,12 +115,12 @@ def read_table(container: Any, stream: Any, until: int | None = None) -> FrameTa
     """Read the table from the packets of a file that is at its beginning.
 
     Args:
-        container: of FFmpeg; it is read and is then somewhere else.
+        container: container of FFmpeg. Reading changes its position.
         stream: its video track.
         until: number of a frame; reading ends when the table is complete up to it. None reads all.
 
     Raises:
-        UntrustedIndexError: if the packets do not tell the numbers of the frames.
+        UntrustedIndexError: if the numbers of the frames cannot be found from the packets.
     """
     codec = stream.codec_context.codec.canonical_name
     if codec not in _ONE_FRAME_A_PACKET:
@@ -130,7 +130,7 @@ def read_table(container: Any, stream: Any, until: int | None = None) -> FrameTa
     try:
         for time, is_key in _packets(container, stream, hidden_frames=codec == "vp8"):
             if is_key and until is not None and len(times) > until:
-                break  # frames that are shown before this one may still come, but those are later than `until`
+                break  # frames before this one may still come, but they are later than `until`
             if is_key:
                 keys.append(time)
             elif not keys:
@@ -143,8 +143,8 @@ def read_table(container: Any, stream: Any, until: int | None = None) -> FrameTa
 
 
 def _packets(container: Any, stream: Any, hidden_frames: bool) -> Iterator[tuple[int, bool]]:
-    """Time of each packet that is shown, and whether it is a key frame."""
-    in_order = not stream.codec_context.has_b_frames  # then the time of decoding will do
+    """Yield the presentation time of each visible packet, and whether it is a key frame."""
+    in_order = not stream.codec_context.has_b_frames  # then the time of decoding is the same
     for packet in container.demux(stream):
         if packet.size == 0 or packet.is_discard or (hidden_frames and not bytes(packet)[0] & 0x10):
             continue

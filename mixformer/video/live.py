@@ -1,4 +1,4 @@
-"""Network sources and cameras: opened within a time limit, and reconnected when they break off."""
+"""Open network sources and cameras within a time limit, and reconnect them when they break off."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mixformer.video.stream import Stream, no_answer, open_stream_container
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_SAY_AFTER = 2.0  # seconds without an answer after which a person is told
+_SAY_AFTER = 2.0  # seconds without an answer after which a message is logged
 _STEADY = 30.0  # seconds of frames after which a broken connection gets all its new tries again
 _ALWAYS_LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt", "mms", "mmsh")
 
 
 def is_live(address: str, container_duration: int | None) -> bool:
-    """Tell whether a source is live: it has a protocol of cameras, or a stream without a known length."""
+    """Tell whether a source is live: it has a protocol of cameras, or an unknown length."""
     return address.partition("://")[0].lower() in _ALWAYS_LIVE or not container_duration or container_duration < 0
 
 
@@ -37,19 +37,19 @@ def open_stream(
 ) -> Stream:
     """Open a source that may never answer.
 
-    FFmpeg opens it in a thread of its own, which is left behind if it does not come back: so Ctrl-C is heard, and an
-    address that is looked up for ever holds nothing up.
+    FFmpeg opens it in a separate thread, which is abandoned if it does not return. So Ctrl-C works, and a name server
+    that never answers blocks nothing.
 
     Args:
-        name: how messages call it.
-        address: what FFmpeg opens.
-        format: FFmpeg's name of the input.
-        options: of that input.
+        name: name of the source in messages.
+        address: address for FFmpeg.
+        format: FFmpeg's name of the input format; None detects it.
+        options: FFmpeg's options of that format.
         timeout: seconds to wait.
-        wanted: is asked again and again while it waits; False gives up.
+        wanted: function that is called again and again while waiting; if it returns False, waiting ends.
 
     Raises:
-        SourceError: if it does not open within that time, is no video, or is not wanted any more.
+        SourceError: if the source does not open within that time, is no video, or is not wanted any more.
     """
     attempt: Opening[Any] = Opening(lambda: open_stream_container(address, format, options, timeout))
     begin, said = time.monotonic(), False
@@ -70,7 +70,7 @@ def open_stream(
 
 
 class Opening(Future[T]):
-    """A call that opens something, in a thread that can be left behind."""
+    """A call that opens something, in a thread that can be abandoned."""
 
     def __init__(self, call: Callable[[], T]) -> None:
         super().__init__()
@@ -79,11 +79,11 @@ class Opening(Future[T]):
     def _run(self, call: Callable[[], T]) -> None:
         try:
             self.set_result(call())
-        except BaseException as error:  # whatever it is, the caller gets it
+        except BaseException as error:  # the caller gets every error
             self.set_exception(error)
 
     def abandon(self) -> None:
-        """Leave it behind; what it opens late is closed in its thread."""
+        """Abandon the call. If it still opens something, its thread closes that."""
         self.add_done_callback(_close)
 
 
@@ -93,7 +93,7 @@ def _close(opening: Future[Any]) -> None:
 
 
 class LiveStream:
-    """A stream that is opened again when it breaks off; see `Decoder`. Numbers and times of frames go on."""
+    """A stream that is opened again when it breaks off; see `Decoder`. Numbers and times of frames continue."""
 
     live = True
     count: int | None = None
@@ -104,7 +104,7 @@ class LiveStream:
         self.wanted: Callable[[], bool] = lambda: True
 
     def frames(self, start: int) -> Iterator[RawFrame]:
-        """Frames from number `start` on, over as many connections as it takes."""
+        """Yield the frames from number `start` on, over several connections if needed."""
         base, origin, offset, tries = 0, time.monotonic(), 0.0, 0
         while True:
             begin, next_index = time.monotonic(), base
@@ -128,7 +128,7 @@ class LiveStream:
             self._stream, base, offset = stream, next_index, time.monotonic() - origin
 
     def _connect_again(self, why: str, tries: int) -> tuple[Stream | None, int]:
-        """Open the source again, some times; None if that fails."""
+        """Open the source again; return it, or None if all tries fail, and the number of tries."""
         while tries < self._reconnects and self.wanted():
             tries += 1
             log.warning("%s: %s; connecting again (%d of %d)", self._name, why, tries, self._reconnects)
@@ -141,7 +141,7 @@ class LiveStream:
         return None, tries
 
     def _pause(self, seconds: float) -> bool:
-        """Wait; False as soon as nobody wants frames any more."""
+        """Wait; return False as soon as nobody wants frames any more."""
         end = time.monotonic() + seconds
         while self.wanted() and time.monotonic() < end:
             time.sleep(0.05)

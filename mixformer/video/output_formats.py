@@ -1,4 +1,4 @@
-"""The kinds of files that results are written to, and the writer of box files: JSON lines, CSV, MOTChallenge text."""
+"""The formats of results, and the writer of box files: JSON lines, CSV, MOTChallenge text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mixformer.types import TrackResult
 from mixformer.video.drafts import Draft, Mark
 
 Line = Callable[[TrackResult, int | None], str]
-"""Makes one line of text from a result and the id of its target; the id is None in a file without ids."""
+"""A function that makes one line of text from a result and the id of its target (None in a file without ids)."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class OutputFormat:
         name: key in the `outputs` of `track_video`, and value of `mixformer track-all --write`.
         file_name: name of the file or folder that `mixformer track-all` writes in the folder of a video.
         help: content of the file, for `mixformer track --help`.
-        line: makes one line of text; None for formats that are no text files.
-        header: makes the first line; its argument says whether the file has ids. None writes no header.
+        line: function that makes one line of text; None for formats that are no text files.
+        header: function that makes the first line; its argument tells whether the file has ids. None writes no header.
         option: name of the command line option, without dashes; empty takes `name`.
 
     Example:
@@ -70,8 +70,10 @@ def _csv_header(ids: bool) -> str:
 
 
 def _mot(result: TrackResult, id: int | None) -> str:
-    """Frames and pixels count from 1; a lone target has the id 1. The last but one value is the visibility: 1 while the
-    target is tracked, 0.5 while it is uncertain, 0 while it is lost. Those around it are not used.
+    """Make a line of MOTChallenge. Frames and pixels count from 1, and a single target has the id 1.
+
+    The last but one value is the visibility: 1 while the target is tracked, 0.5 while it is uncertain, 0 while it is
+    lost. The values before and after it are not used.
     """
     x, y, w, h = result.box
     score = 1.0 if result.score is None else result.score
@@ -107,14 +109,11 @@ OUTPUT_FORMATS = {
         ),
     )
 }
-"""All kinds of outputs by name. `video` and `masks` are written by `mixformer.run`, the others line by line."""
+"""All output formats by name. `mixformer.run` writes `video` and `masks`; the others are written line by line."""
 
 
 def require_formats(names: Iterable[str]) -> None:
-    """Refuse names that are no output formats.
-
-    Raises ConfigError if one is unknown; the message lists all that there are.
-    """
+    """Raise ConfigError if a name is no output format; the message lists the formats."""
     if unknown := sorted(set(names) - set(OUTPUT_FORMATS)):
         raise ConfigError(f"cannot write {', '.join(unknown)}; there are: {', '.join(OUTPUT_FORMATS)}")
 
@@ -122,8 +121,8 @@ def require_formats(names: Iterable[str]) -> None:
 class ResultWriter:
     """A text file with one line for each result. Use it in a `with` statement.
 
-    The lines are written at once, to a file beside the place of the result (`boxes.partial.csv`), which is put there at
-    the end. If the `with` statement ends by an exception, it is put there only if nothing is there yet.
+    Each line is written immediately, to a file beside the result (`boxes.partial.csv`), which is renamed at the end. If
+    the `with` statement ends by an exception, it is renamed only if the result does not exist yet.
 
     Example:
         >>> from mixformer.types import Box, TrackResult
@@ -141,16 +140,16 @@ class ResultWriter:
         """Open the file; `open_results` chooses `line` and `header`.
 
         Raises:
-            OutputError: if it cannot be written, or is there already.
+            OutputError: if it cannot be written, or already exists.
         """
         self.path, self._line, self._header = path, line, "" if kept else header
         self._size, self._empty, self._kept = 0, kept is None, kept is not None
         self._draft = Draft(path, overwrite, keep=kept is not None)
-        if kept is not None:  # the lines behind it stay until they are written again, so that no kill loses them
+        if kept is not None:  # later lines stay until they are written again, so that a killed process loses none
             self._size = self._draft.seek(int(kept["size"]))
 
     def mark(self) -> Mark:
-        """Return how far the file is, for `open_results(kept=...)`."""
+        """Return the position in the file, for `open_results(kept=...)`."""
         return {"size": self._size}
 
     def __enter__(self) -> Self:
@@ -170,10 +169,10 @@ class ResultWriter:
             raise failure
 
     def write(self, result: TrackResult, id: int | None = None) -> None:
-        """Add one result; `id` is the number of its target, in a file with ids.
+        """Add one result. `id` is the number of its target, in a file with ids.
 
         Raises:
-            OutputError: if the disk is full or gone; the lines before it are kept.
+            OutputError: if the disk is full or gone; earlier lines are kept.
         """
         self._begin()
         self._put(self._line(result, id))
@@ -202,12 +201,12 @@ def open_results(
         format: name of a text format in `OUTPUT_FORMATS`: "json" (one object a line), "csv" (with a header) or "mot"
             (MOTChallenge text).
         ids: write the id of the target in every line, for several targets.
-        overwrite: replace a file that is there already.
-        kept: go on with the draft of a run that was interrupted, from this `ResultWriter.mark` on.
+        overwrite: replace an existing file.
+        kept: continue the draft of an interrupted run from this `ResultWriter.mark` on.
 
     Raises:
         ConfigError: if there is no such text format.
-        OutputError: if the file cannot be written, or is there already.
+        OutputError: if the file cannot be written, or already exists.
 
     Example:
         >>> from mixformer.types import Box, TrackResult

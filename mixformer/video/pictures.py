@@ -1,4 +1,4 @@
-"""Picture files as a video: one frame each."""
+"""Read picture files as a video, one frame each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Pictures:
         self.wanted: Callable[[], bool] = lambda: True
 
     def frames(self, start: int) -> Iterator[RawFrame]:
-        """Frames from picture number `start` on; those that cannot be read are left out."""
+        """Yield the frames from picture number `start` on, without those that cannot be read."""
         for index in range(start, len(self.paths)):
             try:
                 image = read_image(self.paths[index])
@@ -40,11 +40,11 @@ class Pictures:
             yield RawFrame(index, None, lambda image=image: image, image.nbytes)  # type: ignore[misc]
 
     def close(self) -> None:
-        """Nothing stays open between pictures."""
+        """Do nothing: no file stays open between pictures."""
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder; raises SourceError if there are none; the message names what lies there instead."""
+    """List the pictures of a folder. Raises SourceError if there are none; the message names the other files."""
     try:
         found = list_pictures(folder)
         if found:

@@ -1,4 +1,4 @@
-"""Stages of work on a stream of items, each in a thread of its own: while one frame is drawn, the next is tracked."""
+"""Pass items through stages of work, each in its own thread: while one frame is drawn, the next is tracked."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from typing import Any
 
-_PATIENCE = 0.1  # seconds after which a waiting thread looks whether all is over
+_PATIENCE = 0.1  # seconds after which a waiting thread checks whether it should end
 
 
 class _End:
-    """Mark of the end of a stream, with the error that ended it, if any."""
+    """The mark of the end of a stream, with the error that ended it, if any."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
@@ -32,14 +32,14 @@ def pipelined(
 
     An exception of the iterable or of a stage reaches the caller after the items before it. Closing the generator, by
     leaving the loop early in a `with closing(...)` or by Ctrl-C, stops all threads before it returns: each finishes
-    the item it is at, and items on the way are dropped. The iterable is closed in its own thread, if it is a generator.
+    its current item, and waiting items are dropped. If the iterable is a generator, it is closed in its own thread.
 
     Args:
-        items: worked through in the first thread.
+        items: the items, which the first thread takes.
         stages: functions of an item, called in order, each always by the same thread.
-        ahead: items that may wait between two stages; they are what the pipeline adds to memory and to latency.
+        ahead: number of items that may wait between two stages. More need more memory and increase the delay.
         threads: False does everything in the caller's thread, one item at a time.
-        over: is set as soon as the caller leaves, so that `items` can stop waiting for what never comes.
+        over: event that is set as soon as the caller leaves, so that `items` can stop waiting.
 
     Example:
         >>> from mixformer.video import pipelined
@@ -49,7 +49,7 @@ def pipelined(
     if not threads:
         yield from _in_turn(items, stages)
         return
-    # One queue before each stage and one for the caller. `over` tells all threads to stop, also those at a full queue.
+    # 1. Start the threads, with a queue before each stage and one for the caller. `over` stops all threads.
     over = over or threading.Event()
     queues: list[queue.Queue[Any]] = [queue.Queue(ahead) for _ in range(len(stages) + 1)]
     work = [threading.Thread(target=_produce, args=(items, queues[0], over), name="items", daemon=True)]
@@ -58,7 +58,7 @@ def pipelined(
         work.append(threading.Thread(target=_serve, args=job, name=f"stage {number + 1}", daemon=True))
     for thread in work:
         thread.start()
-    # The end, with or without an error, travels through all queues behind the last item, so no item is lost.
+    # 2. Hand out the results. The end, with or without an error, goes through all queues after the last item.
     try:
         while not isinstance(item := queues[-1].get(), _End):
             yield item
@@ -82,7 +82,7 @@ def _in_turn(items: Iterable[Any], stages: Iterable[Callable[[Any], Any]]) -> Ge
 
 
 def _produce(items: Iterable[Any], after: queue.Queue[Any], over: threading.Event) -> None:
-    """Produce the items, in the first thread. Errors travel through the queue."""
+    """Put the items into the first queue, then the end or the error. This runs in the first thread."""
     end = _End()
     try:
         for item in items:
@@ -111,13 +111,13 @@ def _serve(
         if not isinstance(item, _End):
             try:
                 item = stage(item)
-            except BaseException as error:  # as above
+            except BaseException as error:  # the caller gets every error
                 item = _End(error)
         _put(after, item, over)
 
 
 def _put(after: queue.Queue[Any], item: Any, over: threading.Event) -> bool:
-    """Hand an item on, unless all is over."""
+    """Put an item into a queue; return False if the work has ended."""
     while not over.is_set():
         with suppress(queue.Full):
             after.put(item, timeout=_PATIENCE)

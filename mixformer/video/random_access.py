@@ -1,4 +1,4 @@
-"""Frames of a video file or a folder of pictures by their numbers, in any order."""
+"""Read frames of a video file or a folder of pictures by their numbers, in any order."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mixformer.video.reader import VideoFrame, from_disk
 from mixformer.video.source_names import source_text
 from mixformer.video.stream import Stream
 
-_READ_ON = 64  # frames ahead that are decoded rather than sought
-_BEHIND = 8  # frames before a sought one that are kept for steps backward
+_READ_ON = 64  # a frame at most this far ahead is reached by decoding, not by a seek
+_BEHIND = 8  # frames before the target of a seek that are kept, for steps backward
 
 
 class FrameReader:
-    """Frames by number, exactly those that `open_video` gives. One thread at a time reads; several may ask.
+    """Read frames by number, the same that `open_video` yields. Several threads may call it; one at a time reads.
 
     Example:
         >>> from mixformer.video import open_frames
@@ -33,7 +33,7 @@ class FrameReader:
     def __init__(self, source: str | Path, cache_bytes: int = 256 * 2**20) -> None:
         """Open a source; see `open_frames`."""
         if isinstance(cache_bytes, bool) or not isinstance(cache_bytes, int) or cache_bytes < 0:
-            raise ConfigError(f"the cache is a number of bytes, 0 or more, not {cache_bytes!r}")
+            raise ConfigError(f"the cache must be a number of bytes, 0 or more, not {cache_bytes!r}")
         self._source, self._limit, self._held = source_text(source), cache_bytes, 0
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, RawFrame] = OrderedDict()
@@ -67,9 +67,15 @@ class FrameReader:
     def read(
         self, number: int, wanted: Callable[[], bool] | None = None, width: int | None = None
     ) -> VideoFrame | None:
-        """Return a frame, as `reader[number]` does, or None once `wanted` says that nobody waits for it any more.
+        """Return a frame, as `reader[number]` does.
 
-        Its picture may be made smaller, down to `width`, where that is quicker.
+        Args:
+            number: number of the frame, from 0.
+            wanted: function that tells whether the caller still waits; if it returns False, the result is None.
+            width: width in pixels to which the picture may be reduced, if that is quicker.
+
+        Raises:
+            IndexError: if the source has no such frame, or it cannot be read.
         """
         if number < 0:
             raise IndexError(f"{self._source} has no frame {number}; frames count from 0")
@@ -90,7 +96,7 @@ class FrameReader:
     def make_index(self) -> int | None:
         """Read the index of a whole file once, for faster seeks, and return the number of its frames.
 
-        Returns None where the packets do not tell. It reads through a container of its own: another thread may do it.
+        Returns None if the packets do not tell. It opens the file again, so another thread may call it.
         """
         if not isinstance(self._decoder, Stream):
             return self.frame_count
@@ -100,32 +106,32 @@ class FrameReader:
         return None if table is None else table.first + len(table.times)
 
     def share_index(self, table: FrameTable | None) -> None:
-        """Take the index that another reader of the same file has made."""
+        """Use the index that another reader of the same file has made."""
         self._table = table
 
     @property
     def index(self) -> FrameTable | None:
-        """The index of the file, once it is made."""
+        """The index of the file, or None before it is made."""
         return self._table
 
     def limit_cache(self, cache_bytes: int) -> None:
-        """Change the memory for frames that were read lately."""
+        """Change the memory for recently read frames, in bytes."""
         self._limit = cache_bytes
-        if self._lock.acquire(blocking=False):  # a frame is being read otherwise, which keeps to it
+        if self._lock.acquire(blocking=False):  # otherwise a thread is reading a frame, and will apply the limit
             try:
                 self._trim()
             finally:
                 self._lock.release()
 
     def _is_ahead(self, number: int) -> bool:
-        """Tell whether decoding goes on to a frame sooner than a seek would arrive there."""
+        """Tell whether decoding on reaches a frame sooner than a seek."""
         if self._frames is None or number < self._next:
             return False
         key = self._table.key_number(number) if self._table else None
         return number < self._next + _READ_ON if key is None else key <= self._next
 
     def _restart(self, number: int) -> None:
-        """Seek to a frame with a decoder of its own, since the last one is somewhere else."""
+        """Seek to a frame with a new decoder."""
         self._decoder.close()
         self._decoder = from_disk(self._source)
         if isinstance(self._decoder, Stream):
@@ -134,7 +140,7 @@ class FrameReader:
         if key is None:
             begin = number
         elif 0 < self._asked - number <= _READ_ON:
-            begin = key  # somebody goes backward: all frames from the key frame on will be asked for
+            begin = key  # the caller goes backward, and will ask for all frames from the key frame on
         else:
             begin = max(key, number - _BEHIND)
         self._frames, self._next = self._decoder.frames(begin), begin
@@ -153,7 +159,7 @@ class FrameReader:
         raise IndexError(f"{self._source} has no readable frame {number}")
 
     def _keep(self, raw: RawFrame) -> None:
-        """Remember a frame, as it was decoded, and forget those that were not asked for the longest."""
+        """Keep a decoded frame, and drop the least recently used ones."""
         self._cache[raw.index] = raw
         self._held += raw.size
         self._trim()
@@ -166,14 +172,14 @@ class FrameReader:
 def open_frames(source: str | Path, cache_bytes: int = 256 * 2**20) -> FrameReader:
     """Open a video file or a folder of pictures for reading in any order.
 
-    A frame costs the decoding of those since the last key frame; neighbors that were read lately cost nothing.
+    To read a frame, all frames since the last key frame must be decoded. Recently read frames are kept.
 
     Args:
         source: a video file, a folder of pictures or a picture.
-        cache_bytes: memory for frames that were read lately, in bytes of their pixels as they were decoded.
+        cache_bytes: memory for recently read frames, in bytes of their decoded pixels, 0 or more.
 
     Raises:
-        SourceError: if it cannot be opened.
+        SourceError: if the source cannot be opened.
         ConfigError: if `cache_bytes` is no such number.
 
     Example:

@@ -1,4 +1,4 @@
-"""One way to read frames: a file, a folder of pictures, a camera or a network stream."""
+"""Read frames of a file, a folder of pictures, a camera or a network stream."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 TIMEOUT = 10.0
 """Seconds to wait for a camera or an address, to open and for each further frame."""
 
-_SAY_AFTER = 3.0  # seconds without a frame after which a person is told
-_LEAVE_AFTER = 1.0  # seconds after which the thread of a live source that does not end is left behind
+_SAY_AFTER = 3.0  # seconds without a frame after which a message is logged
+_LEAVE_AFTER = 1.0  # seconds after which the thread of a live source that does not end is abandoned
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class VideoFrame:
     """One frame of a source.
 
     Attributes:
-        index: its number in the source, from 0; unreadable frames keep their number but do not appear.
+        index: number in the source, from 0. Unreadable frames are left out, but their numbers are counted.
         time: seconds from the start of the source, or None if it has no clock.
         image: RGB uint8 (H, W, 3).
 
@@ -50,18 +50,18 @@ class VideoFrame:
 
 
 class VideoSource:
-    """Frames of a source in order, decoded ahead in a thread. Use it in a `with` statement and iterate once.
+    """The frames of a source in order, decoded in advance in a thread. Use it in a `with` statement, and iterate once.
 
     Attributes:
         name: the source as given.
         fps: frames per second, or None if unknown.
         frame_count: number of frames, or None if unknown (containers may be wrong by a few).
         live: frames come at their own pace, from a camera or the network.
-        start: number of the first frame wanted.
-        stop: number after the last frame wanted; None for the end.
+        start: number of the first wanted frame.
+        stop: number after the last wanted frame; None for the end.
         skipped: numbers of frames that could not be read so far.
-        passed_over: number of frames of a live source that were left out so far, since newer ones had come.
-        cut_short: says how the source ended before its end; empty if it did not, or has not ended yet.
+        passed_over: number of frames of a live source that were left out so far for newer ones.
+        cut_short: a sentence on how the source ended too early; empty if it did not, or has not ended yet.
 
     Example:
         >>> from mixformer.video import open_video
@@ -94,7 +94,7 @@ class VideoSource:
 
     @property
     def frames_to_come(self) -> int | None:
-        """Return the number of frames from `start` to the end wanted, as far as it is known."""
+        """Number of frames from `start` to `stop`, or None if unknown."""
         if self.frame_count is None:
             return None if self.stop is None else self.stop - self.start
         last = max(self.frame_count, 1)
@@ -107,7 +107,7 @@ class VideoSource:
 
     @property
     def passed_over(self) -> int:
-        """Number of frames that were left out so far, since newer ones had come."""
+        """Number of frames that were left out so far for newer ones."""
         return self._feed.passed_over
 
     @property
@@ -122,13 +122,13 @@ class VideoSource:
         self.close()
 
     def close(self) -> None:
-        """Stop decoding and release the source. What does not answer is left behind after a second."""
+        """Stop decoding and release the source. A source that does not answer is abandoned after a second."""
         self._finish()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(_LEAVE_AFTER if self._may_stall else None)
 
     def begin(self) -> None:
-        """Start reading, if it has not begun; iterating does so by itself."""
+        """Start reading, if it has not begun. Iterating does this by itself."""
         if self._thread is None:
             self._finish.detach()
             self._finish = weakref.finalize(self, self._feed.end)  # from here on the thread closes the source
@@ -139,19 +139,19 @@ class VideoSource:
             self._thread.start()
 
     def end_with(self, over: threading.Event) -> None:
-        """End as soon as another thread sets this."""
+        """Let another thread end reading by setting `over`."""
         self._feed.end_with(over)
 
     def ready(self, seconds: float = 0.0) -> bool:
-        """Tell whether the next frame, or the end, is there after so long; a file on a disk is always ready."""
+        """Tell whether the next frame or the end comes within this time. A file on a disk is always ready."""
         self.begin()
         return not self._may_stall or self._feed.ready(seconds)
 
     def __iter__(self) -> Iterator[VideoFrame]:
-        """Frames from `start` to before `stop`.
+        """Yield the frames from `start` to before `stop`.
 
         Raises:
-            SourceError: if there is not a single readable frame in that range.
+            SourceError: if no frame in that range can be read.
         """
         self.begin()
         seen = 0
@@ -174,7 +174,7 @@ class VideoSource:
         return VideoFrame(raw.index, raw.time, image)
 
     def _remind(self, seconds: float) -> None:
-        """Tell a person once for each wait that nothing comes."""
+        """Log once for each wait that no frame comes."""
         if _SAY_AFTER <= seconds < _SAY_AFTER + 0.1:
             log.warning("waiting for frames of %s (Ctrl-C ends it)", self.name)
 
@@ -186,11 +186,11 @@ class VideoSource:
             return self.cut_short
         if self.start:
             return f"{self.name} has no frame {self.start}; choose a smaller --start"
-        return f"{self.name} holds no frames"
+        return f"{self.name} holds no frames; give another video"
 
 
 def _say_nothing(seconds: float) -> None:
-    """A file needs no word."""
+    """Do nothing, for files."""
 
 
 def _asks(feed: Feed) -> Callable[[], bool]:
@@ -213,20 +213,20 @@ def open_video(
     reconnects: int = 3,
     over: threading.Event | None = None,
 ) -> VideoSource:
-    """Open anything that gives frames.
+    """Open a source of frames.
 
-    From a live source (a camera, or a stream without a known length) come the newest frames: those that nobody had time
-    for are left out, and the frames keep their numbers. A live source that breaks off is opened again.
+    A live source (a camera, or a stream of unknown length) yields its newest frames: frames that come too fast are left
+    out, and the others keep their numbers. A live source that breaks off is opened again.
 
     Args:
         source: a video file, a folder of pictures (in natural order of their names), a single picture, a webcam number
             (0 is the first) or `/dev/video*`, or an address such as `rtsp://...` or `http://...`.
-        start: number of the first frame wanted.
-        stop: number after the last frame wanted; None reads to the end.
+        start: number of the first wanted frame.
+        stop: number after the last wanted frame; None reads to the end.
         timeout: seconds to wait for a camera or an address, to open and for each further frame.
-        every_frame: give every frame of a live source, however late.
+        every_frame: yield every frame of a live source, however late.
         reconnects: number of times that a live source is opened again.
-        over: another thread sets it to end opening and reading at once.
+        over: event that another thread sets to end opening and reading immediately.
 
     Raises:
         SourceError: if there is no such source, it is not a video, or it cannot be opened in time.
@@ -267,7 +267,7 @@ def from_disk(text: str) -> Decoder:
     """Open a file or a folder of pictures.
 
     Raises:
-        SourceError: if there is none, or it is no video.
+        SourceError: if it does not exist, or is no video.
     """
     require_source(text)
     path = Path(text)

@@ -1,4 +1,4 @@
-"""Going to a frame of a file by its number, exactly."""
+"""Seek to a frame of a file by its number, exactly."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Place:
 
     Attributes:
         number: number of the first frame in `frames`.
-        frames: frames of FFmpeg that came with it.
-        begin: seconds of frame 0 on the clock of the file.
+        frames: FFmpeg's frames of the packet, from that frame on.
+        begin: time of frame 0 on the clock of the file, in seconds.
     """
 
     number: int
@@ -33,12 +33,15 @@ class Place:
 
 
 def find_table(open_again: Any, number: int | None, name: str) -> FrameTable | None:
-    """Read the table of frames of a file with a container of its own, and say so if it cannot be trusted.
+    """Read the table of frames of a file, which is opened again for this.
 
     Args:
         open_again: function that opens the file and returns the container and its video track.
-        number: frame that is wanted; None reads the table of all.
-        name: of the file, for the message.
+        number: number of the wanted frame; None reads the table of all frames.
+        name: path of the file.
+
+    Returns:
+        The table, or None, with a logged message, if it cannot be trusted.
     """
     container, stream = open_again()
     try:
@@ -50,7 +53,7 @@ def find_table(open_again: Any, number: int | None, name: str) -> FrameTable | N
     if (table := kept_table(name, number)) is not None:
         return table
     if number is not None and number >= WORTH_KEEPING:
-        log.warning("%s: its frames are counted, which takes a moment; the next start is quicker", name)
+        log.warning("%s: counting its frames takes a moment; the next start is quicker", name)
     container, stream = open_again()
     try:
         table = read_table(container, stream, number)
@@ -64,9 +67,9 @@ def find_table(open_again: Any, number: int | None, name: str) -> FrameTable | N
 
 
 def seek(container: Any, stream: Any, table: FrameTable, number: int) -> Place | None:
-    """Go to a frame. Reading the container's packets goes on behind it.
+    """Go to a frame. The container's next packets then follow it.
 
-    Returns None if what arrives is not what the table says; the container is then anywhere.
+    Returns None if other frames arrive than the table says; the position in the container is then undefined.
     """
     for key in table.keys_before(number)[:_TRIES]:
         try:
@@ -82,16 +85,16 @@ def seek(container: Any, stream: Any, table: FrameTable, number: int) -> Place |
 
 
 def _arrive(container: Any, stream: Any, table: FrameTable, number: int) -> Place | None:
-    """Decode from the key frame that arrives to the frame that is wanted, and compare all on the way with the table.
+    """Decode from the key frame that arrives to the wanted frame, and compare all frames on the way with the table.
 
-    Frames on the way that no other frame needs are passed over: with B-frames that saves about half of the time.
+    Frames on the way that no other frame needs are not decoded. With B-frames, this saves about half of the time.
     """
     last: int | None = None
     for frames in _decoded(container, stream, table.times[number - table.first]):
         for place, frame in enumerate(frames):
             found = None if frame.pts is None else table.number_at(frame.pts)
             if last is None and not table.is_key(frame.pts):
-                continue  # shown before the first key frame, and not to be decoded without the frames before
+                continue  # it comes before the first key frame, and cannot be decoded without earlier frames
             if found is None or found > number or (last is not None and found <= last):
                 return None
             if found == number:
@@ -101,7 +104,7 @@ def _arrive(container: Any, stream: Any, table: FrameTable, number: int) -> Plac
 
 
 def _decoded(container: Any, stream: Any, wanted: int) -> Iterator[list[Any]]:
-    """Frames from a seek on; of those shown before `wanted`, only the ones that others are made from."""
+    """Yield the frames of each packet after a seek; before the time `wanted`, only frames that others need."""
     for packet in container.demux(stream):
         before = packet.pts is not None and packet.pts < wanted
         stream.codec_context.skip_frame = "NONREF" if before else "DEFAULT"

@@ -1,4 +1,4 @@
-"""The sound of a source, written beside the pictures: each sound at the time that it has in the source."""
+"""Write the sound of a source beside the pictures, at its time in the source."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from mixformer.video.video_formats import VideoFormat
 
 log = logging.getLogger(__name__)
 
-_GAP = 0.01  # seconds of sound that may be missing or too much before silence fills it or it is cut
-_BLOCK = 1024  # samples, for encoders that take any number
+_GAP = 0.01  # seconds; a longer gap is filled with silence, and a longer overlap is cut
+_BLOCK = 1024  # samples in a frame, for encoders that take any number
 _RATES = {"libopus": 48_000}
-_NOTHING_BEFORE_ZERO = {"mp4", "mov"}  # they would move all sound by what an encoder puts in front
+_NOTHING_BEFORE_ZERO = {"mp4", "mov"}  # packets before the time 0 would delay all sound in these
 
 
 class Sound:
-    """The first audio track of a file, up to the pictures' time. What a format cannot hold is encoded again."""
+    """The first audio track of a file. It is copied if the format can hold it, else encoded again."""
 
     def __init__(self, source: str | Path, format: VideoFormat) -> None:
         self._format, self._close = format, ExitStack()
@@ -41,7 +41,7 @@ class Sound:
         self._waiting: Any = None
 
     def attach(self, container: Any, origin: float) -> None:
-        """Add the track to the output; what is at `origin` seconds on the source's clock belongs to the time 0."""
+        """Add the track to the output, whose time 0 is at `origin` seconds on the source's clock."""
         if self._track is None:
             return
         try:
@@ -57,7 +57,7 @@ class Sound:
             log.warning("the sound is left out: %s", error)
 
     def until(self, time: float) -> Iterator[Any]:
-        """Packets that begin before `time` seconds of the output and were not given yet."""
+        """Yield the next packets that begin before `time` seconds of the output."""
         while True:
             packet, self._waiting = self._waiting or next(self._work, None), None
             if packet is None:
@@ -78,13 +78,13 @@ def _copied(packets: Iterator[Any], target: Any, origin: float) -> Iterator[Any]
             continue
         shift = round(origin / packet.time_base)
         packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-        if packet.pts >= 0:  # what begins before the pictures would move them
+        if packet.pts >= 0:  # packets before the pictures would delay these
             packet.stream = target
             yield packet
 
 
 def _copied_samples(packets: Iterator[Any], target: Any, origin: float) -> Iterator[Any]:
-    """Sound that is not compressed, from the time 0 on to the sample, since some players join such packets."""
+    """Copy uncompressed sound from the time 0 on, exact to a sample, since some players join such packets."""
     size, rate = target.codec_context.channels * _bytes(target), target.codec_context.sample_rate
     due = 0
     for packet in _readable(packets):
@@ -104,7 +104,7 @@ def _copied_samples(packets: Iterator[Any], target: Any, origin: float) -> Itera
 
 
 def _bytes(target: Any) -> int:
-    """Bytes of a sample of one channel, as in `pcm_s24le`."""
+    """Return the bytes of a sample of one channel, from the name of a codec such as `pcm_s24le`."""
     return int("".join(sign for sign in target.codec.canonical_name[4:] if sign.isdigit())) // 8
 
 
@@ -116,7 +116,7 @@ def _samples(data: bytes, begin: int, rate: int, target: Any) -> Any:
 
 
 def _encoded(packets: Iterator[Any], track: Any, container: Any, codec: str, origin: float) -> Iterator[Any]:
-    """Sound without gaps, from the time 0 on; the track is added before the first packet is asked for."""
+    """Encode sound without gaps from the time 0 on. The track is added before the first packet is read."""
     rate = _RATES.get(codec, track.codec_context.sample_rate)
     layout = "mono" if track.codec_context.channels == 1 else "stereo"
     target = container.add_stream(codec, rate=rate, layout=layout)
@@ -148,7 +148,7 @@ def _frame(samples: Any, target: Any, rate: int, layout: str, at: int) -> Any:
 
 
 def _gapless(packets: Iterator[Any], rate: int, layout: str, origin: float) -> Iterator[Any]:
-    """16-bit samples (n, channels) from the time `origin` on; silence stands for what is missing."""
+    """Yield 16-bit samples (n, channels) from the time `origin` on, with silence in gaps."""
     resampler = av.AudioResampler(format="s16", layout=layout, rate=rate)
     channels, position = 1 if layout == "mono" else 2, 0
     for packet in _readable(packets):
@@ -161,7 +161,7 @@ def _gapless(packets: Iterator[Any], rate: int, layout: str, origin: float) -> I
                 samples = part.to_ndarray().reshape(-1, channels)
                 due = position if part.time is None else round((part.time - origin) * rate)
                 if due - position > _GAP * rate:
-                    for begin in range(position, due, rate):  # a second at a time, however long it is
+                    for begin in range(position, due, rate):  # a second at a time, to limit memory
                         yield np.zeros((min(rate, due - begin), channels), np.int16)
                     position = due
                 elif position - due > _GAP * rate or due < 0:
@@ -171,7 +171,7 @@ def _gapless(packets: Iterator[Any], rate: int, layout: str, origin: float) -> I
 
 
 def _readable(packets: Iterator[Any]) -> Iterator[Any]:
-    """Packets until the end, or until the file breaks off."""
+    """Yield packets until the end, or until the file breaks off."""
     try:
         yield from packets
     except av.FFmpegError as error:

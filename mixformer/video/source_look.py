@@ -11,10 +11,10 @@ import av
 
 from mixformer.imaging.containers import main_video, open_container
 
-_UNKNOWN = 2  # in all of FFmpeg's lists of colors
+_UNKNOWN = 2  # "unspecified" in all of FFmpeg's lists of colors
 _BT709, _BT601 = 1, 6
 _FULL = 2
-_HD = 720  # lines from which a player takes BT.709 for granted
+_HD = 720  # with at least this many lines, players assume BT.709
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class SourceLook:
 
     Attributes:
         first: time of the first picture on the clock of the file, in seconds.
-        matrix: colors to YUV, as a number of FFmpeg's `AVColorSpace`; 2 if the file does not say.
-        primaries: as a number of `AVColorPrimaries`.
-        transfer: as a number of `AVColorTransferCharacteristic`.
+        matrix: color matrix, a number of FFmpeg's `AVColorSpace`; 2 if the file does not say.
+        primaries: a number of `AVColorPrimaries`.
+        transfer: a number of `AVColorTransferCharacteristic`.
         range: 2 for full range, 1 for the usual range of video, 0 if the file does not say.
-        shape: width of a pixel over its height, as the picture is shown.
-        size: height and width of the pictures, as they are shown.
+        shape: width of a pixel divided by its height, after rotation.
+        size: height and width of the pictures in pixels, after rotation.
 
     Example:
         >>> from mixformer.video.demo import DEMO_CLIP
@@ -47,7 +47,7 @@ class SourceLook:
 
 
 def look_of(path: str | Path) -> SourceLook | None:
-    """Look at the first picture of a video file; None if there is none that can be read."""
+    """Read the properties from the first picture of a video file; return None if none can be read."""
     try:
         with open_container(path) as container:
             stream = main_video(container) if container.streams.video else None
@@ -74,6 +74,6 @@ def look_of(path: str | Path) -> SourceLook | None:
 
 
 def look_of_pictures(height: int) -> SourceLook:
-    """Return what a player expects of a video of this many lines, for pictures that are no video."""
+    """Return the properties that players expect of a video of this many lines, for pictures that are no video."""
     colors = _BT709 if height >= _HD else _BT601
     return SourceLook(matrix=colors, primaries=colors, transfer=colors, range=1)

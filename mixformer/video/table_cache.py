@@ -1,4 +1,4 @@
-"""Tables of frames, kept in the cache folder: an hour of MKV, TS or WebM is read through once, not at every start."""
+"""Keep tables of frames in the cache folder, so that an hour of MKV, TS or WebM is read only once."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mixformer.video.frame_table import FrameTable
 
 log = logging.getLogger(__name__)
 
-WORTH_KEEPING = 3000  # frames; the packets of fewer are read in no time
+WORTH_KEEPING = 3000  # frames; shorter files are read quickly
 _LIMIT = 256 * 2**20  # bytes of all tables
-_HEAD = 64 * 1024
-_LAYOUT = "1"  # changes with what is kept
+_HEAD = 64 * 1024  # bytes at the beginning of a file that identify it
+_LAYOUT = "1"  # version of the cached content
 
 
 def kept_table(name: str, number: int | None) -> FrameTable | None:
-    """The table of a file that was kept, if it holds a frame; None asks for the table of the whole file."""
+    """Return the cached table of a file if it holds frame `number`; None requires the table of the whole file."""
     place = _place(name)
     content = None
     with suppress(OSError, ValueError):
@@ -36,7 +36,7 @@ def kept_table(name: str, number: int | None) -> FrameTable | None:
 
 
 def keep_table(name: str, table: FrameTable, whole: bool) -> None:
-    """Keep the table of a file, all of it (`whole`) or its beginning; a cache that cannot be written is no error."""
+    """Cache the table of a file, or of its beginning if not `whole`. A cache that cannot be written is no error."""
     place = _place(name)
     if place is None or len(table.times) < WORTH_KEEPING:
         return
@@ -48,7 +48,7 @@ def keep_table(name: str, table: FrameTable, whole: bool) -> None:
 
 
 def _place(name: str) -> Path | None:
-    """File of the table; its name changes with the file's size, time and beginning. None if nothing is to be kept."""
+    """Return the cache file of a table, or None without a cache. It depends on the file's size, time and beginning."""
     folder, path = cache_folder("frames"), Path(name)
     if folder is None:
         return None

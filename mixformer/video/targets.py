@@ -1,4 +1,4 @@
-"""Targets of a video in files: CSV, JSON or plain text, one target a line."""
+"""Read targets of a video from files: CSV, JSON or plain text, one target a line."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Target:
     """One target of a video.
 
     Attributes:
-        id: its number, 0 or above.
+        id: number of the target, 0 or above.
         box: xywh in pixels, 0-based, in frame `start`.
         start: number of the frame that the box belongs to.
-        stop: number after its last frame; None follows it to the end.
-        where: file and line it was read from, for messages.
+        stop: number after its last frame; None tracks it to the end.
+        where: file and line of the target, for messages.
 
     Example:
         >>> from mixformer import Box
@@ -43,19 +43,21 @@ class Target:
 
 
 def read_targets(path: str | Path, start: int = 0) -> list[Target]:
-    """Targets from a file.
+    """Read targets from a file.
 
-    CSV or text (fields separated by commas, semicolons, tabs or spaces; empty lines and those that begin with # are
-    skipped): `x,y,w,h` or `frame,id,x,y,w,h` or `frame,id,x,y,w,h,stop`, or a first line with the names of the columns,
-    in any order, of which all but x, y, w, h may be absent or empty. JSON: a list, or one value a line, of `[x,y,w,h]`
-    or `{"box": [x,y,w,h], "id": .., "frame": .., "stop": ..}`. Targets without an id are numbered from 1.
+    In CSV or text, a line is `x,y,w,h`, `frame,id,x,y,w,h` or `frame,id,x,y,w,h,stop`. Or the first line names the
+    columns, in any order; all but x, y, w, h may be missing or empty. Commas, semicolons, tabs or spaces separate the
+    fields; empty lines and lines that begin with # are skipped.
+
+    JSON is a list, or one value a line, of `[x,y,w,h]` or `{"box": [x,y,w,h], "id": .., "frame": .., "stop": ..}`.
+    Targets without an id are numbered from 1.
 
     Args:
         path: the file.
-        start: frame of targets that name none.
+        start: frame of targets without a frame.
 
     Raises:
-        BoxError: if the file cannot be read, or a line of it is no target; the message names file and line.
+        BoxError: if the file cannot be read, or a line is no target; the message names file and line.
 
     Example:
         >>> from pathlib import Path
@@ -71,7 +73,7 @@ def read_targets(path: str | Path, start: int = 0) -> list[Target]:
 
 
 def target_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the place of each line of a file of targets, and its fields by name; `box` holds the four of the box.
+    """Yield file and line of each target in a file, and its fields by name; `box` holds the four numbers of the box.
 
     Raises:
         BoxError: if the file cannot be read, or a line has the wrong number of fields.
@@ -109,7 +111,7 @@ def as_targets(values: str | Path | Iterable[Target | Iterable[float] | float], 
 
 
 def _numbered(found: list[tuple[Target, bool]]) -> list[Target]:
-    """The targets, those without an id with the lowest free ones."""
+    """Give targets without an id the lowest free ids."""
     used: dict[int, str] = {}
     for target, nameless in found:
         if not nameless:
@@ -160,7 +162,7 @@ def _parsed(where: str, text: str) -> Any:
 
 
 def _target(row: Mapping[str, Any], where: str, start: int) -> Target:
-    """One row as a target."""
+    """Make a target of one row."""
     try:
         box = parse_box(row["box"])
         begin, number = (whole(row.get(name), name, other) for name, other in (("frame", start), ("id", 0)))
@@ -168,12 +170,12 @@ def _target(row: Mapping[str, Any], where: str, start: int) -> Target:
     except BoxError as error:
         raise BoxError(f"{where}: {error}") from error
     if stop is not None and stop <= begin:
-        raise BoxError(f"{where}: stop is the number after the last frame, so above {begin}, not {stop}")
+        raise BoxError(f"{where}: stop is the number after the last frame, so it must be above {begin}, not {stop}")
     return Target(number, box, begin, stop, where)
 
 
 def whole(value: Any, name: str, other: int) -> int:
-    """A whole number of 0 or above; `other` for an empty value. Raises BoxError if it is something else."""
+    """Return a whole number of 0 or above, or `other` for an empty value. Raises BoxError for anything else."""
     if value in (None, ""):
         return other
     try:
@@ -181,5 +183,5 @@ def whole(value: Any, name: str, other: int) -> int:
     except (TypeError, ValueError):
         number = -1.0
     if number < 0 or number % 1:
-        raise BoxError(f"{name} is a whole number of 0 or above, not {value!r}")
+        raise BoxError(f"{name} must be a whole number of 0 or above, not {value!r}")
     return int(number)

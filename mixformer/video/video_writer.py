@@ -1,4 +1,4 @@
-"""A video file that is written picture by picture, with the sound of the source."""
+"""Write a video file picture by picture, with the sound of the source."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from mixformer.video.video_formats import VideoFormat, frames_of_segment
 
 log = logging.getLogger(__name__)
 
-_UNKNOWN, _BT601 = 2, 5  # of FFmpeg's matrices
+_UNKNOWN, _BT601 = 2, 5  # numbers of FFmpeg's color matrices
 _VIDEO_RANGE, _FULL_RANGE = 1, 2
 
 
 class VideoWriter:
-    """A video file; odd sides lose their last row or column, which most formats cannot hold.
+    """A video file. Pictures of odd sides lose their last row or column, since most formats require even sides.
 
-    Files are written so that a full disk or a killed process leaves what was written playable. After each segment the
-    encoder begins anew, so that a file that was continued there has the same frames as one that was never interrupted.
+    After a full disk or a killed process, the written part can be played. The encoder starts again after each segment,
+    so that a file that was continued there has the same frames as one that was never interrupted.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class VideoWriter:
             self._container: Any = av.open(self._draft, "w", format=format.container, options=options)
         except (av.FFmpegError, OSError, ValueError) as error:
             self._draft.drop()
-            raise OutputError(f"cannot write a video to {path}: {error}") from error
+            raise OutputError(f"cannot write a video to {path}: {error}; give another name or ending") from error
         self._sound = Sound(sound_from, format) if sound_from else None
         if kept and before:
             self._keep(kept, before)
@@ -79,11 +79,13 @@ class VideoWriter:
     def write(self, image: Image, time: float | None = None) -> None:
         """See `FrameWriter.write`. A picture of another size than the first is padded or cut at right and bottom."""
         try:
+            # 1. Start the video with the first picture, and the encoder again after each segment.
             if self._video is None:
                 self._start((image.shape[0], image.shape[1]), time or 0.0)
             if self._format.continued and self._count and self._count % self._segment == 0:
                 self._put(self._encoder.encode(None) if self._encoder else ())
                 self._encoder = self._new_encoder()
+            # 2. Write the picture, and the sound until its time.
             self._tick = self._next_tick(time)
             self._put(self._encoder.encode(self._frame(image)))
             self._count += 1
@@ -99,7 +101,7 @@ class VideoWriter:
         return {"count": self._count, "tick": self._tick, "origin": self._origin, "size": list(self._size)}
 
     def _keep(self, kept: Mark, before: Path) -> None:
-        """Copy the packets of an interrupted file up to a mark, and the sound beside them."""
+        """Copy the packets of an interrupted file up to a mark, and write the sound again."""
         try:
             self._start((kept["size"][0], kept["size"][1]), kept["origin"])
             self._encoder = None  # the next picture begins a segment
@@ -119,7 +121,7 @@ class VideoWriter:
         """Add the streams; `size` is the height and width of the first picture, which is at `origin` seconds."""
         height, width = size[0] // 2 * 2, size[1] // 2 * 2
         if height == 0 or width == 0:
-            raise OutputError(f"a picture of {size[1]} x {size[0]} pixels is too small for a video")
+            raise OutputError(f"a picture of {size[1]} x {size[0]} pixels is too small for a video; write a folder")
         self._size, self._shape, self._origin = size, (height, width), origin
         look = self._look or look_of_pictures(height)
         self._pixel = look.shape if look.size == size and look.shape > 0 else None
@@ -133,7 +135,7 @@ class VideoWriter:
             self._sound.attach(self._container, origin + look.first)
 
     def _new_encoder(self) -> Any:
-        """An encoder for the next segment, set up as the first one, whose header the file has."""
+        """Make an encoder for the next segment, with the settings in the file's header."""
         encoder: Any = av.CodecContext.create(self._format.codec, "w")
         encoder.options, encoder.framerate = dict(self._format.options), self._rate
         self._set_up(encoder)
@@ -150,7 +152,7 @@ class VideoWriter:
             encoder.color_primaries, encoder.color_trc = self._colors.primaries, self._colors.transfer
 
     def _frame(self, image: Image) -> Any:
-        """A picture in the encoder's form, with the colors and the size of the video."""
+        """Convert a picture for the encoder, with the colors and the size of the video."""
         height, width = self._shape
         if image.shape[0] < height or image.shape[1] < width:
             image = np.pad(image, [(0, max(0, height - image.shape[0])), (0, max(0, width - image.shape[1])), (0, 0)])
@@ -170,7 +172,7 @@ class VideoWriter:
         return max(wanted, self._tick + 1, 0)
 
     def _finish(self) -> OutputError | None:
-        """Write the end and look whether every frame is there; the error that prevented it, if one did."""
+        """Write the end, and check that the file has every frame. Return the error if that fails."""
         try:
             if self._failed is not None:
                 raise self._failed
@@ -203,7 +205,7 @@ class VideoWriter:
 
     def _mux(self, packets: Any) -> None:
         for packet in packets:
-            if self._failed is not None:  # FFmpeg must not be asked again: it crashes
+            if self._failed is not None:  # FFmpeg would crash
                 raise self._failed
             try:
                 self._container.mux(packet)
@@ -213,13 +215,13 @@ class VideoWriter:
 
 
 def frames_in(path: Path) -> int:
-    """Return the number of frames in a video file that was written here, as far as it can be read."""
+    """Count the frames in a video file of this writer, as far as it can be read."""
     with av.open(str(path), metadata_errors="replace") as container:
         return sum(1 for _ in _pictures(container))
 
 
 def _pictures(container: Any, filter: str = "") -> Iterator[Any]:
-    """Packets with pictures, up to where the file breaks off."""
+    """Yield the packets with pictures, until the file breaks off."""
     stream = container.streams.video[0]
     form = av.BitStreamFilterContext(filter, stream) if filter else None
     try:

@@ -1,4 +1,4 @@
-"""Windows through tkinter: to watch a track, and to draw a box."""
+"""Open windows with tkinter, to watch a track and to draw a box."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LARGEST = 1200  # pixels along the longer side of a window
 
 
 def _tkinter() -> tuple[ModuleType, Any]:
-    """tkinter and a new root window.
+    """Return tkinter and a new root window.
 
     Raises MissingDependencyError if Python was built without tkinter, and OutputError if there is no display.
     """
@@ -32,7 +32,7 @@ def _tkinter() -> tuple[ModuleType, Any]:
 
 
 def has_display() -> bool:
-    """Return whether a window can be opened."""
+    """Tell whether a window can be opened."""
     try:
         _, root = _tkinter()
     except (MissingDependencyError, OutputError):
@@ -42,7 +42,7 @@ def has_display() -> bool:
 
 
 def _photo(tkinter: Any, root: Any, image: Image) -> tuple[Any, float]:
-    """The picture in a form tkinter shows, shrunk to fit, and its scale."""
+    """Convert a picture for tkinter, reduced to fit; return it and its scale."""
     scale = min(1.0, _LARGEST / max(image.shape[:2]))
     if scale < 1:
         size = round(image.shape[1] * scale), round(image.shape[0] * scale)
@@ -52,7 +52,7 @@ def _photo(tkinter: Any, root: Any, image: Image) -> tuple[Any, float]:
 
 
 class Window:
-    """Shows frames; closing it, or q or Escape, asks to stop."""
+    """A window that shows frames. The user closes it, or presses q or Escape, to stop."""
 
     def __init__(self, title: str) -> None:
         self._tkinter, self._root = _tkinter()
@@ -71,9 +71,9 @@ class Window:
         self._close()
 
     def show(self, image: Image) -> bool:
-        """Show RGB uint8 (H, W, 3); False once the person has closed the window."""
+        """Show RGB uint8 (H, W, 3). Return False after the user has closed the window."""
         if self._open:
-            self._photo, _ = _photo(self._tkinter, self._root, image)  # kept: tkinter does not
+            self._photo, _ = _photo(self._tkinter, self._root, image)  # kept here, since tkinter does not keep it
             self._label.configure(image=self._photo)
             self._root.update()
         return self._open
@@ -85,7 +85,7 @@ class Window:
 
 
 def draw_box(image: Image, title: str) -> Box | None:
-    """Let a person drag a box over a picture; Enter accepts it, Escape gives up (None)."""
+    """Let the user drag a box over a picture. Enter accepts it; after Escape, the result is None."""
     tkinter, root = _tkinter()
     root.title(f"{title}: drag a box around the target, then press Enter")
     photo, scale = _photo(tkinter, root, image)

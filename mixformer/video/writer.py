@@ -1,4 +1,4 @@
-"""Writers of annotated pictures: a video file with the sound of the source, or a folder of pictures."""
+"""Write annotated pictures to a video file with the sound of the source, or to a folder."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mixformer.video.video_writer import VideoWriter
 
 
 class FrameWriter(Protocol):
-    """A destination of pictures. Use it in a `with` statement, which finishes the file, also after an error.
+    """A destination of pictures. Use it in a `with` statement, which finishes the file even after an error.
 
-    The pictures are written beside the place of the result (`out.partial.mp4`, or the folder `frames.partial`) and put
-    there at the end. If the `with` statement ends by an exception, they are put there only if nothing is there yet.
+    The pictures are written beside the result (`out.partial.mp4`, or the folder `frames.partial`), which is renamed at
+    the end. If the `with` statement ends by an exception, it is renamed only if the result does not exist yet.
 
     Example:
         >>> import numpy as np
@@ -36,11 +36,11 @@ class FrameWriter(Protocol):
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None: ...
 
     def write(self, image: Image, time: float | None = None) -> None:
-        """Add a picture, RGB uint8 (H, W, 3), shown from `time` seconds (None: one frame after the last)."""
+        """Add a picture, RGB uint8 (H, W, 3), that is shown from `time` seconds on (None: one frame after the last)."""
         ...
 
     def mark(self) -> Mark:
-        """Return how far the result is, for `open_writer(kept=...)`; for videos after a whole segment alone."""
+        """Return the position in the result, for `open_writer(kept=...)`; for videos only after a whole segment."""
         ...
 
 
@@ -52,18 +52,18 @@ def open_writer(
     overwrite: bool = False,
     kept: Mark | None = None,
 ) -> FrameWriter:
-    """Choose a writer by the name: a folder (no ending) takes numbered PNG files, anything else is a video file.
+    """Choose a writer by the name: a name without an ending is a folder of numbered PNG files, others are video files.
 
     Args:
-        path: where to write: a file that ends in .mp4, .m4v, .mov, .mkv, .avi, .webm or .gif, or a folder.
+        path: a file that ends in .mp4, .m4v, .mov, .mkv, .avi, .webm or .gif, or a folder.
         fps: frames per second of a video; None writes 25.
-        sound_from: video file whose first audio track is written too, where the format has sound; the times of the
-            pictures count from its first picture. Its colors and the shape of its pixels are taken over.
-        overwrite: replace what is there already.
-        kept: go on with the draft of a run that was interrupted, from this `FrameWriter.mark` on.
+        sound_from: video file whose first audio track is written too, if the format has sound. The times of pictures
+            count from its first picture. The video also gets its colors and the shape of its pixels.
+        overwrite: replace an existing result.
+        kept: continue the draft of an interrupted run from this `FrameWriter.mark` on.
 
     Raises:
-        OutputError: if the place cannot be written to, the ending is unknown, or there is a result already.
+        OutputError: if the result cannot be written, already exists, or has an unknown ending.
 
     Example:
         >>> import numpy as np

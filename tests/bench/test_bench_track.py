@@ -73,7 +73,7 @@ def test_a_clip_needs_two_frames(tmp_path, tiny_model):
     from PIL import Image
 
     Image.new("RGB", (64, 48)).save(tmp_path / "one.png")
-    with pytest.raises(SourceError, match="single frame"):
+    with pytest.raises(SourceError, match="only one frame"):
         tracking_benchmark.measure_tracking(parse_cases(str(tiny_model), "torch"), tmp_path / "one.png", (1, 1, 9, 9))
 
 
