@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import ConfigError, did_you_mean
@@ -24,7 +24,8 @@ from mixformer.errors import ConfigError, did_you_mean
 #   and cannot run; their factors are used all the same;
 # - benchmarks without an entry (OTB and UAV of the stage-1 forms and of V2) use the official fallback: an interval of
 #   200, for V2 with 3 templates. The official stage-1 trackers and V2 with 3 templates crash there; this code does not;
-# - no command exists for the stage-1 forms and for VOT: the factors are those of the configurations.
+# - no command exists for the stage-1 forms and for VOT: the factors are those of the configurations;
+# - for VOT2022 only V2 has settings, although MixFormer took part; the first models get those of VOT2020 here.
 _V1 = """
 model                     rule     factor lasot      got10k         trackingnet   vot2020 vot2020lt otb100    uav123
 mixcvt                    score    5.0    200/2@4.55 10/2@4.55*0.98 25/1@4.5      10/5    200/3     6/3@4.5   200/1@4.5
@@ -93,7 +94,14 @@ def _read(table: str) -> Iterator[Preset]:
                 yield Preset(model, benchmark, TrackerConfig.from_dict(settings), source, weights)
 
 
-PRESETS: tuple[Preset, ...] = (*_read(_V1), *_read(_V2))
+def _with_vot2022(presets: Iterator[Preset]) -> Iterator[Preset]:
+    for preset in presets:
+        yield preset
+        if preset.benchmark == "vot2020":
+            yield replace(preset, benchmark="vot2022stb", source="that of vot2020: none is published")
+
+
+PRESETS: tuple[Preset, ...] = (*_with_vot2022(_read(_V1)), *_read(_V2))
 
 # Settings of a model for videos outside the benchmarks.
 DEFAULT_TRACKERS: dict[str, TrackerConfig] = {

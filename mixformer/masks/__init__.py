@@ -7,13 +7,18 @@ from mixformer.optional import lazy_names
 if TYPE_CHECKING:
     from mixformer.masks.grabcut import GrabCutRefiner as GrabCutRefiner, inscribed_ellipse as inscribed_ellipse
     from mixformer.masks.mask_files import MaskWriter as MaskWriter, decode_rle as decode_rle, encode_rle as encode_rle
-    from mixformer.masks.refiner import Mask as Mask, MaskRefiner as MaskRefiner
+    from mixformer.masks.refiner import (
+        Mask as Mask,
+        MaskRefiner as MaskRefiner,
+        TargetRefiner as TargetRefiner,
+        refiner_for as refiner_for,
+    )
 else:  # unseen by type checkers, which would take any name for one of its names
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {
             ".grabcut": "GrabCutRefiner inscribed_ellipse",
             ".mask_files": "MaskWriter decode_rle encode_rle",
-            ".refiner": "Mask MaskRefiner",
+            ".refiner": "Mask MaskRefiner TargetRefiner refiner_for",
         },
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,3 +48,41 @@ class MaskRefiner(Protocol):
             A new bool (H, W) array, True on the target; all False if nothing was found.
         """
         ...
+
+
+@runtime_checkable
+class TargetRefiner(Protocol):
+    """A refiner that must first see its target, such as Alpha-Refine, which compares with features of the first frame.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer import Box
+        >>> from mixformer.masks import TargetRefiner, inscribed_ellipse, refiner_for
+        >>> class SameSize:
+        ...     def start(self, frame, box):
+        ...         side = box.w  # what is known from the first frame
+        ...         return lambda frame, box: inscribed_ellipse(frame.shape[:2], Box(box.x, box.y, side, side))
+        >>> refiner: TargetRefiner = SameSize()
+        >>> follow = refiner_for(refiner, np.zeros((90, 120, 3), np.uint8), Box(40, 30, 20, 20))
+        >>> int(follow(np.zeros((90, 120, 3), np.uint8), Box(40, 30, 60, 60)).sum()) < 400
+        True
+    """
+
+    def start(self, frame: Image, box: Box) -> MaskRefiner:
+        """Return the refiner of a new target, also for this frame; arguments as for `MaskRefiner`."""
+        ...
+
+
+def refiner_for(refiner: MaskRefiner | TargetRefiner, frame: Image, box: Box) -> MaskRefiner:
+    """Return the refiner of a target that is given in this frame: the same for all, or one of its own.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer import Box
+        >>> from mixformer.masks import refiner_for
+        >>> def nothing(frame, box):
+        ...     return np.zeros(frame.shape[:2], bool)
+        >>> refiner_for(nothing, np.zeros((9, 9, 3), np.uint8), Box(1, 1, 4, 4)) is nothing
+        True
+    """
+    return refiner.start(frame, box) if isinstance(refiner, TargetRefiner) else refiner

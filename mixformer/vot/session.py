@@ -12,7 +12,7 @@ import numpy as np
 from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import ConfigError
-from mixformer.masks.refiner import Mask, MaskRefiner
+from mixformer.masks.refiner import Mask, MaskRefiner, TargetRefiner, refiner_for
 from mixformer.types import Box, Image, TrackResult
 from mixformer.vot.regions import Region, region_box
 
@@ -40,15 +40,16 @@ class Answer:
 class Session:
     """Track any number of targets with one tracker. They share the network; each has its own state."""
 
-    def __init__(self, tracker: Tracker, refiner: MaskRefiner | None = None) -> None:
+    def __init__(self, tracker: Tracker, refiner: MaskRefiner | TargetRefiner | None = None) -> None:
         """Use a tracker, and a refiner that makes masks; without it, results are boxes."""
         self._tracker = tracker
         self._refiner = refiner
         self._states: list[TrackState] = []
+        self._refiners: list[MaskRefiner | None] = []  # of each target
 
     def reset(self) -> None:
         """Remove all targets."""
-        self._states = []
+        self._states, self._refiners = [], []
 
     def process(self, image: Image, new: Sequence[Region] = ()) -> list[Answer]:
         """Track the targets in a frame, and add new ones.
@@ -68,17 +69,22 @@ class Session:
         started = [(self._tracker.init(image, region_box(region)), self._tracker.state) for region in new]
         moved = [(self._follow(image, state), self._tracker.state) for state in self._states]
         self._states = [state for _, state in moved + started]
-        return [self._answer(image, result) for result, _ in moved + started]
+        if self._refiner is None:
+            self._refiners += [None] * len(started)
+        else:
+            self._refiners += [refiner_for(self._refiner, image, result.box) for result, _ in started]
+        results = [result for result, _ in moved + started]
+        return [self._answer(image, *pair) for pair in zip(results, self._refiners, strict=True)]
 
     def _follow(self, image: Image, state: TrackState) -> TrackResult:
         self._tracker.state = state
         return self._tracker.update(image)
 
-    def _answer(self, image: Image, result: TrackResult) -> Answer:
+    def _answer(self, image: Image, result: TrackResult, refiner: MaskRefiner | None) -> Answer:
         if result.status == "lost" and self._tracker.config.rules == "careful":
             region: Box | Mask = NOWHERE  # the official rules give a box in every frame
         else:
-            region = result.box if self._refiner is None else self._refiner(image, result.box)
+            region = result.box if refiner is None else refiner(image, result.box)
         return Answer(region, result.score)
 
 
@@ -117,7 +123,7 @@ def open_session(
     return session
 
 
-def load_refiner(name: str) -> MaskRefiner:
+def load_refiner(name: str) -> MaskRefiner | TargetRefiner:
     """Load a mask refiner by name.
 
     Args:
@@ -133,7 +139,7 @@ def load_refiner(name: str) -> MaskRefiner:
         return GrabCutRefiner()
     module, _, factory = name.partition(":")
     try:
-        refiner: MaskRefiner = getattr(import_module(module), factory)()
+        refiner: MaskRefiner | TargetRefiner = getattr(import_module(module), factory)()
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
             f"no mask refiner {name!r}: {error}; give {GRABCUT!r} or module:factory, with the module on PYTHONPATH"

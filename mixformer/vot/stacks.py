@@ -84,7 +84,6 @@ def find_stack(name: str) -> Stack:
 
 
 def preset_for(stack: Stack, model: str) -> str | None:
-    """Return the preset for a model on a stack: its benchmark, for VOT2022 else VOT2020, else None."""
+    """Return the preset for a model on a stack: that of its benchmark, or None."""
     known = {entry.name for entry in PRESETS if entry.model == model}
-    wanted = [stack.benchmark] + (["vot2020"] if stack.benchmark == "vot2022stb" else [])
-    return next((name for name in wanted if name in known), None)
+    return stack.benchmark if stack.benchmark in known else None

@@ -99,7 +99,8 @@ def test_settings_of_the_mmtracking_port():
 def test_forms_without_score(model):
     found = {preset.benchmark: preset.tracker for preset in PRESETS if preset.model == model and not preset.weights}
     assert {name: tracker.update_interval for name, tracker in found.items()} == {
-        "lasot": 200, "got10k": 200, "trackingnet": 25, "vot2020": 10, "vot2020lt": 200, "otb100": 200, "uav123": 200
+        "lasot": 200, "got10k": 200, "trackingnet": 25, "vot2020": 10, "vot2020lt": 200, "otb100": 200, "uav123": 200,
+        "vot2022stb": 10,
     }  # fmt: skip
     factor = 4.5 if model in ("mixvit_stage1", "mixvit_convmae_stage1") else 5.0
     for tracker in found.values():
@@ -126,7 +127,14 @@ def test_every_model_has_every_benchmark_once():
     assert {preset.weights for preset in PRESETS} == {"", "1k", "got", "mmtracking"}
     for model in (*FORMS, *STAGE1, *V2):
         found = {preset.benchmark for preset in PRESETS if preset.model == model and not preset.weights}
-        assert found == {*BENCHMARKS, *(("vot2022stb", "tnl2k") if model in V2 else ())}
+        assert found == {*BENCHMARKS, "vot2022stb", *(("tnl2k",) if model in V2 else ())}
+
+
+@pytest.mark.parametrize("row", [*(row for row in SCHEDULES if row.startswith("mix") and "v2" not in row), *STAGE1])
+def test_the_first_models_run_vot2022_as_vot2020(row):
+    assert settings(row, "vot2022stb") == settings(row, "vot2020")
+    (source,) = {preset.source for preset in PRESETS if preset.model not in V2 and preset.benchmark == "vot2022stb"}
+    assert "none is published" in source
 
 
 def test_names():

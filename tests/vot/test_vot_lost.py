@@ -41,3 +41,29 @@ def test_a_lost_target_is_nowhere(rules, empty, masks):
     assert all(answer.properties == {"confidence": "0.250000"} for answer in answers)
     assert len(refined) == (1 + empty.count(False) if masks else 0)  # nothing is cut out where nothing is
     assert format_region(NOWHERE) == "0.0000,0.0000,0.0000,0.0000"
+
+
+def test_a_refiner_that_knows_its_target_is_told_of_each_new_one():
+    """As Alpha-Refine, which keeps features of the first frame; after a reset the first frame is another."""
+
+    class Knows:
+        def __init__(self):
+            self.started = []
+
+        def start(self, image, box):
+            number = len(self.started)
+            self.started.append((int(image[0, 0, 0]), box))
+            return lambda image, box: np.arange(image.shape[1]) == np.full(image.shape[:2], number)
+
+    refiner = Knows()
+    session = Session(Loses("official"), refiner)
+
+    def told(answers):
+        return [int(answer.region[0].argmax()) for answer in answers]
+
+    assert told(session.process(IMAGE, [BOX, BOX])) == [0, 1]
+    assert told(session.process(IMAGE + 7, [BOX])) == [0, 1, 2]
+    session.reset()
+    assert told(session.process(IMAGE + 9, [BOX])) == [3]
+    assert told(session.process(IMAGE)) == [3]
+    assert refiner.started == [(0, BOX), (0, BOX), (7, BOX), (9, BOX)]

@@ -134,7 +134,7 @@ def test_unusable_folders_and_files(tmp_path, capsys):
 
 def test_published_settings_follow_the_challenge():
     assert preset_for(STACKS["vot2022/shorttermbox"], "mixformerv2_b") == "vot2022stb"
-    assert preset_for(STACKS["vot2022/shorttermbox"], "mixcvt") == "vot2020"
+    assert preset_for(STACKS["vot2022/shorttermbox"], "mixcvt") == "vot2022stb"
     assert preset_for(STACKS["vot2022/longterm"], "mixformerv2_b") == "vot2020lt"
     assert preset_for(STACKS["vots2023"], "mixcvt") is None
     assert preset_for(STACKS["vot2020/shortterm"], "a folder") is None
