@@ -176,10 +176,15 @@ def _take(weights: ModelWeights, model: MixFormer, recipe: Recipe) -> None:
 
 
 def _teacher(recipe: Recipe, *, dry_run: bool) -> MixFormer:
-    """Load the teacher; in a dry run, build a random network with the student's sizes and enough blocks."""
+    """Load the teacher; in a dry run, build a random network with the student's sizes and enough blocks.
+
+    Where no blocks are compared, a student with tokens learns from a dense head, so the network of a dry run has one.
+    """
     if not dry_run:
         return load_model(recipe.teacher.model)
     config = recipe.network()
+    if not recipe.teacher.teacher_blocks and not config.dense:
+        return build_model(config.replace(head="pyramid", prediction_tokens=0, score="none", elimination=()))
     missing = max((block + 1 for block in recipe.teacher.teacher_blocks), default=0) - config.mixing_depth
     return build_model(config.replace(depth=config.depth + max(0, missing)))
 

@@ -174,6 +174,7 @@ class Trainer:
                 progress(self.step, metrics.latest or metrics.means())
             # Stop only here, between steps, where weights and optimizer fit together.
             if stop_asked():
+                metrics.finish(self.step)
                 self.save()
                 raise KeyboardInterrupt
             if self.step % recipe.save_interval == 0:

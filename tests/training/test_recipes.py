@@ -1,5 +1,6 @@
 """The recipes of the papers: what they say against the official settings, and that they chain and run."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from mixformer.cli import main
 from mixformer.models import build_model
 from mixformer.training.optim import build_optimizer, learning_rate
-from mixformer.training.run_training import start_model
+from mixformer.training.run_training import prepare, start_model
 from mixformer.training.stages import build_stage
 from mixformer.weights.load_save import load_model, load_weights, save_model
 from tests.helpers.recipes import FOLDER, PAPERS, PATHS, exported, recipe
@@ -251,6 +252,7 @@ def test_a_route_can_be_run_one_recipe_after_the_other(tmp_path, monkeypatch):
         "mixvit_l_stage1",
         "mixvit_convmae_score",
         "mixvit_pretrain_trackmae",
+        "v2_dense_to_sparse_large",
         "v2_b_prune_12to8",
         "v2_b_finetune_8",
     ],
@@ -267,3 +269,16 @@ def test_a_recipe_can_be_tried_on_shapes(name, tmp_path):
     assert main(["train", str(PATHS[name]), "--out", str(out), "--dry-run", "--device", "cpu", "--set", *changes]) == 0
     made = load_model(out / "model").config
     assert made.mixing_depth == exported(recipe(name, *changes)).mixing_depth
+
+
+@pytest.mark.parametrize(
+    ("name", "head"), [("v2_dense_to_sparse", "pyramid"), ("v2_s_dense_to_sparse_224", "pyramid"), ("v2_s_8", "token")]
+)
+def test_a_dry_run_of_distillation_has_a_teacher_of_the_right_kind(name, head, tmp_path):
+    """Dense to sparse: maps of corners, whose marginals become the student's bins. Deep to shallow: tokens."""
+    plan = recipe(name, *small_changes(name), "batch_size=2", "grad_accum_steps=1", "data.workers=0", "max_steps=1")
+    trainer = prepare(plan, tmp_path, dry_run=True)
+    assert trainer.stage._teacher[0].config.head == head
+    trainer.run()
+    (line,) = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert 0 < json.loads(line)["kl"] < 100

@@ -1,5 +1,6 @@
 """A run that is asked to stop loses no step, and a second run stays out of its folder."""
 
+import json
 import os
 import signal
 import subprocess
@@ -45,6 +46,7 @@ def test_the_step_that_was_being_made_is_saved(tmp_path, number, workers):
     rest, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     step = int(rest.splitlines()[-1].removeprefix("stopped at "))
+    assert json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])["step"] == step
     fresh = make_trainer(tmp_path / "fresh", RECIPE.replace(max_steps=100_000))
     stop_after(fresh, step)
     fresh.save()
