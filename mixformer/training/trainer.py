@@ -165,8 +165,7 @@ class Trainer:
             if begun is not None and self.step == first:
                 begun()
             metrics.add(self.step, parts, self.optimizer.param_groups[-1]["lr"])
-            # The log is new now, so replace the checkpoint of the earlier run.
-            if replaces and self.step == first:
+            if replaces and self.step == first:  # the log is new now, so replace the checkpoint of the earlier run
                 self._write()
             if validate is not None and recipe.val_interval and self.step % recipe.val_interval == 0:
                 self._validate(validate, metrics)
