@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from mixformer.types import TrackResult
 
 Stretches = dict[int, tuple[tuple[int, int], ...]]
-"""By number of the target: first frame and frame after the last one of each stretch."""
+"""For each target's number, the first frame and the frame after the last one of each stretch."""
 
 
 class Absences:
-    """Collects the stretches, frame by frame."""
+    """Collect the stretches, frame by frame."""
 
     def __init__(self, before: Stretches | None = None, next: int = 0) -> None:
-        """Begin, or go on with the stretches of an interrupted run, whose next frame is `next`."""
+        """Begin, or continue the stretches of an interrupted run, whose next frame is `next`."""
         self._stretches = {id: [list(each) for each in spans] for id, spans in (before or {}).items()}
         self._lost = {id for id, spans in self._stretches.items() if spans[-1][1] == next}
 
@@ -29,5 +29,5 @@ class Absences:
         self._lost = lost
 
     def stretches(self) -> Stretches:
-        """Return all so far; targets that were never lost are not in it."""
+        """Return all stretches so far, without targets that were never lost."""
         return {id: tuple((a, b) for a, b in spans) for id, spans in sorted(self._stretches.items())}

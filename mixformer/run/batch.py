@@ -1,4 +1,4 @@
-"""Many videos, tracked to files: some at a time in this process, or one at a time in each worker."""
+"""Track many videos to files: some at a time in this process, or one at a time in each worker."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def track_videos(
 ) -> Events:
     """Track many videos, some at a time, frame by frame in turn, and write their results.
 
-    The targets of all open videos make one batch. An error ends its own video alone; the results up to there are valid
-    but not marked complete. A call that was interrupted or killed goes on where it was when it is repeated.
+    The targets of all open videos make one batch. An error ends only its own video; its results so far are valid but
+    not marked complete. If a call was interrupted or killed, the same call resumes it.
 
     Args:
-        jobs: the videos; each begins when there is room. See `read_jobs`.
+        jobs: the videos; see `read_jobs`. A video begins as soon as another ends.
         tracker: a tracker without targets; None takes the default model.
         concurrent_videos: number of videos that are open at a time.
         pipeline: read, track, draw and write different frames at the same time, in threads.
@@ -59,7 +59,7 @@ def track_videos(
 
 
 def _tasks(jobs: Iterable[VideoJob], tracker: MultiTracker) -> Iterator[VideoTask]:
-    """Make a task of each job. Without settings, the tracker itself tells a job from that of another tracker."""
+    """Make a task of each job. If a job has no settings, use those of the tracker."""
     found = None
     for job in jobs:
         task = job.task()
@@ -80,10 +80,10 @@ def _event(step: Step) -> Event | None:
 
 @dataclass(frozen=True)
 class VideoWork:
-    """Makes the function that tracks one video in a worker, for the executors of `mixformer.run`.
+    """Make the function that tracks one video in a worker, for the executors of `mixformer.run`.
 
     Attributes:
-        factory: makes the tracker of each worker.
+        factory: function that makes the tracker of each worker.
 
     Example:
         >>> from mixformer.configs import TrackerConfig

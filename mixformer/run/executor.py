@@ -1,7 +1,8 @@
-"""Doing many tasks with workers that each load something heavy once: here, or in processes of this machine.
+"""Do many tasks with workers that each load something large once.
 
-A worker is made by calling a *maker* with the worker's number; it is a function `work(task, report) -> result`, where
-`report(steps)` reports progress. `mixformer.run.ray_executor` does the same on a Ray cluster.
+A *maker* makes worker number n. A worker is a function `work(task, report) -> result`, where `report(steps)` reports
+progress. `SerialExecutor` works in this process, `ProcessExecutor` in processes of this machine, and `RayExecutor` on a
+Ray cluster.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ Report = Callable[[int], None]
 Work = Callable[[Any, Report], Any]
 Maker = Callable[[int], Work]
 Tasks = Iterable[tuple[str, Any]]
-"""Name and content of each task; asked for one at a time."""
+"""Name and content of each task, taken one at a time."""
 
 
 @dataclass(frozen=True)
 class Started:
-    """A worker has taken the task; `steps` is how many it has, 0 if that is not known.
+    """A worker has taken the task, which has so many steps (0 if unknown).
 
     Example:
         >>> from mixformer.run import Started
@@ -64,11 +65,11 @@ class Completed:
 
 @dataclass(frozen=True)
 class Failed:
-    """The task raised, or its worker died too often; the other tasks go on.
+    """The task raised an error, or its worker died too often. The other tasks continue.
 
     Attributes:
-        name: of the task.
-        message: what went wrong, in a line.
+        name: name of the task.
+        message: description of the error in a line.
         trace: the whole traceback, or "" if the worker died.
         kind: name of the class of the exception, or "" if the worker died.
 
@@ -109,27 +110,27 @@ class Executor(Protocol):
 
 
 def began(name: str, task: Any) -> Started:
-    """The event that a task begins, with its number of steps if known."""
+    """Make the event for the beginning of a task, with its number of steps if known."""
     return Started(name, len(task) if isinstance(task, Sized) else 0)
 
 
 def attempt(work: Work, name: str, task: Any, report: Report) -> Completed | Failed:
-    """Do one task; an exception becomes `Failed`."""
+    """Do one task, and turn an exception into `Failed`."""
     try:
         return Completed(name, work(task, report))
-    except Exception as error:  # a tracker may raise anything; the other tasks must not suffer
+    except Exception as error:  # a tracker may raise any error, but the other tasks must continue
         return failed(name, error)
 
 
 def failed(name: str, error: Exception) -> Failed:
     """Describe the exception that ended a task."""
-    # Errors of this package say themselves what is wrong.
+    # The messages of this package's errors need no class name.
     message = str(error) if isinstance(error, MixFormerError) else f"{type(error).__name__}: {error}"
     return Failed(name, message, "".join(traceback.format_exception(error)), type(error).__name__)
 
 
 class SerialExecutor:
-    """Does the tasks one after the other in this process; for trackers that cannot be sent to another.
+    """Do the tasks one after the other in this process, for trackers that cannot be sent to another.
 
     Example:
         >>> from mixformer.run import Completed, SerialExecutor

@@ -1,4 +1,4 @@
-"""Targets that start and stop within a video, or within several videos that share a tracker."""
+"""Track targets that start and stop within a video, or within several videos that share a tracker."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from mixformer.video.targets import Target
 log = logging.getLogger(__name__)
 
 Results = dict[int, TrackResult]
-"""Results of one frame by the target's number."""
+"""The results of one frame by the target's number."""
 
 
 class ActiveTargets:
-    """The targets of one video: those that are tracked now, and those that start later."""
+    """The targets of one video: the present ones, and those that start later."""
 
     def __init__(self, tracker: MultiTracker, targets: Iterable[Target], video: Hashable = "") -> None:
-        """Set up; nothing is tracked yet.
+        """Collect the targets. Tracking starts with `results`.
 
         Args:
-            tracker: tracks them; other videos may use it too.
-            targets: the targets, each with a number of its own.
+            tracker: the tracker; other videos may use it too.
+            targets: the targets, each with a different number.
             video: name that distinguishes the videos of one tracker.
         """
         self._tracker, self._video = tracker, video
@@ -46,9 +46,9 @@ class ActiveTargets:
         return {(self._video, number): image for number in self._present}
 
     def results(self, frame: VideoFrame, found: Mapping[Hashable, TrackResult]) -> Results:
-        """Start the targets that begin in this frame, and return the results of all by number.
+        """Start the targets that begin in this frame, and return the results of all targets by number.
 
-        Raises BoxError if a target begins outside the frame; the message says where it was given.
+        Raises BoxError if a target begins outside the frame; the message names its file and line.
         """
         results = {number: found[self._video, number] for number in self._present}
         while self._waiting and self._waiting[-1].start <= frame.index:
@@ -60,7 +60,7 @@ class ActiveTargets:
         return dict(sorted(numbered.items()))
 
     def finish(self) -> None:
-        """Remove all targets at the end of the video; a warning names those that never began.
+        """Remove all targets at the end of the video, and warn of those that never began.
 
         Raises BoxError if none began.
         """
@@ -72,7 +72,7 @@ class ActiveTargets:
             log.warning("the video ended before these targets began: %s", late)
 
     def snapshot(self) -> tuple[dict[int, int | None], tuple[int, ...], dict[int, TrackState]]:
-        """Return the last frame and the state of each target that is tracked, and the numbers of those to come."""
+        """Return the last frame of each present target, the numbers of later ones, and the states of present ones."""
         order = [id[1] for id in self._tracker.ids if isinstance(id, tuple) and id[0] == self._video]
         states = {number: self._tracker.state((self._video, number)) for number in order}
         return {number: self._present[number] for number in order}, tuple(t.id for t in self._waiting), states
@@ -80,7 +80,7 @@ class ActiveTargets:
     def restore(
         self, present: Mapping[int, int | None], waiting: Container[int], states: Mapping[int, TrackState]
     ) -> None:
-        """Go on from a snapshot of the same targets; nothing is tracked yet."""
+        """Continue from a snapshot of the same targets, before any is tracked."""
         self._waiting = [target for target in self._waiting if target.id in waiting]
         for number, stop in present.items():
             self._tracker.restore(states[number], (self._video, number))
@@ -106,7 +106,7 @@ class ActiveTargets:
 
 
 def advance(tracker: MultiTracker, frames: Sequence[tuple[ActiveTargets, VideoFrame]]) -> dict[Hashable, TrackResult]:
-    """Find all targets of some videos, each in its next frame, in one batch; for `ActiveTargets.results`."""
+    """Find all targets of some videos in their next frames, in one batch. `ActiveTargets.results` takes the result."""
     wanted: dict[Hashable, Image] = {}
     for active, frame in frames:
         active.remove_ended(frame.index)
@@ -119,16 +119,16 @@ def track_targets(
 ) -> Iterator[tuple[VideoFrame, Results]]:
     """Track targets through the frames of a video.
 
-    A target begins in the first readable frame from its start on. Results carry the source's frame number and time.
-    Targets left at the end are removed from the tracker.
+    A target begins in the first readable frame from its start on. Results have the source's frame number and time. At
+    the end, the targets are removed from the tracker.
 
     Args:
-        tracker: tracks the targets; it may have others too.
-        frames: frames of a video, such as `open_video` gives.
-        targets: the targets, each with a number of its own.
+        tracker: the tracker; it may have other targets too.
+        frames: frames of a video, such as those of `open_video`.
+        targets: the targets, each with a different number.
 
     Returns:
-        An iterator of frames and their results by the target's number, empty in frames without a target.
+        An iterator of frames and their results by the target's number, {} in frames without a target.
 
     Raises:
         BoxError: if a target begins outside the frame, or none ever begins.

@@ -1,4 +1,4 @@
-"""One video as an iterator of results."""
+"""Track one video, and yield the results."""
 
 from __future__ import annotations
 
@@ -55,19 +55,19 @@ def track(
     stop: int | None = None,
     **old: Any,
 ) -> Iterator[TrackResult] | Iterator[dict[int, TrackResult]]:
-    """Track one target or several through a video; yields while frames come.
+    """Track one target or several through a video, and yield the results of each frame.
 
     Frame numbers are those of the source: with `start=10` the first result, the given box, has `frame` 10.
 
     Args:
         source: video file, folder of pictures, webcam number, stream address, or any iterable of uint8 frames.
-        box: one target: x, y, width, height in pixels in frame `start`, 0-based.
+        box: x, y, width, height of one target in pixels in frame `start`, 0-based.
         targets: several targets, in place of `box`: boxes in frame `start`, which get the ids 1, 2, 3, ...; or `Target`
             values, which have an id and may start and stop in any frame; or a file of targets (docs/many.md).
         model: name, folder or checkpoint file of a model, a loaded network, or an engine.
         config: tracker settings; by default those stored with the model.
         preset: benchmark whose published settings to use instead.
-        runtime: device, engine, precision and threads for a model that is no engine yet.
+        runtime: device, engine, precision and threads; not used if `model` is an engine.
         color: channel order of an iterable's frames, "rgb" or "bgr"; other sources are always read as RGB.
         on_resize: what to do when the frames change size: "rescale" the box with the frame, or "error".
         start: number of the first frame.
@@ -81,7 +81,7 @@ def track(
     Raises:
         BoxError: if there is no target, or a target cannot be tracked in its first frame.
         SourceError: if the source cannot be read.
-        CheckpointError: if the model is not there or does not fit.
+        CheckpointError: if the model is missing or does not fit.
         ConfigError: if another argument is wrong.
         FrameError: if a frame of an iterable cannot be used.
 
@@ -105,7 +105,7 @@ def track(
     options: dict[str, Any] = {"preset": preset, "runtime": runtime, "color": color, "on_resize": on_resize}
     frames = _open(source, start, stop)
     if isinstance(model, str | Path):
-        find_weights(model)  # what is wrong is said at once, not at the first result
+        find_weights(model)  # raises an error now instead of at the first result
     if box is not None:
         box = parse_box(box)
         return _track_one(frames, lambda: Tracker(model, config, **options), box)
@@ -113,7 +113,7 @@ def track(
 
 
 def _open(source: Source, start: int, stop: int | None) -> Callable[[], AbstractContextManager[Iterable[VideoFrame]]]:
-    """A function that opens the source, so that nothing is open before the first result is asked for."""
+    """Return a function that opens the source, so that it is opened only when the first result is needed."""
     start, stop = frame_range(start, stop)
     if isinstance(source, str | int | Path):
         require_source(source_text(source))
@@ -123,13 +123,13 @@ def _open(source: Source, start: int, stop: int | None) -> Callable[[], Abstract
 
 
 def _rows(source: Iterable[Image]) -> Iterator[Image]:
-    """The frames of an iterable; raises SourceError if it is none."""
+    """Return an iterator over frames. Raises SourceError if the source is no iterable."""
     try:
         if not isinstance(source, bytes | bytearray | memoryview):
             return iter(source)
     except TypeError:
         pass
-    raise SourceError(f"a source is a path, a camera or a row of frames, not {shown(source, 60)}")
+    raise SourceError(f"a source must be a path, a camera or an iterable of frames, not {shown(source, 60)}")
 
 
 def _track_one(
@@ -155,11 +155,11 @@ def _track_several(
 def run_tracker(
     tracker: Tracker, frames: Iterable[VideoFrame], box: Iterable[float]
 ) -> Iterator[tuple[VideoFrame, TrackResult]]:
-    """Track one target through the frames of a video with a tracker of your own.
+    """Track one target through the frames of a video with your own tracker.
 
     Args:
-        tracker: is started on the first frame and updated with every other.
-        frames: frames of a video, such as `open_video` gives.
+        tracker: tracker to initialize on the first frame and update with every other.
+        frames: frames of a video, such as those of `open_video`.
         box: x, y, width, height in pixels in the first frame, 0-based.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Tasks in worker processes of this machine."""
+"""Do tasks in worker processes of this machine."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from mixformer.run.stopping import Stopped, exit_code_of_stop, repeats_lost_stop
 
 _REPORT_EVERY = 0.2  # seconds between two reports of a worker
 _PATIENCE = 20.0  # seconds that a worker has to finish its files
-_PATIENCE_OF_ORPHANS = 5.0  # the same for one whose parent has died
+_PATIENCE_OF_ORPHANS = 5.0  # the same if its parent has died
 
 
 class ProcessExecutor:
-    """Does the tasks in worker processes of this machine, started by `spawn` so that CUDA works in them.
+    """Do the tasks in worker processes of this machine. They are started by `spawn`, so that CUDA works in them.
 
     Example:
         >>> from mixformer.run import Completed, ProcessExecutor
@@ -47,12 +47,12 @@ class ProcessExecutor:
     """
 
     def __init__(self, workers: int = 1, retries: int = 1) -> None:
-        """Set up; nothing is started.
+        """Choose the number of processes. `run` starts them.
 
         Args:
-            workers: number of processes.
-            retries: how often a task is tried again after its worker died (killed, out of memory, crashed). A task that
-                raises an exception is not tried again.
+            workers: number of processes, 1 or more.
+            retries: number of times that a task is repeated after its worker died (killed, out of memory, crashed). A
+                task that raises an exception is not repeated.
 
         Raises:
             ConfigError: for numbers out of range.
@@ -75,13 +75,13 @@ class ProcessExecutor:
                     yield from _listen(pool, pipe, make, waiting)  # type: ignore[arg-type]
         finally:
             for process in pool.values():
-                process.process.terminate()  # all at once, so that they finish their files at the same time
+                process.process.terminate()  # all first, so that they finish their files at the same time
             for process in pool.values():
                 process.stop()
 
 
 class _Waiting:
-    """Tasks that no worker has: those that must be tried again first."""
+    """The tasks that no worker has; those to repeat come first."""
 
     def __init__(self, tasks: Tasks, retries: int) -> None:
         self._tasks, self._retries = iter(tasks), retries
@@ -89,17 +89,17 @@ class _Waiting:
         self._deaths: dict[str, int] = {}
 
     def more(self) -> bool:
-        """Return whether there is a task; looks one ahead."""
+        """Tell whether there is a task."""
         if not self._again and (task := next(self._tasks, None)) is not None:
             self._again.append(task)
         return bool(self._again)
 
     def take(self) -> tuple[str, Any] | None:
-        """The next task, or None when there are no more."""
+        """Return the next task, or None if there is none."""
         return self._again.pop(0) if self.more() else None
 
     def died(self, name: str, task: Any) -> bool:
-        """Put a task back whose worker died; False if it has died too often."""
+        """Put back the task of a dead worker; return False if that happened too often."""
         self._deaths[name] = self._deaths.get(name, 0) + 1
         if self._deaths[name] > self._retries:
             return False
@@ -109,7 +109,7 @@ class _Waiting:
 
 @dataclass
 class _Process:
-    """A worker process as its parent sees it."""
+    """The parent's record of a worker process."""
 
     number: int
     process: BaseProcess
@@ -127,7 +127,7 @@ class _Process:
 
 
 def _start(pool: dict[Connection, _Process], make: Maker, number: int) -> None:
-    """Start a worker; it says when it is ready."""
+    """Start a worker, which will send a message when it is ready."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(make, number, theirs), daemon=True)
@@ -139,13 +139,13 @@ def _start(pool: dict[Connection, _Process], make: Maker, number: int) -> None:
             f"the tracker cannot be sent to another process ({error}); make it in a function or class at the top level "
             "of a module, or use 0 workers"
         ) from error
-    theirs.close()  # so that the end of the worker is the end of the pipe
+    theirs.close()  # so that the pipe breaks when the worker ends
     pool[ours] = _Process(number, process, ours)
 
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C back while a process is started: the new one never hears it, this one does afterwards."""
+    """Delay Ctrl-C while a process is started. The new process never gets it; this one gets it afterwards."""
     if os.name == "nt":
         yield
         return
@@ -158,7 +158,7 @@ def _without_interrupts() -> Iterator[None]:
 
 def _listen(pool: dict[Connection, _Process], pipe: Connection, make: Maker, waiting: _Waiting) -> Iterator[Event]:
     """Take one message of a worker, and give it the next task if it is free."""
-    # 1. A broken pipe means that the worker was killed: its task is tried again elsewhere.
+    # 1. A broken pipe means that the worker was killed. Its task is repeated.
     worker = pool[pipe]
     try:
         message = pipe.recv()
@@ -183,7 +183,7 @@ def _listen(pool: dict[Connection, _Process], pipe: Connection, make: Maker, wai
         pipe.close()
         return
     worker.task = task
-    with suppress(BrokenPipeError):  # it has died just now: the next look at its pipe shows that
+    with suppress(BrokenPipeError):  # if it has just died, the next read of its pipe fails
         pipe.send(task)
     yield began(*task)
 
@@ -212,9 +212,9 @@ class _Unfit:
 
 
 def _serve(make: Maker, number: int, pipe: Connection) -> None:
-    """The worker process: make, then do tasks until the parent sends the end or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent stops us
-    signal.signal(signal.SIGTERM, stop_once)  # by an exception, so that what is written is finished
+    """Run a worker process: make the worker, then do tasks until the parent sends the end or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, but the parent stops the workers
+    signal.signal(signal.SIGTERM, stop_once)  # ends by an exception, so that files are finished
     threading.Thread(target=_watch_parent, name="watch parent", daemon=True).start()
     try:
         with repeats_lost_stops(), suppress(EOFError, ConnectionError):  # the parent has gone
@@ -236,18 +236,18 @@ def _work(make: Maker, number: int, pipe: Connection) -> None:
 
 
 def _watch_parent() -> None:
-    """End this process as SIGTERM does, once its parent has died; by force if that takes too long."""
+    """End this process by SIGTERM when its parent dies; by force if that takes too long."""
     if (parent := parent_process()) is None:
         return
     wait([parent.sentinel])
-    if os.name != "nt":  # there it would end at once
+    if os.name != "nt":  # on Windows, the signal would end the process immediately
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(_PATIENCE_OF_ORPHANS)
     os._exit(128 + signal.SIGTERM)
 
 
 def _reporter(pipe: Connection, name: str) -> Report:
-    """Sends the steps done, not too often."""
+    """Return a function that sends the number of finished steps, not too often."""
     last = time.monotonic()
 
     def report(steps: int) -> None:

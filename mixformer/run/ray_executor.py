@@ -1,4 +1,4 @@
-"""The same tasks on a Ray cluster (`pip install 'mixformer[ray]'`)."""
+"""Do tasks on a Ray cluster (`pip install 'mixformer[ray]'`)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ _PATIENCE = 60.0  # seconds without news before a warning
 
 
 class RayExecutor:
-    """Does the tasks with Ray actors, wherever the cluster places them.
+    """Do the tasks with Ray actors on the machines of a cluster.
 
-    Ray starts an actor that died again, on another machine if need be, and repeats its task. Every machine needs the
-    same Python packages, and the model and the pictures under the same paths; results come back to the caller, who
-    alone writes them.
+    If an actor dies, Ray starts it again, perhaps on another machine, and repeats its task. Every machine needs the
+    same Python packages, and the model and the pictures under the same paths. Only the caller writes results.
 
     Example:
         >>> from mixformer.run import RayExecutor
@@ -35,12 +34,12 @@ class RayExecutor:
         """Connect to the cluster, unless this process is connected already.
 
         Args:
-            workers: number of actors.
-            address: of the cluster, such as "auto" or "ray://HOST:10001"; None asks RAY_ADDRESS and, without it, starts
-                Ray on this machine.
-            cpus: that an actor takes.
-            gpus: that an actor takes; below 1 for several on one.
-            retries: how often a task is repeated after its actor died.
+            workers: number of actors, 1 or more.
+            address: address of the cluster, such as "auto" or "ray://HOST:10001". None takes the variable RAY_ADDRESS
+                or, without it, starts Ray on this machine.
+            cpus: number of CPUs for an actor.
+            gpus: number of GPUs for an actor; below 1 if several share one.
+            retries: number of times that a task is repeated after its actor died.
 
         Raises:
             ConfigError: for numbers out of range, or if there is no cluster at that address.
@@ -54,7 +53,9 @@ class RayExecutor:
             try:
                 ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
             except (ConnectionError, ValueError, RuntimeError) as error:
-                raise ConfigError(f"no Ray cluster at {address or 'the default address'}: {error}") from error
+                raise ConfigError(
+                    f"no Ray cluster at {address or 'the default address'}: {error}; start one, or check the address"
+                ) from error
 
     def run(self, make: Maker, tasks: Tasks) -> Events:
         """See `Executor.run`; steps are not reported."""
@@ -69,7 +70,7 @@ class RayExecutor:
                 ray.kill(actor)
 
     def _feed(self, actors: list[Any], tasks: Iterator[tuple[str, Any]]) -> Events:
-        """One task at a time for each actor that Ray has found a place for, the next when it is done."""
+        """Give each running actor one task at a time."""
         ray = self._ray
         running: dict[Any, tuple[Any, str]] = {actor.start.remote(): (actor, "") for actor in actors}
         task = next(tasks, None)
@@ -78,7 +79,7 @@ class RayExecutor:
             if not done:
                 if not any(name for _, name in running.values()):
                     log.warning(
-                        "no worker has found a place yet; each takes %g CPUs and %g GPUs, free in the cluster are %s",
+                        "no worker could start yet: each needs %g CPUs and %g GPUs, but the cluster has only %s free",
                         self.cpus,
                         self.gpus,
                         {kind: ray.available_resources().get(kind, 0) for kind in ("CPU", "GPU")},
@@ -93,7 +94,7 @@ class RayExecutor:
                 task = next(tasks, None)
 
     def _result(self, done: Any, name: str) -> Completed | Failed | None:
-        """The error of an actor that could not start; None if it has started."""
+        """Return the result of a task, or None for an actor that has started. Raises MixFormerError if it could not."""
         errors = self._ray.exceptions
         try:
             found: Completed | Failed | str | None = self._ray.get(done)
@@ -109,22 +110,22 @@ class RayExecutor:
 
 
 class _Actor:
-    """A worker. It is made in a call of its own, so that an error in it can be reported."""
+    """A worker. A separate call makes it, so that its errors can be reported."""
 
     def __init__(self, make: Maker, number: int) -> None:
         self._make, self._number = make, number
         self._work: Work | None = None
 
     def start(self) -> str | None:
-        """Make the worker; why it could not be made, or None."""
+        """Make the worker; return the reason if that fails, else None."""
         try:
             self._work = self._make(self._number)
-        except Exception as error:  # a string is what can always be sent back
+        except Exception as error:  # a string can always be sent back
             return f"{type(error).__name__}: {error}"
         return None
 
     def do(self, name: str, task: Any) -> Completed | Failed | str:
-        """The task's end, or why the worker could not be made."""
+        """Do a task and return its result, or the reason why the worker could not be made."""
         if self._work is None and (reason := self.start()):  # Ray has restarted this actor
             return reason
         assert self._work is not None

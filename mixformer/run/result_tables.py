@@ -1,4 +1,4 @@
-"""Results for other libraries: flat rows, a pandas DataFrame, `supervision.Detections`."""
+"""Convert results for other libraries: flat rows, a pandas DataFrame, `supervision.Detections`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Found = TrackResult | Mapping[int, TrackResult]
 
 
 def to_row(result: TrackResult, id: int | None = None) -> dict[str, Any]:
-    """Write a result as one flat row: frame, id (if given), time, x, y, w, h, score.
+    """Write a result as one flat row: frame, id (if given), time, x, y, w, h, score, status.
 
     Example:
         >>> from mixformer import Box, TrackResult
@@ -34,7 +34,7 @@ def to_dataframe(results: Iterable[Found]) -> Any:
     """Write the results of `track` as a pandas DataFrame, a row for each target and frame; see `to_row`.
 
     Args:
-        results: of one target, or dictionaries by id.
+        results: results of one target, or dictionaries of results by id.
 
     Raises:
         MissingDependencyError: if pandas is not installed.
@@ -55,11 +55,11 @@ def to_dataframe(results: Iterable[Found]) -> Any:
 def to_detections(found: Found, class_id: int = 0) -> Any:
     """Make `supervision.Detections` of the result of one frame, with the ids of targets as `tracker_id`.
 
-    A target that is lost (`status`, where results have one) is not among them.
+    Lost targets are left out.
 
     Args:
         found: one result, which gets the id 1, or results by id.
-        class_id: of all of them.
+        class_id: class of all targets.
 
     Raises:
         MissingDependencyError: if supervision is not installed.

@@ -1,7 +1,7 @@
-"""Signals end a command, or a worker of one, as Ctrl-C does: it finishes its files first.
+"""Let signals end a command, or a worker of one, as Ctrl-C does: it finishes its files first.
 
-A handler that raises may interrupt a callback, such as that of a weak reference. Python prints what a callback raises
-and goes on, so the request to end would be lost. Here it is repeated until it is heard.
+A handler that raises may interrupt a callback, such as one of a weak reference. Python prints the exceptions of
+callbacks and continues, so the request to end would be lost. This module repeats it until it works.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-_NAMES = ("SIGTERM", "SIGHUP")  # docker, systemd and kill; the end of the terminal
+_NAMES = ("SIGTERM", "SIGHUP")  # sent by docker, systemd and kill; sent when the terminal ends
 _SOON = 0.05  # seconds until a lost request is repeated, so that the callback has ended
 
 
@@ -23,7 +23,7 @@ class Stopped(KeyboardInterrupt):
     """A signal that asks the process to end.
 
     Attributes:
-        number: of the signal.
+        number: number of the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -33,9 +33,9 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def stops_as_errors() -> Iterator[None]:
-    """Turn the first signal that asks for an end into `Stopped`, in the main thread; further ones are ignored.
+    """Turn the first request to end into `Stopped`, in the main thread, and ignore further ones.
 
-    A signal that is ignored (`nohup`) stays so, and one that somebody else handles is left to them.
+    A signal that is ignored (`nohup`) or has another handler is not changed.
     """
     before = {}
     for name in _NAMES:
@@ -55,7 +55,7 @@ def stops_as_errors() -> Iterator[None]:
 
 @contextmanager
 def repeats_lost_stops() -> Iterator[None]:
-    """Repeat a request to end whose exception was raised in a callback, where Python goes on after printing it."""
+    """Repeat a request to end if its exception was raised in a callback, since Python only prints it there."""
     before = sys.unraisablehook
 
     def hook(lost: Any) -> None:

@@ -1,4 +1,4 @@
-"""One video, tracked to files."""
+"""Track one video to files."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def track_video(
 ) -> VideoSummary:
     """Track one target or several through a video and write the results to files, as `mixformer track` does.
 
-    Results are written beside their places (`boxes.partial.jsonl`) and put there when they are whole. After an error or
-    Ctrl-C they are valid up to there, and put there only if nothing is there yet. After that, or if the process was
-    killed, the same call goes on where it was, if the source is a file or a folder; the results are those of a call
-    that nobody interrupted.
+    Results are written to drafts beside them (`boxes.partial.jsonl`), which are renamed when they are complete. After
+    an error or Ctrl-C, the drafts are valid so far, and are renamed only if there is no result yet. If the source is a
+    file or a folder, the same call then resumes, even after the process was killed. The results are those of a call
+    without an interruption.
 
     Args:
-        source: video file, folder of pictures, webcam number or stream address; or a video from `open_video`, whose own
-            first and last frame count.
+        source: video file, folder of pictures, webcam number or stream address; or a video from `open_video`, whose
+            first and last frame are used.
         targets: a box x, y, width, height in pixels in frame `start`, 0-based; a list of boxes and `Target` values; or
             a file of targets (docs/many.md).
         outputs: path by name of the output format: "video" (a video file, or a folder for PNG files), "json", "csv",
@@ -50,21 +50,21 @@ def track_video(
         stop: number after the last frame; None goes to the end.
         ids: write the id of the target with every result. None does so for several targets.
         pipeline: read, track, draw and write different frames at the same time, in threads. The results are the same.
-            Cameras and streams never do, so that no frame is late.
+            This is not done for cameras and streams, so that no frame is delayed.
         pictures: draw pictures for `on_frame` even if no video is written.
-        overwrite: replace results that are there already.
-        settings: plain values that tell the tracker from others, such as its model, so that only the same call goes on;
-            None looks at what its network finds in a pattern.
-        on_frame: is called with every frame after its results are written, but not for those of an
-            earlier call that this one continues; returning False ends the video there.
+        overwrite: replace existing results.
+        settings: plain values that identify the tracker, such as its model, so that only the same call resumes. None
+            takes the tracker's settings and the output of its network for a pattern.
+        on_frame: function to call with every frame after its results are written, except frames of an earlier call
+            that this one resumes. If it returns False, the video ends there.
 
     Returns:
-        What was tracked.
+        Numbers of the tracked video.
 
     Raises:
         BoxError: if a target cannot be tracked in its first frame.
         ConfigError: if an output format is unknown.
-        OutputError: if a result cannot be written, or is there already.
+        OutputError: if a result cannot be written, or already exists.
         SourceError: if the source cannot be read.
 
     Example:
@@ -80,7 +80,7 @@ def track_video(
     with ExitStack() as stack:
         video = source if isinstance(source, VideoSource) else stack.enter_context(open_video(source, start, stop))
         wanted = as_targets(targets, video.start)
-        if tracker is None:  # not falsy: a tracker without targets has the length 0
+        if tracker is None:  # an empty tracker is falsy too
             tracker = MultiTracker(on_resize="rescale")
         if settings is None and outputs and not video.live:
             settings = settings_of(tracker)

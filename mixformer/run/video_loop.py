@@ -25,13 +25,13 @@ _PAUSE = 0.01  # seconds to wait while no video has a frame
 
 @dataclass(frozen=True)
 class Step:
-    """Something that happened to a video: it was opened, a frame was tracked and written, or it ended."""
+    """A step of a video: it was opened, a frame was tracked and written, or it ended."""
 
     run: VideoRun  # the video
     kind: str  # "begin", "frame" or "end"
     tracked: tuple[VideoFrame, Results] | None = None  # a frame with its results, before it is drawn
-    snapshot: Snapshot | None = None  # the targets after this frame, if the run can go on from it
-    written: TrackedFrame | None = None  # a frame that is drawn and written; None otherwise, and if that failed
+    snapshot: Snapshot | None = None  # the targets after this frame, if the run can resume from it
+    written: TrackedFrame | None = None  # the drawn and written frame; None before that, or if it failed
 
 
 def run_videos(
@@ -41,14 +41,14 @@ def run_videos(
 
     Args:
         tracker: a tracker without targets.
-        tasks: the videos; each begins when there is room.
+        tasks: the videos. A video begins as soon as another ends.
         concurrent_videos: number of videos that are open at a time.
         pipeline: read, track, draw and write different frames at the same time, in threads.
 
     Returns:
         Steps of all videos. Closing the generator stops everything and leaves valid files.
     """
-    # Tracking fills `runs`; this thread removes a video when its last step has come through the pipeline.
+    # `_track` adds the videos to `runs`; this thread removes a video after its last step.
     runs: set[VideoRun] = set()
     over = threading.Event()
     tracked = _track(tracker, tasks, concurrent_videos, runs, over)
@@ -60,7 +60,7 @@ def run_videos(
                 if step.kind == "end":
                     runs.remove(step.run)
     finally:
-        for run in runs:  # those that did not come to their end
+        for run in runs:  # videos that were stopped
             run.close()
 
 
@@ -75,7 +75,7 @@ def _track(
     active: list[VideoRun] = []
     try:
         while True:
-            # 1. Open further videos while there is room.
+            # 1. Open more videos, up to the limit.
             while len(active) < concurrent_videos and (task := next(tasks, None)) is not None:
                 run = VideoRun(task, ActiveTargets(tracker, task.targets, task.name), over=over)
                 runs.add(run)
@@ -88,7 +88,7 @@ def _track(
             yield from _open_those(ready)
             # 2. Track the next frame of each video that has one, all in one batch.
             yield from _track_frames(tracker, ready)
-            # 3. Remove the videos that ended or failed, to make room for others.
+            # 3. Remove the videos that ended or failed.
             for run in [run for run in active if run.ended or run.error]:
                 active.remove(run)
                 run.attempt(run.active.finish)
@@ -100,7 +100,7 @@ def _track(
 
 
 def _those_ready(active: list[VideoRun], over: threading.Event) -> list[VideoRun]:
-    """Videos that keep no other waiting; a single one may wait as long as it likes."""
+    """List the videos that would not delay others. A single video is always in the list."""
     ready = [run for run in active if len(active) == 1 or run.ready()]
     if not ready:
         over.wait(_PAUSE)
@@ -115,7 +115,7 @@ def _open_those(ready: list[VideoRun]) -> Iterator[Step]:
 
 
 def _track_frames(tracker: MultiTracker, active: list[VideoRun]) -> Iterator[Step]:
-    # A video that cannot be read drops out here; the targets of all others are one batch.
+    # A video that cannot be read is left out. The targets of all others are one batch.
     frames = [(run, frame) for run in active if (frame := run.attempt(run.next)) is not None]
     found = advance(tracker, [(run.active, frame) for run, frame in frames])
     for run, frame in frames:

@@ -31,14 +31,14 @@ class VideoSummary:
 
     Attributes:
         frames: number of frames whose results are written.
-        seconds: time from the start to the end; in `track_videos`, other videos took part of it.
+        seconds: time from the start to the end; in `track_videos`, it includes work on other videos.
         mean_score: mean of all scores except those of the given boxes (0..1); None without any.
         skipped: numbers of the unreadable frames.
-        cut_short: says how the source ended before its end, as a file does of which a part is missing; else empty.
-        passed_over: number of frames of a live source that were left out, since newer ones had come.
-        kept: number of frames that an interrupted run had done; they count as frames too.
-        absences: by number of the target, the stretches in which it was lost: the number of the first frame, and that
-            of the frame after the last. Targets that were never lost are not in it.
+        cut_short: a sentence on how the source ended too early, such as an incomplete file; else empty.
+        passed_over: number of frames of a live source that were left out for newer ones.
+        kept: number of frames of an interrupted run that this one resumed; `frames` includes them.
+        absences: for each target's number, the stretches in which it was lost: the number of the first frame, and of
+            the frame after the last. Targets that were never lost are left out.
 
     Example:
         >>> from mixformer.run import VideoSummary
@@ -57,33 +57,33 @@ class VideoSummary:
 
     @property
     def fps(self) -> float:
-        """Return the frames per second, with reading and writing."""
+        """Frames per second, including reading and writing."""
         return self.frames / self.seconds if self.seconds else 0.0
 
 
 @dataclass(eq=False)
 class VideoRun:
-    """One video while it is tracked. The first error is kept and ends this video alone."""
+    """One video while it is tracked. Its first error is kept, and ends only this video."""
 
     task: VideoTask  # the video
     active: ActiveTargets  # its targets
-    error: Exception | None = None  # the exception that ended it; None while all is well
-    total: int = 0  # number of frames to come when the video was opened; 0 if that is not known
-    frames: int = 0  # number of frames that are written
+    error: Exception | None = None  # the exception that ended it, or None
+    total: int = 0  # number of frames to track, as known when the video was opened; 0 if unknown
+    frames: int = 0  # number of written frames
     ended: bool = False  # there are no more frames
-    over: threading.Event = field(default_factory=threading.Event)  # nobody wants the rest of any video
+    over: threading.Event = field(default_factory=threading.Event)  # set when nobody wants the rest of any video
     opened: bool = False  # it was opened, or that failed
     _opening: Opening[VideoSource] | None = None
-    _scores: list[float] = field(default_factory=lambda: [0.0, 0.0])  # their sum and their number
+    _scores: list[float] = field(default_factory=lambda: [0.0, 0.0])  # sum and number of scores
     _absences: Absences = field(default_factory=Absences)
     _live: bool = False
     _begin: float = field(default_factory=time.perf_counter)
     _open: ExitStack = field(default_factory=ExitStack)
     _resume: ResumeFile | None = None
-    _kept: ResumePoint | None = None  # where an interrupted run is continued
+    _kept: ResumePoint | None = None  # point where an interrupted run is resumed
     _tracked: int = 0
     _saved: float = 0.0
-    _newest: ResumePoint | None = None  # not saved yet
+    _newest: ResumePoint | None = None  # the newest point, if it is not saved yet
     _enough: bool = False  # nobody wants more frames
 
     def attempt(self, do: Callable[[], T]) -> T | None:
@@ -96,18 +96,19 @@ class VideoRun:
         return None
 
     def begin_opening(self) -> None:
-        """Open an address or a camera in a thread of its own, so that it holds no other video up."""
+        """Open an address or a camera in a separate thread, so that it delays no other video."""
         if self.task.may_stall():
             self._opening = Opening(partial(self.task.open, self.over))
 
     def ready(self) -> bool:
-        """Tell whether opening, or the next frame, keeps nobody waiting."""
+        """Tell whether opening, or reading the next frame, would not block."""
         if not self.opened:
             return self._opening is None or self._opening.done()
         return self.error is not None or self._video.ready()
 
     def open(self) -> None:
-        """Open the video and all that is written."""
+        """Open the video and all outputs."""
+        # 1. Open the source.
         task, source = self.task, self.task.source
         if isinstance(source, VideoSource):
             self._video = source
@@ -117,6 +118,7 @@ class VideoRun:
         else:
             self._video = self._open.enter_context(task.open(self.over))
         self._live = self._video.live
+        # 2. Check the outputs, and resume an interrupted run if there is one of the same task.
         settings = None if self._live else task.settings
         frames = self._video.start, self._video.stop
         self._resume = resume_file(task.outputs, self._video.name, frames, task.targets, settings)
@@ -126,6 +128,7 @@ class VideoRun:
         point = self._resume.find() if self._resume is not None and ours else None
         if point is not None:
             self._go_on(point)
+        # 3. Open the outputs.
         self.total = self.frames + (self._video.frames_to_come or 0)
         self._segment = frames_of_segment(self._video.fps)
         self._frames = iter(self._video)
@@ -142,7 +145,7 @@ class VideoRun:
             forget(outputs)
 
     def _go_on(self, point: ResumePoint) -> None:
-        """Continue an interrupted run: read from the next frame on, with the targets as they were."""
+        """Resume an interrupted run: read from its next frame on, and restore its targets."""
         stop, name = self._video.stop, self._video.name
         self._video = self._open.enter_context(open_video(name, point.targets.next, stop, over=self.over))
         self.active.restore(point.targets.present, point.targets.waiting, point.targets.states)
@@ -151,7 +154,7 @@ class VideoRun:
         self._absences = Absences(point.absences, point.targets.next)
 
     def end(self) -> None:
-        """Say that the frames so far are all that are wanted."""
+        """End the video: no more frames are wanted."""
         self.ended = self._enough = True
 
     def next(self) -> VideoFrame | None:
@@ -161,13 +164,13 @@ class VideoRun:
         except SourceError:
             if self._kept is None or self._tracked > self._kept.frames:
                 raise
-            frame = None  # the interrupted run had done all but the end
+            frame = None  # the interrupted run had tracked all frames
         # A source also ends when nobody wants the rest; that is a stop.
         self.ended = self._enough or (frame is None and not self.over.is_set())
         return frame
 
     def snapshot(self, frame: VideoFrame) -> Snapshot | None:
-        """Return the targets after a tracked frame, if a run can go on from there."""
+        """Return the targets after a tracked frame, if a run can resume from there."""
         self._tracked += 1
         if self._resume is None or self._tracked % self._segment:
             return None
@@ -178,7 +181,7 @@ class VideoRun:
         return self._output.draw(frame, results)
 
     def write(self, tracked: TrackedFrame, snapshot: Snapshot | None = None) -> None:
-        """Write a drawn frame and count it, and note from time to time how to go on from there."""
+        """Write a drawn frame and count it. From time to time, save a point to resume from."""
         self._output.write(tracked)
         self.frames += 1
         self._absences.note(tracked.frame.index, tracked.results)
@@ -212,34 +215,34 @@ class VideoRun:
         )
 
     def close(self, whole: bool = False) -> None:
-        """Put all files in their places, as far as they are valid: see `mixformer.video.drafts`.
+        """Finish all files, as far as they are valid: see `mixformer.video.drafts`.
 
         Args:
-            whole: everything is written. Otherwise the run was stopped, and the same command goes on.
+            whole: True if everything is written. Otherwise the run was stopped, and the same command resumes it.
         """
         # A camera has no end: stopping it is its end.
         whole = whole or self._live or self._enough
         stopped = self.error or (None if whole else KeyboardInterrupt())
         if stopped:
-            self._save_point()  # while the drafts that it is about are there
+            self._save_point()  # before the drafts that it describes are renamed
         drafts = self._resume.drafts() if self._resume else {}
         try:
             if self.frames:
                 self.task.begin()
             self._open.__exit__(type(stopped) if stopped else None, stopped, None)
-        except Exception as error:  # such as a full disk, which most often has ended the video already
+        except Exception as error:  # such as a full disk, which has usually ended the video already
             stopped = self.error = self.error or error
         if self._resume is not None and self.opened:
             self._resume.stop(drafts) if stopped else forget(self.task.outputs)
 
     def finish(self) -> None:
-        """Finish all files and, if nothing went wrong, mark them complete."""
+        """Finish all files and, without an error, mark them complete."""
         self.close(whole=True)
         if self.error is None:
             self.attempt(lambda: self.task.finish(self.summary()))
 
     def summary(self) -> VideoSummary:
-        """Sum up what is written so far."""
+        """Sum up the written frames."""
         total, count = self._scores
         seconds = round(time.perf_counter() - self._begin, 3)
         mean, video = total / count if count else None, self._video

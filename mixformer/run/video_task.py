@@ -1,4 +1,4 @@
-"""One video as a task for the loop: what is read, tracked and written."""
+"""One video as a task for the loop: its source, targets and outputs."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 class VideoTask:
     """One video for the loop."""
 
-    source: str | int | Path | VideoSource  # as for `open_video`, or a video that is open and that the caller closes
+    source: str | int | Path | VideoSource  # as for `open_video`, or an open video that the caller closes
     targets: Sequence[Target]  # targets to track
     outputs: Outputs  # path of each output format to write
-    name: str = ""  # distinguishes the videos of one tracker
+    name: str = ""  # name that distinguishes the videos of one tracker
     start: int = 0  # number of the first frame
     stop: int | None = None  # number after the last frame; None goes to the end
     ids: bool = True  # write the number of each target
     pictures: bool = False  # draw pictures even if none is written
-    overwrite: bool = False  # replace results that are there already
-    settings: Mapping[str, Any] | None = None  # of the tracker, to go on after an interruption; None begins anew
+    overwrite: bool = False  # replace existing results
+    settings: Mapping[str, Any] | None = None  # values that identify the tracker, to resume; None starts again
     opening: Mapping[str, Any] = field(default_factory=dict)  # more arguments of `open_video`
-    begin: Callable[[], None] = lambda: None  # is called before results are put in their places
-    finish: Callable[[VideoSummary], None] = lambda summary: None  # is called when everything is written
+    begin: Callable[[], None] = lambda: None  # function to call before drafts are renamed
+    finish: Callable[[VideoSummary], None] = lambda summary: None  # function to call when everything is written
 
     def may_stall(self) -> bool:
-        """Tell whether opening it may take long: an address or a camera."""
+        """Tell whether opening the source may take long, as for an address or a camera."""
         source = "" if isinstance(self.source, VideoSource) else str(self.source)
         return "://" in source or is_camera(source)
 
     def open(self, over: threading.Event) -> VideoSource:
-        """Open the source, which ends when `over` is set; errors as of `open_video`."""
+        """Open the source, which ends when `over` is set. Errors are those of `open_video`."""
         if isinstance(self.source, VideoSource):
             self.source.end_with(over)
             return self.source
@@ -52,7 +52,7 @@ class VideoTask:
 
 
 def settings_of(tracker: MultiTracker) -> dict[str, Any]:
-    """Return plain values that tell one tracker from another: its settings, and what its network finds in a pattern."""
+    """Return plain values that identify a tracker: its settings, and the output of its network for a pattern."""
     config = tracker.engine.config
     sides = (1, 2, config.template_size, config.template_size, 3), (1, config.search_size, config.search_size, 3)
     templates, search = ((np.arange(np.prod(side)) % 251).astype(np.uint8).reshape(side) for side in sides)

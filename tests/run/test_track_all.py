@@ -209,7 +209,7 @@ def _once_more(jobs, out, words, capsys):
         ("source,box,color\na.mp4,1 2 3 4,red\n", [], "there is no column color"),
         ("source,box\na.mp4,1,2,3,4\n", [], "jobs.csv, line 2: there is no column (too many values)"),
         ("source,box\na.mp4,1 2 3 4\nx/a.mp4,1 2 3 4\n", [], "line 3: there is a video called 'a' already"),
-        ("source,box,start\na.mp4,1 2 3 4,soon\n", [], "line 2: start is a whole number"),
+        ("source,box,start\na.mp4,1 2 3 4,soon\n", [], "line 2: start must be a whole number"),
         ("source,box,name\na.mp4,1 2 3 4,a/b\n", [], "becomes a folder, which 'a/b' cannot be"),
         ("source,box\n", [], "holds no videos"),
         ("[1, 2]", [], "cannot be read"),
