@@ -31,14 +31,15 @@ class _Tokens(NamedTuple):
 
     def keys(self, config: ModelConfig) -> int:
         """Count the keys of these tokens: MixCvT skips every second row and column."""
-        return self.maps * (-(-self.grid // 2)) ** 2 + self.extra if config.backbone == "cvt" else self.total
+        return self.maps * (-(-self.grid // 2)) ** 2 + self.extra if _convolves(config) else self.total
 
 
 def parameter_count(config: ModelConfig) -> int:
     """Count all parameters of the network, including position tables (even fixed ones, as in the official count)."""
     stages = sum(_stage_parameters(config, stage) for stage in config.stages)
     tokens = 2 * config.prediction_tokens * config.final_dim
-    return _embed_parameters(config) + stages + tokens + _box_head_parameters(config) + _score_parameters(config)
+    heads = _box_head_parameters(config) + _score_parameters(config)
+    return _embed_parameters(config) + stages + tokens + _fusion_parameters(config) + heads
 
 
 def locate_flops(config: ModelConfig, online_templates: int = 1, *, full: bool = False) -> int:
@@ -53,19 +54,24 @@ def locate_flops(config: ModelConfig, online_templates: int = 1, *, full: bool =
             head reads others.
     """
     needed = full or config.dense or config.score == "spm" or config.attention == "symmetric"
-    total = _embed_flops(config, config.search_size, 1) + _head_flops(config)
+    total = _embed_flops(config, config.search_size, 1) + _head_flops(config) + _fusion_flops(config, online_templates)
+    reaches = iter(config.reaches)
     for index, stage in enumerate(config.stages):
         last = index == len(config.stages) - 1
         templates = _Tokens(stage.template_grid, 1 + online_templates)
         kept, extra, left = dict(config.elimination), config.prediction_tokens if last else 0, None
         for block in range(stage.depth):
-            # Search tokens attend to the templates and to themselves; `left` of them remain after an elimination.
-            search = _Tokens(stage.search_grid, 1, extra, left)
-            keys = templates.keys(config) + search.keys(config)
+            # Search tokens attend to what the block lets them reach; `left` of them remain after an elimination.
+            search, reach = _Tokens(stage.search_grid, 1, extra, left), next(reaches)
+            known, own = templates.keys(config), search.keys(config)
+            keys = {"all": known + own, "self": own, "templates": known}[reach]
             shorter = last and block == stage.depth - 1 and not needed
-            total += _block_flops(config, stage, search, extra if shorter else search.total, keys)
-            if config.attention == "symmetric":
-                total += _block_flops(config, stage, templates, templates.total, keys)
+            joint = config.attention == "symmetric"
+            asking, giving = extra if shorter else search.total, own if joint or reach != "templates" else 0
+            total += _block_flops(config, stage, search, asking, keys, giving)
+            if joint:
+                keys = {"all": known + own, "self": known, "templates": own}[reach]
+                total += _block_flops(config, stage, templates, templates.total, keys, known)
             if last and block in kept:
                 total += 2 * extra * keys * stage.dim  # the attention that chooses the tokens
                 left = kept[block]
@@ -86,13 +92,24 @@ def remember_flops(config: ModelConfig, online_templates: int = 1, *, full: bool
     if config.attention == "symmetric":
         return 0
     total = _embed_flops(config, config.template_size, 1 + online_templates)
+    reaches = iter(config.reaches)
     for index, stage in enumerate(config.stages):
         tokens = _Tokens(stage.template_grid, 1 + online_templates)
         keys = tokens.keys(config)
-        block = _block_flops(config, stage, tokens, tokens.total, keys)
-        whole = full or config.score == "spm" or index < len(config.stages) - 1
-        total += (stage.depth - 1) * block + (block if whole else _block_flops(config, stage, tokens, 0, keys))
+        whole = full or config.reads_templates or index < len(config.stages) - 1
+        for block in range(stage.depth):
+            reach = next(reaches)
+            short = block == stage.depth - 1 and not whole
+            if short and reach == "self":
+                continue
+            total += _block_flops(
+                config, stage, tokens, 0 if short or reach == "templates" else tokens.total, keys, keys
+            )
     return total
+
+
+def _convolves(config: ModelConfig) -> bool:
+    return config.backbone == "cvt" and config.projection != "linear"
 
 
 def _linear(inputs: int, outputs: int) -> int:
@@ -140,23 +157,54 @@ def _embed_flops(config: ModelConfig, size: int, images: int) -> int:
 def _stage_parameters(config: ModelConfig, stage: StageSize) -> int:
     dim, hidden = stage.dim, round(stage.dim * config.mlp_ratio)
     block = 4 * _linear(dim, dim) + _linear(dim, hidden) + _linear(hidden, dim) + 4 * dim
-    if config.backbone == "cvt":
-        block += 3 * 9 * dim + (6 * dim if config.frozen_norms == "none" else 0)
+    learned = 0  # blocks whose norms after convolutions are parameters
+    if _convolves(config):
+        block += 3 * 9 * dim
+        cross = config.cross_blocks if stage == config.stages[-1] and config.frozen_norms == "backbone" else 0
+        learned = stage.depth if config.projection == "conv_ln" or config.frozen_norms == "none" else cross
     if config.layer_scale:
         block += 2 * dim
     places = stage.search_grid**2 + stage.template_grid**2 if config.position != "none" else 0
-    return stage.depth * block + places * dim
+    return stage.depth * block + learned * 6 * dim + places * dim
 
 
-def _block_flops(config: ModelConfig, stage: StageSize, tokens: _Tokens, queries: int, keys: int) -> int:
-    """Count the operations of one block: `queries` of the `tokens` get an output, and attend to `keys` in total."""
-    dim, own = stage.dim, tokens.keys(config)
+def _block_flops(config: ModelConfig, stage: StageSize, tokens: _Tokens, queries: int, keys: int, own: int) -> int:
+    """Count the operations of one block: `tokens` give `own` keys and values; `queries` of them attend to `keys`."""
+    dim = stage.dim
     products = queries * dim * 2 * dim + own * dim * 2 * dim  # query and output; key and value
     products += 2 * queries * keys * dim + 2 * queries * dim * round(dim * config.mlp_ratio)
-    if config.backbone == "cvt":
+    if _convolves(config):
         convolved = tokens.total - tokens.extra if queries > tokens.extra else 0
-        products += 9 * dim * (convolved + 2 * (own - tokens.extra))
+        products += 9 * dim * (convolved + 2 * max(0, own - tokens.extra))
     return 2 * products
+
+
+def _fusion_parameters(config: ModelConfig) -> int:
+    if not config.fusion_layers:
+        return 0
+    dim, _, hidden = config.fusion_size
+    looks = 4 * _linear(dim, dim) + 2 * dim
+    cross = looks + _linear(dim, hidden) + _linear(hidden, dim) + 2 * dim
+    ends = _linear(config.final_dim, dim) + _linear(dim, config.final_dim)
+    return config.fusion_layers * (2 * looks + 2 * cross) + cross + ends
+
+
+def _fusion_flops(config: ModelConfig, online_templates: int) -> int:
+    """Templates and search region through the fusion, in every step."""
+    if not config.fusion_layers:
+        return 0
+    dim, _, hidden = config.fusion_size
+    t, s = (1 + online_templates) * config.template_grid**2, config.search_grid**2
+
+    def looks(queries: int, keys: int) -> int:
+        return 2 * (queries + keys) * dim**2 + 2 * queries * keys * dim
+
+    def cross(queries: int, keys: int) -> int:
+        return looks(queries, keys) + 2 * queries * dim * hidden
+
+    layer = looks(t, t) + looks(s, s) + cross(t, s) + cross(s, t)
+    ends = (t + 2 * s) * dim * config.final_dim
+    return 2 * (config.fusion_layers * layer + cross(s, t) + ends)
 
 
 def _towers(config: ModelConfig) -> list[tuple[int, int, int]]:
@@ -177,7 +225,7 @@ def _box_head_parameters(config: ModelConfig) -> int:
     if config.head == "query":
         return 2 * _linear(dim, dim) + _linear(dim, 4)
     if config.head == "token":
-        mlps = 1 if config.prediction_tokens == 4 else 4
+        mlps = 1 if config.prediction_tokens == 4 and config.shared_mlp else 4
         return mlps * (_linear(dim, dim) + 2 * dim + _linear(dim, bins) + 2 * bins)
     norm = 0 if config.frozen_norms == "all" else 2
     units = sum(9 * a * b + (1 + norm) * b for a, b, _ in _towers(config))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from mixformer.configs.base_config import BaseConfig
+from mixformer.configs.model_checks import check_elimination, check_integration
+
+Reach = Literal["self", "all", "templates"]  # what search tokens attend to in a block
 
 
 class StageSize(NamedTuple):
@@ -44,10 +46,20 @@ class ModelConfig(BaseConfig):
         decoder_heads: their attention heads.
         attention: "asymmetric" = templates do not attend to the search region, so they can be encoded once;
             "symmetric" = all tokens attend to all (ablation of the journal paper, table 4), so nothing can be cached.
+        separate_blocks: number of first blocks, over all stages, in which the search region and the templates each
+            attend to themselves alone ("SAM" of the journal paper's table 3).
+        cross_blocks: number of last blocks in which search region and templates attend to each other alone ("CAM" of
+            that table); with asymmetric attention the templates stay unchanged there. For dense heads only.
+        fusion_layers: number of layers of TransT's feature fusion between backbone and head ("ECA + CFA" of that
+            table); 0 = none. For dense heads only.
+        projection: how backbone "cvt" makes queries, keys and values: "conv_bn" = depth-wise convolution and batch norm
+            before a linear layer (W-MAM); "conv_ln" = with a layer norm; "linear" = the linear layer alone (S-MAM). See
+            the journal paper's table 5.
         activation: activation of the MLPs: "gelu", or "quick_gelu" = x * sigmoid(1.702 x) as in the official MixCvT;
             mmtracking runs the same weights with "gelu".
         position: "sincos" = fixed 2-D sin-cos tables; "frozen" = tables from a pre-trained model, not trained;
-            "learned" = trained tables (the journal paper's position embeddings 3, 1 and 2); "none" for "cvt".
+            "learned" = trained tables (the journal paper's position embeddings 3, 1 and 2); "none" for the
+            convolutional projections of "cvt", which tell positions apart.
         layer_scale: learned per-channel scale on both residual branches (DeiT III, DINOv2).
         prediction_tokens: extra tokens in the last stage: 4 for MixFormerV2's left, right, top, bottom; 1 for the query
             head, or for a token head that predicts all edges from one token; 0 for dense heads.
@@ -56,6 +68,8 @@ class ModelConfig(BaseConfig):
             attend to most are kept; later blocks leave out the others, which saves time. Blocks must rise and numbers
             fall. Only for plain backbones whose heads read prediction tokens alone.
         head: "token" (V2), "query" (the box from one token), "corner" (plain) or "pyramid" (pyramidal corner).
+        shared_mlp: True = the four prediction tokens of the token head share an MLP (V2); False = each has its own
+            (supplement, table 2a).
         bins: positions per edge of the token head.
         head_dim: first width of the corner towers; the token heads work at the width of the tokens.
         score: "spm" = score prediction module of the first papers; "token" = V2 score MLP on each prediction token,
@@ -96,12 +110,17 @@ class ModelConfig(BaseConfig):
     decoder_dim: int = 512
     decoder_heads: int = 16
     attention: Literal["asymmetric", "symmetric"] = "asymmetric"
+    separate_blocks: int = 0
+    cross_blocks: int = 0
+    fusion_layers: int = 0
+    projection: Literal["conv_bn", "conv_ln", "linear"] = "conv_bn"
     activation: Literal["gelu", "quick_gelu"] = "gelu"
     position: Literal["sincos", "frozen", "learned", "none"] = "sincos"
     layer_scale: bool = False
     prediction_tokens: int = 4
     elimination: tuple[tuple[int, int], ...] = ()
     head: Literal["token", "query", "corner", "pyramid"] = "token"
+    shared_mlp: bool = True
     bins: int = 96
     head_dim: int = 384
     score: Literal["spm", "token", "token_mean", "none"] = "token"
@@ -116,7 +135,8 @@ class ModelConfig(BaseConfig):
         self._check_sizes()
         self._check_backbone()
         self._check_heads()
-        self._check_elimination()
+        check_integration(self, self._require)
+        check_elimination(self, self._require)
 
     def _check_sizes(self) -> None:
         single = ("depth", "dim", "heads", "patch_size", "search_size", "template_size", "bins")
@@ -166,11 +186,11 @@ class ModelConfig(BaseConfig):
         self._require(
             not early or self.patch_size == 4 * 2**early, f"{early} early stages need patch_size {4 * 2**early}"
         )
-        self._require(
-            (self.position == "none") == (self.backbone == "cvt"),
-            'position must be "none" for backbone "cvt", and only for it',
-        )
         plain = self.backbone != "cvt"
+        convolved = not plain and self.projection != "linear"
+        fits = self.position == "none" if convolved else self.position != "none" or not plain
+        self._require(fits, 'position must be "none" for backbone "cvt", and only for it')
+        self._require(not plain or self.projection == "conv_bn", 'projection is only for backbone "cvt"')
         self._require(
             plain or not self.decoder_depth, 'decoder_depth must be 0 for backbone "cvt": no MAE decoder fits it'
         )
@@ -187,29 +207,9 @@ class ModelConfig(BaseConfig):
             f"score {self.score!r} needs prediction tokens",
         )
 
-    def _check_elimination(self) -> None:
-        if not self.elimination:
-            return
         self._require(
-            not self.dense and self.score != "spm" and self.attention == "asymmetric",
-            "elimination needs prediction tokens, heads that read nothing else, and asymmetric attention",
-        )
-        self._require(
-            self.backbone != "cvt" and not self.decoder_depth,
-            "elimination needs a plain backbone without a decoder: other blocks read whole maps",
-        )
-        blocks, counts = zip(*self.elimination, strict=True)
-        self._require(_rising(-1, *blocks), f"elimination: blocks must rise from 0 or more, not {list(blocks)}")
-        self._require(
-            _rising(0, *reversed(counts)), f"elimination: counts must fall and stay above 0, not {list(counts)}"
-        )
-        self._require(
-            blocks[-1] < self.depth - 1,
-            f"elimination: block {blocks[-1]} must be before the last one, {self.depth - 1}, to save anything",
-        )
-        self._require(
-            counts[0] <= self.search_grid**2,
-            f"elimination: {counts[0]} is more than the {self.search_grid**2} search tokens",
+            self.shared_mlp or (self.head == "token" and self.prediction_tokens == 4),
+            'shared_mlp = false needs head "token" with 4 prediction tokens',
         )
 
     @property
@@ -255,6 +255,22 @@ class ModelConfig(BaseConfig):
         """Number of mixed-attention blocks in all stages together."""
         return sum(stage.depth for stage in self.stages)
 
+    @property
+    def reads_templates(self) -> bool:
+        """True if a part after the backbone reads the templates' tokens: the score prediction module, or the fusion."""
+        return self.score == "spm" or self.fusion_layers > 0
 
-def _rising(*values: int) -> bool:
-    return all(a < b for a, b in itertools.pairwise(values))
+    @property
+    def fusion_size(self) -> tuple[int, int, int]:
+        """Width, heads and hidden width of the MLPs of the fusion: TransT's, or less for a narrower backbone."""
+        width, heads = (256, 8) if self.final_dim >= 256 else (self.final_dim, self.stages[-1].heads)
+        return width, heads, 8 * width
+
+    @property
+    def reaches(self) -> tuple[Reach, ...]:
+        """What the search tokens of each block attend to."""
+        mixed = self.mixing_depth - self.separate_blocks - self.cross_blocks
+        kinds: tuple[tuple[Reach, int], ...] = (
+            ("self", self.separate_blocks), ("all", mixed), ("templates", self.cross_blocks),
+        )  # fmt: skip
+        return tuple(kind for kind, count in kinds for _ in range(count))

@@ -67,7 +67,7 @@ class Locate(nn.Module):
     def _unflatten(self, memory: tuple[Tensor, ...]) -> Memory:
         if self.model.config.attention == "symmetric":
             return RawTemplates([], images=self.model.normalize(memory[0]))
-        count = 2 * self.model.config.mixing_depth
+        count = 2 * sum(reach != "self" for reach in self.model.config.reaches)
         blocks = [KVCache(*memory[start : start + 2]) for start in range(0, count, 2)]
         return Memory(blocks, memory[count] if len(memory) > count else None)
 

@@ -14,14 +14,13 @@ from torch import Tensor
 
 from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError, FrameError
+from mixformer.inspection.map_parts import FloatMap, at_places, search_shapes, split_pairs, template_shapes
 from mixformer.models import Memory, MixFormer, Prediction, SymmetricMixFormer
 from mixformer.models.attention import TokenLayout, attention_weights
 from mixformer.models.block import Block
 from mixformer.models.corner import log_marginals
 
-FloatMap = NDArray[np.float32]
 Stages = Literal["auto", "last", "all"]
-Shapes = dict[str, tuple[int, ...]]  # shapes of parts in order: "online" (n, places), "tokens" (E,), others (places,)
 
 
 class Grid(NamedTuple):
@@ -243,36 +242,19 @@ def _attention(
     template = Grid(t_layout.grid, math.isqrt(t_own.keys.shape[2] // count))
     whole = len(left) == s_layout.grid**2
     search = Grid(s_layout.grid, math.isqrt(s_own.keys.shape[2] - extra) if whole else s_layout.grid)
-    # 2. Compute the weights, and cut them into pairs.
-    everything = t_own.concat(s_own).keys
-    t_keys, s_keys = _template_shapes(template.keys, count), _search_shapes(search.keys, extra)
-    t_weights = _mean_weights(t_queries, everything if symmetric else t_own.keys, block.attn.scale)
-    s_weights = _mean_weights(s_queries, everything, block.attn.scale)
+    # 2. Compute the weights of what each side reaches, and cut them into pairs.
+    t_keys, s_keys = template_shapes(template.keys, count), search_shapes(search.keys, extra)
+    own, other, both = (t_own.keys, t_keys), (s_own.keys, s_keys), (t_own.concat(s_own).keys, t_keys | s_keys)
+    t_seen, s_seen = {"all": (both, both), "self": (own, other), "templates": (other, own)}[block.attn.reach]
+    t_seen = t_seen if symmetric else own
+    t_weights = _mean_weights(t_queries, t_seen[0], block.attn.scale)
+    s_weights = _mean_weights(s_queries, s_seen[0], block.attn.scale)
     if not whole:
-        s_weights = _at_places(s_weights, left, s_layout.grid**2, extra)
-    maps = _split(t_weights, _template_shapes(template.queries, count), t_keys | (s_keys if symmetric else {}))
-    maps |= _split(s_weights, _search_shapes(search.queries, extra), t_keys | s_keys)
+        s_weights = at_places(s_weights, left, s_layout.grid**2, extra)
+    still = block.attn.reach == "templates" and not symmetric  # then templates attend to nothing
+    maps = {} if still else split_pairs(t_weights, template_shapes(template.queries, count), t_seen[1])
+    maps |= split_pairs(s_weights, search_shapes(search.queries, extra), s_seen[1])
     return BlockAttention(name, template, search, maps, None if whole else np.isin(np.arange(s_layout.grid**2), left))
-
-
-def _at_places(weights: FloatMap, left: NDArray[np.intp], places: int, extra: int) -> FloatMap:
-    """Spread weights over a row and a column for every place (S + E, T + S + E); places without a token get 0."""
-    templates = weights.shape[1] - len(left) - extra
-    rows = np.concatenate([left, places + np.arange(extra)])
-    columns = np.concatenate([np.arange(templates), templates + rows])
-    filled = np.zeros((places + extra, templates + places + extra), np.float32)
-    filled[np.ix_(rows, columns)] = weights
-    return filled
-
-
-def _template_shapes(side: int, count: int) -> Shapes:
-    shapes: Shapes = {"template": (side**2,)}
-    return shapes | {"online": (count - 1, side**2)} if count > 1 else shapes
-
-
-def _search_shapes(side: int, extra: int) -> Shapes:
-    shapes: Shapes = {"search": (side**2,)}
-    return shapes | {"tokens": (extra,)} if extra else shapes
 
 
 def _mean_weights(queries: Tensor, keys: Tensor, scale: float) -> FloatMap:
@@ -281,19 +263,6 @@ def _mean_weights(queries: Tensor, keys: Tensor, scale: float) -> FloatMap:
     for q, k in zip(queries[0].float(), keys[0].float(), strict=True):
         total += attention_weights(q, k, scale)
     return _download(total / queries.shape[1])
-
-
-def _split(weights: FloatMap, queries: Shapes, keys: Shapes) -> dict[str, FloatMap]:
-    """Cut a matrix of queries and keys into its pairs of parts."""
-    maps = {}
-    for (q, q_shape), rows in zip(queries.items(), np.split(weights, _ends(queries)), strict=True):
-        for (k, k_shape), part in zip(keys.items(), np.split(rows, _ends(keys), axis=1), strict=True):
-            maps[f"{q}_to_{k}"] = part.reshape(*q_shape, *k_shape)
-    return maps
-
-
-def _ends(shapes: Shapes) -> NDArray[np.intp]:
-    return np.cumsum([math.prod(shape) for shape in shapes.values()])[:-1]
 
 
 def _download(values: Tensor) -> FloatMap:

@@ -2,18 +2,19 @@
 
 Templates attend to templates; search and prediction tokens attend to all tokens. Templates never attend to the search
 region, so attention splits exactly into `remember` (templates) and `locate` (search). In the symmetric form, `mix`, all
-tokens attend to all.
+tokens attend to all. A `Reach` other than "all" makes it plain self-attention or cross-attention.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mixformer.models.layers import BatchNorm, maps_of, tokens_of
+from mixformer.configs.model import Reach
+from mixformer.models.layers import BatchNorm, MapNorm, maps_of, tokens_of
 
 
 class KVCache(NamedTuple):
@@ -127,9 +128,9 @@ class MixedAttention(nn.Module):
     All take tokens (B, N, C) and return (B, heads, N or fewer, C / heads).
     """
 
-    def __init__(self, dim: int, heads: int, scale: float) -> None:
+    def __init__(self, dim: int, heads: int, scale: float, reach: Reach = "all") -> None:
         super().__init__()
-        self.heads, self.scale = heads, scale
+        self.heads, self.scale, self.reach = heads, scale, reach
         self.proj = nn.Linear(dim, dim)
 
     def project_queries(self, x: Tensor, layout: TokenLayout, last: int | None = None) -> Tensor:
@@ -150,31 +151,38 @@ class MixedAttention(nn.Module):
         return self._merge(queries, memory), memory
 
     def locate(
-        self, x: Tensor, layout: TokenLayout, memory: KVCache | StaticKVCache, last: int | None = None
+        self, x: Tensor, layout: TokenLayout, memory: KVCache | StaticKVCache | None, last: int | None = None
     ) -> tuple[Tensor, Tensor, KVCache]:
         """Mix search tokens (B, S, C) with remembered templates.
 
         Args:
             x: search tokens, prediction tokens at the end.
             layout: their order.
-            memory: keys and values of the templates.
+            memory: keys and values of the templates; None if search tokens attend to themselves alone.
             last: compute only this many tokens at the end; None computes all. The result is the same, since each output
                 row depends on its own query only.
 
         Returns:
             The mixed tokens, their queries, and all keys and values: of the templates, then of the search tokens.
         """
+        if self.reach == "templates":
+            kept = cast(KVCache, memory)
+            queries, known = self.project_queries(x, layout, last), KVCache(kept.keys, kept.values)
+            return self._merge(queries, known), queries, known
         if last is None:
             queries, own = self.project(x, layout)
         else:
             queries, own = self.project_queries(x, layout, last), self.project_keys(x, layout)
-        known = memory.concat(own)
+        known = own if self.reach == "self" or memory is None else memory.concat(own)
         return self._merge(queries, known), queries, known
 
     def mix(self, templates: Tensor, search: Tensor, layouts: tuple[TokenLayout, TokenLayout]) -> tuple[Tensor, Tensor]:
-        """Mix with symmetric attention: template and search tokens attend to all."""
+        """Mix with symmetric attention: template and search tokens attend to all that this block lets them reach."""
         q_template, kv_template = self.project(templates, layouts[0])
         q_search, kv_search = self.project(search, layouts[1])
+        if self.reach != "all":
+            seen = (kv_template, kv_search) if self.reach == "self" else (kv_search, kv_template)
+            return self._merge(q_template, seen[0]), self._merge(q_search, seen[1])
         memory = kv_template.concat(kv_search)
         return self._merge(q_template, memory), self._merge(q_search, memory)
 
@@ -189,8 +197,8 @@ class MixedAttention(nn.Module):
 class SlimAttention(MixedAttention):
     """S-MAM and P-MAM (MixViT, MixFormerV2): linear projections, and the scale 1 / sqrt(head width)."""
 
-    def __init__(self, dim: int, heads: int) -> None:
-        super().__init__(dim, heads, (dim // heads) ** -0.5)
+    def __init__(self, dim: int, heads: int, reach: Reach = "all") -> None:
+        super().__init__(dim, heads, (dim // heads) ** -0.5, reach)
         self.qkv = nn.Linear(dim, 3 * dim)
 
     def project(self, x: Tensor, layout: TokenLayout) -> tuple[Tensor, KVCache]:
@@ -220,8 +228,8 @@ class ConvAttention(MixedAttention):
     zeros; prediction tokens skip the convolution. The scale is 1 / sqrt(C) with the whole width C, as in CvT.
     """
 
-    def __init__(self, dim: int, heads: int, frozen_norm: bool) -> None:
-        super().__init__(dim, heads, dim**-0.5)
+    def __init__(self, dim: int, heads: int, frozen_norm: bool | None, reach: Reach = "all") -> None:
+        super().__init__(dim, heads, dim**-0.5, reach)
         self.query_conv = DepthwiseConv(dim, 1, frozen_norm)
         self.key_conv = DepthwiseConv(dim, 2, frozen_norm)
         self.value_conv = DepthwiseConv(dim, 2, frozen_norm)
@@ -241,12 +249,12 @@ class ConvAttention(MixedAttention):
 
 
 class DepthwiseConv(nn.Module):
-    """A 3x3 convolution of each channel of each map, then a batch norm."""
+    """A 3x3 convolution of each channel of each map, then a batch norm, or a layer norm if `frozen_norm` is None."""
 
-    def __init__(self, dim: int, stride: int, frozen_norm: bool) -> None:
+    def __init__(self, dim: int, stride: int, frozen_norm: bool | None) -> None:
         super().__init__()
         self.conv = nn.Conv2d(dim, dim, 3, stride, 1, groups=dim, bias=False)
-        self.norm = BatchNorm(dim, frozen_norm)
+        self.norm = MapNorm(dim) if frozen_norm is None else BatchNorm(dim, frozen_norm)
 
     def forward(self, x: Tensor, layout: TokenLayout) -> Tensor:
         """(B, n * g * g + E, C) -> (B, n * g' * g' + E, C)."""

@@ -36,7 +36,12 @@ class Block(nn.Module):
         self.scale2 = nn.Parameter(torch.ones(dim)) if layer_scale else None
 
     def remember(self, x: Tensor, layout: TokenLayout, scale: Tensor | None = None) -> tuple[Tensor, KVCache]:
-        """Encode template tokens (B, T, C); returns new tokens, and the block's keys and values."""
+        """Encode template tokens (B, T, C); returns new tokens, and the block's keys and values.
+
+        In cross-attention, templates have nothing to attend to here, and stay as they are.
+        """
+        if self.attn.reach == "templates":
+            return x, self.remember_keys(x, layout)
         mixed, memory = self.attn.remember(self.norm1(x), layout)
         return self._finish(x, mixed, scale), memory
 
@@ -48,7 +53,7 @@ class Block(nn.Module):
         self,
         x: Tensor,
         layout: TokenLayout,
-        memory: KVCache | StaticKVCache,
+        memory: KVCache | StaticKVCache | None,
         scale: Tensor | None = None,
         last: int | None = None,
         keep: int | None = None,
@@ -72,7 +77,7 @@ class Block(nn.Module):
     def mix(
         self, templates: Tensor, search: Tensor, layouts: tuple[TokenLayout, TokenLayout], scale: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Encode template and search tokens with symmetric attention: all tokens attend to all."""
+        """Encode template and search tokens with symmetric attention: all attend to all that the block reaches."""
         mixed = self.attn.mix(self.norm1(templates), self.norm1(search), layouts)
         return self._finish(templates, mixed[0], scale), self._finish(search, mixed[1], scale)
 

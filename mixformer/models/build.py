@@ -6,17 +6,17 @@ import itertools
 
 from torch import nn
 
-from mixformer.configs.model import ModelConfig, StageSize
+from mixformer.configs.model import ModelConfig, Reach, StageSize
 from mixformer.errors import ConfigError
-from mixformer.models.attention import ConvAttention, SlimAttention
+from mixformer.models.attention import ConvAttention, MixedAttention, SlimAttention
 from mixformer.models.block import Block
 from mixformer.models.corner import CornerHead, CornerTower, PyramidTower
-from mixformer.models.heads import QueryHead, SingleTokenHead, TokenHead, TokenScore
+from mixformer.models.heads import FourMlpHead, QueryHead, TokenHead, TokenScore
 from mixformer.models.spm import ScorePrediction
 from mixformer.models.stage import Backbone, Stage, StageChain
 from mixformer.models.stem import ConvEmbed, ConvStem, DecoderEmbed
 
-BoxHead = TokenHead | SingleTokenHead | QueryHead | CornerHead
+BoxHead = TokenHead | FourMlpHead | QueryHead | CornerHead
 
 
 def build_backbone(config: ModelConfig) -> Backbone:
@@ -26,10 +26,11 @@ def build_backbone(config: ModelConfig) -> Backbone:
     if config.decoder_depth:
         embeds.append(DecoderEmbed(config.dim, config.decoder_dim))
     tokens = [0] * (len(sizes) - 1) + [config.prediction_tokens]  # in the last stage
+    reaches = iter(config.reaches)
     stages = [
         Stage(
             embed,
-            [_block(config, size) for _ in range(size.depth)],
+            [_block(config, size, next(reaches)) for _ in range(size.depth)],
             size,
             config.position,
             count,
@@ -47,7 +48,8 @@ def build_box_head(config: ModelConfig) -> BoxHead:
     """
     dim = config.final_dim
     if config.head == "token":
-        return TokenHead(dim, config.bins) if config.prediction_tokens == 4 else SingleTokenHead(dim, config.bins)
+        shared = config.shared_mlp and config.prediction_tokens == 4
+        return TokenHead(dim, config.bins) if shared else FourMlpHead(dim, config.bins)
     if config.head == "query":
         return QueryHead(dim)
     if config.head_dim < 8 or config.head_dim % 8:
@@ -81,13 +83,21 @@ def _cvt_embeds(config: ModelConfig) -> list[nn.Module]:
     ]
 
 
-def _block(config: ModelConfig, size: StageSize) -> Block:
-    cvt, frozen = config.backbone == "cvt", config.frozen_norms != "none"
+def _block(config: ModelConfig, size: StageSize, reach: Reach) -> Block:
+    cvt = config.backbone == "cvt"
     return Block(
-        ConvAttention(size.dim, size.heads, frozen) if cvt else SlimAttention(size.dim, size.heads),
+        _attention(config, size, reach),
         size.dim,
         round(size.dim * config.mlp_ratio),
         layer_scale=config.layer_scale,
         activation=config.activation,
         eps=1e-5 if cvt else 1e-6,
     )
+
+
+def _attention(config: ModelConfig, size: StageSize, reach: Reach) -> MixedAttention:
+    if config.backbone != "cvt" or config.projection == "linear":
+        return SlimAttention(size.dim, size.heads, reach)
+    # Cross-attention has no pre-trained statistics to keep: its norms learn as those of the head do.
+    frozen = config.frozen_norms == "all" or (config.frozen_norms == "backbone" and reach != "templates")
+    return ConvAttention(size.dim, size.heads, None if config.projection == "conv_ln" else frozen, reach)

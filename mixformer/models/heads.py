@@ -39,16 +39,17 @@ class TokenHead(nn.Module):
         return self.bins_norm(self.bins(F.relu(self.hidden_norm(self.hidden(tokens)))))  # type: ignore[no-any-return]
 
 
-class SingleTokenHead(nn.Module):
-    """Predict the distributions of `TokenHead` from one token, by four MLPs (MixFormerV2 supplement, table 8a)."""
+class FourMlpHead(nn.Module):
+    """Predict the distributions of `TokenHead` by four MLPs, one for each edge (MixFormerV2 supplement, table 2a)."""
 
     def __init__(self, dim: int, bins: int) -> None:
         super().__init__()
         self.edges = nn.ModuleList(TokenHead(dim, bins) for _ in range(4))
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Predict the box from one token (B, 1, C); see `TokenHead.forward`."""
-        logits = torch.cat([cast(TokenHead, edge).logits(tokens) for edge in self.edges], 1)
+        """Predict the box from four tokens (B, 4, C), or from one for all edges (B, 1, C); see `TokenHead.forward`."""
+        each = tokens.expand(-1, 4, -1).split(1, 1)
+        logits = torch.cat([cast(TokenHead, mlp).logits(x) for mlp, x in zip(self.edges, each, strict=True)], 1)
         return _corners(logits), logits
 
 

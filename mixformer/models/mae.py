@@ -233,6 +233,10 @@ def _build_decoder(config: ModelConfig, masks: MaskConfig) -> Stage:
         head="corner",
         score="none",
         elimination=(),
+        separate_blocks=0,
+        cross_blocks=0,
+        fusion_layers=0,
+        shared_mlp=True,
     )
     return build_backbone(form).parts[1]
 

@@ -13,6 +13,7 @@ from mixformer.errors import ConfigError
 from mixformer.imaging.boxes import xyxy_to_cxcywh
 from mixformer.models.attention import KVCache
 from mixformer.models.build import build_backbone, build_box_head, build_score_head
+from mixformer.models.fusion import FeatureFusion
 from mixformer.models.layers import maps_of
 from mixformer.models.spm import ScorePrediction
 
@@ -22,7 +23,7 @@ class Memory:
     """The encoded templates that search steps use.
 
     Attributes:
-        blocks: keys and values of every block, (B, heads, T, head_dim) each.
+        blocks: keys and values of every block whose search tokens attend to templates, (B, heads, T, head_dim) each.
         templates: final template tokens (B, N * t' * t', C), static template first; None if only the keys were
             computed.
         features: every block's output (B, T, C); empty unless `keep_features` was set.
@@ -158,6 +159,7 @@ class MixFormer(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = build_backbone(config)
+        self.fusion = FeatureFusion(config) if config.fusion_layers else None
         self.box_head = build_box_head(config)
         self.score_head = build_score_head(config)
         self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1), persistent=False)
@@ -179,7 +181,7 @@ class MixFormer(nn.Module):
             keep_features: also return every block's output, and the final template tokens.
         """
         features: list[Tensor] | None = [] if keep_features else None
-        full = keep_features or self.config.score == "spm"
+        full = keep_features or self.config.reads_templates
         blocks, tokens = self.backbone.remember(templates, scales, features, full)
         return Memory(blocks, tokens, features or [])
 
@@ -246,6 +248,9 @@ class MixFormer(nn.Module):
     ) -> Prediction:
         """Run the heads on the final search tokens (prediction tokens last) and template tokens."""
         config = self.config
+        if self.fusion is not None:
+            assert templates is not None  # `remember` makes them for this part
+            x = self.fusion(templates, x)
         places = config.search_grid**2
         tokens = x[:, -config.prediction_tokens :]
         corners, logits = self.box_head(maps_of(x, config.search_grid)[:, 0] if config.dense else tokens)

@@ -83,8 +83,9 @@ def _fold_score(head: ScorePrediction) -> None:
 
 
 def _fold_depthwise(conv: DepthwiseConv) -> None:
-    _norm_into_conv(conv.conv, conv.norm)
-    conv.norm = nn.Identity()  # type: ignore[assignment]
+    if isinstance(conv.norm, BatchNorm):
+        _norm_into_conv(conv.conv, conv.norm)
+        conv.norm = nn.Identity()  # type: ignore[assignment]
 
 
 def _fold_sequence(sequence: nn.Sequential) -> None:

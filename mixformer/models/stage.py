@@ -97,17 +97,17 @@ class Stage(nn.Module):
         """Encode all templates (B, N, C', h, w) jointly.
 
         Returns:
-            Keys and values of every block, and the final template tokens (None unless `full`).
+            Keys and values of every block that mixes, and the final template tokens (None unless `full`).
         """
         layout, _ = self.layouts
         x = self.embed_templates(templates)
         memory = []
         for index, block in enumerate(self.typed_blocks):
             if index == len(self.blocks) - 1 and not full:
-                memory.append(block.remember_keys(x, layout))
+                memory += [block.remember_keys(x, layout)] if block.attn.reach != "self" else []
                 return memory, None
             x, kept = block.remember(x, layout, _at(scales, index))
-            memory.append(kept)
+            memory += [kept] if block.attn.reach != "self" else []
             _append(features, x)
         return memory, x
 
@@ -126,9 +126,11 @@ class Stage(nn.Module):
         """
         _, layout = self.layouts
         x = self.embed_search(search)
+        known = iter(memory)
         for index, block in enumerate(self.typed_blocks):
             last = self.token_count if index == len(self.blocks) - 1 and not full else None
-            x = block.locate(x, layout, memory[index], _at(scales, index), last, self.kept_after.get(index))
+            kept = None if block.attn.reach == "self" else next(known)
+            x = block.locate(x, layout, kept, _at(scales, index), last, self.kept_after.get(index))
             _append(features, x)
         return x
 
@@ -197,7 +199,7 @@ class StageChain(nn.Module):
         tokens, start = search, 0
         for stage, own, last in self._shares(scales):
             tokens = stage.locate(search, memory[start:], own, features, full or not last)
-            start += stage.size.depth
+            start += sum(block.attn.reach != "self" for block in stage.typed_blocks)
             if not last:
                 search = stage.search_map(tokens)
         return tokens

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from mixformer.configs.base_config import BaseConfig
 from mixformer.data.augmentation import Augmentation
-from mixformer.errors import ConfigError
+from mixformer.training.distill_config import PruningSection as PruningSection, TeacherSection as TeacherSection
 
 _SAMPLERS = ("near", "causal", "trident", "trident_pro", "stark")
 
@@ -151,9 +151,10 @@ class CropSection(Augmentation):
 
 @dataclass(frozen=True)
 class OptimizerSection(BaseConfig):
-    """Settings of AdamW.
+    """Settings of the optimizer.
 
     Attributes:
+        algorithm: "adamw", or "adam" with the weight decay in the gradient, as the papers write for MixCvT.
         lr: peak learning rate of heads, and of prediction tokens unless `tokens_with_backbone`.
         backbone_lr: peak learning rate of the backbone.
         tokens_with_backbone: prediction tokens learn at the backbone's rate, as in the official code.
@@ -178,6 +179,7 @@ class OptimizerSection(BaseConfig):
         0.998
     """
 
+    algorithm: Literal["adamw", "adam"] = "adamw"
     lr: float = 5e-4
     backbone_lr: float = 1e-4
     tokens_with_backbone: bool = False
@@ -232,69 +234,3 @@ class LossSection(BaseConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._bound(0, 1e6, "l1", "iou_weight", "dfl", "aux", "score")
-
-
-@dataclass(frozen=True)
-class TeacherSection(BaseConfig):
-    """The teacher of a distillation, and the weights of its losses.
-
-    Blocks are numbered from 0 over all mixed-attention blocks of a network. The official run with fading blocks
-    compares blocks 2, 5, 8, 11 of both networks; without blocks 0, 3, 6, 9, the student's become 1, 3, 5, 7.
-
-    Attributes:
-        model: name, folder or checkpoint of the teacher.
-        kl_weight: weight of the divergence of the edge distributions.
-        feature_weight: weight of the mean squared error of block outputs; 0.2 in the official deep-to-shallow runs.
-        student_blocks: blocks of the student whose outputs are compared.
-        teacher_blocks: block of the teacher for each of `student_blocks`.
-
-    Raises:
-        ConfigError: if the lists differ in length, or features have a weight but no blocks.
-
-    Example:
-        >>> TeacherSection("runs/teacher/model", feature_weight=0.2, student_blocks=(1,), teacher_blocks=(2,)).kl_weight
-        5.0
-    """
-
-    model: str = ""
-    kl_weight: float = 5.0
-    feature_weight: float = 0.0
-    student_blocks: tuple[int, ...] = ()
-    teacher_blocks: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        ours, theirs = len(self.student_blocks), len(self.teacher_blocks)
-        if ours != theirs:
-            raise ConfigError(
-                f"{ours} student blocks cannot be paired with {theirs} teacher blocks; name one teacher block for each "
-                "student block"
-            )
-        self._bound(0, 1e6, "kl_weight", "feature_weight")
-        self._bound(0, 1e4, "student_blocks", "teacher_blocks")
-        if self.feature_weight and not ours:
-            raise ConfigError("feature_weight needs student_blocks and teacher_blocks to compare; or set it to 0")
-
-
-@dataclass(frozen=True)
-class PruningSection(BaseConfig):
-    """Progressive depth pruning: blocks of the student fade out, and the trained model is written without them.
-
-    Attributes:
-        blocks: numbers of the blocks to remove, from 0.
-        epochs: epochs until the blocks have faded out.
-        variant: "official", or "paper" for equation 8 as printed (MixFormerV2).
-
-    Example:
-        >>> PruningSection(blocks=(0, 3, 6, 9)).epochs
-        40
-    """
-
-    blocks: tuple[int, ...] = ()
-    epochs: int = 40
-    variant: Literal["official", "paper"] = "official"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._bound(0, 1e4, "blocks")
-        self._bound(1, 1e9, "epochs")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -112,25 +111,20 @@ def resample_distribution(probabilities: Tensor, bins: int) -> Tensor:
     return (probabilities.unsqueeze(-1) * share).sum(-2)  # no matrix product: autocast would make it half precision
 
 
-def edge_kl(student: Tensor, teacher: Tensor) -> Tensor:
+def edge_kl(student: Tensor, teacher: Tensor, variant: str = "official") -> Tensor:
     """Compute the Kullback-Leibler divergence of the student's edge distributions from the teacher's, temperature 1.
-
-    It is the mean over edges and samples, as in the official code; equation 5 of the paper sums the four edges.
 
     Args:
         student: (B, 4, n) logits or log-probabilities.
         teacher: (B, 4, n) probabilities; zeros are allowed.
+        variant: "official" for the mean over edges and samples; "paper" for the sum over edges (equation 5), averaged
+            over samples.
     """
-    divergence = F.kl_div(at_least_float32(student).log_softmax(-1), teacher, reduction="sum")
-    return divergence / (student.shape[0] * student.shape[1])
+    divergence = F.kl_div(at_least_float32(student).log_softmax(-1), teacher, reduction="sum") / student.shape[0]
+    return divergence if variant == "paper" else divergence / student.shape[1]
 
 
-def feature_mse(
-    student: Sequence[Tensor],
-    teacher: Sequence[Tensor],
-    settings: TeacherSection,
-    form: Literal["official", "paper"] = "official",
-) -> Tensor:
+def feature_mse(student: Sequence[Tensor], teacher: Sequence[Tensor], settings: TeacherSection) -> Tensor:
     """Compute the mean squared error of block outputs, without projection or normalization.
 
     If only one network has prediction tokens, they are left out.
@@ -138,8 +132,8 @@ def feature_mse(
     Args:
         student: output (B, N, C) of each block, tokens in the order template, online templates, search, prediction.
         teacher: the same for the teacher.
-        settings: the pairs of blocks.
-        form: "official" for the mean over the pairs, "paper" for their sum (equation 6).
+        settings: the pairs of blocks, and the variant: "official" for the mean over the pairs, "paper" for their sum
+            (equation 6).
 
     Raises:
         ConfigError: if a pair differs in shape.
@@ -156,7 +150,7 @@ def feature_mse(
             )
         errors.append(F.mse_loss(at_least_float32(ours[:, :count]), at_least_float32(theirs[:, :count]).detach()))
     total = torch.stack(errors).sum()
-    return total if form == "paper" else total / len(errors)
+    return total if settings.variant == "paper" else total / len(errors)
 
 
 def joint_features(prediction: Prediction, memory: Memory) -> list[Tensor]:
@@ -205,7 +199,7 @@ def distill_loss(
     parts["teacher_iou"] = iou(cxcywh_to_xyxy(teacher.boxes.float()), target.clamp(0, 1))[0].mean().detach()
     if settings.kl_weight:
         wanted = resample_distribution(edge_logits(teacher).detach().exp(), ours.shape[-1])
-        divergence = edge_kl(ours, wanted)
+        divergence = edge_kl(ours, wanted, settings.variant)
         total, parts["kl"] = total + settings.kl_weight * divergence, divergence.detach()
     if settings.feature_weight:
         error = feature_mse(joint_features(student, student_memory), joint_features(teacher, teacher_memory), settings)

@@ -29,8 +29,8 @@ def learning_rate(step: int, total: int, settings: OptimizerSection) -> float:
     return 0.5 * (1 - math.cos(math.pi * left / settings.decay_steps)) if left < settings.decay_steps else 1.0
 
 
-def build_optimizer(stage: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """Build AdamW with one rate for the backbone and one for everything else; frozen parameters are left out.
+def build_optimizer(stage: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Build AdamW, or Adam, with one rate for the backbone and one for everything else; frozen parameters are left out.
 
     Prediction tokens belong to the heads unless `tokens_with_backbone` is set. In pre-training, backbone and decoder
     have the same rate.
@@ -44,7 +44,8 @@ def build_optimizer(stage: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
         old = "backbone." in name and not tokens and recipe.stage != "pretrain"
         decay = settings.weight_decay if settings.decay_all or parameter.ndim in (2, 4) else 0.0
         groups.setdefault((settings.backbone_lr if old else settings.lr, decay), []).append(parameter)
-    return torch.optim.AdamW(
+    kind = torch.optim.Adam if settings.algorithm == "adam" else torch.optim.AdamW
+    return kind(
         [{"params": members, "lr": lr, "peak": lr, "weight_decay": decay} for (lr, decay), members in groups.items()],
         betas=settings.betas,
     )

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 # Fields in which networks with the same weights may differ
 _NO_WEIGHTS = {"name", "drop_path", "elimination", "frozen_norms", "unused_keys"}
-_SCORE, _BOX = {"score"}, {"head", "head_dim", "bins"}
+_SCORE, _BOX = {"score"}, {"head", "head_dim", "bins", "shared_mlp"}
 
 
 def train(

@@ -171,7 +171,8 @@ def _require_parts(start: _Start) -> None:
         prefix, depth = _prefix(start.config, index), 0
         while start.has(f"{prefix}blocks.{depth}.norm1.weight"):
             depth += 1
-        if depth < stage.depth:
+        last = index == len(start.config.stages) - 1
+        if depth < stage.depth - (start.config.cross_blocks if last else 0):
             decoder = start.config.decoder_depth and index == len(start.config.stages) - 1
             what = "decoder (MAE's files with it end in _full.pth)" if decoder else f"stage {index + 1}"
             raise CheckpointError(
@@ -192,8 +193,11 @@ def _prefix(config: ModelConfig, index: int) -> str:
 
 def _start_stage(start: _Start, stage: Stage, index: int) -> None:
     prefix = _prefix(start.config, index)
+    anew = tuple(f"blocks.{i}." for i, block in enumerate(stage.typed_blocks) if block.attn.reach == "templates")
     for key in stage.state_dict():
-        if key not in (*_TABLES, *_TOKENS):
+        if key.startswith(anew) and not (start.kind == "mixformer" and start.has(prefix + key)):
+            start.kept[prefix + key] = "cross-attention, which no image model has"
+        elif key not in (*_TABLES, *_TOKENS):
             start.copy(prefix + key)
     if stage.pos_search is not None:
         _start_tables(start, stage, index)

@@ -57,7 +57,15 @@ def remove_blocks(
             new[f"{prefix}{kept.index(int(number))}.{rest}"] = value
     elimination = [(kept.index(block), count) for block, count in config.elimination if block in kept[:-1]]
     name = _renamed(config, f"{len(kept)}blocks", not removed)
-    return new, config.replace(depth=len(kept), elimination=elimination, name=name)
+    apart = sum(number < config.separate_blocks for number in set(removed))
+    crossing = sum(number >= config.mixing_depth - config.cross_blocks for number in set(removed))
+    return new, config.replace(
+        depth=len(kept),
+        elimination=elimination,
+        separate_blocks=config.separate_blocks - apart,
+        cross_blocks=config.cross_blocks - crossing,
+        name=name,
+    )
 
 
 def blocks_left(config: ModelConfig, removed: Sequence[int]) -> list[int]:

@@ -13,7 +13,7 @@ from mixformer.engines import cudagraph_engine as graph_engine
 from mixformer.engines.cudagraph_engine import CompiledEngine, CudaGraphEngine, run_each_time
 from mixformer.engines.torch_engine import TorchEngine
 from mixformer.errors import ConfigError, MixFormerError
-from tests.helpers.family import ELIMINATING, FAMILY, make
+from tests.helpers.family import DESIGNED, ELIMINATING, FAMILY, make
 
 NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 
@@ -47,9 +47,9 @@ class Recorder:
         return repeat
 
 
-@pytest.mark.parametrize("kind", [*FAMILY, "eliminating"])
+@pytest.mark.parametrize("kind", [*FAMILY, *DESIGNED, "eliminating"])
 def test_it_finds_what_the_eager_engine_finds(kind):
-    config = FAMILY.get(kind, ELIMINATING)
+    config = (FAMILY | DESIGNED).get(kind, ELIMINATING)
     eager, graph = TorchEngine(make(config)), CudaGraphEngine(make(config), "cpu", recorder=run_each_time)
     for seed in range(2):  # other templates in the same buffers
         templates, search = crops(config, 2, seed=seed)

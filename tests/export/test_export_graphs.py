@@ -11,7 +11,7 @@ from mixformer.errors import CheckpointError
 from mixformer.export.differences import Difference, overlap
 from mixformer.models import build_model
 from mixformer.weights.load_save import load_model, save_model
-from tests.helpers.family import ELIMINATING, FAMILY, make
+from tests.helpers.family import DESIGNED, ELIMINATING, FAMILY, make
 
 pytest.importorskip("onnxscript")
 pytest.importorskip("openvino")
@@ -59,10 +59,15 @@ def test_left_out_tokens(tmp_path):
     require_equal(found)
 
 
+def test_a_design_without_mixing(tmp_path):
+    """Blocks that keep nothing of the templates, blocks that read them alone, and a fusion that reads their tokens."""
+    require_equal(differences(make(DESIGNED["all_parts-asym"]), tmp_path))
+
+
 @pytest.mark.sweep
-@pytest.mark.parametrize("name", FAMILY)
+@pytest.mark.parametrize("name", [*FAMILY, *DESIGNED])
 def test_every_backbone_head_and_attention(name, tmp_path):
-    require_equal(differences(make(FAMILY[name]), tmp_path))
+    require_equal(differences(make((FAMILY | DESIGNED)[name]), tmp_path))
 
 
 @pytest.mark.sweep

@@ -65,6 +65,33 @@ def _kinds() -> dict[str, ModelConfig]:
 # Every backbone with every head in both forms of attention; the other choices are mixed in.
 FAMILY = _kinds()
 
+
+def _designs() -> dict[str, ModelConfig]:
+    cvt = backbone_of("cvt") | {"early_depths": (1, 2)}
+    corner: dict[str, Any] = {"head": "corner", "prediction_tokens": 0, "score": "none"}
+    spm = corner | {"score": "spm"}
+    designs: dict[str, dict[str, Any]] = {
+        "cross": cvt | corner | {"depth": 3, "separate_blocks": 4, "cross_blocks": 2},
+        "cross_score": cvt | spm | {"depth": 2, "separate_blocks": 4, "cross_blocks": 1},
+        "cross_plain": spm | {"depth": 3, "separate_blocks": 1, "cross_blocks": 1, "layer_scale": True},
+        "late": cvt | corner | {"separate_blocks": 4, "frozen_norms": "all"},
+        "late_tokens": {"depth": 3, "separate_blocks": 2},
+        "late_decoder": corner | {"separate_blocks": 2, "decoder_depth": 1, "decoder_dim": 16, "decoder_heads": 4},
+        "fusion": cvt | spm | {"separate_blocks": 5, "fusion_layers": 2},
+        "fusion_mixed": corner | {"separate_blocks": 1, "fusion_layers": 1},
+        "all_parts": cvt | spm | {"separate_blocks": 4, "cross_blocks": 1, "fusion_layers": 1, "projection": "conv_ln"},
+        "layer_norms": cvt | corner | {"projection": "conv_ln"},
+        "linear": cvt | corner | {"projection": "linear", "position": "sincos"},
+        "linear_learned": cvt | {"projection": "linear", "position": "learned"},
+        "four_mlps": {"shared_mlp": False},
+    }
+    forms = ("asymmetric", "symmetric")
+    return {f"{name}-{form[:4]}": small(**design, attention=form) for name, design in designs.items() for form in forms}
+
+
+# The designs that the papers compare with their own, in both forms of attention.
+DESIGNED = _designs()
+
 # Search tokens leave after the first and the third block.
 ELIMINATING = small(depth=4, elimination=((0, 9), (2, 4)))
 

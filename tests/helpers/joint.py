@@ -48,7 +48,8 @@ def joint_forward(model: MixFormer, templates: Tensor, search: Tensor) -> Joint:
     known: list[int] = []
     for index, size in enumerate(config.stages):
         prefix = "backbone." if len(config.stages) == 1 else f"backbone.stages.{index}."
-        stage = _Stage({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}, config, size)
+        own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        stage = _Stage(own, config, size, len(features))
         stem = model.backbone.parts[0].patch_embed if index == 0 and config.backbone == "convmae" else None
         outputs = stage.run(maps, stem)
         features += outputs
@@ -58,8 +59,9 @@ def joint_forward(model: MixFormer, templates: Tensor, search: Tensor) -> Joint:
 
 
 class _Stage:
-    def __init__(self, state: dict[str, Tensor], config: ModelConfig, size: StageSize) -> None:
-        self.state, self.config, self.size = state, config, size
+    def __init__(self, state: dict[str, Tensor], config: ModelConfig, size: StageSize, first: int) -> None:
+        self.state, self.config, self.size, self.first = state, config, size, first
+        self.number = 0  # of the running block, over all stages
         self.grids: list[int] = []
         self.extra = state["tokens"].shape[1] if "tokens" in state else 0
 
@@ -75,7 +77,12 @@ class _Stage:
             parts.append((self.state["tokens"] + self.state["pos_tokens"]).expand(len(parts[0]), -1, -1))
         x, outputs = torch.cat(parts, 1), []
         for index in range(self.size.depth):
-            x = self.block(x, f"blocks.{index}.")
+            self.number = self.first + index
+            new = self.block(x, f"blocks.{index}.")
+            if self.crosses and self.config.attention == "asymmetric":  # templates stay as they are
+                known = sum(g * g for g in self.grids[:-1])
+                new = torch.cat([x[:, :known], new[:, known:]], 1)
+            x = new
             outputs.append(x)
         return outputs
 
@@ -113,12 +120,23 @@ class _Stage:
             mixed.append(weights @ v[..., part])
         return self.linear(torch.cat(mixed, -1), f"{name}proj")
 
+    @property
+    def crosses(self) -> bool:
+        """Whether this block is cross-attention."""
+        return self.number >= self.config.mixing_depth - self.config.cross_blocks
+
     def hidden(self, queries: int, keys: int, stride: int) -> Tensor:
         """True where a query must not see a key: templates see no search or prediction tokens, if asymmetric."""
         mask = torch.zeros(queries, keys, dtype=torch.bool)
-        if self.config.attention == "asymmetric":
-            grids = self.grids[:-1]
-            mask[: sum(g * g for g in grids), sum(((g + stride - 1) // stride) ** 2 for g in grids) :] = True
+        grids = self.grids[:-1]
+        t = sum(g * g for g in grids)
+        known = sum(((g + stride - 1) // stride) ** 2 for g in grids)
+        apart = self.number < self.config.separate_blocks
+        mask[:t, known:] = apart or self.config.attention == "asymmetric"
+        mask[t:, :known] = apart
+        if self.crosses:
+            mask[t:, known:] = True
+            mask[:t, :known] = self.config.attention == "symmetric"
         return mask
 
     def windowed(self, x: Tensor, name: str) -> list[Tensor]:
@@ -129,10 +147,8 @@ class _Stage:
         ]
 
     def depthwise(self, x: Tensor, name: str, stride: int) -> Tensor:
-        """Nine shifted copies of each padded map, weighted and summed; then the batch norm by its statistics."""
+        """Nine shifted copies of each padded map, weighted and summed; then the norm."""
         get = self.state.__getitem__
-        factor = get(f"{name}norm.weight") / (get(f"{name}norm.running_var") + 1e-5).sqrt()
-        shift = get(f"{name}norm.bias") - get(f"{name}norm.running_mean") * factor
         kernel = get(f"{name}conv.weight")[:, 0]
         parts = []
         for image in self.maps_in(x):
@@ -142,8 +158,15 @@ class _Stage:
                 for i in range(3)
                 for j in range(3)
             )
-            parts.append(_rows(total) * factor + shift)
+            parts.append(self.after(_rows(total), f"{name}norm"))
         return torch.cat([*parts, x[:, x.shape[1] - self.extra :]], 1)
+
+    def after(self, x: Tensor, name: str) -> Tensor:
+        """The batch norm by its statistics, or a layer norm if there are none."""
+        if f"{name}.running_var" not in self.state:
+            return self.norm(x, name, 1e-5)
+        factor = self.state[f"{name}.weight"] / (self.state[f"{name}.running_var"] + 1e-5).sqrt()
+        return x * factor + self.state[f"{name}.bias"] - self.state[f"{name}.running_mean"] * factor
 
     def maps_in(self, x: Tensor) -> list[Tensor]:
         """The maps in a sequence, without the prediction tokens."""

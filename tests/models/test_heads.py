@@ -11,7 +11,7 @@ from mixformer.errors import ConfigError
 from mixformer.imaging.boxes import xyxy_to_cxcywh
 from mixformer.models.build import build_box_head
 from mixformer.models.corner import CornerHead, log_marginals
-from mixformer.models.heads import QueryHead, SingleTokenHead, TokenHead
+from mixformer.models.heads import FourMlpHead, QueryHead, TokenHead
 from mixformer.models.layers import resize_table, sincos_table, soft_argmax
 from tests.helpers.family import small
 
@@ -87,7 +87,7 @@ def test_impossible_corner_heads_are_refused() -> None:
     ("changes", "kind"),
     [
         ({}, TokenHead),
-        ({"prediction_tokens": 1}, SingleTokenHead),
+        ({"prediction_tokens": 1}, FourMlpHead),
         ({"prediction_tokens": 1, "head": "query"}, QueryHead),
         ({"prediction_tokens": 0, "head": "corner", "score": "none"}, CornerHead),
         ({"prediction_tokens": 0, "head": "pyramid", "score": "spm"}, CornerHead),
@@ -102,7 +102,7 @@ def test_every_head_is_built_at_the_width_of_the_tokens(changes: dict[str, Any],
 
 
 def test_single_token_head_is_four_heads() -> None:
-    head = SingleTokenHead(8, 20)
+    head = FourMlpHead(8, 20)
     tokens = torch.randn(2, 1, 8)
     corners, logits = head(tokens)
     assert logits.shape == (2, 4, 20)
@@ -118,7 +118,7 @@ def test_single_token_head_is_four_heads() -> None:
 
 
 def test_single_token_head_with_equal_parts_is_the_shared_one() -> None:
-    shared, single = TokenHead(8, 20), SingleTokenHead(8, 20)
+    shared, single = TokenHead(8, 20), FourMlpHead(8, 20)
     for edge in single.edges:
         edge.load_state_dict(shared.state_dict())
     token = torch.randn(2, 1, 8)
@@ -145,7 +145,7 @@ def test_query_boxes_always_have_a_size() -> None:
     assert ((boxes > 0) & (boxes < 1)).all()
 
 
-@pytest.mark.parametrize("kind", [TokenHead, SingleTokenHead, QueryHead])
+@pytest.mark.parametrize("kind", [TokenHead, FourMlpHead, QueryHead])
 def test_boxes_are_never_in_half_precision_and_never_lose_double(kind: Any) -> None:
     head = kind(8) if kind is QueryHead else kind(8, 20)
     tokens = torch.randn(2, 4 if isinstance(head, TokenHead) else 1, 8)
