@@ -154,7 +154,6 @@ class OptimizerSection(BaseConfig):
     """Settings of the optimizer.
 
     Attributes:
-        algorithm: "adamw", or "adam" with the weight decay in the gradient, as the papers write for MixCvT.
         lr: peak learning rate of heads, and of prediction tokens unless `tokens_with_backbone`.
         backbone_lr: peak learning rate of the backbone.
         tokens_with_backbone: prediction tokens learn at the backbone's rate, as in the official code.
@@ -170,6 +169,7 @@ class OptimizerSection(BaseConfig):
         grad_clip: largest gradient norm; 0 = no limit.
         ema_decay: decay of the moving average of the weights, which is validated and exported; 0 = no average.
         freeze_blocks: number of first blocks that are not trained; the layers before them are not trained either.
+        algorithm: "adamw", or "adam" with the weight decay in the gradient, as the papers write for MixCvT.
 
     Raises:
         ConfigError: for an unknown schedule, or a value out of range.
@@ -179,7 +179,6 @@ class OptimizerSection(BaseConfig):
         0.998
     """
 
-    algorithm: Literal["adamw", "adam"] = "adamw"
     lr: float = 5e-4
     backbone_lr: float = 1e-4
     tokens_with_backbone: bool = False
@@ -193,6 +192,7 @@ class OptimizerSection(BaseConfig):
     grad_clip: float = 1.0
     ema_decay: float = 0.998
     freeze_blocks: int = 0
+    algorithm: Literal["adamw", "adam"] = "adamw"
 
     def __post_init__(self) -> None:
         super().__post_init__()

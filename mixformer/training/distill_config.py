@@ -20,10 +20,10 @@ class TeacherSection(BaseConfig):
         model: name, folder or checkpoint of the teacher.
         kl_weight: weight of the divergence of the edge distributions.
         feature_weight: weight of the mean squared error of block outputs; 0.2 in the official deep-to-shallow runs.
-        variant: "official" = means over the four edges and over the pairs of blocks, as in the code; "paper" = their
-            sums (equations 5 and 6).
         student_blocks: blocks of the student whose outputs are compared.
         teacher_blocks: block of the teacher for each of `student_blocks`.
+        variant: "official" = means over the four edges and over the pairs of blocks, as in the code; "paper" = their
+            sums (equations 5 and 6).
 
     Raises:
         ConfigError: if the lists differ in length, or features have a weight but no blocks.
@@ -36,9 +36,9 @@ class TeacherSection(BaseConfig):
     model: str = ""
     kl_weight: float = 5.0
     feature_weight: float = 0.0
-    variant: Literal["official", "paper"] = "official"
     student_blocks: tuple[int, ...] = ()
     teacher_blocks: tuple[int, ...] = ()
+    variant: Literal["official", "paper"] = "official"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -20,6 +20,7 @@ from mixformer.errors import ConfigError
 from mixformer.evaluation import track_and_measure
 from mixformer.files import write_text
 from mixformer.models import MixFormer, build_model
+from mixformer.models.layers import BatchNorm
 from mixformer.training.build_data import build_dataset
 from mixformer.training.distributed import Distributed, init_distributed
 from mixformer.training.dry_run import dry_run_dataset
@@ -143,6 +144,12 @@ def start_model(recipe: Recipe) -> MixFormer:
         )
     elif start is not None:
         load_pretrained(model, start)
+    elif any(norm.frozen for norm in model.backbone.modules() if isinstance(norm, BatchNorm)):
+        log.warning(
+            "the frozen batch norms of %s keep mean 0 and variance 1, so they normalize nothing; give a start "
+            "in init_from, or set model_overrides.projection = 'conv_ln' or model_overrides.frozen_norms = 'none'",
+            model.config.name,
+        )
     return model
 
 

@@ -109,6 +109,28 @@ def test_the_paper_sums_where_the_code_averages():
     torch.testing.assert_close(feature_mse(ours, theirs, OFFICIAL.replace(variant="paper")), 4 * mean)
 
 
+def test_a_recipe_can_sum_as_the_paper_does():
+    """Equations 5 and 6, by loops over samples, edges and pairs of blocks."""
+    random = torch.Generator().manual_seed(0)
+    logits, wanted = (torch.randn(3, 4, 8, generator=random, dtype=torch.float64) for _ in range(2))
+    blocks = torch.randn(2, 2, 3, 5, 6, generator=random, dtype=torch.float64)
+    boxes = torch.tensor([[0.5, 0.5, 0.2, 0.3]] * 3, dtype=torch.float64)
+    students, teachers = (
+        (Prediction(boxes, values, None, boxes, list(features)), Memory([], None, [x[:, :0] for x in features]))
+        for values, features in ((logits, blocks[0]), (wanted, blocks[1]))
+    )
+    settings = TeacherSection("t", 5.0, 0.2, (0, 1), (0, 1), variant="paper")
+    target = torch.tensor([[0.4, 0.3, 0.6, 0.7]] * 3)
+    total, parts = distill_loss(*students, *teachers, target, LossSection(), settings)
+    p, q = (x.softmax(-1) for x in (wanted, logits))
+    kl = sum((p[b, e] * (p[b, e] / q[b, e]).log()).sum() for b in range(3) for e in range(4)) / 3
+    error = sum((blocks[0, pair] - blocks[1, pair]).square().mean() for pair in range(2))
+    torch.testing.assert_close(parts["kl"], kl)
+    torch.testing.assert_close(parts["features"], error)
+    mean, _ = distill_loss(*students, *teachers, target, LossSection(), settings.replace(variant="official"))
+    torch.testing.assert_close(total - mean, 5 * (kl - kl / 4) + 0.2 * (error - error / 2))
+
+
 def test_edges_of_a_corner_map():
     """One hot map: top-left corner in row 1, column 2, bottom-right corner in row 4, column 3."""
     maps = torch.full((1, 2, 5, 5), -50.0)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mixformer.cli import main
+from mixformer.configs.ablations import DESIGNS
 from mixformer.models import build_model
 from mixformer.training.optim import build_optimizer, learning_rate
 from mixformer.training.run_training import prepare, start_model
@@ -32,6 +33,13 @@ BOXES = {
     "mixvit_l_convmae_stage1": (500, 400, 288, 60000, 4e-4, 4e-5, 4.5),
     "mixvit_corner": (500, 400, 256, 60000, 4e-4, 4e-5, 4.5),
     "mixvit_deit3": (500, 400, 256, 60000, 4e-4, 4e-5, 4.5),
+    "mixvit_mae_finetuned": (500, 400, 256, 60000, 4e-4, 4e-5, 4.5),
+    # Without a published configuration: those of the recipes that they are made of.
+    "mixcvt_base": (500, 400, 64, 60000, 1e-4, 1e-5, 5.0),
+    "mixcvt_scratch": (500, 400, 64, 60000, 1e-4, 1e-5, 5.0),
+    "mixcvt_1k_got_stage1": (500, 400, 256, 60000, 1e-4, 1e-4, 5.0),
+    "mixvit_l_got_stage1": (500, 400, 288, 15000, 4e-4, 4e-5, 4.5),
+    "v2_tokens": (500, 400, 256, 60000, 4e-4, 4e-5, 5.0),
     "v2_s_teacher_224": (500, 400, 256, 60000, 4e-4, 4e-5, 4.5),
 }
 DISTIL = {
@@ -55,6 +63,8 @@ SCORE = {
     "mixvit_convmae_score": (50, 40, 256, 60000, 1e-4, None, 4.5),
     "mixvit_convmae_got_score": (50, 40, 256, 60000, 1e-4, None, 4.5),
     "mixvit_l_convmae_score": (50, 30, 256, 60000, 1e-4, None, 4.5),
+    "mixcvt_1k_got_score": (40, 30, 256, 60000, 1e-4, None, 5.0),
+    "mixvit_l_got_score": (50, 30, 256, 60000, 1e-4, None, 4.5),
     "v2_b_score": (40, 20, 256, 60000, 1e-4, None, 5.0),
     "v2_s_score": (40, 20, 256, 60000, 1e-4, None, 4.5),
 }
@@ -116,10 +126,12 @@ def test_losses_are_the_published_ones():
         assert (recipe(name).teacher.kl_weight, recipe(name).teacher.feature_weight) == (5, 0 if dense else 0.2)
     assert {name for name in TABLE if recipe(name).precision == "float16"} == {
         "mixvit_l_stage1",
+        "mixvit_l_got_stage1",
         "mixvit_l_convmae_stage1",
     }
     assert {name: recipe(name).grad_accum_steps for name in TABLE if recipe(name).grad_accum_steps > 1} == {
         "mixvit_l_stage1": 3,
+        "mixvit_l_got_stage1": 3,
         "mixvit_l_convmae_stage1": 3,
     }
 
@@ -186,13 +198,16 @@ def test_networks_build_and_stages_fit_them(name):
 
 def test_variants_named_in_comments_build():
     for name, *changes in (
-        ("mixcvt_stage1", 'model_overrides={"head": "query", "prediction_tokens": 1}'),
+        ("mixcvt_base", "model_overrides.head=query", "model_overrides.prediction_tokens=1"),
+        ("mixcvt_stage1", "optimizer.algorithm=adam"),
+        ("mixcvt_scratch", 'model_overrides={"frozen_norms": "none"}'),
+        ("v2_s_4", "teacher.variant=paper"),
         ("mixvit_corner", "model_overrides.position=frozen"),
         ("mixvit_corner", "model_overrides.position=learned"),
         ("mixvit_corner", "model_overrides.attention=symmetric"),
         ("mixvit_corner", "model_overrides.decoder_depth=4"),
-        ("v2_dense_to_sparse", "stage=box", "model_overrides.prediction_tokens=1"),
-        ("v2_dense_to_sparse", "stage=box", "model_overrides.prediction_tokens=1", "model_overrides.head=query"),
+        ("v2_tokens", "model_overrides.prediction_tokens=1"),
+        ("v2_tokens", "model_overrides.prediction_tokens=1", "model_overrides.head=query"),
         ("v2_b_score", "model_overrides.score=token_mean"),
         ("v2_s_4", "pruning.blocks=[]", "model_overrides.depth=4", "teacher.student_blocks=[0, 1, 2, 3]"),
         (
@@ -207,6 +222,17 @@ def test_variants_named_in_comments_build():
     ):
         plan = recipe(name, *changes)
         assert stage_of(plan).model.config == plan.network()
+
+
+@pytest.mark.parametrize("table", DESIGNS.values(), ids=DESIGNS.keys())
+def test_rows_of_the_tables_of_designs_train(table):
+    """Each row is a change of its recipe."""
+    for row in table.rows:
+        changes = [f"{key}={json.dumps(value)}" for key, value in row.changes.items()]
+        plan = recipe(row.recipe, f"model_overrides={json.dumps(dict(row.overrides))}", *changes)
+        assert plan.model == row.model
+        assert plan.network() == row.network()
+        assert stage_of(plan).model.config == row.network()
 
 
 # Widths that make any network of the papers small; its depth stays.
@@ -232,7 +258,7 @@ def test_a_route_can_be_run_one_recipe_after_the_other(tmp_path, monkeypatch):
     star = ("v2_b_prune_12to8", "model_overrides.bins=72", "init_from=runs/v2_dense_to_sparse/model")
     for name, *changes in [*((name,) for name in PAPERS), *pretrained, star]:
         plan = recipe(name, *small_changes(name), *changes)
-        assert plan.init_from.startswith(("runs/", "pretrained/")) or plan.stage == "pretrain"
+        assert plan.init_from.startswith(("runs/", "pretrained/")) or plan.stage == "pretrain" or "scratch" in name
         if plan.init_from.startswith("runs/"):
             given, model = load_weights(plan.init_from).state, start_model(plan)
             assert model.config == plan.network()

@@ -18,7 +18,7 @@ from mixformer.errors import CheckpointError, ConfigError, OutputError, Training
 from mixformer.models import build_model
 from mixformer.training.config import DataSection, OptimizerSection
 from mixformer.training.distributed import Distributed
-from mixformer.training.optim import learning_rate
+from mixformer.training.optim import build_optimizer, learning_rate
 from mixformer.training.recipe import Recipe
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import Trainer
@@ -196,6 +196,22 @@ def test_the_published_schedules():
     cosine = OptimizerSection(warmup_steps=40, schedule="cosine")
     assert learning_rate(170, 300, cosine) == pytest.approx(0.5)  # the reference's value at epoch 170 of 300
     assert learning_rate(100, 300, cosine) == pytest.approx(0.8742553740855506, rel=1e-12)
+
+
+def test_adam_decays_in_the_gradient():
+    """As printed for MixCvT: one step of Adam by hand, from the gradient plus the decay times the weight."""
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(3, 2)
+    weight, x = layer.weight.detach().clone(), torch.randn(4, 3)
+    plan = RECIPE.replace(optimizer=OptimizerSection(algorithm="adam", lr=0.1, weight_decay=0.5, decay_all=True))
+    optimizer = build_optimizer(layer, plan)
+    assert type(optimizer) is torch.optim.Adam
+    layer(x).square().sum().backward()
+    gradient = layer.weight.grad + 0.5 * weight
+    optimizer.step()
+    expected = weight - 0.1 * gradient / (gradient.abs() + 1e-8)
+    torch.testing.assert_close(layer.weight.detach(), expected)
+    assert type(build_optimizer(layer, tuned())) is torch.optim.AdamW
 
 
 def test_recipes_are_checked(tmp_path):
