@@ -32,7 +32,7 @@ def test_cross_attention_starts_at_random_and_its_norms_learn(tmp_path):
     assert all(name.startswith("stages.2.blocks.3.attn.") for name in learning)
     again = build_model(CROSS)
     assert not load_pretrained(again, save_model(model, tmp_path / "run")).kept
-    with pytest.raises(CheckpointError, match="has 3 blocks for the 5"):
+    with pytest.raises(CheckpointError, match="has 3 blocks, but small has 5"):
         load_pretrained(build_model(CROSS.replace(depth=5)), path)
 
 
