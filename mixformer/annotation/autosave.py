@@ -1,8 +1,8 @@
-"""A project that is open for work: every edit is on the disk before the next one, so that nothing is lost.
+"""Keep a project open for edits. Each edit is on the disk before the next one, so that none is lost.
 
-Edits go to a journal beside the file, NAME.mixformer.json.journal, a line each. Saving writes the whole file and begins
-a new journal. What a killed program left in the journal is made again when the file is opened next. What the saved
-edits were stays in NAME.mixformer.json.undo, so that they can be undone after a restart too.
+Edits are written to a journal beside the file, NAME.mixformer.json.journal, a line each. Saving writes the whole file
+and begins a new journal. After a program was killed, the next one that opens the file repeats the edits of the journal.
+NAME.mixformer.json.undo keeps the saved edits, so that they can be undone even after a restart.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from mixformer.files import parse_json, write_text
 
 log = logging.getLogger(__name__)
 
-_FOLD = 8 * 2**20  # bytes of the journal after which the file is written, and of edits that can be undone later
-_LARGEST = 1024 * 2**20  # bytes of a journal that is read
+_FOLD = 8 * 2**20  # bytes of the journal after which the file is saved, and of edits that are kept for undo
+_LARGEST = 1024 * 2**20  # bytes of the largest journal to read
 
 
 class OpenProject:
-    """A project's file with its history, open for edits. One program at a time works on a file; it is not thread-safe.
+    """A project's file with its history, open for edits. Only one program at a time may open it. It is not thread-safe.
 
     Attributes:
-        path: of the file.
-        history: the project as it is now, with what can be undone.
+        path: path of the file.
+        history: the present project, with the edits that can be undone.
 
     Example:
         >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, OpenProject, load_project
@@ -43,7 +43,7 @@ class OpenProject:
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Open a file, and make again what its journal holds.
+        """Open a file, and repeat the edits in its journal.
 
         Raises:
             DataError: if the file cannot be used; see `load_project`.
@@ -63,7 +63,7 @@ class OpenProject:
 
     @classmethod
     def create(cls, path: str | Path, project: AnnotationProject) -> Self:
-        """Write a new file and open it; one that is there already is replaced.
+        """Write a new file, or replace an existing one, and open it.
 
         Raises:
             OutputError: if it cannot be written.
@@ -75,7 +75,7 @@ class OpenProject:
 
     @property
     def project(self) -> AnnotationProject:
-        """Return the project as it is now."""
+        """The present project."""
         return self.history.project
 
     @property
@@ -93,13 +93,13 @@ class OpenProject:
         self.close()
 
     def do(self, edit: Mapping[str, Any]) -> AnnotationProject:
-        """Make an edit, and keep it on the disk.
+        """Make an edit, and write it to the disk.
 
         Args:
             edit: a JSON object, as for `ProjectHistory.do`, including undo and redo.
 
         Raises:
-            ConfigError, BoxError: if it cannot be made; nothing is then changed.
+            ConfigError, BoxError: if it cannot be made. Nothing is changed then.
             OutputError: if it cannot be written.
         """
         history = self.history.do(edit)
@@ -112,10 +112,10 @@ class OpenProject:
         return self.project
 
     def save(self) -> None:
-        """Write the whole file and begin a new journal. What can be undone stays so, after a restart up to 8 MB of it.
+        """Write the whole file and begin a new journal. Edits can still be undone; after a restart, up to 8 MB of them.
 
         Raises:
-            OutputError: if it cannot be written, or another program has changed the file; the journal then stays.
+            OutputError: if the file cannot be written, or another program has changed it. The journal is kept then.
         """
         if self._stamp() != self._saved:
             raise OutputError(f"another program has changed {self.path}; close one of them and open the file again")
@@ -126,7 +126,7 @@ class OpenProject:
         self._begin_journal()
 
     def _keep_past(self) -> None:
-        """Write the edits so far and what they began with; without them there is only nothing to undo later."""
+        """Write the edits so far, and the project before them. If that fails, they cannot be undone after a restart."""
         if sum(map(len, self._past)) > _FOLD:
             self._base, self._past = self.project, []
         head = _line({"undo": 1, "revision": self._revision}).decode()
@@ -134,7 +134,7 @@ class OpenProject:
         try:
             write_text(self._undo, f"{head}{base}\n{b''.join(self._past).decode()}")
         except OutputError as error:
-            log.warning("what can be undone is not kept: %s", error)
+            log.warning("edits cannot be undone after a restart: %s", error)
 
     def close(self) -> None:
         """Save and remove the journal."""
@@ -152,7 +152,7 @@ class OpenProject:
         try:
             self._file = self._journal.open("wb")
         except OSError as error:
-            raise OutputError(f"cannot write {self._journal}: {error}; projects are saved beside themselves") from error
+            raise OutputError(f"cannot write {self._journal}: {error}; move the project to another folder") from error
         self._write({"journal": 1, "revision": self._revision})
 
     @property
@@ -189,20 +189,20 @@ def _line(entry: Mapping[str, Any]) -> bytes:
 
 
 def _open_at(path: Path, size: int) -> BinaryIO:
-    """Open a journal to write on after its first bytes; the rest, such as half a line, is dropped."""
+    """Open a journal to continue it after its first `size` bytes. The rest, such as half a line, is dropped."""
     try:
         file = path.open("r+b")
         file.truncate(size)
         file.seek(size)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error}; projects are saved beside themselves") from error
+        raise OutputError(f"cannot write {path}: {error}; move the project to another folder") from error
     return file
 
 
 def _kept(
     project: AnnotationProject, path: Path, revision: int
 ) -> tuple[ProjectHistory, AnnotationProject, list[bytes]]:
-    """The history that led to a project, with its beginning and its edits; an empty one if it is not known."""
+    """Read the history that led to a project, its beginning and its edits; the history is empty if unknown."""
     try:
         head, base, *lines = path.read_bytes().splitlines(keepends=True)
         if parse_json(head, str(path)) == {"undo": 1, "revision": revision}:
@@ -213,12 +213,12 @@ def _kept(
             if project_text(history.project) == project_text(project):
                 return history, begun, lines
     except (OSError, ValueError, MixFormerError) as error:
-        log.info("%s: nothing of before can be undone: %s", path, error)
+        log.info("%s: earlier edits cannot be undone: %s", path, error)
     return ProjectHistory(project), project, []
 
 
 def _replayed(history: ProjectHistory, journal: Path, revision: int) -> tuple[ProjectHistory, int, list[bytes]]:
-    """Make the edits of a journal again; also returns how many bytes of it were used, and the edits."""
+    """Repeat the edits of a journal. Return the new history, the number of bytes that were used, and the edits."""
     try:
         if not journal.is_file() or journal.stat().st_size > _LARGEST:
             return history, 0, []
@@ -235,7 +235,7 @@ def _replayed(history: ProjectHistory, journal: Path, revision: int) -> tuple[Pr
                 history = history.do(entry)
                 edits.append(line)
             elif not isinstance(entry, dict) or entry.get("revision") != revision:
-                return history, 0, []  # its edits are in the file already
+                return history, 0, []  # the file already has its edits
         except MixFormerError as error:
             log.warning("%s, line %d: %s; the edits from there on are left out", journal, number, error)
             break

@@ -1,4 +1,4 @@
-"""The frames of a video from the last to the first, in bounded memory."""
+"""Read the frames of a video from the last to the first, in limited memory."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from mixformer.video.random_access import FrameReader
 from mixformer.video.reader import VideoFrame
 
 MEMORY = 512 * 2**20
-"""Bytes of RGB pixels that are held at a time."""
-_MOST = 256  # frames of a piece
+"""Largest number of bytes of RGB pixels in memory."""
+_MOST = 256  # largest number of frames in a piece
 
 
 def read_backward(path: str | Path, first: int, stop: int, memory: int = MEMORY) -> Generator[VideoFrame, None, None]:
     """Yield the frames from `stop - 1` down to `first`.
 
-    They are decoded piece by piece, from the key frame before each, and turned round; the next piece is decoded while
-    one is used. Frames that cannot be read do not appear.
+    They are decoded piece by piece, from the key frame before each piece. While one piece is used, the next is decoded.
+    Frames that cannot be read are left out.
 
     Args:
         path: a video file or a folder of pictures.
-        first: number of the last frame that comes.
+        first: number of the last frame to yield.
         stop: number after the first one.
-        memory: bytes of RGB pixels that may be held at a time.
+        memory: largest number of bytes of RGB pixels in memory.
 
     Raises:
         SourceError: if the source cannot be opened.
@@ -56,6 +56,6 @@ def _piece(reader: FrameReader, first: int, stop: int) -> list[VideoFrame]:
     for number in range(first, stop):
         try:
             found.append(reader[number])
-        except IndexError:  # cannot be read, or is not there
+        except IndexError:  # it does not exist or cannot be read
             continue
     return found

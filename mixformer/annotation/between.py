@@ -1,4 +1,4 @@
-"""Track between key boxes: forward from each, backward from the next, and joined where there are both."""
+"""Track between key boxes: forward from each, backward from the next, and join both tracks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mixformer.video.targets import Target
 
 
 class FoundBox(NamedTuple):
-    """Finding of a tracker about one target in one frame.
+    """The box that a tracker found for one target in one frame.
 
     Attributes:
         target: id of the target.
@@ -33,7 +33,7 @@ class FoundBox(NamedTuple):
         box: xywh in pixels, 0-based.
         score: 0..1; None for a model without a score head.
         status: "tracking", "uncertain" or "lost".
-        way: "forward", "backward" or "joined". A joined box replaces the forward one that came before it.
+        way: "forward", "backward" or "joined". A joined box replaces the earlier forward one.
 
     Example:
         >>> from mixformer import Box
@@ -63,24 +63,24 @@ def track_between(
     progress: Progress | None = None,
     memory: int = MEMORY,
 ) -> Generator[FoundBox, None, None]:
-    """Track what key boxes ask for and is not tracked yet; yields while frames come.
+    """Track the frames between key boxes that are not tracked yet, and yield the boxes.
 
-    Forward from each key box to the next, then backward from each to the one before. Where there are both, boxes come
-    twice: first as "forward", then, when the stretch is whole, as "joined". A person's boxes are never among them.
-    `put_found` puts them into the project. A run that was stopped goes on where it was: from the key box's picture, at
-    the place that was found last.
+    The tracker goes forward from each key box to the next, then backward from each to the one before. Between two key
+    boxes, each frame is yielded twice: first as "forward", then, when the stretch is complete, as "joined". Frames of
+    key boxes are left out. `put_found` puts the boxes into the project. A stopped run is resumed from the last found
+    box, with the key box as template.
 
     Args:
         project: the project.
-        video: its file or folder of pictures; `find_video` knows where it is.
-        target_ids: the targets; None takes all. They go through the network together.
+        video: its file or folder of pictures; see `find_video`.
+        target_ids: ids of the targets; None takes all. The network finds them together.
         direction: "forward", "backward" or "both".
-        frames: frames wanted; None takes all. Tracking still begins at the key boxes.
+        frames: frames to yield; None takes all. Tracking still begins at the key boxes.
         tracker: a tracker without targets; None takes the default model. All targets are removed from it at the end.
-        again: track everything again, not only what is stale.
-        stop: asked before each frame; when it says yes, nothing more comes. What came stays valid.
-        progress: told how far it is.
-        memory: bytes of RGB pixels to hold at a time while going backward.
+        again: track everything again, even if it is up to date.
+        stop: function that is called before each frame; if it returns True, tracking ends.
+        progress: function to call with the finished and the total number of steps.
+        memory: largest number of bytes of RGB pixels in memory while going backward.
 
     Raises:
         ConfigError: if there is no such target, direction or frame.
@@ -110,7 +110,7 @@ def _never() -> bool:
 
 
 def put_found(project: AnnotationProject, found: Iterable[FoundBox]) -> AnnotationProject:
-    """Put what `track_between` found into the project; of two boxes for a frame, the later one counts.
+    """Put the boxes of `track_between` into the project. If a frame has two boxes, the later one is used.
 
     Example:
         >>> from mixformer import Box
@@ -169,7 +169,7 @@ def _forward(work: TrackingWork, video: str | Path, tracker: MultiTracker) -> It
 
 
 def _backward(work: TrackingWork, video: str | Path, tracker: MultiTracker, memory: int) -> Iterator[_Step]:
-    """As forward in a video that is turned round: frame n of it is called `last - n`."""
+    """Track as in a reversed video, in which frame n has the number `last - n`."""
     last = max((each.stop for each in work.back), default=0)
 
     def turned(number: int) -> int:
@@ -193,13 +193,13 @@ def _steps(
     passes: list[TrackingPass],
     number: Callable[[int], int],
 ) -> Iterator[_Step]:
-    """Yield the findings, frame by frame, without the key boxes themselves."""
+    """Yield the found boxes, frame by frame, without the key boxes."""
     if work.stop():
         return
     with closing(track_targets(tracker, frames, targets)) as steps:  # type: ignore[type-var]
         for frame, results in steps:
             for n, result in results.items():
-                if result.is_initial and (reached := passes[n].reached):  # the key box's templates, in its later place
+                if result.is_initial and (reached := passes[n].reached):  # keep its templates, but move it
                     tracker.restore(replace(tracker.remove(("", n)), box=reached[1]), ("", n))
             found = {n: result for n, result in results.items() if not result.is_initial}
             work.advance(len(found))
@@ -210,5 +210,5 @@ def _steps(
 
 
 def _target(number: int, each: TrackingPass, key: int, start: int, stop: int) -> Target:
-    """The target of a pass, with the place of its key box for messages."""
+    """Make the target of a pass, with its key box in messages."""
     return Target(number, each.box, start, stop, f"target {each.stretch.target}, frame {key}")

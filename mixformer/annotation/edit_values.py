@@ -48,7 +48,7 @@ EDITS: Mapping[str, _Apply] = MappingProxyType(
         ),
     }
 )
-"""Edits by name, each from a project and an edit as `apply_edit` takes it."""
+"""Functions by the name of the edit. Each takes a project and an edit of `apply_edit`, and returns the new project."""
 
 
 def apply_edit(project: AnnotationProject, edit: Mapping[str, Any]) -> AnnotationProject:
@@ -57,10 +57,11 @@ def apply_edit(project: AnnotationProject, edit: Mapping[str, Any]) -> Annotatio
     Args:
         project: the project.
         edit: `{"edit": NAME, ...}` with the arguments of the function of that name. Rows of `set_tracked` are lists
-            `[x, y, w, h, score, status]`, of which status (0, 1, 2) and score may be absent, or null.
+            `[x, y, w, h, score, status]`; status (0, 1, 2) and score may be missing or null.
 
     Raises:
-        ConfigError: if it is no such edit, and what the function raises.
+        ConfigError: if the edit has an unknown name or a wrong value.
+        BoxError: if a box is invalid.
 
     Example:
         >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, apply_edit
@@ -80,4 +81,4 @@ def apply_edit(project: AnnotationProject, edit: Mapping[str, Any]) -> Annotatio
     except KeyError as error:
         raise ConfigError(f"the edit {name} needs a value {error}") from error
     except (TypeError, AttributeError) as error:
-        raise ConfigError(f"the edit {name} has a value of the wrong kind: {error}") from error
+        raise ConfigError(f"the edit {name} has a value of the wrong type: {error}") from error

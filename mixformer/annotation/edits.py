@@ -1,7 +1,7 @@
-"""Edits of a project: pure functions from a project to a new one. `edit_values` has them as JSON values.
+"""Edit a project: pure functions that return a new one. `edit_values` makes the same edits from JSON values.
 
-A key box changes what was tracked from it. The rows that followed from it, or from a key box beyond it, are dropped, so
-that no box of an export contradicts a person; `stale_ranges` then says what to track again.
+If a key box changes, the tracked boxes that followed from it, or across it, are dropped, so that no exported box
+contradicts a person. `stale_stretches` then lists what to track again.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ def add_target(
 
     Args:
         project: the project.
-        id: its number, 1 or above; None takes the number after the highest.
-        label: its class, such as "person".
-        color: "#rrggbb"; None takes one by its number.
-        attributes: further facts, name -> text.
-        keys: its key boxes, in any order, one for a frame.
+        id: number of the target, 1 or above; None takes the number after the highest.
+        label: class of the target, such as "person".
+        color: "#rrggbb"; None chooses one by the number.
+        attributes: further texts by name.
+        keys: key boxes, in any order, at most one for a frame.
 
     Raises:
-        ConfigError: if there is one of this id, or a value is out of range.
-        BoxError: if a key box is no box, or lies outside the picture.
+        ConfigError: if there is a target with this id, or a value is out of range.
+        BoxError: if a key box is invalid or outside the picture.
 
     Example:
         >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target
@@ -61,7 +61,7 @@ def add_target(
     if number in ids:
         raise ConfigError(f"there is a target {number} already; choose another id, or remove it first")
     if len(ids) >= _MOST_TARGETS:
-        raise ConfigError(f"a project holds up to {_MOST_TARGETS} targets")
+        raise ConfigError(f"a project holds up to {_MOST_TARGETS} targets; start another project")
     shade = _COLORS[(number - 1) % len(_COLORS)] if color is None else check_color(color)
     facts = check_attributes(attributes or {})
     made = AnnotatedTarget(number, check_label(label), shade, facts, _checked_keys(keys, number, project.video))
@@ -77,7 +77,7 @@ def _checked_keys(keys: Iterable[KeyBox], id: int, video: AnnotatedVideo) -> tup
 
 
 def remove_target(project: AnnotationProject, id: int) -> AnnotationProject:
-    """Remove a target with all its boxes; raises ConfigError if there is none of this id.
+    """Remove a target with all its boxes. Raises ConfigError if there is no such target.
 
     Example:
         >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, remove_target
@@ -96,7 +96,7 @@ def change_target(
     color: str | None = None,
     attributes: Mapping[str, str] | None = None,
 ) -> AnnotationProject:
-    """Change label, color or attributes of a target; None leaves a value as it is.
+    """Change label, color or attributes of a target. None leaves a value unchanged.
 
     Raises ConfigError if there is no such target, or a value is out of range.
 
@@ -119,18 +119,18 @@ def change_target(
 def set_key(
     project: AnnotationProject, id: int, frame: int, box: Iterable[float] | None, occluded: bool = False
 ) -> AnnotationProject:
-    """Say where a target is in a frame, in place of what was said or tracked there.
+    """Set the key box of a target in a frame. It replaces a key box or a tracked box there.
 
     Args:
         project: the project.
-        id: of the target.
+        id: id of the target.
         frame: number of the frame.
-        box: x, y, width, height in pixels, 0-based, kept with 2 decimals; None says that it is absent from here on.
-        occluded: it is partly hidden.
+        box: x, y, width, height in pixels, 0-based, rounded to 2 decimals; None means that it is absent from here on.
+        occluded: True if it is partly hidden.
 
     Raises:
         ConfigError: if there is no such target or frame.
-        BoxError: if it is no box, or lies outside the picture.
+        BoxError: if the box is invalid or outside the picture.
 
     Example:
         >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, set_key
@@ -148,7 +148,7 @@ def set_key(
 
 
 def mark_absent(project: AnnotationProject, id: int, frame: int) -> AnnotationProject:
-    """Say that a target is absent from a frame on, until its next key box; see `set_key`.
+    """Mark a target as absent from a frame on, until its next key box; see `set_key`.
 
     Example:
         >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, mark_absent
@@ -160,7 +160,7 @@ def mark_absent(project: AnnotationProject, id: int, frame: int) -> AnnotationPr
 
 
 def remove_key(project: AnnotationProject, id: int, frame: int) -> AnnotationProject:
-    """Take back what a person said in a frame; raises ConfigError if nothing was.
+    """Remove the key box of a frame. Raises ConfigError if there is none.
 
     Example:
         >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, mark_absent, remove_key
@@ -178,17 +178,16 @@ def remove_key(project: AnnotationProject, id: int, frame: int) -> AnnotationPro
 def set_tracked(
     project: AnnotationProject, id: int, start: int, found: Iterable[TrackedBox | None], way: Way = "forward"
 ) -> AnnotationProject:
-    """Put what a tracker found into a stretch of frames, in place of what was found there before.
+    """Put tracked boxes into a stretch of frames. They replace earlier tracked boxes.
 
-    Frames with a key box, and those in which a person says that the target is absent, keep that.
+    Frames with a key box, and frames in which a person marked the target as absent, do not change.
 
     Args:
         project: the project.
-        id: of the target.
+        id: id of the target.
         start: number of the first frame.
-        found: one value for each frame from there on; None says that the frame is not tracked.
-        way: the key boxes that it follows from: "forward" from the one before, "backward" from the one after, or
-            "joined" from both.
+        found: one value for each frame from there on; None means that the frame is not tracked.
+        way: "forward" if tracked from the key box before, "backward" from the one after, or "joined" from both.
 
     Raises:
         ConfigError: if there is no such target or frame.
@@ -203,7 +202,7 @@ def set_tracked(
     """
     target, begin = project.target(id), check_frame(start, project.video)
     if way not in WAYS:
-        raise ConfigError(f"boxes are tracked one of the ways {', '.join(WAYS)}, not {way!r:.40}")
+        raise ConfigError(f"the way of tracked boxes must be one of {', '.join(WAYS)}, not {way!r:.40}")
     values = list(found)
     if values:
         check_frame(begin + len(values) - 1, project.video)
@@ -211,7 +210,7 @@ def set_tracked(
 
 
 def clear_tracked(project: AnnotationProject, id: int, first: int = 0, stop: int | None = None) -> AnnotationProject:
-    """Remove what a tracker found from `first` to before `stop`, or to the end.
+    """Remove tracked boxes from frame `first` to before `stop`, or to the end.
 
     Example:
         >>> from mixformer import Box
@@ -229,7 +228,7 @@ def clear_tracked(project: AnnotationProject, id: int, first: int = 0, stop: int
 
 
 def beside_keys(target: AnnotatedTarget, rows: TrackedRows) -> TrackedRows:
-    """Rows of frames in which nobody said where the target is."""
+    """Return the rows of frames that have no key box, and in which the target is not marked as absent."""
     if not target.keys or not len(rows):
         return rows
     keys = np.array([key.frame for key in target.keys])
@@ -239,7 +238,7 @@ def beside_keys(target: AnnotatedTarget, rows: TrackedRows) -> TrackedRows:
 
 
 def _without_stale(target: AnnotatedTarget, frame: int) -> AnnotatedTarget:
-    """Drop what does not follow any more from the nearest key boxes, after a change of that in `frame`."""
+    """Drop the tracked boxes that do not follow from the nearest key boxes any more, after a change in `frame`."""
     before, after = target.key_before(frame), target.key_after(frame)
     rows = target.tracked
     first = -1 if before is None else before.frame

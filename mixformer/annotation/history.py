@@ -1,4 +1,4 @@
-"""Undo and redo: the past and the future of a project as values."""
+"""Undo and redo edits of a project."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from mixformer.annotation.edit_values import apply_edit
 from mixformer.annotation.project import AnnotationProject
 from mixformer.errors import ConfigError, shown
 
-_STEPS = 200  # that can be undone; targets that did not change are shared by all of them
+_STEPS = 200  # number of edits that can be undone; unchanged targets are shared, so they need no memory
 
 
 @dataclass(frozen=True)
 class ProjectHistory:
-    """A project with what can be undone and redone. A value, as the project is.
+    """A project with its earlier and its undone states. It is never changed in place.
 
     Attributes:
-        project: as it is now.
-        past: projects before each edit, the latest last; the last 200 are kept.
-        future: projects that were undone, the nearest last.
+        project: the present project.
+        past: projects before each of the last 200 edits, the latest last.
+        future: undone projects, the nearest last.
 
     Example:
         >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, ProjectHistory
@@ -38,12 +38,13 @@ class ProjectHistory:
         """Make an edit, or undo or redo one, written as a JSON object.
 
         Args:
-            edit: as for `apply_edit`; or `{"edit": "undo"}`, `{"edit": "redo"}`; or several edits that are undone as
-                one, `{"edit": "together", "edits": [...]}`; or several that belong to the step before, such as the next
-                boxes of a tracker that runs, `{"edit": "amend", "edits": [...]}`.
+            edit: as for `apply_edit`; or `{"edit": "undo"}` or `{"edit": "redo"}`; or `{"edit": "together", "edits":
+                [...]}` for several edits that are undone as one; or `{"edit": "amend", "edits": [...]}` for edits that
+                belong to the step before, such as the next boxes of a running tracker.
 
         Raises:
-            ConfigError: if it is no edit, and what `apply_edit` raises. Nothing is then changed.
+            ConfigError: if the edit is invalid; nothing is changed then.
+            BoxError: if a box is invalid; nothing is changed then.
         """
         name = edit.get("edit") if isinstance(edit, Mapping) else None
         if name == "undo":
@@ -52,26 +53,26 @@ class ProjectHistory:
             return self.redo()
         edits = edit.get("edits") if name in ("together", "amend") else [edit]
         if not isinstance(edits, list):
-            raise ConfigError(f"edits made together are a list, not {shown(edits, 60)}")
+            raise ConfigError(f"edits made together must be a list, not {shown(edits, 60)}")
         project = self.project
         for each in edits:
             project = apply_edit(project, each)
         return replace(self, project=project, future=()) if name == "amend" and self.past else self.put(project)
 
     def put(self, project: AnnotationProject) -> ProjectHistory:
-        """Take a changed project as one step that can be undone; nothing happens if it is the same."""
+        """Add a changed project as one step that can be undone. The same project changes nothing."""
         if project is self.project:
             return self
         return ProjectHistory(project, (*self.past, self.project)[-_STEPS:])
 
     def undo(self) -> ProjectHistory:
-        """Go back by one edit; at the first one nothing happens."""
+        """Go back by one edit, if there is one."""
         if not self.past:
             return self
         return replace(self, project=self.past[-1], past=self.past[:-1], future=(*self.future, self.project))
 
     def redo(self) -> ProjectHistory:
-        """Make the edit again that was undone last; without one nothing happens."""
+        """Repeat the edit that was undone last, if there is one."""
         if not self.future:
             return self
         return replace(self, project=self.future[-1], past=(*self.past, self.project), future=self.future[:-1])

@@ -1,4 +1,4 @@
-"""One track of two: what was tracked forward from one key box, and backward from the next."""
+"""Join two tracks between two key boxes: forward from the first, and backward from the second."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mixformer.imaging.boxes import iou, xywh_to_xyxy
 from mixformer.types import Box, FloatArray
 
 AGREE = 0.5
-"""Least overlap (IoU) of two boxes that are one target."""
-_CLEARLY = 0.2  # by which a score is higher than another
-_APART = 0.3  # of the score: how much less a box counts at the far end from its key box
+"""Least overlap (IoU) of two boxes of one target."""
+_CLEARLY = 0.2  # difference by which a score is clearly higher than another
+_APART = 0.3  # fraction of the score that a box loses at the far end from its key box
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class JoinedBoxes:
 
     Attributes:
         boxes: (n, 4) xywh in pixels.
-        scores: (n,) of the boxes, 0..1.
+        scores: (n,) scores of the boxes, 0..1.
         overlap: (n,) IoU of both directions, 0..1.
-        part: (n,) share of the backward box, 0..1, rising.
+        part: (n,) share of the backward box in the joined one, 0..1, rising.
     """
 
     boxes: FloatArray
@@ -39,16 +39,16 @@ def join(
 ) -> JoinedBoxes:
     """Join the boxes of all frames between two key boxes.
 
-    The track changes from forward to backward once, where that gives the highest scores and, of such places, where both
-    agree best. The change takes as many frames as agree around it in a row, so that the track has no step there and
-    ends at both key boxes.
+    The track changes once from forward to backward, at the frame where the scores are highest and both agree best. The
+    change takes all neighboring frames in which both agree, so that the track has no jump there. It ends at both key
+    boxes.
 
     Args:
         forward: (n, 4) xywh, tracked from the key box before.
         backward: (n, 4) xywh, tracked from the key box after, in the order of frames.
         sure: (n,) scores of `forward`, 0..1.
         sure_back: (n,) scores of `backward`.
-        agree: least overlap (IoU, 0..1) of two boxes that are one target.
+        agree: least overlap (IoU, 0..1) of two boxes of one target.
 
     Example:
         >>> import numpy as np
@@ -65,9 +65,9 @@ def join(
 
 
 def join_tracked(forward: list[TrackedBox], backward: list[TrackedBox]) -> list[TrackedBox]:
-    """Join what a tracker found between two key boxes; see `join`.
+    """Join the tracked boxes between two key boxes; see `join`.
 
-    A box that the other direction contradicts, with a score that is not clearly lower, is uncertain.
+    A box is uncertain if the other direction has another place and its score is not clearly lower.
     """
     ahead, back = (np.array([each.box for each in found], np.float64) for found in (forward, backward))
     sure, sure_back = (np.array([_score(each) for each in found]) for found in (forward, backward))
@@ -83,7 +83,7 @@ def join_tracked(forward: list[TrackedBox], backward: list[TrackedBox]) -> list[
 
 
 def overlaps(first: FloatArray, second: FloatArray) -> FloatArray:
-    """IoU of boxes (n, 4) xywh with others, frame by frame; 0 where it is not defined."""
+    """Compute the IoU of boxes (n, 4) xywh with others, frame by frame; 0 where it is undefined."""
     found: FloatArray = np.nan_to_num(iou(xywh_to_xyxy(first), xywh_to_xyxy(second))[0])
     return found
 
@@ -95,16 +95,16 @@ def _score(found: TrackedBox) -> float:
 
 
 def _seam(sure: FloatArray, sure_back: FloatArray, overlap: FloatArray) -> int:
-    """Number of frames that are taken from the forward track."""
+    """Choose the number of frames to take from the forward track."""
     far = _APART * np.linspace(0, 1, len(sure) + 2)[1:-1]
     before = np.concatenate([[0.0], np.cumsum(sure * (1 - far))])
     after = np.concatenate([np.cumsum((sure_back * (1 - far[::-1]))[::-1])[::-1], [0.0]])
-    here = np.concatenate([overlap, [1.0]])  # of the first frame that is taken from the backward track
+    here = np.concatenate([overlap, [1.0]])  # overlap in the first frame of the backward track
     return int(np.argmax(before + after + 0.5 * here))
 
 
 def _parts(place: int, same: NDArray[np.bool_]) -> FloatArray:
-    """Share of the backward track in each frame: 0, then rising over the frames that agree around the seam, then 1."""
+    """Compute the share of the backward track: 0, then rising in the frames that agree around the seam, then 1."""
     apart = np.flatnonzero(~same)
     first = int(apart[apart < place].max(initial=-1)) + 1
     stop = int(apart[apart >= place].min(initial=len(same)))

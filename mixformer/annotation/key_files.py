@@ -1,4 +1,4 @@
-"""Key boxes as people write them down: a file of targets (docs/many.md) in which a target may have several lines."""
+"""Read key boxes from a file of targets (docs/many.md), in which a target may have several lines."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def read_keys(path: str | Path, video: AnnotatedVideo, start: int = 0, label: st
     """Make a project of a file of key boxes.
 
     Lines are as in a file of targets: `frame,id,x,y,w,h`, or with the names of the columns in the first line, or JSON.
-    Several lines of one id are corrections of its track. A line without a box (empty fields, or `null`) says that the
-    target is absent from there on, and so does the column `stop` from the frame that it names. Further columns:
-    `label`, and `occluded` (1: partly hidden). Lines without an id are of target 1.
+    Several lines of one id correct its track. A line without a box (empty fields, or `null`) means that the target is
+    absent from there on, and a column `stop` means the same from the frame that it names. Further columns are `label`
+    and `occluded` (1: partly hidden). Lines without an id belong to target 1.
 
     Args:
         path: the file.
         video: the video.
-        start: frame of lines that name none.
-        label: class of targets that have none.
+        start: frame of lines without a frame.
+        label: class of targets without a label.
 
     Raises:
-        BoxError: if the file cannot be read, or a line of it is no key box; the message names file and line.
+        BoxError: if the file cannot be read, or a line is no key box; the message names file and line.
 
     Example:
         >>> from pathlib import Path
@@ -56,7 +56,7 @@ def read_keys(path: str | Path, video: AnnotatedVideo, start: int = 0, label: st
 
 
 def has_corrections(path: str | Path) -> bool:
-    """Tell whether a file of targets has several lines of one id, or one without a box.
+    """Tell whether a file of targets has several lines of one id, or a line without a box.
 
     Raises BoxError as `read_keys`.
     """
@@ -70,7 +70,7 @@ def _is_empty(box: Any) -> bool:
 
 
 def keys_of_targets(targets: list[Target], video: AnnotatedVideo, label: str = "") -> AnnotationProject:
-    """Make a project of targets with one box each, which ends where the target does."""
+    """Make a project of targets with one box each. They are absent from their last frame on."""
     project = AnnotationProject(video)
     for target in targets:
         project = _add(project, target.id, label, target.where)

@@ -1,4 +1,4 @@
-"""Passes of a tracker over the stretches between key boxes, and the frames that each of them reads."""
+"""The passes of a tracker over the stretches between key boxes, and the frames that each pass reads."""
 
 from __future__ import annotations
 
@@ -14,43 +14,40 @@ from mixformer.types import Box
 from mixformer.video.reader import VideoFrame, open_video
 
 Progress = Callable[[int, int], object]
-"""Is called with the number of steps that are done and of all, a step for each target, frame and direction."""
+"""A function of the number of finished steps and of all steps. Each target, frame and direction is a step."""
 
 
 @dataclass(frozen=True)
 class TrackingPass:
-    """One stretch in one direction: the frames to go through, one end of which holds the key box.
-
-    Frames up to `reached`, and where the target is there, were found by an earlier run; `steps` are left.
-    """
+    """A pass over one stretch in one direction."""
 
     stretch: Stretch
-    first: int
-    stop: int
-    box: Box
-    steps: int
-    reached: tuple[int, Box] | None = None
+    first: int  # number of the first frame, including that of the key box
+    stop: int  # number after the last frame
+    box: Box  # key box at one end
+    steps: int  # number of frames that are left
+    reached: tuple[int, Box] | None = None  # last frame of an earlier run, and the box there
 
 
 @dataclass
 class TrackingWork:
-    """Stretches to track, with the progress so far, and what is known of forward passes from an earlier run."""
+    """The passes of a run, and its progress."""
 
-    ahead: list[TrackingPass]
-    back: list[TrackingPass]
-    known: dict[Stretch, dict[int, TrackedBox]]
-    wanted: range
-    stop: Callable[[], bool]
+    ahead: list[TrackingPass]  # forward passes
+    back: list[TrackingPass]  # backward passes
+    known: dict[Stretch, dict[int, TrackedBox]]  # boxes of forward passes of an earlier run
+    wanted: range  # frames to yield
+    stop: Callable[[], bool]  # tells whether to end
     progress: Progress | None
-    done: int = 0
+    done: int = 0  # number of finished steps
 
     @property
     def total(self) -> int:
-        """Return the number of steps of all passes."""
+        """Number of steps of all passes."""
         return sum(each.steps for each in (*self.ahead, *self.back))
 
     def advance(self, steps: int) -> None:
-        """Say that so many steps more are done."""
+        """Count finished steps, and report the progress."""
         self.done += steps
         if self.progress and steps:
             self.progress(self.done, self.total)
@@ -64,7 +61,7 @@ def work_of(
     stop: Callable[[], bool],
     progress: Progress | None,
 ) -> TrackingWork:
-    """Return the passes that stretches ask for, without what an earlier run has found of them."""
+    """Make the passes over stretches, without the frames that an earlier run has tracked."""
     ahead, back, known = [], [], dict[Stretch, dict[int, TrackedBox]]()
     for each in stretches:
         first, end = max(each.first, wanted.start), min(each.stop, wanted.stop)
@@ -86,7 +83,7 @@ def _after(each: TrackingPass) -> int | None:
 
 
 def read_ahead(video: str | Path, passes: list[TrackingPass]) -> Generator[VideoFrame, None, None]:
-    """The frames of passes, of those that go on the key frame and then what is left."""
+    """Yield the frames of passes. A resumed pass needs the frame of its key box, and then the remaining frames."""
     first, stop, reached = passes[0].first, max(each.stop for each in passes), _after(passes[0])
     with open_video(video, first, stop if reached is None else first + 1) as frames:
         yield from frames
@@ -96,7 +93,7 @@ def read_ahead(video: str | Path, passes: list[TrackingPass]) -> Generator[Video
 
 
 def read_back(video: str | Path, passes: list[TrackingPass], memory: int) -> Generator[VideoFrame, None, None]:
-    """As `read_ahead`, from the last frame to the first, in so many bytes of pixels."""
+    """Yield the frames as `read_ahead`, but from the last to the first, with at most `memory` bytes of pixels."""
     first, stop, reached = passes[0].first, max(each.stop for each in passes), _after(passes[0])
     yield from read_backward(video, first if reached is None else stop - 1, stop, memory)
     if reached is not None:
@@ -104,7 +101,7 @@ def read_back(video: str | Path, passes: list[TrackingPass], memory: int) -> Gen
 
 
 def grouped(passes: list[TrackingPass]) -> Iterator[list[TrackingPass]]:
-    """Group passes whose frames meet, so that these are read once; those that go on after a gap go by themselves."""
+    """Group passes with common frames, so that these are read once. Resumed passes have groups of their own."""
     group: list[TrackingPass] = []
     for each in sorted(passes, key=lambda each: (each.first, each.stop)):
         alone = each.reached or (group and group[0].reached)

@@ -1,4 +1,4 @@
-"""An annotation project as a value: a video, its targets, what a person said of them, and what a tracker found."""
+"""An annotation project as a value: a video and its targets, with the key boxes of a person and tracked boxes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mixformer.errors import ConfigError, first_few
 from mixformer.types import Box
 
 Origin = Literal["person", "tracker", "interpolated", ""]
-"""Who says where a target is in a frame; "" where nobody does."""
+"""The origin of a target's box in a frame; "" if its place is unknown."""
 
 
 @dataclass(frozen=True)
 class KeyBox:
-    """Statement of a person about a target in a frame. It holds until the next key box, and no tracker changes it.
+    """A person's box of a target in a frame. No tracker changes it.
 
     Attributes:
         frame: number of the frame, from 0.
-        box: xywh in pixels with 2 decimals; None says that the target is absent from here on.
-        occluded: the target is partly hidden here.
+        box: xywh in pixels with 2 decimals; None if the target is absent from here on, until the next key box.
+        occluded: True if the target is partly hidden here.
 
     Example:
         >>> from mixformer import Box
@@ -39,21 +39,20 @@ class KeyBox:
 
     @property
     def absent(self) -> bool:
-        """Tell whether the target is absent from here on."""
+        """True if the target is absent from here on."""
         return self.box is None
 
 
 class FrameBox(NamedTuple):
-    """Place of a target in one frame, by all that a project knows.
+    """The place of a target in one frame.
 
     Attributes:
         frame: number of the frame.
-        box: xywh in pixels; None where the target is absent, or nothing is known of it. A tracker's box stays here when
-            the target is lost.
-        score: of the tracker (0..1); None if there is none.
-        status: of the tracker; "tracking" for key boxes and interpolated ones.
-        origin: "person", "tracker", "interpolated", or "" where nothing is known.
-        occluded: partly hidden, as the last key box says.
+        box: xywh in pixels; None if the target is absent or its place is unknown. A lost target keeps its tracked box.
+        score: score of the tracker (0..1), or None.
+        status: status of the tracker; "tracking" for key boxes and interpolated boxes.
+        origin: "person", "tracker", "interpolated", or "" if the place is unknown.
+        occluded: True if the last key box marks the target as partly hidden.
 
     Example:
         >>> from mixformer import Box
@@ -71,7 +70,7 @@ class FrameBox(NamedTuple):
 
     @property
     def visible(self) -> bool:
-        """Tell whether exports hold a box for this frame: there is one, and the tracker has not lost the target."""
+        """True if exports hold a box for this frame: there is one, and the target is not lost."""
         return self.box is not None and self.status != "lost"
 
 
@@ -80,12 +79,12 @@ class AnnotatedTarget:
     """One target of a project.
 
     Attributes:
-        id: its number, 1 or above.
-        label: its class, such as "person".
+        id: number of the target, 1 or above.
+        label: class of the target, such as "person".
         color: "#rrggbb".
-        attributes: further facts, name -> text.
-        keys: what a person said, sorted by frame.
-        tracked: what a tracker found, never in the frame of a key box.
+        attributes: further texts by name.
+        keys: key boxes, sorted by frame.
+        tracked: tracked boxes; frames of key boxes have none.
 
     Example:
         >>> from mixformer import Box
@@ -103,22 +102,22 @@ class AnnotatedTarget:
     tracked: TrackedRows = field(default_factory=TrackedRows)
 
     def key_at(self, frame: int) -> KeyBox | None:
-        """Return the key box of exactly this frame."""
+        """Return the key box of exactly this frame, or None."""
         before = self.key_before(frame + 1)
         return before if before and before.frame == frame else None
 
     def key_before(self, frame: int) -> KeyBox | None:
-        """Return the last key box before a frame."""
+        """Return the last key box before a frame, or None."""
         place = bisect_right(self.keys, frame - 1, key=lambda key: key.frame)
         return self.keys[place - 1] if place else None
 
     def key_after(self, frame: int) -> KeyBox | None:
-        """Return the first key box after a frame."""
+        """Return the first key box after a frame, or None."""
         place = bisect_right(self.keys, frame, key=lambda key: key.frame)
         return self.keys[place] if place < len(self.keys) else None
 
     def box_at(self, frame: int) -> FrameBox:
-        """Say where the target is in a frame; see `boxes`."""
+        """Return the place of the target in a frame; see `boxes`."""
         key, before, after = self.key_at(frame), self.key_before(frame), self.key_after(frame)
         if key is not None:
             return FrameBox(frame, key.box, origin="person", occluded=key.occluded)
@@ -133,11 +132,11 @@ class AnnotatedTarget:
         return self._interpolated(frame, before, after, occluded)
 
     def boxes(self, first: int, stop: int) -> Iterator[FrameBox]:
-        """Yield where the target is in each frame from `first` to before `stop`.
+        """Yield the place of the target in each frame from `first` to before `stop`.
 
-        Key boxes come first, then tracked boxes. Between two key boxes, a frame that is not tracked gets a box on the
-        line between its neighbors; before an absence it keeps the last box. Before the first key box and after the last
-        one nothing is made up.
+        Key boxes take precedence over tracked boxes. Between two key boxes, a frame that is not tracked gets a box
+        interpolated between its neighbors, or the last box if an absence follows. Before the first key box and after
+        the last one, nothing is interpolated.
         """
         return (self.box_at(frame) for frame in range(first, stop))
 
@@ -152,7 +151,7 @@ class AnnotatedTarget:
         return FrameBox(frame, box, origin="interpolated", occluded=occluded)
 
     def _anchor(self, frame: int, key: KeyBox, side: int) -> tuple[int, Box | None]:
-        """The nearest frame that is tracked or has this key box; None for its box if the target is not there."""
+        """Return the nearest frame that is tracked or has this key box, and the box, or None if the target is gone."""
         frames = self.tracked.frames
         place = int(np.searchsorted(frames, frame)) - (side < 0)
         if 0 <= place < len(frames) and (key.frame - frames[place]) * side > 0:
@@ -166,13 +165,13 @@ class AnnotatedVideo:
     """The video of a project.
 
     Attributes:
-        path: where it is, relative to the project's file, with forward slashes; absolute if there is no such way.
-        width: of a frame in pixels.
-        height: of a frame in pixels.
+        path: path relative to the project's file, with forward slashes; absolute if that is impossible.
+        width: width of a frame in pixels.
+        height: height of a frame in pixels.
         frame_count: number of frames.
         fps: frames per second; None if unknown.
         size: bytes of the file, or of all pictures of a folder.
-        head: SHA-256 of its first 64 KiB, in hexadecimal digits, or of the first picture's; "" if not known.
+        head: SHA-256 of the first 64 KiB of the file or of the first picture, in hexadecimal digits; "" if unknown.
 
     Example:
         >>> from mixformer.annotation import look_at_video
@@ -193,11 +192,11 @@ class AnnotatedVideo:
 
 @dataclass(frozen=True)
 class AnnotationProject:
-    """A video and its targets. A value: the functions of `mixformer.annotation` make a new project of an old one.
+    """A video and its targets. It is never changed in place: the functions of `mixformer.annotation` return a new one.
 
     Attributes:
         video: the video.
-        targets: in the order that they are shown in, each with an id of its own.
+        targets: the targets, in the order in which they are shown.
 
     Example:
         >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, set_key
@@ -211,7 +210,7 @@ class AnnotationProject:
     targets: tuple[AnnotatedTarget, ...] = ()
 
     def target(self, id: int) -> AnnotatedTarget:
-        """Return a target; raises ConfigError if there is none of this id."""
+        """Return a target. Raises ConfigError if there is none with this id."""
         for each in self.targets:
             if each.id == id:
                 return each
@@ -219,9 +218,9 @@ class AnnotationProject:
         raise ConfigError(f"there is no target {id!r:.40}; there are: {known}")
 
     def boxes(self, id: int, first: int = 0, stop: int | None = None) -> Iterator[FrameBox]:
-        """Yield where a target is, frame by frame, to before `stop` or to the end; see `AnnotatedTarget.boxes`."""
+        """Yield the place of a target, frame by frame, to before `stop` or to the end; see `AnnotatedTarget.boxes`."""
         return self.target(id).boxes(first, self.video.frame_count if stop is None else stop)
 
     def with_target(self, target: AnnotatedTarget) -> AnnotationProject:
-        """Return the project with a target in the place of that of its id."""
+        """Return the project with a target that replaces the one with its id."""
         return replace(self, targets=tuple(target if each.id == target.id else each for each in self.targets))

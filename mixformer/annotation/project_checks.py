@@ -1,4 +1,4 @@
-"""Checks of the values of a project, whoever gives them: a person, a page or a file."""
+"""Check the values of a project, which come from Python, the page or a file."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _LONGEST_TEXT, _MOST_ATTRIBUTES, _HIGHEST_ID = 200, 100, 10**9
 
 
 def check_id(value: Any) -> int:
-    """The number of a target; raises ConfigError if it is none."""
+    """Return the number of a target. Raises ConfigError if it is none."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _HIGHEST_ID:
-        raise ConfigError(f"the id of a target is a whole number of 1 or above, not {shown(value, 60)}")
+        raise ConfigError(f"the id of a target must be a whole number of 1 or above, not {shown(value, 60)}")
     return value
 
 
 def check_frame(value: Any, video: AnnotatedVideo) -> int:
-    """The number of a frame of a video; raises ConfigError if it has no such frame."""
+    """Return the number of a frame of a video. Raises ConfigError if there is no such frame."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < video.frame_count:
         raise ConfigError(f"the video has frames 0 to {video.frame_count - 1}, and no frame {shown(value, 60)}")
     return value
 
 
 def check_box(values: Iterable[float], video: AnnotatedVideo) -> Box:
-    """A person's box with 2 decimals; raises BoxError if it is none, or shares no pixel with the picture."""
+    """Return a person's box with 2 decimals. Raises BoxError if it is invalid or outside the picture."""
     box = Box(*(round(value, 2) + 0.0 for value in parse_box(values)))
     require_bounds(box)
     require_overlap(box, video.height, video.width)
@@ -38,54 +38,54 @@ def check_box(values: Iterable[float], video: AnnotatedVideo) -> Box:
 
 
 def check_key(key: KeyBox, video: AnnotatedVideo) -> KeyBox:
-    """A key box in a frame of a video; raises ConfigError if there is no such frame, and as `check_box`."""
+    """Return a checked key box. Raises ConfigError if there is no such frame, and BoxError as `check_box`."""
     box = None if key.box is None else check_box(key.box, video)
     return KeyBox(check_frame(key.frame, video), box, bool(key.occluded) and box is not None)
 
 
 def check_text(value: Any, what: str) -> str:
-    """A text of one line; raises ConfigError if it is none."""
+    """Return a text of one line. Raises ConfigError if it is none."""
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not (value.isprintable() or value == ""):
-        raise ConfigError(f"{what} is a line of up to {_LONGEST_TEXT} letters, not {shown(value, 60)}")
+        raise ConfigError(f"{what} must be a line of up to {_LONGEST_TEXT} letters, not {shown(value, 60)}")
     return value
 
 
 def check_label(value: Any) -> str:
-    """The class of a target; raises ConfigError if it is no text of one line."""
+    """Return the class of a target. Raises ConfigError if it is no text of one line."""
     return check_text(value, "a label").strip()
 
 
 def check_color(value: Any) -> str:
-    """A color in lower case; raises ConfigError if it is none."""
+    """Return a color in lower case. Raises ConfigError if it is none."""
     if not isinstance(value, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-        raise ConfigError(f"a color is #rrggbb, not {shown(value, 60)}")
+        raise ConfigError(f"a color must be #rrggbb, not {shown(value, 60)}")
     return value.lower()
 
 
 def check_attributes(values: Any) -> dict[str, str]:
-    """Further facts of a target; raises ConfigError if they are no texts by name."""
+    """Return the attributes of a target. Raises ConfigError if they are not texts by name."""
     if not isinstance(values, Mapping) or len(values) > _MOST_ATTRIBUTES:
-        raise ConfigError(f"attributes are up to {_MOST_ATTRIBUTES} texts by name, not {shown(values, 60)}")
+        raise ConfigError(f"attributes must be up to {_MOST_ATTRIBUTES} texts by name, not {shown(values, 60)}")
     return {
         check_text(name, "the name of an attribute"): check_text(text, "an attribute") for name, text in values.items()
     }
 
 
 def tracked_rows_of(rows: Any) -> list[TrackedBox | None]:
-    """Tracked boxes of rows `[x, y, w, h, score, status]` as JSON holds them; raises ConfigError if they are none."""
+    """Return the tracked boxes of JSON rows `[x, y, w, h, score, status]`. Raises ConfigError if a row is invalid."""
     if not isinstance(rows, list | tuple):
-        raise ConfigError(f"tracked boxes are a list of rows, not {shown(rows, 60)}")
+        raise ConfigError(f"tracked boxes must be a list of rows, not {shown(rows, 60)}")
     return [None if row is None else _tracked_row(row) for row in rows]
 
 
 def _tracked_row(row: Any) -> TrackedBox:
     if not isinstance(row, list | tuple) or not 4 <= len(row) <= 6:
-        raise ConfigError(f"a tracked box is [x, y, width, height, score, status], not {shown(row, 60)}")
+        raise ConfigError(f"a tracked box must be [x, y, width, height, score, status], not {shown(row, 60)}")
     score, status = (*row[4:], None, None)[:2]
     if score is not None and (isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1):
-        raise ConfigError(f"a score is a number from 0 to 1, or null, not {shown(score, 60)}")
+        raise ConfigError(f"a score must be a number from 0 to 1, or null, not {shown(score, 60)}")
     if status is not None and (type(status) is not int or not 0 <= status < len(STATUSES)):
-        raise ConfigError(f"the status of a tracked box is 0 to {len(STATUSES) - 1}, not {shown(status, 60)}")
+        raise ConfigError(f"the status of a tracked box must be 0 to {len(STATUSES) - 1}, not {shown(status, 60)}")
     try:
         box = Box(*(float(value) for value in row[:4]))
         require_bounds(box)
@@ -95,7 +95,7 @@ def _tracked_row(row: Any) -> TrackedBox:
 
 
 def row_of(found: TrackedBox | None) -> list[float | None] | None:
-    """The row of JSON of a tracked box: `[x, y, w, h, score]`, and its status if that is not "tracking"."""
+    """Return the JSON row of a tracked box: `[x, y, w, h, score]`, and the status if it is not "tracking"."""
     if found is None:
         return None
     score = None if found.score is None else _short(round(float(found.score), 3))
@@ -104,5 +104,5 @@ def row_of(found: TrackedBox | None) -> list[float | None] | None:
 
 
 def _short(value: float) -> float:
-    """Whole numbers without a point, which takes less room."""
+    """Return whole numbers without a decimal point, which is shorter."""
     return int(value) if value.is_integer() else value

@@ -1,4 +1,4 @@
-"""One JSON file for a project: NAME.mixformer.json.
+"""Read and write a project as one JSON file, NAME.mixformer.json.
 
 {"format": "mixformer annotation", "version": 1, "revision": 3,
  "video": {"path": "clip.mp4", "width": 640, "height": 360, "frame_count": 53, "fps": 25.0,
@@ -31,12 +31,12 @@ _MOST_FRAMES, _MOST_PIXELS = 10**9, 10**6
 
 
 def save_project(project: AnnotationProject, path: str | Path, revision: int = 0) -> None:
-    """Write a project, whole or not at all.
+    """Write a project completely or not at all.
 
     Args:
         project: the project.
         path: NAME.mixformer.json.
-        revision: number that tells one state of the file from another.
+        revision: number of this state of the file.
 
     Raises:
         OutputError: if it cannot be written.
@@ -72,12 +72,12 @@ def load_revision(path: str | Path) -> tuple[AnnotationProject, int]:
 
 
 def project_of(content: object, path: str | Path) -> tuple[AnnotationProject, int]:
-    """Return the project that the content of a file is; raises DataError if it is none, or damaged."""
+    """Read a project from the JSON of a file. Raises DataError if it is no project, or damaged."""
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise DataError(f"{path} is no project of mixformer; projects are files NAME{ENDING}")
     if content.get("version") != _VERSION:
         raise DataError(
-            f"{path} is of version {shown(content.get('version'), 40)}, and this mixformer reads {_VERSION}; install "
+            f"{path} is of version {shown(content.get('version'), 40)}, but this mixformer reads {_VERSION}; install "
             "a later one"
         )
     try:
@@ -89,12 +89,12 @@ def project_of(content: object, path: str | Path) -> tuple[AnnotationProject, in
             project = _with_target(project, fields)
     except (BoxError, ConfigError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"{path} is damaged: {reason[:300]}; take a copy of it that is whole") from error
+        raise DataError(f"{path} is damaged: {reason[:300]}; use an undamaged copy") from error
     return project, revision
 
 
 def project_text(project: AnnotationProject, revision: int = 0) -> str:
-    """The content of a project's file, a line for each stretch of boxes."""
+    """Return the content of a project's file, with a line for each stretch of boxes."""
     targets = ",\n".join(_target_text(target) for target in project.targets)
     head = {"format": _FORMAT, "version": _VERSION, "revision": revision, "video": vars(project.video)}
     return f'{_json(head)[:-1]},\n"targets":[\n{targets}\n]}}\n'
@@ -135,7 +135,7 @@ def _video(fields: Mapping[str, Any]) -> AnnotatedVideo:
 
 
 def _with_target(project: AnnotationProject, fields: Mapping[str, Any]) -> AnnotationProject:
-    """A project with one more target of a file."""
+    """Add a target of a file to a project."""
     id, keys = fields["id"], [_key(row) for row in fields["keys"]]
     project = add_target(project, id, fields["label"], fields["color"], fields["attributes"], keys)
     runs = [(run["start"], run["way"], tracked_rows_of(run["rows"])) for run in fields["tracked"]]

@@ -1,4 +1,4 @@
-"""What a project knows, in the files that `mixformer track` writes: annotated video, box files and masks."""
+"""Write a project to the files of `mixformer track`: annotated video, box files and masks."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def write_results(
         video: its frames, from `open_video`.
         outputs: path by name of the output format, as for `track_video`.
         ids: write the id of the target with every box.
-        overwrite: replace results that are there already.
-        on_frame: is called after each frame.
+        overwrite: replace existing results.
+        on_frame: function to call after each frame.
 
     Returns:
         The number of frames.
 
     Raises:
-        OutputError: if something cannot be written.
+        OutputError: if a file cannot be written, or already exists.
 
     Example:
         >>> from pathlib import Path
@@ -64,6 +64,6 @@ def write_results(
 
 
 def _result(shown: FrameBox, box: Box, frame: VideoFrame) -> TrackResult:
-    """A person's box counts as sure, as the given one of a tracker does; an interpolated one has no score."""
+    """Make a result. A person's box has the score 1, like the given box of a tracker; an interpolated one has none."""
     said = shown.origin == "person"
     return TrackResult(box, 1.0 if said else shown.score, frame.index, time=frame.time, is_initial=said)

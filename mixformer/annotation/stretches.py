@@ -1,4 +1,4 @@
-"""What to track: stretches of frames that begin at a person's box and end at the next thing that a person said."""
+"""Find the stretches of frames to track: each is between two key boxes, or between one and an end of the video."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from mixformer.errors import ConfigError, shown
 from mixformer.types import Box
 
 Direction = Literal["forward", "backward", "both"]
-"""From which key boxes to track."""
+"""The direction to track from key boxes."""
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Frames of one target between two things that a person said, or up to an end of the video.
+    """The frames of one target between two key boxes, or between one and an end of the video.
 
     Attributes:
         target: id of the target.
         first: number of the first frame to track.
-        stop: number after the last.
-        before: the box in frame `first - 1` to track forward from; None if there is none.
-        after: the box in frame `stop` to track backward from; None if there is none.
+        stop: number after the last frame to track.
+        before: the box in frame `first - 1` to track forward from, or None.
+        after: the box in frame `stop` to track backward from, or None.
 
     Example:
         >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, set_key, stale_stretches
@@ -45,7 +45,7 @@ class Stretch:
 
     @property
     def frames(self) -> range:
-        """Return the numbers of its frames."""
+        """Numbers of the frames."""
         return range(self.first, self.stop)
 
 
@@ -55,13 +55,13 @@ def stale_stretches(
     direction: Direction = "both",
     frames: range | None = None,
 ) -> list[Stretch]:
-    """List what key boxes ask to be tracked and is not, or what followed from key boxes that changed since.
+    """List the stretches that are not tracked from their present key boxes.
 
     Args:
         project: the project.
-        target_ids: the targets; None takes all.
+        target_ids: ids of the targets; None takes all.
         direction: "forward" from each key box, "backward", or "both".
-        frames: frames wanted; None takes all of the video.
+        frames: wanted frames; None takes all of the video.
 
     Raises:
         ConfigError: if there is no such target, direction or frame.
@@ -82,10 +82,10 @@ def all_stretches(
     direction: Direction = "both",
     frames: range | None = None,
 ) -> list[Stretch]:
-    """List all that key boxes ask to be tracked, tracked or not; see `stale_stretches`."""
+    """List all stretches, tracked or not; see `stale_stretches`."""
     wanted = check_range(frames, project.video.frame_count)
     if direction not in ("forward", "backward", "both"):
-        raise ConfigError(f"the direction is forward, backward or both, not {shown(direction, 40)}")
+        raise ConfigError(f"the direction must be forward, backward or both, not {shown(direction, 40)}")
     ids = [target.id for target in project.targets] if target_ids is None else list(target_ids)
     return [
         stretch
@@ -96,11 +96,11 @@ def all_stretches(
 
 
 def check_range(frames: range | None, count: int) -> range:
-    """Frames wanted, within the video; raises ConfigError if they are no range of numbers in order."""
+    """Return the wanted frames within the video. Raises ConfigError if they are no range with step 1."""
     if frames is None:
         return range(count)
     if not isinstance(frames, range) or frames.step != 1:
-        raise ConfigError(f"frames are a range of numbers in order, not {shown(frames, 60)}")
+        raise ConfigError(f"frames must be a range with step 1, not {shown(frames, 60)}")
     return range(max(frames.start, 0), min(frames.stop, count))
 
 
@@ -115,7 +115,7 @@ def _of_target(target: AnnotatedTarget, count: int, direction: Direction) -> Ite
 
 
 def _fresh(project: AnnotationProject, stretch: Stretch, frames: range | None) -> bool:
-    """Tell whether all frames that are wanted of a stretch are tracked from its boxes."""
+    """Tell whether all wanted frames of a stretch are tracked from its key boxes."""
     wanted = check_range(frames, project.video.frame_count)
     first, stop = max(stretch.first, wanted.start), min(stretch.stop, wanted.stop)
     rows = project.target(stretch.target).tracked.between(first, stop)

@@ -1,4 +1,4 @@
-"""What a tracker found of one target, stored compactly: a row for each frame, in the order of frames."""
+"""The tracked boxes of one target, stored compactly: a row for each frame, in the order of frames."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from mixformer.types import Box, FloatArray
 
 Status = Literal["tracking", "uncertain", "lost"]
-"""How sure a tracker is of its box."""
+"""The tracker's judgment of its box."""
 STATUSES: tuple[Status, ...] = ("tracking", "uncertain", "lost")
-"""All of them; files hold their places in this order."""
+"""All statuses. Files hold their index in this order."""
 Way = Literal["joined", "forward", "backward"]
-"""Which key boxes a tracked box follows from: those on both sides, the one before, or the one after."""
+"""The key boxes from which a box was tracked: those on both sides, the one before, or the one after."""
 WAYS: tuple[Way, ...] = ("joined", "forward", "backward")
-"""All of them."""
+"""All ways."""
 
 
 class TrackedBox(NamedTuple):
-    """Box that a tracker found in one frame.
+    """The box that a tracker found in one frame.
 
     Attributes:
         box: xywh in pixels, 0-based.
@@ -43,14 +43,14 @@ class TrackedBox(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class TrackedRows:
-    """Tracked boxes of one target: equal arrays of n rows, sorted by frame. A value; all changes make a new one.
+    """The tracked boxes of one target: arrays of n rows, sorted by frame. They are never changed in place.
 
     Attributes:
         frames: (n,) int64 frame numbers, rising.
         boxes: (n, 4) float64 xywh in pixels with 2 decimals.
-        scores: (n,) float64 with 3 decimals, 0..1; NaN where there is none.
-        statuses: (n,) uint8, places in `STATUSES`.
-        ways: (n,) uint8, places in `WAYS`.
+        scores: (n,) float64 with 3 decimals, 0..1; NaN without a score.
+        statuses: (n,) uint8, indices in `STATUSES`.
+        ways: (n,) uint8, indices in `WAYS`.
 
     Example:
         >>> from mixformer import Box
@@ -78,16 +78,16 @@ class TrackedRows:
     __hash__ = None  # type: ignore[assignment]
 
     def __iter__(self) -> Iterator[tuple[int, TrackedBox]]:
-        """Frame numbers and what was found there."""
+        """Iterate over frame numbers and tracked boxes."""
         return ((int(frame), self._row(place)) for place, frame in enumerate(self.frames))
 
     def at(self, frame: int) -> TrackedBox | None:
-        """Return what was found in a frame; None if it is not tracked."""
+        """Return the box of a frame, or None if it is not tracked."""
         place = int(np.searchsorted(self.frames, frame))
         return self._row(place) if place < len(self) and self.frames[place] == frame else None
 
     def way(self, frame: int) -> Way | None:
-        """Tell which key boxes the box of a frame follows from; None if it is not tracked."""
+        """Return the way in which a frame was tracked, or None if it is not tracked."""
         place = int(np.searchsorted(self.frames, frame))
         return WAYS[self.ways[place]] if place < len(self) and self.frames[place] == frame else None
 
@@ -99,11 +99,11 @@ class TrackedRows:
 
     @classmethod
     def of(cls, runs: Iterable[tuple[int, Way, Sequence[TrackedBox | None]]]) -> TrackedRows:
-        """Make rows of stretches (first frame, way, boxes), as `runs` gives them; a frame's last one counts."""
+        """Make rows of stretches (first frame, way, boxes), as from `runs`. The last box of a frame is used."""
         return _merged([cls(), *(_run(start, way, found) for start, way, found in runs)])
 
     def only(self, chosen: NDArray[Any]) -> TrackedRows:
-        """Return some rows, by a mask or by places."""
+        """Return the rows that a mask or indices choose."""
         return TrackedRows(*(array[chosen] for array in self._arrays()))
 
     def between(self, first: int, stop: int) -> TrackedRows:
@@ -112,7 +112,7 @@ class TrackedRows:
         return TrackedRows(*(array[begin:end] for array in self._arrays()))
 
     def runs(self) -> Iterator[tuple[int, Way, list[TrackedBox]]]:
-        """Yield the first frame, the way and the boxes of each stretch of frames without a gap, tracked one way."""
+        """Yield the first frame, the way and the boxes of each stretch without a gap and with one way."""
         breaks = np.flatnonzero((np.diff(self.frames) != 1) | (np.diff(self.ways) != 0)) + 1
         for places in np.split(np.arange(len(self)), breaks) if len(self) else ():
             begin = int(places[0])
@@ -139,7 +139,7 @@ def _run(start: int, way: Way, found: Sequence[TrackedBox | None]) -> TrackedRow
 
 
 def _merged(parts: Sequence[TrackedRows]) -> TrackedRows:
-    """All rows in the order of frames; of two for one frame, the later part's."""
+    """Join rows in the order of frames. If two parts have a row for a frame, the later part's is used."""
     joined = TrackedRows(*(np.concatenate(each) for each in zip(*(part._arrays() for part in parts), strict=True)))
     joined = joined.only(np.argsort(joined.frames, kind="stable"))
     return joined.only(np.append(joined.frames[1:] != joined.frames[:-1], [True] * (len(joined) > 0)).astype(bool))

@@ -1,4 +1,4 @@
-"""Our own lines, JSON or CSV: a box a line, with who says so. Nothing is lost on the way out and in."""
+"""Write and read boxes as JSON lines or CSV, one a line, with their origin. Export and import lose nothing."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from mixformer.imaging.boxes import parse_box
 from mixformer.types import Box
 
 COLUMNS = ("frame", "id", "label", "x", "y", "w", "h", "score", "status", "origin", "occluded")
-"""Of the CSV file; x to h are empty where the target is absent."""
+"""Columns of the CSV file; x to h are empty if the target is absent."""
 
 
 def write_lines(contents: ExportContents) -> dict[str, str]:
-    """JSON lines: frame, id, label, box, score, status, origin, occluded; `box` is null where the target is absent."""
+    """Write JSON lines: frame, id, label, box, score, status, origin, occluded; `box` is null for an absent target."""
     return {"boxes.jsonl": "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in _rows(contents))}
 
 
 def write_table(contents: ExportContents) -> dict[str, str]:
-    """The same as CSV with a header."""
+    """Write the same as CSV with a header."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
@@ -46,7 +46,7 @@ def _rows(contents: ExportContents) -> Iterator[dict[str, Any]]:
     ]
     for frame, id, target, box in sorted(found, key=lambda each: each[:2]):
         if box.box is None and target.key_at(frame) is None:
-            continue  # the key box before says so already
+            continue  # the key box before marks the absence already
         yield _row(frame, id, target, box)
 
 
@@ -64,14 +64,14 @@ def _row(frame: int, id: int, target: AnnotatedTarget, box: FrameBox) -> dict[st
 
 
 def read_lines_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
-    """Targets of JSON lines, also of those that `mixformer track --json` writes."""
+    """Read JSON lines, including those of `mixformer track --json`."""
     lines = [line for line in read_text_file(source).splitlines() if line.strip()]
     rows = [parse_json(line, f"{source}, line {number}") for number, line in enumerate(lines, 1)]
     return _project(rows, video, source)
 
 
 def read_table_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
-    """Targets of a CSV file with a header, also of one that `mixformer track --csv` writes."""
+    """Read a CSV file with a header, including that of `mixformer track --csv`."""
     rows: list[Any] = []
     try:
         for fields in csv.DictReader(io.StringIO(read_text_file(source))):
@@ -86,7 +86,7 @@ def read_table_project(source: Path, video: AnnotatedVideo) -> AnnotationProject
 
 
 def _project(rows: list[Any], video: AnnotatedVideo, source: Path) -> AnnotationProject:
-    """Lines without an origin are those of a tracker, of which the first box of each target was given by a person."""
+    """Make a project. Lines without an origin come from a tracker that a person gave the first box of each target."""
     keys: dict[int, list[KeyBox]] = {}
     tracked: dict[int, list[tuple[int, TrackedBox]]] = {}
     labels: dict[int, str] = {}
@@ -107,12 +107,14 @@ def _project(rows: list[Any], video: AnnotatedVideo, source: Path) -> Annotation
     except (LookupError, TypeError, AttributeError, BoxError, ConfigError, ValueError, OverflowError) as error:
         raise DataError(f"{source} holds no boxes of this video: {str(error)[:300]}") from error
     if not rows:
-        raise DataError(f"{source} holds no boxes")
+        raise DataError(f"{source} holds no boxes; give another file")
     return project
 
 
 def _tracked(row: dict[str, Any], box: Box) -> TrackedBox:
     score, status = row.get("score"), row.get("status") or "tracking"
     if status not in STATUSES or not (score is None or 0 <= float(score) <= 1):
-        raise ConfigError(f"a status is {', '.join(STATUSES)} and a score 0 to 1, not {shown([status, score], 60)}")
+        raise ConfigError(
+            f"a status must be {', '.join(STATUSES)} and a score 0 to 1, not {shown([status, score], 60)}"
+        )
     return TrackedBox(box, None if score is None else float(score), status)

@@ -1,4 +1,4 @@
-"""COCO with videos and tracks: one JSON file, with the keys of MMTracking and of TAO."""
+"""Write and read COCO with videos and tracks: one JSON file, with the keys of MMTracking and TAO."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PICTURE = "frame_{:06d}.jpg"
 
 
 def write_coco(contents: ExportContents) -> dict[str, str]:
-    """The JSON file, where datumaro looks for it. Absent targets have no annotation; ids count from 1."""
+    """Write the JSON file to the path that datumaro expects. Absent targets have no annotation; ids start at 1."""
     video, numbers = contents.video, {label: number for number, label in enumerate(contents.labels, 1)}
     size = {"width": video.width, "height": video.height}
     frames = {frame: place for place, frame in enumerate(contents.frames, 1)}
@@ -56,7 +56,7 @@ def write_coco(contents: ExportContents) -> dict[str, str]:
 
 
 def read_coco_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
-    """Targets of the instances of a file, or of the one file in `annotations/` of a folder."""
+    """Read the instances of a file, or of the only file in `annotations/` of a folder."""
     if source.is_dir():
         found = sorted([*source.glob("annotations/*.json"), *source.glob("*.json")])
         if len(found) != 1:

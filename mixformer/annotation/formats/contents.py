@@ -1,4 +1,4 @@
-"""What an export is made of: the boxes of all targets, frame by frame, as text files in any format."""
+"""The contents of an export: the boxes of all targets, frame by frame. Also helpers to make a project of tracks."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ NO_LABEL = "object"
 
 @dataclass(frozen=True)
 class ExportContents:
-    """A project as exports need it.
+    """A project, prepared for exports.
 
     Attributes:
         project: the project.
-        tolerance: pixels that a box between key frames may be off, in formats with key frames.
+        tolerance: largest error of a box between key frames in pixels, in formats with key frames.
     """
 
     project: AnnotationProject
@@ -35,17 +35,17 @@ class ExportContents:
 
     @property
     def video(self) -> AnnotatedVideo:
-        """Return the video."""
+        """The video."""
         return self.project.video
 
     @property
     def name(self) -> str:
-        """Return the name of the video's file."""
+        """Name of the video's file."""
         return PurePosixPath(self.video.path).name or "video"
 
     @property
     def stem(self) -> str:
-        """Return the name of the video without its ending, fit for a folder."""
+        """Name of the video without its ending, as a valid name of a folder."""
         return safe_name(PurePosixPath(self.video.path).stem)
 
     @cached_property
@@ -53,31 +53,31 @@ class ExportContents:
         return {each.id: [box for box in self.project.boxes(each.id) if box.origin] for each in self.project.targets}
 
     def said(self, target: AnnotatedTarget) -> list[FrameBox]:
-        """Return all that anybody says of a target, also where it is absent or lost."""
+        """List all known places of a target, including frames in which it is absent or lost."""
         return self._said[target.id]
 
     def visible(self, target: AnnotatedTarget) -> list[FrameBox]:
-        """Return the boxes of the frames in which a target is seen."""
+        """List the boxes of the frames in which a target is visible."""
         return [box for box in self._said[target.id] if box.visible]
 
     @cached_property
     def targets(self) -> list[AnnotatedTarget]:
-        """Targets that are ever seen; the others are in no export but that of our own lines."""
+        """Targets that are visible in some frame. Only JSON lines and CSV hold the others."""
         return [target for target in self.project.targets if self.visible(target)]
 
     def span(self, target: AnnotatedTarget) -> list[FrameBox]:
-        """Return what is known in each frame from the first to the last in which a target is seen."""
+        """List the places of a target from the first to the last frame in which it is visible."""
         seen = self.visible(target)
         return list(target.boxes(seen[0].frame, seen[-1].frame + 1)) if seen else []
 
     @cached_property
     def frames(self) -> list[int]:
-        """Numbers of the frames in the span of any target: those without a box show that it is absent."""
+        """Numbers of the frames in the span of any target. Some have no box, which shows that targets are absent."""
         return sorted({box.frame for target in self.targets for box in self.span(target)})
 
     @cached_property
     def by_frame(self) -> Mapping[int, list[tuple[AnnotatedTarget, FrameBox]]]:
-        """Targets that are seen and their boxes, for each of `frames`."""
+        """Visible targets and their boxes, for each of `frames`."""
         found: dict[int, list[tuple[AnnotatedTarget, FrameBox]]] = {frame: [] for frame in self.frames}
         for target in self.targets:
             for box in self.visible(target):
@@ -86,15 +86,15 @@ class ExportContents:
 
     @cached_property
     def labels(self) -> list[str]:
-        """Classes in the order of targets, each once."""
+        """Classes in the order of targets, without repetition."""
         return list(dict.fromkeys(label_of(target) for target in self.targets))
 
     def key_rows(self, target: AnnotatedTarget, persons: bool = True) -> list[list[FrameBox]]:
-        """Key frames of each row of frames in which a target is seen: those from which the others follow on a line.
+        """Choose key frames for each run of visible frames, so that the other boxes can be interpolated.
 
         Args:
             target: one of the targets.
-            persons: every box that a person drew is a key frame too.
+            persons: make every key box of a person a key frame too.
         """
         runs = []
         for run in visible_runs(self.visible(target)):
@@ -105,26 +105,26 @@ class ExportContents:
 
 
 def label_of(target: AnnotatedTarget) -> str:
-    """The class of a target, never empty."""
+    """Return the class of a target, which is never empty."""
     return target.label or NO_LABEL
 
 
 def box_of(box: FrameBox) -> Box:
-    """The box of a frame in which the target is seen."""
+    """Return the box of a frame in which the target is visible."""
     if box.box is None:
-        raise AssertionError("visible boxes are asked for only")
+        raise AssertionError("the target is not visible in this frame")
     return box.box
 
 
 def project_of_tracks(tracks: list[FileTrack], video: AnnotatedVideo, source: Path) -> AnnotationProject:
-    """A project of the tracks of a file. All boxes become key boxes, as few as say the same.
+    """Make a project of the tracks of a file. It gets as few key boxes as reproduce all boxes.
 
     Raises:
         DataError: if a track does not fit the video, or the file holds no track.
     """
     if not tracks:
-        raise DataError(f"{source} holds no tracks")
-    shift = max(0, 1 - min(track.id for track in tracks))  # ids of other tools may begin at 0
+        raise DataError(f"{source} holds no tracks; give another file")
+    shift = max(0, 1 - min(track.id for track in tracks))  # ids of other tools may start at 0
     project = AnnotationProject(video)
     for track in sorted(tracks, key=lambda track: track.id):
         keys = _sparse_keys(track, video) if track.sparse else _dense_keys(track, video)
@@ -137,7 +137,7 @@ def project_of_tracks(tracks: list[FileTrack], video: AnnotatedVideo, source: Pa
 
 
 def _sparse_keys(track: FileTrack, video: AnnotatedVideo) -> list[KeyBox]:
-    """Key boxes as they are; a target that never ends is there until the end."""
+    """Return the key boxes of a file. A target without an end stays until the end of the video."""
     keys = [
         KeyBox(frame, None if box is None else Box(*box), frame in track.occluded)
         for frame, box in sorted(track.boxes.items())
@@ -148,7 +148,7 @@ def _sparse_keys(track: FileTrack, video: AnnotatedVideo) -> list[KeyBox]:
 
 
 def _dense_keys(track: FileTrack, video: AnnotatedVideo) -> list[KeyBox]:
-    """Key boxes that give every box of the file again, and an absence after each row of frames."""
+    """Choose key boxes that reproduce every box of the file, and add an absence after each run of frames."""
     keys: list[KeyBox] = []
     shown = {frame: box for frame, box in track.boxes.items() if box is not None}
     for run in visible_runs([FrameBox(frame, Box(*shown[frame])) for frame in sorted(shown)]):
@@ -166,10 +166,10 @@ def _box(row: FloatArray) -> Box:
 
 
 def linked(frames: Mapping[int, list[tuple[str, Box]]], classes: Sequence[str] = ()) -> list[FileTrack]:
-    """Tracks of boxes without numbers: each box goes on with that of its class that it overlaps most in the last frame.
+    """Make tracks of boxes without ids: each continues the box of its class in the last frame that it overlaps most.
 
     Args:
-        frames: class and box of each thing, by frame.
+        frames: class and box of each object, by frame.
         classes: all classes, in the order in which tracks are numbered. By default tracks are numbered as they begin.
     """
     from mixformer.annotation.joining import overlaps
@@ -196,7 +196,7 @@ def linked(frames: Mapping[int, list[tuple[str, Box]]], classes: Sequence[str] =
 
 
 Reader = Callable[[Path, AnnotatedVideo], AnnotationProject]
-"""From a file or folder, and the video that it speaks of, to a project."""
+"""A function from a file or folder and its video to a project."""
 Rows = Mapping[int, list[tuple[int, TrackedBox]]]
 
 

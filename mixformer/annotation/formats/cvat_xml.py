@@ -1,4 +1,4 @@
-"""CVAT for video 1.1: one XML file of tracks with key frames."""
+"""Write and read CVAT for video 1.1: one XML file of tracks with key frames."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from mixformer.data.importers.cvat import cvat_file, cvat_tracks
 
 
 def write_cvat(contents: ExportContents) -> dict[str, str]:
-    """The XML file. A target that goes is `outside` in the first frame without it, with its last box, so that CVAT does
-    not move it toward where it comes back.
+    """Write the XML file.
+
+    When a target leaves, the next frame has its last box marked as `outside`. Otherwise CVAT would interpolate its box
+    until it comes back.
     """
     tracks = "".join(_track(contents, target) for target in contents.targets)
     body = f"<annotations>\n{_head(contents)}{tracks}</annotations>\n"
@@ -21,7 +23,7 @@ def write_cvat(contents: ExportContents) -> dict[str, str]:
 
 
 def read_cvat_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
-    """Targets of the tracks of a file or of an export's folder; key frames become key boxes."""
+    """Read the tracks of a file or of an export's folder. Key frames become key boxes."""
     return project_of_tracks(cvat_tracks(cvat_file(source)), video, source)
 
 

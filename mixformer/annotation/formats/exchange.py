@@ -1,4 +1,4 @@
-"""Write a project in a format of other tools, and read one."""
+"""Export a project to the format of another tool, and import one."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from mixformer.files.places import require_place
 from mixformer.types import Image
 from mixformer.video.reader import open_video
 
-_QUALITY = 95  # of JPEG
-_ENDINGS = (".xml", ".json", ".jsonl", ".csv")  # of exports that are one file
+_QUALITY = 95  # quality of JPEG files
+_ENDINGS = (".xml", ".json", ".jsonl", ".csv")  # endings of exports that are one file
 
 
 def annotation_format(name: str) -> AnnotationFormat:
-    """Find a format; raises ConfigError with all names if there is none of this name."""
+    """Find a format. Raises ConfigError if it is unknown; the message lists the names."""
     if name not in ANNOTATION_FORMATS:
         near = did_you_mean(str(name), ANNOTATION_FORMATS)
         raise ConfigError(f"there is no format {shown(name, 40)}; there are: {', '.join(ANNOTATION_FORMATS)}{near}")
@@ -34,11 +34,17 @@ def annotation_format(name: str) -> AnnotationFormat:
 
 
 def check_export(format: str, out: str | Path, pictures: bool | None = None, *, overwrite: bool = False) -> None:
-    """Refuse an export that cannot be, before any work is done for it.
+    """Check that an export is possible, before the work.
+
+    Args:
+        format: a name in `ANNOTATION_FORMATS`.
+        out: the file or folder of the export.
+        pictures: as in `export_annotations`.
+        overwrite: replace an existing file.
 
     Raises:
         ConfigError: if there is no such format, or it has no pictures.
-        OutputError: if something is there already, or the place cannot be written.
+        OutputError: if the result already exists, or cannot be written.
 
     Example:
         >>> from mixformer.annotation import check_export
@@ -50,7 +56,7 @@ def check_export(format: str, out: str | Path, pictures: bool | None = None, *, 
     if pictures and chosen.pictures is None:
         raise ConfigError(f"{format} has no pictures; leave them out, or choose another format")
     if overwrite and path.is_dir():
-        raise OutputError(f"{path} is a folder, and folders are not replaced; give another name, or remove it first")
+        raise OutputError(f"{path} is a folder, which is never replaced; give another name, or remove it first")
     require_place(path, overwrite)
 
 
@@ -65,20 +71,20 @@ def export_annotations(
     overwrite: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> Path:
-    """Write a project in a format of other tools, whole or not at all.
+    """Export a project to the format of another tool, completely or not at all.
 
-    A frame in which a target is absent, or lost, has no box. Formats with key frames get a person's, and those between
-    which a line would miss the tracker's boxes.
+    A frame in which a target is absent or lost has no box. Formats with key frames get the key boxes of a person, and
+    as many others as are needed to interpolate the tracked boxes.
 
     Args:
         project: the project.
         format: a name in `ANNOTATION_FORMATS`.
         out: a folder to make; or NAME.zip; or, for a format that is one file, NAME.xml, .json, .jsonl or .csv.
         video: the video or folder of pictures, for formats with pictures.
-        pictures: write the pictures of the frames as JPEG files; None does so where a format is of no use without.
-        tolerance: pixels that a box between key frames may be off.
-        overwrite: replace a file that is there already; folders never are.
-        progress: called with the number of pictures that are written, and of all.
+        pictures: write the pictures of the frames as JPEG files; None does so for formats that need them.
+        tolerance: largest error of a box between key frames in pixels.
+        overwrite: replace an existing file; folders are never replaced.
+        progress: function to call with the number of written pictures and of all pictures.
 
     Returns:
         The file or folder.
@@ -86,7 +92,7 @@ def export_annotations(
     Raises:
         ConfigError: if there is no such format, or the video is missing.
         DataError: if the project has no boxes.
-        OutputError: if it cannot be written, or is there already.
+        OutputError: if the result cannot be written, or already exists.
         SourceError: if the video cannot be read.
 
     Example:
@@ -107,7 +113,7 @@ def export_annotations(
     wanted = chosen.with_pictures if pictures is None else pictures
     places = chosen.pictures(contents) if wanted and chosen.pictures else {}
     if places and video is None:
-        raise ConfigError(f"{format} needs the pictures, so give the video; or say that they are left out")
+        raise ConfigError(f"{format} needs the pictures; give the video, or leave the pictures out")
     make_folder(path.parent)
     with TemporaryDirectory(prefix=f".{path.name}.", suffix=".partial", dir=path.parent) as staging:
         folder = Path(staging, "export")
@@ -119,7 +125,7 @@ def export_annotations(
 
 
 def _single(texts: Mapping[str, str], format: str, path: Path) -> str:
-    """The text of an export that is one file, maybe with others beside it that can be done without."""
+    """Return the text of an export that is one file. A second file that is not necessary is left out."""
     same = [text for name, text in texts.items() if Path(name).suffix == path.suffix.lower()]
     if len(same) != 1 or len(texts) > 2:
         raise ConfigError(f"{format} is no single {path.suffix} file; give the name of a folder, or NAME.zip")
@@ -142,7 +148,7 @@ def write_pictures(
     places: Mapping[int, list[str]],
     progress: Callable[[int, int], object] | None = None,
 ) -> None:
-    """Write frames of a video as JPEG files; one that goes to several places is linked there, or copied.
+    """Write frames of a video as JPEG files. A frame with several paths is written once, then linked or copied.
 
     Raises OutputError if one cannot be written, and SourceError if the video cannot be read.
     """
@@ -189,19 +195,19 @@ def _put(folder: Path, path: Path) -> None:
 
 
 def import_annotations(source: str | Path, format: str, video: AnnotatedVideo) -> AnnotationProject:
-    """Read annotations of another tool as a project of a video.
+    """Import annotations of another tool as a project of a video.
 
-    What the file holds becomes key boxes, as few as give every box again; what a tracker found stays that, in the
-    formats that say so.
+    The project gets as few key boxes as reproduce every box of the file. In formats that distinguish them, boxes of a
+    tracker stay tracked boxes.
 
     Args:
-        source: a file or folder, as `export_annotations` writes it or the other tool does.
+        source: a file or folder of `export_annotations` or of the other tool.
         format: a name in `ANNOTATION_FORMATS`.
         video: the video; see `look_at_video`.
 
     Raises:
         ConfigError: if there is no such format.
-        DataError: if the file is not of this form, or does not fit the video.
+        DataError: if the file has another form, or does not fit the video.
 
     Example:
         >>> from pathlib import Path

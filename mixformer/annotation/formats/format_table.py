@@ -1,4 +1,4 @@
-"""All formats that annotations go out in and come in from: a row of one table each."""
+"""The table of annotation formats for export and import."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from mixformer.annotation.formats.yolo_folder import PICTURE as YOLO_PICTURE, re
 
 @dataclass(frozen=True)
 class AnnotationFormat:
-    """A format of annotation files. A new one needs an entry in `ANNOTATION_FORMATS` and nothing else.
+    """A format of annotation files. A new one needs only an entry in `ANNOTATION_FORMATS`.
 
     Attributes:
-        name: what the command line calls it.
-        help: what is written, in a few words.
-        write: makes the text of each file, by its path in the export's folder.
-        read: makes a project of such a file or folder, for a video.
-        pictures: paths of the pictures of each frame, for formats that may have them.
-        with_pictures: pictures are written unless they are refused.
-        keys: key frames survive; other formats hold a box for every frame.
+        name: name on the command line.
+        help: the written files, in a few words.
+        write: function that makes the text of each file, by its path in the export's folder.
+        read: function that makes a project of such a file or folder and a video.
+        pictures: function that returns the paths of the pictures of each frame; None for formats without pictures.
+        with_pictures: write pictures by default.
+        keys: the format has key frames; others hold a box for every frame.
 
     Example:
         >>> from mixformer.annotation import ANNOTATION_FORMATS
@@ -51,7 +51,7 @@ class AnnotationFormat:
 
 
 def _named(pattern: str, first: int = 0) -> Callable[[ExportContents], dict[int, list[str]]]:
-    """Pictures that are named by the number of the frame, which counts from `first`."""
+    """Return a function that names pictures by the number of the frame, counted from `first`."""
     return lambda contents: {frame: [pattern.format(frame + first)] for frame in contents.frames}
 
 

@@ -1,4 +1,4 @@
-"""From a box in each frame to the few key frames between which the boxes lie on lines."""
+"""Reduce a box in each frame to a few key frames, from which the others can be interpolated."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mixformer.annotation.project import FrameBox
 from mixformer.types import FloatArray
 
 EXACT = 0.0
-"""Tolerance at which the lines give every box to its last decimal."""
+"""Tolerance at which interpolation reproduces every box to its last decimal."""
 
 
 def visible_runs(boxes: Sequence[FrameBox]) -> Iterator[list[FrameBox]]:
-    """Yield the boxes of each row of frames without a gap."""
+    """Yield the boxes of each run of frames without a gap."""
     run: list[FrameBox] = []
     for box in boxes:
         if run and box.frame != run[-1].frame + 1:
@@ -26,12 +26,15 @@ def visible_runs(boxes: Sequence[FrameBox]) -> Iterator[list[FrameBox]]:
 
 
 def key_places(boxes: FloatArray, fixed: Collection[int] = (), tolerance: float = EXACT) -> list[int]:
-    """Places of rows between which the others lie on a line.
+    """Choose rows from which the others can be interpolated.
 
     Args:
-        boxes: (n, 4) of frames in a row, with 2 decimals.
-        fixed: places that are kept in any case; the first and the last are too.
-        tolerance: pixels that any of the four numbers may be off; 0 allows none after rounding to 2 decimals.
+        boxes: (n, 4) boxes of successive frames in pixels, with 2 decimals.
+        fixed: indices of rows to keep, besides the first and the last.
+        tolerance: largest error of each of the four numbers in pixels; 0 allows none after rounding to 2 decimals.
+
+    Returns:
+        Indices of the chosen rows, rising.
 
     Example:
         >>> import numpy as np
@@ -48,7 +51,7 @@ def key_places(boxes: FloatArray, fixed: Collection[int] = (), tolerance: float 
 
 
 def _furthest(boxes: FloatArray, start: int, stop: int, tolerance: float) -> int:
-    """The last row up to which a line from `start` passes all rows between: the slopes that are possible get fewer."""
+    """Find the last row up to which a line from `start` passes all rows between, by narrowing the possible slopes."""
     low, high = np.full(4, -np.inf), np.full(4, np.inf)
     best = start + 1
     for place in range(start + 1, stop + 1):

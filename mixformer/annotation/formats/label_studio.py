@@ -1,4 +1,4 @@
-"""Label Studio's video object tracking: a task in JSON, and the configuration that it fits."""
+"""Write and read Label Studio's video object tracking: a task in JSON, and its labeling configuration."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from mixformer.errors import DataError, malformed_as_data_error
 from mixformer.files import LARGEST_ANNOTATION, read_json_file
 
 _MODEL = "mixformer"
-_RATE = 25.0  # frames per second of a video that does not say
+_RATE = 25.0  # frames per second of a video without this value
 
 
 def write_label_studio(contents: ExportContents) -> dict[str, str]:
-    """The task, and the labeling configuration to paste into a project's settings.
+    """Write the task, and the labeling configuration to paste into a project's settings.
 
-    An item with `enabled` false is shown in its own frame and ends there.
+    An item with `enabled` false ends the box after its frame.
     """
     results = [_result(contents, target) for target in contents.targets]
     return _files(contents, {"annotations": [{"result": results}]})
 
 
 def write_predictions(contents: ExportContents) -> dict[str, str]:
-    """The same as a prediction, which a person reviews in Label Studio.
+    """Write the same as a prediction, which a person reviews in Label Studio.
 
-    The score of a target is the mean of its boxes, in which a person's box counts 1.
+    The score of a target is the mean over its boxes; a person's box has the score 1.
     """
     results = [
         {**_result(contents, target, persons=False), "score": _score(contents, target)} for target in contents.targets
@@ -83,13 +83,13 @@ def _result(contents: ExportContents, target: AnnotatedTarget, persons: bool = T
 
 
 def read_label_studio_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
-    """Targets of a task or an export with one task, or of tasks.json in a folder; predictions if nobody drew any."""
+    """Read a task, an export with one task, or tasks.json in a folder. Without annotations, read its predictions."""
     tracks, _ = _read(source, video, ("annotations", "predictions"))
     return project_of_tracks(tracks, video, source)
 
 
 def read_predictions_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
-    """The same of predictions first. Their boxes are those of a tracker, with the score of their target."""
+    """Read the predictions of a task, else its annotations, as tracked boxes with the score of their target."""
     tracks, scores = _read(source, video, ("predictions", "annotations"))
     project = AnnotationProject(video)
     for target, score in zip(project_of_tracks(tracks, video, source).targets, scores, strict=True):
@@ -102,7 +102,7 @@ def read_predictions_project(source: Path, video: AnnotatedVideo) -> AnnotationP
 
 
 def _read(source: Path, video: AnnotatedVideo, lists: tuple[str, str]) -> tuple[list[FileTrack], list[float | None]]:
-    """Tracks by their ids, and the score of each, from the first list of a task that holds any."""
+    """Read tracks in the order of ids, and their scores, from the first of two lists that holds any."""
     file = source / "tasks.json" if source.is_dir() else source
     content = read_json_file(file, DataError, LARGEST_ANNOTATION)
     with malformed_as_data_error(f"{file} is no video task of Label Studio"):
@@ -127,7 +127,7 @@ def _part(value: Any) -> float:
 
 
 def _ids(names: list[str]) -> list[int]:
-    """Numbers of ours again (t1, t2); other names are counted."""
+    """Return the numbers in names of this package (t1, t2). Number other names from 1."""
     ours = all(name[:1] == "t" and name[1:].isdigit() and len(name) < 10 for name in names)
     return [int(name[1:]) for name in names] if ours and len({*names}) == len(names) else [*range(1, len(names) + 1)]
 

@@ -1,4 +1,4 @@
-"""MOT ground truth in its two dialects: pixels from 1 (MOTChallenge), or from 0 (CVAT and datumaro)."""
+"""Write and read MOT ground truth, with pixels from 1 (MOTChallenge) or from 0 (CVAT and datumaro)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mixformer.data.importers.mot import mot_tracks, mot_truths
 from mixformer.errors import DataError
 
 PARTLY = 0.5
-"""The visibility of a target that is occluded; 0 would mean that it is not to be seen."""
+"""The visibility of an occluded target; 0 would mean that it is invisible."""
 
 
 def write_mot(contents: ExportContents, first_pixel: int = 1) -> dict[str, str]:
-    """gt.txt with class and visibility, the names of the classes, and seqinfo.ini."""
+    """Write gt.txt with class and visibility, the names of the classes, and seqinfo.ini."""
     numbers = {label: number for number, label in enumerate(contents.labels, 1)}
     lines = []
     for frame, shown in contents.by_frame.items():
@@ -36,7 +36,7 @@ def write_mot(contents: ExportContents, first_pixel: int = 1) -> dict[str, str]:
 
 
 def read_mot_project(source: Path, video: AnnotatedVideo, first_pixel: int = 1) -> AnnotationProject:
-    """Targets of a sequence folder, or of gt.txt itself."""
+    """Read a sequence folder, or gt.txt itself."""
     truths = [source] if source.is_file() else mot_truths(source)
     if len(truths) > 1:
         raise DataError(f"{source} holds {len(truths)} sequences; a project has one video, so name one of them")

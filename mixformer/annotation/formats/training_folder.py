@@ -1,4 +1,4 @@
-"""Our own layout: a folder of pictures and boxes for each target, which training and `mixformer data` read."""
+"""Write and read folders of pictures and boxes, one for each target, which training and `mixformer data` read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mixformer.files import read_json_file
 
 
 def write_training(contents: ExportContents) -> dict[str, str]:
-    """NAME_ID/groundtruth.txt with a line for each picture, `nan` where the target is not seen, and target.json."""
+    """Write NAME_ID/groundtruth.txt with a line for each picture (`nan` without a visible target), and target.json."""
     files = {}
     for target in contents.targets:
         boxes = contents.span(target)
@@ -33,7 +33,7 @@ def write_training(contents: ExportContents) -> dict[str, str]:
 
 
 def training_pictures(contents: ExportContents) -> dict[int, list[str]]:
-    """Paths of the pictures of each frame."""
+    """Return the paths of the pictures of each frame."""
     places: dict[int, list[str]] = {}
     for target in contents.targets:
         for number, box in enumerate(contents.span(target), 1):
@@ -42,7 +42,7 @@ def training_pictures(contents: ExportContents) -> dict[int, list[str]]:
 
 
 def read_training_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
-    """Targets of folders with groundtruth.txt. Without target.json, the first line is of frame 0."""
+    """Read folders with groundtruth.txt. Without target.json, the first line belongs to frame 0."""
     truths = sorted([*source.glob("groundtruth.txt"), *source.glob("*/groundtruth.txt")])
     if not truths:
         raise DataError(f"{source} holds no NAME/groundtruth.txt")
@@ -54,7 +54,7 @@ def _folder(contents: ExportContents, target: AnnotatedTarget) -> str:
 
 
 def _ranges(frames: list[int]) -> list[list[int]]:
-    """Frames as [first, stop] of each row without a gap."""
+    """Return frames as [first, stop] of each run without a gap."""
     edges = [number for first, second in pairwise(frames) if second != first + 1 for number in (first + 1, second)]
     ends = [frames[0], *edges, frames[-1] + 1] if frames else []
     return [list(pair) for pair in zip(ends[::2], ends[1::2], strict=True)]

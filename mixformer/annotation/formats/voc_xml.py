@@ -1,4 +1,4 @@
-"""Pascal VOC: an XML file for each picture. Pixels count from 0, with decimals, as datumaro and CVAT read them."""
+"""Write and read Pascal VOC: an XML file for each picture. Pixels count from 0, with decimals, as datumaro and CVAT read them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PICTURE = "JPEGImages/frame_{:06d}.jpg"
 
 
 def write_voc(contents: ExportContents) -> dict[str, str]:
-    """The XML files, the list of pictures and the list of classes; a picture without a target has no object."""
+    """Write the XML files, the list of pictures and the list of classes. A picture without a target has no object."""
     names = [f"frame_{frame:06d}" for frame in contents.frames]
     classes = "".join(f"{label}:::\n" for label in dict.fromkeys(["background", *contents.labels]))
     files = {
@@ -53,7 +53,7 @@ def _object(target: AnnotatedTarget, box: FrameBox) -> str:
 
 
 def read_voc_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
-    """Targets of a folder with Annotations/.
+    """Read a folder with Annotations/.
 
     Without the attribute `track_id`, boxes of one class that overlap from frame to frame become one.
     """

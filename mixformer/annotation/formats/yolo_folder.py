@@ -1,4 +1,4 @@
-"""Ultralytics' folder for detection: a text file for each picture, and data.yaml."""
+"""Write and read Ultralytics' folder for detection: a text file for each picture, and data.yaml."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PICTURE = "images/train/frame_{:06d}.jpg"
 
 
 def write_yolo(contents: ExportContents) -> dict[str, str]:
-    """Five columns: class, center and size over the picture's. Boxes are cut at the picture; no target, no line."""
+    """Write five columns: class, center and size as fractions of the picture. Boxes are cut at its border."""
     numbers = {label: number for number, label in enumerate(contents.labels)}
     names = "".join(f"  {number}: {json.dumps(label)}\n" for label, number in numbers.items())
     files = {"data.yaml": f"path: .\ntrain: images/train\nval: images/train\nnames:\n{names}"}
@@ -40,7 +40,7 @@ def _line(kind: int, box: Box, video: AnnotatedVideo) -> str:
 
 
 def read_yolo_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
-    """Targets of a folder with data.yaml and labels/.
+    """Read a folder with data.yaml and labels/.
 
     The format has no tracks: boxes of one class that overlap from frame to frame become one. Targets come in the order
     of their classes, so that an export numbers these as before.
