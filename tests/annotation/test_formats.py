@@ -310,7 +310,7 @@ def test_wrong_wishes_are_refused_before_anything_is_written(tmp_path, demo):
         check_export("cvat", tmp_path / "x", pictures=True)
     with pytest.raises(ConfigError, match=r"mot is no single \.csv file"):
         export_annotations(demo, "mot", tmp_path / "x.csv")
-    with pytest.raises(ConfigError, match="yolo needs the pictures, so give the video"):
+    with pytest.raises(ConfigError, match="yolo needs the pictures; give the video"):
         export_annotations(demo, "yolo", tmp_path / "x")
     with pytest.raises(DataError, match="no boxes to export"):
         export_annotations(AnnotationProject(VIDEO), "cvat", tmp_path / "x.xml")
@@ -321,7 +321,7 @@ def test_wrong_wishes_are_refused_before_anything_is_written(tmp_path, demo):
     export_annotations(demo, "cvat", tmp_path / "there.xml", overwrite=True)
     assert "track" in (tmp_path / "there.xml").read_text()
     (tmp_path / "folder" / "mine").mkdir(parents=True)
-    with pytest.raises(OutputError, match="folders are not replaced"):
+    with pytest.raises(OutputError, match="is never replaced"):
         export_annotations(demo, "mot", tmp_path / "folder", overwrite=True)
 
 

@@ -1,4 +1,4 @@
-"""Write and read Pascal VOC: an XML file for each picture. Pixels count from 0, with decimals, as datumaro and CVAT read them."""
+"""Write and read Pascal VOC: an XML file for each picture. Pixels count from 0, with decimals, as in datumaro."""
 
 from __future__ import annotations
 
