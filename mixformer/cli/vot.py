@@ -48,6 +48,13 @@ def _add_tracker(made: ArgumentParser) -> None:
         metavar="REFINER",
         help="report masks instead of boxes: grabcut, or module:factory for a refiner of your own (docs/masks.md)",
     )
+    made.add_argument(
+        "--channel",
+        type=Literal["color", "depth"] | None,
+        default=None,
+        help="channel of the sequences to track in; depth maps become gray pictures (docs/vot.md); default: color, or "
+        "depth if the stack has nothing else",
+    )
     add_runtime(made)
 
 
@@ -80,6 +87,7 @@ def _init_parser() -> ArgumentParser:
 
 
 def _init(options: Namespace) -> None:
+    from mixformer.errors import ConfigError
     from mixformer.vot.session import load_refiner
     from mixformer.vot.stacks import find_stack, preset_for
     from mixformer.vot.workspace import Entry, write_workspace
@@ -90,10 +98,15 @@ def _init(options: Namespace) -> None:
     if options.masks is not None:
         load_refiner(options.masks)  # a wrong name fails here, not in the toolkit
     preset = options.preset or preset_for(stack, options.model)
+    channel = options.channel or ("depth" if stack.channels == "depth" else "color")
     given = {"preset": preset, "masks": options.masks, **runtime_from(options).to_dict()}
+    given |= {"channel": channel} if channel != "color" else {}
     settings = {key: str(value) for key, value in given.items() if value not in (None, "auto")}
     model = str(weights.resolve()) if Path(options.model).exists() else options.model
-    protocol = options.protocol if options.protocol != "auto" else "python" if stack.runs == "once" else "trax"
+    plain = stack.runs == "once" and channel == "color"
+    protocol = options.protocol if options.protocol != "auto" else "python" if plain else "trax"
+    if protocol == "python" and channel == "depth":
+        raise ConfigError("the python protocol cannot send depth maps of 16 bits; use --protocol trax")
     entry = Entry(options.name, protocol, model, settings, stack.multiobject)
     written = write_workspace(options.dir, stack, entry, options.sequences)
     _report(make_console(), written, entry, stack.runs)
@@ -127,7 +140,7 @@ def _run(options: Namespace) -> None:
     with toolkit_streams() as (incoming, outgoing):
         runtime = runtime_from(options)
         session = open_session(options.model, preset=options.preset, masks=options.masks, runtime=runtime)
-        serve(session, incoming, outgoing, options.multiobject)
+        serve(session, incoming, outgoing, options.multiobject, options.channel or "color")
 
 
 _GROUP = CommandGroup(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         is_picture as is_picture,
         list_pictures as list_pictures,
         natural_order as natural_order,
+        read_depth as read_depth,
         read_image as read_image,
     )
     from mixformer.imaging.resize import resize_image as resize_image
@@ -28,7 +29,7 @@ else:  # unseen by type checkers, which would take any name for one of its names
             ".boxes": "iou parse_box read_box",
             ".colors": "as_rgb",
             ".crop": "CropWindow crop_target to_crop to_frame",
-            ".images": "PICTURES is_picture list_pictures natural_order read_image",
+            ".images": "PICTURES is_picture list_pictures natural_order read_depth read_image",
             ".resize": "resize_image",
         },
     )

@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -104,12 +105,39 @@ def read_image(file: str | Path | bytes, name: object = None) -> Image:
         >>> read_image(ppm).tolist()
         [[[255, 0, 0], [0, 0, 255]]]
     """
+    return _read(file, name, _rgb)
+
+
+def read_depth(file: str | Path | bytes, name: object = None) -> Image:
+    """Read a depth map as a gray picture, RGB uint8 (H, W, 3): what is near is light, what is far or unknown is dark.
+
+    Depth is scaled in each map by itself: 0 becomes 255, three times the median becomes 0, and so does what lies
+    farther. A value of 0 means unknown, as in maps of depth cameras. A picture of 8 bits, such as a map that was
+    already colored, is read as it is.
+
+    Args:
+        file: path of the map, 16 bits per pixel in any unit, or its bytes.
+        name: name of the map in error messages; None takes the path.
+
+    Raises:
+        DataError: as for `read_image`.
+
+    Example:
+        >>> from mixformer.imaging import read_depth
+        >>> pgm = b"P5 4 1 65535 " + bytes([0, 0, 3, 232, 7, 208, 39, 16])  # unknown, 1, 2 and 10 meters
+        >>> read_depth(pgm)[0, :, 0].tolist()
+        [0, 212, 170, 0]
+    """
+    return _read(file, name, _depth)
+
+
+def _read(file: str | Path | bytes, name: object, pixels: Callable[[PillowImage.Image], Image]) -> Image:
     shown = name or ("a picture" if isinstance(file, bytes) else file)
     _raise_limit()
     try:
         with PillowImage.open(io.BytesIO(file) if isinstance(file, bytes) else file) as picture:
             _say_pages(picture, shown)
-            return _rgb(picture)
+            return pixels(picture)
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
         raise DataError(f"cannot read the image {shown!s}: {error} {_HOW_TO_RAISE}") from error
     except MemoryError as error:
@@ -128,6 +156,17 @@ def _rgb(picture: PillowImage.Image) -> Image:
         picture = _turned(picture.convert("RGB") if picture.mode != "RGB" else picture, picture)
         return np.asarray(picture)
     gray = (np.asarray(_turned(picture, picture)) >> 8).astype(np.uint8)
+    return np.repeat(gray[..., None], 3, axis=2)
+
+
+def _depth(picture: PillowImage.Image) -> Image:
+    """Read the pixels of an open depth map."""
+    if not picture.mode.startswith("I"):
+        return _rgb(picture)
+    far = np.asarray(picture).astype(np.float64)
+    known = far > 0
+    limit = 3 * float(np.median(far[known])) if known.any() else 1.0
+    gray = np.where(known, np.rint(255 * (1 - np.minimum(far / limit, 1))), 0).astype(np.uint8)
     return np.repeat(gray[..., None], 3, axis=2)
 
 

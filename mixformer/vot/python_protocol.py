@@ -13,13 +13,17 @@ from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import ConfigError, MixFormerError
 from mixformer.imaging.images import read_image
 from mixformer.masks.refiner import Mask
-from mixformer.types import Box
+from mixformer.types import Box, Image
 from mixformer.vot.regions import Polygon, Region, region_box
 
 Status = tuple[Any, dict[str, str]]
 """A region and its properties, as the toolkit reads them."""
 
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
+
+
+Frame = str | Mapping[str, str | Image]
+"""File of a picture, or files or RGB arrays of its channels."""
 
 
 class MaskRows(list[list[int]]):
@@ -82,18 +86,16 @@ class VotTracker:
         except MixFormerError as error:
             raise RuntimeError(str(error)) from error
 
-    def init(self, frame: str | Mapping[str, str], new: Any, properties: Mapping[str, Any]) -> Status | list[Status]:
+    def init(self, frame: Frame, new: Any, properties: Mapping[str, Any]) -> Status | list[Status]:
         """Remove all targets and start those of `new`; see `update`."""
         self._session.reset()
         return self.update(frame, new, properties)
 
-    def update(
-        self, frame: str | Mapping[str, str], new: Any = (), properties: Mapping[str, Any] | None = None
-    ) -> Status | list[Status]:
+    def update(self, frame: Frame, new: Any = (), properties: Mapping[str, Any] | None = None) -> Status | list[Status]:
         """Track all targets in a frame, and start the new ones.
 
         Args:
-            frame: file of the picture, or a file for each channel, of which `color` is used.
+            frame: file of the picture; with several channels, files or RGB arrays by channel, of which `color` is used.
             new: (region, properties) if `init` has one target, otherwise a list of such pairs.
             properties: not used.
 
@@ -105,7 +107,8 @@ class VotTracker:
         """
         pairs = [new] if isinstance(new, tuple) and new else new
         try:
-            image = read_image(frame if isinstance(frame, str) else frame["color"])
+            color = frame if isinstance(frame, str) else frame["color"]
+            image = color if isinstance(color, np.ndarray) else read_image(color)
             answers = self._session.process(image, [_region(region) for region, _ in pairs])
         except MixFormerError as error:
             raise RuntimeError(str(error)) from error

@@ -10,42 +10,48 @@ from mixformer.configs.presets import PRESETS
 from mixformer.errors import ConfigError
 from mixformer.files import LARGEST_SETTINGS, read_text_file
 
-# Source: the stack files of vot-toolkit 0.9.0, without stacks that have a second channel (depth, infrared), or start
-# from a point or a sentence. "runs" tells when targets are given: once ("once"), from anchor frames
+# Source: the stack files of vot-toolkit 0.9.0, without stacks that have infrared, or start from a point or a sentence.
+# "runs" tells when targets are given: once ("once"), from anchor frames
 # ("multistart"), again after each failure ("restarts"), or once with a time limit for frames ("realtime").
+# "channels": color alone, color and depth ("rgbd"), or depth alone.
 _TABLE = """
-stack                 region targets runs       benchmark
-vot2013               box    one     restarts   vot2020
-vot2014               box    one     restarts   vot2020
-vot2015/rgb           box    one     restarts   vot2020
-vot2016/rgb           box    one     restarts   vot2020
-vot2017               box    one     restarts   vot2020
-vot2018/shortterm     box    one     restarts   vot2020
-vot2018/longterm      box    one     once       vot2020lt
-vot2019/shortterm     box    one     restarts   vot2020
-vot2019/longterm      box    one     once       vot2020lt
-vot2020/shortterm     mask   one     multistart vot2020
-vot2020/longterm      box    one     once       vot2020lt
-vot2021/shortterm     mask   one     multistart vot2020
-vot2021/longterm      box    one     once       vot2020lt
-vot2022/shortterm     mask   one     multistart vot2020
-vot2022/shorttermbox  box    one     multistart vot2022stb
-vot2022/longterm      box    one     once       vot2020lt
-vots2023              mask   several once       -
-vots2024/main         mask   several once       -
-vots2024/votst        mask   several once       -
-vots2024/votstval     mask   several once       -
-vots2025/main         mask   several once       -
-vots2025/realtime     mask   several realtime   -
-vots2025/votst        mask   several once       -
-vots2025/votstval     mask   several once       -
-vots2026/main         mask   several once       -
-otb50                 box    one     once       otb100
-otb100                box    one     once       otb100
-davis2017val          mask   several once       -
-tests/basic           box    one     once       -
-tests/segmentation    mask   one     multistart -
-tests/multiobject     mask   several once       -
+stack                 region targets runs       benchmark  channels
+vot2013               box    one     restarts   vot2020    color
+vot2014               box    one     restarts   vot2020    color
+vot2015/rgb           box    one     restarts   vot2020    color
+vot2016/rgb           box    one     restarts   vot2020    color
+vot2017               box    one     restarts   vot2020    color
+vot2018/shortterm     box    one     restarts   vot2020    color
+vot2018/longterm      box    one     once       vot2020lt  color
+vot2019/shortterm     box    one     restarts   vot2020    color
+vot2019/longterm      box    one     once       vot2020lt  color
+vot2019/rgbd          box    one     once       vot2020lt  rgbd
+vot2020/shortterm     mask   one     multistart vot2020    color
+vot2020/longterm      box    one     once       vot2020lt  color
+vot2020/rgbd          box    one     once       vot2020lt  rgbd
+vot2021/shortterm     mask   one     multistart vot2020    color
+vot2021/longterm      box    one     once       vot2020lt  color
+vot2021/rgbd          box    one     once       vot2020lt  rgbd
+vot2022/shortterm     mask   one     multistart vot2020    color
+vot2022/shorttermbox  box    one     multistart vot2022stb color
+vot2022/longterm      box    one     once       vot2020lt  color
+vot2022/rgbd          box    one     multistart vot2022stb rgbd
+vot2022/depth         box    one     multistart vot2022stb depth
+vots2023              mask   several once       -          color
+vots2024/main         mask   several once       -          color
+vots2024/votst        mask   several once       -          color
+vots2024/votstval     mask   several once       -          color
+vots2025/main         mask   several once       -          color
+vots2025/realtime     mask   several realtime   -          color
+vots2025/votst        mask   several once       -          color
+vots2025/votstval     mask   several once       -          color
+vots2026/main         mask   several once       -          color
+otb50                 box    one     once       otb100     color
+otb100                box    one     once       otb100     color
+davis2017val          mask   several once       -          color
+tests/basic           box    one     once       -          color
+tests/segmentation    mask   one     multistart -          color
+tests/multiobject     mask   several once       -          color
 """
 _RUNS = {"multistart": r"type:\s*multistart\b", "restarts": r"type:\s*supervised\b", "realtime": r"realtime:"}
 
@@ -58,12 +64,13 @@ class Stack:
     masks: bool = False  # True if targets are annotated with masks; boxes may be reported, but lose accuracy
     multiobject: bool = False  # True if there are several targets at once
     runs: str = "once"  # "once", "multistart", "restarts" or "realtime"; toolkits 0.8 and 0.9.0 support only "once"
+    channels: str = "color"  # "color", "rgbd" or "depth"
     benchmark: str = ""  # benchmark whose published settings fit; "" for none
 
 
 STACKS = {
-    name: Stack(name, region == "mask", targets == "several", runs, benchmark.strip("-"))
-    for name, region, targets, runs, benchmark in (line.split() for line in _TABLE.strip().splitlines()[1:])
+    name: Stack(name, region == "mask", targets == "several", runs, channels, benchmark.strip("-"))
+    for name, region, targets, runs, benchmark, channels in (line.split() for line in _TABLE.strip().splitlines()[1:])
 }
 
 

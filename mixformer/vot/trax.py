@@ -23,7 +23,7 @@ from typing import BinaryIO
 import numpy as np
 
 from mixformer.errors import DataError, MixFormerError
-from mixformer.imaging.images import read_image
+from mixformer.imaging.images import read_depth, read_image
 from mixformer.masks.mask_files import decode_rle, encode_rle
 from mixformer.types import Box
 from mixformer.vot.regions import Polygon, Region
@@ -105,7 +105,9 @@ def format_region(region: Region) -> str:
     return "mask:" + encode_rle(region).removeprefix("m")
 
 
-def serve(session: Session, incoming: BinaryIO, outgoing: BinaryIO, multiobject: bool = False) -> None:
+def serve(
+    session: Session, incoming: BinaryIO, outgoing: BinaryIO, multiobject: bool = False, channel: str = "color"
+) -> None:
     """Answer the toolkit's messages until it quits.
 
     Args:
@@ -113,11 +115,12 @@ def serve(session: Session, incoming: BinaryIO, outgoing: BinaryIO, multiobject:
         incoming: messages of the toolkit, UTF-8.
         outgoing: stream for the answers, which are not buffered.
         multiobject: offer to track several targets.
+        channel: channel of the sequences to ask for: "color", or "depth", whose maps `read_depth` reads.
 
     Raises:
         MixFormerError: if a message, a frame or a region cannot be used. The toolkit gets the reason.
     """
-    _send(outgoing, _hello(multiobject))
+    _send(outgoing, _hello(multiobject, channel))
     waiting: list[str] = []
     try:
         for message in _messages(incoming):
@@ -129,7 +132,7 @@ def serve(session: Session, incoming: BinaryIO, outgoing: BinaryIO, multiobject:
                     waiting.clear()
                 waiting.extend(message.arguments)
                 continue
-            for answer in _process(session, message, waiting):
+            for answer in _process(session, message, waiting, channel):
                 _send(outgoing, Message("state", (format_region(answer.region),), answer.properties))
             waiting.clear()
     except MixFormerError as error:
@@ -137,13 +140,13 @@ def serve(session: Session, incoming: BinaryIO, outgoing: BinaryIO, multiobject:
         raise
 
 
-def _hello(multiobject: bool) -> Message:
+def _hello(multiobject: bool, channel: str) -> Message:
     offer = {
         "trax.version": "4",
         "trax.name": "mixformer",
         "trax.image": "path;",
         "trax.region": "rectangle;polygon;mask;",
-        "trax.channels": "color;",
+        "trax.channels": f"{channel};",
     }
     return Message("hello", (), {**offer, **({"trax.multiobject": "1"} if multiobject else {})})
 
@@ -155,10 +158,11 @@ def _messages(incoming: BinaryIO) -> Iterator[Message]:
             yield message
 
 
-def _process(session: Session, message: Message, waiting: Sequence[str]) -> list[Answer]:
+def _process(session: Session, message: Message, waiting: Sequence[str], channel: str = "color") -> list[Answer]:
     if message.name != "frame" or not message.arguments:
         raise DataError(f"the toolkit sent {message.name!r}, not initialize, frame with a picture, or quit")
-    image = read_image(message.arguments[0].removeprefix("file://"))
+    read = read_depth if channel == "depth" else read_image
+    image = read(message.arguments[0].removeprefix("file://"))
     return session.process(image, [parse_region(text, *image.shape[:2]) for text in waiting])
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from mixformer.data.annotated_folders import read_sequence
 from mixformer.data.frame_storage import read_frame
 from mixformer.errors import DataError, FrameError, SourceError
-from mixformer.imaging import PICTURES, as_rgb, images, is_picture, list_pictures, natural_order, read_image
+from mixformer.imaging import PICTURES, as_rgb, images, is_picture, list_pictures, natural_order, read_depth, read_image
 from mixformer.video import open_video
 from mixformer.vot.session import Session
 from mixformer.vot.trax import Message, _process
@@ -173,3 +173,25 @@ def test_what_is_no_frame(frame, words):
 def test_a_matrix_is_a_gray_frame():
     """C10: numpy.matrix indexes in its own way."""
     assert as_rgb(np.asmatrix(np.zeros((4, 5), np.uint8))).shape == (4, 5, 3)
+
+
+@pytest.mark.parametrize("scale", [1, 7])
+def test_depth_is_light_where_it_is_near_in_any_unit(tmp_path, scale):
+    far = np.array([[0, 500, 1000], [1000, 2000, 4000]], np.uint16) * scale
+    Image.fromarray(far).save(tmp_path / "a.png")
+    seen = read_depth(tmp_path / "a.png")
+    assert seen.dtype == np.uint8
+    assert seen.shape == (2, 3, 3)
+    # The median of what is known is 1000, so 3000 and more are black, and so is what is unknown.
+    assert seen[..., 0].tolist() == [[0, 212, 170], [170, 85, 0]]
+    assert (seen == seen[..., :1]).all()
+
+
+def test_depth_without_any_value_or_with_colors(tmp_path):
+    Image.fromarray(np.zeros((4, 5), np.uint16)).save(tmp_path / "a.png")
+    assert not read_depth(tmp_path / "a.png").any()
+    colored = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
+    Image.fromarray(colored).save(tmp_path / "b.png")
+    np.testing.assert_array_equal(read_depth(tmp_path / "b.png"), colored)
+    with pytest.raises(DataError, match=r"cannot read the image .*c\.png"):
+        read_depth(tmp_path / "c.png")

@@ -126,6 +126,8 @@ def test_the_color_channel_is_taken(make, frames):
     new = ((10.0, 30.0, 20.0, 20.0), {})
     both = make().init({"depth": "nowhere.png", "color": frames[0]}, new, {})
     assert both == make().init(frames[0], new, {})
+    arrays = {"depth": np.zeros((90, 120, 3), np.uint8), "color": np.asarray(Image.open(frames[0]))}
+    assert make().init(arrays, new, {}) == both  # what toolkit 0.9.0 sends
 
 
 @pytest.mark.parametrize(

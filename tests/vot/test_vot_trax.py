@@ -15,6 +15,7 @@ from PIL import Image
 
 from mixformer.engines import Runtime
 from mixformer.errors import BoxError, DataError
+from mixformer.imaging import read_depth
 from mixformer.tracking import Tracker
 from mixformer.types import Box
 from mixformer.vot.regions import Polygon
@@ -237,3 +238,22 @@ def test_a_socket_where_nobody_listens(monkeypatch, port):
     monkeypatch.setenv("TRAX_SOCKET", port)
     with pytest.raises(DataError, match=f"TRAX_SOCKET is '{port}'"), toolkit_streams():
         pass
+
+
+def test_depth_maps_instead_of_pictures(tracker, tmp_path):
+    """A square that is nearer than its background, which color would not show."""
+    maps, boxes = [], []
+    for index in range(4):
+        far = np.full((90, 120), 4000, np.uint16)
+        far[30:50, 10 + 4 * index : 30 + 4 * index] = 1500
+        maps.append(tmp_path / f"{index:08d}.png")
+        boxes.append(Box(10.0 + 4 * index, 30, 20, 20))
+        Image.fromarray(far).save(maps[-1])
+    out = io.BytesIO()
+    sent = lines(start("10,30,20,20"), *map(frame, maps), Message("quit"))
+    serve(Session(tracker), sent, out, channel="depth")
+    said = [message for line in out.getvalue().decode().splitlines() if (message := Message.decode(line))]
+    assert said[0].properties["trax.channels"] == "depth;"
+    expected = [tracker.init(read_depth(maps[0]), boxes[0]), *(tracker.update(read_depth(path)) for path in maps[1:])]
+    for answer, result in zip(said[1:], expected, strict=True):
+        assert parse_region(answer.arguments[0], 90, 120) == pytest.approx(result.box, abs=1e-3)

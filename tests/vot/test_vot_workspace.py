@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from mixformer.cli import main
+from mixformer.cli.main import build_parser
 from mixformer.configs.presets import PRESETS
 from mixformer.vot.stacks import STACKS, find_stack, preset_for
 
@@ -147,3 +148,27 @@ def test_the_table_of_stacks():
     assert not find_stack("vot2022/shorttermbox").masks
     assert find_stack("vots2025/realtime").runs == "realtime"
     assert {stack.runs for stack in STACKS.values()} == {"once", "multistart", "restarts", "realtime"}
+
+
+def test_stacks_with_depth(tmp_path, capsys):
+    """Color where there is color, unless depth is asked for; toolkit 0.9.0 gives depth maps of 8 bits in Python."""
+    for stack, words, channel in (
+        ("vot2022/depth", [], "depth"),
+        ("vot2022/rgbd", ["--channel", "depth"], "depth"),
+        ("vot2022/rgbd", [], None),
+    ):
+        folder = tmp_path / f"{stack}{channel}"
+        assert init(folder, "--stack", stack, *words) == 0
+        entry = read(folder)["MixFormer"]
+        assert entry["protocol"] == "trax"
+        command = shlex.split(entry["command"])
+        assert (command[command.index("--channel") + 1] if "--channel" in command else None) == channel
+        options = build_parser("vot").parse_args(command[3:])["vot"]["run"]
+        assert options.channel == channel
+    assert init(tmp_path / "w", "--stack", "vot2021/rgbd") == 0
+    assert read(tmp_path / "w")["MixFormer"]["protocol"] == "python"
+    assert init(tmp_path / "v", "--stack", "vot2021/rgbd", "--channel", "depth", "--protocol", "python") == 2
+    assert "use --protocol trax" in capsys.readouterr().err
+    assert {name for name, stack in STACKS.items() if stack.channels != "color"} == {
+        *("vot2019/rgbd", "vot2020/rgbd", "vot2021/rgbd", "vot2022/rgbd", "vot2022/depth")
+    }
