@@ -1,7 +1,7 @@
-"""The designs that the papers compare, by table: how each row's network differs, and what was published for it.
+"""Tables of the designs that the papers compare: the network of each row, and its published numbers.
 
-Data only. A row names a recipe of `recipes/`, what it changes in the recipe's network (fields of `ModelConfig`) and in
-the recipe itself, and the published numbers. All numbers of LaSOT are success AUC in percent.
+This is data only. A row names a recipe of `recipes/`, what it changes in the recipe's network (fields of `ModelConfig`)
+and in the recipe itself, and the published numbers. All numbers of LaSOT are success AUC in percent.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class DesignRow:
 
     Attributes:
         key: name of the row, unique in its table.
-        label: what the table calls it.
+        label: name in the paper.
         recipe: recipe that trains it, a file of `recipes/` without its ending.
         model: variant that the recipe builds.
         overrides: fields of its `ModelConfig` to change, the recipe's `model_overrides`.
         changes: other keys of the recipe to change, dotted as for `--set`.
         published: numbers of the paper by name: "lasot" (AUC in %), "parameters" (M), "gmacs" (G), "fps".
-        note: what the paper does not say, and was chosen here; or "".
+        note: choices of this package that the paper does not give; or "".
     """
 
     key: str
@@ -46,16 +46,16 @@ class DesignRow:
 
 @dataclass(frozen=True)
 class DesignTable:
-    """One published table of designs: its name, what it asks, where it stands, and its rows."""
+    """One published table of designs."""
 
-    key: str
-    title: str
-    source: str
+    key: str  # name of the table
+    title: str  # the compared designs, in a few words
+    source: str  # paper and number of the table
     rows: tuple[DesignRow, ...]
 
 
 _CVT, _CVT_RECIPE = "mixcvt_stage1", "mixcvt_base"
-_BASE = {"attention": "symmetric"}  # "MixCvT-Base": every block looks at everything
+_BASE = {"attention": "symmetric"}  # "MixCvT-Base": all tokens attend to all in every block
 _SCRATCH = {"init_from": ""}
 # Twelve blocks in the three stages of MixCvT; the paper gives neither their shares nor their widths.
 _TWELVE = {"early_depths": (1, 2), "depth": 9}
@@ -64,7 +64,7 @@ _UNSAID = "symmetric and with one template, by the operations that the paper cou
 
 
 def _mixed_last(key: str, count: int, parameters: float, gmacs: float, lasot: float) -> DesignRow:
-    """A row of table 3 with mixed attention in the last `count` of 21 blocks."""
+    """Make a row of table 3 with mixed attention in the last `count` of 21 blocks."""
     return DesignRow(
         key,
         f"SAM({21 - count}) + W-MAM({count})",

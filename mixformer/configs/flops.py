@@ -61,7 +61,7 @@ def locate_flops(config: ModelConfig, online_templates: int = 1, *, full: bool =
         templates = _Tokens(stage.template_grid, 1 + online_templates)
         kept, extra, left = dict(config.elimination), config.prediction_tokens if last else 0, None
         for block in range(stage.depth):
-            # Search tokens attend to what the block lets them reach; `left` of them remain after an elimination.
+            # Search tokens attend to the tokens that the block reaches; `left` of them remain after an elimination.
             search, reach = _Tokens(stage.search_grid, 1, extra, left), next(reaches)
             known, own = templates.keys(config), search.keys(config)
             keys = {"all": known + own, "self": own, "templates": known}[reach]
@@ -190,7 +190,7 @@ def _fusion_parameters(config: ModelConfig) -> int:
 
 
 def _fusion_flops(config: ModelConfig, online_templates: int) -> int:
-    """Templates and search region through the fusion, in every step."""
+    """Count the operations of the fusion, which runs in every step."""
     if not config.fusion_layers:
         return 0
     dim, _, hidden = config.fusion_size

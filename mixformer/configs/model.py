@@ -46,9 +46,9 @@ class ModelConfig(BaseConfig):
         decoder_heads: their attention heads.
         attention: "asymmetric" = templates do not attend to the search region, so they can be encoded once;
             "symmetric" = all tokens attend to all (ablation of the journal paper, table 4), so nothing can be cached.
-        separate_blocks: number of first blocks, over all stages, in which the search region and the templates each
-            attend to themselves alone ("SAM" of the journal paper's table 3).
-        cross_blocks: number of last blocks in which search region and templates attend to each other alone ("CAM" of
+        separate_blocks: number of first blocks, over all stages, in which search region and templates attend only to
+            themselves ("SAM" of the journal paper's table 3).
+        cross_blocks: number of last blocks in which search region and templates attend only to each other ("CAM" of
             that table); with asymmetric attention the templates stay unchanged there. For dense heads only.
         fusion_layers: number of layers of TransT's feature fusion between backbone and head ("ECA + CFA" of that
             table); 0 = none. For dense heads only.
@@ -59,7 +59,7 @@ class ModelConfig(BaseConfig):
             mmtracking runs the same weights with "gelu".
         position: "sincos" = fixed 2-D sin-cos tables; "frozen" = tables from a pre-trained model, not trained;
             "learned" = trained tables (the journal paper's position embeddings 3, 1 and 2); "none" for the
-            convolutional projections of "cvt", which tell positions apart.
+            convolutional projections of "cvt", which need none.
         layer_scale: learned per-channel scale on both residual branches (DeiT III, DINOv2).
         prediction_tokens: extra tokens in the last stage: 4 for MixFormerV2's left, right, top, bottom; 1 for the query
             head, or for a token head that predicts all edges from one token; 0 for dense heads.
@@ -262,13 +262,13 @@ class ModelConfig(BaseConfig):
 
     @property
     def fusion_size(self) -> tuple[int, int, int]:
-        """Width, heads and hidden width of the MLPs of the fusion: TransT's, or less for a narrower backbone."""
+        """Width, heads and hidden width of the MLPs of the fusion, as in TransT; less for a narrower backbone."""
         width, heads = (256, 8) if self.final_dim >= 256 else (self.final_dim, self.stages[-1].heads)
         return width, heads, 8 * width
 
     @property
     def reaches(self) -> tuple[Reach, ...]:
-        """What the search tokens of each block attend to."""
+        """For each block, the tokens that its search tokens attend to."""
         mixed = self.mixing_depth - self.separate_blocks - self.cross_blocks
         kinds: tuple[tuple[Reach, int], ...] = (
             ("self", self.separate_blocks), ("all", mixed), ("templates", self.cross_blocks),

@@ -1,4 +1,4 @@
-"""Checks of a network's configuration that concern several of its fields."""
+"""Check fields of a network's configuration that depend on each other."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ Require = Callable[[bool, str], None]  # raises ConfigError with the message if 
 
 
 def check_integration(config: ModelConfig, require: Require) -> None:
-    """Check where templates and search region come together."""
+    """Check the fields that choose the blocks in which templates and search region are mixed."""
     blocks, last = config.mixing_depth, config.stages[-1].depth
     for name, most in (("separate_blocks", blocks), ("cross_blocks", last), ("fusion_layers", 64)):
         value = getattr(config, name)
         require(0 <= value <= most, f"{name} must be in 0..{most}, not {value}")
     parts = config.separate_blocks + config.cross_blocks
-    require(
-        parts <= blocks, f"separate_blocks and cross_blocks are {parts} together, but there are {blocks} blocks in all"
-    )
+    require(parts <= blocks, f"separate_blocks and cross_blocks must be at most {blocks} together, not {parts}")
     require(
         config.dense or not (config.cross_blocks or config.fusion_layers),
         "cross_blocks and fusion_layers need a dense head, which reads the search region",
@@ -29,7 +27,7 @@ def check_integration(config: ModelConfig, require: Require) -> None:
 
 
 def check_elimination(config: ModelConfig, require: Require) -> None:
-    """Check that the network can leave out search tokens where it says."""
+    """Check the elimination of search tokens."""
     if not config.elimination:
         return
     require(

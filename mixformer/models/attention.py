@@ -2,7 +2,7 @@
 
 Templates attend to templates; search and prediction tokens attend to all tokens. Templates never attend to the search
 region, so attention splits exactly into `remember` (templates) and `locate` (search). In the symmetric form, `mix`, all
-tokens attend to all. A `Reach` other than "all" makes it plain self-attention or cross-attention.
+tokens attend to all. With a `Reach` other than "all", it is plain self-attention or cross-attention.
 """
 
 from __future__ import annotations
@@ -79,6 +79,11 @@ class TokenLayout(NamedTuple):
 
     grid: int
     extra: int = 0
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """(B, N, C) -> (B, heads, N, C / heads)."""
+    return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
 
 
 def attend(queries: Tensor, memory: KVCache, scale: float) -> Tensor:
@@ -158,7 +163,7 @@ class MixedAttention(nn.Module):
         Args:
             x: search tokens, prediction tokens at the end.
             layout: their order.
-            memory: keys and values of the templates; None if search tokens attend to themselves alone.
+            memory: keys and values of the templates; None if search tokens attend only to themselves.
             last: compute only this many tokens at the end; None computes all. The result is the same, since each output
                 row depends on its own query only.
 
@@ -177,7 +182,7 @@ class MixedAttention(nn.Module):
         return self._merge(queries, known), queries, known
 
     def mix(self, templates: Tensor, search: Tensor, layouts: tuple[TokenLayout, TokenLayout]) -> tuple[Tensor, Tensor]:
-        """Mix with symmetric attention: template and search tokens attend to all that this block lets them reach."""
+        """Mix with symmetric attention: template and search tokens attend to all tokens that this block reaches."""
         q_template, kv_template = self.project(templates, layouts[0])
         q_search, kv_search = self.project(search, layouts[1])
         if self.reach != "all":
@@ -190,8 +195,7 @@ class MixedAttention(nn.Module):
         return self.proj(attend(queries, memory, self.scale))  # type: ignore[no-any-return]
 
     def _split(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, heads, N, C / heads)."""
-        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+        return split_heads(x, self.heads)
 
 
 class SlimAttention(MixedAttention):

@@ -38,7 +38,7 @@ class Block(nn.Module):
     def remember(self, x: Tensor, layout: TokenLayout, scale: Tensor | None = None) -> tuple[Tensor, KVCache]:
         """Encode template tokens (B, T, C); returns new tokens, and the block's keys and values.
 
-        In cross-attention, templates have nothing to attend to here, and stay as they are.
+        In a block of cross-attention, templates stay unchanged.
         """
         if self.attn.reach == "templates":
             return x, self.remember_keys(x, layout)

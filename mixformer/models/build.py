@@ -98,6 +98,6 @@ def _block(config: ModelConfig, size: StageSize, reach: Reach) -> Block:
 def _attention(config: ModelConfig, size: StageSize, reach: Reach) -> MixedAttention:
     if config.backbone != "cvt" or config.projection == "linear":
         return SlimAttention(size.dim, size.heads, reach)
-    # Cross-attention has no pre-trained statistics to keep: its norms learn as those of the head do.
+    # Cross-attention has no pre-trained statistics to keep, so its norms are trained like those of the head.
     frozen = config.frozen_norms == "all" or (config.frozen_norms == "backbone" and reach != "templates")
     return ConvAttention(size.dim, size.heads, None if config.projection == "conv_ln" else frozen, reach)

@@ -1,4 +1,4 @@
-"""TransT's feature fusion, the integration that the journal paper's table 3 compares with mixed attention (row 3)."""
+"""TransT's feature fusion, which the journal paper compares with mixed attention (table 3, row 3)."""
 
 from __future__ import annotations
 
@@ -8,30 +8,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mixformer.configs.model import ModelConfig
-from mixformer.models.attention import KVCache, attend
 from mixformer.models.layers import sincos_table
+from mixformer.models.spm import AttentionLayers
 
 
-class FusionAttention(nn.Module):
+class FusionAttention(AttentionLayers):
     """Attention with positions on queries and keys, then the residual and a norm."""
 
     def __init__(self, dim: int, heads: int) -> None:
-        super().__init__()
-        self.heads, self.scale = heads, (dim // heads) ** -0.5
-        self.query = nn.Linear(dim, dim)
-        self.key = nn.Linear(dim, dim)
-        self.value = nn.Linear(dim, dim)
-        self.proj = nn.Linear(dim, dim)
-        self.norm = nn.LayerNorm(dim)
+        super().__init__(dim, heads, (dim // heads) ** -0.5)
 
     def forward(self, x: Tensor, place: Tensor, other: Tensor, other_place: Tensor) -> Tensor:
         """(B, n, C) attends to (B, m, C), with positions (1, n, C) and (1, m, C) -> (B, n, C)."""
-        memory = KVCache(self._split(self.key(other + other_place)), self._split(self.value(other)))
-        mixed = attend(self._split(self.query(x + place)), memory, self.scale)
-        return self.norm(x + self.proj(mixed))  # type: ignore[no-any-return]
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+        return self.norm(x + self.mix(x + place, other + other_place, other))  # type: ignore[no-any-return]
 
 
 class CrossFeature(nn.Module):
@@ -61,7 +50,7 @@ class FusionLayer(nn.Module):
         self.cross_search = CrossFeature(dim, heads, hidden)
 
     def forward(self, t: Tensor, t_place: Tensor, s: Tensor, s_place: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens and positions of templates (B, T, C) and of the search region (B, S, C); returns both tokens."""
+        """Fuse tokens of templates (B, T, C) and of the search region (B, S, C), each with their positions."""
         t = self.ego_template(t, t_place, t, t_place)
         s = self.ego_search(s, s_place, s, s_place)
         return self.cross_template(t, t_place, s, s_place), self.cross_search(s, s_place, t, t_place)
@@ -70,10 +59,10 @@ class FusionLayer(nn.Module):
 class FeatureFusion(nn.Module):
     """The fusion of TransT (CVPR 2021) between backbone and head: layers of ECA and CFA, and a last CFA of the search.
 
-    The templates attend to the search region here, so no more than their tokens after the backbone can be remembered.
-    The journal paper says "ECA + CFA(4)" and no more. Widths, heads and order are TransT's: 256 channels, 8 heads, an
-    MLP of 2048, norms after the residuals; a linear layer leads in and another out. Dropout is left out. Positions are
-    the sin-cos tables of this package; a narrower backbone keeps its own width and heads.
+    Templates attend to the search region here, so only their tokens after the backbone can be remembered. The journal
+    paper gives no more than "ECA + CFA(4)". Sizes and order are those of TransT: 256 channels, 8 heads, an MLP of 2048,
+    norms after the residuals. A narrower backbone keeps its width and heads. Linear layers change the width before and
+    after the fusion. There is no dropout, and positions are the sin-cos tables of this package.
     """
 
     place_template: Tensor

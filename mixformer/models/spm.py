@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mixformer.models.attention import KVCache, attend
+from mixformer.models.attention import KVCache, attend, split_heads
 from mixformer.models.layers import maps_of, tokens_of
 
 _POOL = 4  # bins along each side of the pooled box
@@ -50,25 +50,33 @@ class ScorePrediction(nn.Module):
         return self.layers[-1](x)[:, 0, 0]  # type: ignore[no-any-return]
 
 
-class CrossAttention(nn.Module):
-    """Attention from one set of tokens to another, then a norm."""
+class AttentionLayers(nn.Module):
+    """The layers of attention between two sets of tokens, and the norm after it."""
 
-    def __init__(self, dim: int, heads: int) -> None:
+    def __init__(self, dim: int, heads: int, scale: float) -> None:
         super().__init__()
-        self.heads, self.scale = heads, dim**-0.5
+        self.heads, self.scale = heads, scale
         self.query = nn.Linear(dim, dim)
         self.key = nn.Linear(dim, dim)
         self.value = nn.Linear(dim, dim)
         self.proj = nn.Linear(dim, dim)
         self.norm = nn.LayerNorm(dim)
 
+    def mix(self, asking: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Attend from tokens (B, n, C) to others (B, m, C), which may have positions in the keys; returns (B, n, C)."""
+        memory = KVCache(split_heads(self.key(keys), self.heads), split_heads(self.value(values), self.heads))
+        return self.proj(attend(split_heads(self.query(asking), self.heads), memory, self.scale))  # type: ignore[no-any-return]
+
+
+class CrossAttention(AttentionLayers):
+    """Attention from one set of tokens to another, then a norm."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__(dim, heads, dim**-0.5)
+
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
         """(B, n, C) attends to (B, m, C) -> (B, n, C)."""
-        memory_kv = KVCache(self._split(self.key(memory)), self._split(self.value(memory)))
-        return self.norm(self.proj(attend(self._split(self.query(x)), memory_kv, self.scale)))  # type: ignore[no-any-return]
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+        return self.norm(self.mix(x, memory, memory))  # type: ignore[no-any-return]
 
 
 def precise_roi_pool(features: Tensor, boxes: Tensor, size: int) -> Tensor:

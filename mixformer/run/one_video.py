@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mixformer.configs.runtime import Runtime, with_old_keywords
 from mixformer.configs.tracking_config import TrackerConfig
@@ -28,6 +28,7 @@ from mixformer.weights.catalog import find_weights
 if TYPE_CHECKING:
     from mixformer.models import MixFormer
 
+R = TypeVar("R")
 Source = str | int | Path | Iterable[Image]
 Targets = str | Path | Iterable[Target | Iterable[float]]
 
@@ -108,8 +109,9 @@ def track(
         find_weights(model)  # raises an error now instead of at the first result
     if box is not None:
         box = parse_box(box)
-        return _track_one(frames, lambda: Tracker(model, config, **options), box)
-    return _track_several(frames, lambda: MultiTracker(model, config, **options), as_targets(targets or (), start))
+        return _results(frames, lambda video: run_tracker(Tracker(model, config, **options), video, box))
+    several = as_targets(targets or (), start)
+    return _results(frames, lambda video: track_targets(MultiTracker(model, config, **options), video, several))
 
 
 def _open(source: Source, start: int, stop: int | None) -> Callable[[], AbstractContextManager[Iterable[VideoFrame]]]:
@@ -132,24 +134,13 @@ def _rows(source: Iterable[Image]) -> Iterator[Image]:
     raise SourceError(f"a source must be a path, a camera or an iterable of frames, not {shown(source, 60)}")
 
 
-def _track_one(
+def _results(
     frames: Callable[[], AbstractContextManager[Iterable[VideoFrame]]],
-    make: Callable[[], Tracker],
-    box: Iterable[float],
-) -> Iterator[TrackResult]:
+    follow: Callable[[Iterable[VideoFrame]], Iterator[tuple[VideoFrame, R]]],
+) -> Iterator[R]:
     with frames() as video:
-        for _, result in run_tracker(make(), video, box):
+        for _, result in follow(video):
             yield result
-
-
-def _track_several(
-    frames: Callable[[], AbstractContextManager[Iterable[VideoFrame]]],
-    make: Callable[[], MultiTracker],
-    targets: list[Target],
-) -> Iterator[dict[int, TrackResult]]:
-    with frames() as video:
-        for _, results in track_targets(make(), video, targets):
-            yield results
 
 
 def run_tracker(

@@ -245,7 +245,7 @@ def test_wrong_values_are_refused_before_anything_is_read(clip):
         next(track_between(project, "none.mp4", direction="up"))
     with pytest.raises(ConfigError, match="there is no target 9"):
         next(track_between(project, "none.mp4", [9]))
-    with pytest.raises(ConfigError, match="a range of numbers"):
+    with pytest.raises(ConfigError, match="a range with step 1"):
         next(track_between(project, "none.mp4", frames=range(0, 9, 2)))
 
 
