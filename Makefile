@@ -3,7 +3,7 @@ PYTHON ?= .venv/bin/python
 # The time limit of a test (pyproject.toml) is for quick ones.
 LONG = -m pytest --timeout 0
 
-.PHONY: check lint types test parity sweep torture readers val baselines
+.PHONY: check lint types test site parity sweep torture readers val baselines
 
 check: lint types test
 
@@ -17,6 +17,10 @@ types:
 
 test:
 	$(PYTHON) -m pytest
+
+# The documents as a web site, in build/site; needs mixformer[docs]. Open build/site/index.html.
+site:
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
 
 # Every reference output and tracker run of the official implementation: 38 comparisons; needs the full references
 # (tests/parity/rebuild.py).
