@@ -33,6 +33,10 @@ _INSTALLS = {
     "supervision": "mixformer[supervision]",
     "ray": "mixformer[ray]",
     "tensorboard": "mixformer[tensorboard]",
+    "huggingface_hub": "mixformer[hub]",
+    "mlflow": "mixformer[mlflow]",
+    "shtab": "mixformer[completion]",
+    "wandb": "mixformer[wandb]",
     "fastapi": "mixformer[web]",
     "uvicorn": "mixformer[web]",
     "websockets": "mixformer[web]",
@@ -138,6 +142,9 @@ _OPT_OUTS = {
     "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime 1.31 sends reports, and writes an identifier into the home folder
     "ORT_TELEMETRY_DISABLED": "1",  # the same in later versions
     "RAY_USAGE_STATS_ENABLED": "0",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "WANDB_ERROR_REPORTING": "false",
 }
 
 
@@ -178,7 +185,7 @@ def cache_folder(kind: str = "openvino") -> Path | None:
 
 
 def refuse_telemetry() -> None:
-    """Keep OpenVINO, NNCF, ONNX Runtime and Ray from reporting their use. This runs when `mixformer` is imported.
+    """Keep other packages from reporting their use to their makers. This runs when `mixformer` is imported.
 
     `openvino_telemetry` contacts a host and writes into the home folder as soon as OpenVINO is imported. If it cannot
     be imported, OpenVINO and NNCF use stubs instead.

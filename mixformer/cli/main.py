@@ -66,6 +66,7 @@ _VERBS = {
     "inspect": _Verb("inspect"),
     "models": _Verb("models"),
     "info": _Verb("info"),
+    "completion": _Verb("completion"),
     "convert": _Verb("convert"),
     "export": _Verb("export"),
     "prune": _Verb("prune"),

@@ -7,6 +7,7 @@ from mixformer.optional import lazy_names
 if TYPE_CHECKING:
     from mixformer.weights.catalog import ModelInfo as ModelInfo, list_models as list_models
     from mixformer.weights.conversion import ConvertReport as ConvertReport, convert as convert
+    from mixformer.weights.hub import from_pretrained as from_pretrained, push_to_hub as push_to_hub
     from mixformer.weights.load_save import (
         load_model as load_model,
         load_weights as load_weights,
@@ -20,6 +21,7 @@ else:  # unseen by type checkers, which would take any name for one of its names
         {
             ".catalog": "ModelInfo list_models",
             ".conversion": "ConvertReport convert",
+            ".hub": "from_pretrained push_to_hub",
             ".load_save": "load_model load_weights save_model save_weights",
             ".pretrained": "PretrainedReport load_pretrained",
         },

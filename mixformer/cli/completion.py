@@ -1,0 +1,38 @@
+"""`mixformer completion`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Literal
+
+from jsonargparse import ArgumentParser, Namespace
+
+from mixformer.cli.parser import make_parser
+from mixformer.optional import load
+
+_DESCRIPTION = """Print a script that completes commands and options with the Tab key.
+
+  mixformer completion bash > ~/.mixformer.bash
+  mixformer completion zsh > ~/.zfunc/_mixformer    # a folder of $fpath
+  mixformer completion fish > ~/.config/fish/completions/mixformer.fish
+
+For bash, add `source ~/.mixformer.bash` to ~/.bashrc. Then open a new terminal.
+"""
+
+
+def parser() -> ArgumentParser:
+    """Options of the verb."""
+    made = make_parser(_DESCRIPTION)
+    made.add_argument("shell", type=Literal["bash", "zsh", "fish"], help="the shell: bash, zsh or fish")
+    return made
+
+
+def run(options: Namespace) -> None:
+    """Print the script for all verbs.
+
+    Raises MissingDependencyError if shtab is not installed.
+    """
+    from mixformer.cli.main import build_parser
+
+    load("shtab", "mixformer completion")
+    sys.stdout.write(build_parser().get_completion_script(f"shtab-{options.shell}"))
