@@ -1,22 +1,20 @@
-"""The log of a run: means over the last steps as JSON lines, and on request in TensorBoard."""
+"""The log of a run: means over the last steps as JSON lines, and on request on boards of other programs."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from mixformer.errors import DataError, OutputError
 from mixformer.files import parse_json, read_text_file, write_text
-from mixformer.optional import missing
+from mixformer.training.metric_boards import MetricBoard, boards_of
 
 
 class MetricLogger:
@@ -31,7 +29,7 @@ class MetricLogger:
         workers: int = 1,
         device: torch.device | None = None,
         enabled: bool = True,
-        tensorboard: bool = False,
+        boards: Sequence[str] = (),
         start: int = 0,
     ) -> None:
         """Start a log, or continue one. An existing log does not change before the first step.
@@ -43,14 +41,14 @@ class MetricLogger:
             workers: loader processes of each training process.
             device: device whose peak memory is reported; by default that of this process.
             enabled: False writes nothing; of several processes, only the first writes.
-            tensorboard: also write TensorBoard's files.
+            boards: other programs that the values are also written to: "tensorboard", "wandb", "mlflow".
             start: steps done before. Lines of later steps are removed, because these steps are repeated.
 
         Raises:
-            MissingDependencyError: if `tensorboard` is set and TensorBoard is not installed.
+            MissingDependencyError: if the package of a board is not installed.
         """
-        self._new_board = _board_of(folder, start) if tensorboard and enabled else None
-        self._board: Any = None
+        self._new_boards = boards_of(boards, folder, start) if enabled else []
+        self._boards: list[MetricBoard] = []
         self.path, self.every, self.batch, self.enabled = folder / "log.jsonl", every, batch, enabled
         self._start_step, self._begun = start, not enabled
         self.workers, self.device = workers, device or torch.device("cpu")
@@ -90,8 +88,7 @@ class MetricLogger:
         self._begun = True
         if self.path.exists():
             _drop_after(self.path, self._start_step)
-        if self._new_board is not None:
-            self._board = self._new_board()
+        self._boards = [make() for make in self._new_boards]
 
     def add_line(self, step: int) -> None:
         """Write the means since the last line, and start new ones."""
@@ -104,6 +101,9 @@ class MetricLogger:
         """Write the means of the steps since the last line, when a run ends or stops."""
         if self._count:
             self.add_line(step)
+        for board in self._boards:
+            board.close()
+        self._boards = []
 
     def means(self) -> dict[str, float]:
         """Compute the means since the last report; {} if there was no step since then."""
@@ -125,10 +125,8 @@ class MetricLogger:
                     file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in values.items()}}) + "\n")
             except OSError as error:
                 raise OutputError(f"cannot write {self.path}: {error}; the same command resumes the run") from error
-        if self._board is not None:
-            for name, value in values.items():
-                self._board.add_scalar(name, value, step)
-            self._board.flush()
+        for board in self._boards:
+            board.write(step, values)
 
 
 def _drop_after(path: Path, step: int) -> None:
@@ -139,16 +137,6 @@ def _drop_after(path: Path, step: int) -> None:
             if parse_json(line, path)["step"] <= step:
                 kept.append(line + "\n")
     write_text(path, "".join(kept))
-
-
-def _board_of(folder: Path, start: int) -> Callable[[], Any]:
-    """Return the function that makes TensorBoard's writer; raises MissingDependencyError if it is not installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise missing("tensorboard", "a TensorBoard log", ", or set tensorboard = false") from error
-    make: Any = SummaryWriter
-    return partial(make, str(folder / "tensorboard"), purge_step=start + 1)
 
 
 def peak_memory(device: torch.device) -> float:

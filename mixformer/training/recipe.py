@@ -22,6 +22,7 @@ from mixformer.training.config import (
     PruningSection,
     TeacherSection,
 )
+from mixformer.training.metric_boards import BOARDS
 from mixformer.training.recipe_aliases import upgrade_recipe
 from mixformer.training.recipe_list import find_recipe
 
@@ -55,6 +56,8 @@ class Recipe(BaseConfig):
         patience: validations in a row without a better score after which the run ends; 0 = never.
         val_data: folder of annotated sequences for validation. Do not report results on the same sequences.
         tensorboard: write TensorBoard files beside the JSON lines; needs the extra `tensorboard`.
+        wandb: write a run of Weights & Biases, offline unless WANDB_MODE is "online"; needs the extra `wandb`.
+        mlflow: write a run of MLflow, beside the JSON lines or at MLFLOW_TRACKING_URI; needs the extra `mlflow`.
         data_root: folder that relative paths of `data.sets` start at; empty = the current folder.
         data: training data.
         crops: crops and augmentation.
@@ -90,6 +93,8 @@ class Recipe(BaseConfig):
     patience: int = 0
     val_data: str = ""
     tensorboard: bool = False
+    wandb: bool = False
+    mlflow: bool = False
     data_root: str = ""
     data: DataSection = field(default_factory=DataSection)
     crops: CropSection = field(default_factory=CropSection)
@@ -122,6 +127,11 @@ class Recipe(BaseConfig):
     def total_steps(self) -> int:
         """Steps of the whole run."""
         return self.max_steps or self.epochs * self.epoch_steps
+
+    @property
+    def boards(self) -> tuple[str, ...]:
+        """Other programs that the run writes its values to."""
+        return tuple(name for name in BOARDS if getattr(self, name))
 
     def network(self) -> ModelConfig:
         """Configuration of the network to train.

@@ -26,7 +26,7 @@ from mixformer.weights.pruning import first_blocks, reduce_mlp, skip_blocks
 Scale = Literal["tiny", "paper"]
 _MODEL = "model"  # folder of the result in the folder of a step
 # Fields that may change while a run goes on: places of files, and where and how fast it computes.
-_FREE = {"init_from", "data_root", "val_data", "save_interval", "grad_accum_steps", "tensorboard"}
+_FREE = {"init_from", "data_root", "val_data", "save_interval", "grad_accum_steps", "tensorboard", "wandb", "mlflow"}
 _FREE_DATA = {"sets", "workers", "cache_mb", "crop_on"}
 
 

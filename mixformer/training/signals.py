@@ -18,7 +18,7 @@ from mixformer.files.places import make_folder
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOCK = "run.lock"
 _MARKS = ("state.safetensors", "recipe.json")  # files that identify a run folder
-_WRITTEN = ("log.jsonl", "environment.json", "best", "model", "tensorboard")
+_WRITTEN = ("log.jsonl", "environment.json", "best", "model", "tensorboard", "wandb", "mlruns")
 
 
 @contextmanager

@@ -153,7 +153,7 @@ class Trainer:
             workers=max(1, recipe.data.workers),
             device=self.processes.device,
             enabled=self.processes.first,
-            tensorboard=recipe.tensorboard,
+            boards=recipe.boards,
             start=self.step,
         )
         first, replaces = self.step + 1, self.processes.first and not self.step and self.checkpoint.exists()

@@ -1,9 +1,7 @@
 """Every stage in the trainer, on tiny networks: it learns, and what it writes can be loaded."""
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +10,7 @@ from mixformer.configs.model import ModelConfig
 from mixformer.data.augmentation import Augmentation, CropSettings
 from mixformer.data.sample_dataset import Batch, SampleDataset
 from mixformer.data.sampling import Mixture
-from mixformer.errors import ConfigError, MissingDependencyError
+from mixformer.errors import ConfigError
 from mixformer.models import build_model
 from mixformer.models.mae import MaskConfig
 from mixformer.training.config import (
@@ -22,7 +20,6 @@ from mixformer.training.config import (
     PruningSection,
     TeacherSection,
 )
-from mixformer.training.metric_logger import MetricLogger
 from mixformer.training.recipe import Recipe
 from mixformer.training.run_training import export, train
 from mixformer.training.stages import BatchPosition, DistillStage, build_stage
@@ -247,10 +244,3 @@ def test_a_recipe_runs_from_its_file_alone(tmp_path):
     assert load_model(train(recipe, tmp_path, dry_run=True)).config.dim == 32
     assert Recipe.from_file(tmp_path / "recipe.json") == recipe
     assert json.loads((tmp_path / "environment.json").read_text())["torch"] == torch.__version__
-
-
-def test_tensorboard_is_an_extra(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(MissingDependencyError, match=r"mixformer\[tensorboard\]"):
-        MetricLogger(tmp_path, 1, 1, tensorboard=True)
-    assert not list(Path(tmp_path).iterdir())
