@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mixformer.run.process_executor import ProcessExecutor as ProcessExecutor
     from mixformer.run.ray_executor import RayExecutor as RayExecutor
     from mixformer.run.result_tables import (
+        from_detections as from_detections,
         to_dataframe as to_dataframe,
         to_detections as to_detections,
         to_row as to_row,
@@ -39,7 +40,7 @@ else:  # unseen by type checkers, which would take any name for one of its names
             ".outputs": "TrackedFrame check_outputs",
             ".process_executor": "ProcessExecutor",
             ".ray_executor": "RayExecutor",
-            ".result_tables": "to_dataframe to_detections to_row",
+            ".result_tables": "from_detections to_dataframe to_detections to_row",
             ".to_files": "track_video",
             ".video_run": "VideoSummary",
         },

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mixformer.imaging.boxes import xyxy_to_xywh
 from mixformer.optional import load
-from mixformer.types import TrackResult
+from mixformer.types import Box, TrackResult
 
 Found = TrackResult | Mapping[int, TrackResult]
 """The result of one frame: of one target, or of several by id."""
@@ -83,6 +84,23 @@ def to_detections(found: Found, class_id: int = 0) -> Any:
         class_id=np.full(len(shown), class_id),
         tracker_id=np.array([id for id, _ in shown]),
     )
+
+
+def from_detections(detections: Any) -> dict[int, Box]:
+    """Read the boxes of `supervision.Detections`, as targets of `MultiTracker`.
+
+    Args:
+        detections: with `xyxy` and, if it has them, `tracker_id`; without these, the ids are 1, 2, ...
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from mixformer.run import from_detections
+        >>> from_detections(SimpleNamespace(xyxy=[[10, 20, 40, 60]], tracker_id=None))
+        {1: Box(x=10.0, y=20.0, w=30.0, h=40.0)}
+    """
+    boxes = np.asarray(detections.xyxy, np.float64).reshape(-1, 4)
+    ids = range(1, len(boxes) + 1) if detections.tracker_id is None else map(int, detections.tracker_id)
+    return {id: Box(*xyxy_to_xywh(box).tolist()) for id, box in zip(ids, boxes, strict=True)}
 
 
 def _by_id(found: Found) -> list[tuple[int | None, TrackResult]]:

@@ -8,7 +8,7 @@ import pytest
 
 from mixformer import Box, TrackResult
 from mixformer.errors import MissingDependencyError
-from mixformer.run import to_dataframe, to_detections, to_row
+from mixformer.run import from_detections, to_dataframe, to_detections, to_row
 
 RESULT = TrackResult(Box(10.12345, 20, 30, 40), score=0.5, frame=5, time=0.2)
 
@@ -55,3 +55,10 @@ def test_a_missing_library_is_named(monkeypatch, call, install):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingDependencyError, match=install):
         call({1: RESULT})
+
+
+def test_detections_come_back_as_boxes_by_id():
+    supervision = pytest.importorskip("supervision")
+    results = {3: TrackResult(Box(10, 20, 30, 40), 0.5, 5), 4: TrackResult(Box(1, 2, 3, 4), None, 5)}
+    assert from_detections(to_detections(results)) == {id: result.box for id, result in results.items()}
+    assert from_detections(supervision.Detections.empty()) == {}
