@@ -12,11 +12,11 @@ from mixformer.optional import load
 
 _DESCRIPTION = """Print a script that completes commands and options with the Tab key.
 
-  mixformer completion bash > ~/.mixformer.bash
+  mixformer completion bash > ~/.mixformer_completion
   mixformer completion zsh > ~/.zfunc/_mixformer    # a folder of $fpath
   mixformer completion fish > ~/.config/fish/completions/mixformer.fish
 
-For bash, add `source ~/.mixformer.bash` to ~/.bashrc. Then open a new terminal.
+For bash, add `source ~/.mixformer_completion` to ~/.bashrc. Then open a new terminal.
 """
 
 
