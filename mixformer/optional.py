@@ -174,7 +174,9 @@ def cache_folder(kind: str = "openvino") -> Path | None:
         return None
     if said:
         return Path(said) if kind == "openvino" else Path(said) / kind
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))
+    if not home.is_absolute():  # a user whom the system does not know, as in a container
+        return None
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -212,8 +214,9 @@ def keep_in_cache(*packages: str) -> None:
 
 def _has_own_matplotlib() -> bool:
     """Tell whether matplotlib is loaded, or the user has settings for it, which another folder would hide."""
-    base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return "matplotlib" in sys.modules or (base / "matplotlib").is_dir() or (Path.home() / ".matplotlib").is_dir()
+    home = Path(os.path.expanduser("~"))
+    base = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    return "matplotlib" in sys.modules or (base / "matplotlib").is_dir() or (home / ".matplotlib").is_dir()
 
 
 def _for_this_process() -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mixformer.annotation.project import AnnotatedVideo
 from mixformer.errors import SourceError
+from mixformer.files.partial_names import real_path
 from mixformer.imaging.containers import main_video, open_container
 from mixformer.imaging.images import list_pictures
 from mixformer.video.random_access import open_frames
@@ -77,9 +78,9 @@ def is_same_video(video: AnnotatedVideo, path: str | Path) -> bool:
 def _relative(path: Path, project_file: str | Path | None) -> str:
     home = path.parent if project_file is None else Path(project_file).parent
     try:
-        return Path(os.path.relpath(path.resolve(), home.resolve())).as_posix()
+        return Path(os.path.relpath(real_path(path), real_path(home))).as_posix()
     except ValueError:  # on another drive
-        return path.resolve().as_posix()
+        return real_path(path).as_posix()
 
 
 def _identity(path: Path) -> tuple[int, str]:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable
+from typing import IO, Any
 
 from rich import box
 from rich.console import Console
@@ -14,8 +15,17 @@ from rich.table import Table
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Let the command line end the run; rich would exit with an error."""
-        raise BrokenPipeError
+        """Print nothing any more after the reader has gone, as `| head` does; results still become whole."""
+        _drop(self.file)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; a message for which there is no place fails no run."""
+        try:
+            super().print(*objects, **options)
+        except OSError:
+            if not self.stderr:
+                raise
+            _drop(self.file)
 
 
 def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
@@ -54,15 +64,40 @@ def print_table(console: Console, table: Table) -> None:
 
 
 def be_robust() -> None:
-    """Let characters that the terminal's encoding lacks be printed as escapes, instead of failing the run."""
+    """Let no output fail a run.
+
+    Characters that the terminal's encoding lacks are printed as escapes. Standard streams that are closed, as by
+    `>&-`, lead nowhere: else the next file that is opened gets their number, and messages of libraries.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        with contextlib.suppress(OSError):
+            _fill(number)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w" if number else "r"))
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError, OSError):  # replaced or closed
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
+def _fill(number: int) -> None:
+    """Open the null device under the number of a standard stream, if that is free."""
+    try:
+        os.fstat(number)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        if nowhere != number:
+            os.dup2(nowhere, number)
+            os.close(nowhere)
+        os.set_inheritable(number, True)
+
+
 def drop_output() -> None:
     """Discard the rest of the output after its reader has closed the pipe, as `| head` does."""
+    _drop(sys.stdout)
+
+
+def _drop(stream: IO[str]) -> None:
     with contextlib.suppress(AttributeError, ValueError, OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -140,6 +141,7 @@ def _main(arguments: Sequence[str]) -> int:
     _set_up_logging(errors, settings.debug)
     try:
         verb = _VERBS[settings.subcommand]
+        os.getcwd()  # without a current folder, libraries end the process
         with stops_as_errors(), explain_missing(f"mixformer {settings.subcommand}"):
             verb.call(verb.run, settings[settings.subcommand])
     except KeyboardInterrupt as stop:
@@ -150,28 +152,47 @@ def _main(arguments: Sequence[str]) -> int:
             raise
         errors.print(Text.assemble(("error:", "bold red"), f" {error}"))
         return exit_code(error)
-    except (MemoryError, OSError) as error:
+    except (MemoryError, OSError, RuntimeError) as error:
         if settings.debug or (advice := _what_ran_out(error)) is None:
             raise
         errors.print(Text.assemble(("error:", "bold red"), f" {advice}"))
-        return OUTPUT if isinstance(error, OSError) and error.errno != errno.EMFILE else FAILED
+        return OUTPUT if isinstance(error, OSError) and error.errno in _OF_PLACES else FAILED
     return OK
 
 
-def _what_ran_out(error: MemoryError | OSError) -> str | None:
+def _what_ran_out(error: MemoryError | OSError | RuntimeError) -> str | None:
     """Advice for an error of the system that can come from anywhere; None for another error."""
     if isinstance(error, MemoryError):
         return "the memory is full; close other programs, or take fewer workers, smaller batches or a smaller model"
-    full = {
-        errno.EMFILE: "too many files are open; raise the limit, as with `ulimit -n 1024`, or take fewer workers",
-        errno.ENOSPC: "the disk is full; free some space and run the same command again",
-        errno.EROFS: "the place is read-only; write to another folder",
-        errno.ENAMETOOLONG: "a name is longer than file systems allow; give a shorter one",
-        errno.ENOTDIR: "there is a file where a folder is expected; check the path",
-        errno.EIO: "the disk or the network folder does not answer; check it and run the same command again",
-        errno.EACCES: "this user may not write there or read it; take another folder, or change its permissions",
-    }
-    return f"{full[error.errno]} ({error})" if error.errno in full else None
+    if isinstance(error, RuntimeError):  # Python has no class of its own for this
+        return f"{error}; {_NO_THREAD}" if "start new thread" in str(error) else None
+    if error.errno == errno.ENOENT and error.filename is None:
+        return f"the current folder does not exist any more; go to another one ({error})"
+    advice = (_OF_PLACES | _OF_LIMITS).get(error.errno or 0, "the system refused this; check the path")
+    return f"{advice} ({error})"
+
+
+_NO_THREAD = "raise the limits, as with `ulimit -u` and `ulimit -v`, or take fewer workers and --threads"
+_OF_PLACES = {
+    errno.ENOSPC: "the disk is full; free some space and run the same command again",
+    errno.EDQUOT: "your share of the disk is full; free some space and run the same command again",
+    errno.EFBIG: "a file may not become so large here; raise the limit, as with `ulimit -f`, or take another disk",
+    errno.EROFS: "the place is read-only; write to another folder",
+    errno.ENAMETOOLONG: "a name is longer than file systems allow; give a shorter one",
+    errno.ENOTDIR: "there is a file where a folder is expected; check the path",
+    errno.EISDIR: "there is a folder where a file is expected; check the path",
+    errno.ELOOP: "links lead in a circle; check the path",
+    errno.EIO: "the disk or the network folder does not answer; check it and run the same command again",
+    errno.EACCES: "this user may not write there or read it; take another folder, or change its permissions",
+    errno.EPERM: "this user may not write there or read it; take another folder, or change its permissions",
+}
+"""Advice for errors of the system that come from a file or a folder."""
+_OF_LIMITS = {
+    errno.EMFILE: "too many files are open; raise the limit, as with `ulimit -n 1024`, or take fewer workers",
+    errno.ENFILE: "too many files are open on this machine; close other programs",
+    errno.EAGAIN: _NO_THREAD,
+    errno.ENOMEM: "the memory is full; close other programs, or take fewer workers",
+}
 
 
 def exit_code(error: MixFormerError) -> int:

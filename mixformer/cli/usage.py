@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from argparse import Action
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from jsonargparse import ArgumentParser
 
+from mixformer.cli.console import make_console
 from mixformer.cli.help_text import kind_of
 from mixformer.errors import did_you_mean
 
@@ -37,9 +37,9 @@ class Parser(ArgumentParser):
         parser = getattr(ex, "subcommand_parser", None) or self
         if message.startswith(("unrecognized", "the following", "expected")):
             parser = Parser._deepest or parser
-        parser.print_usage(sys.stderr)
         command = parser.prog.replace(" [options]", "")
-        sys.stderr.write(f"error: {_explain(parser, message)}\nsee: {command} --help\n")
+        said = f"{parser.format_usage()}error: {_explain(parser, message)}\nsee: {command} --help"
+        make_console(stderr=True).print(said)
         self.exit(2)
 
 

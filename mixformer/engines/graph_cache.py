@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -77,18 +76,25 @@ def forget_old(folder: Path, limit: int) -> None:
                 _remove(path)
 
 
-@contextmanager
-def work_folder() -> Iterator[Path]:
-    """Make a temporary folder in the cache, which later deletes folders of killed processes, else in the system's."""
+def work_places() -> Iterator[Path | None]:
+    """Yield places for a temporary folder, best first; None stands for the system's own.
+
+    The cache later removes what killed processes left in it.
+    """
     place = cache_folder()
+    if place is not None and _is_private(place):
+        yield place
+    yield None
+    if Path("/dev/shm").is_dir():  # memory, on Linux: also where every disk is full or read-only
+        yield Path("/dev/shm")
+
+
+def _is_private(folder: Path) -> bool:
     try:
-        if place is not None:
-            _make_private(place)
-        made = tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True)
-    except OSError:  # the cache cannot be written
-        made = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-    with made as folder:
-        yield Path(folder)
+        _make_private(folder)
+    except OSError:  # it cannot be written
+        return False
+    return True
 
 
 def _make_private(folder: Path) -> None:

@@ -129,6 +129,8 @@ class Compiler:
             model.reshape(shapes())
             compiled = self._compile_anew(model, settings)
         except (RuntimeError, UnicodeDecodeError) as error:  # a message may quote damaged text
+            if "bad_alloc" in str(error):
+                raise MemoryError from error
             raise CheckpointError(
                 f"OpenVINO cannot compile {file} for {key}; export the model again ({error})"
             ) from error

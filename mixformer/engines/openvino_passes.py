@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree
 
@@ -9,7 +11,8 @@ import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
 
-from mixformer.engines.graph_cache import work_folder
+from mixformer.engines.graph_cache import work_places
+from mixformer.errors import OutputError
 
 _SHAPING = ("Convert", "Reshape", "Multiply", "Transpose", "Unsqueeze", "Broadcast")  # between weights and their use
 _LARGEST = 3e38  # larger than any number of a network
@@ -134,14 +137,31 @@ def keep_exact(core: Any, model: Any, names: set[str]) -> Any:
         core: OpenVINO's core.
         model: a graph with static shapes; not changed.
         names: names of the nodes. Matrix products ignore the mark.
+
+    Raises:
+        OutputError: if no folder has room for it.
     """
-    # 1. Write the graph, since OpenVINO reads such marks only from files.
-    with work_folder() as folder:
-        graph, weights = folder / "graph.xml", folder / "graph.bin"
-        ov.serialize(model, graph, weights)
-        root = ElementTree.fromstring(graph.read_bytes())
-        constants = ov.Tensor(np.fromfile(weights, np.uint8))
-    # 2. Mark the layers. The mark comes after <data> and before the ports, as in the files of OpenVINO.
+    problem: Exception | None = None
+    for place in work_places():
+        try:
+            with TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
+                graph, weights = Path(folder, "graph.xml"), Path(folder, "graph.bin")
+                ov.serialize(model, graph, weights)
+                root = ElementTree.fromstring(graph.read_bytes())
+                constants = ov.Tensor(np.fromfile(weights, np.uint8))
+            _mark(root, names)
+            return core.read_model(ElementTree.tostring(root), constants)
+        except (OSError, RuntimeError, ElementTree.ParseError) as error:  # a full disk is one of the latter two
+            problem = error
+    if isinstance(problem, RuntimeError) and "iostream" not in str(problem):  # of the graph
+        raise problem
+    raise OutputError(
+        f"OpenVINO needs a folder for temporary files of some 100 MB ({problem}); make room, or set TMPDIR to one"
+    ) from problem
+
+
+def _mark(root: ElementTree.Element, names: set[str]) -> None:
+    """Mark layers. The mark comes after <data> and before the ports, as in the files of OpenVINO."""
     for layer in root.iter("layer"):
         if layer.get("name") in names and layer.get("type") != "Const":
             info = layer.find("rt_info")
@@ -149,7 +169,6 @@ def keep_exact(core: Any, model: Any, names: set[str]) -> Any:
                 info = ElementTree.Element("rt_info")
                 layer.insert(int(layer.find("data") is not None), info)
             ElementTree.SubElement(info, "attribute", {"name": "precise", "version": "0"})
-    return core.read_model(ElementTree.tostring(root), constants)
 
 
 def _following(node: Any, kinds: tuple[str, ...]) -> list[Any]:

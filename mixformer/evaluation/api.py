@@ -21,6 +21,7 @@ from mixformer.evaluation.metrics import ABSENCE_CONVENTIONS, convention_of, req
 from mixformer.evaluation.result_folders import ResultFolder, find_results, guess_dataset, settle_pixels
 from mixformer.evaluation.runs import EvaluationEvent, EvaluationRun, RunOutcome, run_evaluation, sequence_names
 from mixformer.evaluation.tracker_source import name_tracker
+from mixformer.files.partial_names import real_path
 from mixformer.run.executor import Executor, SerialExecutor
 from mixformer.run.process_executor import ProcessExecutor
 
@@ -117,7 +118,7 @@ def evaluate(
         named.make,
         Path(out),
         settings={**named.settings, "keep_one_based": keep_one_based},
-        notes={"root": str(truth.root.resolve()) if truth.root else "", "preset": preset, "device": runtime.device},
+        notes={"root": str(real_path(truth.root)) if truth.root else "", "preset": preset, "device": runtime.device},
         truncate=truncate,
         split=truth.split,
         only=tuple(only),

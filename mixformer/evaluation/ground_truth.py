@@ -11,6 +11,7 @@ import numpy as np
 from mixformer.data import DATASETS, DatasetOptions, detect_dataset, load_dataset, missing_sequences, read_any
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.errors import ConfigError
+from mixformer.files.partial_names import real_path
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def open_ground_truth(
     root = Path(root)
     name = name or detect_dataset(root) or ""
     if not name:
-        return GroundTruth(root.resolve().name, split, read_any(root, split, lazy=True), root)
+        return GroundTruth(real_path(root).name, split, read_any(root, split, lazy=True), root)
     splits = DATASETS[name].splits if name in DATASETS else {}
     split = split or next((part for part in ("test", "val", *splits) if part in splits), "")
     return GroundTruth(

@@ -11,6 +11,7 @@ from mixformer.errors import ConfigError, SourceError
 from mixformer.evaluation.ground_truth import GroundTruth
 from mixformer.evaluation.manifest import MANIFEST, made_by_mixformer, read_manifest
 from mixformer.files import path_kind
+from mixformer.files.partial_names import real_path
 
 _LAYOUT = "SEQUENCE.txt, DATASET/SEQUENCE.txt or TRACKER/DATASET/SEQUENCE.txt (or SEQUENCE/SEQUENCE_001.txt)"
 _NOT_BOXES = ("_time.txt", "_score.txt", "_status.txt", "_confidence.value", "_all_boxes.txt")
@@ -80,9 +81,9 @@ def guess_dataset(words: Iterable[str], root: str | Path | None) -> str:
         ConfigError: if it is unknown, or the results are of several data sets.
     """
     if root is not None:
-        return detect_dataset(root) or Path(root).resolve().name
+        return detect_dataset(root) or real_path(Path(root)).name
     runs = (run for word in words for place in ("", "*/", "*/*/") for run in _split(word)[1].glob(place + MANIFEST))
-    found = {run.resolve().parent.name for run in runs}
+    found = {real_path(run).parent.name for run in runs}
     if len(found) == 1:
         return found.pop()
     listed = f"these results are of several data sets ({', '.join(sorted(found))})" if found else "no run.json is there"
@@ -126,7 +127,7 @@ def _split(word: str) -> tuple[str, Path]:
 
 
 def _inside(path: Path, dataset: str) -> Iterator[ResultFolder]:
-    path = path.resolve()
+    path = real_path(path)
     inner = _called(path, dataset)
     if inner is not None:
         yield ResultFolder(path.name, inner)

@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 
 from mixformer.errors import ConfigError, MixFormerError, OutputError
 from mixformer.export.settings import ExportPlan, ExportReport
-from mixformer.files.places import claimed_folder, own_mark
+from mixformer.files.partial_names import beside, own_mark
+from mixformer.files.places import claimed_folder
 from mixformer.optional import explain_missing, installed, missing
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
@@ -73,7 +74,7 @@ def export_model(
     plan, out = ExportPlan(to, precision, batch, templates, video, box), Path(out).absolute()
     _require_packages(plan)
     _require_place(out)
-    place = out.with_name(f".{out.name}.{own_mark()}.partial")
+    place = beside(out, ".", f".{own_mark()}.partial")
     try:
         with (
             claimed_folder(out, CONFIG_FILE, "model folder", overwrite or _is_own(model, out)),

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from mixformer.errors import DataError, MixFormerError, OutputError
-from mixformer.files.places import clear_left_over, own_mark
+from mixformer.files.partial_names import beside, own_mark
+from mixformer.files.places import clear_left_over
 from mixformer.types import FloatArray
 
 Writer = Callable[[Path], object]
@@ -59,7 +60,7 @@ def write_files(files: Mapping[Path, Writer], *, sync: bool = True) -> None:
 
     mark = own_mark()
     # Each in a folder of its own, since safetensors writes beside what it is given first.
-    partial = {path: path.with_name(f".{path.name}.{mark}.partial") for path in files}
+    partial = {path: beside(path, ".", f".{mark}.partial") for path in files}
     made: list[Path] = []
     try:
         if sync:  # what is written without, is written so often that looking each time would take too long
@@ -75,9 +76,8 @@ def write_files(files: Mapping[Path, Writer], *, sync: bool = True) -> None:
     except (OSError, RuntimeError, SafetensorError) as error:
         _clean(partial.values(), made)
         names = " and ".join(str(path) for path in files)
-        raise OutputError(
-            f"could not write {names}: {error}; check free space and permissions, nothing was changed"
-        ) from error
+        message = f"could not write {names}: {error}; check free space and permissions, nothing was changed"
+        raise OutputError(message) from error
     except BaseException:  # Ctrl-C
         _clean(partial.values(), made)
         raise

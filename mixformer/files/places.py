@@ -5,9 +5,7 @@ from __future__ import annotations
 import fnmatch
 import io
 import os
-import platform
 import re
-import secrets
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -15,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mixformer.errors import OutputError
+from mixformer.files.partial_names import beside, host, own_mark, own_places, partial_path, real_path
 
 LOCK = ".lock"
 """File in a folder that is being filled, which its process has locked."""
@@ -22,23 +21,6 @@ LOCK = ".lock"
 _LOCKED_BYTE = 2**40  # Windows locks bytes, and others could not read them: one beyond the end of any file
 _PARTIAL = re.compile(r"\..+\.(?P<host>[a-zA-Z0-9]+)-(?P<pid>\d{1,9})-[0-9a-f]{8}\.partial")
 _ASK = "give another name, or --overwrite (overwrite=True in Python) to replace it"
-
-
-def partial_path(path: Path) -> Path:
-    """Return the path of a result until it is whole: beside its place, or inside for a folder that is there already."""
-    path = path.resolve()
-    return path / ".partial" if path.is_dir() else path.with_name(f"{path.stem}.partial{path.suffix}")
-
-
-def aside_of(part: Path) -> Path:
-    """Return the path of a draft while its content is copied to a new one."""
-    return part.with_name(f"{part.stem}.before{part.suffix}")
-
-
-def own_places(path: Path) -> tuple[Path, ...]:
-    """Return all places that a result is written to until it is whole, its own first."""
-    part = partial_path(path)
-    return path.resolve(), part, aside_of(part)
 
 
 def require_apart(path: Path, inputs: Iterable[object]) -> None:
@@ -50,8 +32,8 @@ def require_apart(path: Path, inputs: Iterable[object]) -> None:
             raise OutputError(f"{path} is the source itself; give the result another name")
         if any(_same(place, source) for place in own_places(path)):
             raise OutputError(f"{path} is written as {source} until it is whole; give the result another name")
-        if path.is_dir() and path.resolve() in (where := source.resolve()).parents:
-            name = where.relative_to(path.resolve()).parts[0]
+        if path.is_dir() and real_path(path) in (where := real_path(source)).parents:
+            name = where.relative_to(real_path(path)).parts[0]
             if Path(name).stem.isdigit():
                 raise OutputError(f"the pictures in {path} are replaced, and {source} is among them; give another name")
 
@@ -83,17 +65,32 @@ def require_place(path: Path, overwrite: bool = False) -> None:
     """
     if is_special(path):
         return
+    require_name(path)
     if not overwrite:
         require_free(path)
-    home = path.resolve()
+    home = real_path(path)
     while not home.exists():
         home = home.parent
-    if home != path.resolve() and not home.is_dir():
+    if home != real_path(path) and not home.is_dir():
         raise OutputError(f"cannot write {path}: {home} is a file and no folder; give another name")
     folder = home if home.is_dir() else home.parent
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"cannot write {path}: no permission to write in {folder}; give another folder")
     require_unclaimed(path)
+
+
+def require_name(path: Path) -> None:
+    """Refuse a path that no file or folder can have.
+
+    Raises:
+        OutputError: if its name is too long, links in it lead in a circle, or this user may not look there.
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:  # a zero byte is a ValueError
+        raise OutputError(f"cannot write {path}: {error}; give another name") from error
 
 
 def require_unclaimed(path: Path) -> None:
@@ -151,7 +148,7 @@ def claimed_folder(folder: Path, marker: str, kind: str, overwrite: bool) -> Ite
             raise OutputError(f"{folder} exists already; {_ASK}")
     place = folder.absolute()
     made = make_folder(place.parent, folder)
-    lock = place.with_name(f".{place.name}.lock")
+    lock = beside(place, ".", ".lock")
     file = claim(lock, folder)
     clear_left_over(place.parent)
     try:
@@ -195,11 +192,11 @@ def swap_in(new: Path, place: Path) -> None:
 
     A process that is killed meanwhile may leave the earlier one beside it, as `.NAME.MARK.replaced`.
     """
-    place = place.resolve()
+    place = real_path(place)
     if not place.is_dir():
         new.replace(place)
         return
-    aside = place.with_name(f".{place.name}.{own_mark()}.replaced")
+    aside = beside(place, ".", f".{own_mark()}.replaced")
     place.replace(aside)
     try:
         new.replace(place)
@@ -269,21 +266,12 @@ def _locked(file: io.FileIO) -> bool:
     return True
 
 
-def own_mark() -> str:
-    """Return a part of a name that no other process, and no other call, uses: see `clear_left_over`."""
-    return f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
-
-
-def _host() -> str:
-    return re.sub(r"[^a-zA-Z0-9]", "", platform.node())[:16] or "here"
-
-
 def clear_left_over(folder: Path) -> None:
     """Remove what killed processes of this machine left of files that they were writing."""
     with suppress(OSError), os.scandir(folder) as items:
         for item in items:
             found = _PARTIAL.fullmatch(item.name)
-            if found and found["host"] == _host() and not _alive(int(found["pid"])):
+            if found and found["host"] == host() and not _alive(int(found["pid"])):
                 shutil.rmtree(item.path, ignore_errors=True)
 
 

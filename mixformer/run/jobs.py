@@ -11,6 +11,7 @@ from typing import Any
 
 from mixformer.errors import BoxError, ConfigError, DataError, OutputError, warn_deprecated
 from mixformer.files import LARGEST_SETTINGS, parse_json, read_json_file, read_text_file, write_text
+from mixformer.files.partial_names import real_path
 from mixformer.imaging.boxes import parse_box
 from mixformer.run.video_task import VideoTask
 from mixformer.video.cameras import is_camera
@@ -197,7 +198,7 @@ def _job(row: Mapping[str, Any], home: Path, where: str, out: Path) -> VideoJob:
         raise ConfigError(f"a video needs its source, and either box or targets; {_HOW}")
     source = str(row["source"])
     if "://" not in source and not is_camera(source):
-        source = str((home / source).resolve())
+        source = str(real_path(home / source))
     start = whole(row.get("start"), "start", 0)
     stop = whole(row["stop"], "stop", 0) if "stop" in row else None
     if "targets" in row:

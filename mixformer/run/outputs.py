@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 
 from mixformer.errors import OutputError
-from mixformer.files.places import is_special, own_places, require_apart, require_place
+from mixformer.files.partial_names import own_places
+from mixformer.files.places import is_special, require_apart, require_name, require_place
 from mixformer.optional import installed, missing
 from mixformer.run.multi_target import Results
 from mixformer.run.resuming import ResumePoint, interrupted
@@ -93,6 +94,8 @@ def check_outputs(
     paths = {name: Path(path) for name, path in outputs.items()}
     places: dict[Path, str] = {}
     sources = list(inputs)
+    for path in paths.values():
+        require_name(path)
     unfinished = interrupted(paths) if going_on else set()
     for name, path in paths.items():
         if name == "video":

@@ -19,7 +19,8 @@ import numpy as np
 
 from mixformer.errors import MixFormerError, OutputError
 from mixformer.files import write_files
-from mixformer.files.places import is_special, partial_path
+from mixformer.files.partial_names import beside, partial_path, real_path
+from mixformer.files.places import is_special
 from mixformer.run.absences import Stretches
 from mixformer.run.multi_target import Results
 from mixformer.tracking.state import TrackState
@@ -201,10 +202,10 @@ def resume_file(
         return None
     look = source.stat()
     identity = {
-        "source": [str(source.resolve()), look.st_size, look.st_mtime_ns],
+        "source": [str(real_path(source)), look.st_size, look.st_mtime_ns],
         "frames": list(frames),
         "targets": [[target.id, list(target.box), target.start, target.stop] for target in targets],
-        "outputs": {name: str(path.resolve()) for name, path in paths.items()},
+        "outputs": {name: str(real_path(path)) for name, path in paths.items()},
         "settings": dict(settings),
     }
     return ResumeFile(paths, json.loads(json.dumps(identity)))
@@ -212,8 +213,7 @@ def resume_file(
 
 def resume_path(outputs: Mapping[str, Path]) -> Path:
     """Return the path of the file beside the first of some results."""
-    first = next(iter(outputs.values())).resolve()
-    return first.with_name(f".{first.name}.resume")
+    return beside(real_path(next(iter(outputs.values()))), ".", ".resume")
 
 
 def forget(outputs: Mapping[str, str | Path]) -> None:

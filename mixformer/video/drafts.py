@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.errors import OutputError
+from mixformer.files.partial_names import aside_of, partial_path, real_path
 from mixformer.files.places import (
     LOCK,
-    aside_of,
     claim,
     clear_left_over,
     is_special,
     make_folder,
     open_raw,
-    partial_path,
     require_free,
+    require_name,
     require_place,
 )
 from mixformer.video.left_drafts import NUMBERED
@@ -107,6 +107,7 @@ class Draft(_Claim):
             self.part = path
             self._file = open_raw(path, path, os.O_WRONLY)
             return
+        require_name(path)
         if path.is_dir():
             raise OutputError(f"{path} is a folder, and the result is a file; give the name of a file")
         require_place(path, overwrite)
@@ -174,7 +175,7 @@ class Draft(_Claim):
                     require_free(self.path)  # it may have come while this one was written
                 if os.name == "nt":  # an open file cannot be renamed there
                     self._file.close()
-                self.part.replace(self.path.resolve())
+                self.part.replace(real_path(self.path))
                 if sync:
                     aside_of(self.part).unlink(missing_ok=True)
             self._file.close()
@@ -232,7 +233,7 @@ class FolderDraft(_Claim):
             clear_left_over(folder)
 
     def _place(self, sync: bool) -> None:
-        place = self.path.resolve()
+        place = real_path(self.path)
         try:
             if sync:
                 _sync_all(self.part)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -35,12 +35,15 @@ class FrameTable:
         keys: presentation times of the key frames, rising.
         first: number of the first frame in `times`.
         begin: time of frame 0.
+        spots: place of each key frame in the file, in bytes, -1 where it is not known; empty if none is. Files whose
+            clock begins anew have several frames of the same time.
     """
 
     times: list[int]
     keys: list[int]
     first: int
     begin: int
+    spots: list[int] = field(default_factory=list)
 
     def number_at(self, time: int) -> int | None:
         """Return the number of the frame at exactly this time, or None."""
@@ -53,6 +56,12 @@ class FrameTable:
             return False
         place = bisect_left(self.keys, time)
         return place < len(self.keys) and self.keys[place] == time
+
+    def may_be_at(self, time: int | None, spot: int | None) -> bool:
+        """Tell whether a key frame of this time can be at this place of the file."""
+        if not self.spots or time is None or spot is None or spot < 0 or not self.is_key(time):
+            return True
+        return self.spots[bisect_left(self.keys, time)] in (-1, spot)
 
     def key_number(self, number: int) -> int | None:
         """Return the number of the last key frame at or before a frame, or None if it is unknown."""
@@ -126,13 +135,13 @@ def read_table(container: Any, stream: Any, until: int | None = None) -> FrameTa
     if codec not in _ONE_FRAME_A_PACKET:
         raise UntrustedIndexError(f"packets of {codec} are not always one frame")
     times: list[int] = []
-    keys: list[int] = []
+    keys: list[tuple[int, int]] = []
     try:
-        for time, is_key in _packets(container, stream, hidden_frames=codec == "vp8"):
+        for time, is_key, spot in _packets(container, stream, hidden_frames=codec == "vp8"):
             if is_key and until is not None and len(times) > until:
                 break  # frames before this one may still come, but they are later than `until`
             if is_key:
-                keys.append(time)
+                keys.append((time, spot))
             elif not keys:
                 raise UntrustedIndexError("it does not begin with a key frame")
             times.append(time)
@@ -142,8 +151,8 @@ def read_table(container: Any, stream: Any, until: int | None = None) -> FrameTa
     return _checked(times, keys)
 
 
-def _packets(container: Any, stream: Any, hidden_frames: bool) -> Iterator[tuple[int, bool]]:
-    """Yield the presentation time of each visible packet, and whether it is a key frame."""
+def _packets(container: Any, stream: Any, hidden_frames: bool) -> Iterator[tuple[int, bool, int]]:
+    """Yield the presentation time of each visible packet, whether it is a key frame, and its place in the file."""
     in_order = not stream.codec_context.has_b_frames  # then the time of decoding is the same
     for packet in container.demux(stream):
         if packet.size == 0 or packet.is_discard or (hidden_frames and not bytes(packet)[0] & 0x10):
@@ -151,13 +160,15 @@ def _packets(container: Any, stream: Any, hidden_frames: bool) -> Iterator[tuple
         time = packet.dts if packet.pts is None and in_order else packet.pts
         if time is None:
             raise UntrustedIndexError("its packets have no times of showing")
-        yield time, packet.is_keyframe
+        yield time, packet.is_keyframe, -1 if packet.pos is None else packet.pos
 
 
-def _checked(times: list[int], keys: list[int]) -> FrameTable:
+def _checked(times: list[int], keys: list[tuple[int, int]]) -> FrameTable:
+    if any(later < earlier for (earlier, _), (later, _) in pairwise(keys)):
+        raise UntrustedIndexError("its clock jumps back")
     times.sort()
-    if not keys or times[0] != keys[0]:
+    if not keys or times[0] != keys[0][0]:
         raise UntrustedIndexError("it begins with frames that cannot be decoded")
     if any(first == second for first, second in pairwise(times)):
         raise UntrustedIndexError("two of its frames have the same time")
-    return FrameTable(times, sorted(keys), 0, times[0])
+    return FrameTable(times, [time for time, _ in keys], 0, times[0], [spot for _, spot in keys])

@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from mixformer.files.places import aside_of, partial_path
+from mixformer.files.partial_names import aside_of, partial_path
 
 NUMBERED = re.compile(r"\d{8}\.png|\.\d{8}\.png\..*\.partial")  # and what a killed process left of one
 """Names of numbered pictures, and of what a killed process left of one."""

@@ -90,7 +90,7 @@ def _arrive(container: Any, stream: Any, table: FrameTable, number: int) -> Plac
     Frames on the way that no other frame needs are not decoded. With B-frames, this saves about half of the time.
     """
     last: int | None = None
-    for frames in _decoded(container, stream, table.times[number - table.first]):
+    for frames in _decoded(container, stream, table, table.times[number - table.first]):
         for place, frame in enumerate(frames):
             found = None if frame.pts is None else table.number_at(frame.pts)
             if last is None and not table.is_key(frame.pts):
@@ -103,9 +103,15 @@ def _arrive(container: Any, stream: Any, table: FrameTable, number: int) -> Plac
     return None
 
 
-def _decoded(container: Any, stream: Any, wanted: int) -> Iterator[list[Any]]:
-    """Yield the frames of each packet after a seek; before the time `wanted`, only frames that others need."""
+def _decoded(container: Any, stream: Any, table: FrameTable, wanted: int) -> Iterator[list[Any]]:
+    """Yield the frames of each packet after a seek; before the time `wanted`, only frames that others need.
+
+    This ends at a key frame that is somewhere else in the file than the table says.
+    """
     for packet in container.demux(stream):
+        time = packet.dts if packet.pts is None else packet.pts
+        if packet.is_keyframe and not table.may_be_at(time, packet.pos):
+            return
         before = packet.pts is not None and packet.pts < wanted
         stream.codec_context.skip_frame = "NONREF" if before else "DEFAULT"
         yield packet.decode()

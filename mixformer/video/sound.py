@@ -13,6 +13,7 @@ import av
 import numpy as np
 
 from mixformer.imaging.containers import open_container
+from mixformer.video.steady_clock import SteadyClock
 from mixformer.video.video_formats import VideoFormat
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class Sound:
             container: Any = self._close.enter_context(open_container(source))
             if container.streams.audio and format.sound:
                 self._track = container.streams.best("audio")
-                self._packets = container.demux(self._track)
+                self._packets = _steady(container.demux(self._track))
         except (av.FFmpegError, OSError, ValueError) as error:
             log.warning("no sound: %s", error)
         self._work: Iterator[Any] = iter(())
@@ -70,6 +71,19 @@ class Sound:
     def close(self) -> None:
         """Release the source."""
         self._close.close()
+
+
+def _steady(packets: Iterator[Any]) -> Iterator[Any]:
+    """Packets whose times go on where the clock of the file jumps back, as those of the pictures do."""
+    clock, length = SteadyClock("the sound", 0.0, quiet=True), 0.0
+    for packet in packets:
+        if packet.pts is not None and packet.time_base:
+            clock.read(float(packet.pts * packet.time_base), step=length)
+            length = float((packet.duration or 0) * packet.time_base)
+            shift = round(clock.shift / packet.time_base)
+            packet.pts += shift
+            packet.dts = packet.pts if packet.dts is None else packet.dts + shift
+        yield packet
 
 
 def _copied(packets: Iterator[Any], target: Any, origin: float) -> Iterator[Any]:

@@ -69,7 +69,9 @@ def is_pipe(text: str) -> bool:
 def _near(path: Path) -> str:
     """Ask whether a file beside a missing one was meant."""
     with suppress(OSError):
-        names = {each.stem.lower(): each.name for each in islice(path.parent.iterdir(), 10_000)}
+        names = {
+            each.stem.lower(): each.name for each in islice(path.parent.iterdir(), 10_000) if each.name != path.name
+        }
         near = get_close_matches(path.stem[:100].lower(), names, 1, 0.75)
         return f"; did you mean {names[near[0]]!r}?" if near else ""
     return ""

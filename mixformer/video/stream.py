@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterator
 from functools import partial
@@ -14,11 +15,13 @@ from mixformer.imaging.containers import explain, main_video, open_container, up
 from mixformer.video.feed import RawFrame
 from mixformer.video.frame_table import FrameTable
 from mixformer.video.seeking import Place, find_table, seek
+from mixformer.video.steady_clock import SteadyClock
 
 log = logging.getLogger(__name__)
 
 _MISSING = 2  # frames that a container may promise and not have, before the file counts as cut short
 _MISSING_SECONDS = 0.5
+_NO_ROOM = (errno.EAGAIN, errno.EMFILE)  # no thread or file can be had, which is no fault of the frame
 _WORTH_SEEKING = 50  # frames; so few are decoded as fast
 
 
@@ -68,6 +71,7 @@ class Stream:
         """Frames from number `start` on."""
         place = self._go_to(start) if start >= _WORTH_SEEKING and self._timeout is None else None
         index, first, last = (place.number, place.begin, None) if place else (0, None, None)
+        clock = SteadyClock(self.name, 1 / self.fps if self.fps else 0.0)
         for decoded in self._decoded(place.frames if place else []):
             if not isinstance(decoded, list):
                 self._skip(index, decoded)
@@ -76,7 +80,7 @@ class Stream:
             for frame in decoded:
                 first = frame.time if first is None else first
                 last = frame.time if frame.time is not None else last
-                time = None if frame.time is None or first is None else frame.time - first
+                time = None if frame.time is None or first is None else clock.read(frame.time - first, index)
                 if frame.is_corrupt:
                     self._skip(index, "corrupt data")
                 elif index >= start:
@@ -95,6 +99,8 @@ class Stream:
             except av.EOFError:  # a seek near the end has emptied the decoder already
                 return
             except av.FFmpegError as error:
+                if error.errno in _NO_ROOM:
+                    raise SourceError(f"{self.name} cannot be decoded now: {error}; close other programs") from error
                 yield error
 
     def _go_to(self, number: int) -> Place | None:

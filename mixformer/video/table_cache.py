@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 WORTH_KEEPING = 3000  # frames; shorter files are read quickly
 _LIMIT = 256 * 2**20  # bytes of all tables
 _HEAD = 64 * 1024  # bytes at the beginning of a file that identify it
-_LAYOUT = "1"  # version of the cached content
+_LAYOUT = "2"  # version of the cached content
 
 
 def kept_table(name: str, number: int | None) -> FrameTable | None:
@@ -31,7 +31,8 @@ def kept_table(name: str, number: int | None) -> FrameTable | None:
     if content is None:
         return None
     whole, first, begin, count, *rest = np.frombuffer(content, "<i8").tolist()
-    table = FrameTable(rest[:count], rest[count:], first, begin)
+    times, keys = rest[:count], rest[count:]
+    table = FrameTable(times, keys[: len(keys) // 2], first, begin, keys[len(keys) // 2 :])
     return table if whole or (number is not None and number < first + count) else None
 
 
@@ -40,7 +41,15 @@ def keep_table(name: str, table: FrameTable, whole: bool) -> None:
     place = _place(name)
     if place is None or len(table.times) < WORTH_KEEPING:
         return
-    values = [whole, table.first, table.begin, len(table.times), *table.times, *table.keys]
+    values = [
+        whole,
+        table.first,
+        table.begin,
+        len(table.times),
+        *table.times,
+        *table.keys,
+        *(table.spots or [-1] * len(table.keys)),
+    ]
     try:
         keep(place, np.array(values, "<i8").tobytes(), _LIMIT)
     except (OSError, OutputError) as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mixformer.errors import OutputError
+from mixformer.files.places import require_name
 from mixformer.imaging.images import is_picture
 
 DEFAULT_FPS = 25.0
@@ -98,7 +99,7 @@ def require_video(path: Path) -> VideoFormat | None:
     """Return the format of a video file by its name, or None for a folder of pictures: no ending, or a folder.
 
     Raises:
-        OutputError: if the ending is of no format that can be written.
+        OutputError: if the ending is of no format that can be written, or no file can have this name.
 
     Example:
         >>> from pathlib import Path
@@ -106,6 +107,9 @@ def require_video(path: Path) -> VideoFormat | None:
         >>> require_video(Path("out.gif")).container
         'gif'
     """
+    require_name(path)
+    if path.name.lower() in VIDEO_FORMATS and not path.is_dir():  # as of "$NAME.mp4", where NAME is empty
+        raise OutputError(f"{path} is an ending without a name; give one, such as tracked{path.name}")
     if not path.suffix or path.is_dir():
         return None
     chosen = VIDEO_FORMATS.get(path.suffix.lower())

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 _UNKNOWN, _BT601 = 2, 5  # numbers of FFmpeg's color matrices
 _VIDEO_RANGE, _FULL_RANGE = 1, 2
+_LONGEST_PAUSE = 6 * 3600  # seconds between two pictures; an MP4 file cannot hold seven hours
+_SLOWEST, _FASTEST = Fraction(1, 1001), Fraction(1000)  # pictures a second; more is a fault of a clock
 
 
 class VideoWriter:
@@ -43,10 +45,11 @@ class VideoWriter:
         kept: Mark | None = None,
     ) -> None:
         self.path, self._format = path, format
-        self._rate = Fraction(fps).limit_denominator(1001)
+        self._rate = min(max(Fraction(fps).limit_denominator(1001), _SLOWEST), _FASTEST)
         self._clock = Fraction(1, format.ticks) if format.ticks else 1 / self._rate
         self._step = max(1, round(1 / self._rate / self._clock))
         self._tick, self._origin, self._count = -self._step, 0.0, 0
+        self._left_out = kept.get("left_out", 0) if kept else 0  # ticks of pauses that were too long
         self._segment = frames_of_segment(fps)
         self._video: Any = None
         self._encoder: Any = None
@@ -98,7 +101,13 @@ class VideoWriter:
 
     def mark(self) -> Mark:
         """See `FrameWriter.mark`."""
-        return {"count": self._count, "tick": self._tick, "origin": self._origin, "size": list(self._size)}
+        return {
+            "count": self._count,
+            "tick": self._tick,
+            "origin": self._origin,
+            "size": list(self._size),
+            "left_out": self._left_out,
+        }
 
     def _keep(self, kept: Mark, before: Path) -> None:
         """Copy the packets of an interrupted file up to a mark, and write the sound again."""
@@ -168,7 +177,15 @@ class VideoWriter:
 
     def _next_tick(self, time: float | None) -> int:
         """Return the time of the next picture in ticks. It always increases, even if the source's clock does not."""
-        wanted = self._tick + self._step if time is None else round((time - self._origin) / self._clock)
+        wanted = self._tick + self._step
+        if time is not None:
+            wanted = round((time - self._origin) / self._clock) - self._left_out
+            pause = (wanted - self._tick) * self._clock
+            if self._count and pause > _LONGEST_PAUSE:
+                if not self._left_out:
+                    log.warning("%s: %.0f s without a picture are left out", self.path, pause)
+                self._left_out += wanted - self._tick - self._step
+                wanted = self._tick + self._step
         return max(wanted, self._tick + 1, 0)
 
     def _finish(self) -> OutputError | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mixformer.errors import DataError, OutputError, SourceError
 from mixformer.files import read_json_file, write_text
+from mixformer.files.partial_names import real_path
 from mixformer.imaging.images import is_picture, natural_order
 from mixformer.video import open_frames
 
@@ -65,8 +66,8 @@ class VideoLibrary:
         given = Path(place)
         if not given.exists():
             raise SourceError(f"there is no file or folder {given}")
-        self.only = given.resolve() if given.is_file() or _holds_pictures(given) else None
-        self.root = (given.parent if self.only else given).resolve()
+        self.only = real_path(given) if given.is_file() or _holds_pictures(given) else None
+        self.root = real_path(given.parent if self.only else given)
         self._places: dict[str, Path] = {}
         if given.is_file():
             open_frames(given).close()
@@ -178,7 +179,7 @@ def _walk(folder: Path, root: Path, depth: int) -> list[Path]:
         items = sorted(os.scandir(folder), key=lambda item: item.name)
         for item in items:
             path = Path(item.path)
-            if item.name.startswith(".") or not path.resolve().is_relative_to(root):
+            if item.name.startswith(".") or not real_path(path).is_relative_to(root):
                 continue
             if item.is_dir(follow_symlinks=False):  # a link to a folder may lead round in a circle
                 pictures = _holds_pictures(path)

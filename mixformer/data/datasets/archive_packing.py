@@ -13,7 +13,8 @@ from mixformer.data.datasets.dataset_spec import PackItem
 from mixformer.data.datasets.registry import DATASETS, detect_dataset, unknown_dataset
 from mixformer.data.frame_storage import read_bytes
 from mixformer.errors import DataError, OutputError
-from mixformer.files.places import clear_left_over, make_folder, own_mark, require_replaceable, swap_in
+from mixformer.files.partial_names import beside, own_mark, real_path
+from mixformer.files.places import clear_left_over, make_folder, require_replaceable, swap_in
 from mixformer.optional import load
 
 _AT_ONCE = 64 * 2**20  # bytes written in one transaction
@@ -61,8 +62,8 @@ def pack(
             else f"{root} is none of {', '.join(DATASETS)}; if it is one of them, name it with --set"
         )
     require_packable(out, overwrite)
-    home = out.resolve()
-    partial = home.with_name(f".{home.name}.{own_mark()}.partial")
+    home = real_path(out)
+    partial = beside(home, ".", f".{own_mark()}.partial")
     tally = _Tally(progress)
     made = make_folder(home.parent, out)
     try:

@@ -15,7 +15,8 @@ from mixformer.data.importers.tracks import safe_name
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import OutputError
 from mixformer.files import write_files, write_text
-from mixformer.files.places import clear_left_over, own_mark, require_replaceable, swap_in
+from mixformer.files.partial_names import beside, own_mark
+from mixformer.files.places import clear_left_over, require_replaceable, swap_in
 
 _FRAMES = "_frames"  # folder of pictures from videos and archives; without groundtruth.txt, it is not a sequence
 
@@ -54,7 +55,7 @@ def write_folders(
     for folder, sequence in folders.items():
         if progress:
             progress(folder.name)
-        part = out / f".{folder.name}.{own_mark()}.partial"
+        part = beside(folder, ".", f".{own_mark()}.partial")
         try:
             (part / "img").mkdir(parents=True)
             for number, frame in enumerate(sequence.frames, 1):

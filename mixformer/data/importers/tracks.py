@@ -13,6 +13,7 @@ from mixformer.data.frame_storage import FrameRef
 from mixformer.data.sequence import VideoSequence
 from mixformer.data.storage import path_below
 from mixformer.errors import DataError
+from mixformer.files.partial_names import real_path
 from mixformer.imaging.images import list_pictures
 
 _LONGEST = 120  # letters of a folder name
@@ -82,7 +83,7 @@ def picture_below(folder: Path, name: object, source: Path) -> Path:
             data set.
     """
     path = path_below(folder, name, source)
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not real_path(path).is_relative_to(real_path(folder)):
         raise DataError(f"{source} names {name}, which is not below {folder}; give the folder of pictures as --images")
     return path
 
