@@ -118,7 +118,12 @@ def evaluate(
         named.make,
         Path(out),
         settings={**named.settings, "keep_one_based": keep_one_based},
-        notes={"root": str(real_path(truth.root)) if truth.root else "", "preset": preset, "device": runtime.device},
+        notes={
+            "root": str(real_path(truth.root)) if truth.root else "",
+            "preset": preset,
+            "device": runtime.device,
+            "gflops": named.gflops,
+        },
         truncate=truncate,
         split=truth.split,
         only=tuple(only),

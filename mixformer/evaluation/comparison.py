@@ -26,6 +26,7 @@ class ComparedTracker:
         summary: its numbers over the compared sequences.
         boxes: (m, 4) xywh per compared sequence, 0-based; m may differ from the number of frames, see `odd`.
         fps: frames per second over all sequences with times; None without times.
+        gflops: billions of operations per frame, 2 per multiply-add; None if `mixformer evaluate` did not note them.
         missing: the reason for each sequence without a usable result.
         odd: the problem of each result that is used although it is unusual, such as one line too many.
         first_pixel: number of the left upper pixel in its files, 0 or 1.
@@ -49,6 +50,7 @@ class ComparedTracker:
     summary: MetricSummary
     boxes: Mapping[str, FloatArray] = field(repr=False)
     fps: float | None = None
+    gflops: float | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     odd: Mapping[str, str] = field(default_factory=dict)
     first_pixel: float = 0.0

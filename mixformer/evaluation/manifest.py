@@ -179,6 +179,12 @@ def made_by_mixformer(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
+def noted_gflops(folder: Path) -> float | None:
+    """Read the operations per frame (1e9) from the `run.json` of a folder; None if they are not noted."""
+    value = read_manifest(folder)["environment"].get("gflops") if made_by_mixformer(folder) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
 def environment(notes: Mapping[str, Any]) -> dict[str, Any]:
     """Collect the versions of Python and packages, facts about the machine, and the notes."""
     return {

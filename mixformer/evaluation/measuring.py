@@ -13,6 +13,7 @@ from mixformer.data.sequence import VideoSequence, read_frame
 from mixformer.errors import DataError, counted
 from mixformer.evaluation.attributes import Attributes
 from mixformer.evaluation.comparison import ComparedTracker, Comparison, Missing
+from mixformer.evaluation.manifest import noted_gflops
 from mixformer.evaluation.metrics import (
     ABSENCE_CONVENTIONS,
     CONVENTIONS,
@@ -147,6 +148,7 @@ class _Results:
     """The usable results of one tracker, and the problems of its other results."""
 
     first_pixel: float
+    gflops: float | None = None
     boxes: dict[str, FloatArray] = field(default_factory=dict)
     scores: dict[str, FloatArray] = field(default_factory=dict)
     times: dict[str, FloatArray] = field(default_factory=dict)
@@ -157,7 +159,7 @@ class _Results:
 
 def _read(folder: ResultFolder, sequences: list[VideoSequence], measurement: _Measurement) -> _Results:
     """Read all usable results; for a missing or broken file, keep the reason."""
-    results = _Results(folder.first_pixel)
+    results = _Results(folder.first_pixel, noted_gflops(folder.folder))
     for sequence in sequences:
         name, path = sequence.name, folder.boxes_file(sequence.name)
         if path is None:
@@ -243,6 +245,7 @@ def _measure(
         summary=summary,
         boxes={result.name: result.predicted for result in results},
         fps=sum(map(len, read.times.values())) / seconds if seconds > 0 else None,
+        gflops=read.gflops,
         missing=read.missing,
         odd=read.odd,
         first_pixel=read.first_pixel,

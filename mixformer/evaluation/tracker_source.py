@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
+from mixformer.configs.flops import frame_flops
 from mixformer.configs.runtime import Runtime
 from mixformer.engines import Engine
 from mixformer.errors import ConfigError
@@ -16,6 +17,7 @@ from mixformer.evaluation.runs import TrackerMaker
 from mixformer.evaluation.sequence_runner import TrackerLike
 from mixformer.tracking.factory import TrackerFactory, rules_for
 from mixformer.tracking.tracker import Tracker
+from mixformer.weights.tracker_settings import network_of
 
 if TYPE_CHECKING:
     from mixformer.models import MixFormer
@@ -32,6 +34,7 @@ class NamedTracker:
     settings: Mapping[str, Any] = field(default_factory=dict)  # plain values that decide the results
     # Whether `settings` identify the tracker with its weights, so that its results can be resumed
     identified: bool = False
+    gflops: float | None = None  # billions of operations per frame; None if the network is not known
 
 
 def _same(tracker: TrackerLike, number: int) -> TrackerLike:
@@ -65,10 +68,13 @@ def name_tracker(
         raise ConfigError("settings need the name, folder or file of a model; give them to the tracker itself instead")
     if isinstance(source, TrackerFactory):
         name = Path(source.model).name.removesuffix(".tar").removesuffix(".pth")
-        return NamedTracker(name, source, source.settings(), identified=True)
+        config = network_of(source.model)
+        return NamedTracker(name, source, source.settings(), identified=True, gflops=frame_flops(config) / 1e9)
     if not hasattr(source, "update"):  # a network or an engine
         chosen = {"none": None, "paper": dataset}.get(preset, preset)
         source = Tracker(cast("MixFormer | Engine", source), preset=chosen, runtime=runtime, on_resize="rescale")
     if isinstance(source, Tracker):
-        return NamedTracker(source.engine.config.name, partial(_same, source), {"rules": source.config.to_dict()})
+        config = source.engine.config
+        rules = {"rules": source.config.to_dict()}
+        return NamedTracker(config.name, partial(_same, source), rules, gflops=frame_flops(config) / 1e9)
     return NamedTracker(str(getattr(source, "name", type(source).__name__)), partial(_same, cast(TrackerLike, source)))

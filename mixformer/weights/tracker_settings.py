@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mixformer.configs.model import ModelConfig
 from mixformer.configs.presets import tracker_config
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import CheckpointError, ConfigError
@@ -24,7 +25,7 @@ def load_tracker_config(name_or_path: str | Path, variant: str | None = None) ->
     folder = find_folder(name_or_path)
     if folder is not None and folder.tracker is not None:
         return folder.tracker
-    return tracker_config(variant or _variant(folder, name_or_path))
+    return tracker_config(variant or _network(folder, name_or_path).name)
 
 
 def variant_of(name_or_path: str | Path) -> str:
@@ -32,17 +33,25 @@ def variant_of(name_or_path: str | Path) -> str:
 
     Raises CheckpointError and ConfigError as `load_tracker_config` does.
     """
-    return _variant(find_folder(name_or_path), name_or_path)
+    return network_of(name_or_path).name
 
 
-def _variant(folder: ModelFolder | None, name_or_path: str | Path) -> str:
+def network_of(name_or_path: str | Path) -> ModelConfig:
+    """Return the configuration of the network in a folder or official file. Only the shapes of a file are read.
+
+    Raises CheckpointError and ConfigError as `load_tracker_config` does.
+    """
+    return _network(find_folder(name_or_path), name_or_path)
+
+
+def _network(folder: ModelFolder | None, name_or_path: str | Path) -> ModelConfig:
     if folder is not None:
-        return folder.config.name
+        return folder.config
     from mixformer.weights.checkpoint_reader import read_checkpoint  # imported late: these need PyTorch
     from mixformer.weights.infer_config import infer_config
     from mixformer.weights.official_names import as_official
 
     try:
-        return infer_config(as_official(read_checkpoint(name_or_path, shapes_only=True))).name
+        return infer_config(as_official(read_checkpoint(name_or_path, shapes_only=True)))
     except (CheckpointError, ConfigError) as error:
         raise CheckpointError(f"cannot use {name_or_path}: {error}") from error

@@ -13,9 +13,12 @@ import pytest
 from PIL import Image
 
 from mixformer.cli import main
+from mixformer.configs.flops import frame_flops
 from mixformer.engines.torch_engine import TorchEngine
+from mixformer.evaluation import compare
 from mixformer.imaging.crop import crop_target
 from mixformer.types import Box
+from mixformer.weights.tracker_settings import network_of
 from tests.helpers.clips import hear_interrupts, moving_square
 
 
@@ -213,11 +216,14 @@ def test_ctrl_c_then_the_same_command_goes_on(squares, tiny_model, tmp_path):
     assert '"long"' in (folder / "run.json").read_text()
 
 
-def test_report_finds_the_data_set_as_evaluate_does(evaluate, squares, tmp_path, capsys):
+def test_report_finds_the_data_set_as_evaluate_does(evaluate, squares, tiny_model, tmp_path, capsys):
     """D: evaluate guessed a format, and report demanded --dataset."""
     assert evaluate("--name", "ours", "--update", "never")[0] == 0
     manifest = json.loads((tmp_path / "results" / "ours" / "squares" / "run.json").read_text())
     assert manifest["settings"]["rules"]["update"] == "never"
+    config = network_of(tiny_model)
+    assert manifest["environment"]["gflops"] == frame_flops(config) / 1e9 > 0
+    assert compare(tmp_path / "results").entries[0].gflops == frame_flops(config) / 1e9
     for words in ([], ["--root", str(squares)]):
         assert main(["report", str(tmp_path / "results"), *words]) == 0
         assert "0.952" in capsys.readouterr().out

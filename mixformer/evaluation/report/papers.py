@@ -158,6 +158,19 @@ def paper_table(
     return _beside(f"{dataset} beside the papers", [*keys, "fps", *_SPEEDS], measured, paper, notes)
 
 
+def paper_speeds(dataset: str, metric: str) -> dict[str, tuple[float, float]]:
+    """Return metric and GPU frames per second of each published tracker that has both in one paper.
+
+    If both papers have a tracker, the later one counts.
+    """
+    speeds = {(row.tracker, _work(row.source)): row.value for row in paper_results() if row.metric == "fps_gpu"}
+    return {
+        row.tracker: (row.value, speeds[row.tracker, _work(row.source)])
+        for row in paper_results()
+        if row.metric == metric and _same(row.dataset, dataset) and (row.tracker, _work(row.source)) in speeds
+    }
+
+
 def ablation_table(
     dataset: str,
     metrics: Iterable[str],

@@ -10,7 +10,6 @@ import numpy as np
 from mixformer.evaluation.comparison import ComparedTracker, Comparison
 from mixformer.evaluation.report.figures import (
     COLORS,
-    MARKERS,
     legend_below,
     look,
     new_figure,
@@ -19,6 +18,7 @@ from mixformer.evaluation.report.figures import (
 )
 from mixformer.evaluation.report.metric_labels import label
 from mixformer.evaluation.report.reliability import draw_reliability
+from mixformer.evaluation.report.speed_plots import speed, speed_beside_papers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ def draw_plots(comparison: Comparison) -> dict[str, Figure]:
 
     These are one plot per name in `MetricSummary.curves`; `attributes_bars` if there are attributes, and
     `attributes_radar` if there are three or more; `reliability` if there are scores; `difference` of the first two
-    trackers; `speed` if two trackers have times.
+    trackers; `speed` if two trackers have times; `speed_papers` if one has, and papers have speeds for the data set.
 
     Raises:
         MissingDependencyError: if matplotlib is not installed.
@@ -70,7 +70,8 @@ def draw_plots(comparison: Comparison) -> dict[str, Figure]:
         made["difference"] = difference(comparison, *comparison.entries[:2])
     if sum(entry.fps is not None for entry in comparison.entries) > 1:
         made["speed"] = speed(comparison)
-    return made
+    papers = speed_beside_papers(comparison)
+    return made if papers is None else made | {"speed_papers": papers}
 
 
 @with_style
@@ -209,29 +210,3 @@ def difference(comparison: Comparison, first: ComparedTracker, second: ComparedT
 def _ends(start: str, rows: list[tuple[float, str]]) -> str:
     named = ", ".join(f"{name} {gain:+.1f}" for gain, name in rows)
     return _folded(f"{start}: {named}", 62) if rows else ""
-
-
-@with_style
-def speed(comparison: Comparison) -> Figure:
-    """Draw the main metric against frames per second, a point for each tracker with times."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-
-    figure, axes = new_figure(2.9)
-    for number, entry in enumerate(comparison.entries):
-        if entry.fps is not None:
-            color, marker = COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
-            value = 100 * entry.summary[comparison.main]
-            axes.plot([entry.fps], [value], marker, color=color, markersize=6, label=entry.tracker)
-    axes.margins(x=0.15, y=0.15)
-    rates = [entry.fps for entry in comparison.entries if entry.fps is not None]
-    if max(rates) > 10 * min(rates):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    else:
-        axes.set_xlim(0, 1.15 * max(rates))
-    axes.set(title=f"Speed and accuracy on {comparison.dataset}")
-    axes.set(xlabel="Frames per second", ylabel=f"{label(comparison.main)} [%]")
-    legend_below(figure, axes)
-    return figure

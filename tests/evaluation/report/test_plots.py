@@ -1,6 +1,7 @@
 """What plots show, looked up in the figures themselves, and that they are written."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from mixformer.errors import MissingDependencyError
 from mixformer.evaluation.metrics import Curve
-from mixformer.evaluation.report import plots
+from mixformer.evaluation.report import plots, speed_plots
 from mixformer.evaluation.report.figures import COLORS, figure_writers, look, require_matplotlib
 from tests.helpers.report_maker import make, make_comparison
 
@@ -80,12 +81,39 @@ def test_difference_of_two_trackers_is_sorted(comparison):
 
 
 def test_speed_shows_trackers_with_times(comparison):
-    axes = plots.speed(comparison).axes[0]
+    axes = speed_plots.speed(comparison).axes[0]
     points = {line.get_label(): (line.get_xdata()[0], line.get_ydata()[0]) for line in axes.get_lines()}
     assert points == {"ours": pytest.approx((100, 95.238), abs=1e-2), "shifted": pytest.approx((250, 69.524), abs=1e-2)}
     assert axes.get_xscale() == "linear"
     slow = replace(comparison.entries[0], fps=1.0)
-    assert plots.speed(replace(comparison, entries=(slow, *comparison.entries[1:]))).axes[0].get_xscale() == "log"
+    assert speed_plots.speed(replace(comparison, entries=(slow, *comparison.entries[1:]))).axes[0].get_xscale() == "log"
+
+
+def test_published_trackers_stand_beside_those_measured_here(comparison):
+    """MixFormerV2, figure 1: AUC over speed, in circles by operations."""
+    entries = (replace(comparison.entries[0], gflops=5.0), *comparison.entries[1:])
+    lasot = replace(comparison, dataset="lasot", entries=entries)
+    axes = plots.draw_plots(lasot)["speed_papers"].axes[0]
+    texts: list[Any] = list(axes.texts)
+    names = {text.get_text(): text.xy for text in texts}
+    assert names["MixFormerV2-B"] == pytest.approx((165, 70.6))
+    assert names["MixCvT"] == pytest.approx((25, 69.2))  # the later paper's speed
+    assert names["MixViT-L (ConvMAE)"] == pytest.approx((10, 73.3))
+    assert {"TransT", "OSTrack-256", "STARK-Lightning", "FEAR-XS"} <= set(names)
+    marks: list[Any] = list(axes.collections)
+    circles = {tuple(mark.get_offsets()[0].round(1)): mark.get_sizes()[0] for mark in marks}
+    assert len(circles) == 10  # of the family's nine, and of the one measured tracker whose network is known
+    operations = {(165.0, 70.6): 56.257, (325.0, 60.6): 9.636, (25.0, 69.2): 46.389, (100.0, 95.2): 5.0}
+    for place, gflops in operations.items():
+        assert circles[place] == pytest.approx(1.5 * gflops, rel=1e-3)
+    assert {line.get_label() for line in axes.get_lines()} >= {"ours", "shifted"}
+    assert axes.get_xscale() == "log"
+
+
+def test_nothing_published_or_measured_gives_no_such_plot(comparison):
+    assert speed_plots.speed_beside_papers(comparison) is None
+    untimed = tuple(replace(entry, fps=None) for entry in comparison.entries)
+    assert speed_plots.speed_beside_papers(replace(comparison, dataset="lasot", entries=untimed)) is None
 
 
 def test_no_two_of_many_trackers_look_alike():
