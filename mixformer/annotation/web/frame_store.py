@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 
 from mixformer.annotation.web.previews import Previews
 from mixformer.errors import SourceError
+from mixformer.imaging.containers import LENIENT
 from mixformer.types import Image
 from mixformer.video import FrameReader, open_frames
 from mixformer.video.frame_table import FrameTable
@@ -268,7 +269,7 @@ def _estimate(path: Path, fps: float | None) -> int:
     """Number of frames by the length that the container claims; 1 if it claims none."""
     import av
 
-    with av.open(str(path), metadata_errors="replace") as container:
+    with av.open(str(path), **LENIENT) as container:
         seconds = (container.duration or 0) / av.time_base
     return max(1, math.floor(seconds * fps + 0.5)) if fps else 1
 
