@@ -101,7 +101,11 @@ def demo(mine: Path, folder: Path) -> None:
 
 
 def license_page(found: dict[str, list[str]]) -> str:
-    rows = [f"| {name} | {version} | {text} |" for name, (version, text) in found.items() if name != "mixformer"]
+    rows = [
+        f"| {name} | {version} | {text} |"
+        for name, (version, text) in found.items()
+        if name not in ("mixformer", "pip", "setuptools")
+    ]
     head = (
         "# Licenses of the dependencies\n\nWhich licenses does a plain installation bring? `tools/try_release.py "
         "--licenses` wrote this list.\n"
