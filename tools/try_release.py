@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LARGEST = 60 * 2**20  # bytes of the wheel
 NEEDED = ("demo", ".safetensors", "py.typed")  # parts of names that must be in the wheel
+NOT_LISTED = ("mixformer", "pip", "setuptools")
 
 _LICENSES = """
 import json
@@ -107,9 +108,9 @@ def license_page(found: dict[str, list[str]]) -> str:
         if name not in ("mixformer", "pip", "setuptools")
     ]
     head = (
-        "# Licenses of the dependencies\n\nWhich licenses does a plain installation bring? `tools/try_release.py "
-        "--licenses` wrote this list.\n"
-        "mixformer itself is under the MIT license; data and weights: [models.md](models.md).\n"
+        "# Licenses of the dependencies\n\nWhich licenses does a plain installation bring?\n"
+        "This list is made anew for each release. mixformer itself is under the MIT license; data and weights: "
+        "[models.md](models.md).\n"
     )
     return f"{head}\n| package | version | license |\n|---|---|---|\n" + "\n".join(rows) + "\n"
 
