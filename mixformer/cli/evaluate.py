@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.console import make_console
+from mixformer.cli.executor_options import add_executor, executor_from
 from mixformer.cli.parser import add_runtime, make_parser, runtime_from
 from mixformer.cli.settings_options import add_settings, changed_settings
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.errors import ConfigError, MixFormerError, counted, first_few
+from mixformer.errors import MixFormerError, counted, first_few
 
 if TYPE_CHECKING:
     from mixformer.evaluation import EvaluationResult
-    from mixformer.run.executor import Executor
 
 _DESCRIPTION = """Run a tracker on a data set, write its raw results and print its numbers.
 
@@ -81,19 +81,8 @@ def parser() -> ArgumentParser:
 
 def _add_machine(made: ArgumentParser) -> None:
     where = made.add_argument_group("where it runs (the results do not depend on the number of workers)")
-    where.add_argument("--workers", type=int, default=1, help="processes with a model each; 0: in this process")
+    add_executor(where, 1, "processes with a model each; 0: in this process")
     add_runtime(where, threads=1)
-    where.add_argument(
-        "--executor",
-        type=Literal["local", "ray"],
-        default="local",
-        help="ray: use a Ray cluster. Needs: pip install 'mixformer[ray]'",
-    )
-    where.add_argument(
-        "--address", type=str | None, default=None, help="the Ray cluster; default: RAY_ADDRESS, else this machine"
-    )
-    where.add_argument("--gpus", type=float, default=0.0, help="GPUs per Ray worker; 0.5: two workers on one")
-    where.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
 def run(options: Namespace) -> None:
@@ -114,7 +103,7 @@ def run(options: Namespace) -> None:
             convention=_words(options.convention),
             name=options.name,
             out=options.out,
-            executor=_executor(options),
+            executor=executor_from(options, options.threads),
             truncate=options.truncate,
             keep_one_based=options.one_based,
             overwrite=options.overwrite,
@@ -129,19 +118,6 @@ def run(options: Namespace) -> None:
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _executor(options: Namespace) -> Executor:
-    from mixformer.run.executor import SerialExecutor
-    from mixformer.run.process_executor import ProcessExecutor
-
-    if options.executor == "ray":
-        from mixformer.run.ray_executor import RayExecutor
-
-        return RayExecutor(options.workers, address=options.address, cpus=options.threads, gpus=options.gpus)
-    if options.workers < 0 or options.threads < 1:
-        raise ConfigError("--workers must be 0 or more, and --threads 1 or more")
-    return ProcessExecutor(options.workers) if options.workers else SerialExecutor()
 
 
 def _print(result: EvaluationResult, console: Console) -> None:

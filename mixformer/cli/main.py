@@ -74,6 +74,7 @@ _VERBS = {
     "calibrate": _Verb("calibrate"),
     "train": _Verb("train"),
     "pipeline": _Verb("train_route"),
+    "ablate": _Verb("ablate"),
     "recipes": _Verb("recipes"),
     "data": _Verb("data", inner="add_inner"),
     "evaluate": _Verb("evaluate"),

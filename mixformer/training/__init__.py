@@ -6,6 +6,10 @@ from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
     from mixformer.models.mae import MaskConfig as MaskConfig
+    from mixformer.training.ablation_rows import AblationRow as AblationRow, AblationTable as AblationTable
+    from mixformer.training.ablation_runs import AblationResult as AblationResult, run_ablation as run_ablation
+    from mixformer.training.ablation_tables import ABLATIONS as ABLATIONS
+    from mixformer.training.ablation_texts import ablation_report as ablation_report
     from mixformer.training.config import (
         CropSection as CropSection,
         DataSection as DataSection,
@@ -31,6 +35,10 @@ else:  # unseen by type checkers, which would take any name for one of its names
         __name__,
         {
             "mixformer.models.mae": "MaskConfig",
+            ".ablation_rows": "AblationRow AblationTable",
+            ".ablation_runs": "AblationResult run_ablation",
+            ".ablation_tables": "ABLATIONS",
+            ".ablation_texts": "ablation_report",
             ".config": "CropSection DataSection LossSection OptimizerSection PruningSection SetSection TeacherSection",
             ".pretraining": "PretrainStage",
             ".recipe": "Recipe",

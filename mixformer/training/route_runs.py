@@ -15,7 +15,6 @@ from mixformer.errors import ConfigError
 from mixformer.files import read_text_file
 from mixformer.training.recipe import Recipe
 from mixformer.training.recipe_aliases import upgrade_recipe
-from mixformer.training.recipe_files import recipe_file
 from mixformer.training.routes import RouteStep, route
 from mixformer.training.run_training import train
 from mixformer.training.tiny import tiny_recipe, toy_sequences
@@ -104,7 +103,7 @@ def plan_steps(
     for number, step in enumerate(wanted, 1):
         recipe = None
         if not step.cut:
-            recipe = Recipe.from_toml(recipe_file(step.recipe_name), step.changes)
+            recipe = Recipe.from_toml(step.recipe_name, step.changes)
             if scale == "tiny":
                 assert root is not None
                 recipe = tiny_recipe(recipe, root, steps)
@@ -188,7 +187,7 @@ def needed_steps(wanted: Iterable[str], steps: Mapping[str, RouteStep]) -> list[
     def add(name: str) -> None:
         if name in found:
             return
-        for needed in _needs(steps[name], steps):
+        for needed in step_needs(steps[name], steps):
             add(needed)
         found[name] = steps[name]
 
@@ -197,11 +196,11 @@ def needed_steps(wanted: Iterable[str], steps: Mapping[str, RouteStep]) -> list[
     return list(found.values())
 
 
-def _needs(step: RouteStep, steps: Mapping[str, RouteStep]) -> list[str]:
-    """Names of the steps that this one starts from or learns from."""
+def step_needs(step: RouteStep, steps: Mapping[str, RouteStep]) -> list[str]:
+    """Return the names of the steps that this one starts from or learns from."""
     if step.cut:
         return [step.source]
-    recipe = Recipe.from_toml(recipe_file(step.recipe_name), step.changes)
+    recipe = Recipe.from_toml(step.recipe_name, step.changes)
     paths = (recipe.init_from, recipe.teacher.model)
     return [parts[1] for parts in (Path(path).parts for path in paths) if _is_step(parts, steps)]
 

@@ -12,7 +12,8 @@ from mixformer.errors import ConfigError, did_you_mean
 class RouteStep:
     """One step of a route: a run of a recipe, or a smaller network cut out of the model of an earlier step.
 
-    A path `runs/NAME` in `init_from` or `teacher.model` of a recipe means the folder of the step NAME.
+    A name stands for the same step in all routes. A path `runs/NAME` in `init_from` or `teacher.model` of a recipe
+    means the folder of the step NAME.
 
     Attributes:
         name: name of the step and of its folder.
@@ -47,11 +48,12 @@ def _route(*steps: str | RouteStep) -> tuple[RouteStep, ...]:
 
 def _corner_after(pretraining: str) -> RouteStep:
     """MixViT with the plain corner head, from a backbone pre-trained on tracking data."""
-    return RouteStep("mixvit_corner", changes=(f"init_from=runs/{pretraining}/model",))
+    name = f"{pretraining}_corner"
+    return RouteStep(name, "mixvit_corner", (f"init_from=runs/{pretraining}/model",))
 
 
-_STAR = "model_overrides.bins=72"  # the teacher of MixFormerV2-B* has 72 bins per side
-_STAR_TEACHER = "teacher.model=runs/v2_dense_to_sparse/model"
+# The teacher of MixFormerV2-B* has 72 bins per side.
+_STAR = ("model_overrides.bins=72", "teacher.model=runs/v2_dense_to_sparse/model")
 
 ROUTES: dict[str, tuple[RouteStep, ...]] = {
     "mixcvt": _route("mixcvt_stage1", "mixcvt_score"),
@@ -78,11 +80,9 @@ ROUTES: dict[str, tuple[RouteStep, ...]] = {
     "v2-b-star": _route(
         "mixvit_stage1",
         "v2_dense_to_sparse",
-        RouteStep(
-            "v2_b_prune_12to8", changes=(_STAR, _STAR_TEACHER, "init_from=runs/v2_dense_to_sparse/model")
-        ),
-        RouteStep("v2_b_finetune_8", changes=(_STAR, _STAR_TEACHER)),
-        RouteStep("v2_b_score", changes=(_STAR,)),
+        RouteStep("star_12to8", "v2_b_prune_12to8", (*_STAR, "init_from=runs/v2_dense_to_sparse/model")),
+        RouteStep("star_8", "v2_b_finetune_8", (*_STAR, "init_from=runs/star_12to8/model")),
+        RouteStep("star_score", "v2_b_score", (_STAR[0], "init_from=runs/star_8/model")),
     ),
     "v2-s": _route(
         "v2_s_teacher_224",

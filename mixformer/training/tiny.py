@@ -74,30 +74,45 @@ def tiny_recipe(recipe: Recipe, data: Path, steps: int = 0) -> Recipe:
     values["pruning"] |= {"blocks": removed, "epochs": max(1, round(max(_FADE, fading) * steps))}
     values["optimizer"] |= {
         "lr": 1e-3,
-        "backbone_lr": 1e-4 if config.backbone == "vit" else 1e-3,
+        "backbone_lr": 2e-4 if config.backbone == "vit" else 1e-3,
         "schedule": "cosine",
         "warmup_steps": max(1, round(_WARM * steps)),
         "grad_clip": 1.0,
         "ema_decay": 0.0,
         "freeze_blocks": 0,
     }
+    values["crops"] |= {"search_factor": 3.0, "template_factor": 1.5, "center_jitter": 2.0, "scale_jitter": 0.2}
     values["masks"] |= {"decoder_depth": 2, "decoder_dim": 48, "decoder_heads": 2}
     return Recipe.from_dict(values)
 
 
 def tiny_network(config: ModelConfig) -> dict[str, Any]:
     """Return the fields of a network that are different at this size."""
-    changed: dict[str, Any] = {"depth": _half_of(min(config.depth, _DEEPEST)), "drop_path": 0.0, "head_dim": 32}
-    changed |= {**_CROPS, **_SIZES[config.backbone]}
-    if config.backbone == "vit" and config.position == "sincos":
+    plain = config.backbone == "vit"
+    depth = _half_of(min(config.depth, _DEEPEST) if plain else config.depth)
+    changed: dict[str, Any] = {"depth": depth, "drop_path": 0.0, "head_dim": 32, **_CROPS, **_SIZES[config.backbone]}
+    if plain and config.position == "sincos":
         changed["position"] = "frozen"  # as in the included weights
-    if config.backbone != "vit":
+    if not plain:
         changed["early_depths"] = tuple(map(_half_of, config.early_depths))
+    if config.frozen_norms == "backbone":
+        changed["frozen_norms"] = "none"  # there is no start that they could have their values from
     if config.head == "token":
         changed["bins"] = 32
-    if config.decoder_depth:
-        changed["decoder_depth"] = _half_of(config.decoder_depth)
+    for name in ("decoder_depth", "cross_blocks"):
+        if count := getattr(config, name):
+            changed[name] = _half_of(count)
+    blocks = sum(changed.get("early_depths", ())) + depth + changed.get("decoder_depth", 0)
+    if config.separate_blocks:
+        changed["separate_blocks"] = _share(config, blocks, changed.get("cross_blocks", 0))
     return changed
+
+
+def _share(config: ModelConfig, blocks: int, cross: int) -> int:
+    """Blocks that look at one region alone: the same share of `blocks`, all but the crossing ones if it was so."""
+    if config.separate_blocks + config.cross_blocks == config.mixing_depth:
+        return blocks - cross
+    return min(blocks - 1, max(1, round(blocks * config.separate_blocks / config.mixing_depth)))
 
 
 def _half(block: int) -> int:

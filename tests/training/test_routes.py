@@ -15,6 +15,7 @@ from mixformer.cli import main
 from mixformer.data.annotated_folders import read_sequences
 from mixformer.errors import ConfigError
 from mixformer.training import ROUTES, Recipe, RouteStep, plan_route
+from mixformer.training.ablation_tables import STEPS
 from mixformer.training.route_runs import needed_steps, plan_steps
 from mixformer.training.tiny import tiny_recipe, toy_sequences
 from mixformer.weights.load_save import load_weights
@@ -31,8 +32,13 @@ def test_the_routes_are_those_of_the_docs():
     assert told == {name: [step.name for step in steps] for name, steps in ROUTES.items() if name != "included"}
 
 
-def test_every_recipe_of_the_papers_is_in_a_route():
-    used = {step.recipe_name for steps in ROUTES.values() for step in steps if not step.cut}
+def test_a_name_means_one_step():
+    steps = [step for steps in ROUTES.values() for step in steps]
+    assert len(set(steps)) == len({step.name for step in steps})
+
+
+def test_every_recipe_of_the_papers_is_a_step_of_a_route_or_an_ablation():
+    used = {step.recipe_name for step in STEPS.values() if not step.cut}
     assert set(PATHS) - OWN - used <= {"finetune"}
     assert used <= set(PATHS)
 
@@ -65,7 +71,7 @@ def test_data_and_changes_reach_all_recipes():
     for report in plan:
         assert (report.recipe.data_root, report.recipe.grad_accum_steps) == ("/datasets", 8)
         assert report.recipe.data.sets[0].weight == 3
-        assert report.recipe.data.sets[1] == recipe(report.step.name).data.sets[1]
+        assert report.recipe.data.sets[1] == recipe(report.step.recipe_name).data.sets[1]
 
 
 def test_a_tiny_recipe_keeps_what_its_stage_is_about(tmp_path):

@@ -1,0 +1,99 @@
+"""`mixformer ablate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.console import Console
+
+from mixformer.cli.bars import TaskBars
+from mixformer.cli.console import make_console, make_table, print_table
+from mixformer.cli.executor_options import add_executor, executor_from
+from mixformer.cli.parser import make_parser
+from mixformer.cli.train_route import add_scale
+from mixformer.errors import ConfigError, MixFormerError, counted
+
+if TYPE_CHECKING:
+    from mixformer.run.executor import Event
+
+_DESCRIPTION = """Train and measure a table of ablations of the papers, and write it beside the published numbers.
+
+Every row is trained with several seeds; the table shows mean and standard deviation. Run the same command again to go
+on after an interruption. Results are in OUT/seedN, and the table is OUT/NAME.md. See docs/recipes.md.
+
+  mixformer ablate --list
+  mixformer ablate v2-3d --out runs/ablations --scale tiny
+  mixformer ablate v2-3d --out runs/ablations --scale tiny --data my_videos --test other_videos --seeds 2
+  mixformer ablate v2-2 --out runs/ablations                                     speeds, without training
+  mixformer ablate v1-3 --out /cluster/ablations --data /datasets --executor ray --workers 8 --gpus 1 --device cuda
+"""
+
+
+def parser() -> ArgumentParser:
+    """Options of the command."""
+    made = make_parser(_DESCRIPTION)
+    made.add_argument("name", type=str, nargs="?", default="", help="table, see --list")
+    made.add_argument("--out", type=Path | None, default=None, metavar="DIR", help="folder of all runs and tables")
+    made.add_argument("--list", action="store_true", help="list the tables and their rows")
+    made.add_argument("--seeds", type=int, default=3, metavar="N", help="train every row with seeds 1 to N")
+    add_scale(made)
+    made.add_argument(
+        "--test", type=Path | None, default=None, metavar="DIR", help="tiny: held-out sequences of --data"
+    )
+    where = made.add_argument_group("where the runs are made (their results do not depend on it)")
+    add_executor(where, 0, "processes that train at the same time; 0: one run after the other, in this process")
+    return made
+
+
+def run(options: Namespace) -> None:
+    """List, or train and print the table."""
+    from mixformer.engines.torch_engine import find_device
+    from mixformer.files import write_text
+    from mixformer.run.executor import Completed, Failed
+    from mixformer.training import ablation_report, run_ablation
+
+    console = make_console(quiet=options.quiet)
+    if options.list:
+        _list(console)
+        return
+    if not options.name or options.out is None:
+        raise ConfigError("say which table and where: mixformer ablate NAME --out DIR; --list shows the names")
+    with TaskBars(None, options.quiet, "runs") as bars:
+
+        def show(event: Event) -> None:
+            bars.listen(event)
+            if isinstance(event, Completed | Failed):
+                console.print(f"{event.name}{' failed: ' + event.message if isinstance(event, Failed) else ''}")
+
+        result = run_ablation(
+            options.name,
+            options.out,
+            seeds=range(1, options.seeds + 1),
+            scale=options.scale,
+            data=options.data,
+            test=options.test,
+            steps=options.steps,
+            device=str(find_device(options.device)),
+            executor=executor_from(options),
+            progress=show,
+        )
+    text = ablation_report(result)
+    write_text(options.out / f"{options.name}.md", text + "\n")
+    console.print(text)
+    if result.failures:
+        lines = [f"  {name}: {message}" for name, message in result.failures.items()]
+        raise MixFormerError("\n".join([f"{counted(len(lines), 'run')} failed; the same command tries again:", *lines]))
+
+
+def _list(console: Console) -> None:
+    """Print the tables and their rows."""
+    from mixformer.training import ABLATIONS
+
+    rows = [
+        (key if not number else "", row.label, table.title if not number else "")
+        for key, table in sorted(ABLATIONS.items())
+        for number, row in enumerate(table.rows)
+    ]
+    print_table(console, make_table(("table", "rows", "title"), rows, left=3))

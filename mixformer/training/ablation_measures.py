@@ -1,0 +1,110 @@
+"""Measure the network of a row: on crops, by tracking, or its speed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mixformer.configs.flops import locate_flops, parameter_count
+from mixformer.configs.model import ModelConfig
+from mixformer.configs.runtime import Runtime
+from mixformer.configs.variants import model_config
+from mixformer.data.augmentation import Augmentation, CropSettings, draw_sample_params
+from mixformer.data.sample_dataset import Batch, collate
+from mixformer.data.sampling import AnnotatedFrame, TrainingSample
+from mixformer.data.sequence import VideoSequence, read_frame
+from mixformer.evaluation import evaluate
+from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
+from mixformer.models import MixFormer, build_model
+from mixformer.training.recipe import Recipe
+from mixformer.weights.load_save import load_model
+
+Measured = dict[str, Any]
+"""Plain values: "value" (fraction 0..1, or frames per second), "parameters" (M), "gmacs" (G), and others."""
+
+_JITTERED = Augmentation(
+    center_jitter=1.5, scale_jitter=0.2, gray_prob=0, flip_prob=0, brightness=0, contrast=0, blur_prob=0
+)
+_CROPS = 48  # of a sequence, at most
+_ROUNDS, _WARM = 8, 2  # calls that are timed, and those before them
+
+
+def measure_crops(model: Path, recipe: Recipe, sequences: Sequence[VideoSequence]) -> Measured:
+    """Return the mean IoU of the box on fixed, jittered crops: over the crops of a sequence, then over sequences.
+
+    Unlike tracking, no errors add up, so that it says more about networks that are far from trained.
+    """
+    network = load_model(model).eval()
+    config, crops = network.config, recipe.crops
+    settings = CropSettings(config.search_size, config.template_size, crops.search_factor, crops.template_factor, 1)
+    values = {each.name: crop_overlaps(network, held_out(each, n, settings)) for n, each in enumerate(sequences)}
+    return {
+        "value": float(np.mean([np.mean(v) for v in values.values()])),
+        "over_half": float(np.mean([np.mean(v > 0.5) for v in values.values()])),
+        "sequences": {name: round(float(np.mean(v)), 4) for name, v in values.items()},
+        **sizes(config),
+    }
+
+
+def held_out(sequence: VideoSequence, number: int, crops: CropSettings) -> Batch:
+    """Cut the crops of a sequence that are measured, always the same ones; the first frame is the template."""
+    first, *later = (int(i) for i in sequence.visible)
+    template = AnnotatedFrame(read_frame(sequence.frames[first]), sequence.box(first), sequence)
+    samples = []
+    for place in np.linspace(0, len(later) - 1, min(_CROPS, len(later))).astype(int):
+        index = later[place]
+        view = AnnotatedFrame(read_frame(sequence.frames[index]), sequence.box(index), sequence)
+        sample = TrainingSample((template,), view)
+        plan = draw_sample_params(np.random.default_rng([number, index]), sample, _JITTERED, crops)
+        assert plan is not None  # without strong jitter, nothing is rejected
+        samples.append(plan.render())
+    return collate(samples)
+
+
+@torch.no_grad()
+def crop_overlaps(model: MixFormer, batch: Batch) -> np.ndarray:
+    """Return the IoU of every crop."""
+    memory = model.remember(model.normalize(batch.templates))
+    boxes = model.locate(model.normalize(batch.search), memory).boxes
+    return iou(cxcywh_to_xyxy(boxes.float()), batch.boxes.clamp(0, 1))[0].numpy()
+
+
+def measure_tracking_of(
+    model: Path, recipe: Recipe, dataset: str, root: Path, out: Path, settings: Mapping[str, Any], device: str
+) -> Measured:
+    """Track a data set with the crops of the recipe; the value is the success AUC. Interrupted tracking goes on."""
+    crops = {"search_factor": recipe.crops.search_factor, "template_factor": recipe.crops.template_factor}
+    result = evaluate(
+        model,
+        dataset,
+        root=root,
+        settings={**crops, **settings},
+        runtime=Runtime(device=device, engine="torch"),
+        out=out.parent,
+        name=out.name,
+    )
+    return {"value": result.summary["auc"], **sizes(load_model(model).config)}
+
+
+@torch.no_grad()
+def measure_speed(variant: str, changes: Mapping[str, Any], device: str) -> Measured:
+    """Return the frames per second of a network with random weights, without crops and reading."""
+    config = ModelConfig.from_dict({**model_config(variant).to_dict(), **changes})
+    model = build_model(config).eval().to(device)
+    memory = model.remember(torch.zeros(1, 2, 3, config.template_size, config.template_size, device=device))
+    search, seconds = torch.zeros(1, 3, config.search_size, config.search_size, device=device), []
+    for _ in range(_WARM + _ROUNDS):
+        begin = time.perf_counter()
+        float(model.locate(search, memory).boxes.sum())  # waits for a GPU
+        seconds.append(time.perf_counter() - begin)
+    return {"value": 1 / float(np.median(seconds[_WARM:])), **sizes(config)}
+
+
+def sizes(config: ModelConfig) -> Measured:
+    """Return millions of parameters, and billions of multiply-adds of a frame."""
+    return {"parameters": parameter_count(config) / 1e6, "gmacs": locate_flops(config) / 2e9}

@@ -1,0 +1,233 @@
+"""Train and measure all rows of a table of ablations, with several seeds: the work of `mixformer ablate`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from mixformer.data.annotated_folders import read_sequences
+from mixformer.errors import ConfigError
+from mixformer.files import read_json_file, write_text
+from mixformer.run.executor import Event, Executor, Failed, Report, SerialExecutor
+from mixformer.training.ablation_measures import Measured, measure_crops, measure_speed, measure_tracking_of
+from mixformer.training.ablation_rows import AblationRow, AblationTable
+from mixformer.training.ablation_tables import STEPS, ablation
+from mixformer.training.route_runs import Scale, StepReport, needed_steps, plan_steps, run_step, step_needs
+from mixformer.training.tiny import toy_sequences
+
+
+@dataclass(frozen=True)
+class AblationResult:
+    """The measured numbers of a table.
+
+    Attributes:
+        table: entry of `ABLATIONS`.
+        scale: size of the networks.
+        seeds: seeds that were wanted.
+        values: row, from 0 -> seed -> what was measured, such as "value", "parameters" (M) and "gmacs" (G). The value
+            is a mean IoU or an AUC, 0..1, or frames per second.
+        failures: message of each run that failed.
+
+    Example:
+        >>> from mixformer.training import ABLATIONS, AblationResult
+        >>> AblationResult(ABLATIONS["v2-3d"], "tiny", (1,)).failures
+        {}
+    """
+
+    table: AblationTable
+    scale: Scale
+    seeds: tuple[int, ...]
+    values: dict[int, dict[int, Measured]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Shop:
+    """What all tasks share."""
+
+    out: Path
+    scale: Scale
+    data: Path | None
+    test: Path | None
+    steps: int
+    device: str
+
+    def plan(self, steps: Sequence[str], seed: int) -> list[StepReport]:
+        """The named steps and those they need, in order, with the recipes of this seed."""
+        place = self.out / f"seed{seed}"
+        found = needed_steps(steps, STEPS)
+        return plan_steps(found, place, scale=self.scale, data=self.data, changes=[f"seed={seed}"], steps=self.steps)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One training, or one measurement of a row."""
+
+    seed: int
+    report: StepReport | None
+    row: AblationRow | None = None
+    file: Path = Path()  # of what is measured
+
+
+def run_ablation(
+    key: str,
+    out: str | Path,
+    *,
+    seeds: Sequence[int] = (1, 2, 3),
+    scale: Scale = "paper",
+    data: str | Path | None = None,
+    test: str | Path | None = None,
+    steps: int = 0,
+    device: str = "cpu",
+    executor: Executor | None = None,
+    progress: Callable[[Event], None] | None = None,
+) -> AblationResult:
+    """Train and measure all rows of a table. What is done is kept, so the same call goes on after an interruption.
+
+    Args:
+        key: key of `ABLATIONS`.
+        out: folder of all runs: `seedN/STEP`, and `seedN/measured`. Tables share the steps that they have in common.
+        seeds: seeds of weights and samples.
+        scale: "paper" trains at the published size, and measures by tracking LaSOT. "tiny" trains small networks, and
+            measures the overlap on crops of held-out sequences.
+        data: at "paper", `data_root` of the recipes, which also holds LaSOT. At "tiny", a folder of annotated
+            sequences; None draws some.
+        test: at "tiny", the folder of held-out sequences that belongs to `data`.
+        steps: at "tiny", optimizer steps of each training; 0 = some minutes.
+        device: "cpu", "cuda" or "cuda:N".
+        executor: runs the trainings, each on one worker; all workers must see `out`, which a Ray cluster needs a shared
+            folder for. None runs them here, one after the other, seed by seed.
+        progress: called with every event.
+
+    Returns:
+        All numbers measured so far, and the failures.
+
+    Raises:
+        ConfigError: for an unknown table, or if `out` holds runs of other settings.
+        MixFormerError: if no worker can be made.
+
+    Example:
+        >>> import tempfile
+        >>> from mixformer.training import run_ablation
+        >>> result = run_ablation("v2-1", tempfile.mkdtemp(), seeds=[])  # nothing is measured
+        >>> [row.label for row in result.table.rows][-1]
+        'prediction tokens'
+    """
+    table = ablation(key)
+    shop = _shop(Path(out), scale, data, test, steps, device)
+    executor = executor or SerialExecutor()
+    result = AblationResult(table, scale, tuple(seeds))
+    together = getattr(executor, "workers", 1) > 1
+    for group in [list(seeds)] if together else [[seed] for seed in seeds]:
+        for tasks in _levels(shop, table, group):
+            _run(executor, shop, tasks, result, progress)
+        _run(executor, shop, _measurements(shop, table, group), result, progress)
+    _collect(shop, result)
+    return result
+
+
+def _shop(out: Path, scale: Scale, data: str | Path | None, test: str | Path | None, steps: int, device: str) -> _Shop:
+    if scale == "paper":
+        return _Shop(out, scale, Path(data or "data"), None, steps, device)
+    if (data is None) != (test is None):
+        raise ConfigError("give a folder of training sequences and one of held-out sequences, or none of them")
+    places = [Path(data), Path(test)] if data and test else [out / "data" / "train", out / "data" / "test"]
+    if data is None:
+        toy_sequences(places[0])
+        toy_sequences(places[1], count=6, seed=1)
+    return _Shop(out, scale, places[0], places[1], steps, device)
+
+
+def _levels(shop: _Shop, table: AblationTable, seeds: Sequence[int]) -> list[list[tuple[str, _Task]]]:
+    """Trainings that are not done, in lists that need only those before them."""
+    wanted = [row.step.name for row in table.rows if row.step]
+    found: dict[int, list[tuple[str, _Task]]] = {}
+    for seed in seeds:
+        levels: dict[str, int] = {}
+        for report in shop.plan(wanted, seed):
+            name = report.step.name
+            levels[name] = 1 + max((levels[needed] for needed in step_needs(report.step, STEPS)), default=0)
+            if not report.done:
+                found.setdefault(levels[name], []).append((f"seed {seed}, {name}", _Task(seed, report)))
+    return [found[level] for level in sorted(found)]
+
+
+def _measurements(shop: _Shop, table: AblationTable, seeds: Sequence[int]) -> list[tuple[str, _Task]]:
+    """Measurements that are not done, of networks that are."""
+    tasks = []
+    for seed in seeds:
+        for row in table.rows:
+            file = _file(shop, row, seed)
+            report = shop.plan([row.step.name], seed)[-1] if row.step else None
+            if not file.is_file() and (report is None or report.done):
+                tasks.append((f"seed {seed}, {row.label}: measured", _Task(seed, report, row, file)))
+    return tasks
+
+
+def _file(shop: _Shop, row: AblationRow, seed: int) -> Path:
+    words = [row.step.name if row.step else row.label, *(f"{key}={value}" for key, value in row.settings.items())]
+    return shop.out / f"seed{seed}" / "measured" / f"{', '.join(words)}.json"
+
+
+def _run(
+    executor: Executor,
+    shop: _Shop,
+    tasks: list[tuple[str, _Task]],
+    result: AblationResult,
+    progress: Callable[[Event], None] | None,
+) -> None:
+    """Run independent tasks. One that fails does not stop the others."""
+    if not tasks:
+        return
+    with closing(executor.run(partial(_make, shop), tasks)) as events:
+        for event in events:
+            if isinstance(event, Failed):
+                result.failures[event.name] = event.message
+            if progress is not None:
+                progress(event)
+
+
+def _make(shop: _Shop, number: int) -> Callable[[_Task, Report], None]:
+    """Make a worker."""
+    return partial(_work, shop)
+
+
+def _work(shop: _Shop, task: _Task, report: Report) -> None:
+    """Train, or measure and write what was measured."""
+    if task.row is None:
+        assert task.report is not None
+        run_step(task.report, shop.device, lambda _, step, means: report(step))
+        return
+    write_text(task.file, json.dumps(_measure(shop, task, task.row), indent=2) + "\n")
+
+
+def _measure(shop: _Shop, task: _Task, row: AblationRow) -> Measured:
+    if task.report is None:
+        return measure_speed(*row.network, shop.device)
+    recipe, model = task.report.recipe, task.report.model
+    assert recipe is not None  # a row is trained
+    if shop.scale == "paper":
+        assert shop.data is not None
+        return measure_tracking_of(
+            model, recipe, "lasot", shop.data / "lasot", _tracked(task), row.settings, shop.device
+        )
+    assert shop.test is not None
+    if row.settings:
+        return measure_tracking_of(model, recipe, "", shop.test, _tracked(task), row.settings, shop.device)
+    return measure_crops(model, recipe, read_sequences(shop.test))
+
+
+def _tracked(task: _Task) -> Path:
+    """Folder of raw results of tracking."""
+    return task.file.with_suffix("")
+
+
+def _collect(shop: _Shop, result: AblationResult) -> None:
+    """Read all numbers that are there."""
+    for number, row in enumerate(result.table.rows):
+        files = {seed: _file(shop, row, seed) for seed in result.seeds}
+        result.values[number] = {seed: read_json_file(file) for seed, file in files.items() if file.is_file()}

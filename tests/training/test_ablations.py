@@ -1,0 +1,195 @@
+"""Tables of ablations: their rows are those of the papers, they train and are measured, and the verdict is fair."""
+
+import pickle
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mixformer.cli import main
+from mixformer.data.augmentation import CropSettings
+from mixformer.data.sequence import VideoSequence
+from mixformer.errors import ConfigError
+from mixformer.evaluation import paper_ablations
+from mixformer.training import (
+    ABLATIONS,
+    AblationResult,
+    ablation_measures,
+    ablation_report,
+    ablation_runs,
+    run_ablation,
+)
+from mixformer.training.ablation_tables import STEPS
+from mixformer.training.route_runs import needed_steps, plan_steps
+from mixformer.training.tiny import toy_sequences
+from mixformer.weights.load_save import load_weights
+
+
+@pytest.mark.parametrize("key", ABLATIONS)
+def test_every_row_has_its_published_number(key):
+    table = ABLATIONS[key]
+    numbers = {row.row for row in paper_ablations() if row.source == table.source}
+    assert {row.number for row in table.rows} == numbers
+    assert (table.measures == "speed") == all(row.step is None for row in table.rows)
+
+
+@pytest.mark.parametrize("scale", ["paper", "tiny"])
+@pytest.mark.parametrize("key", [key for key, table in ABLATIONS.items() if table.measures == "accuracy"])
+def test_rows_start_from_steps_that_fit(key, scale):
+    """Each network is possible; its start and its teacher are steps before it, with the blocks that are named."""
+    steps = needed_steps([row.step.name for row in ABLATIONS[key].rows], STEPS)
+    made = {}
+    for report in plan_steps(steps, Path("out"), scale=scale):
+        if report.recipe is None:
+            config = made[f"out/{report.step.source}/model"]
+            left = {"depth": report.step.amount} if report.step.cut != "mlp_ratio" else {"mlp_ratio": 1.0}
+            made[f"out/{report.step.name}"] = config.replace(**left)
+            continue
+        recipe = report.recipe
+        config = recipe.network()
+        start = recipe.init_from.removesuffix("/model") if recipe.init_from not in made else recipe.init_from
+        assert not start.startswith("runs/")
+        if start in made:
+            assert (made[start].depth, made[start].dim) == (config.depth, config.dim)
+        if recipe.teacher.model:
+            depth = made[recipe.teacher.model].mixing_depth
+            assert all(block < depth for block in recipe.teacher.teacher_blocks)
+            assert all(block < config.mixing_depth for block in recipe.teacher.student_blocks)
+            assert not recipe.teacher.feature_weight or recipe.teacher.student_blocks
+        made[f"out/{report.step.name}/model"] = config.replace(depth=config.depth - len(recipe.pruning.blocks))
+
+
+def test_rows_of_a_table_differ_in_what_it_asks_alone():
+    rows = [row.step.name for row in ABLATIONS["v2-3d"].rows]
+    plans = {r.step.name: r.recipe for r in plan_steps(needed_steps(rows, STEPS), Path("out"), scale="tiny")}
+    plain, logits, both = (plans[name] for name in rows)
+    assert (plain.stage, logits.stage, both.stage) == ("box", "distill", "distill")
+    assert logits.teacher.replace(feature_weight=both.teacher.feature_weight) == both.teacher
+    assert plain.network() == logits.network() == both.network()
+    assert (plain.init_from, plain.max_steps, plain.loss) == (both.init_from, both.max_steps, both.loss)
+    assert plain.optimizer.replace(tokens_with_backbone=True) == both.optimizer  # they have no such tokens
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("videos")
+    return toy_sequences(folder / "train", 3), toy_sequences(folder / "test", 2, 6, seed=1)
+
+
+@pytest.mark.timeout(1800)
+def test_a_table_is_trained_measured_and_kept(tmp_path, videos, capsys):
+    words = ["ablate", "v2-3d", "--out", str(tmp_path), "--scale", "tiny", "--steps", "1", "--seeds", "1"]
+    words += ["--data", str(videos[0]), "--test", str(videos[1]), "--device", "cpu"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert said.index("seed 1, mixvit_corner") < said.index("seed 1, logits: measured")
+    assert "| logits and features | 62.9 |" in said
+    assert (tmp_path / "v2-3d.md").read_text() in said
+    place = tmp_path / "seed1"
+    depths = {name: load_weights(place / name / "model").config.depth for name in ("mixvit_corner", "four_mae")}
+    assert depths == {"mixvit_corner": 6, "four_mae": 2}
+    before = {path: path.stat().st_mtime_ns for path in place.rglob("*.safetensors")}
+    # A measurement that is lost is made again, and nothing is trained again.
+    (place / "measured" / "four_mae.json").unlink()
+    result = run_ablation("v2-3d", tmp_path, seeds=[1], scale="tiny", data=videos[0], test=videos[1], steps=1)
+    assert {path: path.stat().st_mtime_ns for path in place.rglob("*.safetensors")} == before
+    assert all(0 <= result.values[row][1]["value"] <= 1 for row in range(3))
+    assert len(result.values[2][1]["sequences"]) == 2
+    assert main([*words[:-2], "--device", "cpu", "--steps", "2"]) == 2  # other settings
+
+
+@pytest.mark.timeout(1800)
+def test_rows_with_settings_are_tracked(tmp_path, videos):
+    result = run_ablation("v1-8", tmp_path, seeds=[1], scale="tiny", data=videos[0], test=videos[1], steps=1)
+    assert not result.failures
+    assert [len(found) for found in result.values.values()] == [1, 1, 1]
+    for update in ("never", "interval", "score"):
+        (run,) = (tmp_path / "seed1" / "measured").glob(f"mixcvt_score, update={update}/*/run.json")
+        assert f'"update": "{update}"' in run.read_text()
+    assert "| by score | 69.2 |" in ablation_report(result)
+
+
+def test_speeds_stand_beside_the_published_ones(tmp_path, monkeypatch):
+    seen = []
+
+    def measure(variant, changes, device):
+        seen.append((variant, changes["depth"], changes["mlp_ratio"], changes["search_size"]))
+        return {"value": 10.0 + len(seen), "parameters": 1.0}
+
+    monkeypatch.setattr(ablation_runs, "measure_speed", measure)
+    text = ablation_report(run_ablation("v2-2", tmp_path, seeds=[1, 2]))
+    assert len(set(seen)) == 12
+    assert len(seen) == 24
+    assert "| 4 blocks, MLP ratio 1, 288 pixels | 21.0 | 17.0 ± 8.5 | 11.0, 23.0 | 1.0 |" in text
+    assert "| 12 blocks, MLP ratio 4, 224 pixels | 6.0 |" in text
+
+
+def test_the_speed_of_a_network_is_measured():
+    small = {"depth": 2, "dim": 16, "heads": 2, "search_size": 64, "template_size": 32, "head": "corner"}
+    found = ablation_measures.measure_speed("mixvit_stage1", small, "cpu")
+    assert found["value"] > 1
+    assert 0 < found["parameters"] < 10
+
+
+def test_tasks_can_be_sent_to_other_processes(tmp_path):
+    shop = ablation_runs._shop(tmp_path, "paper", None, None, 0, "cpu")
+    table = ABLATIONS["v2-3f"]
+    levels = ablation_runs._levels(shop, table, [1, 2])
+    assert [[name for name, _ in level] for level in levels] == [
+        ["seed 1, mixvit_corner", "seed 2, mixvit_corner"],
+        ["seed 1, four_fade", "seed 1, eight_fade", "seed 2, four_fade", "seed 2, eight_fade"],
+        ["seed 1, four_by_eight", "seed 2, four_by_eight"],
+    ]
+    assert levels[0][1][1].report.recipe.seed == 2
+    assert pickle.loads(pickle.dumps((partial(ablation_runs._make, shop), levels)))[1] == levels
+
+
+def test_wrong_calls_say_what_is_missing(tmp_path, capsys):
+    with pytest.raises(ConfigError, match="did you mean 'v2-3d'"):
+        run_ablation("v2-3dd", tmp_path)
+    with pytest.raises(ConfigError, match="one of held-out sequences"):
+        run_ablation("v2-3d", tmp_path, scale="tiny", data=tmp_path)
+    assert main(["ablate", "v2-3d"]) == 2
+    assert main(["ablate", "--list"]) == 0
+    assert "progressive depth pruning" in capsys.readouterr().out
+
+
+def test_measured_crops_show_the_target_and_never_change(tmp_path):
+    files = []
+    for index in range(4):
+        frame = np.zeros((60, 80, 3), np.uint8)
+        frame[20:40, 10 + 5 * index : 30 + 5 * index] = 255
+        files.append(tmp_path / f"{index}.png")
+        Image.fromarray(frame).save(files[-1])
+    boxes = np.array([[10.0 + 5 * i, 20, 20, 20] for i in range(4)])
+    boxes[2] = np.nan
+    sequence, settings = VideoSequence("square", files, boxes), CropSettings(48, 24, 3.0, 1.5, 1)
+    first, second = (ablation_measures.held_out(sequence, 0, settings) for _ in range(2))
+    assert len(first.boxes) == 2
+    assert first.search.equal(second.search)
+    assert first.templates.shape[1] == 1
+    for search, box in zip(first.search, first.boxes, strict=True):
+        inside = search[:, :, 0] > 128
+        x1, y1, x2, y2 = (box * 48).tolist()
+        assert inside.sum() == pytest.approx((x2 - x1) * (y2 - y1), rel=0.2)
+        assert inside[int((y1 + y2) / 2), int((x1 + x2) / 2)]
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "said"),
+    [
+        ([3.0, 4.0, 5.0], [1.0, 2.0, 2.9], "confirmed"),
+        ([1.0, 2.0, 2.9], [3.0, 4.0, 5.0], "reversed"),
+        ([1.0, 4.0, 5.0], [0.5, 2.0, 2.9], "not decided"),
+        ([4.0, 5.0], [1.0, 2.0], "too few seeds"),
+        ([], [1.0, 2.0, 3.0], "not measured"),
+    ],
+)
+def test_only_ranges_that_do_not_meet_decide(high, low, said):
+    values = {
+        row: {seed: {"value": value / 100} for seed, value in enumerate(found)} for row, found in ((1, high), (0, low))
+    }
+    text = ablation_report(AblationResult(ABLATIONS["v2-3f"], "tiny", (0, 1, 2), values))
+    assert f"- 12 to 8 to 4 blocks above 12 to 4 blocks: {said}" in text
