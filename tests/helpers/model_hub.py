@@ -14,6 +14,7 @@ class Hub:
 
     def __init__(self):
         self.models, self.private, self.asked = {}, {}, []
+        self.address = ""
 
 
 @contextmanager

@@ -31,9 +31,9 @@ def write_part(path, numbers, times=None, sound=True):
             for begin in range(0, len(numbers) * RATE // 25, 1024):
                 time = (begin + np.arange(1024)) / RATE
                 wave = 0.8 * np.sin(2000 * np.pi * time) * ((time % 1 >= 0.4) & (time % 1 < 0.5))
-                frame = av.AudioFrame.from_ndarray(wave[None].astype(np.float32), format="fltp", layout="mono")
-                frame.sample_rate, frame.pts, frame.time_base = RATE, begin, Fraction(1, RATE)
-                packets += [(begin / RATE, packet) for packet in track.encode(frame)]
+                heard = av.AudioFrame.from_ndarray(wave[None].astype(np.float32), format="fltp", layout="mono")
+                heard.sample_rate, heard.pts, heard.time_base = RATE, begin, Fraction(1, RATE)
+                packets += [(begin / RATE, packet) for packet in track.encode(heard)]
             packets += [(len(numbers) / 25, packet) for packet in track.encode(None)]
         for _, packet in sorted(packets, key=lambda pair: pair[0]):
             out.mux(packet)
