@@ -83,7 +83,8 @@ def kinds_in_code(field):
 
 def test_the_kind_of_a_head_is_known_in_no_other_place():
     there = {"configs/model.py", "models/build.py", "configs/flops.py", "weights/infer_config.py"}
-    assert kinds_in_code("head") - {"cli/models.py"} == there  # which only says how many tokens the token head reads
+    # The first only says how many tokens the token head reads; the second chooses sizes for small runs.
+    assert kinds_in_code("head") - {"cli/models.py", "training/tiny.py"} == there
 
 
 def test_the_kind_of_a_backbone_is_known_in_no_other_place():
@@ -91,6 +92,7 @@ def test_the_kind_of_a_backbone_is_known_in_no_other_place():
     official = {"weights/official_names.py", "weights/pretrained.py"}
     # What only MixCvT or a plain transformer has: stages to choose from, norms to freeze, tokens to leave out.
     peculiar = {"inspection/network_maps.py", "models/mae.py", "training/trainer.py", "configs/variants.py"}
+    peculiar |= {"configs/model_checks.py", "training/tiny.py"}  # tokens to leave out, sizes for small runs
     assert kinds_in_code("backbone") - official - peculiar == there
 
 
