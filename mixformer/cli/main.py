@@ -68,6 +68,7 @@ _VERBS = {
     "models": _Verb("models"),
     "info": _Verb("info"),
     "completion": _Verb("completion"),
+    "doctor": _Verb("doctor"),
     "convert": _Verb("convert"),
     "export": _Verb("export"),
     "prune": _Verb("prune"),

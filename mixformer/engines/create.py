@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Unpack
 from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.engines.engine import Engine
 from mixformer.engines.engine_table import ENGINES
-from mixformer.engines.selection import select_engine
-from mixformer.errors import ConfigError
+from mixformer.engines.selection import UNUSABLE, leave_out, select_engine
+from mixformer.errors import ConfigError, MixFormerError
 from mixformer.optional import explain_missing
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime()
 
     Args:
         model: name, folder or checkpoint file (see `mixformer.load_model`), or a loaded network.
-        runtime: device, engine, precision and threads; "auto" selects by the model and the machine.
+        runtime: device, engine, precision and threads; "auto" selects by the model and the machine. It passes over an
+            engine of exported graphs that cannot be loaded here or does not run on this processor, with a warning.
         **old: the keywords of 0.1.0, with a warning.
 
     Raises:
@@ -39,8 +40,18 @@ def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime()
     """
     runtime = with_old_keywords(runtime, old)
     choice = select_engine(model, runtime)
-    with explain_missing(f"the engine {choice.engine}"):
-        return ENGINES[choice.engine].make(model, choice, runtime.threads)
+    try:
+        with explain_missing(f"the engine {choice.engine}"):
+            return ENGINES[choice.engine].make(model, choice, runtime.threads)
+    except MixFormerError:
+        raise
+    except UNUSABLE as error:
+        # An engine of exported graphs may be installed and not load, or lack this processor. Errors of PyTorch, which
+        # reads any model, would only come again, or are those of a full GPU.
+        if runtime.engine != "auto" or choice.folder is None:
+            raise
+        leave_out(choice.engine, error)
+    return create_engine(model, runtime=runtime)
 
 
 def as_engine(

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixformer.configs.runtime import Runtime
 from mixformer.engines.engine_spec import EngineChoice, EngineSpec
 from mixformer.engines.engine_table import ENGINES, has_single_graphs
-from mixformer.errors import ConfigError, did_you_mean
+from mixformer.errors import ConfigError, MissingDependencyError, MixFormerError, did_you_mean
 from mixformer.optional import missing
 from mixformer.weights.model_folder import ModelFolder, find_folder
 
 if TYPE_CHECKING:
     from mixformer.models import MixFormer
+
+
+log = logging.getLogger(__name__)
+
+UNUSABLE = (ImportError, OSError, RuntimeError)
+"""Errors of a runtime that is installed but cannot be loaded, or does not run on this processor."""
+_left_out: dict[str, str] = {}  # engines that failed in this process, and why
 
 
 def select_engine(model: str | Path | MixFormer, runtime: Runtime = Runtime()) -> EngineChoice:
@@ -49,10 +57,30 @@ def select_engine(model: str | Path | MixFormer, runtime: Runtime = Runtime()) -
     return EngineChoice(spec.name, *spec.settled(folder, runtime), folder if spec.formats else None)
 
 
+def leave_out(engine: str, error: Exception) -> None:
+    """Let "auto" pass over an engine in this process from now on, because it failed, and say so."""
+    first = str(error).strip().split("\n")[0][:200]
+    _left_out[engine] = f"{type(error).__name__}: {first}"
+    log.warning("the engine %s cannot run here (%s); the next one is used. See: mixformer doctor", engine, first)
+
+
 def _automatic(folder: ModelFolder | None, runtime: Runtime) -> EngineSpec:
     for spec in ENGINES.values():
-        if spec.installed and spec.automatic(folder, runtime):
-            return spec
+        if spec.name in _left_out or not spec.installed:
+            continue
+        try:
+            if spec.automatic(folder, runtime):
+                return spec
+        except MixFormerError:
+            raise
+        except UNUSABLE as error:
+            leave_out(spec.name, error)
+    if _left_out:
+        reasons = "; ".join(f"{name} failed: {reason}" for name, reason in _left_out.items())
+        raise MissingDependencyError(
+            f"no engine can run this model here ({reasons}); install another one with pip install 'mixformer[onnx]', "
+            "or repair this one: mixformer doctor"
+        )
     if has_single_graphs(folder) and runtime.device in ("auto", "cpu"):
         raise missing("openvino", "tracking on a CPU")
     raise missing("torch", "this model on this device")

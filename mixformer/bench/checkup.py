@@ -1,0 +1,265 @@
+"""Examine an installation: what is there, what works, what is slow and why. The work of `mixformer doctor`."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, Literal
+
+import mixformer
+from mixformer.bench.engine_trial import EngineTrial
+from mixformer.engines import ENGINES
+from mixformer.engines.devices import cpu_instructions, gpu_count, processor, usable_cores
+from mixformer.engines.engine_spec import EngineSpec
+from mixformer.optional import CACHE_VARIABLE, cache_folder, installed, package_version
+
+Level = Literal["ok", "note", "slow", "broken"]
+_NEEDED = ("numpy", "av", "pillow", "safetensors", "rich", "jsonargparse")
+_SECONDS = 240  # for one engine
+_SAME, _SIMILAR = 0.9, 0.7  # least IoU of the boxes of two engines, in float32 and in 16 bits
+_KNOWN = 0.6  # least IoU with the boxes that are known
+_MUCH_SLOWER = 1.5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    name: str  # what was examined
+    level: Level  # "slow" and "broken" have advice
+    text: str  # what was found
+    advice: str = ""  # what to do
+
+
+@dataclass
+class Checkup:
+    """All findings, and the trial of each engine."""
+
+    findings: list[Finding] = field(default_factory=list)
+    trials: list[EngineTrial] = field(default_factory=list)
+
+    @property
+    def broken(self) -> int:
+        """Number of findings that are broken."""
+        return sum(each.level == "broken" for each in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "findings": [vars(each) for each in self.findings],
+            "engines": [vars(each) for each in self.trials],
+            "broken": self.broken,
+        }
+
+
+def examine(frames: int, show: Callable[[str], None] = lambda text: None) -> Checkup:
+    """Examine this installation.
+
+    Args:
+        frames: frames of the demo clip that each engine tracks.
+        show: called with what is examined.
+    """
+    found = Checkup()
+    for check in (_versions, _processor, _load, _codecs, _cameras, _cache, _display, _gpus):
+        show(check.__name__.strip("_"))
+        try:
+            found.findings += check()
+        except Exception as error:  # what breaks here is a finding, whatever it is
+            found.findings.append(_broken(check.__name__.strip("_"), error))
+    for spec in ENGINES.values():
+        show(f"engine {spec.name}")
+        if (reason := _not_tried(spec)) is not None:
+            found.findings.append(Finding(f"engine {spec.name}", "note", reason))
+            continue
+        for precision in ("float32", "auto") if spec.name == "openvino" else ("float32",):
+            trial = try_engine(spec.name, precision, frames)
+            if trial.precision not in [each.precision for each in found.trials if each.engine == trial.engine]:
+                found.trials.append(trial)
+    found.findings += compare(found.trials)
+    return found
+
+
+def _broken(name: str, error: Exception) -> Finding:
+    first = f"{type(error).__name__}: {error}".split("\n")[0]
+    return Finding(name, "broken", first, "reinstall: pip install --force-reinstall mixformer")
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("mixformer", "ok", f"{mixformer.__version__}, Python {platform.python_version()}")
+    yield Finding("system", "ok", platform.platform())
+    names = dict.fromkeys((*_NEEDED, *(spec.package for spec in ENGINES.values())))
+    versions = {name: package_version(name) for name in names}
+    text = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    lacking = [name for name in _NEEDED if versions[name] is None]
+    if lacking:
+        yield Finding("packages", "broken", f"missing: {', '.join(lacking)}", f"pip install {' '.join(lacking)}")
+    yield Finding("packages", "ok", text)
+
+
+def _processor() -> Iterator[Finding]:
+    there, cores = cpu_instructions(), usable_cores()
+    total = os.cpu_count() or cores
+    yield Finding(
+        "processor", "ok", f"{processor()}, {cores} of {total} cores: {', '.join(there) or 'no features known'}"
+    )
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    if x86 and there and "avx2" not in there:
+        yield Finding(
+            "processor", "slow", "it has no AVX2, so networks run several times slower", "use a newer machine"
+        )
+    elif not any("bf16" in name for name in there):
+        yield Finding(
+            "processor", "note", "it has no bfloat16, so the fastest precision is float32 (int8 may be faster)"
+        )
+    if cores < total:
+        yield Finding("processor", "slow", f"this process may use {cores} of {total} cores", "raise the limit")
+
+
+def _load() -> Iterator[Finding]:
+    if hasattr(os, "getloadavg") and (busy := os.getloadavg()[0]) > usable_cores():
+        text = f"{busy:.0f} programs want to run on {usable_cores()} cores, so all speeds below are too low"
+        yield Finding("load", "slow", text, "end other programs, and run mixformer doctor again")
+
+
+def _codecs() -> Iterator[Finding]:
+    import av
+
+    from mixformer.video import open_video
+    from mixformer.video.demo import DEMO_CLIP
+
+    with open_video(DEMO_CLIP, 0, 1) as video:
+        shape = next(iter(video)).image.shape
+    yield Finding("reading", "ok", f"H.264 in MP4: {shape[1]} x {shape[0]} pixels")
+    there = [name for name in ("libx264", "h264", "mpeg4") if _can_encode(av, name)]
+    if there:
+        yield Finding("writing", "ok", f"video encoders: {', '.join(there)}")
+    else:
+        yield Finding("writing", "broken", "PyAV has no encoder for MP4", "pip install --force-reinstall av")
+
+
+def _can_encode(av: Any, name: str) -> bool:
+    try:
+        av.codec.Codec(name, "w")
+    except (ValueError, av.error.FFmpegError):
+        return False
+    return True
+
+
+def _cameras() -> Iterator[Finding]:
+    devices = sorted(str(path) for path in Path("/dev").glob("video*")) if sys.platform == "linux" else []
+    shut = [name for name in devices if not os.access(name, os.R_OK | os.W_OK)]
+    if shut:
+        advice = "add yourself to the group video: sudo usermod -aG video $USER"
+        yield Finding("camera", "note", f"no permission for {', '.join(shut)}", advice)
+    elif sys.platform == "linux":
+        yield Finding("camera", "ok" if devices else "note", ", ".join(devices) or "none is connected")
+    else:
+        yield Finding("camera", "note", "not examined on this system; try mixformer track 0")
+
+
+def _cache() -> Iterator[Finding]:
+    folder = cache_folder()
+    if folder is None:
+        yield Finding(
+            "cache", "slow", f"{CACHE_VARIABLE} is off, so graphs compile at each start", f"unset {CACHE_VARIABLE}"
+        )
+        return
+    home = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        with TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        text = f"cannot write to {folder} ({error}), so graphs compile at each start"
+        yield Finding("cache", "slow", text, f"set {CACHE_VARIABLE} to a folder of yours")
+        return
+    size = sum(path.stat().st_size for path in folder.glob("*.blob")) if folder.is_dir() else 0
+    yield Finding("cache", "ok", f"{folder}, {size / 1e6:.0f} MB")
+
+
+def _display() -> Iterator[Finding]:
+    from mixformer.video.window import has_display
+
+    if has_display():
+        yield Finding("display", "ok", "windows can be opened (--show)")
+    else:
+        yield Finding("display", "note", "no window can be opened: --show does not work, and mixformer web does")
+
+
+def _gpus() -> Iterator[Finding]:
+    count = gpu_count()
+    if count:
+        import torch
+
+        yield Finding("GPU", "ok", ", ".join(torch.cuda.get_device_name(number) for number in range(count)))
+    else:
+        without = "" if installed("torch") else " (PyTorch is not installed)"
+        yield Finding("GPU", "note", f"none that can be used{without}")
+
+
+def _not_tried(spec: EngineSpec) -> str | None:
+    if not spec.installed:
+        return f"not installed ({spec.package})"
+    if "cpu" not in spec.devices and not gpu_count():
+        return "needs an NVIDIA GPU"
+    return "not tried, since it compiles for minutes" if spec.name == "compile" else None
+
+
+def try_engine(engine: str, precision: str, frames: int) -> EngineTrial:
+    """Track the demo clip with an engine in a process of its own, which a broken library may end."""
+    words = [sys.executable, "-m", "mixformer.bench.engine_trial", engine, precision, str(frames)]
+    # The child finds this package even where it is not installed.
+    paths = os.pathsep.join([str(Path(mixformer.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=_SECONDS, env=os.environ | {"PYTHONPATH": paths}, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return EngineTrial(engine, precision, error=f"not done after {_SECONDS} seconds")
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        signal = f" (signal {-done.returncode})" if done.returncode < 0 else ""
+        return EngineTrial(engine, precision, error=f"{last[:300]}{signal}")
+    return EngineTrial(**json.loads(lines[-1]))
+
+
+def compare(trials: list[EngineTrial]) -> Iterator[Finding]:
+    """Say of each engine whether it runs, whether its boxes are right, and what makes it slow."""
+    working = [each for each in trials if not each.error]
+    first = next((each for each in working if each.precision == "float32"), None)
+    fastest = max(working, key=lambda each: each.fps, default=None)
+    for each in trials:
+        name = f"engine {each.engine}"
+        if each.error:
+            advice = (
+                f"pip install --force-reinstall {ENGINES[each.engine].package}; auto takes another engine meanwhile"
+            )
+            yield Finding(name, "broken", f"{each.precision}: {each.error}", advice)
+            continue
+        text = f"{each.precision}: {each.fps:.0f} FPS, starts in {each.start:.1f} s"
+        known = each.least_overlap(each.known)
+        if known < _KNOWN:
+            advice = "do not use it, and report this with the output of mixformer doctor --json"
+            yield Finding(name, "broken", f"{text}; IoU {known:.2f} with the known boxes of the demo", advice)
+            continue
+        if first is not None and first is not each:
+            overlap = each.least_overlap(dict(enumerate(first.boxes)))
+            text += f"; IoU {overlap:.2f} with {first.engine} in float32"
+            if overlap < (_SAME if each.precision == "float32" else _SIMILAR):
+                advice = "use the other engine, and report this with the output of mixformer doctor --json"
+                yield Finding(name, "broken", text, advice)
+                continue
+        yield Finding(name, "ok", text)
+        if fastest and fastest.fps > _MUCH_SLOWER * each.fps and fastest.engine != each.engine:
+            times = fastest.fps / each.fps
+            why = f"{fastest.engine} is {times:.1f} times as fast, since its graph is compiled as a whole"
+            yield Finding(name, "slow", why, f"--engine {fastest.engine}, or leave --engine out")
+    if not working:
+        yield Finding("engines", "broken", "no engine can run the demo", "pip install --force-reinstall openvino")

@@ -1,0 +1,117 @@
+"""`mixformer doctor`: what it finds, how it says it, and what is an error."""
+
+import json
+
+import pytest
+
+from mixformer.bench import checkup
+from mixformer.bench.engine_trial import KNOWN, EngineTrial
+from mixformer.cli import main
+from mixformer.engines import ENGINES
+
+BOXES = [KNOWN.get(number, (250.0, 30.0, 45.0, 140.0)) for number in range(12)]
+GOOD = {
+    "openvino": EngineTrial("openvino", "float32", start=0.5, fps=30.0, boxes=BOXES),
+    "torch": EngineTrial("torch", "float32", start=2.0, fps=10.0, boxes=BOXES),
+}
+
+
+@pytest.fixture
+def engines(monkeypatch):
+    """An installation with these trials; engines without one are not installed."""
+
+    def make(trials):
+        monkeypatch.setattr(checkup, "_not_tried", lambda spec: None if spec.name in trials else "not installed")
+        monkeypatch.setattr(checkup, "try_engine", lambda name, precision, frames: trials[name])
+        monkeypatch.setattr(checkup, "_display", list)  # opens a window where it can
+
+    return make
+
+
+def test_a_sound_installation(engines, capsys):
+    engines(GOOD)
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert all(len(line) < 80 for line in said.splitlines())
+    for words in ("mixformer: ", "processor: ", "packages: ", "reading: H.264", "writing: video encoders", "cache: "):
+        assert words in said
+    assert "ok     engine openvino: float32: 30 FPS, starts in 0.5 s" in said
+    assert "IoU 1.00 with openvino in" in said
+    assert "openvino is 3.0 times as fast" in said  # what is slow, why, and what to do
+    assert "--engine openvino" in said
+    assert said.endswith("nothing is broken\n")
+
+
+def test_the_report_is_json_on_request(engines, capsys):
+    engines(GOOD)
+    assert main(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["broken"] == 0
+    assert [(each["engine"], each["fps"]) for each in report["engines"]] == [("openvino", 30.0), ("torch", 10.0)]
+    assert {each["level"] for each in report["findings"]} <= {"ok", "note", "slow"}
+
+
+@pytest.mark.parametrize(
+    ("trial", "words"),
+    [
+        (EngineTrial("torch", "float32", error="ImportError: libc10.so"), "libc10.so"),
+        (
+            EngineTrial("torch", "float32", fps=9.0, boxes=[(0.0, 0.0, 9.0, 9.0)] * 12),
+            "IoU 0.00 with the known",
+        ),
+        (
+            EngineTrial("torch", "float32", fps=9.0, boxes=[(x + 5, y, w, h) for x, y, w, h in BOXES]),
+            "IoU 0.80 with openvino",
+        ),
+    ],
+    ids=["fails", "wrong", "differs"],
+)
+def test_a_broken_engine_is_an_error(engines, capsys, trial, words):
+    engines(GOOD | {"torch": trial})
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr()
+    assert words in " ".join(said.out.split())
+    assert "broken engine torch" in said.out
+    assert "1 part of this installation broken" in said.err
+    assert main(["doctor", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["broken"] == 1
+
+
+def test_a_check_that_fails_is_a_finding(engines, capsys, monkeypatch):
+    def _codecs():
+        raise OSError("libavcodec.so: cannot open")
+
+    engines(GOOD)
+    monkeypatch.setattr(checkup, "_codecs", _codecs)
+    assert main(["doctor"]) == 1
+    assert "broken codecs: OSError: libavcodec.so: cannot open" in capsys.readouterr().out
+
+
+def test_a_busy_machine_and_a_missing_cache_are_slow(engines, capsys, monkeypatch):
+    engines(GOOD)
+    monkeypatch.setattr(checkup.os, "getloadavg", lambda: (99.0, 1.0, 1.0))
+    monkeypatch.setenv("MIXFORMER_CACHE", "off")
+    assert main(["doctor"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "slow load: 99 programs want to run" in said
+    assert "MIXFORMER_CACHE is off, so graphs compile at each start" in said
+
+
+def test_a_wrong_number_of_frames_is_refused(capsys):
+    assert main(["doctor", "--frames", "1"]) == 2
+    assert "3 to 53" in capsys.readouterr().err
+
+
+def test_an_engine_is_tried_in_a_process_of_its_own():
+    trial = checkup.try_engine("openvino", "float32", 3)
+    assert (trial.error, trial.precision, len(trial.boxes)) == ("", "float32", 3)
+    assert trial.fps > 0
+    broken = checkup.try_engine("openvino", "float64", 3)
+    assert "float64" in broken.error
+
+
+def test_engines_that_are_not_there_are_told_apart(monkeypatch):
+    monkeypatch.setattr("mixformer.engines.engine_spec.installed", lambda package: package != "onnxruntime")
+    monkeypatch.setattr(checkup, "gpu_count", lambda: 0)
+    told = {name: checkup._not_tried(spec) for name, spec in ENGINES.items() if name in ("onnx", "cudagraph", "torch")}
+    assert told == {"onnx": "not installed (onnxruntime)", "cudagraph": "needs an NVIDIA GPU", "torch": None}

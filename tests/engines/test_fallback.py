@@ -1,0 +1,88 @@
+"""An engine that is installed but cannot run: "auto" takes the next one and says so; a named engine fails."""
+
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mixformer import Tracker
+from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.engines import ENGINES, Runtime, create_engine, select_engine, selection
+from mixformer.errors import CheckpointError, MissingDependencyError
+from mixformer.video import open_video
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+
+CPU = Runtime(device="cpu")
+TABLE = "mixformer.engines.engine_table"
+
+
+@pytest.fixture(autouse=True)
+def _forget(monkeypatch):
+    monkeypatch.setattr(selection, "_left_out", {})
+
+
+def failing(error):
+    def fail(*_):
+        raise error
+
+    return fail
+
+
+def test_openvino_without_this_processor_gives_way(monkeypatch, caplog):
+    monkeypatch.setattr(f"{TABLE}.openvino_precisions", failing(RuntimeError("Device with CPU name is not registered")))
+    assert select_engine(DEFAULT_MODEL, CPU).engine == "torch"
+    assert "the engine openvino cannot run here (Device with CPU name" in caplog.text
+    caplog.clear()
+    engine = create_engine(DEFAULT_MODEL, runtime=CPU)
+    assert type(engine).__name__ == "TorchEngine"
+    assert caplog.text == ""  # said once
+    with open_video(DEMO_CLIP, 0, 2) as video:
+        images = [frame.image for frame in video]
+    tracker = Tracker(engine)
+    tracker.init(images[0], DEMO_BOX)
+    assert tracker.update(images[1]).status == "tracking"
+
+
+def test_openvino_that_does_not_load_gives_way(tmp_path):
+    """In a process of its own, since a library that is loaded cannot be taken away."""
+    (tmp_path / "openvino").mkdir()
+    (tmp_path / "openvino" / "__init__.py").write_text("raise ImportError('libopenvino.so: cannot open')")
+    code = f"import mixformer; print(mixformer.Tracker({DEFAULT_MODEL!r}).engine.runtime)"
+    paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": paths}
+    )
+    assert done.stdout.strip() == "PyTorch"
+    assert "the engine openvino cannot run here (libopenvino.so: cannot open)" in done.stderr
+
+
+def test_an_engine_that_fails_when_it_is_made_gives_way(monkeypatch, caplog):
+    spec = ENGINES["openvino"]
+    monkeypatch.setitem(ENGINES, "openvino", _with(spec, make=failing(OSError("libtbb.so.12: cannot open"))))
+    with caplog.at_level(logging.WARNING):
+        assert type(create_engine(DEFAULT_MODEL, runtime=CPU)).__name__ == "TorchEngine"
+    assert "libtbb.so.12" in caplog.text
+    with pytest.raises(OSError, match="libtbb"):  # asked for by name: no other one
+        create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", engine="openvino"))
+
+
+def test_errors_of_the_model_are_no_reason_to_change_the_engine(monkeypatch):
+    spec = ENGINES["openvino"]
+    monkeypatch.setitem(ENGINES, "openvino", _with(spec, make=failing(CheckpointError("the graph is damaged"))))
+    with pytest.raises(CheckpointError, match="damaged"):
+        create_engine(DEFAULT_MODEL, runtime=CPU)
+
+
+def test_without_any_engine_the_reason_is_told(monkeypatch):
+    monkeypatch.setattr(f"{TABLE}.openvino_precisions", failing(RuntimeError("no CPU plugin")))
+    monkeypatch.setattr("mixformer.engines.engine_spec.installed", lambda package: package == "openvino")
+    with pytest.raises(MissingDependencyError, match=r"openvino failed: RuntimeError: no CPU plugin.*\[onnx\]"):
+        create_engine(DEFAULT_MODEL, runtime=CPU)
+
+
+def _with(spec, **changes):
+    from dataclasses import replace
+
+    return replace(spec, **changes)
