@@ -74,6 +74,7 @@ _VERBS = {
     "prune": _Verb("prune"),
     "calibrate": _Verb("calibrate"),
     "train": _Verb("train"),
+    "finetune": _Verb("finetune"),
     "pipeline": _Verb("train_route"),
     "ablate": _Verb("ablate"),
     "recipes": _Verb("recipes"),

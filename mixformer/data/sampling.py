@@ -149,7 +149,7 @@ class Mixture:
         if self.negatives.rule == "absent":
             away = source.absent(random, shot.search)
         else:
-            away = _elsewhere(random, shot.search) if random.random() < 0.5 else None
+            away = elsewhere(random, shot.search) if random.random() < 0.5 else None
         return TrainingSample(shot.templates, away or self._another(random, shot.search), present=False)
 
     def _another(self, random: Random, shown: AnnotatedFrame, tries: int = 50) -> AnnotatedFrame:
@@ -174,7 +174,7 @@ def _same_pictures(first: AnnotatedFrame, second: AnnotatedFrame) -> bool:
     return (one.source, one.name) == (other.source, other.name) or one.frames[0] == other.frames[0]
 
 
-def _elsewhere(random: Random, view: AnnotatedFrame, reach: float = 3.0) -> AnnotatedFrame | None:
+def elsewhere(random: Random, view: AnnotatedFrame, reach: float = 3.0) -> AnnotatedFrame | None:
     """Move the box to a place in the frame where the search crop cannot show the target; None if none is found."""
     height, width = view.image.shape[:2]
     side = float(np.sqrt(view.box.w * view.box.h))

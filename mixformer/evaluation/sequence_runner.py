@@ -153,13 +153,16 @@ def track_and_measure(
         >>> track_and_measure(Tracker(), [sequence], "got10k").convention
         'got10k'
     """
+    return compute_metrics(convention, track_all(tracker, sequences, config), dataset)
+
+
+def track_all(
+    tracker: TrackerLike | Engine, sequences: Iterable[VideoSequence], config: TrackerConfig | None = None
+) -> Iterator[SequenceResult]:
+    """Track sequences one after the other, and yield the result of each; see `track_and_measure`."""
     from mixformer.tracking import Tracker
 
     runner = cast(TrackerLike, tracker if hasattr(tracker, "update") else Tracker(tracker, config))
-
-    def results() -> Iterator[SequenceResult]:
-        for sequence in sequences:
-            raw = run_tracker(runner, sequence)
-            yield sequence_result(sequence, raw.boxes, raw.scores, raw.size, raw.statuses)
-
-    return compute_metrics(convention, results(), dataset)
+    for sequence in sequences:
+        raw = run_tracker(runner, sequence)
+        yield sequence_result(sequence, raw.boxes, raw.scores, raw.size, raw.statuses)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         SetSection as SetSection,
         TeacherSection as TeacherSection,
     )
+    from mixformer.training.finetuning import finetune as finetune
     from mixformer.training.pretraining import PretrainStage as PretrainStage
     from mixformer.training.recipe import Recipe as Recipe
     from mixformer.training.recipe_list import RecipeEntry as RecipeEntry, list_recipes as list_recipes
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mixformer.training.routes import ROUTES as ROUTES, RouteStep as RouteStep
     from mixformer.training.run_training import train as train
     from mixformer.training.score_calibration import Calibration as Calibration, calibrate as calibrate
+    from mixformer.training.tuning_results import FineTuned as FineTuned, TrackingNumbers as TrackingNumbers
 else:  # unseen by type checkers, which would take any name for one of its names
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
@@ -40,6 +42,7 @@ else:  # unseen by type checkers, which would take any name for one of its names
             ".ablation_tables": "ABLATIONS",
             ".ablation_texts": "ablation_report",
             ".config": "CropSection DataSection LossSection OptimizerSection PruningSection SetSection TeacherSection",
+            ".finetuning": "finetune",
             ".pretraining": "PretrainStage",
             ".recipe": "Recipe",
             ".routes": "ROUTES RouteStep",
@@ -47,5 +50,6 @@ else:  # unseen by type checkers, which would take any name for one of its names
             ".recipe_list": "RecipeEntry list_recipes",
             ".run_training": "train",
             ".score_calibration": "Calibration calibrate",
+            ".tuning_results": "FineTuned TrackingNumbers",
         },
     )

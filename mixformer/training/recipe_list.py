@@ -55,14 +55,12 @@ def find_recipe(name_or_path: str | Path) -> Path:
     Raises ConfigError if there is neither.
     """
     path = Path(name_or_path)
-    if path.exists():
-        return path
     entries = {entry.name: entry.path for entry in list_recipes()}
-    if str(path) in entries:
-        return entries[str(path)]
+    if path.exists() or str(path) in entries:
+        return path if path.exists() else entries[str(path)]
     near = did_you_mean(path.stem, entries) or ";"
     raise ConfigError(
-        f"there is no recipe at {path}{near} give a TOML file such as those in recipes/, or a name that "
+        f"there is no recipe {path}{near} give a TOML file such as those in recipes/, or a name that "
         "`mixformer recipes` lists"
     )
 
