@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 
 _NUMBER_OF_THE_SYSTEM = re.compile(r"\[(?:Errno|WinError) -?\d+\] ")
+_PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/@]+@")  # of an address
 _LONGEST_WORD, _LONGEST_MESSAGE = 400, 4000  # letters that a person may still read
 
 
@@ -30,15 +31,17 @@ class MixFormerError(Exception):
 
 
 def printable(text: str) -> str:
-    """Make foreign text safe for a message: cut long words and long texts, and escape control characters.
+    """Make foreign text safe for a message: cut long words and long texts, hide passwords, escape control characters.
 
     Example:
+        >>> printable("rtsp://me:secret@camera/1 does not answer")
+        'rtsp://me:***@camera/1 does not answer'
         >>> print(printable("clip" + chr(27) + "[31m.mp4"))
         clip\\x1b[31m.mp4
         >>> len(printable("x" * 70_000))
         226
     """
-    text = _NUMBER_OF_THE_SYSTEM.sub("", text)
+    text = _PASSWORD.sub(r"\1***@", _NUMBER_OF_THE_SYSTEM.sub("", text))
     text = re.sub(rf"\S{{{_LONGEST_WORD},}}", lambda found: _cut(found[0], 150, 50), text)
     if len(text) > _LONGEST_MESSAGE:
         text = _cut(text, _LONGEST_MESSAGE - 1000, 1000)

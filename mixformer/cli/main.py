@@ -22,7 +22,7 @@ from mixformer.cli.console import be_robust, drop_output, make_console
 from mixformer.cli.deprecated import renew
 from mixformer.cli.parser import add_verb, make_parser
 from mixformer.cli.usage import no_command
-from mixformer.errors import CheckpointError, ConfigError, MixFormerError, OutputError, SourceError
+from mixformer.errors import CheckpointError, ConfigError, MixFormerError, OutputError, SourceError, printable
 from mixformer.optional import explain_missing
 from mixformer.run.stopping import exit_code_of_stop, stops_as_errors
 
@@ -215,7 +215,7 @@ class _Messages(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a message."""
-        self._console.print(f"{record.levelname.lower()}: {self.format(record)}")
+        self._console.print(f"{record.levelname.lower()}: {printable(self.format(record))}")
 
 
 def _set_up_logging(console: Console, debug: bool) -> None:

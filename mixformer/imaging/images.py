@@ -69,7 +69,7 @@ def _number(digits: str) -> tuple[int, str]:
 def list_pictures(folder: Path) -> list[Path]:
     """List the picture files of a folder in natural order of their names; empty if there are none.
 
-    Folders and hidden files are left out.
+    Folders, pipes and hidden files are left out.
 
     Example:
         >>> import tempfile
@@ -81,8 +81,13 @@ def list_pictures(folder: Path) -> list[Path]:
         ...     [path.name for path in list_pictures(Path(folder))]
         ['9.png', '10.png']
     """
-    found = (path for path in folder.iterdir() if is_picture(path.name) and not path.is_dir())
+    found = (path for path in folder.iterdir() if is_picture(path.name) and _may_be_read(path))
     return sorted(found, key=lambda path: (natural_order(path.name), path.name))
+
+
+def _may_be_read(path: Path) -> bool:
+    """Tell whether a path is a file, or a link to nothing, which is reported when it is read; a pipe never ends."""
+    return path.is_file() or not path.exists()
 
 
 def read_image(file: str | Path | bytes, name: object = None) -> Image:
@@ -135,6 +140,8 @@ def _read(file: str | Path | bytes, name: object, pixels: Callable[[PillowImage.
     shown = name or ("a picture" if isinstance(file, bytes) else file)
     _raise_limit()
     try:
+        if not isinstance(file, bytes) and not _may_be_read(Path(file)):
+            raise ValueError("it is no file")
         with PillowImage.open(io.BytesIO(file) if isinstance(file, bytes) else file) as picture:
             _say_pages(picture, shown)
             return pixels(picture)

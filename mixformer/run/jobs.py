@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,7 +14,7 @@ from typing import Any
 
 from mixformer.errors import BoxError, ConfigError, DataError, OutputError, warn_deprecated
 from mixformer.files import LARGEST_SETTINGS, parse_json, read_json_file, read_text_file, write_text
-from mixformer.files.partial_names import real_path
+from mixformer.files.partial_names import LONGEST, real_path
 from mixformer.imaging.boxes import parse_box
 from mixformer.run.video_task import VideoTask
 from mixformer.video.cameras import is_camera
@@ -150,7 +153,7 @@ def read_jobs(
         >>> job.name, job.targets[0].box.w, job.stop
         ('park', 41.0, 100)
     """
-    path = Path(path)
+    path, out = Path(path), Path(out)
     require_formats(write)
     jobs: dict[str, VideoJob] = {}
     for where, row in _rows(path):
@@ -160,9 +163,11 @@ def read_jobs(
             raise BoxError(f"{where}: {error}") from error
         except (TypeError, ValueError) as error:
             raise ConfigError(f"{where}: {error}") from error
-        if job.name in jobs:
-            raise ConfigError(f"{where}: there is a video called {job.name!r} already; give one of them another name")
-        jobs[job.name] = replace(job, write=tuple(dict.fromkeys(write)), settings=settings)
+        key = unicodedata.normalize("NFC", job.name).casefold()  # some file systems take such names for the same
+        if key in jobs:
+            other = jobs[key].name
+            raise ConfigError(f"{where}: there is a video called {other!r} already; give one of them another name")
+        jobs[key] = replace(job, write=tuple(dict.fromkeys(write)), settings=settings)
     if not jobs:
         raise ConfigError(f"{path} holds no videos; {_HOW}")
     return list(jobs.values())
@@ -176,8 +181,7 @@ def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
             entries = parse_json(text, path, ConfigError)
             rows = [(f"{path}, entry {number}", dict(row)) for number, row in enumerate(entries, 1)]
         else:
-            reader = csv.DictReader(text.splitlines(), restkey="(too many values)", skipinitialspace=True)
-            rows = [(f"{path}, line {reader.line_num}", dict(row)) for row in reader]
+            rows = _table(path, text)
     except ConfigError:
         raise
     except (ValueError, TypeError, csv.Error) as error:
@@ -190,6 +194,15 @@ def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
         if unknown := [str(name) for name in row if name not in _COLUMNS]:
             raise ConfigError(f"{where}: there is no column {', '.join(unknown)}; {_HOW}")
     return [(where, {name: value for name, value in row.items() if value not in (None, "")}) for where, row in rows]
+
+
+def _table(path: Path, text: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return the place of each row of CSV, and its values by name."""
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="(too many values)", skipinitialspace=True)
+    names = reader.fieldnames or ()
+    if len(set(names)) != len(names):
+        raise ConfigError(f"{path}: two columns have the same name; {_HOW}")
+    return [(f"{path}, line {reader.line_num}", dict(row)) for row in reader]
 
 
 def _job(row: Mapping[str, Any], home: Path, where: str, out: Path) -> VideoJob:
@@ -209,4 +222,6 @@ def _job(row: Mapping[str, Any], home: Path, where: str, out: Path) -> VideoJob:
     name = str(row.get("name", Path(source.rstrip("/\\")).stem))
     if name in ("", ".", "..") or any(sign in name for sign in '/\\:*?"<>|'):
         raise ConfigError(f"the name of a video becomes a folder, which {name!r} cannot be; give another in name")
+    if len(os.fsencode(name)) > LONGEST:
+        raise ConfigError(f"the name {name[:40]!r}... is longer than file systems allow; give a shorter one in name")
     return VideoJob(name, source, tuple(targets), out / name, start=start, stop=stop)

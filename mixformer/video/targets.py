@@ -101,6 +101,8 @@ def as_targets(values: str | Path | Iterable[Target | Iterable[float] | float], 
     """
     if isinstance(values, str | Path):
         return read_targets(values, start)
+    if not isinstance(values, Iterable):
+        raise BoxError(f"targets are boxes, or the path of a file, not {values!r:.60}; {_HOW}")
     given: list[Any] = list(values)
     if given and all(isinstance(value, Real) for value in given):
         given = [given]
@@ -129,12 +131,16 @@ def _text_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        sign = next((sign for sign in ",;\t" if sign in line), None)
+        sign = next((sign for sign in ";\t," if sign in line), None)
         where = f"{path}, line {number}"
         parts = parse_csv(line, where, BoxError, sign)[0] if sign else line.split()
         fields = [field.strip() for field in parts]
+        if sign in (";", "\t"):  # with which some languages write 1,5 for 1.5
+            fields = [field.replace(",", ".") for field in fields]
         if not names and {"x", "y", "w", "h"} <= {field.lower() for field in fields}:
             names = tuple(field.lower() for field in fields)
+            if len(set(names)) != len(names):
+                raise BoxError(f"{where}: two columns have the same name; give each its own")
             continue
         columns = names or {4: _COLUMNS[2:6], 6: _COLUMNS[:6], 7: _COLUMNS}.get(len(fields), ())
         if len(columns) != len(fields):
@@ -146,7 +152,7 @@ def _text_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
 def _json_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the place of each value of a JSON list or of lines of JSON, and its fields by name."""
     if path.suffix.lower() == ".jsonl" or text.lstrip().startswith("{"):
-        lines = [(f"line {number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        lines = [(f"line {number}", line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         values = [(place, _parsed(f"{path}, {place}", line)) for place, line in lines]
     else:
         values = [(f"entry {number}", value) for number, value in enumerate(_parsed(str(path), text), 1)]

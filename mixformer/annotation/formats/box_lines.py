@@ -65,7 +65,7 @@ def _row(frame: int, id: int, target: AnnotatedTarget, box: FrameBox) -> dict[st
 
 def read_lines_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
     """Read JSON lines, including those of `mixformer track --json`."""
-    lines = [line for line in read_text_file(source).splitlines() if line.strip()]
+    lines = [line for line in read_text_file(source).split("\n") if line.strip()]
     rows = [parse_json(line, f"{source}, line {number}") for number, line in enumerate(lines, 1)]
     return _project(rows, video, source)
 
