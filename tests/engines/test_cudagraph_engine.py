@@ -110,7 +110,7 @@ def test_joined_memories_and_wrong_shapes():
     templates, search = crops(config, 3)
     joined = engine.join([engine.remember(templates[i : i + 1]) for i in range(3)])
     assert_same(engine.locate(search, joined), engine.locate(search, engine.remember(templates)))
-    with pytest.raises(ConfigError, match="search crops of shape"):
+    with pytest.raises(ConfigError, match="crops of shape"):
         engine.locate(search[:1], joined)
 
 

@@ -243,7 +243,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"fusion_layers": 1}, "need a dense head"),
     (
         {"separate_blocks": 2, "cross_blocks": 1, "head": "corner", "prediction_tokens": 0, "score": "none"},
-        "3 together",
+        "at most 2 together, not 3",
     ),
     ({"separate_blocks": -1}, "separate_blocks must be"),
     ({"projection": "linear"}, "projection is only for"),
