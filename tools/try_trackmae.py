@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from reconstruction_sheet import reconstruction_sheet
 
 from mixformer.configs.model import ModelConfig
 from mixformer.data.annotated_folders import read_sequences, read_stills
@@ -30,6 +29,7 @@ from mixformer.data.sequence import ImageCache
 from mixformer.models import build_model
 from mixformer.models.mae import MaskConfig, patchify, unpatchify
 from mixformer.training.pretraining import PretrainStage, patch_target
+from mixformer.training.reconstructions import reconstruction_sheet
 
 PLAIN = {"gray_prob": 0.0, "flip_prob": 0.0, "brightness": 0.0, "contrast": 0.0, "blur_prob": 0.0}
 STILLS = ("tiny_coco", "imagenet_samples")

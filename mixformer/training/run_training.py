@@ -25,6 +25,7 @@ from mixformer.training.build_data import build_dataset
 from mixformer.training.distributed import Distributed, init_distributed
 from mixformer.training.dry_run import dry_run_dataset
 from mixformer.training.recipe import Recipe
+from mixformer.training.reconstructions import write_reconstructions
 from mixformer.training.signals import only_writer
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import ProgressCallback, Trainer, Validator
@@ -54,7 +55,7 @@ def train(
     Args:
         recipe: a `Recipe`, the path of a TOML file, or the name of an included recipe (`list_recipes`).
         out: run folder, for `state.safetensors`, `log.jsonl`, `recipe.json`, `environment.json`, `best/` if the recipe
-            validates, and, at the end, `model/`.
+            validates, and, at the end, `model/`, after pre-training with `reconstructions.png`.
         resume: continue from a checkpoint in `out` if there is one. False replaces an earlier run in `out` after the
             first step.
         device: "cpu", "cuda" or "cuda:N".
@@ -92,6 +93,8 @@ def train(
         )
         if processes.first:
             export(trainer)
+            if recipe.stage == "pretrain":
+                write_reconstructions(trainer)
         processes.wait()
     return out / "model"
 

@@ -1,22 +1,20 @@
 """Masked pre-training: the loss is the one of the papers, it is learnt, and the pictures show what they say."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mixformer.configs.model import ModelConfig
 from mixformer.data.sample_dataset import Batch
 from mixformer.errors import ConfigError
 from mixformer.models import build_model
 from mixformer.models.mae import MaskConfig, draw_split
+from mixformer.training import DataSection, Recipe, train
 from mixformer.training.pretraining import PretrainStage, patch_target
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-from reconstruction_sheet import reconstruction_sheet
+from mixformer.training.reconstructions import reconstruction_sheet
 
 TINY = ModelConfig("tiny", 2, 48, 3, patch_size=8, search_size=32, template_size=16, bins=16)
 MASKS = MaskConfig(decoder_depth=1, decoder_dim=32, decoder_heads=2)
@@ -194,3 +192,20 @@ def test_a_backbone_with_convolutions_is_refused():
     config = TINY.replace(backbone="convmae", patch_size=16, early_depths=(1, 1), early_dims=(8, 12))
     with pytest.raises(ConfigError, match="plain transformer"):
         make(config=config)
+
+
+@pytest.mark.parametrize("kind", ["mae", "trackmae"])
+def test_a_finished_run_has_a_picture_of_what_it_restores(kind, tmp_path):
+    """Figure 5 of the journal paper, drawn again when the same command finds the run complete."""
+    network = {"depth": 1, "dim": 32, "heads": 2, "search_size": 64, "template_size": 32}
+    recipe = Recipe("mixvit_stage1", network, stage="pretrain", max_steps=2, batch_size=2, data=DataSection(workers=0))
+    recipe = recipe.replace(masks=MASKS.replace(kind=kind))
+    for _ in range(2):
+        train(recipe, tmp_path, dry_run=True)
+        with Image.open(tmp_path / "reconstructions.png") as picture:
+            sheet = np.asarray(picture)
+        columns = 4 if kind == "trackmae" else 3
+        assert sheet.shape == (6 * 64 + 5 * 4, columns * 64 + (columns - 1) * 4, 3)
+        covered = sheet[:64, -132:-68]
+        assert 0.7 < (covered == 128).all(-1).mean() < 0.8  # three of four patches
+        (tmp_path / "reconstructions.png").unlink()

@@ -1,18 +1,52 @@
-"""Pictures of what a masked autoencoder restores; used by try_trackmae.py."""
+"""Pictures of what a masked autoencoder restores (journal paper, figure 5)."""
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
 import numpy as np
 import torch
+from PIL import Image as PillowImage
 from torch import Tensor
 
-from mixformer.data.sample_dataset import Batch
+from mixformer.data.sample_dataset import Batch, collate
+from mixformer.files import write_files
 from mixformer.models import MixFormer
 from mixformer.models.mae import MaskedAutoencoder, Reconstruction, patchify, pick, unpatchify
-from mixformer.training.pretraining import patch_scale
+from mixformer.training.pretraining import PretrainStage, patch_scale
 from mixformer.types import Image
 
+if TYPE_CHECKING:
+    from mixformer.training.trainer import Trainer
+
 _GAP, _PAPER, _COVER = 4, 255, 128
+
+
+def write_reconstructions(trainer: Trainer, count: int = 6) -> Path:
+    """Write `reconstructions.png` into the folder of a finished pre-training run, drawn by its averaged network.
+
+    The samples are those that would follow the last step, from the data of the recipe. The network has not seen these
+    crops, though maybe their frames.
+
+    Args:
+        trainer: the trainer of the run, with a `PretrainStage`.
+        count: number of samples, a row for each.
+
+    Raises:
+        OutputError: if the picture cannot be written.
+        DataError: if no sample can be drawn.
+    """
+    recipe = trainer.recipe
+    first = recipe.total_steps * recipe.batch_size
+    batch = collate([trainer.dataset[first + number] for number in range(count)]).to(trainer.processes.device)
+    with trainer.averaged():
+        autoencoder = cast(PretrainStage, trainer.stage).autoencoder
+        sheet = reconstruction_sheet(autoencoder, batch, torch.Generator().manual_seed(recipe.seed), count)
+    path = trainer.folder / "reconstructions.png"
+    write_files({path: partial(PillowImage.fromarray(sheet).save, format="png")})
+    return path
 
 
 @torch.no_grad()
