@@ -1,4 +1,4 @@
-"""A recipe at a tiny size: real training of a small network, in a minute or so on two processor cores.
+"""A recipe at a tiny size: real training of a small network, in a few minutes on two processor cores.
 
 Depths and numbers of blocks are halved. A plain transformer starts from the included weights wherever the recipe starts
 from a published image model, because a network that small learns little from nothing in so few steps.
@@ -19,7 +19,7 @@ from mixformer.training.recipe import Recipe
 from mixformer.weights.catalog import WEIGHTS_FILE, find_weights
 from mixformer.weights.pruning import skipped_blocks
 
-STEPS = {"box": 120, "distill": 120, "pretrain": 120, "score": 60}
+STEPS = {"box": 300, "distill": 300, "pretrain": 300, "score": 100}
 """Steps of a stage at this size."""
 
 _SIZES: dict[str, dict[str, Any]] = {
