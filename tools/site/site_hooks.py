@@ -20,6 +20,7 @@ CARD = "mixformer/weights/shipped/mixformerv2_dino_s8/MODEL_CARD.md"
 # Documents outside docs/, and where they are on the site.
 OUTSIDE = {f"{name}.md": f"project/{name}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY", "CODE_OF_CONDUCT")}
 OUTSIDE[CARD] = "project/MODEL_CARD.md"
+OUTSIDE["examples/README.md"] = "project/examples.md"
 INSIDE = {there: here for here, there in OUTSIDE.items()}
 MODULES = ("errors", "types")
 REST = "How-to guides"
