@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,9 +90,8 @@ class Annotator:
             _dashed(pen, _drawable(picture.size, result.box.xyxy), _GONE, max(1, width // 2))
             self._label(pen, picture.size, result, _GONE, text)
             return
-        trail.append(_near(picture.size, *result.box.center))
-        if len(trail) > 1:
-            pen.line(list(trail), fill=color, width=max(1, width // 2))
+        trail.append(_near(picture.size, result.box.center[0], result.box.y + result.box.h))
+        _fading(picture, list(trail), color, max(1, width // 2))
         corners = _drawable(picture.size, result.box.xyxy)
         if result.status == "uncertain":
             _dashed(pen, corners, color, width)
@@ -105,11 +105,31 @@ class Annotator:
         font = label_font(max(11, round(size[1] / 28)))
         _, _, right, bottom = pen.textbbox((0, 0), text, font=font)
         height = bottom + 4
-        x = min(max(result.box.x, 0), size[0] - right - 8)
-        above = result.box.y - height
-        y = above if above >= 0 else min(max(result.box.y + result.box.h, 0), size[1] - height)
+        x, y = _place(size, result.box.xyxy, (right + 8, height))
         pen.rectangle((x, y, x + right + 8, y + height), fill=color)
         pen.text((x + 4, y + 1), text, fill=(0, 0, 0), font=font)
+
+
+def _place(
+    size: tuple[int, int], corners: tuple[float, float, float, float], label: tuple[float, float]
+) -> tuple[float, float]:
+    """Left and top of a label outside of its box: above, below, right or left; in the box only where all are full."""
+    x1, y1, x2, y2 = corners
+    right, bottom = size[0] - label[0], size[1] - label[1]
+    x, y = min(max(x1, 0), right), min(max(y1, 0), bottom)
+    if y1 >= label[1]:
+        return x, min(y1 - label[1], bottom)
+    for at, free in (((x, y2), y2 <= bottom), ((x2, y), x2 <= right), ((x1 - label[0], y), x1 >= label[0])):
+        if free:
+            return max(at[0], 0), max(at[1], 0)
+    return x, bottom
+
+
+def _fading(picture: PillowImage.Image, points: list[tuple[float, float]], color: Color, width: int) -> None:
+    """A line through points, the newest last; older parts are fainter."""
+    pen = ImageDraw.Draw(picture, "RGBA")
+    for number, ends in enumerate(pairwise(points), 1):
+        pen.line(ends, fill=(*color, 255 * number // len(points)), width=width)
 
 
 def _text(number: int, result: TrackResult) -> str:

@@ -48,9 +48,24 @@ def test_the_trail_shows_where_the_target_was():
     annotator, image = Annotator(trail=5), np.zeros((100, 200, 3), np.uint8)
     for x in range(20, 160, 20):
         picture = annotator.draw(image, TrackResult(Box(x - 5, 45, 10, 10), 0.9, x))
-    assert picture[50, 100].any()  # between past centers
-    assert not picture[50, 30].any()  # older than the trail
+    assert picture[55, 130].max() > picture[55, 90].max() > 0
+    assert not picture[50, 100].any()  # not across the target
+    assert not picture[55, 30].any()  # older than the trail
     without = Annotator(trail=0)
     for x in (20, 100):
         picture = without.draw(image, TrackResult(Box(x - 5, 45, 10, 10), 0.9, x))
-    assert not picture[50, 60].any()
+    assert not picture[55, 60].any()
+
+
+@pytest.mark.parametrize(
+    "box",
+    [(40, 50, 60, 40), (40, 0, 60, 40), (10, 0, 40, 120), (110, 0, 50, 120), (0, 2, 60, 118), (-20, -30, 60, 60)],
+)
+@pytest.mark.parametrize("scale", [2, 4, 18], ids=["240p", "480p", "4K"])
+def test_a_label_covers_no_part_of_its_target(box, scale):
+    x, y, w, h = (scale * value for value in box)
+    picture = draw((x, y, w, h), shape=(120 * scale, 160 * scale, 3))
+    edge = max(2, round(120 * scale / 180)) + 1
+    inside = picture[max(y + edge, 0) : y + h - edge, max(x + edge, 0) : x + w - edge]
+    assert (inside == 100).all()
+    assert (picture < 70).all(axis=2).any()  # the text is there

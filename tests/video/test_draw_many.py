@@ -39,7 +39,7 @@ def test_the_trail_of_a_target_that_left_ends():
         annotator.draw_all(image, {4: result((x - 5, 45, 10, 10))})
     annotator.draw_all(image, {})
     picture = annotator.draw_all(image, {4: result((155, 45, 10, 10))})
-    assert not picture[50, 100].any()
+    assert not picture[55, 100].any()
 
 
 def test_masks_are_tinted_in_the_color_of_their_target():
