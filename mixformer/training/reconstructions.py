@@ -14,7 +14,8 @@ from torch import Tensor
 from mixformer.data.sample_dataset import Batch, collate
 from mixformer.files import write_files
 from mixformer.models import MixFormer
-from mixformer.models.mae import MaskedAutoencoder, Reconstruction, patchify, pick, unpatchify
+from mixformer.models.layers import pick
+from mixformer.models.mae import MaskedAutoencoder, Reconstruction, patchify, unpatchify
 from mixformer.training.pretraining import PretrainStage, patch_scale
 from mixformer.types import Image
 
