@@ -1,4 +1,4 @@
-"""A video with the boxes of a project drawn on it."""
+"""Write a video with the boxes of a project drawn on it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def write_annotated(project: AnnotationProject, video: Path, path: Path, progres
     Args:
         project: the boxes.
         video: its file or folder of pictures.
-        path: where to write; the ending tells the kind of video.
-        progress: told the number of frames that are done and of all; the video ends early when it answers no.
+        path: file to write; its ending chooses the kind of video.
+        progress: function of the numbers of finished and of all frames; if it returns False, the video ends early.
 
     Raises:
         SourceError: if the video cannot be read.
@@ -46,7 +46,7 @@ def write_annotated(project: AnnotationProject, video: Path, path: Path, progres
 
 
 def draw_targets(image: Image, found: list[tuple[AnnotatedTarget, FrameBox]]) -> Image:
-    """A copy of an RGB image with boxes on it, each with its number and label; interpolated ones are thinner."""
+    """Return a copy of an RGB image with boxes, numbers and labels. Interpolated boxes have thinner lines."""
     picture = PillowImage.fromarray(image)
     pen = ImageDraw.Draw(picture)
     width = max(2, round(min(picture.size) / 240))

@@ -1,4 +1,4 @@
-"""Exports made in the background, one at a time, and imports."""
+"""Make exports in the background, one at a time, and import files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from mixformer.files import read_json_file
 
 IMPORTS = (".mixformer.json", ".json", ".xml", ".zip", ".jsonl", ".csv")
 """Endings of the files that can be imported."""
-_ENDINGS = {"cvat": ".xml", "jsonl": ".jsonl", "csv": ".csv"}  # of exports that are one file
+_ENDINGS = {"cvat": ".xml", "jsonl": ".jsonl", "csv": ".csv"}  # endings of exports that are one file
 _TITLES = {
     "cvat": "CVAT", "coco": "COCO", "yolo": "YOLO", "mot": "MOT", "mot-cvat": "MOT of CVAT", "voc": "Pascal VOC",
     "label-studio": "Label Studio", "label-studio-predictions": "Label Studio, as predictions",
@@ -41,20 +41,20 @@ _TEXTS = {
     "csv": "one box per line, with every field",
     "mot-cvat": "gt/gt.txt as CVAT and datumaro write it, pixels from 0",
 }
-_MOST = 32  # exports that wait, run or can be fetched
+_MOST = 32  # largest number of exports that wait, run or can be fetched
 
 Progress = Callable[[int, int], bool]
-"""Is told the parts that are done and all of them; answers whether to go on."""
+"""A function of the numbers of finished and of all parts, which tells whether to continue."""
 
 
 @dataclass(frozen=True)
 class PageExport:
-    """One format of the page's list: its name, a title, what it is good for, the end of its file, and its writer."""
+    """One format in the page's list."""
 
     name: str
     title: str
-    text: str
-    ending: str
+    text: str  # what it is good for
+    ending: str  # of its file
     write: Callable[[AnnotationProject, Path, Path, Progress], object]
 
 
@@ -87,7 +87,7 @@ class _Export:
 
 
 class ExportDesk:
-    """The exports of a server. Files lie in a folder of their own until they are fetched, or the server ends."""
+    """The exports of a server. Their files are kept in a temporary folder until the server ends."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="mixformer-web-"))
@@ -100,11 +100,11 @@ class ExportDesk:
         return [{"name": each.name, "title": each.title, "text": each.text} for each in _formats().values()]
 
     def begin(self, video: LibraryVideo, desk: ProjectDesk, format: str) -> dict[str, Any]:
-        """Put an export of a project as it is now into the queue.
+        """Put an export of the present project into the queue.
 
         Raises:
             ConfigError: if there is no such format.
-            StateError: if too many wait.
+            StateError: if too many exports wait.
         """
         known = _formats()
         if format not in known:
@@ -139,17 +139,17 @@ class ExportDesk:
         made.desk.tell(made.news())
 
     def state(self, id: str) -> dict[str, Any] | None:
-        """Return the progress of an export; None if there is none."""
+        """Return the progress of an export, or None if there is no such export."""
         found = self._exports.get(id)
         return None if found is None else found.news()
 
     def file(self, id: str) -> tuple[Path, str] | None:
-        """Path and name of the file of an export that is done."""
+        """Return the path and the name of the file of a finished export, or None."""
         found = self._exports.get(id)
         return (found.path, found.name) if found is not None and found.state == "done" else None
 
     def drop(self, id: str) -> bool:
-        """Stop an export and remove its file; False if there is none."""
+        """Stop an export and remove its file; return False if there is no such export."""
         with self._lock:
             found = self._exports.get(id)
             if found is None:
@@ -163,7 +163,7 @@ class ExportDesk:
         shutil.rmtree(export.folder, ignore_errors=True)
 
     def take_in(self, path: Path, desk: ProjectDesk) -> dict[str, Any]:
-        """Put the targets of a file in place of those of a project, as one edit.
+        """Replace the targets of a project by those of a file, as one edit.
 
         Raises:
             DataError: if the file cannot be read.
@@ -173,7 +173,7 @@ class ExportDesk:
         return desk.edit({"edit": "together", "edits": _replacing(desk.project, read)})
 
     def close(self) -> None:
-        """Stop all and remove the files."""
+        """Stop all exports and remove their files."""
         for export in list(self._exports.values()):
             export.halt.set()
         self._thread.shutdown(cancel_futures=True)
@@ -220,12 +220,12 @@ def _imported(path: Path, here: AnnotationProject) -> AnnotationProject:
             return load_project(path)
         format = "label-studio" if isinstance(content, list) else "coco"
     if format is None:
-        raise DataError(f"{path.name} is no annotation file; take a project, or {', '.join(IMPORTS)}")
+        raise DataError(f"{path.name} is no annotation file; give a project, or {', '.join(IMPORTS)}")
     return import_annotations(path, format, here.video)
 
 
 def _replacing(old: AnnotationProject, new: AnnotationProject) -> list[dict[str, Any]]:
-    """The edits that put the targets of one project in place of those of another."""
+    """List the edits that replace the targets of one project by those of another."""
     edits: list[dict[str, Any]] = [{"edit": "remove_target", "id": target.id} for target in old.targets]
     for target in new.targets:
         fields = {"label": target.label, "color": target.color, "attributes": dict(target.attributes)}

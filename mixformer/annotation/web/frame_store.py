@@ -1,4 +1,4 @@
-"""Exact frames of videos as JPEG, for several people at once, in bounded memory."""
+"""Serve exact frames of videos as JPEG to several people, in limited memory."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from mixformer.video.frame_table import FrameTable
 from mixformer.video.reader import from_disk
 
 QUALITY = 85
-_LANES = 16  # decoders that are open at a time
-_FRAME_BYTES = 512 * 2**20  # decoded frames of all of them
+_LANES = 16  # largest number of open decoders
+_FRAME_BYTES = 512 * 2**20  # bytes of decoded frames of all decoders
 _JPEG_BYTES = 128 * 2**20
-_SMALLEST, _LARGEST = 64, 8192  # widths that may be asked for
+_SMALLEST, _LARGEST = 64, 8192  # limits of the width in a request
 
 
 class StaleRequestError(Exception):
-    """A newer frame has been asked for in the meantime."""
+    """The viewer has asked for a newer frame in the meantime."""
 
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """Facts that the page needs of a video.
+    """The facts of a video that the page needs.
 
     Attributes:
-        width: of a frame in pixels.
-        height: of a frame in pixels.
-        fps: frames per second, or None.
+        width: width of a frame in pixels.
+        height: height of a frame in pixels.
+        fps: frames per second, or None if unknown.
         frame_count: number of frames.
-        exact: the number is certain; otherwise it is estimated until the index is made.
+        exact: True if the number is exact; otherwise it is an estimate until the index is made.
     """
 
     width: int
@@ -53,20 +53,20 @@ class VideoFacts:
 
 @dataclass
 class _Lane:
-    """A decoder that one viewer of one video has for itself."""
+    """The decoder of one viewer of one video."""
 
     path: Path
     reader: FrameReader
     lock: threading.Lock = field(default_factory=threading.Lock)
     newest: int = 0  # ticket of the latest seek
     used: float = 0.0
-    waiting: int = 0  # requests that hold it or wait for it
+    waiting: int = 0  # number of requests that use it or wait for it
 
 
 class FrameStore:
-    """JPEG pictures of frames by number. Each viewer has a decoder of its own, which stays open at its place.
+    """Make JPEG pictures of frames by number. Each viewer has its own decoder, which stays open at its place.
 
-    The frames are those of `open_frames`, so that a number means the same here, in a tracker and in an export.
+    The frames are those of `open_frames`, so a number means the same frame here, in a tracker and in an export.
 
     Example:
         >>> from mixformer.annotation.web.frame_store import FrameStore
@@ -85,14 +85,14 @@ class FrameStore:
         self._jpegs: OrderedDict[tuple[Path, int, int], bytes] = OrderedDict()
         self._held = 0
         self._previews = Previews()
-        self._guard = threading.Lock()  # of the dictionaries; no decoding under it
+        self._guard = threading.Lock()  # protects the dictionaries; no thread decodes while it holds this
         self._closed = False
 
     def facts(self, path: Path, wait: bool = False) -> VideoFacts:
-        """Return the facts known of a video. The first call decodes one frame; a thread then makes the index.
+        """Return the known facts of a video. The first call decodes one frame; a thread then makes the index.
 
         Args:
-            path: of the video.
+            path: path of the video.
             wait: make the index now, so that the number of frames is exact.
 
         Raises:
@@ -112,11 +112,11 @@ class FrameStore:
         """Return a frame as JPEG.
 
         Args:
-            path: of the video.
-            number: of the frame, from 0.
-            width: largest width of the picture; None sends it as it is.
-            viewer: name of who asks; each has a decoder of its own.
-            seek: the viewer has gone to this frame, so that frames it asked for before need not be made any more.
+            path: path of the video.
+            number: number of the frame, from 0.
+            width: largest width of the picture in pixels; None keeps the width of the video.
+            viewer: name of the viewer; each has its own decoder.
+            seek: the viewer has gone to this frame, so frames that it asked for before are not needed any more.
 
         Raises:
             IndexError: if there is no such frame.
@@ -141,7 +141,7 @@ class FrameStore:
         return data
 
     def preview(self, path: Path, number: int, width: int | None = None, viewer: str = "") -> bytes | None:
-        """Return a frame as JPEG from the pictures that were made ahead, which may be smaller; None without one."""
+        """Return a frame as JPEG from the previews, which may be smaller, or None if there is no preview yet."""
         image = self._previews.image(path, number)
         if image is None:
             return None
@@ -149,7 +149,7 @@ class FrameStore:
         return encode(image, self._width(path, width))
 
     def forget(self, path: Path) -> None:
-        """Drop all that is known of a video, which is no longer the same file."""
+        """Drop all data of a video whose file has changed."""
         with self._guard:
             lanes = [self._lanes.pop(key) for key in list(self._lanes) if key[0] == path]
             for key in [key for key in self._jpegs if key[0] == path]:
@@ -181,14 +181,14 @@ class FrameStore:
         return VideoFacts(width, height, fps, count or _estimate(path, fps), exact=False)
 
     def _index(self, path: Path) -> None:
-        """Make the index of a file, for all its decoders; where the packets do not tell, count by decoding."""
+        """Make the index of a file for all its decoders. If its packets do not tell the frames, count by decoding."""
         try:
             with open_frames(path, 0) as reader:
                 count = reader.make_index()
                 if count is None:
                     count = _counted(path, lambda: self._closed)
         except (SourceError, OSError):
-            return  # who asks for its frames is told
+            return  # requests for its frames get the error
         with self._guard:
             self._tables[path] = reader.index
             for key, lane in self._lanes.items():
@@ -223,7 +223,7 @@ class FrameStore:
             lane.waiting -= 1
 
     def _lane(self, path: Path, viewer: str) -> _Lane:
-        """The viewer's decoder for a video, a new one if there is room, or that which was not used the longest."""
+        """Return the viewer's decoder for a video. If there are too many, drop the least recently used one."""
         with self._guard:
             lane = self._lanes.get((path, viewer))
             if lane is not None:
@@ -255,7 +255,7 @@ def _taken(lane: _Lane) -> _Lane:
 
 
 def encode(image: Image, width: int) -> bytes:
-    """Return an RGB image as JPEG, made smaller if it is wider than `width`."""
+    """Return an RGB image as JPEG, reduced if it is wider than `width`."""
     picture = PillowImage.fromarray(image)
     if width < picture.width:
         height = max(1, round(picture.height * width / picture.width))
@@ -266,7 +266,7 @@ def encode(image: Image, width: int) -> bytes:
 
 
 def _estimate(path: Path, fps: float | None) -> int:
-    """Number of frames by the length that the container claims; 1 if it claims none."""
+    """Estimate the number of frames from the length in the container; 1 if it has none."""
     import av
 
     with av.open(str(path), **LENIENT) as container:
@@ -275,7 +275,7 @@ def _estimate(path: Path, fps: float | None) -> int:
 
 
 def _counted(path: Path, over: Callable[[], bool]) -> int:
-    """Number of frames of a file whose packets do not tell it."""
+    """Count the frames of a file by decoding it, until `over` returns True."""
     decoder = from_disk(str(path))
     last = 0
     try:

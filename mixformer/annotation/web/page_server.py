@@ -30,11 +30,11 @@ def serve(
 
     Args:
         place: a video, or a folder with videos.
-        settings: of the server. Without a token it takes that of the last time, so that open pages go on after a
-            restart; on another address than 127.0.0.1 the token has to be given.
-        port: to listen on; if it is taken, one of the next ones. 0 takes any.
+        settings: settings of the server. Without a token, the last one is used, so that open pages work after a
+            restart. An address other than 127.0.0.1 needs a token.
+        port: port to listen on; if it is taken, one of the next ones is used. 0 takes any.
         browser: open the page in the browser.
-        say: is told the address.
+        say: function to call with the address.
 
     Raises:
         ConfigError: if the address is not this machine's alone and there is no token, or a value is out of range.
@@ -51,11 +51,11 @@ def serve(
 
     settings = settings or WebSettings()
     if not 0 <= port < 2**16:
-        raise ConfigError(f"a port is a number from 0 to 65535, not {port}")
+        raise ConfigError(f"a port must be a number from 0 to 65535, not {port}")
     if not 1 <= settings.workers <= 64:
-        raise ConfigError(f"the number of workers is 1 to 64, not {settings.workers}")
+        raise ConfigError(f"the number of workers must be 1 to 64, not {settings.workers}")
     if ":" in settings.host:
-        raise ConfigError("addresses of version 6 are not served; take 127.0.0.1, or an address of version 4")
+        raise ConfigError("addresses of version 6 are not served; use 127.0.0.1, or an address of version 4")
     if settings.host not in _LOCAL and len(settings.token or "") < 16:
         raise ConfigError(
             f"on {settings.host} others can reach this server, so choose a token: --token with 16 letters or more, for "
@@ -88,7 +88,7 @@ def serve(
 
 
 def _listen(host: str, port: int) -> Any:
-    """A socket on the port, or on one of those after it."""
+    """Open a socket on the port, or on one of the next ports."""
     import socket
 
     problem: OSError | None = None
@@ -106,7 +106,7 @@ def _listen(host: str, port: int) -> Any:
 
 
 def _kept_token() -> str:
-    """The token of the last server of this user, or a new one where nothing may be kept."""
+    """Return the token of this user's last server, or a new one."""
     folder = cache_folder("web")
     if folder is None:
         return secrets.token_urlsafe(32)

@@ -1,4 +1,4 @@
-"""Parts of a video as small streams with a key frame every few frames, in which any frame is found at once."""
+"""Encode parts of a video as small streams with a key frame every few frames, so that any frame is found quickly."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import numpy as np
 
 from mixformer.types import Image
 
-_SHORT, _LONG = 64, 256  # frames of a part
+_SHORT, _LONG = 64, 256  # limits of the number of frames in a part
 _OPTIONS = {"preset": "superfast", "tune": "fastdecode", "crf": "24", "g": "8", "bf": "0", "sc_threshold": "0"}
 
 
 @dataclass(frozen=True)
 class Part:
-    """Frames one after the other, as packets of H.264 that hold one each.
+    """Successive frames, each as a packet of H.264.
 
     Attributes:
-        numbers: of the frames, rising.
-        packets: one for each.
-        keys: places of the packets that need none before.
+        numbers: numbers of the frames, rising.
+        packets: a packet for each frame.
+        keys: indices of the key frames.
     """
 
     numbers: list[int]
@@ -33,7 +33,7 @@ class Part:
     keys: list[int]
 
     def image(self, number: int) -> Image | None:
-        """Return a frame as RGB; None if it is not among them."""
+        """Return a frame as RGB uint8 (H, W, 3), or None if the part does not hold it."""
         place = bisect_right(self.numbers, number) - 1
         if place < 0 or self.numbers[place] != number:
             return None
@@ -48,13 +48,13 @@ class Part:
         return image
 
     def content(self) -> bytes:
-        """Return it as bytes, for `part_of`."""
+        """Return the part as bytes, for `part_of`."""
         head = [len(self.numbers), len(self.keys), *self.numbers, *map(len, self.packets), *self.keys]
         return np.array(head, "<i4").tobytes() + b"".join(self.packets)
 
 
 def part_of(content: bytes) -> Part:
-    """Read a part that was kept."""
+    """Read a part from its bytes."""
     count, keys = np.frombuffer(content, "<i4", 2).tolist()
     head = np.frombuffer(content, "<i4", 2 + 2 * count + keys).tolist()
     ends = (np.cumsum([0, *head[2 + count : 2 + 2 * count]]) + 4 * len(head)).tolist()
@@ -63,7 +63,7 @@ def part_of(content: bytes) -> Part:
 
 
 def encode_part(images: Iterable[tuple[int, Image]]) -> Part:
-    """Encode numbered pictures of one size, whose sides are even, as they come."""
+    """Encode numbered pictures of one size with even sides, in the given order."""
     codec: Any = None
     numbers: list[int] = []
     packets: list[Any] = []
@@ -86,7 +86,7 @@ def _encoder(width: int, height: int) -> Any:
 
 
 def part_starts(keys: list[int], count: int) -> list[int]:
-    """Numbers of the first frames of the parts of a video: key frames, as far as these are neither rare nor many."""
+    """Choose the first frame of each part of a video: key frames, unless they are too close or too far apart."""
     starts = [0]
     for key in [*keys, count]:
         while key - starts[-1] > _LONG:

@@ -1,8 +1,8 @@
-"""Small pictures of all frames, made in the background and kept in the cache folder: a seek shows one at once.
+"""Make small pictures of all frames in the background, and keep them in the cache folder, for quick seeks.
 
-A seek in a video decodes all frames since the last key frame, a second's work in full HD. So a thread of low priority
-goes through the video once, the parts around the viewers first, and keeps each part as a small stream with a key frame
-every few frames. A picture is found by the number of its frame, so it is exactly that frame, only smaller.
+A seek in a video decodes all frames since the last key frame, which takes about a second in full HD. So a thread of low
+priority goes through the video once, beginning around the viewers, and keeps each part as a small stream with a key
+frame every few frames. A picture is found by the number of its frame, so it shows exactly that frame.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 
 WIDTH = 960
 """Largest width of a picture."""
-WORTH_MAKING = 300  # frames; the decoder's own cache holds about so many
+WORTH_MAKING = 300  # frames; the cache of the decoder holds about as many
 _LIMIT = 4 * 2**30  # bytes of all videos in the cache folder
 _PARTS_HELD = 24  # parts in memory, about 2 MB each
-_LAYOUT = "1"  # changes with what is kept
+_LAYOUT = "1"  # version of the cached content
 _PATIENCE = 900.0  # seconds after which a viewer counts as gone
 
 
@@ -49,17 +49,17 @@ class _Plan:
     count: int
     starts: list[int]
     keys: set[int]
-    name: str  # of its files in the cache folder
+    name: str  # beginning of the names of its files in the cache folder
     made: set[int] = field(default_factory=set)
 
     def missing(self, number: int) -> tuple[int, int] | None:
-        """The nearest part to a frame that is not made, as its distance and place."""
+        """Return the distance and the index of the nearest missing part to a frame, or None if all are made."""
         here = bisect_right(self.starts, number) - 1
         for distance in range(len(self.starts)):
             for place in (here + distance, here - distance):
                 if 0 <= place < len(self.starts) and place not in self.made:
                     while self.starts[place] not in self.keys and place - 1 not in self.made and place:
-                        place -= 1  # it is decoded on the way
+                        place -= 1  # the earlier part must be decoded anyway
                     return distance, place
         return None
 
@@ -86,7 +86,7 @@ class Previews:
         self._closed = False
 
     def plan(self, path: Path, table: FrameTable | None, count: int) -> None:
-        """Say that the frames of a video are counted, so that its pictures may be made."""
+        """Begin to make the pictures of a video, once its frames are counted."""
         if self._folder is None or count < WORTH_MAKING or path.is_dir() or self._closed:
             return
         try:
@@ -107,13 +107,13 @@ class Previews:
             self._changed.notify_all()
 
     def look(self, path: Path, number: int, viewer: str) -> None:
-        """Say where a viewer is: the pictures around are made first."""
+        """Note the frame of a viewer, so that the pictures around it are made first."""
         with self._changed:
             self._viewers[path, viewer] = number, time.monotonic()
             self._changed.notify_all()
 
     def image(self, path: Path, number: int) -> Image | None:
-        """Return the picture of a frame as RGB, up to `WIDTH` wide; None if it is not made."""
+        """Return the picture of a frame as RGB, at most `WIDTH` pixels wide, or None if it is not made yet."""
         plan = self._plans.get(path)
         if plan is None or not 0 <= number < plan.count:
             return None
@@ -122,12 +122,12 @@ class Previews:
         return None if part is None else part.image(number)
 
     def forget(self, path: Path) -> None:
-        """Forget a video, which is no longer the same file."""
+        """Forget a video whose file has changed."""
         with self._changed:
             self._plans.pop(path, None)
 
     def close(self) -> None:
-        """End the work; what is made stays."""
+        """End the work. Finished parts stay in the cache."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -180,7 +180,7 @@ class Previews:
             reader.close()
 
     def _next(self) -> tuple[_Plan, int] | None:
-        """The part to make now: the nearest to any viewer; None at the end."""
+        """Choose the part to make next, the nearest to any viewer; return None at the end."""
         with self._changed:
             while not self._closed:
                 late = time.monotonic() - _PATIENCE
@@ -219,7 +219,7 @@ class Previews:
 
 
 def _step_back() -> None:
-    """Give this thread, and those that its decoder starts, what others leave over, where the system can do so."""
+    """Give this thread, and those that its decoder starts, the lowest priority, if the system supports it."""
     if hasattr(os, "setpriority"):
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)

@@ -1,4 +1,4 @@
-"""One project that several people work on: edits in turn, saved at once, and told to everybody who watches."""
+"""Keep one project for several people: edits are made in turn, saved immediately, and reported to all viewers."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from mixformer.errors import OutputError, StateError
 from mixformer.files.places import claim
 
 MOST_ROWS = 5000
-"""Frames in one answer with boxes."""
+"""Largest number of frames in one answer with boxes."""
 MOST_BINS = 4096
-"""Points of a timeline."""
+"""Largest number of points of a timeline."""
 
 Listener = Callable[[dict[str, Any]], None]
-_LETTERS = "tul"  # of the statuses of a tracker, in rows
+_LETTERS = "tul"  # letters of a tracker's statuses
 
 
 class OldRevisionError(StateError):
-    """An edit of a state that somebody has changed in the meantime."""
+    """The project has changed since the edit was begun."""
 
 
 class ProjectDesk:
     """The open project of one video. All calls may come from any thread.
 
     Attributes:
-        path: of the project's file.
-        revision: rises with every change.
-        before_edit: called before an edit of a person with the ids of its targets, or None for any of them.
+        path: path of the project's file.
+        revision: number that rises with every change.
+        before_edit: function to call before a person's edit, with the ids of its targets, or None for all.
 
     Example:
         >>> from mixformer.annotation.web.project_desk import ProjectDesk
@@ -52,16 +52,16 @@ class ProjectDesk:
         """Open the project of a video, or begin one.
 
         Raises:
-            StateError: if another program works on it.
+            StateError: if another program has it open.
             DataError, OutputError, SourceError: see `OpenProject` and `look_at_video`.
         """
         self.path = path
-        self.revision = time.time_ns() // 10**6  # larger than any that a server before this one has counted to
+        self.revision = time.time_ns() // 10**6  # larger than any revision of an earlier server
         self.before_edit: Callable[[list[int] | None], object] = lambda ids: None
         self._lock = threading.RLock()
         self._listeners: set[Listener] = set()
         self._versions: dict[int, int] = {}
-        self._fine = {self.revision}  # from which a person's edit may start: after them only a tracker has saved
+        self._fine = {self.revision}  # revisions of valid edits: since then, only a tracker has saved
         lock = path.with_name(f".{path.name}.lock")
         try:
             self._claim = claim(lock, path)
@@ -77,47 +77,47 @@ class ProjectDesk:
 
     @property
     def project(self) -> AnnotationProject:
-        """Return the project as it is now."""
+        """The present project."""
         return self._open.project
 
     def look_again(self, video: Path) -> None:
-        """Compare the video file, which may be another one by now, with the one that the boxes were drawn in."""
+        """Check whether the video file is still the one in which the boxes were drawn."""
         self._same = is_same_video(self.project.video, video)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call a function with each message about this project; the result ends that."""
+        """Call a function with each message about this project. Return a function that ends this."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
 
     @property
     def listeners(self) -> int:
-        """Return how many listen."""
+        """Number of listeners."""
         return len(self._listeners)
 
     def tell(self, message: dict[str, Any]) -> None:
-        """Send a message to all who listen."""
+        """Send a message to all listeners."""
         for listener in list(self._listeners):
             with suppress(RuntimeError):  # its event loop has ended
                 listener(message)
 
     def edit(self, edit: Mapping[str, Any], revision: int | None = None) -> dict[str, Any]:
-        """Make an edit, save it and tell everybody.
+        """Make an edit, save it, and report it to all listeners.
 
         Args:
             edit: a JSON object as for `OpenProject.do`.
-            revision: the state that the edit was made of; None makes it of any.
+            revision: revision of the project for which the edit was made; None accepts any.
 
         Returns:
             The new state; see `state`.
 
         Raises:
-            OldRevisionError: if the project is at another revision.
+            OldRevisionError: if a person has changed the project since that revision.
             ConfigError, BoxError: if it cannot be made.
             OutputError: if it cannot be saved.
         """
         self._check(revision)
         if (ids := _touched(edit)) != []:
-            self.before_edit(ids)  # which may save what a tracker has found
+            self.before_edit(ids)  # may save tracked boxes
         with self._lock:
             self._check(revision)
             self._do(edit)
@@ -131,9 +131,9 @@ class ProjectDesk:
             raise OldRevisionError("somebody else has changed this project; look at it, then do it again")
 
     def keep_found(self, edits: list[dict[str, Any]], revision: int) -> int:
-        """Put what a tracker found into the project, as one step with what it found before at `revision`.
+        """Put tracked boxes into the project and return its new revision.
 
-        Returns the new revision.
+        If nothing else has changed since `revision`, they belong to the step before, so that both are undone as one.
         """
         with self._lock:
             self._do({"edit": "amend" if revision == self.revision else "together", "edits": edits})
@@ -155,7 +155,7 @@ class ProjectDesk:
                 self._versions[target.id] = self.revision
 
     def state(self) -> dict[str, Any]:
-        """All but the boxes of every frame, as a JSON object."""
+        """Return the project without the boxes of every frame, as a JSON object."""
         with self._lock:
             history, project = self._open.history, self.project
             return {
@@ -183,11 +183,11 @@ class ProjectDesk:
         }
 
     def rows(self, id: int, first: int, stop: int) -> dict[str, Any]:
-        """Return where a target is in the frames from `first` to before `stop`, at most `MOST_ROWS` of them.
+        """Return the places of a target in the frames from `first` to before `stop`, at most `MOST_ROWS` of them.
 
         Returns:
-            `boxes`, xywh or null, and `scores` for each frame, and `kinds`, a letter for each: k key box, a absent, i
-            interpolated, t tracked, u uncertain, l lost, and . where nothing is known.
+            For each frame, `boxes` (xywh or null), `scores`, and `kinds`, a letter: k key box, a absent, i
+            interpolated, t tracked, u uncertain, l lost, . unknown.
 
         Raises:
             ConfigError: if there is no such target.
@@ -205,7 +205,7 @@ class ProjectDesk:
         return {"id": id, "first": first, "version": version, "boxes": boxes, "scores": scores, "kinds": "".join(kinds)}
 
     def overview(self, id: int, bins: int, first: int = 0, stop: int | None = None) -> dict[str, Any]:
-        """The timeline of a target: for each of equal parts of some frames, the lowest score and the worst status.
+        """Return the timeline of a target: the lowest score and the worst status in equal parts of some frames.
 
         Raises ConfigError if there is no such target.
         """
@@ -228,12 +228,12 @@ class ProjectDesk:
         }
 
     def doubtful(self, frame: int, step: int, ids: list[int] | None = None) -> dict[str, Any] | None:
-        """The beginning of the next stretch, after or before a frame, in which a tracker was not sure of a target.
+        """Find the first frame of the next stretch in which a tracker was not sure of a target; None without one.
 
         Args:
-            frame: to look from.
-            step: 1 looks forward, -1 backward.
-            ids: of the targets; None takes all.
+            frame: number of the frame to start from.
+            step: 1 goes forward, -1 backward.
+            ids: ids of the targets; None takes all.
         """
         found: list[tuple[int, int]] = []
         for target in self.project.targets:
@@ -261,12 +261,12 @@ class ProjectDesk:
 
 
 def project_path(video: Path) -> Path:
-    """Return the place of a video's project: beside it."""
+    """Return the path of a video's project, which is beside the video."""
     return video.with_name(f"{video.name}{ENDING}")
 
 
 def _touched(edit: Mapping[str, Any]) -> list[int] | None:
-    """Targets whose boxes an edit changes; None for any."""
+    """List the targets whose boxes an edit changes; return None for all targets."""
     name = edit.get("edit")
     if name in ("undo", "redo"):
         return None

@@ -1,4 +1,4 @@
-"""What requests hold, with the limits of each value."""
+"""The bodies of requests, with the limits of each value."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ProjectEdit(_Strict):
     edits: Annotated[list[ProjectEdit], Field(max_length=1000)] = []
 
     def as_edit(self) -> dict[str, Any]:
-        """Return what `OpenProject.do` takes: only what the request names."""
+        """Return the edit for `OpenProject.do`, with only the fields of the request."""
         return self.model_dump(exclude_unset=True)
 
 

@@ -1,4 +1,4 @@
-"""What a request to track means for each target: from which key boxes, and through which frames."""
+"""Find the targets, frames and directions of a request to track."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from mixformer.annotation.web.track_queue import TrackJob
 
 Part = tuple[Direction, range, list[int]]
-"""A direction, the frames that are wanted, and the targets."""
+"""A direction, the wanted frames, and the ids of targets."""
 
 
 def parts_of(project: AnnotationProject, way: str, frame: int, ids: list[int] | None) -> list[Part]:
-    """Return what to track.
+    """List the parts to track.
 
     Args:
         project: the project.
         way: "forward" and "backward" go from the frame to an end of the video, "both" takes all of it, and "next" the
             frames between the key boxes around the frame.
-        frame: where the person is.
-        ids: of the targets; None takes all.
+        frame: number of the frame that the person sees.
+        ids: ids of the targets; None takes all.
 
     Raises:
         ConfigError: if there is no such target or way, or nothing is left to track.
@@ -57,7 +57,7 @@ def parts_of(project: AnnotationProject, way: str, frame: int, ids: list[int] | 
         raise ConfigError("there is no key box yet; draw a box around the target first")
     left = [part for part in parts if stale_stretches(project, part[2], part[0], part[1])]
     if not left:
-        raise ConfigError("all of it is tracked already; correct a box, then track again")
+        raise ConfigError("all these frames are tracked already; correct a box, then track again")
     return left
 
 
@@ -70,7 +70,7 @@ def _to_next(project: AnnotationProject, id: int, frame: int) -> Part | None:
 
 
 def boxes_to_find(job: TrackJob, model: MultiTracker, memory: int) -> Generator[FoundBox, None, None]:
-    """Track what a job asks for with the engine of `model`; it ends early when the job is to halt."""
+    """Do a job with the engine of `model`, and yield the boxes, until the job is stopped."""
     parts = parts_of(job.desk.project, job.way, job.frame, job.ids)
     project = job.desk.project
     before = 0
@@ -79,7 +79,7 @@ def boxes_to_find(job: TrackJob, model: MultiTracker, memory: int) -> Generator[
         def progress(done: int, total: int, before: int = before) -> None:
             job.done, job.total = before + done, before + total
 
-        # One of its own, since jobs take turns; the engine is shared.
+        # Jobs take turns, so each has its own tracker. They share the engine.
         tracker = MultiTracker(model.engine, model.config, on_resize="rescale")
         yield from track_between(
             project,

@@ -1,7 +1,7 @@
-"""Tracking for several people: jobs wait in one queue, and a bounded number of engines serves them in turn.
+"""Track for several people: jobs wait in one queue, and a limited number of engines does them in turn.
 
-A job is a generator that is advanced for a few seconds at a time. If others wait, it then stands at the end of the
-queue again, so that a long video holds nobody up.
+A job is a generator that runs for a few seconds at a time. If others wait, it then goes to the end of the queue, so
+that a long video does not block others.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from mixformer.tracking import MultiTracker
 log = logging.getLogger(__name__)
 
 _TURN = 2.0  # seconds after which another job may go on
-_SAVE = 3.0  # seconds after which what was found is saved
-_TELL = 0.2  # seconds between news
+_SAVE = 3.0  # seconds after which found boxes are saved
+_TELL = 0.2  # seconds between messages
 _MOST_WAITING = 64
 _MEMORY = 128 * 2**20  # bytes of frames of one job that goes backward
 
@@ -39,11 +39,11 @@ class TrackJob:
 
     Attributes:
         video: id of the video.
-        path: of the video.
+        path: path of the video.
         desk: the project.
         way: "forward", "backward", "both" or "next" (to the next key box).
-        frame: where the person is.
-        ids: of the targets; None takes all.
+        frame: number of the frame that the person sees.
+        ids: ids of the targets; None takes all.
     """
 
     video: str
@@ -57,7 +57,7 @@ class TrackJob:
     done: int = 0
     total: int = 0
     error: str = ""
-    last: int | None = None  # frame that was found last
+    last: int | None = None  # number of the last tracked frame
     halt: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     steps: Iterator[FoundBox] | None = None
@@ -68,7 +68,7 @@ class TrackJob:
     told: float = 0.0
 
     def news(self) -> dict[str, Any]:
-        """Return how far it is, as a JSON object."""
+        """Return the state and progress of the job, as a JSON object."""
         names = ("id", "state", "way", "ids", "done", "total", "error", "last")
         return {"type": "job", **{name: getattr(self, name) for name in names}}
 
@@ -85,11 +85,11 @@ class TrackQueue:
     """
 
     def __init__(self, model: str, workers: int) -> None:
-        """Set up; engines are made when they are first needed.
+        """Make an empty queue. Engines are made when they are first needed.
 
         Args:
             model: name, folder or checkpoint file of a model.
-            workers: engines that run at a time.
+            workers: number of engines that run at a time.
         """
         self._model, self._workers = model, workers
         self._waiting: deque[TrackJob] = deque()
@@ -125,7 +125,7 @@ class TrackQueue:
             return [job.news() for job in self._jobs if job.video == video]
 
     def stop(self, video: str, wait: float = 5.0) -> int:
-        """Stop the jobs of a video, which keep what they found; return their number."""
+        """Stop the jobs of a video and return their number. Boxes that they found are kept."""
         with self._changed:
             jobs = [job for job in self._jobs if job.video == video]
             for job in jobs:
@@ -146,7 +146,7 @@ class TrackQueue:
             thread.join(10)
 
     def _make_way(self, job: TrackJob, ids: list[int] | None) -> None:
-        """A person's edit of a target ends the tracking of it: what follows would not fit any more."""
+        """Stop a job before a person edits one of its targets, since later boxes would not follow from the edit."""
         if threading.current_thread() not in self._threads and (ids is None or job.ids is None or {*ids} & {*job.ids}):
             self.stop(job.video)
 
@@ -174,7 +174,7 @@ class TrackQueue:
             return self._waiting.popleft() if self._waiting else None
 
     def _advance(self, job: TrackJob, model: MultiTracker) -> bool:
-        """Go on with a job for a while; True when it is over."""
+        """Continue a job for some seconds; return True when it is finished."""
         begin = time.monotonic()
         if job.steps is None:
             job.state, job.saved = "running", begin
@@ -208,7 +208,7 @@ class TrackQueue:
         job.desk.tell({**job.news(), "found": runs})
 
     def _save(self, job: TrackJob) -> None:
-        """Put what was found into the project; all of a job is one step that can be undone."""
+        """Put the found boxes into the project. All boxes of a job are undone as one step."""
         if job.unsaved:
             edits = [
                 {
@@ -240,7 +240,7 @@ class TrackQueue:
 
 
 def _runs(found: list[FoundBox]) -> Iterator[list[FoundBox]]:
-    """Boxes of one target in frames one after the other; of two for a frame, the later one."""
+    """Yield boxes of one target in successive frames. If a frame has two boxes, the later one is used."""
     latest = {(each.target, each.frame): each for each in found}
     run: list[FoundBox] = []
     for _, each in sorted(latest.items()):
