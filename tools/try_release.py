@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LARGEST = 60 * 2**20  # bytes of the wheel
-NEEDED = ("demo", ".safetensors", "py.typed")  # parts of names that must be in the wheel
+NEEDED = ("demo", ".safetensors", "py.typed", "recipes/finetune.toml")  # parts of names that must be in the wheel
 NOT_LISTED = ("mixformer", "pip", "setuptools")
 
 _LICENSES = """

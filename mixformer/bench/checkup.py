@@ -243,7 +243,7 @@ def compare(trials: list[EngineTrial]) -> Iterator[Finding]:
             )
             yield Finding(name, "broken", f"{each.precision}: {each.error}", advice)
             continue
-        text = f"{each.precision}: {each.fps:.0f} FPS, starts in {each.start:.1f} s"
+        text = f"{each.precision}: {each.fps:.3g} FPS, starts in {each.start:.1f} s"
         known = each.least_overlap(each.known)
         if known < _KNOWN:
             advice = "do not use it, and report this with the output of mixformer doctor --json"
