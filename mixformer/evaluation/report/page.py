@@ -29,6 +29,33 @@ th { border-bottom: 2px solid #888; } .text { text-align: left; } tbody tr:hover
 figure { margin: 1.2rem 0; } figure > div { overflow-x: auto; } figure img { display: block; }
 .keyed { white-space: nowrap; }
 .key { display: inline-block; width: 1.6em; height: .8em; border: 1px solid #000; margin: 0 .3em 0 1em; }
+th button { all: unset; cursor: pointer; } th button:hover, th button:focus-visible { text-decoration: underline; }
+th[aria-sort="descending"] button::after { content: " \\25BE"; }
+th[aria-sort="ascending"] button::after { content: " \\25B4"; }
+@media (prefers-color-scheme: dark) {
+  body { color: #e4e4e4; background: #16181c; } h2, th, td { border-color: #3a3e45; } .note { color: #a8adb5; }
+  a, details > summary { color: #6cb8ea; } tbody tr:hover { background: #23272e; }
+  .plots img { border-color: #3a3e45; } .key { border-color: #888; }
+}
+"""
+# A click on a heading sorts by its column: numbers from the largest on, words from A on; a second click the other way.
+_SCRIPT = """
+const value = (row, column) => row.cells[column].textContent.trim();
+for (const head of document.querySelectorAll("thead th")) head.querySelector("button").addEventListener("click", () => {
+  const column = head.cellIndex, body = head.closest("table").tBodies[0], words = head.className === "text";
+  const usual = words ? "ascending" : "descending", other = words ? "descending" : "ascending";
+  const way = head.getAttribute("aria-sort") === usual ? other : usual;
+  const number = (row) => { const read = parseFloat(value(row, column)); return isNaN(read) ? null : read; };
+  const compare = (a, b) => {
+    if (words) return value(a, column).localeCompare(value(b, column)) * (way === "ascending" ? 1 : -1);
+    const [x, y] = [number(a), number(b)];
+    if (x === null || y === null) return (x === null) - (y === null);  // what is missing stays at the end
+    return (x - y) * (way === "ascending" ? 1 : -1);
+  };
+  for (const each of head.parentNode.cells) each.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", way);
+  body.append(...[...body.rows].sort(compare));
+});
 """
 _OPEN = {"overall", "attributes", "longterm", "presence"}  # longer tables are folded
 
@@ -58,7 +85,7 @@ def make_page(
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{_STYLE}</style></head>\n"
-        f"<body><h1>{title}</h1>{notes}<nav>{links}</nav>\n{body}</body></html>\n"
+        f"<body><h1>{title}</h1>{notes}<nav>{links}</nav>\n{body}<script>{_SCRIPT}</script></body></html>\n"
     )
 
 
@@ -66,7 +93,8 @@ def _table(name: str, table: Table, comparison: Comparison) -> str:
     """Make a foldable table, with the convention and the notes that are not at the top of the page."""
     kinds = ["text" if column.kind == "text" else "number" for column in table.columns]
     head = "".join(
-        f'<th class="{kind}">{escape(column.heading)}</th>' for kind, column in zip(kinds, table.columns, strict=True)
+        f'<th class="{kind}"><button>{escape(column.heading)}</button></th>'
+        for kind, column in zip(kinds, table.columns, strict=True)
     )
     rows = []
     for row in table.texts():

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -59,7 +60,8 @@ def test_one_file_without_any_reference_outside(comparison):
     page = make_page(comparison, make_tables(comparison), draw_plots(comparison), qualitative_strips(comparison, 2, 3))
     reader = read(page)
     assert all(source.startswith(("data:image/", "#part")) for source in reader.sources)
-    assert not re.search(r"https?:|@import|url\(|<script|<link", page)
+    assert not re.search(r"https?:|@import|url\(|<script |<link|fetch|import\(", page)
+    assert page.count("<script>") == 1  # the page's own, which sorts its tables
     assert reader.tags.count("img") == 7 + 2
     assert reader.tags.count("table") == 3
     assert "95.2" in reader.words
@@ -123,3 +125,28 @@ def test_a_folder_of_everything_or_of_tables_alone(comparison, tmp_path):
         write_report(comparison, written[0], plots=False, qualitative=0)
     with pytest.raises(OutputError, match="give another one"):
         make_folder(written[0])
+
+
+def test_a_click_on_a_heading_sorts_and_another_turns_round(comparison, tmp_path):
+    sync = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs the browser Chromium (Debian: apt-get install chromium)")
+    (tmp_path / "index.html").write_text(make_page(comparison, make_tables(comparison), {}, []))
+    with sync.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(color_scheme="dark")
+        problems = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto((tmp_path / "index.html").as_uri())
+        column = page.locator("table").first.locator("tbody tr td:nth-child(2)")
+        button = page.locator("table").first.locator("thead th:nth-child(2) button")
+        seen = []
+        for _ in range(2):
+            button.click()
+            seen.append([float(text.split()[0]) for text in column.all_inner_texts()])
+        assert seen == [sorted(seen[0], reverse=True), sorted(seen[0])]
+        assert len(set(seen[0])) > 1
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 28)"
+        browser.close()
+    assert not problems
