@@ -15,7 +15,7 @@ from mixformer.files.partial_names import beside, own_places, real_path
 from mixformer.files.places import claimed_folder
 from mixformer.run.outputs import check_outputs
 from mixformer.run.resuming import resume_path
-from mixformer.video import open_results, open_writer
+from mixformer.video import open_results, open_video, open_writer
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.video.video_formats import require_video
 
@@ -189,3 +189,30 @@ def test_a_graph_is_compiled_where_no_temporary_folder_is(monkeypatch, tmp_path)
     monkeypatch.setattr(passes, "work_places", lambda: iter([tmp_path / "none"]))
     with pytest.raises(OutputError, match="set TMPDIR"):
         passes.keep_exact(core(), model, set())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed there")
+def test_a_draft_that_somebody_removes_is_written_again(tmp_path):
+    """`rm -r results` while an hour was being tracked lost the hour."""
+    import shutil
+
+    folder = tmp_path / "results"
+    with open_writer(folder / "v.mp4", 25) as video, open_results(folder / "r.csv", "csv"):
+        video.write(np.zeros((16, 16, 3), np.uint8))
+        shutil.rmtree(folder)
+        video.write(np.zeros((16, 16, 3), np.uint8))
+    assert sorted(item.name for item in folder.iterdir()) == ["r.csv", "v.mp4"]
+    with open_video(folder / "v.mp4") as read:
+        assert len(list(read)) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed there")
+def test_a_draft_of_somebody_else_is_not_taken(tmp_path):
+    def write():
+        with open_results(tmp_path / "r.csv", "csv"):
+            (tmp_path / "r.partial.csv").unlink()
+            (tmp_path / "r.partial.csv").write_text("theirs")
+
+    with pytest.raises(OutputError, match="another file by now"):
+        write()
+    assert (tmp_path / "r.partial.csv").read_text() == "theirs"

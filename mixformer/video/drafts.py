@@ -30,7 +30,7 @@ from mixformer.files.places import (
     require_name,
     require_place,
 )
-from mixformer.video.left_drafts import NUMBERED
+from mixformer.video.left_drafts import NUMBERED, put_back
 
 log = logging.getLogger(__name__)
 
@@ -166,8 +166,14 @@ class Draft(_Claim):
             self._file.truncate(size)
             self._reached = min(self._reached, size)
 
+    def be_there(self) -> None:
+        """Write the draft again if somebody has removed it. Raises OSError if that fails."""
+        if self.part != self.path:
+            self._file = put_back(self.part, self._file)
+
     def _place(self, sync: bool) -> None:
         try:
+            self.be_there()
             if self.part != self.path:
                 if sync:
                     self._require_whole()

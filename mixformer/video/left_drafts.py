@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from mixformer.files.partial_names import aside_of, partial_path
+from mixformer.files.places import claim
 
 NUMBERED = re.compile(r"\d{8}\.png|\.\d{8}\.png\..*\.partial")  # and what a killed process left of one
 """Names of numbered pictures, and of what a killed process left of one."""
@@ -27,6 +31,23 @@ def take_back(path: Path) -> None:
                 item.replace(part / item.name)
     elif path.is_file() and not part.exists():
         path.replace(part)
+
+
+def put_back(part: Path, file: io.FileIO) -> io.FileIO:
+    """Write a draft again that somebody has removed, and return the open file: the old one still has the content.
+
+    Raises OSError if that fails, or another file is in its place.
+    """
+    with suppress(FileNotFoundError):
+        if not os.path.samestat(part.stat(), os.fstat(file.fileno())):
+            raise OSError(f"{part} is another file by now")
+        return file
+    part.parent.mkdir(parents=True, exist_ok=True)
+    again = claim(part, part)
+    file.seek(0)
+    shutil.copyfileobj(file, again)
+    file.close()
+    return again
 
 
 def drop_aside(path: Path) -> None:

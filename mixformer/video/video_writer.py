@@ -211,6 +211,7 @@ class VideoWriter:
         """Count the frames of the finished file."""
         if self._draft.part == self.path:
             return
+        self._draft.be_there()
         found = frames_in(self._draft.part)
         if found != self._count:
             raise OutputError(f"only {found} of {self._count} frames are in it")

@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 
-from mixformer.run import Completed, ProcessExecutor
+from mixformer.run import Completed, ProcessExecutor, stopping
 from mixformer.run.stopping import Stopped, exit_code_of_stop, stops_as_errors
 
 
@@ -80,3 +80,22 @@ def test_a_worker_ends_that_was_asked_in_a_callback():
     events = list(ProcessExecutor(1, retries=0).run(deaf, [("a", "stop")]))
     assert time.monotonic() - begin < 20  # it would work for 30
     assert not any(isinstance(event, Completed) for event in events)
+
+
+def test_a_second_request_soon_after_the_first_is_ignored():
+    """Ctrl-C and SIGTERM at once, or Ctrl-C twice, interrupted the writing of the last frames."""
+    if not hasattr(signal, "SIGTERM") or sys.platform == "win32":
+        pytest.skip("signals cannot be raised here")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with stops_as_errors():
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+                signal.raise_signal(number)
+            stopping._heard[:] = [time.monotonic() - 60]
+            with pytest.raises(KeyboardInterrupt):  # somebody insists
+                signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
