@@ -47,10 +47,11 @@ for (const head of document.querySelectorAll("thead th")) head.querySelector("bu
   const way = head.getAttribute("aria-sort") === usual ? other : usual;
   const number = (row) => { const read = parseFloat(value(row, column)); return isNaN(read) ? null : read; };
   const compare = (a, b) => {
-    if (words) return value(a, column).localeCompare(value(b, column)) * (way === "ascending" ? 1 : -1);
+    const sign = way === "ascending" ? 1 : -1;
+    if (words) return value(a, column).localeCompare(value(b, column), "en", {numeric: true}) * sign;
     const [x, y] = [number(a), number(b)];
     if (x === null || y === null) return (x === null) - (y === null);  // what is missing stays at the end
-    return (x - y) * (way === "ascending" ? 1 : -1);
+    return (x - y) * sign;
   };
   for (const each of head.parentNode.cells) each.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", way);
