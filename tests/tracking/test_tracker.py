@@ -334,7 +334,7 @@ def test_track_over_arrays_and_files(clip, tiny_model):
 @pytest.mark.parametrize("source", [float("nan"), 3.5, None, True, np.zeros(()), object()])
 def test_what_is_no_source_is_said_at_once(source):
     """Torture row 22."""
-    with pytest.raises(SourceError, match="a source is a path"):
+    with pytest.raises(SourceError, match="a source must be a path"):
         mixformer.track(source, (1, 2, 30, 40), model=RedEngine())
 
 
