@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from mixformer import __main__ as entry
 from mixformer.cli import main
 from mixformer.errors import OutputError
 from mixformer.files import write_files
@@ -216,3 +217,13 @@ def test_a_draft_of_somebody_else_is_not_taken(tmp_path):
     with pytest.raises(OutputError, match="another file by now"):
         write()
     assert (tmp_path / "r.partial.csv").read_text() == "theirs"
+
+
+def test_ctrl_c_while_python_imports_is_quiet(monkeypatch):
+    class Importing:
+        @property
+        def main(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "mixformer.cli", Importing())
+    assert entry.run() == 130
