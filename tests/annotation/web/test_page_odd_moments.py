@@ -7,6 +7,11 @@ from tests.helpers.person import Person, expect, project_of
 from tests.helpers.web import free_port, page_server
 
 SIZE = (160, 96)
+SLOW_EDITS = """() => {
+    const now = window.fetch;
+    const later = (...words) => new Promise((done) => setTimeout(() => done(now(...words)), 700));
+    window.fetch = (address, ...more) => (String(address).endsWith("/edits") ? later : now)(address, ...more);
+}"""
 
 
 def test_a_box_belongs_to_the_picture_that_is_seen(browser, tmp_path):
@@ -59,6 +64,26 @@ def test_a_lasting_message_comes_back(browser, bars, tmp_path):
         expect(person.page.locator("#banner")).to_be_hidden(timeout=30_000)
         expect(person.page.locator("#saved")).to_be_empty()
         person.leaves()
+
+
+def test_edits_that_wait_are_made_after_the_video_is_left(browser, tmp_path):
+    write_bars(tmp_path / "bars.mp4", 60)
+    write_bars(tmp_path / "other.mp4", 60)
+    with page_server(tmp_path, tmp_path / "cache") as (_, address):
+        person = Person(browser, address)
+        person.page.get_by_role("link", name="bars.mp4").click()
+        person.begins()
+        person.drag((40, 20), (80, 60), SIZE)
+        person.saved()
+        person.page.evaluate(SLOW_EDITS)
+        for frame in (1, 2, 3):  # absent in the next frames, while the edit before is on its way
+            person.key("ArrowRight")
+            person.sees(frame)
+            person.key("o")
+        person.page.go_back()
+        expect(person.page.locator("#videos li").first).to_contain_text("1 target, 4 key boxes")
+        person.leaves()
+    assert [key.frame for key in project_of(tmp_path, "bars.mp4").target(1).keys] == [0, 1, 2, 3]
 
 
 def test_a_finger_draws_and_two_zoom(browser, bars, tmp_path):

@@ -113,8 +113,10 @@ async function startImport() {
   }
   $("import-start").disabled = true;
   $("import-text").textContent = "Reading …";
+  const video = state.video.id;
   try {
-    takeProject(await send(`videos/${state.video.id}/import`, file, () => {}));
+    const project = await send(`videos/${video}/import`, file, () => {});
+    if (state.video?.id === video) takeProject(project); // else the person has gone to another one
     $("import").close();
   } catch (error) {
     $("import-text").textContent = /** @type {Error} */ (error).message;

@@ -5,26 +5,35 @@ import { clearLive, forgetRows } from "./rows.js";
 import { $, change, selectedTarget, state, warn } from "./store.js";
 
 /** @type {Promise<unknown>} */ let last = Promise.resolve();
+/** The newest state of each project that this page has seen. @type {Map<string, number>} */ const revisions = new Map();
 
-/** Make one edit after the other. @param {object} edit @returns {Promise<import("./store.js").Project | null>} */
+/** Make one edit after the other, also when the person has left the video by then. @param {object} edit @returns {Promise<import("./store.js").Project | null>} */
 export function edit(edit) {
-  const next = last.then(() => make(edit));
+  const video = state.video?.id;
+  const next = last.then(() => (video ? make(video, edit) : null));
   last = next;
   return next;
 }
 
-/** @param {object} edit */
-async function make(edit) {
-  if (!state.video) return null;
-  const video = state.video.id;
-  $("saved").textContent = "Saving …";
+/** Wait until all edits so far are made. */
+export function settled() {
+  return last;
+}
+
+/** @param {string} video @param {object} edit */
+async function make(video, edit) {
+  const say = (/** @type {string} */ text) => state.video?.id === video && ($("saved").textContent = text);
+  say("Saving …");
   try {
-    const project = await askJson(`videos/${video}/edits`, { method: "POST", json: { edit, revision: state.project.revision } });
+    const json = { edit, revision: revisions.get(video) };
+    const keepalive = JSON.stringify(edit).length < 30_000; // goes on if the tab is closed; browsers allow 64 kB
+    const project = await askJson(`videos/${video}/edits`, { method: "POST", json, keepalive });
+    revisions.set(video, project.revision);
     if (state.video?.id === video) takeProject(project);
-    $("saved").textContent = "Saved";
+    say("Saved");
     return project;
   } catch (error) {
-    $("saved").textContent = "Not saved";
+    say("Not saved");
     if (error instanceof Refused && error.status === 412) {
       warn("Somebody else has changed this video. You see the new state now; your last step was not made.");
       await reload();
@@ -37,6 +46,7 @@ async function make(edit) {
 
 /** @param {import("./store.js").Project} project */
 export function takeProject(project) {
+  if (state.video) revisions.set(state.video.id, project.revision);
   const here = project.targets.some((target) => target.id === state.selected);
   change({ project, ready: true, selected: here ? state.selected : project.targets.at(-1)?.id ?? null });
 }

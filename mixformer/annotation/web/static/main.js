@@ -4,7 +4,7 @@ import { startActions } from "./actions.js";
 import { askJson, listen, Refused, takeToken } from "./api.js";
 import { startDialogs } from "./dialogs.js";
 import { drags, draws, hint, startEditing } from "./editing.js";
-import { reload } from "./edits.js";
+import { reload, settled } from "./edits.js";
 import { Frames } from "./frames.js";
 import { showLibrary, startLibrary } from "./library.js";
 import { drawPanel } from "./panel.js";
@@ -230,6 +230,7 @@ async function toLibrary() {
   close();
   $("title").textContent = document.title = "mixformer";
   const now = routes;
+  await settled(); // so that the list counts the last edits
   const videos = await showLibrary();
   if (now === routes) place("library");
   return videos;
