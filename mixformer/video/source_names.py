@@ -24,7 +24,7 @@ def source_text(source: Any) -> str:
     Raises SourceError if it is none, or is empty, standard input or a pattern; the message says what to give instead.
     """
     if not isinstance(source, str | int | Path) or isinstance(source, bool):
-        raise SourceError(f"a source is a path, an address or the number of a camera, not {type(source).__name__}")
+        raise SourceError(f"a source must be a path, an address or the number of a camera, not {type(source).__name__}")
     text = str(source)
     if not text.strip() or "\0" in text:
         raise SourceError("the source is empty; give a video file, a folder of pictures, a camera number or an address")

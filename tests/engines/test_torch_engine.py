@@ -121,5 +121,5 @@ def test_joined_memories_are_the_memory_of_the_batch(kind, crops):
     if together.scores is not None:
         np.testing.assert_allclose(joined.scores, together.scores, atol=1e-5)
     other = engine.remember(random.integers(0, 256, (1, 3, *[config.template_size] * 2, 3), dtype=np.uint8))
-    with pytest.raises(ConfigError, match="as many templates"):
+    with pytest.raises(ConfigError, match="equally many templates"):
         engine.join([engine.remember(templates[:1]), other])

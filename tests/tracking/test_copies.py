@@ -152,4 +152,4 @@ def test_damaged_weights_are_told_once(tiny_model, frames, caplog):
     for _ in range(2):
         results = list(track(frames[:4], BOX, model=engine))
     assert results[-1].box == BOX
-    assert [record.levelname for record in caplog.records if "not finite" in record.message] == ["WARNING"]
+    assert [record.levelname for record in caplog.records if "NaN or infinity" in record.message] == ["WARNING"]
