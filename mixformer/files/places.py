@@ -24,7 +24,7 @@ _ASK = "give another name, or --overwrite (overwrite=True in Python) to replace 
 
 
 def require_apart(path: Path, inputs: Iterable[object]) -> None:
-    """Refuse a result that would replace something that is read, by its own name or its draft's: an OutputError."""
+    """Raise OutputError if a result, or its draft, would replace a file that is read."""
     if is_special(path):
         return
     for source in (Path(str(each)) for each in inputs):
@@ -221,7 +221,7 @@ def make_folder(folder: Path, what: Path) -> list[Path]:
 
 
 def open_raw(part: Path, path: Path, mode: int = os.O_RDWR) -> io.FileIO:
-    """Open a file for the sake of the result `path`, without buffers in this process; its content is left.
+    """Open a file that belongs to the result `path`, without a buffer in this process. Its content stays.
 
     Raises:
         OutputError: if it cannot be opened.
@@ -234,7 +234,7 @@ def open_raw(part: Path, path: Path, mode: int = os.O_RDWR) -> io.FileIO:
 
 
 def claim(part: Path, path: Path) -> io.FileIO:
-    """Open a draft for this process alone. Its content is left: another process may hold it."""
+    """Open a draft for this process alone. Its content stays, since another process may hold it."""
     while True:
         file = open_raw(part, path)
         if not _locked(file):

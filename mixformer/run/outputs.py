@@ -195,7 +195,7 @@ class VideoOutput:
             self._picture(blank, results, {})
 
     def marks(self) -> dict[str, Mark]:
-        """Return how far each output is that can say so."""
+        """Return how much of each output is written, for the outputs that can tell."""
         marks = {name: text.mark() for name, text in self._texts.items()}
         return marks | ({"video": self._video.mark()} if self._video is not None else {})
 

@@ -79,7 +79,7 @@ class ResumeFile:
 
     @property
     def path(self) -> Path:
-        """Return where it is."""
+        """Return the path of the file."""
         return resume_path(self.outputs)
 
     def is_ours(self) -> bool:
@@ -112,7 +112,7 @@ class ResumeFile:
         return all(_reaches(self.outputs[name], mark) for name, mark in point.marks.items())
 
     def add(self, point: ResumePoint) -> None:
-        """Write a further point. What cannot be written is left: the results matter more."""
+        """Write one more point. An error of writing is ignored, since the results matter more."""
         self._added += 1
         if self._added == _KEPT:  # the first of them is surely on the disk
             for path in self.outputs.values():
@@ -168,7 +168,7 @@ class ResumeFile:
 
 @dataclass(frozen=True)
 class _Kept:
-    """The content of such a file."""
+    """The content of the file beside the results."""
 
     identity: Mapping[str, Any]
     placed: Mapping[str, Sequence[int]]
@@ -231,7 +231,7 @@ def interrupted(outputs: Mapping[str, Path]) -> set[str]:
 
 
 def _read(path: Path) -> _Kept | None:
-    """Read such a file; None if there is none that can be used."""
+    """Read the file beside some results. None if it is missing or cannot be used."""
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST:
             return None

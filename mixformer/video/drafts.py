@@ -120,7 +120,7 @@ class Draft(_Claim):
             aside_of(self.part).unlink(missing_ok=True)
 
     def set_aside(self) -> Path:
-        """Begin an empty draft, and return the path of what was in it; it goes with `drop_aside`, or at the end.
+        """Begin an empty draft, and return the path of its old content. `drop_aside` or the end removes that.
 
         Raises:
             OutputError: if that fails.

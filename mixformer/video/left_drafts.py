@@ -34,7 +34,7 @@ def take_back(path: Path) -> None:
 
 
 def put_back(part: Path, file: io.FileIO) -> io.FileIO:
-    """Write a draft again that somebody has removed, and return the open file: the old one still has the content.
+    """Write a removed draft again from its open file, which still has the content. Return the new open file.
 
     Raises OSError if that fails, or another file is in its place.
     """

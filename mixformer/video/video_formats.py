@@ -11,7 +11,7 @@ from mixformer.files.places import require_name
 from mixformer.imaging.images import is_picture
 
 DEFAULT_FPS = 25.0
-"""Frames per second where nobody knows."""
+"""Frames per second of a video that does not tell."""
 _TICKS = 90_000
 _H264 = {"crf": "20", "preset": "veryfast", "tune": "zerolatency"}  # no frame waits for another, so none is lost
 _VP9 = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "row-mt": "1", "crf": "30", "b": "0"}
