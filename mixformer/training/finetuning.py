@@ -20,7 +20,7 @@ from mixformer.engines.torch_engine import TorchEngine
 from mixformer.errors import ConfigError, OutputError, counted
 from mixformer.evaluation.metrics import SequenceResult, bin_scores, score_pairs
 from mixformer.evaluation.sequence_runner import track_all
-from mixformer.models import MixFormer, build_model
+from mixformer.models import MixFormer
 from mixformer.training.build_data import mixture_dataset
 from mixformer.training.distributed import Distributed
 from mixformer.training.own_videos import HeldBack, OwnVideoSamples, open_videos, shorten, split_videos
@@ -30,7 +30,7 @@ from mixformer.training.signals import only_writer
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import Trainer
 from mixformer.training.tuning_results import REPORT, FineTuned, TrackingNumbers, TuningPlan, best_step, numbers_of
-from mixformer.weights.load_save import ModelWeights, load_weights, save_weights
+from mixformer.weights.load_save import ModelWeights, load_weights, network_of, save_weights
 from mixformer.weights.score_scale import scale_score
 from mixformer.weights.tracker_settings import load_tracker_config
 
@@ -97,7 +97,7 @@ def finetune(
     _require_free(out, overwrite)
     settings: dict[str, Any] = {"data": str(Path(data).resolve()), "model": str(model), "changes": list(changes)}
     with only_writer(out / "run"):
-        sequences, problems = open_videos(Path(data), out / "run" / "data")
+        sequences, problems = open_videos(Path(data), out / "run" / "data", fresh=overwrite)
         for each in problems:
             tell(f"{each.level}: {each.sequence}: {each.text}\n    {each.advice}")
         job = _Job(out, settings, load_weights(model), load_tracker_config(model), device, tell, progress)
@@ -171,7 +171,7 @@ class _Job:
         chosen = best_step(self.out / "run" / "log.jsonl", plan.start)
         best = load_weights(self.out / "run" / "best") if chosen else self.start
         weights, scale, offset = self.calibrated(ModelWeights(best.config, best.state, self.start.tracker), choose)
-        after = numbers_of(self.track(_network(weights), measure, "measuring the result"))
+        after = numbers_of(self.track(network_of(weights), measure, "measuring the result"))
         save_weights(weights, self.out)
         before = TrackingNumbers.from_dict(plan.before)
         done = FineTuned(self.out, before, after, trainer.step, chosen, trainer.stopped_early, scale, offset)
@@ -204,7 +204,7 @@ class _Job:
     ) -> TuningPlan:
         """Measure the start weights and the speed of this machine, and decide on the number of steps."""
         begin = time.perf_counter()
-        network = _network(self.start)
+        network = network_of(self.start)
         before = numbers_of(self.track(network, measure, "measuring the start"))
         measured = time.perf_counter() - begin
         start, check = before.auc, measured
@@ -218,15 +218,14 @@ class _Job:
             left = 60 * minutes - (time.perf_counter() - begin) - measured - (_CHECKS + 1) * check
             steps = int(min(_MOST_STEPS, max(_FEWEST, left / step)))
         interval = max(1, steps // _CHECKS)
-        names = [tuple(each.name for each in part) for part in (parts.train, choose, measure)]
-        train, chosen, measured_names = names
+        train, chosen, measured_names = (tuple(each.name for each in part) for part in (parts.train, choose, measure))
         plan = TuningPlan(
             self.settings, steps, interval, recipe.precision, train, chosen, measured_names, start, before.to_dict()
         )
         plan.to_file(self.out / "run" / _PLAN)
         self.tell(
-            f"{counted(len(names[0]), 'sequence')} to train on; held back: {len(names[1])} to choose the best weights, "
-            f"{len(names[2])} to measure{' (the same)' if choose is measure else ''}\n"
+            f"{counted(len(train), 'sequence')} to train on; held back: {len(chosen)} to choose the best weights, "
+            f"{len(measured_names)} to measure{' (the same)' if choose is measure else ''}\n"
             f"{counted(steps, 'step')} of {recipe.batch_size} samples, checked every {interval}; success AUC at the "
             f"start: {100 * start:.1f} where weights are chosen, {100 * before.auc:.1f} where they are measured"
         )
@@ -246,7 +245,7 @@ class _Job:
         source = OwnVideoSamples(sequences, ImageCache(recipe.data.cache_mb), recipe.data.max_gap)
         mixture = Mixture([source], [1.0], Negatives(recipe.data.negatives, "absent"))
         dataset = mixture_dataset(mixture, recipe, self.start.config)
-        stage = build_stage(_network(self.start), recipe, None)
+        stage = build_stage(network_of(self.start), recipe, None)
         return Trainer(stage, dataset, recipe, folder, Distributed(device=torch.device(self.device)))
 
     def track(self, network: MixFormer, sequences: Sequence[VideoSequence], what: str) -> list[SequenceResult]:
@@ -272,7 +271,9 @@ class _Job:
         """Calibrate the score on the sequences that choose the weights, if that clearly helps on others of them."""
         if weights.config.score == "none":
             return weights, 1.0, 0.0
-        pairs = [pair for pair in score_pairs(self.track(_network(weights), sequences, "calibrating")) if len(pair[0])]
+        pairs = [
+            pair for pair in score_pairs(self.track(network_of(weights), sequences, "calibrating")) if len(pair[0])
+        ]
         if len(pairs) < 2 or len(set(joined(pairs)[1].tolist())) < 2:
             return weights, 1.0, 0.0
         before, after = (bin_scores(*joined(each)).error for each in (pairs, held_out(pairs)))
@@ -281,9 +282,3 @@ class _Job:
         scale, offset = fit_scale(*joined(pairs))
         state = scale_score(weights.state, weights.config, scale, offset)
         return ModelWeights(weights.config, state, weights.tracker), scale, offset
-
-
-def _network(weights: ModelWeights) -> MixFormer:
-    network = build_model(weights.config)
-    network.load_state_dict(weights.state)
-    return network.eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +35,13 @@ class HeldBack:
     measure: list[VideoSequence]  # the same as `choose` where there are few
 
 
-def open_videos(data: Path, work: Path) -> tuple[list[VideoSequence], list[Problem]]:
+def open_videos(data: Path, work: Path, fresh: bool = False) -> tuple[list[VideoSequence], list[Problem]]:
     """Check and read annotated videos.
 
     Args:
         data: what `mixformer train` and `evaluate` read, or an annotation project.
         work: folder that gets the pictures of a project, unless they are there from an earlier call.
+        fresh: write these pictures again.
 
     Returns:
         The sequences, and warnings about them.
@@ -48,7 +50,7 @@ def open_videos(data: Path, work: Path) -> tuple[list[VideoSequence], list[Probl
         DataError: if there are none, or some have errors; the message lists them, with advice.
     """
     if data.name.endswith(ENDING):
-        data = _pictures_of(data, work)
+        data = _pictures_of(data, work, fresh)
     problems = [problem for _, found in check(data, Options(limit=_CHECKED)) for problem in found]
     errors = [f"  {each.sequence}: {each.text}; {each.advice}" for each in problems if each.level == "error"]
     if errors:
@@ -58,12 +60,13 @@ def open_videos(data: Path, work: Path) -> tuple[list[VideoSequence], list[Probl
     return list(read_any(data)), problems
 
 
-def _pictures_of(project_file: Path, folder: Path) -> Path:
+def _pictures_of(project_file: Path, folder: Path, fresh: bool) -> Path:
     """Write the targets of an annotation project as training data."""
     from mixformer.annotation import export_annotations, find_video, load_project
 
-    if not folder.is_dir():
+    if fresh or not folder.is_dir():
         project = load_project(project_file)
+        shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         export_annotations(project, "folder", folder, video=find_video(project.video, project_file))
     return folder

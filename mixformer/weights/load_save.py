@@ -124,10 +124,14 @@ def load_model(
         >>> model.config.depth, model.config.search_size
         (8, 196)
     """
-    weights = load_weights(name_or_path)
+    return network_of(load_weights(name_or_path)).to(device=device, dtype=dtype)
+
+
+def network_of(weights: ModelWeights) -> MixFormer:
+    """Build the network of loaded weights, in evaluation mode."""
     model = build_model(weights.config)
     model.load_state_dict(weights.state)
-    return model.to(device=device, dtype=dtype).eval()
+    return model.eval()
 
 
 def load_weights(name_or_path: str | Path, *, overrides: Mapping[str, Any] | None = None) -> ModelWeights:

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from mixformer import Box, Tracker
-from mixformer.annotation import AnnotationProject, KeyBox, add_target, look_at_video, save_project
+from mixformer.annotation import AnnotationProject, KeyBox, add_target, look_at_video, save_project, set_key
 from mixformer.cli import main
 from mixformer.data import VideoSequence, read_any
 from mixformer.data.sampling import AnnotatedFrame
@@ -190,6 +190,12 @@ def test_an_annotation_project_is_data(tmp_path):
     assert len(sequence) == 9
     np.testing.assert_allclose(sequence.boxes, np.array(boxes), atol=0.01)
     assert not [each for each in problems if each.level == "error"]
+    # Changed boxes are taken when a run begins anew, and not when it is resumed.
+    moved = set_key(project, 1, 3, Box(1, 2, 30, 40))
+    save_project(moved, tmp_path / "clip.mixformer.json")
+    for fresh, box in ((False, boxes[3]), (True, (1, 2, 30, 40))):
+        (sequence,), _ = open_videos(tmp_path / "clip.mixformer.json", tmp_path / "work", fresh)
+        np.testing.assert_allclose(sequence.boxes[3], box, atol=0.01)
 
 
 def test_the_included_weights_are_tuned_on_real_frames(tmp_path, capsys):
