@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mixformer.weights import convert as convert
     from mixformer.weights.catalog import list_models as list_models
     from mixformer.weights.load_save import load_model as load_model, save_model as save_model
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

@@ -109,7 +109,8 @@ def lazy_names(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Make `__getattr__`, `__dir__` and `__all__` of a package that imports names at their first use (PEP 562).
 
-    Type checkers read the same imports under `if TYPE_CHECKING`, as `from module import name as name`.
+    Type checkers read the same imports under `if TYPE_CHECKING`, as `from module import name as name`. Call this under
+    its `else`: a checker that sees `__getattr__` takes any name for one of the package.
 
     Args:
         package: the package's `__name__`.
@@ -210,6 +211,17 @@ def keep_in_cache(*packages: str) -> None:
         place = cache_folder(package) or (_for_this_process() if folder.always else None)
         if place is not None:
             os.environ[folder.variable] = str(place)
+
+
+def forget_cached(package: str) -> bool:
+    """Remove the files that a package keeps in the cache folder of `mixformer`; False if it keeps them elsewhere."""
+    import shutil
+
+    folder = cache_folder(package)
+    if folder is None or os.environ.get(_FOLDERS[package].variable) != str(folder):
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    return True
 
 
 def _has_own_matplotlib() -> bool:

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     )
     from mixformer.annotation.web.page_server import serve as serve
     from mixformer.annotation.web.web_app import WebSettings as WebSettings, create_app as create_app
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from mixformer.bench.cases import BenchmarkCase as BenchmarkCase, parse_cases as parse_cases
     from mixformer.bench.schema import BenchmarkOptions as BenchmarkOptions, BenchmarkReport as BenchmarkReport
     from mixformer.bench.tracking_benchmark import measure_tracking as measure_tracking
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

@@ -19,7 +19,7 @@ KNOWN = {5: (250.8, 24.0, 45.4, 147.2), 10: (244.6, 38.6, 45.4, 134.1)}
 
 @dataclass(frozen=True)
 class EngineTrial:
-    """What an engine did with the demo clip."""
+    """Result of tracking the demo clip with one engine."""
 
     engine: str
     precision: str  # that was used; "auto" if it did not come so far

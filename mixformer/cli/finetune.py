@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.parser import add_overwrite, make_parser
+from mixformer.cli.parser import add_changes, add_overwrite, make_parser
 from mixformer.configs.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -39,14 +39,7 @@ def parser() -> ArgumentParser:
     made.add_argument("--minutes", type=float, default=10.0, help="time to aim at, measurements included")
     made.add_argument("--steps", type=int, default=0, help="number of steps, instead of --minutes")
     made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
-    made.add_argument(
-        "--set",
-        type=str,
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change fields of the recipe finetune, such as optimizer.lr=5e-5",
-    )
+    add_changes(made, "change fields of the recipe finetune, such as optimizer.lr=5e-5")
     made.add_argument("--quiet", action="store_true", help="print nothing but errors")
     add_overwrite(made)
     return made

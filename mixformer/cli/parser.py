@@ -110,6 +110,11 @@ def runtime_from(options: Namespace) -> Runtime:
     return Runtime(**{name: options[name] for name in names if name in options})
 
 
+def add_changes(parser: ArgumentParser, text: str) -> None:
+    """Add --set, which changes fields of a recipe; `text` is its help."""
+    parser.add_argument("--set", type=str, nargs="+", default=[], metavar="KEY=VALUE", help=text)
+
+
 def add_overwrite(parser: ArgumentParser) -> None:
     """Add the option that lets a verb replace its own earlier result."""
     parser.add_argument(

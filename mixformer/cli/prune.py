@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +12,7 @@ from mixformer.cli.parser import add_overwrite, make_parser
 from mixformer.errors import ConfigError, counted
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from mixformer.configs.model import ModelConfig
+    pass
 
 _DESCRIPTION = """Make a smaller network from a larger one, to be trained by distillation afterwards.
 
@@ -66,20 +63,13 @@ def run(options: Namespace) -> None:
     from mixformer.files.places import claimed_folder
     from mixformer.weights.catalog import CONFIG_FILE
     from mixformer.weights.load_save import ModelWeights, load_weights, save_weights
-    from mixformer.weights.pruning import eliminate_tokens, first_blocks, reduce_mlp, remove_blocks, skip_blocks
+    from mixformer.weights.pruning import CUTS
 
-    ways: dict[str, Callable[..., tuple[dict[str, Tensor], ModelConfig]]] = {
-        "keep_first": first_blocks,
-        "skip": skip_blocks,
-        "remove": remove_blocks,
-        "mlp_ratio": reduce_mlp,
-        "eliminate": eliminate_tokens,
-    }
-    way = next(name for name in ways if options[name] is not None)
+    way = next(name for name in CUTS if options[name] is not None)
     value = list(map(_kept_after, options.eliminate)) if way == "eliminate" else options[way]
     with claimed_folder(options.out, CONFIG_FILE, "model folder", options.overwrite):
         weights = load_weights(options.source)
-        state, config = ways[way](weights.state, weights.config, value)
+        state, config = CUTS[way](weights.state, weights.config, value)
         folder = save_weights(ModelWeights(config, state, weights.tracker), options.out)
     sizes = (weights.config, config)
     before, after, flops, fewer = (count(each) for count in (parameter_count, locate_flops) for each in sizes)

@@ -8,7 +8,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import make_parser
+from mixformer.cli.parser import add_changes, make_parser
 from mixformer.cli.training_bar import TrainingBar, speaks
 
 _DESCRIPTION = """Train a model from a recipe. Run the same command again to resume an interrupted run.
@@ -39,14 +39,7 @@ def parser() -> ArgumentParser:
     made.add_argument("recipe", type=Path, help="TOML file, or a name of mixformer recipes")
     made.add_argument("--out", type=Path, required=True, help="run folder")
     made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
-    made.add_argument(
-        "--set",
-        type=str,
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change fields of the recipe, such as optimizer.lr=1e-4 or data.sets.0.weight=2",
-    )
+    add_changes(made, "change fields of the recipe, such as optimizer.lr=1e-4 or data.sets.0.weight=2")
     made.add_argument(
         "--dry-run",
         action="store_true",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.parser import make_parser
+from mixformer.cli.parser import add_changes, make_parser
 from mixformer.cli.training_bar import TrainingBar, speaks
 from mixformer.errors import ConfigError
 
@@ -39,14 +39,7 @@ def parser() -> ArgumentParser:
     made.add_argument("--out", type=Path | None, default=None, metavar="DIR", help="folder of all stages")
     made.add_argument("--list", action="store_true", help="list the stages, with --out also what is done there")
     add_scale(made)
-    made.add_argument(
-        "--set",
-        type=str,
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change fields of all recipes, such as grad_accum_steps=8",
-    )
+    add_changes(made, "change fields of all recipes, such as grad_accum_steps=8")
     return made
 
 
@@ -136,17 +129,13 @@ def _title(report: StepReport) -> str:
 
 
 def _work(report: StepReport) -> str:
-    """What a step does, in words."""
+    """Describe the work of a step in a few words."""
     if report.recipe is None:
         return f"cuts {report.step.source}: {report.step.cut.replace('_', ' ')} {report.step.amount}"
     kind = {"box": "box", "score": "score head", "distill": "distillation", "pretrain": "pre-training"}
     recipe, fading = report.recipe, len(report.recipe.pruning.blocks)
-    words = [
-        kind[recipe.stage],
-        f"{recipe.network().depth} blocks",
-        f"{recipe.total_steps} steps of {recipe.batch_size}",
-    ]
-    return ", ".join([*words[:2], *([f"{fading} fade out"] if fading else []), words[2]])
+    blocks = f"{recipe.network().depth} blocks" + (f", {fading} fade out" if fading else "")
+    return f"{kind[recipe.stage]}, {blocks}, {recipe.total_steps} steps of {recipe.batch_size}"
 
 
 def _said(report: StepReport) -> str:

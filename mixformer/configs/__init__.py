@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mixformer.configs.runtime import Runtime as Runtime
     from mixformer.configs.tracking_config import TrackerConfig as TrackerConfig
     from mixformer.configs.variants import MODELS as MODELS, model_config as model_config
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

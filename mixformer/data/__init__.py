@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mixformer.data.datasets.sequence_files import SequenceLayout as SequenceLayout
     from mixformer.data.lists import read_list as read_list
     from mixformer.data.sequence import LazySequences as LazySequences, VideoSequence as VideoSequence
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

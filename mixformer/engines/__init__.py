@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mixformer.engines.engine_spec import EngineChoice as EngineChoice, EngineSpec as EngineSpec
     from mixformer.engines.engine_table import ENGINES as ENGINES, register_engine as register_engine
     from mixformer.engines.selection import select_engine as select_engine
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

@@ -22,7 +22,7 @@ from mixformer.engines.torch_engine import TorchEngine, find_device, using_threa
 from mixformer.errors import ConfigError, MixFormerError
 from mixformer.models import KVCache, Memory, MixFormer, RawTemplates
 from mixformer.models.attention import StaticKVCache
-from mixformer.optional import cache_folder
+from mixformer.optional import forget_cached
 from mixformer.types import EngineOutput, FloatArray, Image
 
 Work = Callable[[], None]
@@ -160,20 +160,19 @@ class CompiledEngine(CudaGraphEngine):
         self._compiled = cast(Network, torch.compile(self._locate, fullgraph=True, mode=mode))
         self._network = self._run_compiled
 
-    def _run_compiled(self, search: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
-        """Run the network. If that fails with cached kernels, delete these and compile once more."""
-        from torch._dynamo.exc import BackendCompilerFailed  # imported late: it takes a second, and is loaded by now
-
+    def _run_compiled(self, search: Tensor, memory: Memory, again: bool = True) -> tuple[Tensor, Tensor | None]:
+        """Run the network; compile it once more if it cannot be loaded, since a kept kernel may be damaged."""
         try:
             return self._compiled(search, memory)
-        except BackendCompilerFailed as error:
-            if not _forget_kernels():
+        except RuntimeError as error:
+            from torch._dynamo.exc import BackendCompilerFailed  # loaded by now; importing it takes a second
+
+            if not isinstance(error, BackendCompilerFailed):
+                raise
+            if not (again and forget_cached("inductor")):  # left by a killed process or a full disk
                 raise _not_compiled(error) from error
         torch.compiler.reset()
-        try:
-            return self._compiled(search, memory)
-        except BackendCompilerFailed as error:
-            raise _not_compiled(error) from error
+        return self._run_compiled(search, memory, again=False)
 
 
 class _RecordedStep:
@@ -225,15 +224,6 @@ class _RecordedStep:
         self._found[:, :4].copy_(boxes)
         if scores is not None:
             self._found[:, 4].copy_(scores)
-
-
-def _forget_kernels() -> bool:
-    """Delete the cached kernels, which may be damaged (killed process, full disk); False if the cache is not ours."""
-    folder = cache_folder("inductor")
-    if folder is None or os.environ.get("TORCHINDUCTOR_CACHE_DIR") != str(folder):
-        return False
-    shutil.rmtree(folder, ignore_errors=True)
-    return True
 
 
 def _not_compiled(error: Exception) -> MixFormerError:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         expected_sequences as expected_sequences,
         write_submission as write_submission,
     )
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

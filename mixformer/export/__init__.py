@@ -7,5 +7,5 @@ from mixformer.optional import lazy_names
 if TYPE_CHECKING:
     from mixformer.export.exporting import export_model as export_model
     from mixformer.export.settings import ExportReport as ExportReport
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(__name__, {".exporting": "export_model", ".settings": "ExportReport"})

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         read_image as read_image,
     )
     from mixformer.imaging.resize import resize_image as resize_image
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

@@ -18,8 +18,8 @@ _VIDEO_FORMATS = (
     "dirac,vc1,vc1test,avs,avs2,avs3,cavsvideo,dnxhd,pva,ty,dhav,nuv,vivo,cine,r3d,ivr,mv,roq,smk,bink,flic,film_cpk,idcin,"
     "4xm,wav,mp3,flac,aac,jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe,jpegxl_anim"
 )  # FFmpeg's single-file formats; play-lists and patterns of names would open other files
-LENIENT: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
-"""Options of `av.open` that read titles in a broken encoding. PyAV 19 has no such option, and reads them."""
+_LENIENT: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
+# so that titles in a broken encoding are read; PyAV 19 has no such option, and reads them
 _NETWORK = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -47,7 +47,7 @@ def open_container(
             address = os.path.abspath(address)
             more["protocol_whitelist"] = "file"
     times = None if timeout is None else (timeout, timeout)
-    return av.open(address, format=format, options=more, timeout=times, **LENIENT)
+    return av.open(address, format=format, options=more, timeout=times, **_LENIENT)
 
 
 def explain(address: str | Path, error: Exception) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         Inspection as Inspection,
         inspect_attention as inspect_attention,
     )
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

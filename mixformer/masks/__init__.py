@@ -13,7 +13,7 @@ if TYPE_CHECKING:
         TargetRefiner as TargetRefiner,
         refiner_for as refiner_for,
     )
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

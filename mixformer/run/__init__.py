@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from mixformer.run.to_files import track_video as track_video
     from mixformer.run.video_run import VideoSummary as VideoSummary
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

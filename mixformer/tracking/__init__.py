@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mixformer.tracking.multi import MultiTracker as MultiTracker
     from mixformer.tracking.state import TrackState as TrackState
     from mixformer.tracking.tracker import Tracker as Tracker
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

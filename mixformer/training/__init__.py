@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mixformer.training.run_training import train as train
     from mixformer.training.score_calibration import Calibration as Calibration, calibrate as calibrate
     from mixformer.training.tuning_results import FineTuned as FineTuned, TrackingNumbers as TrackingNumbers
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

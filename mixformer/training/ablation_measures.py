@@ -22,7 +22,7 @@ from mixformer.evaluation import evaluate
 from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
 from mixformer.models import MixFormer, build_model
 from mixformer.training.recipe import Recipe
-from mixformer.weights.load_save import load_model
+from mixformer.weights.load_save import load_model, load_weights
 
 Measured = dict[str, Any]
 """Plain values: "value" (fraction 0..1, or frames per second), "parameters" (M), "gmacs" (G), and others."""
@@ -39,7 +39,7 @@ def measure_crops(model: Path, recipe: Recipe, sequences: Sequence[VideoSequence
 
     Unlike tracking, no errors add up, so that it says more about networks that are far from trained.
     """
-    network = load_model(model).eval()
+    network = load_model(model)
     config, crops = network.config, recipe.crops
     settings = CropSettings(config.search_size, config.template_size, crops.search_factor, crops.template_factor, 1)
     values = {each.name: crop_overlaps(network, held_out(each, n, settings)) for n, each in enumerate(sequences)}
@@ -88,7 +88,7 @@ def measure_tracking_of(
         out=out.parent,
         name=out.name,
     )
-    return {"value": result.summary["auc"], **sizes(load_model(model).config)}
+    return {"value": result.summary["auc"], **sizes(load_weights(model).config)}
 
 
 @torch.no_grad()

@@ -47,7 +47,7 @@ class AblationResult:
 
 @dataclass(frozen=True)
 class _Shop:
-    """What all tasks share."""
+    """Settings that all tasks share."""
 
     out: Path
     scale: Scale

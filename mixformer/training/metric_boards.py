@@ -14,7 +14,7 @@ _PROJECT = "mixformer"
 
 
 class MetricBoard(Protocol):
-    """What a run writes its values to."""
+    """Program that a run writes its values to."""
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Add the values of a step."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -129,14 +130,18 @@ class MetricLogger:
             board.write(step, values)
 
 
+def read_log(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a log, without one that was cut short. A log that is not there has none."""
+    for line in read_text_file(path).splitlines() if path.is_file() else ():
+        with suppress(DataError):
+            found = parse_json(line, path)
+            if isinstance(found, dict) and isinstance(found.get("step"), int):
+                yield found
+
+
 def _drop_after(path: Path, step: int) -> None:
-    """Keep the lines of a log up to a step; a line that was cut short is removed too."""
-    kept = []
-    for line in read_text_file(path).splitlines():
-        with suppress(DataError, LookupError, TypeError):
-            if parse_json(line, path)["step"] <= step:
-                kept.append(line + "\n")
-    write_text(path, "".join(kept))
+    """Keep the lines of a log up to a step."""
+    write_text(path, "".join(json.dumps(each) + "\n" for each in list(read_log(path)) if each["step"] <= step))
 
 
 def peak_memory(device: torch.device) -> float:

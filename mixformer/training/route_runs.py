@@ -8,11 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from torch import Tensor
-
-from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError
-from mixformer.files import read_text_file
+from mixformer.training.metric_logger import read_log
 from mixformer.training.recipe import Recipe
 from mixformer.training.recipe_aliases import upgrade_recipe
 from mixformer.training.routes import RouteStep, route
@@ -20,7 +17,7 @@ from mixformer.training.run_training import train
 from mixformer.training.tiny import tiny_recipe, toy_sequences
 from mixformer.weights.catalog import CONFIG_FILE
 from mixformer.weights.load_save import ModelWeights, load_weights, save_weights
-from mixformer.weights.pruning import first_blocks, reduce_mlp, skip_blocks
+from mixformer.weights.pruning import CUTS
 
 Scale = Literal["tiny", "paper"]
 _MODEL = "model"  # folder of the result in the folder of a step
@@ -257,19 +254,13 @@ def _changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
 
 
 def _last_means(folder: Path) -> dict[str, float]:
-    """Return the last line of a log; empty without one."""
-    path = folder / "log.jsonl"
-    lines = read_text_file(path).splitlines() if path.is_file() else []
-    return next((found for line in reversed(lines) if "loss" in (found := json.loads(line))), {})
+    """Return the last means of a log; empty without one."""
+    lines = [found for found in read_log(folder / "log.jsonl") if "loss" in found]
+    return lines[-1] if lines else {}
 
 
 def _cut(step: RouteStep, folder: Path) -> None:
     """Write a smaller network, made of the model of an earlier step."""
-    ways: dict[str, Callable[..., tuple[dict[str, Tensor], ModelConfig]]] = {
-        "mlp_ratio": reduce_mlp,
-        "keep_first": first_blocks,
-        "skip": skip_blocks,
-    }
     weights = load_weights(folder.parent / step.source / _MODEL)
-    state, config = ways[step.cut](weights.state, weights.config, step.amount)
+    state, config = CUTS[step.cut](weights.state, weights.config, step.amount)
     save_weights(ModelWeights(config, state), folder)

@@ -183,7 +183,7 @@ class Trainer:
 
     @property
     def stopped_early(self) -> bool:
-        """Whether `patience` validations in a row were no better than the best one."""
+        """Tell whether `patience` validations in a row were no better than the best one."""
         return 0 < self.recipe.patience <= self.waited
 
     @contextmanager

@@ -10,7 +10,8 @@ from typing import Any
 
 from mixformer.configs.base_config import BaseConfig
 from mixformer.evaluation.metrics import DEFAULT_CONVENTION, SequenceResult, bin_scores, compute_metrics, score_pairs
-from mixformer.files import parse_json, read_text_file, write_text
+from mixformer.files import write_text
+from mixformer.training.metric_logger import read_log
 from mixformer.training.platt import joined
 
 REPORT = "finetune.json"
@@ -45,7 +46,7 @@ class TrackingNumbers(BaseConfig):
 
 @dataclass(frozen=True)
 class TuningPlan(BaseConfig):
-    """What a run decided when it began; a resumed run reads it."""
+    """Decisions of a run when it began; a resumed run reads them."""
 
     settings: dict[str, Any]  # what the caller asked for
     steps: int
@@ -120,9 +121,8 @@ def numbers_of(runs: Sequence[SequenceResult]) -> TrackingNumbers:
 
 def best_step(log: Path, start: float) -> int:
     """Step of the best check in the log of a run; 0 if none was better than the start."""
-    lines = [parse_json(line, log) for line in read_text_file(log).splitlines()]
     best, step = round(start, 6), 0  # as the log has it
-    for line in lines:
+    for line in read_log(log):
         if line.get("validation", 0.0) > best:
             best, step = line["validation"], line["step"]
     return step

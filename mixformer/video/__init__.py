@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mixformer.video.reader import VideoFrame as VideoFrame, VideoSource as VideoSource, open_video as open_video
     from mixformer.video.targets import Target as Target, as_targets as as_targets, read_targets as read_targets
     from mixformer.video.writer import FrameWriter as FrameWriter, open_writer as open_writer
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

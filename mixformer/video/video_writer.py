@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from mixformer.errors import OutputError
-from mixformer.imaging.containers import LENIENT
+from mixformer.imaging.containers import open_container
 from mixformer.types import Image
 from mixformer.video.drafts import Draft, Mark
 from mixformer.video.sound import Sound
@@ -115,7 +115,7 @@ class VideoWriter:
         try:
             self._start((kept["size"][0], kept["size"][1]), kept["origin"])
             self._encoder = None  # the next picture begins a segment
-            with av.open(str(before), **LENIENT) as container:
+            with open_container(before) as container:
                 for packet in islice(_pictures(container, self._format.unpacked), kept["count"]):
                     time = float(packet.pts * packet.time_base)
                     self._put([packet])
@@ -235,7 +235,7 @@ class VideoWriter:
 
 def frames_in(path: Path) -> int:
     """Count the frames in a video file of this writer, as far as it can be read."""
-    with av.open(str(path), **LENIENT) as container:
+    with open_container(path) as container:
         return sum(1 for _ in _pictures(container))
 
 

@@ -9,5 +9,5 @@ from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
     from mixformer.vot.python_protocol import VotTracker as VotTracker
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(__name__, {".python_protocol": "VotTracker"})

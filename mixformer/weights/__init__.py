@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         save_weights as save_weights,
     )
     from mixformer.weights.pretrained import PretrainedReport as PretrainedReport, load_pretrained as load_pretrained
-else:  # unseen by type checkers, which would take any name for one of its names
+else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {

@@ -7,7 +7,7 @@ The result is the initial student of a distillation (MixFormerV2, section 3.2.2)
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -207,3 +207,13 @@ def _check_count(config: ModelConfig, count: int) -> None:
 
 def _renamed(config: ModelConfig, change: str, same: bool) -> str:
     return config.name if same else f"{config.name}_{change}"
+
+
+CUTS: dict[str, Callable[..., tuple[State, ModelConfig]]] = {
+    "keep_first": first_blocks,
+    "skip": skip_blocks,
+    "remove": remove_blocks,
+    "mlp_ratio": reduce_mlp,
+    "eliminate": eliminate_tokens,
+}
+"""Ways to make a smaller network, by the options of `mixformer prune`: (state, config, value) -> (state, config)."""

@@ -14,15 +14,9 @@ from mixformer.cli.main import _VERBS, build_parser
 from mixformer.cli.settings_options import changed_settings
 from mixformer.evaluation import Table
 from mixformer.evaluation.report.tables import Column, to_terminal
+from tests.helpers.commands import parsers
 
 RAW = ("null", "Literal", "<class", "Optional", "Union", "(type", "%(")  # of Python, not of people
-
-
-def parsers(parser, name="mixformer"):
-    """A parser and all within it, by the words that lead to each."""
-    yield name, parser
-    for word, within in (parser._subcommands_action._name_parser_map if parser._subcommands_action else {}).items():
-        yield from parsers(within, f"{name} {word}")
 
 
 ALL = dict(parsers(build_parser()))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import mixformer
 from mixformer.cli.main import build_parser
-from tests.cli.test_manners import parsers
+from tests.helpers.commands import parsers
 from tests.test_faces import FACES
 
 FILE = Path(__file__).with_name("surface.txt")

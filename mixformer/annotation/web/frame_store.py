@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 
 from mixformer.annotation.web.previews import Previews
 from mixformer.errors import SourceError
-from mixformer.imaging.containers import LENIENT
+from mixformer.imaging.containers import open_container
 from mixformer.types import Image
 from mixformer.video import FrameReader, open_frames
 from mixformer.video.frame_table import FrameTable
@@ -269,7 +269,7 @@ def _estimate(path: Path, fps: float | None) -> int:
     """Estimate the number of frames from the length in the container; 1 if it has none."""
     import av
 
-    with av.open(str(path), **LENIENT) as container:
+    with open_container(path) as container:
         seconds = (container.duration or 0) / av.time_base
     return max(1, math.floor(seconds * fps + 0.5)) if fps else 1
 

@@ -22,18 +22,18 @@ export function settled() {
 
 /** @param {string} video @param {object} edit */
 async function make(video, edit) {
-  const say = (/** @type {string} */ text) => state.video?.id === video && ($("saved").textContent = text);
-  say("Saving …");
+  const tell = (/** @type {string} */ text) => state.video?.id === video && ($("saved").textContent = text);
+  tell("Saving …");
   try {
     const json = { edit, revision: revisions.get(video) };
     const keepalive = JSON.stringify(edit).length < 30_000; // goes on if the tab is closed; browsers allow 64 kB
     const project = await askJson(`videos/${video}/edits`, { method: "POST", json, keepalive });
     revisions.set(video, project.revision);
     if (state.video?.id === video) takeProject(project);
-    say("Saved");
+    tell("Saved");
     return project;
   } catch (error) {
-    say("Not saved");
+    tell("Not saved");
     if (error instanceof Refused && error.status === 412) {
       warn("Somebody else has changed this video. You see the new state now; your last step was not made.");
       await reload();
