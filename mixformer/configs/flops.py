@@ -68,13 +68,15 @@ def locate_flops(config: ModelConfig, online_templates: int = 1, *, full: bool =
             shorter = last and block == stage.depth - 1 and not needed
             joint = config.attention == "symmetric"
             asking, giving = extra if shorter else search.total, own if joint or reach != "templates" else 0
+            if last and block in kept:
+                left = kept[block]
+                asking = left + extra
+                # The attention that chooses the tokens, and the queries of those that go.
+                total += 2 * extra * keys * stage.dim + 2 * (search.total - asking) * stage.dim**2
             total += _block_flops(config, stage, search, asking, keys, giving)
             if joint:
                 keys = {"all": known + own, "self": known, "templates": own}[reach]
                 total += _block_flops(config, stage, templates, templates.total, keys, known)
-            if last and block in kept:
-                total += 2 * extra * keys * stage.dim  # the attention that chooses the tokens
-                left = kept[block]
     if config.attention == "symmetric":
         total += _embed_flops(config, config.template_size, 1 + online_templates)
     return total

@@ -103,7 +103,7 @@ def residual_sums(model: Any) -> set[str]:
     (`ModelConfig.elimination`).
     """
     nodes = [node for node in model.get_ops() if _is_residual(node)]
-    for picked in (node for node in model.get_ops() if node.get_type_name() == "GatherElements"):
+    for picked in (node for node in model.get_ops() if _picks_tokens(node)):
         nodes += [picked, *_following(picked, ("Concat",)), *_choosing(picked.input_value(1).get_node())]
     return {node.get_friendly_name() for node in nodes}
 
@@ -179,6 +179,11 @@ def _following(node: Any, kinds: tuple[str, ...]) -> list[Any]:
         if len(users) != 1 or users[0].get_type_name() not in kinds:
             return found
         found.append(users[0])
+
+
+def _picks_tokens(node: Any) -> bool:
+    """Tell whether a node leaves tokens out of a sequence; queries, of four dimensions, need no exact numbers."""
+    return node.get_type_name() == "GatherElements" and len(node.get_output_partial_shape(0)) == 3
 
 
 def _choosing(node: Any) -> list[Any]:

@@ -156,8 +156,13 @@ class MixedAttention(nn.Module):
         return self._merge(queries, memory), memory
 
     def locate(
-        self, x: Tensor, layout: TokenLayout, memory: KVCache | StaticKVCache | None, last: int | None = None
-    ) -> tuple[Tensor, Tensor, KVCache]:
+        self,
+        x: Tensor,
+        layout: TokenLayout,
+        memory: KVCache | StaticKVCache | None,
+        last: int | None = None,
+        keep: int | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
         """Mix search tokens (B, S, C) with remembered templates.
 
         Args:
@@ -166,20 +171,25 @@ class MixedAttention(nn.Module):
             memory: keys and values of the templates; None if search tokens attend only to themselves.
             last: compute only this many tokens at the end; None computes all. The result is the same, since each output
                 row depends on its own query only.
+            keep: compute only the prediction tokens and this many others: see `most_attended`.
 
         Returns:
-            The mixed tokens, their queries, and all keys and values: of the templates, then of the search tokens.
+            The mixed tokens, and the places (B, keep) of the search tokens among them; None without `keep`.
         """
         if self.reach == "templates":
             kept = cast(KVCache, memory)
-            queries, known = self.project_queries(x, layout, last), KVCache(kept.keys, kept.values)
-            return self._merge(queries, known), queries, known
+            return self._merge(self.project_queries(x, layout, last), KVCache(kept.keys, kept.values)), None
         if last is None:
             queries, own = self.project(x, layout)
         else:
             queries, own = self.project_queries(x, layout, last), self.project_keys(x, layout)
         known = own if self.reach == "self" or memory is None else memory.concat(own)
-        return self._merge(queries, known), queries, known
+        if keep is None:
+            return self._merge(queries, known), None
+        places = most_attended(queries, known.keys, self.scale, layout.extra, keep)
+        rows = places[:, None, :, None].expand(-1, queries.shape[1], -1, queries.shape[3])
+        queries = torch.cat([queries.gather(2, rows), queries[:, :, -layout.extra :]], 2)
+        return self._merge(queries, known), places
 
     def mix(self, templates: Tensor, search: Tensor, layouts: tuple[TokenLayout, TokenLayout]) -> tuple[Tensor, Tensor]:
         """Mix with symmetric attention: template and search tokens attend to all tokens that this block reaches."""

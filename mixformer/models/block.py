@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
-from mixformer.models.attention import KVCache, MixedAttention, StaticKVCache, TokenLayout, most_attended
+from mixformer.models.attention import KVCache, MixedAttention, StaticKVCache, TokenLayout
 from mixformer.models.layers import Mlp, pick
 
 
@@ -62,17 +64,15 @@ class Block(nn.Module):
 
         With `keep`, all prediction tokens and this many others stay: see `most_attended`.
         """
-        mixed, queries, known = self.attn.locate(self.norm1(x), layout, memory, last)
-        x = self._finish(x if last is None else x[:, -last:], mixed, scale)
-        if keep is None:
-            return x
-        kept = most_attended(queries, known.keys, self.attn.scale, layout.extra, keep)
-        return torch.cat([pick(x, kept), x[:, -layout.extra :]], 1)
+        mixed, places = self.attn.locate(self.norm1(x), layout, memory, last, keep)
+        if places is not None:
+            x = torch.cat([pick(x, places), x[:, -layout.extra :]], 1)
+        return self._finish(x if last is None else x[:, -last:], mixed, scale)
 
     def kept(self, x: Tensor, layout: TokenLayout, memory: KVCache | StaticKVCache, keep: int) -> Tensor:
         """Choose the places (B, keep) of the tokens that `locate` keeps."""
-        _, queries, known = self.attn.locate(self.norm1(x), layout, memory)
-        return most_attended(queries, known.keys, self.attn.scale, layout.extra, keep)
+        _, places = self.attn.locate(self.norm1(x), layout, memory, keep=keep)
+        return cast(Tensor, places)
 
     def mix(
         self, templates: Tensor, search: Tensor, layouts: tuple[TokenLayout, TokenLayout], scale: Tensor | None = None
