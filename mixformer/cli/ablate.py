@@ -11,7 +11,7 @@ from rich.console import Console
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.console import make_console, make_table, print_table
 from mixformer.cli.executor_options import add_executor, executor_from
-from mixformer.cli.parser import make_parser
+from mixformer.cli.parser import add_flag, add_option, make_parser
 from mixformer.cli.train_route import add_scale
 from mixformer.errors import ConfigError, MixFormerError, counted
 
@@ -35,13 +35,11 @@ def parser() -> ArgumentParser:
     """Options of the command."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("name", type=str, nargs="?", default="", help="table, see --list")
-    made.add_argument("--out", type=Path | None, default=None, metavar="DIR", help="folder of all runs and tables")
-    made.add_argument("--list", action="store_true", help="list the tables and their rows")
-    made.add_argument("--seeds", type=int, default=3, metavar="N", help="train every row with seeds 1 to N")
+    add_option(made, "--out", Path, "folder of all runs and tables", metavar="DIR")
+    add_flag(made, "--list", "list the tables and their rows")
+    add_option(made, "--seeds", int, "train every row with seeds 1 to N", 3, metavar="N")
     add_scale(made)
-    made.add_argument(
-        "--test", type=Path | None, default=None, metavar="DIR", help="tiny: held-out sequences of --data"
-    )
+    add_option(made, "--test", Path, "tiny: held-out sequences of --data", metavar="DIR")
     where = made.add_argument_group("where the runs are made (their results do not depend on it)")
     add_executor(where, 0, "processes that train at the same time; 0: one run after the other, in this process")
     return made

@@ -11,15 +11,13 @@ from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.bars import FrameBar
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_runtime, make_parser
+from mixformer.cli.parser import add_model, add_option, add_overwrite, add_quiet, add_runtime, make_parser
 from mixformer.cli.settings_options import add_settings
-from mixformer.cli.track_options import make_tracker
-from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.cli.track_options import make_tracker, targets_of
 from mixformer.errors import BoxError, ConfigError, counted
 
 if TYPE_CHECKING:
     from mixformer.annotation import AnnotatedVideo, AnnotationProject
-    from mixformer.video import Target
 
 _DESCRIPTION = """Track between the boxes that you drew, and write the file of an annotation tool.
 
@@ -43,45 +41,29 @@ def parser() -> ArgumentParser:
 
     made = make_parser(_DESCRIPTION)
     made.add_argument("source", type=Path, metavar="CLIP", help="video file or folder of pictures")
-    made.add_argument("--keys", type=Path, required=True, metavar="FILE", help="your boxes: CSV, JSON or a project")
+    add_option(made, "--keys", Path, "your boxes: CSV, JSON or a project", required=True, metavar="FILE")
     kinds = ", ".join(f"{each.name} ({each.help})" for each in ANNOTATION_FORMATS.values())
-    made.add_argument("--to", type=str | None, default=None, metavar="FORMAT", help=kinds)
-    made.add_argument("--out", type=Path | None, default=None, help="file or folder to write; NAME.zip packs it")
-    made.add_argument(
-        "--project", type=Path | None, default=None, metavar="FILE", help="also save the project to this file"
-    )
-    made.add_argument(
-        "--label", type=str, default="", help="class of the targets without a label in the file of --keys"
-    )
-    made.add_argument(
-        "--direction",
-        type=Literal["both", "forward", "backward"],
-        default="both",
-        help="forward: track from the box before a frame; backward: from the box after it; both: join both tracks",
-    )
+    add_option(made, "--to", str, kinds, metavar="FORMAT")
+    add_option(made, "--out", Path, "file or folder to write; NAME.zip packs it")
+    add_option(made, "--project", Path, "also save the project to this file", metavar="FILE")
+    add_option(made, "--label", str, "class of the targets without a label in the file of --keys", "")
+    direction = "forward: track from the box before a frame; backward: from the box after it; both: join both tracks"
+    add_option(made, "--direction", Literal["both", "forward", "backward"], direction, "both")
     add_export_options(made)
-    made.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
+    add_model(made)
     add_runtime(made)
-    made.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    add_quiet(made)
     add_settings(made)
     return made
 
 
 def add_export_options(made: ArgumentParser) -> None:
     """Add the options of an export, which `export_options` reads."""
-    made.add_argument(
-        "--pictures",
-        type=Literal["auto", "yes", "no"],
-        default="auto",
-        help="write the frames as JPEG files; auto: for yolo, voc and folder",
-    )
-    made.add_argument(
-        "--tolerance",
-        type=float,
-        default=1.0,
-        help="for formats with key frames: largest error of an interpolated box, in pixels",
-    )
-    made.add_argument("--overwrite", action="store_true", help="replace an earlier file when the new one is complete")
+    pictures = "write the frames as JPEG files; auto: for yolo, voc and folder"
+    tolerance = "for formats with key frames: largest error of an interpolated box, in pixels"
+    add_option(made, "--pictures", Literal["auto", "yes", "no"], pictures, "auto")
+    add_option(made, "--tolerance", float, tolerance, 1.0)
+    add_overwrite(made)
 
 
 def pictures_from(options: Namespace) -> bool | None:
@@ -100,28 +82,22 @@ def run(options: Namespace) -> None:
     inputs = [options.source]
     if not options["keys"].name.endswith(ENDING):  # a project may be tracked and saved again
         inputs.append(options["keys"])
+    how = {"pictures": pictures_from(options), "overwrite": options.overwrite}
     if options.to is not None:
         require_apart(options.out, [*inputs, options["keys"], options.project or options.source])
-        check_export(options.to, options.out, pictures_from(options), overwrite=options.overwrite)
+        check_export(options.to, options.out, **how)
     if options.project is not None:
         require_apart(options.project, inputs)
         require_place(options.project, options.overwrite)
     video = look_at_video(options.source, options.project)
     project = _tracked(_keyed(options, video), options, options.direction, None)
-    written = [] if options.project is None else [options.project]
+    written = []
     if options.project is not None:
         save_project(project, options.project)
+        written.append(options.project)
     if options.to is not None:
-        made = export_annotations(
-            project,
-            options.to,
-            options.out,
-            video=options.source,
-            pictures=pictures_from(options),
-            tolerance=options.tolerance,
-            overwrite=options.overwrite,
-        )
-        written.append(made)
+        how |= {"video": options.source, "tolerance": options.tolerance}
+        written.append(export_annotations(project, options.to, options.out, **how))
     _report(project, written, options.quiet)
 
 
@@ -162,7 +138,7 @@ def run_project(options: Namespace, outputs: dict[str, Path]) -> None:
     if several and options.box is None and has_corrections(options.targets):
         project = read_keys(options.targets, video, options.start)
     else:
-        project = keys_of_targets(_targets(options), video)
+        project = keys_of_targets(targets_of(options), video)
     back = options.backward or options.both_ways
     wanted = range(0 if back else options.start, video.frame_count if options.stop is None else options.stop)
     direction = "both" if options.both_ways else "backward" if options.backward else "forward"
@@ -171,15 +147,9 @@ def run_project(options: Namespace, outputs: dict[str, Path]) -> None:
         frames = stack.enter_context(open_video(options.source, wanted.start, wanted.stop))
         bar = stack.enter_context(FrameBar(frames.frames_to_come, options.quiet))
         write_results(
-            project, frames, outputs, ids=several, overwrite=options.overwrite, on_frame=lambda _: bar.advance()
+            project, frames, outputs, ids=several, overwrite=options.overwrite, on_frame=lambda _: bar.count()
         )
     _report(project, list(outputs.values()), options.quiet)
-
-
-def _targets(options: Namespace) -> list[Target]:
-    from mixformer.cli.track import targets_of
-
-    return targets_of(options)
 
 
 def _tracked(project: AnnotationProject, options: Namespace, direction: str, wanted: range | None) -> AnnotationProject:
@@ -199,7 +169,7 @@ def _tracked(project: AnnotationProject, options: Namespace, direction: str, wan
             direction=direction,  # type: ignore[arg-type]
             frames=wanted,
             tracker=tracker,
-            progress=lambda done, total: bar.advance(),
+            progress=lambda done, total: bar.count(),
         )
         return put_found(project, found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from mixformer.cli.console import make_console
 from mixformer.errors import BoxError
@@ -17,30 +18,23 @@ _HOW = (
 
 
 def spread_box(words: Sequence[str]) -> list[str]:
-    """Write a --box with commas, or in JSON, as the four words that the parser knows.
-
-    Args:
-        words: a command line.
-    """
+    """Write a --box with commas, or in JSON, as the four words that the parser knows."""
     spread: list[str] = []
     waiting = 0  # numbers of a box that are still to come
     for word in words:
         if word.startswith("--box="):
             spread, word, waiting = [*spread, "--box"], word.removeprefix("--box="), 4
+        numbers = [word]
         if waiting and ("," in word or word.startswith(("[", "{"))):
-            try:
+            with suppress(BoxError):
                 numbers = [str(number) for number in box_numbers(word)]
-            except BoxError:
-                numbers = [word]
-        else:
-            numbers = [word]
         spread += numbers
         waiting = 4 if word == "--box" else max(0, waiting - len(numbers))
     return spread
 
 
 def ask_box(source: str, start: int) -> Box:
-    """The target's box from a window or, without a display, from the terminal.
+    """Return the target's box from a window or, without a display, from the terminal.
 
     Raises BoxError if nobody can be asked, or the answer is no box; the message says how to give it.
     """

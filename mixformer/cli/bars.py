@@ -1,10 +1,12 @@
-"""Progress bars on the terminal: the frames of one video, or several tasks at once."""
+"""Progress bars on standard error: the frames of one video, or several tasks at once."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,7 +16,9 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     SpinnerColumn,
+    TaskID,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -22,22 +26,24 @@ if TYPE_CHECKING:
     from mixformer.evaluation.runs import EvaluationEvent
 
 
-class _Bars:
+class Bars(Progress):
     """A progress display for a `with` statement; silent if `quiet` or not on a terminal."""
 
-    def __init__(self, *columns: str | ProgressColumn, quiet: bool, transient: bool = False) -> None:
+    def __init__(self, *columns: str | ProgressColumn, quiet: bool = False, transient: bool = False) -> None:
         console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
-        self._bars = Progress(*columns, console=console, transient=transient)
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+        super().__init__(*columns, console=console, transient=transient)
 
 
-class FrameBar(_Bars):
+@contextmanager
+def spinner(doing: str) -> Iterator[Callable[[str], None]]:
+    """Show what is being worked on, for work of unknown length."""
+    text = TextColumn(f"{doing} {{task.description}}", markup=False)
+    with Bars(SpinnerColumn(), text, TimeElapsedColumn(), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda text: bar.update(task, description=text)
+
+
+class FrameBar(Bars):
     """Frames of a video with frames per second."""
 
     def __init__(self, total: int | None, quiet: bool) -> None:
@@ -50,23 +56,23 @@ class FrameBar(_Bars):
             TimeRemainingColumn(),
             quiet=quiet,
         )
-        self._task = self._bars.add_task("tracking", total=total, fps=0.0)
+        self._frames = self.add_task("tracking", total=total, fps=0.0)
         self._begin, self._done = time.perf_counter(), 0
 
-    def advance(self) -> None:
+    def count(self) -> None:
         """Count one frame."""
         self._done += 1
-        self._bars.update(self._task, advance=1, fps=self._done / (time.perf_counter() - self._begin))
+        self.update(self._frames, advance=1, fps=self._done / (time.perf_counter() - self._begin))
 
 
-class TaskBars(_Bars):
+class TaskBars(Bars):
     """Overall progress, and a line for each active task; a `total` of None comes with the first event."""
 
     def __init__(self, total: int | None, quiet: bool, what: str = "sequences") -> None:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         super().__init__(*columns, quiet=quiet, transient=True)
-        self._all = self._bars.add_task(what, total=total)
-        self._open: dict[str, int] = {}
+        self._all = self.add_task(what, total=total)
+        self._open: dict[str, TaskID] = {}
 
     def listen(self, event: EvaluationEvent) -> None:
         """Show an event."""
@@ -74,12 +80,12 @@ class TaskBars(_Bars):
         from mixformer.run.executor import Progressed, Started
 
         if isinstance(event, RunPlanned):
-            self._bars.update(self._all, total=event.sequences)
+            self.update(self._all, total=event.sequences)
         elif isinstance(event, Started):
-            self._open[event.name] = self._bars.add_task(escape(event.name), total=event.steps or None)
+            self._open[event.name] = self.add_task(escape(event.name), total=event.steps or None)
         elif isinstance(event, Progressed):
-            self._bars.update(self._open[event.name], completed=event.steps)  # type: ignore[arg-type]
+            self.update(self._open[event.name], completed=event.steps)
         else:
             if event.name in self._open:
-                self._bars.remove_task(self._open.pop(event.name))  # type: ignore[arg-type]
-            self._bars.advance(self._all)
+                self.remove_task(self._open.pop(event.name))
+            self.advance(self._all)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
 from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.parser import make_parser
+from mixformer.cli.parser import add_box, add_flag, add_option, make_parser
 from mixformer.configs.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -41,23 +41,19 @@ _BATCH_COLUMNS = ("engine", "targets", "ms", "quartiles", "target-frames/s", "TF
 def parser() -> ArgumentParser:
     """Options of the verb."""
     made = make_parser(_DESCRIPTION)
-
-    def option(name: str, kind: Any, default: Any, text: str, **more: Any) -> None:
-        made.add_argument(name, type=kind, default=default, help=text, **more)
-
-    option("--models", str, DEFAULT_MODEL, "names, folders or files", metavar="A,B")
     engines = "engines, each alone or as ENGINE:PRECISION; the reference is always measured. See docs/engines.md"
-    option("--engines", str, _EVERY, engines, metavar="A,B:PRECISION")
-    option("--clip", str | None, None, "video to track; default: the bundled clip", metavar="VIDEO")
-    option("--box", float, None, "target in the clip's first frame", nargs=4, metavar=("X", "Y", "W", "H"))
-    option("--device", str, "cpu", "cpu, cuda or cuda:N")
-    option("--threads", int | None, None, "threads of every engine; default: every core")
-    option("--frames", int, 20, "frames measured per engine and round")
-    option("--rounds", int, 7, "number of rounds; take more on a busy machine")
-    option("--batch", int, [], "also measure these numbers of targets in one call", nargs="+", metavar="N")
-    made.add_argument("--no-memory", action="store_true", help="do not measure the memory of every engine")
-    option("--note", str, "", "text to store in the JSON, such as other programs that ran")
-    option("--json", Path | None, None, "also write everything to this file", metavar="FILE")
+    add_option(made, "--models", str, "names, folders or files", DEFAULT_MODEL, metavar="A,B")
+    add_option(made, "--engines", str, engines, _EVERY, metavar="A,B:PRECISION")
+    add_option(made, "--clip", str, "video to track; default: the bundled clip", metavar="VIDEO")
+    add_box(made, "target in the clip's first frame")
+    add_option(made, "--device", str, "cpu, cuda or cuda:N", "cpu")
+    add_option(made, "--threads", int, "threads of every engine; default: every core")
+    add_option(made, "--frames", int, "frames measured per engine and round", 20)
+    add_option(made, "--rounds", int, "number of rounds; take more on a busy machine", 7)
+    add_option(made, "--batch", int, "also measure these numbers of targets in one call", [], nargs="+", metavar="N")
+    add_flag(made, "--no-memory", "do not measure the memory of every engine")
+    add_option(made, "--note", str, "text to store in the JSON, such as other programs that ran", "")
+    add_option(made, "--json", Path, "also write everything to this file", metavar="FILE")
     return made
 
 

@@ -8,7 +8,16 @@ from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_overwrite, add_runtime, make_parser, runtime_from
+from mixformer.cli.parser import (
+    add_flag,
+    add_option,
+    add_overwrite,
+    add_quiet,
+    add_runtime,
+    add_split,
+    make_parser,
+    runtime_from,
+)
 
 _DESCRIPTION = """Calibrate the score of a model on your annotated clips.
 
@@ -34,30 +43,20 @@ def parser() -> ArgumentParser:
     """Options of the verb."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("model", type=str, help="name, folder or checkpoint file of a model with a score head")
-    made.add_argument("--out", type=Path, required=True, help="model folder to write")
-    made.add_argument(
-        "--data",
-        type=Path | None,
-        default=None,
-        metavar="DIR",
-        help="folder of the data set, or of your own NAME/img/* with NAME/groundtruth.txt; default with --results: "
-        "the one that mixformer evaluate noted",
+    add_option(made, "--out", Path, "model folder to write", required=True)
+    data = (
+        "folder of the data set, or of your own NAME/img/* with NAME/groundtruth.txt; default with --results: the one "
+        "that mixformer evaluate noted"
     )
-    made.add_argument(
-        "--results",
-        type=Path | None,
-        default=None,
-        metavar="FOLDER",
-        help="use results of this model from mixformer evaluate, instead of running it",
-    )
-    made.add_argument(
-        "--dataset", type=str, default="", metavar="NAME", help="see mixformer data list; default: detected in DIR"
-    )
-    made.add_argument("--split", type=str, default="", help="split of the data set; default: test, else val")
-    made.add_argument("--no-plots", action="store_true", help="draw no diagram; it needs matplotlib")
-    made.add_argument("--workers", type=int, default=0, help="processes with a model each; 0: in this process")
+    results = "use results of this model from mixformer evaluate, instead of running it"
+    add_option(made, "--data", Path, data, metavar="DIR")
+    add_option(made, "--results", Path, results, metavar="FOLDER")
+    add_option(made, "--dataset", str, "see mixformer data list; default: detected in DIR", "", metavar="NAME")
+    add_split(made)
+    add_flag(made, "--no-plots", "draw no diagram; it needs matplotlib")
+    add_option(made, "--workers", int, "processes with a model each; 0: in this process", 0)
     add_runtime(made, threads=1)
-    made.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    add_quiet(made)
     add_overwrite(made)
     return made
 

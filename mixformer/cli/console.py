@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import textwrap
 from collections.abc import Iterable
 from typing import IO, Any
 
@@ -15,8 +16,8 @@ from rich.table import Table
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Print nothing any more after the reader has gone, as `| head` does; results still become whole."""
-        _drop(self.file)
+        """Print nothing any more; results still become whole."""
+        drop_output(self.file)
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print; a message for which there is no place fails no run."""
@@ -25,28 +26,16 @@ class _Console(Console):
         except OSError:
             if not self.stderr:
                 raise
-            _drop(self.file)
+            drop_output(self.file)
 
 
 def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
-    """A console that prints text as it is, such as names with brackets, and does not wrap lines.
-
-    Args:
-        stderr: prints to standard error.
-        quiet: prints nothing.
-    """
+    """Make a console that prints text as it is, such as names with brackets, and does not wrap lines."""
     return _Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def make_table(headings: Iterable[str], rows: Iterable[Iterable[str]] = (), *, title: str = "", left: int = 1) -> Table:
-    """A table whose cells stand in one line each.
-
-    Args:
-        headings: of the columns.
-        rows: the cells.
-        title: line above it.
-        left: number of columns that hold text; those after them hold numbers and stand to the right.
-    """
+    """Make a table whose cells have one line each; the first `left` columns hold text, the others numbers."""
     table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.show_edge, table.pad_edge, table.padding = False, False, (0, 1, 0, 0)
     for number, heading in enumerate(headings):
@@ -61,6 +50,12 @@ def print_table(console: Console, table: Table) -> None:
     wide = console.options.update(max_width=10_000)
     console.width = max(console.width, console.measure(table, options=wide).maximum)
     console.print(table)
+
+
+def print_filled(console: Console, head: str, text: str, indent: int | None = None) -> None:
+    """Print a paragraph of 79 columns after a head; its next lines are indented, by default as far as the head."""
+    further = " " * (len(head) if indent is None else indent)
+    console.print(textwrap.fill(text, 79, initial_indent=head, subsequent_indent=further))
 
 
 def be_robust() -> None:
@@ -91,12 +86,8 @@ def _fill(number: int) -> None:
         os.set_inheritable(number, True)
 
 
-def drop_output() -> None:
-    """Discard the rest of the output after its reader has closed the pipe, as `| head` does."""
-    _drop(sys.stdout)
-
-
-def _drop(stream: IO[str]) -> None:
+def drop_output(stream: IO[str]) -> None:
+    """Discard what is still printed to a stream whose reader has gone, as `| head` does."""
     with contextlib.suppress(AttributeError, ValueError, OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

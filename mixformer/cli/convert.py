@@ -8,7 +8,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_overwrite, make_parser
+from mixformer.cli.parser import add_option, add_overwrite, make_parser
 
 _DESCRIPTION = """Convert an official or mmtracking checkpoint into a model folder, or a folder back into a checkpoint.
 
@@ -27,32 +27,16 @@ def parser() -> ArgumentParser:
     """Options of the verb."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("source", type=Path, help="official checkpoint, or a model folder or name")
-    made.add_argument("--out", type=Path, required=True, help="folder to write; a file for other layouts")
-    made.add_argument(
-        "--to", type=Literal["mixformer", "official", "mmtracking"], default="mixformer", help="layout to write"
-    )
-    made.add_argument(
-        "--precision",
-        type=Literal["float32", "float16", "int8"],
-        default="float32",
-        help="precision of the stored weights",
-    )
-    made.add_argument(
-        "--heads", type=int | None, default=None, help="attention heads of the checkpoint, if other than its width / 64"
-    )
-    for name, size in (("search", 320), ("template", 128)):
-        made.add_argument(
-            f"--{name}-size",
-            type=int | None,
-            default=None,
-            help=f"side of the crop in pixels of a MixCvT checkpoint, if not {size}",
-        )
-    made.add_argument(
-        "--activation",
-        type=Literal["quick_gelu", "gelu"] | None,
-        default=None,
-        help="activation of a MixCvT checkpoint; see above",
-    )
+    layouts, precisions = Literal["mixformer", "official", "mmtracking"], Literal["float32", "float16", "int8"]
+    side = "side of the crop in pixels of a MixCvT checkpoint, if not"
+    activation = "activation of a MixCvT checkpoint; see above"
+    add_option(made, "--out", Path, "folder to write; a file for other layouts", required=True)
+    add_option(made, "--to", layouts, "layout to write", "mixformer")
+    add_option(made, "--precision", precisions, "precision of the stored weights", "float32")
+    add_option(made, "--heads", int, "attention heads of the checkpoint, if other than its width / 64")
+    add_option(made, "--search-size", int, f"{side} 320")
+    add_option(made, "--template-size", int, f"{side} 128")
+    add_option(made, "--activation", Literal["quick_gelu", "gelu"], activation)
     add_overwrite(made)
     return made
 
@@ -61,8 +45,8 @@ def run(options: Namespace) -> None:
     """Convert."""
     from mixformer.weights.conversion import convert
 
-    told = {name: options[name] for name in ("heads", "search_size", "template_size", "activation")}
-    known = {name: value for name, value in told.items() if value is not None}
+    names = ("heads", "search_size", "template_size", "activation")
+    known = {name: options[name] for name in names if options[name] is not None}
     report = convert(
         options.source, options.out, options.to, options.precision, overrides=known, overwrite=options.overwrite
     )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.console import Console
 from rich.text import Text
 
-from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.data_exchange import export, export_parser, import_project, spinner
-from mixformer.cli.parser import CommandGroup, add_overwrite, make_parser
-from mixformer.errors import counted
+from mixformer.cli.bars import spinner
+from mixformer.cli.console import make_console, make_table, print_filled, print_table
+from mixformer.cli.data_exchange import export, export_parser, import_project
+from mixformer.cli.parser import CommandGroup, add_flag, add_option, add_overwrite, make_parser
+from mixformer.errors import MixFormerError, counted
 
 _DESCRIPTION = """Check, import, export, pack and list data for training and evaluation.
 
@@ -64,26 +63,19 @@ _ROWS = 200  # of the table of sequences
 def _check_parser() -> ArgumentParser:
     made = make_parser(_CHECK)
     made.add_argument("dir", type=Path, metavar="DIR", help="folder, JSON file or archive")
-    made.add_argument("--set", type=str, default="", help="name of the data set, if it is not detected")
-    made.add_argument("--split", type=str, default="", help="split, such as test; default: the first")
-    made.add_argument("--all", action="store_true", help="decode every picture instead of five of each sequence")
-    made.add_argument("--limit", type=int, default=0, help="check only N sequences, evenly spread; 0: all")
-    made.add_argument(
-        "--factor",
-        type=float,
-        default=4.5,
-        help="side of the search region, in sides of the target, to judge jumps",
-    )
+    add_option(made, "--set", str, "name of the data set, if it is not detected", "")
+    add_option(made, "--split", str, "split, such as test; default: the first", "")
+    add_flag(made, "--all", "decode every picture instead of five of each sequence")
+    add_option(made, "--limit", int, "check only N sequences, evenly spread; 0: all", 0)
+    add_option(made, "--factor", float, "side of the search region, in sides of the target, to judge jumps", 4.5)
     return made
 
 
 def _check(options: Namespace) -> None:
     from mixformer.data.checks import Options, Summary, check
     from mixformer.data.picture_checks import Problem
-    from mixformer.errors import MixFormerError, counted
 
     console = make_console()
-    table = make_table(("sequence", "frames", "boxes", "visible", "picture", "side"))
     problems: list[Problem] = []
     summaries: list[Summary] = []
     settings = Options(options.all, options.factor, options.limit, options.set, options.split)
@@ -93,6 +85,7 @@ def _check(options: Namespace) -> None:
             if summary:
                 summaries.append(summary)
                 show(summary.name)
+    table = make_table(("sequence", "frames", "boxes", "visible", "picture", "side"))
     for summary in summaries[:_ROWS]:
         share = f"{100 * summary.visible / max(1, summary.frames):.0f} %"
         size = f"{summary.size[0]} x {summary.size[1]}" if summary.size else "?"
@@ -120,8 +113,8 @@ def _import_parser() -> ArgumentParser:
     made.add_argument("format", type=str, metavar="FORMAT", help="one of the formats above")
     made.add_argument("source", type=Path, metavar="SRC", help="annotation file or folder")
     made.add_argument("out", type=Path, metavar="OUT", help="folder to write into")
-    made.add_argument("--images", type=Path | None, default=None, help="pictures or video, if they are not beside SRC")
-    made.add_argument("--copy", action="store_true", help="copy pictures instead of linking to them")
+    add_option(made, "--images", Path, "pictures or video, if they are not beside SRC")
+    add_flag(made, "--copy", "copy pictures instead of linking to them")
     add_overwrite(made)
     return made
 
@@ -148,7 +141,7 @@ def _pack_parser() -> ArgumentParser:
     made = make_parser(_PACK)
     made.add_argument("source", type=Path, metavar="SET_DIR", help="folder of the set, or of its zip files")
     made.add_argument("out", type=Path, metavar="OUT", help="folder to write, such as lasot_lmdb")
-    made.add_argument("--set", type=str, default="", help="name of the data set, if it is not detected")
+    add_option(made, "--set", str, "name of the data set, if it is not detected", "")
     add_overwrite(made)
     return made
 
@@ -173,10 +166,8 @@ def _pack(options: Namespace) -> None:
 
 def _list_parser() -> ArgumentParser:
     made = make_parser(_LIST)
-    made.add_argument(
-        "dir", type=Path | None, nargs="?", default=None, metavar="DIR", help="folder, JSON file or archive"
-    )
-    made.add_argument("--split", type=str, default="", help="split of a public data set")
+    add_option(made, "dir", Path | None, "folder, JSON file or archive", nargs="?", metavar="DIR")
+    add_option(made, "--split", str, "split of a public data set", "")
     return made
 
 
@@ -195,14 +186,10 @@ def _list(options: Namespace) -> None:
     for known in DATASETS.values():
         console.print(Text.assemble((known.name, "bold"), f"  {known.title}"))
         for split, meaning in known.splits.items():
-            _fill(console, f"    {split:<10}  ", meaning)
-        _fill(console, "    files:      ", known.layout)
+            print_filled(console, f"    {split:<10}  ", meaning)
+        print_filled(console, "    files:      ", known.layout)
     console.print(Text.assemble((CUSTOM, "bold"), "  your own sequences"))
-    _fill(console, "    files:      ", CUSTOM_LAYOUT)
-
-
-def _fill(console: Console, head: str, text: str) -> None:
-    console.print(textwrap.fill(text, 79, initial_indent=head, subsequent_indent=" " * len(head)))
+    print_filled(console, "    files:      ", CUSTOM_LAYOUT)
 
 
 _GROUP = CommandGroup(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from mixformer.cli.annotate import add_export_options, pictures_from
+from mixformer.cli.bars import spinner
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import make_parser
+from mixformer.cli.parser import add_option, make_parser
 from mixformer.errors import ConfigError, counted
 
 if TYPE_CHECKING:
@@ -45,12 +43,10 @@ def import_project(options: Namespace, console: Console) -> None:
     if options.images is None:
         raise ConfigError(f"{name} does not say where the pictures are; give the video or their folder as --images")
     require_apart(options.out, (options.source, options.images))
-    if keep:
+    if keep or options.overwrite:
         require_place(options.out, options.overwrite)
-    elif not options.overwrite:
-        check_export("folder", options.out)
     else:
-        require_place(options.out, overwrite=True)
+        check_export("folder", options.out)
     project = import_annotations(options.source, name, look_at_video(options.images, options.out if keep else None))
     if keep:
         save_project(project, options.out)
@@ -89,7 +85,7 @@ def export_parser() -> ArgumentParser:
     made.add_argument("format", type=str, metavar="FORMAT", help=kinds)
     made.add_argument("project", type=Path, metavar="PROJECT", help="NAME.mixformer.json")
     made.add_argument("out", type=Path, metavar="OUT", help="file or folder to write")
-    made.add_argument("--video", type=Path | None, default=None, help="the video, if it has moved")
+    add_option(made, "--video", Path, "the video, if it has moved")
     add_export_options(made)
     return made
 
@@ -118,18 +114,3 @@ def export(options: Namespace) -> None:
             progress=lambda done, of: show(f"{done} of {of} pictures"),
         )
     make_console().print(f"wrote {out.resolve()}")
-
-
-@contextmanager
-def spinner(doing: str) -> Iterator[Callable[[str], None]]:
-    """Shows on a terminal what is being worked on."""
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn(f"{doing} {{task.description}}", markup=False),
-        TimeElapsedColumn(),
-        console=Console(stderr=True, quiet=not sys.stderr.isatty()),
-        transient=True,
-    )
-    task = bar.add_task("", total=None)
-    with bar:
-        yield lambda text: bar.update(task, description=text)

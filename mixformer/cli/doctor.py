@@ -8,9 +8,9 @@ import textwrap
 from jsonargparse import ArgumentParser, Namespace
 from rich.text import Text
 
-from mixformer.cli.console import make_console
-from mixformer.cli.data_exchange import spinner
-from mixformer.cli.parser import make_parser
+from mixformer.cli.bars import spinner
+from mixformer.cli.console import make_console, print_filled
+from mixformer.cli.parser import add_flag, add_option, make_parser
 from mixformer.errors import ConfigError, MixFormerError, counted
 
 _DESCRIPTION = """Examine this installation: what is there, what works, what is slow and why.
@@ -22,14 +22,13 @@ Each engine tracks some frames of the demo clip, in a process of its own, and th
   mixformer doctor --json > doctor.json            for a bug report
 """
 _COLORS = {"ok": "green", "note": "cyan", "slow": "yellow", "broken": "red"}
-_WIDTH = 79
 
 
 def parser() -> ArgumentParser:
     """Options of the verb."""
     made = make_parser(_DESCRIPTION)
-    made.add_argument("--frames", type=int, default=12, help="frames of the demo clip, 3 to 53")
-    made.add_argument("--json", action="store_true", help="print the report as JSON, with the boxes of each engine")
+    add_option(made, "--frames", int, "frames of the demo clip, 3 to 53", 12)
+    add_flag(made, "--json", "print the report as JSON, with the boxes of each engine")
     return made
 
 
@@ -47,11 +46,10 @@ def run(options: Namespace) -> None:
     else:
         for each in found.findings:
             head = f"{each.level:<7}{each.name}: "
-            lines = textwrap.fill(each.text, _WIDTH, initial_indent=head, subsequent_indent=" " * 9).split("\n")
-            console.print(Text.assemble((lines[0][:7], _COLORS[each.level]), "\n".join([lines[0][7:], *lines[1:]])))
+            text = textwrap.fill(each.text, 79, initial_indent=head, subsequent_indent=" " * 9)
+            console.print(Text.assemble((text[:7], _COLORS[each.level]), text[7:]))
             if each.advice:
-                text = textwrap.fill(each.advice, _WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9)
-                console.print(text)
+                print_filled(console, " " * 9, each.advice)
     if found.broken:
         raise MixFormerError(f"{counted(found.broken, 'part')} of this installation broken; see above")
     if not options.json:

@@ -11,9 +11,8 @@ from rich.console import Console
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.console import make_console
 from mixformer.cli.executor_options import add_executor, executor_from
-from mixformer.cli.parser import add_runtime, make_parser, runtime_from
+from mixformer.cli.parser import add_flag, add_model, add_option, add_runtime, add_split, make_parser, runtime_from
 from mixformer.cli.settings_options import add_settings, changed_settings
-from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.errors import MixFormerError, counted, first_few
 
 if TYPE_CHECKING:
@@ -40,49 +39,30 @@ _SHOWN = 20  # failed sequences
 def parser() -> ArgumentParser:
     """Options of the command."""
     made = make_parser(_DESCRIPTION)
-    made.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the data set")
-    made.add_argument(
-        "--dataset", type=str, default="", metavar="NAME", help="see mixformer data list; default: detected in DIR"
+    preset = (
+        "tracker settings. none: those stored with the model; paper: those published for this model on this data set; "
+        "or the name of published settings, such as lasot@1k (docs/presets.md)"
     )
-    made.add_argument("--split", type=str, default="", help="split of the data set; default: test, else val")
-    made.add_argument("--sequences", type=str, default="", metavar="A,B", help="track only these, separated by commas")
-    made.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
-    made.add_argument(
-        "--preset",
-        type=str,
-        default="none",
-        help="tracker settings. none: those stored with the model; paper: those published for this model on this data "
-        "set; or the name of published settings, such as lasot@1k (docs/presets.md)",
-    )
-    made.add_argument("--out", type=Path, default=Path("results"), metavar="RESULTS", help="folder of all results")
-    made.add_argument("--name", type=str, default="", metavar="TRACKER", help="name in tables; default: the model's")
-    made.add_argument("--truncate", action="store_true", help="write whole pixels, cut off as the official code does")
-    made.add_argument(
-        "--one-based",
-        action="store_true",
-        help="keep boxes of data sets that count pixels from 1 unchanged, as the official code does",
-    )
-    made.add_argument(
-        "--convention",
-        type=str,
-        default="",
-        metavar="A,B",
-        help="how to measure (docs/metrics.md); default: the data set's own, else pytracking",
-    )
-    made.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace results of this name that were made with other settings, when the first new one is there",
-    )
-    _add_machine(made)
-    add_settings(made, preset=False)
-    return made
-
-
-def _add_machine(made: ArgumentParser) -> None:
+    one_based = "keep boxes of data sets that count pixels from 1 unchanged, as the official code does"
+    convention = "how to measure (docs/metrics.md); default: the data set's own, else pytracking"
+    overwrite = "replace results of this name that were made with other settings, when the first new one is there"
+    add_option(made, "--root", Path, "folder of the data set", required=True, metavar="DIR")
+    add_option(made, "--dataset", str, "see mixformer data list; default: detected in DIR", "", metavar="NAME")
+    add_split(made)
+    add_option(made, "--sequences", str, "track only these, separated by commas", "", metavar="A,B")
+    add_model(made)
+    add_option(made, "--preset", str, preset, "none")
+    add_option(made, "--out", Path, "folder of all results", Path("results"), metavar="RESULTS")
+    add_option(made, "--name", str, "name in tables; default: the model's", "", metavar="TRACKER")
+    add_flag(made, "--truncate", "write whole pixels, cut off as the official code does")
+    add_flag(made, "--one-based", one_based)
+    add_option(made, "--convention", str, convention, "", metavar="A,B")
+    add_flag(made, "--overwrite", overwrite)
     where = made.add_argument_group("where it runs (the results do not depend on the number of workers)")
     add_executor(where, 1, "processes with a model each; 0: in this process")
     add_runtime(where, threads=1)
+    add_settings(made, preset=False)
+    return made
 
 
 def run(options: Namespace) -> None:

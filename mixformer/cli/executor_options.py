@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import Namespace
 
+from mixformer.cli.parser import add_option, add_quiet
 from mixformer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -13,35 +14,22 @@ if TYPE_CHECKING:
 
 
 def add_executor(parser: Any, workers: int, what: str) -> None:
-    """Add the options that `executor_from` reads.
+    """Add the options that `executor_from` reads, and --quiet, to a parser or a group.
 
-    Args:
-        parser: or a group of options in one.
-        workers: default of --workers.
-        what: explains --workers.
+    `workers` is the default of --workers, and `what` explains it.
     """
-    parser.add_argument("--workers", type=int, default=workers, help=what)
-    parser.add_argument(
-        "--executor",
-        type=Literal["local", "ray"],
-        default="local",
-        help="ray: use a Ray cluster. Needs: pip install 'mixformer[ray]'",
-    )
-    parser.add_argument(
-        "--address", type=str | None, default=None, help="the Ray cluster; default: RAY_ADDRESS, else this machine"
-    )
-    parser.add_argument("--gpus", type=float, default=0.0, help="GPUs per Ray worker; 0.5: two workers on one")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    ray = "ray: use a Ray cluster. Needs: pip install 'mixformer[ray]'"
+    add_option(parser, "--workers", int, what, workers)
+    add_option(parser, "--executor", Literal["local", "ray"], ray, "local")
+    add_option(parser, "--address", str, "the Ray cluster; default: RAY_ADDRESS, else this machine")
+    add_option(parser, "--gpus", float, "GPUs per Ray worker; 0.5: two workers on one", 0.0)
+    add_quiet(parser)
 
 
 def executor_from(options: Namespace, cpus: int = 1) -> Executor:
-    """The executor that the options describe.
+    """Make the executor that the options describe; each worker takes so many `cpus` of a cluster.
 
-    Args:
-        options: of the command line.
-        cpus: that a worker takes on a cluster.
-
-    Raises ConfigError for a number of workers out of range.
+    Raises ConfigError for a number out of range.
     """
     from mixformer.run.executor import SerialExecutor
     from mixformer.run.process_executor import ProcessExecutor

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.parser import add_overwrite, make_parser
+from mixformer.cli.parser import add_box, add_option, add_overwrite, make_parser
 from mixformer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,28 +34,16 @@ def parser() -> ArgumentParser:
     """Options of the command."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("model", help="name, folder or official checkpoint of a model")
-    made.add_argument("--out", type=Path, required=True, help="folder to write")
-    made.add_argument("--to", type=Literal["onnx", "openvino"], default="onnx", help="format of the graphs")
-    made.add_argument(
-        "--precision",
-        type=Literal["float32", "float16", "int8"] | None,
-        default=None,
-        help="precision of the stored weights; default: that of the model",
-    )
+    precision = "precision of the stored weights; default: that of the model"
+    calibrate = "video or folder of pictures for comparison and calibration; default: the demo clip"
+    add_option(made, "--out", Path, "folder to write", required=True)
+    add_option(made, "--to", Literal["onnx", "openvino"], "format of the graphs", "onnx")
+    add_option(made, "--precision", Literal["float32", "float16", "int8"], precision)
     for name, what in (("batch", "targets in one call"), ("templates", "templates of a target, including the first")):
-        made.add_argument(
-            f"--{name}", type=int | Literal["dynamic"], default="dynamic", metavar="N", help=f"fixed number of {what}"
-        )
-    made.add_argument(
-        "--calibrate",
-        type=str | None,
-        default=None,
-        metavar="VIDEO",
-        help="video or folder of pictures for comparison and calibration; default: the demo clip",
-    )
-    made.add_argument(
-        "--box", nargs=4, type=float, metavar=("X", "Y", "W", "H"), help="target in the first frame of --calibrate"
-    )
+        number = int | Literal["dynamic"]
+        add_option(made, f"--{name}", number, f"fixed number of {what}", "dynamic", metavar="N")
+    add_option(made, "--calibrate", str, calibrate, metavar="VIDEO")
+    add_box(made, "target in the first frame of --calibrate")
     add_overwrite(made)
     return made
 
@@ -78,17 +66,11 @@ def _show(report: ExportReport) -> None:
     console.print(f"{report.config.name}: {report.precision} weights, targets in a call: {batch}, templates: {count}")
     if report.differences:
         headings = ("runtime", "batch", "templates", "boxes", "scores")
-        rows = (
-            (
-                each.runtime,
-                str(each.batch),
-                str(each.templates),
-                f"{each.boxes:.1e}",
-                "no score" if each.scores is None else f"{each.scores:.1e}",
-            )
-            for each in report.differences
-        )
-        print_table(console, make_table(headings, rows, title="largest differences from PyTorch"))
+        table = make_table(headings, title="largest differences from PyTorch")
+        for each in report.differences:
+            scores = "no score" if each.scores is None else f"{each.scores:.1e}"
+            table.add_row(each.runtime, str(each.batch), str(each.templates), f"{each.boxes:.1e}", scores)
+        print_table(console, table)
         console.print("boxes in sides of the search crop; scores as logits, relative for logits above 1")
     if report.iou is not None:
         console.print(f"mean IoU with the boxes of the source model: {report.iou:.4f}")

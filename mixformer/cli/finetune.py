@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.parser import add_changes, add_overwrite, make_parser
+from mixformer.cli.bars import Bars
+from mixformer.cli.console import make_console, make_table, print_filled, print_table
+from mixformer.cli.parser import (
+    add_changes,
+    add_option,
+    add_overwrite,
+    add_quiet,
+    add_training_device,
+    make_parser,
+)
 from mixformer.configs.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -34,13 +40,13 @@ def parser() -> ArgumentParser:
     """Options of the verb."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("data", type=Path, metavar="DATA", help="your annotated videos")
-    made.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint to start from")
-    made.add_argument("--out", type=Path, required=True, help="model folder to write")
-    made.add_argument("--minutes", type=float, default=10.0, help="time to aim at, measurements included")
-    made.add_argument("--steps", type=int, default=0, help="number of steps, instead of --minutes")
-    made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
+    add_option(made, "--model", str, "name, folder or checkpoint to start from", DEFAULT_MODEL)
+    add_option(made, "--out", Path, "model folder to write", required=True)
+    add_option(made, "--minutes", float, "time to aim at, measurements included", 10.0)
+    add_option(made, "--steps", int, "number of steps, instead of --minutes", 0)
+    add_training_device(made)
     add_changes(made, "change fields of the recipe finetune, such as optimizer.lr=5e-5")
-    made.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    add_quiet(made)
     add_overwrite(made)
     return made
 
@@ -51,20 +57,9 @@ def run(options: Namespace) -> None:
     from mixformer.training import finetune
 
     console = make_console(quiet=options.quiet)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True, quiet=options.quiet or not sys.stderr.isatty()),
-        transient=True,
-    )
-    task = bar.add_task("starting", total=None)
-
-    def progress(what: str, done: int, total: int) -> None:
-        bar.update(task, description=what, completed=done, total=total)
-
-    with bar:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Bars(*columns, quiet=options.quiet, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
         done = finetune(
             options.data,
             options.out,
@@ -75,14 +70,14 @@ def run(options: Namespace) -> None:
             device=str(find_device(options.device)),
             overwrite=options.overwrite,
             tell=lambda text: _tell(text, console),
-            progress=progress,
+            progress=lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
         )
     _print(done, console)
 
 
 def _tell(text: str, console: Console) -> None:
     for line in text.split("\n"):
-        console.print(textwrap.fill(line, 79, subsequent_indent="    "))
+        print_filled(console, "", line, indent=4)
 
 
 def _print(done: FineTuned, console: Console) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import textwrap
 
 from jsonargparse import ArgumentParser, Namespace
 
-from mixformer.cli.console import make_console
+from mixformer.cli.console import make_console, print_filled
 from mixformer.cli.parser import make_parser
 from mixformer.engines.devices import cpu_instructions, processor
 from mixformer.errors import MixFormerError
@@ -32,7 +31,7 @@ def run(_: Namespace) -> None:
     console, lines = make_console(), rows()
     width = max(len(name) for name, _ in lines) + 2
     for name, value in lines:
-        console.print(textwrap.fill(value, 79, initial_indent=name.ljust(width), subsequent_indent=" " * width))
+        print_filled(console, name.ljust(width), value)
 
 
 def rows() -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ from mixformer.cli.console import be_robust, drop_output, make_console
 from mixformer.cli.deprecated import renew
 from mixformer.cli.parser import add_verb, make_parser
 from mixformer.cli.usage import no_command
-from mixformer.errors import CheckpointError, ConfigError, MixFormerError, OutputError, SourceError, printable
+from mixformer.errors import CheckpointError, MixFormerError, OutputError, SourceError, printable
 from mixformer.optional import explain_missing
 from mixformer.run.stopping import exit_code_of_stop, stops_as_errors
 
@@ -46,7 +46,7 @@ written until then are valid)."""
 
 @dataclass(frozen=True)
 class _Verb:
-    """The place of a verb: its module here, imported when the verb is used, and names of functions there."""
+    """The module of a verb, imported when the verb is used, and the names of functions in it."""
 
     module: str
     parser: str = "parser"
@@ -54,7 +54,7 @@ class _Verb:
     inner: str = ""
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """A function of its module with arguments."""
+        """Call a function of the module."""
         return getattr(import_module(f"mixformer.cli.{self.module}"), name)(*arguments)
 
 
@@ -88,11 +88,7 @@ _VERBS = {
 
 
 def build_parser(only: str | None = None) -> ArgumentParser:
-    """The command line.
-
-    Args:
-        only: name of the single verb to put into it, since the modules of all of them take a while; None for all.
-    """
+    """Make the parser of the command line, if wanted with a single verb, since the modules of all take a while."""
     parser = make_parser(_DESCRIPTION, prog="mixformer", epilog=_EPILOG, version=__version__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error, and more messages")
     verbs = parser.add_subcommands(
@@ -107,32 +103,22 @@ def build_parser(only: str | None = None) -> ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        arguments: words after the command's name; None takes the process's own.
-
-    Returns:
-        The exit code; see `mixformer --help`.
-    """
+    """Run the command line, by default with the arguments of the process, and return the exit code."""
     be_robust()
     try:
         code = _main(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`
-        drop_output()
+        drop_output(sys.stdout)
         return OK
     return code
 
 
-def _asked(words: list[str]) -> list[str]:
-    """Read `mixformer help track` as `mixformer track --help`."""
-    return [*words[1:], "--help"] if words[:1] == ["help"] else words
-
-
 def _main(arguments: Sequence[str]) -> int:
     warnings.filterwarnings("default", r".* is now called ", DeprecationWarning)
-    words = _asked(spread_box(renew(arguments)))
+    words = spread_box(renew(arguments))
+    if words[:1] == ["help"]:  # `mixformer help track` is `mixformer track --help`
+        words = [*words[1:], "--help"]
     first = next((word for word in words if not word.startswith("-")), None)
     if first is not None and first not in _VERBS:
         make_parser("", prog="mixformer", usage=_USAGE).error(no_command(first, list(_VERBS)))
@@ -150,16 +136,12 @@ def _main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt as stop:
         errors.print("stopped; the files written so far are valid")
         return exit_code_of_stop(stop)
-    except MixFormerError as error:
-        if settings.debug:
+    except (MixFormerError, MemoryError, OSError, RuntimeError) as error:
+        said = str(error) if isinstance(error, MixFormerError) else _what_ran_out(error)
+        if settings.debug or said is None:
             raise
-        errors.print(Text.assemble(("error:", "bold red"), f" {error}"))
+        errors.print(Text.assemble(("error:", "bold red"), f" {said}"))
         return exit_code(error)
-    except (MemoryError, OSError, RuntimeError) as error:
-        if settings.debug or (advice := _what_ran_out(error)) is None:
-            raise
-        errors.print(Text.assemble(("error:", "bold red"), f" {advice}"))
-        return OUTPUT if isinstance(error, OSError) and error.errno in _OF_PLACES else FAILED
     return OK
 
 
@@ -198,9 +180,11 @@ _OF_LIMITS = {
 }
 
 
-def exit_code(error: MixFormerError) -> int:
-    """The exit code of an error."""
-    for kind, code in ((SourceError, SOURCE), (OutputError, OUTPUT), (CheckpointError, MODEL), (ConfigError, USAGE)):
+def exit_code(error: Exception) -> int:
+    """Return the exit code of an error."""
+    if not isinstance(error, MixFormerError):
+        return OUTPUT if isinstance(error, OSError) and error.errno in _OF_PLACES else FAILED
+    for kind, code in ((SourceError, SOURCE), (OutputError, OUTPUT), (CheckpointError, MODEL)):
         if isinstance(error, kind):
             return code
     return USAGE if isinstance(error, ValueError) else FAILED

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.parser import make_parser
+from mixformer.cli.console import make_console, make_table, print_filled, print_table
+from mixformer.cli.parser import add_flag, make_parser
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 
@@ -26,7 +25,7 @@ _DESCRIPTION = """List the models: network, sizes, operations, included weights,
 def parser() -> ArgumentParser:
     """Options of the verb."""
     made = make_parser(_DESCRIPTION)
-    made.add_argument("--json", action="store_true", help="print the list as JSON, with exact numbers")
+    add_flag(made, "--json", "print the list as JSON, with exact numbers")
     return made
 
 
@@ -58,7 +57,7 @@ def run(options: Namespace) -> None:
     for origin in dict.fromkeys(origins.values()):
         names = ", ".join(name for name, its in origins.items() if its == origin)
         for text, indent in ((f"{origin}:", "  "), (names, "    ")):
-            console.print(textwrap.fill(text, 79, initial_indent=indent, subsequent_indent="    "))
+            print_filled(console, indent, text, indent=4)
     console.print("More: docs/models.md")
 
 

@@ -11,6 +11,7 @@ from jsonargparse import ArgumentParser, Namespace
 from mixformer.cli.help_text import HelpFormatter
 from mixformer.cli.usage import Parser
 from mixformer.configs.runtime import Runtime
+from mixformer.configs.variants import DEFAULT_MODEL
 
 Command = tuple[Callable[[], ArgumentParser], Callable[[Namespace], None]]
 """A function that makes a command's parser, and the function that runs the command."""
@@ -49,50 +50,53 @@ class CommandGroup:
         self.commands[options.subcommand][1](options[options.subcommand])
 
 
-def add_source(parser: ArgumentParser, frame: str) -> None:
-    """The video and --box.
+def add_option(parser: Any, name: str, kind: Any, text: str, default: Any = None, **more: Any) -> None:
+    """Add an option with a value to a parser or a group; one without a default may be missing, and is None then."""
+    may_be_none = default is None and not more.keys() & {"required", "nargs"}
+    parser.add_argument(name, type=kind | None if may_be_none else kind, default=default, help=text, **more)
 
-    Args:
-        parser: gets the options.
-        frame: where the box belongs, such as "the first frame".
-    """
-    parser.add_argument(
-        "source", type=str, help="video file, folder of pictures, webcam number, or rtsp:// or http:// address"
+
+def add_flag(parser: Any, name: str, text: str) -> None:
+    """Add an option without a value."""
+    parser.add_argument(name, action="store_true", help=text)
+
+
+def add_source(parser: ArgumentParser, frame: str) -> None:
+    """Add the video and --box, which belongs to `frame`, such as "the first frame"."""
+    source = "video file, folder of pictures, webcam number, or rtsp:// or http:// address"
+    parser.add_argument("source", type=str, help=source)
+    add_box(
+        parser, f"target in {frame}, in pixels; X,Y,W,H or a line of JSON results works too; you are asked without it"
     )
-    parser.add_argument(
-        "--box",
-        nargs=4,
-        type=float,
-        metavar=("X", "Y", "W", "H"),
-        help=f"target in {frame}, in pixels; X,Y,W,H or a line of JSON results works too; you are asked without it",
-    )
+
+
+def add_box(parser: ArgumentParser, text: str) -> None:
+    """Add --box; `text` is its help."""
+    add_option(parser, "--box", float, text, nargs=4, metavar=("X", "Y", "W", "H"))
+
+
+def add_model(parser: ArgumentParser) -> None:
+    """Add --model."""
+    add_option(parser, "--model", str, "name, folder or checkpoint file of a model", DEFAULT_MODEL)
 
 
 def add_runtime(parser: Any, threads: int | None = None) -> None:
-    """Add --engine, --device, --precision and --threads, which `runtime_from` reads.
+    """Add --engine, --device, --precision and --threads, which `runtime_from` reads, to a parser or a group.
 
-    Args:
-        parser: or a group of options in one.
-        threads: default of --threads; None leaves it to the engine.
+    `threads` is the default of --threads; None leaves it to the engine.
     """
     from mixformer.engines import ENGINES
 
     engines = ", ".join(f"{spec.name} ({spec.title})" for spec in ENGINES.values())
-    parser.add_argument(
-        "--engine",
-        type=str,
-        default="auto",
-        help=f"what runs the network: auto (the fastest engine available), {engines}. See docs/engines.md",
-    )
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    parser.add_argument(
-        "--precision",
-        type=str,
-        default="auto",
-        help="float32, bfloat16 (about twice as fast on processors that have it: see mixformer info), float16, int8 "
-        "(OpenVINO), or auto (bfloat16 on a GPU, and in OpenVINO on a processor that has it; else float32)",
+    engine = f"what runs the network: auto (the fastest engine available), {engines}. See docs/engines.md"
+    precision = (
+        "float32, bfloat16 (about twice as fast on processors that have it: see mixformer info), float16, int8 "
+        "(OpenVINO), or auto (bfloat16 on a GPU, and in OpenVINO on a processor that has it; else float32)"
     )
     shown = "the engine's own number" if threads is None else threads
+    add_option(parser, "--engine", str, engine, "auto")
+    add_option(parser, "--device", str, "auto, cpu, cuda, cuda:N or mps", "auto")
+    add_option(parser, "--precision", str, precision, "auto")
     parser.add_argument(
         "--threads",
         type=int | None,
@@ -115,8 +119,21 @@ def add_changes(parser: ArgumentParser, text: str) -> None:
     parser.add_argument("--set", type=str, nargs="+", default=[], metavar="KEY=VALUE", help=text)
 
 
+def add_training_device(parser: ArgumentParser) -> None:
+    """Add --device of the commands that train."""
+    add_option(parser, "--device", str, "auto, cpu, cuda or cuda:N", "auto")
+
+
+def add_split(parser: ArgumentParser) -> None:
+    """Add --split of the commands that measure on a data set."""
+    add_option(parser, "--split", str, "split of the data set; default: test, else val", "")
+
+
+def add_quiet(parser: Any) -> None:
+    """Add --quiet."""
+    add_flag(parser, "--quiet", "print nothing but errors")
+
+
 def add_overwrite(parser: ArgumentParser) -> None:
-    """Add the option that lets a verb replace its own earlier result."""
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier result when the new one is complete"
-    )
+    """Add --overwrite, which lets a command replace its own earlier result."""
+    add_flag(parser, "--overwrite", "replace an earlier result when the new one is complete")

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_overwrite, make_parser
+from mixformer.cli.parser import add_option, add_overwrite, make_parser
 from mixformer.errors import ConfigError, counted
-
-if TYPE_CHECKING:
-    pass
 
 _DESCRIPTION = """Make a smaller network from a larger one, to be trained by distillation afterwards.
 
@@ -35,24 +31,15 @@ def parser() -> ArgumentParser:
     """Options of the verb."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("source", type=Path, help="model folder, official checkpoint or name of a model with weights")
-    made.add_argument("--out", type=Path, required=True, help="folder to write")
+    add_option(made, "--out", Path, "folder to write", required=True)
     ways = made.add_mutually_exclusive_group(required=True)
+    narrow = "narrow every MLP to R times the width of the network; keep its first units"
+    fewer = "number of search tokens to keep after a block; without values, keep all"
     ways.add_argument("--keep-first", type=int, metavar="N", help="keep the first N blocks")
     ways.add_argument("--skip", type=int, metavar="N", help="keep N evenly spaced blocks, including the last")
     ways.add_argument("--remove", type=int, nargs="+", metavar="BLOCK", help="remove these blocks")
-    ways.add_argument(
-        "--mlp-ratio",
-        type=float,
-        metavar="R",
-        help="narrow every MLP to R times the width of the network; keep its first units",
-    )
-    ways.add_argument(
-        "--eliminate",
-        type=str,
-        nargs="*",
-        metavar="BLOCK:N",
-        help="number of search tokens to keep after a block; without values, keep all",
-    )
+    ways.add_argument("--mlp-ratio", type=float, metavar="R", help=narrow)
+    ways.add_argument("--eliminate", type=str, nargs="*", metavar="BLOCK:N", help=fewer)
     add_overwrite(made)
     return made
 

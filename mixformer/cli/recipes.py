@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import textwrap
 
 from jsonargparse import ArgumentParser, Namespace
 
-from mixformer.cli.console import make_console
-from mixformer.cli.parser import make_parser
+from mixformer.cli.console import make_console, print_filled
+from mixformer.cli.parser import add_flag, make_parser
 
 _DESCRIPTION = """List the recipes that come with the package, with a sentence on each.
 
@@ -23,7 +22,7 @@ mixformer train takes their names. The first lines of each file say more.
 def parser() -> ArgumentParser:
     """Options of the verb."""
     made = make_parser(_DESCRIPTION)
-    made.add_argument("--json", action="store_true", help="print the list as JSON, with the paths of the files")
+    add_flag(made, "--json", "print the list as JSON, with the paths of the files")
     return made
 
 
@@ -37,7 +36,7 @@ def run(options: Namespace) -> None:
         return
     for entry in entries:
         console.print(entry.name)
-        console.print(textwrap.fill(entry.summary, 79, initial_indent="    ", subsequent_indent="    "))
+        print_filled(console, "    ", entry.summary)
     if entries:
         console.print(f"\nfiles: {entries[0].path.parent}")
     console.print("More: docs/recipes.md, docs/training.md")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_overwrite, make_parser
+from mixformer.cli.parser import add_flag, add_option, add_overwrite, add_split, make_parser
 from mixformer.errors import counted
 
 if TYPE_CHECKING:
@@ -34,58 +34,30 @@ def parser() -> ArgumentParser:
     """Options of the command."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("results", type=str, nargs="+", metavar="RESULTS", help="FOLDER or NAME=FOLDER; see above")
-    made.add_argument(
-        "--dataset",
-        type=str,
-        default="",
-        metavar="NAME",
-        help="see mixformer data list, or the name of your own folder; default: detected in DIR, else the one "
-        "noted beside the results",
+    dataset = (
+        "see mixformer data list, or the name of your own folder; default: detected in DIR, else the one noted beside "
+        "the results"
     )
-    made.add_argument(
-        "--root",
-        type=Path | None,
-        default=None,
-        metavar="DIR",
-        help="folder of the data set, with ground truth and pictures; default: the one that mixformer evaluate noted",
+    root = "folder of the data set, with ground truth and pictures; default: the one that mixformer evaluate noted"
+    convention = (
+        "pytracking, otb, got10k, trackingnet, longterm, absence or presence; default: the data set's own, else "
+        "pytracking"
     )
-    made.add_argument("--split", type=str, default="", help="split of the data set; default: test, else val")
-    made.add_argument(
-        "--convention",
-        type=str,
-        default="",
-        metavar="NAME",
-        help="pytracking, otb, got10k, trackingnet, longterm, absence or presence; default: the data set's own, else "
-        "pytracking",
-    )
-    made.add_argument("--out", type=Path | None, default=None, help="folder for tables, plots and the page")
-    made.add_argument(
-        "--format",
-        type=Literal["terminal", "markdown", "csv", "latex"],
-        default="terminal",
-        help="format of the printed tables",
-    )
-    made.add_argument(
-        "--missing",
-        type=Literal["leave-out", "zero"],
-        default="leave-out",
-        help="for a sequence that a tracker lacks: leave it out for all trackers, or count it as never found",
-    )
-    made.add_argument(
-        "--attributes",
-        type=Path | None,
-        default=None,
-        metavar="CSV",
-        help="attributes of the sequences: sequence,ATTRIBUTE,... with 0 or 1; default: those of the data set",
-    )
-    made.add_argument(
-        "--count-from",
-        type=Literal["auto", "0", "1"],
-        default="auto",
-        help="number of the first pixel in the results; auto: 0 in those of mixformer, else as in the data set's files",
-    )
-    made.add_argument("--worst", type=int, default=5, help="number of worst sequences whose frames the page shows")
-    made.add_argument("--no-plots", action="store_true", help="draw no plots; they need matplotlib")
+    forms = Literal["terminal", "markdown", "csv", "latex"]
+    missing = "for a sequence that a tracker lacks: leave it out for all trackers, or count it as never found"
+    attributes = "attributes of the sequences: sequence,ATTRIBUTE,... with 0 or 1; default: those of the data set"
+    first = "number of the first pixel in the results; auto: 0 in those of mixformer, else as in the data set's files"
+    add_option(made, "--dataset", str, dataset, "", metavar="NAME")
+    add_option(made, "--root", Path, root, metavar="DIR")
+    add_split(made)
+    add_option(made, "--convention", str, convention, "", metavar="NAME")
+    add_option(made, "--out", Path, "folder for tables, plots and the page")
+    add_option(made, "--format", forms, "format of the printed tables", "terminal")
+    add_option(made, "--missing", Literal["leave-out", "zero"], missing, "leave-out")
+    add_option(made, "--attributes", Path, attributes, metavar="CSV")
+    add_option(made, "--count-from", Literal["auto", "0", "1"], first, "auto")
+    add_option(made, "--worst", int, "number of worst sequences whose frames the page shows", 5)
+    add_flag(made, "--no-plots", "draw no plots; they need matplotlib")
     add_overwrite(made)
     return made
 

@@ -8,7 +8,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_overwrite, make_parser
+from mixformer.cli.parser import add_flag, add_option, add_overwrite, make_parser
 from mixformer.errors import counted
 
 _DESCRIPTION = """Pack raw results into the zip file for a benchmark's server.
@@ -25,14 +25,13 @@ def parser() -> ArgumentParser:
     """Options of the command."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("format", type=Literal["got10k", "trackingnet"], metavar="FORMAT", help="got10k or trackingnet")
-    made.add_argument(
-        "results", type=Path, metavar="RESULTS_FOLDER", help="folder with SEQUENCE.txt and SEQUENCE_time.txt"
-    )
+    results = "folder with SEQUENCE.txt and SEQUENCE_time.txt"
+    made.add_argument("results", type=Path, metavar="RESULTS_FOLDER", help=results)
     made.add_argument("out", type=Path, metavar="OUT.zip", help="file to write")
-    made.add_argument("--root", type=Path | None, default=None, metavar="DIR", help="folder of the data set")
-    made.add_argument("--split", type=str, default="test", help="split of the data set")
-    made.add_argument("--truncate", action="store_true", help="write whole pixels, cut off as the official scripts do")
-    made.add_argument("--part", action="store_true", help="pack only the sequences that have results, as a trial")
+    add_option(made, "--root", Path, "folder of the data set", metavar="DIR")
+    add_option(made, "--split", str, "split of the data set", "test")
+    add_flag(made, "--truncate", "write whole pixels, cut off as the official scripts do")
+    add_flag(made, "--part", "pack only the sequences that have results, as a trial")
     add_overwrite(made)
     return made
 

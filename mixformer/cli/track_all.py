@@ -10,9 +10,8 @@ from jsonargparse import Namespace
 
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import runtime_from
-from mixformer.cli.settings_options import changed_settings
-from mixformer.cli.track_options import all_parser as parser
+from mixformer.cli.executor_options import executor_from
+from mixformer.cli.track_options import all_parser as parser, tracker_factory
 from mixformer.errors import ConfigError, MixFormerError, OutputError, counted, first_few
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def run(options: Namespace) -> None:
 
     console = make_console(quiet=options.quiet)
     _check(options)
-    factory = _factory(options)
+    factory = tracker_factory(options)
     settings = {key: value for key, value in factory.settings().items() if key != "threads"}
     opening = {"timeout": options.timeout, "every_frame": options.every_frame}
     jobs = [replace(job, opening=opening) for job in read_jobs(options.jobs, options.out, options.write, settings)]
@@ -66,31 +65,16 @@ def _check(options: Namespace) -> None:
         raise ConfigError("a Ray cluster needs --workers, 1 or more")
 
 
-def _factory(options: Namespace) -> TrackerFactory:
-    """Make the recipe of the tracker that each worker makes."""
-    from mixformer.tracking.factory import TrackerFactory, rules_for
-
-    config = rules_for(options.model, options.preset or "none", "").replace(**changed_settings(options))
-    return TrackerFactory(options.model, config, runtime_from(options))
-
-
 def _events(options: Namespace, factory: TrackerFactory, jobs: list[VideoJob]) -> Events:
     """Track the videos here or in workers."""
-    from mixformer.run import ProcessExecutor, VideoWork, track_videos
+    from mixformer.run import VideoWork, track_videos
     from mixformer.tracking import MultiTracker
 
-    tasks = [(job.name, job) for job in jobs]
-    if not jobs:
-        return
-    if options.executor == "ray":
-        from mixformer.run.ray_executor import RayExecutor
-
-        workers = min(options.workers, len(jobs))
-        ray = RayExecutor(workers, address=options.address, cpus=factory.threads, gpus=options.gpus)
-        yield from ray.run(VideoWork(factory), tasks)
-    elif options.workers:
-        yield from ProcessExecutor(options.workers).run(VideoWork(factory), tasks)
-    else:
+    options.workers = min(options.workers, len(jobs))
+    if options.workers:
+        tasks = [(job.name, job) for job in jobs]
+        yield from executor_from(options, factory.threads).run(VideoWork(factory), tasks)
+    elif jobs:
         tracker = MultiTracker(options.model, factory.config, runtime=factory.runtime, on_resize="rescale")
         yield from track_videos(jobs, tracker=tracker, concurrent_videos=options.concurrent_videos)
 

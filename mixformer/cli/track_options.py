@@ -5,19 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 
-from mixformer.cli.parser import add_runtime, add_source, make_parser, runtime_from
+from mixformer.cli.executor_options import add_executor
+from mixformer.cli.parser import (
+    add_flag,
+    add_model,
+    add_option,
+    add_overwrite,
+    add_quiet,
+    add_runtime,
+    add_source,
+    make_parser,
+    runtime_from,
+)
 from mixformer.cli.settings_options import add_settings, changed_settings
-from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.errors import OutputError
+from mixformer.errors import BoxError, ConfigError, OutputError
 from mixformer.files.places import require_free, require_unclaimed
 from mixformer.video.output_formats import OUTPUT_FORMATS
 
 if TYPE_CHECKING:
-    from mixformer.tracking import MultiTracker
+    from mixformer.tracking import MultiTracker, TrackerFactory
+    from mixformer.video import Target
 
 _TRACK = """Track one target or several through a video, a folder of pictures, a webcam or a stream.
 
@@ -60,31 +71,20 @@ def track_parser() -> ArgumentParser:
     """Make the parser of `mixformer track`."""
     parser = make_parser(_TRACK)
     add_source(parser, "the first frame")
-    parser.add_argument(
-        "--targets",
-        type=Path | None,
-        default=None,
-        metavar="FILE",
-        help="file of several targets: CSV or text with lines x,y,w,h or frame,id,x,y,w,h or frame,id,x,y,w,h,stop, or "
+    targets = (
+        "file of several targets: CSV or text with lines x,y,w,h or frame,id,x,y,w,h or frame,id,x,y,w,h,stop, or "
         "JSON (docs/many.md). Every result then has the id of its target. Several lines of one id correct its track: "
         "each applies from its frame to the frame of the next line. A line without a box means that the target is "
-        "absent from that frame on (docs/annotation.md)",
+        "absent from that frame on (docs/annotation.md)"
     )
-    parser.add_argument(
-        "--backward", action="store_true", help="track backward in time from each box, also to frames before --start"
-    )
-    parser.add_argument(
-        "--both-ways",
-        action="store_true",
-        help="track forward and backward from each box, and join both tracks between two boxes",
-    )
-    parser.add_argument("--start", type=int, default=0, help="number of the first frame, which --box belongs to")
-    parser.add_argument("--stop", type=int | None, default=None, help="number after the last frame")
+    add_option(parser, "--targets", Path, targets, metavar="FILE")
+    add_flag(parser, "--backward", "track backward in time from each box, also to frames before --start")
+    add_flag(parser, "--both-ways", "track forward and backward from each box, and join both tracks between two boxes")
+    add_option(parser, "--start", int, "number of the first frame, which --box belongs to", 0)
+    add_option(parser, "--stop", int, "number after the last frame")
     _add_live(parser)
-    parser.add_argument("--show", action="store_true", help="show the frames in a window while tracking")
-    _add_model(parser)
-    _add_outputs(parser)
-    add_settings(parser)
+    add_flag(parser, "--show", "show the frames in a window while tracking")
+    _add_model_and_outputs(parser)
     return parser
 
 
@@ -92,40 +92,16 @@ def all_parser() -> ArgumentParser:
     """Make the parser of `mixformer track-all`."""
     parser = make_parser(_ALL)
     parser.add_argument("jobs", type=Path, help="CSV or JSON file of videos and targets")
-    parser.add_argument("--out", type=Path, default=Path("tracked"), help="folder for all results")
+    add_option(parser, "--out", Path, "folder for all results", Path("tracked"))
     kinds = ", ".join(f"{each.name} ({each.file_name})" for each in OUTPUT_FORMATS.values())
-    parser.add_argument(
-        "--write", type=str, nargs="+", default=["json"], metavar="KIND", help=f"files to write for each video: {kinds}"
-    )
+    add_option(parser, "--write", str, f"files to write for each video: {kinds}", ["json"], nargs="+", metavar="KIND")
     _add_live(parser)
     where = parser.add_argument_group("where it runs")
-    where.add_argument(
-        "--concurrent-videos",
-        type=int,
-        default=4,
-        help="number of videos to track at a time in this process; their targets form one batch",
-    )
-    where.add_argument(
-        "--workers",
-        type=int,
-        default=0,
-        help="number of worker processes, each with its own model and one video at a time; 0 uses this process",
-    )
-    where.add_argument(
-        "--executor",
-        type=Literal["local", "ray"],
-        default="local",
-        help="ray: the workers run on a Ray cluster. Needs: pip install 'mixformer[ray]'",
-    )
-    where.add_argument(
-        "--address",
-        type=str | None,
-        default=None,
-        help="address of the Ray cluster; default: RAY_ADDRESS, or else this machine",
-    )
-    where.add_argument("--gpus", type=float, default=0.0, help="GPUs for each Ray worker; 0.5 puts two on one GPU")
-    _add_model(parser)
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    concurrent = "number of videos to track at a time in this process; their targets form one batch"
+    add_option(where, "--concurrent-videos", int, concurrent, 4)
+    add_executor(where, 0, "worker processes, each with its own model and one video at a time; 0: in this process")
+    add_model(parser)
+    add_runtime(parser)
     add_settings(parser)
     return parser
 
@@ -133,46 +109,48 @@ def all_parser() -> ArgumentParser:
 def demo_parser() -> ArgumentParser:
     """Make the parser of `mixformer demo`."""
     parser = make_parser(_DEMO)
-    _add_model(parser)
-    _add_outputs(parser)
-    add_settings(parser)
+    _add_model_and_outputs(parser)
     return parser
 
 
-def _add_model(parser: ArgumentParser) -> None:
-    parser.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
-    add_runtime(parser)
-
-
 def _add_live(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        default=10.0,
-        help="seconds to wait until a camera or an address opens, and for each frame",
-    )
-    parser.add_argument(
-        "--every-frame",
-        action="store_true",
-        help="track every frame of a camera or stream, however late; default: skip the frames that arrive while the "
-        "tracker is busy",
-    )
+    wait = "seconds to wait until a camera or an address opens, and for each frame"
+    busy = "skip the frames that arrive while the tracker is busy"
+    add_option(parser, "--timeout", float, wait, 10.0)
+    add_flag(parser, "--every-frame", f"track every frame of a camera or stream, however late; default: {busy}")
 
 
-def _add_outputs(parser: ArgumentParser) -> None:
+def _add_model_and_outputs(parser: ArgumentParser) -> None:
+    add_model(parser)
+    add_runtime(parser)
     for each in OUTPUT_FORMATS.values():
-        parser.add_argument(
-            f"--{each.option or each.name}", type=Path | None, default=None, metavar="PATH", help=each.help
-        )
-    parser.add_argument(
-        "--no-pipeline",
-        action="store_true",
-        help="read, track, draw and write one frame after the other; slower, with the same results",
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace earlier results when the new ones are complete"
-    )
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+        add_option(parser, f"--{each.option or each.name}", Path, each.help, metavar="PATH")
+    pipeline = "read, track, draw and write one frame after the other; slower, with the same results"
+    add_flag(parser, "--no-pipeline", pipeline)
+    add_overwrite(parser)
+    add_quiet(parser)
+    add_settings(parser)
+
+
+def targets_of(options: Namespace) -> list[Target]:
+    """Return the targets to track.
+
+    Raises BoxError if there are none, or one cannot be tracked, and ConfigError if they are given twice.
+    """
+    from mixformer.cli.ask import ask_box
+    from mixformer.imaging import parse_box
+    from mixformer.video import Target, read_targets
+
+    if options.targets is None:
+        box = ask_box(options.source, options.start) if options.box is None else parse_box(options.box)
+        return [Target(1, box, options.start)]
+    if options.box is not None:
+        raise ConfigError("--box and --targets both name targets; give one of them, or put the box into the file too")
+    targets = read_targets(options.targets, options.start)
+    for target in targets:
+        if target.start < options.start:
+            raise BoxError(f"{target.where}: the target begins in frame {target.start}, before --start {options.start}")
+    return targets
 
 
 def outputs_from(options: Namespace, source: str, goes_on: Callable[[Mapping[str, Path]], bool]) -> dict[str, Path]:
@@ -202,12 +180,12 @@ def _is_free(path: Path, overwrite: bool) -> bool:
     return True
 
 
-def tracker_settings(options: Namespace) -> dict[str, Any]:
-    """Return plain values that tell the tracker of these options from others."""
+def tracker_factory(options: Namespace) -> TrackerFactory:
+    """Make the recipe of the tracker of these options; its `settings` tell it from others."""
     from mixformer.tracking.factory import TrackerFactory, rules_for
 
     config = rules_for(options.model, options.preset or "none", "").replace(**changed_settings(options))
-    return TrackerFactory(options.model, config, runtime_from(options)).settings()
+    return TrackerFactory(options.model, config, runtime_from(options))
 
 
 def make_tracker(options: Namespace) -> MultiTracker:

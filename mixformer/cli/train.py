@@ -8,7 +8,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_changes, make_parser
+from mixformer.cli.parser import add_changes, add_flag, add_option, add_training_device, make_parser
 from mixformer.cli.training_bar import TrainingBar, speaks
 
 _DESCRIPTION = """Train a model from a recipe. Run the same command again to resume an interrupted run.
@@ -37,15 +37,12 @@ def parser() -> ArgumentParser:
     """Options of the command."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("recipe", type=Path, help="TOML file, or a name of mixformer recipes")
-    made.add_argument("--out", type=Path, required=True, help="run folder")
-    made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
+    add_option(made, "--out", Path, "run folder", required=True)
+    add_training_device(made)
     add_changes(made, "change fields of the recipe, such as optimizer.lr=1e-4 or data.sets.0.weight=2")
-    made.add_argument(
-        "--dry-run",
-        action="store_true",
-        help=f"train {_DRY_RUN_STEPS} steps on generated pictures, without the recipe's data, weights and teacher",
-    )
-    made.add_argument("--fresh", action="store_true", help="ignore a checkpoint in the run folder")
+    dry = f"train {_DRY_RUN_STEPS} steps on generated pictures, without the recipe's data, weights and teacher"
+    add_flag(made, "--dry-run", dry)
+    add_flag(made, "--fresh", "ignore a checkpoint in the run folder")
     return made
 
 
@@ -56,15 +53,8 @@ def run(options: Namespace) -> None:
     from mixformer.training.run_training import train
 
     recipe = Recipe.from_toml(options.recipe, [*(_DRY_RUN if options.dry_run else ()), *options.set])
-    device = str(find_device(options.device))
+    how = {"resume": not options.fresh, "dry_run": options.dry_run, "device": str(find_device(options.device))}
     with TrainingBar() as bar:
-        folder = train(
-            recipe,
-            options.out,
-            resume=not options.fresh,
-            device=device,
-            progress=partial(bar.show, recipe),
-            dry_run=options.dry_run,
-        )
+        folder = train(recipe, options.out, progress=partial(bar.show, recipe), **how)
     if speaks():
         make_console().print(f"wrote {folder.resolve()}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.parser import add_changes, make_parser
+from mixformer.cli.parser import add_changes, add_flag, add_option, add_training_device, make_parser
 from mixformer.cli.training_bar import TrainingBar, speaks
 from mixformer.errors import ConfigError
 
@@ -36,8 +36,8 @@ def parser() -> ArgumentParser:
     """Options of the command."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("name", type=str, nargs="?", default="", help="model to train, see --list")
-    made.add_argument("--out", type=Path | None, default=None, metavar="DIR", help="folder of all stages")
-    made.add_argument("--list", action="store_true", help="list the stages, with --out also what is done there")
+    add_option(made, "--out", Path, "folder of all stages", metavar="DIR")
+    add_flag(made, "--list", "list the stages, with --out also what is done there")
     add_scale(made)
     add_changes(made, "change fields of all recipes, such as grad_accum_steps=8")
     return made
@@ -45,23 +45,12 @@ def parser() -> ArgumentParser:
 
 def add_scale(made: ArgumentParser) -> None:
     """Add the options that `mixformer ablate` has too."""
-    made.add_argument(
-        "--scale",
-        type=Literal["paper", "tiny"],
-        default="paper",
-        help="paper: the published size. tiny: small networks, for a try",
-    )
-    made.add_argument(
-        "--data",
-        type=Path | None,
-        default=None,
-        metavar="ROOT",
-        help="paper: folder of the data sets, by default data. tiny: folder of annotated sequences",
-    )
-    made.add_argument(
-        "--steps", type=int, default=0, help="tiny: optimizer steps of each stage; 0: some minutes in all"
-    )
-    made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
+    scale = "paper: the published size. tiny: small networks, for a try"
+    data = "paper: folder of the data sets, by default data. tiny: folder of annotated sequences"
+    add_option(made, "--scale", Literal["paper", "tiny"], scale, "paper")
+    add_option(made, "--data", Path, data, metavar="ROOT")
+    add_option(made, "--steps", int, "tiny: optimizer steps of each stage; 0: some minutes in all", 0)
+    add_training_device(made)
 
 
 def run(options: Namespace) -> None:
@@ -76,10 +65,10 @@ def run(options: Namespace) -> None:
         raise ConfigError("say what to train and where: mixformer pipeline NAME --out DIR; --list shows the names")
     device = str(find_device(options.device))
     with TrainingBar() as bar:
-        reports = run_route(
-            options.name, options.out, device=device, progress=partial(_show, bar), **_settings(options)
-        )
-    _summarize(reports)
+        show = partial(_show, bar)
+        reports = run_route(options.name, options.out, device=device, progress=show, **_settings(options))
+    if speaks():
+        _summarize(reports)
 
 
 def _settings(options: Namespace) -> dict[str, Any]:
@@ -115,13 +104,10 @@ def _list(options: Namespace, names: list[str]) -> None:
 
 def _summarize(reports: list[StepReport]) -> None:
     """Print what each stage ended with, and what to do with the last model."""
-    if not speaks():
-        return
     console = make_console()
     rows = [(report.step.name, _work(report), _said(report).lstrip(", "), str(report.model)) for report in reports]
     print_table(console, make_table(("name", "what", "last means", "model"), rows, left=4))
-    last = reports[-1].model
-    console.print(f"track with it: mixformer track clip.mp4 --box X Y W H --model {last}")
+    console.print(f"track with it: mixformer track clip.mp4 --box X Y W H --model {reports[-1].model}")
 
 
 def _title(report: StepReport) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+from mixformer.cli.bars import Bars
 
 if TYPE_CHECKING:
     from mixformer.training.recipe import Recipe
@@ -19,35 +19,22 @@ def speaks() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-class TrainingBar:
-    """The steps of a run with its losses and speed, in a `with` statement; silent where nobody watches."""
+class TrainingBar(Bars):
+    """The steps of a run with its losses and speed."""
 
     def __init__(self) -> None:
-        self._bar = Progress(
-            TextColumn("step"),
-            MofNCompleteColumn(),
-            BarColumn(),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True, quiet=not (speaks() and sys.stderr.isatty())),
-        )
-        self._task = self._bar.add_task("", total=None)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        columns = TextColumn("step"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}")
+        super().__init__(*columns, TimeRemainingColumn(), quiet=not speaks())
+        self._run = self.add_task("", total=None)
 
     def show(self, recipe: Recipe, step: int, means: Mapping[str, float]) -> None:
         """Show a step of a recipe's run."""
         text = _describe(recipe, step, means)
-        self._bar.update(self._task, completed=step, total=recipe.total_steps, description=text)
+        self.update(self._run, completed=step, total=recipe.total_steps, description=text)
 
     def restart(self) -> None:
         """Begin the bar of the next run, with its own estimate of the time left."""
-        self._bar.reset(self._task, total=None, description="")
+        self.reset(self._run, total=None, description="")
 
 
 def _describe(recipe: Recipe, step: int, means: Mapping[str, float]) -> str:

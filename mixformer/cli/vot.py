@@ -9,8 +9,15 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import CommandGroup, add_runtime, make_parser, runtime_from
-from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.cli.parser import (
+    CommandGroup,
+    add_flag,
+    add_model,
+    add_option,
+    add_runtime,
+    make_parser,
+    runtime_from,
+)
 
 if TYPE_CHECKING:
     from mixformer.vot.workspace import Entry
@@ -40,49 +47,32 @@ It waits for messages of the toolkit. If you start it by hand, it shows nothing.
 
 
 def _add_tracker(made: ArgumentParser) -> None:
-    made.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
-    made.add_argument(
-        "--masks",
-        type=str | None,
-        default=None,
-        metavar="REFINER",
-        help="report masks instead of boxes: grabcut, or module:factory for a refiner of your own (docs/masks.md)",
+    masks = "report masks instead of boxes: grabcut, or module:factory for a refiner of your own (docs/masks.md)"
+    channel = (
+        "channel of the sequences to track in; depth maps become gray pictures (docs/vot.md); default: color, or depth "
+        "if the stack has nothing else"
     )
-    made.add_argument(
-        "--channel",
-        type=Literal["color", "depth"] | None,
-        default=None,
-        help="channel of the sequences to track in; depth maps become gray pictures (docs/vot.md); default: color, or "
-        "depth if the stack has nothing else",
-    )
+    add_model(made)
+    add_option(made, "--masks", str, masks, metavar="REFINER")
+    add_option(made, "--channel", Literal["color", "depth"], channel)
     add_runtime(made)
 
 
 def _init_parser() -> ArgumentParser:
     made = make_parser(_INIT)
     made.add_argument("dir", type=Path, metavar="DIR", help="folder of the workspace, new or existing")
-    made.add_argument(
-        "--stack",
-        type=str,
-        required=True,
-        help="the toolkit's name of a challenge, or your own stack file, *.yaml",
+    preset = "published tracker settings; default: those for the challenge, if the model has some"
+    protocol = (
+        "python: the tracker runs in the toolkit's environment, which then needs mixformer too; trax: it runs in this "
+        "environment; auto: python if toolkit 0.9.0 can run the whole stack, trax for stacks that need 0.7.4"
     )
-    made.add_argument("--name", type=str, default="MixFormer", help="name of the tracker in the toolkit")
+    stack = "the toolkit's name of a challenge, or your own stack file, *.yaml"
+    add_option(made, "--stack", str, stack, required=True)
+    add_option(made, "--name", str, "name of the tracker in the toolkit", "MixFormer")
     _add_tracker(made)
-    made.add_argument(
-        "--preset",
-        type=str | None,
-        default=None,
-        help="published tracker settings; default: those for the challenge, if the model has some",
-    )
-    made.add_argument("--sequences", type=Path | None, default=None, help="folder of data that you already have")
-    made.add_argument(
-        "--protocol",
-        type=Literal["auto", "python", "trax"],
-        default="auto",
-        help="python: the tracker runs in the toolkit's environment, which then needs mixformer too; trax: it runs "
-        "in this environment; auto: python if toolkit 0.9.0 can run the whole stack, trax for stacks that need 0.7.4",
-    )
+    add_option(made, "--preset", str, preset)
+    add_option(made, "--sequences", Path, "folder of data that you already have")
+    add_option(made, "--protocol", Literal["auto", "python", "trax"], protocol, "auto")
     return made
 
 
@@ -128,8 +118,8 @@ def _report(console: Console, written: list[Path], entry: Entry, runs: str) -> N
 def _run_parser() -> ArgumentParser:
     made = make_parser(_RUN)
     _add_tracker(made)
-    made.add_argument("--preset", type=str | None, default=None, help="published tracker settings for a benchmark")
-    made.add_argument("--multiobject", action="store_true", help="track several targets")
+    add_option(made, "--preset", str, "published tracker settings for a benchmark")
+    add_flag(made, "--multiobject", "track several targets")
     return made
 
 
@@ -143,8 +133,5 @@ def _run(options: Namespace) -> None:
         serve(session, incoming, outgoing, options.multiobject, options.channel or "color")
 
 
-_GROUP = CommandGroup(
-    _DESCRIPTION,
-    {"init": (_init_parser, _init), "run": (_run_parser, _run)},
-)
+_GROUP = CommandGroup(_DESCRIPTION, {"init": (_init_parser, _init), "run": (_run_parser, _run)})
 parser, add_inner, run = _GROUP.parser, _GROUP.add_inner, _GROUP.run

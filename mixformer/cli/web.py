@@ -7,8 +7,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import make_parser
-from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.cli.parser import add_flag, add_model, add_option, make_parser
 
 _DESCRIPTION = """Annotate videos in the browser: draw a box, track it, correct it where it is uncertain, export it.
 
@@ -29,14 +28,12 @@ def parser() -> ArgumentParser:
     """Options of the command."""
     made = make_parser(_DESCRIPTION)
     made.add_argument("place", nargs="?", type=Path, default=Path("."), help="video, or folder with videos; default: .")
-    made.add_argument("--model", type=str, default=DEFAULT_MODEL, help="name, folder or checkpoint file of a model")
-    made.add_argument("--workers", type=int, default=1, help="number of videos tracked at the same time; others wait")
-    made.add_argument("--host", type=str, default="127.0.0.1", help="address to listen on")
-    made.add_argument(
-        "--port", type=int, default=8765, help="port to listen on; if it is in use, one of the next; 0: any"
-    )
-    made.add_argument("--token", type=str | None, default=None, help="secret in the address; default: a random one")
-    made.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
+    add_model(made)
+    add_option(made, "--workers", int, "number of videos tracked at the same time; others wait", 1)
+    add_option(made, "--host", str, "address to listen on", "127.0.0.1")
+    add_option(made, "--port", int, "port to listen on; if it is in use, one of the next; 0: any", 8765)
+    add_option(made, "--token", str, "secret in the address; default: a random one")
+    add_flag(made, "--no-browser", "print the address and open no browser")
     return made
 
 
