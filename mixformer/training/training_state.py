@@ -76,9 +76,12 @@ def load_training(
         for key, value in _below(tensors, "optimizer/").items():
             index, name = key.split("/", 1)
             entries.setdefault(int(index), {})[name] = value
+        settings = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
         optimizer.load_state_dict(
             {"state": entries, "param_groups": parse_json(header["groups"], path, CheckpointError)}
         )
+        for group, wanted in zip(optimizer.param_groups, settings, strict=True):
+            group.update(wanted)  # rates and decays of the recipe, which may have changed since
         scaler.load_state_dict(parse_json(header["scaler"], path, CheckpointError))
         step, best, waited = int(header["step"]), float(header["best"]), int(header.get("waited", "0"))
     except CheckpointError:

@@ -60,6 +60,18 @@ def test_resume_gives_the_same_bits(tmp_path):
         assert torch.equal(value, found[name]), name
 
 
+def test_a_resumed_run_takes_the_changed_rates_of_its_recipe(tmp_path):
+    first = make_trainer(tmp_path, tuned(lr=3e-3, backbone_lr=1e-3, weight_decay=1e-4))
+    stop_after(first, 2)
+    first.save()
+    second = make_trainer(tmp_path, tuned(lr=5e-4, backbone_lr=2e-4, weight_decay=1e-2))
+    assert second.resume()
+    groups = second.optimizer.param_groups
+    assert {group["peak"] for group in groups} == {5e-4, 2e-4}
+    assert max(group["weight_decay"] for group in groups) == 1e-2
+    assert second.optimizer.state  # moments are still those of the first run
+
+
 KILLED = """
 import sys, pathlib
 sys.path.insert(0, sys.argv[2])
