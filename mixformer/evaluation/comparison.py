@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 
 from mixformer.data.sequence import VideoSequence
-from mixformer.errors import first_few
+from mixformer.errors import DataError, first_few
 from mixformer.evaluation.attributes import Attributes
 from mixformer.evaluation.metrics import CONVENTIONS, MetricSummary, ScoreBins
+from mixformer.evaluation.metrics.frame_errors import fit_length, iou
 from mixformer.types import FloatArray, StatusArray
 
 Missing = Literal["leave-out", "zero"]
@@ -113,6 +114,11 @@ class Comparison:
         return sorted(self.entries, key=lambda entry: -np.nan_to_num(entry.summary[self.main], nan=-np.inf))
 
     @property
+    def mine_first(self) -> list[ComparedTracker]:
+        """The first tracker, which pages are about, then the others, best first."""
+        return [self.entries[0], *(entry for entry in self.ranked if entry is not self.entries[0])]
+
+    @property
     def hardest(self) -> list[str]:
         """Names of the sequences by the first tracker's number, lowest first; those without a number are last."""
 
@@ -121,6 +127,39 @@ class Comparison:
             return np.inf if value is None or np.isnan(value) else value
 
         return sorted((sequence.name for sequence in self.sequences), key=rank)
+
+    def frame_overlaps(self, sequence: str) -> dict[str, FloatArray]:
+        """Compute the overlap of each frame of a sequence, without the special rules of a convention.
+
+        Returns:
+            Tracker -> (n,) IoU 0..1; NaN where the frame has no true box, or the tracker none.
+
+        Raises:
+            DataError: if the sequence was not compared.
+
+        Example:
+            >>> import numpy as np
+            >>> from pathlib import Path
+            >>> from mixformer.data import VideoSequence
+            >>> from mixformer.evaluation import ComparedTracker, Comparison, SequenceResult, compute_metrics
+            >>> truth = np.array([[10.0, 20, 40, 30], [10, 20, 40, 30], [np.nan] * 4])
+            >>> boxes = np.array([[10.0, 20, 40, 30], [30, 20, 40, 30], [30, 20, 40, 30]])
+            >>> summary = compute_metrics("pytracking", [SequenceResult("car-1", boxes, truth)])
+            >>> car = VideoSequence("car-1", [Path("1.jpg"), Path("2.jpg"), Path("3.jpg")], truth)
+            >>> entries = (ComparedTracker("ours", summary, {"car-1": boxes}),)
+            >>> found = Comparison("cars", entries, (car,), total=1, policy="zero")
+            >>> found.frame_overlaps("car-1")["ours"].round(2).tolist()
+            [1.0, 0.33, nan]
+        """
+        found = next((each for each in self.sequences if each.name == sequence), None)
+        if found is None:
+            known = ", ".join(first_few(each.name for each in self.sequences))
+            raise DataError(f"{sequence!r} is not among the compared sequences: {known}")
+        truth = np.full_like(found.boxes, np.nan)
+        truth[found.valid] = found.boxes[found.valid]
+        return {
+            entry.tracker: iou(fit_length(entry.boxes[sequence], len(found), np.nan), truth) for entry in self.entries
+        }
 
     @property
     def notes(self) -> tuple[str, ...]:

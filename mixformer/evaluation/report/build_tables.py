@@ -103,14 +103,14 @@ def _conventions(comparison: Comparison) -> Iterator[tuple[str, list[str], str]]
 def by_attribute(comparison: Comparison) -> Table:
     """Make a row for each attribute and a column for each tracker's main metric; the best of a row is bold."""
     name = label(comparison.main)
-    ranked = comparison.ranked
+    shown = comparison.mine_first
     columns = (
         Column("attribute"),
         Column("sequences"),
-        *(column_of(comparison.main, entry.tracker) for entry in ranked),
+        *(column_of(comparison.main, entry.tracker) for entry in shown),
     )
     rows: list[tuple[Cell, ...]] = [
-        (attribute, str(len(having)), *(entry.by_attribute[attribute] for entry in ranked))
+        (attribute, str(len(having)), *(entry.by_attribute[attribute] for entry in shown))
         for attribute, having in comparison.attributes.items()
     ]
     return Table(f"{comparison.dataset}: {name} by attribute", columns, tuple(rows), comparison.notes, across=True)
@@ -118,12 +118,12 @@ def by_attribute(comparison: Comparison) -> Table:
 
 def by_sequence(comparison: Comparison) -> Table:
     """Make a row for each sequence, the first tracker's worst on top, and a column for each tracker's metric."""
-    ranked = comparison.ranked
+    shown = comparison.mine_first
     metric = comparison.sequence_metric
-    columns = (Column("sequence"), Column("frames"), *(column_of(metric, entry.tracker) for entry in ranked))
+    columns = (Column("sequence"), Column("frames"), *(column_of(metric, entry.tracker) for entry in shown))
     lengths = {sequence.name: len(sequence) for sequence in comparison.sequences}
     rows = tuple(
-        (name, str(lengths[name]), *(entry.value(name, metric) for entry in ranked)) for name in comparison.hardest
+        (name, str(lengths[name]), *(entry.value(name, metric) for entry in shown)) for name in comparison.hardest
     )
     title = f"{comparison.dataset}: {label(metric)} by sequence"
     return Table(title, columns, rows, comparison.notes, across=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
+from xml.etree import ElementTree
 
 from mixformer.optional import installed, keep_in_cache, missing
 
@@ -39,6 +42,10 @@ _STYLE = {
     "hatch.linewidth": 0.6,
     "pdf.fonttype": 42,  # text stays text; some publishers refuse type 3 fonts
 }
+
+_THEME = {"#000000": "currentColor", "#ffffff": "var(--page)", "#cccccc": "var(--edge)", "#dddddd": "var(--soft)"}
+_THEME |= dict.fromkeys(("#333333", "#555555", "#888888"), "var(--quiet)")  # the names of page.css
+_VALUES: WeakKeyDictionary[Figure, list[tuple[Axes, float, float, str]]] = WeakKeyDictionary()
 
 
 def require_matplotlib() -> None:
@@ -99,9 +106,48 @@ def figure_writers(figure: Figure) -> dict[str, Callable[[Path], object]]:
     return {"png": png, "pdf": pdf}
 
 
+def note_value(axes: Axes, x: float, y: float, text: str) -> None:
+    """Keep the text that the page shows when the mouse is at a place of a plot, given in the units of its axes."""
+    _VALUES.setdefault(axes.get_figure(root=True), []).append((axes, x, y, text))  # type: ignore[arg-type]
+
+
+def noted_values(figure: Figure) -> list[tuple[float, float, str]]:
+    """Return the noted texts of a drawn figure, with their places in fractions of its width and height."""
+    width, height = figure.bbox.width, figure.bbox.height
+    places = [(axes.transData.transform((x, y)), text) for axes, x, y, text in _VALUES.get(figure, [])]
+    return [(round(float(x / width), 4), round(float(1 - y / height), 4), text) for (x, y), text in places]
+
+
 @with_style
-def png_bytes(figure: Figure, dots: int = 200) -> bytes:
-    """Draw a figure as a PNG file in memory, with `dots` per inch."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=dots)
-    return file.getvalue()
+def svg_text(figure: Figure, name: str) -> str:
+    """Draw a figure as an SVG element for a page: in the colors of its theme, without styles, all names its own."""
+    from matplotlib import rc_context
+
+    file = io.StringIO()
+    with rc_context({"svg.hashsalt": name}):
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    root = ElementTree.fromstring(file.getvalue())
+    for parent in list(root.iter()):
+        for child in [each for each in parent if each.tag.endswith(("}metadata", "}style"))]:
+            parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.split("}")[-1]
+        looks = dict(re.findall(r"([\w-]+): ([^;]+)", element.attrib.pop("style", "")))
+        known = {key.split("}")[-1]: value for key, value in (element.attrib | looks).items()}
+        element.attrib = {key: _for_page(key, value, name) for key, value in known.items()}
+    root.attrib |= {
+        "fill": "currentColor",
+        "stroke-linejoin": "round",
+        "role": "img",
+        "aria-label": name.replace("_", " "),
+    }
+    return ElementTree.tostring(root, "unicode")
+
+
+def _for_page(key: str, value: str, name: str) -> str:
+    """Return the value of an attribute with names that no other plot has, and colors that follow the theme."""
+    if key == "id":
+        return f"{name}-{value}"
+    if key in ("fill", "stroke"):
+        value = _THEME.get(value.lower(), value)
+    return re.sub(r"^(url\()?#(?![0-9a-f]{6}$)", rf"\g<1>#{name}-", value)

@@ -3,61 +3,25 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixformer.evaluation.comparison import Comparison
-from mixformer.evaluation.report.figures import COLORS, png_bytes
+from mixformer.evaluation.report.figures import COLORS, noted_values, svg_text
+from mixformer.evaluation.report.frame_data import FrameData, frame_data
 from mixformer.evaluation.report.metric_labels import label
-from mixformer.evaluation.report.qualitative import TRUTH, Strip, drawn_trackers
+from mixformer.evaluation.report.qualitative import Strip, drawn_trackers
 from mixformer.evaluation.report.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1b1b1b; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
-h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ddd; }
-nav a { margin-right: 1rem; } .note { color: #555; font-size: 13px; margin: .3rem 0; }
-.scroll { overflow-x: auto; } details > summary { cursor: pointer; color: #0072B2; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .8rem 0; }
-th, td { padding: .25rem .8rem; border-bottom: 1px solid #e4e4e4; text-align: right; white-space: nowrap; }
-th { border-bottom: 2px solid #888; } .text { text-align: left; } tbody tr:hover { background: #f4f8fb; }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
-.plots img { width: 500px; max-width: 100%; border: 1px solid #eee; }
-figure { margin: 1.2rem 0; } figure > div { overflow-x: auto; } figure img { display: block; }
-.keyed { white-space: nowrap; }
-.key { display: inline-block; width: 1.6em; height: .8em; border: 1px solid #000; margin: 0 .3em 0 1em; }
-th button { all: unset; cursor: pointer; } th button:hover, th button:focus-visible { text-decoration: underline; }
-th[aria-sort="descending"] button::after { content: " \\25BE"; }
-th[aria-sort="ascending"] button::after { content: " \\25B4"; }
-@media (prefers-color-scheme: dark) {
-  body { color: #e4e4e4; background: #16181c; } h2, th, td { border-color: #3a3e45; } .note { color: #a8adb5; }
-  a, details > summary { color: #6cb8ea; } tbody tr:hover { background: #23272e; }
-  .plots img { border-color: #3a3e45; } .key { border-color: #888; }
-}
-"""
-# A click on a heading sorts by its column: numbers from the largest on, words from A on; a second click the other way.
-_SCRIPT = """
-const value = (row, column) => row.cells[column].textContent.trim();
-for (const head of document.querySelectorAll("thead th")) head.querySelector("button").addEventListener("click", () => {
-  const column = head.cellIndex, body = head.closest("table").tBodies[0], words = head.className === "text";
-  const usual = words ? "ascending" : "descending", other = words ? "descending" : "ascending";
-  const way = head.getAttribute("aria-sort") === usual ? other : usual;
-  const number = (row) => { const read = parseFloat(value(row, column)); return isNaN(read) ? null : read; };
-  const compare = (a, b) => {
-    const sign = way === "ascending" ? 1 : -1;
-    if (words) return value(a, column).localeCompare(value(b, column), "en", {numeric: true}) * sign;
-    const [x, y] = [number(a), number(b)];
-    if (x === null || y === null) return (x === null) - (y === null);  // what is missing stays at the end
-    return (x - y) * sign;
-  };
-  for (const each of head.parentNode.cells) each.removeAttribute("aria-sort");
-  head.setAttribute("aria-sort", way);
-  body.append(...[...body.rows].sort(compare));
-});
-"""
+_STYLE, _SCRIPT = (Path(__file__).with_name(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+_STYLE += "".join(f".c{number} {{ color: {color}; }}\n" for number, color in enumerate(COLORS) if color != "#000000")
 _OPEN = {"overall", "attributes", "longterm", "presence"}  # longer tables are folded
 
 
@@ -74,20 +38,41 @@ def make_page(
     """
     parts = [("Results", "".join(_table(name, table, comparison) for name, table in tables.items()))]
     if figures:
-        shown = "\n".join(_image(png_bytes(each), "png", name.replace("_", " ")) for name, each in figures.items())
+        shown = "\n".join(_plot(figure, name) for name, figure in figures.items())
         parts.append(("Plots", f'<div class="plots">{shown}</div>'))
+    data = frame_data(comparison)
+    if data["sequences"]:
+        parts.append(("Frames", _frames(comparison, data)))
     if strips:
         parts.append(("Worst sequences", _strips(comparison, strips)))
     title = f"{escape(comparison.dataset)}: {', '.join(escape(entry.tracker) for entry in comparison.entries)}"
     links = "".join(f'<a href="#part{number}">{name}</a>' for number, (name, _) in enumerate(parts))
     body = "".join(f'<h2 id="part{number}">{name}</h2>{text}' for number, (name, text) in enumerate(parts))
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in comparison.notes)
+    packed = json.dumps(data if data["sequences"] else None).replace("<", "\\u003c")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy()}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{_STYLE}</style></head>\n"
-        f"<body><h1>{title}</h1>{notes}<nav>{links}</nav>\n{body}<script>{_SCRIPT}</script></body></html>\n"
+        f'<body><h1>{title}</h1>{notes}<nav>{links}</nav>\n{body}<div id="tip" role="status" hidden></div>'
+        f'<script type="application/json" id="data">{packed}</script><script>{_SCRIPT}</script></body></html>\n'
     )
+
+
+def _policy() -> str:
+    """Allow the page its own style and script and pictures inside it, and nothing else."""
+    style, script = (
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in (_STYLE, _SCRIPT)
+    )
+    allowed = f"img-src data:; style-src {style}; script-src {script}"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+
+
+def _plot(figure: Figure, name: str) -> str:
+    drawn = svg_text(figure, name)
+    values = json.dumps(noted_values(figure), separators=(",", ":"))
+    return f'<div class="plot" data-values="{escape(values)}">{drawn}</div>'
 
 
 def _table(name: str, table: Table, comparison: Comparison) -> str:
@@ -97,11 +82,17 @@ def _table(name: str, table: Table, comparison: Comparison) -> str:
         f'<th class="{kind}"><button>{escape(column.heading)}</button></th>'
         for kind, column in zip(kinds, table.columns, strict=True)
     )
+    mine = _mine(table, comparison.entries[0].tracker)
+    numbered = sorted(
+        enumerate(table.texts()), key=lambda row: row[0] not in mine or table.columns[0].heading != "tracker"
+    )
     rows = []
-    for row in table.texts():
+    for number, row in numbered:
         cells = [f"<b>{escape(text)}</b>" if best else escape(text) for text, best in row]
+        if name == "sequences":
+            cells[0] = f'<button class="go">{cells[0]}</button>'
         joined = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds, cells, strict=True))
-        rows.append(f"<tr>{joined}</tr>\n")
+        rows.append(f'<tr class="mine">{joined}</tr>\n' if number in mine else f"<tr>{joined}</tr>\n")
     told = comparison.notes[1:]
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in table.notes if note not in told)
     opened = " open" if name in _OPEN else ""
@@ -112,9 +103,47 @@ def _table(name: str, table: Table, comparison: Comparison) -> str:
     )
 
 
+def _mine(table: Table, tracker: str) -> set[int]:
+    """Return the numbers of the rows that the first tracker was measured for; a paper may have its name too."""
+    headings = [column.heading for column in table.columns]
+    if "tracker" not in headings:
+        return set()
+    place = headings.index("tracker")
+    return {
+        number
+        for number, row in enumerate(table.rows)
+        if row[place] == tracker and ("source" not in headings or row[-1] == "measured here")
+    }
+
+
+def _frames(comparison: Comparison, data: FrameData) -> str:
+    """Make the choice of a sequence, and the places for its legend and curves, which the script draws."""
+    told = (
+        "Overlap with the true box, or the score, in each frame. Gray: no true box, or hidden. Below the curves: "
+        "frames in which a tracker says that it is uncertain (pale) or has lost its target. A click on a name hides it."
+    )
+    if len(data["sequences"]) < len(comparison.sequences):
+        told += f" Those {len(data['sequences'])} sequences that {data['trackers'][0]} follows worst are here."
+    if len(data["trackers"]) < len(comparison.entries):
+        told += f" The first {len(data['trackers'])} trackers are drawn."
+    options = "".join(f"<option>{escape(each['name'])}</option>" for each in data["sequences"])
+    keys = "".join(
+        f'<button aria-pressed="true">{_key(f"c{number}", name)}</button>'
+        for number, name in enumerate(data["trackers"])
+    )
+    scored = any(text for each in data["sequences"] for text in each["score"])
+    values = "".join(f"<option>{name}</option>" for name in ("overlap", "score")[: 1 + scored])
+    return (
+        f'<div id="frames"><p class="note">{escape(told)}</p><div class="choose">'
+        f'<label>Sequence <select id="sequence" autocomplete="off">{options}</select></label>'
+        f'<label>Show <select id="value" autocomplete="off">{values}</select></label></div>'
+        f'<div id="keys">{keys}</div><div id="chart"></div></div>'
+    )
+
+
 def _strips(comparison: Comparison, strips: Sequence[Strip]) -> str:
     names = drawn_trackers(comparison)
-    legend = _key(TRUTH, "truth") + "".join(_key(color, name) for color, name in zip(COLORS, names, strict=False))
+    legend = _key("truth", "truth") + "".join(_key(f"c{number}", name) for number, name in enumerate(names))
     first, metric = comparison.entries[0].tracker, comparison.sequence_metric
     told = f"Lowest {label(metric)} of {escape(first)}: regions around the target; frames from 0, and its status."
     parts = [f"<p>{told} {legend}</p>"]
@@ -126,8 +155,8 @@ def _strips(comparison: Comparison, strips: Sequence[Strip]) -> str:
     return "".join(parts)
 
 
-def _key(color: str, name: str) -> str:
-    return f'<span class="keyed"><span class="key" style="background:{color}"></span>{escape(name)}</span> '
+def _key(kind: str, name: str) -> str:
+    return f'<span class="keyed"><span class="key {kind}"></span>{escape(name)}</span>'
 
 
 def _image(data: bytes, kind: str, text: str) -> str:

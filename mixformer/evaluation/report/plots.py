@@ -13,6 +13,7 @@ from mixformer.evaluation.report.figures import (
     legend_below,
     look,
     new_figure,
+    note_value,
     require_matplotlib,
     with_style,
 )
@@ -98,10 +99,28 @@ def draw_curves(comparison: Comparison, name: str) -> Figure:
         shown = entry.tracker if np.isnan(number) else f"{entry.tracker} [{100 * number:.1f}]"
         inside = np.isfinite(curve.thresholds)
         axes.plot(curve.thresholds[inside], 100 * curve.values[inside], label=shown, **_look(comparison, entry))
+    _note_curves(axes, drawn, name)
     axes.set(title=f"{title} on {comparison.dataset}", xlabel=below, ylabel=f"{title} [%]", ylim=(0, 101))
     axes.margins(x=0)
     axes.legend(loc="lower left" if name == "success" else "best", framealpha=0.85)
     return figure
+
+
+def _note_curves(axes: Axes, drawn: list[ComparedTracker], name: str) -> None:
+    """Keep, for each place of each curve, the values that all curves have there."""
+    told: dict[float, list[tuple[float, str]]] = {}
+    for entry in drawn:
+        curve = entry.summary.curves[name]
+        for threshold, value in zip(curve.thresholds.tolist(), (100 * curve.values).tolist(), strict=True):
+            if np.isfinite(threshold) and np.isfinite(value):
+                told.setdefault(threshold, []).append((value, entry.tracker))
+    for threshold, values in told.items():
+        lines = [
+            f"at {threshold:.3g}",
+            *(f"{value:5.1f}  {tracker}" for value, tracker in sorted(values, reverse=True)),
+        ]
+        for value, _ in values:
+            note_value(axes, threshold, value, "\n".join(lines))
 
 
 def _number(entry: ComparedTracker, curve: str) -> float:
@@ -130,6 +149,8 @@ def attribute_radar(comparison: Comparison) -> Figure:
     values = np.array([[100 * entry.by_attribute[name] for name in names] for entry in entries])
     for entry, row in zip(entries, values, strict=True):
         axes.plot(np.append(angles, angles[0]), np.append(row, row[0]), label=entry.tracker, **_look(comparison, entry))
+        for name, angle, value in zip(names, angles, row, strict=True):
+            note_value(axes, angle, value, f"{name}\n{value:.1f}  {entry.tracker}")
     low, high = np.floor(np.nanmin(values) / 10 - 0.5), np.ceil(np.nanmax(values) / 10)
     axes.set_ylim(max(0.0, 10 * low), 10 * high)
     axes.set_rlabel_position(np.degrees(angles[1]) / 2)
@@ -174,6 +195,8 @@ def attribute_bars(comparison: Comparison) -> Figure:
         widths = [100 * entry.by_attribute[name] for name in names]
         color, hatch = COLORS[number % len(COLORS)], _HATCHES[number % len(_HATCHES)]
         axes.barh(places, widths, thick, label=entry.tracker, color=color, hatch=hatch, edgecolor="white", linewidth=0)
+        for name, place, width in zip(names, places.tolist(), widths, strict=True):
+            note_value(axes, width, place, f"{name}\n{width:.1f}  {entry.tracker}")
     counts = [len(comparison.attributes[name]) for name in names]
     shown = [_folded(f"{name} ({count})", 22) for name, count in zip(names, counts, strict=True)]
     axes.set_yticks(range(len(names)), shown)
@@ -197,6 +220,8 @@ def difference(comparison: Comparison, first: ComparedTracker, second: ComparedT
     figure, axes = new_figure(2.8)
     colors = [COLORS[0] if gain >= 0 else COLORS[1] for gain in gains]
     axes.bar(np.arange(len(gains)), gains, 1.0 if len(gains) > 60 else 0.85, color=colors)
+    for place, (gain, name) in enumerate(rows):
+        note_value(axes, place, gain, f"{name} {gain:+.1f}")
     axes.axhline(0, color="black", linewidth=0.6)
     axes.set(xlim=(-0.6, max(len(gains), 1) - 0.4), xticks=[], ylabel=f"Difference of {label(metric)} [points]")
     counted = f"{(gains > 0).sum()} of {len(gains)} sequences better, {(gains < 0).sum()} worse"

@@ -49,7 +49,9 @@ def _strip(comparison: Comparison, sequence: VideoSequence, count: int) -> Strip
     tracks = [entry.boxes[sequence.name] for entry in comparison.entries[:_MOST]]
     told = comparison.entries[0].statuses.get(sequence.name)
     tiles = [_tile(sequence, number, tracks, frame_label(number, told)) for number in numbers]
-    sheet = PillowImage.new("RGB", (len(tiles) * (_WIDTH + _GAP) - _GAP, _HEIGHT), "white")
+    sheet = PillowImage.new(
+        "RGB", (len(tiles) * (_WIDTH + _GAP) - _GAP, _HEIGHT), "#7F7F7F"
+    )  # gaps that suit a light page and a dark one
     for place, tile in enumerate(tiles):
         sheet.paste(tile, (place * (_WIDTH + _GAP), 0))
     file = io.BytesIO()

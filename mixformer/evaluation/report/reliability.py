@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mixformer.evaluation.metrics import ScoreBins
-from mixformer.evaluation.report.figures import COLORS, COLUMN, MARKERS, look, require_matplotlib, with_style
+from mixformer.evaluation.report.figures import (
+    COLORS,
+    COLUMN,
+    MARKERS,
+    look,
+    note_value,
+    require_matplotlib,
+    with_style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,6 +59,8 @@ def draw_reliability(bins: Mapping[str, ScoreBins], title: str = "Does the score
         label = f"{name} (ECE {each.error:.3f})"
         style = {**look(number), "linestyle": "-", "marker": MARKERS[number % len(MARKERS)], "markersize": 3}
         axes.plot(each.scores[known], 100 * each.rates[known], label=label, **style)
+        for score, rate, count in zip(each.scores[known], 100 * each.rates[known], each.counts[known], strict=True):
+            note_value(axes, score, rate, f"{name}\nscore {score:.2f}, {rate:.1f} % right\n{count:.0f} frames")
         places = np.arange(len(each.counts)) / len(each.counts) + 0.005 + (number + 0.5) * width
         counts.bar(places, each.counts, width, color=COLORS[number])
         for place, count in zip(places, each.counts, strict=True):

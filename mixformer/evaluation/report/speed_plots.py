@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mixformer.configs import model_config
 from mixformer.configs.flops import frame_flops
 from mixformer.evaluation.comparison import Comparison
-from mixformer.evaluation.report.figures import COLORS, MARKERS, legend_below, new_figure, with_style
+from mixformer.evaluation.report.figures import COLORS, MARKERS, legend_below, new_figure, note_value, with_style
 from mixformer.evaluation.report.metric_labels import label
 from mixformer.evaluation.report.papers import paper_speeds
 
@@ -64,6 +64,7 @@ def speed_beside_papers(comparison: Comparison) -> Figure | None:
             axes.scatter([fps], [100 * value], s=area, facecolors="#DDDDDD", edgecolors="#7F7F7F", linewidths=0.6)
         axes.plot([fps], [100 * value], "+", color="#555555", markersize=3, markeredgewidth=0.6)
         shown = {"xytext": (2.5, 0), "va": "center", "fontsize": 4.5, "color": "#333333"}
+        note_value(axes, fps, 100 * value, f"{name}\n{100 * value:.1f} at {fps:.0f} FPS")
         axes.annotate(name, (fps, 100 * value), textcoords="offset points", **shown)
     for number, entry in enumerate(comparison.entries):
         if entry.fps is not None and entry.gflops is not None:
@@ -86,6 +87,7 @@ def _draw_measured(axes: Axes, comparison: Comparison, size: float = 6) -> list[
             color, marker = COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
             value = 100 * entry.summary[comparison.main]
             axes.plot([entry.fps], [value], marker, color=color, markersize=size, label=entry.tracker)
+            note_value(axes, entry.fps, value, f"{entry.tracker}\n{value:.1f} at {entry.fps:.1f} FPS")
             rates.append(entry.fps)
     return rates
 
