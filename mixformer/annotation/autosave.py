@@ -210,7 +210,7 @@ def _kept(
             history = ProjectHistory(begun)
             for line in lines:
                 history = history.do(parse_json(line, str(path)))
-            if project_text(history.project) == project_text(project):
+            if history.project == project:
                 return history, begun, lines
     except (OSError, ValueError, MixFormerError) as error:
         log.info("%s: earlier edits cannot be undone: %s", path, error)

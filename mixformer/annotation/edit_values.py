@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +19,8 @@ from mixformer.annotation.edits import (
 )
 from mixformer.annotation.project import AnnotationProject
 from mixformer.annotation.project_checks import tracked_rows_of
-from mixformer.errors import ConfigError, did_you_mean, shown
+from mixformer.annotation.project_files import with_fields
+from mixformer.errors import BoxError, ConfigError, did_you_mean, shown
 
 
 def _add(project: AnnotationProject, edit: Mapping[str, Any]) -> AnnotationProject:
@@ -27,6 +29,13 @@ def _add(project: AnnotationProject, edit: Mapping[str, Any]) -> AnnotationProje
 
 def _track(project: AnnotationProject, edit: Mapping[str, Any]) -> AnnotationProject:
     return set_tracked(project, edit["id"], edit["start"], tracked_rows_of(edit["rows"]), edit.get("way", "forward"))
+
+
+def _replace_targets(project: AnnotationProject, edit: Mapping[str, Any]) -> AnnotationProject:
+    project = replace(project, targets=())
+    for fields in edit["targets"]:
+        project = with_fields(project, fields)
+    return project
 
 
 _Apply = Callable[[AnnotationProject, Mapping[str, Any]], AnnotationProject]
@@ -43,6 +52,7 @@ EDITS: Mapping[str, _Apply] = MappingProxyType(
         "mark_absent": lambda project, edit: mark_absent(project, edit["id"], edit["frame"]),
         "remove_key": lambda project, edit: remove_key(project, edit["id"], edit["frame"]),
         "set_tracked": _track,
+        "replace_targets": _replace_targets,
         "clear_tracked": lambda project, edit: clear_tracked(
             project, edit["id"], edit.get("first", 0), edit.get("stop")
         ),
@@ -57,7 +67,8 @@ def apply_edit(project: AnnotationProject, edit: Mapping[str, Any]) -> Annotatio
     Args:
         project: the project.
         edit: `{"edit": NAME, ...}` with the arguments of the function of that name. Rows of `set_tracked` are lists
-            `[x, y, w, h, score, status]`; status (0, 1, 2) and score may be missing or null.
+            `[x, y, w, h, score, status]`; status (0, 1, 2) and score may be missing or null. `replace_targets` takes
+            `targets` as in a project's file.
 
     Raises:
         ConfigError: if the edit has an unknown name or a wrong value.
@@ -80,5 +91,7 @@ def apply_edit(project: AnnotationProject, edit: Mapping[str, Any]) -> Annotatio
         return EDITS[name](project, edit)
     except KeyError as error:
         raise ConfigError(f"the edit {name} needs a value {error}") from error
-    except (TypeError, AttributeError) as error:
+    except (ConfigError, BoxError):
+        raise
+    except (TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ConfigError(f"the edit {name} has a value of the wrong type: {error}") from error

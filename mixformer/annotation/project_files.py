@@ -1,11 +1,14 @@
 """Read and write a project as one JSON file, NAME.mixformer.json.
 
-{"format": "mixformer annotation", "version": 1, "revision": 3,
+{"format": "mixformer annotation", "version": 2, "revision": 3,
  "video": {"path": "clip.mp4", "width": 640, "height": 360, "frame_count": 53, "fps": 25.0,
                "size": 123456, "head": "9f86..."},
  "targets": [{"id": 1, "label": "person", "color": "#56b4e9", "attributes": {},
               "keys": [[0, [260, 29, 41, 142]], [30, null], [40, [300, 30, 40, 140], "occluded"]],
-              "tracked": [{"start": 1, "way": "forward", "rows": [[261.5, 29, 41, 142, 0.93], ...]}]}]}
+              "tracked": "eAFjYGBg..."}]}
+
+`tracked_rows.py` shows how to read the tracked boxes. In version 1 they are numbers:
+"tracked": [{"start": 1, "way": "forward", "rows": [[261.5, 29, 41, 142, 0.93], ...]}].
 """
 
 from __future__ import annotations
@@ -18,15 +21,15 @@ from typing import Any
 
 from mixformer.annotation.edits import add_target, beside_keys
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, KeyBox
-from mixformer.annotation.project_checks import check_frame, check_text, row_of, tracked_rows_of
+from mixformer.annotation.project_checks import check_frame, check_text, tracked_rows_of
 from mixformer.annotation.tracked_rows import WAYS, TrackedRows
 from mixformer.errors import BoxError, ConfigError, DataError, shown
 from mixformer.files import read_json_file, write_text
 
 ENDING = ".mixformer.json"
 """End of the name of a project's file."""
-_FORMAT, _VERSION = "mixformer annotation", 1
-_LARGEST = 512 * 2**20  # bytes; an hour of one target has 3 MB
+_FORMAT, _VERSION = "mixformer annotation", 2
+_LARGEST = 512 * 2**20  # bytes; an hour of one target has 1 MB
 _MOST_FRAMES, _MOST_PIXELS = 10**9, 10**6
 
 
@@ -75,7 +78,7 @@ def project_of(content: object, path: str | Path) -> tuple[AnnotationProject, in
     """Read a project from the JSON of a file. Raises DataError if it is no project, or damaged."""
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise DataError(f"{path} is no project of mixformer; projects are files NAME{ENDING}")
-    if content.get("version") != _VERSION:
+    if content.get("version") not in (1, _VERSION):
         raise DataError(
             f"{path} is of version {shown(content.get('version'), 40)}, but this mixformer reads {_VERSION}; install "
             "a later one"
@@ -86,7 +89,7 @@ def project_of(content: object, path: str | Path) -> tuple[AnnotationProject, in
             raise ConfigError(f"the revision is {shown(revision, 40)}")
         project = AnnotationProject(_video(content["video"]))
         for fields in content["targets"]:
-            project = _with_target(project, fields)
+            project = with_fields(project, fields)
     except (BoxError, ConfigError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise DataError(f"{path} is damaged: {reason[:300]}; use an undamaged copy") from error
@@ -94,20 +97,17 @@ def project_of(content: object, path: str | Path) -> tuple[AnnotationProject, in
 
 
 def project_text(project: AnnotationProject, revision: int = 0) -> str:
-    """Return the content of a project's file, with a line for each stretch of boxes."""
-    targets = ",\n".join(_target_text(target) for target in project.targets)
+    """Return the content of a project's file, with a line for each target."""
+    targets = ",\n".join(_json(fields_of(target)) for target in project.targets)
     head = {"format": _FORMAT, "version": _VERSION, "revision": revision, "video": vars(project.video)}
     return f'{_json(head)[:-1]},\n"targets":[\n{targets}\n]}}\n'
 
 
-def _target_text(target: AnnotatedTarget) -> str:
-    fields = {name: getattr(target, name) for name in ("id", "label", "color", "attributes")}
-    keys = _json([_key_row(key) for key in target.keys])
-    runs = ",\n".join(
-        _json({"start": start, "way": way, "rows": [row_of(found) for found in rows]})
-        for start, way, rows in target.tracked.runs()
-    )
-    return f'{_json(fields)[:-1]},\n"keys":{keys},\n"tracked":[{runs}]}}'
+def fields_of(target: AnnotatedTarget) -> dict[str, Any]:
+    """Return a target as in a file."""
+    fields = {name: getattr(target, name) for name in ("id", "label", "color")}
+    keys = [_key_row(key) for key in target.keys]
+    return {**fields, "attributes": dict(target.attributes), "keys": keys, "tracked": target.tracked.packed()}
 
 
 def _key_row(key: KeyBox) -> list[Any]:
@@ -134,18 +134,26 @@ def _video(fields: Mapping[str, Any]) -> AnnotatedVideo:
     return AnnotatedVideo(fields["path"], width, height, count, fps, size, head)
 
 
-def _with_target(project: AnnotationProject, fields: Mapping[str, Any]) -> AnnotationProject:
+def with_fields(project: AnnotationProject, fields: Mapping[str, Any]) -> AnnotationProject:
     """Add a target of a file to a project."""
-    id, keys = fields["id"], [_key(row) for row in fields["keys"]]
+    id, keys, tracked = fields["id"], [_key(row) for row in fields["keys"]], fields["tracked"]
     project = add_target(project, id, fields["label"], fields["color"], fields["attributes"], keys)
-    runs = [(run["start"], run["way"], tracked_rows_of(run["rows"])) for run in fields["tracked"]]
+    packed = isinstance(tracked, str)
+    rows = (
+        TrackedRows.unpacked(tracked, project.video.frame_count) if packed else _first_version(tracked, project.video)
+    )
+    target = project.target(id)
+    return project.with_target(replace(target, tracked=beside_keys(target, rows)))
+
+
+def _first_version(tracked: Any, video: AnnotatedVideo) -> TrackedRows:
+    runs = [(run["start"], run["way"], tracked_rows_of(run["rows"])) for run in tracked]
     for start, way, rows in runs:
         if way not in WAYS:
             raise ConfigError(f"a stretch is tracked the way {shown(way, 40)}")
-        check_frame(start + max(len(rows), 1) - 1, project.video)
-        check_frame(start, project.video)
-    target = project.target(id)
-    return project.with_target(replace(target, tracked=beside_keys(target, TrackedRows.of(runs))))
+        check_frame(start + max(len(rows), 1) - 1, video)
+        check_frame(start, video)
+    return TrackedRows.of(runs)
 
 
 def _key(row: Any) -> KeyBox:

@@ -208,7 +208,7 @@ def target(**changes):
         ("{", "not readable JSON"),
         ("[1]", "no project of mixformer"),
         (json.dumps({"version": 1}), "no project of mixformer"),
-        (json.dumps(broken(version=2)), "of version 2.*install a later one"),
+        (json.dumps(broken(version=3)), "of version 3.*install a later one"),
         (json.dumps(broken(video={})), "'width' is missing"),
         (json.dumps(broken(video={**vars(VIDEO), "width": -1})), "damaged"),
         (json.dumps(broken(targets=[{}])), "damaged: 'id' is missing"),

@@ -21,8 +21,7 @@ from mixformer.annotation import (
     load_project,
     save_project,
 )
-from mixformer.annotation.project_checks import row_of
-from mixformer.annotation.project_files import ENDING
+from mixformer.annotation.project_files import ENDING, fields_of
 from mixformer.annotation.web.annotated_video import write_annotated
 from mixformer.annotation.web.project_desk import ProjectDesk
 from mixformer.annotation.web.video_library import LibraryVideo
@@ -170,7 +169,7 @@ class ExportDesk:
             ConfigError, BoxError: if its boxes do not fit the video.
         """
         read = _imported(path, desk.project)
-        return desk.edit({"edit": "together", "edits": _replacing(desk.project, read)})
+        return desk.edit({"edit": "replace_targets", "targets": [fields_of(target) for target in read.targets]})
 
     def close(self) -> None:
         """Stop all exports and remove their files."""
@@ -222,18 +221,3 @@ def _imported(path: Path, here: AnnotationProject) -> AnnotationProject:
     if format is None:
         raise DataError(f"{path.name} is no annotation file; give a project, or {', '.join(IMPORTS)}")
     return import_annotations(path, format, here.video)
-
-
-def _replacing(old: AnnotationProject, new: AnnotationProject) -> list[dict[str, Any]]:
-    """List the edits that replace the targets of one project by those of another."""
-    edits: list[dict[str, Any]] = [{"edit": "remove_target", "id": target.id} for target in old.targets]
-    for target in new.targets:
-        fields = {"label": target.label, "color": target.color, "attributes": dict(target.attributes)}
-        edits.append({"edit": "add_target", "id": target.id, **fields})
-        for key in target.keys:
-            box = None if key.box is None else list(key.box)
-            edits.append({"edit": "set_key", "id": target.id, "frame": key.frame, "box": box, "occluded": key.occluded})
-        for start, way, rows in target.tracked.runs():
-            values = [row_of(row) for row in rows]
-            edits.append({"edit": "set_tracked", "id": target.id, "start": start, "rows": values, "way": way})
-    return edits

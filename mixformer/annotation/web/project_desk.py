@@ -268,7 +268,7 @@ def project_path(video: Path) -> Path:
 def _touched(edit: Mapping[str, Any]) -> list[int] | None:
     """List the targets whose boxes an edit changes; return None for all targets."""
     name = edit.get("edit")
-    if name in ("undo", "redo"):
+    if name in ("undo", "redo", "replace_targets"):
         return None
     if name == "together":
         return [id for each in edit.get("edits", ()) for id in _touched(each) or ()]
