@@ -11,7 +11,7 @@ from rich.console import Console
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.console import make_console, make_table, print_table
 from mixformer.cli.executor_options import add_executor, executor_from
-from mixformer.cli.parser import add_flag, add_option, make_parser
+from mixformer.cli.parser import add_changes, add_flag, add_option, make_parser
 from mixformer.cli.train_route import add_scale
 from mixformer.errors import ConfigError, MixFormerError, counted
 
@@ -26,6 +26,7 @@ on after an interruption. Results are in OUT/seedN, and the table is OUT/NAME.md
   mixformer ablate --list
   mixformer ablate v2-3d --out runs/ablations --scale tiny
   mixformer ablate v2-3d --out runs/ablations --scale tiny --data my_videos --test other_videos --seeds 2
+  mixformer ablate v2-3d --out runs/ablations --scale tiny --seeds 2 --row mine.toml      and a recipe of your own
   mixformer ablate v2-2 --out runs/ablations                                     speeds, without training
   mixformer ablate v1-3 --out /cluster/ablations --data /datasets --executor ray --workers 8 --gpus 1 --device cuda
 """
@@ -40,6 +41,11 @@ def parser() -> ArgumentParser:
     add_option(made, "--seeds", int, "train every row with seeds 1 to N", 3, metavar="N")
     add_scale(made)
     add_option(made, "--test", Path, "tiny: held-out sequences of --data", metavar="DIR")
+    text = "tiny: model folder that plain transformers start from and have the width of; default: the included one"
+    add_option(made, "--start", Path, text, metavar="DIR")
+    text = "also train these recipes, a row each; runs/NAME/model in one is the model of the step NAME"
+    add_option(made, "--row", str, text, [], nargs="+", action="extend", metavar="RECIPE")
+    add_changes(made, "change fields of all recipes, such as optimizer.lr=5e-4")
     where = made.add_argument_group("where the runs are made (their results do not depend on it)")
     add_executor(where, 0, "processes that train at the same time; 0: one run after the other, in this process")
     return made
@@ -73,6 +79,9 @@ def run(options: Namespace) -> None:
             data=options.data,
             test=options.test,
             steps=options.steps,
+            start=options.start,
+            changes=options.set,
+            rows=options.row,
             device=str(find_device(options.device)),
             executor=executor_from(options),
             progress=show,

@@ -115,8 +115,8 @@ def runtime_from(options: Namespace) -> Runtime:
 
 
 def add_changes(parser: ArgumentParser, text: str) -> None:
-    """Add --set, which changes fields of a recipe; `text` is its help."""
-    parser.add_argument("--set", type=str, nargs="+", default=[], metavar="KEY=VALUE", help=text)
+    """Add --set, which changes fields of a recipe and may be given several times; `text` is its help."""
+    parser.add_argument("--set", type=str, nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=text)
 
 
 def add_training_device(parser: ArgumentParser) -> None:

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import current_process, get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pickle import PicklingError
@@ -215,6 +215,7 @@ def _serve(make: Maker, number: int, pipe: Connection) -> None:
     """Run a worker process: make the worker, then do tasks until the parent sends the end or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, but the parent stops the workers
     signal.signal(signal.SIGTERM, stop_once)  # ends by an exception, so that files are finished
+    current_process().daemon = False  # daemons may have no children, and a training has loader processes
     threading.Thread(target=_watch_parent, name="watch parent", daemon=True).start()
     try:
         with repeats_lost_stops(), suppress(EOFError, ConnectionError):  # the parent has gone

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from mixformer.run.executor import Event, Executor, Failed, Report, SerialExecut
 from mixformer.training.ablation_measures import Measured, measure_crops, measure_speed, measure_tracking_of
 from mixformer.training.ablation_rows import AblationRow, AblationTable
 from mixformer.training.ablation_tables import STEPS, ablation
+from mixformer.training.recipe import Recipe
 from mixformer.training.route_runs import Scale, StepReport, needed_steps, plan_steps, run_step, step_needs
+from mixformer.training.routes import RouteStep
 from mixformer.training.tiny import toy_sequences
 
 
@@ -55,12 +57,21 @@ class _Shop:
     test: Path | None
     steps: int
     device: str
+    start: Path | None = None
+    changes: tuple[str, ...] = ()
+    known: Mapping[str, RouteStep] = field(default_factory=lambda: STEPS)
 
     def plan(self, steps: Sequence[str], seed: int) -> list[StepReport]:
         """The named steps and those they need, in order, with the recipes of this seed."""
-        place = self.out / f"seed{seed}"
-        found = needed_steps(steps, STEPS)
-        return plan_steps(found, place, scale=self.scale, data=self.data, changes=[f"seed={seed}"], steps=self.steps)
+        return plan_steps(
+            needed_steps(steps, self.known),
+            self.out / f"seed{seed}",
+            scale=self.scale,
+            data=self.data,
+            changes=[*self.changes, f"seed={seed}"],
+            steps=self.steps,
+            start=self.start,
+        )
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,9 @@ def run_ablation(
     data: str | Path | None = None,
     test: str | Path | None = None,
     steps: int = 0,
+    start: str | Path | None = None,
+    changes: Sequence[str] = (),
+    rows: Sequence[str | Path] = (),
     device: str = "cpu",
     executor: Executor | None = None,
     progress: Callable[[Event], None] | None = None,
@@ -98,6 +112,11 @@ def run_ablation(
             sequences; None draws some.
         test: at "tiny", the folder of held-out sequences that belongs to `data`.
         steps: at "tiny", optimizer steps of each training; 0 = some minutes.
+        start: at "tiny", a model folder whose backbone all plain transformers start from, in place of the included
+            weights; they have its width, patches and crops. A narrow network makes a table cheap.
+        changes: "key=value", fields of all recipes to change.
+        rows: recipes of your own, names or files, each a further row; `runs/NAME/model` in one is the model of the step
+            NAME, as in the included recipes.
         device: "cpu", "cuda" or "cuda:N".
         executor: runs the trainings, each on one worker; all workers must see `out`, which a Ray cluster needs a shared
             folder for. None runs them here, one after the other, seed by seed.
@@ -107,7 +126,7 @@ def run_ablation(
         All numbers measured so far, and the failures.
 
     Raises:
-        ConfigError: for an unknown table, or if `out` holds runs of other settings.
+        ConfigError: for an unknown table or recipe, or if `out` holds runs of other settings.
         MixFormerError: if no worker can be made.
 
     Example:
@@ -117,8 +136,13 @@ def run_ablation(
         >>> [row.label for row in result.table.rows][-1]
         'prediction tokens'
     """
-    table = ablation(key)
-    shop = _shop(Path(out), scale, data, test, steps, device)
+    table = _with_rows(ablation(key), rows)
+    shop = replace(
+        _shop(Path(out), scale, data, test, steps, device),
+        start=Path(start) if start else None,
+        changes=tuple(changes),
+        known=STEPS | {row.step.name: row.step for row in table.rows if row.step},
+    )
     executor = executor or SerialExecutor()
     result = AblationResult(table, scale, tuple(seeds))
     together = getattr(executor, "workers", 1) > 1
@@ -142,6 +166,20 @@ def _shop(out: Path, scale: Scale, data: str | Path | None, test: str | Path | N
     return _Shop(out, scale, places[0], places[1], steps, device)
 
 
+def _with_rows(table: AblationTable, recipes: Sequence[str | Path]) -> AblationTable:
+    """Add a row for each recipe; its step and label are the name of the file."""
+    own = []
+    for path in recipes:
+        recipe, name = Recipe.from_toml(path), Path(path).stem
+        if table.measures == "speed":
+            own.append(AblationRow(name, network=(recipe.model, recipe.model_overrides)))
+        elif name in STEPS and STEPS[name] != RouteStep(name):
+            raise ConfigError(f"there is a step {name!r} already; give {path} another name")
+        else:
+            own.append(AblationRow(name, RouteStep(name, "" if name in STEPS else str(path))))
+    return replace(table, rows=(*table.rows, *own))
+
+
 def _levels(shop: _Shop, table: AblationTable, seeds: Sequence[int]) -> list[list[tuple[str, _Task]]]:
     """Trainings that are not done, in lists that need only those before them."""
     wanted = [row.step.name for row in table.rows if row.step]
@@ -150,7 +188,7 @@ def _levels(shop: _Shop, table: AblationTable, seeds: Sequence[int]) -> list[lis
         levels: dict[str, int] = {}
         for report in shop.plan(wanted, seed):
             name = report.step.name
-            levels[name] = 1 + max((levels[needed] for needed in step_needs(report.step, STEPS)), default=0)
+            levels[name] = 1 + max((levels[needed] for needed in step_needs(report.step, shop.known)), default=0)
             if not report.done:
                 found.setdefault(levels[name], []).append((f"seed {seed}, {name}", _Task(seed, report)))
     return [found[level] for level in sorted(found)]

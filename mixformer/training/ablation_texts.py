@@ -57,6 +57,8 @@ def ablation_report(result: AblationResult) -> str:
 
 def _published(source: str, row: int, speed: bool) -> float | None:
     """The number of a row in the paper: AUC on LaSOT in percent, or frames per second (on a CPU if there are)."""
+    if not row:
+        return None
     found = {
         each.metric: each.value
         for each in paper_ablations()
@@ -80,9 +82,12 @@ def _spread(values: list[float]) -> str:
 
 
 def _verdicts(result: AblationResult, published: list[float | None]) -> list[str]:
-    """For each row and the next better one of the paper, whether its order appears."""
+    """For each row and the next better one of the paper, whether its order appears; then rows of one's own."""
     known = sorted((value, number) for number, value in enumerate(published) if value is not None)
-    return [_verdict(result, better, worse) for (low, worse), (high, better) in pairwise(known) if low < high]
+    pairs = [(better, worse) for (low, worse), (high, better) in pairwise(known) if low < high]
+    own = [number for number, row in enumerate(result.table.rows) if not row.number]
+    pairs += [(number, other) for number in own for other in range(number)]
+    return [_verdict(result, better, worse) for better, worse in pairs]
 
 
 def _verdict(result: AblationResult, better: int, worse: int) -> str:

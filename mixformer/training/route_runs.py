@@ -92,8 +92,9 @@ def plan_steps(
     data: str | Path | None = None,
     changes: Sequence[str] = (),
     steps: int = 0,
+    start: Path | None = None,
 ) -> list[StepReport]:
-    """List steps that need no others, in this order; see `plan_route`."""
+    """List steps that need no others, in this order; see `plan_route`, and `tiny_recipe` for `start`."""
     names = {step.name for step in wanted}
     root = Path(data) if data else (out / "data" / "train" if scale == "tiny" else None)
     found = []
@@ -103,7 +104,7 @@ def plan_steps(
             recipe = Recipe.from_toml(step.recipe_name, step.changes)
             if scale == "tiny":
                 assert root is not None
-                recipe = tiny_recipe(recipe, root, steps)
+                recipe = tiny_recipe(recipe, root, steps, start)
             elif root is not None:
                 recipe = recipe.replace(data_root=str(root))
             recipe = _changed(_chained(recipe, names, out), changes)

@@ -13,18 +13,20 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from mixformer.configs.model import ModelConfig
-from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.configs.variants import DEFAULT_MODEL, model_config
+from mixformer.errors import ConfigError
 from mixformer.files import write_text
 from mixformer.training.recipe import Recipe
 from mixformer.weights.catalog import WEIGHTS_FILE, find_weights
+from mixformer.weights.model_folder import read_folder
 from mixformer.weights.pruning import skipped_blocks
 
 STEPS = {"box": 300, "distill": 300, "pretrain": 300, "score": 100}
 """Steps of a stage at this size."""
 
+_OF_A_START = ("dim", "heads", "patch_size", "search_size", "template_size", "layer_scale")
+_SMALL_CROPS = {"search_size": 98, "template_size": 42}  # of the included model, which has 196 and 98
 _SIZES: dict[str, dict[str, Any]] = {
-    # The sizes of the included model, for smaller crops.
-    "vit": {"dim": 384, "heads": 6, "patch_size": 14, "search_size": 98, "template_size": 42, "layer_scale": True},
     "cvt": {"dim": 96, "heads": 4, "early_dims": (16, 48), "early_heads": (1, 2)},
     "convmae": {"dim": 96, "heads": 4, "early_dims": (16, 48)},
 }
@@ -34,30 +36,38 @@ _WARM = 0.05
 _DEEPEST = 12  # blocks at full size; half of them are fewer than the included model has
 
 
-def tiny_recipe(recipe: Recipe, data: Path, steps: int = 0) -> Recipe:
+def tiny_recipe(recipe: Recipe, data: Path, steps: int = 0, start: Path | None = None) -> Recipe:
     """Make a tiny form of a recipe.
 
     Args:
         recipe: at full size.
         data: folder of annotated sequences to train on, in place of the recipe's data.
         steps: optimizer steps; 0 = `STEPS` of its stage.
+        start: model folder of a plain transformer, in place of the included weights. All plain transformers have its
+            width, patches and crops.
 
     Returns:
         The recipe. Its teacher, its rule of sampling and its losses are the same. `init_from` is the same if it names
         a model folder of an earlier stage.
+
+    Raises:
+        CheckpointError: if `start` is no model folder.
+        ConfigError: if it holds no plain transformer.
     """
     config = recipe.network()
+    changed = tiny_network(config, start)
     steps = steps or STEPS[recipe.stage]
     fading = recipe.pruning.epochs / recipe.epochs if recipe.epochs else 0.0
     values = recipe.to_dict()
-    values["model_overrides"] = {**recipe.model_overrides, **tiny_network(config)}
-    small = config.replace(**tiny_network(config))
+    values["model_overrides"] = {**recipe.model_overrides, **changed}
+    small = config.replace(**changed)
     blocks = recipe.pruning.blocks
     removed = skipped_blocks(small, small.depth - len(blocks) // 2) if blocks else ()
     pairs = dict(zip(map(_half, recipe.teacher.student_blocks), map(_half, recipe.teacher.teacher_blocks), strict=True))
     pairs = {ours: theirs for ours, theirs in pairs.items() if ours not in removed}
+    begin = _start(recipe, config, start)
     values |= {
-        "init_from": _start(recipe, config),
+        "init_from": begin,
         "max_steps": steps,
         "epochs": 0,
         "batch_size": 16,
@@ -74,7 +84,7 @@ def tiny_recipe(recipe: Recipe, data: Path, steps: int = 0) -> Recipe:
     values["pruning"] |= {"blocks": removed, "epochs": max(1, round(max(_FADE, fading) * steps))}
     values["optimizer"] |= {
         "lr": 1e-3,
-        "backbone_lr": 2e-4 if config.backbone == "vit" else 1e-3,
+        "backbone_lr": 2e-4 if begin and config.backbone == "vit" else 1e-3,
         "schedule": "cosine",
         "warmup_steps": max(1, round(_WARM * steps)),
         "grad_clip": 1.0,
@@ -86,14 +96,18 @@ def tiny_recipe(recipe: Recipe, data: Path, steps: int = 0) -> Recipe:
     return Recipe.from_dict(values)
 
 
-def tiny_network(config: ModelConfig) -> dict[str, Any]:
-    """Return the fields of a network that are different at this size."""
+def tiny_network(config: ModelConfig, start: Path | None = None) -> dict[str, Any]:
+    """Return the fields of a network that are different at this size; `start` is that of `tiny_recipe`."""
     plain = config.backbone == "vit"
     depth = _half_of(min(config.depth, _DEEPEST) if plain else config.depth)
-    changed: dict[str, Any] = {"depth": depth, "drop_path": 0.0, "head_dim": 32, **_CROPS, **_SIZES[config.backbone]}
-    if plain and config.position == "sincos":
-        changed["position"] = "frozen"  # as in the included weights
-    if not plain:
+    changed: dict[str, Any] = {"depth": depth, "drop_path": 0.0, "head_dim": 32}
+    if plain:
+        first = _first_network(start)
+        changed |= {name: getattr(first, name) for name in _OF_A_START}
+        if config.position == "sincos":
+            changed["position"] = first.position  # the fixed tables of the start
+    else:
+        changed |= _CROPS | _SIZES[config.backbone]
         changed["early_depths"] = tuple(map(_half_of, config.early_depths))
     if config.frozen_norms == "backbone":
         changed["frozen_norms"] = "none"  # there is no start that they could have their values from
@@ -106,6 +120,16 @@ def tiny_network(config: ModelConfig) -> dict[str, Any]:
     if config.separate_blocks:
         changed["separate_blocks"] = _share(config, blocks, changed.get("cross_blocks", 0))
     return changed
+
+
+def _first_network(start: Path | None) -> ModelConfig:
+    """The network that plain transformers start from; the included one with smaller crops."""
+    if start is None:
+        return model_config(DEFAULT_MODEL).replace(**_SMALL_CROPS)
+    config = read_folder(start).config
+    if config.backbone != "vit":
+        raise ConfigError(f"{start} holds backbone {config.backbone!r}; give a plain transformer, or none")
+    return config
 
 
 def _share(config: ModelConfig, blocks: int, cross: int) -> int:
@@ -124,11 +148,11 @@ def _half_of(count: int) -> int:
     return max(1, count // 2)
 
 
-def _start(recipe: Recipe, config: ModelConfig) -> str:
-    """Initial weights: those of an earlier stage, or the included backbone in place of a published image model."""
+def _start(recipe: Recipe, config: ModelConfig, start: Path | None) -> str:
+    """Initial weights: those of an earlier stage, or `start` in place of a published image model."""
     if not recipe.init_from or Path(recipe.init_from).suffix not in (".pth", ".safetensors", ".npz", ".bin", ".tar"):
         return recipe.init_from
-    return str(find_weights(DEFAULT_MODEL) / WEIGHTS_FILE) if config.backbone == "vit" else ""
+    return str((start or find_weights(DEFAULT_MODEL)) / WEIGHTS_FILE) if config.backbone == "vit" else ""
 
 
 def toy_sequences(folder: Path, count: int = 8, frames: int = 24, seed: int = 0) -> Path:

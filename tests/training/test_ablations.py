@@ -6,16 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from mixformer.cli import main
+from mixformer.cli import ablate, main
+from mixformer.configs.model import ModelConfig
 from mixformer.data.augmentation import CropSettings
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import ConfigError
 from mixformer.evaluation import paper_ablations
+from mixformer.models import build_model
 from mixformer.training import (
     ABLATIONS,
     AblationResult,
+    Recipe,
     ablation_measures,
     ablation_report,
     ablation_runs,
@@ -24,7 +28,7 @@ from mixformer.training import (
 from mixformer.training.ablation_tables import STEPS
 from mixformer.training.route_runs import needed_steps, plan_steps
 from mixformer.training.tiny import toy_sequences
-from mixformer.weights.load_save import load_weights
+from mixformer.weights.load_save import load_weights, save_model
 
 
 @pytest.mark.parametrize("key", ABLATIONS)
@@ -144,6 +148,66 @@ def test_tasks_can_be_sent_to_other_processes(tmp_path):
     ]
     assert levels[0][1][1].report.recipe.seed == 2
     assert pickle.loads(pickle.dumps((partial(ablation_runs._make, shop), levels)))[1] == levels
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory):
+    """A model folder of a small network, which makes tables cheap."""
+    torch.manual_seed(0)
+    sizes = {"depth": 6, "dim": 24, "heads": 2, "patch_size": 16, "search_size": 48, "template_size": 32}
+    config = ModelConfig("narrow", head="corner", prediction_tokens=0, score="none", **sizes)
+    folder = tmp_path_factory.mktemp("narrow") / "model"
+    save_model(build_model(config), folder)
+    return folder
+
+
+@pytest.mark.timeout(1800)
+def test_rows_of_ones_own_stand_beside_those_of_the_paper(tmp_path, videos, narrow, capsys):
+    """Workers train with loader processes of their own, from a narrow start, and give what one process gives."""
+    (tmp_path / "mine.toml").write_text(
+        'model = "mixvit_stage1"\nmodel_overrides = { head = "corner", attention = "symmetric" }\n'
+        'init_from = "pretrained/mae_pretrain_vit_base.pth"\n'
+    )
+    words = ["ablate", "v2-3d", "--scale", "tiny", "--steps", "2", "--seeds", "1", "--device", "cpu"]
+    words += ["--data", str(videos[0]), "--test", str(videos[1]), "--start", str(narrow)]
+    words += ["--row", str(tmp_path / "mine.toml"), "--set", "batch_size=2"]
+    assert main([*words, "--out", str(tmp_path / "one")]) == 0
+    said = capsys.readouterr().out
+    assert "| mine | - | " in said
+    assert "- mine above no distillation: too few seeds" in said
+    assert main([*words, "--set", "data.workers=1", "--workers", "2", "--out", str(tmp_path / "two")]) == 0
+    assert (tmp_path / "two" / "v2-3d.md").read_text() == (tmp_path / "one" / "v2-3d.md").read_text()
+    recipes = {path.parent.name: Recipe.from_file(path) for path in (tmp_path / "two" / "seed1").glob("*/recipe.json")}
+    assert {recipe.batch_size for recipe in recipes.values()} == {2}
+    assert {recipe.data.workers for recipe in recipes.values()} == {1}
+    sizes = {name: recipe.network() for name, recipe in recipes.items()}
+    assert {config.dim for config in sizes.values()} == {24}
+    assert (sizes["mine"].attention, sizes["mine"].depth, sizes["mine"].position) == ("symmetric", 6, "sincos")
+    before = load_weights(narrow).state["backbone.blocks.0.mlp.fc1.weight"]
+    after = load_weights(tmp_path / "one" / "seed1" / "mine" / "model").state["backbone.blocks.0.mlp.fc1.weight"]
+    assert 0 < (before - after).abs().max() < 0.01  # two steps from the start
+
+
+def test_a_recipe_of_ones_own_may_build_on_steps(tmp_path):
+    (tmp_path / "longer.toml").write_text(
+        'model = "mixvit_stage1"\nmodel_overrides = { head = "corner" }\ninit_from = "runs/mixvit_corner/model"\n'
+    )
+    table = ablation_runs._with_rows(ABLATIONS["v1-6"], [tmp_path / "longer.toml", "mixvit_corner"])
+    known = STEPS | {row.step.name: row.step for row in table.rows}
+    assert [step.name for step in needed_steps(["longer"], known)] == ["mixvit_corner", "longer"]
+    (plan,) = plan_steps([known["mixvit_corner"]], Path("out"))
+    assert plan.recipe == plan_steps([STEPS["mixvit_corner"]], Path("out"))[0].recipe
+    (tmp_path / "v2_t4.toml").write_text('model = "mixvit_stage1"\n')
+    with pytest.raises(ConfigError, match="another name"):
+        ablation_runs._with_rows(ABLATIONS["v1-6"], [tmp_path / "v2_t4.toml"])
+    (speed,) = ablation_runs._with_rows(ABLATIONS["v2-1"], [tmp_path / "longer.toml"]).rows[-1:]
+    assert speed.network == ("mixvit_stage1", {"head": "corner"})
+
+
+def test_changes_given_in_several_options_all_count():
+    options = ablate.parser().parse_args(["--set", "a=1", "b=2", "--set", "c=3", "--row", "x", "--row", "y"])
+    assert (options.set, options.row) == (["a=1", "b=2", "c=3"], ["x", "y"])
+    assert ablate.parser().parse_args([]).set == []
 
 
 def test_wrong_calls_say_what_is_missing(tmp_path, capsys):
