@@ -53,7 +53,11 @@ DATA ?= data-pack
 val:
 	$(PYTHON) tools/measure_val.py --data $(DATA)
 
-# The same beside OpenCV's CSRT, KCF and NanoTrack v2; OPENCV_PYTHON has opencv-contrib-python-headless 4.
+# The included models in each precision beside OpenCV's trackers; OPENCV_PYTHON has opencv-contrib-python-headless.
+# ABSOLUTE=--absolute keeps times too, if nothing else runs here. The same command goes on after an interruption.
 OPENCV_PYTHON ?= $(PYTHON)
+PRECISIONS ?= auto float32 int8
+KEEP ?= benchmarks/baselines/$(shell date +%F)
 baselines:
-	$(PYTHON) tools/baselines.py --data $(DATA) --opencv-python $(OPENCV_PYTHON)
+	$(PYTHON) tools/baselines.py --data $(DATA) --opencv-python $(OPENCV_PYTHON) --precisions $(PRECISIONS) \
+		--keep $(KEEP) $(ABSOLUTE)
