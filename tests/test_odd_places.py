@@ -4,6 +4,8 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -11,9 +13,9 @@ import pytest
 from mixformer import __main__ as entry
 from mixformer.cli import main
 from mixformer.errors import OutputError
-from mixformer.files import write_files
+from mixformer.files import write_files, write_text
 from mixformer.files.partial_names import beside, own_places, real_path
-from mixformer.files.places import claimed_folder
+from mixformer.files.places import claimed_folder, require_place
 from mixformer.run.outputs import check_outputs
 from mixformer.run.resuming import resume_path
 from mixformer.video import open_results, open_video, open_writer
@@ -227,3 +229,46 @@ def test_ctrl_c_while_python_imports_is_quiet(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "mixformer.cli", Importing())
     assert entry.run() == 130
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+def test_no_file_takes_the_place_of_a_pipe_or_a_link(tmp_path):
+    """`annotate --project /dev/null` made a usual file of the null device, if root gave the command."""
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link.json", tmp_path / "far" / "real.json"
+    os.mkfifo(pipe)
+    target.parent.mkdir()
+    target.write_text("old")
+    link.symlink_to(target)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text(pipe, "through")
+        write_text(link, "new")
+        assert os.read(reader, 99) == b"through"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert sorted(item.name for item in tmp_path.rglob("*")) == ["far", "link.json", "pipe", "real.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such device")
+def test_results_in_standard_output_follow_what_was_printed_there(tmp_path):
+    """A stream that leads to a file was opened again, and written from the start of the file."""
+    code = "from mixformer.files import write_text; from pathlib import Path; write_text(Path('/dev/stdout'), 'b\\n')"
+    with (tmp_path / "said").open("wb") as file:
+        for words in (["echo", "a"], [sys.executable, "-c", code], ["echo", "c"]):
+            subprocess.run(words, stdout=file, check=True)
+    assert (tmp_path / "said").read_text() == "a\nb\nc\n"
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="there is no such folder")
+def test_results_in_the_folder_of_shared_memory_are_safe_too():
+    """They were taken for devices, and replaced without being asked."""
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        path = Path(folder, "r.jsonl")
+        path.write_text("yesterday")
+        with pytest.raises(OutputError, match="exists already"):
+            require_place(path)
+        with pytest.raises(OutputError, match="not empty"):
+            require_place(Path(folder))

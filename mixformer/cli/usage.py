@@ -32,6 +32,13 @@ class Parser(ArgumentParser):
         except (OverflowError, RecursionError) as error:  # of numbers and lists that Python itself cannot hold
             (Parser._deepest or self).error(f"a value cannot be read: {error}; give a shorter one")
 
+    def _get_values(self, action: Action, arg_strings: list[str]) -> Any:
+        """Refuse an empty path, such as that of a variable that is not set: `Path` reads it as the current folder."""
+        kind = kind_of(action)
+        if "" in arg_strings and Path in (kind, *get_args(kind)):
+            (Parser._deepest or self).error(f"{_name(action, '')} is empty; give a path, or . for the current folder")
+        return super()._get_values(action, arg_strings)
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the usage and one sentence, then exit."""
         parser = getattr(ex, "subcommand_parser", None) or self

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 
 from mixformer.errors import ConfigError, MixFormerError, OutputError
 from mixformer.export.settings import ExportPlan, ExportReport
+from mixformer.files import read_json_file
 from mixformer.files.partial_names import beside, own_mark
 from mixformer.files.places import claimed_folder
 from mixformer.optional import explain_missing, installed, missing
@@ -152,7 +153,7 @@ def _store(model: str | Path, place: Path, precision: str | None) -> bool:
 def _describe(place: Path, graphs: dict[str, object]) -> ModelFolder:
     """Add the graphs and the tracker settings to the folder's description."""
     path = place / CONFIG_FILE
-    content = json.loads(path.read_text()) | {"graphs": graphs, "tracker": load_tracker_config(place).to_dict()}
+    content = read_json_file(path) | {"graphs": graphs, "tracker": load_tracker_config(place).to_dict()}
     path.write_text(json.dumps(content, indent=2) + "\n")
     return read_folder(place)
 

@@ -5,35 +5,49 @@ Any fault of an input becomes one error of the kind that the caller names.
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any
+from tempfile import TemporaryFile, mkdtemp
 
-import numpy as np
+from mixformer.errors import OutputError
+from mixformer.files.foreign_text import (
+    LARGEST_ANNOTATION,
+    LARGEST_SETTINGS,
+    Problem,
+    as_numbers,
+    decode,
+    parse_csv,
+    parse_json,
+    read_csv_file,
+    read_json_file,
+    read_text_file,
+)
+from mixformer.files.partial_names import beside, own_mark, real_path
+from mixformer.files.places import clear_left_over, open_raw
+from mixformer.files.special_files import is_special
 
-from mixformer.errors import DataError, MixFormerError, OutputError
-from mixformer.files.partial_names import beside, own_mark
-from mixformer.files.places import clear_left_over
-from mixformer.types import FloatArray
+__all__ = [
+    "LARGEST_ANNOTATION",
+    "LARGEST_SETTINGS",
+    "Problem",
+    "as_numbers",
+    "decode",
+    "make_folder",
+    "parse_csv",
+    "parse_json",
+    "path_kind",
+    "read_csv_file",
+    "read_json_file",
+    "read_text_file",
+    "write_files",
+    "write_text",
+]
 
 Writer = Callable[[Path], object]
-Problem = type[MixFormerError]
-"""The class of the error to raise."""
-
-LARGEST_SETTINGS = 64 * 2**20
-"""Bytes of a file of settings, far more than any needs."""
-LARGEST_ANNOTATION = 4 * 2**30
-"""Bytes of an annotation file; the largest public one has 0.5 GB."""
-_DEEPEST = 64  # objects and lists inside one another; no file of ours needs ten
-_MOST_DIGITS = 20  # of a whole number: 64 bits
-_CHECKED = 16 * 2**20  # letters; the parser's own limit of depth guards larger texts
 
 
 def write_files(files: Mapping[Path, Writer], *, sync: bool = True) -> None:
@@ -41,6 +55,7 @@ def write_files(files: Mapping[Path, Writer], *, sync: bool = True) -> None:
 
     Each is written under a temporary name of its own beside its place, and all are renamed at the end. Missing folders
     are made. Several processes may write the same file: the last one wins. What killed processes left is removed.
+    A link stays one, and the file that it leads to is written. Devices and pipes get the content when it is whole.
 
     Args:
         files: final path -> function that writes the content to the path it is given.
@@ -59,19 +74,23 @@ def write_files(files: Mapping[Path, Writer], *, sync: bool = True) -> None:
     from safetensors import SafetensorError
 
     mark = own_mark()
+    places = {path: path if is_special(path) else real_path(path) for path in files}  # a link stays one
     # Each in a folder of its own, since safetensors writes beside what it is given first.
-    partial = {path: beside(path, ".", f".{mark}.partial") for path in files}
+    partial = {path: beside(place, ".", f".{mark}.partial") for path, place in places.items() if not is_special(place)}
     made: list[Path] = []
     try:
         if sync:  # what is written without, is written so often that looking each time would take too long
-            for folder in {path.parent for path in files}:
+            for folder in {place.parent for place in partial.values()}:
                 clear_left_over(folder)
         for path, write in files.items():
-            _make_folder(path.parent, made)
-            partial[path].mkdir()
+            if path in partial:
+                _make_folder(partial[path].parent, made)
+                partial[path].mkdir()
+            else:
+                partial[path] = Path(mkdtemp(prefix=f".{mark}."))
             _write(partial[path] / path.name, write, sync)
-        for path in files:
-            (partial[path] / path.name).replace(path)
+        for path, place in places.items():
+            _put(partial[path] / path.name, place)
             partial[path].rmdir()
     except (OSError, RuntimeError, SafetensorError) as error:
         _clean(partial.values(), made)
@@ -81,6 +100,16 @@ def write_files(files: Mapping[Path, Writer], *, sync: bool = True) -> None:
     except BaseException:  # Ctrl-C
         _clean(partial.values(), made)
         raise
+
+
+def _put(content: Path, place: Path) -> None:
+    """Move a file to its place; into a device or a pipe, which nothing takes the place of, it is copied."""
+    if not is_special(place):
+        content.replace(place)
+        return
+    with content.open("rb") as file, io.BufferedWriter(open_raw(place, place, os.O_WRONLY)) as target:
+        shutil.copyfileobj(file, target)
+    content.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -137,164 +166,3 @@ def path_kind(path: str | Path) -> str:
         return "folder" if os.path.isdir(path) else "file" if os.path.exists(path) else ""
     except (OSError, ValueError):
         return ""
-
-
-def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LARGEST_ANNOTATION) -> str:
-    """Read a text file as UTF-8. Bytes that are no UTF-8 are replaced, and a byte order mark is dropped.
-
-    Args:
-        path: of the file.
-        error: class of the error.
-        limit: largest size in bytes.
-
-    Raises:
-        error: if the file is missing, cannot be read or is too large.
-
-    Example:
-        >>> Path("title.txt").write_bytes("Zürich".encode("latin-1"))
-        6
-        >>> read_text_file("title.txt")
-        'Z\\ufffdrich'
-    """
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(limit + 1)
-    except (OSError, ValueError) as problem:
-        raise error(f"cannot read {path}: {problem}") from problem
-    except MemoryError as problem:
-        raise error(f"cannot read {path}: it does not fit into memory") from problem
-    if b"\0" in data[:1024]:
-        raise error(f"cannot read {path}: it is no text in UTF-8; check the name, or save it again as UTF-8")
-    if len(data) > limit:
-        raise error(f"cannot read {path}: it has more than {limit / 2**20:.0f} MB, so it is not what is meant here")
-    return decode(data)
-
-
-def read_csv_file(path: str | Path, error: Problem = DataError) -> list[list[str]]:
-    """Read the rows of a CSV file, without the empty ones; see `read_text_file`.
-
-    Raises error if the file cannot be read, or is no CSV.
-
-    Example:
-        >>> _ = Path("table.csv").write_text("name,blur\\n\\nbird,1\\n")
-        >>> read_csv_file("table.csv")
-        [['name', 'blur'], ['bird', '1']]
-    """
-    return parse_csv(read_text_file(path, error, LARGEST_SETTINGS), path, error)
-
-
-def parse_csv(text: str, name: object, error: Problem = DataError, separator: str = ",") -> list[list[str]]:
-    """Rows of CSV text, without the empty ones; raises error, which calls it `name`, if it is no CSV.
-
-    Example:
-        >>> parse_csv("a;b", "table.csv", separator=";")
-        [['a', 'b']]
-    """
-    try:
-        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
-    except csv.Error as problem:
-        raise error(f"{name} is not readable CSV: {problem}") from problem
-
-
-def decode(data: bytes) -> str:
-    """Text of UTF-8 bytes; other bytes are replaced, and a byte order mark is dropped.
-
-    Example:
-        >>> decode(b"\\xef\\xbb\\xbfname\\xff")
-        'name\\ufffd'
-    """
-    return data.decode("utf-8-sig", "replace")
-
-
-def read_json_file(path: str | Path, error: Problem = DataError, limit: int = LARGEST_SETTINGS) -> Any:
-    """Read a JSON file; see `read_text_file` and `parse_json`.
-
-    Raises error if the file cannot be read, or holds no JSON that can be used.
-    """
-    return parse_json(read_text_file(path, error, limit), path, error)
-
-
-def parse_json(text: str | bytes, name: object, error: Problem = DataError) -> Any:
-    """Parse JSON of bounded depth, with whole numbers of at most 20 digits.
-
-    Args:
-        text: JSON, as text or as UTF-8 bytes.
-        name: what the error calls it, such as the path of its file.
-        error: class of the error.
-
-    Raises:
-        error: if it is no JSON, nested too deeply, or holds a number that is too long.
-
-    Example:
-        >>> parse_json('{"boxes": [[1, 2, 3, 4]]}', "boxes.json")
-        {'boxes': [[1, 2, 3, 4]]}
-        >>> parse_json("[" * 100 + "]" * 100, "boxes.json")
-        Traceback (most recent call last):
-        mixformer.errors.DataError: boxes.json is not readable JSON: it is nested more than 64 deep
-    """
-    try:
-        text = decode(text) if isinstance(text, bytes) else text.removeprefix("\ufeff")
-        value = json.loads(text, parse_int=_whole_number)
-        if len(text) <= _CHECKED:
-            _require_shallow(value)
-    except RecursionError:
-        raise error(f"{name} is not readable JSON: it is nested more than {_DEEPEST} deep") from None
-    except MemoryError:
-        raise error(f"{name} is not readable JSON: it does not fit into memory") from None
-    except ValueError as problem:
-        raise error(f"{name} is not readable JSON: {problem}") from problem
-    return value
-
-
-def _whole_number(digits: str) -> int:
-    if len(digits) > _MOST_DIGITS:
-        raise ValueError(f"the number {digits[:10]}... has {len(digits)} digits; {_MOST_DIGITS} are read")
-    return int(digits)
-
-
-def _require_shallow(value: Any) -> None:
-    level = [value]
-    for _ in range(_DEEPEST):
-        level = [
-            inner
-            for each in level
-            if isinstance(each, dict | list)
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return
-    raise RecursionError
-
-
-def as_numbers(value: Any, columns: int, name: object, error: Problem = DataError) -> FloatArray:
-    """Rows of numbers, such as boxes, as float64 (n, `columns`); NaN and infinity are numbers here.
-
-    Args:
-        value: list of lists, or None in place of a list for a row of NaN.
-        columns: numbers in a row.
-        name: what the error calls it.
-        error: class of the error.
-
-    Raises:
-        error: if a row is no list of so many numbers.
-
-    Example:
-        >>> as_numbers([[1, 2, 3, 4], None], 4, "boxes").shape
-        (2, 4)
-    """
-    if not isinstance(value, list | tuple):
-        raise error(f"{name}: expected a list of rows with {columns} numbers, not {value!r:.60}")
-    rows = np.full((len(value), columns), np.nan)
-    for number, row in enumerate(value):
-        if row is None:
-            continue
-        if not isinstance(row, list | tuple) or len(row) != columns or not all(map(_is_number, row)):
-            raise error(f"{name}, row {number}: expected {columns} numbers, not {row!r:.60}")
-        rows[number] = row
-    return rows
-
-
-def _is_number(value: Any) -> bool:
-    """Return whether a value is a number that a float can hold."""
-    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**64)

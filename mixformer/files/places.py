@@ -7,13 +7,13 @@ import io
 import os
 import re
 import shutil
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mixformer.errors import OutputError
 from mixformer.files.partial_names import beside, host, own_mark, own_places, partial_path, real_path
+from mixformer.files.special_files import is_special, own_stream
 
 LOCK = ".lock"
 """File in a folder that is being filled, which its process has locked."""
@@ -43,14 +43,6 @@ def _same(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except (OSError, ValueError):
         return False
-
-
-def is_special(path: Path) -> bool:
-    """Tell whether a path is a device, a pipe or the like, such as `/dev/stdout`, which is written as it is."""
-    with suppress(OSError):
-        mode = path.stat().st_mode
-        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.parts[:2] in ((os.sep, "dev"), (os.sep, "proc"))
-    return False
 
 
 def require_place(path: Path, overwrite: bool = False) -> None:
@@ -227,7 +219,9 @@ def open_raw(part: Path, path: Path, mode: int = os.O_RDWR) -> io.FileIO:
         OutputError: if it cannot be opened.
     """
     try:
-        number = os.open(part, mode | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        number = own_stream(part)
+        if number is None:
+            number = os.open(part, mode | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error}; give another name or folder") from error
     return io.FileIO(number, "wb" if mode == os.O_WRONLY else "rb+")

@@ -6,14 +6,14 @@ definition. `xywh` is left, top, width, height; `xyxy` is two corners; `cxcywh` 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import numpy as np
 
-from mixformer.errors import BoxError, shown
+from mixformer.errors import BoxError, DataError, shown
+from mixformer.files import parse_json
 from mixformer.types import Box
 
 Array = TypeVar("Array", bound=Any)
@@ -194,9 +194,10 @@ def read_box(text: str) -> Box:
 def box_numbers(text: str) -> list[Any]:
     """Split the text of a box into its numbers without checking their values. Raises BoxError if it is no list."""
     try:
-        found: Any = json.loads(text) if text.lstrip().startswith(("{", "[")) else text.replace(",", " ").split()
-    except (ValueError, RecursionError) as error:
-        raise BoxError(f"a box is four numbers x, y, width, height; got {text[:80]!r}") from error
+        is_json = text.lstrip().startswith(("{", "["))
+        found: Any = parse_json(text, "the box") if is_json else text.replace(",", " ").split()
+    except DataError as error:
+        raise BoxError(f"a box is four numbers x, y, width, height; got {text[:80]!r}: {error}") from error
     if isinstance(found, dict):
         found = found.get("box", [found.get(side) for side in "xywh"])
     if not isinstance(found, list):

@@ -14,7 +14,8 @@ import numpy as np
 
 from mixformer.errors import OutputError
 from mixformer.files.partial_names import own_places
-from mixformer.files.places import is_special, require_apart, require_name, require_place
+from mixformer.files.places import require_apart, require_name, require_place
+from mixformer.files.special_files import is_special
 from mixformer.optional import installed, missing
 from mixformer.run.multi_target import Results
 from mixformer.run.resuming import ResumePoint, interrupted

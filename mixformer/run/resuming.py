@@ -20,7 +20,7 @@ import numpy as np
 from mixformer.errors import MixFormerError, OutputError
 from mixformer.files import write_files
 from mixformer.files.partial_names import beside, partial_path, real_path
-from mixformer.files.places import is_special
+from mixformer.files.special_files import is_special
 from mixformer.run.absences import Stretches
 from mixformer.run.multi_target import Results
 from mixformer.tracking.state import TrackState

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -121,9 +122,10 @@ class MetricLogger:
     def note(self, step: int, values: dict[str, float]) -> None:
         """Write a line."""
         if self.enabled:
+            line = {name: round(value, 6) if math.isfinite(value) else None for name, value in values.items()}
             try:
                 with self.path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in values.items()}}) + "\n")
+                    file.write(json.dumps({"step": step, **line}) + "\n")
             except OSError as error:
                 raise OutputError(f"cannot write {self.path}: {error}; the same command resumes the run") from error
         for board in self._boards:
@@ -131,12 +133,15 @@ class MetricLogger:
 
 
 def read_log(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a log, without one that was cut short. A log that is not there has none."""
+    """Yield the lines of a log, without values that were infinite, and without a line that was cut short.
+
+    A log that is not there has none.
+    """
     for line in read_text_file(path).splitlines() if path.is_file() else ():
         with suppress(DataError):
             found = parse_json(line, path)
             if isinstance(found, dict) and isinstance(found.get("step"), int):
-                yield found
+                yield {name: value for name, value in found.items() if value is not None}
 
 
 def _drop_after(path: Path, step: int) -> None:

@@ -23,13 +23,13 @@ from mixformer.files.places import (
     LOCK,
     claim,
     clear_left_over,
-    is_special,
     make_folder,
     open_raw,
     require_free,
     require_name,
     require_place,
 )
+from mixformer.files.special_files import is_special
 from mixformer.video.left_drafts import NUMBERED, put_back
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ import av
 import numpy as np
 
 from mixformer.imaging.containers import open_container
-from mixformer.video.steady_clock import SteadyClock
+from mixformer.video.joined_sound import steady_sound
 from mixformer.video.video_formats import VideoFormat
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Sound:
             container: Any = self._close.enter_context(open_container(source))
             if container.streams.audio and format.sound:
                 self._track = container.streams.best("audio")
-                self._packets = _steady(container.demux(self._track))
+                self._packets = steady_sound(container, self._track)
         except (av.FFmpegError, OSError, ValueError) as error:
             log.warning("no sound: %s", error)
         self._work: Iterator[Any] = iter(())
@@ -73,26 +73,15 @@ class Sound:
         self._close.close()
 
 
-def _steady(packets: Iterator[Any]) -> Iterator[Any]:
-    """Packets whose times go on where the clock of the file jumps back, as those of the pictures do."""
-    clock, length = SteadyClock("the sound", 0.0, quiet=True), 0.0
-    for packet in packets:
-        if packet.pts is not None and packet.time_base:
-            clock.read(float(packet.pts * packet.time_base), step=length)
-            length = float((packet.duration or 0) * packet.time_base)
-            shift = round(clock.shift / packet.time_base)
-            packet.pts += shift
-            packet.dts = packet.pts if packet.dts is None else packet.dts + shift
-        yield packet
-
-
 def _copied(packets: Iterator[Any], target: Any, origin: float) -> Iterator[Any]:
+    due = 0.0  # no packets before the pictures, which would delay these, nor over one before, as in joined recordings
     for packet in _readable(packets):
         if packet.pts is None or packet.dts is None:
             continue
         shift = round(origin / packet.time_base)
         packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-        if packet.pts >= 0:  # packets before the pictures would delay these
+        if packet.pts >= due:
+            due = packet.pts + (packet.duration or 1) / 2
             packet.stream = target
             yield packet
 

@@ -6,7 +6,8 @@ import logging
 
 log = logging.getLogger(__name__)
 
-_BACK = 0.25  # seconds; frames that a damaged file shows in the wrong order go back less
+BACK = 0.25
+"""Seconds; frames that a damaged file shows in the wrong order go back less."""
 
 
 class SteadyClock:
@@ -20,32 +21,29 @@ class SteadyClock:
         [0.0, 0.96, 1.0, 1.04]
     """
 
-    def __init__(self, name: str, step: float, quiet: bool = False) -> None:
+    def __init__(self, name: str, step: float) -> None:
         """Begin.
 
         Args:
             name: of the file, for the message.
             step: seconds from one frame to the next, as far as they are known.
-            quiet: say nothing about jumps.
         """
-        self._name, self._step, self._quiet = name, step, quiet
+        self._name, self._step = name, step
         self._last: float | None = None
         self.shift = 0.0
         """Seconds that are added to the clock of the file."""
 
-    def read(self, time: float, frame: int = 0, step: float | None = None) -> float:
+    def read(self, time: float, frame: int = 0) -> float:
         """Return the steady time of a frame.
 
         Args:
             time: seconds on the clock of the file.
             frame: number of the frame, for the message.
-            step: seconds that the frame before it lasts; None takes the usual ones.
         """
         steady = time + self.shift
-        if self._last is not None and steady < self._last - _BACK:
-            steady = self._last + (self._step if step is None else step)
+        if self._last is not None and steady < self._last - BACK:
+            steady = self._last + self._step
             self.shift = steady - time
-            if not self._quiet:
-                log.warning("%s: its clock jumps back at frame %d; the times go on from there", self._name, frame)
+            log.warning("%s: its clock jumps back at frame %d; the times go on from there", self._name, frame)
         self._last = steady
         return steady

@@ -16,7 +16,7 @@ from mixformer.annotation.formats.contents import ExportContents
 from mixformer.annotation.formats.format_table import ANNOTATION_FORMATS, AnnotationFormat
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
 from mixformer.errors import ConfigError, DataError, OutputError, did_you_mean, shown
-from mixformer.files import make_folder, write_text
+from mixformer.files import make_folder, write_files, write_text
 from mixformer.files.places import require_place
 from mixformer.types import Image
 from mixformer.video.reader import open_video
@@ -189,7 +189,7 @@ def _put(folder: Path, path: Path) -> None:
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(each for each in folder.rglob("*") if each.is_file()):
                 archive.write(file, file.relative_to(folder).as_posix())
-        packed.replace(path)
+        write_files({path: lambda part: shutil.move(packed, part)})
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error}; nothing was changed") from error
 

@@ -1,0 +1,217 @@
+"""Read text, CSV, JSON and numbers that others wrote.
+
+Any fault of an input becomes one error of the kind that the caller names.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixformer.errors import DataError, MixFormerError, shown
+from mixformer.types import FloatArray
+
+Problem = type[MixFormerError]
+"""The class of the error to raise."""
+
+LARGEST_SETTINGS = 64 * 2**20
+"""Bytes of a file of settings, far more than any needs."""
+LARGEST_ANNOTATION = 4 * 2**30
+"""Bytes of an annotation file; the largest public one has 0.5 GB."""
+_DEEPEST = 64  # objects and lists inside one another; no file of ours needs ten
+_MOST_DIGITS = 20  # of a whole number: 64 bits
+_CHECKED = 16 * 2**20  # letters; the parser's own limit of depth guards larger texts
+
+
+def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LARGEST_ANNOTATION) -> str:
+    """Read a text file as UTF-8. Bytes that are no UTF-8 are replaced, and a byte order mark is dropped.
+
+    Args:
+        path: of the file.
+        error: class of the error.
+        limit: largest size in bytes.
+
+    Raises:
+        error: if the file is missing, cannot be read or is too large.
+
+    Example:
+        >>> Path("title.txt").write_bytes("Zürich".encode("latin-1"))
+        6
+        >>> read_text_file("title.txt")
+        'Z\\ufffdrich'
+    """
+    try:
+        with Path(path).open("rb") as file:
+            is_text = b"\0" not in file.peek(1024)[:1024]
+            data = file.read(limit + 1) if is_text else b""
+    except (OSError, ValueError) as problem:
+        raise error(f"cannot read {path}: {problem}") from problem
+    except MemoryError as problem:
+        raise error(f"cannot read {path}: it does not fit into memory") from problem
+    if not is_text:
+        raise error(f"cannot read {path}: it is no text in UTF-8; check the name, or save it again as UTF-8")
+    if len(data) > limit:
+        raise error(f"cannot read {path}: it has more than {limit / 2**20:.0f} MB, so it is not what is meant here")
+    return decode(data)
+
+
+def read_csv_file(path: str | Path, error: Problem = DataError) -> list[list[str]]:
+    """Read the rows of a CSV file, without the empty ones; see `read_text_file`.
+
+    Raises error if the file cannot be read, or is no CSV.
+
+    Example:
+        >>> _ = Path("table.csv").write_text("name,blur\\n\\nbird,1\\n")
+        >>> read_csv_file("table.csv")
+        [['name', 'blur'], ['bird', '1']]
+    """
+    return parse_csv(read_text_file(path, error, LARGEST_SETTINGS), path, error)
+
+
+def parse_csv(text: str, name: object, error: Problem = DataError, separator: str = ",") -> list[list[str]]:
+    """Rows of CSV text, without the empty ones; raises error, which calls it `name`, if it is no CSV.
+
+    Example:
+        >>> parse_csv("a;b", "table.csv", separator=";")
+        [['a', 'b']]
+    """
+    try:
+        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
+    except csv.Error as problem:
+        raise error(f"{name} is not readable CSV: {problem}") from problem
+
+
+def decode(data: bytes) -> str:
+    """Text of UTF-8 bytes; other bytes are replaced, and a byte order mark is dropped.
+
+    Example:
+        >>> decode(b"\\xef\\xbb\\xbfname\\xff")
+        'name\\ufffd'
+    """
+    return data.decode("utf-8-sig", "replace")
+
+
+def read_json_file(path: str | Path, error: Problem = DataError, limit: int = LARGEST_SETTINGS) -> Any:
+    """Read a JSON file; see `read_text_file` and `parse_json`.
+
+    Raises error if the file cannot be read, or holds no JSON that can be used.
+    """
+    return parse_json(read_text_file(path, error, limit), path, error)
+
+
+def parse_json(text: str | bytes, name: object, error: Problem = DataError) -> Any:
+    """Parse JSON of bounded depth, with whole numbers of at most 20 digits.
+
+    `NaN` is read, since many programs write it for what is not known.
+
+    Args:
+        text: JSON, as text or as UTF-8 bytes.
+        name: what the error calls it, such as the path of its file.
+        error: class of the error.
+
+    Raises:
+        error: if it is no JSON, nested too deeply, holds a key twice in one object, infinity, or a number that is too
+            long or too large.
+
+    Example:
+        >>> parse_json('{"boxes": [[1, 2, 3, 4]]}', "boxes.json")
+        {'boxes': [[1, 2, 3, 4]]}
+        >>> parse_json("[" * 100 + "]" * 100, "boxes.json")
+        Traceback (most recent call last):
+        mixformer.errors.DataError: boxes.json is not readable JSON: it is nested more than 64 deep
+    """
+    try:
+        text = decode(text) if isinstance(text, bytes) else text.removeprefix("\ufeff")
+        value = json.loads(
+            text,
+            parse_int=_whole_number,
+            parse_float=_finite_number,
+            parse_constant=_finite_number,
+            object_pairs_hook=_object,
+        )
+        if len(text) <= _CHECKED:
+            _require_shallow(value)
+    except RecursionError:
+        raise error(f"{name} is not readable JSON: it is nested more than {_DEEPEST} deep") from None
+    except MemoryError:
+        raise error(f"{name} is not readable JSON: it does not fit into memory") from None
+    except ValueError as problem:
+        raise error(f"{name} is not readable JSON: {problem}") from problem
+    return value
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"the number {digits[:10]}... has {len(digits)} digits; {_MOST_DIGITS} are read")
+    return int(digits)
+
+
+def _finite_number(digits: str) -> float:
+    value = float(digits)  # also of the words of Python's own writer, such as -Infinity
+    if math.isinf(value):
+        raise ValueError(f"the number {digits[:20]} is too large")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object, without a choice among several values of one key."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for number, name in enumerate(names) if name in names[:number])
+        raise ValueError(f"the key {shown(twice, 60)} is there twice in one object; keep one of them")
+    return made
+
+
+def _require_shallow(value: Any) -> None:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise RecursionError
+
+
+def as_numbers(value: Any, columns: int, name: object, error: Problem = DataError) -> FloatArray:
+    """Rows of numbers, such as boxes, as float64 (n, `columns`); NaN and infinity are numbers here.
+
+    Args:
+        value: list of lists, or None in place of a list for a row of NaN.
+        columns: numbers in a row.
+        name: what the error calls it.
+        error: class of the error.
+
+    Raises:
+        error: if a row is no list of so many numbers.
+
+    Example:
+        >>> as_numbers([[1, 2, 3, 4], None], 4, "boxes").shape
+        (2, 4)
+    """
+    if not isinstance(value, list | tuple):
+        raise error(f"{name}: expected a list of rows with {columns} numbers, not {value!r:.60}")
+    rows = np.full((len(value), columns), np.nan)
+    for number, row in enumerate(value):
+        if row is None:
+            continue
+        if not isinstance(row, list | tuple) or len(row) != columns or not all(map(_is_number, row)):
+            raise error(f"{name}, row {number}: expected {columns} numbers, not {row!r:.60}")
+        rows[number] = row
+    return rows
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a number that a float can hold."""
+    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**64)
