@@ -17,6 +17,7 @@ from mixformer.errors import ConfigError, MixFormerError, counted
 
 if TYPE_CHECKING:
     from mixformer.run.executor import Event
+    from mixformer.training import AblationResult
 
 _DESCRIPTION = """Train and measure a table of ablations of the papers, and write it beside the published numbers.
 
@@ -88,10 +89,25 @@ def run(options: Namespace) -> None:
         )
     text = ablation_report(result)
     write_text(options.out / f"{options.name}.md", text + "\n")
+    if any(row.point[0] for row in result.table.rows):
+        _draw(result, options.out / f"{options.name}.png", console)
     console.print(text)
     if result.failures:
         lines = [f"  {name}: {message}" for name, message in result.failures.items()]
         raise MixFormerError("\n".join([f"{counted(len(lines), 'run')} failed; the same command tries again:", *lines]))
+
+
+def _draw(result: AblationResult, path: Path, console: Console) -> None:
+    """Write the figure of the table, if matplotlib is installed."""
+    from mixformer.evaluation.report.figures import figure_writers
+    from mixformer.files import write_files
+    from mixformer.optional import installed
+    from mixformer.training import ablation_figure
+
+    if not installed("matplotlib"):
+        console.print(f"{path.name} is not drawn: that needs matplotlib (pip install matplotlib)")
+        return
+    write_files({path: figure_writers(ablation_figure(result))["png"]})
 
 
 def _list(console: Console) -> None:

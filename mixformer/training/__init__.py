@@ -6,6 +6,7 @@ from mixformer.optional import lazy_names
 
 if TYPE_CHECKING:
     from mixformer.models.mae import MaskConfig as MaskConfig
+    from mixformer.training.ablation_curves import ablation_figure as ablation_figure
     from mixformer.training.ablation_rows import AblationRow as AblationRow, AblationTable as AblationTable
     from mixformer.training.ablation_runs import AblationResult as AblationResult, run_ablation as run_ablation
     from mixformer.training.ablation_tables import ABLATIONS as ABLATIONS
@@ -37,6 +38,7 @@ else:
         __name__,
         {
             "mixformer.models.mae": "MaskConfig",
+            ".ablation_curves": "ablation_figure",
             ".ablation_rows": "AblationRow AblationTable",
             ".ablation_runs": "AblationResult run_ablation",
             ".ablation_tables": "ABLATIONS",

@@ -25,7 +25,8 @@ from mixformer.training.recipe import Recipe
 from mixformer.weights.load_save import load_model, load_weights
 
 Measured = dict[str, Any]
-"""Plain values: "value" (fraction 0..1, or frames per second), "parameters" (M), "gmacs" (G), and others."""
+"""Plain values: "value" (fraction 0..1, or frames per second), "parameters" (M), "gmacs" (G), and others, such as
+"device" ("cpu" or "cuda") of a speed."""
 
 _JITTERED = Augmentation(
     center_jitter=1.5, scale_jitter=0.2, gray_prob=0, flip_prob=0, brightness=0, contrast=0, blur_prob=0
@@ -105,7 +106,7 @@ def measure_speed(variant: str, changes: Mapping[str, Any], device: str) -> Meas
         begin = time.perf_counter()
         float(model.locate(search, memory).boxes.sum())  # waits for a GPU
         seconds.append(time.perf_counter() - begin)
-    return {"value": 1 / min(seconds[_WARM:]), **sizes(config)}
+    return {"value": 1 / min(seconds[_WARM:]), "device": torch.device(device).type, **sizes(config)}
 
 
 def sizes(config: ModelConfig) -> Measured:

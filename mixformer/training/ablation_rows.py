@@ -18,7 +18,9 @@ class AblationRow:
         step: step that trains its network; None if only the speed of `network` is measured.
         settings: fields of `TrackerConfig` to track with. A row with settings is measured by tracking at every scale.
         network: (variant, fields to change) of a network whose speed is measured.
-        number: row of the published table, from 1; 0 if it has none.
+        number: row of the published table, from 1; 0 if the paper gives no number for it.
+        point: (curve, blocks) of the row in a figure; ("", 0) if the table is none.
+        own: whether it is no row of the paper.
 
     Example:
         >>> from mixformer.training import ABLATIONS
@@ -31,6 +33,8 @@ class AblationRow:
     settings: Mapping[str, Any] = field(default_factory=dict)
     network: tuple[str, Mapping[str, Any]] = ("", {})
     number: int = 0
+    point: tuple[str, int] = ("", 0)
+    own: bool = False
 
 
 @dataclass(frozen=True)

@@ -172,11 +172,11 @@ def _with_rows(table: AblationTable, recipes: Sequence[str | Path]) -> AblationT
     for path in recipes:
         recipe, name = Recipe.from_toml(path), Path(path).stem
         if table.measures == "speed":
-            own.append(AblationRow(name, network=(recipe.model, recipe.model_overrides)))
+            own.append(AblationRow(name, network=(recipe.model, recipe.model_overrides), own=True))
         elif name in STEPS and STEPS[name] != RouteStep(name):
             raise ConfigError(f"there is a step {name!r} already; give {path} another name")
         else:
-            own.append(AblationRow(name, RouteStep(name, "" if name in STEPS else str(path))))
+            own.append(AblationRow(name, RouteStep(name, "" if name in STEPS else str(path)), own=True))
     return replace(table, rows=(*table.rows, *own))
 
 

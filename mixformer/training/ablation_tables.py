@@ -125,12 +125,29 @@ def _grid() -> tuple[AblationRow, ...]:
     )
 
 
+def _depths() -> tuple[AblationRow, ...]:
+    """Figure 7 of the journal paper: the first blocks of two pre-trained models."""
+    starts = (("DeiT III", "mixvit_deit3"), ("MAE", "mixvit_corner"))
+    rows = [(name, recipe, depth) for name, recipe in starts for depth in (4, 8, 12)]
+    given = {1, 3, 5, 6}  # in words and in table 7; the figure itself has no numbers
+    return tuple(
+        AblationRow(
+            f"{name}, {depth} blocks",
+            RouteStep(f"{recipe}_{depth}", recipe, _changes(model_overrides__depth=depth)),
+            number=number if number in given else 0,
+            point=(name, depth),
+        )
+        for number, (name, recipe, depth) in enumerate(rows, 1)
+    )
+
+
 def _tracked(label: str, step: str, update: str, number: int) -> AblationRow:
     return AblationRow(label, _ROUTED[step], {"update": update}, number=number)
 
 
 _EIGHT_BLOCKS = {"depth": 8}
 _OWN = {
+    "v1-f7": AblationTable("Depth and pre-training", "MixFormer journal figure 7", _depths()),
     "v1-8": AblationTable(
         "Update of the template",
         "MixFormer journal table 8",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -10,13 +11,17 @@ from mixformer.evaluation import paper_ablations
 from mixformer.training.ablation_runs import AblationResult
 
 _ENOUGH = 3  # seeds for a verdict
+_SPEEDS = {"cpu": ("fps_cpu", "fps_gpu"), "cuda": ("fps_gpu", "fps_cpu")}  # of the paper, by the device here
+_DEVICES = {"cpu": "CPU", "cuda": "GPU", "fps_cpu": "CPU", "fps_gpu": "GPU"}
 
 
 def ablation_report(result: AblationResult) -> str:
     """Write the table and its verdicts as Markdown.
 
     Accuracies are in percent. A published order counts as confirmed or reversed only if every seed of one row lies
-    above every seed of the other, with three seeds or more.
+    above every seed of the other, with three seeds or more. Speeds stand beside those that the paper measured on the
+    same kind of processor, if it gives them for all rows; the heading names the kind. Their ratios to the first row
+    can be compared between any two machines.
 
     Example:
         >>> from mixformer.training import ABLATIONS, AblationResult, ablation_report
@@ -31,67 +36,112 @@ def ablation_report(result: AblationResult) -> str:
         <BLANKLINE>
         - 12 to 8 to 4 blocks above 12 to 4 blocks: too few seeds (10.0 in pairs)
     """
-    table, speed = result.table, result.table.measures == "speed"
-    kind = "frames a second" if speed else "AUC" if result.scale == "paper" else "IoU"
-    if not speed and any(row.settings for row in table.rows):
-        kind = "AUC"
-    published = [_published(table.source, row.number, speed) for row in table.rows]
-    lines = [
-        f"### {table.title} ({table.source})",
-        "",
-        f"| | paper, {'frames a second' if speed else 'AUC'} | here, {kind} | each seed | M parameters |",
-        "|---|---|---|---|---|",
-    ]
-    for number, row in enumerate(table.rows):
-        values = list(_values(result, number).values())
-        each = ", ".join(f"{value:.1f}" for value in values) or "-"
-        size = next(
-            (found["parameters"] for found in result.values.get(number, {}).values() if "parameters" in found), None
-        )
-        paper = "-" if (known := published[number]) is None else f"{known:.1f}"
-        lines.append(
-            f"| {row.label} | {paper} | {_spread(values)} | {each} | {'-' if size is None else f'{size:.1f}'} |"
-        )
-    return "\n".join([*lines, "", *([] if speed else _verdicts(result, published))]).rstrip()
+    lines = [f"### {result.table.title} ({result.table.source})", ""]
+    if result.table.measures == "speed":
+        return "\n".join([*lines, *_speeds(result)])
+    published = published_values(result)
+    tracked = result.scale == "paper" or any(row.settings for row in result.table.rows)
+    lines += _header("", "paper, AUC", f"here, {'AUC' if tracked else 'IoU'}", "each seed", "M parameters")
+    for number, row in enumerate(result.table.rows):
+        values = list(measured_values(result, number).values())
+        lines.append(_row(row.label, _number(published[number]), _spread(values), _each(values), _size(result, number)))
+    return "\n".join([*lines, "", *_verdicts(result, published)]).rstrip()
 
 
-def _published(source: str, row: int, speed: bool) -> float | None:
-    """The number of a row in the paper: AUC on LaSOT in percent, or frames per second (on a CPU if there are)."""
-    if not row:
-        return None
+def published_values(result: AblationResult, metric: str = "auc") -> list[float | None]:
+    """Return the numbers of the paper, one for each row: AUC on LaSOT in percent, or frames per second."""
     found = {
-        each.metric: each.value
+        each.row: each.value
         for each in paper_ablations()
-        if (each.source, each.row) == (source, row) and (speed or each.dataset == "lasot")
+        if each.source == result.table.source
+        and each.row
+        and each.metric == metric
+        and (metric != "auc" or each.dataset == "lasot")
     }
-    if speed:
-        return found.get("fps_cpu", found.get("fps_gpu"))
-    return 100 * found["auc"] if "auc" in found else None
+    factor = 100 if metric == "auc" else 1
+    return [factor * found[row.number] if row.number in found else None for row in result.table.rows]
 
 
-def _values(result: AblationResult, number: int) -> dict[int, float]:
+def measured_values(result: AblationResult, number: int) -> dict[int, float]:
+    """Return what was measured of a row, by seed: percent, or frames per second."""
     factor = 1 if result.table.measures == "speed" else 100
     return {seed: factor * found["value"] for seed, found in result.values.get(number, {}).items()}
 
 
-def _spread(values: list[float]) -> str:
+def _speeds(result: AblationResult) -> list[str]:
+    """The lines of a table of speeds."""
+    devices = sorted({found.get("device", "") for row in result.values.values() for found in row.values()} - {""})
+    metric, published = _published_speeds(result, devices)
+    here = f" ({' and '.join(_DEVICES.get(each, each) for each in devices)})" if devices else ""
+    lines = _header(
+        "",
+        f"paper, frames a second ({_DEVICES[metric]})",
+        f"here, frames a second{here}",
+        "paper, times the first row",
+        "here, times the first row",
+        "each round",
+        "M parameters",
+    )
+    first = measured_values(result, 0)
+    for number, row in enumerate(result.table.rows):
+        values = measured_values(result, number)
+        base, own = published[0], published[number]
+        ratio = own / base if base and own else None
+        ratios = [value / first[seed] for seed, value in values.items() if seed in first]
+        numbers = _number(own), _spread(list(values.values())), _number(ratio, 2), _spread(ratios, 2)
+        lines.append(_row(row.label, *numbers, _each(list(values.values())), _size(result, number)))
+    return lines
+
+
+def _published_speeds(result: AblationResult, devices: Sequence[str]) -> tuple[str, list[float | None]]:
+    """Frames per second of the paper, all on one kind of processor: that of this machine if the paper has it."""
+    for metric in _SPEEDS.get(devices[0] if len(devices) == 1 else "cpu", _SPEEDS["cpu"]):
+        found = published_values(result, metric)
+        if all(value is not None for value, row in zip(found, result.table.rows, strict=True) if row.number):
+            break
+    return metric, found
+
+
+def _header(*words: str) -> list[str]:
+    return [f"| {' | '.join(words)} |".replace("|  |", "| |"), "|" + "---|" * len(words)]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _number(value: float | None, places: int = 1) -> str:
+    return "-" if value is None else f"{value:.{places}f}"
+
+
+def _each(values: list[float]) -> str:
+    return ", ".join(f"{value:.1f}" for value in values) or "-"
+
+
+def _size(result: AblationResult, number: int) -> str:
+    """Millions of parameters."""
+    sizes = [found["parameters"] for found in result.values.get(number, {}).values() if "parameters" in found]
+    return _number(sizes[0] if sizes else None)
+
+
+def _spread(values: list[float], places: int = 1) -> str:
     """Mean and standard deviation."""
     if len(values) < 2:
-        return f"{values[0]:.1f}" if values else "-"
-    return f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}"
+        return _number(values[0] if values else None, places)
+    return f"{np.mean(values):.{places}f} ± {np.std(values, ddof=1):.{places}f}"
 
 
 def _verdicts(result: AblationResult, published: list[float | None]) -> list[str]:
     """For each row and the next better one of the paper, whether its order appears; then rows of one's own."""
     known = sorted((value, number) for number, value in enumerate(published) if value is not None)
     pairs = [(better, worse) for (low, worse), (high, better) in pairwise(known) if low < high]
-    own = [number for number, row in enumerate(result.table.rows) if not row.number]
+    own = [number for number, row in enumerate(result.table.rows) if row.own]
     pairs += [(number, other) for number in own for other in range(number)]
     return [_verdict(result, better, worse) for better, worse in pairs]
 
 
 def _verdict(result: AblationResult, better: int, worse: int) -> str:
-    high, low = _values(result, better), _values(result, worse)
+    high, low = measured_values(result, better), measured_values(result, worse)
     seeds = sorted(high.keys() & low.keys())
     said = "not measured"
     if seeds:

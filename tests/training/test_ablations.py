@@ -9,17 +9,19 @@ import pytest
 import torch
 from PIL import Image
 
+from mixformer import training
 from mixformer.cli import ablate, main
 from mixformer.configs.model import ModelConfig
 from mixformer.data.augmentation import CropSettings
 from mixformer.data.sequence import VideoSequence
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, DataError
 from mixformer.evaluation import paper_ablations
 from mixformer.models import build_model
 from mixformer.training import (
     ABLATIONS,
     AblationResult,
     Recipe,
+    ablation_figure,
     ablation_measures,
     ablation_report,
     ablation_runs,
@@ -35,7 +37,8 @@ from mixformer.weights.load_save import load_weights, save_model
 def test_every_row_has_its_published_number(key):
     table = ABLATIONS[key]
     numbers = {row.row for row in paper_ablations() if row.source == table.source}
-    assert {row.number for row in table.rows} == numbers
+    assert {row.number for row in table.rows} - {0} == numbers
+    assert all(row.number or row.point[0] for row in table.rows)  # a figure has points without numbers
     assert (table.measures == "speed") == all(row.step is None for row in table.rows)
 
 
@@ -120,20 +123,51 @@ def test_speeds_stand_beside_the_published_ones(tmp_path, monkeypatch):
 
     def measure(variant, changes, device):
         seen.append((variant, changes["depth"], changes["mlp_ratio"], changes["search_size"]))
-        return {"value": 10.0 + len(seen), "parameters": 1.0}
+        return {"value": 10.0 + len(seen), "parameters": 1.0, "device": device}
 
     monkeypatch.setattr(ablation_runs, "measure_speed", measure)
     text = ablation_report(run_ablation("v2-2", tmp_path, seeds=[1, 2]))
     assert len(set(seen)) == 12
     assert len(seen) == 24
-    assert "| 4 blocks, MLP ratio 1, 288 pixels | 21.0 | 17.0 ± 8.5 | 11.0, 23.0 | 1.0 |" in text
-    assert "| 12 blocks, MLP ratio 4, 224 pixels | 6.0 |" in text
+    assert "| | paper, frames a second (CPU) | here, frames a second (CPU) | paper, times the first row |" in text
+    assert "| 4 blocks, MLP ratio 1, 288 pixels | 21.0 | 17.0 ± 8.5 | 1.00 | 1.00 ± 0.00 | 11.0, 23.0 | 1.0 |" in text
+    assert "| 12 blocks, MLP ratio 4, 224 pixels | 6.0 | 28.0 ± 8.5 | 0.29 | 1.74 ± 0.37 | 22.0, 34.0 | 1.0 |" in text
+    for key, device, heading, first in (
+        ("v2-2", "cuda", "paper, frames a second (GPU) | here, frames a second (GPU)", "262.0"),
+        ("v2-1", "cpu", "paper, frames a second (GPU) | here, frames a second (CPU)", "90.0"),  # no others are printed
+    ):
+        found = {row: {1: {"value": 1.0, "device": device}} for row in range(len(ABLATIONS[key].rows))}
+        text = ablation_report(AblationResult(ABLATIONS[key], "paper", (1,), found))
+        assert heading in text
+        assert f"| {first} | 1.0 | 1.00 | 1.00 |" in text
+
+
+def test_the_curve_of_figure_7_shows_means_and_the_papers_numbers(tmp_path, monkeypatch, capsys):
+    values = {row: {1: {"value": 0.1 * row}, 2: {"value": 0.1 * row + 0.02}} for row in range(5)}  # one row is missing
+    result = AblationResult(ABLATIONS["v1-f7"], "tiny", (1, 2), values)
+    ours, paper = ablation_figure(result).axes
+    lines = {line.get_label(): line.get_xydata() for line in (*ours.lines, *paper.lines)}
+    np.testing.assert_allclose(lines["DeiT III"], [[4, 1], [8, 11], [12, 21]])
+    np.testing.assert_allclose(lines["MAE"], [[4, 31], [8, 41]])
+    np.testing.assert_allclose(lines["DeiT III, paper (right)"], [[4, 63.4], [12, 67.7]])
+    np.testing.assert_allclose(lines["MAE, paper (right)"], [[8, 65.9], [12, 68.5]])
+    text = ablation_report(result)
+    assert "| MAE, 8 blocks | 65.9 | 41.0 ± 1.4 |" in text
+    assert "| MAE, 4 blocks | - | 31.0 ± 1.4 |" in text
+    assert "- MAE, 4 blocks above" not in text  # no row of one's own
+    with pytest.raises(DataError, match="no points"):
+        ablation_figure(AblationResult(ABLATIONS["v1-8"], "tiny", (1,), {}))
+    monkeypatch.setattr(training, "run_ablation", lambda *_, **__: result)
+    assert main(["ablate", "v1-f7", "--out", str(tmp_path), "--device", "cpu"]) == 0
+    assert Image.open(tmp_path / "v1-f7.png").width > 600
+    assert (tmp_path / "v1-f7.md").read_text() in capsys.readouterr().out
 
 
 def test_the_speed_of_a_network_is_measured():
     small = {"depth": 2, "dim": 16, "heads": 2, "search_size": 64, "template_size": 32, "head": "corner"}
     found = ablation_measures.measure_speed("mixvit_stage1", small, "cpu")
     assert found["value"] > 1
+    assert found["device"] == "cpu"
     assert 0 < found["parameters"] < 10
 
 
