@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,18 @@ from mixformer.evaluation.manifest import made_by_mixformer, read_manifest
 from mixformer.evaluation.measuring import measure_results, public_truth
 from mixformer.evaluation.metrics import ABSENCE_CONVENTIONS, convention_of, require_convention
 from mixformer.evaluation.result_folders import ResultFolder, find_results, guess_dataset, settle_pixels
-from mixformer.evaluation.runs import EvaluationEvent, EvaluationRun, RunOutcome, run_evaluation, sequence_names
+from mixformer.evaluation.runs import (
+    EvaluationEvent,
+    EvaluationRun,
+    RunOutcome,
+    RunPlanned,
+    run_evaluation,
+    sequence_names,
+)
 from mixformer.evaluation.tracker_source import name_tracker
 from mixformer.files.partial_names import real_path
-from mixformer.run.executor import Executor, SerialExecutor
+from mixformer.imaging.notebook_parts import NotebookBar
+from mixformer.run.executor import Executor, Progressed, SerialExecutor, Started
 from mixformer.run.process_executor import ProcessExecutor
 
 if TYPE_CHECKING:
@@ -75,7 +84,7 @@ def evaluate(
         truncate: cut boxes off to whole pixels, as the official code does.
         keep_one_based: keep boxes of data sets that count pixels from 1 unchanged, as the official code does.
         overwrite: replace results made with other settings, as soon as the first new result is written.
-        progress: called with every event of the run.
+        progress: called with every event of the run; None shows a bar in a notebook, and nothing elsewhere.
 
     Raises:
         ConfigError: if an argument is wrong, or the folder holds results made with other settings.
@@ -134,11 +143,24 @@ def evaluate(
         raise ConfigError(f"processes must be 0 or more, not {processes}")
     executor = executor or (ProcessExecutor(processes) if processes else SerialExecutor())
     # Track, then measure the sequences that have results.
-    outcome = run_evaluation(run, executor, progress)
+    bar = NotebookBar()
+    try:
+        outcome = run_evaluation(run, executor, progress or partial(_show, bar))
+    finally:
+        bar.close()
     comparisons = _measure(run.tracker, truth, outcome, list(conventions))
     return EvaluationResult(
         run.tracker, truth.dataset, run.folder, outcome.done, outcome.kept, outcome.failed, comparisons
     )
+
+
+def _show(bar: NotebookBar, event: EvaluationEvent) -> None:
+    if isinstance(event, RunPlanned):
+        bar.total = event.sequences
+    elif isinstance(event, Started | Progressed):
+        bar.show(bar.done, f"sequences; {event.name}: frame {event.steps if isinstance(event, Progressed) else 0}")
+    else:
+        bar.show(bar.done + 1, "sequences")
 
 
 def _measure(tracker: str, truth: GroundTruth, outcome: RunOutcome, conventions: list[str]) -> dict[str, Comparison]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -160,6 +160,12 @@ class Comparison:
         return {
             entry.tracker: iou(fit_length(entry.boxes[sequence], len(found), np.nan), truth) for entry in self.entries
         }
+
+    def _repr_html_(self) -> str:
+        from mixformer.evaluation.report.build_tables import by_sequence, overall
+        from mixformer.evaluation.report.tables import to_notebook
+
+        return to_notebook(overall(self)) + to_notebook(replace(by_sequence(self), notes=()))
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
-from mixformer.errors import DataError, counted
+from mixformer.errors import DataError, counted, first_few
 from mixformer.evaluation.comparison import Comparison
 from mixformer.evaluation.metrics import MetricSummary
 from mixformer.files import write_text
@@ -141,6 +142,12 @@ class EvaluationResult:
         frame.index.name = "sequence"
         frame.attrs |= {"convention": summary.convention, "tracker": self.tracker, "dataset": self.dataset}
         return frame
+
+    def _repr_html_(self) -> str:
+        failed = [f"{name}: {message}" for name, message in self.failures.items()]
+        lines = [repr(self).splitlines()[0], *first_few(failed)]
+        told = "".join(f"<div>{escape(line)}</div>" for line in lines)
+        return told + "".join(comparison._repr_html_() for comparison in self.comparisons.values())
 
     def __repr__(self) -> str:
         count = counted(len(self.done) + len(self.kept), "sequence")

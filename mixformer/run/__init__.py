@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
     from mixformer.run.jobs import VideoJob as VideoJob, read_jobs as read_jobs
     from mixformer.run.multi_target import track_targets as track_targets
+    from mixformer.run.notebook_views import TrackView as TrackView
     from mixformer.run.one_video import run_tracker as run_tracker, track as track
     from mixformer.run.outputs import TrackedFrame as TrackedFrame, check_outputs as check_outputs
     from mixformer.run.process_executor import ProcessExecutor as ProcessExecutor
@@ -36,6 +37,7 @@ else:
             ".executor": "Completed Executor Failed Progressed SerialExecutor Started",
             ".jobs": "VideoJob read_jobs",
             ".multi_target": "track_targets",
+            ".notebook_views": "TrackView",
             ".one_video": "run_tracker track",
             ".outputs": "TrackedFrame check_outputs",
             ".process_executor": "ProcessExecutor",

@@ -80,7 +80,7 @@ class VideoJob:
             opening=self.opening,
             settings=self.settings,
             begin=self.begin,
-            finish=lambda summary: self.finish(asdict(summary)),
+            finish=lambda summary: self.finish({k: v for k, v in asdict(summary).items() if k != "files"}),
         )
 
     def complete(self) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mixformer.imaging.notebook_parts import NotebookBar
 from mixformer.run.outputs import Outputs, TrackedFrame
 from mixformer.run.video_loop import run_videos
 from mixformer.run.video_run import VideoRun, VideoSummary
@@ -36,7 +38,7 @@ def track_video(
     Results are written to drafts beside them (`boxes.partial.jsonl`), which are renamed when they are complete. After
     an error or Ctrl-C, the drafts are valid so far, and are renamed only if there is no result yet. If the source is a
     file or a folder, the same call then resumes, even after the process was killed. The results are those of a call
-    without an interruption.
+    without an interruption. In a notebook, a bar shows the progress.
 
     Args:
         source: video file, folder of pictures, webcam number or stream address; or a video from `open_video`, whose
@@ -95,10 +97,13 @@ def track_video(
         )
         steps = stack.enter_context(closing(run_videos(tracker, iter([task]), 1, pipeline and not video.live)))
         run: VideoRun = next(steps).run
+        bar = NotebookBar(video.frames_to_come or 0)
+        stack.callback(bar.close)
         for step in steps:
+            bar.show(run.frames, "frames")
             if step.written is not None and on_frame is not None and on_frame(step.written) is False:
                 run.end()
                 break
     if run.error is not None:
         raise run.error
-    return run.summary()
+    return replace(run.summary(), files={kind: str(path) for kind, path in outputs.items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +39,7 @@ class VideoSummary:
         kept: number of frames of an interrupted run that this one resumed; `frames` includes them.
         absences: for each target's number, the stretches in which it was lost: the number of the first frame, and of
             the frame after the last. Targets that were never lost are left out.
+        files: path by name of the output format, where `track_video` wrote them. A notebook shows the video.
 
     Example:
         >>> from mixformer.run import VideoSummary
@@ -54,11 +55,17 @@ class VideoSummary:
     passed_over: int = 0
     kept: int = 0
     absences: Stretches = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fps(self) -> float:
         """Frames per second, including reading and writing."""
         return self.frames / self.seconds if self.seconds else 0.0
+
+    def _repr_html_(self) -> str:
+        from mixformer.run.notebook_views import summary_html
+
+        return summary_html(self)
 
 
 @dataclass(eq=False)

@@ -10,6 +10,7 @@ from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import MODELS, SOURCES
 from mixformer.errors import CheckpointError, did_you_mean
 from mixformer.files import path_kind
+from mixformer.imaging.notebook_parts import html_table
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -61,6 +62,24 @@ class ModelInfo:
     config: ModelConfig
 
 
+class ModelList(list[ModelInfo]):
+    """The list of `list_models`, which a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                each.name,
+                "included" if each.available else "convert the official file",
+                f"{each.parameters / 1e6:.1f}",
+                f"{each.flops / 1e9:.3g}",
+                f"{each.config.search_size}",
+            )
+            for each in self
+        ]
+        headings = "model", "weights", "million parameters", "GFLOP a frame", "search crop"
+        return html_table("Models", headings, rows, most=40, left=2)
+
+
 def list_models() -> list[ModelInfo]:
     """List all named variants; those with weights come first.
 
@@ -80,7 +99,7 @@ def list_models() -> list[ModelInfo]:
         )
         for name, config in MODELS.items()
     ]
-    return sorted(models, key=lambda model: not model.available)
+    return ModelList(sorted(models, key=lambda model: not model.available))
 
 
 def shipped_folder(name: str) -> Path | None:

@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from mixformer.imaging.notebook_parts import html_table
+
 Cell = str | float | None
 Kind = Literal["text", "percent", "fraction", "number", "hundredths"]
 
@@ -120,6 +122,15 @@ def to_terminal(table: Table, console: Console) -> None:
     console.print(shown)
     for note in table.notes:
         console.print(Text(note))
+
+
+def to_notebook(table: Table) -> str:
+    """Write HTML for a notebook: at most 20 rows, all texts escaped, the best numbers bold."""
+    headings = [column.heading for column in table.columns]
+    rows = [[text for text, _ in row] for row in table.texts()]
+    bold = [[best for _, best in row] for row in table.texts()]
+    left = next((place for place, column in enumerate(table.columns) if column.kind != "text"), len(headings))
+    return html_table(table.title, headings, rows, notes=table.notes, left=left, bold=bold)
 
 
 def to_markdown(table: Table) -> str:
