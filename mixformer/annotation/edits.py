@@ -24,7 +24,7 @@ from mixformer.annotation.project_checks import (
 from mixformer.annotation.tracked_rows import WAYS, TrackedBox, TrackedRows, Way
 from mixformer.errors import ConfigError
 
-_COLORS = ("#56b4e9", "#e69f00", "#00c88c", "#f0e442", "#ff785a", "#d28ce6", "#96dc3c", "#ffaabe", "#7896ff", "#c8c8c8")
+_COLORS = ("#56b4e9", "#e69f00", "#58e8a0", "#f0e442", "#ff785a", "#e870d0", "#b8e888", "#d0b8b8", "#a070e8", "#a0e8e8")
 _MOST_TARGETS = 10_000
 
 

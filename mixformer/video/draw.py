@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import pairwise
 
@@ -16,18 +16,19 @@ from mixformer.types import Image, TrackResult
 Color = tuple[int, int, int]
 
 _SURE, _UNSURE, _GONE = (64, 255, 96), (255, 176, 32), (176, 176, 176)
-# Colors of targets: bright enough for black text, and easy to distinguish for most color-blind people.
+# Colors of targets: bright enough for black text, and told apart with each kind of color blindness. The page of
+# `mixformer web` has the same.
 _PALETTE: tuple[Color, ...] = (
     (86, 180, 233),
     (230, 159, 0),
-    (0, 200, 140),
+    (88, 232, 160),
     (240, 228, 66),
     (255, 120, 90),
-    (210, 140, 230),
-    (150, 220, 60),
-    (255, 170, 190),
-    (120, 150, 255),
-    (200, 200, 200),
+    (232, 112, 208),
+    (184, 232, 136),
+    (208, 184, 184),
+    (160, 112, 232),
+    (160, 232, 232),
 )
 
 
@@ -55,8 +56,8 @@ class Annotator:
         """Return a copy of RGB uint8 (H, W, 3) with the result on it, and the pixels of a bool (H, W) mask tinted."""
         color = _SURE if result.status == "tracking" else _UNSURE
         picture = PillowImage.fromarray(image if mask is None else _tinted(image, mask, color))
-        text = _text(result.frame, result)
-        self._mark(picture, result, color, text, 0)
+        self._mark(picture, result, color, 0)
+        _label(picture, [result], result, color, _text(result.frame, result))
         return np.asarray(picture)
 
     def draw_all(
@@ -77,52 +78,75 @@ class Annotator:
         picture = PillowImage.fromarray(image)
         for gone in set(self._trails) - set(results):
             del self._trails[gone]
+        colors = {number: _PALETTE[number % len(_PALETTE)] for number in results}
         for number, result in results.items():
-            self._mark(picture, result, _PALETTE[number % len(_PALETTE)], _text(number, result), number)
+            self._mark(picture, result, colors[number], number)
+        for number, result in results.items():  # last, so that no box is drawn over a label
+            _label(picture, list(results.values()), result, colors[number], _text(number, result))
         return np.asarray(picture)
 
-    def _mark(self, picture: PillowImage.Image, result: TrackResult, color: Color, text: str, number: int) -> None:
-        """Draw trail, box and label of one target."""
+    def _mark(self, picture: PillowImage.Image, result: TrackResult, color: Color, number: int) -> None:
+        """Draw trail and box of one target."""
         pen, trail = ImageDraw.Draw(picture), self._trails[number]
         width = max(2, round(min(picture.size) / 180))
+        corners = _drawable(picture.size, result.box.xyxy)
         if result.status == "lost":  # a gray dashed box at its last place, without a trail
             trail.clear()
-            _dashed(pen, _drawable(picture.size, result.box.xyxy), _GONE, max(1, width // 2))
-            self._label(pen, picture.size, result, _GONE, text)
+            _dashed(pen, corners, _GONE, max(1, width // 2))
             return
         trail.append(_near(picture.size, result.box.center[0], result.box.y + result.box.h))
         _fading(picture, list(trail), color, max(1, width // 2))
-        corners = _drawable(picture.size, result.box.xyxy)
         if result.status == "uncertain":
             _dashed(pen, corners, color, width)
         else:
             pen.rectangle(corners, outline=color, width=width)
-        self._label(pen, picture.size, result, color, text)
 
-    def _label(
-        self, pen: ImageDraw.ImageDraw, size: tuple[int, int], result: TrackResult, color: Color, text: str
-    ) -> None:
-        font = label_font(max(11, round(size[1] / 28)))
-        _, _, right, bottom = pen.textbbox((0, 0), text, font=font)
-        height = bottom + 4
-        x, y = _place(size, result.box.xyxy, (right + 8, height))
-        pen.rectangle((x, y, x + right + 8, y + height), fill=color)
-        pen.text((x + 4, y + 1), text, fill=(0, 0, 0), font=font)
+
+def _label(
+    picture: PillowImage.Image, all_results: list[TrackResult], result: TrackResult, color: Color, text: str
+) -> None:
+    """Write the label of one target, where it covers none of all targets if there is such a place."""
+    pen, size = ImageDraw.Draw(picture), picture.size
+    high = max(11, round(size[1] / 28))
+    margin, font = round(high / 4), label_font(high)
+    left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
+    wide, tall = right - left + 2 * margin, bottom - top + 2 * margin
+    own, *others = [result.box.xyxy, *(each.box.xyxy for each in all_results if each is not result)]
+    x, y = _place(size, own, (wide, tall), others)
+    pen.rectangle((x, y, x + wide, y + tall), fill=_GONE if result.status == "lost" else color)
+    pen.text((x + margin - left, y + margin - top), text, fill=(0, 0, 0), font=font)
+
+
+Corners = tuple[float, float, float, float]
 
 
 def _place(
-    size: tuple[int, int], corners: tuple[float, float, float, float], label: tuple[float, float]
+    size: tuple[int, int], corners: Corners, label: tuple[float, float], others: Iterable[Corners] = ()
 ) -> tuple[float, float]:
-    """Left and top of a label outside of its box: above, below, right or left; in the box only where all are full."""
+    """Left and top of a label outside of its box: above, below, right or left; in the box only where all are full.
+
+    A place that covers none of the other boxes is preferred.
+    """
     x1, y1, x2, y2 = corners
     right, bottom = size[0] - label[0], size[1] - label[1]
     x, y = min(max(x1, 0), right), min(max(y1, 0), bottom)
-    if y1 >= label[1]:
-        return x, min(y1 - label[1], bottom)
-    for at, free in (((x, y2), y2 <= bottom), ((x2, y), x2 <= right), ((x1 - label[0], y), x1 >= label[0])):
-        if free:
-            return max(at[0], 0), max(at[1], 0)
-    return x, bottom
+    free = [
+        at
+        for at, inside in (
+            ((x, min(y1 - label[1], bottom)), y1 >= label[1]),
+            ((x, max(y2, 0)), y2 <= bottom),
+            ((max(x2, 0), y), x2 <= right),
+            ((x1 - label[0], y), x1 >= label[0]),
+        )
+        if inside
+    ]
+    taken = list(others)
+    clear = [at for at in free if not any(_covers(at, label, other) for other in taken)]
+    return next(iter(clear or free), (x, bottom))
+
+
+def _covers(at: tuple[float, float], label: tuple[float, float], box: Corners) -> bool:
+    return at[0] < box[2] and box[0] < at[0] + label[0] and at[1] < box[3] and box[1] < at[1] + label[1]
 
 
 def _fading(picture: PillowImage.Image, points: list[tuple[float, float]], color: Color, width: int) -> None:
@@ -140,8 +164,9 @@ def _text(number: int, result: TrackResult) -> str:
 
 
 def _dashed(pen: ImageDraw.ImageDraw, corners: tuple[float, float, float, float], color: Color, width: int) -> None:
-    """Draw a rectangle of dashes, about eight widths long."""
+    """Draw a rectangle of dashes, about eight widths long, with dark ones between them, to be seen on any ground."""
     x1, y1, x2, y2 = corners
+    pen.rectangle(corners, outline=(0, 0, 0), width=width)
     for across, start, end in ((y1, x1, x2), (y2, x1, x2)):
         for a, b in _dashes(start, end, width):
             pen.line((a, across, b, across), fill=color, width=width)

@@ -5,7 +5,7 @@ import { placeOf } from "./rows.js";
 import { $, change, keyAt, keyBefore, selectedTarget, state } from "./store.js";
 
 const WORDS = { k: "Key box of a person", t: "Tracked", u: "Tracked, uncertain", l: "Lost", i: "Interpolated", a: "Absent", ".": "Not annotated yet" };
-const COLORS = ["#56b4e9", "#e69f00", "#00c88c", "#f0e442", "#ff785a", "#d28ce6", "#96dc3c", "#ffaabe", "#7896ff", "#c8c8c8"];
+const COLORS = ["#56b4e9", "#e69f00", "#58e8a0", "#f0e442", "#ff785a", "#e870d0", "#b8e888", "#d0b8b8", "#a070e8", "#a0e8e8"];
 
 export function drawPanel() {
   drawTargets();
