@@ -49,7 +49,8 @@ def main() -> None:
             mine = install(python, package, Path(folder))
             demo(mine, Path(folder))
             if number == 0 and options.licenses:
-                options.licenses.write_text(license_page(json.loads(run(mine, "-c", _LICENSES))), "utf-8")
+                packages = license_table(json.loads(run(mine, "-c", _LICENSES)))
+                options.licenses.write_text(with_table(options.licenses.read_text("utf-8"), packages), "utf-8")
 
 
 def parse() -> argparse.Namespace:
@@ -101,18 +102,22 @@ def demo(mine: Path, folder: Path) -> None:
     say(f"  the demo wrote {', '.join(made)}")
 
 
-def license_page(found: dict[str, list[str]]) -> str:
+def license_table(found: dict[str, list[str]]) -> str:
     rows = [
         f"| {name} | {version} | {text} |"
         for name, (version, text) in found.items()
         if name not in ("mixformer", "pip", "setuptools")
     ]
-    head = (
-        "# Licenses of the dependencies\n\nWhich licenses does a plain installation bring?\n"
-        "This list is made anew for each release. mixformer itself is under the MIT license; data and weights: "
-        "[models.md](models.md).\n"
-    )
-    return f"{head}\n| package | version | license |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+    return "\n".join(["| package | version | license |", "|---|---|---|", *rows])
+
+
+def with_table(page: str, table: str) -> str:
+    """Replace the table of packages in the page; the tables of weights and data are made by hand."""
+    before, _, rest = page.partition("<!-- packages -->")
+    _, end, after = rest.partition("<!-- end -->")
+    if not end:
+        sys.exit("the page of licenses has no place for the packages, between <!-- packages --> and <!-- end -->")
+    return f"{before}<!-- packages -->\n{table}\n{end}{after}"
 
 
 def run(python: Path, *words: str) -> str:

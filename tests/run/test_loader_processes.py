@@ -1,4 +1,4 @@
-"""Tasks in workers may have processes of their own, as a training has loaders: here, and on a Ray cluster (`make sweep`)."""
+"""Tasks in workers may have processes of their own, as a training has loaders; `make sweep` asks a Ray cluster too."""
 
 import multiprocessing
 import os
