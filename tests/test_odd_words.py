@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from mixformer import evaluate, load_dataset
 from mixformer.cli import main
-from mixformer.errors import BoxError, ConfigError, DataError
+from mixformer.errors import BoxError, ConfigError, DataError, MixFormerError
 from mixformer.files import parse_json, read_json_file, read_text_file
-from mixformer.imaging.boxes import read_box
+from mixformer.imaging.boxes import parse_box, read_box
 from mixformer.run import read_jobs
 from mixformer.training.metric_logger import MetricLogger, read_log
 from mixformer.video import read_targets
@@ -83,3 +84,21 @@ def test_an_empty_path_is_not_the_current_folder(words, capsys):
         main(words)
     assert ended.value.code == 2
     assert "is empty; give a path, or . for the current folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("box", [{10, 30, 20, 25}, "1234", b"abcd", frozenset((1, 2, 3, 4)), {"x": 1, "y": 2, "w": 3}])
+def test_four_numbers_in_no_order_are_no_box(box):
+    """A set of four numbers was a box of any order, and a text of four digits one of four numbers."""
+    with pytest.raises(BoxError, match="a box is four numbers"):
+        parse_box(box)
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "a\0b"])
+def test_a_root_that_cannot_be_is_a_typed_error(path, tiny_model, tmp_path):
+    for call in (
+        lambda: evaluate(tiny_model, root=path, out=tmp_path),
+        lambda: load_dataset("lasot", path),
+        lambda: load_dataset("custom", path),
+    ):
+        with pytest.raises(MixFormerError, match="not there"):
+            call()

@@ -17,8 +17,11 @@ _LONGEST_ENDING = 20
 
 
 def real_path(path: Path) -> Path:
-    """Follow the links of a path. Those that lead in a circle stay as they are; `Path.resolve` raises there."""
-    return Path(os.path.realpath(path))
+    """Follow the links of a path. Those that lead in a circle stay as they are; `Path.resolve` raises there.
+
+    So does a path with a zero byte, which no file can have.
+    """
+    return Path(path if "\0" in os.fspath(path) else os.path.realpath(path))
 
 
 def beside(path: Path, before: str = "", after: str = "", *, stem: str | None = None) -> Path:

@@ -7,7 +7,7 @@ definition. `xywh` is left, top, width, height; `xyxy` is two corners; `cxcywh` 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +22,7 @@ SMALLEST = 1e-3
 """Smallest side of a target in pixels."""
 LARGEST = 1e7
 """Largest number of a target's box in pixels."""
+_NO_LISTS = (Set, Mapping, str, bytes, bytearray)
 
 
 def _stack(parts: list[Any]) -> Any:
@@ -142,6 +143,8 @@ def parse_box(values: Iterable[float]) -> Box:
         mixformer.errors.BoxError: box [10.0, 20.0, 30.0, 0.0] has no area: width and height must be above 0 ...
     """
     try:
+        if isinstance(values, _NO_LISTS):
+            raise TypeError  # in no order, or letters
         numbers = [float(v) for v in values]
     except (TypeError, ValueError, OverflowError) as error:
         raise BoxError(f"a box is four numbers x, y, width, height; got {shown(values)}") from error

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -61,11 +63,12 @@ class Stream:
         self._stream.thread_type = "SLICE" if live else "AUTO"  # frame threads hold frames back
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps = float(rate) if rate else None
-        self.count: int | None = None if live else self._stream.frames or None
+        self.count: int | None = None if live else self._promised() or self._stream.frames or None
         self.skipped: list[int] = []
         self.reason = self.cut_short = ""
         self._broke_off = ""
         self.table: FrameTable | None = None  # of all frames, if it was read before
+        self._size = _size_of(name)
 
     def frames(self, start: int) -> Iterator[RawFrame]:
         """Frames from number `start` on."""
@@ -155,6 +158,8 @@ class Stream:
             short = last + 1 / self.fps < end - max(_MISSING_SECONDS, 2 / self.fps)
             if short and promised is None:
                 promised, about = count + round((end - last) * self.fps) - 1, "about "
+        if _size_of(self.name) != self._size and not self._broke_off:
+            self._broke_off = "it changed while it was read; wait until it is written"
         if not short and not self._broke_off:
             return
         numbers = f"{count} of {about}{promised} frames" if promised and promised > count else counted(count, "frame")
@@ -163,11 +168,10 @@ class Stream:
         log.warning("%s", self.cut_short)
 
     def _promised(self) -> int | None:
-        """Number of frames by the index of an MP4 or MOV file, where it is exact."""
+        """Number of frames by the index of an MP4 or MOV file, where it is exact, without those that are cut away."""
         if "mp4" not in self._container.format.name or not self._stream.frames:
             return None
-        hidden: int = sum(entry.is_discard for entry in self._stream.index_entries)
-        return int(self._stream.frames) - hidden
+        return sum(not entry.is_discard for entry in self._stream.index_entries) or int(self._stream.frames)
 
     def _end(self) -> float | None:
         """Time of the end by the container's header, in seconds, as far as it speaks of the video alone."""
@@ -188,6 +192,13 @@ class Stream:
     def close(self) -> None:
         """Close the container."""
         self._container.close()
+
+
+def _size_of(name: str) -> int:
+    """Return the bytes of a file; 0 for anything else, such as an address."""
+    with suppress(OSError, ValueError):
+        return os.path.getsize(name)
+    return 0
 
 
 def _always() -> bool:

@@ -21,6 +21,7 @@ from mixformer.data.datasets.vid import VID
 from mixformer.data.datasets.vot_sequences import VOT2020, VOT2022
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.errors import DataError, did_you_mean
+from mixformer.files import path_kind
 
 _TRAINING = (LASOT, GOT10K, TRACKINGNET, COCO, VID, TNL2K)
 _BENCHMARKS = (LASOT_EXT, UAV123, OTB100, NFS, TC128, AVIST, VOT2022, VOT2020)
@@ -97,7 +98,7 @@ def load_dataset(name: str, root: str | Path, options: DatasetOptions | None = N
         if field.name not in known.takes | {"split"} and getattr(options, field.name) != field.default:
             takes = ", ".join(sorted(known.takes))
             raise DataError(f"{name} does not take {field.name!r}; it takes split, {takes}")
-    if not root.exists():
+    if not path_kind(root):
         raise DataError(f"{root} is not there; for {name} looked for {known.layout}")
     return known.read(root, options)
 
@@ -130,9 +131,11 @@ def detect_dataset(path: str | Path, *, custom_first: bool = True) -> str | None
         'tnl2k'
     """
     path = Path(path)
+    if not path_kind(path):
+        return None
     folders = any(path.glob("*/img")) and any(path.glob("*/groundtruth.txt"))
     custom = path.suffix.lower() == ".json" or (path / "img").is_dir() or folders
-    if custom_first and (custom or not path.exists()):
+    if custom_first and custom:
         return None
     # Later data sets look for more specific files, so they come first.
     return next((name for name in reversed(tuple(DATASETS)) if DATASETS[name].detect(path)), None)
@@ -184,14 +187,14 @@ def read_any(path: str | Path, split: str = "", *, lazy: bool = False) -> Sequen
         ('dog', 1, Box(x=10.0, y=20.0, w=30.0, h=15.0))
     """
     path = Path(path)
+    if not path_kind(path):
+        raise DataError(f"{path} is not there; check the path")
     if path.is_file() and path.suffix.lower() == ".json":
         return read_json(path)
     if (path / "groundtruth.txt").is_file() and (path / "img").is_dir():
         return [read_sequence(path)]
     if any(path.glob("*/img")) and any(path.glob("*/groundtruth.txt")):
         return lazy_sequences(path) if lazy else read_sequences(path)
-    if not path.exists():
-        raise DataError(f"{path} is not there; check the path")
     if name := detect_dataset(path, custom_first=False):
         return load_dataset(name, path, DatasetOptions(split))
     layouts = "\n".join(f"  {known.name}: {known.layout}" for known in DATASETS.values())

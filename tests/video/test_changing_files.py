@@ -1,0 +1,50 @@
+"""Files whose content is not what their header says: cut by an editor, or still being written."""
+
+import av
+import pytest
+
+from mixformer.cli import main
+from mixformer.video import open_video
+from tests.video.test_joined_clocks import write_part
+from tests.video.test_seeking import number_in
+
+
+def begin_earlier(source, target, seconds):
+    """Copy a clip to an MP4 file that begins before the time 0, as cutting without encoding makes them."""
+    with av.open(str(source)) as given, av.open(str(target), "w", options={"avoid_negative_ts": "disabled"}) as made:
+        stream = made.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.pts, packet.dts = (t - round(seconds / packet.time_base) for t in (packet.pts, packet.dts))
+                packet.stream = stream
+                made.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize(("seconds", "first"), [(1.0, 25), (0.52, 13), (0.04, 1)])
+def test_a_clip_whose_beginning_is_cut_away_is_whole(tmp_path, caplog, seconds, first):
+    """It was called cut short, since its header counts the frames that no player shows."""
+    write_part(tmp_path / "all.mp4", range(60), sound=False)
+    path = begin_earlier(tmp_path / "all.mp4", tmp_path / "cut.mp4", seconds)
+    with open_video(path) as video:
+        numbers = [number_in(frame.image) for frame in video]
+        assert (numbers, video.cut_short, video.frame_count) == (list(range(first, 60)), "", 60 - first)
+    assert "cut short" not in caplog.text
+
+
+def test_a_file_that_grows_while_it_is_read_is_not_called_whole(tmp_path, tiny_model, capsys):
+    """A recording in progress gave the frames until now, exit code 0 and no word."""
+    write_part(tmp_path / "all.ts", range(60), sound=False)
+    data = (tmp_path / "all.ts").read_bytes()
+    path = tmp_path / "now.ts"
+    path.write_bytes(data[: 188 * (len(data) // 376)])
+    with open_video(path) as video:
+        frames = iter(video)
+        next(frames)
+        with path.open("ab") as file:
+            file.write(data[path.stat().st_size :])
+        rest = len(list(frames))
+    assert 0 < rest < 60
+    assert "it changed while it was read" in video.cut_short
+    words = ["track", str(path), "--box", "16", "8", "16", "32", "--model", str(tiny_model), "--stop", "5"]
+    assert main([*words, "--json", str(tmp_path / "r.jsonl")]) == 0, capsys.readouterr().err
