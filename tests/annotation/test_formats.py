@@ -27,6 +27,7 @@ from mixformer.annotation import (
 )
 from mixformer.annotation.formats.contents import ExportContents
 from mixformer.annotation.formats.key_frames import key_places
+from mixformer.annotation.formats.zipped import format_of_zip
 from mixformer.data import load_dataset, read_any
 from mixformer.errors import ConfigError, DataError, OutputError
 from mixformer.video.demo import DEMO_CLIP
@@ -303,6 +304,33 @@ def test_a_zip_holds_the_same(tmp_path, demo):
         assert sorted(archive.namelist()) == ["gt/gt.txt", "gt/labels.txt", "seqinfo.ini"]
 
 
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("out", ["out", "out.zip"])
+def test_every_export_is_read_again_as_a_folder_and_as_a_zip(tmp_path, name, out):
+    made = export_annotations(example(), name, tmp_path / out, pictures=False, tolerance=0)
+    assert texts(import_annotations(made, name, VIDEO), name) == texts(example(), name)
+    if out == "out.zip" and not name.startswith("mot"):
+        assert format_of_zip(made) == name.removesuffix("-predictions")
+    elif out == "out.zip":
+        with pytest.raises(DataError, match="say which"):
+            format_of_zip(made)
+
+
+def test_a_wrong_zip_is_refused(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"PK no zip")
+    with pytest.raises(DataError, match=r"cannot unzip .*a\.zip"):
+        import_annotations(tmp_path / "a.zip", "cvat", VIDEO)
+    with pytest.raises(DataError, match="no zip file"):
+        format_of_zip(tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("../../annotations.xml", "<annotations/>")
+        archive.writestr("other.txt", "")
+    assert format_of_zip(tmp_path / "b.zip") == "cvat"
+    with pytest.raises(DataError):
+        import_annotations(tmp_path / "b.zip", "cvat", VIDEO)
+    assert not (tmp_path.parent.parent / "annotations.xml").exists()
+
+
 def test_wrong_wishes_are_refused_before_anything_is_written(tmp_path, demo):
     with pytest.raises(ConfigError, match=r"there is no format 'cvta'; there are: cvat.*did you mean 'cvat'"):
         check_export("cvta", tmp_path / "x")
@@ -350,3 +378,10 @@ def test_damaged_files_give_a_typed_error_or_a_project(tmp_path_factory, data, n
     except DataError:
         return
     assert all(0 <= key.frame < 60 for target in found.targets for key in target.keys)
+
+
+@pytest.mark.parametrize("name", WITH_LABELS)
+def test_a_label_of_letters_beyond_16_bits_survives(tmp_path, name):
+    project = set_key(add_target(AnnotationProject(VIDEO), label="child \U0001f9d2"), 1, 0, (1, 2, 30, 40))
+    again = import_annotations(put(tmp_path, texts(project, name)), name, VIDEO)
+    assert [each.label for each in again.targets] == ["child \U0001f9d2"]

@@ -64,14 +64,16 @@ def _row(frame: int, id: int, target: AnnotatedTarget, box: FrameBox) -> dict[st
 
 
 def read_lines_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
-    """Read JSON lines, including those of `mixformer track --json`."""
+    """Read JSON lines, including those of `mixformer track --json`; or the folder of an export."""
+    source = source / "boxes.jsonl" if source.is_dir() else source
     lines = [line for line in read_text_file(source).split("\n") if line.strip()]
     rows = [parse_json(line, f"{source}, line {number}") for number, line in enumerate(lines, 1)]
     return _project(rows, video, source)
 
 
 def read_table_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
-    """Read a CSV file with a header, including that of `mixformer track --csv`."""
+    """Read a CSV file with a header, including that of `mixformer track --csv`; or the folder of an export."""
+    source = source / "boxes.csv" if source.is_dir() else source
     rows: list[Any] = []
     try:
         for fields in csv.DictReader(io.StringIO(read_text_file(source))):

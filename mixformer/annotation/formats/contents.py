@@ -12,6 +12,7 @@ import numpy as np
 from mixformer.annotation.edits import add_target, set_tracked
 from mixformer.annotation.formats.key_frames import key_places, visible_runs
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, FrameBox, KeyBox
+from mixformer.annotation.project_checks import check_frame
 from mixformer.annotation.tracked_rows import TrackedBox
 from mixformer.data.importers.tracks import FileTrack, safe_name
 from mixformer.errors import BoxError, ConfigError, DataError
@@ -49,16 +50,20 @@ class ExportContents:
         return safe_name(PurePosixPath(self.video.path).stem)
 
     @cached_property
-    def _said(self) -> dict[int, list[FrameBox]]:
-        return {each.id: [box for box in self.project.boxes(each.id) if box.origin] for each in self.project.targets}
+    def _boxes(self) -> dict[int, list[FrameBox]]:
+        return {target.id: list(self.project.boxes(target.id)) for target in self.project.targets}
+
+    @cached_property
+    def _visible(self) -> dict[int, list[FrameBox]]:
+        return {id: [box for box in boxes if box.visible] for id, boxes in self._boxes.items()}
 
     def said(self, target: AnnotatedTarget) -> list[FrameBox]:
         """List all known places of a target, including frames in which it is absent or lost."""
-        return self._said[target.id]
+        return [box for box in self._boxes[target.id] if box.origin]
 
     def visible(self, target: AnnotatedTarget) -> list[FrameBox]:
         """List the boxes of the frames in which a target is visible."""
-        return [box for box in self._said[target.id] if box.visible]
+        return self._visible[target.id]
 
     @cached_property
     def targets(self) -> list[AnnotatedTarget]:
@@ -68,7 +73,7 @@ class ExportContents:
     def span(self, target: AnnotatedTarget) -> list[FrameBox]:
         """List the places of a target from the first to the last frame in which it is visible."""
         seen = self.visible(target)
-        return list(target.boxes(seen[0].frame, seen[-1].frame + 1)) if seen else []
+        return self._boxes[target.id][seen[0].frame : seen[-1].frame + 1] if seen else []
 
     @cached_property
     def frames(self) -> list[int]:
@@ -175,21 +180,30 @@ def linked(frames: Mapping[int, list[tuple[str, Box]]], classes: Sequence[str] =
     from mixformer.annotation.joining import overlaps
 
     tracks: list[tuple[str, dict[int, tuple[float, ...] | None]]] = []
+    open_ones: list[int] = []  # numbers of the tracks with a box in the frame before
+    before = -1
     for frame, things in sorted(frames.items()):
-        open_ones = [number for number, (_, boxes) in enumerate(tracks) if frame - 1 in boxes]
+        open_ones, before = open_ones if frame == before + 1 else [], frame
         pairs = [
-            (float(overlaps(np.array([tracks[number][1][frame - 1]]), np.array([box]))[0]), -number, place)
+            (number, place)
             for number in open_ones
-            for place, (label, box) in enumerate(things)
+            for place, (label, _) in enumerate(things)
             if tracks[number][0] == label
         ]
+        ends = [[tracks[number][1][frame - 1] for number, _ in pairs], [things[place][1] for _, place in pairs]]
+        shares = overlaps(*(np.array(each, np.float64).reshape(-1, 4) for each in ends)).tolist()
         left = set(range(len(things)))
-        for overlap, number, place in sorted(pairs, reverse=True):
+        ranked = sorted(zip(shares, ((-number, place) for number, place in pairs), strict=True), reverse=True)
+        for overlap, (number, place) in ranked:
             boxes = tracks[-number][1]
             if overlap > 0 and place in left and frame not in boxes:
                 boxes[frame] = things[place][1]
                 left.remove(place)
-        tracks += [(things[place][0], {frame: things[place][1]}) for place in sorted(left)]
+        added: list[tuple[str, dict[int, tuple[float, ...] | None]]]
+        added = [(things[place][0], {frame: things[place][1]}) for place in sorted(left)]
+        open_ones = [number for number in open_ones if frame in tracks[number][1]]
+        open_ones += range(len(tracks), len(tracks) + len(added))
+        tracks += added
     if classes:
         tracks.sort(key=lambda track: classes.index(track[0]))
     return [FileTrack(number, boxes, label) for number, (label, boxes) in enumerate(tracks, 1)]
@@ -201,11 +215,9 @@ Rows = Mapping[int, list[tuple[int, TrackedBox]]]
 
 
 def put_rows(project: AnnotationProject, id: int, rows: list[tuple[int, TrackedBox]]) -> AnnotationProject:
-    """Put tracked boxes of single frames into a project."""
+    """Put tracked boxes of single frames into a project, in which the target has none yet."""
+    if not rows:
+        return project
     by_frame = dict(rows)
-    for first in [frame for frame in sorted(by_frame) if frame - 1 not in by_frame]:
-        run: list[TrackedBox] = []
-        while first + len(run) in by_frame:
-            run.append(by_frame[first + len(run)])
-        project = set_tracked(project, id, first, run)
-    return project
+    first, last = check_frame(min(by_frame), project.video), check_frame(max(by_frame), project.video)
+    return set_tracked(project, id, first, [by_frame.get(frame) for frame in range(first, last + 1)])

@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 
 from mixformer.annotation.formats.contents import ExportContents
 from mixformer.annotation.formats.format_table import ANNOTATION_FORMATS, AnnotationFormat
+from mixformer.annotation.formats.zipped import unzipped
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
 from mixformer.errors import ConfigError, DataError, OutputError, did_you_mean, shown
 from mixformer.files import make_folder, write_files, write_text
@@ -116,11 +117,12 @@ def export_annotations(
         raise ConfigError(f"{format} needs the pictures; give the video, or leave the pictures out")
     make_folder(path.parent)
     with TemporaryDirectory(prefix=f".{path.name}.", suffix=".partial", dir=path.parent) as staging:
-        folder = Path(staging, "export")
-        _write_texts(folder, texts)
+        folder, packed = Path(staging, "export"), path.suffix.lower() == ".zip"
+        if not packed:  # thousands of small files are written slowly
+            _write_texts(folder, texts)
         if places and video is not None:
             write_pictures(folder, video, places, progress)
-        _put(folder, path)
+        _put(folder, path, texts if packed else None)
     return path
 
 
@@ -178,17 +180,20 @@ def _write_picture(image: Image, files: list[Path]) -> None:
         raise OutputError(f"cannot write the pictures: {error}; nothing was changed") from error
 
 
-def _put(folder: Path, path: Path) -> None:
+def _put(folder: Path, path: Path, texts: Mapping[str, str] | None) -> None:
+    """Rename a folder to its place, or make a zip file of it and of texts that are not in it."""
     try:
-        if path.suffix.lower() != ".zip":
+        if texts is None:
             if path.is_dir():
                 path.rmdir()  # it is empty
             folder.replace(path)
             return
         packed = folder.with_suffix(".zip")
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, text in texts.items():
+                archive.writestr(name, text)
             for file in sorted(each for each in folder.rglob("*") if each.is_file()):
-                archive.write(file, file.relative_to(folder).as_posix())
+                archive.write(file, file.relative_to(folder).as_posix(), zipfile.ZIP_STORED)  # pictures
         write_files({path: lambda part: shutil.move(packed, part)})
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error}; nothing was changed") from error
@@ -201,7 +206,7 @@ def import_annotations(source: str | Path, format: str, video: AnnotatedVideo) -
     tracker stay tracked boxes.
 
     Args:
-        source: a file or folder of `export_annotations` or of the other tool.
+        source: a file, folder or zip file of `export_annotations` or of the other tool.
         format: a name in `ANNOTATION_FORMATS`.
         video: the video; see `look_at_video`.
 
@@ -217,4 +222,6 @@ def import_annotations(source: str | Path, format: str, video: AnnotatedVideo) -
         >>> [box.origin for box in project.boxes(1, 0, 3)]
         ['person', 'tracker', '']
     """
-    return annotation_format(format).read(Path(source), video)
+    chosen = annotation_format(format)
+    with unzipped(Path(source)) as read:
+        return chosen.read(read, video)

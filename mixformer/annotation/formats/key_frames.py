@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
-
-import numpy as np
 
 from mixformer.annotation.project import FrameBox
 from mixformer.types import FloatArray
@@ -43,23 +42,27 @@ def key_places(boxes: FloatArray, fixed: Collection[int] = (), tolerance: float 
         [0, 2, 3]
     """
     stops = sorted({0, len(boxes) - 1, *fixed})
+    rows: list[list[float]] = boxes.tolist()  # for few numbers, faster than arrays
     places = [0]
     for stop in stops[1:]:
         while places[-1] < stop:
-            places.append(_furthest(boxes, places[-1], stop, max(tolerance, 0.004)))
+            places.append(_furthest(rows, places[-1], stop, max(tolerance, 0.004)))
     return places
 
 
-def _furthest(boxes: FloatArray, start: int, stop: int, tolerance: float) -> int:
+def _furthest(rows: list[list[float]], start: int, stop: int, tolerance: float) -> int:
     """Find the last row up to which a line from `start` passes all rows between, by narrowing the possible slopes."""
-    low, high = np.full(4, -np.inf), np.full(4, np.inf)
+    limits = [(-math.inf, math.inf)] * len(rows[start])
     best = start + 1
     for place in range(start + 1, stop + 1):
-        rise, run = boxes[place] - boxes[start], place - start
-        slope = rise / run
-        if ((slope >= low) & (slope <= high)).all():
+        run = place - start
+        rises = [value - begin for value, begin in zip(rows[place], rows[start], strict=True)]
+        if all(low <= rise / run <= high for rise, (low, high) in zip(rises, limits, strict=True)):
             best = place
-        low, high = np.maximum(low, (rise - tolerance) / run), np.minimum(high, (rise + tolerance) / run)
-        if (low > high).any():
+        limits = [
+            (max(low, (rise - tolerance) / run), min(high, (rise + tolerance) / run))
+            for rise, (low, high) in zip(rises, limits, strict=True)
+        ]
+        if any(low > high for low, high in limits):
             break
     return best

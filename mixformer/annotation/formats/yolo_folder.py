@@ -22,7 +22,7 @@ PICTURE = "images/train/frame_{:06d}.jpg"
 def write_yolo(contents: ExportContents) -> dict[str, str]:
     """Write five columns: class, center and size as fractions of the picture. Boxes are cut at its border."""
     numbers = {label: number for number, label in enumerate(contents.labels)}
-    names = "".join(f"  {number}: {json.dumps(label)}\n" for label, number in numbers.items())
+    names = "".join(f"  {number}: {json.dumps(label, ensure_ascii=False)}\n" for label, number in numbers.items())
     files = {"data.yaml": f"path: .\ntrain: images/train\nval: images/train\nnames:\n{names}"}
     for frame, things in contents.by_frame.items():
         lines = sorted(_line(numbers[label_of(target)], box_of(box), contents.video) for target, box in things)

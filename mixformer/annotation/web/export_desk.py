@@ -21,6 +21,7 @@ from mixformer.annotation import (
     load_project,
     save_project,
 )
+from mixformer.annotation.formats.zipped import format_of_zip
 from mixformer.annotation.project_files import ENDING, fields_of
 from mixformer.annotation.web.annotated_video import write_annotated
 from mixformer.annotation.web.project_desk import ProjectDesk
@@ -212,7 +213,9 @@ def _write(format: str, project: AnnotationProject, video: Path, path: Path, pro
 def _imported(path: Path, here: AnnotationProject) -> AnnotationProject:
     """Read a file by its ending; JSON is a project, tasks of Label Studio (a list), or COCO."""
     ending = path.suffix.lower()
-    format = {".xml": "cvat", ".zip": "cvat", ".jsonl": "jsonl", ".csv": "csv"}.get(ending)
+    format = {".xml": "cvat", ".jsonl": "jsonl", ".csv": "csv"}.get(ending)
+    if ending == ".zip":
+        format = format_of_zip(path)
     if ending == ".json":
         content = read_json_file(path)
         if isinstance(content, dict) and "format" in content:
