@@ -96,17 +96,19 @@ def measure_tracking_of(
 def measure_speed(variant: str, changes: Mapping[str, Any], device: str) -> Measured:
     """Return the frames per second of a network with random weights, without crops and reading.
 
-    The fastest of some calls counts, because other work on the machine can only slow a call.
+    The fastest of some calls counts, because other work on the machine can only slow a call. "cpu_seconds" is the
+    least processor time of a call, of all threads together: it can be compared also on a machine that is busy.
     """
     config = ModelConfig.from_dict({**model_config(variant).to_dict(), **changes})
     model = build_model(config).eval().to(device)
     memory = model.remember(torch.zeros(1, 2, 3, config.template_size, config.template_size, device=device))
     search, seconds = torch.zeros(1, 3, config.search_size, config.search_size, device=device), []
     for _ in range(_WARM + _ROUNDS):
-        begin = time.perf_counter()
+        begin = time.perf_counter(), time.process_time()
         float(model.locate(search, memory).boxes.sum())  # waits for a GPU
-        seconds.append(time.perf_counter() - begin)
-    return {"value": 1 / min(seconds[_WARM:]), "device": torch.device(device).type, **sizes(config)}
+        seconds.append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
+    passed, busy = (min(each) for each in zip(*seconds[_WARM:], strict=True))
+    return {"value": 1 / passed, "cpu_seconds": busy, "device": torch.device(device).type, **sizes(config)}
 
 
 def sizes(config: ModelConfig) -> Measured:

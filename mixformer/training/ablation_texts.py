@@ -79,6 +79,7 @@ def _speeds(result: AblationResult) -> list[str]:
         f"here, frames a second{here}",
         "paper, times the first row",
         "here, times the first row",
+        "here, CPU seconds a frame",
         "each round",
         "M parameters",
     )
@@ -88,7 +89,8 @@ def _speeds(result: AblationResult) -> list[str]:
         base, own = published[0], published[number]
         ratio = own / base if base and own else None
         ratios = [value / first[seed] for seed, value in values.items() if seed in first]
-        numbers = _number(own), _spread(list(values.values())), _number(ratio, 2), _spread(ratios, 2)
+        busy = [found["cpu_seconds"] for found in result.values.get(number, {}).values() if "cpu_seconds" in found]
+        numbers = _number(own), _spread(list(values.values())), _number(ratio, 2), _spread(ratios, 2), _spread(busy, 3)
         lines.append(_row(row.label, *numbers, _each(list(values.values())), _size(result, number)))
     return lines
 

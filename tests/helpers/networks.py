@@ -4,6 +4,7 @@ import torch
 
 from mixformer.configs.model import ModelConfig
 from mixformer.models import build_model
+from mixformer.weights.load_save import save_model
 
 SIZES = {"depth": 2, "dim": 32, "heads": 2, "search_size": 64, "template_size": 32, "bins": 16, "head_dim": 16}
 DENSE = {"prediction_tokens": 0, "score": "spm"}
@@ -30,3 +31,12 @@ def network(kind, online=1):
     for parameter in model.parameters():  # initial weights give attention that is nearly even
         parameter.data.mul_(1.5)
     return model, torch.randn(1, 1 + online, 3, t, t), torch.randn(1, 3, s, s)
+
+
+def narrow_model(folder):
+    """Write a model folder of a small network, which makes tables of ablations cheap."""
+    torch.manual_seed(0)
+    sizes = {"depth": 6, "dim": 24, "heads": 2, "patch_size": 16, "search_size": 48, "template_size": 32}
+    config = ModelConfig("narrow", head="corner", prediction_tokens=0, score="none", **sizes)
+    save_model(build_model(config), folder)
+    return folder
