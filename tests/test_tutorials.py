@@ -17,6 +17,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 BLOCK = re.compile(r"(?:^<!-- ([^>]*) -->\n\n?)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
+FILE = re.compile(r"`([\w/]+\.(?:csv|html|json|jsonl|mp4|onnx|txt|xml))`")
+
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_tutorial_does_what_it_says(page, tmp_path, monkeypatch):
@@ -36,6 +38,9 @@ def test_a_tutorial_does_what_it_says(page, tmp_path, monkeypatch):
                 run(line)
                 ran += 1
     assert ran
+    prose = BLOCK.sub("", page.read_text())
+    for name in FILE.findall(prose):
+        assert list(tmp_path.rglob(name)), f"the page speaks of {name}, which no command or code of it wrote"
 
 
 def run(line):

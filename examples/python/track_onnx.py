@@ -3,7 +3,8 @@
 pip install numpy onnxruntime av
 python track_onnx.py MODEL CLIP X Y WIDTH HEIGHT > boxes.csv
 
-MODEL is a folder that `mixformer export --to onnx` wrote. The box is that of the target in the first frame, in pixels.
+MODEL is a folder that `mixformer export --to onnx` wrote, or the included one:
+mixformer/weights/shipped/mixformerv2_dino_s8. The box is that of the target in the first frame, in pixels.
 """
 
 import argparse

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console, make_table, print_table
+from mixformer.cli.data_exchange import spinner
 from mixformer.cli.parser import add_box, add_option, add_overwrite, make_parser
 from mixformer.errors import ConfigError
 
@@ -57,7 +58,9 @@ def run(options: Namespace) -> None:
     batch, templates = (None if count == "dynamic" else count for count in (options.batch, options.templates))
     crops = {} if options.calibrate is None else {"video": options.calibrate, "box": tuple(options.box)}
     kept = {"to": options.to, "precision": options.precision, "batch": batch, "templates": templates}
-    _show(export_model(options.model, options.out, **kept, **crops, overwrite=options.overwrite))
+    with spinner("exporting and comparing, a minute or more"):
+        report = export_model(options.model, options.out, **kept, **crops, overwrite=options.overwrite)
+    _show(report)
 
 
 def _show(report: ExportReport) -> None:

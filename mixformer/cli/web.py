@@ -8,6 +8,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
 from mixformer.cli.parser import add_flag, add_model, add_option, make_parser
+from mixformer.optional import load
 
 _DESCRIPTION = """Annotate videos in the browser: draw a box, track it, correct it where it is uncertain, export it.
 
@@ -39,6 +40,7 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> None:
     """Serve until Ctrl-C."""
+    load("fastapi", "mixformer web")
     from mixformer.annotation import WebSettings, serve
 
     settings = WebSettings(options.host, options.model, options.workers, token=options.token)

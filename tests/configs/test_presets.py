@@ -8,6 +8,7 @@ import pytest
 from mixformer.configs.presets import DEFAULT_TRACKERS, PRESETS, tracker_config
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import ConfigError
+from mixformer.weights.model_folder import find_folder
 
 ROOT = Path(__file__).parents[2]
 FORMS = ("mixcvt", "mixcvt_l", "mixvit", "mixvit_l", "mixvit_convmae", "mixvit_l_convmae")
@@ -154,7 +155,10 @@ def test_defaults():
     for model in (*FORMS, *STAGE1):
         assert tracker_config(model) == tracker_config(model, "lasot")
     own = TrackerConfig(search_factor=4.0, update_interval=25, margin=2.0, rules="careful", lost_after=2)
-    assert tracker_config("mixformerv2_dino_s8") == own.replace(lost_below=0.5, sure_above=0.65, found_above=0.6)
+    preset = own.replace(lost_below=0.5, sure_above=0.65, found_above=0.6)
+    assert tracker_config("mixformerv2_dino_s8") == preset
+    # Programs outside Python read the settings beside the weights.
+    assert find_folder("mixformerv2_dino_s8").tracker == preset
     assert set(DEFAULT_TRACKERS) == {*FORMS, *STAGE1, "mixformerv2_dino_s8"}
     for model in (*V2, "my own"):
         assert tracker_config(model) == TrackerConfig()

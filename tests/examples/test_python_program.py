@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+from mixformer.weights.catalog import shipped_folder
 from tests.helpers.other_programs import (
     EXAMPLES,
     assert_same,
@@ -41,7 +43,7 @@ def rows_of(model, frames):
 
 
 def test_the_program_gives_the_boxes_of_the_package_over_the_demo_clip(tmp_path):
-    model = exported_model(tmp_path / "model")
+    model = shipped_folder(DEFAULT_MODEL)  # as it lies there: it needs no export
     words = [sys.executable, PROGRAM, model, DEMO_CLIP, *map(str, DEMO_BOX)]
     done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert_same(list(csv.DictReader(done.stdout.splitlines())), library_rows(model, demo_frames()))
