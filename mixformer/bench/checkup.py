@@ -83,6 +83,9 @@ def examine(frames: int, show: Callable[[str], None] = lambda text: None) -> Che
             if trial.precision not in [each.precision for each in found.trials if each.engine == trial.engine]:
                 found.trials.append(trial)
     found.findings += compare(found.trials)
+    if failed := list(dict.fromkeys(each.engine for each in found.trials if each.error)):
+        show("engine auto")
+        found.findings.append(_automatic(try_engine("auto", "auto", frames), failed))
     return found
 
 
@@ -211,6 +214,14 @@ def _not_tried(spec: EngineSpec) -> str | None:
     return "not tried, since it compiles for minutes" if spec.name == "compile" else None
 
 
+def _automatic(trial: EngineTrial, failed: list[str]) -> Finding:
+    """Say what "auto" takes on a machine where some engines fail."""
+    if trial.error:
+        return Finding("engine auto", "broken", trial.error, "pip install --force-reinstall openvino")
+    text = f"takes {trial.engine} in {trial.precision}: {trial.fps:.3g} FPS"
+    return Finding("engine auto", "note", f"{text}; {' and '.join(failed)} cannot run here")
+
+
 def try_engine(engine: str, precision: str, frames: int) -> EngineTrial:
     """Track the demo clip with an engine in a process of its own, which a broken library may end."""
     words = [sys.executable, "-m", "mixformer.bench.engine_trial", engine, precision, str(frames)]
@@ -238,9 +249,7 @@ def compare(trials: list[EngineTrial]) -> Iterator[Finding]:
     for each in trials:
         name = f"engine {each.engine}"
         if each.error:
-            advice = (
-                f"pip install --force-reinstall {ENGINES[each.engine].package}; auto takes another engine meanwhile"
-            )
+            advice = f"pip install --force-reinstall {ENGINES[each.engine].package}"
             yield Finding(name, "broken", f"{each.precision}: {each.error}", advice)
             continue
         text = f"{each.precision}: {each.fps:.3g} FPS, starts in {each.start:.1f} s"

@@ -42,8 +42,10 @@ class EngineTrial:
 
 
 def run_trial(engine: str, precision: str, frames: int) -> EngineTrial:
-    """Track the first frames with an engine, in this process."""
+    """Track the first frames with an engine, in this process. The result of "auto" names the engine that it took."""
     from mixformer.configs.runtime import Runtime
+    from mixformer.configs.variants import DEFAULT_MODEL
+    from mixformer.engines import select_engine
     from mixformer.tracking import Tracker
     from mixformer.video import open_video
     from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
@@ -58,8 +60,9 @@ def run_trial(engine: str, precision: str, frames: int) -> EngineTrial:
     boxes += [list(tracker.update(image).box) for image in islice(images, 2, None)]
     seconds = max(time.perf_counter() - begin, 1e-9)
     used = str(getattr(tracker.engine, "precision", precision))
+    chosen = select_engine(DEFAULT_MODEL).engine if engine == "auto" else engine
     return EngineTrial(
-        engine, used, "", start, (len(images) - 2) / seconds, [[round(v, 2) for v in box] for box in boxes]
+        chosen, used, "", start, (len(images) - 2) / seconds, [[round(v, 2) for v in box] for box in boxes]
     )
 
 

@@ -28,7 +28,8 @@ _DESCRIPTION = """Fine-tune a model on your own annotated videos, and see what i
 
 DATA is a folder of sequences (NAME/img/* with NAME/groundtruth.txt), a JSON file, a public data set, or a project of
 mixformer annotate or mixformer web (NAME.mixformer.json). Some videos are held back and tracked before and after. OUT
-becomes a model folder. Run the same command again to resume an interrupted run. See docs/finetune.md.
+becomes a model folder. Run the same command again, without --overwrite, to resume an interrupted run. See
+docs/finetune.md.
 
   mixformer finetune my_videos --out mine
   mixformer finetune my_videos --out mine --minutes 60 --device cuda

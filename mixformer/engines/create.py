@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.engines.engine import Engine
 from mixformer.engines.engine_table import ENGINES
+from mixformer.engines.exported_engine import ExportedEngine, UncompiledError
 from mixformer.engines.selection import UNUSABLE, leave_out, select_engine
 from mixformer.errors import ConfigError, MixFormerError
 from mixformer.optional import explain_missing
@@ -23,7 +24,8 @@ def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime()
     Args:
         model: name, folder or checkpoint file (see `mixformer.load_model`), or a loaded network.
         runtime: device, engine, precision and threads; "auto" selects by the model and the machine. It passes over an
-            engine of exported graphs that cannot be loaded here or does not run on this processor, with a warning.
+            engine of exported graphs that cannot be loaded here, does not run on this processor or cannot compile
+            these graphs, with a warning. To know this, it waits until they are compiled.
         **old: the keywords of 0.1.0, with a warning.
 
     Raises:
@@ -42,7 +44,14 @@ def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime()
     choice = select_engine(model, runtime)
     try:
         with explain_missing(f"the engine {choice.engine}"):
-            return ENGINES[choice.engine].make(model, choice, runtime.threads)
+            engine = ENGINES[choice.engine].make(model, choice, runtime.threads)
+        if runtime.engine == "auto" and isinstance(engine, ExportedEngine):
+            engine.prepare()  # what fails now can still give way to another one
+        return engine
+    except UncompiledError as error:
+        if runtime.engine != "auto" or choice.folder is None:
+            raise
+        leave_out(choice.engine, error, choice.folder.path)
     except MixFormerError:
         raise
     except UNUSABLE as error:

@@ -15,6 +15,10 @@ from mixformer.types import EngineOutput, FloatArray, Image
 from mixformer.weights.model_folder import ModelFolder
 
 
+class UncompiledError(CheckpointError):
+    """Graphs that were read, and that the runtime cannot compile on this machine."""
+
+
 @dataclass(frozen=True)
 class TemplateMemory:
     """The encoded templates of some targets."""
@@ -56,6 +60,13 @@ class ExportedEngine(ABC):
 
     def __deepcopy__(self, memo: Any) -> Self:
         return self
+
+    def prepare(self) -> None:
+        """Wait until the engine can run. Without this, the first calls wait.
+
+        Raises CheckpointError if the graphs cannot be read, and UncompiledError if they cannot be compiled here.
+        """
+        return  # most runtimes are ready when they are made
 
     def remember(self, templates: Image) -> TemplateMemory:
         """See `Engine.remember`.

@@ -12,6 +12,7 @@ from typing import Any
 import openvino as ov
 
 from mixformer import __version__
+from mixformer.engines.exported_engine import UncompiledError
 from mixformer.engines.graph_cache import SUFFIX, keep, read_kept
 from mixformer.engines.openvino_passes import (
     center_keys,
@@ -131,7 +132,7 @@ class Compiler:
         except (RuntimeError, UnicodeDecodeError) as error:  # a message may quote damaged text
             if "bad_alloc" in str(error):
                 raise MemoryError from error
-            raise CheckpointError(
+            raise UncompiledError(
                 f"OpenVINO cannot compile {file} for {key}; export the model again ({error})"
             ) from error
         if kept is not None:

@@ -49,10 +49,7 @@ class OpenVINOEngine(ExportedEngine):
         return OpenVINOEngine, (self.folder, self.precision, self.threads)
 
     def prepare(self) -> None:
-        """Wait until the graphs for the usual number of templates are compiled. Without this, the first calls wait.
-
-        Raises CheckpointError if they cannot be compiled.
-        """
+        """Wait until the graphs for the usual number of templates are compiled; errors as in the base class."""
         self._pair(self.graphs.templates or _USUAL_TEMPLATES).wait()
 
     def _encode(self, templates: Image) -> tuple[Any, ...]:

@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 
 UNUSABLE = (ImportError, OSError, RuntimeError)
 """Errors of a runtime that is installed but cannot be loaded, or does not run on this processor."""
-_left_out: dict[str, str] = {}  # engines that failed in this process, and why
+_left_out: dict[tuple[str, Path | None], str] = {}
+"""Why engines failed in this process: for the graphs of one folder, or (None) for all."""
 
 
 def select_engine(model: str | Path | MixFormer, runtime: Runtime = Runtime()) -> EngineChoice:
@@ -57,16 +58,24 @@ def select_engine(model: str | Path | MixFormer, runtime: Runtime = Runtime()) -
     return EngineChoice(spec.name, *spec.settled(folder, runtime), folder if spec.formats else None)
 
 
-def leave_out(engine: str, error: Exception) -> None:
-    """Let "auto" pass over an engine in this process from now on, because it failed, and say so."""
+def leave_out(engine: str, error: Exception, folder: Path | None = None) -> None:
+    """Let "auto" pass over an engine in this process from now on, because it failed, and say so.
+
+    Args:
+        engine: its name.
+        error: how it failed.
+        folder: the model whose graphs it cannot compile; None leaves it out for all models.
+    """
     first = str(error).strip().split("\n")[0][:200]
-    _left_out[engine] = f"{type(error).__name__}: {first}"
-    log.warning("the engine %s cannot run here (%s); the next one is used. See: mixformer doctor", engine, first)
+    _left_out[engine, folder] = f"{type(error).__name__}: {first}"
+    what = "here" if folder is None else f"the graphs in {folder} here"
+    log.warning("the engine %s cannot run %s (%s); the next one is used. See: mixformer doctor", engine, what, first)
 
 
 def _automatic(folder: ModelFolder | None, runtime: Runtime) -> EngineSpec:
+    places = (None, folder.path) if folder is not None else (None,)
     for spec in ENGINES.values():
-        if spec.name in _left_out or not spec.installed:
+        if any((spec.name, place) in _left_out for place in places) or not spec.installed:
             continue
         try:
             if spec.automatic(folder, runtime):
@@ -75,8 +84,8 @@ def _automatic(folder: ModelFolder | None, runtime: Runtime) -> EngineSpec:
             raise
         except UNUSABLE as error:
             leave_out(spec.name, error)
-    if _left_out:
-        reasons = "; ".join(f"{name} failed: {reason}" for name, reason in _left_out.items())
+    reasons = "; ".join(f"{name} failed: {why}" for (name, place), why in _left_out.items() if place in places)
+    if reasons:
         raise MissingDependencyError(
             f"no engine can run this model here ({reasons}); install another one with pip install 'mixformer[onnx]', "
             "or repair this one: mixformer doctor"

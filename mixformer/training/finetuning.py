@@ -29,6 +29,7 @@ from mixformer.training.recipe import Recipe
 from mixformer.training.signals import only_writer
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import Trainer
+from mixformer.training.training_state import CHECKPOINT
 from mixformer.training.tuning_results import REPORT, FineTuned, TrackingNumbers, TuningPlan, best_step, numbers_of
 from mixformer.weights.load_save import ModelWeights, load_weights, network_of, save_weights
 from mixformer.weights.score_scale import scale_score
@@ -44,6 +45,7 @@ _FEWEST, _MOST_STEPS = 16, 4000
 _TIMED = 3  # steps
 _CLEARLY = 0.02  # least gain of the calibration error
 _PLAN = "plan.json"
+_UNFINISHED = "unfinished"  # a file that is there from the plan to the result
 
 
 def finetune(
@@ -73,7 +75,7 @@ def finetune(
         steps: optimizer steps; 0 = as many as fit into `minutes`.
         changes: "key=value", fields of the recipe `finetune` to change, such as "optimizer.lr=5e-5".
         device: "cpu", "cuda" or "cuda:N".
-        overwrite: start again if there is a run in `out`.
+        overwrite: start again if there is a run in `out`. If that is interrupted, the same call without it resumes.
         tell: gets lines about what was found and decided.
         progress: gets what is being done and how much of it.
 
@@ -112,7 +114,7 @@ def _require_free(out: Path, overwrite: bool) -> None:
     """Refuse a folder that holds something else than a run of this kind, or a finished one."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "run").is_dir())):
         raise OutputError(f"{out} exists and holds no fine-tuning; give a new folder")
-    if (out / REPORT).is_file() and not overwrite:
+    if (out / REPORT).is_file() and not overwrite and not (out / "run" / _UNFINISHED).exists():
         raise OutputError(f"{out} holds a finished model; give another folder, or --overwrite to train it again")
 
 
@@ -161,7 +163,7 @@ class _Job:
             max_steps=plan.steps, val_interval=plan.interval, save_interval=plan.interval, precision=plan.precision
         )
         trainer = self.trainer(recipe, parts.train, self.out / "run")
-        if not (not fresh and trainer.resume()):
+        if not trainer.resume():
             trainer.best = plan.start  # weights worse than those of the start are not kept
         trainer.run(
             progress=lambda step, means: self.progress("training", step, plan.steps),
@@ -176,6 +178,7 @@ class _Job:
         before = TrackingNumbers.from_dict(plan.before)
         done = FineTuned(self.out, before, after, trainer.step, chosen, trainer.stopped_early, scale, offset)
         done.save(plan)
+        (self.out / "run" / _UNFINISHED).unlink(missing_ok=True)
         return done
 
     def earlier_plan(self) -> TuningPlan | None:
@@ -222,7 +225,9 @@ class _Job:
         plan = TuningPlan(
             self.settings, steps, interval, recipe.precision, train, chosen, measured_names, start, before.to_dict()
         )
+        (self.out / "run" / CHECKPOINT).unlink(missing_ok=True)  # of an earlier run, which ends here
         plan.to_file(self.out / "run" / _PLAN)
+        (self.out / "run" / _UNFINISHED).touch()
         self.tell(
             f"{counted(len(train), 'sequence')} to train on; held back: {len(chosen)} to choose the best weights, "
             f"{len(measured_names)} to measure{' (the same)' if choose is measure else ''}\n"

@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from mixformer.optional import load, missing
 
 _PROJECT = "mixformer"
+End = Literal["finished", "stopped", "failed"]
+"""How a run ended: at its last step, by Ctrl-C or SIGTERM, or with an error."""
 
 
 class MetricBoard(Protocol):
@@ -19,8 +21,8 @@ class MetricBoard(Protocol):
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Add the values of a step."""
 
-    def close(self) -> None:
-        """End the run there."""
+    def close(self, end: End) -> None:
+        """End the run there, and say how it ended."""
 
 
 class TensorBoard:
@@ -35,8 +37,8 @@ class TensorBoard:
             self._writer.add_scalar(name, value, step)
         self._writer.flush()
 
-    def close(self) -> None:
-        """End the run there."""
+    def close(self, end: End) -> None:
+        """End the run there; its files do not say how."""
         self._writer.close()
 
 
@@ -56,9 +58,9 @@ class WandbBoard:
         """Add the values of a step."""
         self._run.log(dict(values), step=step)
 
-    def close(self) -> None:
+    def close(self, end: End) -> None:
         """End the run there."""
-        self._run.finish()
+        self._run.finish(exit_code={"finished": 0, "stopped": 255, "failed": 1}[end])  # 255 reads "killed" there
 
 
 class MlflowBoard:
@@ -80,9 +82,9 @@ class MlflowBoard:
         for name, value in values.items():
             self._client.log_metric(self._run, name, value, step=step)
 
-    def close(self) -> None:
+    def close(self, end: End) -> None:
         """End the run there."""
-        self._client.set_terminated(self._run)
+        self._client.set_terminated(self._run, {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}[end])
 
 
 BOARDS = ("tensorboard", "wandb", "mlflow")

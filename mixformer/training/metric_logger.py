@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -60,6 +60,19 @@ class MetricLogger:
         self._waited = self._loading = 0.0
         self._start = time.perf_counter()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """End the runs on the boards, and tell them how the run ended."""
+        boards, self._boards = self._boards, []
+        for board in boards:
+            if kind is None:
+                board.close("finished")
+                continue
+            with suppress(Exception):  # it would hide the error that ends the run
+                board.close("stopped" if issubclass(kind, KeyboardInterrupt) else "failed")
+
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Count the time inside the `with` block as time spent waiting for data."""
@@ -103,9 +116,6 @@ class MetricLogger:
         """Write the means of the steps since the last line, when a run ends or stops."""
         if self._count:
             self.add_line(step)
-        for board in self._boards:
-            board.close()
-        self._boards = []
 
     def means(self) -> dict[str, float]:
         """Compute the means since the last report; {} if there was no step since then."""

@@ -22,7 +22,7 @@ from mixformer.training.optim import EMA, build_optimizer, learning_rate, set_le
 from mixformer.training.recipe import Recipe
 from mixformer.training.signals import stop_requests
 from mixformer.training.stages import BatchPosition, LossDict, TrainingStage
-from mixformer.training.training_state import load_training, save_training
+from mixformer.training.training_state import CHECKPOINT, load_training, save_training
 from mixformer.weights.load_save import save_model
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Trainer:
     @property
     def checkpoint(self) -> Path:
         """File with the state of the run."""
-        return self.folder / "state.safetensors"
+        return self.folder / CHECKPOINT
 
     @property
     def model(self) -> MixFormer:
@@ -146,7 +146,7 @@ class Trainer:
         stop_asked: Callable[[], bool],
     ) -> None:
         recipe = self.recipe
-        metrics = MetricLogger(
+        with MetricLogger(
             self.folder,
             report_every,
             recipe.batch_size,
@@ -155,31 +155,31 @@ class Trainer:
             enabled=self.processes.first,
             boards=recipe.boards,
             start=self.step,
-        )
-        first, replaces = self.step + 1, self.processes.first and not self.step and self.checkpoint.exists()
-        # The loop counts steps, not data, so that a resumed run uses the same batches.
-        while self.step < recipe.total_steps and not self.stopped_early:
-            self.stage.train()
-            parts = self._step(stream, metrics)
-            self.step += 1
-            if begun is not None and self.step == first:
-                begun()
-            metrics.add(self.step, parts, self.optimizer.param_groups[-1]["lr"])
-            if replaces and self.step == first:  # the log is new now, so replace the checkpoint of the earlier run
-                self._write()
-            if validate is not None and recipe.val_interval and self.step % recipe.val_interval == 0:
-                self._validate(validate, metrics)
-            if progress is not None:
-                progress(self.step, metrics.latest or metrics.means())
-            # Stop only here, between steps, where weights and optimizer fit together.
-            if stop_asked():
-                metrics.finish(self.step)
-                self.save()
-                raise KeyboardInterrupt
-            if self.step % recipe.save_interval == 0:
-                self.save()
-        metrics.finish(self.step)
-        self.save()
+        ) as metrics:
+            first, replaces = self.step + 1, self.processes.first and not self.step and self.checkpoint.exists()
+            # The loop counts steps, not data, so that a resumed run uses the same batches.
+            while self.step < recipe.total_steps and not self.stopped_early:
+                self.stage.train()
+                parts = self._step(stream, metrics)
+                self.step += 1
+                if begun is not None and self.step == first:
+                    begun()
+                metrics.add(self.step, parts, self.optimizer.param_groups[-1]["lr"])
+                if replaces and self.step == first:  # the log is new now, so replace the checkpoint of the earlier run
+                    self._write()
+                if validate is not None and recipe.val_interval and self.step % recipe.val_interval == 0:
+                    self._validate(validate, metrics)
+                if progress is not None:
+                    progress(self.step, metrics.latest or metrics.means())
+                # Stop only here, between steps, where weights and optimizer fit together.
+                if stop_asked():
+                    metrics.finish(self.step)
+                    self.save()
+                    raise KeyboardInterrupt
+                if self.step % recipe.save_interval == 0:
+                    self.save()
+            metrics.finish(self.step)
+            self.save()
 
     @property
     def stopped_early(self) -> bool:

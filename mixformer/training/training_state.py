@@ -17,6 +17,9 @@ from mixformer.training.optim import EMA
 from mixformer.training.recipe_aliases import STATE_PREFIXES
 from mixformer.weights.state_dicts import current_names
 
+CHECKPOINT = "state.safetensors"
+"""File of the state in the folder of a run."""
+
 
 def save_training(
     path: Path,

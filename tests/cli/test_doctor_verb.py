@@ -22,7 +22,8 @@ def engines(monkeypatch):
 
     def make(trials):
         monkeypatch.setattr(checkup, "_not_tried", lambda spec: None if spec.name in trials else "not installed")
-        monkeypatch.setattr(checkup, "try_engine", lambda name, precision, frames: trials[name])
+        taken = next((each for each in trials.values() if not each.error), EngineTrial("auto", "auto", error="none"))
+        monkeypatch.setattr(checkup, "try_engine", lambda name, *_: taken if name == "auto" else trials[name])
         monkeypatch.setattr(checkup, "_display", list)  # opens a window where it can
 
     return make
@@ -76,6 +77,24 @@ def test_a_broken_engine_is_an_error(engines, capsys, trial, words):
     assert "1 part of this installation broken" in said.err
     assert main(["doctor", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["broken"] == 1
+
+
+def test_what_auto_takes_instead_of_a_broken_engine_is_told(engines, capsys):
+    engines(GOOD | {"openvino": EngineTrial("openvino", "float32", error="RuntimeError: no primitive")})
+    assert main(["doctor"]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "note engine auto: takes torch in float32: 10 FPS; openvino cannot run here" in said
+    engines({"openvino": EngineTrial("openvino", "float32", error="RuntimeError: no primitive")})
+    assert main(["doctor"]) == 1
+    assert "broken engine auto: none" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_trial_of_auto_names_the_engine_that_it_took(monkeypatch, tmp_path):
+    (tmp_path / "openvino").mkdir()
+    (tmp_path / "openvino" / "__init__.py").write_text("raise ImportError('libopenvino.so: cannot open')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    trial = checkup.try_engine("auto", "auto", 3)
+    assert (trial.error, trial.engine, len(trial.boxes)) == ("", "torch", 3)
 
 
 def test_a_check_that_fails_is_a_finding(engines, capsys, monkeypatch):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from mixformer.engines import ENGINES, Runtime, create_engine, select_engine, se
 from mixformer.errors import CheckpointError, MissingDependencyError
 from mixformer.video import open_video
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+from mixformer.weights.catalog import shipped_folder
 
 CPU = Runtime(device="cpu")
 TABLE = "mixformer.engines.engine_table"
@@ -66,6 +68,44 @@ def test_an_engine_that_fails_when_it_is_made_gives_way(monkeypatch, caplog):
     assert "libtbb.so.12" in caplog.text
     with pytest.raises(OSError, match="libtbb"):  # asked for by name: no other one
         create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", engine="openvino"))
+
+
+def uncompilable(monkeypatch, reason="could not create a primitive"):
+    """OpenVINO that reads graphs, and has no code for this processor."""
+    pytest.importorskip("openvino")
+    monkeypatch.setattr("mixformer.engines.openvino_compiler.Compiler._place", lambda *_: None)
+    monkeypatch.setattr("mixformer.engines.openvino_compiler.Compiler._compile_anew", failing(RuntimeError(reason)))
+
+
+def test_graphs_that_openvino_cannot_compile_here_give_way(monkeypatch, caplog):
+    uncompilable(monkeypatch)
+    with caplog.at_level(logging.WARNING):
+        engine = create_engine(DEFAULT_MODEL, runtime=CPU)
+        assert type(create_engine(DEFAULT_MODEL, runtime=CPU)) is type(engine)
+    assert type(engine).__name__ == "TorchEngine"
+    (said,) = [each.getMessage() for each in caplog.records]  # once
+    assert "the engine openvino cannot run the graphs in" in said
+    assert "could not create a primitive" in said
+    assert select_engine(DEFAULT_MODEL, CPU).engine == "torch"
+    named = create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", engine="openvino"))
+    with pytest.raises(CheckpointError, match="OpenVINO cannot compile"):  # asked for by name: no other one
+        named.prepare()
+
+
+def test_graphs_of_one_model_that_do_not_compile_say_nothing_about_others(monkeypatch, tmp_path):
+    uncompilable(monkeypatch)
+    other = tmp_path / "other"
+    shutil.copytree(shipped_folder(DEFAULT_MODEL), other)
+    create_engine(other, runtime=CPU)
+    assert select_engine(other, CPU).engine == "torch"
+    assert select_engine(DEFAULT_MODEL, CPU).engine == "openvino"
+
+
+def test_without_another_engine_the_failed_compilation_is_told(monkeypatch):
+    uncompilable(monkeypatch)
+    monkeypatch.setattr("mixformer.engines.engine_spec.installed", lambda package: package == "openvino")
+    with pytest.raises(MissingDependencyError, match=r"openvino failed: .*could not create a primitive"):
+        create_engine(DEFAULT_MODEL, runtime=CPU)
 
 
 def test_errors_of_the_model_are_no_reason_to_change_the_engine(monkeypatch):

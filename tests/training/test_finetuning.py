@@ -146,6 +146,33 @@ def test_a_killed_run_goes_on_to_the_same_weights(videos, tiny_model, tmp_path):
     assert tune(videos, tiny_model, tmp_path / "out", steps=1, overwrite=True).steps == 1
 
 
+@pytest.mark.parametrize("killed_at", [0, 3])
+def test_an_interrupted_run_that_overwrites_another_is_resumed(videos, tiny_model, tmp_path, killed_at):
+    out = tmp_path / "out"
+    tune(videos, tiny_model, out, steps=2)
+    before = load_weights(out).state
+
+    def kill(what, done, total):
+        if (what, done) == ("training", killed_at):
+            raise KeyboardInterrupt
+
+    def kill_at_once(text):
+        if killed_at == 0 and "to train on" in text:  # the plan is made, and no step is done
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(videos, tiny_model, out, steps=4, overwrite=True, progress=kill, tell=kill_at_once)
+    kept = load_weights(out).state
+    assert all(torch.equal(before[name], kept[name]) for name in before)  # until the new model is ready
+    said, steps = [], []
+    again = tune(videos, tiny_model, out, steps=4, tell=said.append, progress=lambda *row: steps.append(row))
+    assert "resuming a run of 4 steps" in said
+    assert again.steps == 4
+    assert min(done for what, done, _ in steps if what == "training") == killed_at + 1
+    with pytest.raises(OutputError, match="finished model"):
+        tune(videos, tiny_model, out)
+
+
 def test_a_run_that_gets_worse_ends_and_keeps_the_start(videos, tiny_model, tmp_path, monkeypatch):
     scores = iter([0.0] * 9)
     monkeypatch.setattr(finetuning._Job, "check", lambda *_: next(scores))
