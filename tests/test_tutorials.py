@@ -14,7 +14,7 @@ from mixformer.cli.main import main
 from mixformer.video.demo import DEMO_CLIP
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+PAGES = [*sorted((ROOT / "docs" / "tutorials").glob("*.md")), ROOT / "docs" / "coming_from.md"]
 BLOCK = re.compile(r"(?:^<!-- ([^>]*) -->\n\n?)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 FILE = re.compile(r"`([\w/]+\.(?:csv|html|json|jsonl|mp4|onnx|txt|xml))`")

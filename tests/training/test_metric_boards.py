@@ -81,13 +81,17 @@ def test_a_run_is_ended_on_its_boards_however_it_ends(error, end, tmp_path, monk
 def test_ctrl_c_ends_a_run_as_stopped(signals, end, tmp_path, monkeypatch):
     board = Board()
     monkeypatch.setattr("mixformer.training.metric_logger.boards_of", lambda *_: [lambda: board])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets programs behind & ignore it
 
     def interrupt(step, values):
         for _ in range(signals):
             signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt) if signals else nullcontext():
-        train(TINY, tmp_path / "one", progress=interrupt, dry_run=True)
+    try:
+        with pytest.raises(KeyboardInterrupt) if signals else nullcontext():
+            train(TINY, tmp_path / "one", progress=interrupt, dry_run=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert board.ends == [end]
 
 
