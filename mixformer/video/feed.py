@@ -24,6 +24,7 @@ class RawFrame:
     picture: Callable[[], Image]  # converts it to RGB
     size: int = 0  # number of bytes
     smaller: Callable[[int], Image] | None = None  # converts it to RGB of at most a width, if that is cheaper
+    damaged: bool = False  # a frame that it was made from could not be read
 
 
 class Decoder(Protocol):
@@ -141,4 +142,4 @@ def _hand_on(feed: Feed, raw: RawFrame, live: bool) -> bool:
     if live:
         return feed.put(raw)
     image = raw.picture()
-    return feed.put(RawFrame(raw.index, raw.time, lambda: image))
+    return feed.put(RawFrame(raw.index, raw.time, lambda: image, damaged=raw.damaged))

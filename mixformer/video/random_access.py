@@ -91,7 +91,7 @@ class FrameReader:
         if raw is None:
             return None
         smaller = raw.smaller if width is not None else None
-        return VideoFrame(raw.index, raw.time, smaller(width) if smaller and width else raw.picture())
+        return VideoFrame(raw.index, raw.time, smaller(width) if smaller and width else raw.picture(), raw.damaged)
 
     def make_index(self) -> int | None:
         """Read the index of a whole file once, for faster seeks, and return the number of its frames.

@@ -37,6 +37,7 @@ class VideoFrame:
         index: number in the source, from 0. Unreadable frames are left out, but their numbers are counted.
         time: seconds from the start of the source, or None if it has no clock.
         image: RGB uint8 (H, W, 3).
+        damaged: an earlier frame that it was made from could not be read, so the picture may be wrong.
 
     Example:
         >>> from mixformer.video import VideoFrame
@@ -47,6 +48,7 @@ class VideoFrame:
     index: int
     time: float | None
     image: Image
+    damaged: bool = False
 
 
 class VideoSource:
@@ -171,7 +173,7 @@ class VideoSource:
         if self._size is not None and size != self._size:
             log.warning("%s: frame %d is %d x %d, not %d x %d as before", self.name, raw.index, *size, *self._size)
         self._size = size
-        return VideoFrame(raw.index, raw.time, image)
+        return VideoFrame(raw.index, raw.time, image, raw.damaged)
 
     def _remind(self, seconds: float) -> None:
         """Log once for each wait that no frame comes."""

@@ -25,11 +25,13 @@ class Place:
         number: number of the first frame in `frames`.
         frames: FFmpeg's frames of the packet, from that frame on.
         begin: time of frame 0 on the clock of the file, in seconds.
+        damaged: a frame on the way, since the last key frame, could not be read.
     """
 
     number: int
     frames: list[Any]
     begin: float
+    damaged: bool = False
 
 
 def find_table(open_again: Any, number: int | None, name: str) -> FrameTable | None:
@@ -90,6 +92,7 @@ def _arrive(container: Any, stream: Any, table: FrameTable, number: int) -> Plac
     Frames on the way that no other frame needs are not decoded. With B-frames, this saves about half of the time.
     """
     last: int | None = None
+    damaged = False
     for frames in _decoded(container, stream, table, table.times[number - table.first]):
         for place, frame in enumerate(frames):
             found = None if frame.pts is None else table.number_at(frame.pts)
@@ -98,9 +101,15 @@ def _arrive(container: Any, stream: Any, table: FrameTable, number: int) -> Plac
             if found is None or found > number or (last is not None and found <= last):
                 return None
             if found == number:
-                return Place(number, frames[place:], float(table.begin * stream.time_base))
+                return Place(number, frames[place:], float(table.begin * stream.time_base), damaged)
+            damaged = is_damaged(frame, damaged)
             last = found
     return None
+
+
+def is_damaged(frame: Any, before: bool) -> bool:
+    """Tell whether FFmpeg's frame is damaged, or made from damaged ones, if the frame before it is (`before`)."""
+    return bool(frame.is_corrupt or (before and not frame.key_frame))
 
 
 def _decoded(container: Any, stream: Any, table: FrameTable, wanted: int) -> Iterator[list[Any]]:

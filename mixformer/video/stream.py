@@ -16,7 +16,7 @@ from mixformer.errors import SourceError, counted
 from mixformer.imaging.containers import explain, main_video, open_container, upright, videos_in
 from mixformer.video.feed import RawFrame
 from mixformer.video.frame_table import FrameTable
-from mixformer.video.seeking import Place, find_table, seek
+from mixformer.video.seeking import Place, find_table, is_damaged, seek
 from mixformer.video.steady_clock import SteadyClock
 
 log = logging.getLogger(__name__)
@@ -74,13 +74,15 @@ class Stream:
         """Frames from number `start` on."""
         place = self._go_to(start) if start >= _WORTH_SEEKING and self._timeout is None else None
         index, first, last = (place.number, place.begin, None) if place else (0, None, None)
+        damaged = place is not None and place.damaged
         clock = SteadyClock(self.name, 1 / self.fps if self.fps else 0.0)
         for decoded in self._decoded(place.frames if place else []):
             if not isinstance(decoded, list):
                 self._skip(index, decoded)
-                index += 1
+                index, damaged = index + 1, True
                 continue
             for frame in decoded:
+                damaged = is_damaged(frame, damaged)
                 first = frame.time if first is None else first
                 last = frame.time if frame.time is not None else last
                 time = None if frame.time is None or first is None else clock.read(frame.time - first, index)
@@ -88,7 +90,7 @@ class Stream:
                     self._skip(index, "corrupt data")
                 elif index >= start:
                     size = sum(plane.buffer_size for plane in frame.planes)
-                    yield RawFrame(index, time, partial(upright, frame), size, partial(upright, frame))
+                    yield RawFrame(index, time, partial(upright, frame), size, partial(upright, frame), damaged)
                 index += 1
         if not self.live:
             self._judge_end(index, last)

@@ -47,3 +47,16 @@ def write_clip(path, frames, fps=25, sound=False, codec="libx264"):
             container.mux(tone.encode(block))
             container.mux(tone.encode(None))
     return path
+
+
+def damage_frames(path, numbers):
+    """Overwrite the packets of some frames of a file with other bytes. It must have no B-frames."""
+    with av.open(str(path)) as container:
+        packets = sorted((p.pts, p.pos, p.size) for p in container.demux(video=0) if p.size)
+    content = bytearray(path.read_bytes())
+    for number in numbers:
+        _, place, size = packets[number]
+        noise = np.random.default_rng(number).integers(0, 256, size - 14, np.uint8).tobytes()
+        content[place + 12 : place + size - 2] = noise
+    path.write_bytes(content)
+    return path

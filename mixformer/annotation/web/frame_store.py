@@ -13,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
+from mixformer.annotation.web.damage_notes import DamageNotes
 from mixformer.annotation.web.previews import Previews
 from mixformer.errors import SourceError
 from mixformer.imaging.containers import open_container
@@ -84,7 +85,8 @@ class FrameStore:
         self._tables: dict[Path, FrameTable | None] = {}
         self._jpegs: OrderedDict[tuple[Path, int, int], bytes] = OrderedDict()
         self._held = 0
-        self._previews = Previews()
+        self.damage = DamageNotes()
+        self._previews = Previews(self.damage.note)
         self._guard = threading.Lock()  # protects the dictionaries; no thread decodes while it holds this
         self._closed = False
 
@@ -157,6 +159,7 @@ class FrameStore:
             self._facts.pop(path, None)
             self._tables.pop(path, None)
         self._previews.forget(path)
+        self.damage.forget(path)
         for lane in lanes:
             lane.reader.close()
 
@@ -212,10 +215,17 @@ class FrameStore:
             with lane.lock:
                 wanted = lane.newest == ticket
                 frame = lane.reader.read(number, lambda: lane.newest == ticket, width) if wanted else None
+        except IndexError:
+            facts = self._facts.get(path)
+            if facts and facts.exact and number < facts.frame_count:
+                self.damage.note(path, number)
+            raise
         finally:
             self._release(lane)
         if frame is None:
             raise StaleRequestError
+        if frame.damaged:
+            self.damage.note(path, number)
         return frame.image
 
     def _release(self, lane: _Lane) -> None:

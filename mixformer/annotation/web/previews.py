@@ -14,7 +14,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,7 +76,9 @@ class Previews:
         >>> previews.close()
     """
 
-    def __init__(self) -> None:
+    def __init__(self, damaged: Callable[[Path, int], object] = lambda path, number: None) -> None:
+        """Begin with no video; `damaged` is called with each frame that is found damaged, and gets no picture."""
+        self._damaged = damaged
         self._folder = cache_folder("previews")
         self._plans: dict[Path, _Plan] = {}
         self._viewers: dict[tuple[Path, str], tuple[int, float]] = {}
@@ -86,8 +88,8 @@ class Previews:
         self._closed = False
 
     def plan(self, path: Path, table: FrameTable | None, count: int) -> None:
-        """Begin to make the pictures of a video, once its frames are counted."""
-        if self._folder is None or count < WORTH_MAKING or path.is_dir() or self._closed:
+        """Begin to make the pictures of a video, once its frames are counted. In a short one, only look for damage."""
+        if self._folder is None or path.is_dir() or self._closed:
             return
         try:
             status = path.stat()
@@ -115,7 +117,7 @@ class Previews:
     def image(self, path: Path, number: int) -> Image | None:
         """Return the picture of a frame as RGB, at most `WIDTH` pixels wide, or None if it is not made yet."""
         plan = self._plans.get(path)
-        if plan is None or not 0 <= number < plan.count:
+        if plan is None or plan.count < WORTH_MAKING or not 0 <= number < plan.count:
             return None
         place = bisect_right(plan.starts, number) - 1
         part = self._part(plan, place) if place in plan.made else None
@@ -198,21 +200,34 @@ class Previews:
 
     def _make(self, plan: _Plan, place: int, reader: FrameReader) -> None:
         stop = plan.starts[place + 1] if place + 1 < len(plan.starts) else plan.count
-        part = encode_part(self._pictures(reader, plan.starts[place], stop))
+        pictures = self._pictures(plan.path, reader, plan.starts[place], stop)
+        if plan.count < WORTH_MAKING:
+            for _ in pictures:  # which tells the damage
+                pass
+            plan.made.add(place)
+            return
+        part = encode_part(pictures)
         if self._closed:
             return
-        keep(self._file(plan, place), part.content(), _LIMIT)
+        if len(part.numbers) == stop - plan.starts[place]:  # otherwise the next server has to find the damage again
+            keep(self._file(plan, place), part.content(), _LIMIT)
         self._hold((plan.name, place), part)
         plan.made.add(place)
 
-    def _pictures(self, reader: FrameReader, first: int, stop: int) -> Iterator[tuple[int, Image]]:
+    def _pictures(self, path: Path, reader: FrameReader, first: int, stop: int) -> Iterator[tuple[int, Image]]:
         for number in range(first, stop):
-            with suppress(IndexError):  # it cannot be read
+            try:
                 frame = reader.read(number, self._goes_on, WIDTH)
-                if frame is None:
-                    return
-                height, width = frame.image.shape[:2]
-                yield number, frame.image[: height // 2 * 2, : width // 2 * 2]
+            except IndexError:  # it cannot be read
+                self._damaged(path, number)
+                continue
+            if frame is None:
+                return
+            if frame.damaged:
+                self._damaged(path, number)
+                continue
+            height, width = frame.image.shape[:2]
+            yield number, frame.image[: height // 2 * 2, : width // 2 * 2]
 
     def _goes_on(self) -> bool:
         return not self._closed

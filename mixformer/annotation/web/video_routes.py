@@ -108,6 +108,11 @@ def _add_video(routes: APIRouter, room: Workroom) -> None:
             raise HTTPException(404, "there is no such frame, or it cannot be read") from error
         return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"})
 
+    @routes.get("/videos/{id}/damage")
+    def damage(id: VideoId) -> dict[str, Any]:
+        """Stretches [first, stop] of frames that cannot be read or may look wrong, as far as they are decoded."""
+        return {"stretches": room.frames.damage.stretches(video_of(room, id).path)}
+
     @routes.put("/videos/{id}/done")
     def set_done(id: VideoId, body: DoneRequest) -> dict[str, Any]:
         """Call a video done, or take that back."""

@@ -31,6 +31,7 @@ class Workroom:
         """Open a video or a folder; see `VideoLibrary`."""
         self.library = VideoLibrary(place)
         self.frames = FrameStore()
+        self.frames.damage.told = self._tell_damage
         self.queue = TrackQueue(model, workers)
         self.exports = ExportDesk()
         self.token = token or secrets.token_urlsafe(32)
@@ -44,6 +45,11 @@ class Workroom:
             if video.id not in self._desks:
                 self._desks[video.id] = ProjectDesk(video.path, project_path(video.path))
             return self._desks[video.id]
+
+    def _tell_damage(self, path: Path) -> None:
+        for desk in list(self._desks.values()):
+            if desk.path == project_path(path):
+                desk.tell({"type": "damage"})
 
     def seen(self, video: LibraryVideo) -> None:
         """Forget the frames of a file that has changed since they were made."""

@@ -20,6 +20,7 @@ let away = false; // a connection was there and is lost
 let routes = 0; // so that a slow answer does not take the place of where we are by then
 let widthTimer = 0;
 let routeTimer = 0;
+let damageTimer = 0;
 
 /** Show a frame. @param {number} number */
 function go(number) {
@@ -110,6 +111,17 @@ function take(news) {
   } else if (news.type === "state" && news.revision !== state.project.revision) {
     reload().catch(() => {});
   } else if (news.type === "job") takeJob(news);
+  else if (news.type === "damage") askDamage();
+}
+
+/** Ask which frames are damaged, once for all news of one moment. */
+function askDamage() {
+  damageTimer ||= setTimeout(async () => {
+    damageTimer = 0;
+    const { video } = state;
+    const found = await askJson(`videos/${video?.id}/damage`).catch(() => null);
+    if (found && video && state.video === video) change({ damage: found.stretches });
+  }, 300);
 }
 
 /** @param {any} news */
@@ -140,6 +152,7 @@ function takeConnection(now) {
   if (away) warn("");
   away = false;
   change({ job: null });
+  askDamage();
   reload(true).then(takeJobs).catch((error) => warn(error.message, true));
   if (frames) frames.go(state.frame);
 }
@@ -159,7 +172,7 @@ async function openVideo(id, frame) {
   forgetPicture();
   wholeTimeline();
   const project = { revision: 0, undo: 0, redo: 0, frame_count: 0, targets: [] };
-  change({ video, frame, project, ready: false, selected: null, mode: "", job: null, speed: 0 });
+  change({ video, frame, project, ready: false, selected: null, mode: "", job: null, speed: 0, damage: [] });
   place("video");
   $("title").textContent = video.name;
   document.title = `${video.name} - mixformer`;

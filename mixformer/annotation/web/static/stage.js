@@ -1,7 +1,7 @@
 // @ts-check
 // The picture and the boxes over it. Boxes stay in pixels of the video; they are scaled only when they are drawn.
 import { placeOf } from "./rows.js";
-import { $, state } from "./store.js";
+import { $, isDamaged, state } from "./store.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 export const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
@@ -97,6 +97,8 @@ function drawPicture() {
   pen.setTransform(1, 0, 0, 1, 0, 0);
   pen.clearRect(0, 0, width, height);
   $("waiting").textContent = failed === state.frame ? "This frame cannot be read" : "…";
+  const hurt = isDamaged(state.frame) && failed !== state.frame ? "Damaged video: this picture may be wrong" : "";
+  if ($("damage").textContent !== hurt) $("damage").textContent = hurt; // it is read aloud when it changes
   if (!shown || !state.video) return;
   pen.imageSmoothingEnabled = view.scale * ratio < 4;
   const { width: w, height: h } = state.video;

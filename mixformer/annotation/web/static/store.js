@@ -18,6 +18,7 @@ export const state = {
   hidden: false,
   speed: 0, // frames at a time while playing; 0 stands still
   /** @type {any} */ job: null,
+  /** @type {[number, number][]} */ damage: [], // stretches of frames that cannot be read or may look wrong
 };
 
 /** @type {Set<() => void>} */
@@ -58,6 +59,11 @@ export function keyBefore(target, frame) {
 /** @param {Target} target @param {number} frame @returns {Key | undefined} */
 export function keyAfter(target, frame) {
   return target.keys.find((key) => key.frame > frame);
+}
+
+/** Tell whether a frame cannot be read or may look wrong. @param {number} frame */
+export function isDamaged(frame) {
+  return state.damage.some(([first, stop]) => first <= frame && frame < stop);
 }
 
 /** Number of frames, as far as it is known. */

@@ -1,7 +1,7 @@
 // @ts-check
 // The timeline: a row for each target with its score, its doubtful stretches, its key boxes and its absences.
 import { lineOf, liveRows } from "./rows.js";
-import { $, change, frameCount, state } from "./store.js";
+import { $, change, frameCount, isDamaged, state } from "./store.js";
 
 const RULER = 18;
 const ROW = 30;
@@ -102,6 +102,7 @@ export function drawTimeline() {
   pen.clearRect(0, 0, width(), height);
   drawRuler(pen, height);
   state.project.targets.forEach((target, row) => drawTarget(pen, target, RULER + row * ROW));
+  drawDamage(pen);
   drawHead(pen, height);
   drawNames();
   describe();
@@ -122,6 +123,22 @@ function drawRuler(pen, height) {
     pen.stroke();
     pen.fillText(String(frame), x + 3, 12);
   }
+}
+
+/** Stripes on the ruler, so that no color has to tell it. @param {CanvasRenderingContext2D} pen */
+function drawDamage(pen) {
+  pen.strokeStyle = color("--lost");
+  pen.lineWidth = 2;
+  for (const [first, stop] of state.damage) {
+    const [left, right] = [Math.max(0, placeOf(first - 0.5)), Math.min(width(), placeOf(stop - 0.5))];
+    pen.beginPath();
+    for (let x = left; x < Math.max(right, left + 2); x += 4) {
+      pen.moveTo(x, RULER);
+      pen.lineTo(x + 3, RULER - 8);
+    }
+    if (right > 0 && left < width()) pen.stroke();
+  }
+  pen.lineWidth = 1;
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {import("./store.js").Target} target @param {number} top */
@@ -228,5 +245,5 @@ function describe() {
   const { fps } = state.video ?? {};
   line.setAttribute("aria-valuemax", String(frameCount() - 1));
   line.setAttribute("aria-valuenow", String(state.frame));
-  line.setAttribute("aria-valuetext", `frame ${state.frame} of ${frameCount()}${fps ? `, ${(state.frame / fps).toFixed(2)} seconds` : ""}`);
+  line.setAttribute("aria-valuetext", `frame ${state.frame} of ${frameCount()}${fps ? `, ${(state.frame / fps).toFixed(2)} seconds` : ""}${isDamaged(state.frame) ? ", damaged" : ""}`);
 }

@@ -1,0 +1,55 @@
+"""Which frames of videos are damaged, as far as anybody has decoded them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+
+class DamageNotes:
+    """Numbers of damaged frames, by video. All calls may come from any thread.
+
+    Attributes:
+        told: function to call with a video of which more is known.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from mixformer.annotation.web.damage_notes import DamageNotes
+        >>> notes = DamageNotes()
+        >>> for number in (7, 5, 6, 9):
+        ...     notes.note(Path("clip.mp4"), number)
+        >>> notes.stretches(Path("clip.mp4"))
+        [[5, 8], [9, 10]]
+    """
+
+    def __init__(self) -> None:
+        self.told: Callable[[Path], object] = lambda path: None
+        self._numbers: dict[Path, set[int]] = {}
+        self._guard = threading.Lock()
+
+    def note(self, path: Path, number: int) -> None:
+        """Note that a frame cannot be read, or that its picture may be wrong."""
+        with self._guard:
+            known = self._numbers.setdefault(path, set())
+            if number in known:
+                return
+            known.add(number)
+        self.told(path)
+
+    def stretches(self, path: Path) -> list[list[int]]:
+        """Return the first frame of each damaged stretch, and the one after its last."""
+        found: list[list[int]] = []
+        with self._guard:
+            numbers = sorted(self._numbers.get(path, ()))
+        for number in numbers:
+            if found and found[-1][1] == number:
+                found[-1][1] += 1
+            else:
+                found.append([number, number + 1])
+        return found
+
+    def forget(self, path: Path) -> None:
+        """Forget a video whose file has changed."""
+        with self._guard:
+            self._numbers.pop(path, None)
