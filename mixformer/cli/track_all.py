@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["parser", "run"]
 
+log = logging.getLogger(__name__)
+
 _SHOWN = 20  # failed videos
 
 
@@ -36,6 +39,7 @@ def run(options: Namespace) -> None:
     opening = {"timeout": options.timeout, "every_frame": options.every_frame}
     jobs = [replace(job, opening=opening) for job in read_jobs(options.jobs, options.out, options.write, settings)]
     waiting = [job for job in jobs if not job.complete()]
+    _warn_of_waiting(options, waiting)
     make_folder(options.out)
     ends: list[Completed | Failed] = []
     with TaskBars(len(waiting), options.quiet, "videos") as bars, closing(_events(options, factory, waiting)) as events:
@@ -63,6 +67,24 @@ def _check(options: Namespace) -> None:
     require_timeout(options.timeout)
     if options.executor == "ray" and options.workers < 1:
         raise ConfigError("a Ray cluster needs --workers, 1 or more")
+
+
+def _warn_of_waiting(options: Namespace, jobs: list[VideoJob]) -> None:
+    """Say that videos would wait for cameras to end, which they may never do."""
+    from mixformer.video.cameras import is_camera
+    from mixformer.video.live import never_ends
+
+    option = "--workers" if options.workers else "--concurrent-videos"
+    places: int = options.workers or options.concurrent_videos
+    endless = [job.name for job in jobs if job.stop is None and (is_camera(job.source) or never_ends(job.source))]
+    if len(endless) >= places and len(jobs) > places:
+        log.warning(
+            "%s may never end, and only %s tracked at a time, so the others may never begin; give %s %d, or a stop",
+            counted(len(endless), "camera"),
+            f"{counted(places, 'video')} {'is' if places == 1 else 'are'}",
+            option,
+            min(len(jobs), len(endless) + (len(endless) < len(jobs))),
+        )
 
 
 def _events(options: Namespace, factory: TrackerFactory, jobs: list[VideoJob]) -> Events:

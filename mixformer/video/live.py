@@ -23,7 +23,12 @@ _ALWAYS_LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt", "mms", "m
 
 def is_live(address: str, container_duration: int | None) -> bool:
     """Tell whether a source is live: it has a protocol of cameras, or an unknown length."""
-    return address.partition("://")[0].lower() in _ALWAYS_LIVE or not container_duration or container_duration < 0
+    return never_ends(address) or not container_duration or container_duration < 0
+
+
+def never_ends(address: str) -> bool:
+    """Tell whether an address has a protocol of cameras, which send until they are turned off."""
+    return address.partition("://")[0].lower() in _ALWAYS_LIVE
 
 
 def open_stream(

@@ -264,3 +264,21 @@ def test_a_damaged_mark_means_that_a_job_is_not_complete(tmp_path, damaged):
     assert job.complete()
     (job.folder / "done.json").write_text(damaged, encoding="latin-1")
     assert not job.complete()
+
+
+@pytest.mark.parametrize(
+    ("rows", "words", "message"),
+    [
+        (8 * ["rtsp://127.0.0.1:9/{}"], [], "8 cameras may never end, and only 4 videos are tracked at a time"),
+        (2 * ["rtsp://127.0.0.1:9/{}"] + ["a.mp4"], ["--workers", "2"], "give --workers 3, or a stop"),
+        (8 * ["rtsp://127.0.0.1:9/{}"], ["--concurrent-videos", "8"], None),
+        (3 * ["rtsp://127.0.0.1:9/{}"] + 9 * ["{}.mp4"], [], None),  # one place is left for the files
+    ],
+)
+def test_videos_that_would_wait_for_cameras_for_ever(rows, words, message, common, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("mixformer.cli.track_all._events", lambda *_: (event for event in ()))
+    lines = "".join(f"{source.format(number)},10 30 20 20,v{number}\n" for number, source in enumerate(rows))
+    (tmp_path / "jobs.csv").write_text(f"source,box,name\n{lines}")
+    main(["track-all", str(tmp_path / "jobs.csv"), "--out", str(tmp_path / "out"), *common, *words])
+    said = " ".join(capsys.readouterr().err.split())
+    assert (message in said) if message else "never" not in said
