@@ -98,7 +98,7 @@ def _events(options: Namespace, factory: TrackerFactory, jobs: list[VideoJob]) -
         yield from executor_from(options, factory.threads).run(VideoWork(factory), tasks)
     elif jobs:
         tracker = MultiTracker(options.model, factory.config, runtime=factory.runtime, on_resize="rescale")
-        yield from track_videos(jobs, tracker=tracker, concurrent_videos=options.concurrent_videos)
+        yield from track_videos(jobs, tracker=tracker, concurrent_videos=min(options.concurrent_videos, len(jobs)))
 
 
 def _failures(failed: list[Failed]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from mixformer.data.crop_params import Sample, SampleParams
 from mixformer.data.gpu import PackedCrops, pack
 from mixformer.data.sampling import Mixture
 from mixformer.errors import ConfigError, DataError
+from mixformer.files.open_files import allow_open_files
 
 _FILES, _FILES_OF_A_WORKER = 64, 12  # open files of a training process, and for each of its loader processes
 
@@ -195,21 +195,12 @@ def batches(
 
 def _require_open_files(workers: int) -> None:
     """Raise the limit of open files to what loaders need; at the limit, PyTorch hangs."""
-    if sys.platform == "win32" or not workers:
-        return
-    import resource
-
     need = _FILES + _FILES_OF_A_WORKER * workers
-    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit == resource.RLIM_INFINITY or limit >= need:
-        return
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (need, most))
-    except (ValueError, OSError):
+    if workers and (limit := allow_open_files(need)) < need:
         raise ConfigError(
             f"{workers} loader processes need {need} open files, but the system allows {limit}; raise the limit, for "
             "example with `ulimit -n 1024`, or set data.workers lower (0 loads in the training process itself)"
-        ) from None
+        )
 
 
 def _leave_stopping_to_parent(_: int) -> None:

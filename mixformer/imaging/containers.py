@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -56,6 +57,11 @@ def explain(address: str | Path, error: Exception) -> str:
         return f"{address} is not a video but a list of other files; give one of these, or the address of a stream"
     if isinstance(error, av.ArgumentError | av.InvalidDataError):
         return f"{address} is not a video that can be read: give a video file such as MP4, or convert it with ffmpeg"
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return (
+            f"{address} cannot be opened, since too many files are open; raise the limit, for example with "
+            "`ulimit -n 4096`, or track fewer videos at a time"
+        )
     if _NETWORK.match(str(address)):
         return f"{address} cannot be opened: {error}; check the address, and that the server is running"
     return f"{address} is not a video that can be read: {error}; check the path and its permissions"

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+from mixformer.errors import ConfigError
+from mixformer.files.open_files import allow_open_files
 from mixformer.run.executor import Completed, Event, Events, Progressed, Report, Started, Work, failed
 from mixformer.run.jobs import VideoJob
 from mixformer.run.video_loop import Step, run_videos
@@ -13,6 +15,8 @@ from mixformer.run.video_run import VideoSummary
 from mixformer.run.video_task import VideoTask, settings_of
 from mixformer.tracking import MultiTracker
 from mixformer.tracking.factory import TrackerFactory
+
+_FILES, _FILES_OF_A_VIDEO = 48, 8  # open files of a process, and for each video with all its outputs
 
 
 def track_videos(
@@ -37,6 +41,9 @@ def track_videos(
         An iterator of events: `Started`, `Progressed`, and `Completed` with a `VideoSummary` or `Failed`. Closing it
         stops everything and leaves valid files.
 
+    Raises:
+        ConfigError: if the system allows too few open files for so many videos.
+
     Example:
         >>> from pathlib import Path
         >>> from mixformer.run import Completed, VideoJob, track_videos
@@ -50,6 +57,12 @@ def track_videos(
         >>> sorted(path.name for path in Path("tracked/demo").iterdir())
         ['boxes.jsonl', 'done.json']
     """
+    need = _FILES + _FILES_OF_A_VIDEO * concurrent_videos
+    if (limit := allow_open_files(need)) < need:
+        raise ConfigError(
+            f"{concurrent_videos} videos at a time may need {need} open files, but the system allows {limit}; raise "
+            "the limit, for example with `ulimit -n 4096`, or track fewer at a time (--concurrent-videos)"
+        )
     if tracker is None:  # not falsy: a tracker without targets has the length 0
         tracker = MultiTracker(on_resize="rescale")
     with closing(run_videos(tracker, _tasks(jobs, tracker), concurrent_videos, pipeline)) as steps:

@@ -1,5 +1,6 @@
 """`mixformer track --targets` and `mixformer track-all`: results, restarts, failures, workers."""
 
+import errno
 import json
 import shutil
 import signal
@@ -13,6 +14,7 @@ import pytest
 import mixformer
 from mixformer.cli import main
 from mixformer.engines import Runtime
+from mixformer.imaging.containers import explain
 from mixformer.run.jobs import read_jobs
 from mixformer.tracking import Tracker
 from tests.helpers.clips import hear_interrupts, moving_square, write_clip
@@ -282,3 +284,27 @@ def test_videos_that_would_wait_for_cameras_for_ever(rows, words, message, commo
     main(["track-all", str(tmp_path / "jobs.csv"), "--out", str(tmp_path / "out"), *common, *words])
     said = " ".join(capsys.readouterr().err.split())
     assert (message in said) if message else "never" not in said
+
+
+@pytest.mark.parametrize(("limit", "code"), [("-n", 2), ("-S -n", 0)])
+def test_many_videos_at_a_time_need_open_files(jobs, common, tmp_path, limit, code):
+    """The soft limit is raised; a hard one is named before anything is tracked."""
+    rows = "".join(f"{jobs.parent / 'a.mp4'},10 30 20 20,0,2,v{number}\n" for number in range(30))
+    (tmp_path / "many.csv").write_text(f"source,box,start,stop,name\n{rows}")
+    words = ["track-all", str(tmp_path / "many.csv"), "--out", str(tmp_path / "out"), *common, "--write", "json", "mot"]
+    command = [sys.executable, "-m", "mixformer", *words, "--concurrent-videos", "50"]
+    done = subprocess.run(
+        ["bash", "-c", f'ulimit {limit} 128; exec "$@"', "bash", *command], capture_output=True, text=True, timeout=500
+    )
+    assert done.returncode == code, done.stderr
+    if code:
+        assert "30 videos at a time may need 288 open files, but the system allows 128" in " ".join(done.stderr.split())
+        assert not list((tmp_path / "out").glob("*"))
+    else:
+        assert len(list((tmp_path / "out").glob("*/done.json"))) == 30
+
+
+def test_too_many_open_files_are_not_called_a_broken_video():
+    said = explain("a.mp4", OSError(errno.EMFILE, "Too many open files"))
+    assert "too many files are open" in said
+    assert "permissions" not in said
