@@ -5,6 +5,7 @@ import json
 import pytest
 
 from mixformer import evaluate, load_dataset
+from mixformer.annotation import AnnotatedVideo, import_annotations, read_keys
 from mixformer.cli import main
 from mixformer.errors import BoxError, ConfigError, DataError, MixFormerError
 from mixformer.files import parse_json, read_json_file, read_text_file
@@ -13,6 +14,8 @@ from mixformer.run import read_jobs
 from mixformer.training.metric_logger import MetricLogger, read_log
 from mixformer.video import read_targets
 from mixformer.weights.model_folder import read_folder
+
+VIDEO = AnnotatedVideo("clip.mp4", 640, 360, frame_count=50)
 
 
 @pytest.mark.parametrize(
@@ -102,3 +105,42 @@ def test_a_root_that_cannot_be_is_a_typed_error(path, tiny_model, tmp_path):
     ):
         with pytest.raises(MixFormerError, match="not there"):
             call()
+
+
+def test_numbers_of_targets_are_taken_as_they_are_written(tmp_path):
+    """99999999999999999 became 100000000000000000, since a float holds 15 digits."""
+    path = tmp_path / "t.csv"
+    path.write_text("frame,id,x,y,w,h\n0,999999999999999999,1,2,30,40\n3.0,7,1,2,30,40\n")
+    assert [(target.id, target.start) for target in read_targets(path)] == [(999999999999999999, 0), (7, 3)]
+    for wrong in ("1e300", "99999999999999999999999", "1.5", "-1", "nan"):
+        path.write_text(f"0,{wrong},1,2,30,40\n")
+        with pytest.raises(BoxError, match="whole number of 0 or above"):
+            read_targets(path)
+
+
+@pytest.mark.parametrize("read", [read_targets, lambda path: read_keys(path, VIDEO)])
+def test_a_file_of_millions_of_targets_ends_soon(tmp_path, read):
+    """It took minutes, as each target was added to a copy of those before it."""
+    path = tmp_path / "t.csv"
+    path.write_text("".join(f"0,{number},10,30,20,20\n" for number in range(1, 200_000)))
+    with pytest.raises(BoxError, match="line 10001: 10000 targets are before"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0,1,10,30,20,20\n" * 100_000, "does not begin with a line of names"),
+        ("frame,id,x,y,x,h\n", "does not begin with a line of names"),
+        ("frame,id,x,y,w,h\n" + "0,1,10,30,20,20\n" * 100_000, "target 1 is there twice in frame 0"),
+        ("frame,id,x,y,w,h\n" + "".join(f"{n},1,9,9,9,9\n" for n in range(100_000)), "frames 0 to 49, and no frame 50"),
+    ],
+)
+def test_a_table_of_boxes_is_read_line_by_line(tmp_path, text, said, monkeypatch):
+    """Ten million lines took two gigabytes and minutes before the first one was looked at."""
+    path, lines = tmp_path / "b.csv", []
+    path.write_text(text)
+    monkeypatch.setattr("mixformer.annotation.formats.box_lines.whole_number", lambda v, _: lines.append(v) or int(v))
+    with pytest.raises(DataError, match=said):
+        import_annotations(path, "csv", VIDEO)
+    assert len(lines) < 300

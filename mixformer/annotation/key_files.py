@@ -10,7 +10,7 @@ from typing import Any
 from mixformer.annotation.edits import add_target, set_key
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
 from mixformer.errors import BoxError, ConfigError
-from mixformer.video.targets import Target, target_rows, whole
+from mixformer.video.targets import MOST_TARGETS, Target, target_rows, whole
 
 
 def read_keys(path: str | Path, video: AnnotatedVideo, start: int = 0, label: str = "") -> AnnotationProject:
@@ -44,6 +44,8 @@ def read_keys(path: str | Path, video: AnnotatedVideo, start: int = 0, label: st
             rows[whole(row.get("id"), "id", 1)].append((where, row))
         except BoxError as error:
             raise BoxError(f"{where}: {error}") from error
+        if len(rows) > MOST_TARGETS:
+            raise BoxError(f"{where}: {MOST_TARGETS} targets are before this one already; track fewer at a time")
     if not rows:
         raise BoxError(f"{path} holds no key boxes; a line is frame,id,x,y,w,h")
     project = AnnotationProject(video)

@@ -35,8 +35,8 @@ class FrameTable:
         keys: presentation times of the key frames, rising.
         first: number of the first frame in `times`.
         begin: time of frame 0.
-        spots: place of each key frame in the file, in bytes, -1 where it is not known; empty if none is. Files whose
-            clock begins anew have several frames of the same time.
+        spots: place of each key frame in the file, in bytes, or -1 or empty if none is known. Files whose clock begins
+            anew have several frames of the same time.
     """
 
     times: list[int]
@@ -58,10 +58,13 @@ class FrameTable:
         return place < len(self.keys) and self.keys[place] == time
 
     def may_be_at(self, time: int | None, spot: int | None) -> bool:
-        """Tell whether a key frame of this time can be at this place of the file."""
-        if not self.spots or time is None or spot is None or spot < 0 or not self.is_key(time):
+        """Tell whether a key frame of this time can be at this place of the file.
+
+        Where the places of others are known, the time of one without a place is an estimate of FFmpeg.
+        """
+        if not self.spots or self.spots[0] < 0 or not self.is_key(time):
             return True
-        return self.spots[bisect_left(self.keys, time)] in (-1, spot)
+        return self.spots[bisect_left(self.keys, time or 0)] == spot
 
     def key_number(self, number: int) -> int | None:
         """Return the number of the last key frame at or before a frame, or None if it is unknown."""
@@ -171,4 +174,5 @@ def _checked(times: list[int], keys: list[tuple[int, int]]) -> FrameTable:
         raise UntrustedIndexError("it begins with frames that cannot be decoded")
     if any(first == second for first, second in pairwise(times)):
         raise UntrustedIndexError("two of its frames have the same time")
+    keys = [(time, spot) for time, spot in keys if spot >= 0] or keys  # a seek to the others may arrive anywhere
     return FrameTable(times, [time for time, _ in keys], 0, times[0], [spot for _, spot in keys])

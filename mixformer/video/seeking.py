@@ -119,7 +119,7 @@ def _decoded(container: Any, stream: Any, table: FrameTable, wanted: int) -> Ite
     """
     for packet in container.demux(stream):
         time = packet.dts if packet.pts is None else packet.pts
-        if packet.is_keyframe and not table.may_be_at(time, packet.pos):
+        if table.is_key(time) and not (packet.is_keyframe and table.may_be_at(time, packet.pos)):
             return
         before = packet.pts is not None and packet.pts < wanted
         stream.codec_context.skip_frame = "NONREF" if before else "DEFAULT"

@@ -8,11 +8,13 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from mixformer.errors import BoxError
+from mixformer.errors import BoxError, shown
 from mixformer.files import LARGEST_SETTINGS, parse_csv, parse_json, read_text_file
 from mixformer.imaging.boxes import parse_box
 from mixformer.types import Box
 
+MOST_TARGETS = 10_000
+"""Targets of a file; each takes some MB while it is tracked."""
 _COLUMNS = ("frame", "id", "x", "y", "w", "h", "stop")
 _HOW = "a line is x,y,w,h or frame,id,x,y,w,h or frame,id,x,y,w,h,stop, or the first line names its columns"
 
@@ -66,7 +68,11 @@ def read_targets(path: str | Path, start: int = 0) -> list[Target]:
         >>> [(target.id, target.start) for target in read_targets("targets.csv")]
         [(1, 0), (3, 25)]
     """
-    found = [(_target(row, where, start), row.get("id") in (None, "")) for where, row in target_rows(Path(path))]
+    found = []
+    for where, row in target_rows(Path(path)):
+        if len(found) == MOST_TARGETS:
+            raise BoxError(f"{where}: {MOST_TARGETS} targets are before this one already; track fewer at a time")
+        found.append((_target(row, where, start), row.get("id") in (None, "")))
     if not found:
         raise BoxError(f"{path} holds no targets; {_HOW}")
     return _numbered(found)
@@ -184,10 +190,11 @@ def whole(value: Any, name: str, other: int) -> int:
     """Return a whole number of 0 or above, or `other` for an empty value. Raises BoxError for anything else."""
     if value in (None, ""):
         return other
+    is_exact = isinstance(value, int) or (isinstance(value, str) and value.strip().isdecimal())
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = int(value) if is_exact else float(value)  # a float would change a number of 17 digits
+    except (TypeError, ValueError, OverflowError):
         number = -1.0
-    if number < 0 or number % 1:
-        raise BoxError(f"{name} must be a whole number of 0 or above, not {value!r}")
+    if not 0 <= number < 2**63 or number % 1:
+        raise BoxError(f"{name} must be a whole number of 0 or above, and of at most 18 digits, not {shown(value, 60)}")
     return int(number)

@@ -18,6 +18,7 @@ KINDS = {
     "mkv with open groups": ("mkv", "libx264", {"bf": "3", "g": "60", "x264-params": "open-gop=1"}, False),
     "ts": ("ts", "libx264", {"bf": "3", "g": "60"}, False),
     "ts of mpeg2": ("ts", "mpeg2video", {"bf": "2", "g": "30"}, False),
+    "mpg": ("mpg", "mpeg1video", {"g": "12"}, False),  # several frames in a packet of the container, with one time
     "avi": ("avi", "libx264", {"bf": "0", "g": "60"}, False),
     "avi with B-frames": ("avi", "libx264", {"bf": "2", "g": "60"}, False),
     "avi of mpeg4": ("avi", "mpeg4", {"g": "50"}, False),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from mixformer.annotation.edits import add_target
 from mixformer.annotation.formats.contents import ExportContents, put_rows
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, FrameBox, KeyBox
+from mixformer.annotation.project_checks import check_frame, check_id
 from mixformer.annotation.tracked_rows import STATUSES, TrackedBox
 from mixformer.data.importers.tracks import whole_number
 from mixformer.errors import BoxError, ConfigError, DataError, shown
@@ -66,36 +67,42 @@ def _row(frame: int, id: int, target: AnnotatedTarget, box: FrameBox) -> dict[st
 def read_lines_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
     """Read JSON lines, including those of `mixformer track --json`; or the folder of an export."""
     source = source / "boxes.jsonl" if source.is_dir() else source
-    lines = [line for line in read_text_file(source).split("\n") if line.strip()]
-    rows = [parse_json(line, f"{source}, line {number}") for number, line in enumerate(lines, 1)]
-    return _project(rows, video, source)
+    lines = (line for line in read_text_file(source).split("\n") if line.strip())
+    return _project((parse_json(line, f"{source}, line {n}") for n, line in enumerate(lines, 1)), video, source)
 
 
 def read_table_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
     """Read a CSV file with a header, including that of `mixformer track --csv`; or the folder of an export."""
     source = source / "boxes.csv" if source.is_dir() else source
-    rows: list[Any] = []
     try:
-        for fields in csv.DictReader(io.StringIO(read_text_file(source))):
-            row = {name: None if value in ("", None) else value for name, value in fields.items()}
-            row["box"] = None if row.get("x") is None else [float(row[side] or "") for side in "xywh"]
-            row["score"] = None if row.get("score") is None else float(row["score"] or "")
-            row["occluded"] = row.get("occluded") == "1"
-            rows.append(row)
-    except (csv.Error, KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{source} is no CSV file of boxes with the columns frame, x, y, w, h: {error}") from error
-    return _project(rows, video, source)
+        return _project(_table_rows(source), video, source)
+    except csv.Error as error:
+        raise DataError(f"{source} is no CSV file of boxes: {error}") from error
 
 
-def _project(rows: list[Any], video: AnnotatedVideo, source: Path) -> AnnotationProject:
+def _table_rows(source: Path) -> Iterator[dict[str, Any]]:
+    reader = csv.DictReader(io.StringIO(read_text_file(source)))
+    names = list(reader.fieldnames or ())
+    if len(set(names)) < len(names) or not {"frame", *"xywh"} <= set(names):
+        raise DataError(f"{source} does not begin with a line of names: frame, x, y, w, h, each once; or it is no CSV")
+    for fields in reader:
+        row: dict[str, Any] = {name: None if value in ("", None) else value for name, value in fields.items()}
+        row["box"] = None if row["x"] is None else [float(row[side] or "") for side in "xywh"]
+        row["score"] = None if row.get("score") is None else float(row["score"] or "")
+        row["occluded"] = row.get("occluded") == "1"
+        yield row
+
+
+def _project(rows: Iterable[Any], video: AnnotatedVideo, source: Path) -> AnnotationProject:
     """Make a project. Lines without an origin come from a tracker that a person gave the first box of each target."""
     keys: dict[int, list[KeyBox]] = {}
     tracked: dict[int, list[tuple[int, TrackedBox]]] = {}
     labels: dict[int, str] = {}
+    seen: set[tuple[int, int]] = set()
     project = AnnotationProject(video)
     try:
         for row in rows:
-            id, frame = whole_number(row.get("id") or 1, "an id"), whole_number(row["frame"], "a frame")
+            id, frame = _place(row, video, seen)
             box = None if row["box"] is None else parse_box(row["box"])
             labels.setdefault(id, row.get("label") or "")
             origin = row.get("origin") or ("tracker" if id in keys else "person")
@@ -106,11 +113,22 @@ def _project(rows: list[Any], video: AnnotatedVideo, source: Path) -> Annotation
         for id, label in labels.items():
             project = add_target(project, id, label, keys=keys.get(id, ()))
             project = put_rows(project, id, tracked.get(id, []))
+    except DataError:
+        raise
     except (LookupError, TypeError, AttributeError, BoxError, ConfigError, ValueError, OverflowError) as error:
         raise DataError(f"{source} holds no boxes of this video: {str(error)[:300]}") from error
-    if not rows:
+    if not seen:
         raise DataError(f"{source} holds no boxes; give another file")
     return project
+
+
+def _place(row: dict[str, Any], video: AnnotatedVideo, seen: set[tuple[int, int]]) -> tuple[int, int]:
+    """Return the id and the frame of a line, and add them to those of the lines before."""
+    id, frame = whole_number(row.get("id") or 1, "an id"), whole_number(row["frame"], "a frame")
+    if (check_id(id), check_frame(frame, video)) in seen:
+        raise ConfigError(f"target {id} is there twice in frame {frame}; keep one of them")
+    seen.add((id, frame))
+    return id, frame
 
 
 def _tracked(row: dict[str, Any], box: Box) -> TrackedBox:
