@@ -9,7 +9,6 @@ import textwrap
 from collections.abc import Iterable
 from typing import IO, Any
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -36,8 +35,9 @@ def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
 
 def make_table(headings: Iterable[str], rows: Iterable[Iterable[str]] = (), *, title: str = "", left: int = 1) -> Table:
     """Make a table whose cells have one line each; the first `left` columns hold text, the others numbers."""
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.show_edge, table.pad_edge, table.padding = False, False, (0, 1, 0, 0)
+    from mixformer.evaluation.report.fitting import plain_table
+
+    table = plain_table(title or None)
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number < left else "right", no_wrap=True)
     for row in rows:
@@ -46,10 +46,10 @@ def make_table(headings: Iterable[str], rows: Iterable[Iterable[str]] = (), *, t
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table at the width it needs, also where the terminal or the pipe is narrower."""
-    wide = console.options.update(max_width=10_000)
-    console.width = max(console.width, console.measure(table, options=wide).maximum)
-    console.print(table)
+    """Print a table; no cell is cut, and on a narrow terminal its last columns go on in a further table."""
+    from mixformer.evaluation.report.fitting import print_fitting
+
+    print_fitting(console, table)
 
 
 def print_filled(console: Console, head: str, text: str, indent: int | None = None) -> None:

@@ -180,10 +180,18 @@ class Comparison:
         from_one = [entry.tracker for entry in self.entries if entry.first_pixel]
         if from_one:
             lines.append(f"Pixels count from 1 in the files of {', '.join(from_one)}; the 1 was subtracted.")
+        nobody = {
+            name: reason
+            for name, reason in self.entries[0].missing.items()
+            if all(entry.missing.get(name) == reason for entry in self.entries)
+        }
+        if len(self.entries) > 1:
+            lines += _listed("No tracker has results for", nobody)
         for entry in self.entries:
-            lines += _listed(f"{entry.tracker} lacks", entry.missing) + _listed(
-                f"{entry.tracker}, odd but used:", entry.odd
-            )
+            own = {
+                name: reason for name, reason in entry.missing.items() if len(self.entries) == 1 or name not in nobody
+            }
+            lines += _listed(f"{entry.tracker} lacks", own) + _listed(f"{entry.tracker}, odd but used:", entry.odd)
         return tuple(lines)
 
     def _counted(self) -> str:

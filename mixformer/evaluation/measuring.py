@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -74,6 +74,8 @@ def measure_results(
     if not kept:
         reasons = [": ".join(next(iter(results.missing.items()))) for results in read.values() if results.missing]
         raise DataError(f"no sequence of {dataset} has usable results of every tracker; {'; '.join(reasons)}")
+    if not _absent_somewhere(kept):
+        measurement = replace(measurement, besides=())
     left = {each.name for each in kept}
     groups = {name: having & left for name, having in (attributes or {}).items() if having & left}
     entries = tuple(_measure(name, results, kept, measurement, groups) for name, results in read.items())
@@ -113,9 +115,7 @@ class _Measurement:
 
 def _prepare(convention: str, dataset: str, sequences: list[VideoSequence], besides: Sequence[str]) -> _Measurement:
     """Read the size of each sequence's first picture, if a convention clips boxes to the frame."""
-    # The target is absent if fewer frames after the first show it than there are.
-    absence = any((sequence.visible > 0).sum() < len(sequence) - 1 for sequence in sequences)
-    besides = [name for name in besides if name != convention] if absence else ()
+    besides = [name for name in besides if name != convention] if _absent_somewhere(sequences) else ()
     sizes: dict[str, tuple[int, ...]] = {}
     if convention in _CLIPPED or besides:
         try:
@@ -126,6 +126,11 @@ def _prepare(convention: str, dataset: str, sequences: list[VideoSequence], besi
             log.warning("not measured under %s, which needs the sizes of frames: %s", " and ".join(besides), error)
             besides = ()
     return _Measurement(convention, dataset, sizes, besides)
+
+
+def _absent_somewhere(sequences: Iterable[VideoSequence]) -> bool:
+    """Tell whether fewer frames after the first show the target than there are."""
+    return any((sequence.visible > 0).sum() < len(sequence) - 1 for sequence in sequences)
 
 
 def _require_truth(sequences: list[VideoSequence]) -> None:

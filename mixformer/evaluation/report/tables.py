@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import math
+import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from mixformer.evaluation.report.fitting import plain_table, print_fitting, room_of, width_of
 from mixformer.imaging.notebook_parts import html_table
 
 Cell = str | float | None
@@ -109,19 +110,38 @@ def _text(cell: Cell, column: Column) -> str:
 
 
 def to_terminal(table: Table, console: Console) -> None:
-    """Print the table with rich, the best numbers bold."""
-    shown = RichTable(title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    shown.show_edge, shown.pad_edge, shown.padding = False, False, (0, 1, 0, 0)
+    """Print the table with rich, the best numbers bold, and its notes.
+
+    On a terminal, nothing is wider than it: sources become numbers of notes, and what is still too wide goes on in a
+    further table. In a pipe, rows stay whole. Lines of notes end between words.
+    """
+    room = room_of(console) or 80
+    if room_of(console) is not None and width_of(_rich(table), console) > room:
+        table = _with_numbered_sources(table)
+    print_fitting(console, _rich(table))
+    for note in table.notes:
+        console.print(Text(textwrap.fill(note, room - 1, break_long_words=False, break_on_hyphens=False)))
+
+
+def _rich(table: Table) -> RichTable:
+    shown = plain_table()
+    shown.title = Text(table.title)
     for column in table.columns:
         justify: Literal["left", "right"] = "left" if column.kind == "text" else "right"
         shown.add_column(Text(column.heading), justify=justify, no_wrap=True)
     for row in table.texts():
         shown.add_row(*(Text(text, "bold" if best else "") for text, best in row))
-    needed = console.measure(shown, options=console.options.update(max_width=10_000)).maximum
-    console.width = max(console.width, needed)  # so that no number is cut
-    console.print(shown)
-    for note in table.notes:
-        console.print(Text(note))
+    return shown
+
+
+def _with_numbered_sources(table: Table) -> Table:
+    """Replace the texts of a last column of text by numbers, and name them in the notes."""
+    if len(table.columns) < 2 or table.columns[-1].kind != "text":
+        return table
+    sources = list(dict.fromkeys(str(row[-1]) for row in table.rows))
+    rows = tuple((*row[:-1], f"[{sources.index(str(row[-1])) + 1}]") for row in table.rows)
+    told = "; ".join(f"[{number}] {source}" for number, source in enumerate(sources, 1))
+    return replace(table, rows=rows, notes=(f"{table.columns[-1].heading}: {told}", *table.notes))
 
 
 def to_notebook(table: Table) -> str:

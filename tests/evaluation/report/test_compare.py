@@ -198,3 +198,23 @@ def test_absence_ranks_by_f_and_wants_few_false_alarms(made):
     assert columns["false alarm"] == "low"
     assert columns["its threshold"] == ""
     assert set(draw_plots(found)) == {"precision", "recall", "f", "false_alarm", "reliability"}
+
+
+def test_what_no_tracker_has_is_said_once(tmp_path):
+    made = make(tmp_path)
+    for tracker in ("ours", "shifted", "still"):
+        (made.folder(tracker) / "dog.txt").unlink()
+    (made.folder("still") / "fish.txt").unlink()
+    notes = made.compared().notes
+    assert "No tracker has results for dog (no file)" in notes
+    assert "still lacks fish (no file)" in notes
+    assert not any(note.startswith("ours lacks") for note in notes)
+
+
+def test_absences_in_sequences_that_are_left_out_do_not_count(tmp_path):
+    made = make(tmp_path)
+    lines = (made.root / "dog" / "groundtruth.txt").read_text().splitlines()
+    (made.root / "dog" / "groundtruth.txt").write_text("\n".join([*lines[:5], *["nan,nan,nan,nan"] * 5]) + "\n")
+    assert made.compared().entries[0].besides
+    (made.folder("still") / "dog.txt").unlink()
+    assert not made.compared().entries[0].besides

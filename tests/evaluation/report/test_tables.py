@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -237,3 +238,44 @@ def test_a_broken_data_file_names_its_line(tmp_path, monkeypatch):
             paper_results()
     finally:
         paper_results.cache_clear()
+
+
+def wide_table():
+    numbers = tuple(Column(f"a tracker with a long name {number}", "percent", "high") for number in range(5))
+    rows = tuple((f"sequence {number}", *(number / 10 + k / 100 for k in range(5))) for number in range(3))
+    return Table("Wide", (Column("sequence"), *numbers), rows, ("word " * 60 + "end.",), across=True)
+
+
+def shown_at(table, width, monkeypatch, terminal=True):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=terminal, color_system="standard", soft_wrap=True)
+    to_terminal(table, console)
+    return re.sub(r"\x1b\[[0-9;]*m", lambda code: "*" if code[0] == "\x1b[1m" else "", file.getvalue())
+
+
+def test_a_wide_table_goes_on_below_on_a_terminal(monkeypatch):
+    shown = shown_at(wide_table(), 80, monkeypatch)
+    assert max(len(line.replace("*", "")) for line in shown.splitlines()) <= 80
+    assert shown.count("continued") == 2
+    assert shown.count("sequence 2") == 3
+    for number in range(5):
+        assert f"a tracker with a long name {number}" in shown
+    assert re.findall(r"\*\s*(\d+\.\d)", shown) == ["4.0", "14.0", "24.0"]  # the best of rows, not of their parts
+    assert re.sub(r"\s+", " ", shown).rstrip().endswith("word word end.")
+
+
+def test_rows_stay_whole_in_a_pipe(monkeypatch):
+    shown = shown_at(wide_table(), 80, monkeypatch, terminal=False)
+    assert "continued" not in shown
+    assert "...".join(["20.0", "24.0"]) in re.sub(r"20\.0.*24\.0", "20.0...24.0", shown)
+
+
+def test_long_sources_become_numbers_with_a_note(monkeypatch):
+    columns = Column("tracker"), Column("AUC", "percent"), Column("source")
+    table = Table("T", columns, (("ours", 0.5, "here"), ("A", 0.6, "a paper " * 12), ("B", 0.7, "here")))
+    shown = shown_at(table, 80, monkeypatch)
+    assert re.search(r"A +60\.0 +\[2\]", shown)
+    assert re.search(r"B +70\.0 +\[1\]", shown)
+    assert "source: [1] here; [2] a paper" in shown
+    assert shown_at(table, 200, monkeypatch).count("[") == 0
