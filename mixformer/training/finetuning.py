@@ -207,6 +207,7 @@ class _Job:
     ) -> TuningPlan:
         """Measure the start weights and the speed of this machine, and decide on the number of steps."""
         begin = time.perf_counter()
+        self.tell(f"tracking {counted(len(measure), 'held-back sequence')} before training")
         network = network_of(self.start)
         before = numbers_of(self.track(network, measure, "measuring the start"))
         measured = time.perf_counter() - begin

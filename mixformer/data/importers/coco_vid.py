@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -51,19 +52,22 @@ def read_coco_vid(source: Path, images: Path | None = None) -> list[VideoSequenc
 def coco_tracks(source: Path) -> list[FileTrack]:
     """Read the instances of a file with one video, without pictures.
 
+    A file without `videos` is one of FiftyOne, which keeps the numbers of tracks and none of videos and frames. The
+    names of its pictures end with the number of the frame, and what others write as `attributes` is beside the box.
+
     Raises:
         DataError: if the file is not of this form, or holds several videos.
     """
     content = read_json_file(source, DataError, LARGEST_ANNOTATION)
     with malformed_as_data_error(f"{source} is not a COCO-VID file"):
-        if len(content["videos"]) > 1:
+        if len(content.get("videos", ())) > 1:
             raise DataError(f"{source} holds {len(content['videos'])} videos; a project has one, so split the file")
         frames = _frames(content)
         tracks, labels = _tracks(content["annotations"], frames, content.get("categories", []))
         facts: dict[_Track, dict[int, dict[str, Any]]] = defaultdict(dict)
         for thing in content["annotations"]:
             video, number = frames[thing["image_id"]]
-            facts[video, _instance(thing)][number] = thing.get("attributes") or {}
+            facts[video, _instance(thing)][number] = thing.get("attributes", thing) or {}
         return [
             FileTrack(
                 whole_number(track[1], "a track"),
@@ -78,7 +82,8 @@ def coco_tracks(source: Path) -> list[FileTrack]:
 
 def _frames(content: dict[str, Any]) -> dict[Any, tuple[Any, int]]:
     """Return the video and the frame number of each picture, by the number of the picture."""
-    return {picture["id"]: (picture["video_id"], _frame_number(picture)) for picture in content["images"]}
+    one = {} if "videos" in content else {"video_id": 1}
+    return {picture["id"]: ((one | picture)["video_id"], _frame_number(picture)) for picture in content["images"]}
 
 
 def _texts(facts: dict[int, dict[str, Any]]) -> dict[str, str]:
@@ -94,8 +99,14 @@ def _instance(thing: dict[str, Any]) -> Any:
 
 
 def _frame_number(picture: dict[str, Any]) -> int:
-    """Return the number of a frame: `frame_id`, or `frame_index` as in TAO."""
-    return whole_number(picture["frame_id"] if "frame_id" in picture else picture["frame_index"], "frame_id")
+    """Return the number of a frame: `frame_id`, `frame_index` as in TAO, or the end of the picture's name."""
+    for key in ("frame_id", "frame_index"):
+        if key in picture:
+            return whole_number(picture[key], "frame_id")
+    found = re.search(r"\d+$", Path(picture["file_name"]).stem)
+    if found is None:
+        raise DataError(f"{picture['file_name']} has no frame_id, and no number of a frame at the end of its name")
+    return int(found[0])
 
 
 def _pictures(images: list[dict[str, Any]], folder: Path, source: Path) -> dict[Any, dict[int, FrameRef]]:
