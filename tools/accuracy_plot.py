@@ -29,9 +29,11 @@ def main() -> None:
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else max(KEPT.glob("*.json"))
     report = json.loads(path.read_text())
     draw(report, PICTURE)
-    start, end = "<!-- accuracy: tools/accuracy_plot.py writes this table -->", "<!-- end -->"
-    text = f"{start}\n\n{table(report)}\n\n{end}"
-    PAGE.write_text(re.sub(f"{re.escape(start)}.*?{re.escape(end)}", lambda _: text, PAGE.read_text(), flags=re.DOTALL))
+    before, _, rest = PAGE.read_text().partition("<!-- accuracy: ")
+    _, _, after = rest.partition("<!-- end -->")
+    source = path.resolve().relative_to(ROOT)
+    text = f"<!-- accuracy: {source}, by tests/test_readme.py -->\n\n{table(report)}\n\n<!-- end -->"
+    PAGE.write_text(f"{before}{text}{after}")
 
 
 def draw(report: dict[str, Any], path: Path) -> None:

@@ -99,6 +99,25 @@ def test_times_of_a_busy_machine_are_ratios_alone(measured):
     assert "| far | 0.20 (1.00) | 0.80 (1.00) | 1.000 |" in text
 
 
+def test_plot_and_table_of_the_page_come_from_a_report(measured, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    from tools import accuracy_plot
+
+    found, folders = measured
+    path, page = tmp_path / "report.json", tmp_path / "numbers.md"
+    path.write_text(json.dumps(make_report(found, folders, COSTS, RUN)))
+    page.write_text("before\n\n<!-- accuracy: old.csv, by a test -->\n\n| old |\n\n<!-- end -->\n\nafter\n")
+    for name, value in (("ROOT", tmp_path), ("PAGE", page), ("PICTURE", tmp_path / "plot.png")):
+        monkeypatch.setattr(accuracy_plot, name, value)
+    monkeypatch.setattr(sys, "argv", ["accuracy_plot.py", str(path)])
+    for _ in range(2):  # it finds its own marks again
+        accuracy_plot.main()
+        assert page.read_text().startswith("before\n\n<!-- accuracy: report.json, by tests/test_readme.py -->\n\n| |")
+        assert page.read_text().endswith("|\n\n<!-- end -->\n\nafter\n")
+        assert "| far | " in page.read_text()
+    assert (tmp_path / "plot.png").stat().st_size > 1000
+
+
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.name)
 def test_a_kept_report_says_the_same_in_all_its_files(path):
     text, report = path.read_text(), json.loads(path.read_text())
