@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,15 @@ from mixformer.errors import ConfigError, MixFormerError, counted
 
 if TYPE_CHECKING:
     from mixformer.run.executor import Event
-    from mixformer.training import AblationResult
+    from mixformer.training import AblationResult, AblationRow
 
 _DESCRIPTION = """Train and measure a table of ablations of the papers, and write it beside the published numbers.
 
 Every row is trained with several seeds; the table shows mean and standard deviation. Run the same command again to go
 on after an interruption. Results are in OUT/seedN, and the table is OUT/NAME.md. See docs/recipes.md.
 
-  mixformer ablate --list
+  mixformer ablate --list                          the tables
+  mixformer ablate v2-3d --list                    how each row of one is trained
   mixformer ablate v2-3d --out runs/ablations --scale tiny
   mixformer ablate v2-3d --out runs/ablations --scale tiny --data my_videos --test other_videos --seeds 2
   mixformer ablate v2-3d --out runs/ablations --scale tiny --seeds 2 --row mine.toml      and a recipe of your own
@@ -38,7 +40,7 @@ def parser() -> ArgumentParser:
     made = make_parser(_DESCRIPTION)
     made.add_argument("name", type=str, nargs="?", default="", help="table, see --list")
     add_option(made, "--out", Path, "folder of all runs and tables", metavar="DIR")
-    add_flag(made, "--list", "list the tables and their rows")
+    add_flag(made, "--list", "list the tables; with a name, its rows with their recipes")
     add_option(made, "--seeds", int, "train every row with seeds 1 to N", 3, metavar="N")
     add_scale(made)
     add_option(made, "--test", Path, "tiny: held-out sequences of --data", metavar="DIR")
@@ -61,7 +63,7 @@ def run(options: Namespace) -> None:
 
     console = make_console(quiet=options.quiet)
     if options.list:
-        _list(console)
+        _list(console, options.name, options.seeds, options.out)
         return
     if not options.name or options.out is None:
         raise ConfigError("say which table and where: mixformer ablate NAME --out DIR; --list shows the names")
@@ -110,13 +112,34 @@ def _draw(result: AblationResult, path: Path, console: Console) -> None:
     write_files({path: figure_writers(ablation_figure(result))["png"]})
 
 
-def _list(console: Console) -> None:
-    """Print the tables and their rows."""
-    from mixformer.training import ABLATIONS
+def _list(console: Console, name: str, seeds: int, out: Path | None) -> None:
+    """Print all tables and their rows, or one table with the recipe of each row and the seeds that are measured."""
+    from mixformer.training import ABLATIONS, ablation
 
-    rows = [
-        (key if not number else "", row.label, table.title if not number else "")
-        for key, table in sorted(ABLATIONS.items())
-        for number, row in enumerate(table.rows)
-    ]
-    print_table(console, make_table(("table", "rows", "title"), rows, left=3))
+    if not name:
+        rows = [
+            (key if not number else "", row.label, table.title if not number else "")
+            for key, table in sorted(ABLATIONS.items())
+            for number, row in enumerate(table.rows)
+        ]
+        print_table(console, make_table(("table", "rows", "title"), rows, left=3))
+        return
+    for row in ablation(name).rows:
+        state = f", {_measured(row, seeds, out)} of {counted(seeds, 'seed')} measured" if out else ""
+        console.print(f"{row.label}{state}\n  {_training(row)}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _training(row: AblationRow) -> str:
+    """The step that trains a row, its recipe, and what it changes there; or the network whose speed is measured."""
+    if row.step is None:
+        model, fields = row.network
+        return shlex.join(["network", model, *(f"{key}={value}" for key, value in fields.items())])
+    changes = f" --set {shlex.join(row.step.changes)}" if row.step.changes else ""
+    settings = "".join(f", tracked with {key}={value}" for key, value in row.settings.items())
+    return f"step {row.step.name}{settings}: recipe {row.step.recipe_name}{changes}"
+
+
+def _measured(row: AblationRow, seeds: int, out: Path) -> int:
+    from mixformer.training.ablation_runs import measured_file
+
+    return sum(measured_file(out, row, seed).is_file() for seed in range(1, seeds + 1))

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from mixformer.training.ablation_curves import ablation_figure as ablation_figure
     from mixformer.training.ablation_rows import AblationRow as AblationRow, AblationTable as AblationTable
     from mixformer.training.ablation_runs import AblationResult as AblationResult, run_ablation as run_ablation
-    from mixformer.training.ablation_tables import ABLATIONS as ABLATIONS
+    from mixformer.training.ablation_tables import ABLATIONS as ABLATIONS, ablation as ablation
     from mixformer.training.ablation_texts import ablation_report as ablation_report
     from mixformer.training.config import (
         CropSection as CropSection,
@@ -41,7 +41,7 @@ else:
             ".ablation_curves": "ablation_figure",
             ".ablation_rows": "AblationRow AblationTable",
             ".ablation_runs": "AblationResult run_ablation",
-            ".ablation_tables": "ABLATIONS",
+            ".ablation_tables": "ABLATIONS ablation",
             ".ablation_texts": "ablation_report",
             ".config": "CropSection DataSection LossSection OptimizerSection PruningSection SetSection TeacherSection",
             ".finetuning": "finetune",

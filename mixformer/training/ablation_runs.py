@@ -199,16 +199,17 @@ def _measurements(shop: _Shop, table: AblationTable, seeds: Sequence[int]) -> li
     tasks = []
     for seed in seeds:
         for row in table.rows:
-            file = _file(shop, row, seed)
+            file = measured_file(shop.out, row, seed)
             report = shop.plan([row.step.name], seed)[-1] if row.step else None
             if not file.is_file() and (report is None or report.done):
                 tasks.append((f"seed {seed}, {row.label}: measured", _Task(seed, report, row, file)))
     return tasks
 
 
-def _file(shop: _Shop, row: AblationRow, seed: int) -> Path:
+def measured_file(out: Path, row: AblationRow, seed: int) -> Path:
+    """The file below `out` with what was measured of a row."""
     words = [row.step.name if row.step else row.label, *(f"{key}={value}" for key, value in row.settings.items())]
-    return shop.out / f"seed{seed}" / "measured" / f"{', '.join(words)}.json"
+    return out / f"seed{seed}" / "measured" / f"{', '.join(words)}.json"
 
 
 def _run(
@@ -267,5 +268,5 @@ def _tracked(task: _Task) -> Path:
 def _collect(shop: _Shop, result: AblationResult) -> None:
     """Read all numbers that are there."""
     for number, row in enumerate(result.table.rows):
-        files = {seed: _file(shop, row, seed) for seed in result.seeds}
+        files = {seed: measured_file(shop.out, row, seed) for seed in result.seeds}
         result.values[number] = {seed: read_json_file(file) for seed, file in files.items() if file.is_file()}

@@ -44,8 +44,8 @@ _FOUR = ([0, 1, 2, 3], _EVERY_THIRD)
 _PLAIN = RouteStep("four_plain", "mixvit_corner", _changes(model_overrides__depth=4))
 _LOGITS = _student("four_logits", 4, _MAE, _FOUR, teacher__feature_weight=0)
 _FROM_MAE = _student("four_mae", 4, _MAE, _FOUR)
-_FIRST = _student("four_first", 4, "runs/teacher_first/model", _FOUR)
-_SKIP = _student("four_skip", 4, "runs/teacher_skip/model", _FOUR)
+_FIRST = _student("four_first", 4, "runs/teacher_first", _FOUR)
+_SKIP = _student("four_skip", 4, "runs/teacher_skip", _FOUR)
 _FADE = _student(
     "four_fade",
     12,
@@ -280,7 +280,13 @@ STEPS: dict[str, RouteStep] = (
 
 
 def ablation(key: str) -> AblationTable:
-    """Return a table; raises ConfigError if there is none of this key."""
+    """Return a table of `ABLATIONS`; raises ConfigError if there is none of this key.
+
+    Example:
+        >>> from mixformer.training import ablation
+        >>> ablation("v2-3d").rows[1].step.name
+        'four_logits'
+    """
     if key not in ABLATIONS:
         near = did_you_mean(key, ABLATIONS) or ";"
         raise ConfigError(f"there is no ablation {key!r}{near} there are: {', '.join(sorted(ABLATIONS))}")
