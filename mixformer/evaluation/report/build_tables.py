@@ -36,10 +36,22 @@ def make_tables(comparison: Comparison) -> dict[str, Table]:
         made["attributes"] = by_attribute(comparison)
     measured = [(entry.tracker, _numbers(entry)) for entry in comparison.ranked]
     for name, make in (("paper_results", paper_table), ("paper_ablations", ablation_table)):
-        papers = make(comparison.dataset, comparison.entries[0].summary, measured, comparison.notes)
+        papers = make(
+            comparison.dataset, comparison.entries[0].summary, measured, (*comparison.notes, *_partial(comparison))
+        )
         if papers is not None:
             made[name] = papers
     return made | {"sequences": by_sequence(comparison)} | besides_by_sequence(comparison)
+
+
+def _partial(comparison: Comparison) -> Iterator[str]:
+    """Warn that numbers on a part of a data set are not those of the papers, which measured all of it."""
+    whole = comparison.total + comparison.absent
+    if len(comparison.sequences) < whole:
+        yield (
+            f"The papers measured all {whole} sequences: do not compare numbers on "
+            f"{len(comparison.sequences)} of them with theirs."
+        )
 
 
 def _numbers(entry: ComparedTracker) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -279,3 +280,11 @@ def test_long_sources_become_numbers_with_a_note(monkeypatch):
     assert re.search(r"B +70\.0 +\[1\]", shown)
     assert "source: [1] here; [2] a paper" in shown
     assert shown_at(table, 200, monkeypatch).count("[") == 0
+
+
+def test_numbers_on_a_part_of_a_set_are_not_those_of_the_papers(comparison):
+    whole = make_tables(replace(comparison, dataset="lasot"))["paper_results"]
+    part = make_tables(replace(comparison, dataset="lasot", absent=276))["paper_results"]
+    told = "The papers measured all 280 sequences: do not compare numbers on 4 of them with theirs."
+    assert told in part.notes
+    assert not any("The papers measured" in note for note in whole.notes)
