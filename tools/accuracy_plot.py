@@ -37,26 +37,37 @@ def main() -> None:
 
 
 def draw(report: dict[str, Any], path: Path) -> None:
-    """Draw a point for each tracker: AUC over speed, the first tracker's being 1."""
+    """Draw a point for each tracker: AUC over speed, the first tracker's being 1. A line joins a model's precisions."""
     figure, axes = plt.subplots(figsize=(7, 3.8))
-    rows = report["trackers"]
-    for row in rows:
-        speed, auc = row["speed"], row["auc"]
-        color, x, y = OURS if row["ours"] else OTHERS, speed["mean"], auc["mean"]
-        axes.errorbar(
-            x, y, xerr=bars(speed), yerr=bars(auc),
-            fmt="o" if row["ours"] else "s", color=color, capsize=3, markersize=7, elinewidth=1.3,
-        )  # fmt: skip
-        # Of two that are near each other, the slower has its name on the left.
-        near = [each for each in rows if abs(each["auc"]["mean"] - y) < 6 and 1 < each["speed"]["mean"] / x < 3]
-        axes.annotate(
-            row["name"].replace(", ", ",\n"), (x, y), xytext=(-9 if near else 9, 5), textcoords="offset points",
-            ha="right" if near else "left", fontsize=9.5, color=color if row["ours"] else "#444444",
-        )  # fmt: skip
-    speeds = [row["speed"]["mean"] for row in rows]
-    axes.set(xscale="log", xlim=(min(speeds) / 3, max(speeds) * 3), ylim=(0, 100), ylabel="AUC")
-    axes.set_xlabel(f"speed, times that of {rows[0]['name']}")
-    ticks = [tick for tick in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if min(speeds) / 3 < tick < max(speeds) * 3]
+    models: dict[str, list[dict[str, Any]]] = {}
+    for row in report["trackers"]:
+        models.setdefault(row["name"].partition(", ")[0], []).append(row)
+    for model, rows in models.items():
+        rows.sort(key=lambda row: row["speed"]["mean"])
+        points = [(row["speed"]["mean"], row["auc"]["mean"]) for row in rows]
+        color, dark = (OURS, OURS) if rows[0]["ours"] else (OTHERS, "#444444")
+        axes.plot(*zip(*points, strict=True), color=color, linewidth=1, alpha=0.5)
+        for row, point in zip(rows, points, strict=True):
+            axes.errorbar(
+                *point, xerr=bars(row["speed"]), yerr=bars(row["auc"]),
+                fmt="o" if row["ours"] else "s", color=color, capsize=3, markersize=7, elinewidth=1.3,
+            )  # fmt: skip
+            precision = row["name"].partition(", ")[2]
+            axes.annotate(
+                precision,
+                point,
+                xytext=(4, 5 - 18 * (row is rows[-1])),
+                textcoords="offset points",
+                fontsize=8,
+                color=dark,
+            )
+        side = {"xytext": (-9, -3), "ha": "right"} if rows[0]["ours"] else {"xytext": (9, 5), "ha": "left"}
+        axes.annotate(model, points[0], textcoords="offset points", fontsize=9.5, color=dark, **side)
+    speeds = [value for row in report["trackers"] for key, value in row["speed"].items() if key != "words"]
+    low, high = min(speeds) / 8, max(speeds) * 1.5  # the names need room on the left
+    axes.set(xscale="log", xlim=(low, high), ylim=(0, 100), ylabel="AUC")
+    axes.set_xlabel(f"speed, times that of {report['trackers'][0]['name']}")
+    ticks = [tick for tick in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if low < tick < high]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.grid(alpha=0.25)

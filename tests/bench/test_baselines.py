@@ -130,6 +130,10 @@ def test_a_kept_report_says_the_same_in_all_its_files(path):
         assert row["auc"]["mean"] == pytest.approx(100 * np.mean(list(row["auc_by_sequence"].values())))
 
 
+def test_there_is_a_kept_report():
+    assert KEPT
+
+
 def test_energy_counters_begin_again_at_their_end(tmp_path, monkeypatch):
     monkeypatch.setattr(step_cost, "POWER", tmp_path)
     assert step_cost.cost_of(len, ["a"])["joules"] is None
