@@ -21,13 +21,16 @@ class ZipArchive:
     """A zip file. Its table of contents (about 0.6 KB an entry) is held in memory while it is open."""
 
     def __init__(self, path: Path) -> None:
-        """Raises DataError if this is not a readable zip file."""
+        """Raises DataError if this is not a readable zip file, or an entry is there twice or leads out of it."""
         try:
             self._file = zipfile.ZipFile(path)
         except _DAMAGED as error:
             raise DataError(f"cannot open {path} as a zip file: {error}; is the download complete?") from error
         self.path = path
         self._names: list[str] = []
+        if wrong := _wrong_name(self._file.namelist()):
+            self._file.close()
+            raise DataError(f"cannot use {path}: {wrong}, as in no data set; pack it again, or download it again")
 
     def read(self, key: str) -> bytes | None:
         """Bytes of an entry, or None if there is none of that name.
@@ -57,6 +60,18 @@ class ZipArchive:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _wrong_name(names: list[str]) -> str:
+    """Say which of the names of a zip file is there twice, or leads out of it; "" if none does."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return f"it holds {name} twice"
+        if ".." in name and ".." in name.split("/"):
+            return f"its entry {name} leads to another folder"
+        seen.add(name)
+    return ""
 
 
 def list_sorted(names: list[str], folder: str) -> tuple[list[str], list[str]]:

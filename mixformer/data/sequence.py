@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mixformer.data.frame_storage import FrameRef, read_frame
 from mixformer.errors import DataError, counted
+from mixformer.imaging.boxes import LARGEST
 from mixformer.types import Box, FloatArray, Image
 
 log = logging.getLogger(__name__)
@@ -114,8 +115,9 @@ class VideoSequence:
 
 
 def has_area(boxes: FloatArray) -> NDArray[np.bool_]:
-    """Return (n,) True for each of (n, 4) xywh boxes that is finite with a width and a height above 0."""
-    return np.logical_and(np.isfinite(boxes).all(1), (np.nan_to_num(boxes)[:, 2:] > 0).all(1))
+    """Return (n,) True for each of (n, 4) boxes xywh of numbers up to 10 million, with a width and a height above 0."""
+    known = np.nan_to_num(boxes)
+    return np.isfinite(boxes).all(1) & (known[:, 2:] > 0).all(1) & (np.abs(known) <= LARGEST).all(1)
 
 
 class LazySequences(Sequence[VideoSequence]):

@@ -7,6 +7,7 @@ import pickle
 import zipfile
 from random import Random
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -17,6 +18,7 @@ from mixformer.data.frame_storage import ArchiveFrame, read_bytes
 from mixformer.data.importers import IMPORTERS
 from mixformer.data.importers.tracks import safe_name, whole_number
 from mixformer.data.lmdb_file import LmdbArchive
+from mixformer.data.sequence import has_area
 from mixformer.data.storage import FolderStorage, read_text
 from mixformer.errors import CheckpointError, DataError
 from mixformer.weights.checkpoint_reader import read_checkpoint
@@ -273,3 +275,22 @@ def test_a_text_that_is_no_annotation_is_not_parsed(tmp_path):
     (tmp_path / "groundtruth.txt").write_bytes(b"9" * (16 * 2**20 + 1))
     with pytest.raises(DataError, match="too much for an annotation"):
         read_text(FolderStorage(tmp_path), "groundtruth.txt")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    ("names", "said"), [(["a/1.jpg", "b", "a/1.jpg"], "a/1.jpg twice"), (["a/../../1.jpg"], "leads to another folder")]
+)
+def test_an_archive_that_says_two_things_is_refused(tmp_path, names, said):
+    """The last of two entries of one name was read, and `../evil/` was a sequence."""
+    with zipfile.ZipFile(tmp_path / "bear.zip", "w") as file:
+        for name in names:
+            file.writestr(name, name)
+    with pytest.raises(DataError, match=said):
+        ZipArchive(tmp_path / "bear.zip")
+
+
+def test_boxes_beyond_any_picture_are_none():
+    """1e308 was the side of a target, in data sets alone."""
+    boxes = np.array([[1.0, 2, 3, 4], [1e308] * 4, [0, 0, 1e7, 1e7], [-2e7, 0, 5, 5], [np.nan] * 4, [1, 1, np.inf, 1]])
+    assert has_area(boxes).tolist() == [True, False, True, False, False, False]
