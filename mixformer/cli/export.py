@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
+from mixformer.cli.bars import spinner
 from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.data_exchange import spinner
 from mixformer.cli.parser import add_box, add_option, add_overwrite, make_parser
 from mixformer.errors import ConfigError
 

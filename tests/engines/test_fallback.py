@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_graphs_that_openvino_cannot_compile_here_give_way(monkeypatch, caplog):
     assert "the engine openvino cannot run the graphs in" in said
     assert "could not create a primitive" in said
     assert select_engine(DEFAULT_MODEL, CPU).engine == "torch"
-    named = create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", engine="openvino"))
+    named: Any = create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", engine="openvino"))
     with pytest.raises(CheckpointError, match="OpenVINO cannot compile"):  # asked for by name: no other one
         named.prepare()
 
