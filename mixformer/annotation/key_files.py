@@ -12,6 +12,8 @@ from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
 from mixformer.errors import BoxError, ConfigError
 from mixformer.video.targets import MOST_TARGETS, Target, target_rows, whole
 
+_YES, _NO = ("1", "1.0", "true", "yes"), ("", "0", "0.0", "false", "no")
+
 
 def read_keys(path: str | Path, video: AnnotatedVideo, start: int = 0, label: str = "") -> AnnotationProject:
     """Make a project of a file of key boxes.
@@ -19,7 +21,8 @@ def read_keys(path: str | Path, video: AnnotatedVideo, start: int = 0, label: st
     Lines are as in a file of targets: `frame,id,x,y,w,h`, or with the names of the columns in the first line, or JSON.
     Several lines of one id correct its track. A line without a box (empty fields, or `null`) means that the target is
     absent from there on, and a column `stop` means the same from the frame that it names. Further columns are `label`
-    and `occluded` (1: partly hidden). Lines without an id belong to target 1.
+    and `occluded` (1: partly hidden). Lines without an id belong to target 1. Lines whose `origin` is "tracker" or
+    "interpolated", as in our own exports, are left out.
 
     Args:
         path: the file.
@@ -39,7 +42,8 @@ def read_keys(path: str | Path, video: AnnotatedVideo, start: int = 0, label: st
         [(0, False), (30, False), (40, True)]
     """
     rows: dict[int, list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
-    for where, row in target_rows(Path(path)):
+    given = [each for each in target_rows(Path(path)) if each[1].get("origin") not in ("tracker", "interpolated")]
+    for where, row in given:
         try:
             rows[whole(row.get("id"), "id", 1)].append((where, row))
         except BoxError as error:
@@ -54,6 +58,8 @@ def read_keys(path: str | Path, video: AnnotatedVideo, start: int = 0, label: st
         project = _add(project, id, names[0] if names else label, of_target[0][0])
         for where, row in of_target:
             project = _with_key(project, id, row, where, start)
+        for where, row in of_target:
+            project = _with_stop(project, id, row, where, start)
     return project
 
 
@@ -78,6 +84,7 @@ def keys_of_targets(targets: list[Target], video: AnnotatedVideo, label: str = "
         project = _add(project, target.id, label, target.where)
         row = {"frame": target.start, "box": target.box, "stop": target.stop}
         project = _with_key(project, target.id, row, target.where, 0)
+        project = _with_stop(project, target.id, row, target.where, 0)
     return project
 
 
@@ -93,10 +100,29 @@ def _with_key(project: AnnotationProject, id: int, row: Mapping[str, Any], where
         frame, box = whole(row.get("frame"), "frame", start), None if _is_empty(row["box"]) else row["box"]
         if project.target(id).key_at(frame):
             raise BoxError(f"target {id} has a key box in frame {frame} already; keep one of them")
-        project = set_key(project, id, frame, box, str(row.get("occluded") or "0") not in ("0", "False", "false"))
-        if row.get("stop") not in (None, ""):
-            stop = whole(row["stop"], "stop", 0)
-            project = set_key(project, id, stop, None) if stop < project.video.frame_count else project
+        return set_key(project, id, frame, box, _is_true(row.get("occluded"), "occluded"))
     except (BoxError, ConfigError, TypeError) as error:
         raise BoxError(f"{where}: {error}" if where else str(error)) from error
-    return project
+
+
+def _with_stop(
+    project: AnnotationProject, id: int, row: Mapping[str, Any], where: str, start: int
+) -> AnnotationProject:
+    """Mark a target as absent from the frame that a line names as `stop`, unless it has a key box there."""
+    try:
+        frame, stop = (whole(row.get(name), name, other) for name, other in (("frame", start), ("stop", 10**9)))
+        if stop <= frame:
+            raise BoxError(f"stop is the number after the last frame, so it must be above {frame}, not {stop}")
+    except BoxError as error:
+        raise BoxError(f"{where}: {error}" if where else str(error)) from error
+    if stop >= project.video.frame_count or project.target(id).key_at(stop):
+        return project
+    return set_key(project, id, stop, None)
+
+
+def _is_true(value: Any, name: str) -> bool:
+    """Read a mark of a file, empty for no. Raises BoxError if it is no mark."""
+    word = str("" if value is None else value).strip().lower()
+    if word not in _YES + _NO:
+        raise BoxError(f"{name} must be 1 for yes, or 0 or empty for no, not {value!r:.40}")
+    return word in _YES

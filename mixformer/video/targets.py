@@ -16,6 +16,7 @@ from mixformer.types import Box
 MOST_TARGETS = 10_000
 """Targets of a file; each takes some MB while it is tracked."""
 _COLUMNS = ("frame", "id", "x", "y", "w", "h", "stop")
+_LONG_NAMES = {"width": "w", "height": "h"}
 _HOW = "a line is x,y,w,h or frame,id,x,y,w,h or frame,id,x,y,w,h,stop, or the first line names its columns"
 
 
@@ -143,8 +144,12 @@ def _text_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
         fields = [field.strip() for field in parts]
         if sign in (";", "\t"):  # with which some languages write 1,5 for 1.5
             fields = [field.replace(",", ".") for field in fields]
-        if not names and {"x", "y", "w", "h"} <= {field.lower() for field in fields}:
-            names = tuple(field.lower() for field in fields)
+        if not names and not any(field[:1].isdigit() or field[:1] in "+-." for field in fields):
+            names = tuple(_LONG_NAMES.get(field.lower(), field.lower()) for field in fields)
+            if not {"x", "y", "w", "h"} <= {*names}:
+                raise BoxError(
+                    f"{where}: it names the columns {', '.join(names):.80}, and x, y, w, h are needed; {_HOW}"
+                )
             if len(set(names)) != len(names):
                 raise BoxError(f"{where}: two columns have the same name; give each its own")
             continue
