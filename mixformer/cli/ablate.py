@@ -10,9 +10,8 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 from mixformer.cli.bars import TaskBars
-from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.executor_options import add_executor, executor_from
-from mixformer.cli.parser import add_changes, add_flag, add_option, make_parser
+from mixformer.cli.console import failure_text, make_console, make_table, print_table
+from mixformer.cli.parser import add_changes, add_executor, add_flag, add_option, executor_from
 from mixformer.cli.train_route import add_scale
 from mixformer.errors import ConfigError, MixFormerError, counted
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from mixformer.run.executor import Event
     from mixformer.training import AblationResult, AblationRow
 
-_DESCRIPTION = """Train and measure a table of ablations of the papers, and write it beside the published numbers.
+DESCRIPTION = """Train and measure a table of ablations of the papers, and write it beside the published numbers.
 
 Every row is trained with several seeds; the table shows mean and standard deviation. Run the same command again to go
 on after an interruption. Results are in OUT/seedN, and the table is OUT/NAME.md. See docs/recipes.md.
@@ -35,9 +34,8 @@ on after an interruption. Results are in OUT/seedN, and the table is OUT/NAME.md
 """
 
 
-def parser() -> ArgumentParser:
-    """Options of the command."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     made.add_argument("name", type=str, nargs="?", default="", help="table, see --list")
     add_option(made, "--out", Path, "folder of all runs and tables", metavar="DIR")
     add_flag(made, "--list", "list the tables; with a name, its rows with their recipes")
@@ -51,7 +49,6 @@ def parser() -> ArgumentParser:
     add_changes(made, "change fields of all recipes, such as optimizer.lr=5e-4")
     where = made.add_argument_group("where the runs are made (their results do not depend on it)")
     add_executor(where, 0, "processes that train at the same time; 0: one run after the other, in this process")
-    return made
 
 
 def run(options: Namespace) -> None:
@@ -95,8 +92,8 @@ def run(options: Namespace) -> None:
         _draw(result, options.out / f"{options.name}.png", console)
     console.print(text)
     if result.failures:
-        lines = [f"  {name}: {message}" for name, message in result.failures.items()]
-        raise MixFormerError("\n".join([f"{counted(len(lines), 'run')} failed; the same command tries again:", *lines]))
+        head = f"{counted(len(result.failures), 'run')} failed; the same command tries again:"
+        raise MixFormerError(failure_text(head, result.failures))
 
 
 def _draw(result: AblationResult, path: Path, console: Console) -> None:

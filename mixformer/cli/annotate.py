@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.bars import FrameBar
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_model, add_option, add_overwrite, add_quiet, add_runtime, make_parser
+from mixformer.cli.parser import add_model, add_option, add_overwrite, add_quiet, add_runtime
 from mixformer.cli.settings_options import add_settings
 from mixformer.cli.track_options import make_tracker, targets_of
 from mixformer.errors import BoxError, ConfigError, counted
@@ -19,7 +19,7 @@ from mixformer.errors import BoxError, ConfigError, counted
 if TYPE_CHECKING:
     from mixformer.annotation import AnnotatedVideo, AnnotationProject
 
-_DESCRIPTION = """Track between the boxes that you drew, and write the file of an annotation tool.
+DESCRIPTION = """Track between the boxes that you drew, and write the file of an annotation tool.
 
 The file of --keys is a CSV file with lines frame,id,x,y,w,h, or with the names of its columns in the first line
 (frame, id, label, x, y, w, h, occluded). Several lines of one id are boxes of one target in several
@@ -35,11 +35,10 @@ mixformer web shows and corrects the project. mixformer data export writes other
 """
 
 
-def parser() -> ArgumentParser:
-    """Make the parser of `mixformer annotate`."""
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     from mixformer.annotation import ANNOTATION_FORMATS
 
-    made = make_parser(_DESCRIPTION)
     made.add_argument("source", type=Path, metavar="CLIP", help="video file or folder of pictures")
     add_option(made, "--keys", Path, "your boxes: CSV, JSON or a project", required=True, metavar="FILE")
     kinds = ", ".join(f"{each.name} ({each.help})" for each in ANNOTATION_FORMATS.values())
@@ -54,7 +53,6 @@ def parser() -> ArgumentParser:
     add_runtime(made)
     add_quiet(made)
     add_settings(made)
-    return made
 
 
 def add_export_options(made: ArgumentParser) -> None:

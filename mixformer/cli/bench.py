@@ -11,13 +11,13 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
 from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.parser import add_box, add_flag, add_option, make_parser
+from mixformer.cli.parser import add_box, add_flag, add_option
 from mixformer.configs.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from mixformer.bench.schema import BenchmarkReport, CaseResult
 
-_DESCRIPTION = """Measure engines side by side on one clip: time per frame, memory, share of the machine's peak.
+DESCRIPTION = """Measure engines side by side on one clip: time per frame, memory, share of the machine's peak.
 
 Without options, the command measures the default model in every installed engine. The engines take turns, so other work
 on the machine slows all of them alike. Speedups are relative to the reference: the computation of the official code in
@@ -38,9 +38,8 @@ _FRAME_COLUMNS = (
 _BATCH_COLUMNS = ("engine", "targets", "ms", "quartiles", "target-frames/s", "TFLOP/s", "of peak")
 
 
-def parser() -> ArgumentParser:
-    """Options of the verb."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     engines = "engines, each alone or as ENGINE:PRECISION; the reference is always measured. See docs/engines.md"
     add_option(made, "--models", str, "names, folders or files", DEFAULT_MODEL, metavar="A,B")
     add_option(made, "--engines", str, engines, _EVERY, metavar="A,B:PRECISION")
@@ -54,7 +53,6 @@ def parser() -> ArgumentParser:
     add_flag(made, "--no-memory", "do not measure the memory of every engine")
     add_option(made, "--note", str, "text to store in the JSON, such as other programs that ran", "")
     add_option(made, "--json", Path, "also write everything to this file", metavar="FILE")
-    return made
 
 
 def run(options: Namespace) -> None:

@@ -15,11 +15,10 @@ from mixformer.cli.parser import (
     add_quiet,
     add_runtime,
     add_split,
-    make_parser,
     runtime_from,
 )
 
-_DESCRIPTION = """Calibrate the score of a model on your annotated clips.
+DESCRIPTION = """Calibrate the score of a model on your annotated clips.
 
 The score should be the probability that the box is right (IoU above 0.5). The command runs the model on sequences with
 ground truth, fits a scale and an offset of its score, and tests both on other sequences. OUT gets the model with both
@@ -39,9 +38,8 @@ over ten bins. OUT/reliability.png shows the bins. Use clips like those that you
 """
 
 
-def parser() -> ArgumentParser:
-    """Options of the verb."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     made.add_argument("model", type=str, help="name, folder or checkpoint file of a model with a score head")
     add_option(made, "--out", Path, "model folder to write", required=True)
     data = (
@@ -58,7 +56,6 @@ def parser() -> ArgumentParser:
     add_runtime(made, threads=1)
     add_quiet(made)
     add_overwrite(made)
-    return made
 
 
 def run(options: Namespace) -> None:

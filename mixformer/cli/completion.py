@@ -7,10 +7,9 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
-from mixformer.cli.parser import make_parser
 from mixformer.optional import load
 
-_DESCRIPTION = """Print a script that completes commands and options with the Tab key.
+DESCRIPTION = """Print a script that completes commands and options with the Tab key.
 
   mixformer completion bash > ~/.mixformer_completion
   mixformer completion zsh > ~/.zfunc/_mixformer    # a folder of $fpath
@@ -20,11 +19,9 @@ For bash, add `source ~/.mixformer_completion` to ~/.bashrc. Then open a new ter
 """
 
 
-def parser() -> ArgumentParser:
-    """Options of the verb."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     made.add_argument("shell", type=Literal["bash", "zsh", "fish"], help="the shell: bash, zsh or fish")
-    return made
 
 
 def run(options: Namespace) -> None:

@@ -6,11 +6,13 @@ import contextlib
 import os
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 from rich.console import Console
 from rich.table import Table
+
+from mixformer.errors import first_few
 
 
 class _Console(Console):
@@ -56,6 +58,12 @@ def print_filled(console: Console, head: str, text: str, indent: int | None = No
     """Print a paragraph of 79 columns after a head; its next lines are indented, by default as far as the head."""
     further = " " * (len(head) if indent is None else indent)
     console.print(textwrap.fill(text, 79, initial_indent=head, subsequent_indent=further))
+
+
+def failure_text(head: str, failures: Mapping[str, str]) -> str:
+    """Write a list of failures, by name, under a head."""
+    lines = first_few((f"{name}: {message}" for name, message in failures.items()), 20)
+    return "\n".join([head, *(f"  {line}" for line in lines)])
 
 
 def be_robust() -> None:

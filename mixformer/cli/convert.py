@@ -8,9 +8,9 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_option, add_overwrite, make_parser
+from mixformer.cli.parser import add_option, add_overwrite
 
-_DESCRIPTION = """Convert an official or mmtracking checkpoint into a model folder, or a folder back into a checkpoint.
+DESCRIPTION = """Convert an official or mmtracking checkpoint into a model folder, or a folder back into a checkpoint.
 
 No code in the checkpoint is executed. The shapes of the weights tell the kind of model.
 
@@ -23,9 +23,8 @@ of both were trained with QuickGELU, so it is the default; --activation gelu rep
 """
 
 
-def parser() -> ArgumentParser:
-    """Options of the verb."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     made.add_argument("source", type=Path, help="official checkpoint, or a model folder or name")
     layouts, precisions = Literal["mixformer", "official", "mmtracking"], Literal["float32", "float16", "int8"]
     side = "side of the crop in pixels of a MixCvT checkpoint, if not"
@@ -38,7 +37,6 @@ def parser() -> ArgumentParser:
     add_option(made, "--template-size", int, f"{side} 128")
     add_option(made, "--activation", Literal["quick_gelu", "gelu"], activation)
     add_overwrite(made)
-    return made
 
 
 def run(options: Namespace) -> None:

@@ -9,11 +9,11 @@ from rich.text import Text
 
 from mixformer.cli.bars import spinner
 from mixformer.cli.console import make_console, make_table, print_filled, print_table
-from mixformer.cli.data_exchange import export, export_parser, import_project
-from mixformer.cli.parser import CommandGroup, add_flag, add_option, add_overwrite, make_parser
+from mixformer.cli.data_exchange import EXPORT, add_export, export, import_project
+from mixformer.cli.parser import CommandGroup, add_flag, add_option, add_overwrite
 from mixformer.errors import MixFormerError, counted
 
-_DESCRIPTION = """Check, import, export, pack and list data for training and evaluation.
+DESCRIPTION = """Check, import, export, pack and list data for training and evaluation.
 
   mixformer data check my_videos            list problems, with advice
   mixformer data check LaSOT --split test   also list the missing ones of the 280 sequences
@@ -60,15 +60,13 @@ _LIST = """List the data sets with their splits and files, or the sequences in a
 _ROWS = 200  # of the table of sequences
 
 
-def _check_parser() -> ArgumentParser:
-    made = make_parser(_CHECK)
+def _add_check(made: ArgumentParser) -> None:
     made.add_argument("dir", type=Path, metavar="DIR", help="folder, JSON file or archive")
     add_option(made, "--set", str, "name of the data set, if it is not detected", "")
     add_option(made, "--split", str, "split, such as test; default: the first", "")
     add_flag(made, "--all", "decode every picture instead of five of each sequence")
     add_option(made, "--limit", int, "check only N sequences, evenly spread; 0: all", 0)
     add_option(made, "--factor", float, "side of the search region, in sides of the target, to judge jumps", 4.5)
-    return made
 
 
 def _check(options: Namespace) -> None:
@@ -108,15 +106,13 @@ def _check(options: Namespace) -> None:
     console.print(f"ready to train on{warnings}")
 
 
-def _import_parser() -> ArgumentParser:
-    made = make_parser(_IMPORT)
+def _add_import(made: ArgumentParser) -> None:
     made.add_argument("format", type=str, metavar="FORMAT", help="one of the formats above")
     made.add_argument("source", type=Path, metavar="SRC", help="annotation file or folder")
     made.add_argument("out", type=Path, metavar="OUT", help="folder to write into")
     add_option(made, "--images", Path, "pictures or video, if they are not beside SRC")
     add_flag(made, "--copy", "copy pictures instead of linking to them")
     add_overwrite(made)
-    return made
 
 
 def _import(options: Namespace) -> None:
@@ -137,13 +133,11 @@ def _import(options: Namespace) -> None:
     console.print(f"next: mixformer data check {options.out}")
 
 
-def _pack_parser() -> ArgumentParser:
-    made = make_parser(_PACK)
+def _add_pack(made: ArgumentParser) -> None:
     made.add_argument("source", type=Path, metavar="SET_DIR", help="folder of the set, or of its zip files")
     made.add_argument("out", type=Path, metavar="OUT", help="folder to write, such as lasot_lmdb")
     add_option(made, "--set", str, "name of the data set, if it is not detected", "")
     add_overwrite(made)
-    return made
 
 
 def _pack(options: Namespace) -> None:
@@ -164,11 +158,9 @@ def _pack(options: Namespace) -> None:
         console.print(f"wrote {path.resolve()}")
 
 
-def _list_parser() -> ArgumentParser:
-    made = make_parser(_LIST)
+def _add_list(made: ArgumentParser) -> None:
     add_option(made, "dir", Path | None, "folder, JSON file or archive", nargs="?", metavar="DIR")
     add_option(made, "--split", str, "split of a public data set", "")
-    return made
 
 
 def _list(options: Namespace) -> None:
@@ -193,13 +185,12 @@ def _list(options: Namespace) -> None:
 
 
 _GROUP = CommandGroup(
-    _DESCRIPTION,
     {
-        "check": (_check_parser, _check),
-        "import": (_import_parser, _import),
-        "export": (export_parser, export),
-        "pack": (_pack_parser, _pack),
-        "list": (_list_parser, _list),
-    },
+        "check": (_CHECK, _add_check, _check),
+        "import": (_IMPORT, _add_import, _import),
+        "export": (EXPORT, add_export, export),
+        "pack": (_PACK, _add_pack, _pack),
+        "list": (_LIST, _add_list, _list),
+    }
 )
-parser, add_inner, run = _GROUP.parser, _GROUP.add_inner, _GROUP.run
+add_options, run = _GROUP.add_options, _GROUP.run

@@ -13,13 +13,13 @@ from rich.console import Console
 from mixformer.cli.annotate import add_export_options, pictures_from
 from mixformer.cli.bars import spinner
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_option, make_parser
+from mixformer.cli.parser import add_option
 from mixformer.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from mixformer.annotation import AnnotationProject
 
-_EXPORT = """Write an annotation project in the format of another tool.
+EXPORT = """Write an annotation project in the format of another tool.
 
 PROJECT is NAME.mixformer.json, from mixformer annotate or mixformer web. OUT is a new folder or NAME.zip. For a format
 with a single file, OUT is NAME.xml, NAME.json, NAME.jsonl or NAME.csv.
@@ -76,18 +76,16 @@ def _write_sequences(project: AnnotationProject, options: Namespace) -> None:
             put_sequence(folder, out / folder.name, options.overwrite)
 
 
-def export_parser() -> ArgumentParser:
-    """Make the parser of `mixformer data export`."""
+def add_export(made: ArgumentParser) -> None:
+    """Add the options of `mixformer data export`."""
     from mixformer.annotation import ANNOTATION_FORMATS
 
-    made = make_parser(_EXPORT)
     kinds = ", ".join(f"{each.name} ({each.help})" for each in ANNOTATION_FORMATS.values())
     made.add_argument("format", type=str, metavar="FORMAT", help=kinds)
     made.add_argument("project", type=Path, metavar="PROJECT", help="NAME.mixformer.json")
     made.add_argument("out", type=Path, metavar="OUT", help="file or folder to write")
     add_option(made, "--video", Path, "the video, if it has moved")
     add_export_options(made)
-    return made
 
 
 def export(options: Namespace) -> None:

@@ -10,10 +10,10 @@ from rich.text import Text
 
 from mixformer.cli.bars import spinner
 from mixformer.cli.console import make_console, print_filled
-from mixformer.cli.parser import add_flag, add_option, make_parser
+from mixformer.cli.parser import add_flag, add_option
 from mixformer.errors import ConfigError, MixFormerError, counted
 
-_DESCRIPTION = """Examine this installation: what is there, what works, what is slow and why.
+DESCRIPTION = """Examine this installation: what is there, what works, what is slow and why.
 
 Each engine tracks some frames of the demo clip, in a process of its own, and their boxes are compared. The exit code is
 1 if something is broken.
@@ -24,12 +24,10 @@ Each engine tracks some frames of the demo clip, in a process of its own, and th
 _COLORS = {"ok": "green", "note": "cyan", "slow": "yellow", "broken": "red"}
 
 
-def parser() -> ArgumentParser:
-    """Options of the verb."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     add_option(made, "--frames", int, "frames of the demo clip, 3 to 53", 12)
     add_flag(made, "--json", "print the report as JSON, with the boxes of each engine")
-    return made
 
 
 def run(options: Namespace) -> None:

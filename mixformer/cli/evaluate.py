@@ -9,16 +9,24 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 from mixformer.cli.bars import TaskBars
-from mixformer.cli.console import make_console
-from mixformer.cli.executor_options import add_executor, executor_from
-from mixformer.cli.parser import add_flag, add_model, add_option, add_runtime, add_split, make_parser, runtime_from
+from mixformer.cli.console import failure_text, make_console
+from mixformer.cli.parser import (
+    add_executor,
+    add_flag,
+    add_model,
+    add_option,
+    add_runtime,
+    add_split,
+    executor_from,
+    runtime_from,
+)
 from mixformer.cli.settings_options import add_settings, changed_settings
-from mixformer.errors import MixFormerError, counted, first_few
+from mixformer.errors import MixFormerError, counted
 
 if TYPE_CHECKING:
     from mixformer.evaluation import EvaluationResult
 
-_DESCRIPTION = """Run a tracker on a data set, write its raw results and print its numbers.
+DESCRIPTION = """Run a tracker on a data set, write its raw results and print its numbers.
 
 The results go to OUT/NAME/DATASET: SEQUENCE.txt (x,y,w,h), SEQUENCE_time.txt, SEQUENCE_score.txt,
 SEQUENCE_status.txt, run.json, and metrics.json with the numbers. Re-running the command resumes an interrupted run.
@@ -33,12 +41,10 @@ well the tracker notices this, and how soon it finds the target again (docs/metr
   mixformer evaluate --root my_videos                    NAME/img/* with NAME/groundtruth.txt
   mixformer submit got10k results/mixvit/got10k mixvit.zip
 """
-_SHOWN = 20  # failed sequences
 
 
-def parser() -> ArgumentParser:
-    """Options of the command."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     preset = (
         "tracker settings. none: those stored with the model; paper: those published for this model on this data set; "
         "or the name of published settings, such as lasot@1k (docs/presets.md)"
@@ -62,7 +68,6 @@ def parser() -> ArgumentParser:
     add_executor(where, 1, "processes with a model each; 0: in this process")
     add_runtime(where, threads=1)
     add_settings(made, preset=False)
-    return made
 
 
 def run(options: Namespace) -> None:
@@ -93,7 +98,9 @@ def run(options: Namespace) -> None:
     console.print(f"{counted(len(result.done), 'sequence')} tracked{kept}; wrote {result.folder.resolve()}")
     _print(result, console)
     if result.failures:
-        raise MixFormerError(_failures(result))
+        text = failure_text(f"{counted(len(result.failures), 'sequence')} failed:", result.failures)
+        where = f"tracebacks are in {result.folder / 'failures'}; the same command tries these sequences again"
+        raise MixFormerError(f"{text}\n{where}")
 
 
 def _words(text: str) -> list[str]:
@@ -116,10 +123,3 @@ def _print(result: EvaluationResult, console: Console) -> None:
         tables = make_tables(comparison)
         for name in ("overall", *comparison.entries[0].besides):
             to_terminal(tables[name], console)
-
-
-def _failures(result: EvaluationResult) -> str:
-    lines = [f"  {line}" for line in first_few((f"{n}: {message}" for n, message in result.failures.items()), _SHOWN)]
-    where = result.folder / "failures"
-    lines.append(f"tracebacks are in {where}; the same command tries these sequences again")
-    return "\n".join([f"{counted(len(result.failures), 'sequence')} failed:", *lines])

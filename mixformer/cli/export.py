@@ -9,13 +9,13 @@ from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.bars import spinner
 from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.parser import add_box, add_option, add_overwrite, make_parser
+from mixformer.cli.parser import add_box, add_option, add_overwrite
 from mixformer.errors import ConfigError
 
 if TYPE_CHECKING:
     from mixformer.export.settings import ExportReport
 
-_DESCRIPTION = """Write a model as graphs for other runtimes, and compare them with PyTorch on real crops.
+DESCRIPTION = """Write a model as graphs for other runtimes, and compare them with PyTorch on real crops.
 
 The result is a model folder: give it wherever a command takes a model. If a difference exceeds its limit, nothing is
 written.
@@ -31,9 +31,8 @@ mixformer[export], and 8-bit arithmetic needs mixformer[int8].
 """
 
 
-def parser() -> ArgumentParser:
-    """Options of the command."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     made.add_argument("model", help="name, folder or official checkpoint of a model")
     precision = "precision of the stored weights; default: that of the model"
     calibrate = "video or folder of pictures for comparison and calibration; default: the demo clip"
@@ -46,7 +45,6 @@ def parser() -> ArgumentParser:
     add_option(made, "--calibrate", str, calibrate, metavar="VIDEO")
     add_box(made, "target in the first frame of --calibrate")
     add_overwrite(made)
-    return made
 
 
 def run(options: Namespace) -> None:

@@ -17,14 +17,13 @@ from mixformer.cli.parser import (
     add_overwrite,
     add_quiet,
     add_training_device,
-    make_parser,
 )
 from mixformer.configs.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from mixformer.training import FineTuned
 
-_DESCRIPTION = """Fine-tune a model on your own annotated videos, and see what it gains.
+DESCRIPTION = """Fine-tune a model on your own annotated videos, and see what it gains.
 
 DATA is a folder of sequences (NAME/img/* with NAME/groundtruth.txt), a JSON file, a public data set, or a project of
 mixformer annotate or mixformer web (NAME.mixformer.json). Some videos are held back and tracked before and after. OUT
@@ -37,9 +36,8 @@ docs/finetune.md.
 """
 
 
-def parser() -> ArgumentParser:
-    """Options of the verb."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     made.add_argument("data", type=Path, metavar="DATA", help="your annotated videos")
     add_option(made, "--model", str, "name, folder or checkpoint to start from", DEFAULT_MODEL)
     add_option(made, "--out", Path, "model folder to write", required=True)
@@ -49,7 +47,6 @@ def parser() -> ArgumentParser:
     add_changes(made, "change fields of the recipe finetune, such as optimizer.lr=5e-5")
     add_quiet(made)
     add_overwrite(made)
-    return made
 
 
 def run(options: Namespace) -> None:

@@ -9,21 +9,19 @@ import sys
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console, print_filled
-from mixformer.cli.parser import make_parser
 from mixformer.engines.devices import cpu_instructions, processor
 from mixformer.errors import MixFormerError
 from mixformer.optional import package_version
 
-_DESCRIPTION = """Print versions, processor and devices, for bug reports.
+DESCRIPTION = """Print versions, processor and devices, for bug reports.
 
   mixformer info
 """
 _PACKAGES = ("numpy", "av", "safetensors", "pillow", "rich", "jsonargparse")  # besides those of the engines
 
 
-def parser() -> ArgumentParser:
-    """Options of the verb."""
-    return make_parser(_DESCRIPTION)
+def add_options(_: ArgumentParser) -> None:
+    """Add nothing: the command has no options."""
 
 
 def run(_: Namespace) -> None:

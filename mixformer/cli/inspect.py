@@ -16,11 +16,10 @@ from mixformer.cli.parser import (
     add_overwrite,
     add_quiet,
     add_source,
-    make_parser,
     runtime_from,
 )
 
-_DESCRIPTION = """Show what the network looks at in one frame: attention of every block, and where the box comes from.
+DESCRIPTION = """Show what the network looks at in one frame: attention of every block, and where the box comes from.
 
 Tracks the target from --start to the frame before --frame, then writes into the folder --out:
   crops.png             input of the network in frame --frame: templates and search region
@@ -38,9 +37,8 @@ docs/inspection.md explains the pictures.
 """
 
 
-def parser() -> ArgumentParser:
-    """Options of the command."""
-    parser = make_parser(_DESCRIPTION)
+def add_options(parser: ArgumentParser) -> None:
+    """Add the options of the command."""
     add_source(parser, "frame --start")
     query = (
         "places whose attention is drawn: target = mean over the predicted box, center = its middle, all = mean over "
@@ -58,7 +56,6 @@ def parser() -> ArgumentParser:
     add_option(parser, "--stages", Literal["auto", "last", "all"], stages, "auto")
     add_overwrite(parser)
     add_quiet(parser)
-    return parser
 
 
 def run(options: Namespace) -> None:

@@ -8,7 +8,6 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -44,47 +43,17 @@ cannot be used; 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by closing the termin
 written until then are valid)."""
 
 
-@dataclass(frozen=True)
-class _Verb:
-    """The module of a verb, imported when the verb is used, and the names of functions in it."""
-
-    module: str
-    parser: str = "parser"
-    run: str = "run"
-    inner: str = ""
-
-    def call(self, name: str, *arguments: Any) -> Any:
-        """Call a function of the module."""
-        return getattr(import_module(f"mixformer.cli.{self.module}"), name)(*arguments)
+# Each is a module of this folder with a DESCRIPTION and the functions `add_options` and `run`.
+_VERBS = (
+    *("track", "demo", "track-all", "annotate", "web", "inspect", "models", "info", "completion", "doctor", "convert"),
+    *("export", "prune", "calibrate", "train", "finetune", "pipeline", "ablate", "recipes", "data", "evaluate"),
+    *("submit", "report", "bench", "vot"),
+)
 
 
-_VERBS = {
-    "track": _Verb("track", "track_parser"),
-    "demo": _Verb("track", "demo_parser"),
-    "track-all": _Verb("track_all"),
-    "annotate": _Verb("annotate"),
-    "web": _Verb("web"),
-    "inspect": _Verb("inspect"),
-    "models": _Verb("models"),
-    "info": _Verb("info"),
-    "completion": _Verb("completion"),
-    "doctor": _Verb("doctor"),
-    "convert": _Verb("convert"),
-    "export": _Verb("export"),
-    "prune": _Verb("prune"),
-    "calibrate": _Verb("calibrate"),
-    "train": _Verb("train"),
-    "finetune": _Verb("finetune"),
-    "pipeline": _Verb("train_route"),
-    "ablate": _Verb("ablate"),
-    "recipes": _Verb("recipes"),
-    "data": _Verb("data", inner="add_inner"),
-    "evaluate": _Verb("evaluate"),
-    "submit": _Verb("submit"),
-    "report": _Verb("report"),
-    "bench": _Verb("bench"),
-    "vot": _Verb("vot", inner="add_inner"),
-}
+def _module(verb: str) -> Any:
+    """Import the module of a verb, which is done only when the verb is used."""
+    return import_module(f"mixformer.cli.{'train_route' if verb == 'pipeline' else verb.replace('-', '_')}")
 
 
 def build_parser(only: str | None = None) -> ArgumentParser:
@@ -94,11 +63,9 @@ def build_parser(only: str | None = None) -> ArgumentParser:
     verbs = parser.add_subcommands(
         required=True, metavar="COMMAND", title="commands (each has --help)", description=None
     )
-    for name, verb in _VERBS.items() if only is None else [(only, _VERBS[only])]:
-        made = verb.call(verb.parser)
-        add_verb(verbs, name, made)
-        if verb.inner:  # jsonargparse wants inner verbs added after the outer one
-            verb.call(verb.inner, made)
+    for name in _VERBS if only is None else [only]:
+        module = _module(name)
+        add_verb(verbs, name, module.DESCRIPTION, module.add_options)
     return parser
 
 
@@ -121,7 +88,7 @@ def _main(arguments: Sequence[str]) -> int:
         words = [*words[1:], "--help"]
     first = next((word for word in words if not word.startswith("-")), None)
     if first is not None and first not in _VERBS:
-        make_parser("", prog="mixformer", usage=_USAGE).error(no_command(first, list(_VERBS)))
+        make_parser("", prog="mixformer", usage=_USAGE).error(no_command(first, _VERBS))
     if not words:
         build_parser().print_help()
         return OK
@@ -129,10 +96,9 @@ def _main(arguments: Sequence[str]) -> int:
     errors = make_console(stderr=True)
     _set_up_logging(errors, settings.debug)
     try:
-        verb = _VERBS[settings.subcommand]
         os.getcwd()  # without a current folder, libraries end the process
         with stops_as_errors(), explain_missing(f"mixformer {settings.subcommand}"):
-            verb.call(verb.run, settings[settings.subcommand])
+            _module(settings.subcommand).run(settings[settings.subcommand])
     except KeyboardInterrupt as stop:
         errors.print("stopped; the files written so far are valid")
         return exit_code_of_stop(stop)

@@ -8,25 +8,23 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console, make_table, print_filled, print_table
-from mixformer.cli.parser import add_flag, make_parser
+from mixformer.cli.parser import add_flag
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from mixformer.weights.catalog import ModelInfo
 
-_DESCRIPTION = """List the models: network, sizes, operations, included weights, license.
+DESCRIPTION = """List the models: network, sizes, operations, included weights, license.
 
   mixformer models
   mixformer models --json > models.json
 """
 
 
-def parser() -> ArgumentParser:
-    """Options of the verb."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     add_flag(made, "--json", "print the list as JSON, with exact numbers")
-    return made
 
 
 def network(config: ModelConfig) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -12,9 +12,13 @@ from mixformer.cli.help_text import HelpFormatter
 from mixformer.cli.usage import Parser
 from mixformer.configs.runtime import Runtime
 from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.errors import ConfigError
 
-Command = tuple[Callable[[], ArgumentParser], Callable[[Namespace], None]]
-"""A function that makes a command's parser, and the function that runs the command."""
+if TYPE_CHECKING:
+    from mixformer.run.executor import Executor
+
+Command = tuple[str, Callable[[ArgumentParser], None], Callable[[Namespace], None]]
+"""Help text of a command, the function that adds its options, and the function that runs it."""
 
 
 def make_parser(description: str, **options: Any) -> ArgumentParser:
@@ -22,32 +26,29 @@ def make_parser(description: str, **options: Any) -> ArgumentParser:
     return Parser(description=description, formatter_class=HelpFormatter, **options)
 
 
-def add_verb(verbs: Any, name: str, made: ArgumentParser) -> None:
+def add_verb(verbs: Any, name: str, description: str, add_options: Callable[[ArgumentParser], None]) -> None:
     """Add a command to the result of `add_subcommands`; its description's first line is shown in the list."""
-    verbs.add_subcommand(name, made, help=str(made.description).split("\n")[0])
+    made = make_parser(description)
+    verbs.add_subcommand(name, made, help=description.split("\n")[0])
+    add_options(made)  # at the end, since jsonargparse wants commands of a group added after the group
 
 
 @dataclass(frozen=True)
 class CommandGroup:
     """A command that consists of other commands, such as `mixformer data check`."""
 
-    description: str  # help text of the group
     commands: Mapping[str, Command]  # the commands by name
 
-    def parser(self) -> ArgumentParser:
-        """The group's own parser; `add_inner` adds the commands."""
-        return make_parser(self.description)
-
-    def add_inner(self, made: ArgumentParser) -> None:
-        """Add the commands. jsonargparse needs this after the group is part of the whole command line."""
+    def add_options(self, made: ArgumentParser) -> None:
+        """Add the commands."""
         title = "what to do (each has --help)"
         added = made.add_subcommands(required=True, metavar="COMMAND", title=title, description=None)
-        for name, (make, _) in self.commands.items():
-            add_verb(added, name, make())
+        for name, (description, add_options, _) in self.commands.items():
+            add_verb(added, name, description, add_options)
 
     def run(self, options: Namespace) -> None:
         """Run the command that was asked for."""
-        self.commands[options.subcommand][1](options[options.subcommand])
+        self.commands[options.subcommand][2](options[options.subcommand])
 
 
 def add_option(parser: Any, name: str, kind: Any, text: str, default: Any = None, **more: Any) -> None:
@@ -137,3 +138,33 @@ def add_quiet(parser: Any) -> None:
 def add_overwrite(parser: ArgumentParser) -> None:
     """Add --overwrite, which lets a command replace its own earlier result."""
     add_flag(parser, "--overwrite", "replace an earlier result when the new one is complete")
+
+
+def add_executor(parser: Any, workers: int, what: str) -> None:
+    """Add the options that `executor_from` reads, and --quiet, to a parser or a group.
+
+    `workers` is the default of --workers, and `what` explains it.
+    """
+    ray = "ray: use a Ray cluster. Needs: pip install 'mixformer[ray]'"
+    add_option(parser, "--workers", int, what, workers)
+    add_option(parser, "--executor", Literal["local", "ray"], ray, "local")
+    add_option(parser, "--address", str, "the Ray cluster; default: RAY_ADDRESS, else this machine")
+    add_option(parser, "--gpus", float, "GPUs per Ray worker; 0.5: two workers on one", 0.0)
+    add_quiet(parser)
+
+
+def executor_from(options: Namespace, cpus: int = 1) -> Executor:
+    """Make the executor that the options describe; each worker takes so many `cpus` of a cluster.
+
+    Raises ConfigError for a number out of range.
+    """
+    from mixformer.run.executor import SerialExecutor
+    from mixformer.run.process_executor import ProcessExecutor
+
+    if options.executor == "ray":
+        from mixformer.run.ray_executor import RayExecutor
+
+        return RayExecutor(options.workers, address=options.address, cpus=cpus, gpus=options.gpus)
+    if options.workers < 0 or cpus < 1:
+        raise ConfigError("--workers must be 0 or more, and --threads 1 or more")
+    return ProcessExecutor(options.workers) if options.workers else SerialExecutor()

@@ -7,10 +7,10 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_option, add_overwrite, make_parser
+from mixformer.cli.parser import add_option, add_overwrite
 from mixformer.errors import ConfigError, counted
 
-_DESCRIPTION = """Make a smaller network from a larger one, to be trained by distillation afterwards.
+DESCRIPTION = """Make a smaller network from a larger one, to be trained by distillation afterwards.
 
 Blocks count from 0. The result is a model folder, for `init_from` in a recipe.
 
@@ -27,9 +27,8 @@ Training with fading blocks ([pruning] in a recipe) removes those blocks from it
 """
 
 
-def parser() -> ArgumentParser:
-    """Options of the verb."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     made.add_argument("source", type=Path, help="model folder, official checkpoint or name of a model with weights")
     add_option(made, "--out", Path, "folder to write", required=True)
     ways = made.add_mutually_exclusive_group(required=True)
@@ -41,7 +40,6 @@ def parser() -> ArgumentParser:
     ways.add_argument("--mlp-ratio", type=float, metavar="R", help=narrow)
     ways.add_argument("--eliminate", type=str, nargs="*", metavar="BLOCK:N", help=fewer)
     add_overwrite(made)
-    return made
 
 
 def run(options: Namespace) -> None:

@@ -7,9 +7,9 @@ import json
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console, print_filled
-from mixformer.cli.parser import add_flag, make_parser
+from mixformer.cli.parser import add_flag
 
-_DESCRIPTION = """List the recipes that come with the package, with a sentence on each.
+DESCRIPTION = """List the recipes that come with the package, with a sentence on each.
 
 mixformer train takes their names. The first lines of each file say more.
 
@@ -19,11 +19,9 @@ mixformer train takes their names. The first lines of each file say more.
 """
 
 
-def parser() -> ArgumentParser:
-    """Options of the verb."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     add_flag(made, "--json", "print the list as JSON, with the paths of the files")
-    return made
 
 
 def run(options: Namespace) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_flag, add_option, add_overwrite, add_split, make_parser
+from mixformer.cli.parser import add_flag, add_option, add_overwrite, add_split
 from mixformer.errors import counted
 
 if TYPE_CHECKING:
     from mixformer.evaluation import Comparison, Table
 
-_DESCRIPTION = """Compare trackers by their raw results: tables, plots and one page.
+DESCRIPTION = """Compare trackers by their raw results: tables, plots and one page.
 
 RESULTS are folders of any trackers, each given as FOLDER or NAME=FOLDER. A folder has files SEQUENCE.txt with one
 x,y,w,h per line (separated by commas, tabs or spaces), or subfolders DATASET or TRACKER/DATASET with such files. The
@@ -30,9 +30,8 @@ frames of the first tracker's worst sequences. See docs/report.md.
 """
 
 
-def parser() -> ArgumentParser:
-    """Options of the command."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     made.add_argument("results", type=str, nargs="+", metavar="RESULTS", help="FOLDER or NAME=FOLDER; see above")
     dataset = (
         "see mixformer data list, or the name of your own folder; default: detected in DIR, else the one noted beside "
@@ -59,7 +58,6 @@ def parser() -> ArgumentParser:
     add_option(made, "--worst", int, "number of worst sequences whose frames the page shows", 5)
     add_flag(made, "--no-plots", "draw no plots; they need matplotlib")
     add_overwrite(made)
-    return made
 
 
 def run(options: Namespace) -> None:

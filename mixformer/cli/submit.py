@@ -8,10 +8,10 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_flag, add_option, add_overwrite, make_parser
+from mixformer.cli.parser import add_flag, add_option, add_overwrite
 from mixformer.errors import counted
 
-_DESCRIPTION = """Pack raw results into the zip file for a benchmark's server.
+DESCRIPTION = """Pack raw results into the zip file for a benchmark's server.
 
 The command first checks that every sequence of the benchmark has a valid box for each frame. It reads the number of
 frames from the data set (--root), or from the run.json of mixformer evaluate. The raw results do not change.
@@ -21,9 +21,8 @@ frames from the data set (--root), or from the run.json of mixformer evaluate. T
 """
 
 
-def parser() -> ArgumentParser:
-    """Options of the command."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     made.add_argument("format", type=Literal["got10k", "trackingnet"], metavar="FORMAT", help="got10k or trackingnet")
     results = "folder with SEQUENCE.txt and SEQUENCE_time.txt"
     made.add_argument("results", type=Path, metavar="RESULTS_FOLDER", help=results)
@@ -33,7 +32,6 @@ def parser() -> ArgumentParser:
     add_flag(made, "--truncate", "write whole pixels, cut off as the official scripts do")
     add_flag(made, "--part", "pack only the sequences that have results, as a trial")
     add_overwrite(made)
-    return made
 
 
 def run(options: Namespace) -> None:

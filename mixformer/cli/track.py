@@ -1,4 +1,4 @@
-"""`mixformer track` and `mixformer demo`."""
+"""`mixformer track`."""
 
 from __future__ import annotations
 
@@ -7,48 +7,71 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jsonargparse import Namespace
+from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 from mixformer.cli.annotate import needs_project, run_project
 from mixformer.cli.bars import FrameBar
 from mixformer.cli.console import make_console
+from mixformer.cli.parser import add_flag, add_option, add_source, runtime_from
 from mixformer.cli.track_options import (
-    demo_parser,
+    add_live,
+    add_model_and_outputs,
     make_tracker,
     outputs_from,
     targets_of,
-    track_parser,
     tracker_factory,
 )
 from mixformer.errors import SourceError, counted, first_few
-from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 if TYPE_CHECKING:
     from mixformer.run import TrackedFrame, VideoSummary
 
-__all__ = ["demo_parser", "run", "track_parser"]
+DESCRIPTION = """Track one target or several through a video, a folder of pictures, a webcam or a stream.
 
-# What `mixformer demo` says in place of the options that it lacks.
-_DEMO = {
-    "source": str(DEMO_CLIP),
-    "box": DEMO_BOX,
-    "start": 0,
-    "timeout": 10.0,
-    **dict.fromkeys(("targets", "stop")),
-    **dict.fromkeys(("show", "every_frame", "backward", "both_ways"), False),
-}
+A box is x, y, width, height in pixels, counted from 0 at the top left. Frames count from 0.
+
+Without --out, --json, --csv and --mot, the annotated video goes to NAME_tracked.mp4 in the current
+folder, or to NAME_tracked_2.mp4 and so on if that exists. The command never replaces a result that
+you name, unless you add --overwrite. While it runs, the results are in NAME.partial.ENDING, valid at
+any time. After Ctrl-C, SIGTERM or an error they get their final names, unless a file has that name.
+The same command then resumes (docs/results.md). To track several videos, use mixformer track-all.
+
+  mixformer track clip.mp4 --box 260 29 41 142
+  mixformer track frames/ --box 260 29 41 142 --out annotated.mp4 --json boxes.jsonl
+  mixformer track clip.mp4 --start 100 --box 260 29 41 142 --csv boxes.csv
+  mixformer track rtsp://camera/stream --box 260 29 41 142 --show
+  mixformer track clip.mp4 --box 260 29 41 142 --masks masks/
+  mixformer track clip.mp4 --targets targets.csv --mot boxes.txt       (lines: frame,id,x,y,w,h)
+  mixformer track clip.mp4 --targets corrected.csv --both-ways --json boxes.jsonl
+"""
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add the options of `mixformer track`."""
+    add_source(parser, "the first frame")
+    targets = (
+        "file of several targets: CSV or text with lines x,y,w,h or frame,id,x,y,w,h or frame,id,x,y,w,h,stop, or "
+        "JSON (docs/many.md). Every result then has the id of its target. Several lines of one id correct its track: "
+        "each applies from its frame to the frame of the next line. A line without a box means that the target is "
+        "absent from that frame on (docs/annotation.md)"
+    )
+    add_option(parser, "--targets", Path, targets, metavar="FILE")
+    add_flag(parser, "--backward", "track backward in time from each box, also to frames before --start")
+    add_flag(parser, "--both-ways", "track forward and backward from each box, and join both tracks between two boxes")
+    add_option(parser, "--start", int, "number of the first frame, which --box belongs to", 0)
+    add_option(parser, "--stop", int, "number after the last frame")
+    add_live(parser)
+    add_flag(parser, "--show", "show the frames in a window while tracking")
+    add_model_and_outputs(parser)
 
 
 def run(options: Namespace) -> None:
     """Track as the options say."""
-    from mixformer.cli.parser import runtime_from
     from mixformer.engines import select_engine
     from mixformer.run import check_outputs, track_video
     from mixformer.video import open_video
 
-    if "source" not in options:
-        options.update(Namespace(_DEMO))
     # 1. Check everything that is quick to check before the model is loaded.
     several = options.targets is not None
     inputs = [options.source, *([options.targets] if several else [])]
@@ -84,7 +107,8 @@ def _goes_on(options: Namespace, outputs: Mapping[str, Path]) -> bool:
     """Tell whether the results are those of this very command, which was interrupted."""
     from mixformer.run.resuming import resume_file, resume_path
 
-    if not resume_path(outputs).is_file() or not (options.box or options.targets):
+    path = resume_path(outputs)
+    if path is None or not path.is_file() or not (options.box or options.targets):
         return False
     frames, settings = (options.start, options.stop), tracker_factory(options).settings()
     found = resume_file(outputs, options.source, frames, targets_of(options), settings)

@@ -5,26 +5,54 @@ from __future__ import annotations
 import logging
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jsonargparse import Namespace
+from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.bars import TaskBars
-from mixformer.cli.console import make_console
-from mixformer.cli.executor_options import executor_from
-from mixformer.cli.track_options import all_parser as parser, tracker_factory
-from mixformer.errors import ConfigError, MixFormerError, OutputError, counted, first_few
+from mixformer.cli.console import failure_text, make_console
+from mixformer.cli.parser import add_executor, add_model, add_option, add_runtime, executor_from
+from mixformer.cli.settings_options import add_settings
+from mixformer.cli.track_options import add_live, tracker_factory
+from mixformer.errors import ConfigError, MixFormerError, OutputError, counted
+from mixformer.video.output_formats import OUTPUT_FORMATS
 
 if TYPE_CHECKING:
     from mixformer.run import VideoJob
-    from mixformer.run.executor import Events, Failed
+    from mixformer.run.executor import Events
     from mixformer.tracking import TrackerFactory
-
-__all__ = ["parser", "run"]
 
 log = logging.getLogger(__name__)
 
-_SHOWN = 20  # failed videos
+DESCRIPTION = """Track targets through many videos. Running the command again resumes an interrupted run.
+
+JOBS is a CSV file with a header, or a JSON list. Its columns are source; box ("x y w h") or targets (a file as for
+mixformer track --targets); and, optionally, start, stop and name. Paths are relative to the file. The results of a
+video go to OUT/NAME/, with done.json when they are complete. Earlier results that are incomplete or have other
+settings are replaced when the new ones are complete. A video that fails does not stop the others. The exit code is
+then 1, or 4 if every failure was a result that could not be written.
+
+  mixformer track-all jobs.csv --out tracked
+  mixformer track-all jobs.csv --out tracked --write json video --workers 4
+  mixformer track-all jobs.csv --out /data/tracked --executor ray --workers 32 --gpus 0.25
+"""
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add the options of `mixformer track-all`."""
+    parser.add_argument("jobs", type=Path, help="CSV or JSON file of videos and targets")
+    add_option(parser, "--out", Path, "folder for all results", Path("tracked"))
+    kinds = ", ".join(f"{each.name} ({each.file_name})" for each in OUTPUT_FORMATS.values())
+    add_option(parser, "--write", str, f"files to write for each video: {kinds}", ["json"], nargs="+", metavar="KIND")
+    add_live(parser)
+    where = parser.add_argument_group("where it runs")
+    concurrent = "number of videos to track at a time in this process; their targets form one batch"
+    add_option(where, "--concurrent-videos", int, concurrent, 4)
+    add_executor(where, 0, "worker processes, each with its own model and one video at a time; 0: in this process")
+    add_model(parser)
+    add_runtime(parser)
+    add_settings(parser)
 
 
 def run(options: Namespace) -> None:
@@ -55,7 +83,9 @@ def run(options: Namespace) -> None:
     failed = [event for event in ends if isinstance(event, Failed)]
     if failed:
         unwritten = all(event.kind == OutputError.__name__ for event in failed)
-        raise (OutputError if unwritten else MixFormerError)(_failures(failed))
+        head = f"{counted(len(failed), 'video')} failed; the same command tries them again:"
+        text = failure_text(head, {event.name: event.message for event in failed})
+        raise (OutputError if unwritten else MixFormerError)(text)
 
 
 def _check(options: Namespace) -> None:
@@ -99,8 +129,3 @@ def _events(options: Namespace, factory: TrackerFactory, jobs: list[VideoJob]) -
     elif jobs:
         tracker = MultiTracker(options.model, factory.config, runtime=factory.runtime, on_resize="rescale")
         yield from track_videos(jobs, tracker=tracker, concurrent_videos=min(options.concurrent_videos, len(jobs)))
-
-
-def _failures(failed: list[Failed]) -> str:
-    lines = [f"  {line}" for line in first_few((f"{event.name}: {event.message}" for event in failed), _SHOWN)]
-    return "\n".join([f"{counted(len(failed), 'video')} failed; the same command tries them again:", *lines])

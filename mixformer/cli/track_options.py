@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 
-from mixformer.cli.executor_options import add_executor
 from mixformer.cli.parser import (
     add_flag,
     add_model,
@@ -17,8 +16,6 @@ from mixformer.cli.parser import (
     add_overwrite,
     add_quiet,
     add_runtime,
-    add_source,
-    make_parser,
     runtime_from,
 )
 from mixformer.cli.settings_options import add_settings, changed_settings
@@ -30,97 +27,17 @@ if TYPE_CHECKING:
     from mixformer.tracking import MultiTracker, TrackerFactory
     from mixformer.video import Target
 
-_TRACK = """Track one target or several through a video, a folder of pictures, a webcam or a stream.
 
-A box is x, y, width, height in pixels, counted from 0 at the top left. Frames count from 0.
-
-Without --out, --json, --csv and --mot, the annotated video goes to NAME_tracked.mp4 in the current
-folder, or to NAME_tracked_2.mp4 and so on if that exists. The command never replaces a result that
-you name, unless you add --overwrite. While it runs, the results are in NAME.partial.ENDING, valid at
-any time. After Ctrl-C, SIGTERM or an error they get their final names, unless a file has that name.
-The same command then resumes (docs/results.md). To track several videos, use mixformer track-all.
-
-  mixformer track clip.mp4 --box 260 29 41 142
-  mixformer track frames/ --box 260 29 41 142 --out annotated.mp4 --json boxes.jsonl
-  mixformer track clip.mp4 --start 100 --box 260 29 41 142 --csv boxes.csv
-  mixformer track rtsp://camera/stream --box 260 29 41 142 --show
-  mixformer track clip.mp4 --box 260 29 41 142 --masks masks/
-  mixformer track clip.mp4 --targets targets.csv --mot boxes.txt       (lines: frame,id,x,y,w,h)
-  mixformer track clip.mp4 --targets corrected.csv --both-ways --json boxes.jsonl
-"""
-_ALL = """Track targets through many videos. Running the command again resumes an interrupted run.
-
-JOBS is a CSV file with a header, or a JSON list. Its columns are source; box ("x y w h") or targets (a file as for
-mixformer track --targets); and, optionally, start, stop and name. Paths are relative to the file. The results of a
-video go to OUT/NAME/, with done.json when they are complete. Earlier results that are incomplete or have other
-settings are replaced when the new ones are complete. A video that fails does not stop the others. The exit code is
-then 1, or 4 if every failure was a result that could not be written.
-
-  mixformer track-all jobs.csv --out tracked
-  mixformer track-all jobs.csv --out tracked --write json video --workers 4
-  mixformer track-all jobs.csv --out /data/tracked --executor ray --workers 32 --gpus 0.25
-"""
-_DEMO = """Track the person in the orange shirt in the bundled clip, and print the path of the annotated video.
-
-  mixformer demo
-  mixformer demo --json boxes.jsonl --out demo.mp4
-"""
-
-
-def track_parser() -> ArgumentParser:
-    """Make the parser of `mixformer track`."""
-    parser = make_parser(_TRACK)
-    add_source(parser, "the first frame")
-    targets = (
-        "file of several targets: CSV or text with lines x,y,w,h or frame,id,x,y,w,h or frame,id,x,y,w,h,stop, or "
-        "JSON (docs/many.md). Every result then has the id of its target. Several lines of one id correct its track: "
-        "each applies from its frame to the frame of the next line. A line without a box means that the target is "
-        "absent from that frame on (docs/annotation.md)"
-    )
-    add_option(parser, "--targets", Path, targets, metavar="FILE")
-    add_flag(parser, "--backward", "track backward in time from each box, also to frames before --start")
-    add_flag(parser, "--both-ways", "track forward and backward from each box, and join both tracks between two boxes")
-    add_option(parser, "--start", int, "number of the first frame, which --box belongs to", 0)
-    add_option(parser, "--stop", int, "number after the last frame")
-    _add_live(parser)
-    add_flag(parser, "--show", "show the frames in a window while tracking")
-    _add_model_and_outputs(parser)
-    return parser
-
-
-def all_parser() -> ArgumentParser:
-    """Make the parser of `mixformer track-all`."""
-    parser = make_parser(_ALL)
-    parser.add_argument("jobs", type=Path, help="CSV or JSON file of videos and targets")
-    add_option(parser, "--out", Path, "folder for all results", Path("tracked"))
-    kinds = ", ".join(f"{each.name} ({each.file_name})" for each in OUTPUT_FORMATS.values())
-    add_option(parser, "--write", str, f"files to write for each video: {kinds}", ["json"], nargs="+", metavar="KIND")
-    _add_live(parser)
-    where = parser.add_argument_group("where it runs")
-    concurrent = "number of videos to track at a time in this process; their targets form one batch"
-    add_option(where, "--concurrent-videos", int, concurrent, 4)
-    add_executor(where, 0, "worker processes, each with its own model and one video at a time; 0: in this process")
-    add_model(parser)
-    add_runtime(parser)
-    add_settings(parser)
-    return parser
-
-
-def demo_parser() -> ArgumentParser:
-    """Make the parser of `mixformer demo`."""
-    parser = make_parser(_DEMO)
-    _add_model_and_outputs(parser)
-    return parser
-
-
-def _add_live(parser: ArgumentParser) -> None:
+def add_live(parser: ArgumentParser) -> None:
+    """Add the options of cameras and streams."""
     wait = "seconds to wait until a camera or an address opens, and for each frame"
     busy = "skip the frames that arrive while the tracker is busy"
     add_option(parser, "--timeout", float, wait, 10.0)
     add_flag(parser, "--every-frame", f"track every frame of a camera or stream, however late; default: {busy}")
 
 
-def _add_model_and_outputs(parser: ArgumentParser) -> None:
+def add_model_and_outputs(parser: ArgumentParser) -> None:
+    """Add the options of the model, the outputs and the tracker's settings."""
     add_model(parser)
     add_runtime(parser)
     for each in OUTPUT_FORMATS.values():

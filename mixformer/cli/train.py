@@ -7,11 +7,11 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from mixformer.cli.bars import TrainingBar, speaks
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_changes, add_flag, add_option, add_training_device, make_parser
-from mixformer.cli.training_bar import TrainingBar, speaks
+from mixformer.cli.parser import add_changes, add_flag, add_option, add_training_device
 
-_DESCRIPTION = """Train a model from a recipe. Run the same command again to resume an interrupted run.
+DESCRIPTION = """Train a model from a recipe. Run the same command again to resume an interrupted run.
 
 The run folder gets state.safetensors (to resume from), log.jsonl, recipe.json, environment.json and, at the end,
 model/. See docs/training.md.
@@ -33,9 +33,8 @@ _DRY_RUN = (
 )
 
 
-def parser() -> ArgumentParser:
-    """Options of the command."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     made.add_argument("recipe", type=Path, help="TOML file, or a name of mixformer recipes")
     add_option(made, "--out", Path, "run folder", required=True)
     add_training_device(made)
@@ -43,7 +42,6 @@ def parser() -> ArgumentParser:
     dry = f"train {_DRY_RUN_STEPS} steps on generated pictures, without the recipe's data, weights and teacher"
     add_flag(made, "--dry-run", dry)
     add_flag(made, "--fresh", "ignore a checkpoint in the run folder")
-    return made
 
 
 def run(options: Namespace) -> None:

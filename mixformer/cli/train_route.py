@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
+from mixformer.cli.bars import TrainingBar, speaks
 from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.parser import add_changes, add_flag, add_option, add_training_device, make_parser
-from mixformer.cli.training_bar import TrainingBar, speaks
+from mixformer.cli.parser import add_changes, add_flag, add_option, add_training_device
 from mixformer.errors import ConfigError
 
 if TYPE_CHECKING:
     from mixformer.training import StepReport
 
-_DESCRIPTION = """Train a model of the papers in all its stages, each from the results of those before it.
+DESCRIPTION = """Train a model of the papers in all its stages, each from the results of those before it.
 
 Run the same command again to go on with a pipeline that was stopped or killed, wherever that was. Each stage gets a
 folder in OUT, with the files of `mixformer train`. See docs/recipes.md.
@@ -32,15 +32,13 @@ simple pictures to train on.
 """
 
 
-def parser() -> ArgumentParser:
-    """Options of the command."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     made.add_argument("name", type=str, nargs="?", default="", help="model to train, see --list")
     add_option(made, "--out", Path, "folder of all stages", metavar="DIR")
     add_flag(made, "--list", "list the stages, with --out also what is done there")
     add_scale(made)
     add_changes(made, "change fields of all recipes, such as grad_accum_steps=8")
-    return made
 
 
 def add_scale(made: ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from argparse import Action
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
@@ -58,7 +58,7 @@ def _explain(parser: ArgumentParser, message: str) -> str:
     return message
 
 
-def no_command(word: str, known: list[str]) -> str:
+def no_command(word: str, known: Sequence[str]) -> str:
     """The message for an unknown command."""
     near = did_you_mean(word, known) or "."
     return f"there is no command '{word}'{near} The commands are: {', '.join(known)}"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.console import Console
 
 from mixformer.cli.console import make_console
 from mixformer.cli.parser import (
@@ -15,14 +14,10 @@ from mixformer.cli.parser import (
     add_model,
     add_option,
     add_runtime,
-    make_parser,
     runtime_from,
 )
 
-if TYPE_CHECKING:
-    from mixformer.vot.workspace import Entry
-
-_DESCRIPTION = """Run the tracker in VOT challenges, with the official toolkit.
+DESCRIPTION = """Run the tracker in VOT challenges, with the official toolkit.
 
   mixformer vot init workspace --stack vot2022/shorttermbox
   mixformer vot init workspace --stack vots2024/main --masks grabcut
@@ -58,8 +53,7 @@ def _add_tracker(made: ArgumentParser) -> None:
     add_runtime(made)
 
 
-def _init_parser() -> ArgumentParser:
-    made = make_parser(_INIT)
+def _add_init(made: ArgumentParser) -> None:
     made.add_argument("dir", type=Path, metavar="DIR", help="folder of the workspace, new or existing")
     preset = "published tracker settings; default: those for the challenge, if the model has some"
     protocol = (
@@ -73,7 +67,6 @@ def _init_parser() -> ArgumentParser:
     add_option(made, "--preset", str, preset)
     add_option(made, "--sequences", Path, "folder of data that you already have")
     add_option(made, "--protocol", Literal["auto", "python", "trax"], protocol, "auto")
-    return made
 
 
 def _init(options: Namespace) -> None:
@@ -99,28 +92,20 @@ def _init(options: Namespace) -> None:
         raise ConfigError("the python protocol cannot send depth maps of 16 bits; use --protocol trax")
     entry = Entry(options.name, protocol, model, settings, stack.multiobject)
     written = write_workspace(options.dir, stack, entry, options.sequences)
-    _report(make_console(), written, entry, stack.runs)
-
-
-def _report(console: Console, written: list[Path], entry: Entry, runs: str) -> None:
+    console = make_console()
     for path in written:
         console.print(f"wrote {path.resolve()}")
-    console.print(
-        f"tracker {entry.name}: {entry.protocol} protocol, settings: {entry.settings.get('preset', 'of the model')}"
-    )
-    if runs != "once":
-        console.print(
-            f"this stack has {runs} experiments, which toolkits 0.8 to 0.9.0 cannot run: use vot-toolkit 0.7.4"
-        )
-    console.print(f"next: vot evaluate --workspace {written[-1].parent.resolve()} {entry.name}")
+    console.print(f"tracker {entry.name}: {protocol} protocol, settings: {settings.get('preset', 'of the model')}")
+    if stack.runs != "once":
+        old = "which toolkits 0.8 to 0.9.0 cannot run: use vot-toolkit 0.7.4"
+        console.print(f"this stack has {stack.runs} experiments, {old}")
+    console.print(f"next: vot evaluate --workspace {options.dir.resolve()} {entry.name}")
 
 
-def _run_parser() -> ArgumentParser:
-    made = make_parser(_RUN)
+def _add_run(made: ArgumentParser) -> None:
     _add_tracker(made)
     add_option(made, "--preset", str, "published tracker settings for a benchmark")
     add_flag(made, "--multiobject", "track several targets")
-    return made
 
 
 def _run(options: Namespace) -> None:
@@ -133,5 +118,5 @@ def _run(options: Namespace) -> None:
         serve(session, incoming, outgoing, options.multiobject, options.channel or "color")
 
 
-_GROUP = CommandGroup(_DESCRIPTION, {"init": (_init_parser, _init), "run": (_run_parser, _run)})
-parser, add_inner, run = _GROUP.parser, _GROUP.add_inner, _GROUP.run
+_GROUP = CommandGroup({"init": (_INIT, _add_init, _init), "run": (_RUN, _add_run, _run)})
+add_options, run = _GROUP.add_options, _GROUP.run

@@ -7,10 +7,10 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_flag, add_model, add_option, make_parser
+from mixformer.cli.parser import add_flag, add_model, add_option
 from mixformer.optional import load
 
-_DESCRIPTION = """Annotate videos in the browser: draw a box, track it, correct it where it is uncertain, export it.
+DESCRIPTION = """Annotate videos in the browser: draw a box, track it, correct it where it is uncertain, export it.
 
   mixformer web clip.mp4      one video
   mixformer web clips         all videos under a folder; the page can add more
@@ -25,9 +25,8 @@ Needs mixformer[web]: pip install 'mixformer[web]'. docs/web.md explains the pag
 """
 
 
-def parser() -> ArgumentParser:
-    """Options of the command."""
-    made = make_parser(_DESCRIPTION)
+def add_options(made: ArgumentParser) -> None:
+    """Add the options of the command."""
     made.add_argument("place", nargs="?", type=Path, default=Path("."), help="video, or folder with videos; default: .")
     add_model(made)
     add_option(made, "--workers", int, "number of videos tracked at the same time; others wait", 1)
@@ -35,7 +34,6 @@ def parser() -> ArgumentParser:
     add_option(made, "--port", int, "port to listen on; if it is in use, one of the next; 0: any", 8765)
     add_option(made, "--token", str, "secret in the address; default: a random one")
     add_flag(made, "--no-browser", "print the address and open no browser")
-    return made
 
 
 def run(options: Namespace) -> None:

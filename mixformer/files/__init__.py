@@ -9,7 +9,6 @@ import io
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile, mkdtemp
 
@@ -27,7 +26,7 @@ from mixformer.files.foreign_text import (
     read_text_file,
 )
 from mixformer.files.partial_names import beside, own_mark, real_path
-from mixformer.files.places import clear_left_over, open_raw
+from mixformer.files.places import clear_left_over, open_raw, remove_folders
 from mixformer.files.special_files import is_special
 
 __all__ = [
@@ -53,23 +52,11 @@ Writer = Callable[[Path], object]
 def write_files(files: Mapping[Path, Writer], *, sync: bool = True) -> None:
     """Write several files so that a failure leaves all of them as they were.
 
-    Each is written under a temporary name of its own beside its place, and all are renamed at the end. Missing folders
-    are made. Several processes may write the same file: the last one wins. What killed processes left is removed.
-    A link stays one, and the file that it leads to is written. Devices and pipes get the content when it is whole.
-
-    Args:
-        files: final path -> function that writes the content to the path it is given.
-        sync: wait until the content is on the disk, so that it survives a power failure.
-
-    Raises:
-        OutputError: if anything cannot be written (disk full, no permission, a file where a folder should be).
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write_files({Path(folder, "new", "a.txt"): lambda part: part.write_text("whole")})
-        ...     Path(folder, "new", "a.txt").read_text()
-        'whole'
+    `files` holds for each final path a function that writes the content to the path it is given. Each is written under
+    a temporary name of its own beside its place, and all are renamed at the end. Missing folders are made. Several
+    processes may write the same file: the last one wins. What killed processes left is removed. A link stays one, and
+    the file that it leads to is written. Devices and pipes get the content when it is whole. With `sync`, the content
+    survives a power failure. Raises OutputError if anything cannot be written.
     """
     from safetensors import SafetensorError
 
@@ -113,10 +100,7 @@ def _put(content: Path, place: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write one UTF-8 text file with `\n` line ends, whole or not at all; see `write_files`.
-
-    Raises OutputError if it cannot be written.
-    """
+    """Write one UTF-8 text file with line ends of Unix; see `write_files`."""
     write_files({path: lambda part: part.write_text(text, encoding="utf-8", newline="\n")})
 
 
@@ -150,18 +134,11 @@ def _clean(partial: Iterable[Path], made: list[Path]) -> None:
     """Remove what a failed write left; a path that cannot be removed is not worth a second error."""
     for path in partial:
         shutil.rmtree(path, ignore_errors=True)
-    for path in reversed(made):
-        with suppress(OSError):
-            path.rmdir()
+    remove_folders(made)
 
 
 def path_kind(path: str | Path) -> str:
-    """Tell what a path from outside leads to: "file", "folder" or "" (also if no such path can be).
-
-    Example:
-        >>> path_kind("."), path_kind("x" * 5000), path_kind("no" + chr(0))
-        ('folder', '', '')
-    """
+    """Tell what a path from outside leads to: "file", "folder" or "" (also if no such path can be)."""
     try:
         return "folder" if os.path.isdir(path) else "file" if os.path.exists(path) else ""
     except (OSError, ValueError):

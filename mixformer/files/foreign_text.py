@@ -30,21 +30,9 @@ _CHECKED = 16 * 2**20  # letters; the parser's own limit of depth guards larger 
 
 
 def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LARGEST_ANNOTATION) -> str:
-    """Read a text file as UTF-8. Bytes that are no UTF-8 are replaced, and a byte order mark is dropped.
+    """Read a text file of at most `limit` bytes as UTF-8; other bytes are replaced, and a byte order mark is dropped.
 
-    Args:
-        path: of the file.
-        error: class of the error.
-        limit: largest size in bytes.
-
-    Raises:
-        error: if the file is missing, cannot be read or is too large.
-
-    Example:
-        >>> Path("title.txt").write_bytes("Zürich".encode("latin-1"))
-        6
-        >>> read_text_file("title.txt")
-        'Z\\ufffdrich'
+    Raises `error` if the file is missing, cannot be read or is too large.
     """
     try:
         with Path(path).open("rb") as file:
@@ -62,25 +50,12 @@ def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LA
 
 
 def read_csv_file(path: str | Path, error: Problem = DataError) -> list[list[str]]:
-    """Read the rows of a CSV file, without the empty ones; see `read_text_file`.
-
-    Raises error if the file cannot be read, or is no CSV.
-
-    Example:
-        >>> _ = Path("table.csv").write_text("name,blur\\n\\nbird,1\\n")
-        >>> read_csv_file("table.csv")
-        [['name', 'blur'], ['bird', '1']]
-    """
+    """Read the rows of a CSV file, without the empty ones; see `read_text_file` and `parse_csv`."""
     return parse_csv(read_text_file(path, error, LARGEST_SETTINGS), path, error)
 
 
 def parse_csv(text: str, name: object, error: Problem = DataError, separator: str = ",") -> list[list[str]]:
-    """Rows of CSV text, without the empty ones; raises error, which calls it `name`, if it is no CSV.
-
-    Example:
-        >>> parse_csv("a;b", "table.csv", separator=";")
-        [['a', 'b']]
-    """
+    """Split CSV text into rows, without the empty ones. Raises `error`, which calls it `name`, if it is no CSV."""
     try:
         return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
     except csv.Error as problem:
@@ -88,43 +63,20 @@ def parse_csv(text: str, name: object, error: Problem = DataError, separator: st
 
 
 def decode(data: bytes) -> str:
-    """Text of UTF-8 bytes; other bytes are replaced, and a byte order mark is dropped.
-
-    Example:
-        >>> decode(b"\\xef\\xbb\\xbfname\\xff")
-        'name\\ufffd'
-    """
+    """Decode UTF-8; other bytes are replaced, and a byte order mark is dropped."""
     return data.decode("utf-8-sig", "replace")
 
 
 def read_json_file(path: str | Path, error: Problem = DataError, limit: int = LARGEST_SETTINGS) -> Any:
-    """Read a JSON file; see `read_text_file` and `parse_json`.
-
-    Raises error if the file cannot be read, or holds no JSON that can be used.
-    """
+    """Read a JSON file; see `read_text_file` and `parse_json`."""
     return parse_json(read_text_file(path, error, limit), path, error)
 
 
 def parse_json(text: str | bytes, name: object, error: Problem = DataError) -> Any:
-    """Parse JSON of bounded depth, with whole numbers of at most 20 digits.
+    """Parse JSON that is at most 64 deep. `NaN` is read, since many programs write it for what is not known.
 
-    `NaN` is read, since many programs write it for what is not known.
-
-    Args:
-        text: JSON, as text or as UTF-8 bytes.
-        name: what the error calls it, such as the path of its file.
-        error: class of the error.
-
-    Raises:
-        error: if it is no JSON, nested too deeply, holds a key twice in one object, infinity, or a number that is too
-            long or too large.
-
-    Example:
-        >>> parse_json('{"boxes": [[1, 2, 3, 4]]}', "boxes.json")
-        {'boxes': [[1, 2, 3, 4]]}
-        >>> parse_json("[" * 100 + "]" * 100, "boxes.json")
-        Traceback (most recent call last):
-        mixformer.errors.DataError: boxes.json is not readable JSON: it is nested more than 64 deep
+    Raises `error`, which calls it `name`, if it is no JSON, or holds a key twice in one object, infinity, or a number
+    that is too long or too large.
     """
     try:
         text = decode(text) if isinstance(text, bytes) else text.removeprefix("\ufeff")
@@ -185,20 +137,9 @@ def _require_shallow(value: Any) -> None:
 
 
 def as_numbers(value: Any, columns: int, name: object, error: Problem = DataError) -> FloatArray:
-    """Rows of numbers, such as boxes, as float64 (n, `columns`); NaN and infinity are numbers here.
+    """Convert a list of rows to float64 (n, `columns`). A row may be None, which becomes NaN.
 
-    Args:
-        value: list of lists, or None in place of a list for a row of NaN.
-        columns: numbers in a row.
-        name: what the error calls it.
-        error: class of the error.
-
-    Raises:
-        error: if a row is no list of so many numbers.
-
-    Example:
-        >>> as_numbers([[1, 2, 3, 4], None], 4, "boxes").shape
-        (2, 4)
+    Raises `error`, which calls it `name`, if a row is no list of so many numbers; NaN and infinity are numbers here.
     """
     if not isinstance(value, list | tuple):
         raise error(f"{name}: expected a list of rows with {columns} numbers, not {value!r:.60}")

@@ -25,19 +25,9 @@ def real_path(path: Path) -> Path:
 
 
 def beside(path: Path, before: str = "", after: str = "", *, stem: str | None = None) -> Path:
-    """Return a path in the same folder, named like another file with something added.
+    """Return a path in the same folder: `before`, then `stem` or by default the whole name of the file, then `after`.
 
     A name that would be too long for the file system is cut, and gets a checksum of all of it.
-
-    Args:
-        path: the other file.
-        before: what the name begins with.
-        after: what it ends with.
-        stem: what stands between them; None takes the whole name of the other file.
-
-    Example:
-        >>> beside(Path("out", "a.mp4"), ".", ".lock").name, len(beside(Path("x" * 255), ".", ".lock").name)
-        ('.a.mp4.lock', 255)
     """
     middle = path.name if stem is None else stem
     room = LONGEST - len(os.fsencode(before + after))

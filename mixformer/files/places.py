@@ -48,12 +48,8 @@ def _same(one: Path, other: Path) -> bool:
 def require_place(path: Path, overwrite: bool = False) -> None:
     """Refuse a place that a result cannot be put into. Nothing is changed.
 
-    Args:
-        path: a file or a folder.
-        overwrite: something may be there already.
-
-    Raises:
-        OutputError: if there is a result already, another process writes it just now, or the folder cannot be written.
+    Raises OutputError if there is a result already (unless `overwrite`), another process writes it just now, or the
+    folder cannot be written.
     """
     if is_special(path):
         return
@@ -72,11 +68,7 @@ def require_place(path: Path, overwrite: bool = False) -> None:
 
 
 def require_name(path: Path) -> None:
-    """Refuse a path that no file or folder can have.
-
-    Raises:
-        OutputError: if its name is too long, links in it lead in a circle, or this user may not look there.
-    """
+    """Raise OutputError if no file can have this path: its name is too long, or links form a circle."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -86,11 +78,7 @@ def require_name(path: Path) -> None:
 
 
 def require_unclaimed(path: Path) -> None:
-    """Refuse a result that another process writes just now.
-
-    Raises:
-        OutputError: if one does.
-    """
+    """Raise OutputError if another process writes this result just now."""
     part = partial_path(path)
     claimed = part / LOCK if part.is_dir() else part
     if claimed.exists():
@@ -98,11 +86,7 @@ def require_unclaimed(path: Path) -> None:
 
 
 def require_free(path: Path) -> None:
-    """Refuse a file that exists, or a folder that holds something.
-
-    Raises:
-        OutputError: the message says how to replace it.
-    """
+    """Raise OutputError if the file exists, or the folder holds something; the message says how to replace it."""
     if path.is_dir():
         if any(item.name != ".partial" for item in path.iterdir()):
             raise OutputError(f"the folder {path} is not empty; {_ASK}")
@@ -114,30 +98,11 @@ def require_free(path: Path) -> None:
 def claimed_folder(folder: Path, marker: str, kind: str, overwrite: bool) -> Iterator[None]:
     """Claim a folder for results before the work, and let go of it afterwards. Nothing in it is changed.
 
-    Args:
-        folder: for the results; need not be there.
-        marker: file by which a folder of such results is known.
-        kind: what such a folder is called.
-        overwrite: results may be there already.
-
-    Raises:
-        OutputError: if there are results and `overwrite` is not given, the folder holds something else, another process
-            writes there just now, or it cannot be written.
-
-    Example:
-        >>> with claimed_folder(Path("model"), "config.json", "model folder", overwrite=False):
-        ...     Path("model").mkdir()
-        >>> Path("model").is_dir(), Path(".model.lock").exists()
-        (True, False)
+    A folder of such results, called a `kind`, is known by its file `marker`. Raises OutputError if there are results
+    and `overwrite` is not given, the folder holds something else, another process writes there just now, or it cannot
+    be written.
     """
-    require_place(folder, overwrite=True)
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file, and the result is a folder; give another name")
-    if folder.is_dir() and any(not item.name.startswith(".") for item in folder.iterdir()):
-        if not (folder / marker).is_file():
-            raise OutputError(f"{folder} is not empty, and is not a {kind}; give a new folder")
-        if not overwrite:
-            raise OutputError(f"{folder} exists already; {_ASK}")
+    _require_kind(folder, marker, kind, overwrite)
     place = folder.absolute()
     made = make_folder(place.parent, folder)
     lock = beside(place, ".", ".lock")
@@ -150,33 +115,34 @@ def claimed_folder(folder: Path, marker: str, kind: str, overwrite: bool) -> Ite
             file.close()
         with suppress(OSError):
             lock.unlink()
-            for path in reversed(made):
-                path.rmdir()
+        remove_folders(made)
         file.close()
 
 
 def require_replaceable(folder: Path, known: Iterable[str], kind: str, overwrite: bool) -> None:
     """Refuse a folder that a new one cannot take the place of. An empty one, or none, can be replaced.
 
-    Args:
-        folder: place of the result.
-        known: patterns of the names that such a folder holds; the first one is of what it always holds.
-        kind: what such a folder is called.
-        overwrite: an earlier result may be there.
-
-    Raises:
-        OutputError: if there is a result and `overwrite` is not given, or the folder holds something else.
+    `known` holds patterns of the names in such a folder, called a `kind`; the first is of a file that is always there.
+    Raises OutputError if there is a result and `overwrite` is not given, or the folder holds something else.
     """
+    patterns = list(known)
+    names = _require_kind(folder, patterns[0], kind, overwrite)
+    if others := [name for name in names if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]:
+        raise OutputError(f"{folder} also holds {others[0]}, which is not replaced; move it, or give a new folder")
+
+
+def _require_kind(folder: Path, marker: str, kind: str, overwrite: bool) -> list[str]:
+    """Refuse a folder that holds something else than such results, and return the names in it."""
     require_place(folder, overwrite=True)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file, and the result is a folder; give another name")
-    names, patterns = sorted(item.name for item in folder.iterdir()) if folder.is_dir() else [], list(known)
-    if names and not fnmatch.filter(names, patterns[0]):
-        raise OutputError(f"{folder} is not empty, and is not a {kind}; give a new folder")
-    if names and not overwrite:
-        raise OutputError(f"{folder} exists already; {_ASK}")
-    if others := [name for name in names if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]:
-        raise OutputError(f"{folder} also holds {others[0]}, which is not replaced; move it, or give a new folder")
+    names = sorted(item.name for item in folder.iterdir()) if folder.is_dir() else []
+    if seen := [name for name in names if not name.startswith(".")]:
+        if not fnmatch.filter(seen, marker):
+            raise OutputError(f"{folder} is not empty, and is not a {kind}; give a new folder")
+        if not overwrite:
+            raise OutputError(f"{folder} exists already; {_ASK}")
+    return names
 
 
 def swap_in(new: Path, place: Path) -> None:
@@ -199,11 +165,7 @@ def swap_in(new: Path, place: Path) -> None:
 
 
 def make_folder(folder: Path, what: Path) -> list[Path]:
-    """Make a folder and those it lies in; return the new ones, from the outermost.
-
-    Raises:
-        OutputError: if it cannot be made, for the sake of the result `what`.
-    """
+    """Make a folder and those it lies in; return the new ones, from the outermost. Errors name the result `what`."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()][::-1]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -212,12 +174,15 @@ def make_folder(folder: Path, what: Path) -> list[Path]:
     return missing
 
 
-def open_raw(part: Path, path: Path, mode: int = os.O_RDWR) -> io.FileIO:
-    """Open a file that belongs to the result `path`, without a buffer in this process. Its content stays.
+def remove_folders(made: Iterable[Path]) -> None:
+    """Remove what `make_folder` made, as far as it is empty."""
+    for path in reversed(list(made)):
+        with suppress(OSError):
+            path.rmdir()
 
-    Raises:
-        OutputError: if it cannot be opened.
-    """
+
+def open_raw(part: Path, path: Path, mode: int = os.O_RDWR) -> io.FileIO:
+    """Open a file that belongs to the result `path`, without a buffer in this process. Its content stays."""
     try:
         number = own_stream(part)
         if number is None:
@@ -255,8 +220,8 @@ def _locked(file: io.FileIO) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
-    except OSError:  # a network file system without locks
-        return True
+    except OSError:
+        pass  # a network file system without locks
     return True
 
 
@@ -276,6 +241,6 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it is another user's
-        return True
+    except OSError:
+        pass  # it is another user's
     return True

@@ -25,12 +25,17 @@ LARGEST = 1e7
 _NO_LISTS = (Set, Mapping, str, bytes, bytearray)
 
 
-def _stack(parts: list[Any]) -> Any:
-    if isinstance(parts[0], (np.ndarray, np.generic)):
-        return np.stack(parts, -1)
+def _library(values: Any) -> Any:
+    """Return numpy or torch, whichever the values belong to."""
+    if isinstance(values, (np.ndarray, np.generic)):
+        return np
     import torch
 
-    return torch.stack(parts, -1)
+    return torch
+
+
+def _stack(parts: list[Any]) -> Any:
+    return _library(parts[0]).stack(parts, -1)
 
 
 def _split(boxes: Any) -> tuple[Any, Any, Any, Any]:
@@ -84,20 +89,13 @@ def iou(first: Array, second: Array) -> tuple[Array, Array]:
         >>> overlap.round(3).tolist(), union.tolist()
         ([0.333], [150.0])
     """
-    a, b = _split(first), _split(second)
-    width = (_smaller(a[2], b[2]) - _larger(a[0], b[0])).clip(min=0)
-    height = (_smaller(a[3], b[3]) - _larger(a[1], b[1])).clip(min=0)
+    library: Any = _library(first)
+    (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) = _split(first), _split(second)
+    width = (library.minimum(ax2, bx2) - library.maximum(ax1, bx1)).clip(min=0)
+    height = (library.minimum(ay2, by2) - library.maximum(ay1, by1)).clip(min=0)
     shared = width * height
     union = area(first) + area(second) - shared
     return shared / union, union
-
-
-def _smaller(a: Any, b: Any) -> Any:
-    return np.minimum(a, b) if isinstance(a, np.ndarray | np.generic) else a.minimum(b)
-
-
-def _larger(a: Any, b: Any) -> Any:
-    return np.maximum(a, b) if isinstance(a, np.ndarray | np.generic) else a.maximum(b)
 
 
 def clip_to_frame(box: Box, height: int, width: int, margin: float = 10) -> Box:
@@ -105,17 +103,6 @@ def clip_to_frame(box: Box, height: int, width: int, margin: float = 10) -> Box:
 
     Corners are clamped, then sides shorter than `margin` are set to it, as in the official `clip_box` of
     `lib/utils/box_ops.py`.
-
-    Args:
-        box: xywh in pixels.
-        height: rows of the frame.
-        width: columns of the frame.
-        margin: pixels.
-
-    Example:
-        >>> from mixformer.imaging.boxes import clip_to_frame
-        >>> clip_to_frame(Box(-20, 10, 50, 40), height=100, width=200)
-        Box(x=0.0, y=10, w=30.0, h=40)
     """
     x1 = min(max(0.0, box.x), width - margin)
     x2 = min(max(margin, box.x + box.w), width)

@@ -27,19 +27,12 @@ _NETWORK = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 def open_container(
     address: str | Path, format: str | None = None, options: dict[str, str] | None = None, timeout: float | None = None
 ) -> Any:
-    """Open a video with FFmpeg. A local file must have a single-file format.
+    """Open a video with FFmpeg: a path, device or address. A local file must have a single-file format.
 
     A local play-list (m3u8, ffconcat, mpd, sdp) is refused, since FFmpeg would read any file that it names. A play-list
-    in a network is accepted, since FFmpeg opens no local files for it.
-
-    Args:
-        address: path, device or address.
-        format: FFmpeg's name of the input format; None detects it.
-        options: FFmpeg's options of that format.
-        timeout: seconds to wait for an answer, and for each further packet; None waits for ever.
-
-    Raises:
-        av.FFmpegError, OSError, ValueError: if the video cannot be opened; `explain` words the reason.
+    in a network is accepted, since FFmpeg opens no local files for it. `format` and `options` are FFmpeg's; `timeout`
+    is in seconds, for the opening and for each packet. Raises av.FFmpegError, OSError or ValueError, which `explain`
+    words.
     """
     address, more = str(address), dict(options or {})
     if format is None and not _NETWORK.match(address):
@@ -91,10 +84,7 @@ def main_video(container: Any) -> Any:
 
 
 def upright(frame: Any, width: int | None = None) -> Image:
-    """Convert a frame to RGB uint8 (H, W, 3), turned upright, at most `width` pixels wide.
-
-    Phones store portrait videos sideways, with the rotation beside them.
-    """
+    """Convert a frame to RGB uint8 (H, W, 3), turned upright as phones ask for, at most `width` pixels wide."""
     turns = round(getattr(frame, "rotation", 0) / 90) % 4
     size = {}
     if width is not None and width < (across := frame.height if turns % 2 else frame.width):

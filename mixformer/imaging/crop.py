@@ -127,10 +127,7 @@ def crop_target(frame: Image, box: Box, factor: float, size: int) -> tuple[Image
 
 
 def cut_candidate(frame: Image, box: Box, factor: float, size: int) -> Image:
-    """Cut the square around `box` for a later resize to `size`: uint8 (side, side, 3).
-
-    If the square is far larger than the frame, it is resized here, so that memory use does not grow with the box.
-    """
+    """Cut the square around `box` for a later resize to `size`: uint8 (side, side, 3). A vast one is resized here."""
     window = CropWindow.around(box, factor)
     return window.resize(frame, size) if window.is_vast(frame) else window.cut(frame).copy()
 

@@ -63,12 +63,9 @@ def _resize(image: Image, height: int, width: int) -> Image:
 
 
 def resize_square(read: Read, side: int, size: int) -> Image:
-    """Resize a square of a frame without cutting it out first. The result equals `resize_image` of the square.
+    """Resize a square of `side` pixels without cutting it out first, to (size, size, 3) as `resize_image` would.
 
-    Args:
-        read: returns the pixels (rows, columns, 3) where the given rows and columns of the square cross.
-        side: rows and columns of the square, 2 or more.
-        size: output rows and columns.
+    `read` returns the pixels (rows, columns, 3) where the given rows and columns of the square cross.
     """
     rows, columns = _rows(side, size), _columns(side, size)
     pairs = np.stack([columns.left, columns.left + 1], 1).ravel()
@@ -126,8 +123,7 @@ def _columns(source: int, target: int) -> _Columns:
 
 @lru_cache(maxsize=1024)
 def _rows(source: int, target: int) -> _Rows:
-    """Compute source rows and weights. At the border, where both rows are the same, OpenCV keeps two weights, which
-    rounds differently."""
+    """Compute source rows and weights. At the border, where both rows are the same, OpenCV rounds with two weights."""
     first, fraction = _taps(source, target)
     weights = [np.rint(part * np.float32(_ONE)).astype(np.int32)[:, None] for part in (1 - fraction, fraction)]
     both = np.clip(np.concatenate([first, first + 1]), 0, source - 1)

@@ -42,12 +42,7 @@ class GrabCutRefiner:
     """
 
     def __init__(
-        self,
-        size: int = 256,
-        search_factor: float = 2.0,
-        margin: float = 0.05,
-        core: float = 0.45,
-        iterations: int = 2,
+        self, size: int = 256, search_factor: float = 2.0, margin: float = 0.05, core: float = 0.45, iterations: int = 2
     ) -> None:
         """Choose the speed, and how far to trust the box.
 
@@ -129,8 +124,8 @@ def _visible(box: Box, shape: tuple[int, ...]) -> Box:
     if not all(math.isfinite(v) for v in box):
         return Box(0, 0, 0, 0)
     x1, y1, x2, y2 = box.xyxy
-    x1, y1, x2, y2 = max(x1, 0.0), max(y1, 0.0), min(x2, shape[1]), min(y2, shape[0])
-    return Box(x1, y1, x2 - x1, y2 - y1)
+    x1, y1 = max(x1, 0.0), max(y1, 0.0)
+    return Box(x1, y1, min(x2, shape[1]) - x1, min(y2, shape[0]) - y1)
 
 
 def _pixels(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:

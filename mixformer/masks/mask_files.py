@@ -57,10 +57,7 @@ class MaskWriter:
 
 
 def mask_box(mask: Mask) -> Box | None:
-    """Find the smallest box around the target in a bool (H, W) mask; return None if the mask is empty.
-
-    Both end pixels belong to the box, w = x1 - x0 + 1, as in VOT and in the official runs.
-    """
+    """Find the smallest box around a bool (H, W) mask; None if it is empty. Both end pixels belong to it, as in VOT."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return None

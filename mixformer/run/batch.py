@@ -119,8 +119,6 @@ class VideoWork:
             with closing(run_videos(tracker, _tasks([job], tracker), 1, True)) as steps:
                 for step in steps:
                     report(step.run.frames)
-            if step.run.error is not None:
-                raise step.run.error
-            return step.run.summary()
+            return step.run.result()
 
         return work

@@ -69,13 +69,9 @@ class VideoJob:
 
     def task(self) -> VideoTask:
         """Return the video as a task for the loop, which marks the results complete at the end."""
+        same = {name: getattr(self, name) for name in ("source", "targets", "outputs", "name", "start", "stop")}
         return VideoTask(
-            source=self.source,
-            targets=self.targets,
-            outputs=self.outputs,
-            name=self.name,
-            start=self.start,
-            stop=self.stop,
+            **same,
             overwrite=True,
             opening=self.opening,
             settings=self.settings,
@@ -93,36 +89,21 @@ class VideoJob:
         return same and all(path.exists() for path in self.outputs.values())
 
     def begin(self) -> None:
-        """Mark the results in the folder as incomplete, before others take their places.
-
-        Raises:
-            OutputError: if that cannot be written.
-        """
+        """Mark the results in the folder as incomplete, before others take their places."""
         try:
             (self.folder / _DONE).unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"cannot write into {self.folder}: {error}") from error
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Mark the results as complete.
-
-        Raises:
-            OutputError: if the mark cannot be written.
-        """
+        """Mark the results as complete. Raises OutputError if the mark cannot be written."""
         write_text(self.folder / _DONE, json.dumps({"job": self._record(), **summary}, indent=2) + "\n")
 
     def _record(self) -> dict[str, Any]:
         """Return what decides the results, as JSON gives it back."""
         targets = [{**asdict(target), "where": ""} for target in self.targets]
-        record = {
-            "source": self.source,
-            "targets": targets,
-            "start": self.start,
-            "stop": self.stop,
-            "write": sorted(self.write),
-            "settings": self.settings,
-        }
-        plain: dict[str, Any] = json.loads(json.dumps(record))
+        record = {name: getattr(self, name) for name in ("source", "start", "stop", "settings")}
+        plain: dict[str, Any] = json.loads(json.dumps({**record, "targets": targets, "write": sorted(self.write)}))
         return plain
 
 

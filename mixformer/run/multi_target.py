@@ -23,12 +23,9 @@ class ActiveTargets:
     """The targets of one video: the present ones, and those that start later."""
 
     def __init__(self, tracker: MultiTracker, targets: Iterable[Target], video: Hashable = "") -> None:
-        """Collect the targets. Tracking starts with `results`.
+        """Collect the targets, each with a different number. Tracking starts with `results`.
 
-        Args:
-            tracker: the tracker; other videos may use it too.
-            targets: the targets, each with a different number.
-            video: name that distinguishes the videos of one tracker.
+        Other videos may use the tracker too; `video` tells them apart.
         """
         self._tracker, self._video = tracker, video
         self._waiting = sorted(targets, key=lambda target: (target.start, target.id), reverse=True)

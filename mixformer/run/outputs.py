@@ -7,8 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -28,7 +27,6 @@ from mixformer.video.video_formats import require_video
 from mixformer.video.writer import FrameWriter, open_writer
 
 if TYPE_CHECKING:
-    from mixformer.masks.mask_files import MaskWriter
     from mixformer.masks.refiner import Mask
 
 log = logging.getLogger(__name__)
@@ -127,25 +125,18 @@ class VideoOutput:
         overwrite: bool = False,
         point: ResumePoint | None = None,
     ) -> None:
-        """Open all files.
+        """Open all files. The sound of `video` goes to the annotated video.
 
-        Args:
-            outputs: path of each output format to write.
-            video: source of the frames; its sound goes to the annotated video.
-            ids: write and draw the number of each target; otherwise there is one target.
-            pictures: draw pictures even if none is written.
-            overwrite: replace results that are there already.
-            point: go on from there with the drafts of an interrupted run.
-
-        Raises:
-            OutputError: if something cannot be written.
-            MissingDependencyError: if masks are wanted and OpenCV is missing.
+        With `ids`, the number of each target is written and drawn; otherwise there is one target. Pictures are also
+        drawn, if wanted, when none is written. A `point` goes on with the drafts of an interrupted run. Raises
+        OutputError if something cannot be written, and MissingDependencyError if masks are wanted and OpenCV is
+        missing.
         """
         self._ids, self._annotator = ids, Annotator()
         self._masks: _Masks | None = None
         self._wants_pictures = pictures or "video" in outputs
         self._video: FrameWriter | None = None
-        self._recent: deque[Results] = deque(point.recent if point else (), _DRAWN)
+        self.recent: deque[Results] = deque(point.recent if point else (), _DRAWN)  # of the last written frames
         if point and self._wants_pictures:
             self._draw_again(point)
         marks = point.marks if point else {}
@@ -169,16 +160,11 @@ class VideoOutput:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
 
     def draw(self, frame: VideoFrame, results: Results) -> TrackedFrame:
-        """Draw the results on a frame. Masks are found and written here too.
-
-        Raises OutputError if a mask cannot be written.
-        """
+        """Draw the results on a frame. Masks are found and written here too; OutputError if one cannot be."""
         masks = self._masks.write(frame, results) if self._masks else {}
         picture = self._picture(frame.image, results, masks) if self._wants_pictures else None
         return TrackedFrame(frame, results, picture)
@@ -200,17 +186,9 @@ class VideoOutput:
         marks = {name: text.mark() for name, text in self._texts.items()}
         return marks | ({"video": self._video.mark()} if self._video is not None else {})
 
-    @property
-    def recent(self) -> list[Results]:
-        """The results of the last frames that were written."""
-        return list(self._recent)
-
     def write(self, tracked: TrackedFrame) -> TrackedFrame:
-        """Write boxes and picture of a frame, and return it.
-
-        Raises OutputError if something cannot be written; what was written before is kept.
-        """
-        self._recent.append(tracked.results)
+        """Write boxes and picture of a frame, and return it. After an OutputError, what was written before is kept."""
+        self.recent.append(tracked.results)
         for text in self._texts.values():
             for number, result in tracked.results.items():
                 text.write(result, number if self._ids else None)
@@ -227,26 +205,19 @@ class _Masks:
         from mixformer.masks.mask_files import MaskWriter
 
         self._refine, self._ids = GrabCutRefiner(), ids
-        self._draft, self._some = FolderDraft(folder, overwrite, keep=kept), kept
-        self._new_writer = MaskWriter
-        self._writers: dict[int, MaskWriter] = {}
+        self._draft, self._some, self._writer = FolderDraft(folder, overwrite, keep=kept), kept, MaskWriter
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        some = self._some or bool(self._writers)
-        self._draft.end(whole=error is None and some, empty=not some)
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._draft.end(whole=error is None and self._some, empty=not self._some)
 
     def write(self, frame: VideoFrame, results: Results) -> dict[int, Mask]:
         """Return the masks of the results' boxes by target, after writing them."""
         masks = {number: self._refine(frame.image, result.box) for number, result in results.items()}
         for number, mask in masks.items():
-            if number not in self._writers:
-                self._writers[number] = self._new_writer(
-                    self._draft.part / str(number) if self._ids else self._draft.part
-                )
-            self._writers[number].write(mask, frame.index)
+            folder = self._draft.part / str(number) if self._ids else self._draft.part
+            self._writer(folder).write(mask, frame.index)
+            self._some = True
         return masks

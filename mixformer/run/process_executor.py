@@ -18,17 +18,7 @@ from pickle import PicklingError
 from typing import Any
 
 from mixformer.errors import ConfigError, MixFormerError
-from mixformer.run.executor import (
-    Event,
-    Events,
-    Failed,
-    Maker,
-    Progressed,
-    Report,
-    Tasks,
-    attempt,
-    began,
-)
+from mixformer.run.executor import Event, Events, Failed, Maker, Progressed, Report, Tasks, attempt, began
 from mixformer.run.stopping import Stopped, exit_code_of_stop, repeats_lost_stops, stop_once
 
 _REPORT_EVERY = 0.2  # seconds between two reports of a worker

@@ -65,22 +65,13 @@ class ResumePoint:
 
 @dataclass
 class ResumeFile:
-    """The file beside the results of a run.
+    """The file beside the results of a run."""
 
-    Attributes:
-        outputs: path of each result by the name of its format.
-        identity: plain values that decide the results.
-    """
-
-    outputs: Mapping[str, Path]
-    identity: Mapping[str, Any]
+    path: Path  # of the file
+    outputs: Mapping[str, Path]  # path of each result by the name of its format
+    identity: Mapping[str, Any]  # plain values that decide the results
     _points: list[ResumePoint] = field(default_factory=list)
     _added: int = 0
-
-    @property
-    def path(self) -> Path:
-        """Return the path of the file."""
-        return resume_path(self.outputs)
 
     def is_ours(self) -> bool:
         """Tell whether the same run was interrupted; its results, wherever they are, may then be replaced."""
@@ -130,10 +121,8 @@ class ResumeFile:
     def stop(self, drafts: Mapping[str, int]) -> None:
         """Note which results are in their places although they are not whole.
 
-        Without a point to go on from, the note lets the same command begin anew and replace them.
-
-        Args:
-            drafts: what `drafts` returned before the results were closed.
+        Without a point to go on from, the note lets the same command begin anew and replace them. `drafts` is what the
+        method of this name returned before the results were closed.
         """
         placed = {}
         for name, path in self.outputs.items():
@@ -188,17 +177,11 @@ def resume_file(
 ) -> ResumeFile | None:
     """Return the file beside the results of a run, or None if the run cannot be continued.
 
-    Args:
-        outputs: paths by name of the output format.
-        source: the source; what is no file and no folder cannot be read a second time.
-        frames: numbers of the first frame and after the last one.
-        targets: the targets.
-        settings: plain values that tell the tracker from others; None for a tracker that nobody can tell.
+    That needs a source that is a file or a folder, and plain values (`settings`) that tell the tracker from others.
+    `frames` holds the numbers of the first frame and after the last one.
     """
-    paths, source = {name: Path(path) for name, path in outputs.items()}, Path(str(source))
-    if settings is None or not paths or any(map(is_special, paths.values())):
-        return None
-    if not (source.is_file() or source.is_dir()):
+    paths, place, source = {name: Path(path) for name, path in outputs.items()}, resume_path(outputs), Path(str(source))
+    if settings is None or place is None or not (source.is_file() or source.is_dir()):
         return None
     look = source.stat()
     identity = {
@@ -208,32 +191,32 @@ def resume_file(
         "outputs": {name: str(real_path(path)) for name, path in paths.items()},
         "settings": dict(settings),
     }
-    return ResumeFile(paths, json.loads(json.dumps(identity)))
+    return ResumeFile(place, paths, json.loads(json.dumps(identity)))
 
 
-def resume_path(outputs: Mapping[str, Path]) -> Path:
-    """Return the path of the file beside the first of some results."""
-    return beside(real_path(next(iter(outputs.values()))), ".", ".resume")
+def resume_path(outputs: Mapping[str, str | Path]) -> Path | None:
+    """Return the path of the file beside the first of some results; None without results, or if one is a device."""
+    paths = [Path(path) for path in outputs.values()]
+    return None if not paths or any(map(is_special, paths)) else beside(real_path(paths[0]), ".", ".resume")
 
 
 def forget(outputs: Mapping[str, str | Path]) -> None:
     """Remove the file beside some results: another run begins to write them."""
-    paths = {name: Path(path) for name, path in outputs.items()}
-    if paths and not any(map(is_special, paths.values())):
+    if path := resume_path(outputs):
         with suppress(OSError):
-            resume_path(paths).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 def interrupted(outputs: Mapping[str, Path]) -> set[str]:
     """Return the names of results in their places that an interrupted run may continue."""
-    record = _read(resume_path(outputs)) if outputs and not any(map(is_special, outputs.values())) else None
+    record = _read(resume_path(outputs))
     return set(record.placed_now(outputs)) if record else set()
 
 
-def _read(path: Path) -> _Kept | None:
+def _read(path: Path | None) -> _Kept | None:
     """Read the file beside some results. None if it is missing or cannot be used."""
     try:
-        if not path.is_file() or path.stat().st_size > _LARGEST:
+        if path is None or not path.is_file() or path.stat().st_size > _LARGEST:
             return None
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file}
@@ -248,20 +231,19 @@ def _read(path: Path) -> _Kept | None:
 
 
 def _point(place: int, plain: dict[str, Any], arrays: Mapping[str, Any]) -> ResumePoint:
-    following, present, waiting = plain.pop("targets")
-    present = dict(present)
+    following, present, waiting = plain["targets"]
     states = {}
-    for id in present:
+    for id, _ in present:
         start = f"{place} {id} "
         own = {name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)}
         states[id] = TrackState.from_arrays(own, "the state")
-    recent = [{id: _result(result) for id, result in results} for results in plain.pop("recent")]
-    snapshot = Snapshot(following, present, tuple(waiting), states)
-    scores, skipped, size = tuple(plain.pop("scores")), tuple(plain.pop("skipped")), tuple(plain.pop("size"))
-    lost = {id: tuple((a, b) for a, b in spans) for id, spans in plain.pop("absences")}
-    return ResumePoint(
-        targets=snapshot, recent=recent, scores=scores, skipped=skipped, absences=lost, size=size, **plain
-    )
+    read: dict[str, Any] = {
+        "targets": Snapshot(following, dict(present), tuple(waiting), states),
+        "recent": [{id: _result(result) for id, result in results} for results in plain["recent"]],
+        "absences": {id: tuple((a, b) for a, b in spans) for id, spans in plain["absences"]},
+        **{name: tuple(plain[name]) for name in ("scores", "skipped", "size")},
+    }
+    return ResumePoint(**plain | read)
 
 
 def _result(plain: dict[str, Any]) -> TrackResult:

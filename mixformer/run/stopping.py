@@ -22,11 +22,7 @@ _SOON = 0.05  # seconds until a lost request is repeated, so that the callback h
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal that asks the process to end.
-
-    Attributes:
-        number: number of the signal.
-    """
+    """A signal, by its number, that asks the process to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

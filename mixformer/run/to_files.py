@@ -104,6 +104,4 @@ def track_video(
             if step.written is not None and on_frame is not None and on_frame(step.written) is False:
                 run.end()
                 break
-    if run.error is not None:
-        raise run.error
-    return replace(run.summary(), files={kind: str(path) for kind, path in outputs.items()})
+    return replace(run.result(), files={kind: str(path) for kind, path in outputs.items()})

@@ -37,16 +37,10 @@ class Step:
 def run_videos(
     tracker: MultiTracker, tasks: Iterator[VideoTask], concurrent_videos: int, pipeline: bool
 ) -> Generator[Step, None, None]:
-    """Track videos, some at a time, and write their results.
+    """Track videos, some at a time, and yield the steps of all. A video begins as soon as another ends.
 
-    Args:
-        tracker: a tracker without targets.
-        tasks: the videos. A video begins as soon as another ends.
-        concurrent_videos: number of videos that are open at a time.
-        pipeline: read, track, draw and write different frames at the same time, in threads.
-
-    Returns:
-        Steps of all videos. Closing the generator stops everything and leaves valid files.
+    The tracker has no targets at first. With `pipeline`, reading, tracking, drawing and writing of different frames
+    have a thread each. Closing the generator stops everything and leaves valid files.
     """
     # `_track` adds the videos to `runs`; this thread removes a video after its last step.
     runs: set[VideoRun] = set()
@@ -128,7 +122,8 @@ def _draw(step: Step) -> Step:
     """Draw a frame, in the pipeline's second thread."""
     if step.tracked is None:
         return step
-    return replace(step, tracked=None, written=step.run.attempt(partial(step.run.draw, *step.tracked)))
+    draw = partial(step.run.output.draw, *step.tracked)
+    return replace(step, tracked=None, written=step.run.attempt(draw))
 
 
 def _write(step: Step) -> Step:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from mixformer.errors import SourceError
 from mixformer.run.absences import Absences, Stretches
-from mixformer.run.multi_target import ActiveTargets, Results
+from mixformer.run.multi_target import ActiveTargets
 from mixformer.run.outputs import TrackedFrame, VideoOutput, check_outputs
 from mixformer.run.resuming import ResumeFile, ResumePoint, Snapshot, forget, resume_file
 from mixformer.run.video_task import VideoTask
@@ -117,13 +117,10 @@ class VideoRun:
         """Open the video and all outputs."""
         # 1. Open the source.
         task, source = self.task, self.task.source
-        if isinstance(source, VideoSource):
-            self._video = source
-            self._video.end_with(self.over)
-        elif self._opening is not None:
-            self._video = self._open.enter_context(self._opening.result())
+        if isinstance(source, VideoSource):  # which the caller closes
+            self._video = task.open(self.over)
         else:
-            self._video = self._open.enter_context(task.open(self.over))
+            self._video = self._open.enter_context(self._opening.result() if self._opening else task.open(self.over))
         self._live = self._video.live
         # 2. Check the outputs, and resume an interrupted run if there is one of the same task.
         settings = None if self._live else task.settings
@@ -139,15 +136,8 @@ class VideoRun:
         self.total = self.frames + (self._video.frames_to_come or 0)
         self._segment = frames_of_segment(self._video.fps)
         self._frames = iter(self._video)
-        output = VideoOutput(
-            outputs,
-            self._video,
-            ids=task.ids,
-            pictures=task.pictures,
-            overwrite=task.overwrite or ours,
-            point=point,
-        )
-        self._output = self._open.enter_context(output)
+        how = {"ids": task.ids, "pictures": task.pictures, "overwrite": task.overwrite or ours}
+        self.output = self._open.enter_context(VideoOutput(outputs, self._video, **how, point=point))
         if point is None:
             forget(outputs)
 
@@ -183,13 +173,9 @@ class VideoRun:
             return None
         return Snapshot(frame.index + 1, *self.active.snapshot())
 
-    def draw(self, frame: VideoFrame, results: Results) -> TrackedFrame:
-        """Draw a tracked frame; see `VideoOutput.draw`."""
-        return self._output.draw(frame, results)
-
     def write(self, tracked: TrackedFrame, snapshot: Snapshot | None = None) -> None:
         """Write a drawn frame and count it. From time to time, save a point to resume from."""
-        self._output.write(tracked)
+        self.output.write(tracked)
         self.frames += 1
         self._absences.note(tracked.frame.index, tracked.results)
         for result in tracked.results.values():
@@ -216,16 +202,15 @@ class VideoRun:
             seconds=summary.seconds,
             skipped=summary.skipped,
             absences=summary.absences,
-            marks=self._output.marks(),
-            recent=self._output.recent,
+            marks=self.output.marks(),
+            recent=list(self.output.recent),
             size=(height, width),
         )
 
     def close(self, whole: bool = False) -> None:
         """Finish all files, as far as they are valid: see `mixformer.video.drafts`.
 
-        Args:
-            whole: True if everything is written. Otherwise the run was stopped, and the same command resumes it.
+        Unless everything is written (`whole`), the run was stopped, and the same command resumes it.
         """
         # A camera has no end: stopping it is its end.
         whole = whole or self._live or self._enough
@@ -247,6 +232,12 @@ class VideoRun:
         self.close(whole=True)
         if self.error is None:
             self.attempt(lambda: self.task.finish(self.summary()))
+
+    def result(self) -> VideoSummary:
+        """Return the summary, or raise the error that ended the video."""
+        if self.error is not None:
+            raise self.error
+        return self.summary()
 
     def summary(self) -> VideoSummary:
         """Sum up the written frames."""

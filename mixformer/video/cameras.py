@@ -23,14 +23,9 @@ def is_camera(text: str) -> bool:
 
 
 def camera_input(text: str, platform: str = sys.platform) -> CameraInput:
-    """Return the input of FFmpeg for a camera.
+    """Return the input of FFmpeg for a camera, as it is on a `platform` of `sys.platform`.
 
-    Args:
-        text: number of the camera, 0 is the first; `/dev/video*` on Linux; `video=NAME` on Windows.
-        platform: a value of `sys.platform`.
-
-    Raises:
-        SourceError: if the camera does not exist, or is named as on another system.
+    Raises SourceError if the camera does not exist, or is named as on another system.
     """
     if platform == "darwin":
         if not text.isdigit():

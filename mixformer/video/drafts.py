@@ -25,6 +25,7 @@ from mixformer.files.places import (
     clear_left_over,
     make_folder,
     open_raw,
+    remove_folders,
     require_free,
     require_name,
     require_place,
@@ -47,12 +48,8 @@ class _Claim(ABC):
     def end(self, whole: bool, empty: bool) -> None:
         """Put the draft in its place, or leave it, or remove it.
 
-        Args:
-            whole: nothing failed, and nobody stopped it.
-            empty: nothing was written.
-
-        Raises:
-            OutputError: if it cannot be put in its place; the draft is kept.
+        It is `whole` if nothing failed and nobody stopped it, and `empty` if nothing was written. Raises OutputError if
+        it cannot be put in its place; the draft is kept.
         """
         if whole:
             self._place(sync=True)
@@ -89,16 +86,7 @@ class Draft(_Claim):
     """
 
     def __init__(self, path: Path, overwrite: bool = False, *, keep: bool = False) -> None:
-        """Claim the place.
-
-        Args:
-            path: place of the result.
-            overwrite: a result may be there already.
-            keep: leave what is in the draft.
-
-        Raises:
-            OutputError: as for `require_place`.
-        """
+        """Claim the place. Without `keep`, the draft is emptied. Raises OutputError as `require_place` does."""
         self.path, self._overwrite = path, overwrite
         self._made: list[Path] = []
         self._error: OSError | None = None
@@ -120,11 +108,7 @@ class Draft(_Claim):
             aside_of(self.part).unlink(missing_ok=True)
 
     def set_aside(self) -> Path:
-        """Begin an empty draft, and return the path of its old content. `drop_aside` or the end removes that.
-
-        Raises:
-            OutputError: if that fails.
-        """
+        """Begin an empty draft, and return the path of its old content. `drop_aside` or the end removes that."""
         aside, old = aside_of(self.part), self._file
         try:
             if os.name == "nt":  # an open file cannot be renamed there
@@ -205,7 +189,7 @@ class Draft(_Claim):
                     path.unlink()
         with suppress(OSError):
             self._file.close()
-        _remove(self._made)
+        remove_folders(self._made)
 
     def _leave(self) -> None:
         with suppress(OSError):
@@ -216,16 +200,7 @@ class FolderDraft(_Claim):
     """A folder that is being filled with files whose names are numbers, or with folders of those."""
 
     def __init__(self, path: Path, overwrite: bool = False, *, keep: bool = False) -> None:
-        """Claim the place; files go into `part`.
-
-        Args:
-            path: place of the result.
-            overwrite: a result may be there already.
-            keep: leave what is in `part`.
-
-        Raises:
-            OutputError: as for `require_place`.
-        """
+        """Claim the place; files go into `part`, which is emptied without `keep`. Raises as `require_place` does."""
         require_place(path, overwrite)
         if path.exists() and not path.is_dir():
             raise OutputError(f"{path} is a file, and the result is a folder; give another name")
@@ -262,7 +237,7 @@ class FolderDraft(_Claim):
             self._leave()
             if self.part not in self._made:
                 self.part.rmdir()
-        _remove(self._made)
+        remove_folders(self._made)
 
     def _leave(self) -> None:
         if os.name == "nt":  # an open file cannot be removed there
@@ -270,12 +245,6 @@ class FolderDraft(_Claim):
         with suppress(OSError):
             (self.part / LOCK).unlink(missing_ok=True)
         self._lock.close()
-
-
-def _remove(made: list[Path]) -> None:
-    for path in reversed(made):
-        with suppress(OSError):
-            path.rmdir()
 
 
 def _sync_all(folder: Path) -> None:

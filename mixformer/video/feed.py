@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from mixformer.types import Image
@@ -62,19 +62,15 @@ class Feed:
 
     def __init__(self, newest: bool, over: threading.Event | None = None) -> None:
         self.passed_over = 0
+        self.over = over  # event by which another thread ends the queue
         self._newest, self._items = newest, deque[Any]()
         self._changed = threading.Condition()
-        self._ended, self._over = threading.Event(), over
-        self._taken = 0
-
-    def end_with(self, over: threading.Event) -> None:
-        """Let another thread end the queue by setting `over`."""
-        self._over = over
+        self._ended, self._taken = threading.Event(), 0
 
     @property
     def ended(self) -> bool:
         """True if nobody wants frames any more."""
-        return self._ended.is_set() or (self._over is not None and self._over.is_set())
+        return self._ended.is_set() or (self.over is not None and self.over.is_set())
 
     def end(self) -> None:
         """Ask the reading thread to stop, and drop all waiting frames."""
@@ -128,18 +124,15 @@ def fill(feed: Feed, decoder: Decoder, start: int, stop: int | None) -> None:
     end = End()
     try:
         for raw in decoder.frames(start):
-            if (stop is not None and raw.index >= stop) or not _hand_on(feed, raw, decoder.live):
+            if stop is not None and raw.index >= stop:
+                break
+            if not decoder.live:  # converted in this thread; a live frame only when it is used
+                image = raw.picture()
+                raw = replace(raw, picture=lambda image=image: image, size=0, smaller=None)  # type: ignore[misc]
+            if not feed.put(raw):
                 break
     except BaseException as error:  # the caller gets every error
         end = End(error)
     finally:
         feed.put(end)
         decoder.close()
-
-
-def _hand_on(feed: Feed, raw: RawFrame, live: bool) -> bool:
-    """Put a frame into the queue, converted to RGB in this thread. A live frame is converted only when it is used."""
-    if live:
-        return feed.put(raw)
-    image = raw.picture()
-    return feed.put(RawFrame(raw.index, raw.time, lambda: image, damaged=raw.damaged))

@@ -28,22 +28,13 @@ class UntrustedIndexError(SourceError):
 
 @dataclass(frozen=True)
 class FrameTable:
-    """The times of frames, in units of their track.
+    """The times of frames, in units of their track."""
 
-    Attributes:
-        times: presentation time of each frame, rising.
-        keys: presentation times of the key frames, rising.
-        first: number of the first frame in `times`.
-        begin: time of frame 0.
-        spots: place of each key frame in the file, in bytes, or -1 or empty if none is known. Files whose clock begins
-            anew have several frames of the same time.
-    """
-
-    times: list[int]
-    keys: list[int]
-    first: int
-    begin: int
-    spots: list[int] = field(default_factory=list)
+    times: list[int]  # presentation time of each frame, rising
+    keys: list[int]  # presentation times of the key frames, rising; several are the same if the clock begins anew
+    first: int  # number of the first frame in `times`
+    begin: int  # time of frame 0
+    spots: list[int] = field(default_factory=list)  # byte of each key frame in the file, -1 if unknown; or empty
 
     def number_at(self, time: int) -> int | None:
         """Return the number of the frame at exactly this time, or None."""
@@ -124,15 +115,9 @@ def _group(container: Any, stream: Any, stamps: list[int], begin: int, number: i
 
 
 def read_table(container: Any, stream: Any, until: int | None = None) -> FrameTable:
-    """Read the table from the packets of a file that is at its beginning.
+    """Read the table from the packets of a file that is at its beginning, up to frame `until`; None reads all.
 
-    Args:
-        container: container of FFmpeg. Reading changes its position.
-        stream: its video track.
-        until: number of a frame; reading ends when the table is complete up to it. None reads all.
-
-    Raises:
-        UntrustedIndexError: if the numbers of the frames cannot be found from the packets.
+    Raises UntrustedIndexError if the numbers of the frames cannot be found from the packets.
     """
     codec = stream.codec_context.codec.canonical_name
     if codec not in _ONE_FRAME_A_PACKET:

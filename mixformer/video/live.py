@@ -21,11 +21,6 @@ _STEADY = 30.0  # seconds of frames after which a broken connection gets all its
 _ALWAYS_LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt", "mms", "mmsh")
 
 
-def is_live(address: str, container_duration: int | None) -> bool:
-    """Tell whether a source is live: it has a protocol of cameras, or an unknown length."""
-    return never_ends(address) or not container_duration or container_duration < 0
-
-
 def never_ends(address: str) -> bool:
     """Tell whether an address has a protocol of cameras, which send until they are turned off."""
     return address.partition("://")[0].lower() in _ALWAYS_LIVE
@@ -34,27 +29,16 @@ def never_ends(address: str) -> bool:
 def open_stream(
     name: str,
     address: str,
-    *,
-    format: str | None = None,
-    options: dict[str, str] | None = None,
+    format: str | None,
+    options: dict[str, str] | None,
     timeout: float,
     wanted: Callable[[], bool],
 ) -> Stream:
-    """Open a source that may never answer.
+    """Open a source that may never answer: `name` in messages, and the address, input format and options of FFmpeg.
 
     FFmpeg opens it in a separate thread, which is abandoned if it does not return. So Ctrl-C works, and a name server
-    that never answers blocks nothing.
-
-    Args:
-        name: name of the source in messages.
-        address: address for FFmpeg.
-        format: FFmpeg's name of the input format; None detects it.
-        options: FFmpeg's options of that format.
-        timeout: seconds to wait.
-        wanted: function that is called again and again while waiting; if it returns False, waiting ends.
-
-    Raises:
-        SourceError: if the source does not open within that time, is no video, or is not wanted any more.
+    that never answers blocks nothing. Raises SourceError if the source does not open within `timeout` seconds, is no
+    video, or if `wanted`, which is called again and again meanwhile, returns False.
     """
     attempt: Opening[Any] = Opening(lambda: open_stream_container(address, format, options, timeout))
     begin, said = time.monotonic(), False
@@ -70,7 +54,8 @@ def open_stream(
         attempt.abandon()
         raise
     container = attempt.result()
-    live = format is not None or is_live(address, container.duration)
+    # A camera, or an address with a protocol of cameras or of unknown length.
+    live = format is not None or never_ends(address) or not container.duration or container.duration < 0
     return Stream(name, container, live, timeout)
 
 
@@ -89,12 +74,7 @@ class Opening(Future[T]):
 
     def abandon(self) -> None:
         """Abandon the call. If it still opens something, its thread closes that."""
-        self.add_done_callback(_close)
-
-
-def _close(opening: Future[Any]) -> None:
-    if opening.exception() is None:
-        opening.result().close()
+        self.add_done_callback(lambda done: None if done.exception() else done.result().close())  # type: ignore[attr-defined]
 
 
 class LiveStream:

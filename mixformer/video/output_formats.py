@@ -77,36 +77,28 @@ def _mot(result: TrackResult, id: int | None) -> str:
     """
     x, y, w, h = result.box
     score = 1.0 if result.score is None else result.score
-    number = 1 if id is None else id
     place = f"{x + 1:.3f},{y + 1:.3f},{w:.3f},{h:.3f}"
-    return f"{result.frame + 1},{number},{place},{score:.5f},-1,{_VISIBILITY[result.status]:g},-1"
+    return f"{result.frame + 1},{1 if id is None else id},{place},{score:.5f},-1,{_VISIBILITY[result.status]:g},-1"
 
 
+_VIDEO_HELP = (
+    "annotated video with the sound, by its ending: mp4, mov, mkv, avi, webm or gif (without sound); or the name of a "
+    "folder for PNG files"
+)
+_JSON_HELP = "boxes as JSON lines: frame, time, box, score, status; with several targets also id"
+_MASKS_HELP = (
+    "folder of masks, one PNG file for each frame: 255 on the target, 0 elsewhere; with several targets one folder for "
+    "each id. GrabCut finds the pixels by their colors; the annotated video shows them tinted. Slow: some 10 frames a "
+    "second. Needs: pip install 'mixformer[masks]'"
+)
 OUTPUT_FORMATS = {
     each.name: each
     for each in (
-        OutputFormat(
-            "video",
-            "annotated.mp4",
-            "annotated video with the sound, by its ending: mp4, mov, mkv, avi, webm or gif (without sound); or the "
-            "name of a folder for PNG files",
-            option="out",
-        ),
-        OutputFormat(
-            "json",
-            "boxes.jsonl",
-            "boxes as JSON lines: frame, time, box, score, status; with several targets also id",
-            _json,
-        ),
+        OutputFormat("video", "annotated.mp4", _VIDEO_HELP, option="out"),
+        OutputFormat("json", "boxes.jsonl", _JSON_HELP, _json),
         OutputFormat("csv", "boxes.csv", "boxes as CSV with a header", _csv, _csv_header),
         OutputFormat("mot", "boxes.txt", "boxes as MOTChallenge text, which counts frames and pixels from 1", _mot),
-        OutputFormat(
-            "masks",
-            "masks",
-            "folder of masks, one PNG file for each frame: 255 on the target, 0 elsewhere; with several targets one "
-            "folder for each id. GrabCut finds the pixels by their colors; the annotated video shows them tinted. "
-            "Slow: some 10 frames a second. Needs: pip install 'mixformer[masks]'",
-        ),
+        OutputFormat("masks", "masks", _MASKS_HELP),
     )
 }
 """All output formats by name. `mixformer.run` writes `video` and `masks`; the others are written line by line."""
@@ -156,17 +148,15 @@ class ResultWriter:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        failure: OutputError | None = None
+        whole = False
         try:
             if error is None:
                 self._begin()
                 if self._kept:
                     self._draft.cut(self._size)
-        except OutputError as caught:
-            failure = caught
-        self._draft.end(whole=error is None and failure is None, empty=self._empty)
-        if failure is not None:
-            raise failure
+                whole = True
+        finally:
+            self._draft.end(whole, empty=self._empty)
 
     def write(self, result: TrackResult, id: int | None = None) -> None:
         """Add one result. `id` is the number of its target, in a file with ids.

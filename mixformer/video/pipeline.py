@@ -8,14 +8,9 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from typing import Any
 
+from mixformer.video.feed import End
+
 _PATIENCE = 0.1  # seconds after which a waiting thread checks whether it should end
-
-
-class _End:
-    """The mark of the end of a stream, with the error that ended it, if any."""
-
-    def __init__(self, error: BaseException | None = None) -> None:
-        self.error = error
 
 
 def pipelined(
@@ -60,7 +55,7 @@ def pipelined(
         thread.start()
     # 2. Hand out the results. The end, with or without an error, goes through all queues after the last item.
     try:
-        while not isinstance(item := queues[-1].get(), _End):
+        while not isinstance(item := queues[-1].get(), End):
             yield item
         if item.error is not None:
             raise item.error
@@ -83,18 +78,18 @@ def _in_turn(items: Iterable[Any], stages: Iterable[Callable[[Any], Any]]) -> Ge
 
 def _produce(items: Iterable[Any], after: queue.Queue[Any], over: threading.Event) -> None:
     """Put the items into the first queue, then the end or the error. This runs in the first thread."""
-    end = _End()
+    end = End()
     try:
         for item in items:
             if not _put(after, item, over):
                 break
     except BaseException as error:  # the caller gets every error
-        end = _End(error)
+        end = End(error)
     finally:
         try:
             _close(items)
         except BaseException as error:
-            end = _End(end.error or error)
+            end = End(end.error or error)
         _put(after, end, over)
 
 
@@ -103,16 +98,16 @@ def _serve(
 ) -> None:
     """Run a stage, in its own thread."""
     item: Any = None
-    while not over.is_set() and not isinstance(item, _End):
+    while not over.is_set() and not isinstance(item, End):
         try:
             item = before.get(timeout=_PATIENCE)
         except queue.Empty:
             continue
-        if not isinstance(item, _End):
+        if not isinstance(item, End):
             try:
                 item = stage(item)
             except BaseException as error:  # the caller gets every error
-                item = _End(error)
+                item = End(error)
         _put(after, item, over)
 
 

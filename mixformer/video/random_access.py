@@ -37,7 +37,7 @@ class FrameReader:
         self._source, self._limit, self._held = source_text(source), cache_bytes, 0
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, RawFrame] = OrderedDict()
-        self._table: FrameTable | None = None
+        self.index: FrameTable | None = None  # of the whole file, for faster seeks; another reader may have made it
         self._decoder: Decoder = from_disk(self._source)
         self._frames: Iterator[RawFrame] | None = None
         self._next = self._asked = 0
@@ -73,9 +73,6 @@ class FrameReader:
             number: number of the frame, from 0.
             wanted: function that tells whether the caller still waits; if it returns False, the result is None.
             width: width in pixels to which the picture may be reduced, if that is quicker.
-
-        Raises:
-            IndexError: if the source has no such frame, or it cannot be read.
         """
         if number < 0:
             raise IndexError(f"{self._source} has no frame {number}; frames count from 0")
@@ -101,42 +98,37 @@ class FrameReader:
         if not isinstance(self._decoder, Stream):
             return self.frame_count
         table = self._decoder.read_index()
-        if table is not None:
-            self.share_index(table)
+        self.index = table or self.index
         return None if table is None else table.first + len(table.times)
 
     def share_index(self, table: FrameTable | None) -> None:
         """Use the index that another reader of the same file has made."""
-        self._table = table
-
-    @property
-    def index(self) -> FrameTable | None:
-        """The index of the file, or None before it is made."""
-        return self._table
+        self.index = table
 
     def limit_cache(self, cache_bytes: int) -> None:
         """Change the memory for recently read frames, in bytes."""
         self._limit = cache_bytes
         if self._lock.acquire(blocking=False):  # otherwise a thread is reading a frame, and will apply the limit
-            try:
-                self._trim()
-            finally:
-                self._lock.release()
+            self._trim()
+            self._lock.release()
 
     def _is_ahead(self, number: int) -> bool:
         """Tell whether decoding on reaches a frame sooner than a seek."""
         if self._frames is None or number < self._next:
             return False
-        key = self._table.key_number(number) if self._table else None
+        key = self._key_before(number)
         return number < self._next + _READ_ON if key is None else key <= self._next
+
+    def _key_before(self, number: int) -> int | None:
+        return self.index.key_number(number) if self.index else None
 
     def _restart(self, number: int) -> None:
         """Seek to a frame with a new decoder."""
         self._decoder.close()
         self._decoder = from_disk(self._source)
         if isinstance(self._decoder, Stream):
-            self._decoder.table = self._table
-        key = self._table.key_number(number) if self._table else None
+            self._decoder.table = self.index
+        key = self._key_before(number)
         if key is None:
             begin = number
         elif 0 < self._asked - number <= _READ_ON:
@@ -159,12 +151,12 @@ class FrameReader:
         raise IndexError(f"{self._source} has no readable frame {number}")
 
     def _keep(self, raw: RawFrame) -> None:
-        """Keep a decoded frame, and drop the least recently used ones."""
         self._cache[raw.index] = raw
         self._held += raw.size
         self._trim()
 
     def _trim(self) -> None:
+        """Drop the least recently used frames."""
         while self._held > self._limit and self._cache:
             self._held -= self._cache.popitem(last=False)[1].size
 

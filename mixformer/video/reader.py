@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,9 +62,6 @@ class VideoSource:
         live: frames come at their own pace, from a camera or the network.
         start: number of the first wanted frame.
         stop: number after the last wanted frame; None for the end.
-        skipped: numbers of frames that could not be read so far.
-        passed_over: number of frames of a live source that were left out so far for newer ones.
-        cut_short: a sentence on how the source ended too early; empty if it did not, or has not ended yet.
 
     Example:
         >>> from mixformer.video import open_video
@@ -88,7 +86,8 @@ class VideoSource:
         self.frame_count = decoder.count
         self._feed = Feed(decoder.live and not every_frame, over)
         self._may_stall = may_stall
-        decoder.wanted = _asks(self._feed)
+        feed = self._feed  # not `self`, so that a source that nobody reads is released
+        decoder.wanted = lambda: not feed.ended
         self._thread: threading.Thread | None = None
         self._size: tuple[int, int] | None = None
         self._finish: Any = weakref.finalize(self, _abandon, self._feed, decoder.close)
@@ -109,12 +108,12 @@ class VideoSource:
 
     @property
     def passed_over(self) -> int:
-        """Number of frames that were left out so far for newer ones."""
+        """Number of frames of a live source that were left out so far for newer ones."""
         return self._feed.passed_over
 
     @property
     def cut_short(self) -> str:
-        """A sentence on how the source ended too early; "" if it did not."""
+        """A sentence on how the source ended too early; empty if it did not, or has not ended yet."""
         return self._decoder.cut_short
 
     def __enter__(self) -> Self:
@@ -142,7 +141,7 @@ class VideoSource:
 
     def end_with(self, over: threading.Event) -> None:
         """Let another thread end reading by setting `over`."""
-        self._feed.end_with(over)
+        self._feed.over = over
 
     def ready(self, seconds: float = 0.0) -> bool:
         """Tell whether the next frame or the end comes within this time. A file on a disk is always ready."""
@@ -157,7 +156,7 @@ class VideoSource:
         """
         self.begin()
         seen = 0
-        while (item := self._feed.get(self._remind if self._may_stall else _say_nothing)) is not None:
+        while (item := self._feed.get(self._remind)) is not None:
             if isinstance(item, End):
                 if item.error is not None:
                     raise item.error
@@ -176,8 +175,8 @@ class VideoSource:
         return VideoFrame(raw.index, raw.time, image, raw.damaged)
 
     def _remind(self, seconds: float) -> None:
-        """Log once for each wait that no frame comes."""
-        if _SAY_AFTER <= seconds < _SAY_AFTER + 0.1:
+        """Log once for each wait that no frame comes from a camera or an address."""
+        if self._may_stall and _SAY_AFTER <= seconds < _SAY_AFTER + 0.1:
             log.warning("waiting for frames of %s (Ctrl-C ends it)", self.name)
 
     def _explain_nothing(self) -> str:
@@ -189,14 +188,6 @@ class VideoSource:
         if self.start:
             return f"{self.name} has no frame {self.start}; choose a smaller --start"
         return f"{self.name} holds no frames; give another video"
-
-
-def _say_nothing(seconds: float) -> None:
-    """Do nothing, for files."""
-
-
-def _asks(feed: Feed) -> Callable[[], bool]:
-    return lambda: not feed.ended
 
 
 def _abandon(feed: Feed, close: Callable[[], None]) -> None:
@@ -246,9 +237,10 @@ def open_video(
     require_timeout(timeout)
     if is_camera(text):
         camera = camera_input(text)
-        open = _opener(text, camera.address, timeout, camera.format, camera.options)
+        open = partial(open_stream, text, *camera, timeout)
     elif "://" in text or text.startswith("pipe:") or is_pipe(text):
-        open = _opener(text, text, timeout, None, {"rtsp_transport": "tcp"} if text.startswith("rtsp") else {})
+        options = {"rtsp_transport": "tcp"} if text.startswith("rtsp") else {}
+        open = partial(open_stream, text, text, None, options, timeout)
     else:
         return VideoSource(text, from_disk(text), start, stop, over=over)
     first = open(lambda: over is None or not over.is_set())
@@ -256,21 +248,8 @@ def open_video(
     return VideoSource(text, decoder, start, stop, every_frame, over, may_stall=True)
 
 
-def _opener(
-    name: str, address: str, timeout: float, format: str | None, options: dict[str, str]
-) -> Callable[[Callable[[], bool]], Stream]:
-    def open(wanted: Callable[[], bool]) -> Stream:
-        return open_stream(name, address, format=format, options=options, timeout=timeout, wanted=wanted)
-
-    return open
-
-
 def from_disk(text: str) -> Decoder:
-    """Open a file or a folder of pictures.
-
-    Raises:
-        SourceError: if it does not exist, or is no video.
-    """
+    """Open a file or a folder of pictures. Raises SourceError if it does not exist, or is no video."""
     require_source(text)
     path = Path(text)
     if path.is_dir():

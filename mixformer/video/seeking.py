@@ -19,53 +19,39 @@ _TRIES = 4  # key frames that a seek goes back before all frames are decoded
 
 @dataclass(frozen=True)
 class Place:
-    """The frame at which a seek arrived.
+    """The frame at which a seek arrived."""
 
-    Attributes:
-        number: number of the first frame in `frames`.
-        frames: FFmpeg's frames of the packet, from that frame on.
-        begin: time of frame 0 on the clock of the file, in seconds.
-        damaged: a frame on the way, since the last key frame, could not be read.
-    """
-
-    number: int
-    frames: list[Any]
-    begin: float
-    damaged: bool = False
+    number: int  # number of the first frame in `frames`
+    frames: list[Any]  # FFmpeg's frames of the packet, from that frame on
+    begin: float  # time of frame 0 on the clock of the file, in seconds
+    damaged: bool = False  # a frame on the way, since the last key frame, could not be read
 
 
 def find_table(open_again: Any, number: int | None, name: str) -> FrameTable | None:
-    """Read the table of frames of a file, which is opened again for this.
+    """Read the table of frames of a file, up to frame `number`; None reads the table of all frames.
 
-    Args:
-        open_again: function that opens the file and returns the container and its video track.
-        number: number of the wanted frame; None reads the table of all frames.
-        name: path of the file.
-
-    Returns:
-        The table, or None, with a logged message, if it cannot be trusted.
+    `open_again` opens the file and returns the container and its video track. Returns None, with a logged message, if
+    the table cannot be trusted.
     """
-    container, stream = open_again()
-    try:
-        table = None if number is None else near_table(container, stream, number)
+    if number is not None:
+        container, stream = open_again()
+        with container:
+            table = near_table(container, stream, number)
         if table is not None:
             return table
-    finally:
-        container.close()
     if (table := kept_table(name, number)) is not None:
         return table
     if number is not None and number >= WORTH_KEEPING:
         log.warning("%s: counting its frames takes a moment; the next start is quicker", name)
     container, stream = open_again()
-    try:
-        table = read_table(container, stream, number)
-        keep_table(name, table, number is None)
-        return table
-    except UntrustedIndexError as error:
-        log.warning("%s: %s; so all frames from the first on are decoded, which takes a while", name, error)
-        return None
-    finally:
-        container.close()
+    with container:
+        try:
+            table = read_table(container, stream, number)
+        except UntrustedIndexError as error:
+            log.warning("%s: %s; so all frames from the first on are decoded, which takes a while", name, error)
+            return None
+    keep_table(name, table, number is None)
+    return table
 
 
 def seek(container: Any, stream: Any, table: FrameTable, number: int) -> Place | None:

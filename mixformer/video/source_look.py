@@ -19,40 +19,24 @@ _HD = 720  # with at least this many lines, players assume BT.709
 
 @dataclass(frozen=True)
 class SourceLook:
-    """The properties that an annotated video takes over from its source.
+    """The properties that an annotated video takes over from its source."""
 
-    Attributes:
-        first: time of the first picture on the clock of the file, in seconds.
-        matrix: color matrix, a number of FFmpeg's `AVColorSpace`; 2 if the file does not say.
-        primaries: a number of `AVColorPrimaries`.
-        transfer: a number of `AVColorTransferCharacteristic`.
-        range: 2 for full range, 1 for the usual range of video, 0 if the file does not say.
-        shape: width of a pixel divided by its height, after rotation.
-        size: height and width of the pictures in pixels, after rotation.
-
-    Example:
-        >>> from mixformer.video.demo import DEMO_CLIP
-        >>> from mixformer.video.source_look import look_of
-        >>> look_of(DEMO_CLIP).first
-        0.0
-    """
-
-    first: float = 0.0
-    matrix: int = _UNKNOWN
-    primaries: int = _UNKNOWN
-    transfer: int = _UNKNOWN
-    range: int = 0
-    shape: Fraction = Fraction(1)
-    size: tuple[int, int] = (0, 0)
+    first: float = 0.0  # time of the first picture on the clock of the file, in seconds
+    matrix: int = _UNKNOWN  # color matrix, a number of FFmpeg's `AVColorSpace`
+    primaries: int = _UNKNOWN  # a number of `AVColorPrimaries`
+    transfer: int = _UNKNOWN  # a number of `AVColorTransferCharacteristic`
+    range: int = 0  # 2 for full range, 1 for the usual range of video, 0 if the file does not say
+    shape: Fraction = Fraction(1)  # width of a pixel divided by its height, after rotation
+    size: tuple[int, int] = (0, 0)  # height and width of the pictures in pixels, after rotation
 
 
 def look_of(path: str | Path) -> SourceLook | None:
     """Read the properties from the first picture of a video file; return None if none can be read."""
     try:
         with open_container(path) as container:
-            stream = main_video(container) if container.streams.video else None
-            frame: Any = next(container.decode(stream), None) if stream else None
-            if stream is None or frame is None:
+            stream = main_video(container)
+            frame: Any = next(container.decode(stream), None)
+            if frame is None:
                 return None
             known: Any = stream.codec_context
             height, width = frame.height, frame.width

@@ -19,10 +19,7 @@ _ENDLESS = 2**60  # frames; iterators of Python count no further than 2**63
 
 
 def source_text(source: Any) -> str:
-    """The source as text.
-
-    Raises SourceError if it is none, or is empty, standard input or a pattern; the message says what to give instead.
-    """
+    """Return the source as text. Raises SourceError if it is none; the message says what to give instead."""
     if not isinstance(source, str | int | Path) or isinstance(source, bool):
         raise SourceError(f"a source must be a path, an address or the number of a camera, not {type(source).__name__}")
     text = str(source)
@@ -38,10 +35,7 @@ def source_text(source: Any) -> str:
 
 
 def frame_range(start: Any, stop: Any) -> tuple[int, int | None]:
-    """First and last frame as whole numbers.
-
-    Raises SourceError if they are something else, or no frames lie between them.
-    """
+    """Return the first frame and the end as whole numbers. Raises SourceError if no frames lie between them."""
     for name, value in (("start", start), ("stop", stop)):
         if not (value is None and name == "stop") and (isinstance(value, bool) or not hasattr(value, "__index__")):
             raise SourceError(f"{name} is a whole number of a frame, not {shown(value)}")
@@ -78,10 +72,6 @@ def _near(path: Path) -> str:
 
 
 def require_source(text: str) -> None:
-    """Refuse a path that is not there, without opening anything; cameras and addresses are not looked for.
-
-    Raises:
-        SourceError: if there is no such file or folder.
-    """
+    """Raise SourceError if there is no such file or folder. Cameras and addresses are not looked for."""
     if not is_camera(text) and "://" not in text and not text.startswith("pipe:") and not path_kind(text):
         raise SourceError(f"there is no file or folder {text[:300]}{_near(Path(text)) or '; check the name'}")

@@ -11,35 +11,20 @@ BACK = 0.25
 
 
 class SteadyClock:
-    """The clock of one track, which goes on where that of the file jumps back.
+    """The clock of one track, in seconds, which goes on where that of the file jumps back.
 
     Recordings that were joined byte by byte (`cat a.ts b.ts`) have such jumps, and cameras that were set anew.
-
-    Example:
-        >>> clock = SteadyClock("joined.ts", step=0.04)
-        >>> [round(clock.read(time, frame), 2) for frame, time in enumerate((0.0, 0.96, 0.0, 0.04))]
-        [0.0, 0.96, 1.0, 1.04]
     """
 
     def __init__(self, name: str, step: float) -> None:
-        """Begin.
-
-        Args:
-            name: of the file, for the message.
-            step: seconds from one frame to the next, as far as they are known.
-        """
+        """Begin. `name` is that of the file, for messages; `step` is the usual time from one frame to the next."""
         self._name, self._step = name, step
         self._last: float | None = None
         self.shift = 0.0
         """Seconds that are added to the clock of the file."""
 
     def read(self, time: float, frame: int = 0) -> float:
-        """Return the steady time of a frame.
-
-        Args:
-            time: seconds on the clock of the file.
-            frame: number of the frame, for the message.
-        """
+        """Return the steady time of a frame."""
         steady = time + self.shift
         if self._last is not None and steady < self._last - BACK:
             steady = self._last + self._step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -30,11 +30,7 @@ _WORTH_SEEKING = 50  # frames; so few are decoded as fast
 def open_stream_container(
     address: str, format: str | None = None, options: dict[str, str] | None = None, timeout: float | None = None
 ) -> Any:
-    """Open a container that holds a video; see `open_container` for the arguments.
-
-    Raises:
-        SourceError: if it cannot be opened or holds no video.
-    """
+    """Open a container that holds a video; see `open_container`. Raises SourceError if that fails, or it holds none."""
     try:
         container: Any = open_container(address, format, options, timeout)
     except av.ExitError as error:
@@ -57,7 +53,8 @@ class Stream:
     """The main video track of an open container; see `Decoder`."""
 
     def __init__(self, name: str, container: Any, live: bool = False, timeout: float | None = None) -> None:
-        self.name, self.live, self.wanted = name, live, _always
+        self.name, self.live = name, live
+        self.wanted: Callable[[], bool] = lambda: True
         self._container, self._timeout = container, timeout
         self._stream = main_video(container)
         self._stream.thread_type = "SLICE" if live else "AUTO"  # frame threads hold frames back
@@ -66,7 +63,7 @@ class Stream:
         self.count: int | None = None if live else self._promised() or self._stream.frames or None
         self.skipped: list[int] = []
         self.reason = self.cut_short = ""
-        self._broke_off = ""
+        self.broke_off = ""  # why reading ended before the end; empty after a regular end
         self.table: FrameTable | None = None  # of all frames, if it was read before
         self._size = _size_of(name)
 
@@ -136,21 +133,14 @@ class Stream:
         packets = self._container.demux(self._stream)
         while True:
             try:
-                packet = next(packets, None)
-            except av.ExitError:
-                self._broke_off = f"no data came for {self._timeout or 0:g} s"
+                packet = next(packets)
+            except StopIteration:
                 return
             except av.FFmpegError as error:
-                self._broke_off = str(error)
-                return
-            if packet is None:
+                late = isinstance(error, av.ExitError)
+                self.broke_off = f"no data came for {self._timeout or 0:g} s" if late else str(error)
                 return
             yield packet
-
-    @property
-    def broke_off(self) -> str:
-        """Why reading ended before the end; empty after a regular end."""
-        return self._broke_off
 
     def _judge_end(self, count: int, last: float | None) -> None:
         """Compare what came with what the container promised, and say what is missing."""
@@ -160,12 +150,12 @@ class Stream:
             short = last + 1 / self.fps < end - max(_MISSING_SECONDS, 2 / self.fps)
             if short and promised is None:
                 promised, about = count + round((end - last) * self.fps) - 1, "about "
-        if _size_of(self.name) != self._size and not self._broke_off:
-            self._broke_off = "it changed while it was read; wait until it is written"
-        if not short and not self._broke_off:
+        if _size_of(self.name) != self._size and not self.broke_off:
+            self.broke_off = "it changed while it was read; wait until it is written"
+        if not short and not self.broke_off:
             return
         numbers = f"{count} of {about}{promised} frames" if promised and promised > count else counted(count, "frame")
-        why = f" ({self._broke_off})" if self._broke_off else ""
+        why = f" ({self.broke_off})" if self.broke_off else ""
         self.cut_short = f"{self.name} is cut short: {numbers} are there{why}"
         log.warning("%s", self.cut_short)
 
@@ -201,10 +191,6 @@ def _size_of(name: str) -> int:
     with suppress(OSError, ValueError):
         return os.path.getsize(name)
     return 0
-
-
-def _always() -> bool:
-    return True
 
 
 def _tagged_duration(text: str) -> float | None:

@@ -26,8 +26,9 @@ def kept_table(name: str, number: int | None) -> FrameTable | None:
     """Return the cached table of a file if it holds frame `number`; None requires the table of the whole file."""
     place = _place(name)
     content = None
-    with suppress(OSError, ValueError):
-        content = read_kept(place) if place is not None else None
+    if place is not None:
+        with suppress(OSError, ValueError):
+            content = read_kept(place)
     if content is None:
         return None
     whole, first, begin, count, *rest = np.frombuffer(content, "<i8").tolist()
@@ -41,15 +42,8 @@ def keep_table(name: str, table: FrameTable, whole: bool) -> None:
     place = _place(name)
     if place is None or len(table.times) < WORTH_KEEPING:
         return
-    values = [
-        whole,
-        table.first,
-        table.begin,
-        len(table.times),
-        *table.times,
-        *table.keys,
-        *(table.spots or [-1] * len(table.keys)),
-    ]
+    spots = table.spots or [-1] * len(table.keys)
+    values = [whole, table.first, table.begin, len(table.times), *table.times, *table.keys, *spots]
     try:
         keep(place, np.array(values, "<i8").tobytes(), _LIMIT)
     except (OSError, OutputError) as error:

@@ -69,7 +69,7 @@ def read_targets(path: str | Path, start: int = 0) -> list[Target]:
         >>> [(target.id, target.start) for target in read_targets("targets.csv")]
         [(1, 0), (3, 25)]
     """
-    found = []
+    found: list[tuple[Target, bool]] = []
     for where, row in target_rows(Path(path)):
         if len(found) == MOST_TARGETS:
             raise BoxError(f"{where}: {MOST_TARGETS} targets are before this one already; track fewer at a time")
@@ -82,8 +82,7 @@ def read_targets(path: str | Path, start: int = 0) -> list[Target]:
 def target_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield file and line of each target in a file, and its fields by name; `box` holds the four numbers of the box.
 
-    Raises:
-        BoxError: if the file cannot be read, or a line has the wrong number of fields.
+    Raises BoxError if the file cannot be read, or a line has the wrong number of fields.
     """
     text = read_text_file(path, BoxError, LARGEST_SETTINGS)
     return _json_rows(path, text) if text.lstrip()[:1] in ("[", "{") else _text_rows(path, text)
@@ -164,18 +163,14 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
     """Yield the place of each value of a JSON list or of lines of JSON, and its fields by name."""
     if path.suffix.lower() == ".jsonl" or text.lstrip().startswith("{"):
         lines = [(f"line {number}", line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-        values = [(place, _parsed(f"{path}, {place}", line)) for place, line in lines]
+        values = [(place, parse_json(line, f"{path}, {place}", BoxError)) for place, line in lines]
     else:
-        values = [(f"entry {number}", value) for number, value in enumerate(_parsed(str(path), text), 1)]
+        values = [(f"entry {number}", value) for number, value in enumerate(parse_json(text, path, BoxError), 1)]
     for place, value in values:
         row = {"box": value} if isinstance(value, list) else value
         if not isinstance(row, dict) or "box" not in row:
             raise BoxError(f'{path}, {place}: a target is [x, y, w, h] or {{"box": [x, y, w, h]}}, not {value!r}')
         yield f"{path}, {place}", row
-
-
-def _parsed(where: str, text: str) -> Any:
-    return parse_json(text, where, BoxError)
 
 
 def _target(row: Mapping[str, Any], where: str, start: int) -> Target:

@@ -12,7 +12,6 @@ from mixformer.imaging.images import is_picture
 
 DEFAULT_FPS = 25.0
 """Frames per second of a video that does not tell."""
-_TICKS = 90_000
 _H264 = {"crf": "20", "preset": "veryfast", "tune": "zerolatency"}  # no frame waits for another, so none is lost
 _VP9 = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "row-mt": "1", "crf": "30", "b": "0"}
 _FLUSHED = {"flush_packets": "1", "max_interleave_delta": "500000"}  # microseconds
@@ -22,36 +21,19 @@ _MKV = {**_FLUSHED, "cluster_time_limit": "500"}  # milliseconds
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """A kind of video file. A new one needs an entry in `VIDEO_FORMATS` and nothing else.
+    """A kind of video file. A new one needs an entry in `VIDEO_FORMATS` and nothing else."""
 
-    Attributes:
-        container: name of FFmpeg's muxer.
-        codec: name of FFmpeg's encoder.
-        pixels: pixel format of the encoder.
-        options: options of the encoder.
-        muxing: options of the muxer; what is written is to be playable half a second later, whatever happens then.
-        ticks: units of the clock in a second; 0 counts frames, for containers without times.
-        copied: codecs of sound that are copied as they are.
-        sound: encoder of all other sound; "" for formats without sound.
-        tagged: the file says how its colors are meant; otherwise they are BT.601's.
-        continued: a file that was interrupted can be continued.
-
-    Example:
-        >>> from mixformer.video.video_formats import VIDEO_FORMATS
-        >>> VIDEO_FORMATS[".mp4"].codec
-        'libx264'
-    """
-
-    container: str
-    codec: str
-    pixels: str = "yuv420p"
-    options: Mapping[str, str] = field(default_factory=dict)
+    container: str  # name of FFmpeg's muxer
+    codec: str  # name of FFmpeg's encoder
+    pixels: str = "yuv420p"  # pixel format of the encoder
+    options: Mapping[str, str] = field(default_factory=dict)  # of the encoder
+    # Options of the muxer; what is written is to be playable half a second later, whatever happens then.
     muxing: Mapping[str, str] = field(default_factory=lambda: _FLUSHED)
-    ticks: int = _TICKS
-    copied: frozenset[str] = frozenset()
-    sound: str = ""
-    tagged: bool = True
-    continued: bool = True
+    ticks: int = 90_000  # units of the clock in a second; 0 counts frames, for containers without times
+    copied: frozenset[str] = frozenset()  # codecs of sound that are copied as they are
+    sound: str = ""  # encoder of all other sound; "" for formats without sound
+    tagged: bool = True  # the file says how its colors are meant; otherwise they are BT.601's
+    continued: bool = True  # a file that was interrupted can be continued
 
     @property
     def unpacked(self) -> str:
@@ -61,61 +43,41 @@ class VideoFormat:
 
 _MP4_SOUND = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
 _PCM = frozenset({"pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"})
+_MKV_SOUND = _MP4_SOUND | _PCM | {"opus", "vorbis", "flac"}
+_WEBM_SOUND = frozenset({"opus", "vorbis"})
 _MP4_FORMAT = VideoFormat("mp4", "libx264", options=_H264, muxing=_MP4, copied=_MP4_SOUND, sound="aac")
 
 VIDEO_FORMATS = {
     ".mp4": _MP4_FORMAT,
     ".m4v": _MP4_FORMAT,
     ".mov": VideoFormat("mov", "libx264", options=_H264, muxing=_MP4, copied=_MP4_SOUND | _PCM, sound="aac"),
-    ".mkv": VideoFormat(
-        "matroska",
-        "libx264",
-        options=_H264,
-        muxing=_MKV,
-        copied=_MP4_SOUND | _PCM | {"opus", "vorbis", "flac"},
-        sound="aac",
-    ),
+    ".mkv": VideoFormat("matroska", "libx264", options=_H264, muxing=_MKV, copied=_MKV_SOUND, sound="aac"),
     # AVI has no times of frames: its sound is written without gaps, and its pictures in a codec that never reorders.
     ".avi": VideoFormat("avi", "mpeg4", options={"qmin": "2", "qmax": "5"}, ticks=0, sound="pcm_s16le", tagged=False),
-    ".webm": VideoFormat(
-        "webm", "libvpx-vp9", options=_VP9, muxing=_MKV, copied=frozenset({"opus", "vorbis"}), sound="libopus"
-    ),
+    ".webm": VideoFormat("webm", "libvpx-vp9", options=_VP9, muxing=_MKV, copied=_WEBM_SOUND, sound="libopus"),
     ".gif": VideoFormat("gif", "gif", pixels="rgb8", ticks=100, tagged=False, continued=False),
 }
 """All kinds of video files by the ending of their names."""
 
 
 def frames_of_segment(fps: float | None) -> int:
-    """Return the number of frames, about a second, after which an encoder begins anew and a run can be continued.
-
-    Example:
-        >>> frames_of_segment(29.97), frames_of_segment(None), frames_of_segment(1), frames_of_segment(240)
-        (30, 25, 10, 60)
-    """
+    """Return the number of frames, about a second, after which an encoder begins anew and a run can be continued."""
     return min(max(round(fps or DEFAULT_FPS), 10), 60)
 
 
 def require_video(path: Path) -> VideoFormat | None:
     """Return the format of a video file by its name, or None for a folder of pictures: no ending, or a folder.
 
-    Raises:
-        OutputError: if the ending is of no format that can be written, or no file can have this name.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from mixformer.video.video_formats import require_video
-        >>> require_video(Path("out.gif")).container
-        'gif'
+    Raises OutputError if the ending is of no format that can be written, or no file can have this name.
     """
     require_name(path)
     if path.name.lower() in VIDEO_FORMATS and not path.is_dir():  # as of "$NAME.mp4", where NAME is empty
         raise OutputError(f"{path} is an ending without a name; give one, such as tracked{path.name}")
     if not path.suffix or path.is_dir():
         return None
-    chosen = VIDEO_FORMATS.get(path.suffix.lower())
-    if chosen is None:
-        picture = "is the name of one picture"
-        what = picture if is_picture(path) else f"cannot be written, since {path.suffix} is no video format"
-        kinds = ", ".join(ending[1:] for ending in VIDEO_FORMATS)
-        raise OutputError(f"{path} {what}; there are {kinds}, and a folder of PNG pictures (a name without an ending)")
-    return chosen
+    if chosen := VIDEO_FORMATS.get(path.suffix.lower()):
+        return chosen
+    unknown = f"cannot be written, since {path.suffix} is no video format"
+    what = "is the name of one picture" if is_picture(path) else unknown
+    kinds = ", ".join(ending[1:] for ending in VIDEO_FORMATS)
+    raise OutputError(f"{path} {what}; there are {kinds}, and a folder of PNG pictures (a name without an ending)")

@@ -102,13 +102,8 @@ class VideoWriter:
 
     def mark(self) -> Mark:
         """See `FrameWriter.mark`."""
-        return {
-            "count": self._count,
-            "tick": self._tick,
-            "origin": self._origin,
-            "size": list(self._size),
-            "left_out": self._left_out,
-        }
+        reached = {"count": self._count, "tick": self._tick, "left_out": self._left_out}
+        return {**reached, "origin": self._origin, "size": list(self._size)}
 
     def _keep(self, kept: Mark, before: Path) -> None:
         """Copy the packets of an interrupted file up to a mark, and write the sound again."""
@@ -121,10 +116,9 @@ class VideoWriter:
                     self._put([packet])
                     if self._sound:
                         self._mux(self._sound.until(time))
-        except (av.FFmpegError, OSError, OutputError) as error:
-            raise OutputError(
-                f"cannot continue {self.path}: {error}; what was written before is in {before}"
-            ) from error
+        except (av.FFmpegError, OSError) as error:
+            left = f"what was written before is in {before}"
+            raise OutputError(f"cannot continue {self.path}: {error}; {left}") from error
         self._count, self._tick = kept["count"], kept["tick"]
 
     def _start(self, size: tuple[int, int], origin: float) -> None:

@@ -21,7 +21,6 @@ Status = tuple[Any, dict[str, str]]
 
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 
-
 Frame = str | Mapping[str, str | Image]
 """File of a picture, or files or RGB arrays of its channels."""
 
@@ -80,8 +79,7 @@ class VotTracker:
 
         try:
             self.multiobject = _flag(multiobject)
-            count = _count(threads)
-            runtime = Runtime(device=device, engine=engine, precision=precision, threads=count)
+            runtime = Runtime(device=device, engine=engine, precision=precision, threads=_count(threads))
             self._session = open_session(model, preset=preset, masks=masks, runtime=runtime)
         except MixFormerError as error:
             raise RuntimeError(str(error)) from error

@@ -22,10 +22,7 @@ Region = Box | Polygon | Mask
 
 
 def region_box(region: Region) -> Box:
-    """Find the box to start a tracker from, as in the official runs.
-
-    This is the smallest box around the corners of a polygon, or around the pixels of a mask; both end pixels of a mask
-    belong to the box (w = x1 - x0 + 1).
+    """Find the box to start a tracker from, as in the official runs: the smallest one around a polygon or a mask.
 
     Raises BoxError if the mask is empty.
     """

@@ -52,27 +52,17 @@ class Session:
         self._states, self._refiners = [], []
 
     def process(self, image: Image, new: Sequence[Region] = ()) -> list[Answer]:
-        """Track the targets in a frame, and add new ones.
+        """Track the targets in an RGB uint8 (H, W, 3) frame, and add new ones.
 
-        Args:
-            image: RGB uint8 (H, W, 3).
-            new: regions of new targets in this frame.
-
-        Returns:
-            One answer for each target, in the order in which they were added.
-
-        Raises:
-            BoxError: if a new target cannot be tracked; the session is unchanged then.
-            FrameError: if the frame cannot be used.
+        Returns an answer for each target, in the order in which they were added. Raises BoxError if a new target cannot
+        be tracked (the session is unchanged then), and FrameError if the frame cannot be used.
         """
         # New targets come first, since only they can be refused.
         started = [(self._tracker.init(image, region_box(region)), self._tracker.state) for region in new]
         moved = [(self._follow(image, state), self._tracker.state) for state in self._states]
         self._states = [state for _, state in moved + started]
-        if self._refiner is None:
-            self._refiners += [None] * len(started)
-        else:
-            self._refiners += [refiner_for(self._refiner, image, result.box) for result, _ in started]
+        refiner = self._refiner
+        self._refiners += [None if refiner is None else refiner_for(refiner, image, each.box) for each, _ in started]
         results = [result for result, _ in moved + started]
         return [self._answer(image, *pair) for pair in zip(results, self._refiners, strict=True)]
 
@@ -105,10 +95,7 @@ def open_session(
         runtime: device, engine, precision and threads.
         **old: the keywords of 0.1.0 for the parts of `runtime`, with a warning.
 
-    Raises:
-        CheckpointError: if the model is missing or does not fit.
-        ConfigError: if another value is wrong.
-        MissingDependencyError: if the engine or the refiner needs a package that is not installed.
+    Raises CheckpointError, ConfigError and MissingDependencyError as `Tracker` and `load_refiner` do.
     """
     from mixformer.tracking import Tracker
 
@@ -124,14 +111,9 @@ def open_session(
 
 
 def load_refiner(name: str) -> MaskRefiner | TargetRefiner:
-    """Load a mask refiner by name.
+    """Load a mask refiner: "grabcut", or your own as "module:factory", which `factory()` returns.
 
-    Args:
-        name: "grabcut", or "module:factory" for your own: `factory()` in the importable `module` returns it.
-
-    Raises:
-        ConfigError: if there is no such module or factory.
-        MissingDependencyError: if "grabcut" lacks OpenCV.
+    Raises ConfigError if there is no such module or factory, and MissingDependencyError if "grabcut" lacks OpenCV.
     """
     if name == GRABCUT:
         from mixformer.masks.grabcut import GrabCutRefiner

@@ -110,20 +110,16 @@ def serve(
 ) -> None:
     """Answer the toolkit's messages until it quits.
 
-    Args:
-        session: session that tracks the targets.
-        incoming: messages of the toolkit, UTF-8.
-        outgoing: stream for the answers, which are not buffered.
-        multiobject: offer to track several targets.
-        channel: channel of the sequences to ask for: "color", or "depth", whose maps `read_depth` reads.
-
-    Raises:
-        MixFormerError: if a message, a frame or a region cannot be used. The toolkit gets the reason.
+    `channel` is that of the sequences to ask for: "color", or "depth", whose maps `read_depth` reads. Raises
+    MixFormerError if a message, a frame or a region cannot be used; the toolkit gets the reason.
     """
     _send(outgoing, _hello(multiobject, channel))
     waiting: list[str] = []
     try:
-        for message in _messages(incoming):
+        for line in incoming:
+            message = Message.decode(line.decode(errors="replace").rstrip("\r\n"))
+            if message is None:
+                continue
             if message.name == "quit":
                 return
             if message.name == "initialize":
@@ -148,14 +144,7 @@ def _hello(multiobject: bool, channel: str) -> Message:
         "trax.region": "rectangle;polygon;mask;",
         "trax.channels": f"{channel};",
     }
-    return Message("hello", (), {**offer, **({"trax.multiobject": "1"} if multiobject else {})})
-
-
-def _messages(incoming: BinaryIO) -> Iterator[Message]:
-    for line in incoming:
-        message = Message.decode(line.decode(errors="replace").rstrip("\r\n"))
-        if message is not None:
-            yield message
+    return Message("hello", (), offer | ({"trax.multiobject": "1"} if multiobject else {}))
 
 
 def _process(session: Session, message: Message, waiting: Sequence[str], channel: str = "color") -> list[Answer]:
@@ -173,12 +162,10 @@ def _send(outgoing: BinaryIO, message: Message) -> None:
 
 @contextmanager
 def toolkit_streams() -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """Open the streams from and to the toolkit that started this process.
+    """Open the streams from and to the toolkit: the socket at port `TRAX_SOCKET` if that is set, else standard streams.
 
-    They are the socket at port `TRAX_SOCKET` if this variable is set, otherwise standard input and output. Then all
-    other output goes to standard error, since it would spoil messages.
-
-    Raises DataError if the socket cannot be opened.
+    With these, all other output goes to standard error, since it would spoil messages. Raises DataError if the socket
+    cannot be opened.
     """
     port = os.environ.get("TRAX_SOCKET")
     if port:

@@ -49,20 +49,11 @@ class Entry:
 
 
 def write_workspace(folder: Path, stack: Stack, entry: Entry, sequences: Path | None = None) -> list[Path]:
-    """Write a workspace, or add a tracker to one of the same stack.
+    """Write a workspace, or add a tracker to one of the same stack; return the written files.
 
-    Args:
-        folder: folder of the workspace, created if missing.
-        stack: its experiments.
-        entry: the tracker.
-        sequences: folder of the data; by default `sequences` in the workspace, to which the toolkit downloads them.
-
-    Returns:
-        The written files.
-
-    Raises:
-        ConfigError: if the name of the tracker has other characters than the toolkit accepts, or is taken.
-        OutputError: if the folder holds a workspace of another stack, or cannot be written.
+    `sequences` is the folder of the data; by default it is in the workspace, where the toolkit downloads them. Raises
+    ConfigError if the name of the tracker is not accepted by the toolkit or is taken, and OutputError if the folder
+    holds a workspace of another stack, or cannot be written.
     """
     if not _NAME.fullmatch(entry.name):
         raise ConfigError(f"the toolkit takes letters, digits, - and _ for a tracker's name, not {entry.name!r}")

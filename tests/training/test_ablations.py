@@ -11,6 +11,7 @@ from PIL import Image
 
 from mixformer import training
 from mixformer.cli import ablate, main
+from mixformer.cli.parser import make_parser
 from mixformer.data.augmentation import CropSettings
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import ConfigError, DataError
@@ -234,9 +235,11 @@ def test_a_recipe_of_ones_own_may_build_on_steps(tmp_path):
 
 
 def test_changes_given_in_several_options_all_count():
-    options = ablate.parser().parse_args(["--set", "a=1", "b=2", "--set", "c=3", "--row", "x", "--row", "y"])
+    parser = make_parser("Test.")
+    ablate.add_options(parser)
+    options = parser.parse_args(["--set", "a=1", "b=2", "--set", "c=3", "--row", "x", "--row", "y"])
     assert (options.set, options.row) == (["a=1", "b=2", "c=3"], ["x", "y"])
-    assert ablate.parser().parse_args([]).set == []
+    assert parser.parse_args([]).set == []
 
 
 def test_wrong_calls_say_what_is_missing(tmp_path, capsys):

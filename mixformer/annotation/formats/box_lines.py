@@ -11,7 +11,7 @@ from typing import Any
 
 from mixformer.annotation.edits import add_target
 from mixformer.annotation.formats.contents import ExportContents, put_rows
-from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, FrameBox, KeyBox
+from mixformer.annotation.project import AnnotatedVideo, AnnotationProject, KeyBox
 from mixformer.annotation.project_checks import check_frame, check_id
 from mixformer.annotation.tracked_rows import STATUSES, TrackedBox
 from mixformer.data.importers.tracks import whole_number
@@ -48,20 +48,16 @@ def _rows(contents: ExportContents) -> Iterator[dict[str, Any]]:
     for frame, id, target, box in sorted(found, key=lambda each: each[:2]):
         if box.box is None and target.key_at(frame) is None:
             continue  # the key box before marks the absence already
-        yield _row(frame, id, target, box)
-
-
-def _row(frame: int, id: int, target: AnnotatedTarget, box: FrameBox) -> dict[str, Any]:
-    return {
-        "frame": frame,
-        "id": id,
-        "label": target.label,
-        "box": None if box.box is None else [round(value, 2) for value in box.box],
-        "score": None if box.score is None else round(box.score, 3),
-        "status": box.status,
-        "origin": box.origin,
-        "occluded": box.occluded,
-    }
+        yield {
+            "frame": frame,
+            "id": id,
+            "label": target.label,
+            "box": None if box.box is None else [round(value, 2) for value in box.box],
+            "score": None if box.score is None else round(box.score, 3),
+            "status": box.status,
+            "origin": box.origin,
+            "occluded": box.occluded,
+        }
 
 
 def read_lines_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
@@ -134,7 +130,6 @@ def _place(row: dict[str, Any], video: AnnotatedVideo, seen: set[tuple[int, int]
 def _tracked(row: dict[str, Any], box: Box) -> TrackedBox:
     score, status = row.get("score"), row.get("status") or "tracking"
     if status not in STATUSES or not (score is None or 0 <= float(score) <= 1):
-        raise ConfigError(
-            f"a status must be {', '.join(STATUSES)} and a score 0 to 1, not {shown([status, score], 60)}"
-        )
+        given = shown([status, score], 60)
+        raise ConfigError(f"a status must be {', '.join(STATUSES)} and a score 0 to 1, not {given}")
     return TrackedBox(box, None if score is None else float(score), status)

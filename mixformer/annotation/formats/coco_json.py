@@ -36,15 +36,8 @@ def write_coco(contents: ExportContents) -> dict[str, str]:
     content = {
         "videos": [{"id": 1, "name": contents.name, **size, "neg_category_ids": [], "not_exhaustive_category_ids": []}],
         "images": [
-            {
-                "id": id,
-                "video_id": 1,
-                "frame_id": frame,
-                "frame_index": frame,
-                "file_name": PICTURE.format(frame),
-                **size,
-            }
-            for frame, id in frames.items()
+            {"id": id, "video_id": 1, "frame_id": n, "frame_index": n, "file_name": PICTURE.format(n), **size}
+            for n, id in frames.items()
         ],
         "tracks": [
             {"id": target.id, "category_id": numbers[label_of(target)], "video_id": 1} for target in contents.targets

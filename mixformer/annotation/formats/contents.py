@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,12 +12,13 @@ import numpy as np
 
 from mixformer.annotation.edits import add_target, set_tracked
 from mixformer.annotation.formats.key_frames import key_places, visible_runs
+from mixformer.annotation.joining import overlaps
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, FrameBox, KeyBox
 from mixformer.annotation.project_checks import check_frame
 from mixformer.annotation.tracked_rows import TrackedBox
 from mixformer.data.importers.tracks import FileTrack, safe_name
 from mixformer.errors import BoxError, ConfigError, DataError
-from mixformer.types import Box, FloatArray
+from mixformer.types import Box
 
 NO_LABEL = "object"
 """The class of targets without a label, in formats that need one."""
@@ -24,15 +26,10 @@ NO_LABEL = "object"
 
 @dataclass(frozen=True)
 class ExportContents:
-    """A project, prepared for exports.
-
-    Attributes:
-        project: the project.
-        tolerance: largest error of a box between key frames in pixels, in formats with key frames.
-    """
+    """A project, prepared for exports."""
 
     project: AnnotationProject
-    tolerance: float = 1.0
+    tolerance: float = 1.0  # largest error of a box between key frames in pixels, in formats with key frames
 
     @property
     def video(self) -> AnnotatedVideo:
@@ -97,9 +94,7 @@ class ExportContents:
     def key_rows(self, target: AnnotatedTarget, persons: bool = True) -> list[list[FrameBox]]:
         """Choose key frames for each run of visible frames, so that the other boxes can be interpolated.
 
-        Args:
-            target: one of the targets.
-            persons: make every key box of a person a key frame too.
+        With `persons`, every key box of a person is a key frame too.
         """
         runs = []
         for run in visible_runs(self.visible(target)):
@@ -124,15 +119,14 @@ def box_of(box: FrameBox) -> Box:
 def project_of_tracks(tracks: list[FileTrack], video: AnnotatedVideo, source: Path) -> AnnotationProject:
     """Make a project of the tracks of a file. It gets as few key boxes as reproduce all boxes.
 
-    Raises:
-        DataError: if a track does not fit the video, or the file holds no track.
+    Raises DataError if a track does not fit the video, or the file holds no track.
     """
     if not tracks:
         raise DataError(f"{source} holds no tracks; give another file")
     shift = max(0, 1 - min(track.id for track in tracks))  # ids of other tools may start at 0
     project = AnnotationProject(video)
     for track in sorted(tracks, key=lambda track: track.id):
-        keys = _sparse_keys(track, video) if track.sparse else _dense_keys(track, video)
+        keys = (_sparse_keys if track.sparse else _dense_keys)(track, video)
         label = "" if track.label == NO_LABEL else track.label
         try:
             project = add_target(project, track.id + shift, label, None, track.attributes, keys)
@@ -160,25 +154,18 @@ def _dense_keys(track: FileTrack, video: AnnotatedVideo) -> list[KeyBox]:
         boxes = np.array([box.box for box in run], np.float64).round(2)
         partly = [box.frame in track.occluded for box in run]
         changes = [place for place in range(1, len(run)) if partly[place] != partly[place - 1]]
-        keys += [KeyBox(run[place].frame, _box(boxes[place]), partly[place]) for place in key_places(boxes, changes)]
+        chosen = key_places(boxes, changes)
+        keys += [KeyBox(run[place].frame, Box(*boxes[place].tolist()), partly[place]) for place in chosen]
         if run[-1].frame + 1 < video.frame_count:
             keys.append(KeyBox(run[-1].frame + 1, None))
     return keys
 
 
-def _box(row: FloatArray) -> Box:
-    return Box(*row.tolist())
-
-
 def linked(frames: Mapping[int, list[tuple[str, Box]]], classes: Sequence[str] = ()) -> list[FileTrack]:
     """Make tracks of boxes without ids: each continues the box of its class in the last frame that it overlaps most.
 
-    Args:
-        frames: class and box of each object, by frame.
-        classes: all classes, in the order in which tracks are numbered. By default tracks are numbered as they begin.
+    Tracks are numbered as they begin, or in the order of all `classes`.
     """
-    from mixformer.annotation.joining import overlaps
-
     tracks: list[tuple[str, dict[int, tuple[float, ...] | None]]] = []
     open_ones: list[int] = []  # numbers of the tracks with a box in the frame before
     before = -1
@@ -211,7 +198,6 @@ def linked(frames: Mapping[int, list[tuple[str, Box]]], classes: Sequence[str] =
 
 Reader = Callable[[Path, AnnotatedVideo], AnnotationProject]
 """A function from a file or folder and its video to a project."""
-Rows = Mapping[int, list[tuple[int, TrackedBox]]]
 
 
 def put_rows(project: AnnotationProject, id: int, rows: list[tuple[int, TrackedBox]]) -> AnnotationProject:
@@ -221,3 +207,11 @@ def put_rows(project: AnnotationProject, id: int, rows: list[tuple[int, TrackedB
     by_frame = dict(rows)
     first, last = check_frame(min(by_frame), project.video), check_frame(max(by_frame), project.video)
     return set_tracked(project, id, first, [by_frame.get(frame) for frame in range(first, last + 1)])
+
+
+def frame_of(file: Path) -> int:
+    """Return the number of a frame at the end of a file's name. Raises DataError if there is none."""
+    found = re.search(r"[0-9]{1,15}$", file.stem)
+    if found is None:
+        raise DataError(f"{file} has no number of a frame at the end of its name")
+    return int(found[0])

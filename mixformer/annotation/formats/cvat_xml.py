@@ -14,8 +14,7 @@ from mixformer.data.importers.cvat import cvat_file, cvat_tracks
 def write_cvat(contents: ExportContents) -> dict[str, str]:
     """Write the XML file.
 
-    When a target leaves, the next frame has its last box marked as `outside`. Otherwise CVAT would interpolate its box
-    until it comes back.
+    When a target leaves, the next frame has its last box marked as `outside`, so that CVAT does not interpolate it.
     """
     tracks = "".join(_track(contents, target) for target in contents.targets)
     body = f"<annotations>\n{_head(contents)}{tracks}</annotations>\n"

@@ -108,8 +108,11 @@ def export_annotations(
     if not contents.targets:
         raise DataError("the project has no boxes to export; draw or track some first")
     texts = chosen.write(contents)
-    if path.suffix.lower() in _ENDINGS:
-        write_text(path, _single(texts, format, path))
+    if path.suffix.lower() in _ENDINGS:  # a second file that is not necessary is left out
+        same = [text for name, text in texts.items() if Path(name).suffix == path.suffix.lower()]
+        if len(same) != 1 or len(texts) > 2:
+            raise ConfigError(f"{format} is no single {path.suffix} file; give the name of a folder, or NAME.zip")
+        write_text(path, same[0])
         return path
     wanted = chosen.with_pictures if pictures is None else pictures
     places = chosen.pictures(contents) if wanted and chosen.pictures else {}
@@ -121,17 +124,9 @@ def export_annotations(
         if not packed:  # thousands of small files are written slowly
             _write_texts(folder, texts)
         if places and video is not None:
-            write_pictures(folder, video, places, progress)
+            _write_pictures(folder, video, places, progress)
         _put(folder, path, texts if packed else None)
     return path
-
-
-def _single(texts: Mapping[str, str], format: str, path: Path) -> str:
-    """Return the text of an export that is one file. A second file that is not necessary is left out."""
-    same = [text for name, text in texts.items() if Path(name).suffix == path.suffix.lower()]
-    if len(same) != 1 or len(texts) > 2:
-        raise ConfigError(f"{format} is no single {path.suffix} file; give the name of a folder, or NAME.zip")
-    return same[0]
 
 
 def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
@@ -144,11 +139,8 @@ def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
         raise OutputError(f"cannot write the export: {error}; nothing was changed") from error
 
 
-def write_pictures(
-    folder: Path,
-    video: str | Path,
-    places: Mapping[int, list[str]],
-    progress: Callable[[int, int], object] | None = None,
+def _write_pictures(
+    folder: Path, video: str | Path, places: Mapping[int, list[str]], progress: Callable[[int, int], object] | None
 ) -> None:
     """Write frames of a video as JPEG files. A frame with several paths is written once, then linked or copied.
 

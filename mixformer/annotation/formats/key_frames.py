@@ -25,21 +25,10 @@ def visible_runs(boxes: Sequence[FrameBox]) -> Iterator[list[FrameBox]]:
 
 
 def key_places(boxes: FloatArray, fixed: Collection[int] = (), tolerance: float = EXACT) -> list[int]:
-    """Choose rows from which the others can be interpolated.
+    """Choose rows of (n, 4) boxes in pixels, with 2 decimals, from which the others can be interpolated.
 
-    Args:
-        boxes: (n, 4) boxes of successive frames in pixels, with 2 decimals.
-        fixed: indices of rows to keep, besides the first and the last.
-        tolerance: largest error of each of the four numbers in pixels; 0 allows none after rounding to 2 decimals.
-
-    Returns:
-        Indices of the chosen rows, rising.
-
-    Example:
-        >>> import numpy as np
-        >>> from mixformer.annotation.formats.key_frames import key_places
-        >>> key_places(np.array([[0.0, 0, 9, 9], [1, 0, 9, 9], [2, 0, 9, 9], [2, 0, 9, 9]]))
-        [0, 2, 3]
+    Rows in `fixed` are kept, as are the first and the last. `tolerance` is the largest error of each number in pixels;
+    0 allows none after rounding to 2 decimals. Returns the indices of the chosen rows, rising.
     """
     stops = sorted({0, len(boxes) - 1, *fixed})
     rows: list[list[float]] = boxes.tolist()  # for few numbers, faster than arrays

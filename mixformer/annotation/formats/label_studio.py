@@ -27,8 +27,7 @@ def write_label_studio(contents: ExportContents) -> dict[str, str]:
 
     An item with `enabled` false ends the box after its frame.
     """
-    results = [_result(contents, target) for target in contents.targets]
-    return _files(contents, {"annotations": [{"result": results}]})
+    return _files(contents, {"annotations": [{"result": [_result(contents, each) for each in contents.targets]}]})
 
 
 def write_predictions(contents: ExportContents) -> dict[str, str]:
@@ -94,10 +93,8 @@ def read_predictions_project(source: Path, video: AnnotatedVideo) -> AnnotationP
     project = AnnotationProject(video)
     for target, score in zip(project_of_tracks(tracks, video, source).targets, scores, strict=True):
         project = add_target(project, target.id, target.label)
-        rows = [
-            (box.frame, TrackedBox(box_of(box), score)) for box in target.boxes(0, video.frame_count) if box.visible
-        ]
-        project = put_rows(project, target.id, rows)
+        seen = [box for box in target.boxes(0, video.frame_count) if box.visible]
+        project = put_rows(project, target.id, [(box.frame, TrackedBox(box_of(box), score)) for box in seen])
     return project
 
 
@@ -145,9 +142,7 @@ def _track(id: int, value: dict[str, Any], video: AnnotatedVideo) -> FileTrack:
 
 
 def _items(sequence: list[dict[str, Any]], video: AnnotatedVideo) -> Iterator[tuple[int, bool, tuple[float, ...]]]:
+    sizes = {"x": video.width, "y": video.height, "width": video.width, "height": video.height}
     for item in sequence:
-        sides = [
-            float(item[name]) * size / 100
-            for name, size in zip(("x", "y", "width", "height"), (video.width, video.height) * 2, strict=True)
-        ]
-        yield whole_number(item["frame"], "a frame") - 1, item.get("enabled", True) is not False, tuple(sides)
+        sides = tuple(float(item[name]) * size / 100 for name, size in sizes.items())
+        yield whole_number(item["frame"], "a frame") - 1, item.get("enabled", True) is not False, sides

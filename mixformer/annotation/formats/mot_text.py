@@ -9,8 +9,7 @@ from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
 from mixformer.data.importers.mot import mot_tracks, mot_truths
 from mixformer.errors import DataError
 
-PARTLY = 0.5
-"""The visibility of an occluded target; 0 would mean that it is invisible."""
+_PARTLY = 0.5  # the visibility of an occluded target; 0 would mean that it is invisible
 
 
 def write_mot(contents: ExportContents, first_pixel: int = 1) -> dict[str, str]:
@@ -21,7 +20,7 @@ def write_mot(contents: ExportContents, first_pixel: int = 1) -> dict[str, str]:
         for target, box in shown:
             x, y, w, h = box_of(box)
             sides = f"{x + first_pixel:.2f},{y + first_pixel:.2f},{w:.2f},{h:.2f}"
-            seen = PARTLY if box.occluded else 1.0
+            seen = _PARTLY if box.occluded else 1.0
             lines.append(f"{frame + 1},{target.id},{sides},1,{numbers[label_of(target)]},{seen}\n")
     video = contents.video
     info = (

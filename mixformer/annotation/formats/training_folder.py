@@ -20,9 +20,8 @@ def write_training(contents: ExportContents) -> dict[str, str]:
     files = {}
     for target in contents.targets:
         boxes = contents.span(target)
-        rows = [
-            ",".join(f"{v:.8g}" for v in each.box) if each.visible and each.box else "nan,nan,nan,nan" for each in boxes
-        ]
+        absent = (float("nan"),) * 4
+        rows = [",".join(f"{v:.8g}" for v in (each.visible and each.box) or absent) for each in boxes]
         facts = {"id": target.id, "label": target.label, "attributes": dict(target.attributes)}
         frames = _ranges([each.frame for each in boxes])
         partly = _ranges([each.frame for each in boxes if each.occluded and each.visible])
@@ -71,9 +70,8 @@ def _track(number: int, truth: Path) -> FileTrack:
     except (TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{beside} is damaged: {error}; write it again, or remove it") from error
     if len(frames) != len(rows):
-        raise DataError(
-            f"{truth} has {counted(len(rows), 'line')}, and target.json beside it {counted(len(frames), 'frame')}"
-        )
+        lines, listed = counted(len(rows), "line"), counted(len(frames), "frame")
+        raise DataError(f"{truth} has {lines}, and target.json beside it {listed}")
     boxes = {frame: None if row[0] != row[0] else tuple(row) for frame, row in zip(frames, rows, strict=True)}
     return FileTrack(id, boxes, label, attributes, partly)
 

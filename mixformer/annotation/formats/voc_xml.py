@@ -7,10 +7,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from mixformer.annotation.formats.contents import ExportContents, box_of, label_of, linked, project_of_tracks
+from mixformer.annotation.formats.contents import ExportContents, box_of, frame_of, label_of, linked, project_of_tracks
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, FrameBox
-from mixformer.data.importers.tracks import FileTrack, trailing_number, whole_number
-from mixformer.errors import DataError
+from mixformer.data.importers.tracks import FileTrack, whole_number
+from mixformer.errors import DataError, malformed_as_data_error
 from mixformer.types import Box
 
 PICTURE = "JPEGImages/frame_{:06d}.jpg"
@@ -65,9 +65,7 @@ def read_voc_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
     facts: dict[int, tuple[str, dict[str, str]]] = {}
     partly: dict[int, set[int]] = defaultdict(set)
     for file in files:
-        frame = trailing_number(file.stem)
-        if frame is None:
-            raise DataError(f"{file} has no number of a frame at the end of its name")
+        frame = frame_of(file)
         for id, label, box, occluded, attributes in _objects(file):
             if id is None:
                 loose[frame].append((label, box))
@@ -84,25 +82,17 @@ _Thing = tuple[int | None, str, Box, bool, dict[str, str]]
 
 def _objects(file: Path) -> list[_Thing]:
     try:
-        return [_thing(each) for each in ElementTree.parse(file).getroot().iter("object")]
-    except (
-        OSError,
-        ElementTree.ParseError,
-        LookupError,
-        TypeError,
-        ValueError,
-        OverflowError,
-        RecursionError,
-    ) as error:
-        raise DataError(f"{file} is not Pascal VOC: {type(error).__name__} {str(error)[:200]}") from error
+        with malformed_as_data_error(f"{file} is not Pascal VOC"):
+            return [_thing(each) for each in ElementTree.parse(file).getroot().iter("object")]
+    except (ElementTree.ParseError, RecursionError) as error:
+        raise DataError(f"{file} is not Pascal VOC: {error}") from error
 
 
 def _thing(element: ElementTree.Element) -> _Thing:
     sides = [float(element.findtext(f"bndbox/{side}") or "") for side in ("xmin", "ymin", "xmax", "ymax")]
     box = Box(sides[0], sides[1], round(sides[2] - sides[0], 2), round(sides[3] - sides[1], 2))
-    facts = {
-        each.findtext("name") or "": each.findtext("value") or "" for each in element.iterfind("attributes/attribute")
-    }
+    named = element.iterfind("attributes/attribute")
+    facts = {each.findtext("name") or "": each.findtext("value") or "" for each in named}
     number = facts.pop("track_id", None)
     id = None if number is None else whole_number(number, "a track")
     return id, element.findtext("name") or "", box, element.findtext("occluded") == "1", facts

@@ -7,9 +7,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from mixformer.annotation.formats.contents import ExportContents, box_of, label_of, linked, project_of_tracks
+from mixformer.annotation.formats.contents import ExportContents, box_of, frame_of, label_of, linked, project_of_tracks
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
-from mixformer.data.importers.tracks import trailing_number
 from mixformer.errors import DataError, shown
 from mixformer.files import read_text_file
 from mixformer.optional import load
@@ -42,19 +41,14 @@ def _line(kind: int, box: Box, video: AnnotatedVideo) -> str:
 def read_yolo_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
     """Read a folder with data.yaml and labels/.
 
-    The format has no tracks: boxes of one class that overlap from frame to frame become one. Targets come in the order
-    of their classes, so that an export numbers these as before.
+    The format has no tracks: boxes of one class that overlap from frame to frame become one, in the order of classes.
     """
     names = _names(source / "data.yaml")
     frames: dict[int, list[tuple[str, Box]]] = defaultdict(list)
     files = sorted((source / "labels").rglob("*.txt"))
     for file in files:
-        frame = trailing_number(file.stem)
-        if frame is None:
-            raise DataError(f"{file} has no number of a frame at the end of its name")
-        for line in read_text_file(file).splitlines():
-            if line.strip():
-                frames[frame].append(_thing(line, names, video, file))
+        lines = [line for line in read_text_file(file).splitlines() if line.strip()]
+        frames[frame_of(file)] += [_thing(line, names, video, file) for line in lines]
     if not files:
         raise DataError(f"{source} holds no labels/*.txt")
     return project_of_tracks(linked(frames, list(names.values())), video, source)

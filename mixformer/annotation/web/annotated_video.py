@@ -15,26 +15,10 @@ from mixformer.video.draw import label_font
 
 
 def write_annotated(project: AnnotationProject, video: Path, path: Path, progress: Callable[[int, int], bool]) -> None:
-    """Write the video with all visible boxes, in the colors of their targets.
+    """Write the video with all visible boxes, in the colors of their targets. The ending of `path` chooses its kind.
 
-    Args:
-        project: the boxes.
-        video: its file or folder of pictures.
-        path: file to write; its ending chooses the kind of video.
-        progress: function of the numbers of finished and of all frames; if it returns False, the video ends early.
-
-    Raises:
-        SourceError: if the video cannot be read.
-        OutputError: if the new one cannot be written.
-
-    Example:
-        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject
-        >>> from mixformer.annotation.web.annotated_video import write_annotated
-        >>> from mixformer.video.demo import DEMO_CLIP
-        >>> project = AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=53))
-        >>> write_annotated(project, DEMO_CLIP, Path("drawn.mp4"), lambda done, total: done < 2)
-        >>> Path("drawn.mp4").stat().st_size > 0
-        True
+    `progress` gets the numbers of finished and of all frames; if it returns False, the video ends early. Raises
+    SourceError if the video cannot be read, and OutputError if the new one cannot be written.
     """
     sound = None if video.is_dir() else video
     with open_video(video) as frames, open_writer(path, frames.fps, sound, overwrite=True) as writer:

@@ -37,10 +37,6 @@ _TITLES = {
     "label-studio": "Label Studio", "label-studio-predictions": "Label Studio, as predictions",
     "folder": "Folders to train on", "jsonl": "JSON lines", "csv": "CSV",
 }  # fmt: skip
-_TEXTS = {
-    "csv": "one box per line, with every field",
-    "mot-cvat": "gt/gt.txt as CVAT and datumaro write it, pixels from 0",
-}
 _MOST = 32  # largest number of exports that wait, run or can be fetched
 
 Progress = Callable[[int, int], bool]
@@ -102,9 +98,7 @@ class ExportDesk:
     def begin(self, video: LibraryVideo, desk: ProjectDesk, format: str) -> dict[str, Any]:
         """Put an export of the present project into the queue.
 
-        Raises:
-            ConfigError: if there is no such format.
-            StateError: if too many exports wait.
+        Raises ConfigError if there is no such format, and StateError if too many exports wait.
         """
         known = _formats()
         if format not in known:
@@ -132,10 +126,9 @@ class ExportDesk:
             if not made.halt.is_set():
                 made.format.write(project, made.video.path, made.path, progress)
             made.state = "stopped" if made.halt.is_set() else "done"
-        except (MixFormerError, OSError, ImportError) as error:
-            made.state, made.error = "failed", str(error)
         except Exception as error:
-            made.state, made.error = "failed", f"it failed: {type(error).__name__}: {error}"
+            known = isinstance(error, MixFormerError | OSError | ImportError)
+            made.state, made.error = "failed", str(error) if known else f"it failed: {type(error).__name__}: {error}"
         made.desk.tell(made.news())
 
     def state(self, id: str) -> dict[str, Any] | None:
@@ -165,9 +158,7 @@ class ExportDesk:
     def take_in(self, path: Path, desk: ProjectDesk) -> dict[str, Any]:
         """Replace the targets of a project by those of a file, as one edit.
 
-        Raises:
-            DataError: if the file cannot be read.
-            ConfigError, BoxError: if its boxes do not fit the video.
+        Raises DataError if the file cannot be read, ConfigError or BoxError if its boxes do not fit the video.
         """
         read = _imported(path, desk.project)
         return desk.edit({"edit": "replace_targets", "targets": [fields_of(target) for target in read.targets]})
@@ -181,25 +172,16 @@ class ExportDesk:
 
 
 def _formats() -> dict[str, PageExport]:
+    others = [
+        PageExport(name, _TITLES.get(name, name), each.help, _ENDINGS.get(name, ".zip"), partial(_write, name))
+        for name, each in ANNOTATION_FORMATS.items()
+    ]
+    later = "Key boxes, tracked boxes and scores: to go on later."
     project = PageExport(
-        "project", "mixformer", "Key boxes, tracked boxes and scores: to go on later.", ENDING, _project
+        "project", "mixformer", later, ENDING, lambda project, _, path, __: save_project(project, path)
     )
     video = PageExport("video", "Annotated video", "the boxes drawn on it", ".mp4", write_annotated)
-    others = [
-        PageExport(
-            each.name,
-            _TITLES.get(each.name, each.name),
-            each.help,
-            _ENDINGS.get(each.name, ".zip"),
-            partial(_write, each.name),
-        )
-        for each in ANNOTATION_FORMATS.values()
-    ]
     return {each.name: each for each in (*others, project, video)}
-
-
-def _project(project: AnnotationProject, video: Path, path: Path, progress: Progress) -> None:
-    save_project(project, path)
 
 
 def _write(format: str, project: AnnotationProject, video: Path, path: Path, progress: Progress) -> None:

@@ -8,9 +8,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import av
 from PIL import Image as PillowImage
 
 from mixformer.annotation.web.damage_notes import DamageNotes
@@ -35,21 +37,13 @@ class StaleRequestError(Exception):
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """The facts of a video that the page needs.
+    """The facts of a video that the page needs."""
 
-    Attributes:
-        width: width of a frame in pixels.
-        height: height of a frame in pixels.
-        fps: frames per second, or None if unknown.
-        frame_count: number of frames.
-        exact: True if the number is exact; otherwise it is an estimate until the index is made.
-    """
-
-    width: int
+    width: int  # of a frame in pixels
     height: int
-    fps: float | None
+    fps: float | None  # frames per second, or None if unknown
     frame_count: int
-    exact: bool
+    exact: bool  # whether the number of frames is exact; it is an estimate until the index is made
 
 
 @dataclass
@@ -68,14 +62,6 @@ class FrameStore:
     """Make JPEG pictures of frames by number. Each viewer has its own decoder, which stays open at its place.
 
     The frames are those of `open_frames`, so a number means the same frame here, in a tracker and in an export.
-
-    Example:
-        >>> from mixformer.annotation.web.frame_store import FrameStore
-        >>> from mixformer.video.demo import DEMO_CLIP
-        >>> store = FrameStore()
-        >>> store.facts(DEMO_CLIP).frame_count, store.jpeg(DEMO_CLIP, 7, 320)[:2]
-        (53, b'\\xff\\xd8')
-        >>> store.close()
     """
 
     def __init__(self, lanes: int = _LANES, frame_bytes: int = _FRAME_BYTES, jpeg_bytes: int = _JPEG_BYTES) -> None:
@@ -93,50 +79,35 @@ class FrameStore:
     def facts(self, path: Path, wait: bool = False) -> VideoFacts:
         """Return the known facts of a video. The first call decodes one frame; a thread then makes the index.
 
-        Args:
-            path: path of the video.
-            wait: make the index now, so that the number of frames is exact.
-
-        Raises:
-            SourceError: if the video cannot be opened, or its first frame cannot be read.
+        With `wait`, the index is made now, so that the number of frames is exact. Raises SourceError if the video
+        cannot be opened, or its first frame cannot be read.
         """
-        known = self._facts.get(path)
-        if known is None:
-            known = self._look(path)
-            self._facts[path] = known
+        if path not in self._facts:
+            self._facts[path] = self._look(path)
             if not wait:
                 threading.Thread(target=self._index, args=(path,), name="index", daemon=True).start()
-        if wait and not known.exact:
+        if wait and not self._facts[path].exact:
             self._index(path)
         return self._facts[path]
 
     def jpeg(self, path: Path, number: int, width: int | None = None, viewer: str = "", seek: bool = False) -> bytes:
-        """Return a frame as JPEG.
+        """Return frame `number` as JPEG, at most `width` pixels wide. Each viewer has its own decoder.
 
-        Args:
-            path: path of the video.
-            number: number of the frame, from 0.
-            width: largest width of the picture in pixels; None keeps the width of the video.
-            viewer: name of the viewer; each has its own decoder.
-            seek: the viewer has gone to this frame, so frames that it asked for before are not needed any more.
-
-        Raises:
-            IndexError: if there is no such frame.
-            SourceError: if the video cannot be opened.
-            StaleRequestError: if the viewer has gone to another frame in the meantime.
+        With `seek`, the viewer has gone to this frame, so frames that it asked for before are not needed any more: they
+        raise StaleRequestError. Raises IndexError if there is no such frame, and SourceError if the video cannot be
+        opened.
         """
         size = self._width(path, width)
+        key = path, number, size
         if seek:
             self._previews.look(path, number, viewer)
         with self._guard:
-            made = self._jpegs.get((path, number, size))
-            if made is not None:
-                self._jpegs.move_to_end((path, number, size))
-                return made
-        image = self._image(path, number, viewer, seek, size)
-        data = encode(image, size)
+            if key in self._jpegs:
+                self._jpegs.move_to_end(key)
+                return self._jpegs[key]
+        data = encode(self._image(path, number, viewer, seek, size), size)
         with self._guard:
-            self._jpegs[path, number, size] = data
+            self._jpegs[key] = data
             self._held += len(data)
             while self._held > self._jpeg_bytes:
                 self._held -= len(self._jpegs.popitem(last=False)[1])
@@ -198,8 +169,7 @@ class FrameStore:
                 if key[0] == path:
                     lane.reader.share_index(reader.index)
             if path in self._facts:
-                old = self._facts[path]
-                self._facts[path] = VideoFacts(old.width, old.height, old.fps, count, exact=True)
+                self._facts[path] = replace(self._facts[path], frame_count=count, exact=True)
         self._previews.plan(path, reader.index, count)
 
     def _width(self, path: Path, width: int | None) -> int:
@@ -277,8 +247,6 @@ def encode(image: Image, width: int) -> bytes:
 
 def _estimate(path: Path, fps: float | None) -> int:
     """Estimate the number of frames from the length in the container; 1 if it has none."""
-    import av
-
     with open_container(path) as container:
         seconds = (container.duration or 0) / av.time_base
     return max(1, math.floor(seconds * fps + 0.5)) if fps else 1
@@ -286,13 +254,10 @@ def _estimate(path: Path, fps: float | None) -> int:
 
 def _counted(path: Path, over: Callable[[], bool]) -> int:
     """Count the frames of a file by decoding it, until `over` returns True."""
-    decoder = from_disk(str(path))
-    last = 0
-    try:
+    count = 0
+    with closing(from_disk(str(path))) as decoder:
         for raw in decoder.frames(0):
-            last = raw.index
+            count = raw.index + 1
             if over():
                 break
-    finally:
-        decoder.close()
-    return last + 1
+    return max(count, 1)

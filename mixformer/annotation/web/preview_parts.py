@@ -20,17 +20,11 @@ _OPTIONS = {"preset": "superfast", "tune": "fastdecode", "crf": "24", "g": "8", 
 
 @dataclass(frozen=True)
 class Part:
-    """Successive frames, each as a packet of H.264.
+    """Successive frames, each as a packet of H.264."""
 
-    Attributes:
-        numbers: numbers of the frames, rising.
-        packets: a packet for each frame.
-        keys: indices of the key frames.
-    """
-
-    numbers: list[int]
-    packets: list[bytes]
-    keys: list[int]
+    numbers: list[int]  # of the frames, rising
+    packets: list[bytes]  # one for each frame
+    keys: list[int]  # indices of the key frames
 
     def image(self, number: int) -> Image | None:
         """Return a frame as RGB uint8 (H, W, 3), or None if the part does not hold it."""

@@ -65,16 +65,7 @@ class _Plan:
 
 
 class Previews:
-    """The small pictures of all videos of a server.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from mixformer.annotation.web.previews import Previews
-        >>> previews = Previews()
-        >>> previews.image(Path("clip.mp4"), 7) is None  # not made yet
-        True
-        >>> previews.close()
-    """
+    """The small pictures of all videos of a server."""
 
     def __init__(self, damaged: Callable[[Path, int], object] = lambda path, number: None) -> None:
         """Begin with no video; `damaged` is called with each frame that is found damaged, and gets no picture."""

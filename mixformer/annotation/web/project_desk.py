@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from mixformer.annotation import AnnotatedTarget, AnnotationProject, OpenProject, is_same_video, look_at_video
+from mixformer.annotation.between import FoundBox
+from mixformer.annotation.project import FrameBox
 from mixformer.annotation.project_files import ENDING
 from mixformer.annotation.tracked_rows import STATUSES
 from mixformer.errors import OutputError, StateError
@@ -22,8 +24,9 @@ MOST_ROWS = 5000
 MOST_BINS = 4096
 """Largest number of points of a timeline."""
 
-Listener = Callable[[dict[str, Any]], None]
-_LETTERS = "tul"  # letters of a tracker's statuses
+Listener = Callable[[dict[str, Any]], object]
+LETTERS = "tul"
+"""Letters of a tracker's statuses."""
 
 
 class OldRevisionError(StateError):
@@ -31,45 +34,31 @@ class OldRevisionError(StateError):
 
 
 class ProjectDesk:
-    """The open project of one video. All calls may come from any thread.
-
-    Attributes:
-        path: path of the project's file.
-        revision: number that rises with every change.
-        before_edit: function to call before a person's edit, with the ids of its targets, or None for all.
-
-    Example:
-        >>> from mixformer.annotation.web.project_desk import ProjectDesk
-        >>> from mixformer.video.demo import DEMO_CLIP
-        >>> desk = ProjectDesk(DEMO_CLIP, Path("clip.mixformer.json"))
-        >>> _ = desk.edit({"edit": "add_target", "label": "person"}, desk.revision)
-        >>> desk.state()["targets"][0]["label"], desk.state()["undo"]
-        ('person', 1)
-        >>> desk.close()
-    """
+    """The open project of one video. All calls may come from any thread."""
 
     def __init__(self, video: Path, path: Path) -> None:
         """Open the project of a video, or begin one.
 
-        Raises:
-            StateError: if another program has it open.
-            DataError, OutputError, SourceError: see `OpenProject` and `look_at_video`.
+        Raises StateError if another program has it open, and the errors of `OpenProject` and `look_at_video`.
         """
-        self.path = path
-        self.revision = time.time_ns() // 10**6  # larger than any revision of an earlier server
+        self.path = path  # of the project's file
+        self.revision = time.time_ns() // 10**6  # rises with every change; larger than those of an earlier server
+        # Called before a person's edit, with the ids of its targets, or None for all.
         self.before_edit: Callable[[list[int] | None], object] = lambda ids: None
         self._lock = threading.RLock()
         self._listeners: set[Listener] = set()
         self._versions: dict[int, int] = {}
         self._fine = {self.revision}  # revisions of valid edits: since then, only a tracker has saved
-        lock = path.with_name(f".{path.name}.lock")
+        self._lock_path = path.with_name(f".{path.name}.lock")
         try:
-            self._claim = claim(lock, path)
+            self._claim = claim(self._lock_path, path)
         except OutputError as error:
             raise StateError(f"another program has {path.name} open; close it there first") from error
         try:
-            begun = path.exists()
-            self._open = OpenProject(path) if begun else OpenProject.create(path, _new(video, path))
+            if path.exists():
+                self._open = OpenProject(path)
+            else:
+                self._open = OpenProject.create(path, AnnotationProject(look_at_video(video, path)))
             self.look_again(video)
         except BaseException:
             self._claim.close()
@@ -101,19 +90,10 @@ class ProjectDesk:
                 listener(message)
 
     def edit(self, edit: Mapping[str, Any], revision: int | None = None) -> dict[str, Any]:
-        """Make an edit, save it, and report it to all listeners.
+        """Make an edit as for `OpenProject.do`, save it, report it to all listeners, and return the new state.
 
-        Args:
-            edit: a JSON object as for `OpenProject.do`.
-            revision: revision of the project for which the edit was made; None accepts any.
-
-        Returns:
-            The new state; see `state`.
-
-        Raises:
-            OldRevisionError: if a person has changed the project since that revision.
-            ConfigError, BoxError: if it cannot be made.
-            OutputError: if it cannot be saved.
+        Raises OldRevisionError if a person has changed the project since `revision` (None accepts any), ConfigError or
+        BoxError if the edit cannot be made, and OutputError if it cannot be saved.
         """
         self._check(revision)
         if (ids := _touched(edit)) != []:
@@ -142,12 +122,11 @@ class ProjectDesk:
         return now
 
     def _do(self, edit: Mapping[str, Any]) -> None:
+        """Make an edit, and count the project and the targets that it changed."""
         before = self.project
         after = self._open.do(edit)
-        if after is not before:
-            self._count(before, after)
-
-    def _count(self, before: AnnotationProject, after: AnnotationProject) -> None:
+        if after is before:
+            return
         self.revision += 1
         old = {target.id: target for target in before.targets}
         for target in after.targets:
@@ -168,16 +147,14 @@ class ProjectDesk:
             }
 
     def _target(self, target: AnnotatedTarget) -> dict[str, Any]:
-        keys = [
-            {"frame": key.frame, "box": None if key.box is None else list(key.box), "occluded": key.occluded}
-            for key in target.keys
-        ]
+        same = {name: getattr(target, name) for name in ("id", "label", "color")}
         return {
-            "id": target.id,
-            "label": target.label,
-            "color": target.color,
+            **same,
             "attributes": dict(target.attributes),
-            "keys": keys,
+            "keys": [
+                {"frame": key.frame, "box": None if key.box is None else list(key.box), "occluded": key.occluded}
+                for key in target.keys
+            ],
             "tracked": len(target.tracked),
             "version": self._versions.get(target.id, 0),
         }
@@ -185,24 +162,19 @@ class ProjectDesk:
     def rows(self, id: int, first: int, stop: int) -> dict[str, Any]:
         """Return the places of a target in the frames from `first` to before `stop`, at most `MOST_ROWS` of them.
 
-        Returns:
-            For each frame, `boxes` (xywh or null), `scores`, and `kinds`, a letter: k key box, a absent, i
-            interpolated, t tracked, u uncertain, l lost, . unknown.
-
-        Raises:
-            ConfigError: if there is no such target.
+        Each frame has a box (xywh or null), a score, and a kind, one letter: k key box, a absent, i interpolated, t
+        tracked, u uncertain, l lost, . unknown. Raises ConfigError if there is no such target.
         """
         target = self.project.target(id)
         stop = min(stop, first + MOST_ROWS, self.project.video.frame_count)
-        boxes: list[list[float] | None] = []
-        scores: list[float | None] = []
-        kinds: list[str] = []
-        for found in target.boxes(first, stop):
-            boxes.append(None if found.box is None else [round(float(value), 2) for value in found.box])
-            scores.append(None if found.score is None else round(float(found.score), 3))
-            kinds.append(_kind(found.origin, found.status, found.box is None))
-        version = self._versions.get(id, 0)
-        return {"id": id, "first": first, "version": version, "boxes": boxes, "scores": scores, "kinds": "".join(kinds)}
+        found = list(target.boxes(first, stop))
+        return {
+            "id": id,
+            "first": first,
+            "version": self._versions.get(id, 0),
+            **rounded(found),
+            "kinds": "".join(_kind(each.origin, each.status, each.box is None) for each in found),
+        }
 
     def overview(self, id: int, bins: int, first: int = 0, stop: int | None = None) -> dict[str, Any]:
         """Return the timeline of a target: the lowest score and the worst status in equal parts of some frames.
@@ -224,16 +196,13 @@ class ProjectDesk:
             "stop": stop,
             "version": self._versions.get(id, 0),
             "scores": [None if np.isinf(score) else round(float(score), 3) for score in scores],
-            "kinds": "".join("." if status < 0 else _LETTERS[status] for status in worst),
+            "kinds": "".join("." if status < 0 else LETTERS[status] for status in worst),
         }
 
     def doubtful(self, frame: int, step: int, ids: list[int] | None = None) -> dict[str, Any] | None:
         """Find the first frame of the next stretch in which a tracker was not sure of a target; None without one.
 
-        Args:
-            frame: number of the frame to start from.
-            step: 1 goes forward, -1 backward.
-            ids: ids of the targets; None takes all.
+        The search goes from `frame` forward (`step` 1) or backward (-1), over the targets `ids`, or all.
         """
         found: list[tuple[int, int]] = []
         for target in self.project.targets:
@@ -255,9 +224,16 @@ class ProjectDesk:
             try:
                 self._open.close()
             finally:
-                lock = self.path.with_name(f".{self.path.name}.lock")
                 self._claim.close()
-                lock.unlink(missing_ok=True)
+                self._lock_path.unlink(missing_ok=True)
+
+
+def rounded(found: Sequence[FrameBox | FoundBox]) -> dict[str, Any]:
+    """Return boxes and scores of frames for the page."""
+    return {
+        "boxes": [None if each.box is None else [round(float(value), 2) for value in each.box] for each in found],
+        "scores": [None if each.score is None else round(float(each.score), 3) for each in found],
+    }
 
 
 def project_path(video: Path) -> Path:
@@ -275,11 +251,7 @@ def _touched(edit: Mapping[str, Any]) -> list[int] | None:
     return [edit["id"]] if name not in ("add_target", "change_target") and edit.get("id") is not None else []
 
 
-def _new(video: Path, path: Path) -> AnnotationProject:
-    return AnnotationProject(look_at_video(video, path))
-
-
 def _kind(origin: str, status: str, absent: bool) -> str:
     if origin == "tracker":
-        return _LETTERS[STATUSES.index(status)]
+        return LETTERS[STATUSES.index(status)]
     return {"person": "a" if absent else "k", "interpolated": "i"}.get(origin, ".")

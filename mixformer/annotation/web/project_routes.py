@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import tempfile
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Header, HTTPException, Query, Request, WebSocket, WebSocketDisconnect
@@ -21,17 +22,13 @@ from mixformer.annotation.web.video_library import safe_name, write_bounded
 from mixformer.annotation.web.video_routes import FAILURES, TOKEN, VideoId, binary_body, chunks_of, video_of
 from mixformer.annotation.web.workroom import Workroom
 
+T = TypeVar("T")
 _PATIENCE = 10.0  # seconds in which a page says its token
 _MOST_NEWS = 1000  # messages that wait for a page before it has to look anew
 
 
 def project_routes(room: Workroom, largest: int) -> APIRouter:
-    """The routes of projects, below `/api/videos/{id}`.
-
-    Args:
-        room: the server's state.
-        largest: bytes of an import.
-    """
+    """Make the routes of projects, below `/api/videos/{id}`; an import has at most `largest` bytes."""
     routes = APIRouter(prefix="/api", responses=FAILURES, dependencies=TOKEN)
     _add_project(routes, room)
     _add_tracking(routes, room)
@@ -119,8 +116,7 @@ def _add_files(routes: APIRouter, room: Workroom, largest: int) -> None:
     @routes.get("/exports/{export}")
     def export_state(export: VideoId) -> dict[str, Any]:
         """Return the progress of an export."""
-        state: dict[str, Any] = _found(room.exports.state(export))
-        return state
+        return _found(room.exports.state(export))
 
     @routes.delete("/exports/{export}")
     def drop_export(export: VideoId) -> dict[str, Any]:
@@ -147,7 +143,7 @@ def _add_files(routes: APIRouter, room: Workroom, largest: int) -> None:
             return await run_in_threadpool(room.exports.take_in, path, desk)
 
 
-def _found(value: Any) -> Any:
+def _found(value: T | None) -> T:
     if value is None:
         raise HTTPException(404, "there is no such export, or it is not done")
     return value
@@ -158,16 +154,14 @@ def _add_news(routes: APIRouter, room: Workroom) -> None:
     async def events(socket: WebSocket, id: str) -> None:
         """News of a project: edits, tracking, exports, and how many watch. The page's first message is its token."""
         await socket.accept()
-        if not await _may_listen(socket, room.token):
-            await socket.close(1008)
-            return
-        video = room.library.find(id)
+        video = room.library.find(id) if await _may_listen(socket, room.token) else None
         if video is None:
             await socket.close(1008)
             return
         desk = await run_in_threadpool(room.desk, video)
         news: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_MOST_NEWS)
-        end = desk.listen(_sender(asyncio.get_running_loop(), news))
+        loop = asyncio.get_running_loop()
+        end = desk.listen(lambda message: loop.call_soon_threadsafe(_put, news, message))
         desk.tell({"type": "people", "count": desk.listeners})
         try:
             await _pass_on(socket, news, {"type": "state", "revision": desk.revision})
@@ -177,8 +171,6 @@ def _add_news(routes: APIRouter, room: Workroom) -> None:
 
 
 async def _may_listen(socket: WebSocket, token: str) -> bool:
-    import hmac
-
     try:
         first = json.loads(await asyncio.wait_for(socket.receive_text(), _PATIENCE))
         return hmac.compare_digest(str(first["token"]).encode(), token.encode())
@@ -186,17 +178,10 @@ async def _may_listen(socket: WebSocket, token: str) -> bool:
         return False
 
 
-def _sender(loop: asyncio.AbstractEventLoop, news: asyncio.Queue[dict[str, Any]]) -> Callable[[dict[str, Any]], None]:
-    """A function that any thread may call; a page that does not read is told less, never more than it can take."""
-
-    def put(message: dict[str, Any]) -> None:
-        if not news.full():
-            news.put_nowait(message)
-
-    def from_any_thread(message: dict[str, Any]) -> None:
-        loop.call_soon_threadsafe(put, message)
-
-    return from_any_thread
+def _put(news: asyncio.Queue[dict[str, Any]], message: dict[str, Any]) -> None:
+    """Add a message; a page that does not read is told less, never more than it can take."""
+    if not news.full():
+        news.put_nowait(message)
 
 
 async def _pass_on(socket: WebSocket, news: asyncio.Queue[dict[str, Any]], first: dict[str, Any]) -> None:
@@ -218,8 +203,6 @@ async def _pass_on(socket: WebSocket, news: asyncio.Queue[dict[str, Any]], first
 
 
 async def _until_closed(socket: WebSocket) -> None:
-    try:
+    with suppress(WebSocketDisconnect, RuntimeError):
         while True:
             await socket.receive_text()
-    except (WebSocketDisconnect, RuntimeError):
-        return

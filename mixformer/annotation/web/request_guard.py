@@ -25,23 +25,10 @@ _ANYWHERE = ("0.0.0.0", "::")
 
 
 class RequestGuard:
-    """Middleware that refuses what does not come from our own page; see the module.
-
-    Example:
-        >>> from mixformer.annotation.web.request_guard import RequestGuard
-        >>> guard = RequestGuard(None, "127.0.0.1", "secret")
-        >>> guard.knows_host("localhost:8765"), guard.knows_host("evil.example:8765")
-        (True, False)
-    """
+    """Middleware that refuses what does not come from our own page; see the module."""
 
     def __init__(self, app: Any, host: str, token: str) -> None:
-        """Set up.
-
-        Args:
-            app: the ASGI application behind.
-            host: address that the server listens on.
-            token: secret that requests to `/api/` carry as `Authorization: Bearer TOKEN`.
-        """
+        """Guard the ASGI application `app`, whose server listens on `host`; requests to `/api/` carry the token."""
         self._app, self._host, self._token = app, host, token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

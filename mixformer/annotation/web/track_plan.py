@@ -21,23 +21,9 @@ Part = tuple[Direction, range, list[int]]
 def parts_of(project: AnnotationProject, way: str, frame: int, ids: list[int] | None) -> list[Part]:
     """List the parts to track.
 
-    Args:
-        project: the project.
-        way: "forward" and "backward" go from the frame to an end of the video, "both" takes all of it, and "next" the
-            frames between the key boxes around the frame.
-        frame: number of the frame that the person sees.
-        ids: ids of the targets; None takes all.
-
-    Raises:
-        ConfigError: if there is no such target or way, or nothing is left to track.
-
-    Example:
-        >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, add_target, set_key
-        >>> from mixformer.annotation.web.track_plan import parts_of
-        >>> project = add_target(AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, frame_count=50)))
-        >>> project = set_key(set_key(project, 1, 10, (260, 29, 41, 142)), 1, 40, (300, 29, 41, 142))
-        >>> parts_of(project, "next", 12, [1])
-        [('both', range(11, 40), [1])]
+    The ways "forward" and "backward" go from the frame that the person sees to an end of the video, "both" takes all of
+    it, and "next" the frames between the key boxes around the frame. Raises ConfigError if there is no such target or
+    way, or nothing is left to track.
     """
     count = project.video.frame_count
     chosen = [target.id for target in project.targets] if ids is None else ids

@@ -19,7 +19,7 @@ from typing import Any
 from mixformer.annotation.between import FoundBox
 from mixformer.annotation.project_checks import row_of
 from mixformer.annotation.tracked_rows import STATUSES, TrackedBox
-from mixformer.annotation.web.project_desk import ProjectDesk
+from mixformer.annotation.web.project_desk import LETTERS, ProjectDesk, rounded
 from mixformer.annotation.web.track_plan import boxes_to_find
 from mixformer.errors import MixFormerError, StateError
 from mixformer.tracking import MultiTracker
@@ -35,23 +35,14 @@ _MEMORY = 128 * 2**20  # bytes of frames of one job that goes backward
 
 @dataclass(eq=False)
 class TrackJob:
-    """One request to track.
+    """One request to track."""
 
-    Attributes:
-        video: id of the video.
-        path: path of the video.
-        desk: the project.
-        way: "forward", "backward", "both" or "next" (to the next key box).
-        frame: number of the frame that the person sees.
-        ids: ids of the targets; None takes all.
-    """
-
-    video: str
-    path: Path
+    video: str  # id of the video
+    path: Path  # of the video
     desk: ProjectDesk
-    way: str
-    frame: int
-    ids: list[int] | None
+    way: str  # "forward", "backward", "both" or "next" (to the next key box)
+    frame: int  # number of the frame that the person sees
+    ids: list[int] | None  # of the targets; None takes all
     id: str = field(default_factory=lambda: secrets.token_hex(6))
     state: str = "waiting"
     done: int = 0
@@ -74,23 +65,10 @@ class TrackJob:
 
 
 class TrackQueue:
-    """The jobs of a server.
-
-    Example:
-        >>> from mixformer.annotation.web.track_queue import TrackQueue
-        >>> queue = TrackQueue("mixformerv2_dino_s8", workers=1)
-        >>> queue.jobs_of("a video")
-        []
-        >>> queue.close()
-    """
+    """The jobs of a server."""
 
     def __init__(self, model: str, workers: int) -> None:
-        """Make an empty queue. Engines are made when they are first needed.
-
-        Args:
-            model: name, folder or checkpoint file of a model.
-            workers: number of engines that run at a time.
-        """
+        """Make an empty queue, for `workers` engines of a model at a time, each made when it is first needed."""
         self._model, self._workers = model, workers
         self._waiting: deque[TrackJob] = deque()
         self._jobs: list[TrackJob] = []
@@ -99,11 +77,7 @@ class TrackQueue:
         self._closed = False
 
     def submit(self, job: TrackJob) -> dict[str, Any]:
-        """Put a job into the queue.
-
-        Raises:
-            StateError: if its video is being tracked already, or too many jobs wait.
-        """
+        """Put a job into the queue. Raises StateError if its video is being tracked already, or too many jobs wait."""
         with self._changed:
             if any(each.video == job.video for each in self._jobs):
                 raise StateError("this video is being tracked already; stop that first")
@@ -198,9 +172,8 @@ class TrackQueue:
             {
                 "id": run[0].target,
                 "first": run[0].frame,
-                "boxes": [[round(float(value), 2) for value in each.box] for each in run],
-                "scores": [None if each.score is None else round(float(each.score), 3) for each in run],
-                "kinds": "".join("tul"[STATUSES.index(each.status)] for each in run),
+                **rounded(run),
+                "kinds": "".join(LETTERS[STATUSES.index(each.status)] for each in run),
             }
             for run in _runs(job.untold)
         ]

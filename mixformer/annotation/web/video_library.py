@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,19 +29,12 @@ _DONE = ".mixformer-done.json"
 
 @dataclass(frozen=True)
 class LibraryVideo:
-    """One video of a library.
+    """One video of a library."""
 
-    Attributes:
-        id: what requests call it.
-        name: path below the library's folder, for people.
-        path: of the file or folder of pictures, without links.
-        stamp: changes when the file does.
-    """
-
-    id: str
-    name: str
-    path: Path
-    stamp: str
+    id: str  # what requests call it
+    name: str  # path below the library's folder, for people
+    path: Path  # of the file or folder of pictures, without links
+    stamp: str  # changes when the file does
 
 
 class UploadTooLargeError(OutputError):
@@ -48,21 +42,10 @@ class UploadTooLargeError(OutputError):
 
 
 class VideoLibrary:
-    """The videos under a folder, or one video alone. Links that lead out of the folder are left out.
-
-    Example:
-        >>> from mixformer.annotation.web.video_library import VideoLibrary
-        >>> from mixformer.video.demo import DEMO_CLIP
-        >>> [video.name for video in VideoLibrary(DEMO_CLIP).videos()]
-        ['orange_shirt.mp4']
-    """
+    """The videos under a folder, or one video alone. Links that lead out of the folder are left out."""
 
     def __init__(self, place: str | Path) -> None:
-        """Open a place.
-
-        Raises:
-            SourceError: if it is no video and no folder.
-        """
+        """Open a place. Raises SourceError if it is no video and no folder."""
         given = Path(place)
         if not given.exists():
             raise SourceError(f"there is no file or folder {given}")
@@ -82,8 +65,7 @@ class VideoLibrary:
         paths = [self.only] if self.only else _walk(self.root, self.root, _DEEPEST)
         seen = {video: path for path in paths[:_MOST] if (video := self._video(path)) is not None}
         self._places = {video.id: path for video, path in seen.items()}
-        found = list(seen)
-        return sorted(found, key=lambda video: (natural_order(video.name.lower()), video.name))
+        return sorted(seen, key=lambda video: (natural_order(video.name.lower()), video.name))
 
     def find(self, id: str) -> LibraryVideo | None:
         """Return a video by its id; None if there is none, or it leads out of the folder by now."""
@@ -107,10 +89,8 @@ class VideoLibrary:
     async def take(self, name: str, chunks: AsyncIterator[bytes], limit: int) -> LibraryVideo:
         """Write an upload into the folder, piece by piece.
 
-        Raises:
-            OutputError: if its name is no video's or is taken, or it cannot be written.
-            UploadTooLargeError: if it has more than `limit` bytes.
-            SourceError: if it is no video.
+        Raises OutputError if its name is no video's or is taken, or it cannot be written, UploadTooLargeError if it has
+        more than `limit` bytes, and SourceError if it is no video.
         """
         path = self.root / safe_name(name)
         if path.suffix.lower() not in VIDEOS:
@@ -175,9 +155,8 @@ def _holds_pictures(folder: Path) -> bool:
 def _walk(folder: Path, root: Path, depth: int) -> list[Path]:
     """Video files and folders of pictures below a folder."""
     found: list[Path] = []
-    try:
-        items = sorted(os.scandir(folder), key=lambda item: item.name)
-        for item in items:
+    with suppress(OSError, RuntimeError):
+        for item in sorted(os.scandir(folder), key=lambda item: item.name):
             path = Path(item.path)
             if item.name.startswith(".") or not real_path(path).is_relative_to(root):
                 continue
@@ -186,6 +165,4 @@ def _walk(folder: Path, root: Path, depth: int) -> list[Path]:
                 found += [path] if pictures else _walk(path, root, depth - 1) if depth > 1 else []
             elif path.suffix.lower() in VIDEOS and item.is_file():
                 found.append(path)
-    except (OSError, RuntimeError):
-        return found
     return found

@@ -45,12 +45,7 @@ def video_of(room: Workroom, id: str) -> LibraryVideo:
 
 
 def video_routes(room: Workroom, largest: int) -> APIRouter:
-    """The routes below `/api/videos` that need no project.
-
-    Args:
-        room: the server's state.
-        largest: bytes of an upload.
-    """
+    """Make the routes below `/api/videos` that need no project; an upload has at most `largest` bytes."""
     routes = APIRouter(prefix="/api", responses=FAILURES, dependencies=TOKEN)
 
     @routes.get("/videos")

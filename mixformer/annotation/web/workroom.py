@@ -17,24 +17,16 @@ from mixformer.errors import DataError
 
 
 class Workroom:
-    """The state of a server, shared by all requests.
-
-    Attributes:
-        library: the videos.
-        frames: their pictures.
-        queue: tracking that waits or runs.
-        exports: files that are being made or wait to be fetched.
-        token: secret of this server.
-    """
+    """The state of a server, shared by all requests."""
 
     def __init__(self, place: str | Path, model: str, workers: int, token: str | None = None) -> None:
         """Open a video or a folder; see `VideoLibrary`."""
         self.library = VideoLibrary(place)
         self.frames = FrameStore()
         self.frames.damage.told = self._tell_damage
-        self.queue = TrackQueue(model, workers)
-        self.exports = ExportDesk()
-        self.token = token or secrets.token_urlsafe(32)
+        self.queue = TrackQueue(model, workers)  # tracking that waits or runs
+        self.exports = ExportDesk()  # files that are being made or wait to be fetched
+        self.token = token or secrets.token_urlsafe(32)  # secret of this server
         self._desks: dict[str, ProjectDesk] = {}
         self._turn = threading.Lock()
         self._stamps: dict[Path, str] = {}

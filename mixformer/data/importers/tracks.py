@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,12 +98,6 @@ def whole_number(value: object, what: str) -> int:
     if not (number.is_integer() and abs(number) < 2**53):
         raise ValueError(f"{what} is {value!r:.60}, which is no whole number")
     return int(number)
-
-
-def trailing_number(name: str) -> int | None:
-    """Return the number at the end of a name, such as a frame number; None if there is none."""
-    found = re.search(r"[0-9]{1,15}$", name)
-    return int(found[0]) if found else None
 
 
 def safe_name(name: str) -> str:
