@@ -117,7 +117,9 @@ class VideoSequence:
 def has_area(boxes: FloatArray) -> NDArray[np.bool_]:
     """Return (n,) True for each of (n, 4) boxes xywh of numbers up to 10 million, with a width and a height above 0."""
     known = np.nan_to_num(boxes)
-    return np.isfinite(boxes).all(1) & (known[:, 2:] > 0).all(1) & (np.abs(known) <= LARGEST).all(1)
+    return np.logical_and(
+        (known[:, 2:] > 0).all(1), np.logical_and(np.isfinite(boxes), np.abs(known) <= LARGEST).all(1)
+    )
 
 
 class LazySequences(Sequence[VideoSequence]):
