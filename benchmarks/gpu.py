@@ -28,8 +28,8 @@ from training import measure_training  # the script beside this one
 
 from mixformer.bench import BenchmarkOptions, measure_tracking, parse_cases
 from mixformer.bench.cases import build_engine
-from mixformer.bench.machine import describe_machine
 from mixformer.bench.peak import PeakProbe
+from mixformer.bench.schema import describe_machine
 from mixformer.bench.stats import interleave, ratio, spread
 from mixformer.bench.tracking_benchmark import measure_batches
 from mixformer.configs.model import ModelConfig

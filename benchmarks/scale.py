@@ -31,7 +31,7 @@ import numpy as np
 from scale_ray import measure_ray
 
 from mixformer import MultiTracker, Runtime, Tracker, open_video
-from mixformer.bench.machine import describe_machine
+from mixformer.bench.schema import describe_machine
 from mixformer.run import Completed, VideoJob, track_videos
 from mixformer.video import Target
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP

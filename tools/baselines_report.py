@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mixformer.bench.machine import describe_machine
+from mixformer.bench.schema import describe_machine
 from mixformer.evaluation import Comparison, mean_interval
 from mixformer.evaluation.result_files import read_column
 from mixformer.evaluation.result_folders import ResultFolder

@@ -47,8 +47,7 @@ def parse_cases(models: str, engines: str) -> list[BenchmarkCase]:
         models: names, folders or files, separated by commas.
         engines: "ENGINE" or "ENGINE:PRECISION", separated by commas.
 
-    Raises:
-        ConfigError: if no model is given, or an engine or precision is unknown.
+    Raises ConfigError if no model is given, or an engine or precision is unknown.
 
     Example:
         >>> from mixformer.bench import parse_cases
@@ -83,10 +82,7 @@ def _parse_engine(word: str) -> tuple[str, str]:
 
 
 def prepare_graphs(weights: Path, case: BenchmarkCase, folder: Path) -> Path:
-    """Return the path that a case's engine loads. If graphs are missing, export them to `folder`.
-
-    Raises MixFormerError if the export fails.
-    """
+    """Return the path that a case's engine loads. If graphs are missing, export them to `folder`."""
     stored, int8 = find_folder(weights), case.precision == "int8"
     if case.engine not in ENGINES or not ENGINES[case.engine].formats:
         return weights
@@ -102,10 +98,7 @@ def prepare_graphs(weights: Path, case: BenchmarkCase, folder: Path) -> Path:
 
 
 def build_engine(path: Path, runtime: Runtime) -> Engine:
-    """Load an engine, or the reference, from a path of `prepare_graphs`.
-
-    Raises ConfigError if this machine or installation lacks the engine, and CheckpointError if the weights do not fit.
-    """
+    """Load an engine, or the reference, from a path of `prepare_graphs`."""
     if runtime.engine != REFERENCE:
         return create_engine(path, runtime=runtime)
     with explain_missing("the reference, which other engines are compared with,"):

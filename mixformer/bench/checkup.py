@@ -60,19 +60,16 @@ class Checkup:
 
 
 def examine(frames: int, show: Callable[[str], None] = lambda text: None) -> Checkup:
-    """Examine this installation.
-
-    Args:
-        frames: frames of the demo clip that each engine tracks.
-        show: called with what is examined.
-    """
+    """Examine this installation; each engine tracks `frames` of the demo clip, and `show` is told what is examined."""
     found = Checkup()
     for check in (_versions, _processor, _load, _codecs, _cameras, _cache, _display, _gpus):
         show(check.__name__.strip("_"))
         try:
             found.findings += check()
         except Exception as error:  # what breaks here is a finding, whatever it is
-            found.findings.append(_broken(check.__name__.strip("_"), error))
+            first = f"{type(error).__name__}: {error}".split("\n")[0]
+            advice = "reinstall: pip install --force-reinstall mixformer"
+            found.findings.append(Finding(check.__name__.strip("_"), "broken", first, advice))
     for spec in ENGINES.values():
         show(f"engine {spec.name}")
         if (reason := _not_tried(spec)) is not None:
@@ -87,11 +84,6 @@ def examine(frames: int, show: Callable[[str], None] = lambda text: None) -> Che
         show("engine auto")
         found.findings.append(_automatic(try_engine("auto", "auto", frames), failed))
     return found
-
-
-def _broken(name: str, error: Exception) -> Finding:
-    first = f"{type(error).__name__}: {error}".split("\n")[0]
-    return Finding(name, "broken", first, "reinstall: pip install --force-reinstall mixformer")
 
 
 def _versions() -> Iterator[Finding]:

@@ -19,10 +19,7 @@ _FRAMES = 6  # number of frames to track before memory is read
 
 
 def measure_memory(weights: Path, runtime: Runtime, clip: Path, box: Sequence[float]) -> float | None:
-    """Measure the peak resident memory, in MiB, of a new process that tracks a few frames; return None if unknown.
-
-    Raises MixFormerError if the process fails; the message ends with its last line.
-    """
+    """Measure the peak memory, in MiB, of a new process that tracks a few frames; None if unknown. It may fail."""
     task = {"weights": str(weights), "runtime": runtime.to_dict(), "clip": str(clip), "box": list(box)}
     words = [sys.executable, "-m", "mixformer.bench.memory", json.dumps(task)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)

@@ -38,10 +38,7 @@ class PeakProbe:
     """
 
     def __init__(self, device: str = "cpu", threads: int | None = None, *, side: int = 2048) -> None:
-        """Prepare products of matrices with `side` rows and columns.
-
-        2048 fills 16 cores and takes less than a second. `threads` None means one for each core.
-        """
+        """Prepare products of square matrices: with a `side` of 2048, they fill 16 cores for less than a second."""
         self._threads, self._flops = threads or usable_cores(), 2 * side**3
         matrices = np.random.default_rng(0).standard_normal((2, side, side), dtype=np.float32)
         self._products: dict[str, Callable[[], object]] = {}

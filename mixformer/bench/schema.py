@@ -1,18 +1,23 @@
-"""The options and the report of a benchmark, which can be written as JSON and read again."""
+"""The options and the report of a benchmark, as JSON, with the machine of a measurement without its name or paths."""
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from mixformer.bench.machine import Machine
+from mixformer import __version__
 from mixformer.bench.peak import Efficiency
 from mixformer.bench.stats import Spread
 from mixformer.configs.base_config import BaseConfig
+from mixformer.engines.devices import cpu_instructions, processor, usable_cores
 from mixformer.errors import ConfigError
+from mixformer.optional import package_version
 
 FORMAT = 3
+PACKAGES = ("torch", "openvino", "onnxruntime", "numpy", "av")
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,7 @@ class BenchmarkOptions(BaseConfig):
         batches: numbers of targets to locate at once, each 1 or more; empty leaves this out.
         memory: also measure the memory of every engine, in separate processes.
 
-    Raises:
-        ConfigError: for a number below 1.
+    Raises ConfigError for a number below 1.
 
     Example:
         >>> from mixformer.bench import BenchmarkOptions
@@ -49,6 +53,41 @@ class BenchmarkOptions(BaseConfig):
             value = getattr(self, name)
             self._require(value is None or value >= 1, f"{name} must be a whole number above 0, not {value}")
         self._require(all(size >= 1 for size in self.batches), f"batches must be numbers above 0, not {self.batches}")
+
+
+@dataclass(frozen=True)
+class Machine(BaseConfig):
+    """The properties of a machine that decide its speed."""
+
+    processor: str  # model name
+    cores: int  # cores that this process may use
+    instructions: tuple[str, ...]  # instruction sets for matrix products, by the kernel's names
+    memory_gb: float | None  # memory of the whole machine in GiB
+    gpu: str | None  # name of the measured GPU
+    system: str  # operating system and architecture
+    python: str  # version of Python
+    packages: dict[str, str]  # versions of packages
+
+
+def describe_machine(device: str = "cpu") -> Machine:
+    """Describe the machine that runs this. `device` is PyTorch's name of the measured GPU ("cuda:0"), or "cpu"."""
+    gpu = memory = None
+    if device.startswith("cuda"):
+        import torch
+
+        gpu = str(torch.cuda.get_device_name(torch.device(device)))
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    return Machine(
+        processor=processor(),
+        cores=usable_cores(),
+        instructions=cpu_instructions(),
+        memory_gb=memory,
+        gpu=gpu,
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+        packages={"mixformer": __version__} | {name: found for name in PACKAGES if (found := package_version(name))},
+    )
 
 
 @dataclass(frozen=True)
@@ -112,8 +151,7 @@ class BenchmarkReport(BaseConfig):
         peaks: operations per second of a large matrix product, by library and precision, the best of all rounds.
         results: measurements of the cases, in order.
 
-    Raises:
-        ConfigError: if the format is another one, such as that of mixformer 0.1.
+    Raises ConfigError if the format is another one, such as that of mixformer 0.1.
 
     Example:
         >>> from mixformer.bench import BenchmarkReport

@@ -35,12 +35,9 @@ def ratio(over: Sequence[float], under: Sequence[float]) -> Spread:
 def interleave(
     work: Mapping[str, Callable[[], T]], rounds: int, opening: Callable[[], object] = lambda: None
 ) -> dict[str, list[T]]:
-    """Do each piece of work once per round, and return the results of each piece in order.
+    """Do each piece of work once per round, and return its results in order; `opening` is called before each round.
 
-    Args:
-        work: functions to call, by name.
-        rounds: number of rounds. Each starts with the next piece, so that none is always first.
-        opening: function to call before each round.
+    Each round starts with the next piece, so that none is always first.
     """
     names, found = list(work), {name: list[T]() for name in work}
     for index in range(rounds):

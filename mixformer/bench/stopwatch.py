@@ -57,10 +57,7 @@ class TimedTracker:
         self._restart()
 
     def update(self) -> tuple[float, float, float]:
-        """Track the next frame, and return the seconds of crop, network and rest.
-
-        After the last frame, the clip starts again, which is not timed.
-        """
+        """Track the next frame, and return the seconds of crop, network and rest; starting again is not timed."""
         if self._next == len(self.frames):
             self._restart()
         self.engine.remembered = 0.0

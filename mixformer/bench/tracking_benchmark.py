@@ -16,10 +16,17 @@ from typing import Any
 import numpy as np
 
 from mixformer.bench.cases import REFERENCE, BenchmarkCase, build_engine, prepare_graphs
-from mixformer.bench.machine import describe_machine
 from mixformer.bench.memory import measure_memory
 from mixformer.bench.peak import PeakProbe
-from mixformer.bench.schema import FORMAT, BatchSpeed, BenchmarkOptions, BenchmarkReport, CaseResult, ClipFigures
+from mixformer.bench.schema import (
+    FORMAT,
+    BatchSpeed,
+    BenchmarkOptions,
+    BenchmarkReport,
+    CaseResult,
+    ClipFigures,
+    describe_machine,
+)
 from mixformer.bench.stats import interleave, ratio, spread
 from mixformer.bench.stopwatch import TimedTracker, summarize
 from mixformer.configs.flops import frame_flops

@@ -70,8 +70,7 @@ def _add_check(made: ArgumentParser) -> None:
 
 
 def _check(options: Namespace) -> None:
-    from mixformer.data.checks import Options, Summary, check
-    from mixformer.data.picture_checks import Problem
+    from mixformer.data.checks import Options, Problem, Summary, check
 
     console = make_console()
     problems: list[Problem] = []

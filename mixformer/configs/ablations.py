@@ -12,32 +12,20 @@ from typing import Any
 
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import model_config
-from mixformer.errors import ConfigError, did_you_mean
 
 
 @dataclass(frozen=True)
 class DesignRow:
-    """One row of a published table of designs.
+    """One row of a published table of designs."""
 
-    Attributes:
-        key: name of the row, unique in its table.
-        label: name in the paper.
-        recipe: recipe that trains it, a file of `recipes/` without its ending.
-        model: variant that the recipe builds.
-        overrides: fields of its `ModelConfig` to change, the recipe's `model_overrides`.
-        changes: other keys of the recipe to change, dotted as for `--set`.
-        published: numbers of the paper by name: "lasot" (AUC in %), "parameters" (M), "gmacs" (G), "fps".
-        note: choices of this package that the paper does not give; or "".
-    """
-
-    key: str
-    label: str
-    recipe: str
-    model: str
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    key: str  # name of the row, unique in its table
+    label: str  # name in the paper
+    recipe: str  # recipe that trains it, a file of `recipes/` without its ending
+    model: str  # variant that the recipe builds
+    overrides: Mapping[str, Any] = field(default_factory=dict)  # the recipe's `model_overrides`
+    changes: Mapping[str, Any] = field(default_factory=dict)  # other keys of the recipe, dotted as for `--set`
+    # Numbers of the paper: "lasot" (AUC in %), "parameters" (M), "gmacs" (G), "fps"
     published: Mapping[str, float] = field(default_factory=dict)
-    note: str = ""
 
     def network(self) -> ModelConfig:
         """Return the configuration of the row's network."""
@@ -55,81 +43,35 @@ class DesignTable:
 
 
 _CVT, _CVT_RECIPE = "mixcvt_stage1", "mixcvt_base"
-_BASE = {"attention": "symmetric"}  # "MixCvT-Base": all tokens attend to all in every block
-_SCRATCH = {"init_from": ""}
-# Twelve blocks in the three stages of MixCvT; the paper gives neither their shares nor their widths.
-_TWELVE = {"early_depths": (1, 2), "depth": 9}
-_SHARES = "12 blocks as 1-2-9 of MixCvT's widths: the paper does not say"
-_UNSAID = "symmetric and with one template, by the operations that the paper counts"
+_VIT, _VIT_RECIPE = "mixvit_stage1", "mixvit_corner"
+_CORNER: dict[str, Any] = {"head": "corner"}
+_BASE: dict[str, Any] = {"attention": "symmetric"}  # "MixCvT-Base": all tokens attend to all in every block
+_APART: dict[str, Any] = {"separate_blocks": 21}
 
 
-def _mixed_last(key: str, count: int, parameters: float, gmacs: float, lasot: float) -> DesignRow:
-    """Make a row of table 3 with mixed attention in the last `count` of 21 blocks."""
-    return DesignRow(
-        key,
-        f"SAM({21 - count}) + W-MAM({count})",
-        _CVT_RECIPE,
-        _CVT,
-        _BASE | {"separate_blocks": 21 - count},
-        published={"lasot": lasot, "parameters": parameters, "gmacs": gmacs},
-        note=_UNSAID,
-    )
+def _base(key: str, label: str, changes: dict[str, Any], lasot: float, parameters: float, gmacs: float) -> DesignRow:
+    """Make a row of table 3, a changed MixCvT-Base."""
+    published = {"lasot": lasot, "parameters": parameters, "gmacs": gmacs}
+    return DesignRow(key, label, _CVT_RECIPE, _CVT, _BASE | changes, published=published)
 
 
-_APART = _BASE | {"separate_blocks": 21}
-_CAM = "a CAM is a W-MAM whose two sides attend to each other alone, by the parameters and operations of the paper"
 _TABLE_3 = DesignTable(
     "v1-3",
     "Extraction and integration apart or together",
     "MixFormer journal table 3",
     (
-        DesignRow(
-            "cross1",
-            "SAM(21), CAM(1)",
-            _CVT_RECIPE,
-            _CVT,
-            _APART | {"depth": 17, "cross_blocks": 1},
-            published={"lasot": 59.8, "parameters": 37.35, "gmacs": 20.69},
-            note=_CAM,
-        ),
-        DesignRow(
-            "cross3",
-            "SAM(21), CAM(3)",
-            _CVT_RECIPE,
-            _CVT,
-            _APART | {"depth": 19, "cross_blocks": 3},
-            published={"lasot": 60.5, "parameters": 40.92, "gmacs": 22.20},
-            note=_CAM,
-        ),
-        DesignRow(
-            "fusion4",
-            "SAM(21), ECA + CFA(4)",
-            _CVT_RECIPE,
-            _CVT,
-            _APART | {"fusion_layers": 4},
-            published={"lasot": 66.9, "parameters": 49.75, "gmacs": 27.81},
-            note="widths of TransT, by the paper's parameters; the operations that it counts here are twice ours",
-        ),
-        _mixed_last("mixed1", 1, 35.57, 19.97, 65.8),
-        _mixed_last("mixed6", 6, 35.67, 20.02, 66.2),
-        _mixed_last("mixed11", 11, 35.77, 20.07, 67.4),
-        _mixed_last("mixed16", 16, 35.87, 20.12, 68.1),
-        DesignRow(
-            "mixed21",
-            "W-MAM(21)",
-            _CVT_RECIPE,
-            _CVT,
-            _BASE,
-            published={"lasot": 68.4, "parameters": 35.97, "gmacs": 20.85},
-        ),
-        DesignRow(
-            "query",
-            "W-MAM(21), query head",
-            _CVT_RECIPE,
-            _CVT,
-            _BASE | {"head": "query", "prediction_tokens": 1},
-            published={"lasot": 66.0, "parameters": 31.46, "gmacs": 19.13},
-        ),
+        # A CAM is a W-MAM whose two sides attend to each other alone, by the paper's parameters and operations.
+        _base("cross1", "SAM(21), CAM(1)", _APART | {"depth": 17, "cross_blocks": 1}, 59.8, 37.35, 20.69),
+        _base("cross3", "SAM(21), CAM(3)", _APART | {"depth": 19, "cross_blocks": 3}, 60.5, 40.92, 22.20),
+        # Widths of TransT, by the paper's parameters; the operations that it counts here are twice ours.
+        _base("fusion4", "SAM(21), ECA + CFA(4)", _APART | {"fusion_layers": 4}, 66.9, 49.75, 27.81),
+        # Symmetric and with one template, by the operations that the paper counts.
+        _base("mixed1", "SAM(20) + W-MAM(1)", {"separate_blocks": 20}, 65.8, 35.57, 19.97),
+        _base("mixed6", "SAM(15) + W-MAM(6)", {"separate_blocks": 15}, 66.2, 35.67, 20.02),
+        _base("mixed11", "SAM(10) + W-MAM(11)", {"separate_blocks": 10}, 67.4, 35.77, 20.07),
+        _base("mixed16", "SAM(5) + W-MAM(16)", {"separate_blocks": 5}, 68.1, 35.87, 20.12),
+        _base("mixed21", "W-MAM(21)", {}, 68.4, 35.97, 20.85),
+        _base("query", "W-MAM(21), query head", {"head": "query", "prediction_tokens": 1}, 66.0, 31.46, 19.13),
     ),
 )
 
@@ -143,66 +85,41 @@ _TABLE_4 = DesignTable(
     ),
 )
 
-_CORNER = {"head": "corner"}
-_VIT, _VIT_RECIPE = "mixvit_stage1", "mixvit_corner"
-_CVT_SCRATCH = DesignRow(
-    "mixcvt",
-    "MixCvT, from scratch",
-    "mixcvt_scratch",
-    _CVT,
-    {"projection": "conv_ln"},
-    published={"lasot": 59.0},
-    note="the same number as W-MAM(12) of table 5; here with the 21 blocks of MixCvT",
-)
+
+def _from_scratch(key: str, label: str, changes: dict[str, Any], lasot: float) -> DesignRow:
+    return DesignRow(key, label, "mixcvt_scratch", _CVT, changes, published={"lasot": lasot})
+
+
+# The paper gives neither the shares of the twelve blocks in the three stages of MixCvT nor their widths, nor whether
+# fixed positions stay and keys are fewer, as with the convolutions.
+_TWELVE: dict[str, Any] = {"early_depths": (1, 2), "depth": 9}
+_LINEAR: dict[str, Any] = {"projection": "linear", "position": "sincos"}
+_DEPTHWISE: dict[str, Any] = {"projection": "conv_ln"}
 _TABLE_5 = DesignTable(
     "v1-5",
     "From MixViT to MixCvT, from scratch",
     "MixFormer journal table 5",
     (
-        DesignRow("plain", "S-MAM(12)", _VIT_RECIPE, _VIT, _CORNER, _SCRATCH, {"lasot": 56.2}),
-        DesignRow(
-            "stages",
-            "S-MAM(12), multi-stage",
-            "mixcvt_scratch",
-            _CVT,
-            _TWELVE | {"projection": "linear", "position": "sincos"},
-            published={"lasot": 58.8},
-            note=f"{_SHARES}; nor whether fixed positions stay and keys are fewer, as with the convolutions",
-        ),
-        DesignRow(
-            "convolutions",
-            "W-MAM(12), multi-stage, depth-wise projections",
-            "mixcvt_scratch",
-            _CVT,
-            _TWELVE | {"projection": "conv_ln"},
-            published={"lasot": 59.0},
-            note=_SHARES,
-        ),
+        DesignRow("plain", "S-MAM(12)", _VIT_RECIPE, _VIT, _CORNER, {"init_from": ""}, {"lasot": 56.2}),
+        _from_scratch("stages", "S-MAM(12), multi-stage", _TWELVE | _LINEAR, 58.8),
+        _from_scratch("convolutions", "W-MAM(12), multi-stage, depth-wise projections", _TWELVE | _DEPTHWISE, 59.0),
     ),
 )
+
+
+def _plain_corner(key: str, version: str, changes: dict[str, Any], lasot: float) -> DesignRow:
+    label = f"plain corner head, {version}"
+    return DesignRow(key, label, _VIT_RECIPE, _VIT, _CORNER | changes, published={"lasot": lasot})
+
 
 _TABLE_6 = DesignTable(
     "v1-6",
     "Heads and position embeddings of MixViT",
     "MixFormer journal table 6",
     (
-        DesignRow(
-            "frozen",
-            "plain corner head, V1",
-            _VIT_RECIPE,
-            _VIT,
-            _CORNER | {"position": "frozen"},
-            published={"lasot": 68.4},
-        ),
-        DesignRow(
-            "learned",
-            "plain corner head, V2",
-            _VIT_RECIPE,
-            _VIT,
-            _CORNER | {"position": "learned"},
-            published={"lasot": 68.4},
-        ),
-        DesignRow("sincos", "plain corner head, V3", _VIT_RECIPE, _VIT, _CORNER, published={"lasot": 68.5}),
+        _plain_corner("frozen", "V1", {"position": "frozen"}, 68.4),
+        _plain_corner("learned", "V2", {"position": "learned"}, 68.4),
+        _plain_corner("sincos", "V3", {}, 68.5),
         DesignRow("pyramid", "pyramidal corner head, V3", "mixvit_stage1", _VIT, published={"lasot": 69.0}),
     ),
 )
@@ -227,7 +144,8 @@ _TABLE_7 = DesignTable(
     "Pre-training",
     "MixFormer journal table 7",
     (
-        _CVT_SCRATCH,
+        # The same number as W-MAM(12) of table 5; here with the 21 blocks of MixCvT.
+        _from_scratch("mixcvt", "MixCvT, from scratch", _DEPTHWISE, 59.0),
         _cvt("cvt_1k", "ImageNet-1k", "mixcvt_1k_stage1", 67.2),
         _cvt("cvt_22k", "ImageNet-22k", "mixcvt_stage1", 68.1),
         _mae("scratch", "from scratch", "", 56.2),
@@ -256,16 +174,3 @@ _TABLE_V2_2A = DesignTable(
 DESIGNS: dict[str, DesignTable] = {
     table.key: table for table in (_TABLE_3, _TABLE_4, _TABLE_5, _TABLE_6, _TABLE_7, _TABLE_V2_2A)
 }
-
-
-def design_table(key: str) -> DesignTable:
-    """Return a table of designs by its key.
-
-    Raises:
-        ConfigError: if there is no such table; the message lists them.
-    """
-    try:
-        return DESIGNS[key]
-    except KeyError:
-        near = did_you_mean(key, DESIGNS) or ";"
-        raise ConfigError(f"no table of designs {key!r}{near} there are: {', '.join(DESIGNS)}") from None

@@ -44,19 +44,13 @@ class BaseConfig:
         write_text(Path(path), json.dumps(self.to_dict(), indent=2) + "\n")
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with some fields changed. The values are checked again.
-
-        Raises ConfigError for an unknown field, or an invalid value.
-        """
+        """Return a copy with some fields changed. All values are checked; an unknown field raises ConfigError."""
         self._require_known(changes)
         return replace(self, **changes)  # type: ignore[type-var]
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Build from plain values; a nested dictionary becomes a nested configuration.
-
-        Raises ConfigError for an unknown or a missing key, or a value that is invalid or of the wrong type.
-        """
+        """Build from plain values, also nested ones; ConfigError for an unknown or missing key, or a wrong value."""
         if not isinstance(values, Mapping):
             raise ConfigError(f"{cls.__name__} must be an object with fields, not {values!r:.200}")
         cls._require_known(values)

@@ -45,13 +45,8 @@ def parameter_count(config: ModelConfig) -> int:
 def locate_flops(config: ModelConfig, online_templates: int = 1, *, full: bool = False) -> int:
     """Count the operations of one search step with remembered templates, batch 1.
 
-    With symmetric attention nothing is remembered, so the templates are counted too.
-
-    Args:
-        config: the variant.
-        online_templates: number of online templates beside the static one.
-        full: count every token in the last block. By default, the last block computes only the prediction tokens if no
-            head reads others.
+    With symmetric attention nothing is remembered, so the templates are counted too. Unless `full`, the last block
+    computes only the prediction tokens if no head reads others.
     """
     needed = full or config.dense or config.score == "spm" or config.attention == "symmetric"
     total = _embed_flops(config, config.search_size, 1) + _head_flops(config) + _fusion_flops(config, online_templates)
@@ -85,11 +80,7 @@ def locate_flops(config: ModelConfig, online_templates: int = 1, *, full: bool =
 def remember_flops(config: ModelConfig, online_templates: int = 1, *, full: bool = False) -> int:
     """Count the operations of encoding the static and the online templates, batch 1; 0 with symmetric attention.
 
-    Args:
-        config: the variant.
-        online_templates: number of online templates beside the static one.
-        full: count the whole last block. By default, only its keys and values count, unless the score prediction module
-            reads the rest.
+    Unless `full`, only keys and values of the last block count if no part after the backbone reads the rest.
     """
     if config.attention == "symmetric":
         return 0
@@ -269,12 +260,7 @@ def _score_products(config: ModelConfig) -> int:
 
 
 def frame_flops(config: ModelConfig, *, reference: bool = False) -> int:
-    """Count the operations of a frame with a static and an online template.
-
-    Args:
-        config: the variant.
-        reference: count the official computation, which encodes the templates and every token in every frame.
-    """
+    """Count the operations of a frame with a static and an online template, or of the official computation of it."""
     if not reference:
         return locate_flops(config)
     return remember_flops(config, full=True) + locate_flops(config, full=True)

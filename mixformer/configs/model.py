@@ -84,8 +84,7 @@ class ModelConfig(BaseConfig):
         mean: per-channel RGB mean of the normalization, for values in 0..1.
         std: per-channel RGB standard deviation.
 
-    Raises:
-        ConfigError: if a value is out of range or does not fit the others.
+    Raises ConfigError if a value is out of range or does not fit the others.
 
     Example:
         >>> from mixformer import ModelConfig

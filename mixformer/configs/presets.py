@@ -131,8 +131,7 @@ def tracker_config(model: str, preset: str | None = None) -> TrackerConfig:
         preset: benchmark such as "lasot" or, for weights other than the main ones, "lasot@1k", "got10k@got" or
             "lasot@mmtracking", in upper or lower case.
 
-    Raises:
-        ConfigError: if nothing is published for this model on that benchmark; the message lists the presets.
+    Raises ConfigError, with the presets, if nothing is published for this model on that benchmark.
 
     Example:
         >>> from mixformer.configs import tracker_config

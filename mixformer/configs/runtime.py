@@ -27,8 +27,7 @@ class Runtime(BaseConfig):
         threads: CPU threads of the engine, 1 or more; None takes the engine's own number. The number of threads may
             change the last digits of a result.
 
-    Raises:
-        ConfigError: if a device or a precision does not exist, or `threads` is below 1.
+    Raises ConfigError if a device or a precision does not exist, or `threads` is below 1.
 
     Example:
         >>> from mixformer import Runtime
@@ -68,15 +67,9 @@ class OldKeywords(TypedDict, total=False):
 
 
 def with_old_keywords(runtime: Runtime, old: Mapping[str, Any]) -> Runtime:
-    """Return the runtime of a call that may use the keywords of 0.1.0.
+    """Return the runtime of a call that may use the keywords of 0.1.0 instead, with a `DeprecationWarning`.
 
-    Args:
-        runtime: the argument `runtime`.
-        old: further keyword arguments of the call; a `DeprecationWarning` says what to write instead.
-
-    Raises:
-        TypeError: if a keyword is unknown, or given together with `runtime`.
-        ConfigError: if a value is wrong, or `runtime` is not a `Runtime`.
+    Raises TypeError if a keyword is unknown, or given together with `runtime`.
     """
     if not isinstance(runtime, Runtime):
         raise ConfigError(

@@ -41,8 +41,7 @@ class TrackerConfig(BaseConfig):
         search_budget: largest number of search crops for one target in one frame, 1 to 64. Usually two are used while
             it is lost.
 
-    Raises:
-        ConfigError: if a value is out of range.
+    Raises ConfigError if a value is out of range.
 
     Example:
         >>> from mixformer import TrackerConfig

@@ -81,10 +81,7 @@ SOURCES: dict[str, str] = {
 
 
 def model_config(name: str) -> ModelConfig:
-    """Return the configuration of a named variant.
-
-    Raises:
-        ConfigError: if there is no such variant; the message lists the variants.
+    """Return the configuration of a named variant; a ConfigError lists the variants if there is none.
 
     Example:
         >>> from mixformer.configs import model_config

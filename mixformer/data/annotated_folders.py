@@ -1,4 +1,4 @@
-"""Readers of annotated folders: sequences with `img/` and `groundtruth.txt`, and stills with `annotations.json`."""
+"""Readers of your own data: folders with `img/` and `groundtruth.txt`, JSON files, stills with `annotations.json`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from mixformer.data.frame_storage import ClipFrame, FrameRef
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.data.storage import path_below
-from mixformer.errors import DataError, counted
-from mixformer.files import LARGEST_ANNOTATION, path_kind, read_json_file, read_text_file
+from mixformer.errors import DataError, counted, malformed_as_data_error
+from mixformer.files import LARGEST_ANNOTATION, as_numbers, path_kind, read_json_file, read_text_file
 from mixformer.imaging.images import list_pictures
 from mixformer.types import FloatArray
 
@@ -34,12 +35,7 @@ class MaskedObject:
 
 
 def parse_lines(text: str, parse: Callable[[str], list[float]]) -> Parsed:
-    """Parse text with one box a line; skip empty lines.
-
-    Args:
-        text: content of an annotation file.
-        parse: turns a line into x, y, w, h, or raises ValueError with the reason.
-    """
+    """Parse text with one box a line, skipping empty lines; `parse` returns x, y, w, h or raises ValueError."""
     rows: list[list[float]] = []
     broken: dict[int, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -69,10 +65,7 @@ def _four_numbers(line: str) -> list[float]:
 
 
 def read_boxes(path: Path) -> FloatArray:
-    """Read the boxes of a text file; see `parse_boxes`.
-
-    Raises DataError naming file and line, if a line does not hold four numbers.
-    """
+    """Read the boxes of a text file; raises DataError, naming the line, if one does not hold four numbers."""
     boxes, broken = parse_boxes(read_text_file(path))
     if broken:
         raise DataError(f"{path}, {next(iter(broken.values()))}")
@@ -82,10 +75,7 @@ def read_boxes(path: Path) -> FloatArray:
 
 
 def read_sequence(folder: Path) -> VideoSequence:
-    """Read a sequence folder: pictures in `img/` in natural order of their names, boxes in `groundtruth.txt`.
-
-    Raises DataError if either is missing or their counts differ.
-    """
+    """Read `img/` in natural order of names, and `groundtruth.txt`; DataError if they are missing or do not fit."""
     truth = folder / "groundtruth.txt"
     if not truth.is_file():
         raise DataError(f"{folder} has no groundtruth.txt; write one x,y,w,h for each frame into it")
@@ -100,14 +90,9 @@ def read_sequence(folder: Path) -> VideoSequence:
 
 
 def read_sequences(root: Path, where: Mapping[str, Any] | None = None) -> list[VideoSequence]:
-    """Read all sequence folders below `root`, in name order.
+    """Read all sequence folders below `root`, in name order: those whose `meta.json` has the values `where`.
 
-    Args:
-        root: folder of sequence folders.
-        where: keep the sequences whose `meta.json` has these values; None keeps all.
-
-    Raises:
-        DataError: if there are no such sequences.
+    Raises DataError if there are no such sequences.
     """
     folders = sorted(p.parent for p in root.glob("*/groundtruth.txt"))
     found = [read_sequence(folder) for folder in folders if not where or _matches(folder, where)]
@@ -139,16 +124,60 @@ def _matches(folder: Path, where: Mapping[str, Any]) -> bool:
     return all(values.get(key) == value for key, value in where.items())
 
 
+def read_json(path: Path) -> LazySequences:
+    """Read a file `{"sequences": [{"name", "frames" or "video", "boxes", "label"?}, ...]}`; see docs/data.md.
+
+    Raises DataError if the file is not of this form; for a single sequence, when that is indexed.
+    """
+    form = '{"sequences": [{"name": ..., "frames": [...], "boxes": [...]}]}'
+    with malformed_as_data_error(f"{path} is not of the form {form}"):
+        entries = read_json_file(path, DataError, LARGEST_ANNOTATION)["sequences"]
+        names = [str(entry.get("name", number)) for number, entry in enumerate(entries)]
+    if not names:
+        raise DataError(f"{path} lists no sequences; docs/data.md shows the form")
+    return LazySequences(names, _JsonReader(path, entries, names), path.stem)
+
+
+class _JsonReader:
+    """Makes sequence number i."""
+
+    def __init__(self, path: Path, entries: list[dict[str, Any]], names: list[str]) -> None:
+        self.path, self.entries, self.names = path, entries, names
+
+    def __call__(self, index: int) -> VideoSequence:
+        entry, name = self.entries[index], self.names[index]
+        where = f"{self.path}, sequence {name}"
+        boxes = self._boxes(entry, where)
+        frames = self._frames(entry, len(boxes), where)
+        if len(frames) != len(boxes):
+            raise DataError(
+                f"{where}: {counted(len(frames), 'frame')} but {counted(len(boxes), 'box')}; "
+                "write null for an absent target"
+            )
+        return VideoSequence(name, frames, boxes, self.path.stem, label=str(entry.get("label", "")))
+
+    def _frames(self, entry: dict[str, Any], count: int, where: str) -> tuple[FrameRef, ...]:
+        if ("frames" in entry) == ("video" in entry):
+            raise DataError(f'{where}: give either "frames" or "video"')
+        if "video" in entry:
+            video = path_below(self.path.parent, entry["video"], self.path)
+            return tuple(ClipFrame(video, number) for number in range(count))
+        if not isinstance(entry["frames"], list):
+            raise DataError(f'{where}: "frames" must be a list of picture files')
+        return tuple(path_below(self.path.parent, frame, self.path) for frame in entry["frames"])
+
+    def _boxes(self, entry: dict[str, Any], where: str) -> FloatArray:
+        boxes = entry.get("boxes")
+        if not isinstance(boxes, list):
+            raise DataError(f'{where}: "boxes" must be a list with one box or null for each frame')
+        return as_numbers(boxes, 4, f"{where}: a box is four numbers [x, y, w, h] or null")
+
+
 def read_stills(folder: Path, min_side: float = 14.0, max_part: float = 0.6) -> list[VideoSequence]:
     """Read the objects of an `annotations.json` folder, each as a sequence of one frame.
 
-    Args:
-        folder: holds `annotations.json` with `items`: file, w, h, objects with `box` xywh.
-        min_side: leave out boxes with a side below this many pixels.
-        max_part: leave out boxes that cover more than this part of the picture.
-
-    Boxes that touch two borders of the picture or more are left out too: most show background or a small part of an
-    object.
+    Left out are boxes with a side below `min_side` pixels, those that cover more than the part `max_part` of the
+    picture, and those that touch two of its borders: most show background or a small part of an object.
     """
     found = []
     for item in _items(folder):
@@ -165,15 +194,9 @@ def read_stills(folder: Path, min_side: float = 14.0, max_part: float = 0.6) -> 
 def read_masked_objects(folder: Path, min_side: float = 24.0) -> list[MaskedObject]:
     """List the objects that can be cut out of the pictures in a folder.
 
-    With `annotations.json`, these are the objects with a mask, and each PNG or WebP picture without a mask, whose alpha
-    channel is the mask. Without that file, they are all PNG and WebP pictures in the folder.
-
-    Args:
-        folder: holds the pictures.
-        min_side: leave out masked objects with a side below this many pixels.
-
-    Raises:
-        DataError: if the folder is missing, or a picture that `annotations.json` names.
+    With `annotations.json`, these are the objects with a mask and no side below `min_side` pixels, and each PNG or WebP
+    picture without a mask, whose alpha channel is the mask. Without that file, they are all PNG and WebP pictures.
+    Raises DataError if the folder is missing, or a picture that `annotations.json` names.
     """
     if not (folder / "annotations.json").is_file():
         return [MaskedObject(path, None) for path in read_pictures(folder) if path.suffix.lower() in _WITH_ALPHA]
@@ -194,10 +217,7 @@ def read_masked_objects(folder: Path, min_side: float = 24.0) -> list[MaskedObje
 
 
 def read_pictures(folder: Path) -> list[Path]:
-    """List the pictures that `annotations.json` in a folder names; without that file, list all pictures in the folder.
-
-    Raises DataError if there are none.
-    """
+    """List the pictures that `annotations.json` names, else all of the folder; raises DataError if there are none."""
     if (folder / "annotations.json").is_file():
         return [_picture(folder, item["file"]) for item in _items(folder)]
     found = list_pictures(folder) if folder.is_dir() else []

@@ -33,11 +33,7 @@ class ZipArchive:
             raise DataError(f"cannot use {path}: {wrong}, as in no data set; pack it again, or download it again")
 
     def read(self, key: str) -> bytes | None:
-        """Bytes of an entry, or None if there is none of that name.
-
-        Raises:
-            DataError: if the entry is damaged, or unpacks to far more than it takes in the file.
-        """
+        """Bytes of an entry, None if there is none; raises DataError if it is damaged or unpacks to far too much."""
         try:
             entry = self._file.getinfo(key)
         except KeyError:
@@ -75,10 +71,7 @@ def _wrong_name(names: list[str]) -> str:
 
 
 def list_sorted(names: list[str], folder: str) -> tuple[list[str], list[str]]:
-    """Return the folders and the files directly in `folder`, from a sorted list of names.
-
-    Bisection skips the content of folders.
-    """
+    """Return the folders and files directly in `folder`, from a sorted list of names; bisection skips inner files."""
     prefix = f"{folder}/" if folder else ""
     folders, files = [], []
     at = bisect_left(names, prefix)

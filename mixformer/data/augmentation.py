@@ -20,12 +20,7 @@ _SMALL_SIDES = 12.0, 40.0  # pixels: sides sqrt(w * h) that `downscale` brings a
 
 @dataclass(frozen=True)
 class Jitter:
-    """Random offsets of the center and size of a crop, as in the official training code.
-
-    Example:
-        >>> Jitter().apply(np.random.default_rng(0), Box(10.0, 20.0, 30.0, 40.0))
-        Box(x=10.0, y=20.0, w=30.0, h=40.0)
-    """
+    """Random offsets of the center and size of a crop, as in the official training code."""
 
     center: float = 0.0  # offsets are uniform in +-center / 2, in units of the jittered sqrt(w * h)
     scale: float = 0.0  # standard deviation of the log of each side
@@ -49,21 +44,12 @@ class Jitter:
 
 @dataclass(frozen=True)
 class Augmentation(BaseConfig):
-    """Random changes of the crops of a sample. Probabilities are in 0..1.
-
-    Raises:
-        ConfigError: for a probability outside of 0..1, or a small_motion_scale that is not positive.
-
-    Example:
-        >>> Augmentation(center_jitter=2.5).search
-        Jitter(center=2.5, scale=0.25, small_motion_prob=0.0, small_motion_scale=0.15)
-    """
+    """Random changes of the crops of a sample. Probabilities are in 0..1."""
 
     # Offsets of the search crop, uniform in +- half of this, in units of the jittered sqrt(w * h)
     center_jitter: float = 3.0
     scale_jitter: float = 0.25  # standard deviation of the log of each side of the search crop
-    # Probability that a search crop has a small offset instead, as of a target between two frames; see `Jitter`
-    small_motion_prob: float = 0.0
+    small_motion_prob: float = 0.0  # probability that a search crop has a small offset instead, see `Jitter`
     small_motion_scale: float = 0.15  # mean absolute small offset along each axis
     template_jitter: float = 0.0  # both jitters of the template crops
     gray_prob: float = 0.05  # probability of a gray sample, all frames alike
@@ -107,8 +93,7 @@ class Augmentation(BaseConfig):
     def with_official_processing(self, *, training: bool = True) -> Self:
         """A copy with this jitter, and everything else as in the official code (`lib/train/data/processing.py`).
 
-        Args:
-            training: False is the official validation: brightness and mirroring of single crops are off.
+        Without `training`, brightness and mirroring of single crops are off, as in the official validation.
         """
         light, flip = (0.2, 0.5) if training else (0.0, 0.0)
         plain = {"gray_prob": 0.05, "flip_prob": 0.5, "contrast": 0.0, "blur_prob": 0.0, "low_res_prob": 0.0}
@@ -130,14 +115,7 @@ class CropSettings:
 def draw_sample_params(
     random: Random, shot: TrainingSample, augmentation: Augmentation, crops: CropSettings
 ) -> SampleParams | None:
-    """Draw the crops, jitter and light of one sample; None if the augmentation rejects it.
-
-    Args:
-        random: the sample's own generator.
-        shot: the frames and boxes of the sample.
-        augmentation: settings.
-        crops: sizes and reach.
-    """
+    """Draw the crops, jitter and light of one sample with its own generator; None if the augmentation rejects it."""
     if augmentation.low_res_prob and random.random() < augmentation.low_res_prob:
         shot = downscale(random, shot)
     gray, mirror = random.random() < augmentation.gray_prob, random.random() < augmentation.flip_prob
@@ -213,12 +191,7 @@ def _mirrored(view: AnnotatedFrame) -> AnnotatedFrame:
 
 
 def downscale(random: Random, shot: TrainingSample) -> TrainingSample:
-    """Shrink all frames of a sample alike, so that the target is small.
-
-    Args:
-        random: draws the side of the target, uniform in its logarithm.
-        shot: the sample; returned unchanged if its target is small already.
-    """
+    """Shrink all frames of a sample alike, to a target of a random size; a small one stays unchanged."""
     least, most = _SMALL_SIDES
     side = math.sqrt(shot.templates[0].box.w * shot.templates[0].box.h)
     if side <= least:

@@ -97,14 +97,7 @@ class SampleParams:
 
 
 def shows_frame(window: CropWindow, height: int, width: int, size: int) -> bool:
-    """Return whether some cell of a 16-pixel grid over the crop shows only the frame (official `processing.py`).
-
-    Args:
-        window: square of the frame that the crop shows.
-        height: rows of the frame.
-        width: columns of the frame.
-        size: side of the crop in pixels.
-    """
+    """Return whether some cell of a 16-pixel grid over the crop shows only the frame (official `processing.py`)."""
     grid = max(1, size // 16)
     cells = np.arange(grid) * size // grid
     return all(
@@ -116,11 +109,7 @@ def shows_frame(window: CropWindow, height: int, width: int, size: int) -> bool:
 def frame_part(start: int, side: int, length: int, size: int) -> NDArray[np.bool_]:
     """Mark the columns (or rows) of a crop that are interpolated from pixels of the frame only: (size,) bool.
 
-    Args:
-        start: left (top) of the window in pixels.
-        side: side of the window in pixels.
-        length: width (height) of the frame in pixels.
-        size: side of the crop in pixels.
+    `start` and `side` are those of the window, and `length` that of the frame, in pixels.
     """
     position = (np.arange(size) + 0.5) * side / size - 0.5
     first = np.floor(position).astype(int)

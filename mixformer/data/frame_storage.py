@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from mixformer.data.archives import ZipArchive
 from mixformer.data.clips import Clip
@@ -53,10 +53,7 @@ FrameRef = Path | ArchiveFrame | ClipFrame
 
 
 def read_frame(frame: FrameRef) -> Image:
-    """Read a picture as RGB uint8 (H, W, 3); alpha is dropped.
-
-    Raises DataError if the picture is missing or cannot be read.
-    """
+    """Read a picture as RGB uint8 (H, W, 3), without alpha; raises DataError if it is missing or cannot be read."""
     if isinstance(frame, ClipFrame):
         return _handles.use(frame.clip, Clip, lambda clip: clip.read(frame.index))
     return read_image(frame if isinstance(frame, Path) else read_bytes(frame), frame)
@@ -75,25 +72,9 @@ def read_bytes(frame: Path | ArchiveFrame) -> bytes:
     return data
 
 
-class Archive(Protocol):
-    """An open zip file or database."""
-
-    def read(self, key: str) -> bytes | None:
-        """Return the bytes of an entry, or None if there is no such entry."""
-        ...
-
-    def listing(self, folder: str) -> tuple[list[str], list[str]]:
-        """Return the names of the folders and of the files directly in a folder ("" is the top), each sorted."""
-        ...
-
-    def close(self) -> None:
-        """Close the file."""
-        ...
-
-
-def use_archive(path: Path, work: Callable[[Archive], T]) -> T:
+def use_archive(path: Path, work: Callable[[ZipArchive | LmdbArchive], T]) -> T:
     """Call `work` with the open archive, which stays open for the next call."""
-    opener: Callable[[Path], Archive] = ZipArchive if path.suffix.lower() == ".zip" else LmdbArchive
+    opener: Callable[[Path], ZipArchive | LmdbArchive] = ZipArchive if path.suffix.lower() == ".zip" else LmdbArchive
     return _handles.use(path, opener, work)
 
 

@@ -22,21 +22,15 @@ _ONE = 2048.0  # weights have 11 bits, as in `mixformer.imaging.resize`
 
 @dataclass(frozen=True)
 class PackedCrops:
-    """Pixels and parameters of crops that `render` makes.
+    """Pixels and parameters of crops that `render` makes."""
 
-    Attributes:
-        pixels: uint8 (P, 3), a black pixel and then the pixels of all frames, row by row.
-        layout: int64 (B, 6): row of the frame's first pixel in `pixels`, width and height of the frame, and left, top
-            and side of the window.
-        light: float32 (B, 9): mirror, gray, and round to the nearest level (0 or 1 each), brightness factor, change
-            contrast (0 or 1), contrast factor, and factors of the three channels.
-        blur: int64 (K, 3): number of a crop to blur, length in pixels, and axis.
-    """
-
-    pixels: Tensor
+    pixels: Tensor  # uint8 (P, 3), a black pixel and then the pixels of all frames, row by row
+    # int64 (B, 6): row of the frame's first pixel in `pixels`, its width and height, left, top and side of the window
     layout: Tensor
+    # float32 (B, 9): mirror, gray, and round to the nearest level (0 or 1 each), brightness factor, change contrast (0
+    # or 1), contrast factor, and factors of the three channels
     light: Tensor
-    blur: Tensor
+    blur: Tensor  # int64 (K, 3): number of a crop to blur, length in pixels, and axis
 
     def to(self, device: torch.device | str) -> PackedCrops:
         """Copy to a device."""
@@ -111,19 +105,9 @@ def _light(plan: CropParams) -> tuple[float, ...]:
 
 
 def pack_frames(
-    frames: Sequence[Tensor],
-    windows: Sequence[CropWindow],
-    light: Tensor,
-    blur: Sequence[tuple[int, int, int]],
+    frames: Sequence[Tensor], windows: Sequence[CropWindow], light: Tensor, blur: Sequence[tuple[int, int, int]]
 ) -> PackedCrops:
-    """Pack crops of frames that are tensors on one device.
-
-    Args:
-        frames: uint8 (H, W, 3) each, of any size.
-        windows: one for each frame; a crop is black outside of the frame.
-        light: rows of `PackedCrops.light`.
-        blur: rows of `PackedCrops.blur`.
-    """
+    """Pack crops of frames uint8 (H, W, 3) on one device; `light` and `blur` are rows of `PackedCrops`."""
     black = torch.zeros(1, 3, dtype=torch.uint8, device=frames[0].device)
     pixels = torch.cat([black, *(frame.reshape(-1, 3) for frame in frames)])
     places = 1 + np.cumsum([0, *(frame.shape[0] * frame.shape[1] for frame in frames[:-1])])
@@ -139,8 +123,8 @@ def _taps(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the two columns (or rows) of the frame that each output pixel mixes, -1 for black, and their weights.
 
-    All four are (B, size). `start`, `side` and `length` (of the frame) are (B, 1). See `mixformer.imaging.crop` for
-    `snap`.
+    All four are (B, size); `start`, `side` and `length` (of the frame) are (B, 1). `snap`: see
+    `mixformer.imaging.crop`.
     """
     steps = torch.arange(size, device=start.device, dtype=torch.float64) + 0.5
     position = (steps * (1.0 / (size / side.double())) - 0.5).float()

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -41,7 +41,7 @@ class LmdbArchive:
 
     def __init__(self, path: Path) -> None:
         """Raises DataError if this is not an LMDB database, or a part of it is missing."""
-        self.path, self._pages = path, OrderedDict[int, _Page]()
+        self.path, self._page = path, lru_cache(_KEPT)(self._read_page)
         try:
             self._file = (path / "data.mdb" if path.is_dir() else path).open("rb")
         except OSError as error:
@@ -86,19 +86,13 @@ class LmdbArchive:
     def _damaged(self) -> DataError:
         return DataError(f"cannot read {self.path} as an LMDB database: a page is damaged; download or copy it again")
 
-    def _page(self, number: int) -> _Page:
+    def _read_page(self, number: int) -> _Page:
         """A page of the tree, checked."""
-        if (page := self._pages.get(number)) is None:
-            data = self._bytes(number * self._page_size, self._page_size) if 1 < number <= self._last else b""
-            try:
-                page = _parse(data, number)
-            except (struct.error, ValueError) as error:
-                raise self._damaged() from error
-            self._pages[number] = page
-            while len(self._pages) > _KEPT:
-                self._pages.popitem(last=False)
-        self._pages.move_to_end(number)
-        return page
+        data = self._bytes(number * self._page_size, self._page_size) if 1 < number <= self._last else b""
+        try:
+            return _parse(data, number)
+        except (struct.error, ValueError) as error:
+            raise self._damaged() from error
 
     def _leaves(self, begin: bytes, number: int, depth: int = 0) -> Iterator[tuple[_Page, int]]:
         """Yield leaf pages and the index of their first wanted key, from the first key at or after `begin`."""
@@ -124,11 +118,7 @@ class LmdbArchive:
                 before = key
 
     def read(self, key: str) -> bytes | None:
-        """Bytes of an entry, or None if there is none of that name.
-
-        Raises:
-            DataError: if the database is damaged.
-        """
+        """Bytes of an entry, or None if there is none of that name; raises DataError if the database is damaged."""
         wanted = key.encode("utf-8", "surrogateescape")
         found, (number, value) = next(self._from(wanted), (b"", (0, None))) if wanted else (b"", (0, None))
         if not wanted or found != wanted:
@@ -148,11 +138,7 @@ class LmdbArchive:
         raise self._damaged()
 
     def listing(self, folder: str) -> tuple[list[str], list[str]]:
-        """Return the names of the folders and of the files directly in `folder`, each sorted.
-
-        Raises:
-            DataError: if the database is damaged.
-        """
+        """Sorted names of the folders and files directly in `folder`; raises DataError if the database is damaged."""
         prefix = f"{folder}/".encode() if folder else b""
         folders: list[str] = []
         files: list[str] = []

@@ -99,13 +99,7 @@ class Pass:
 
 
 def motion_blur(cut_out: NDArray[np.uint8], dx: float, dy: float) -> NDArray[np.uint8]:
-    """Blur an RGBA cut-out that moves by (dx, dy) pixels. The result is about that much larger, with the same middle.
-
-    Args:
-        cut_out: (h, w, 4) uint8 with alpha 0..255.
-        dx: movement to the right while the shutter is open.
-        dy: movement down.
-    """
+    """Blur an RGBA cut-out (h, w, 4) that moves by (dx, dy) pixels; it grows by about that, around the same middle."""
     steps = min(16, int(np.ceil(max(abs(dx), abs(dy)))))
     if steps < 2:
         return cut_out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +21,6 @@ _TRIES = 200  # tries with the frames of one sequence; the last causal gap is 10
 _SEQUENCES = 1000  # sequences tried for one sample
 
 
-class Sampler(Protocol):
-    """A rule that picks the frames of a sample from one video."""
-
-    def pick(self, random: Random, sequence: VideoSequence, templates: int) -> list[int] | None:
-        """Return the frame numbers of the static template, the online templates and the search frame.
-
-        Returns None if no try gives frames that fit.
-        """
-        ...
-
-
 @dataclass(frozen=True)
 class Causal:
     """The rule of the box stage: online templates before the static one, the search frame after it."""
@@ -40,7 +29,7 @@ class Causal:
     growth: int = 5  # how much the gap grows with every try that finds no frame
 
     def pick(self, random: Random, sequence: VideoSequence, templates: int) -> list[int] | None:
-        """See `Sampler.pick`."""
+        """Frame numbers of static template, online templates and search frame; None if no try gives frames that fit."""
         visible = sequence.visible
         for gap in range(self.gap, self.gap + _TRIES * self.growth, self.growth):
             base = _draw(random, visible, templates - 1, len(sequence) - 1)
@@ -67,7 +56,7 @@ class Trident:
     online: Literal["visible", "valid", "any"] = "visible"
 
     def pick(self, random: Random, sequence: VideoSequence, templates: int) -> list[int] | None:
-        """See `Sampler.pick`."""
+        """See `Causal.pick`."""
         allowed = {"any": np.arange(len(sequence)), "valid": sequence.valid, "visible": sequence.visible}[self.online]
         for _ in range(_TRIES):
             static, search = _draw(random, sequence.visible), _draw(random, sequence.visible)
@@ -80,7 +69,8 @@ class Trident:
         return None
 
 
-SAMPLERS: Mapping[str, Causal | Trident] = MappingProxyType(
+Sampler = Causal | Trident
+SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
     {
         "causal": Causal(),
         "trident": Trident(),
@@ -110,19 +100,10 @@ class OfficialSamples:
         shortest: int = 20,
         smallest: float = 0.0,
     ) -> None:
-        """Set up; nothing is read.
+        """Set up; nothing is read. Raises DataError if there are no sequences.
 
-        Args:
-            sequences: videos and stills of one set.
-            cache: reads the pictures.
-            sampler: the rule for videos, for instance `SAMPLERS["causal"]`.
-            name: name of the set, for messages.
-            shortest: frames a video must have.
-            smallest: width and height in pixels that the target of a still must exceed. The official code sets 50 for
-                COCO but never uses it.
-
-        Raises:
-            DataError: if there are no sequences.
+        A video needs `shortest` frames. Width and height of the target of a still must exceed `smallest` pixels; the
+        official code sets 50 for COCO but never uses it. `name` is for messages.
         """
         self.sequences, self.cache, self.sampler = sequences, cache, sampler
         self.name, self.shortest, self.smallest = name or "training set", shortest, smallest
@@ -141,10 +122,7 @@ class OfficialSamples:
         return TrainingSample(tuple(shown), search)
 
     def view(self, random: Random) -> AnnotatedFrame:
-        """Draw any frame with a box, its target visible or not: the search frame of a negative sample.
-
-        Raises DataError if many sequences in a row give none.
-        """
+        """Draw any frame with a box, its target visible or not: the search frame of a negative sample."""
 
         def choose(sequence: VideoSequence) -> list[int] | None:
             return _draw(random, sequence.valid) if self._accepts(sequence, 2) else None
@@ -152,10 +130,7 @@ class OfficialSamples:
         return self._views(random, choose)[0]
 
     def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
-        """Draw the middle of a frame of the same video without the target; None if there is none.
-
-        The box is an eighth of the frame wide and high, in whole pixels.
-        """
+        """Draw the middle eighth, in whole pixels, of a frame of the video without its target; None without one."""
         sequence = view.origin
         if sequence is None or sequence.is_still or len(sequence.visible) == len(sequence):
             return None

@@ -83,10 +83,7 @@ class SampleDataset(Dataset[Sample]):
         return self.plan(index).render()
 
     def plan(self, index: int) -> SampleParams:
-        """Draw the parameters of sample `index`, without making its pixels.
-
-        Raises DataError if too many samples in a row are rejected, or the mixture has none.
-        """
+        """Draw the parameters of sample `index` without its pixels; raises DataError if too many are rejected."""
         random = np.random.default_rng([self.seed, index])
         for _ in range(_TRIES):
             shot = self.mixture.draw(random, self.crops.templates)
@@ -165,18 +162,8 @@ def batches(
 ) -> DataLoader[Any]:
     """Load batches `start` to `stop` (exclusive) of the endless stream: `Batch`, or `RawBatch` if `raw`.
 
-    Args:
-        dataset: the source of samples.
-        batch: samples in a batch of one process.
-        start: number of the first batch.
-        stop: number after the last batch.
-        workers: loader processes; 0 loads in the caller.
-        rank: number of this process. It takes every `ranks`-th sample, so that batch i of all processes together is
-            batch i of a single process with a batch `ranks` times as large.
-        ranks: number of processes that train together.
-        raw: make the crops later, on the device that the batch is sent to.
-        pin: put batches into pinned memory, for fast copies to a GPU.
-
+    Process `rank` takes every `ranks`-th sample, so that batch i of all processes together is batch i of a single
+    process with a batch `ranks` times as large. `workers` 0 loads in the caller; `pin` is for fast copies to a GPU.
     Raises ConfigError if the system's limit of open files is too low for so many workers.
     """
     _require_open_files(workers)
@@ -204,11 +191,9 @@ def _require_open_files(workers: int) -> None:
 
 
 def _leave_stopping_to_parent(_: int) -> None:
-    """Ignore Ctrl-C and the first SIGTERM in a loader process.
+    """Ignore Ctrl-C and the first SIGTERM in a loader process, which reach all processes of a terminal or batch job.
 
-    Ctrl-C reaches all processes of a terminal, and the SIGTERM of `timeout` or a batch system reaches all of a process
-    group. But the parent still needs batches to finish its step. The second SIGTERM ends the loader process, because
-    PyTorch ends loaders that hang with it.
+    The parent still needs batches to finish its step. A second SIGTERM is how PyTorch ends loaders that hang.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))

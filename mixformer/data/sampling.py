@@ -40,28 +40,23 @@ class SampleSource(Protocol):
 
     def draw(self, random: Random, templates: int) -> TrainingSample:
         """Draw a positive sample with this many template frames."""
-        ...
 
     def view(self, random: Random) -> AnnotatedFrame:
         """Draw any target in any frame: the search frame of a negative sample."""
-        ...
 
     def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
         """Draw a frame of the same video without its target; None if this source has none."""
-        ...
+        return None
 
 
-class SequenceSamples:
+class SequenceSamples(SampleSource):
     """Samples of frames of one sequence within a gap of each other: official "causal" sampling without its order.
 
     A still is used for all frames of a sample, so that only the jitter of the crops makes them different.
     """
 
     def __init__(self, sequences: Sequence[VideoSequence], cache: ImageCache, max_gap: int = 100) -> None:
-        """`max_gap`: largest distance in frames between template and search.
-
-        Raises DataError if no sequence shows its target at least once.
-        """
+        """Raises DataError if no sequence shows its target; `max_gap` is in frames from template to search."""
         self.sequences = [s for s in sequences if len(s.visible)]
         if not self.sequences:
             raise DataError(
@@ -72,10 +67,7 @@ class SequenceSamples:
         self._weights /= self._weights.sum()
 
     def draw(self, random: Random, templates: int) -> TrainingSample:
-        """Draw a uniform search frame, and templates from the visible frames within the gap.
-
-        Raises DataError if too many draws in a row meet an unreadable picture.
-        """
+        """Draw a uniform search frame, and templates from the visible frames within the gap."""
 
         def choose(sequence: VideoSequence) -> list[int]:
             search = int(random.choice(sequence.visible))
@@ -86,15 +78,8 @@ class SequenceSamples:
         return TrainingSample(tuple(shown), search)
 
     def view(self, random: Random) -> AnnotatedFrame:
-        """Draw a uniform visible frame of a random sequence.
-
-        Raises DataError if too many draws in a row meet an unreadable picture.
-        """
+        """Draw a uniform visible frame of a random sequence."""
         return self._views(random, lambda sequence: [int(random.choice(sequence.visible))])[0]
-
-    def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
-        """Return None: this source has no frames without their target."""
-        return None
 
     def _views(self, random: Random, choose: Callable[[VideoSequence], list[int]]) -> list[AnnotatedFrame]:
         """Read the chosen frames of the first random sequence that can be read."""
@@ -128,10 +113,7 @@ class Mixture:
     def __init__(
         self, sources: Sequence[SampleSource], weights: Sequence[float], negatives: float | Negatives = 0.0
     ) -> None:
-        """`negatives`: settings of negative samples; a number is the probability of the rule "elsewhere".
-
-        Raises DataError if there is nothing to draw from.
-        """
+        """Raises DataError without sources; a number as `negatives` is the probability of "elsewhere"."""
         if not sources or len(sources) != len(weights) or sum(weights) <= 0:
             raise DataError("a mixture needs at least one source, and one weight for each")
         self.sources = list(sources)

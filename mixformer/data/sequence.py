@@ -141,13 +141,9 @@ class LazySequences(Sequence[VideoSequence]):
     def __init__(
         self, names: Sequence[str], load: Callable[[int], VideoSequence], source: str = "", keep: int = 256
     ) -> None:
-        """Set up; nothing is read.
+        """Set up; nothing is read. `keep` sequences stay in memory.
 
-        Args:
-            names: names of the sequences.
-            load: returns sequence number i; must be picklable for loader processes started by `spawn`.
-            source: name of the data set.
-            keep: number of sequences kept in memory.
+        `load` returns sequence number i, and must be picklable for loader processes started by `spawn`.
         """
         self.names, self.source, self.keep = names, source, keep
         self._load = load

@@ -6,44 +6,22 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from mixformer.data.frame_storage import ArchiveFrame, FrameRef, read_bytes, use_archive
+from mixformer.data.frame_storage import ArchiveFrame, read_bytes, use_archive
 from mixformer.errors import DataError, shown
 from mixformer.files import decode, path_kind
 
 _LONGEST_TEXT = 16 * 2**20  # largest annotation of one sequence in bytes
 
 
-class Storage(Protocol):
-    """Files by key. A key is a relative path with `/` on every system."""
-
-    @property
-    def root(self) -> Path:
-        """The folder or archive."""
-        ...
-
-    def frame(self, key: str) -> FrameRef:
-        """Return the reference to a picture, whether it exists or not."""
-        ...
-
-    def read(self, key: str) -> bytes | None:
-        """Bytes of a file, or None if there is none of that name."""
-        ...
-
-    def listing(self, folder: str) -> tuple[list[str], list[str]]:
-        """Return the sorted names of the folders and of the files directly in `folder`; "" is the top."""
-        ...
-
-
 @dataclass(frozen=True)
 class FolderStorage:
-    """Plain files below `root`."""
+    """Plain files below `root`, by keys: relative paths with `/` on every system."""
 
     root: Path
 
     def frame(self, key: str) -> Path:
-        """Path of a picture."""
+        """Path of a picture, whether it exists or not."""
         return path_below(self.root, key, self.root)
 
     def read(self, key: str) -> bytes | None:
@@ -52,7 +30,7 @@ class FolderStorage:
         return read_bytes(path) if path_kind(path) == "file" else None
 
     def listing(self, folder: str) -> tuple[list[str], list[str]]:
-        """Names of the folders and of the files directly in `folder`, sorted."""
+        """Sorted names of the folders and of the files directly in `folder`; "" is the top."""
         try:
             with os.scandir(path_below(self.root, folder or ".", self.root)) as entries:
                 found = sorted((entry.name, entry.is_dir()) for entry in entries)
@@ -78,15 +56,15 @@ class ArchiveStorage:
         return use_archive(self.root, lambda archive: archive.read(key))
 
     def listing(self, folder: str) -> tuple[list[str], list[str]]:
-        """Names of the folders and of the entries directly in `folder`, sorted."""
+        """Sorted names of the folders and of the entries directly in `folder`; "" is the top."""
         return use_archive(self.root, lambda archive: archive.listing(folder))
 
 
-def open_storage(root: Path) -> Storage:
-    """Open the storage at a path: a zip file, an LMDB database (its folder or file), or a plain folder.
+Storage = FolderStorage | ArchiveStorage
 
-    Raises DataError if the path is none of these.
-    """
+
+def open_storage(root: Path) -> Storage:
+    """Open a zip file, an LMDB database (its folder or file) or a plain folder; raises DataError for anything else."""
     is_file = root.is_file() and root.suffix.lower() in (".zip", ".mdb", ".lmdb")
     if is_file or (root / "data.mdb").is_file():
         storage = ArchiveStorage(root)
@@ -98,20 +76,14 @@ def open_storage(root: Path) -> Storage:
 
 
 def find_storages(root: Path, depth: int = 2) -> list[Storage]:
-    """Return the storage at a path, and those of the zip files in it if it is a plain folder.
-
-    With `depth` 2, zip files in the folders of that folder are included. Raises DataError as `open_storage` does.
-    """
+    """Return the storage at a path and those of the zip files in a plain folder, with `depth` 2 also in its folders."""
     storage = open_storage(root)
     levels = range(depth) if isinstance(storage, FolderStorage) else ()
     return [storage, *(ArchiveStorage(path) for level in levels for path in sorted(root.glob("*/" * level + "*.zip")))]
 
 
 def find_folders(storage: Storage, marker: str, depth: int, below: str = "") -> Iterator[str]:
-    """Yield the folders that hold a file called `marker`, in name order, at most `depth` levels down.
-
-    Folders inside a found one are left out.
-    """
+    """Yield the outermost folders that hold a file called `marker`, in name order, at most `depth` levels down."""
     folders, files = storage.listing(below)
     if marker in files:
         yield below
@@ -135,15 +107,9 @@ def read_text(storage: Storage, key: str) -> str | None:
 
 
 def path_below(folder: Path, name: object, source: Path) -> Path:
-    """Return the path of a file that an annotation names. Links inside the folder are followed.
+    """Return the path of a file in `folder` that the annotation `source` names; links inside the folder are followed.
 
-    Args:
-        folder: the folder that must contain the file.
-        name: relative path of the file.
-        source: the annotation, for messages.
-
-    Raises:
-        DataError: if it is not a name, or is outside of the folder. Annotations of others must not read other files.
+    Raises DataError if it is not a name, or is outside of the folder. Annotations of others must not read other files.
     """
     if not isinstance(name, str) or not name or "\0" in name:
         raise DataError(f"{source} names a file {shown(name)}, which is not a file name; correct it")

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 
 from mixformer.data.annotated_folders import MaskedObject
 from mixformer.data.motion import Motion, Pass, Pose, Swing, motion_blur
-from mixformer.data.sampling import AnnotatedFrame, Random, TrainingSample
+from mixformer.data.sampling import AnnotatedFrame, Random, SampleSource, TrainingSample
 from mixformer.data.sequence import ImageCache
 from mixformer.errors import DataError
 from mixformer.types import Box, Image
@@ -55,7 +55,7 @@ class CutOuts:
         return np.array(PillowImage.fromarray(trimmed).resize(size, PillowImage.Resampling.BILINEAR))
 
 
-class SyntheticSamples:
+class SyntheticSamples(SampleSource):
     """Samples of one cut-out. Its place, angle, size, light and occlusion differ in every frame."""
 
     def __init__(
@@ -66,17 +66,9 @@ class SyntheticSamples:
         motion: Motion | None = None,
         lookalikes: float = 0.0,
     ) -> None:
-        """Make samples over these backgrounds.
+        """Without `motion`, every frame has a new place; `lookalikes` is the probability that the target comes twice.
 
-        Args:
-            cut_outs: the objects to paste.
-            backgrounds: files of pictures.
-            cache: reads the pictures.
-            motion: motion from frame to frame; None draws a new place in each frame, without blur.
-            lookalikes: probability that the scene has a second copy of the target, with a pose of its own.
-
-        Raises:
-            DataError: if there are no backgrounds.
+        Raises DataError if there are no backgrounds.
         """
         if not backgrounds:
             raise DataError("there are no backgrounds to paste on; give a folder of pictures as backgrounds")
@@ -102,10 +94,6 @@ class SyntheticSamples:
     def view(self, random: Random) -> AnnotatedFrame:
         """Compose one frame."""
         return self.draw(random, 1).search
-
-    def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
-        """Return None: a scene is not kept after its sample."""
-        return None
 
     def _cut_out(self, random: Random) -> NDArray[np.uint8]:
         return self.cut_outs.get(int(random.integers(len(self.cut_outs))))

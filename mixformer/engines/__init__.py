@@ -8,8 +8,7 @@ if TYPE_CHECKING:
     from mixformer.configs.runtime import Runtime as Runtime
     from mixformer.engines.create import as_engine as as_engine, create_engine as create_engine
     from mixformer.engines.devices import gpu_count as gpu_count
-    from mixformer.engines.engine import Engine as Engine
-    from mixformer.engines.engine_spec import EngineChoice as EngineChoice, EngineSpec as EngineSpec
+    from mixformer.engines.engine_spec import Engine as Engine, EngineChoice as EngineChoice, EngineSpec as EngineSpec
     from mixformer.engines.engine_table import ENGINES as ENGINES, register_engine as register_engine
     from mixformer.engines.selection import select_engine as select_engine
 else:
@@ -19,8 +18,7 @@ else:
             "mixformer.configs.runtime": "Runtime",
             ".create": "as_engine create_engine",
             ".devices": "gpu_count",
-            ".engine": "Engine",
-            ".engine_spec": "EngineChoice EngineSpec",
+            ".engine_spec": "Engine EngineChoice EngineSpec",
             ".engine_table": "ENGINES register_engine",
             ".selection": "select_engine",
         },

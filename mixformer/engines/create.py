@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
-from mixformer.engines.engine import Engine
+from mixformer.engines.engine_spec import Engine
 from mixformer.engines.engine_table import ENGINES
 from mixformer.engines.exported_engine import ExportedEngine, UncompiledError
 from mixformer.engines.selection import UNUSABLE, leave_out, select_engine
@@ -73,8 +73,7 @@ def as_engine(
         runtime: as for `create_engine`; not used for an engine.
         **old: the keywords of 0.1.0, with a warning.
 
-    Raises:
-        MixFormerError: as `create_engine`.
+    Raises MixFormerError as `create_engine`.
 
     Example:
         >>> from mixformer.engines import as_engine, create_engine

@@ -34,14 +34,9 @@ _KEPT = 8  # recordings, each for one number of targets and of templates
 
 
 def record(work: Work, device: torch.device) -> Work:
-    """Record work on the GPU as a CUDA graph.
+    """Record work on the GPU as a CUDA graph; return a function that repeats it on the current stream.
 
-    Args:
-        work: a function that reads and writes tensors at fixed addresses, and never waits for the GPU.
-        device: device of these tensors.
-
-    Returns:
-        A function that repeats the work on the current stream.
+    The work reads and writes tensors at fixed addresses on the device, and never waits for the GPU.
     """
     with torch.cuda.device(device):
         # 1. Warm up on another stream, as recording requires.
@@ -73,16 +68,9 @@ class CudaGraphEngine(TorchEngine):
     def __init__(
         self, model: MixFormer, device: str = "cuda", precision: str = "auto", recorder: Record | None = None
     ) -> None:
-        """Make a copy of the model for inference on the GPU.
+        """Make a copy of the model for inference on an NVIDIA GPU, by default in bfloat16; else raise ConfigError.
 
-        Args:
-            model: the network; it is not changed.
-            device: "cuda" or "cuda:N".
-            precision: precision of matrix products; "auto" = bfloat16.
-            recorder: function that turns work on fixed tensors into a function that repeats it; by default `record`.
-
-        Raises:
-            ConfigError: if the device is not an NVIDIA GPU or does not exist, or the precision does not exist.
+        `recorder` turns work on fixed tensors into a function that repeats it; by default `record`.
         """
         place = find_device(device)
         if recorder is None and place.type != "cuda":
@@ -108,10 +96,7 @@ class CudaGraphEngine(TorchEngine):
 
     @torch.inference_mode()
     def locate(self, search: Image, memory: Memory) -> EngineOutput:
-        """See `Engine.locate`. Threads take turns.
-
-        Raises ConfigError if the number of crops differs from the number of targets.
-        """
+        """See `Engine.locate`. Threads take turns."""
         self._home.check()
         with self._turns, using_threads(self.threads):
             found = self._step(memory).run(search, memory)
@@ -134,18 +119,12 @@ class CudaGraphEngine(TorchEngine):
 
 
 class CompiledEngine(CudaGraphEngine):
-    """Run search steps with kernels of `torch.compile`, on a GPU in a CUDA graph.
-
-    The first step compiles, which takes from many seconds to minutes.
-    """
+    """Run search steps with kernels of `torch.compile`, on a GPU in a CUDA graph. The first step compiles long."""
 
     def __init__(
         self, model: MixFormer, device: str = "cpu", precision: str = "auto", threads: int | None = None
     ) -> None:
-        """Make a copy of the model for inference; arguments are those of `TorchEngine`.
-
-        Raises ConfigError if the device or the precision does not exist, or a CPU has no C++ compiler.
-        """
+        """Make a copy of the model; arguments and errors are those of `TorchEngine`. A CPU needs a C++ compiler."""
         place = find_device(device)
         cuda = place.type == "cuda"
         if not cuda:
@@ -170,7 +149,11 @@ class CompiledEngine(CudaGraphEngine):
             if not isinstance(error, BackendCompilerFailed):
                 raise
             if not (again and forget_cached("inductor")):  # left by a killed process or a full disk
-                raise _not_compiled(error) from error
+                reason = str(error).split("\n\n")[0]
+                raise MixFormerError(
+                    f"torch.compile failed: {reason}. Check that the disk is not full, use the engine torch, or delete "
+                    "the folder in which PyTorch keeps its kernels"
+                ) from error
         torch.compiler.reset()
         return self._run_compiled(search, memory, again=False)
 
@@ -179,14 +162,9 @@ class _RecordedStep:
     """The buffers of one batch size and number of templates, and the recorded work between them."""
 
     def __init__(self, eager: Network, network: Network, search: Tensor, memory: Memory, recorder: Record) -> None:
-        """Record a step.
+        """Record a step of `network` for `search` (a buffer on its device) and memories of this shape.
 
-        Args:
-            eager: the network, not compiled; its first run allocates the rest of the memory.
-            network: the network to record.
-            search: buffer for search crops, uint8 (B, s, s, 3), on the network's device.
-            memory: a memory of the right shape.
-            recorder: see `CudaGraphEngine`.
+        The network is first run `eager`, not compiled, which allocates the rest of the memory.
         """
         cuda = search.device.type == "cuda"
         self._search, self._network = search, network
@@ -198,10 +176,7 @@ class _RecordedStep:
         self._repeat = recorder(self._work, search.device)
 
     def run(self, search: Image, memory: Memory) -> FloatArray:
-        """Return boxes and scores (B, 5) float64; the score is 0 if the model has none.
-
-        Raises ConfigError if the number of crops differs from the number of targets.
-        """
+        """Return boxes and scores (B, 5) float64; the score is 0 if the model has none."""
         if search.shape != self._staged.shape:
             raise ConfigError(f"this memory needs crops of shape {tuple(self._staged.shape)}, not {search.shape}")
         # 1. Fill the buffers: the memory only if it is another one, then the crops.
@@ -224,14 +199,6 @@ class _RecordedStep:
         self._found[:, :4].copy_(boxes)
         if scores is not None:
             self._found[:, 4].copy_(scores)
-
-
-def _not_compiled(error: Exception) -> MixFormerError:
-    reason = str(error).split("\n\n")[0]
-    return MixFormerError(
-        f"torch.compile failed: {reason}. Check that the disk is not full, use the engine torch, or delete the folder "
-        "in which PyTorch keeps its kernels"
-    )
 
 
 def _parts(memory: Memory) -> list[Tensor]:

@@ -42,10 +42,7 @@ def gpu_count() -> int:
 
 
 def torch_device(name: str) -> str:
-    """Return PyTorch's name of a device, such as "cuda:0". "auto" is the first available of CUDA, MPS and CPU.
-
-    Raises ConfigError if there is no such device on this machine.
-    """
+    """Return PyTorch's name of a device of this machine, such as "cuda:0"; "auto" is the first of CUDA, MPS and CPU."""
     if name == "cpu" or (name == "auto" and not may_have_gpu()):
         return "cpu"
     from mixformer.engines.torch_engine import find_device

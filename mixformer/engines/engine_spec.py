@@ -1,17 +1,46 @@
-"""`EngineSpec`, an entry of the table of engines, and `EngineChoice`, the engine chosen for a model."""
+"""The interface of all engines, `EngineSpec` in the table of engines, and `EngineChoice`, the one for a model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from mixformer.configs.model import ModelConfig
 from mixformer.configs.runtime import Runtime
 from mixformer.optional import installed
+from mixformer.types import EngineOutput, Image
 
 if TYPE_CHECKING:
-    from mixformer.engines.engine import Engine
     from mixformer.weights.model_folder import ModelFolder
+
+
+class Engine(Protocol):
+    """The interface of an engine: it encodes templates and locates targets. Any class with these methods is an engine.
+
+    The caller holds the memories. Between calls, an engine keeps only buffers, and no result depends on them. An engine
+    must let threads take turns, and must be picklable if its trackers are pickled.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixformer.engines import create_engine
+        >>> engine = create_engine("mixformerv2_dino_s8")
+        >>> template, search = engine.config.template_size, engine.config.search_size
+        >>> memory = engine.remember(np.zeros((1, 2, template, template, 3), np.uint8))
+        >>> engine.locate(np.zeros((1, search, search, 3), np.uint8), memory).boxes.shape
+        (1, 4)
+    """
+
+    config: ModelConfig
+
+    def remember(self, templates: Image) -> Any:
+        """Encode templates, uint8 RGB (B, N, t, t, 3), the static one first, to a memory, opaque to the caller."""
+
+    def locate(self, search: Image, memory: Any) -> EngineOutput:
+        """Find remembered targets in uint8 RGB (B, s, s, 3); `remember` or `join` made the memory of this batch."""
+
+    def join(self, memories: Sequence[Any]) -> Any:
+        """Join the memories of single targets (batches of 1, with equal numbers of templates) into one batch."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +64,6 @@ class EngineChoice:
     device: str
     precision: str
     folder: ModelFolder | None = None
-
-
-def _never(folder: ModelFolder | None, runtime: Runtime) -> bool:
-    return False
 
 
 @dataclass(frozen=True)
@@ -73,7 +98,7 @@ class EngineSpec:
     make: Callable[[Any, EngineChoice, int | None], Engine]
     formats: tuple[str, ...] = ()
     settle: Callable[[ModelFolder | None, Runtime], tuple[str, str]] | None = None
-    automatic: Callable[[ModelFolder | None, Runtime], bool] = _never
+    automatic: Callable[[ModelFolder | None, Runtime], bool] = lambda folder, runtime: False
 
     @property
     def installed(self) -> bool:
@@ -81,11 +106,7 @@ class EngineSpec:
         return installed(self.package)
 
     def settled(self, folder: ModelFolder | None, runtime: Runtime) -> tuple[str, str]:
-        """Return device and precision on this machine.
-
-        Raises:
-            ConfigError: if the machine or the model does not support the runtime.
-        """
+        """Return device and precision on this machine; ConfigError if it or the model does not support the runtime."""
         if self.settle is not None:
             return self.settle(folder, runtime)
         device = self.devices[0] if runtime.device == "auto" else runtime.device

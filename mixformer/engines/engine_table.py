@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from mixformer.configs.runtime import Runtime
 from mixformer.engines.devices import may_have_gpu, torch_device
-from mixformer.engines.engine_spec import EngineChoice, EngineSpec
+from mixformer.engines.engine_spec import Engine, EngineChoice, EngineSpec
 from mixformer.engines.own_process import require_own_process
 from mixformer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mixformer.engines.engine import Engine
     from mixformer.weights.model_folder import ModelFolder
 
 _HALF = ("bfloat16", "float16")
@@ -118,10 +117,6 @@ def has_single_graphs(folder: ModelFolder | None) -> bool:
     return folder is not None and folder.graphs is not None and folder.graphs.batch in (None, 1)
 
 
-def _on_nvidia(folder: ModelFolder | None, runtime: Runtime) -> bool:
-    return torch_device(runtime.device).startswith("cuda")
-
-
 def _on_cpu_with_graphs(folder: ModelFolder | None, runtime: Runtime) -> bool:
     if not has_single_graphs(folder) or runtime.device not in ("auto", "cpu"):
         return False
@@ -132,10 +127,6 @@ def _on_cpu_with_graphs(folder: ModelFolder | None, runtime: Runtime) -> bool:
 
 def _with_onnx_graphs(folder: ModelFolder | None, runtime: Runtime) -> bool:
     return has_single_graphs(folder) and folder.graphs.format == "onnx"  # type: ignore[union-attr]
-
-
-def _always(folder: ModelFolder | None, runtime: Runtime) -> bool:
-    return True
 
 
 ENGINES: dict[str, EngineSpec] = {}
@@ -168,7 +159,7 @@ for _spec in (
         devices=("cuda",),
         make=_make_cudagraph,
         settle=_settle_cudagraph,
-        automatic=_on_nvidia,
+        automatic=lambda folder, runtime: torch_device(runtime.device).startswith("cuda"),
         **_PYTORCH,
     ),
     EngineSpec(
@@ -188,7 +179,7 @@ for _spec in (
         devices=("cpu", "cuda", "mps"),
         make=_make_torch,
         settle=_settle_torch,
-        automatic=_always,
+        automatic=lambda folder, runtime: True,
         **_PYTORCH,
     ),
     EngineSpec(

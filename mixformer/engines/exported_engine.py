@@ -39,11 +39,7 @@ class ExportedEngine(ABC):
     runtime: ClassVar[str]
 
     def __init__(self, folder: ModelFolder) -> None:
-        """Check a folder with graphs.
-
-        Raises CheckpointError if it has no graphs, ConfigError if they need several targets at once, and StateError if
-        the runtime was used in the process that this one was forked from.
-        """
+        """Raises CheckpointError for a folder without graphs, ConfigError if they need several targets at once."""
         if folder.graphs is None:
             raise CheckpointError(f"{folder.path} holds no graphs; write some with mixformer export")
         if folder.graphs.batch not in (None, 1):
@@ -69,11 +65,7 @@ class ExportedEngine(ABC):
         return  # most runtimes are ready when they are made
 
     def remember(self, templates: Image) -> TemplateMemory:
-        """See `Engine.remember`.
-
-        Raises CheckpointError if the graphs cannot be used, ConfigError if they need another number of templates, and
-        StateError in a fork of the process that made this engine.
-        """
+        """See `Engine.remember`. Raises ConfigError if the graphs need another number of templates."""
         self._home.check()
         count = templates.shape[1]
         if self.graphs.templates not in (None, count):

@@ -23,12 +23,7 @@ _PARTIAL = (".*.partial", "tmp*")
 
 
 def read_kept(path: Path) -> bytes | None:
-    """Read a cached file; return None if it does not exist.
-
-    Raises:
-        OSError: if it cannot be read.
-        ValueError: if its checksum is missing, or does not fit its content and name.
-    """
+    """Read a cached file, None if there is none; ValueError for a wrong checksum, OSError if it cannot be read."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -46,9 +41,6 @@ def keep(path: Path, content: bytes | memoryview, limit: int) -> None:
     """Write a file with its checksum, then delete the oldest files of its folder beyond `limit` bytes in total.
 
     Only the owner can open the folder. Unfinished files of ended processes are removed.
-
-    Raises:
-        OSError: if the file cannot be written.
     """
     _make_private(path.parent)
     checksum = _checksum(path, content)
@@ -77,10 +69,7 @@ def forget_old(folder: Path, limit: int) -> None:
 
 
 def work_places() -> Iterator[Path | None]:
-    """Yield places for a temporary folder, best first; None stands for the system's own.
-
-    The cache later removes what killed processes left in it.
-    """
+    """Yield places for a temporary folder, best first; None is the system's own. The cache removes what is left."""
     place = cache_folder()
     if place is not None and _is_private(place):
         yield place

@@ -25,17 +25,9 @@ class OnnxEngine(ExportedEngine):
     precision = "float32"
 
     def __init__(self, folder: ModelFolder, device: str = "cpu", threads: int | None = None) -> None:
-        """Read both graphs.
+        """Read both graphs, for "cpu", "cuda" or "cuda:N"; `threads` None is one for each core.
 
-        Args:
-            folder: a model with graphs in ONNX form.
-            device: "cpu", "cuda" or "cuda:N".
-            threads: number of CPU threads; None takes ONNX Runtime's number, one for each core. Waiting threads sleep,
-                so that a busy machine slows them down less (docs/engines.md).
-
-        Raises:
-            CheckpointError: if the folder has no ONNX graphs, or they cannot be read.
-            ConfigError: if the graphs need several targets at once.
+        Waiting threads sleep, so that a busy machine slows them down less (docs/engines.md).
         """
         super().__init__(folder)
         if self.graphs.format != "onnx":

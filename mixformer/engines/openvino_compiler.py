@@ -43,11 +43,7 @@ Settings = dict[str, Any]
 
 
 def core() -> Any:
-    """Return OpenVINO's core, the only one of this process; see `_only_core`.
-
-    Raises:
-        StateError: if OpenVINO was used in the process that this one was forked from.
-    """
+    """Return OpenVINO's core, the only one of this process, which must not be a fork of one that used it."""
     require_own_process("OpenVINO")
     return _only_core()
 
@@ -75,14 +71,10 @@ class Compiler:
     """Compile the two graphs of one folder for static shapes."""
 
     def __init__(self, graphs: ExportedGraphs, precision: str, threads: int | None) -> None:
-        """Prepare.
+        """Prepare for a precision and a number of threads; None takes OpenVINO's number.
 
-        Args:
-            graphs: the graphs to compile.
-            precision: "float32", "bfloat16", "float16", or "int8" for weights stored in 8 bits. With "int8", products
-                of these weights round activations to 8 bits in groups; the rest is in bfloat16 if the processor has
-                it, else in float32.
-            threads: number of threads of the compiled graphs; None takes OpenVINO's number.
+        With "int8", products of weights stored in 8 bits round activations to 8 bits in groups; the rest is in bfloat16
+        if the processor has it, else in float32.
         """
         self._graphs, self._core, self._precision = graphs, core(), precision
         half = "BF16" in capabilities()
@@ -100,8 +92,6 @@ class Compiler:
 
         It calculates in float32 even if `locate` uses 16 bits: it runs rarely, and its errors affect all steps until it
         runs again.
-
-        Raises CheckpointError if the graph cannot be read or compiled.
         """
         settings = self._settings if self._precision == "int8" else self._settings | {_HINT: "f32"}
         return self._compile(self._graphs.remember, (templates,), lambda: {"templates": templates}, settings)

@@ -28,17 +28,7 @@ class OpenVINOEngine(ExportedEngine):
     device = "cpu"
 
     def __init__(self, folder: ModelFolder, precision: str = "float32", threads: int | None = None) -> None:
-        """Start compiling.
-
-        Args:
-            folder: a model with graphs.
-            precision: "float32", "bfloat16", "float16" or "int8"; processor and graphs must support it.
-            threads: number of threads; None takes OpenVINO's number, one for each core.
-
-        Raises:
-            CheckpointError: if the folder has no graphs.
-            ConfigError: if the graphs need several targets at once.
-        """
+        """Start compiling; processor and graphs must support the precision. `threads` None is one for each core."""
         super().__init__(folder)
         self.precision, self.threads = precision, threads
         self._compiler = Compiler(self.graphs, precision, threads)

@@ -20,14 +20,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def require_own_process(runtime: str) -> None:
-    """Record that a runtime is used in this process.
-
-    Args:
-        runtime: name for messages, "OpenVINO" or "PyTorch".
-
-    Raises:
-        StateError: if the runtime was used in the process that this one was forked from; it would hang here.
-    """
+    """Record that a runtime is used in this process; raises StateError in a fork of one that used it: it would hang."""
     if runtime in _worked_before:
         raise StateError(
             f"{runtime} was used in the process that this one was forked from, and would hang here; start "
@@ -45,11 +38,7 @@ class Home:
         self._runtime, self._process = runtime, os.getpid()
 
     def check(self) -> None:
-        """Check that this process made the object.
-
-        Raises:
-            StateError: if another process did.
-        """
+        """Check that this process made the object; raises StateError if another one did."""
         if os.getpid() != self._process:
             raise StateError(
                 f"this model was loaded in the process that this one was forked from, so {self._runtime} cannot run it "

@@ -30,18 +30,10 @@ class TorchEngine:
     def __init__(
         self, model: MixFormer, device: str = "cpu", precision: str = "auto", threads: int | None = None
     ) -> None:
-        """Make a copy of the model for inference on the device.
+        """Make a copy of the model for inference on "cpu", "cuda", "cuda:N" or "mps".
 
-        Args:
-            model: the network; it is not changed.
-            device: "cpu", "cuda", "cuda:N" or "mps".
-            precision: precision of matrix products; "auto" = float32 on the CPU and bfloat16 on a GPU.
-            threads: number of PyTorch's CPU threads while this engine runs; None leaves it unchanged. It affects the
-                last digits of results.
-
-        Raises:
-            ConfigError: if the device or the precision does not exist.
-            StateError: if a PyTorch engine was made in the process that this one was forked from.
+        "auto" precision is float32 on the CPU and bfloat16 on a GPU. `threads` are PyTorch's CPU threads while this
+        engine runs; they affect the last digits of results. Raises ConfigError for an unknown precision or device.
         """
         self._home = Home("PyTorch")
         self.device = find_device(device)
@@ -101,10 +93,7 @@ def _download(values: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64
 
 
 def find_device(name: str) -> torch.device:
-    """Return the torch device of a name. "auto" is the first available of CUDA, MPS and CPU.
-
-    Raises ConfigError if there is no such device on this machine.
-    """
+    """Return the torch device of a name; "auto" is the first of CUDA, MPS and CPU. ConfigError if there is none."""
     keep_in_cache("cuda")  # before the driver is loaded
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name == "auto":

@@ -173,12 +173,7 @@ def _measure(tracker: str, truth: GroundTruth, outcome: RunOutcome, conventions:
     besides = [name for name in ABSENCE_CONVENTIONS if name not in conventions]
     return {
         each: measure_results(
-            truth.dataset,
-            [folder],
-            sequences,
-            each,
-            absent=lacking,
-            besides=besides if each == conventions[0] else (),
+            truth.dataset, [folder], sequences, each, absent=lacking, besides=besides if each == conventions[0] else ()
         )
         for each in conventions
     }

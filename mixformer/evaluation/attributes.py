@@ -15,10 +15,7 @@ Attributes = dict[str, frozenset[str]]
 
 
 def published_attributes(dataset: str, split: str, root: Path, sequences: Iterable[str]) -> Attributes:
-    """Read the attributes of a public data set, by their long names; {} if it has none.
-
-    Raises DataError if a file of attributes is broken.
-    """
+    """Read the attributes of a public data set, by their long names; {} without any. A broken file raises DataError."""
     published = DATASETS[dataset].published if dataset in DATASETS else {}
     if (split or next(iter(published), "")) not in published:
         return {}
@@ -30,14 +27,10 @@ def published_attributes(dataset: str, split: str, root: Path, sequences: Iterab
 
 
 def read_attributes(path: Path, sequences: Iterable[str]) -> Attributes:
-    """Read attributes from a CSV file of your own.
+    """Read the attributes of the wanted sequences from a CSV file of your own, without those that none of them has.
 
-    Args:
-        path: the first line is `sequence,ATTRIBUTE,...`; then one line per sequence, with 0 or 1 for each attribute.
-        sequences: names of the wanted sequences. Others are left out, and attributes that none of them has.
-
-    Raises:
-        DataError: if the file is missing or lacks a sequence, or a line is broken.
+    The first line is `sequence,ATTRIBUTE,...`; then one line per sequence, with 0 or 1 for each attribute. Raises
+    DataError if the file is missing or lacks a sequence, or a line is broken.
     """
     wanted = list(sequences)
     lines = read_csv_file(path)

@@ -64,8 +64,7 @@ class EvaluationResult:
     def summary(self) -> MetricSummary:
         """Metric -> value (fractions 0..1) under the first convention, which `.summary.convention` names.
 
-        Raises:
-            DataError: if nothing could be measured.
+        Raises DataError if nothing could be measured.
         """
         if not self.comparisons:
             reason = "every sequence failed" if self.failures else "the ground truth of this split is not public"
@@ -91,16 +90,9 @@ class EvaluationResult:
         return None if bins is None else bins.error
 
     def save(self, path: str | Path | None = None) -> Path:
-        """Write the numbers as a JSON file; the raw results are already written.
+        """Write the numbers as a JSON file, by default `metrics.json` beside the raw results; return its path.
 
-        Args:
-            path: the file; None takes `metrics.json` beside the raw results.
-
-        Returns:
-            The path of the file.
-
-        Raises:
-            OutputError: if it cannot be written.
+        Raises OutputError if it cannot be written.
         """
         path = self.folder / "metrics.json" if path is None else Path(path)
         content = {
@@ -122,17 +114,10 @@ class EvaluationResult:
         return path
 
     def to_dataframe(self, convention: str = "") -> Any:
-        """Return the numbers per sequence as a pandas DataFrame.
+        """Return a pandas DataFrame with a row for each sequence and a column for each metric.
 
-        Args:
-            convention: one of those measured; "" takes the first.
-
-        Returns:
-            A row for each sequence, a column for each metric; `.attrs["convention"]` names the convention.
-
-        Raises:
-            MissingDependencyError: if pandas is not installed.
-            DataError: if nothing was measured under that convention.
+        The convention is one of those measured, "" the first; `.attrs["convention"]` names it. Raises DataError if
+        nothing was measured under it, and MissingDependencyError if pandas is not installed.
         """
         pandas = load("pandas", "to_dataframe()")
         summary = self.summaries.get(convention) if convention else self.summary

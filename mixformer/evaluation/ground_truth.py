@@ -52,18 +52,9 @@ def open_ground_truth(
     *,
     keep_one_based: bool = False,
 ) -> GroundTruth:
-    """Open the sequences to measure on.
+    """Open the sequences to measure on; the arguments are those of `evaluate`.
 
-    Args:
-        dataset: name of a public data set (`mixformer data list`); "" or "own" for the sequences that `root` holds;
-            the folder itself; or sequences.
-        root: folder of the data set.
-        split: split of a public data set; "" takes its test split, else its validation split, else its first.
-        keep_one_based: keep boxes of data sets that count pixels from 1 unchanged, as the official code does.
-
-    Raises:
-        ConfigError: if the folder of the data set is not given.
-        DataError: if the data set is unknown or missing.
+    Raises ConfigError if the folder of the data set is not given, and DataError if the data set is unknown or missing.
     """
     if not isinstance(dataset, str | Path):
         source = dataset.source if isinstance(dataset, LazySequences) else (dataset[0].source if dataset else "")

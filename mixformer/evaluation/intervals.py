@@ -43,12 +43,8 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
 def interval_notes(comparison: Comparison, metric: str) -> tuple[str, ...]:
     """Say how far the main numbers can be trusted: a line for the trackers, and one for the differences from the best.
 
-    Args:
-        comparison: the trackers.
-        metric: the word for the main metric in tables.
-
-    Returns:
-        The lines; none for a metric that is no mean over sequences, and for a single sequence.
+    There are none for a metric that is no mean over sequences, and for a single sequence. `metric` is its word in
+    tables.
     """
     values = {entry.tracker: _by_sequence(entry, comparison) for entry in comparison.ranked}
     found = {name: interval for name, numbers in values.items() if (interval := mean_interval(numbers))}

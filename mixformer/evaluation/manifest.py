@@ -30,22 +30,8 @@ _PACKAGES = ("torch", "openvino", "onnxruntime", "numpy", "pillow", "av")
 class RunManifest:
     """The record of an evaluation run, `run.json`. It is saved every few seconds and at the end.
 
-    Nothing is written before `begin`, so a run that fails before its first result changes nothing.
-
-    Attributes:
-        folder: the folder of results.
-        content: what `read_manifest` returns.
-        anew: nothing of an earlier run in the folder is kept.
-
-    Example:
-        >>> from pathlib import Path
-        >>> folder = Path("results", "ours", "squares")
-        >>> manifest = RunManifest.open(folder, {"model": "ours"}, {}, {"test": ["a", "b"]})
-        >>> manifest.begin()
-        >>> manifest.finished("a", frames=40, times=None)
-        >>> manifest.save()
-        >>> read_manifest(folder)["sequences"]
-        {'a': {'frames': 40}}
+    Nothing is written before `begin`, so a run that fails before its first result changes nothing. `content` is what
+    `read_manifest` returns; with `anew`, nothing of an earlier run in the folder is kept.
     """
 
     def __init__(self, folder: Path, content: dict[str, Any], anew: bool) -> None:
@@ -66,18 +52,11 @@ class RunManifest:
     ) -> RunManifest:
         """Read the run of a folder, or prepare a new one; no file is changed.
 
-        Args:
-            folder: folder of the results.
-            settings: plain values that decide the results.
-            notes: plain values that do not decide the results.
-            expected: names of all sequences of the data set, by split.
-            resume: False prepares a new run, even if the folder holds one.
-            overwrite: prepare a new run if the earlier one had other settings.
+        Plain `settings` decide the results, `notes` do not; `expected` has the names of all sequences by split. Without
+        `resume`, an earlier run is ignored; with `overwrite`, if it had other settings.
 
-        Raises:
-            ConfigError: if the results there were made with other or unknown settings, without `overwrite`.
-            DataError: if the `run.json` there is damaged.
-            OutputError: if the folder cannot be written.
+        Raises ConfigError if the results there were made with other or unknown settings, DataError if the `run.json`
+        there is damaged, and OutputError if the folder cannot be written.
         """
         require_place(folder, overwrite=True)
         settings = json.loads(json.dumps(settings))  # as they will be read from the file
@@ -90,11 +69,7 @@ class RunManifest:
         return cls(folder, content, anew=old is None)
 
     def begin(self, replaced: Iterable[Path] = ()) -> None:
-        """Start to write, before the first result. A new run first removes the results of an earlier one.
-
-        Args:
-            replaced: files of results that a new run replaces.
-        """
+        """Start to write, before the first result. A new run first removes the files `replaced` of an earlier one."""
         if self._begun:
             return
         self._begun = True
@@ -134,10 +109,7 @@ class RunManifest:
         self._save_sometimes()
 
     def save(self) -> None:
-        """Write the file, unless `begin` was not called yet.
-
-        Raises OutputError if it cannot be written; the old file is then unchanged.
-        """
+        """Write the file, unless `begin` was not called yet; after an OutputError the old file is unchanged."""
         if not self._begun:
             return
         self.content["updated"] = datetime.now(UTC).isoformat(timespec="seconds")
@@ -150,14 +122,10 @@ class RunManifest:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read the `run.json` of a folder of results.
+    """Read the `run.json` of a folder of results; raises DataError if it is missing or damaged.
 
-    Returns:
-        "settings", "environment", "expected" (split: names), "sequences" (name: frames, seconds, size), "failures"
-        (name: message, traceback), "started" and "updated". Settings of 0.1.0 have their new names.
-
-    Raises:
-        DataError: if it is missing or damaged.
+    It has "settings", "environment", "expected" (split: names), "sequences" (name: frames, seconds, size), "failures"
+    (name: message, traceback), "started" and "updated". Settings of 0.1.0 get their new names.
     """
     path = folder / MANIFEST
     try:

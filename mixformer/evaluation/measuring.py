@@ -50,23 +50,21 @@ def measure_results(
 ) -> Comparison:
     """Read result folders and measure them; `compare` also finds the folders and the ground truth.
 
-    Args:
-        dataset: name of the data set; some conventions have special rules for it.
-        folders: results of at least one tracker.
-        sequences: the ground truth.
-        convention: name in `CONVENTIONS`.
-        missing: if a tracker lacks a sequence, "leave-out" leaves it out for all; "zero" counts its frames as IoU 0.
-        attributes: sequences by attribute; each of these groups is measured too.
-        absent: number of sequences of the data set that are not in `sequences`.
-        besides: more conventions to measure under, if the target is absent in some frames.
+    Each group of `attributes` is measured too. `absent` sequences of the data set are not in `sequences`. If the target
+    is absent in some frames, the results are also measured under the conventions `besides`.
 
-    Raises:
-        ConfigError: if the convention is unknown.
-        DataError: if no sequence is left, or the ground truth of a sequence is not public.
+    Raises ConfigError if the convention is unknown, and DataError if no sequence is left, or a ground truth is not
+    public.
     """
     require_convention(convention)
     truth = list(sequences)
-    _require_truth(truth)
+    for each in truth:
+        if not public_truth(each):
+            raise DataError(
+                f"{each.name}: the ground truth has {counted(len(each.valid), 'box')} for "
+                f"{counted(len(each), 'frame')}, so it is not public; pack the results (mixformer submit) and send "
+                "them to the benchmark's server"
+            )
     measurement = _prepare(convention, dataset, truth, besides)
     read = {folder.tracker: _read(folder, truth, measurement) for folder in folders}
     lacking = {name for results in read.values() for name in results.missing}
@@ -103,11 +101,7 @@ class _Measurement:
         return found
 
     def result(
-        self,
-        sequence: VideoSequence,
-        boxes: FloatArray,
-        scores: FloatArray | None,
-        statuses: StatusArray | None = None,
+        self, sequence: VideoSequence, boxes: FloatArray, scores: FloatArray | None, statuses: StatusArray | None = None
     ) -> SequenceResult:
         height, width = self.sizes.get(sequence.name, (0, 0))
         return sequence_result(sequence, boxes, scores, (height, width) if height else None, statuses)
@@ -131,16 +125,6 @@ def _prepare(convention: str, dataset: str, sequences: list[VideoSequence], besi
 def _absent_somewhere(sequences: Iterable[VideoSequence]) -> bool:
     """Tell whether fewer frames after the first show the target than there are."""
     return any((sequence.visible > 0).sum() < len(sequence) - 1 for sequence in sequences)
-
-
-def _require_truth(sequences: list[VideoSequence]) -> None:
-    for sequence in sequences:
-        if not public_truth(sequence):
-            raise DataError(
-                f"{sequence.name}: the ground truth has {counted(len(sequence.valid), 'box')} for "
-                f"{counted(len(sequence), 'frame')}, so it is not public; pack the results (mixformer submit) and send "
-                "them to the benchmark's server"
-            )
 
 
 def public_truth(sequence: VideoSequence) -> bool:
@@ -224,11 +208,7 @@ def _oddity(boxes: FloatArray, frames: int) -> str:
 
 
 def _measure(
-    tracker: str,
-    read: _Results,
-    sequences: tuple[VideoSequence, ...],
-    measurement: _Measurement,
-    groups: Attributes,
+    tracker: str, read: _Results, sequences: tuple[VideoSequence, ...], measurement: _Measurement, groups: Attributes
 ) -> ComparedTracker:
     # The results of all sequences; missing boxes are far away.
     results = []

@@ -54,10 +54,7 @@ class RawResult:
 
 
 def result_paths(folder: Path, name: str) -> tuple[Path, Path, Path, Path]:
-    """Return the paths of the files of boxes, times, scores and statuses of a sequence.
-
-    Raises DataError if the name cannot be a file name.
-    """
+    """Return the files of boxes, times, scores and statuses of a sequence; DataError if its name cannot name a file."""
     if not name or Path(name).name != name or "\\" in name:
         raise DataError(f"sequence name {name!r} cannot be a file name; rename the sequence without slashes")
     boxes, times, scores, statuses = (f"{name}{kind}.txt" for kind in ("", "_time", "_score", "_status"))
@@ -121,19 +118,10 @@ def _text_writer(table: FloatArray | StatusArray, form: str) -> Callable[[Path],
 
 
 def read_boxes(path: Path, frames: int | None = None, *, allow_nan: bool = False) -> FloatArray:
-    """Read the boxes of a result file; numbers are separated by comma, tab, space or semicolon, in any mixture.
+    """Read the boxes (n, 4) of a result file; numbers are separated by comma, tab, space or semicolon, in any mixture.
 
-    Args:
-        path: text file with four numbers a line.
-        frames: required number of lines; None takes any number above 0.
-        allow_nan: accept `nan` for "no box".
-
-    Returns:
-        (n, 4) numbers, unchanged.
-
-    Raises:
-        DataError: if a line does not hold four finite numbers, there are too few or too many lines, or the file is
-            empty or cannot be read. The message names file and line.
+    Raises DataError, naming the line, if a line does not hold four finite numbers (or `nan` for "no box" with
+    `allow_nan`), there are not as many lines as `frames`, or the file is empty or cannot be read.
     """
     boxes = _read_table(path, 4, "a box is four numbers x y w h")
     bad = np.isinf(boxes) if allow_nan else ~np.isfinite(boxes)
@@ -147,8 +135,7 @@ def read_boxes(path: Path, frames: int | None = None, *, allow_nan: bool = False
 def read_result(folder: Path, name: str, frames: int | None = None, *, allow_nan: bool = False) -> RawResult:
     """Read boxes, times, scores and statuses of one sequence; times, scores and statuses are None without their file.
 
-    Raises:
-        DataError: as in `read_boxes`; also if another file has another number of lines than the boxes.
+    Raises DataError as in `read_boxes`; also if another file has another number of lines than the boxes.
 
     Example:
         >>> import numpy as np
@@ -166,20 +153,14 @@ def read_result(folder: Path, name: str, frames: int | None = None, *, allow_nan
 
 
 def read_column(path: Path, frames: int | None = None) -> FloatArray:
-    """Read the (n,) numbers of a file of times or scores, one per line, NaN allowed.
-
-    Raises DataError as in `read_boxes`.
-    """
+    """Read the (n,) numbers, or NaN, of a file of times or scores, one per line; raises DataError as `read_boxes`."""
     column = _read_table(path, 1, "times and scores are one number per line")[:, 0]
     _check_count(path, len(column), frames)
     return column
 
 
 def read_statuses(path: Path, frames: int | None = None) -> StatusArray:
-    """Read the (n,) words of a file of statuses, one per line.
-
-    Raises DataError as in `read_boxes`, and for another word.
-    """
+    """Read the (n,) words of a file of statuses, one per line; DataError as `read_boxes`, and for other words."""
     words: StatusArray = np.array(read_text_file(path).split(), dtype=np.str_)
     wrong = np.flatnonzero(~np.isin(words, get_args(Status)))
     if len(wrong):

@@ -41,15 +41,9 @@ class ResultFolder:
 
 
 def find_results(words: Iterable[str], dataset: str) -> list[ResultFolder]:
-    """Find the result folders that `words` name, in that order.
+    """Find the result folders that `words` name, in that order: `FOLDER` or `NAME=FOLDER`, as in `compare`.
 
-    Args:
-        words: `FOLDER` or `NAME=FOLDER`. A folder holds the results themselves, or a folder named after the data set,
-            or one folder per tracker with a folder named after the data set in it.
-        dataset: name of the data set; case does not matter.
-
-    Raises:
-        SourceError: if a folder is missing or holds no results, or two trackers have the same name.
+    Raises SourceError if a folder is missing or holds no results, or two trackers have the same name.
     """
     found: list[ResultFolder] = []
     for word in words:
@@ -71,14 +65,9 @@ def find_results(words: Iterable[str], dataset: str) -> list[ResultFolder]:
 
 
 def guess_dataset(words: Iterable[str], root: str | Path | None) -> str:
-    """Guess the data set of results.
+    """Guess the data set of results: detect it in `root`, or read it from the `run.json` of `evaluate`.
 
-    Args:
-        words: as in `find_results`.
-        root: folder of the data set, from which it is detected. None reads the `run.json` of `evaluate`.
-
-    Raises:
-        ConfigError: if it is unknown, or the results are of several data sets.
+    Raises ConfigError if it is unknown, or the results are of several data sets.
     """
     if root is not None:
         return detect_dataset(root) or real_path(Path(root)).name
@@ -95,11 +84,8 @@ def settle_pixels(
 ) -> list[ResultFolder]:
     """Set the first pixel of each folder, and the prefix of the data set's official result files.
 
-    Args:
-        folders: result of `find_results`.
-        truth: the data set.
-        first_pixel: 0 or 1 for all folders; None decides for each. Results of this library count from 0, unless their
-            `run.json` says `keep_one_based`; all others count as the data set's own files do.
+    `first_pixel` is 0 or 1 for all folders; None decides for each. Results of this library count from 0, unless their
+    `run.json` says `keep_one_based`; all others count as the data set's own files do.
     """
     if truth.dataset in DATASETS:
         folders = [replace(result, prefix=DATASETS[truth.dataset].prefix) for result in folders]

@@ -45,8 +45,7 @@ class EvaluationRun:
         overwrite: do the same if the results in the folder were made with other settings. By default, they are an
             error.
 
-    Raises:
-        ConfigError: if a name cannot be the name of a folder.
+    Raises ConfigError if a name cannot be the name of a folder.
 
     Example:
         >>> from pathlib import Path
@@ -137,7 +136,9 @@ def run_evaluation(
         ()
     """
     names = sequence_names(run.sequences)
-    _require_known(run.only, names)
+    if missing := [name for name in run.only if name not in names]:
+        some = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+        raise ConfigError(f"there is no sequence {', '.join(missing)}; choose from these {len(names)}: {some}")
     settings = {**run.settings, "truncate": run.truncate}
     manifest = RunManifest.open(
         run.folder, settings, run.notes, {run.split: names}, resume=run.resume, overwrite=run.overwrite
@@ -154,22 +155,12 @@ def run_evaluation(
 
 
 def sequence_names(sequences: Sequence[VideoSequence]) -> list[str]:
-    """Return the names of the sequences, without reading the annotations of a lazy data set.
-
-    Raises ConfigError if two are equal, because their results would be one file.
-    """
+    """Names of the sequences, without reading the annotations of a lazy data set; two equal ones raise ConfigError."""
     names = list(sequences.names if isinstance(sequences, LazySequences) else [each.name for each in sequences])
     if len(set(names)) < len(names):
         twice = next(name for number, name in enumerate(names) if name in names[:number])
         raise ConfigError(f"two sequences are called {twice!r}; give them different names")
     return names
-
-
-def _require_known(wanted: Sequence[str], names: Sequence[str]) -> None:
-    missing = [name for name in wanted if name not in names]
-    if missing:
-        some = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
-        raise ConfigError(f"there is no sequence {', '.join(missing)}; choose from these {len(names)}: {some}")
 
 
 class _ActiveRun:
@@ -239,10 +230,7 @@ def _result_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
 
 
 def complete_result(folder: Path, name: str, frames: int) -> RawResult | None:
-    """Return the result of a sequence if it is readable and has a line for each frame, else None.
-
-    Raises DataError if the name of the sequence cannot be a file name.
-    """
+    """Return the result of a sequence if it is readable and has a line for each frame, else None."""
     if not result_paths(folder, name)[0].is_file():
         return None
     try:

@@ -35,11 +35,9 @@ class TrackerLike(Protocol):
 
     def init(self, frame: Image, box: Box) -> Any:
         """Start to track the target `box` (xywh in pixels, 0-based) of an RGB uint8 (H, W, 3) frame."""
-        ...
 
     def update(self, frame: Image) -> Any:
         """Find the target in the next frame; return a `TrackResult`, or only the four numbers x y w h."""
-        ...
 
 
 def run_tracker(
@@ -56,8 +54,7 @@ def run_tracker(
         Boxes; scores (1 for the first frame, NaN where there is none); seconds per frame without reading the picture,
         the first for `init`; the size of the first frame; and statuses if the tracker has them.
 
-    Raises:
-        DataError: if the first frame has no box, or a picture cannot be read.
+    Raises DataError if the first frame has no box, or a picture cannot be read.
 
     Example:
         >>> import numpy as np
@@ -67,13 +64,9 @@ def run_tracker(
         >>> from mixformer.evaluation import run_tracker
         >>> frames = [Path("0.png")] * 2
         >>> Image.new("RGB", (64, 48)).save(frames[0])
-        >>> class StaysInPlace:
-        ...     def init(self, frame, box):
-        ...         self.box = box
-        ...
-        ...     def update(self, frame):
-        ...         return self.box
-        >>> run_tracker(StaysInPlace(), VideoSequence("still", frames, np.full((2, 4), 9.0))).boxes[1]
+        >>> from types import SimpleNamespace
+        >>> tracker = SimpleNamespace(init=lambda frame, box: None, update=lambda frame: (9, 9, 9, 9))
+        >>> run_tracker(tracker, VideoSequence("still", frames, np.full((2, 4), 9.0))).boxes[1]
         array([9., 9., 9., 9.])
     """
     if len(sequence.valid) == 0 or sequence.valid[0] != 0:
@@ -109,10 +102,7 @@ def sequence_result(
     size: tuple[int, int] | None = None,
     statuses: StatusArray | None = None,
 ) -> SequenceResult:
-    """Put a tracker's boxes (m, 4), scores (m,) and statuses (m,) beside the ground truth of their sequence.
-
-    `size` is (height, width) of the frames, for conventions that clip boxes.
-    """
+    """Put boxes (m, 4), scores and statuses (m,) beside the ground truth; `size` is (height, width), to clip boxes."""
     visible = None if sequence.hidden is None else ~sequence.hidden
     return SequenceResult(sequence.name, boxes, sequence.boxes, visible, scores, size, statuses=statuses)
 

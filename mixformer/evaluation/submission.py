@@ -25,7 +25,6 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # equal results give equal zip files
 class SubmissionFormat:
     """The files that a server accepts."""
 
-    name: str  # its name on the command line
     timed: bool  # whether it has files of times
     # (sequence, result, truncate) -> name in the zip file and text, for each file of a sequence
     entries: Callable[[str, RawResult, bool], Iterator[tuple[str, str]]]
@@ -42,10 +41,7 @@ def _trackingnet(name: str, result: RawResult, truncate: bool) -> Iterator[tuple
 
 
 SUBMISSION_FORMATS: Mapping[str, SubmissionFormat] = MappingProxyType(
-    {
-        "got10k": SubmissionFormat("got10k", True, _got10k),
-        "trackingnet": SubmissionFormat("trackingnet", False, _trackingnet),
-    }
+    {"got10k": SubmissionFormat(True, _got10k), "trackingnet": SubmissionFormat(False, _trackingnet)}
 )
 """The formats by name."""
 
@@ -89,14 +85,9 @@ def expected_sequences(
 
 
 def write_submission(
-    format_name: str,
-    folder: Path,
-    out: Path,
-    expected: Mapping[str, int | None],
-    *,
-    truncate: bool = False,
+    format_name: str, folder: Path, out: Path, expected: Mapping[str, int | None], *, truncate: bool = False
 ) -> int:
-    """Check raw results and pack them as a zip file for a benchmark's server.
+    """Check raw results and pack them as a zip file for a benchmark's server; return the number of sequences.
 
     Boxes keep the coordinates of the raw results, which are those of the data set's own annotation.
 
@@ -106,9 +97,6 @@ def write_submission(
         out: zip file to write.
         expected: every required sequence with its number of frames, or None if unknown; see `expected_sequences`.
         truncate: cut off to whole pixels, as the official scripts do; otherwise write 4 decimals.
-
-    Returns:
-        The number of sequences in the zip file.
 
     Raises:
         DataError: if the format is unknown, or a result is missing, too short, damaged or not finite. The message lists

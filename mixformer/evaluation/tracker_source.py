@@ -51,16 +51,8 @@ def name_tracker(
 ) -> NamedTracker:
     """Give any kind of tracker a name, and a function that makes it in a worker.
 
-    Args:
-        source: name, folder or file of a model; a loaded network or an engine; a factory; or a tracker.
-        preset: tracker settings, as in `evaluate`; a factory or a tracker has its own.
-        dataset: name of the data set, for the preset "paper".
-        runtime: device, engine, precision and threads; an engine, a factory or a tracker has its own.
-        changes: tracker settings that differ from the preset's; not for a factory or a tracker.
-
-    Raises:
-        CheckpointError: if the model is missing or cannot be used.
-        ConfigError: if the preset is unknown.
+    Arguments are those of `evaluate`. An engine, a factory or a tracker has its own runtime, and a factory or a tracker
+    its own settings. Raises CheckpointError if the model cannot be used, and ConfigError if the preset is unknown.
     """
     if isinstance(source, str | Path):
         source = TrackerFactory(str(source), rules_for(str(source), preset, dataset).replace(**changes), runtime)

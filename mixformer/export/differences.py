@@ -1,19 +1,23 @@
-"""Compare exported graphs with their network, on real crops."""
+"""Check exported graphs on real crops: compare them with PyTorch, and their boxes with those of the source model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from mixformer.engines import Engine
+from mixformer.engines.torch_engine import TorchEngine
 from mixformer.errors import ExportError
-from mixformer.export.runtimes import Runner
-from mixformer.export.sample_crops import Crops
+from mixformer.export.runtimes import Runner, runners
+from mixformer.export.sample_crops import Crops, real_crops
+from mixformer.export.settings import ExportPlan
 from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
 from mixformer.types import EngineOutput, FloatArray, Image
-from mixformer.weights.model_folder import ExportedGraphs
+from mixformer.weights.load_save import load_model
+from mixformer.weights.model_folder import ExportedGraphs, ModelFolder
 
 BOX_TOLERANCE = 1e-4
 """Largest difference of boxes in sides of the search crop (0.03 pixels of a crop of 288), for unchanged weights."""
@@ -23,6 +27,8 @@ SCORE_TOLERANCE = 1e-3
 """Largest difference of score logits, relative to logits above 1."""
 LOWEST_IOU = 0.98
 """Least mean IoU with the boxes of the source model, for smaller weights and 8-bit arithmetic."""
+_COMPARED = 12  # number of crops to compare on
+_CALIBRATED = 32  # number of crops to calibrate on
 
 
 @dataclass(frozen=True)
@@ -102,10 +108,7 @@ def _shapes(graphs: ExportedGraphs) -> list[tuple[int, int]]:
 
 
 def batches(crops: Crops, batch: int, count: int) -> Iterator[tuple[Image, Image]]:
-    """Yield all crops in batches of templates (B, N, t, t, 3) and search crops (B, s, s, 3).
-
-    The first crops fill up the last batch.
-    """
+    """Yield batches of templates (B, N, t, t, 3) and searches (B, s, s, 3); the first ones fill up the last batch."""
     picks = np.arange(count) % len(crops.templates)
     for start in range(0, len(crops.searches), batch):
         rows = np.arange(start, start + batch) % len(crops.searches)
@@ -128,3 +131,55 @@ def _boxes(locations: list[EngineOutput]) -> FloatArray:
 
 def _scores(locations: list[EngineOutput]) -> FloatArray:
     return np.concatenate([each.scores for each in locations if each.scores is not None])
+
+
+@dataclass(frozen=True)
+class Check:
+    """Real crops, and the outputs of the source model on them."""
+
+    calibration: Crops  # crops for quantization
+    held_out: Crops  # later crops of the same video for the comparison
+    boxes: FloatArray  # boxes of the source model in the held-out crops, (n, 4)
+
+    @classmethod
+    def of(cls, model: str | Path, plan: ExportPlan) -> Check:
+        """Run the source model on the plan's video."""
+        engine = TorchEngine(load_model(model), "cpu", "float32")
+        count = _COMPARED + (_CALIBRATED if plan.calibrates else 0)
+        crops = real_crops(engine, count, plan.video, plan.box)
+        cut = max(len(crops.searches) - _COMPARED, len(crops.searches) // 2) if plan.calibrates else 0
+        held_out = Crops(crops.templates, crops.searches[cut:])
+        found = [
+            engine.locate(search, engine.remember(templates))
+            for templates, search in batches(held_out, 1, plan.templates or 2)
+        ]
+        return cls(
+            Crops(crops.templates, crops.searches[: cut or None]),
+            held_out,
+            np.concatenate([each.boxes for each in found]),
+        )
+
+    def run(self, folder: ModelFolder, plan: ExportPlan, lossy: bool) -> tuple[list[Difference], float | None]:
+        """Compare the graphs of a folder with PyTorch, and their boxes with those of the source model.
+
+        Returns the differences from PyTorch with the folder's weights (none for 8-bit arithmetic), and the mean IoU
+        with the boxes of the source model (None if neither weights, which are then `lossy`, nor arithmetic have fewer
+        bits). Raises ExportError if one is beyond its limit.
+        """
+        assert folder.graphs is not None  # they were just written
+        ran = runners(folder.graphs)
+        differences: list[Difference] = []
+        if not plan.calibrates:
+            engine = TorchEngine(load_model(folder.path), "cpu", "float32")
+            tolerance = HALF_TOLERANCE if (plan.to, plan.precision) == ("openvino", "float16") else BOX_TOLERANCE
+            differences = compare(engine, folder.graphs, ran, self.held_out)
+            require_fine(differences, tolerance)
+        if not lossy and not plan.calibrates:
+            return differences, None
+        iou = min(self._overlap(run, folder.graphs.batch or 1, folder.graphs.templates or 2) for run in ran.values())
+        require_overlap(iou, str(plan.precision))
+        return differences, iou
+
+    def _overlap(self, run: Runner, batch: int, count: int) -> float:
+        found = [run(templates, search).boxes for templates, search in batches(self.held_out, batch, count)]
+        return overlap(np.concatenate(found)[: len(self.boxes)], self.boxes)

@@ -74,7 +74,8 @@ def export_model(
     """
     plan, out = ExportPlan(to, precision, batch, templates, video, box), Path(out).absolute()
     _require_packages(plan)
-    _require_place(out)
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / CONFIG_FILE).is_file()):
+        raise ConfigError(f"{out} is not a model folder; give a new folder, or a model folder to replace")
     place = beside(out, ".", f".{own_mark()}.partial")
     try:
         with (
@@ -94,8 +95,8 @@ def export_model(
 
 
 def _make(model: str | Path, place: Path, plan: ExportPlan) -> ExportReport:
+    from mixformer.export.differences import Check
     from mixformer.export.graph_files import write_graphs
-    from mixformer.export.validation import Check
     from mixformer.weights.load_save import load_model
 
     lossy = _store(model, place, plan.precision)
@@ -122,11 +123,6 @@ def _require_packages(plan: ExportPlan) -> None:
     for package in wanted:
         if not installed(package):
             raise missing(package, "export")
-
-
-def _require_place(out: Path) -> None:
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / CONFIG_FILE).is_file()):
-        raise ConfigError(f"{out} is not a model folder; give a new folder, or a model folder to replace")
 
 
 def _is_own(model: str | Path, out: Path) -> bool:

@@ -21,17 +21,7 @@ _TYPES = {"F32": ir.DataType.FLOAT, "F16": ir.DataType.FLOAT16, "I8": ir.DataTyp
 
 
 def write_graphs(model: MixFormer, place: Path, plan: ExportPlan, calibration: Crops) -> dict[str, Any]:
-    """Write both graphs of a network.
-
-    Args:
-        model: the network, with the weights in the folder.
-        place: the folder.
-        plan: the settings of the export.
-        calibration: crops for 8-bit arithmetic.
-
-    Returns:
-        The entry "graphs" of the folder's `config.json`.
-    """
+    """Write both graphs of a network beside its weights; return the entry "graphs" of the folder's `config.json`."""
     graphs = trace(model, plan.templates, plan.batch)
     tensors = stored_tensors(place / WEIGHTS_FILE)
     files = {"remember": place / "remember.onnx", "locate": place / "locate.onnx"}
@@ -44,8 +34,8 @@ def write_graphs(model: MixFormer, place: Path, plan: ExportPlan, calibration: C
         **{name: file.name for name, file in files.items()},
         "opset": OPSET,
         "memory": list(graphs.memory),
-        "templates": graphs.templates,
-        "batch": graphs.batch,
+        "templates": plan.templates,
+        "batch": plan.batch,
     }
     if plan.to == "openvino":
         from mixformer.export.openvino_form import to_openvino
@@ -64,10 +54,7 @@ class StoredTensor(NamedTuple):
 
 
 def stored_tensors(path: Path) -> dict[str, StoredTensor]:
-    """Read the places of all tensors from the header of a safetensors file: 8 bytes of length, JSON, then the data.
-
-    Raises CheckpointError if a tensor has a type that graphs cannot use.
-    """
+    """Read the places of all tensors from the header of a safetensors file: 8 bytes of length, JSON, then the data."""
     with path.open("rb") as file:
         (size,) = struct.unpack("<Q", file.read(8))
         header = parse_json(file.read(size), path, CheckpointError)

@@ -19,16 +19,9 @@ _SMOOTHING = 0.5
 
 
 def quantize(remember: Any, locate: Any, memory: tuple[str, ...], crops: Crops) -> Any:
-    """Quantize `locate`. `remember` stays in floats: it runs seldom, but affects many frames.
+    """Quantize `locate`, with its constants folded, on real crops; return the new one.
 
-    Args:
-        remember: OpenVINO model that makes the memory.
-        locate: OpenVINO model with constants folded; it is changed.
-        memory: names of the memory tensors.
-        crops: crops to calibrate activations on.
-
-    Returns:
-        The new `locate`.
+    `remember` stays in floats: it runs seldom, but affects many frames.
     """
     logging.getLogger("nncf").setLevel(logging.ERROR)
     kept = core().compile_model(remember, "CPU", {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 0})(

@@ -19,16 +19,9 @@ _ALIGNMENT = 64  # bytes, for vector instructions
 
 
 def to_openvino(place: Path, described: dict[str, Any], precision: str | None, calibration: Crops) -> dict[str, Any]:
-    """Convert a folder's ONNX graphs to OpenVINO's format.
+    """Convert a folder's ONNX graphs to OpenVINO's format; return the new entry of `config.json`.
 
-    Args:
-        place: folder with ONNX graphs, which are removed.
-        described: their entry in `config.json`.
-        precision: "int8" for 8-bit arithmetic, "float16" for smaller constants, anything else for float32.
-        calibration: crops for 8-bit arithmetic.
-
-    Returns:
-        The entry of `config.json` for the new graphs.
+    "int8" is 8-bit arithmetic, calibrated on crops, "float16" smaller constants, any other precision float32.
     """
     # 1. Read the graphs; fold constants, or quantize.
     models = {name: core().read_model(place / described[name]) for name in ("remember", "locate")}

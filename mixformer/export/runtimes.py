@@ -17,10 +17,7 @@ Runner = Callable[[Image, Image], EngineOutput]
 
 
 def runners(graphs: ExportedGraphs) -> dict[str, Runner]:
-    """Make a runner for every installed runtime that reads the graphs' format, by the name of its package.
-
-    Raises MissingDependencyError if there is none.
-    """
+    """Make a runner for every installed runtime that reads the graphs' format, by the name of its package."""
     makers = {"onnxruntime": _onnxruntime, "openvino": _openvino}
     there = [spec.package for spec in ENGINES.values() if graphs.format in spec.formats and spec.package in makers]
     there = [package for package in there if installed(package)]

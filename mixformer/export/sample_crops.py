@@ -30,18 +30,7 @@ class Crops:
 def real_crops(
     engine: Engine, count: int, video: str | Path = DEMO_CLIP, box: Sequence[float] = DEMO_BOX, every: int = 1
 ) -> Crops:
-    """Track a target and keep the crops.
-
-    Args:
-        engine: engine of the tracker.
-        count: largest number of search crops.
-        video: anything that `mixformer.open_video` takes.
-        box: x, y, width, height of the target in the first frame, in pixels.
-        every: use every nth frame of the video.
-
-    Raises:
-        SourceError: if the video cannot be read or has only one frame.
-    """
+    """Track a target with every nth frame of a video, and keep at most `count` search crops and two templates."""
     seen = _Recorder(engine)
     tracker = Tracker(seen)
     with open_video(video) as frames:

@@ -53,16 +53,7 @@ class ExportReport:
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """The settings of an export: keyword arguments of `export_model`, checked.
-
-    Raises:
-        ConfigError: for an unknown format or precision, or a number below 1.
-
-    Example:
-        >>> from mixformer.export.settings import ExportPlan
-        >>> ExportPlan(to="openvino", precision="int8").calibrates
-        True
-    """
+    """The settings of an export: keyword arguments of `export_model`, checked."""
 
     to: str = "onnx"
     precision: str | None = None

@@ -31,8 +31,6 @@ class TracedGraphs:
     remember: ir.Model  # `templates` uint8 (B, N, t, t, 3) -> memory
     locate: ir.Model  # `search` uint8 (B, s, s, 3) and memory -> `boxes` (B, 4) and, with a score head, `scores` (B,)
     memory: tuple[str, ...]  # names of the memory tensors: outputs of `remember`, inputs of `locate`
-    templates: int | None  # N, or None for any number
-    batch: int | None  # B, or None for any number
 
 
 class Remember(nn.Module):
@@ -73,13 +71,7 @@ class Locate(nn.Module):
 
 
 def trace(model: MixFormer, templates: int | None = None, batch: int | None = None) -> TracedGraphs:
-    """Trace a network in float32 on the CPU.
-
-    Args:
-        model: the network, in evaluation mode.
-        templates: number of templates that the graphs take, or None for any.
-        batch: number of targets that the graphs take, or None for any.
-    """
+    """Trace a network in float32 on the CPU, for a number of templates and of targets, or None for any."""
     # 1. Make example inputs, with numbers that no other dimension is likely to equal.
     size, search_size = model.config.template_size, model.config.search_size
     count, rows = templates or 2, batch or 3
@@ -94,18 +86,15 @@ def trace(model: MixFormer, templates: int | None = None, batch: int | None = No
         remember = _export(Remember(model), (images,), {"templates": any_row | any_count}, ["templates"], list(names))
         shapes = {
             "search": any_row,
-            "memory": tuple(_memory_shape(part, any_row, templates, model) for part in memory),
+            # Keys are (B, heads, T, d), tokens (B, T, C), images (B, N, ...).
+            "memory": tuple(
+                any_row if templates else any_row | {2 if part.dim() == 4 else 1: torch.export.Dim.AUTO}
+                for part in memory
+            ),
         }
         outputs = ["boxes", "scores"][: 1 + (model.score_head is not None)]
         locate = _export(Locate(model), (search, *memory), shapes, ["search", *names], outputs)
-    return TracedGraphs(remember, locate, names, templates, batch)
-
-
-def _memory_shape(part: Tensor, any_row: dict[int, Any], templates: int | None, model: MixFormer) -> dict[int, Any]:
-    """Return the free dimensions of a memory tensor: keys (B, heads, T, d), tokens (B, T, C), images (B, N, ...)."""
-    if templates:
-        return any_row
-    return any_row | {2 if part.dim() == 4 else 1: torch.export.Dim.AUTO}
+    return TracedGraphs(remember, locate, names)
 
 
 def _export(

@@ -43,8 +43,7 @@ def average_attention(seen: FrameInspection, pair: str, query: Query = "target")
         these are the queries, else 1. K is the number of online templates if these are the keys, else 1. g is the
         number of keys along a side.
 
-    Raises:
-        ConfigError: if no block has the pair, or the query is unknown.
+    Raises ConfigError if no block has the pair, or the query is unknown.
 
     Example:
         >>> from mixformer.inspection import average_attention, inspect_frame
@@ -63,11 +62,7 @@ def average_attention(seen: FrameInspection, pair: str, query: Query = "target")
 
 
 def average_queries(block: BlockAttention, pair: str, chosen: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    """Average a block's weights over the chosen queries (places,); None stands for prediction tokens.
-
-    Returns:
-        (Q, K, g, g), see `average_attention`.
-    """
+    """Average a block's weights over the chosen queries (places,), None for prediction tokens: (Q, K, g, g)."""
     weights = block.maps[pair]
     if pair.startswith("online_"):
         weights = weights[:, chosen].mean(1)
@@ -95,11 +90,7 @@ def chosen_queries(block: BlockAttention, seen: FrameInspection, pair: str, quer
 
 
 def select_places(side: int, box: Corners, query: Query) -> NDArray[np.bool_]:
-    """Find the places of a grid whose middle is in a box (fractions, xyxy), or the place nearest to the box's middle.
-
-    Returns:
-        (side * side,), row-major, at least one True.
-    """
+    """Find the places (side * side,) of a grid in a box (fractions, xyxy), or the place nearest to its middle."""
     if query == "all":
         return np.ones(side * side, bool)
     centers = (np.arange(side) + 0.5) / side

@@ -37,23 +37,11 @@ def new_figure(width: float, height: float, layout: Any = "constrained") -> Figu
     return Figure(figsize=(width, height), layout=layout)
 
 
-def contact_sheet(
-    title: str,
-    text: str,
-    header: Panels,
-    panels: Panels,
-    together: int,
-) -> Figure:
+def contact_sheet(title: str, text: str, header: Panels, panels: Panels, together: int) -> Figure:
     """Draw a contact sheet: a title, an explanation, a row of pictures, then rows of panels.
 
-    Panels have fixed sizes, since matplotlib's automatic layouts take seconds for a hundred of them.
-
-    Args:
-        title: first line.
-        text: explanation, wrapped to the sheet's width.
-        header: titles and drawing functions of the first row.
-        panels: titles and drawing functions of all other panels.
-        together: number of panels of one block, which share a row.
+    A panel is its title and the function that draws it; `together` panels of one block share a row. Panels have fixed
+    sizes, since matplotlib's automatic layouts take seconds for a hundred of them.
     """
     # 1. Choose the number of blocks in a row so that the sheet is a little wider than high.
     count = len(panels) // together

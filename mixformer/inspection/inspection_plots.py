@@ -40,9 +40,6 @@ def plot_attention(seen: FrameInspection, pair: str, query: Query = "target") ->
         pair: one of `PAIRS`, such as "search_to_template".
         query: places whose attention is averaged; see `average_attention`.
 
-    Returns:
-        A figure of matplotlib; `figure.savefig("attention.png")` writes it.
-
     Raises:
         ConfigError: if no block has the pair, or the query is unknown.
         MissingDependencyError: without matplotlib.
@@ -85,14 +82,7 @@ def plot_attention(seen: FrameInspection, pair: str, query: Query = "target") ->
 def plot_distributions(seen: FrameInspection) -> Figure:
     """Draw the search crop with the edge distributions along its sides, and the maps of a corner head beside it.
 
-    Args:
-        seen: the inspected frame.
-
-    Returns:
-        A figure of matplotlib.
-
-    Raises:
-        MissingDependencyError: without matplotlib.
+    Raises MissingDependencyError without matplotlib.
 
     Example:
         >>> from mixformer.inspection import inspect_frame, plot_distributions
@@ -124,14 +114,7 @@ def plot_distributions(seen: FrameInspection) -> Figure:
 def plot_crops(seen: FrameInspection) -> Figure:
     """Draw the input of the network: the templates, and the search region with the predicted box.
 
-    Args:
-        seen: the inspected frame.
-
-    Returns:
-        A figure of matplotlib.
-
-    Raises:
-        MissingDependencyError: without matplotlib.
+    Raises MissingDependencyError without matplotlib.
 
     Example:
         >>> from mixformer.inspection import inspect_frame, plot_crops
@@ -161,9 +144,6 @@ def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "
         seen: the inspected frame.
         folder: folder to write, created if missing; files of the same names are replaced.
         query: places whose attention is drawn; see `average_attention`.
-
-    Returns:
-        The written files.
 
     Raises:
         OutputError: if a file cannot be written.

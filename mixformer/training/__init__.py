@@ -7,9 +7,13 @@ from mixformer.optional import lazy_names
 if TYPE_CHECKING:
     from mixformer.models.mae import MaskConfig as MaskConfig
     from mixformer.training.ablation_curves import ablation_figure as ablation_figure
-    from mixformer.training.ablation_rows import AblationRow as AblationRow, AblationTable as AblationTable
     from mixformer.training.ablation_runs import AblationResult as AblationResult, run_ablation as run_ablation
-    from mixformer.training.ablation_tables import ABLATIONS as ABLATIONS, ablation as ablation
+    from mixformer.training.ablation_tables import (
+        ABLATIONS as ABLATIONS,
+        AblationRow as AblationRow,
+        AblationTable as AblationTable,
+        ablation as ablation,
+    )
     from mixformer.training.ablation_texts import ablation_report as ablation_report
     from mixformer.training.config import (
         CropSection as CropSection,
@@ -24,11 +28,7 @@ if TYPE_CHECKING:
     from mixformer.training.pretraining import PretrainStage as PretrainStage
     from mixformer.training.recipe import Recipe as Recipe
     from mixformer.training.recipe_list import RecipeEntry as RecipeEntry, list_recipes as list_recipes
-    from mixformer.training.route_runs import (
-        StepReport as StepReport,
-        plan_route as plan_route,
-        run_route as run_route,
-    )
+    from mixformer.training.route_runs import StepReport as StepReport, plan_route as plan_route, run_route as run_route
     from mixformer.training.routes import ROUTES as ROUTES, RouteStep as RouteStep
     from mixformer.training.run_training import train as train
     from mixformer.training.score_calibration import Calibration as Calibration, calibrate as calibrate
@@ -39,9 +39,8 @@ else:
         {
             "mixformer.models.mae": "MaskConfig",
             ".ablation_curves": "ablation_figure",
-            ".ablation_rows": "AblationRow AblationTable",
             ".ablation_runs": "AblationResult run_ablation",
-            ".ablation_tables": "ABLATIONS ablation",
+            ".ablation_tables": "ABLATIONS AblationRow AblationTable ablation",
             ".ablation_texts": "ablation_report",
             ".config": "CropSection DataSection LossSection OptimizerSection PruningSection SetSection TeacherSection",
             ".finetuning": "finetune",

@@ -14,8 +14,7 @@ from mixformer.errors import ConfigError
 from mixformer.files import read_json_file, write_text
 from mixformer.run.executor import Event, Executor, Failed, Report, SerialExecutor
 from mixformer.training.ablation_measures import Measured, measure_crops, measure_speed, measure_tracking_of
-from mixformer.training.ablation_rows import AblationRow, AblationTable
-from mixformer.training.ablation_tables import STEPS, ablation
+from mixformer.training.ablation_tables import STEPS, AblationRow, AblationTable, ablation
 from mixformer.training.recipe import Recipe
 from mixformer.training.route_runs import Scale, StepReport, needed_steps, plan_steps, run_step, step_needs
 from mixformer.training.routes import RouteStep
@@ -122,9 +121,6 @@ def run_ablation(
             folder for. None runs them here, one after the other, seed by seed.
         progress: called with every event.
 
-    Returns:
-        All numbers measured so far, and the failures.
-
     Raises:
         ConfigError: for an unknown table or recipe, or if `out` holds runs of other settings.
         MixFormerError: if no worker can be made.
@@ -150,7 +146,9 @@ def run_ablation(
         for tasks in _levels(shop, table, group):
             _run(executor, shop, tasks, result, progress)
         _run(executor, shop, _measurements(shop, table, group), result, progress)
-    _collect(shop, result)
+    for number, row in enumerate(table.rows):
+        files = {seed: measured_file(shop.out, row, seed) for seed in seeds}
+        result.values[number] = {seed: read_json_file(file) for seed, file in files.items() if file.is_file()}
     return result
 
 
@@ -263,10 +261,3 @@ def _measure(shop: _Shop, task: _Task, row: AblationRow) -> Measured:
 def _tracked(task: _Task) -> Path:
     """Folder of raw results of tracking."""
     return task.file.with_suffix("")
-
-
-def _collect(shop: _Shop, result: AblationResult) -> None:
-    """Read all numbers that are there."""
-    for number, row in enumerate(result.table.rows):
-        files = {seed: measured_file(shop.out, row, seed) for seed in result.seeds}
-        result.values[number] = {seed: read_json_file(file) for seed, file in files.items() if file.is_file()}

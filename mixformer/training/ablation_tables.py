@@ -1,4 +1,4 @@
-"""The papers' tables of ablations as runs: which steps train a row, and what is measured. Data only.
+"""The papers' tables of ablations as runs: which steps train a row, and what is measured.
 
 The published numbers are those of `mixformer.evaluation.paper_ablations`, by table and row.
 """
@@ -6,12 +6,59 @@ The published numbers are those of `mixformer.evaluation.paper_ablations`, by ta
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any, Literal
 
 from mixformer.configs.ablations import DESIGNS, DesignRow, DesignTable
 from mixformer.errors import ConfigError, did_you_mean
-from mixformer.training.ablation_rows import AblationRow, AblationTable
 from mixformer.training.routes import ROUTES, RouteStep
+
+
+@dataclass(frozen=True)
+class AblationRow:
+    """One row of a table.
+
+    Attributes:
+        label: what the table calls it.
+        step: step that trains its network; None if only the speed of `network` is measured.
+        settings: fields of `TrackerConfig` to track with. A row with settings is measured by tracking at every scale.
+        network: (variant, fields to change) of a network whose speed is measured.
+        number: row of the published table, from 1; 0 if the paper gives no number for it.
+        point: (curve, blocks) of the row in a figure; ("", 0) if the table is none.
+        own: whether it is no row of the paper.
+
+    Example:
+        >>> from mixformer.training import ABLATIONS
+        >>> [row.label for row in ABLATIONS["v2-3d"].rows]
+        ['no distillation', 'logits', 'logits and features']
+    """
+
+    label: str
+    step: RouteStep | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    network: tuple[str, Mapping[str, Any]] = ("", {})
+    number: int = 0
+    point: tuple[str, int] = ("", 0)
+    own: bool = False
+
+
+@dataclass(frozen=True)
+class AblationTable:
+    """One published table: its title, its name in `paper_ablations`, what it measures, and its rows.
+
+    Example:
+        >>> from mixformer.training import ABLATIONS
+        >>> ABLATIONS["v1-8"].source
+        'MixFormer journal table 8'
+    """
+
+    title: str
+    source: str
+    rows: tuple[AblationRow, ...]
+    measures: Literal["accuracy", "speed"] = "accuracy"
+
 
 _MAE = "pretrained/mae_pretrain_vit_base.pth"
 _TEACHER = "mixvit_corner"  # 12 blocks with a plain corner head, as in the paper's tables 3d to 3f
@@ -40,36 +87,23 @@ def _student(name: str, depth: int, start: str, pairs: tuple[list[int], list[int
     return RouteStep(name, "v2_s_4", _changes(**(fields | values)))
 
 
+_FULL = f"runs/{_TEACHER}/model"
 _FOUR = ([0, 1, 2, 3], _EVERY_THIRD)
+_THIRDS = (_EVERY_THIRD, _EVERY_THIRD)
 _PLAIN = RouteStep("four_plain", "mixvit_corner", _changes(model_overrides__depth=4))
 _LOGITS = _student("four_logits", 4, _MAE, _FOUR, teacher__feature_weight=0)
 _FROM_MAE = _student("four_mae", 4, _MAE, _FOUR)
 _FIRST = _student("four_first", 4, "runs/teacher_first", _FOUR)
 _SKIP = _student("four_skip", 4, "runs/teacher_skip", _FOUR)
-_FADE = _student(
-    "four_fade",
-    12,
-    f"runs/{_TEACHER}/model",
-    (_EVERY_THIRD, _EVERY_THIRD),
-    pruning__blocks=[0, 1, 3, 4, 6, 7, 9, 10],
-)
-_EIGHT = _student(
-    "eight_fade", 12, f"runs/{_TEACHER}/model", (_EVERY_THIRD, _EVERY_THIRD), pruning__blocks=[0, 3, 6, 9]
-)
+_FADE = _student("four_fade", 12, _FULL, _THIRDS, pruning__blocks=[0, 1, 3, 4, 6, 7, 9, 10])
+_EIGHT = _student("eight_fade", 12, _FULL, _THIRDS, pruning__blocks=[0, 3, 6, 9])
+_HALF = "runs/eight_fade/model"
 _BY_EIGHT = _student(
-    "four_by_eight",
-    8,
-    "runs/eight_fade/model",
-    ([1, 3, 5, 7], [1, 3, 5, 7]),
-    teacher__model="runs/eight_fade/model",
-    pruning__blocks=[0, 2, 4, 6],
+    "four_by_eight", 8, _HALF, ([1, 3, 5, 7], [1, 3, 5, 7]), teacher__model=_HALF, pruning__blocks=[0, 2, 4, 6]
 )
 _T4 = RouteStep("v2_t4", "mixvit_stage1", _changes(model="mixformerv2_d12"))
-_T1 = RouteStep(
-    "v2_t1",
-    "mixvit_stage1",
-    _changes(model="mixformerv2_d12", model_overrides={"head": "query", "prediction_tokens": 1}),
-)
+_ONE_TOKEN = {"head": "query", "prediction_tokens": 1}
+_T1 = RouteStep("v2_t1", "mixvit_stage1", _changes(model="mixformerv2_d12", model_overrides=_ONE_TOKEN))
 
 
 def _eliminated(epochs: int) -> tuple[RouteStep, RouteStep]:
@@ -95,171 +129,136 @@ _HELPERS = (
 _ROUTED = {step.name: step for steps in ROUTES.values() for step in steps}
 
 
-def _rows(*rows: tuple[str, str | RouteStep]) -> tuple[AblationRow, ...]:
-    """Rows in the order of the published table; a name stands for a step of a route."""
-    return tuple(
-        AblationRow(label, _ROUTED[step] if isinstance(step, str) else step, number=number)
-        for number, (label, step) in enumerate(rows, 1)
-    )
+def _table(
+    title: str,
+    source: str,
+    *rows: AblationRow | tuple[str, str | RouteStep],
+    measures: Literal["accuracy", "speed"] = "accuracy",
+) -> AblationTable:
+    """Make a table of rows in published order; a pair is a label and a step, or the name of one of a route."""
+    made = []
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, AblationRow):
+            row = AblationRow(row[0], _ROUTED[row[1]] if isinstance(row[1], str) else row[1])
+        made.append(replace(row, number=number))
+    return AblationTable(title, source, tuple(made), measures)
 
 
-def _grid() -> tuple[AblationRow, ...]:
+def _grid() -> Iterator[AblationRow]:
     """Table 2 of MixFormerV2: MixViT-B with a plain corner head, of other depths, MLPs and crops."""
-    sizes = [(depth, ratio, size) for depth in (4, 8, 12) for ratio in (1, 4) for size in (288, 224)]
-    return tuple(
-        AblationRow(
-            f"{depth} blocks, MLP ratio {ratio}, {size} pixels",
-            network=(
-                "mixvit_stage1",
-                {
-                    "head": "corner",
-                    "depth": depth,
-                    "mlp_ratio": float(ratio),
-                    "search_size": size,
-                    "template_size": {288: 128, 224: 112}[size],
-                },
-            ),
-            number=number,
-        )
-        for number, (depth, ratio, size) in enumerate(sizes, 1)
-    )
+    for depth, ratio, (search, template) in product((4, 8, 12), (1.0, 4.0), ((288, 128), (224, 112))):
+        sizes = {"head": "corner", "depth": depth, "mlp_ratio": ratio, "search_size": search, "template_size": template}
+        yield AblationRow(f"{depth} blocks, MLP ratio {ratio:g}, {search} pixels", network=("mixvit_stage1", sizes))
 
 
-def _depths() -> tuple[AblationRow, ...]:
-    """Figure 7 of the journal paper: the first blocks of two pre-trained models."""
+def _depths() -> Iterator[AblationRow]:
+    """Figure 7 of the journal paper: the first blocks of two pre-trained models.
+
+    It has no numbers; words and table 7 give those of rows 1, 3, 5 and 6.
+    """
     starts = (("DeiT III", "mixvit_deit3"), ("MAE", "mixvit_corner"))
-    rows = [(name, recipe, depth) for name, recipe in starts for depth in (4, 8, 12)]
-    given = {1, 3, 5, 6}  # in words and in table 7; the figure itself has no numbers
-    return tuple(
-        AblationRow(
-            f"{name}, {depth} blocks",
-            RouteStep(f"{recipe}_{depth}", recipe, _changes(model_overrides__depth=depth)),
-            number=number if number in given else 0,
-            point=(name, depth),
-        )
-        for number, (name, recipe, depth) in enumerate(rows, 1)
-    )
+    for number, ((name, recipe), depth) in enumerate(product(starts, (4, 8, 12)), 1):
+        step = RouteStep(f"{recipe}_{depth}", recipe, _changes(model_overrides__depth=depth))
+        given = number if number in {1, 3, 5, 6} else 0
+        yield AblationRow(f"{name}, {depth} blocks", step, number=given, point=(name, depth))
 
 
-def _tracked(label: str, step: str, update: str, number: int) -> AblationRow:
-    return AblationRow(label, _ROUTED[step], {"update": update}, number=number)
+def _tracked(label: str, step: str, update: str) -> AblationRow:
+    return AblationRow(label, _ROUTED[step], {"update": update})
 
 
 _EIGHT_BLOCKS = {"depth": 8}
 _OWN = {
-    "v1-f7": AblationTable("Depth and pre-training", "MixFormer journal figure 7", _depths()),
-    "v1-8": AblationTable(
+    "v1-f7": AblationTable("Depth and pre-training", "MixFormer journal figure 7", tuple(_depths())),
+    "v1-8": _table(
         "Update of the template",
         "MixFormer journal table 8",
-        (
-            _tracked("no update", "mixcvt_score", "never", 1),
-            _tracked("at a fixed interval", "mixcvt_score", "interval", 2),
-            _tracked("by score", "mixcvt_score", "score", 3),
-        ),
+        _tracked("no update", "mixcvt_score", "never"),
+        _tracked("at a fixed interval", "mixcvt_score", "interval"),
+        _tracked("by score", "mixcvt_score", "score"),
     ),
-    "v2-1": AblationTable(
+    "v2-1": _table(
         "Speed of heads",
         "MixFormerV2 table 1",
-        (
-            AblationRow("pyramidal corner head, score module", network=("mixvit", _EIGHT_BLOCKS), number=1),
-            AblationRow("pyramidal corner head", network=("mixvit_stage1", _EIGHT_BLOCKS), number=2),
-            AblationRow("prediction tokens", network=("mixformerv2_b", {}), number=3),
-        ),
-        "speed",
+        AblationRow("pyramidal corner head, score module", network=("mixvit", _EIGHT_BLOCKS)),
+        AblationRow("pyramidal corner head", network=("mixvit_stage1", _EIGHT_BLOCKS)),
+        AblationRow("prediction tokens", network=("mixformerv2_b", {})),
+        measures="speed",
     ),
-    "v2-2": AblationTable("Speed of depths, MLPs and crops", "MixFormerV2 table 2", _grid(), "speed"),
-    "v2-3a": AblationTable(
+    "v2-2": _table("Speed of depths, MLPs and crops", "MixFormerV2 table 2", *_grid(), measures="speed"),
+    "v2-3a": _table(
         "Box heads",
         "MixFormerV2 table 3a",
-        _rows(
-            ("T1: a box from one token", _T1),
-            ("T4: four tokens, edge distributions", _T4),
-            ("pyramidal corner head", "mixvit_stage1"),
-        ),
+        ("T1: a box from one token", _T1),
+        ("T4: four tokens, edge distributions", _T4),
+        ("pyramidal corner head", "mixvit_stage1"),
     ),
-    "v2-3b": AblationTable(
+    "v2-3b": _table(
         "Score",
         "MixFormerV2 table 3b",
-        (
-            _tracked("MixFormerV2-B", "v2_b_score", "never", 1),
-            _tracked("MixFormerV2-B, score", "v2_b_score", "score", 2),
-            _tracked("MixViT-B", "mixvit_score", "never", 3),
-            _tracked("MixViT-B, score", "mixvit_score", "score", 4),
-        ),
+        _tracked("MixFormerV2-B", "v2_b_score", "never"),
+        _tracked("MixFormerV2-B, score", "v2_b_score", "score"),
+        _tracked("MixViT-B", "mixvit_score", "never"),
+        _tracked("MixViT-B, score", "mixvit_score", "score"),
     ),
-    "v2-3c": AblationTable(
+    "v2-3c": _table(
         "Dense-to-sparse distillation",
         "MixFormerV2 table 3c",
-        _rows(
-            ("no teacher", _T4),
-            ("teacher MixViT-B", "v2_dense_to_sparse"),
-            ("teacher MixViT-L", "v2_dense_to_sparse_large"),
-        ),
+        ("no teacher", _T4),
+        ("teacher MixViT-B", "v2_dense_to_sparse"),
+        ("teacher MixViT-L", "v2_dense_to_sparse_large"),
     ),
-    "v2-3d": AblationTable(
+    "v2-3d": _table(
         "Logits and features",
         "MixFormerV2 table 3d",
-        _rows(("no distillation", _PLAIN), ("logits", _LOGITS), ("logits and features", _FROM_MAE)),
+        ("no distillation", _PLAIN),
+        ("logits", _LOGITS),
+        ("logits and features", _FROM_MAE),
     ),
-    "v2-3e": AblationTable(
+    "v2-3e": _table(
         "Start of a shallow student",
         "MixFormerV2 table 3e",
-        _rows(
-            ("first blocks of MAE", _FROM_MAE),
-            ("Tea-skip: every third block of the teacher", _SKIP),
-            ("progressive depth pruning", _FADE),
-        ),
+        ("first blocks of MAE", _FROM_MAE),
+        ("Tea-skip: every third block of the teacher", _SKIP),
+        ("progressive depth pruning", _FADE),
     ),
-    "v2-3f": AblationTable(
+    "v2-3f": _table(
         "Intermediate teacher",
         "MixFormerV2 table 3f",
-        _rows(("12 to 4 blocks", _FADE), ("12 to 8 to 4 blocks", _BY_EIGHT)),
+        ("12 to 4 blocks", _FADE),
+        ("12 to 8 to 4 blocks", _BY_EIGHT),
     ),
-    "v2-8b": AblationTable(
+    "v2-8b": _table(
         "Route of MixFormerV2-B*",
         "MixFormerV2 table 8b",
-        _rows(
-            ("12 blocks, pyramidal corner head", "mixvit_stage1"),
-            ("12 blocks, T4", "v2_dense_to_sparse"),
-            ("8 blocks, T4", "star_8"),
-        ),
+        ("12 blocks, pyramidal corner head", "mixvit_stage1"),
+        ("12 blocks, T4", "v2_dense_to_sparse"),
+        ("8 blocks, T4", "star_8"),
     ),
-    "v2-s2c": AblationTable(
+    "v2-s2c": _table(
         "Route of MixFormerV2-S",
         "MixFormerV2 supplement table 2c",
-        _rows(
-            ("12 blocks, plain corner head", "v2_s_teacher_224"),
-            ("12 blocks, T4", "v2_s_dense_to_sparse_224"),
-            ("8 blocks, T4", "v2_s_8"),
-            ("4 blocks, T4", "v2_s_4"),
-            ("4 blocks, T4, MLP ratio 1", "v2_s_mlp1"),
-        ),
+        ("12 blocks, plain corner head", "v2_s_teacher_224"),
+        ("12 blocks, T4", "v2_s_dense_to_sparse_224"),
+        ("8 blocks, T4", "v2_s_8"),
+        ("4 blocks, T4", "v2_s_4"),
+        ("4 blocks, T4, MLP ratio 1", "v2_s_mlp1"),
     ),
-    "v2-s2d": AblationTable(
+    "v2-s2d": _table(
         "Start of a shallow student",
         "MixFormerV2 supplement table 2d",
-        _rows(
-            ("Tea-fir: first blocks of the teacher", _FIRST),
-            ("Tea-skip: every third block of the teacher", _SKIP),
-            ("progressive depth pruning", _FADE),
-        ),
+        ("Tea-fir: first blocks of the teacher", _FIRST),
+        ("Tea-skip: every third block of the teacher", _SKIP),
+        ("progressive depth pruning", _FADE),
     ),
-    "v2-s2e": AblationTable(
+    "v2-s2e": _table(
         "Epochs of elimination",
         "MixFormerV2 supplement table 2e",
-        _rows(
-            ("30 epochs", _ELIMINATED[30][1]),
-            ("40 epochs", "star_8"),
-            ("50 epochs", _ELIMINATED[50][1]),
-        ),
+        ("30 epochs", _ELIMINATED[30][1]),
+        ("40 epochs", "star_8"),
+        ("50 epochs", _ELIMINATED[50][1]),
     ),
 }
-
-
-def _designed(table: DesignTable) -> AblationTable:
-    """Return the runs of a table of designs."""
-    rows = (AblationRow(row.label, _step_of(table, row), number=n) for n, row in enumerate(table.rows, 1))
-    return AblationTable(table.title, table.source, tuple(rows))
 
 
 def _step_of(table: DesignTable, row: DesignRow) -> RouteStep:
@@ -268,7 +267,13 @@ def _step_of(table: DesignTable, row: DesignRow) -> RouteStep:
     return RouteStep(f"{table.key}-{row.key}", row.recipe, changes)
 
 
-ABLATIONS: dict[str, AblationTable] = {**{key: _designed(table) for key, table in DESIGNS.items()}, **_OWN}
+ABLATIONS: dict[str, AblationTable] = {
+    **{
+        key: _table(table.title, table.source, *((row.label, _step_of(table, row)) for row in table.rows))
+        for key, table in DESIGNS.items()
+    },
+    **_OWN,
+}
 """Key -> table: v1 is the journal paper of MixFormer, v2 that of MixFormerV2, and s its supplement."""
 
 STEPS: dict[str, RouteStep] = (

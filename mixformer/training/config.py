@@ -32,8 +32,7 @@ class SetSection(BaseConfig):
         sampler: overrides `data.sampler` for this entry.
         backgrounds: folders of pictures to paste cut-outs on ("cutouts" only).
 
-    Raises:
-        ConfigError: for an unknown kind or sampler, or a field that is wrong or missing for the kind.
+    Raises ConfigError for an unknown kind or sampler, or a field that is wrong or missing for the kind.
 
     Example:
         >>> SetSection("my_videos", weight=2.0).name
@@ -91,8 +90,7 @@ class DataSection(BaseConfig):
         crop_on: place where crops are made. "loader": one by one in the loader processes; "device": a whole batch at
             once on the training device; "auto": on the device if it is a GPU. Samples are equal up to rounding.
 
-    Raises:
-        ConfigError: for an unknown value, or a share outside of 0..1.
+    Raises ConfigError for an unknown value, or a share outside of 0..1.
 
     Example:
         >>> DataSection((SetSection("my_videos"), SetSection("my_photos", "images", weight=0.5)), max_gap=50).sampler
@@ -171,8 +169,7 @@ class OptimizerSection(BaseConfig):
         freeze_blocks: number of first blocks that are not trained; the layers before them are not trained either.
         algorithm: "adamw", or "adam" with the weight decay in the gradient, as the papers write for MixCvT.
 
-    Raises:
-        ConfigError: for an unknown schedule, or a value out of range.
+    Raises ConfigError for an unknown schedule, or a value out of range.
 
     Example:
         >>> OptimizerSection(lr=1e-3, schedule="cosine", grad_clip=0.1).ema_decay
@@ -216,8 +213,7 @@ class LossSection(BaseConfig):
         aux: weight of the auxiliary loss: search tokens predict whether they are on the target, and where it is.
         score: weight of the cross-entropy of the score ("box" stage); needs samples without the target as well.
 
-    Raises:
-        ConfigError: for an unknown `iou_type`, or a weight out of range.
+    Raises ConfigError for an unknown `iou_type`, or a weight out of range.
 
     Example:
         >>> LossSection(iou_type="giou", dfl=1.0).l1

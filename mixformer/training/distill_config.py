@@ -25,8 +25,7 @@ class TeacherSection(BaseConfig):
         variant: "official" = means over the four edges and over the pairs of blocks, as in the code; "paper" = their
             sums (equations 5 and 6).
 
-    Raises:
-        ConfigError: if the lists differ in length, or features have a weight but no blocks.
+    Raises ConfigError if the lists differ in length, or features have a weight but no blocks.
 
     Example:
         >>> TeacherSection("runs/teacher/model", feature_weight=0.2, student_blocks=(1,), teacher_blocks=(2,)).kl_weight

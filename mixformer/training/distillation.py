@@ -1,13 +1,15 @@
-"""The losses of distillation (MixFormerV2, sections 3.2 and 3.3).
+"""The losses of distillation, and progressive depth pruning (MixFormerV2, sections 3.2 and 3.3).
 
 Dense-to-sparse: the student's edge distributions follow those of a teacher with a dense head. Deep-to-shallow: block
-outputs also follow the teacher, while blocks of the student fade out (`mixformer.training.depth_pruning`).
+outputs also follow the teacher, while blocks of the student fade out. At rate 0 these blocks change nothing, and
+`mixformer.weights.pruning.remove_blocks` can remove them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,26 +18,18 @@ from torch.nn import functional as F
 from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError
 from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
-from mixformer.models import Memory, Prediction, RawTemplates
+from mixformer.models import Memory, MixFormer, Prediction, RawTemplates
 from mixformer.models.corner import log_marginals
 from mixformer.models.layers import at_least_float32
 from mixformer.training.config import LossSection, TeacherSection
 from mixformer.training.losses import box_loss
 
+PruningVariant = Literal["official", "paper"]
 _MOST_TOKENS = 4  # prediction tokens of any network
 
 
 def check_feature_pairs(student: ModelConfig, teacher: ModelConfig, settings: TeacherSection) -> None:
-    """Check before training that each pair of blocks can be compared.
-
-    Args:
-        student: configuration of the student.
-        teacher: configuration of the teacher.
-        settings: the pairs of blocks.
-
-    Raises:
-        ConfigError: for a block that does not exist, pairs of unequal width or grid, or different prediction tokens.
-    """
+    """Check before training that each pair of blocks of the settings can be compared; raises ConfigError if not."""
     counts = student.prediction_tokens, teacher.prediction_tokens
     if settings.student_blocks and 0 < min(counts) < max(counts):
         raise ConfigError(
@@ -61,16 +55,10 @@ def check_feature_pairs(student: ModelConfig, teacher: ModelConfig, settings: Te
 
 
 def edge_logits(prediction: Prediction) -> Tensor:
-    """Compute the log-probabilities of the four box edges, for each head.
+    """Compute the log-probabilities (B, 4, n) of the left, right, top and bottom edge, for every head with edges.
 
     A corner map is the joint distribution of a column and a row, so its marginals are those of two edges: columns of
     the top-left corner give left, rows top; the bottom-right corner gives right and bottom (equation 4).
-
-    Returns:
-        (B, 4, n) in the order left, right, top, bottom; at least float32.
-
-    Raises:
-        ConfigError: if the head predicts no distribution.
     """
     if prediction.logits is None:
         raise ConfigError("a query head predicts no distribution of edges; use a token, corner or pyramid head")
@@ -83,7 +71,7 @@ def edge_logits(prediction: Prediction) -> Tensor:
 
 
 def resample_distribution(probabilities: Tensor, bins: int) -> Tensor:
-    """Resample distributions to another number of bins, for a teacher with another grid than the student's.
+    """Resample distributions (..., n) to (..., bins), for a teacher with another grid than the student's.
 
     In each head, bin k of n is the position k / n, so teacher bin k is at x = k * bins / n in units of the student's
     bins. The student bins j around x share its mass, with the weights max(0, 1 - |j - x| / r) / r. For every whole r
@@ -93,13 +81,6 @@ def resample_distribution(probabilities: Tensor, bins: int) -> Tensor:
 
     The last bins of the teacher can be further right than the last bin of a coarser student. Their mass moves to that
     bin, by at most 1 / bins - 1 / n of the crop. Only there the expectation is not kept.
-
-    Args:
-        probabilities: (..., n), summing to 1.
-        bins: number of bins of the result.
-
-    Returns:
-        (..., bins), summing to 1; the same tensor if n equals `bins`.
     """
     count = probabilities.shape[-1]
     if count == bins:
@@ -112,31 +93,20 @@ def resample_distribution(probabilities: Tensor, bins: int) -> Tensor:
 
 
 def edge_kl(student: Tensor, teacher: Tensor, variant: str = "official") -> Tensor:
-    """Compute the Kullback-Leibler divergence of the student's edge distributions from the teacher's, temperature 1.
+    """Compute the divergence (Kullback-Leibler, temperature 1) of student logits from teacher probabilities (B, 4, n).
 
-    Args:
-        student: (B, 4, n) logits or log-probabilities.
-        teacher: (B, 4, n) probabilities; zeros are allowed.
-        variant: "official" for the mean over edges and samples; "paper" for the sum over edges (equation 5), averaged
-            over samples.
+    It is averaged over samples; "official" also averages over the edges, "paper" takes their sum (equation 5).
     """
     divergence = F.kl_div(at_least_float32(student).log_softmax(-1), teacher, reduction="sum") / student.shape[0]
     return divergence if variant == "paper" else divergence / student.shape[1]
 
 
 def feature_mse(student: Sequence[Tensor], teacher: Sequence[Tensor], settings: TeacherSection) -> Tensor:
-    """Compute the mean squared error of block outputs, without projection or normalization.
+    """Compute the mean squared error of paired block outputs (B, N, C), without projection or normalization.
 
-    If only one network has prediction tokens, they are left out.
-
-    Args:
-        student: output (B, N, C) of each block, tokens in the order template, online templates, search, prediction.
-        teacher: the same for the teacher.
-        settings: the pairs of blocks, and the variant: "official" for the mean over the pairs, "paper" for their sum
-            (equation 6).
-
-    Raises:
-        ConfigError: if a pair differs in shape.
+    Tokens are in the order template, online templates, search, prediction; prediction tokens are left out if only one
+    network has them. "official" takes the mean over the pairs, "paper" their sum (equation 6). Raises ConfigError if a
+    pair differs in shape.
     """
     errors = []
     for i, j in zip(settings.student_blocks, settings.teacher_blocks, strict=True):
@@ -154,10 +124,7 @@ def feature_mse(student: Sequence[Tensor], teacher: Sequence[Tensor], settings: 
 
 
 def joint_features(prediction: Prediction, memory: Memory) -> list[Tensor]:
-    """Return the outputs (B, T + S + E, C) of each block, templates first.
-
-    Raises ConfigError if `remember` or `locate` did not keep them.
-    """
+    """Return the outputs (B, T + S + E, C) of each block, templates first; ConfigError if they were not kept."""
     joint = isinstance(memory, RawTemplates)  # then the features of the search step are those of all tokens
     templates = [x[:, :0] for x in prediction.features] if joint else memory.features
     if not prediction.features or len(templates) != len(prediction.features):
@@ -174,25 +141,11 @@ def distill_loss(
     loss: LossSection,
     settings: TeacherSection,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Compute the loss of a distillation step (equation 10). The heads of both networks must predict edges.
+    """Compute the loss of a distillation step (equation 10), and its detached parts. Both heads must predict edges.
 
-    The numbers of bins may differ; crop sizes too, if features have no weight.
-
-    Args:
-        student: output of the student's `locate` for a batch.
-        student_memory: output of its `remember`.
-        teacher: output of the teacher's `locate` for the same batch; it gets no gradient.
-        teacher_memory: output of its `remember`.
-        target: (B, 4) true xyxy as fractions of the crop.
-        loss: weights of the box loss.
-        settings: weights of the losses from the teacher, and blocks to compare; a part with weight 0 is not computed.
-
-    Returns:
-        The loss, and its detached parts: those of `box_loss`, `kl`, `features`, and `teacher_iou`, the mean overlap of
-        the teacher's boxes with the truth.
-
-    Raises:
-        ConfigError: if a head predicts no distribution, or features are missing or cannot be compared.
+    Parts are those of `box_loss`, `kl`, `features`, and `teacher_iou`, the mean overlap of the teacher's boxes with the
+    true xyxy boxes `target` (B, 4), fractions of the crop. A part with weight 0 is not computed. The numbers of bins
+    may differ; crop sizes too, if features have no weight.
     """
     ours = edge_logits(student)
     total, parts = box_loss(student.boxes, ours, target, loss)
@@ -208,19 +161,11 @@ def distill_loss(
 
 
 def resize_for(images: Tensor, size: int) -> Tensor:
-    """Resize crops to the input size of a teacher.
+    """Resize normalized crops (..., 3, h, w) to the input size of a teacher in pixels.
 
-    The resize is bilinear with aligned corners, on normalized tensors, as in a part of the official code for its large
-    teacher that is commented out. It adds no detail to the student's crop; a new crop of the frame at the teacher's
-    size would.
-
-    Args:
-        images: (..., 3, h, w), normalized with the teacher's mean and standard deviation. Interpolation is linear, so
-            normalizing before or after gives the same.
-        size: side of the result in pixels.
-
-    Returns:
-        (..., 3, size, size); the same tensor if it has that size.
+    The resize is bilinear with aligned corners, as in a part of the official code for its large teacher that is
+    commented out. It adds no detail to the student's crop; a new crop of the frame at the teacher's size would.
+    Interpolation is linear, so normalizing before or after gives the same.
     """
     if images.shape[-2:] == (size, size):
         return images
@@ -231,3 +176,42 @@ def resize_for(images: Tensor, size: int) -> Tensor:
 def _block_sizes(config: ModelConfig) -> list[tuple[int, int, int]]:
     """Return width, search grid and template grid of each block."""
     return [(s.dim, s.search_grid, s.template_grid) for s in config.stages for _ in range(s.depth)]
+
+
+def pruning_rate(epoch: float, length: float = 40.0, variant: PruningVariant = "official") -> float:
+    """Return the remaining share of the blocks that fade out, from 1 to 0 along half a cosine (equation 9).
+
+    For "official", `epoch` is the running one, from 1, and the rate is constant in it; the official code is one epoch
+    ahead, so it ends an epoch before `length`. For "paper", `epoch` counts epochs done, from 0, with fractions.
+    """
+    first = 1 if variant == "official" else 0
+    if epoch < first or length <= 0:
+        raise ConfigError(f"the {variant} pruning rate needs epoch >= {first} and length > 0, not {epoch} and {length}")
+    done = math.floor(epoch) + 1 if variant == "official" else epoch
+    return 0.5 * (1 + math.cos(math.pi * min(done, length) / length))
+
+
+def depth_scales(factors: Tensor, removed: Sequence[int], rate: float, variant: PruningVariant = "official") -> Tensor:
+    """Scale the branches of the blocks `removed` to the share `rate`; the result goes to `remember` and `locate`.
+
+    `factors` (mixing_depth, 2, B) are those of stochastic depth, or ones; B may be 1. "official" scales both branches
+    of a block, so its MLP reads the scaled attention. "paper" (equation 8) has a third factor on everything that the
+    block adds, so its MLP reads the whole attention: (mixing_depth, 3, B).
+    """
+    _require_blocks(removed, len(factors))
+    fade = torch.ones_like(factors[:, :1])
+    fade[list(removed)] = rate
+    return factors * fade if variant == "official" else torch.cat([factors, fade], 1)
+
+
+def freeze_removed(model: MixFormer, removed: Sequence[int]) -> None:
+    """Freeze the weights of the fading blocks, as the official code does."""
+    blocks = [block for stage in model.backbone.parts for block in stage.typed_blocks]
+    _require_blocks(removed, len(blocks))
+    for index in removed:
+        blocks[index].requires_grad_(False)
+
+
+def _require_blocks(removed: Sequence[int], count: int) -> None:
+    if wrong := [i for i in removed if not 0 <= i < count]:
+        raise ConfigError(f"cannot prune blocks {wrong}: the network has blocks 0 to {count - 1}")

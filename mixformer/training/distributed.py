@@ -27,12 +27,7 @@ class Distributed:
         return self.rank == 0
 
     def wrap(self, stage: nn.Module, *, unused: bool = False) -> nn.Module:
-        """Wrap a stage so that its gradients are averaged over processes; with one process, return the stage itself.
-
-        Args:
-            stage: a module on this process's device.
-            unused: True if a step may leave parameters without gradient.
-        """
+        """Wrap a stage so that processes average its gradients; if `unused`, a step may leave parameters out."""
         if self.count == 1:
             return stage
         devices = [self.device] if self.device.type == "cuda" else None
@@ -59,11 +54,7 @@ class Distributed:
 
 @contextmanager
 def init_distributed(device: torch.device) -> Iterator[Distributed]:
-    """Join the processes that `torchrun` started; without `torchrun`, there is only this one.
-
-    Args:
-        device: kind of device; several processes on CUDA use one GPU each.
-    """
+    """Join the processes that `torchrun` started, on CUDA with one GPU each; without it, there is only this one."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Distributed(device=device)

@@ -32,7 +32,7 @@ from mixformer.training.trainer import Trainer
 from mixformer.training.training_state import CHECKPOINT
 from mixformer.training.tuning_results import REPORT, FineTuned, TrackingNumbers, TuningPlan, best_step, numbers_of
 from mixformer.weights.load_save import ModelWeights, load_weights, network_of, save_weights
-from mixformer.weights.score_scale import scale_score
+from mixformer.weights.state_dicts import scale_score
 from mixformer.weights.tracker_settings import load_tracker_config
 
 Tell = Callable[[str], None]

@@ -45,13 +45,9 @@ def ciou_loss(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def distribution_focal_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Compute the cross-entropy of the four edge distributions against the two bins around each true edge.
+    """Compute the cross-entropy of four edge distributions against the two bins around each true edge (Li et al. 2020).
 
-    Source: Li et al., "Generalized Focal Loss", NeurIPS 2020.
-
-    Args:
-        logits: (B, 4, bins) in the order left, right, top, bottom.
-        target: (B, 4) xyxy fractions in [0, 1].
+    `logits` are (B, 4, bins) in the order left, right, top, bottom; `target` (B, 4) is xyxy in [0, 1].
     """
     bins = logits.shape[-1]
     place = (target[:, [0, 2, 1, 3]] * bins).clamp(0, bins - 1)
@@ -63,15 +59,7 @@ def distribution_focal_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def coverage(boxes: Tensor, grid: int) -> Tensor:
-    """Compute the fraction of each patch of a grid x grid crop that a box covers.
-
-    Args:
-        boxes: (B, 4) xyxy fractions in [0, 1].
-        grid: patches along a side.
-
-    Returns:
-        (B, grid * grid) in [0, 1], row-major.
-    """
+    """Compute the part (B, grid * grid), row by row, of each patch of a crop that boxes (B, 4) xyxy in [0, 1] cover."""
     edge = torch.arange(grid + 1, device=boxes.device, dtype=boxes.dtype) / grid
 
     def along(low: Tensor, high: Tensor) -> Tensor:
@@ -85,13 +73,8 @@ def coverage(boxes: Tensor, grid: int) -> Tensor:
 def auxiliary_loss(answers: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Compute the auxiliary dense losses of search tokens: whether each patch is on the target, and its box.
 
-    Args:
-        answers: (B, g * g, 5): one logit, then the box's xyxy as fractions of the crop.
-        target: (B, 4) xyxy fractions in [0, 1].
-
-    Returns:
-        Binary cross-entropy against the covered part of each patch, and mean absolute error of the boxes over
-        patches weighted by their covered part.
+    `answers` (B, g * g, 5) are one logit, then the box's xyxy as fractions of the crop. Returns the binary
+    cross-entropy against the covered part of each patch, and the mean absolute error of boxes, weighted by that part.
     """
     inside = coverage(target, math.isqrt(answers.shape[1]))
     answers = answers.float()
@@ -103,16 +86,10 @@ def auxiliary_loss(answers: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 def box_loss(
     boxes: Tensor, logits: Tensor | None, target: Tensor, weights: LossSection
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Compute the weighted box loss and its parts.
+    """Compute the weighted box loss, and its detached parts with the mean `iou`.
 
-    Args:
-        boxes: (B, 4) predicted center and size, fractions of the crop.
-        logits: (B, 4, bins) edge logits; used only if `weights.dfl` is not 0.
-        target: (B, 4) true xyxy, clamped here to [0, 1].
-        weights: weights of the parts; `aux` is not used here.
-
-    Returns:
-        The loss, and its parts plus the mean `iou`, detached.
+    `boxes` (B, 4) are predicted centers and sizes, `target` (B, 4) the true xyxy, clamped here to [0, 1]; `logits` (B,
+    4, bins) of the edges are used only if `weights.dfl` is not 0. `weights.aux` is not used here.
     """
     corners, target = cxcywh_to_xyxy(boxes.float()), target.clamp(0, 1)
     overlap_loss = ciou_loss if weights.iou_type == "ciou" else giou_loss

@@ -6,23 +6,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from mixformer.optional import load, missing
 
 _PROJECT = "mixformer"
 End = Literal["finished", "stopped", "failed"]
 """How a run ended: at its last step, by Ctrl-C or SIGTERM, or with an error."""
-
-
-class MetricBoard(Protocol):
-    """Program that a run writes its values to."""
-
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Add the values of a step."""
-
-    def close(self, end: End) -> None:
-        """End the run there, and say how it ended."""
 
 
 class TensorBoard:
@@ -87,23 +77,13 @@ class MlflowBoard:
         self._client.set_terminated(self._run, {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}[end])
 
 
+MetricBoard = TensorBoard | WandbBoard | MlflowBoard
 BOARDS = ("tensorboard", "wandb", "mlflow")
 """Fields of a recipe that ask for a board."""
 
 
 def boards_of(names: Sequence[str], folder: Path, start: int) -> list[Callable[[], MetricBoard]]:
-    """Return functions that make the boards that are asked for.
-
-    Nothing is written before they are called, but a missing package is noticed here.
-
-    Args:
-        names: some of `BOARDS`.
-        folder: folder of the run.
-        start: steps done before.
-
-    Raises:
-        MissingDependencyError: if a package is not installed.
-    """
+    """Return functions that make the wanted boards. A missing package is noticed here, before anything is written."""
     made: list[Callable[[], MetricBoard]] = []
     if "tensorboard" in names:
         try:

@@ -36,18 +36,9 @@ class MetricLogger:
     ) -> None:
         """Start a log, or continue one. An existing log does not change before the first step.
 
-        Args:
-            folder: folder of `log.jsonl`.
-            every: steps between reports.
-            batch: samples of a step.
-            workers: loader processes of each training process.
-            device: device whose peak memory is reported; by default that of this process.
-            enabled: False writes nothing; of several processes, only the first writes.
-            boards: other programs that the values are also written to: "tensorboard", "wandb", "mlflow".
-            start: steps done before. Lines of later steps are removed, because these steps are repeated.
-
-        Raises:
-            MissingDependencyError: if the package of a board is not installed.
+        A line is written every `every` steps of `batch` samples, and to `boards` too, unless `enabled` is False: of
+        several processes, only the first writes. Lines of steps after `start` are removed, because these steps are
+        repeated. The peak memory is that of `device`, by default of this process.
         """
         self._new_boards = boards_of(boards, folder, start) if enabled else []
         self._boards: list[MetricBoard] = []
@@ -102,7 +93,8 @@ class MetricLogger:
     def _begin(self) -> None:
         self._begun = True
         if self.path.exists():
-            _drop_after(self.path, self._start_step)
+            kept = [line for line in read_log(self.path) if line["step"] <= self._start_step]
+            write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
         self._boards = [make() for make in self._new_boards]
 
     def add_line(self, step: int) -> None:
@@ -152,11 +144,6 @@ def read_log(path: Path) -> Iterator[dict[str, Any]]:
             found = parse_json(line, path)
             if isinstance(found, dict) and isinstance(found.get("step"), int):
                 yield {name: value for name, value in found.items() if value is not None}
-
-
-def _drop_after(path: Path, step: int) -> None:
-    """Keep the lines of a log up to a step."""
-    write_text(path, "".join(json.dumps(each) + "\n" for each in list(read_log(path)) if each["step"] <= step))
 
 
 def peak_memory(device: torch.device) -> float:

@@ -12,13 +12,7 @@ from mixformer.training.recipe import Recipe
 
 
 def learning_rate(step: int, total: int, settings: OptimizerSection) -> float:
-    """Return the factor on the peak rate at a step: linear warm-up, then the schedule.
-
-    Args:
-        step: steps done.
-        total: steps of the run.
-        settings: schedule and its lengths.
-    """
+    """Return the factor on the peak rate after `step` of `total` steps: linear warm-up, then the schedule."""
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
     if settings.schedule == "multistep":
@@ -32,8 +26,7 @@ def learning_rate(step: int, total: int, settings: OptimizerSection) -> float:
 def build_optimizer(stage: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Build AdamW, or Adam, with one rate for the backbone and one for everything else; frozen parameters are left out.
 
-    Prediction tokens belong to the heads unless `tokens_with_backbone` is set. In pre-training, backbone and decoder
-    have the same rate.
+    Prediction tokens belong to the heads unless `tokens_with_backbone` is set. In pre-training all have the same rate.
     """
     settings = recipe.optimizer
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -49,12 +42,6 @@ def build_optimizer(stage: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         [{"params": members, "lr": lr, "peak": lr, "weight_decay": decay} for (lr, decay), members in groups.items()],
         betas=settings.betas,
     )
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Set the rate of each group to its peak rate times a factor."""
-    for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * factor
 
 
 class EMA:

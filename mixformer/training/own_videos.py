@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from mixformer.annotation.project_files import ENDING
-from mixformer.data.checks import Options, check
+from mixformer.data.checks import Options, Problem, check
 from mixformer.data.datasets.registry import read_any
 from mixformer.data.frame_storage import ArchiveFrame, ClipFrame
-from mixformer.data.picture_checks import Problem
 from mixformer.data.sampling import AnnotatedFrame, Random, SequenceSamples, elsewhere
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError, counted, first_few
@@ -36,18 +35,10 @@ class HeldBack:
 
 
 def open_videos(data: Path, work: Path, fresh: bool = False) -> tuple[list[VideoSequence], list[Problem]]:
-    """Check and read annotated videos.
+    """Check and read annotated videos; return the sequences, and warnings about them.
 
-    Args:
-        data: what `mixformer train` and `evaluate` read, or an annotation project.
-        work: folder that gets the pictures of a project, unless they are there from an earlier call.
-        fresh: write these pictures again.
-
-    Returns:
-        The sequences, and warnings about them.
-
-    Raises:
-        DataError: if there are none, or some have errors; the message lists them, with advice.
+    An annotation project gets its pictures written to `work`, unless they are there and not `fresh`. Raises DataError
+    if there are no videos, or some have errors; the message lists them, with advice.
     """
     if data.name.endswith(ENDING):
         data = _pictures_of(data, work, fresh)
@@ -73,15 +64,10 @@ def _pictures_of(project_file: Path, folder: Path, fresh: bool) -> Path:
 
 
 def split_videos(sequences: Sequence[VideoSequence], seed: int) -> tuple[HeldBack, list[str]]:
-    """Hold back a fifth of the videos; of a single video, its last third.
+    """Hold back a fifth of the videos, of a single video its last third; return the parts, and warnings.
 
-    All targets of a video stay together. The same videos and seed give the same split.
-
-    Returns:
-        The parts, and warnings.
-
-    Raises:
-        DataError: if too little is left to train on or to hold back.
+    All targets of a video stay together. The same videos and seed give the same split. Raises DataError if there is too
+    little.
     """
     usable = [each for each in sequences if len(each.visible)]
     videos: dict[str, list[VideoSequence]] = {}
@@ -162,8 +148,7 @@ class OwnVideoSamples(SequenceSamples):
     def absent(self, random: Random, view: AnnotatedFrame) -> AnnotatedFrame | None:
         """Draw a frame without the target: a real one, another place, a target of another video, or it is painted over.
 
-        Returns:
-            The frame; its box is where a tracker would look.
+        The box of the frame is where a tracker would look.
         """
         makers: list[Callable[[Random, AnnotatedFrame], AnnotatedFrame | None]] = [self._gone, elsewhere, self._other]
         for number in random.permutation(len(makers)):

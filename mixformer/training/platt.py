@@ -28,14 +28,8 @@ def fit_scale(scores: FloatArray, hits: NDArray[np.bool_]) -> tuple[float, float
     """Fit scale and offset of the logit by Platt's method: logistic regression, by Newton's steps.
 
     Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999. His targets are a little above 0 and below
-    1, so that the fit is finite on clean data too.
-
-    Args:
-        scores: (n,) probabilities 0..1.
-        hits: (n,) True where the box was right.
-
-    Returns:
-        Scale (0.05 to 20, so that the order of scores stays) and offset (-20 to 20).
+    1, so that the fit is finite on clean data too. The scale is limited to 0.05..20, so that the order of scores (n,)
+    stays, and the offset to -20..20.
     """
     clear = np.clip(scores, _CLEAREST, 1 - _CLEAREST)
     logits = np.log(clear / (1 - clear))

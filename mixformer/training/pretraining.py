@@ -28,11 +28,7 @@ class PretrainStage(nn.Module):
     """
 
     def __init__(self, model: MixFormer, masks: MaskConfig) -> None:
-        """Wrap a network, which is trained in place.
-
-        Raises:
-            ConfigError: if its backbone cannot be pre-trained in this way, see `MaskedAutoencoder`.
-        """
+        """Wrap a network, which is trained in place; ConfigError if `MaskedAutoencoder` cannot use its backbone."""
         super().__init__()
         self.autoencoder = MaskedAutoencoder(model, masks)
         model.box_head.requires_grad_(False)
@@ -49,15 +45,10 @@ class PretrainStage(nn.Module):
         return self.autoencoder.model
 
     def forward(self, batch: Batch, generator: torch.Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        """Compute the mean squared error over all hidden patches.
+        """Compute the mean squared error over all hidden patches of a batch, whose boxes are not read.
 
-        Args:
-            batch: crops; boxes are not read.
-            generator: generator of the masks, on the CPU; None uses PyTorch's own, which the trainer seeds by the step.
-
-        Returns:
-            The loss, and its parts: "search" and, for "mae", "templates" are the errors of these pictures; "flat" is
-            the error of a prediction of the mean, for comparison.
+        Masks come from a CPU `generator`, or PyTorch's own, which the trainer seeds by the step. The parts "search"
+        and, for "mae", "templates" are the errors of these pictures; "flat" is that of a prediction of the mean.
         """
         model = self.model
         found = self.autoencoder(model.normalize(batch.templates), model.normalize(batch.search), generator)
@@ -67,35 +58,26 @@ class PretrainStage(nn.Module):
         return _mean(errors), parts | {"flat": _mean(flats)}
 
     def _errors(self, found: Reconstruction) -> tuple[Tensor, Tensor]:
+        """Compute the mean squared error (B, H) of each hidden patch, and that of a prediction of the mean."""
         masks, side = self.autoencoder.masks, self.model.config.patch_size
         target = patch_target(found.images, side, masks.normalize)
         flat = (pick(target, found.split.hidden) - target.mean()).square()
-        return hidden_errors(found, target), flat.mean(-1)
+        guess = pick(found.patches, found.split.hidden).float()
+        errors = F.mse_loss(guess, pick(target, found.split.hidden), reduction="none")
+        return errors.mean(-1), flat.mean(-1)
 
 
 def patch_target(images: Tensor, side: int, normalize: bool) -> Tensor:
-    """Compute the target of the decoder.
+    """Compute the target of the decoder for (B, 3, g * side, g * side): float patches (B, g * g, side * side * 3).
 
-    Args:
-        images: (B, 3, g * side, g * side).
-        side: side of a patch in pixels.
-        normalize: subtract each patch's mean over pixels and channels, and divide by its deviation, the square root of
-            the unbiased variance + 1e-6, as in MAE.
-
-    Returns:
-        (B, g * g, side * side * 3), at least float32.
+    With `normalize`, each patch has its mean over pixels and channels subtracted, and is divided by its deviation, the
+    square root of the unbiased variance + 1e-6, as in MAE.
     """
     patches = patchify(images.float(), side)
     if not normalize:
         return patches
     mean, deviation = patch_scale(patches)
     return (patches - mean) / deviation
-
-
-def hidden_errors(found: Reconstruction, target: Tensor) -> Tensor:
-    """Compute the mean squared error (B, H) of each hidden patch."""
-    guess = pick(found.patches, found.split.hidden).float()
-    return F.mse_loss(guess, pick(target, found.split.hidden), reduction="none").mean(-1)
 
 
 def _mean(errors: tuple[Tensor, ...]) -> Tensor:

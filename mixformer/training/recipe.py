@@ -67,8 +67,7 @@ class Recipe(BaseConfig):
         pruning: blocks that fade out ("distill").
         masks: hidden patches ("pretrain").
 
-    Raises:
-        ConfigError: for values that are out of range or contradict each other.
+    Raises ConfigError for values that are out of range or contradict each other.
 
     Example:
         >>> recipe = Recipe("mixformerv2_s", {"depth": 2}, epochs=3, max_steps=0, batch_size=6000)
@@ -134,21 +133,13 @@ class Recipe(BaseConfig):
         return tuple(name for name in BOARDS if getattr(self, name))
 
     def network(self) -> ModelConfig:
-        """Configuration of the network to train.
-
-        Raises:
-            ConfigError: for an unknown variant or an impossible change.
-        """
+        """Configuration of the network to train; ConfigError for an unknown variant or an impossible change."""
         config = model_config(self.model)
         return ModelConfig.from_dict({**config.to_dict(), **self.model_overrides}) if self.model_overrides else config
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Build from nested dictionaries.
-
-        Raises:
-            ConfigError: for an unknown or missing key, or an invalid value.
-        """
+        """Build from nested dictionaries; ConfigError for an unknown or missing key, or an invalid value."""
         return super().from_dict(upgrade_recipe(values))
 
     @classmethod
@@ -159,8 +150,7 @@ class Recipe(BaseConfig):
             path: TOML file, or the name of an included recipe (`list_recipes`).
             changes: "key=value" with a dotted key, such as "optimizer.lr=1e-4"; the value is JSON, or else text.
 
-        Raises:
-            ConfigError: if the file is missing, is not TOML, or holds an unknown key; also for a wrong change.
+        Raises ConfigError if the file is missing, is not TOML, or holds an unknown key; also for a wrong change.
         """
         path = find_recipe(path)
         text = read_text_file(path, ConfigError, LARGEST_SETTINGS)

@@ -71,20 +71,8 @@ _BACKGROUNDS = ("imagenet_samples", "debian_wallpapers", "camvid")
 def upgrade_recipe(values: Mapping[str, Any], changes: Iterable[str] = ()) -> dict[str, Any]:
     """Apply changes to a recipe, and replace names of version 0.1.0, with one `DeprecationWarning` that lists them.
 
-    Args:
-        values: a recipe as nested dictionaries, from TOML or JSON.
-        changes: "key=value" with a dotted key, such as "optimizer.lr=1e-4" or "data.sets.0.weight=2"; the value is
-            JSON, or else text.
-
-    Returns:
-        The recipe in today's names.
-
-    Raises:
-        ConfigError: for a change that is not of this form, or a key that is there under its old and its new name.
-
-    Example:
-        >>> upgrade_recipe({"model": "mixvit", "batch_size": 8}, ["optimizer.lr=1e-4"])
-        {'model': 'mixvit', 'batch_size': 8, 'optimizer': {'lr': 0.0001}}
+    A change is "key=value" with a dotted key, such as "optimizer.lr=1e-4" or "data.sets.0.weight=2"; the value is JSON,
+    or else text. Raises ConfigError for another form, or a key that is there under its old and its new name.
     """
     if not isinstance(values, Mapping):
         raise ConfigError(f"a recipe is an object with fields, not {values!r:.200}")
@@ -148,20 +136,15 @@ def _parse(change: str) -> tuple[str, Any]:
     key, equals, text = change.partition("=")
     if not equals or not key:
         raise ConfigError(f"{change!r} does not change a recipe; write key=value, such as optimizer.lr=1e-4")
-    value = _value(text)
+    try:
+        value = parse_json(text, "the value", ConfigError)
+    except ConfigError as error:  # JSON with values that cannot be used is an error, any other text is text
+        if not isinstance(error.__cause__, json.JSONDecodeError):
+            raise
+        value = text
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{change!r}: the value is not a finite number")
     return key, value
-
-
-def _value(text: str) -> Any:
-    """Parse the value of a change: JSON, or else text. JSON with values that cannot be used is an error."""
-    try:
-        return parse_json(text, "the value", ConfigError)
-    except ConfigError as error:
-        if isinstance(error.__cause__, json.JSONDecodeError):
-            return text
-        raise
 
 
 def _name_the_old_sets(values: dict[str, Any], renamed: dict[str, str]) -> None:

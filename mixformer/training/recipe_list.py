@@ -50,10 +50,7 @@ def list_recipes() -> list[RecipeEntry]:
 
 
 def find_recipe(name_or_path: str | Path) -> Path:
-    """Return the file of a recipe: a path that exists, or the file of an included recipe.
-
-    Raises ConfigError if there is neither.
-    """
+    """Return the file of a recipe: a path that exists, or that of an included recipe; ConfigError without either."""
     path = Path(name_or_path)
     entries = {entry.name: entry.path for entry in list_recipes()}
     if path.exists() or str(path) in entries:

@@ -28,16 +28,8 @@ _GAP, _PAPER, _COVER = 4, 255, 128
 def write_reconstructions(trainer: Trainer, count: int = 6) -> Path:
     """Write `reconstructions.png` into the folder of a finished pre-training run, drawn by its averaged network.
 
-    The samples are those that would follow the last step, from the data of the recipe. The network has not seen these
-    crops, though maybe their frames.
-
-    Args:
-        trainer: the trainer of the run, with a `PretrainStage`.
-        count: number of samples, a row for each.
-
-    Raises:
-        OutputError: if the picture cannot be written.
-        DataError: if no sample can be drawn.
+    The samples, one a row, are those that would follow the last step, from the data of the recipe. The network has not
+    seen these crops, though maybe their frames.
     """
     recipe = trainer.recipe
     first = recipe.total_steps * recipe.batch_size
@@ -54,18 +46,11 @@ def write_reconstructions(trainer: Trainer, count: int = 6) -> Path:
 def reconstruction_sheet(
     autoencoder: MaskedAutoencoder, batch: Batch, generator: torch.Generator | None = None, count: int = 4
 ) -> Image:
-    """Draw samples, one a row: first template (for "trackmae"), search region, what was visible of it, and that with
-    the hidden patches as predicted. Predictions in units of a patch are brought to the true mean and deviation, which
-    the network does not know, as MAE's figures are.
+    """Draw samples as uint8 RGB (H, W, 3), at most `count`, one a row.
 
-    Args:
-        autoencoder: trained as far as you like.
-        batch: crops as a data set gives them.
-        generator: of the masks.
-        count: rows at most.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
+    A row has the first template (for "trackmae"), the search region, what was visible of it, and that with the hidden
+    patches as predicted. Predictions in units of a patch are brought to the true mean and deviation, which the network
+    does not know, as MAE's figures are.
     """
     model = autoencoder.model
     templates, search = model.normalize(batch.templates[:count]), model.normalize(batch.search[:count])

@@ -107,7 +107,9 @@ def plan_steps(
                 recipe = tiny_recipe(recipe, root, steps, start)
             elif root is not None:
                 recipe = recipe.replace(data_root=str(root))
-            recipe = _changed(_chained(recipe, names, out), changes)
+            recipe = _chained(recipe, names, out)
+            if changes:
+                recipe = Recipe.from_dict(upgrade_recipe(_plain(recipe), changes))
         elif scale == "tiny" and step.cut != "mlp_ratio":
             step = replace(step, amount=max(1, step.amount // 2))
         found.append(_looked_at(StepReport(number, len(wanted), step, out / step.name, recipe)))
@@ -139,9 +141,6 @@ def run_route(
         changes: "key=value", fields of all recipes to change.
         steps: at "tiny", optimizer steps of each stage; 0 = some minutes in all.
         progress: see `Listener`.
-
-    Returns:
-        All steps, done.
 
     Raises:
         ConfigError: for an unknown route or a wrong change, or if a step in `out` was run with other settings.
@@ -219,10 +218,7 @@ def _chained(recipe: Recipe, names: Iterable[str], out: Path) -> Recipe:
 
 
 def _looked_at(report: StepReport) -> StepReport:
-    """Find out whether a step is done.
-
-    Raises ConfigError if its folder holds a run of other settings.
-    """
+    """Find out whether a step is done; raises ConfigError if its folder holds a run of other settings."""
     kept = report.folder / "recipe.json"
     if report.recipe is not None and kept.is_file():
         before, now = _comparable(Recipe.from_file(kept)), _comparable(report.recipe)
@@ -248,10 +244,6 @@ def _plain(recipe: Recipe) -> dict[str, Any]:
     """Return the values as a file keeps them, with lists in place of tuples."""
     values: dict[str, Any] = json.loads(json.dumps(recipe.to_dict()))
     return values
-
-
-def _changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
-    return Recipe.from_dict(upgrade_recipe(_plain(recipe), changes)) if changes else recipe
 
 
 def _last_means(folder: Path) -> dict[str, float]:

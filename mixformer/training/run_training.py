@@ -21,9 +21,8 @@ from mixformer.evaluation import track_and_measure
 from mixformer.files import write_text
 from mixformer.models import MixFormer, build_model
 from mixformer.models.layers import BatchNorm
-from mixformer.training.build_data import build_dataset
+from mixformer.training.build_data import build_dataset, dry_run_dataset
 from mixformer.training.distributed import Distributed, init_distributed
-from mixformer.training.dry_run import dry_run_dataset
 from mixformer.training.recipe import Recipe
 from mixformer.training.reconstructions import write_reconstructions
 from mixformer.training.signals import only_writer
@@ -129,12 +128,8 @@ def start_model(recipe: Recipe) -> MixFormer:
 
     A model folder of the same network, or the name of an included model, gives all weights. If only the heads differ
     (box head, number of bins, score head), matching weights are loaded, and a warning names the others, which start at
-    random. Any other file gives only the backbone.
-
-    Raises:
-        ConfigError: if the folder holds another network (the message lists the fields that differ), or a part that this
-            stage does not train would start at random.
-        CheckpointError: if the initial weights are missing, are damaged or do not fit.
+    random. Any other file gives only the backbone. Raises ConfigError, naming the fields, for another network, or if a
+    part that this stage does not train would start at random.
     """
     model = build_model(recipe.network())
     start = find_weights(recipe.init_from) if recipe.init_from else None

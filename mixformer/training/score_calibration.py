@@ -78,13 +78,9 @@ def calibrate(
         data: folder of a data set or of your own sequences. The model tracks them with its own settings. With
             `results`, None takes the folder in their `run.json`.
         results: results of `evaluate` for this model, with scores; the model is then not run.
-        dataset: name of a public data set; "" detects it.
-        split: split of a public data set; "" takes its test split, else its validation split, else its first.
-        runtime: device, engine, precision and threads.
-        processes: worker processes with a model each; 0 tracks in this process.
+        dataset, split, runtime, processes, progress: as in `mixformer.evaluate`.
         diagram: also write `reliability.png`; needs matplotlib.
         overwrite: replace an earlier model folder.
-        progress: called with every event of the run.
 
     Raises:
         CheckpointError: if the model is missing, or holds only exported graphs.
@@ -119,7 +115,7 @@ def calibrate(
     from mixformer.evaluation.report.figures import figure_writers, require_matplotlib
     from mixformer.files import write_files
     from mixformer.weights.load_save import ModelWeights, load_weights, save_weights
-    from mixformer.weights.score_scale import require_score_head, scale_score
+    from mixformer.weights.state_dicts import require_score_head, scale_score
 
     if results is None and data is None:
         raise ConfigError("there is nothing to calibrate on; give a folder of annotated sequences, or saved results")
@@ -192,12 +188,7 @@ def _run(
 
 
 def _read(
-    model: str | Path,
-    results: str | Path,
-    data: str | Path | None,
-    dataset: str,
-    split: str,
-    runtime: Runtime,
+    model: str | Path, results: str | Path, data: str | Path | None, dataset: str, split: str, runtime: Runtime
 ) -> Comparison:
     """Read saved results of one tracker; if their `run.json` names weights, they must be those of the model."""
     from mixformer.evaluation import compare

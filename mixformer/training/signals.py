@@ -23,16 +23,11 @@ _WRITTEN = ("log.jsonl", "environment.json", "best", "model", "tensorboard", "wa
 
 @contextmanager
 def stop_requests(enabled: bool = True) -> Iterator[Callable[[], bool]]:
-    """Record the first Ctrl-C or SIGTERM, so that the training loop can stop between two steps.
+    """Yield a function that returns whether Ctrl-C or SIGTERM came, so that training can stop between two steps.
 
     The second signal has its usual effect, and stops at once. Signals that the caller ignores (`nohup`) stay ignored.
-    Signals can be caught only in the main thread; in other threads the function always returns False.
-
-    Args:
-        enabled: False leaves signals unchanged, because several processes would stop at different steps.
-
-    Yields:
-        A function that returns whether a stop was requested.
+    Without `enabled`, signals stay unchanged, because several processes would stop at different steps; so they do in
+    other threads than the main one, which cannot catch them.
     """
     asked = threading.Event()
     if not enabled or threading.current_thread() is not threading.main_thread():
@@ -61,8 +56,7 @@ def stop_requests(enabled: bool = True) -> Iterator[Callable[[], bool]]:
 def only_writer(folder: Path, enabled: bool = True) -> Iterator[None]:
     """Lock a run folder against a second run; at the end, remove the lock, and the folder if it is empty.
 
-    Raises OutputError if another process is writing there, or the folder holds files that a run would replace, but no
-    run.
+    Raises OutputError if another process is writing there, or it holds files that a run would replace, but no run.
     """
     if not enabled:
         yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +13,15 @@ from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
 from mixformer.models import MixFormer
 from mixformer.models.heads import TokenScore
 from mixformer.models.mixformer import Prediction
-from mixformer.training.depth_pruning import depth_scales, freeze_removed, pruning_rate
-from mixformer.training.distillation import check_feature_pairs, distill_loss, edge_logits, resize_for
+from mixformer.training.distillation import (
+    check_feature_pairs,
+    depth_scales,
+    distill_loss,
+    edge_logits,
+    freeze_removed,
+    pruning_rate,
+    resize_for,
+)
 from mixformer.training.losses import auxiliary_loss, box_loss, score_loss
 from mixformer.training.pretraining import PretrainStage
 from mixformer.training.recipe import Recipe
@@ -37,19 +43,6 @@ class BatchPosition:
     def epoch(self) -> int:
         """Running epoch, counted from 1."""
         return self.step // self.epoch_steps + 1
-
-
-class TrainingStage(Protocol):
-    """A module that contains the network it trains."""
-
-    @property
-    def model(self) -> MixFormer:
-        """The network."""
-        ...
-
-    def __call__(self, batch: Batch, position: BatchPosition) -> tuple[Tensor, LossDict]:
-        """Compute the loss of a batch, and its parts for the log."""
-        ...
 
 
 class BoxStage(nn.Module):
@@ -99,7 +92,8 @@ class BoxStage(nn.Module):
         if not self.weights.score:
             return self._box_loss(found.boxes, edges, found.features, batch.boxes)
         loss, parts = self._score_loss(found, batch)
-        seen = in_crop(batch)
+        centers = (batch.boxes[:, :2] + batch.boxes[:, 2:]) / 2
+        seen = (batch.present > 0.5) & (centers > 0).all(1) & (centers < 1).all(1)  # the target is in the crop
         # A batch without any target counts all its boxes at weight 0, since each process must reach every layer.
         weight, chosen = (1, seen) if seen.any() else (0, ~seen)
         edges, features = edges if edges is None else edges[chosen], [x[chosen] for x in found.features]
@@ -159,16 +153,7 @@ class DistillStage(nn.Module):
     """The box with a teacher, while blocks of the student may fade out (MixFormerV2, sections 3.2 and 3.3)."""
 
     def __init__(self, model: MixFormer, teacher: MixFormer, recipe: Recipe) -> None:
-        """Set up.
-
-        Args:
-            model: the student.
-            teacher: the teacher, which does not become part of this module's parameters and state.
-            recipe: weights, pairs of blocks, fading blocks.
-
-        Raises:
-            ConfigError: if the pairs of blocks cannot be compared, or there is no such block.
-        """
+        """Raises ConfigError for pairs of blocks that cannot be compared. `parameters` leaves the teacher out."""
         super().__init__()
         check_feature_pairs(model.config, teacher.config, recipe.teacher)
         blocks_left(model.config, recipe.pruning.blocks)
@@ -217,6 +202,10 @@ class MaskedStage(PretrainStage):
         return super().forward(batch, torch.Generator().manual_seed(torch.initial_seed() + 7919 * place))
 
 
+TrainingStage = BoxStage | ScoreStage | DistillStage | MaskedStage
+"""A module with the network `model` that it trains. A call gives the loss of a batch, and its parts for the log."""
+
+
 def drop_path(model: MixFormer, batch: Batch, position: BatchPosition) -> Tensor | None:
     """Draw the factors of stochastic depth of a batch; None if there is none.
 
@@ -225,12 +214,6 @@ def drop_path(model: MixFormer, batch: Batch, position: BatchPosition) -> Tensor
     if not (model.training and model.config.drop_path):
         return None
     return model.draw_drop_path(position.batch, batch.search.device)[..., position.places]
-
-
-def in_crop(batch: Batch) -> Tensor:
-    """Tell for each sample whether its target is there with its center in the search crop; (B,) bool."""
-    centers = (batch.boxes[:, :2] + batch.boxes[:, 2:]) / 2
-    return (batch.present > 0.5) & (centers > 0).all(1) & (centers < 1).all(1)
 
 
 def freeze(model: MixFormer, blocks: int) -> None:

@@ -37,22 +37,12 @@ _DEEPEST = 12  # blocks at full size; half of them are fewer than the included m
 
 
 def tiny_recipe(recipe: Recipe, data: Path, steps: int = 0, start: Path | None = None) -> Recipe:
-    """Make a tiny form of a recipe.
+    """Make a tiny form of a recipe that trains on a folder of annotated sequences; 0 steps = `STEPS` of its stage.
 
-    Args:
-        recipe: at full size.
-        data: folder of annotated sequences to train on, in place of the recipe's data.
-        steps: optimizer steps; 0 = `STEPS` of its stage.
-        start: model folder of a plain transformer, in place of the included weights. All plain transformers have its
-            width, patches and crops.
-
-    Returns:
-        The recipe. Its teacher, its rule of sampling and its losses are the same. `init_from` is the same if it names
-        a model folder of an earlier stage.
-
-    Raises:
-        CheckpointError: if `start` is no model folder.
-        ConfigError: if it holds no plain transformer.
+    Teacher, rule of sampling and losses stay the same, and `init_from` too if it names a model folder of an earlier
+    stage. `start`: model folder of a plain transformer, in place of the included weights; all plain transformers have
+    its width, patches and crops. Raises CheckpointError if it is no model folder and ConfigError if it holds no plain
+    transformer.
     """
     config = recipe.network()
     changed = tiny_network(config, start)
@@ -156,17 +146,7 @@ def _start(recipe: Recipe, config: ModelConfig, start: Path | None) -> str:
 
 
 def toy_sequences(folder: Path, count: int = 8, frames: int = 24, seed: int = 0) -> Path:
-    """Draw sequences of a moving striped rectangle among others on noise, unless they are there.
-
-    Args:
-        folder: gets NAME/img and NAME/groundtruth.txt, as docs/data.md describes.
-        count: number of sequences.
-        frames: of each.
-        seed: of all that is random.
-
-    Returns:
-        `folder`.
-    """
+    """Draw sequences of a moving striped rectangle among others on noise into `folder`, unless they are there."""
     for number in range(count):
         place = folder / f"toy{number:02d}"
         if (place / "groundtruth.txt").is_file():  # it is written last

@@ -18,7 +18,7 @@ from mixformer.errors import ConfigError, TrainingDivergedError
 from mixformer.models import MixFormer
 from mixformer.training.distributed import Distributed
 from mixformer.training.metric_logger import MetricLogger
-from mixformer.training.optim import EMA, build_optimizer, learning_rate, set_learning_rate
+from mixformer.training.optim import EMA, build_optimizer, learning_rate
 from mixformer.training.recipe import Recipe
 from mixformer.training.signals import stop_requests
 from mixformer.training.stages import BatchPosition, LossDict, TrainingStage
@@ -46,17 +46,9 @@ class Trainer:
         folder: Path,
         processes: Distributed | None = None,
     ) -> None:
-        """Prepare a run; nothing is trained yet.
+        """Prepare a run in its folder; nothing is trained yet. `stage` is a `TrainingStage`: the network and its loss.
 
-        Args:
-            stage: a `TrainingStage`: the network and its loss.
-            dataset: training samples.
-            recipe: settings.
-            folder: run folder, created if it is missing.
-            processes: the place of this process; by default it is the only one, on the CPU.
-
-        Raises:
-            ConfigError: if a step's samples cannot be split among the processes.
+        Raises ConfigError if a step's samples cannot be split among the processes, by default one on the CPU.
         """
         self.processes = processes or Distributed()
         parts = self.processes.count * recipe.grad_accum_steps
@@ -89,10 +81,7 @@ class Trainer:
         return cast(TrainingStage, self.stage).model
 
     def resume(self) -> bool:
-        """Continue from the checkpoint if there is one. On a CPU the weights equal those of an uninterrupted run.
-
-        Raises CheckpointError if the checkpoint is damaged or belongs to another network.
-        """
+        """Continue from the checkpoint if there is one. On a CPU the weights equal those of an uninterrupted run."""
         if not self.checkpoint.exists():
             return False
         found = load_training(self.checkpoint, self.stage, self.optimizer, self.ema, self.scaler)
@@ -119,44 +108,29 @@ class Trainer:
     ) -> None:
         """Train to the recipe's last step, or until its `patience` has ended.
 
-        After Ctrl-C or SIGTERM, one process finishes the current step and writes the checkpoint. Several processes stop
-        at once; their last checkpoint is that of `save_interval`. The folder does not change before the first step.
-
-        Args:
-            report_every: steps between lines of the log.
-            progress: called after every step.
-            validate: scores the averaged network, every `val_interval` steps.
-            begun: called after the first step.
-
-        Raises:
-            TrainingDivergedError: if the loss or gradient is not a finite number.
-            KeyboardInterrupt: after Ctrl-C or SIGTERM.
+        After Ctrl-C or SIGTERM, one process finishes the current step, writes the checkpoint and raises
+        KeyboardInterrupt. Several processes stop at once; their last checkpoint is that of `save_interval`. The folder
+        does not change before the first step. `validate` scores the averaged network every `val_interval` steps;
+        `begun` is called after the first step. Raises TrainingDivergedError if the loss or gradient is not a finite
+        number.
         """
-        # Closing ends the loader's processes, even if a traceback keeps this call alive.
-        with closing(self._batches()) as stream, stop_requests(self.processes.count == 1) as stop_asked:
-            self._run(stream, report_every, progress, validate, begun, stop_asked)
-
-    def _run(
-        self,
-        stream: Iterator[Batch],
-        report_every: int,
-        progress: ProgressCallback | None,
-        validate: Validator | None,
-        begun: Callable[[], None] | None,
-        stop_asked: Callable[[], bool],
-    ) -> None:
         recipe = self.recipe
-        with MetricLogger(
-            self.folder,
-            report_every,
-            recipe.batch_size,
-            workers=max(1, recipe.data.workers),
-            device=self.processes.device,
-            enabled=self.processes.first,
-            boards=recipe.boards,
-            start=self.step,
-        ) as metrics:
-            first, replaces = self.step + 1, self.processes.first and not self.step and self.checkpoint.exists()
+        first, replaces = self.step + 1, self.processes.first and not self.step and self.checkpoint.exists()
+        with (
+            # Closing ends the loader's processes, even if a traceback keeps this call alive.
+            closing(self._batches()) as stream,
+            stop_requests(self.processes.count == 1) as stop_asked,
+            MetricLogger(
+                self.folder,
+                report_every,
+                recipe.batch_size,
+                workers=max(1, recipe.data.workers),
+                device=self.processes.device,
+                enabled=self.processes.first,
+                boards=recipe.boards,
+                start=self.step,
+            ) as metrics,
+        ):
             # The loop counts steps, not data, so that a resumed run uses the same batches.
             while self.step < recipe.total_steps and not self.stopped_early:
                 self.stage.train()
@@ -235,7 +209,8 @@ class Trainer:
         """Make one optimizer step; return the means of the loss parts over micro-batches and processes."""
         recipe = self.recipe
         factor = learning_rate(self.step, recipe.total_steps, recipe.optimizer)
-        set_learning_rate(self.optimizer, factor)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
         self.optimizer.zero_grad(set_to_none=True)
         sums: LossDict = {}
         for index in range(recipe.grad_accum_steps):
@@ -264,7 +239,9 @@ class Trainer:
         with alone:
             with self._autocast():
                 loss, parts = self.parallel(batch, self._position(index))
-            self._require_finite(loss)
+            # If the loss of one process is not finite, the mean is not finite in any, so all stop together.
+            if not math.isfinite(self.processes.mean(loss.detach()).item()):
+                raise TrainingDivergedError(self._advice("the loss", loss.item()))
             self.scaler.scale(loss / recipe.grad_accum_steps).backward()
         return {"loss": loss.detach(), **parts}
 
@@ -273,11 +250,6 @@ class Trainer:
         start = index * self.micro_batch * count
         places = slice(start + self.processes.rank, start + self.micro_batch * count, count)
         return BatchPosition(self.step, self.recipe.epoch_steps, self.recipe.batch_size, places)
-
-    def _require_finite(self, loss: Tensor) -> None:
-        # If the loss of one process is not finite, the mean is not finite in any, so all stop together.
-        if not math.isfinite(self.processes.mean(loss.detach()).item()):
-            raise TrainingDivergedError(self._advice("the loss", loss.item()))
 
     def _advice(self, what: str, value: float) -> str:
         return (

@@ -35,8 +35,6 @@ def save_training(
     """Write model, optimizer, moving average, loss scale and step. The new file replaces an older one when complete.
 
     Random states are not needed: samples depend on their number, and random factors on the step.
-
-    Raises OutputError if it cannot be written; an earlier checkpoint is kept.
     """
     state = optimizer.state_dict()
     tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in model.state_dict().items()}
@@ -56,19 +54,11 @@ def save_training(
 
 
 def load_training(
-    path: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    ema: EMA | None,
-    scaler: torch.amp.GradScaler,
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA | None, scaler: torch.amp.GradScaler
 ) -> tuple[int, float, int]:
-    """Load a file of `save_training` into objects that were built from the same recipe.
+    """Load a file of `save_training` into objects of the same recipe; CheckpointError if it is damaged or does not fit.
 
-    Returns:
-        Number of steps done, the best validation score so far, and the number of validations since it.
-
-    Raises:
-        CheckpointError: if the file is damaged or belongs to another model.
+    Returns the number of steps done, the best validation score so far, and the number of validations since it.
     """
     try:
         with safe_open(path, "pt") as file:

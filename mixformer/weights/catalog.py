@@ -109,12 +109,9 @@ def shipped_folder(name: str) -> Path | None:
 
 
 def find_weights(name_or_path: str | Path) -> Path:
-    """Find the model folder or weights file of a name or path.
+    """Find the model folder or weights file of a name or path; CheckpointError, with advice, if there is none.
 
     An existing path takes precedence over a variant's name, unless it is a folder without a model.
-
-    Raises CheckpointError if there is no such path or name, or its weights are not included; the message says how to
-    get them.
     """
     path, name = Path(name_or_path), str(name_or_path)
     if not name.strip():

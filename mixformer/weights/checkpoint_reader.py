@@ -22,10 +22,11 @@ import torch
 from torch import Tensor
 
 from mixformer.errors import CheckpointError
-from mixformer.weights.pickle_limits import check_pickle, check_sizes
+from mixformer.weights.pickle_limits import check_pickle
 
 _ZIP = b"PK\x03\x04"
 _LARGEST_PICKLE = 128 * 2**20  # bytes
+_LARGEST_COPY = 8  # bytes of all tensors in sizes of the file; several tensors may view one storage
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 # Entries that hold a state dict: in the official trackers; in MAE, DeiT and others; in mmtracking and others.
 _ENTRIES = ("net", "model", "state_dict")
@@ -109,10 +110,6 @@ class _Record(Placeholder):
             raise pickle.UnpicklingError("a tensor reaches beyond its storage")
         self.storage, self.offset, self.shape, self.stride = storage, offset, tuple(shape), tuple(stride)
 
-    def as_meta(self) -> Tensor:
-        """Make a tensor with this shape and type, but without numbers."""
-        return torch.empty(self.shape, dtype=self.storage.dtype, device="meta")
-
     def read(self, storage: Tensor) -> Tensor:
         """Make the tensor, with memory of its own."""
         return storage.as_strided(self.shape, self.stride, self.offset).clone(memory_format=torch.contiguous_format)
@@ -122,16 +119,11 @@ class _Parameter(Placeholder):
     """The stand-in for `nn.Parameter`."""
 
     def __new__(cls, data: Any = None, *_: Any) -> Any:
-        """Return the wrapped tensor."""
         return data
 
 
 class _SafeUnpickler(pickle.Unpickler):
-    """An unpickler that can only make plain containers, records and placeholders.
-
-    Attributes:
-        storages: all storages of the pickle, by key.
-    """
+    """An unpickler that can only make plain containers, records and placeholders; `storages` has all by key."""
 
     def __init__(self, file: IO[bytes]) -> None:
         """Check the size of the pickle. Raises UnpicklingError if it is larger than any state dict."""
@@ -166,21 +158,8 @@ class _SafeUnpickler(pickle.Unpickler):
 def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> dict[str, Tensor]:
     """Read the weights in a file of `torch.save`: its entry `net`, `model` or `state_dict`, or the whole content.
 
-    Args:
-        path: path of the file.
-        shapes_only: read no numbers. The tensors are then on the device "meta": they have only a shape and a type.
-
-    Returns:
-        Name -> tensor on the CPU, in the file's types.
-
-    Raises:
-        CheckpointError: if the file is missing, damaged, not a PyTorch file, or holds no weights.
-
-    Example:
-        >>> import torch
-        >>> torch.save({"net": {"head.weight": torch.ones(2, 3)}}, "model.pth")
-        >>> read_checkpoint("model.pth", shapes_only=True)["head.weight"].shape
-        torch.Size([2, 3])
+    Tensors are on the CPU, in the file's types; with `shapes_only` on the device "meta", with only a shape and a type.
+    Raises CheckpointError if the file is missing, damaged, not a PyTorch file, or holds no weights.
     """
     path = Path(path)
     try:
@@ -193,8 +172,10 @@ def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> dict[str,
             with read_records(file, path) as (records, read):
                 _require_bounded(records, path)
                 if shapes_only:
-                    return {key: record.as_meta() for key, record in records.items()}
-                return _read_tensors(records, read)
+                    return {k: torch.empty(r.shape, dtype=r.storage.dtype, device="meta") for k, r in records.items()}
+                storages = {record.storage for record in records.values()}  # each is read once
+                loaded = {storage: _from_bytes(storage, read(storage)) for storage in storages}
+                return {key: record.read(loaded[record.storage]) for key, record in records.items()}
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no file {path}; check the path") from error
     except CheckpointError:
@@ -267,9 +248,12 @@ def _read_stream(file: IO[bytes], path: Path) -> _Records:
 
 
 def _require_bounded(records: dict[str, _Record], path: Path) -> None:
+    """Check that the file is large enough for its storages, and for the tensors that view them."""
     stored = sum(storage.size for storage in {record.storage for record in records.values()})
     shown = sum(math.prod(record.shape) * record.storage.dtype.itemsize for record in records.values())
-    check_sizes(stored, shown, path.stat().st_size)
+    size = path.stat().st_size
+    if stored > size or shown > _LARGEST_COPY * size:
+        raise pickle.UnpicklingError(f"it describes tensors of {max(stored, shown)} bytes in a file of {size}")
 
 
 def _find_weights(content: Any, path: Path) -> dict[str, _Record]:
@@ -285,13 +269,6 @@ def _find_weights(content: Any, path: Path) -> dict[str, _Record]:
             f"{path} is not a state dict: {', '.join(wrong[:8])} are no tensors, and {known} is missing; give weights"
         )
     return weights
-
-
-def _read_tensors(records: dict[str, _Record], read: Callable[[_Storage], bytes]) -> dict[str, Tensor]:
-    """Read the tensors of the records; each storage is read once."""
-    storages = {record.storage for record in records.values()}
-    loaded = {storage: _from_bytes(storage, read(storage)) for storage in storages}
-    return {key: record.read(loaded[record.storage]) for key, record in records.items()}
 
 
 def _from_bytes(storage: _Storage, data: bytes) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,6 @@ def convert(
         overrides: values of `ModelConfig` that the source does not contain; see `load_weights`.
         overwrite: replace existing files when the new ones are complete.
 
-    Returns:
-        A report of the written files.
-
     Raises:
         CheckpointError: if the source cannot be used; the message lists missing, unknown and mis-shaped entries.
         ConfigError: for an unknown target or precision, or a network that the target does not support.
@@ -97,16 +95,17 @@ def convert(
                 f"{weights.config.name} leaves search tokens out, which the format {to} does not support; keep all "
                 "tokens first (mixformer prune --eliminate without pairs)"
             )
-        write: Callable[[ModelWeights, Path], Path] = write_official if to == "official" else write_mmtracking
-        files = (write(weights, out),)
+        if to == "official":
+            write_official(weights, out)
+        else:
+            content = {"meta": {}, "state_dict": to_mmtracking_names(weights.state, weights.config)}
+            write_files({out: partial(torch.save, content)})
+        files = (out,)
     return ConvertReport(weights.config, files, len(weights.state), sum(file.stat().st_size for file in files))
 
 
-def write_official(weights: ModelWeights, path: str | Path) -> Path:
-    """Write an official checkpoint: the weights under `net`, plain values under the other official keys.
-
-    Raises OutputError if `path` is a folder or cannot be written.
-    """
+def write_official(weights: ModelWeights, path: Path) -> Path:
+    """Write an official checkpoint: the weights under `net`, plain values under the other official keys."""
     score = weights.config.score == "spm"
     content = {
         "epoch": 0,
@@ -119,21 +118,5 @@ def write_official(weights: ModelWeights, path: str | Path) -> Path:
         "stats": None,
         "settings": None,
     }
-    return _write(content, Path(path), weights.config.name)
-
-
-def write_mmtracking(weights: ModelWeights, path: str | Path) -> Path:
-    """Write a checkpoint of mmtracking's MixCvT: the weights under `state_dict`.
-
-    Raises CheckpointError if the network is not a MixCvT with a plain corner head, and OutputError if `path` is a
-    folder or cannot be written.
-    """
-    content = {"meta": {}, "state_dict": to_mmtracking_names(weights.state, weights.config)}
-    return _write(content, Path(path), weights.config.name)
-
-
-def _write(content: dict[str, Any], path: Path, name: str) -> Path:
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; give a file name such as {path / (name + '.pth.tar')}")
-    write_files({path: lambda place: torch.save(content, place)})
+    write_files({path: partial(torch.save, content)})
     return path

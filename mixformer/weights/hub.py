@@ -16,14 +16,13 @@ from mixformer.weights.model_folder import find_folder, read_folder
 
 # What a model folder consists of. Nothing else is fetched or sent: no pickle, no code.
 _FILES = (CONFIG_FILE, WEIGHTS_FILE, "MODEL_CARD.md", "*.onnx", "*.xml", "graphs.bin")
-_HEADER = """---
+_README = """---
 library_name: mixformer
 pipeline_tag: object-tracking
 tags: [visual-object-tracking, mixformer]
 ---
 
-"""
-_USE = """# {name}
+# {name}
 
 A tracker for [mixformer](https://pypi.org/project/mixformer/):
 
@@ -67,7 +66,7 @@ def from_pretrained(name: str, *, revision: str | None = None, token: str | None
 def push_to_hub(
     model: str | Path, name: str, *, private: bool = True, token: str | None = None, message: str = "Upload the model"
 ) -> str:
-    """Send a model folder to the hub, with its model card, for `from_pretrained`.
+    """Send a model folder to the hub, with its model card, for `from_pretrained`; return the commit's address.
 
     Args:
         model: name of an included model, or a model folder.
@@ -75,9 +74,6 @@ def push_to_hub(
         private: whether a new one is for its owner alone.
         token: with the right to write; None = that of `hf auth login`.
         message: title of the commit.
-
-    Returns:
-        The address of the commit.
 
     Raises:
         CheckpointError: if there is no such model.
@@ -102,7 +98,7 @@ def push_to_hub(
             shutil.copyfile(file, Path(place) / file.name)
         card = folder.path / "MODEL_CARD.md"
         text = card.read_text(encoding="utf-8") if card.is_file() else ""
-        (Path(place) / "README.md").write_text(_HEADER + _USE.format(name=name) + "\n" + text, encoding="utf-8")
+        (Path(place) / "README.md").write_text(_README.format(name=name) + "\n" + text, encoding="utf-8")
         api = hub.HfApi(token=token)
         api.create_repo(name, private=private, exist_ok=True)
         done: Any = api.upload_folder(repo_id=name, folder_path=place, commit_message=message)

@@ -22,22 +22,12 @@ _HEAD_WIDTH = 64  # channels of an attention head in every official network
 
 
 def infer_config(state: State, overrides: Mapping[str, Any] | None = None) -> ModelConfig:
-    """Find the configuration of official weights from their shapes and position tables.
+    """Find the configuration of official weights from shapes and position tables: a named variant if all sizes match.
 
-    Values that the weights do not contain are assumed: 64 channels per attention head, ImageNet mean and standard
-    deviation, and for MixCvT crops of 320 and 128 pixels and QuickGELU.
-
-    Args:
-        state: official state dict. On the device "meta" position tables have no numbers, so only the sizes identify a
-            named variant.
-        overrides: values of `ModelConfig` to use instead of the found or assumed ones, such as `{"heads": 3}`.
-
-    Returns:
-        A named variant if all sizes match, else a configuration with a descriptive name.
-
-    Raises:
-        CheckpointError: if the state dict is of another model family or lacks an entry with sizes.
-        ConfigError: if the sizes contradict each other.
+    Values that the weights do not contain are assumed unless `overrides` gives them: 64 channels per attention head,
+    ImageNet mean and standard deviation, and for MixCvT crops of 320 and 128 pixels and QuickGELU. Position tables on
+    the device "meta" have no numbers, so only the sizes identify a variant then. Raises CheckpointError if the state
+    dict is of another model family or lacks an entry with sizes, and ConfigError if the sizes contradict each other.
     """
     overrides = {} if overrides is None else overrides
     if "backbone.stage0.patch_embed.proj.weight" in state:

@@ -51,7 +51,7 @@ def save_model(
     tracker_config: TrackerConfig | None = None,
     tracker: TrackerConfig | None = None,
 ) -> Path:
-    """Write a model folder. After an error, an existing folder is unchanged.
+    """Write a model folder and return it. After an error, an existing folder is unchanged.
 
     Args:
         model: the network; its weights may be on any device.
@@ -59,9 +59,6 @@ def save_model(
         precision: "float32", "float16" or "int8" for the stored weights; int8 applies only to matrices.
         tracker_config: tracker settings to store with the model; without them, those of the variant's name apply.
         tracker: old name of `tracker_config`.
-
-    Returns:
-        The folder.
 
     Raises:
         OutputError: if it cannot be written.
@@ -112,9 +109,6 @@ def load_model(
         device: device of the network, such as "cpu" or "cuda".
         dtype: type of its weights.
 
-    Returns:
-        The network.
-
     Raises:
         CheckpointError: if the model is not found, or its file is damaged or of another kind.
         ConfigError: if a `config.json` holds invalid values.
@@ -142,9 +136,6 @@ def load_weights(name_or_path: str | Path, *, overrides: Mapping[str, Any] | Non
         overrides: values of `ModelConfig` that an official file does not contain, if they differ from the usual ones in
             parentheses: `heads` (width / 64); for MixCvT `search_size` (320), `template_size` (128), `activation`
             ("quick_gelu").
-
-    Returns:
-        The complete and checked weights.
 
     Raises:
         CheckpointError: if the model is not found, or its file is damaged or of another kind.

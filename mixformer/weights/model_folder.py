@@ -43,10 +43,7 @@ class ModelFolder:
 
 
 def read_folder(path: str | Path) -> ModelFolder:
-    """Read the description of a model folder.
-
-    Raises CheckpointError if it is missing, damaged or of another version, and ConfigError if it holds invalid values.
-    """
+    """Read the description of a model folder; CheckpointError if missing or damaged, ConfigError for wrong values."""
     path = Path(path)
     content = _read_json(path / CONFIG_FILE)
     tracker = content.get("tracker")
@@ -63,11 +60,7 @@ def read_folder(path: str | Path) -> ModelFolder:
 
 
 def find_folder(name_or_path: str | Path) -> ModelFolder | None:
-    """Read the folder of a name or path, as in `load_model`; return None for an official checkpoint file.
-
-    Raises CheckpointError if it is not found or its description cannot be used, and ConfigError if the description
-    holds invalid values.
-    """
+    """Read the folder of a name or path, as in `load_model`; return None for an official checkpoint file."""
     path = find_weights(name_or_path)
     if path.is_dir():
         return read_folder(path)

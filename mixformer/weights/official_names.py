@@ -16,10 +16,11 @@ COUNTER = "num_batches_tracked"
 _CLASSES = 1000  # ImageNet, in the unused classifier
 _BASE_IMAGE = 224  # the unused position table belongs to images of this side
 
-_Rules = list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]
+RenameRules = list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]
 
 
-def _rules(*pairs: tuple[str, str | Callable[[re.Match[str]], str]]) -> _Rules:
+def rename_rules(*pairs: tuple[str, str | Callable[[re.Match[str]], str]]) -> RenameRules:
+    """Compile pairs of a pattern of a whole name and its replacement, for `rename`."""
     return [(re.compile(pattern), replacement) for pattern, replacement in pairs]
 
 
@@ -33,19 +34,19 @@ def _conv_stem(kind: str, index: int, rest: str) -> str:
 _BLOCK = r"(\d+\.(?:norm1|norm2|attn\.qkv|attn\.proj|mlp\.fc1|mlp\.fc2)\..*)"
 
 # Ours -> official, per backbone. `ls1.gamma` is timm's name, since no official file has LayerScale.
-_BACKBONES: dict[str, _Rules] = {
-    "vit": _rules(
+_BACKBONES: dict[str, RenameRules] = {
+    "vit": rename_rules(
         (r"backbone\.patch_embed\.(.*)", r"backbone.patch_embed.proj.\1"),
         (r"backbone\.blocks\.(\d+)\.scale([12])", r"backbone.blocks.\1.ls\2.gamma"),
         (rf"backbone\.blocks\.{_BLOCK}", r"backbone.blocks.\1"),
     ),
-    "convmae": _rules(
+    "convmae": rename_rules(
         (r"backbone\.patch_embed\.(embed|block)s\.(\d)\.(.*)", lambda m: _conv_stem(m[1], int(m[2]), m[3])),
         (r"backbone\.patch_embed\.proj\.(.*)", r"backbone.patch_embed4.\1"),
         (r"backbone\.blocks\.(\d+)\.scale([12])", r"backbone.blocks3.\1.ls\2.gamma"),
         (rf"backbone\.blocks\.{_BLOCK}", r"backbone.blocks3.\1"),
     ),
-    "cvt": _rules(
+    "cvt": rename_rules(
         (r"backbone\.stages\.(\d)\.(patch_embed\..*)", r"backbone.stage\1.\2"),
         (r"backbone\.stages\.(\d)\.(blocks\.\d+\.attn)\.([qkv])\w+_conv\.conv\.(.*)",
          r"backbone.stage\1.\2.conv_proj_\3.conv.\4"),
@@ -56,7 +57,7 @@ _BACKBONES: dict[str, _Rules] = {
         (rf"backbone\.stages\.(\d)\.blocks\.{_BLOCK}", r"backbone.stage\1.blocks.\2"),
     ),
 }  # fmt: skip
-_SHARED = _rules(
+_SHARED = rename_rules(
     (r"backbone\.pos_search", "backbone.pos_embed_s"),
     (r"backbone\.pos_template", "backbone.pos_embed_t"),
     (r"backbone\.pos_tokens", "backbone.pos_embed_reg"),
@@ -77,7 +78,7 @@ _SHARED = _rules(
 )
 
 # mmtracking -> official (facts read from its model files; the score module has had two names).
-_MMTRACKING = _rules(
+_MMTRACKING = rename_rules(
     (
         r"head\.bbox_head\.(tl|br)_corner_pred\.([0-3])\.(conv|bn)\.(.*)",
         lambda m: f"box_head.conv{int(m[2]) + 1}_{m[1]}.{int(m[3] == 'bn')}.{m[4]}",
@@ -88,7 +89,7 @@ _MMTRACKING = _rules(
     (r"(backbone\..*\.mlp\.)layers\.1\.(.*)", r"\1fc2.\2"),
     (r"(backbone\..*)", r"\1"),
 )
-_TO_MMTRACKING = _rules(
+_TO_MMTRACKING = rename_rules(
     (
         r"box_head\.conv([1-4])_(tl|br)\.([01])\.(.*)",
         lambda m: f"head.bbox_head.{m[2]}_corner_pred.{int(m[1]) - 1}.{('conv', 'bn')[int(m[3])]}.{m[4]}",
@@ -102,12 +103,9 @@ _TO_MMTRACKING = _rules(
 
 
 def official_name(key: str, config: ModelConfig) -> str:
-    """Return the official name of one of our state dict entries.
-
-    Raises CheckpointError for a part that no official network has.
-    """
+    """Return the official name of one of our state dict entries; CheckpointError for a part that none has."""
     backbone = config.backbone if len(config.stages) == len(config.early_heads) + 1 else ""
-    name = _rename(key, [*_BACKBONES.get(backbone, []), *_SHARED])
+    name = rename(key, [*_BACKBONES.get(backbone, []), *_SHARED])
     if name is None:
         raise CheckpointError(f"the official layout has no place for {key}; save a model folder instead")
     return name
@@ -116,22 +114,6 @@ def official_name(key: str, config: ModelConfig) -> str:
 def is_mmtracking(state: Mapping[str, object]) -> bool:
     """Tell whether a state dict has mmtracking's names."""
     return any(key.startswith("head.bbox_head.") for key in state)
-
-
-def from_mmtracking(key: str) -> str:
-    """Return the official name of an entry of an mmtracking checkpoint. An unknown name stays unchanged."""
-    return _rename(key, _MMTRACKING) or key
-
-
-def to_mmtracking(key: str) -> str:
-    """Return the mmtracking name of an official entry.
-
-    Raises CheckpointError for a part that mmtracking does not have (it has MixCvT only).
-    """
-    name = _rename(key, _TO_MMTRACKING)
-    if name is None:
-        raise CheckpointError(f"mmtracking has no place for {key}: it supports only MixCvT with a plain corner head")
-    return name
 
 
 def unused_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -149,7 +131,8 @@ def unused_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     return norm | classifier | {"backbone.cls_token": (1, 1, dim), "backbone.pos_embed": (1, places, dim)}
 
 
-def _rename(key: str, rules: _Rules) -> str | None:
+def rename(key: str, rules: RenameRules) -> str | None:
+    """Rename by the first rule that fits; None if there is none."""
     for pattern, replacement in rules:
         if match := pattern.fullmatch(key):
             return match.expand(replacement) if isinstance(replacement, str) else replacement(match)
@@ -157,17 +140,17 @@ def _rename(key: str, rules: _Rules) -> str | None:
 
 
 def as_official(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Rename a state dict with mmtracking's names to official ones; return any other unchanged."""
-    return {from_mmtracking(key): value for key, value in state.items()} if is_mmtracking(state) else state
+    """Rename mmtracking's names of a state dict to official ones; unknown names, and any other dict, stay unchanged."""
+    if not is_mmtracking(state):
+        return state
+    return {rename(key, _MMTRACKING) or key: value for key, value in state.items()}
 
 
 def from_official(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
-    """Rename official weights to ours.
+    """Rename official weights to ours; CheckpointError lists the missing, unknown and mis-shaped entries.
 
     The entries of `unused_shapes` and the batch counters of batch norms are dropped, since no computation uses them.
     They may be missing.
-
-    Raises CheckpointError that lists the missing, unknown and mis-shaped entries.
     """
     shapes = model_shapes(config)
     names = {official_name(key, config): key for key in shapes}
@@ -181,8 +164,6 @@ def to_official(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, T
 
     Entries that the official classes have but never use get neutral values (zeros, and ones for the scale of the norm),
     so that the official strict loader accepts the file.
-
-    Raises CheckpointError if the weights do not belong to `config`, or to no official network.
     """
     check_state_dict(state, model_shapes(config), config.name)
     renamed = {official_name(key, config): value for key, value in state.items()}
@@ -194,13 +175,16 @@ def to_official(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, T
 
 
 def to_mmtracking_names(state: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
-    """Rename our weights of a MixCvT to mmtracking's layout, which has batch counters for all batch norms.
-
-    Raises CheckpointError if the weights do not belong to `config`, or the network is not a MixCvT.
-    """
+    """Rename our weights of a MixCvT to mmtracking's layout, which has batch counters for all batch norms."""
     official = to_official(state, config)
     official |= {key: torch.zeros((), dtype=torch.int64) for key in _counters(official)}
-    return {to_mmtracking(key): value for key, value in official.items()}
+    renamed = {}
+    for key, value in official.items():
+        if (name := rename(key, _TO_MMTRACKING)) is None:
+            what = "it supports only MixCvT with a plain corner head"
+            raise CheckpointError(f"mmtracking has no place for {key}: {what}")
+        renamed[name] = value
+    return renamed
 
 
 def _counters(names: Mapping[str, object] | list[str]) -> dict[str, tuple[int, ...]]:

@@ -13,7 +13,6 @@ from typing import IO, Any, NamedTuple
 _MOST_STEPS = 2_000_000  # instructions; a large checkpoint with its optimizer has about 0.1 million
 _DEEPEST = 100  # levels of nesting
 _MOST_PARTS = 10_000_000  # values inside one value; a shared value counts each time
-_LARGEST_COPY = 8  # bytes of all tensors in sizes of the file; several tensors may view one storage
 _MARK = None
 _FILL = {"APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD"}  # these add to an existing container
 _GET, _PUT = {"GET", "BINGET", "LONG_BINGET"}, {"PUT", "BINPUT", "LONG_BINPUT"}
@@ -29,11 +28,8 @@ class _Size(NamedTuple):
 def check_pickle(file: IO[bytes]) -> None:
     """Walk over one pickle from the file's position, and return to that position.
 
-    Args:
-        file: a seekable file; a read must not return more than the file holds.
-
-    Raises:
-        pickle.UnpicklingError: if the pickle is damaged, or larger than any state dict.
+    A read must return no more than the file holds. Raises UnpicklingError if the pickle is damaged, or larger than any
+    state dict.
     """
     start = file.tell()
     walk = _Walk()
@@ -42,21 +38,6 @@ def check_pickle(file: IO[bytes]) -> None:
         if steps > _MOST_STEPS:
             raise pickle.UnpicklingError(f"more than {_MOST_STEPS} instructions, which no state dict needs")
     file.seek(start)
-
-
-def check_sizes(stored: int, shown: int, size: int) -> None:
-    """Check that a file is large enough for the tensors that it describes.
-
-    Args:
-        stored: bytes of all storages.
-        shown: bytes of all tensors.
-        size: bytes of the file.
-
-    Raises:
-        pickle.UnpicklingError: if the file is too small.
-    """
-    if stored > size or shown > _LARGEST_COPY * size:
-        raise pickle.UnpicklingError(f"it describes tensors of {max(stored, shown)} bytes in a file of {size}")
 
 
 class _Walk:

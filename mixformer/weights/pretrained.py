@@ -113,9 +113,6 @@ def load_pretrained(
         interpolation: interpolation of position tables; None takes antialiased "bicubic" for "dinov2", and plain
             "bilinear", as in the journal paper, for all others.
 
-    Returns:
-        A report of what was loaded, left out and kept.
-
     Raises:
         CheckpointError: if the file cannot be read or does not fit; the message lists the missing and mis-shaped
             entries.

@@ -18,7 +18,7 @@ from mixformer.errors import CheckpointError
 from mixformer.weights.catalog import WEIGHTS_FILE
 from mixformer.weights.checkpoint_reader import read_checkpoint
 from mixformer.weights.load_save import load_weights
-from mixformer.weights.official_names import COUNTER, official_name
+from mixformer.weights.official_names import COUNTER, official_name, rename, rename_rules
 from mixformer.weights.state_dicts import current_names, dequantize_state
 
 Interpolation = Literal["bicubic", "bilinear"]
@@ -60,16 +60,7 @@ def find_kind(names: Collection[str]) -> str | None:
 
 
 def file_name(kind: str, key: str, config: ModelConfig) -> str:
-    """Return the name of an entry of the model's state dict in a file of one kind.
-
-    Args:
-        kind: kind of the file.
-        key: name in the model's state dict, "backbone.…".
-        config: sizes of the model.
-
-    Raises:
-        CheckpointError: for a part that no such file has.
-    """
+    """Return the name in a file of one kind of an entry "backbone.…" of the model's state dict."""
     if kind == "mixformer":
         return numbered(key)
     encoder = config.replace(decoder_depth=0)
@@ -127,15 +118,7 @@ class PretrainedFile(NamedTuple):
 
 
 def open_pretrained(path: Path, kind: str) -> PretrainedFile:
-    """Read a file of pre-trained weights. No code in it is executed.
-
-    Args:
-        path: `.safetensors`, model folder, or a file of `torch.save`.
-        kind: kind of the file, or "auto" to detect it from the names in it.
-
-    Raises:
-        CheckpointError: if it cannot be read, or its kind cannot be told.
-    """
+    """Read pre-trained weights: `.safetensors`, a model folder or a file of `torch.save`; "auto" detects the kind."""
     stored = _read(path)
     found = find_kind(stored) if kind == "auto" else kind
     if found is None:
@@ -167,7 +150,7 @@ def _safetensors(path: Path) -> Path | None:
     return path if path.suffix == ".safetensors" else None
 
 
-_HUGGING_FACE = (
+_HUGGING_FACE = rename_rules(
     (r"encoder\.layer\.(\d+)\.((?:norm[12]|mlp\.fc[12])\..*)", r"blocks.\1.\2"),
     (r"encoder\.layer\.(\d+)\.attention\.output\.dense\.(.*)", r"blocks.\1.attn.proj.\2"),
     (r"encoder\.layer\.(\d+)\.layer_scale([12])\.lambda1", r"blocks.\1.ls\2.gamma"),
@@ -204,16 +187,10 @@ def _normalize(kind: str, stored: Mapping[str, Tensor]) -> PretrainedFile:
             raise CheckpointError(f"{', '.join(parts)} do not fit together, the file is damaged: {error}") from error
     done = {part for parts, _ in joined.values() for part in parts}
     for key in (key for key in stored if key not in done):
-        name = _facebook(key) if kind == "dinov2" else numbered(key) if key.startswith("backbone.") else key
+        ours = numbered(key) if key.startswith("backbone.") else key
+        name = rename(key, _HUGGING_FACE) or key if kind == "dinov2" else ours
         tensors[name], origins[name] = stored[key], (key,)
     return PretrainedFile(kind, tensors, origins)
-
-
-def _facebook(key: str) -> str:
-    for pattern, replacement in _HUGGING_FACE:
-        if match := re.fullmatch(pattern, key):
-            return match.expand(replacement)
-    return key
 
 
 def _join(names: Collection[str]) -> dict[str, tuple[tuple[str, ...], int]]:

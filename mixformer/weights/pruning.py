@@ -1,7 +1,7 @@
 """Make smaller networks from larger ones: remove blocks, or narrow MLPs. Nothing is trained here.
 
 The result is the initial student of a distillation (MixFormerV2, section 3.2.2). It must be trained afterwards, unless
-`mixformer.training.depth_pruning` has faded out the removed blocks.
+`mixformer.training.distillation` has faded out the removed blocks.
 """
 
 from __future__ import annotations
@@ -25,23 +25,12 @@ _FIRST_LAYER = re.compile(r"backbone\..*\.mlp\.fc1\.weight")
 def remove_blocks(
     state: Mapping[str, Tensor], config: ModelConfig, removed: Sequence[int]
 ) -> tuple[State, ModelConfig]:
-    """Remove blocks, and number the remaining ones anew.
+    """Remove blocks (numbers from 0 over all mixed-attention blocks), and number the remaining ones anew.
 
     Only the stage that `config.depth` counts can lose blocks: the last one of a MixCvT, the transformer of a ConvMAE,
     but not the decoder blocks of "+DN". All else is kept unchanged, position tables too (the official conversion drops
-    the fixed tables and computes the same values again).
-
-    Args:
-        state: our state dict of `config`.
-        config: sizes of the network.
-        removed: numbers of the blocks, counted from 0 over all mixed-attention blocks of the network.
-
-    Returns:
-        The new state dict, which shares its tensors with the old one, and its configuration.
-
-    Raises:
-        ConfigError: for a block that does not exist or cannot be removed, or if no block would remain.
-        CheckpointError: if the weights do not belong to `config`.
+    the fixed tables and computes the same values again). The new state dict shares its tensors with the old one. Raises
+    ConfigError for a block that does not exist or cannot be removed, or if no block would remain.
     """
     check_state_dict(state, model_shapes(config), config.name)
     kept = blocks_left(config, removed)
@@ -69,10 +58,9 @@ def remove_blocks(
 
 
 def blocks_left(config: ModelConfig, removed: Sequence[int]) -> list[int]:
-    """List the blocks that remain, by number in the stage that `config.depth` counts.
+    """List the blocks that remain, by number in the stage that `config.depth` counts; errors as `remove_blocks`.
 
-    Arguments and errors are those of `remove_blocks`. A block that chooses search tokens (`ModelConfig.elimination`)
-    can be removed only together with all blocks after it.
+    A block that chooses search tokens can be removed only together with all blocks after it.
     """
     numbers = _numbers(config)
     if wrong := sorted(set(removed) - set(numbers)):
@@ -93,19 +81,7 @@ def blocks_left(config: ModelConfig, removed: Sequence[int]) -> list[int]:
 def eliminate_tokens(
     state: Mapping[str, Tensor], config: ModelConfig, elimination: Sequence[tuple[int, int]]
 ) -> tuple[State, ModelConfig]:
-    """Change the elimination of search tokens; the weights stay unchanged.
-
-    Args:
-        state: our state dict of `config`.
-        config: sizes of the network.
-        elimination: as in `ModelConfig`; () keeps all tokens.
-
-    Returns:
-        The state dict and the new configuration.
-
-    Raises:
-        ConfigError: if the network cannot leave out tokens in this way.
-    """
+    """Change the elimination of search tokens, as in `ModelConfig`; the weights stay unchanged."""
     kept = "keep" + "_".join(str(count) for _, count in elimination) if elimination else "keepall"
     same = tuple(elimination) == config.elimination
     return dict(state), config.replace(elimination=elimination, name=_renamed(config, kept, same))
@@ -114,18 +90,14 @@ def eliminate_tokens(
 def first_blocks(state: Mapping[str, Tensor], config: ModelConfig, count: int) -> tuple[State, ModelConfig]:
     """Keep the first blocks of the stage that `config.depth` counts: "Tea-fir4" of the supplement for 4 of 12.
 
-    Errors are those of `remove_blocks`. "MAE-fir4", the start from a pre-trained image model, does not need this:
-    `load_pretrained` gives a network of 4 blocks the first 4 of the file.
+    "MAE-fir4" does not need this: `load_pretrained` gives a network of 4 blocks the first 4 of the file.
     """
     _check_count(config, count)
     return remove_blocks(state, config, _numbers(config)[count:])
 
 
 def skip_blocks(state: Mapping[str, Tensor], config: ModelConfig, count: int) -> tuple[State, ModelConfig]:
-    """Keep blocks at even distances, including the last one: "Tea-skip4" of the supplement for 4 of 12.
-
-    Errors are those of `remove_blocks`.
-    """
+    """Keep blocks at even distances, including the last one: "Tea-skip4" of the supplement for 4 of 12."""
     return remove_blocks(state, config, skipped_blocks(config, count))
 
 
@@ -134,12 +106,6 @@ def skipped_blocks(config: ModelConfig, count: int) -> tuple[int, ...]:
 
     Of 12 blocks, `count` 4 keeps the 3rd, 6th, 9th and 12th (the supplement's choice). `count` 8 removes the 1st, 4th,
     7th and 10th (the official choice for progressive pruning).
-
-    Returns:
-        Numbers from 0 over all mixed-attention blocks, as `remove_blocks` takes them.
-
-    Raises:
-        ConfigError: if `count` is below 1, or the stage has fewer blocks.
     """
     _check_count(config, count)
     kept = {-(-(index + 1) * config.depth // count) - 1 for index in range(count)}
@@ -149,22 +115,12 @@ def skipped_blocks(config: ModelConfig, count: int) -> tuple[int, ...]:
 def reduce_mlp(
     state: Mapping[str, Tensor], config: ModelConfig, ratio: float, keep: Literal["first", "strongest"] = "first"
 ) -> tuple[State, ModelConfig]:
-    """Narrow the hidden layer of every MLP of the backbone.
+    """Narrow the hidden layer of every MLP of the backbone to `ratio` times its stage's width; 1 made MixFormerV2-S.
 
-    Args:
-        state: our state dict of `config`.
-        config: sizes of the network.
-        ratio: new hidden width in units of each stage's width; 4 -> 1 made MixFormerV2-S.
-        keep: "first" is the paper's slice `w[:d1', :d2']`. "strongest" (not in the paper) keeps the hidden units with
-            the largest product of the norms of their incoming and outgoing weights, in their old order. The output of a
-            unit is its activation times its outgoing weights, so units with a small product matter least.
-
-    Returns:
-        The new state dict and its configuration.
-
-    Raises:
-        ConfigError: if the ratio leaves no hidden unit, or is above that of the network.
-        CheckpointError: if the weights do not belong to `config`.
+    "first" is the paper's slice `w[:d1', :d2']`. "strongest" (not in the paper) keeps the hidden units with the largest
+    product of the norms of their incoming and outgoing weights, in their old order. The output of a unit is its
+    activation times its outgoing weights, so units with a small product matter least. Raises ConfigError if the ratio
+    leaves no hidden unit, or is above that of the network.
     """
     check_state_dict(state, model_shapes(config), config.name)
     narrowest = min(config.final_dim, config.dim, *config.early_dims)

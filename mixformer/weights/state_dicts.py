@@ -1,4 +1,4 @@
-"""Check a state dict against its network, and store it in fewer bits."""
+"""Check a state dict against its network, store it in fewer bits, and scale its score."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ Precision = Literal["float32", "float16", "int8"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8")
 
 _SCALE = ".scale"
+_LAST_LAYERS = {"token": "out", "token_mean": "out", "spm": "layers.2"}
+"""Name of the last linear layer by kind of score head. Scale and offset may be applied before a mean over tokens."""
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +38,7 @@ def current_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def check_state_dict(
     state: Mapping[str, Tensor], expected: Shapes, source: str, optional: Shapes | None = None
 ) -> None:
-    """Check the names and shapes of a state dict.
-
-    Args:
-        state: the entries of a file.
-        expected: shapes of the entries that must be there.
-        source: the file, for messages.
-        optional: shapes of the entries that may be there.
-
-    Raises:
-        CheckpointError: if an entry is missing, unknown or mis-shaped; the message lists them.
-    """
+    """Check names and shapes of a state dict; CheckpointError lists missing, unknown and mis-shaped entries."""
     allowed = {**(optional or {}), **expected}
     problems = {
         "missing": [key for key in expected if key not in state],
@@ -68,8 +60,6 @@ def quantize_state(state: Mapping[str, Tensor], precision: str) -> dict[str, Ten
     int8 applies to the matrices of linear and convolution layers (`*.weight` with 2 or more dimensions): `NAME` holds
     integers in -127..127 and `NAME.scale` one float32 per output row. Other tensors become float16, or stay float32 if
     a value is beyond float16's range. Integer tensors stay unchanged.
-
-    Raises ConfigError for an unknown precision.
     """
     if precision not in PRECISIONS:
         raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
@@ -81,15 +71,13 @@ def quantize_state(state: Mapping[str, Tensor], precision: str) -> dict[str, Ten
         elif precision == "int8" and key.endswith(".weight") and value.dim() >= 2:
             stored[key], stored[key + _SCALE] = _to_int8(value.float())
         else:
-            stored[key] = value.float() if precision == "float32" else _to_half(value.float())
+            half = value.half()
+            stored[key] = value.float() if precision == "float32" or not half.isfinite().all() else half
     return stored
 
 
 def dequantize_state(stored: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """Undo `quantize_state`: all floating tensors become float32.
-
-    Raises CheckpointError if an 8-bit matrix has no scale, or one of another length.
-    """
+    """Undo `quantize_state`: all floating tensors become float32. An 8-bit matrix needs a scale for each row."""
     matrices = {key for key, value in stored.items() if value.dtype == torch.int8}
     state: dict[str, Tensor] = {}
     for key, value in stored.items():
@@ -101,11 +89,7 @@ def dequantize_state(stored: Mapping[str, Tensor], source: str) -> dict[str, Ten
 
 
 def as_floats(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """Convert weights to float32, with a warning if some were stored as whole numbers.
-
-    Raises:
-        CheckpointError: if some are complex.
-    """
+    """Convert weights to float32, with a warning if some were whole numbers; CheckpointError for complex ones."""
     counters = {key for key in state if key.endswith("num_batches_tracked")}
     weights = {key: value for key, value in state.items() if key not in counters}
     if complex_ones := [key for key, value in weights.items() if value.is_complex()]:
@@ -120,11 +104,6 @@ def as_floats(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     return {key: value if key in counters else value.float() for key, value in state.items()}
 
 
-def _to_half(value: Tensor) -> Tensor:
-    half = value.half()
-    return half if bool(half.isfinite().all()) else value
-
-
 def _to_int8(value: Tensor) -> tuple[Tensor, Tensor]:
     rows = value.flatten(1)
     scale = rows.abs().amax(1) / 127
@@ -136,3 +115,22 @@ def _from_int8(value: Tensor, scale: Tensor | None, what: str) -> Tensor:
     if scale is None or scale.shape != value.shape[:1]:
         raise CheckpointError(f"{what} has no scale for each of its rows; the file is damaged, convert it again")
     return value.float() * scale.float().view(-1, *[1] * (value.dim() - 1))
+
+
+def require_score_head(config: ModelConfig) -> str:
+    """Return the name of the score head's last layer. Raises ConfigError if the network has no score head."""
+    if config.score not in _LAST_LAYERS:
+        raise ConfigError(f"{config.name} has no score head, so there is no score to calibrate; use a model with one")
+    return f"score_head.{_LAST_LAYERS[config.score]}"
+
+
+def scale_score(state: Mapping[str, Tensor], config: ModelConfig, scale: float, offset: float) -> dict[str, Tensor]:
+    """Change the score's logit to `scale` * logit + `offset`; all else stays unchanged, in the same tensors.
+
+    Raises ConfigError if the network has no score head, or the scale is not above 0: the order of scores must stay.
+    """
+    layer = require_score_head(config)
+    if not scale > 0:
+        raise ConfigError(f"the scale of a score must be above 0, not {scale:g}: a higher score must stay higher")
+    weight, bias = f"{layer}.weight", f"{layer}.bias"
+    return {**state, weight: state[weight] * scale, bias: state[bias] * scale + offset}

@@ -8,44 +8,23 @@ from mixformer.configs.model import ModelConfig
 from mixformer.configs.presets import tracker_config
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import CheckpointError, ConfigError
-from mixformer.weights.model_folder import ModelFolder, find_folder
+from mixformer.weights.model_folder import find_folder
 
 
 def load_tracker_config(name_or_path: str | Path, variant: str | None = None) -> TrackerConfig:
     """Read the tracker settings stored with the weights; if there are none, return the defaults of the variant.
 
-    Args:
-        name_or_path: as in `load_model`.
-        variant: name of the variant, if known; an official file is then not read.
-
-    Raises:
-        CheckpointError: if the model is not found, or an official file cannot be used.
-        ConfigError: if the stored settings are invalid.
+    With `variant`, an official file is not read. Raises CheckpointError and ConfigError if the model cannot be used.
     """
     folder = find_folder(name_or_path)
     if folder is not None and folder.tracker is not None:
         return folder.tracker
-    return tracker_config(variant or _network(folder, name_or_path).name)
-
-
-def variant_of(name_or_path: str | Path) -> str:
-    """Return the name of the variant in a folder or official file. Only the shapes of a file are read.
-
-    Raises CheckpointError and ConfigError as `load_tracker_config` does.
-    """
-    return network_of(name_or_path).name
+    return tracker_config(variant or network_of(name_or_path).name)
 
 
 def network_of(name_or_path: str | Path) -> ModelConfig:
-    """Return the configuration of the network in a folder or official file. Only the shapes of a file are read.
-
-    Raises CheckpointError and ConfigError as `load_tracker_config` does.
-    """
-    return _network(find_folder(name_or_path), name_or_path)
-
-
-def _network(folder: ModelFolder | None, name_or_path: str | Path) -> ModelConfig:
-    if folder is not None:
+    """Return the configuration of the network in a folder or official file. Only the shapes of a file are read."""
+    if (folder := find_folder(name_or_path)) is not None:
         return folder.config
     from mixformer.weights.checkpoint_reader import read_checkpoint  # imported late: these need PyTorch
     from mixformer.weights.infer_config import infer_config

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from mixformer.bench import peak
-from mixformer.bench.machine import Machine, describe_machine
 from mixformer.bench.memory import measure_memory
 from mixformer.bench.peak import PeakProbe
+from mixformer.bench.schema import Machine, describe_machine
 from mixformer.engines import Runtime
 from mixformer.engines.devices import torch_threads
 from mixformer.errors import MixFormerError

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mixformer.bench import BenchmarkOptions, BenchmarkReport
-from mixformer.bench.machine import Machine
-from mixformer.bench.schema import FORMAT, CaseResult, ClipFigures, UpdateTimes
+from mixformer.bench.schema import FORMAT, CaseResult, ClipFigures, Machine, UpdateTimes
 from mixformer.bench.stats import Spread
 from mixformer.configs.variants import DEFAULT_MODEL, MODELS
 from mixformer.errors import ConfigError

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mixformer.data.annotated_folders import read_masked_objects, read_pictures, read_stills
+from mixformer.data.annotated_folders import read_json, read_masked_objects, read_pictures, read_stills
 from mixformer.data.archives import ZipArchive, list_sorted
-from mixformer.data.datasets.json_dataset import read_json
 from mixformer.data.frame_storage import ArchiveFrame, read_bytes
 from mixformer.data.importers import IMPORTERS
 from mixformer.data.importers.tracks import safe_name, whole_number

@@ -8,7 +8,7 @@ import pytest
 
 from mixformer.engines.torch_engine import TorchEngine
 from mixformer.errors import ConfigError, ExportError, MissingDependencyError, OutputError
-from mixformer.export import exporting as write, validation as check
+from mixformer.export import differences as check, exporting as write
 from mixformer.export.exporting import export_model
 from mixformer.export.runtimes import runners
 from mixformer.export.settings import ExportPlan

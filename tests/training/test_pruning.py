@@ -9,7 +9,7 @@ import torch
 
 from mixformer.errors import ConfigError
 from mixformer.models.block import Block
-from mixformer.training.depth_pruning import depth_scales, freeze_removed, pruning_rate
+from mixformer.training.distillation import depth_scales, freeze_removed, pruning_rate
 from tests.helpers.family import FAMILY, images, make, small
 
 ROWS = json.loads((Path(__file__).parent / "references" / "pmdp_schedule.json").read_text())["rows"]

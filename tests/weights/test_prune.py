@@ -10,7 +10,7 @@ import torch
 from mixformer.configs.variants import model_config
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.models import build_model
-from mixformer.training.depth_pruning import depth_scales
+from mixformer.training.distillation import depth_scales
 from mixformer.weights.infer_config import infer_config
 from mixformer.weights.load_save import ModelWeights, load_model, save_weights
 from mixformer.weights.official_names import from_official, official_name

@@ -24,17 +24,9 @@ _DAMAGED = OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, Lookup
 
 
 def cached_index(storage: Storage, key: str, cache: Path | None, make: Callable[[], Index]) -> Index:
-    """Return the arrays that `make` parses from a file or folder, or those kept by an earlier run.
+    """Return the arrays that `make` parses from the file or folder `key`, or those that an earlier run kept in `cache`.
 
-    Args:
-        storage: holds the annotation.
-        key: the annotation file, or the folder of such files.
-        cache: folder of indices; None parses the annotation every time.
-        make: parses the annotation into named arrays.
-
-    Raises:
-        DataError: if the annotation is missing.
-        OutputError: if the cache cannot be written.
+    Raises DataError if the annotation is missing, and OutputError if the cache cannot be written.
     """
     kept = cache / f"{Path(key).stem}_{_stamp(storage, key)}.npz" if cache else None
     if kept and kept.is_file():

@@ -39,19 +39,13 @@ def pack(
     *,
     overwrite: bool = False,
 ) -> Packed:
-    """Write a data set as one LMDB database; TrackingNet as one for each part, with a list.
+    """Write a data set as one LMDB database in `out`; TrackingNet as one for each part, with a list.
 
-    Args:
-        root: folder of the data set, or of its zip files.
-        out: folder to write. It appears when everything is written.
-        name: name of the data set; "" detects it.
-        progress: called with the entries and bytes written so far.
-        overwrite: replace existing databases.
+    An empty `name` is detected. `progress` gets the entries and bytes written so far; `out` appears when all is
+    written.
 
-    Raises:
-        DataError: if the data set is missing or not detected.
-        OutputError: if `out` cannot be written, holds databases without `overwrite`, or holds something else.
-        MissingDependencyError: without `lmdb` installed.
+    Raises DataError if the data set is missing or not detected; OutputError if `out` cannot be written, holds databases
+    without `overwrite`, or holds something else; MissingDependencyError without `lmdb`.
     """
     lmdb = load("lmdb", "an LMDB database")
     name = name or detect_dataset(root, custom_first=False) or ""

@@ -31,8 +31,7 @@ def attributes(name: str, split: str = "", root: Path | None = None) -> Mapping[
     Returns:
         Short attribute names by sequence; sequences without attributes are left out.
 
-    Raises:
-        DataError: for an unknown data set or split, or a file that does not fit the data set's attributes.
+    Raises DataError for an unknown data set or split, or a file that does not fit the data set's attributes.
 
     Example:
         >>> from mixformer.data import attributes

@@ -26,18 +26,24 @@ def listed_sequences(
     options: DatasetOptions,
     source: str,
     root: Path,
-    layout: str,
+    places: str,
+    layout: SequenceLayout | None = None,
 ) -> LazySequences:
-    """Return the found sequences of a published list, in its order; a warning names the missing ones.
+    """Return the found sequences of a published list, in its order, and warn of missing ones; DataError if all are.
 
-    Raises DataError if none was found.
+    `layout` reads the files; None takes the one that they were found by. `places` describes it for messages.
     """
     by_name = {files.name: files for files in found}
-    if not by_name:
-        raise DataError(f"no {source} {options.split} sequences in {root}; looked for {layout}")
+    there = [
+        replace(by_name[each.name], layout=layout or by_name[each.name].layout, listed=each)
+        for each in published
+        if each.name in by_name
+    ]
+    if not there:
+        raise DataError(f"no {source} {options.split} sequences in {root}; looked for {places}")
     if missing := [listed.name for listed in published if listed.name not in by_name]:
         log.warning("%s %s in %s: %s", source, options.split, root, describe_missing(missing, len(published)))
-    chosen = select_sequences([by_name[each.name] for each in published if each.name in by_name], options)
+    chosen = select_sequences(there, options)
     return LazySequences(
         [files.name for files in chosen], SequenceReader(source, chosen, "raise", options.keep_one_based), source
     )
@@ -48,19 +54,10 @@ def describe_missing(names: list[str], total: int) -> str:
     return f"{len(names)} of {total} sequences are not there: {', '.join(first_few(names, 10))}"
 
 
-def match_list(
-    published: PublishedList, found: Iterable[SequenceFiles], layout: SequenceLayout
-) -> Iterator[SequenceFiles]:
-    """Yield the found sequences that are on a published list, with the layout that reads them."""
-    by_name = {listed.name: listed for listed in published}
-    return (replace(files, layout=layout, listed=by_name[files.name]) for files in found if files.name in by_name)
-
-
 def find_listed(root: Path, published: PublishedList, layouts: tuple[SequenceLayout, ...]) -> Iterator[SequenceFiles]:
-    """Yield the sequences of a list under a root: a folder, a zip file, an LMDB database, or a folder of zip files.
+    """Yield the sequences of a list below a root: a folder, a zip file, an LMDB database, or a folder of zip files.
 
-    If the root or archive holds only one folder, a layout may start there. The first layout that fits a sequence is
-    used.
+    A layout may start in the only folder of a root or archive. The first layout that fits a sequence is used.
     """
     missing = list(published)
     for storage in find_storages(root, 1):
@@ -102,13 +99,7 @@ class BenchmarkSplit:
 
 
 def benchmark(
-    name: str,
-    title: str,
-    layout: str,
-    splits: Mapping[str, BenchmarkSplit],
-    *,
-    prefix: str = "",
-    subset_of: str = "",
+    name: str, title: str, layout: str, splits: Mapping[str, BenchmarkSplit], *, prefix: str = "", subset_of: str = ""
 ) -> DatasetSpec:
     """Describe a data set whose files follow fixed patterns, for `DATASETS` or `register_dataset`.
 

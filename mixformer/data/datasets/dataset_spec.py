@@ -97,10 +97,7 @@ def training_sequences(found: list[SequenceFiles], source: str, root: Path, layo
 
 
 def select_sequences(found: list[SequenceFiles], options: DatasetOptions) -> list[SequenceFiles]:
-    """Keep the sequences that `ids` and `exclude` select; `found` has the order of the data set's own list.
-
-    Raises DataError if a list file cannot be read, or names a sequence that is not there.
-    """
+    """Keep the sequences that `ids` and `exclude` select from the data set's list; DataError if they do not fit."""
     if options.ids:
         found = list(_named(found, options.ids))
     if options.exclude:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mixformer.data.datasets.benchmarks import listed_sequences, match_list
+from mixformer.data.datasets.benchmarks import listed_sequences
 from mixformer.data.datasets.dataset_spec import (
     DatasetOptions,
     DatasetSpec,
@@ -96,9 +96,7 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
             + (", or `exclude`, the list of videos that the VOT challenge uses" if split == "vottrain" else "")
         )
     if split == "test" or (split == "val" and not options.ids):
-        published = _LISTS[split]()
-        found = match_list(published, find(root, split), _LAYOUTS[split])
-        return listed_sequences(published, found, options, "got10k", root, _LAYOUT)
+        return listed_sequences(_LISTS[split](), find(root, split), options, "got10k", root, _LAYOUT, _LAYOUTS[split])
     return training_sequences(select_sequences(list(find(root, "train")), options), "got10k", root, _LAYOUT)
 
 

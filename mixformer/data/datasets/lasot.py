@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from mixformer.data.datasets.benchmarks import listed_sequences, match_list
+from mixformer.data.datasets.benchmarks import listed_sequences
 from mixformer.data.datasets.dataset_spec import (
     DatasetOptions,
     DatasetSpec,
@@ -58,8 +58,7 @@ def _order(files: SequenceFiles) -> tuple[str, int]:
 def read(root: Path, options: DatasetOptions) -> LazySequences:
     """Read the data set under a root; `train` needs one of LaSOT's own lists in the root, or `ids` or `exclude`."""
     if options.split == "test":
-        found = match_list(_TEST_LIST(), find(root), _TEST)
-        return listed_sequences(_TEST_LIST(), found, options, "lasot", root, _LAYOUT)
+        return listed_sequences(_TEST_LIST(), find(root), options, "lasot", root, _LAYOUT, _TEST)
     videos = select_sequences(sorted(find(root), key=_order), options)
     if videos and options.split == "train" and not (options.ids or options.exclude):
         videos = _training(root, videos)
@@ -76,12 +75,6 @@ def _training(root: Path, videos: list[SequenceFiles]) -> list[SequenceFiles]:
         f"{root} has no training_set.txt or testing_set.txt, so the 280 test videos cannot be left out; put one of the "
         "lists that come with LaSOT there, give it as `ids` or `exclude`, or use split `all`"
     )
-
-
-def read_ext(root: Path, options: DatasetOptions) -> LazySequences:
-    """Read the extension under a root."""
-    found = match_list(_EXT_LIST(), find(root), _TRAIN)
-    return listed_sequences(_EXT_LIST(), found, options, "lasot_ext", root, _LAYOUT)
 
 
 def detect(root: Path) -> bool:
@@ -126,7 +119,7 @@ LASOT_EXT = DatasetSpec(
     _LAYOUT,
     frozenset({"ids", "exclude", "keep_one_based"}),
     detect_ext,
-    read_ext,
+    lambda root, options: listed_sequences(_EXT_LIST(), find(root), options, "lasot_ext", root, _LAYOUT, _TRAIN),
     one_database(pack_items),
     {"test": _EXT_LIST},
 )

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from mixformer.data.annotated_folders import Parsed, parse_lines
+from mixformer.data.annotated_folders import parse_lines
 from mixformer.data.datasets.benchmarks import BenchmarkSplit, benchmark
 from mixformer.data.datasets.sequence_files import SequenceFiles, SequenceLayout, parse_flags
 from mixformer.errors import DataError
 
 
-def parse_corners(text: str) -> Parsed:
-    """Parse lines `track left top right bottom frame lost occluded generated "label"`; NaN where `lost` is 1."""
-    return parse_lines(text, _corners_box)
-
-
 def _corners_box(line: str) -> list[float]:
+    """Parse `track left top right bottom frame lost occluded generated "label"`; NaN where `lost` is 1."""
     try:
         _, x0, y0, x1, y1, _, lost = (float(word) for word in line.split()[:7])
     except ValueError as error:
@@ -27,10 +24,7 @@ def _corners_box(line: str) -> list[float]:
 
 
 def read_frame_range(files: SequenceFiles) -> tuple[int, int]:
-    """Read the numbers of the first and last frame from `NAME_frames.txt`, a line `first,last`.
-
-    Raises DataError if the file is missing or is not of this form.
-    """
+    """Read the first and last frame number from `NAME_frames.txt`, a line `first,last`; else raises DataError."""
     text = files.text_beside(f"{files.name}_frames.txt")
     found = re.fullmatch(r"\s*([0-9]{1,9})[,\s]+([0-9]{1,9})\s*", text or "")
     if not found:
@@ -63,8 +57,9 @@ UAV123 = benchmark(
     prefix="uav_",
 )
 
+_CORNERS = partial(parse_lines, parse=_corners_box)
 _NFS_BOXES = SequenceLayout("anno/nfs_{name}.txt", "sequences/{name}", tolerance=1)
-_NFS_240 = SequenceLayout("{name}/240/{name}.txt", "{name}/240/{name}", parse=parse_corners, tolerance=1)
+_NFS_240 = SequenceLayout("{name}/240/{name}.txt", "{name}/240/{name}", parse=_CORNERS, tolerance=1)
 _NFS_30 = replace(_NFS_240, annotation="{name}/30/{name}.txt", pictures="{name}/30/{name}", boxes_per_picture=8)
 
 NFS = benchmark(

@@ -8,11 +8,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from mixformer.data.annotated_folders import lazy_sequences, read_sequence, read_sequences
+from mixformer.data.annotated_folders import lazy_sequences, read_json, read_sequence, read_sequences
 from mixformer.data.datasets.coco import COCO
 from mixformer.data.datasets.dataset_spec import DatasetOptions, DatasetSpec
 from mixformer.data.datasets.got10k import GOT10K
-from mixformer.data.datasets.json_dataset import read_json
 from mixformer.data.datasets.lasot import LASOT, LASOT_EXT
 from mixformer.data.datasets.otb_uav_nfs import AVIST, NFS, OTB100, TC128, UAV123
 from mixformer.data.datasets.tnl2k import TNL2K
@@ -39,8 +38,7 @@ CUSTOM_LAYOUT = "NAME/img/* with NAME/groundtruth.txt, or one JSON file of seque
 def register_dataset(spec: DatasetSpec) -> None:
     """Add a data set to `DATASETS` in this process; `benchmark` describes most test sets.
 
-    Raises:
-        DataError: if the name is taken.
+    Raises DataError if the name is taken.
 
     Example:
         >>> from mixformer.data import BenchmarkSplit, SequenceLayout, benchmark
@@ -70,11 +68,7 @@ def load_dataset(name: str, root: str | Path, options: DatasetOptions | None = N
         root: folder or archive.
         options: split and lists of sequences; None takes the first split.
 
-    Returns:
-        The sequences; each is read when it is indexed.
-
-    Raises:
-        DataError: for an unknown name, split or option, or if the data set is not there.
+    Raises DataError for an unknown name, split or option, or if the data set is not there.
 
     Example:
         >>> load_dataset("lasot", "no/such/folder")
@@ -144,13 +138,8 @@ def detect_dataset(path: str | Path, *, custom_first: bool = True) -> str | None
 def missing_sequences(name: str, split: str, found: LazySequences) -> tuple[list[str], int]:
     """Return the sequences of a test split's published list that were not found, and the length of that list.
 
-    Args:
-        name: a key of `DATASETS`.
-        split: "" takes the data set's first split.
-        found: result of `load_dataset` without `ids` and `exclude`.
-
-    Returns:
-        The names and the length; an empty list and 0 for a split without a published list.
+    `found` is a result of `load_dataset` without `ids` and `exclude`; "" is the data set's first split. A split without
+    a published list gives an empty list and 0.
 
     Example:
         >>> only = LazySequences(["Basketball"], lambda index: None)
@@ -172,8 +161,7 @@ def read_any(path: str | Path, split: str = "", *, lazy: bool = False) -> Sequen
         lazy: read each sequence of your own folder when it is indexed, so that a broken one does not stop the others.
             By default a broken sequence raises DataError now.
 
-    Raises:
-        DataError: if the path holds none of these; the message lists the files of each layout.
+    Raises DataError if the path holds none of these; the message lists the files of each layout.
 
     Example:
         >>> import tempfile

@@ -151,14 +151,8 @@ class StoredFrames(Sequence[FrameRef]):
 def index_frames(names: Iterable[str], first: int | None, count: int = 0) -> dict[int, str]:
     """Return the file name of each picture by frame index, from the number at the end of each name.
 
-    Args:
-        names: names of files; files that are not pictures are ignored.
-        first: number of frame 0; None counts frames in the order of the numbers.
-        count: expected number of frames. If there are fewer pictures, gaps in their numbers are missing frames.
-
-    Example:
-        >>> index_frames(["00000001.jpg", "00000003.jpg", "notes.txt"], first=1)
-        {0: '00000001.jpg', 2: '00000003.jpg'}
+    `first` is the number of frame 0; None counts in the order of the numbers, where gaps are missing frames if there
+    are fewer pictures than `count`.
     """
     pictures = [name for name in names if is_picture(name)]
     digits = [re.search(r"[0-9]{1,18}$", PurePosixPath(name).stem) for name in pictures]

@@ -36,11 +36,7 @@ class SequenceReader:
     _warned: set[int] = field(default_factory=set, repr=False)
 
     def __call__(self, index: int) -> VideoSequence:
-        """Read a sequence, with hidden frames and label if the data set has them.
-
-        If `on_error` is "raise", raises DataError for any missing or broken part. The message names the file, and the
-        line or frame.
-        """
+        """Read a sequence. With `on_error` "raise", DataError names the first broken file, and the line or frame."""
         files = self.files[index]
         layout, listed = files.layout, files.listed or ListedSequence(files.name, files.name)
         problems = _Problems(files.name, self.on_error == "raise")

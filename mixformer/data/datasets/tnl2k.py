@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from mixformer.data.datasets.benchmarks import listed_sequences, match_list
+from mixformer.data.datasets.benchmarks import listed_sequences
 from mixformer.data.datasets.dataset_spec import (
     DatasetOptions,
     DatasetSpec,
@@ -41,8 +41,7 @@ def find(root: Path) -> Iterator[SequenceFiles]:
 def read(root: Path, options: DatasetOptions) -> LazySequences:
     """Read the data set under a root; pictures and boxes are paired in order, and all frames count as visible."""
     if options.split == "test":
-        found = match_list(_TEST_LIST(), find(root), _FILES)
-        return listed_sequences(_TEST_LIST(), found, options, "tnl2k", root, _LAYOUT)
+        return listed_sequences(_TEST_LIST(), find(root), options, "tnl2k", root, _LAYOUT, _FILES)
     return training_sequences(select_sequences(list(find(root)), options), "tnl2k", root, _LAYOUT)
 
 

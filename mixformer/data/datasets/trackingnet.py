@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from mixformer.data.datasets.benchmarks import listed_sequences, match_list
+from mixformer.data.datasets.benchmarks import listed_sequences
 from mixformer.data.datasets.dataset_spec import (
     DatasetOptions,
     DatasetSpec,
@@ -88,8 +88,7 @@ def parts_of(root: Path) -> tuple[str, ...]:
 def read(root: Path, options: DatasetOptions) -> LazySequences:
     """Read the data set under a root, or the parts that `chunks` names."""
     if options.split == "test":
-        found = match_list(_TEST_LIST(), find(root, (_TEST_PART,)), _TEST)
-        return listed_sequences(_TEST_LIST(), found, options, "trackingnet", root, _LAYOUT)
+        return listed_sequences(_TEST_LIST(), find(root, (_TEST_PART,)), options, "trackingnet", root, _LAYOUT, _TEST)
     parts = parts_of(root)
     if options.chunks:
         wanted = tuple(f"TRAIN_{number}" for number in options.chunks)

@@ -110,10 +110,7 @@ def to_json(storage: Storage, data: str, tracks: Tracks) -> list[dict[str, Any]]
 
 
 def from_xml(storage: Storage, annotations: str) -> Index:
-    """Read the arrays of `Tracks` of all videos below the key `annotations`, in name order.
-
-    Raises DataError if there are none.
-    """
+    """Read the arrays of `Tracks` of all videos below `annotations`, in name order; DataError if there are none."""
     chunks = storage.listing(annotations)[0]
     folders = [f"{chunk}/{name}" for chunk in chunks for name in storage.listing(f"{annotations}/{chunk}")[0]]
     found = _arrays([track for folder in folders for track in _video_tracks(storage, annotations, folder)])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from mixformer.data.annotated_folders import Parsed, parse_lines
+from mixformer.data.annotated_folders import parse_lines
 from mixformer.data.datasets.benchmarks import BenchmarkSplit, benchmark
 from mixformer.data.datasets.sequence_files import SequenceFiles, SequenceLayout
 from mixformer.data.lists import ListedSequence
@@ -21,13 +22,10 @@ TAGS = ("camera_motion", "illum_change", "motion_change", "occlusion", "size_cha
 def region_box(text: str) -> list[float]:
     """Return the box xywh around a region of the VOT toolkit; NaN for an empty region.
 
-    Args:
-        text: `x,y,w,h`; a polygon `x1,y1,x2,y2,x3,y3,...`; a mask `mX,Y,W,H,ZEROS,ONES,...`, the lengths of runs in
-            that window, row by row; or one number, the code for "no region".
-
-    Raises:
-        ValueError: if it is none of these.
+    A region is `x,y,w,h`; a polygon `x1,y1,x2,y2,x3,y3,...`; a mask `mX,Y,W,H,ZEROS,ONES,...`, the lengths of runs in
+    that window, row by row; or one number, the code for "no region". Raises ValueError for anything else.
     """
+    text = text.strip()
     if text.startswith("m"):
         return _mask_box([int(word) for word in text[1:].split(",") if word.strip()])
     values = [float(word) for word in text.replace("\t", ",").split(",")]
@@ -60,11 +58,6 @@ def _mask_box(numbers: list[int]) -> list[float]:
     left = 0 if wraps.any() else (starts % width).min()
     right = width - 1 if wraps.any() else (stops % width).max()
     return [float(v) for v in (x + left, y + top, right - left + 1, bottom - top + 1)]
-
-
-def parse_regions(text: str) -> Parsed:
-    """Parse one region a line; see `region_box`."""
-    return parse_lines(text, lambda line: region_box(line.strip()))
 
 
 @dataclass(frozen=True)
@@ -103,7 +96,7 @@ _LAYOUT = (
 _FILES = VotLayout(
     "{name}/groundtruth.txt",
     "{name}/color",
-    parse=parse_regions,
+    parse=partial(parse_lines, parse=region_box),
     extra_files=("sequence", *(f"{tag}.tag" for tag in TAGS)),
 )
 

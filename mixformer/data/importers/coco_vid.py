@@ -20,16 +20,7 @@ _Track = tuple[Any, Any]
 
 
 def read_coco_vid(source: Path, images: Path | None = None) -> list[VideoSequence]:
-    """Read each instance of each video of a file, without crowds.
-
-    Args:
-        source: JSON file with `videos`, `images` (`video_id`, `frame_id`, `file_name`), `annotations` (`image_id`,
-            `instance_id` or `track_id`, `bbox`) and `categories`.
-        images: folder of the pictures; file names are relative to it. None takes the folder of the JSON file.
-
-    Raises:
-        DataError: if the file is not of this form.
-    """
+    """Read each instance of each video of a JSON file, without crowds. Pictures are below `images`, or beside it."""
     with malformed_as_data_error(f"{source} is not a COCO-VID file"):
         content = read_json_file(source, DataError, LARGEST_ANNOTATION)
         videos = {video["id"]: str(video["name"]) for video in content["videos"]}
@@ -50,13 +41,10 @@ def read_coco_vid(source: Path, images: Path | None = None) -> list[VideoSequenc
 
 
 def coco_tracks(source: Path) -> list[FileTrack]:
-    """Read the instances of a file with one video, without pictures.
+    """Read the instances of a file with one video, without pictures; raises DataError for several videos.
 
     A file without `videos` is one of FiftyOne, which keeps the numbers of tracks and none of videos and frames. The
     names of its pictures end with the number of the frame, and what others write as `attributes` is beside the box.
-
-    Raises:
-        DataError: if the file is not of this form, or holds several videos.
     """
     content = read_json_file(source, DataError, LARGEST_ANNOTATION)
     with malformed_as_data_error(f"{source} is not a COCO-VID file"):

@@ -23,15 +23,8 @@ def read_cvat(source: Path, images: Path | None = None) -> list[VideoSequence]:
     """Read each track of a video task, or each box of an image task as a sequence of one frame.
 
     A box marked `outside` is absent. A box marked `occluded` is kept, since CVAT means partly hidden. If the file holds
-    only key frames, boxes between them are interpolated as CVAT does.
-
-    Args:
-        source: the XML file, or the folder of an export with annotations.xml.
-        images: folder of the pictures, or the video file; None takes images/ beside the XML file, or the XML file's
-            folder.
-
-    Raises:
-        DataError: if the file is not of this form, or the pictures are missing.
+    only key frames, boxes between them are interpolated as CVAT does. `source` is the XML file or the folder of an
+    export; `images` the pictures or the video, else images/ beside the XML file, or its folder.
     """
     file = cvat_file(source)
     root = cvat_root(file)
@@ -59,11 +52,7 @@ def cvat_root(file: Path) -> ElementTree.Element:
 
 
 def cvat_tracks(file: Path) -> list[FileTrack]:
-    """Read the tracks of a video task as key boxes, without the boxes that CVAT interpolated between them.
-
-    Raises:
-        DataError: if the file is not of this form.
-    """
+    """Read the tracks of a video task as key boxes, without the boxes that CVAT interpolated between them."""
     root = cvat_root(file)
     with malformed_as_data_error(f"{file} is not CVAT XML 1.1"):
         return [_file_track(track) for track in root.iter("track")]

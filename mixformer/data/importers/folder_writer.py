@@ -29,23 +29,13 @@ def write_folders(
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> list[Path]:
-    """Write one folder for each sequence; a folder appears when it is complete.
+    """Write one folder for each sequence, which appears when it is complete; return the folders.
 
-    Pictures are relative links to the originals; those of videos and archives are written once below `_frames`.
+    Pictures are relative links to the originals, or copies; those of videos and archives are written once below
+    `_frames`. Frames in which the target is hidden get no box. `progress` gets the name of each sequence.
 
-    Args:
-        sequences: the sequences to write. Frames in which the target is hidden get no box.
-        out: folder to write into.
-        copy: copy pictures instead of linking them.
-        overwrite: replace sequences of the same names.
-        progress: called with the name of each sequence.
-
-    Returns:
-        The folders.
-
-    Raises:
-        DataError: if a picture cannot be read.
-        OutputError: if a folder already exists (then nothing is written), or cannot be written.
+    Raises DataError if a picture cannot be read, and OutputError if a folder already exists without `overwrite` (then
+    nothing is written), or cannot be written.
     """
     used, placer = set[str](), _Placer(out / _FRAMES, copy, overwrite)
     folders = {out / _unused(safe_name(sequence.name), used): sequence for sequence in sequences}

@@ -22,16 +22,10 @@ _LAYOUT = "NAME/gt/gt.txt (frame, track, x, y, w, h, confidence, class, visibili
 def read_mot(source: Path, images: Path | None = None, first_pixel: int = 1) -> list[VideoSequence]:
     """Read each track of a MOT sequence folder, or of a folder of such folders.
 
-    Frames, and in MOTChallenge also pixels, count from 1 in the file and from 0 in the result. Boxes with confidence 0
-    are not part of the annotation. A visibility of 0 means hidden; a negative one (MOT15) means unknown.
-
-    Args:
-        source: a sequence folder, or a folder of several.
-        images: pictures of a single sequence; None takes the folder that seqinfo.ini names, or else img1/.
-        first_pixel: number of the first pixel in the file: 1 by MOTChallenge, 0 as CVAT and datumaro write it.
-
-    Raises:
-        DataError: if there is no such file, or a line does not have nine (at least seven) numbers.
+    Frames, and in MOTChallenge also pixels (`first_pixel`; CVAT and datumaro begin with 0), count from 1 in the file
+    and from 0 in the result. Boxes with confidence 0 are not part of the annotation. A visibility of 0 means hidden; a
+    negative one (MOT15) unknown. Without `images`, the pictures are in the folder that seqinfo.ini names, or else in
+    img1/.
     """
     return [track for truth in mot_truths(source) for track in _sequences(truth, images, first_pixel)]
 
@@ -56,15 +50,7 @@ def _sequences(truth: Path, images: Path | None, first_pixel: int) -> list[Video
 
 
 def mot_tracks(truth: Path, first_pixel: int = 1) -> list[FileTrack]:
-    """Read the tracks of one gt.txt. Classes are numbers, unless labels.txt beside it has their names.
-
-    Args:
-        truth: the file.
-        first_pixel: number of the first pixel in the file: 1 by MOTChallenge, 0 as CVAT and datumaro write it.
-
-    Raises:
-        DataError: as `read_mot`.
-    """
+    """Read the tracks of one gt.txt. Classes are numbers, unless labels.txt beside it has their names."""
     names = _names(truth.with_name("labels.txt"))
     boxes: dict[int, dict[int, tuple[float, ...] | None]] = defaultdict(dict)
     kinds: dict[int, str] = {}

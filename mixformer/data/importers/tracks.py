@@ -22,23 +22,14 @@ Importer = Callable[[Path, Path | None], list[VideoSequence]]
 
 @dataclass(frozen=True)
 class FileTrack:
-    """One track in the file of another tool, without pictures.
+    """One track in the file of another tool, without pictures."""
 
-    Attributes:
-        id: number of the track in the file.
-        boxes: xywh in pixels, 0-based, by frame from 0; None where the target starts to be absent.
-        label: class of the target.
-        attributes: further facts, name -> text.
-        occluded: frames in which the target is partly hidden.
-        sparse: `boxes` are key boxes, to be interpolated. If False, the target is absent in frames without a box.
-    """
-
-    id: int
-    boxes: Mapping[int, tuple[float, ...] | None]
-    label: str = ""
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    occluded: frozenset[int] = frozenset()
-    sparse: bool = False
+    id: int  # number of the track in the file
+    boxes: Mapping[int, tuple[float, ...] | None]  # xywh, 0-based, by frame from 0; None where the target goes away
+    label: str = ""  # class of the target
+    attributes: Mapping[str, str] = field(default_factory=dict)  # further facts, name -> text
+    occluded: frozenset[int] = frozenset()  # frames in which the target is partly hidden
+    sparse: bool = False  # `boxes` are key boxes, to be interpolated; if not, frames without a box lack the target
 
 
 def track_sequence(
@@ -50,12 +41,7 @@ def track_sequence(
 ) -> VideoSequence | None:
     """Make a sequence of one track, from its first box to its last; None if no picture has a box.
 
-    Args:
-        name: name of the sequence.
-        pictures: pictures by frame number; frames without a picture are left out.
-        boxes: xywh by frame number; the target is absent where there is None, or no entry.
-        source: name of the format.
-        label: class of the target.
+    Frames without a picture are left out; in frames with None or without an entry in `boxes`, the target is absent.
     """
     shown = [number for number, box in boxes.items() if box is not None and number in pictures]
     if not shown:
@@ -75,11 +61,9 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def picture_below(folder: Path, name: object, source: Path) -> Path:
-    """Return the path of a picture that an annotation names, below the folder of pictures after links are resolved.
+    """Return the path of a picture that an annotation names; raises DataError if it is not below the pictures' folder.
 
-    Raises:
-        DataError: if the file is elsewhere. Otherwise a foreign annotation could put any file of this machine into a
-            data set.
+    Links are resolved: otherwise a foreign annotation could put any file of this machine into a data set.
     """
     path = path_below(folder, name, source)
     if not real_path(path).is_relative_to(real_path(folder)):
@@ -88,11 +72,7 @@ def picture_below(folder: Path, name: object, source: Path) -> Path:
 
 
 def whole_number(value: object, what: str) -> int:
-    """Convert a number or text of an annotation to a whole number.
-
-    Raises:
-        ValueError: if it is not a whole number, or too large for the number of a frame or track.
-    """
+    """Convert a number or text to a whole number; ValueError if it is none, or too large for a frame or track."""
     plain = isinstance(value, int | float | str) and not isinstance(value, bool) and len(str(value)) <= 25
     number = float(value) if plain else np.nan  # type: ignore[arg-type]
     if not (number.is_integer() and abs(number) < 2**53):

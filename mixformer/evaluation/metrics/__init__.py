@@ -6,32 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from mixformer.errors import ConfigError, DataError
-from mixformer.evaluation.metrics import (
-    longterm,
-    lost_found,
-    pytracking,
-    toolkit,
-    trackingnet_protocol as trackingnet,
-    vot_eao as vot,
+from mixformer.evaluation.metrics import longterm, lost_found, pytracking, toolkit, vot_eao as vot
+from mixformer.evaluation.metrics.calibration_error import (
+    ScoreBins as ScoreBins,
+    bin_scores as bin_scores,
+    score_pairs as score_pairs,
 )
-from mixformer.evaluation.metrics.calibration_error import ScoreBins, bin_scores, score_pairs
-from mixformer.evaluation.metrics.metric_types import Convention, Curve, MetricSummary, SequenceResult
-
-__all__ = [
-    "ABSENCE_CONVENTIONS",
-    "CONVENTIONS",
-    "DEFAULT_CONVENTION",
-    "Convention",
-    "Curve",
-    "MetricSummary",
-    "ScoreBins",
-    "SequenceResult",
-    "bin_scores",
-    "compute_metrics",
-    "convention_of",
-    "require_convention",
-    "score_pairs",
-]
+from mixformer.evaluation.metrics.metric_types import (
+    Convention as Convention,
+    Curve as Curve,
+    MetricSummary as MetricSummary,
+    SequenceResult as SequenceResult,
+)
 
 _ALL = (
     Convention(
@@ -66,7 +52,7 @@ _ALL = (
         "Areas under 21-point curves of boxes rounded to whole pixels: success over IoU 0..1 (a perfect tracker "
         "scores 0.975), precision over 0..50 pixels and normalized precision over 0..0.5, which are averages, not the "
         "values at 20 pixels and 0.20.",
-        trackingnet.measure,
+        toolkit.measure_trackingnet,
     ),
     Convention(
         "longterm",

@@ -56,8 +56,7 @@ def bin_scores(scores: FloatArray, hits: BoolArray) -> ScoreBins:
         scores: (n,) probabilities 0..1.
         hits: (n,) True where the box overlaps the target by more than half.
 
-    Raises:
-        DataError: if there are no scores, or some are outside of 0..1.
+    Raises DataError if there are no scores, or some are outside of 0..1.
 
     Example:
         >>> import numpy as np
@@ -79,8 +78,8 @@ def bin_scores(scores: FloatArray, hits: BoolArray) -> ScoreBins:
 def score_pairs(runs: Iterable[SequenceResult]) -> list[tuple[FloatArray, BoolArray]]:
     """Pair the scores (n,) of each run with (n,) True where the box overlaps the target by more than half.
 
-    Frame 0 and frames without a score are left out. A box in a frame without the target overlaps nothing. A run without
-    scores, or of another length than the ground truth, has no pairs.
+    Left out are frame 0, frames without a score, and runs without scores or of another length than the ground truth. A
+    box in a frame without the target overlaps nothing.
     """
     pairs = []
     for run in runs:

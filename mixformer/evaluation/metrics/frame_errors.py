@@ -44,11 +44,7 @@ def _shared(first: FloatArray, second: FloatArray, axis: int, pixel: float) -> F
 
 
 def center_error(predicted: FloatArray, truth: FloatArray, *, relative: bool = False) -> FloatArray:
-    """Compute the distance between the boxes' centers, x + (w - 1) / 2.
-
-    Returns:
-        (n,) distances in pixels; with `relative`, in units of the true box's width and height.
-    """
+    """Compute the distance (n,) of the centers, x + (w - 1) / 2, in pixels or in units of the true width and height."""
     with np.errstate(invalid="ignore", divide="ignore"):
         first, second = (boxes[:, :2] + 0.5 * (boxes[:, 2:] - 1.0) for boxes in (predicted, truth))
         if relative:
@@ -59,13 +55,7 @@ def center_error(predicted: FloatArray, truth: FloatArray, *, relative: bool = F
 
 
 def success_curve(values: FloatArray, thresholds: FloatArray, total: int | None = None) -> FloatArray:
-    """Return the fraction (k,) of the values strictly above each threshold; NaN is above no threshold.
-
-    Args:
-        values: (n,).
-        thresholds: (k,) rising.
-        total: number to divide by; None divides by the number of values.
-    """
+    """Return the fraction (k,), of `total` or n, of (n,) values strictly above each rising threshold; NaN never is."""
     reached = np.searchsorted(thresholds, np.where(np.isnan(values), -np.inf, values), side="left")
     counts = np.bincount(reached, minlength=len(thresholds) + 1)
     above: FloatArray = counts[::-1].cumsum()[::-1][1:] / (len(values) if total is None else total)
@@ -87,10 +77,7 @@ def trapezoid(values: FloatArray) -> FloatArray:
 
 
 def clip_boxes(boxes: FloatArray, size: tuple[int, int] | None) -> FloatArray:
-    """Clip (n, 4) xywh boxes: move left and top into the frame, then cut right and bottom at its border.
-
-    A box that begins left of the frame keeps its width, as in the got10k toolkit.
-    """
+    """Clip (n, 4) xywh boxes as the got10k toolkit: a box that begins left of the frame moves and keeps its width."""
     if size is None:
         return boxes
     left, top = np.clip(boxes[:, 0], 0, size[1]), np.clip(boxes[:, 1], 0, size[0])

@@ -20,16 +20,10 @@ def measure_longterm(runs: Iterable[SequenceResult], dataset: str = "") -> Measu
     """Measure tracking precision, recall and F at the score threshold where F of all sequences is largest (VOT-LT).
 
     For a threshold, a sequence's precision is the mean IoU of the frames with a score at or above it (1 if there is no
-    such frame). Its recall is the sum of these IoUs, divided by the number of frames in which the target is present.
-    Both are averaged over sequences; F is their harmonic mean. Frame 0 is left out. A predicted box or score of NaN
-    means that the tracker reports no target.
-
-    Returns:
-        Numbers "f", "precision", "recall", "threshold"; curves "precision", "recall", "f" over rising thresholds.
-        A sequence without the target after frame 0 has NaN recall and does not count in it.
-
-    Raises:
-        DataError: if a run has no scores, or more or fewer predictions than annotated frames.
+    such frame). Its recall is the sum of these IoUs, divided by the number of frames in which the target is present; it
+    is NaN and does not count if there are none. Both are averaged over sequences; F is their harmonic mean. Frame 0 is
+    left out. A predicted box or score of NaN means that the tracker reports no target. Runs need scores and complete
+    predictions.
     """
     # Thresholds are quantiles of all scores together, so most of them are where most scores are.
     reports = {run.name: _reports(run) for run in runs}
@@ -103,15 +97,8 @@ def measure_absence(runs: Iterable[SequenceResult], dataset: str = "") -> Measur
 
     The tracker calls a frame lost if its score is below 0.5 (in curves: below each of 101 thresholds), or if it has no
     box. A frame with a box but without a score is not lost. The target is absent if the ground truth has no box or
-    marks it as hidden. Frame 0 is left out. Frames of all sequences are pooled.
-
-    Returns:
-        Numbers "f", "precision", "recall", "false_alarm" (fraction of the frames with the target that are called
-        lost), "best_f" and "best_threshold"; curves "precision", "recall", "f", "false_alarm". A number without
-        meaning is NaN: no frame was absent, or none was called lost.
-
-    Raises:
-        DataError: if a run has no scores, or more or fewer predictions than annotated frames.
+    marks it as hidden. Frame 0 is left out. Frames of all sequences are pooled. "false_alarm" is the fraction of the
+    frames with the target that are called lost. A number is NaN if no frame was absent, or none called lost.
     """
     tables = {run.name: _lost_counts(run) for run in runs}
     total = np.sum(list(tables.values()), axis=0)

@@ -49,28 +49,21 @@ def measure_presence(runs: Iterable[SequenceResult], dataset: str = "") -> Measu
 
     VOTS counts frames of a sequence as T tracked (IoU above 0), F drifted (a box elsewhere), M missed (present, and
     reported absent), N absent and reported absent, and H absent but reported. Its measures are averaged over sequences:
-    not-reported error NRE = M / (T + F + M), drift-rate error DRE = F / (T + F + M), absence-detection quality ADQ =
-    N / (N + H), the last over sequences with more than 10 absent frames. Sources: Kristan et al., "The First Visual
+    not-reported error NRE = M / (T + F + M), drift-rate error DRE = F / (T + F + M), absence-detection quality ADQ = N
+    / (N + H), the last over sequences with more than 10 absent frames. Sources: Kristan et al., "The First Visual
     Object Tracking Segmentation VOTS2023 Challenge Results", section 2; `QualityAuxiliary` of vot-toolkit 0.9.0. The
     toolkit also counts the first frame.
 
     OxUvA pools the frames of all sequences: TPR is the fraction of the present ones that are reported with an IoU of
     0.5 or more, TNR the fraction of the absent ones that are reported absent. MaxGM is the largest geometric mean of
-    both that a tracker can reach by reporting absence at random in a fraction p of its frames:
-    max over p of sqrt((1 - p) TPR * ((1 - p) TNR + p)). Source: Valmadre et al., "Long-term Tracking in the Wild: a
-    Benchmark", ECCV 2018, section 4.
+    both that a tracker can reach by reporting absence at random in a fraction p of its frames: max over p of sqrt((1 -
+    p) TPR * ((1 - p) TNR + p)). Source: Valmadre et al., "Long-term Tracking in the Wild: a Benchmark", ECCV 2018,
+    section 4.
 
     Delays are medians over all sequences: from the first frame of an absence to the first frame in it that is reported
     absent, and from the first frame of a return to the first one with an IoU above 0.5, before the next absence. 0
-    means at once; infinity means never, in half of the cases or more. A false find is an absent frame in which the
-    target is reported, after a frame in which it was not.
-
-    Returns:
-        Numbers "nre", "dre", "adq", "maxgm", "frames_to_lost", "frames_to_find", "false_finds" (per 1,000 absent
-        frames). NaN where there is nothing to count: no frame with the target, without it, or no return.
-
-    Raises:
-        DataError: if a run has more or fewer predictions than annotated frames.
+    means at once; infinity means never, in half of the cases or more. A false find, counted per 1,000 absent frames, is
+    an absent frame in which the target is reported, after a frame in which it was not. NaN: there is nothing to count.
     """
     counts = {run.name: _count(run) for run in runs}
     rows = {name: _numbers([each]) for name, each in counts.items()}

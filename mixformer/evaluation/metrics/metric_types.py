@@ -28,8 +28,7 @@ class SequenceResult:
         visible_ratio: (n,) GOT-10k's levels of visibility, 0 (not visible) to 8 (fully visible), or None.
         statuses: (m,) words, each a `TrackResult.status`; or None if the tracker has none.
 
-    Raises:
-        DataError: if an array has a wrong shape, or there is no annotated frame.
+    Raises DataError if an array has a wrong shape, or there is no annotated frame.
 
     Example:
         >>> import numpy as np
@@ -82,23 +81,11 @@ class SequenceResult:
 
 @dataclass(frozen=True)
 class Curve:
-    """A fraction of frames as a function of a threshold.
+    """A fraction of frames as a function of a threshold."""
 
-    Attributes:
-        name: such as "success".
-        thresholds: (k,) rising: IoU 0..1, pixels, fractions of the target's size, frames or scores.
-        values: (k,) fractions 0..1.
-
-    Example:
-        >>> import numpy as np
-        >>> from mixformer.evaluation.metrics import Curve
-        >>> Curve("success", np.array([0.0, 0.5, 1.0]), np.array([1.0, 0.8, 0.0])).values.tolist()
-        [1.0, 0.8, 0.0]
-    """
-
-    name: str
-    thresholds: FloatArray
-    values: FloatArray
+    name: str  # such as "success"
+    thresholds: FloatArray  # (k,) rising: IoU 0..1, pixels, fractions of the target's size, frames or scores
+    values: FloatArray  # (k,) fractions 0..1
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,10 +172,8 @@ def average_curves(
 ) -> Measured:
     """Average curves over sequences, and the numbers read from them.
 
-    Args:
-        curves: name of each sequence, and one (k,) curve for each entry of `thresholds`.
-        thresholds: name of a curve -> thresholds (k,).
-        scores: metric -> the curve it is read from, and the function that reads it: (..., k) values -> (...) numbers.
+    `curves` has the name of each sequence, and one (k,) curve for each entry of `thresholds`. `scores` has for each
+    metric the curve it is read from, and the function that reads it: (..., k) values -> (...) numbers.
     """
     names, found = zip(*curves, strict=True)
     rows = {name: np.array(values) for name, values in zip(thresholds, zip(*found, strict=True), strict=True)}

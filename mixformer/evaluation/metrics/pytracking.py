@@ -31,27 +31,18 @@ HIT = -1.0
 
 @dataclass(frozen=True)
 class FrameErrors:
-    """Per-frame numbers of one sequence.
+    """Per-frame numbers of one sequence; a frame is valid if its true box has an area and is not marked invisible."""
 
-    Attributes:
-        iou: (n,) intersection over union, -1 where the frame is not valid.
-        center: (n,) distance of centers in pixels; in a frame that is not valid infinite, for uav -1 (a hit).
-        relative: (n,) distance of centers in units of the true width and height; -1 (a hit) in a frame that is not
-            valid, for lasot infinite where the target is not visible.
-        valid: (n,) True where the true box has a width and a height above 0 and is not marked as invisible.
-    """
-
-    iou: FloatArray
-    center: FloatArray
+    iou: FloatArray  # (n,) intersection over union, -1 where the frame is not valid
+    center: FloatArray  # (n,) distance of centers in pixels; infinite where the frame is not valid, for uav -1 (a hit)
+    # (n,) distance of centers in units of the true width and height; -1 (a hit) where the frame is not valid, for lasot
+    # infinite where the target is not visible
     relative: FloatArray
-    valid: BoolArray
+    valid: BoolArray  # (n,)
 
 
 def rules_of(dataset: str) -> str:
-    """Return the rules for invalid frames of a data set: "lasot", "uav" or "generic" (all others).
-
-    LaSOT's extension counts as generic, as in pytracking: its invisible frames are hits in normalized precision.
-    """
+    """Return the rules for invalid frames of a data set: "lasot", "uav" or "generic" (also for LaSOT's extension)."""
     key = dataset.lower().replace("-", "_")
     if key in ("lasot", "lasot_test", "lasot_lmdb"):
         return "lasot"
@@ -61,10 +52,9 @@ def rules_of(dataset: str) -> str:
 def frame_errors(run: SequenceResult, dataset: str = "") -> FrameErrors:
     """Measure the frames of one sequence, with frame 0 replaced by the ground truth.
 
-    The official tool refuses a NaN ground truth except for uav. Here such frames count as boxes without size.
-
-    Raises DataError for a predicted box with NaN or a negative side, and for lasot without visibility or with too few
-    boxes (others are filled up with empty boxes).
+    The official tool refuses a NaN ground truth except for uav. Here such frames count as boxes without size. Raises
+    DataError for a predicted box with NaN or a negative side, and for lasot without visibility or with too few boxes
+    (others are filled up with empty boxes).
     """
     rules = rules_of(dataset)
     predicted = start_from_truth(_complete(run, rules), run.truth)
@@ -111,20 +101,10 @@ def _complete(run: SequenceResult, rules: str) -> FloatArray:
 
 
 def measure(runs: Iterable[SequenceResult], dataset: str = "", *, exclude_invalid: bool = False) -> Measured:
-    """Measure success, precision and normalized precision, averaged over sequences.
+    """Measure success, precision (20 pixels) and normalized precision (0.20), averaged over sequences.
 
-    Args:
-        runs: one per sequence.
-        dataset: decides the rules for invalid frames, see `rules_of`.
-        exclude_invalid: divide by the number of valid frames instead of all. With hits in invalid frames the result
-            can then exceed 1, as in the official tool.
-
-    Returns:
-        Numbers "auc" (mean of the success curve), "op50", "op75", "precision" (20 pixels), "norm_precision"
-        (0.20) and curves "success", "precision", "norm_precision".
-
-    Raises:
-        DataError: as `frame_errors`; also for a sequence without valid frames, with `exclude_invalid`.
+    With `exclude_invalid`, curves are divided by the number of valid frames (DataError if there are none) instead of
+    all. With hits in invalid frames the result can then exceed 1, as in the official tool.
     """
 
     def curves(run: SequenceResult) -> tuple[str, tuple[FloatArray, ...]]:

@@ -1,4 +1,4 @@
-"""OTB and GOT-10k as the got10k toolkit measures them."""
+"""OTB and GOT-10k as the got10k toolkit measures them, and TrackingNet as its devkit and server do."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from mixformer.evaluation.metrics.frame_errors import (
     PIXEL_THRESHOLDS,
     center_error,
     clip_boxes,
+    fit_length,
     iou,
     precision_curve,
     same_length,
     start_from_truth,
     success_curve,
+    trapezoid,
 )
 from mixformer.evaluation.metrics.metric_types import Curve, Measured, SequenceResult, average_curves
 from mixformer.types import FloatArray
 
 GOT10K_THRESHOLDS = np.linspace(0, 1, 101)
+TRACKINGNET_PIXELS = np.linspace(0, 50, 21)
+TRACKINGNET_SIZES = np.linspace(0, 0.5, 21)
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -31,15 +35,9 @@ def toolkit_iou(predicted: FloatArray, truth: FloatArray) -> FloatArray:
 
 
 def measure_otb(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
-    """Measure success and precision over all frames. Frame 0 is replaced by the ground truth and counts.
+    """Measure success and precision (20 pixels) over all frames. Frame 0 is replaced by the ground truth and counts.
 
-    A frame without a true box, or with a predicted box of NaN, is a miss.
-
-    Returns:
-        Numbers "auc", "op50" and "precision" (20 pixels); curves "success" and "precision".
-
-    Raises:
-        DataError: if a sequence has more or fewer predictions than annotated frames.
+    A frame without a true box, or with a predicted box of NaN, is a miss. Predictions must be complete.
     """
 
     def curves(run: SequenceResult) -> tuple[str, tuple[FloatArray, ...]]:
@@ -64,9 +62,7 @@ def got10k_ious(run: SequenceResult) -> FloatArray:
     """Compute the IoU of the frames that count: all frames after the first with a visible ratio above 0.
 
     Without visible ratios, the frames with a present target count. Both boxes are clipped to the frame if its size is
-    known. A predicted box of NaN has an IoU of 0.
-
-    Raises DataError if there are more or fewer predictions than annotated frames.
+    known. A predicted box of NaN has an IoU of 0. Predictions must be complete.
     """
     predicted, truth = (
         clip_boxes(boxes, run.size)[1:] for boxes in (same_length(run, "the GOT-10k convention"), run.truth)
@@ -76,14 +72,9 @@ def got10k_ious(run: SequenceResult) -> FloatArray:
 
 
 def measure_got10k(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
-    """Measure the average overlap (AO) and success rates over the pooled frames of all sequences.
+    """Measure the average overlap (AO) and success rates (IoU above 0.5, 0.75) over the pooled frames of all sequences.
 
-    Returns:
-        Numbers "ao" (mean IoU), "sr50", "sr75" (fractions of frames with an IoU above 0.5, 0.75); curve "success"
-        with 101 thresholds. A sequence in which no frame counts has NaN per sequence and adds nothing to the whole.
-
-    Raises:
-        DataError: if a sequence has more or fewer predictions than annotated frames, or no frame counts at all.
+    A sequence in which no frame counts has NaN and adds nothing to the whole; DataError if that is so in all of them.
     """
     per_sequence: dict[str, dict[str, float]] = {}
     pooled = np.zeros(len(GOT10K_THRESHOLDS))
@@ -105,3 +96,25 @@ def measure_got10k(runs: Iterable[SequenceResult], dataset: str = "") -> Measure
 def _numbers(total: float, above: FloatArray, frames: int) -> dict[str, float]:
     sums = {"ao": total, "sr50": float(above[50]), "sr75": float(above[75])}
     return {name: value / frames if frames else float("nan") for name, value in sums.items()}
+
+
+def measure_trackingnet(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
+    """Measure the areas under three curves of 21 points each, averaged over sequences; all boxes are rounded first.
+
+    Frame 0 is replaced by the ground truth and counts. Missing predictions, NaN and frames without a true box are
+    misses. Predictions after the last annotated frame are left out. "precision" and "norm_precision" are averages over
+    0..50 pixels and 0..0.5; other conventions use the values at 20 pixels and 0.20.
+    """
+
+    def curves(run: SequenceResult) -> tuple[str, tuple[FloatArray, ...]]:
+        truth = np.round(run.truth)
+        predicted = start_from_truth(np.round(fit_length(run.predicted, len(truth), np.nan)), truth)
+        return run.name, (
+            success_curve(iou(predicted, truth), IOU_THRESHOLDS),
+            precision_curve(center_error(predicted, truth), TRACKINGNET_PIXELS),
+            precision_curve(center_error(predicted, truth, relative=True), TRACKINGNET_SIZES),
+        )
+
+    thresholds = {"success": IOU_THRESHOLDS, "precision": TRACKINGNET_PIXELS, "norm_precision": TRACKINGNET_SIZES}
+    areas = {"auc": "success", "precision": "precision", "norm_precision": "norm_precision"}
+    return average_curves(map(curves, runs), thresholds, {name: (curve, trapezoid) for name, curve in areas.items()})

@@ -14,38 +14,26 @@ import numpy as np
 
 from mixformer.errors import DataError
 from mixformer.evaluation.metrics.frame_errors import iou, same_length
-from mixformer.evaluation.metrics.metric_types import BoolArray, Curve, Measured, SequenceResult
+from mixformer.evaluation.metrics.metric_types import Curve, Measured, SequenceResult
 from mixformer.types import FloatArray
 
 
 @dataclass(frozen=True)
 class AnchorProtocol:
-    """Numbers of the protocol; the defaults are those of VOT2020 to VOT2022.
+    """Numbers of the protocol; the defaults are those of VOT2020 to VOT2022."""
 
-    Attributes:
-        threshold: a frame with an IoU at or below this counts towards a failure.
-        grace: number of such frames in a row that make a failure.
-        low: shortest sequence length of the average that is EAO, in frames.
-        high: longest sequence length of that average, exclusive.
-    """
-
-    threshold: float = 0.1
-    grace: int = 10
-    low: int = 115
-    high: int = 755
+    threshold: float = 0.1  # a frame with an IoU at or below this counts towards a failure
+    grace: int = 10  # number of such frames in a row that make a failure
+    low: int = 115  # shortest sequence length of the average that is EAO, in frames
+    high: int = 755  # longest sequence length of that average, exclusive
 
 
 @dataclass(frozen=True)
 class AnchorRun:
-    """One run from one anchor.
+    """One run from one anchor."""
 
-    Attributes:
-        iou: (n,) IoU per frame in the order of the run, 0 from the failure on.
-        followed: frames before the failure; n without one.
-    """
-
-    iou: FloatArray
-    followed: int
+    iou: FloatArray  # (n,) IoU per frame in the order of the run, 0 from the failure on
+    followed: int  # frames before the failure; n without one
 
     @property
     def failed(self) -> bool:
@@ -56,9 +44,7 @@ class AnchorRun:
 def region_iou(run: SequenceResult) -> FloatArray:
     """Compute the IoU (n,) of boxes rounded to whole pixels and clipped to the frame, as VOT does on pixel masks.
 
-    A frame without a true box has 1 if there is no predicted box either, else 0.
-
-    Raises DataError if there are more or fewer predictions than annotated frames.
+    A frame without a true box has 1 if there is no predicted box either, else 0. Predictions must be complete.
     """
     predicted, truth = (_cut(np.round(boxes), run.size) for boxes in (same_length(run, "VOT"), run.truth))
     values = np.nan_to_num(iou(predicted, truth), nan=0.0)
@@ -75,18 +61,14 @@ def _cut(boxes: FloatArray, size: tuple[int, int] | None) -> FloatArray:
     return np.concatenate([low, high - low], axis=1)
 
 
-def followed_frames(values: FloatArray, absent: BoolArray, protocol: AnchorProtocol) -> int:
-    """Count the frames before the first `grace` frames in a row with a low IoU; absent frames are never low."""
-    low = np.concatenate([[0], np.cumsum((values <= protocol.threshold) & ~absent)])
-    starts = np.flatnonzero(low[protocol.grace :] - low[: -protocol.grace] == protocol.grace)
-    return int(starts[0]) if len(starts) else len(values)
-
-
 def anchor_run(run: SequenceResult, protocol: AnchorProtocol) -> AnchorRun:
     """Measure the IoU and the failure of one run. The frame of the given box is no answer, so its IoU is 0."""
     values = region_iou(run)
     values[0] = 0.0
-    followed = followed_frames(values, ~run.annotated, protocol)
+    # It fails at the first `grace` frames in a row with a low IoU; absent frames are never low.
+    low = np.concatenate([[0], np.cumsum((values <= protocol.threshold) & run.annotated)])
+    starts = np.flatnonzero(low[protocol.grace :] - low[: -protocol.grace] == protocol.grace)
+    followed = int(starts[0]) if len(starts) else len(values)
     values[followed:] = 0.0
     return AnchorRun(values, followed)
 
@@ -111,22 +93,11 @@ def expected_overlap(runs: Iterable[AnchorRun], high: int) -> FloatArray:
 
 
 def measure(runs: Iterable[SequenceResult], dataset: str = "", protocol: AnchorProtocol | None = None) -> Measured:
-    """Measure accuracy, robustness and EAO.
+    """Measure accuracy (mean IoU before a failure), robustness (fraction of frames before a failure) and EAO.
 
-    Args:
-        runs: one per anchor, frames in the order in which the tracker saw them (backward runs reversed), named
-            SEQUENCE_00000050 with the anchor's frame number in eight digits. A name without it is a single run from
-            frame 0.
-        dataset: not used.
-        protocol: numbers of the protocol.
-
-    Returns:
-        Numbers "eao", "accuracy" (mean IoU of the frames before a failure; sequences are weighted by these frames)
-        and "robustness" (fraction of frames before a failure, weighted by length); curve "expected_overlap"; accuracy
-        and robustness per sequence.
-
-    Raises:
-        DataError: if a run has more or fewer predictions than annotated frames.
+    Sequences are weighted by frames before a failure for accuracy, and by length for robustness. Runs are one per
+    anchor, frames in the order in which the tracker saw them (backward runs reversed), named SEQUENCE_00000050 with the
+    anchor's frame number in eight digits. A name without it is a single run from frame 0. Predictions must be complete.
     """
     protocol = protocol or AnchorProtocol()
     groups: dict[str, list[AnchorRun]] = {}
@@ -135,7 +106,8 @@ def measure(runs: Iterable[SequenceResult], dataset: str = "", protocol: AnchorP
         name, anchor = split_anchor(run.name)
         one = anchor_run(run, protocol)
         groups.setdefault(name, []).append(one)
-        length[name] = max(length.get(name, 0), _sequence_length(anchor, len(one.iou)))
+        frames = len(one.iou)  # a run of anchor + 1 frames went backwards
+        length[name] = max(length.get(name, 0), frames if frames == anchor + 1 else anchor + frames)
     if not groups:
         raise DataError("there are no runs to measure; give at least one")
     # EAO takes all runs of all sequences at once; accuracy and robustness are averaged by sequence, with weights.
@@ -156,11 +128,6 @@ def split_anchor(name: str) -> tuple[str, int]:
     """Split the name of a run into the name of its sequence and the frame of its anchor."""
     found = re.fullmatch(r"(.+)_(\d{8})", name)
     return (found[1], int(found[2])) if found else (name, 0)
-
-
-def _sequence_length(anchor: int, frames: int) -> int:
-    """Return the length of the sequence as one run shows it. A run of anchor + 1 frames went backwards."""
-    return frames if frames == anchor + 1 else anchor + frames
 
 
 def _accuracy_robustness(group: list[AnchorRun]) -> dict[str, float]:
