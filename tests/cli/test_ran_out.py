@@ -1,7 +1,6 @@
 """What the system refuses is told with an exit code (row C9)."""
 
 import errno
-from importlib import import_module
 
 import pytest
 
@@ -18,13 +17,9 @@ from mixformer.cli import main
     ],
 )
 def test_what_ran_out_is_told(monkeypatch, capsys, error, code, said):
-    def fail(self, name, *arguments):
-        if name == "run":
-            raise error
-        return real(self, name, *arguments)
+    def fail(options):
+        raise error
 
-    command_line = import_module("mixformer.cli.main")
-    real = command_line._Verb.call
-    monkeypatch.setattr(command_line._Verb, "call", fail)
+    monkeypatch.setattr("mixformer.cli.models.run", fail)
     assert main(["models"]) == code
     assert said in capsys.readouterr().err
