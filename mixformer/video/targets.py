@@ -143,9 +143,11 @@ def _text_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
         fields = [field.strip() for field in parts]
         if sign in (";", "\t"):  # with which some languages write 1,5 for 1.5
             fields = [field.replace(",", ".") for field in fields]
-        if not names and not any(field[:1].isdigit() or field[:1] in "+-." for field in fields):
-            names = tuple(_LONG_NAMES.get(field.lower(), field.lower()) for field in fields)
-            if not {"x", "y", "w", "h"} <= {*names}:
+        words = tuple(_LONG_NAMES.get(field.lower(), field.lower()) for field in fields)
+        complete = {"x", "y", "w", "h"} <= {*words}
+        if not names and (complete or all(word[:1].isalpha() for word in words)):
+            names = words
+            if not complete:
                 raise BoxError(
                     f"{where}: it names the columns {', '.join(names):.80}, and x, y, w, h are needed; {_HOW}"
                 )

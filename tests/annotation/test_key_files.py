@@ -23,6 +23,7 @@ BOX = (10.0, 20.0, 30.0, 40.0)
     [
         f"\ufeff{HEAD}\r\n3,1,10,20,30,40\r\n", "frame;id;x;y;w;h\n3;1;10,0;20;30;40\n", "3 1 10 20 30 40",
         "Frame, ID, X, Y, Width, Height\n3.0, 1, 10, 20, 30, 40\n", '"id","frame","w","h","x","y"\n1,3,30,40,10,20\n',
+        f"{HEAD},\n3,1,10,20,30,40,\n", f"{HEAD},2nd note\n3,1,10,20,30,40,5\n",
         f"# mine\n\n{HEAD},note\n\n3,1,10,20,30,40,hello\n",
     ],
 )  # fmt: skip
