@@ -35,11 +35,14 @@ Settings read_settings(const std::string& text) {
     s.lost_below = number(text, "lost_below");
     s.sure_above = number(text, "sure_above");
     s.found_above = number(text, "found_above");
+    s.likeness_weight = number(text, "likeness_weight");
+    s.likeness_usual = number(text, "likeness_usual");
     s.update_interval = whole(text, "update_interval");
     s.online_templates = whole(text, "online_templates");
     s.lost_after = whole(text, "lost_after");
     s.found_after = whole(text, "found_after");
     s.search_budget = whole(text, "search_budget");
+    s.likeness_interval = whole(text, "likeness_interval");
     s.update = value_of(text, "update");
     s.rules = value_of(text, "rules");
     s.redetect = value_of(text, "redetect");
@@ -119,6 +122,31 @@ std::vector<int> thumbnail(const Frame& frame) {
     return made;
 }
 
+// Compare two templates by the values of the middle block, (1, heads, 2 * T, d) each, of two equal templates.
+double likeness(const ov::Tensor& first, const ov::Tensor& other) {
+    const ov::Shape shape = first.get_shape();
+    const std::size_t heads = shape[1], tokens = shape[2], width = shape[3];
+    const int side = static_cast<int>(std::lround(std::sqrt(tokens / 2.0)));
+    const auto on_target = [side](int k) { return std::abs((k + 0.5) / side - 0.5) <= 0.25; };
+    const float *a = first.data<float>(), *b = other.data<float>();
+    double sum = 0;
+    int count = 0;
+    for (int token = 0; token < side * side; ++token) {
+        if (!on_target(token / side) || !on_target(token % side)) continue;
+        double ab = 0, aa = 0, bb = 0;
+        for (std::size_t head = 0; head < heads; ++head)
+            for (std::size_t k = 0; k < width; ++k) {
+                const std::size_t at = (head * tokens + token) * width + k;
+                ab += double(a[at]) * b[at];
+                aa += double(a[at]) * a[at];
+                bb += double(b[at]) * b[at];
+            }
+        sum += ab / std::sqrt(aa * bb);
+        ++count;
+    }
+    return sum / count;
+}
+
 double logit(double score) { return std::log(std::max(score, 1e-6) / std::max(1 - score, 1e-6)); }
 
 }  // namespace
@@ -142,9 +170,9 @@ void Judgment::lose() {
     lost_frames = std::max(1, lost_frames);
 }
 
-// Lower a score (0..1) that is unusual for this target.
-double UsualScore::confidence(double score) const {
-    const double lowered = 2 * std::max(0.0, mean - logit(score) - 0.6);
+// Lower a score (0..1) that is unusual for this target, and by the logits `unlike`.
+double UsualScore::confidence(double score, double unlike) const {
+    const double lowered = 2 * std::max(0.0, mean - logit(score) - 0.6) + unlike;
     return lowered > 0 ? 1 / (1 + std::exp(lowered - logit(score))) : score;
 }
 
@@ -166,6 +194,7 @@ Tracker::Tracker(const std::string& folder) {
     settings_ = read_settings(text);
     search_size_ = whole(text, "search_size");
     template_size_ = whole(text, "template_size");
+    middle_ = 2 * (whole(text, "depth") / 2) + 1;  // each block gives its keys, then its values
     const auto read = [&](const std::string& name) {
         const std::string path = folder + "/" + value_of(text, name);
         const bool onnx = path.size() > 5 && path.compare(path.size() - 5, 5, ".onnx") == 0;
@@ -197,6 +226,7 @@ void Tracker::start(const Frame& frame, const Box& box) {
     best_score_ = -1;
     judged_ = told_ = Judgment{};
     usual_ = UsualScore{};
+    likeness_ = 1;
     thumbnail_ = thumbnail(frame);
 }
 
@@ -224,6 +254,7 @@ Result Tracker::update(const Frame& frame) {
     }
     box_ = box;
     if (judged_.status == "tracking") update_templates(frame, box, score);
+    compare(frame, score);
     const double told = tell(score);
     return {box, told, told_.status};
 }
@@ -300,9 +331,21 @@ void Tracker::notice_cut(const Frame& frame, bool was_lost) {
     }
 }
 
-// Judge the score in the light of the usual one; return it, lowered if it is unusual.
+// Compare what the box shows with the initial template: now and then, and in every frame that is in doubt.
+void Tracker::compare(const Frame& frame, double score) {
+    const Settings& s = settings_;
+    const bool sure = told_.status == "tracking" && score >= s.sure_above;
+    const bool due = !sure || frame_number_ % s.likeness_interval == 0;
+    if (s.likeness_weight <= 0 || !due || score < s.lost_below) return;
+    Pixels shown(templates_[0].size());
+    crop(frame, box_, s.template_factor, template_size_, shown.data());
+    likeness_ = likeness(first_memory_[middle_], encode({shown, shown})[middle_]);
+}
+
+// Judge the score in the light of the usual one and the likeness; return it, lowered if it is unusual.
 double Tracker::tell(double score) {
-    const double seen = usual_.confidence(score);
+    const double unlike = settings_.likeness_weight * std::max(0.0, settings_.likeness_usual - likeness_);
+    const double seen = usual_.confidence(score, unlike);
     told_.add(seen, settings_);
     if (cut_ && told_.low) told_.lose();
     if (score >= settings_.sure_above) usual_.add(score, told_.status == "tracking" && told_.high > 0);

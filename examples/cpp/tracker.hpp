@@ -27,8 +27,8 @@ struct Result {
 // The settings under "tracker" in config.json.
 struct Settings {
     double search_factor, template_factor, score_threshold, score_decay, margin;
-    double lost_below, sure_above, found_above;
-    int update_interval, online_templates, lost_after, found_after, search_budget;
+    double lost_below, sure_above, found_above, likeness_weight, likeness_usual;
+    int update_interval, online_templates, lost_after, found_after, search_budget, likeness_interval;
     std::string update, rules, redetect;
 };
 
@@ -44,7 +44,7 @@ struct Judgment {
 struct UsualScore {
     double mean = 1.0;
     int frames = 0;
-    double confidence(double score) const;
+    double confidence(double score, double unlike) const;
     void add(double score, bool sure);
 };
 
@@ -67,12 +67,14 @@ private:
     Found look(const Frame& frame, const Box& around, const Memory& memory);
     void update_templates(const Frame& frame, const Box& box, std::optional<double> score);
     void notice_cut(const Frame& frame, bool was_lost);
+    void compare(const Frame& frame, double score);
     double tell(double score);
     void search_elsewhere(const Frame& frame);
     std::vector<Box> places(int height, int width) const;
 
     Settings settings_;
     int search_size_, template_size_;
+    std::size_t middle_;  // number of the values of the middle block in a memory
     std::vector<std::string> memory_names_;
     ov::Core core_;  // one for the whole program
     ov::InferRequest remember_, locate_;
@@ -86,7 +88,7 @@ private:
     bool cut_ = false;
     std::optional<Box> found_box_;
     std::optional<Pixels> candidate_;
-    double best_score_ = -1;
+    double best_score_ = -1, likeness_ = 1;
     // Two judgments: by the score itself, which moves the box; and in the light of the usual score, which is told.
     Judgment judged_, told_;
     UsualScore usual_;

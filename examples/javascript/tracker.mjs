@@ -17,6 +17,7 @@ export class WebTracker {
     this.searchSize = description.model.search_size;
     this.templateSize = description.model.template_size;
     this.memoryNames = description.graphs.memory;
+    this.middle = this.memoryNames[2 * Math.floor(description.model.depth / 2) + 1]; // keys and values of each block by turns
   }
 
   /** Choose the target. */
@@ -31,6 +32,7 @@ export class WebTracker {
     this.judged = new Judgment(this.settings);
     this.told = new Judgment(this.settings);
     this.usual = new UsualScore();
+    this.likeness = 1;
     this.thumbnail = thumbnail(frame);
   }
 
@@ -57,6 +59,7 @@ export class WebTracker {
     }
     this.box = box;
     if (this.judged.status === "tracking") await this.updateTemplates(frame, box, score);
+    await this.compare(frame, score);
     return { box, score: this.tell(score), status: this.told.status };
   }
 
@@ -116,9 +119,21 @@ export class WebTracker {
     }
   }
 
-  /** Judge the score in the light of the usual one; return it, lowered if it is unusual. */
+  /** Compare what the box shows with the initial template: now and then, and in every frame that is in doubt. */
+  async compare(frame, score) {
+    const s = this.settings;
+    const sure = this.told.status === "tracking" && score >= s.sure_above;
+    const due = !sure || this.frameNumber % s.likeness_interval === 0;
+    if (!s.likeness_weight || !due || score < s.lost_below) return;
+    const shown = crop(frame, this.box, s.template_factor, this.templateSize).pixels;
+    const memory = await this.encode([shown, shown]);
+    this.likeness = likeness(this.firstMemory[this.middle], memory[this.middle]);
+  }
+
+  /** Judge the score in the light of the usual one and the likeness; return it, lowered if it is unusual. */
   tell(score) {
-    const seen = this.usual.confidence(score);
+    const unlike = this.settings.likeness_weight * Math.max(0, this.settings.likeness_usual - this.likeness);
+    const seen = this.usual.confidence(score, unlike);
     this.told.add(seen);
     if (this.cut && this.told.low) this.told.lose();
     if (score >= this.settings.sure_above) this.usual.add(score, this.told.status === "tracking" && this.told.high > 0);
@@ -198,9 +213,9 @@ class UsualScore {
   mean = 1;
   frames = 0;
 
-  /** Lower a score (0..1) that is unusual for this target. */
-  confidence(score) {
-    const lowered = 2 * Math.max(0, this.mean - logit(score) - 0.6);
+  /** Lower a score (0..1) that is unusual for this target, and by the logits `unlike`. */
+  confidence(score, unlike) {
+    const lowered = 2 * Math.max(0, this.mean - logit(score) - 0.6) + unlike;
     return lowered ? 1 / (1 + Math.exp(lowered - logit(score))) : score;
   }
 
@@ -210,6 +225,28 @@ class UsualScore {
     this.mean += weight * (logit(score) - this.mean);
     this.frames += sure ? 1 : 0;
   }
+}
+
+/** Compare two templates by the values of the middle block, [1, heads, 2 * T, d] each, of two equal templates. */
+function likeness(first, other) {
+  const [, heads, tokens, width] = first.dims;
+  const side = Math.round(Math.sqrt(tokens / 2));
+  const onTarget = (k) => Math.abs((k + 0.5) / side - 0.5) <= 0.25;
+  let [sum, count] = [0, 0];
+  for (let token = 0; token < side * side; token++) {
+    if (!onTarget(Math.floor(token / side)) || !onTarget(token % side)) continue;
+    let [ab, aa, bb] = [0, 0, 0];
+    for (let head = 0; head < heads; head++) {
+      for (let k = 0; k < width; k++) {
+        const at = (head * tokens + token) * width + k;
+        const [a, b] = [first.data[at], other.data[at]];
+        [ab, aa, bb] = [ab + a * b, aa + a * a, bb + b * b];
+      }
+    }
+    sum += ab / Math.sqrt(aa * bb);
+    count += 1;
+  }
+  return sum / count;
 }
 
 const logit = (score) => Math.log(Math.max(score, 1e-6) / Math.max(1 - score, 1e-6));

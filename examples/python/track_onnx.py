@@ -122,9 +122,9 @@ class UsualScore:
     def __init__(self):
         self.mean, self.frames = 1.0, 0
 
-    def confidence(self, score):
-        """Lower a score (0..1) that is unusual for this target."""
-        lowered = 2.0 * max(0.0, self.mean - logit(score) - 0.6)
+    def confidence(self, score, unlike):
+        """Lower a score (0..1) that is unusual for this target, and by the logits `unlike`."""
+        lowered = 2.0 * max(0.0, self.mean - logit(score) - 0.6) + unlike
         return 1 / (1 + math.exp(lowered - logit(score))) if lowered else score
 
     def add(self, score, sure):
@@ -145,6 +145,16 @@ def thumbnail(frame):
     return frame[np.ix_(rows, columns)].mean(2).astype(int)
 
 
+def likeness(first, other):
+    """Compare two templates by the values of the middle block, (1, heads, 2 * T, d) each, of two equal templates."""
+    count = first.shape[2] // 2
+    side = round(count**0.5)
+    on_target = np.abs((np.arange(side) + 0.5) / side - 0.5) <= 0.25
+    places = np.flatnonzero(np.outer(on_target, on_target))
+    a, b = (values[0][:, places].transpose(1, 0, 2).reshape(len(places), -1).astype(float) for values in (first, other))
+    return float(((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).mean())
+
+
 # --- the tracker ---
 
 
@@ -156,6 +166,7 @@ class OnnxTracker:
         model, self.settings = description["model"], description["tracker"]
         self.search_size, self.template_size = model["search_size"], model["template_size"]
         self.memory_names = description["graphs"]["memory"]
+        self.middle = 2 * (model["depth"] // 2) + 1  # each block gives its keys, then its values
         self.remember, self.locate = (
             onnxruntime.InferenceSession(Path(folder) / f"{name}.onnx", providers=["CPUExecutionProvider"])
             for name in ("remember", "locate")
@@ -171,6 +182,7 @@ class OnnxTracker:
         self.candidate, self.best_score, self.next_slot = None, -1.0, 0
         # Two judgments: by the score itself, which moves the box; and in the light of the usual score, which is told.
         self.judged, self.told, self.usual = Judgment(self.settings), Judgment(self.settings), UsualScore()
+        self.likeness = 1.0
         self.thumbnail = thumbnail(frame)
 
     def update(self, frame):
@@ -196,6 +208,7 @@ class OnnxTracker:
         self.box = box
         if self.judged.status == "tracking":
             self.update_templates(frame, box, score)
+        self.compare(frame, score)
         return box, self.tell(score), self.told.status
 
     def encode(self, templates):
@@ -245,9 +258,19 @@ class OnnxTracker:
                 self.judged.lose()
                 self.looked = 0
 
+    def compare(self, frame, score):
+        """Compare what the box shows with the initial template: now and then, and in every frame that is in doubt."""
+        s = self.settings
+        sure = self.told.status == "tracking" and score >= s["sure_above"]
+        due = not sure or self.frame_number % s["likeness_interval"] == 0
+        if s["likeness_weight"] and due and score >= s["lost_below"]:
+            shown, _ = crop(frame, self.box, s["template_factor"], self.template_size)
+            self.likeness = likeness(self.first_memory[self.middle], self.encode([shown, shown])[self.middle])
+
     def tell(self, score):
-        """Judge the score in the light of the usual one; return it, lowered if it is unusual."""
-        seen = self.usual.confidence(score)
+        """Judge the score in the light of the usual one and the likeness; return it, lowered if it is unusual."""
+        s = self.settings
+        seen = self.usual.confidence(score, s["likeness_weight"] * max(0.0, s["likeness_usual"] - self.likeness))
         self.told.add(seen)
         if self.cut and self.told.low:
             self.told.lose()

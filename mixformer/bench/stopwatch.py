@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mixformer.bench.schema import UpdateTimes
 from mixformer.engines import Engine
 from mixformer.tracking import Tracker
-from mixformer.types import EngineOutput, Image
+from mixformer.types import EngineOutput, FloatArray, Image
 
 Times = NDArray[np.float64]
 """Seconds of updates (n, 3): crop (check the frame, cut out and resize the search region), network (including the
@@ -31,6 +31,8 @@ class TimedEngine:
     def __init__(self, engine: Engine) -> None:
         self.engine, self.config, self.join = engine, engine.config, engine.join
         self.located, self.remembered = (0.0, 0.0), 0.0
+        if hasattr(engine, "describe"):
+            self.describe = self._describe
 
     def remember(self, templates: Image) -> Any:
         """See `Engine.remember`."""
@@ -38,6 +40,12 @@ class TimedEngine:
         memory = self.engine.remember(templates)
         self.remembered += time.perf_counter() - begin
         return memory
+
+    def _describe(self, template: Image) -> FloatArray:
+        begin = time.perf_counter()
+        found: FloatArray = self.engine.describe(template)  # type: ignore[attr-defined]
+        self.remembered += time.perf_counter() - begin
+        return found
 
     def locate(self, search: Image, memory: Any) -> EngineOutput:
         """See `Engine.locate`."""

@@ -119,6 +119,7 @@ DEFAULT_TRACKERS: dict[str, TrackerConfig] = {
         sure_above=0.65,
         lost_after=2,
         found_above=0.6,
+        likeness_weight=10.0,
     ),
 }
 

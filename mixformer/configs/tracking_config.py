@@ -40,6 +40,11 @@ class TrackerConfig(BaseConfig):
             is found if that score is sure as well. The search uses the first template only and all templates in turns.
         search_budget: largest number of search crops for one target in one frame, 1 to 64. Usually two are used while
             it is lost.
+        likeness_weight: logits by which "careful" rules lower the score for each unit of likeness below
+            `likeness_usual`; 0 = do not compare. See `mixformer.tracking.likeness`.
+        likeness_usual: likeness (-1..1) of the box to the initial template that leaves the score as it is.
+        likeness_interval: frames between two comparisons of a target that is surely tracked; others are compared in
+            every frame.
 
     Raises ConfigError if a value is out of range.
 
@@ -68,6 +73,9 @@ class TrackerConfig(BaseConfig):
     redetect: Literal["off", "local", "frame"] = "frame"
     found_above: float = 0.8
     search_budget: int = 4
+    likeness_weight: float = 0.0
+    likeness_usual: float = 0.8
+    likeness_interval: int = 8
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,5 +91,7 @@ class TrackerConfig(BaseConfig):
         self._bound(1e-3, 1e5, "margin")
         self._require(0 <= self.lost_below <= self.sure_above <= 1, "0 <= lost_below <= sure_above <= 1 must hold")
         self._require(0 <= self.found_above <= 1, "found_above must be in [0, 1]")
-        self._bound(1, 10_000, "lost_after", "found_after")
+        self._bound(1, 10_000, "lost_after", "found_after", "likeness_interval")
+        self._bound(0, 1000, "likeness_weight")
+        self._bound(-1, 1, "likeness_usual")
         self._bound(1, 64, "search_budget")

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from mixformer.engines.describing import middle_block
 from mixformer.engines.own_process import Home
 from mixformer.errors import CheckpointError, ConfigError
 from mixformer.types import EngineOutput, FloatArray, Image
@@ -83,6 +84,15 @@ class ExportedEngine(ABC):
         scores = [its["scores"] for its in found if "scores" in its]
         return EngineOutput(np.concatenate([its["boxes"] for its in found]), np.concatenate(scores) if scores else None)
 
+    def describe(self, template: Image) -> FloatArray:
+        """See `DescribingEngine.describe`; errors as `remember`."""
+        self._home.check()
+        place = middle_block(self.config)
+        memory = self._encode(np.stack([template] * (self.graphs.templates or 1))[None])
+        values = self._read(memory[2 * place + 1])[0]  # (heads, N * T, d); the tensors are keys and values by turns
+        tokens: FloatArray = values[:, : self.config.template_grid**2].swapaxes(0, 1)
+        return tokens.reshape(len(tokens), -1)
+
     def join(self, memories: Sequence[TemplateMemory]) -> TemplateMemory:
         """See `Engine.join`. Raises ConfigError if the memories hold different numbers of templates."""
         counts = {memory.count for memory in memories}
@@ -93,6 +103,10 @@ class ExportedEngine(ABC):
     @abstractmethod
     def _encode(self, templates: Image) -> tuple[Any, ...]:
         """Return the memory tensors of one target; `templates` is (1, N, t, t, 3)."""
+
+    @abstractmethod
+    def _read(self, tensor: Any) -> FloatArray:
+        """Return the numbers of one of the runtime's tensors."""
 
     @abstractmethod
     def _find(self, search: Image, target: tuple[Any, ...], count: int) -> dict[str, FloatArray]:

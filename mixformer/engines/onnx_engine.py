@@ -52,6 +52,9 @@ class OnnxEngine(ExportedEngine):
         self._run(self._remember, binding)
         return tuple(binding.get_outputs())
 
+    def _read(self, tensor: Any) -> FloatArray:
+        return np.asarray(tensor.numpy(), np.float64)
+
     def _find(self, search: Image, target: tuple[Any, ...], count: int) -> dict[str, FloatArray]:
         binding = self._locate.io_binding()
         binding.bind_cpu_input("search", np.ascontiguousarray(search))

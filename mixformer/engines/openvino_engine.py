@@ -45,6 +45,9 @@ class OpenVINOEngine(ExportedEngine):
     def _encode(self, templates: Image) -> tuple[Any, ...]:
         return self._pair(templates.shape[1]).remember(templates)
 
+    def _read(self, tensor: Any) -> FloatArray:
+        return np.asarray(tensor.data, np.float64)
+
     def _find(self, search: Image, target: tuple[Any, ...], count: int) -> dict[str, FloatArray]:
         return self._pair(count).locate(search, target)
 
@@ -52,24 +55,36 @@ class OpenVINOEngine(ExportedEngine):
         if count not in self._pairs:
             size, search = self.config.template_size, self.config.search_size
             shapes = (1, search, search, 3), (1, count, size, size, 3)
-            self._pairs[count] = _Pair(self._compiler, self.graphs.memory, *shapes)
+            self._pairs[count] = _Pair(self._compiler, self.graphs.memory, *shapes, both=count > 1)
         return self._pairs[count]
 
 
 class _Pair:
-    """Both graphs for one number of templates, compiled on two threads that end when they are done."""
+    """Both graphs for one number of templates, compiled on two threads that end when they are done.
 
-    def __init__(self, compiler: Compiler, memory: tuple[str, ...], search: Shape, templates: Shape) -> None:
+    Without `both`, the one that locates is compiled at its first use: a single template is mostly only described.
+    """
+
+    def __init__(
+        self, compiler: Compiler, memory: tuple[str, ...], search: Shape, templates: Shape, *, both: bool
+    ) -> None:
         self._names, self._lock = memory, Lock()
         threads = ThreadPoolExecutor(2, "compile")
+        self._compile_finder = lambda: _Request(compiler.locate(search, templates))
         self._encoder: Future[_Request] = threads.submit(lambda: _Request(compiler.remember(templates)))
-        self._finder: Future[_Request] = threads.submit(lambda: _Request(compiler.locate(search, templates)))
+        self._finder: Future[_Request] | None = threads.submit(self._compile_finder) if both else None
         threads.shutdown(wait=False)
         self._target: tuple[Any, ...] | None = None
 
     def wait(self) -> None:
         self._encoder.result()
-        self._finder.result()
+        self._finding()
+
+    def _finding(self) -> _Request:
+        if self._finder is None:
+            self._finder = Future()
+            self._finder.set_result(self._compile_finder())
+        return self._finder.result()
 
     def remember(self, templates: Image) -> tuple[Any, ...]:
         request = self._encoder.result()
@@ -79,8 +94,8 @@ class _Pair:
         return made
 
     def locate(self, search: Image, target: tuple[Any, ...]) -> dict[str, FloatArray]:
-        request = self._finder.result()
         with self._lock:
+            request = self._finding()
             if target is not self._target:
                 for name, tensor in zip(self._names, target, strict=True):
                     request.bind(name, tensor)

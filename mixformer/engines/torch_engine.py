@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mixformer.engines.describing import middle_block
 from mixformer.engines.own_process import Home
 from mixformer.errors import ConfigError
 from mixformer.models import Memory, MixFormer, join_memories
 from mixformer.models.optimize import fold_constants, to_half_precision
 from mixformer.optional import keep_in_cache
-from mixformer.types import EngineOutput, Image
+from mixformer.types import EngineOutput, FloatArray, Image
 
 HALF: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -64,6 +65,15 @@ class TorchEngine:
             found = self.model.locate(self._upload(search), memory)
         scores = None if found.scores is None else _download(found.scores)
         return EngineOutput(_download(found.boxes), scores)
+
+    @torch.inference_mode()
+    def describe(self, template: Image) -> FloatArray:
+        """See `DescribingEngine.describe`."""
+        self._home.check()
+        place = middle_block(self.config)
+        with using_threads(self.threads):
+            values = self.model.remember(self._upload(template[None, None])).blocks[place].values[0]
+        return _download(values.transpose(0, 1).flatten(1))
 
     @torch.inference_mode()
     def join(self, memories: Sequence[Memory]) -> Memory:

@@ -55,6 +55,7 @@ class Presence(Judgment):
         sure_frames: number of frames in that mean.
         said: judgment by the scores relative to the usual one.
         thumbnail: brightness (0..255) at a coarse grid of places in the last frame, to detect a cut.
+        likeness: likeness (-1..1) of the box to the initial template when they were last compared.
     """
 
     sure_box: Box | None = None
@@ -65,6 +66,7 @@ class Presence(Judgment):
     sure_frames: int = 0
     said: Judgment = Judgment()
     thumbnail: tuple[int, ...] = ()
+    likeness: float = 1.0
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -83,20 +85,25 @@ class Presence(Judgment):
         return replace(self, sure_box=sure, found_box=found)
 
 
-def confidence(presence: Presence, score: float) -> float:
-    """Lower a score (0..1) that is unusually low for this target.
+def confidence(presence: Presence, score: float, config: TrackerConfig) -> float:
+    """Lower a score (0..1) that is unusually low for this target, or whose box is unlike the initial template.
 
     The network gives each target its own level, such as 0.95 to one person and 0.8 to the next. So a fall below the
     usual level tells more than the score itself. If the logit is more than 0.6 below the usual one, it is lowered by 2
-    for each further logit. Other scores stay as they are.
+    for each further logit. It is lowered by `likeness_weight` for each unit of likeness below `likeness_usual`. Other
+    scores stay as they are.
 
     Example:
-        >>> used_to_more = Presence(usual=3.0)
-        >>> [round(confidence(used_to_more, score), 2) for score in (0.95, 0.9, 0.75, 0.5)]
+        >>> from mixformer import TrackerConfig
+        >>> used_to_more, settings = Presence(usual=3.0), TrackerConfig(likeness_weight=10)
+        >>> [round(confidence(used_to_more, score, settings), 2) for score in (0.95, 0.9, 0.75, 0.5)]
         [0.95, 0.86, 0.18, 0.01]
+        >>> round(confidence(Presence(likeness=0.5), 0.9, settings), 2)
+        0.31
     """
     logit = _logit(score)
     lowered = _DOUBT * max(0.0, presence.usual - logit - _SLACK)
+    lowered += config.likeness_weight * max(0.0, config.likeness_usual - presence.likeness)
     return 1 / (1 + math.exp(lowered - logit)) if lowered else score
 
 
@@ -131,7 +138,7 @@ def doubt(presence: Presence, score: float, config: TrackerConfig) -> tuple[Pres
     Returns:
         The new presence, and the score (0..1) after `confidence`.
     """
-    seen = confidence(presence, score)
+    seen = confidence(presence, score, config)
     said = judge(presence.said, seen, config)
     if presence.cut and said.low:  # another scene without the target
         said = replace(said, status="lost", lost_frames=max(1, said.lost_frames))

@@ -15,7 +15,7 @@ from mixformer.files import write_files
 from mixformer.imaging.resize import resize_image
 from mixformer.tracking.presence import Presence
 from mixformer.tracking.template_update import TemplateBuffer
-from mixformer.types import Box, Image, renamed
+from mixformer.types import Box, FloatArray, Image, renamed
 
 _FORMAT = 2
 
@@ -36,6 +36,8 @@ class TrackState:
             deep-copied, until it is needed.
         presence: whether the target is there, and values for the search for a lost target.
         first_memory: the engine's encoding of the initial template alone, for that search; may be None like `memory`.
+        first_look: the engine's description of the initial template, (tokens, C), for `likeness`; may be None like
+            `memory`.
 
     Example:
         >>> import tempfile
@@ -57,13 +59,14 @@ class TrackState:
     memory: Any = field(default=None, repr=False, compare=False)
     presence: Presence = field(default_factory=Presence)
     first_memory: Any = field(default=None, repr=False, compare=False)
+    first_look: FloatArray | None = field(default=None, repr=False, compare=False)
 
     ring = renamed("ring", "template_buffer")
     candidate = renamed("candidate", "candidate_crop")
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all but the memories, which belong to an engine and are made again when a copy is used."""
-        return {**vars(self), "memory": None, "first_memory": None}
+        return {**vars(self), "memory": None, "first_memory": None, "first_look": None}
 
     @property
     def window(self) -> Box:

@@ -22,6 +22,7 @@ from mixformer.errors import FrameError, StateError
 from mixformer.imaging.boxes import clip_to_frame, require_bounds, require_overlap
 from mixformer.imaging.crop import crop_target, cut_candidate, to_frame
 from mixformer.tracking.careful import is_cut, thumbnail, windows_to_search
+from mixformer.tracking.likeness import likeness
 from mixformer.tracking.presence import Presence, doubt, judge
 from mixformer.tracking.state import TrackState
 from mixformer.tracking.template_update import update_policy
@@ -162,10 +163,26 @@ class TrackingStep:
         # 3. Choose the score and the status that the result reports.
         score, status = found.score, state.presence.status
         if careful and found.score is not None:
+            state = self._compared(image, state, found.score)
             presence, score = doubt(state.presence, found.score, self.config)
             state, status = replace(state, presence=presence), presence.said.status
         crop_box = found.crop_box
         return state, TrackResult(state.box, score, state.frame_index, updated, crop_box=crop_box, status=status)
+
+    def _compared(self, image: Image, state: TrackState, score: float) -> TrackState:
+        """Compare what the box shows with the initial template: now and then, and in every frame that is in doubt.
+
+        A score below `lost_below` needs no second opinion. An engine from outside may lack `describe`.
+        """
+        config, describe = self.config, getattr(self.engine, "describe", None)  # see DescribingEngine
+        sure = state.presence.said.status == "tracking" and score >= config.sure_above
+        due = not sure or state.frame_index % config.likeness_interval == 0
+        if not config.likeness_weight or describe is None or not due or score < config.lost_below:
+            return state
+        first = describe(state.templates[0]) if state.first_look is None else state.first_look
+        crop, _ = crop_target(image, state.box, config.template_factor, self.engine.config.template_size)
+        presence = replace(state.presence, likeness=likeness(first, describe(crop)))
+        return replace(state, first_look=first, presence=presence)
 
     def _followed(self, state: TrackState, found: SearchResult) -> TrackState:
         """Return the next state by the official rules: the box follows the network."""

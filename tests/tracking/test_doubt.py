@@ -26,15 +26,15 @@ def test_a_usual_score_is_left_as_it_is_and_more_too():
     for usual in (0.8, 0.9, 0.97):
         presence, said = after([usual] * 30)
         assert said == [usual] * 30
-        assert confidence(presence, 0.99) == 0.99
-        lower = [confidence(presence, score / 100) for score in range(1, 100)]
+        assert confidence(presence, 0.99, INCLUDED) == 0.99
+        lower = [confidence(presence, score / 100, INCLUDED) for score in range(1, 100)]
         assert lower == sorted(lower)  # the order of scores stays
 
 
 def test_a_neighbor_scores_lower_than_the_target_does():
     person, _ = after([0.95] * 30)
     car, _ = after([0.8] * 30)
-    assert confidence(person, 0.75) < 0.5 < confidence(car, 0.75)
+    assert confidence(person, 0.75, INCLUDED) < 0.5 < confidence(car, 0.75, INCLUDED)
 
 
 def test_a_weak_target_is_not_lost_from_its_beginning():
