@@ -92,6 +92,9 @@ class RayExecutor:
                 running[actor.do.remote(*task)] = actor, task[0]
                 yield began(*task)
                 task = next(tasks, None)
+            else:  # its place is for an actor that lost its machine, whose task would wait for ever
+                actors.remove(actor)
+                ray.kill(actor)
 
     def _result(self, done: Any, name: str) -> Completed | Failed | None:
         """Return the result of a task, or None for an actor that has started. Raises MixFormerError if it could not."""
