@@ -135,7 +135,7 @@ def _check_public(name):
         room = importlib.import_module(f"mixformer.{parts.pop(0)}")
     else:
         room = mixformer
-    if not parts or parts == ["__version__"]:
+    if not parts or parts in (["__version__"], ["__path__"]):
         return
     assert parts[0] in getattr(room, "__all__", dir(room)), f"{name} is not a public name"
     value = getattr(room, parts[0])
