@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,7 +120,7 @@ def test_several_targets_are_compared_like_one():
 
 def test_engines_describe_alike():
     template = np.random.default_rng(3).integers(0, 256, (98, 98, 3), dtype=np.uint8)
-    engines = [
+    engines: list[Any] = [
         create_engine(DEFAULT_MODEL, runtime=Runtime(engine=name, precision="float32"))
         for name in ("torch", "onnx", "openvino")
     ]
