@@ -1,6 +1,6 @@
 """Teach a network with fewer search tokens to say what the same network says with all of them.
 
-    python tools/train_fewer.py RECIPE --data DIR --keyed DIR [DIR ...] --out FOLDER [--share 8]
+    python tools/train_fewer.py tools/train_fewer.toml --data DIR --keyed DIR [DIR ...] --out FOLDER [--share 8]
 
 The teacher is `init_from` of the recipe; the student starts from its weights, with the `elimination` of the recipe. The
 prediction tokens after the last block follow the teacher's, and so do the distributions of the edges and the score.

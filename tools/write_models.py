@@ -10,8 +10,11 @@ from pathlib import Path
 
 from mixformer.configs.flops import locate_flops, parameter_count, remember_flops
 from mixformer.configs.model import ModelConfig
-from mixformer.configs.variants import DEFAULT_MODEL, MODELS
+from mixformer.configs.variants import DEFAULT_MODEL, MODELS as VARIANTS
+from mixformer.weights import list_models
 
+_LISTED = {model.name: model.config for model in list_models()}
+MODELS = {name: _LISTED[name] for name in VARIANTS}  # included ones as they were trained
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 
 # Published parameters (M) and operations (G): journal paper, table 1; MixFormerV2 paper, table 1.

@@ -57,8 +57,7 @@ MODELS: dict[str, ModelConfig] = {
         ModelConfig("mixformerv2_s", depth=4, mlp_ratio=1.0, search_size=224, template_size=112, drop_path=0.1),
         # The 12-layer form of stage 1, which is also the teacher of stage 2: 72 bins, no score.
         ModelConfig("mixformerv2_d12", depth=12, bins=72, score="none", drop_path=0.1),
-        # Ours: first 8 blocks of DINOv2 ViT-S/14 with prediction tokens; later blocks read fewer search tokens. Trained
-        # here, see its model card.
+        # Ours: first 8 blocks of DINOv2 ViT-S/14 with prediction tokens; trained here, see its model card.
         ModelConfig(
             "mixformerv2_dino_s8",
             depth=8,
@@ -69,7 +68,6 @@ MODELS: dict[str, ModelConfig] = {
             template_size=98,
             position="frozen",
             layer_scale=True,
-            elimination=((2, 98), (4, 49)),
             bins=98,
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,9 +98,17 @@ def list_models() -> list[ModelInfo]:
             source=SOURCES[name],
             config=config,
         )
-        for name, config in MODELS.items()
+        for name, config in ((name, _trained(name) or config) for name, config in MODELS.items())
     ]
     return ModelList(sorted(models, key=lambda model: not model.available))
+
+
+def _trained(name: str) -> ModelConfig | None:
+    """Return the network of an included model, which may leave out search tokens of its variant."""
+    folder = shipped_folder(name)
+    if folder is None:
+        return None
+    return ModelConfig.from_dict(json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))["model"])
 
 
 def shipped_folder(name: str) -> Path | None:

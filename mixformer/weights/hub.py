@@ -59,8 +59,18 @@ def from_pretrained(name: str, *, revision: str | None = None, token: str | None
     """
     hub = load("huggingface_hub", "from_pretrained()")
     with _explain(CheckpointError, f"cannot get {name!r} from the hub"):
-        folder = hub.snapshot_download(name, revision=revision, token=token, allow_patterns=list(_FILES))
+        folder = Path(hub.snapshot_download(name, revision=revision, token=token, allow_patterns=list(_FILES)))
+        for link in filter(Path.is_symlink, folder.iterdir()):
+            _make_real(link)
     return read_folder(folder).path
+
+
+def _make_real(link: Path) -> None:
+    """Put the file in the place of a link to it: OpenVINO reads no weights that lie outside the graph's folder."""
+    with tempfile.NamedTemporaryFile(dir=link.parent, prefix=".", delete=False) as place:
+        pass
+    shutil.copyfile(link, place.name)
+    Path(place.name).replace(link)
 
 
 def push_to_hub(

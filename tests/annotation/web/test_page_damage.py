@@ -1,5 +1,7 @@
 """Frames of a damaged stretch are shown with a sign, on the picture, on the timeline and for screen readers."""
 
+import time
+
 import pytest
 
 from mixformer.annotation.web.damage_notes import DamageNotes
@@ -74,7 +76,9 @@ def test_the_page_shows_it(browser, damaged, tmp_path):
         person = Person(browser, address)
         person.begins()
         sign, line = person.page.locator("#damage"), person.page.locator("#line")
-        person.page.wait_for_function(f"({STRIPED})(100)")  # which nobody has looked at
+        deadline = time.monotonic() + 60  # the page forbids the `eval` of wait_for_function
+        while not person.page.evaluate(STRIPED, 100) and time.monotonic() < deadline:  # which nobody has looked at
+            person.page.wait_for_timeout(100)
         assert [person.page.evaluate(STRIPED, frame) for frame in (5, 30, 65, 90)] == [False, True, False, True]
         person.goes_to(30)
         expect(sign).to_have_text("Damaged video: this picture may be wrong")

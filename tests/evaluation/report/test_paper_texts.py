@@ -51,8 +51,8 @@ def test_every_published_number_is_printed_in_its_paper():
     texts = {work: (PAPERS / name).read_text(encoding="utf-8") for work, name in TEXTS.items()}
     wrong = []
     for (source, tracker, note, row, dataset), values in printed_rows().items():
-        part = part_of(source, texts[re.split(" table | section ", source)[0]])
-        lines = [part] if source in TURNED or " section " in source else part.splitlines()
+        part = part_of(source, texts[re.split(" table | section | figure ", source)[0]])
+        lines = [part] if source in TURNED or " section " in source or " figure " in source else part.splitlines()
         wanted = [spellings(value) for value in values]
         if not any(all(each & set(NUMBER.findall(line)) for each in wanted) for line in lines):
             wrong.append((source, row, tracker, note, dataset, values))
