@@ -204,7 +204,7 @@ def measure(
 
 
 class Costs:
-    """What a frame costs with several targets, which all follow the same thing: what is lost costs another time.
+    """The cost of a frame with several targets. All of them follow one object, since a lost target takes another time.
 
     Our targets are located in one call, those of OpenCV's trackers one after the other, as users do it.
     """

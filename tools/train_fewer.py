@@ -10,13 +10,10 @@ Both heads stay as they are, and no label is read: the samples are those of `tra
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from train_joint import WithSituations
+from train_joint import WithSituations, parse
 from train_score import Situations
 
 from mixformer import load_model
@@ -61,13 +58,7 @@ class FollowTokens(nn.Module):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--keyed", type=Path, nargs="+", default=[])
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--share", type=int, default=8, help="situations among 16 samples")
-    options = parser.parse_args()
+    options = parse(__doc__)
     recipe = Recipe.from_toml(options.recipe)
     torch.manual_seed(recipe.seed)
     model = start_model(recipe)

@@ -49,14 +49,19 @@ class WithSituations(SampleDataset):
         return Sample(np.stack(templates), search, corners, float(situation.target is not None))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse(description: str | None) -> argparse.Namespace:
+    """Read the command line of a tool that trains on samples and situations."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--keyed", type=Path, nargs="+", default=[])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--share", type=int, default=8)
-    options = parser.parse_args()
+    parser.add_argument("--share", type=int, default=8, help="situations among 16 samples")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse(__doc__)
     recipe = Recipe.from_toml(options.recipe)
     trainer = prepare(recipe, options.out)
     situations = Situations(options.data, options.keyed, recipe.seed)
