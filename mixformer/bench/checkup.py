@@ -206,10 +206,19 @@ def _not_tried(spec: EngineSpec) -> str | None:
     return "not tried, since it compiles for minutes" if spec.name == "compile" else None
 
 
+def _without_boxes(trial: EngineTrial, package: str) -> Finding:
+    """Say that an engine was not done in time, since a busy machine is no broken one, or why it cannot run."""
+    name = f"engine {trial.engine}"
+    if trial.late:
+        text = f"{trial.precision}: not done after {_SECONDS} seconds, so it is not known whether it works"
+        return Finding(name, "slow", text, "end other programs, and run mixformer doctor again")
+    return Finding(name, "broken", f"{trial.precision}: {trial.error}", f"pip install --force-reinstall {package}")
+
+
 def _automatic(trial: EngineTrial, failed: list[str]) -> Finding:
     """Say what "auto" takes on a machine where some engines fail."""
-    if trial.error:
-        return Finding("engine auto", "broken", trial.error, "pip install --force-reinstall openvino")
+    if trial.late or trial.error:
+        return _without_boxes(trial, "openvino")
     text = f"takes {trial.engine} in {trial.precision}: {trial.fps:.3g} FPS"
     return Finding("engine auto", "note", f"{text}; {' and '.join(failed)} cannot run here")
 
@@ -224,7 +233,7 @@ def try_engine(engine: str, precision: str, frames: int) -> EngineTrial:
             words, capture_output=True, text=True, timeout=_SECONDS, env=os.environ | {"PYTHONPATH": paths}, check=False
         )
     except subprocess.TimeoutExpired:
-        return EngineTrial(engine, precision, error=f"not done after {_SECONDS} seconds")
+        return EngineTrial(engine, precision, late=True)
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
@@ -235,14 +244,13 @@ def try_engine(engine: str, precision: str, frames: int) -> EngineTrial:
 
 def compare(trials: list[EngineTrial]) -> Iterator[Finding]:
     """Say of each engine whether it runs, whether its boxes are right, and what makes it slow."""
-    working = [each for each in trials if not each.error]
+    working = [each for each in trials if not (each.error or each.late)]
     first = next((each for each in working if each.precision == "float32"), None)
     fastest = max(working, key=lambda each: each.fps, default=None)
     for each in trials:
         name = f"engine {each.engine}"
-        if each.error:
-            advice = f"pip install --force-reinstall {ENGINES[each.engine].package}"
-            yield Finding(name, "broken", f"{each.precision}: {each.error}", advice)
+        if each.late or each.error:
+            yield _without_boxes(each, ENGINES[each.engine].package)
             continue
         text = f"{each.precision}: {each.fps:.3g} FPS, starts in {each.start:.1f} s"
         known = each.least_overlap(each.known)
@@ -262,5 +270,5 @@ def compare(trials: list[EngineTrial]) -> Iterator[Finding]:
             times = fastest.fps / each.fps
             why = f"{fastest.engine} is {times:.1f} times as fast, since its graph is compiled as a whole"
             yield Finding(name, "slow", why, f"--engine {fastest.engine}, or leave --engine out")
-    if not working:
+    if not working and not any(each.late for each in trials):
         yield Finding("engines", "broken", "no engine can run the demo", "pip install --force-reinstall openvino")

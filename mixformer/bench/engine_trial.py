@@ -27,6 +27,7 @@ class EngineTrial:
     start: float = 0.0  # seconds until the first box
     fps: float = 0.0  # of the frames after it, tracking alone
     boxes: list[Sequence[float]] = field(default_factory=list)  # xywh in pixels of each frame
+    late: bool = False  # it was stopped, since it took too long
 
     @property
     def known(self) -> Mapping[int, Sequence[float]]:

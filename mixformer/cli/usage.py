@@ -16,6 +16,7 @@ from mixformer.errors import did_you_mean
 
 _KINDS = {int: "a whole number", float: "a number", Path: "a path", str: "a text"}
 
+_ADDRESS = re.compile("[a-zA-Z][a-zA-Z0-9+.-]+://")
 _GENERAL = ("--debug", "--version")  # options of the whole command line
 
 
@@ -33,10 +34,14 @@ class Parser(ArgumentParser):
             (Parser._deepest or self).error(f"a value cannot be read: {error}; give a shorter one")
 
     def _get_values(self, action: Action, arg_strings: list[str]) -> Any:
-        """Refuse an empty path, such as that of a variable that is not set: `Path` reads it as the current folder."""
+        """Refuse what is no path, where one is meant.
+
+        `Path` reads an empty one, such as that of a variable that is not set, as the current folder, and an address as
+        a folder `http:`.
+        """
         kind = kind_of(action)
-        if "" in arg_strings and Path in (kind, *get_args(kind)):
-            (Parser._deepest or self).error(f"{_name(action, '')} is empty; give a path, or . for the current folder")
+        if Path in (kind, *get_args(kind)) and (wrong := next(filter(None, map(_no_path, arg_strings)), "")):
+            (Parser._deepest or self).error(f"{_name(action, '')} {wrong}")
         return super()._get_values(action, arg_strings)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
@@ -48,6 +53,17 @@ class Parser(ArgumentParser):
         said = f"{parser.format_usage()}error: {_explain(parser, message)}\nsee: {command} --help"
         make_console(stderr=True).print(said)
         self.exit(2)
+
+
+def _no_path(word: str) -> str:
+    """Say what is wrong with a word as a path; "" if nothing is."""
+    if not word:
+        return "is empty; give a path, or . for the current folder"
+    if _ADDRESS.match(word):
+        return f"takes a path on this machine, not the address {word}; give a path"
+    if any("\ud800" <= sign <= "\udfff" for sign in word):  # what Python makes of bytes that are no text
+        return "holds bytes that are no UTF-8; rename the file, or make a link to it"
+    return ""
 
 
 def _explain(parser: ArgumentParser, message: str) -> str:

@@ -57,7 +57,7 @@ class BaseConfig:
         known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
         needed = (name for name, f in known.items() if f.default is MISSING and f.default_factory is MISSING)
         if missing := [name for name in needed if name not in values]:
-            raise ConfigError(f"{cls.__name__} needs {', '.join(missing)}")
+            raise ConfigError(f"{cls.__name__} needs {', '.join(missing)}; add what is missing")
         return cls(**values)
 
     @classmethod

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
-from mixformer.engines.engine_spec import Engine
+from mixformer.engines.engine_spec import Engine, EngineChoice
 from mixformer.engines.engine_table import ENGINES
 from mixformer.engines.exported_engine import ExportedEngine, UncompiledError
 from mixformer.engines.selection import UNUSABLE, leave_out, select_engine
@@ -16,6 +16,9 @@ from mixformer.optional import explain_missing
 
 if TYPE_CHECKING:
     from mixformer.models import MixFormer
+
+
+_made: set[tuple[str, ...]] = set()  # choices of "auto" that were made in this process; see `running_engine`
 
 
 def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime(), **old: Unpack[OldKeywords]) -> Engine:
@@ -47,6 +50,7 @@ def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime()
             engine = ENGINES[choice.engine].make(model, choice, runtime.threads)
         if runtime.engine == "auto" and isinstance(engine, ExportedEngine):
             engine.prepare()  # what fails now can still give way to another one
+            _made.add(_key(choice))
         return engine
     except UncompiledError as error:
         if runtime.engine != "auto" or choice.folder is None:
@@ -61,6 +65,22 @@ def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime()
             raise
         leave_out(choice.engine, error)
     return create_engine(model, runtime=runtime)
+
+
+def running_engine(model: str | Path | MixFormer, runtime: Runtime = Runtime()) -> EngineChoice:
+    """Select an engine as `create_engine` ends up with: "auto" may pass over one whose graphs cannot compile here.
+
+    Graphs that were not compiled in this process are, once.
+    """
+    choice = select_engine(model, runtime)
+    if runtime.engine != "auto" or choice.folder is None or _key(choice) in _made:
+        return choice
+    create_engine(model, runtime=runtime)
+    return select_engine(model, runtime)
+
+
+def _key(choice: EngineChoice) -> tuple[str, ...]:
+    return choice.engine, choice.device, choice.precision, str(choice.folder and choice.folder.path)
 
 
 def as_engine(

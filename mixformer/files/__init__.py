@@ -107,7 +107,7 @@ def write_text(path: Path, text: str) -> None:
 def make_folder(folder: Path, advice: str = "give another one") -> None:
     """Make a folder before long work, and try to write into it; raises OutputError if that fails."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        real_path(folder).mkdir(parents=True, exist_ok=True)  # a link may lead to a folder that is not there yet
         TemporaryFile(dir=folder).close()
     except OSError as error:
         raise OutputError(f"cannot write into the folder {folder}: {error}; {advice}") from error

@@ -9,6 +9,9 @@ import csv
 import io
 import json
 import math
+import os
+import select
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ LARGEST_ANNOTATION = 4 * 2**30
 """Bytes of an annotation file; the largest public one has 0.5 GB."""
 _DEEPEST = 64  # objects and lists inside one another; no file of ours needs ten
 _MOST_DIGITS = 20  # of a whole number: 64 bits
+_PATIENCE = 10  # seconds until a pipe has something to read
 _CHECKED = 16 * 2**20  # letters; the parser's own limit of depth guards larger texts
 
 
@@ -35,7 +39,7 @@ def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LA
     Raises `error` if the file is missing, cannot be read or is too large.
     """
     try:
-        with Path(path).open("rb") as file:
+        with _open(path) as file:
             is_text = b"\0" not in file.peek(1024)[:1024]
             data = file.read(limit + 1) if is_text else b""
     except (OSError, ValueError) as problem:
@@ -47,6 +51,18 @@ def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LA
     if len(data) > limit:
         raise error(f"cannot read {path}: it has more than {limit / 2**20:.0f} MB, so it is not what is meant here")
     return decode(data)
+
+
+def _open(path: str | Path) -> io.BufferedReader:
+    """Open a file; a pipe that nobody writes into is a TimeoutError, since reading it would never end."""
+    if os.name != "posix" or not stat.S_ISFIFO(os.stat(path).st_mode):
+        return Path(path).open("rb")
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not select.select([number], [], [], _PATIENCE)[0]:
+        os.close(number)
+        raise TimeoutError(f"nobody wrote into this pipe for {_PATIENCE} seconds; start its writer first")
+    os.set_blocking(number, True)
+    return os.fdopen(number, "rb")
 
 
 def read_csv_file(path: str | Path, error: Problem = DataError) -> list[list[str]]:

@@ -166,6 +166,7 @@ def swap_in(new: Path, place: Path) -> None:
 
 def make_folder(folder: Path, what: Path) -> list[Path]:
     """Make a folder and those it lies in; return the new ones, from the outermost. Errors name the result `what`."""
+    folder = real_path(folder)  # a link may lead to a folder that is not there yet
     missing = [path for path in (folder, *folder.parents) if not path.exists()][::-1]
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -61,11 +61,11 @@ class TrackerFactory:
     def settings(self) -> dict[str, Any]:
         """Return all values that decide the results: model, checksum of its weights, settings, engine, precision.
 
-        "auto" is replaced by the engine and precision of this machine.
+        "auto" is replaced by the engine and precision that run on this machine.
         """
-        from mixformer.engines import select_engine
+        from mixformer.engines.create import running_engine
 
-        choice = select_engine(self.model, self.runtime)
+        choice = running_engine(self.model, self.runtime.replace(threads=self.threads))
         path = find_weights(self.model)
         with (path / WEIGHTS_FILE if path.is_dir() else path).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,7 @@ from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Engine, as_engine
+from mixformer.engines.describing import middle_block
 from mixformer.engines.own_process import Turns
 from mixformer.errors import ConfigError, StateError
 from mixformer.imaging.boxes import parse_box
@@ -86,6 +87,7 @@ class Tracker:
         self.engine = as_engine(model, runtime=with_old_keywords(runtime, old))
         stored = model if isinstance(model, str | Path) else None
         self.config = config or self._default_config(stored, preset)
+        _require_likeness(self.engine, self.config)
         self.color: Color = color
         self.on_resize: Resize = on_resize
         self._state: TrackState | None = None
@@ -161,3 +163,10 @@ class Tracker:
         See `TrackingStep.search`. The state must have a memory.
         """
         return self._step.search([image], [state], state.memory)[0]
+
+
+def _require_likeness(engine: Engine, config: TrackerConfig) -> None:
+    """Raise ConfigError if templates shall be compared and the network cannot; others do not find out for minutes."""
+    compares = config.rules == "careful" and config.likeness_weight and hasattr(engine, "describe")
+    if compares and engine.config.score != "none":  # without a score, the rules are the official ones
+        middle_block(engine.config)

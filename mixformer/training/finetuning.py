@@ -20,6 +20,7 @@ from mixformer.engines.torch_engine import TorchEngine
 from mixformer.errors import ConfigError, OutputError, counted
 from mixformer.evaluation.metrics import SequenceResult, bin_scores, score_pairs
 from mixformer.evaluation.sequence_runner import track_all
+from mixformer.files.partial_names import real_path
 from mixformer.models import MixFormer
 from mixformer.training.build_data import mixture_dataset
 from mixformer.training.distributed import Distributed
@@ -97,7 +98,7 @@ def finetune(
         raise ConfigError("minutes must be above 0, and steps 0 or more")
     out = Path(out)
     _require_free(out, overwrite)
-    settings: dict[str, Any] = {"data": str(Path(data).resolve()), "model": str(model), "changes": list(changes)}
+    settings: dict[str, Any] = {"data": str(real_path(Path(data))), "model": str(model), "changes": list(changes)}
     with only_writer(out / "run"):
         sequences, problems = open_videos(Path(data), out / "run" / "data", fresh=overwrite)
         for each in problems:

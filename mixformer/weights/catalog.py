@@ -11,6 +11,7 @@ from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import MODELS, SOURCES
 from mixformer.errors import CheckpointError, did_you_mean
 from mixformer.files import path_kind
+from mixformer.files.special_files import is_special
 from mixformer.imaging.notebook_parts import html_table
 
 CONFIG_FILE = "config.json"
@@ -125,6 +126,8 @@ def find_weights(name_or_path: str | Path) -> Path:
     path, name = Path(name_or_path), str(name_or_path)
     if not name.strip():
         raise CheckpointError("the name of the model is empty; `mixformer models` lists the named models")
+    if is_special(path):
+        raise CheckpointError(f"{name} is a pipe or a device; give a model folder or a checkpoint file")
     if path_kind(path) == "file" or path_kind(path / CONFIG_FILE) == "file":
         return path
     if name in MODELS:

@@ -178,6 +178,8 @@ def read_checkpoint(path: str | Path, *, shapes_only: bool = False) -> dict[str,
                 return {key: record.read(loaded[record.storage]) for key, record in records.items()}
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no file {path}; check the path") from error
+    except PermissionError as error:
+        raise CheckpointError(f"cannot read {path}: {error}; change its permissions") from error
     except CheckpointError:
         raise
     except _BROKEN as error:

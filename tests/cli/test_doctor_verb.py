@@ -79,6 +79,26 @@ def test_a_broken_engine_is_an_error(engines, capsys, trial, words):
     assert json.loads(capsys.readouterr().out)["broken"] == 1
 
 
+def test_an_engine_that_is_late_is_slow_and_not_broken(engines, capsys, monkeypatch):
+    """Under heavy load, PyTorch was called broken, with the advice to install it again."""
+    engines(GOOD | {"torch": EngineTrial("torch", "float32", late=True)})
+    assert main(["doctor"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "slow engine torch: float32: not done after 240 seconds" in said
+    assert "end other programs" in said
+    assert "nothing is broken" in said
+    late = {name: EngineTrial(name, "float32", late=True) for name in ("openvino", "torch")}
+    engines(late)
+    assert main(["doctor", "--json"]) == 0
+    assert "no engine can run" not in capsys.readouterr().out
+
+
+def test_a_trial_that_takes_too_long_is_stopped(monkeypatch):
+    monkeypatch.setattr(checkup, "_SECONDS", 0.05)
+    trial = checkup.try_engine("torch", "float32", 3)
+    assert (trial.error, trial.late) == ("", True)
+
+
 def test_what_auto_takes_instead_of_a_broken_engine_is_told(engines, capsys):
     engines(GOOD | {"openvino": EngineTrial("openvino", "float32", error="RuntimeError: no primitive")})
     assert main(["doctor"]) == 1
@@ -86,7 +106,7 @@ def test_what_auto_takes_instead_of_a_broken_engine_is_told(engines, capsys):
     assert "note engine auto: takes torch in float32: 10 FPS; openvino cannot run here" in said
     engines({"openvino": EngineTrial("openvino", "float32", error="RuntimeError: no primitive")})
     assert main(["doctor"]) == 1
-    assert "broken engine auto: none" in " ".join(capsys.readouterr().out.split())
+    assert "broken engine auto: auto: none" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_trial_of_auto_names_the_engine_that_it_took(monkeypatch, tmp_path):

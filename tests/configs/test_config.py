@@ -151,7 +151,7 @@ def test_unknown_names_list_the_known_ones():
     ("kind", "values", "said"),
     [
         (Recipe, {"model": 3}, "Recipe: model must be text, not 3"),
-        (Recipe, {"stage": "box"}, "Recipe needs model"),
+        (Recipe, {"stage": "box"}, "Recipe needs model; add"),
         (DataSection, {"sets": [{"name": "lasot"}]}, "SetSection needs root"),
         (Recipe, {"model": "x", "max_steps": "many"}, "max_steps must be a whole number, not 'many'"),
         (Recipe, {"model": "x", "max_steps": True}, "max_steps must be a whole number, not True"),

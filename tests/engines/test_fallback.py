@@ -8,11 +8,15 @@ import sys
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from mixformer import Tracker
+from mixformer import Tracker, evaluate
+from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.engines import ENGINES, Runtime, create_engine, select_engine, selection
+from mixformer.engines import ENGINES, Runtime, create, create_engine, select_engine, selection
 from mixformer.errors import CheckpointError, MissingDependencyError
+from mixformer.evaluation.manifest import read_manifest
+from mixformer.tracking import TrackerFactory
 from mixformer.video import open_video
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.weights.catalog import shipped_folder
@@ -24,6 +28,7 @@ TABLE = "mixformer.engines.engine_table"
 @pytest.fixture(autouse=True)
 def _forget(monkeypatch):
     monkeypatch.setattr(selection, "_left_out", {})
+    monkeypatch.setattr(create, "_made", set())
 
 
 def failing(error):
@@ -91,6 +96,26 @@ def test_graphs_that_openvino_cannot_compile_here_give_way(monkeypatch, caplog):
     named: Any = create_engine(DEFAULT_MODEL, runtime=Runtime(device="cpu", engine="openvino"))
     with pytest.raises(CheckpointError, match="OpenVINO cannot compile"):  # asked for by name: no other one
         named.prepare()
+
+
+def test_a_run_names_the_engine_that_ran(monkeypatch, tmp_path):
+    """The engine was noted before the first worker found that its graphs do not compile."""
+    uncompilable(monkeypatch)
+    for number in range(2):
+        (tmp_path / "own" / "one" / "img").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 48), (number, 0, 0)).save(tmp_path / "own" / "one" / "img" / f"{number}.png")
+    (tmp_path / "own" / "one" / "groundtruth.txt").write_text("10,10,20,20\n" * 2)
+    for done in (("one",), ()):  # the second run resumes the first
+        result = evaluate(DEFAULT_MODEL, root=tmp_path / "own", out=tmp_path / "results", runtime=CPU)
+        assert result.done == done
+    noted = read_manifest(result.folder)["settings"]
+    assert (noted["engine"], noted["precision"]) == ("torch", "float32")
+
+
+def test_the_settings_of_a_tracker_that_was_made_cost_nothing(monkeypatch):
+    create_engine(DEFAULT_MODEL, runtime=CPU)
+    monkeypatch.setattr(create, "create_engine", failing(AssertionError("made again")))
+    assert TrackerFactory(DEFAULT_MODEL, TrackerConfig(), CPU).settings()["engine"] == "openvino"
 
 
 def test_graphs_of_one_model_that_do_not_compile_say_nothing_about_others(monkeypatch, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from mixformer.configs.presets import DEFAULT_TRACKERS
 from mixformer.configs.runtime import Runtime
 from mixformer.configs.tracking_config import TrackerConfig
-from mixformer.configs.variants import DEFAULT_MODEL
+from mixformer.configs.variants import DEFAULT_MODEL, MODELS
 from mixformer.engines import create_engine
 from mixformer.engines.describing import middle_block
 from mixformer.errors import ConfigError
@@ -134,6 +134,18 @@ def test_engines_describe_alike():
 def test_a_network_that_remembers_nothing_describes_nothing():
     with pytest.raises(ConfigError, match="likeness_weight"):
         middle_block(CONFIG.replace(attention="symmetric"))
+
+
+@pytest.mark.parametrize("config", [CONFIG.replace(attention="symmetric"), MODELS["mixcvt"]])
+def test_comparing_what_cannot_be_compared_is_refused_when_the_tracker_is_made(config):
+    """It was found at the first comparison, which may be minutes into a video."""
+    engine = Seeing()
+    engine.config = config
+    for make in (Tracker, MultiTracker):
+        with pytest.raises(ConfigError, match="cannot describe templates; set likeness_weight to 0"):
+            make(engine, COMPARING)
+    Tracker(engine, COMPARING.replace(likeness_weight=0))
+    Tracker(engine, COMPARING.replace(rules="official"))  # compares nothing
 
 
 def test_only_the_included_model_compares_by_default():
