@@ -31,9 +31,10 @@ parity:
 sweep:
 	$(PYTHON) $(LONG) -m sweep --ignore tests/parity --ignore tests/tracking/test_references.py
 
-# Damaged inputs, kills, full disks (needs root to mount small ones) and long runs. TORTURE_SEED takes other inputs.
+# Damaged inputs, kills, full disks (needs root to mount small ones) and long runs, then one table. TORTURE_SEED takes
+# other inputs. TORTURE_KEEP is a small file that notes what was tried: the same command goes on where it was stopped.
 torture:
-	$(PYTHON) $(LONG) -m torture tests/torture
+	$(PYTHON) $(LONG) -s -m torture tests/torture
 
 # Annotation files read by datumaro, Label Studio's own library, pycocotools, supervision and motmetrics, in environments
 # of their own (1.5 GB), since their requirements are not those of this package.

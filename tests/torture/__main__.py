@@ -1,16 +1,19 @@
-"""Run the bench, or repeat one input: see `python -m tests.torture --help`."""
+"""Run the bench, or repeat one input, kill or full disk: see `python -m tests.torture --help`."""
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
+from tests.torture import disks, endurance, kills
 from tests.torture.material import quiet_environment
-from tests.torture.runner import Tally, try_surfaces
+from tests.torture.runner import at_once, try_surfaces
 from tests.torture.surfaces import SURFACES
-from tests.torture.table import details, row_of, table
+from tests.torture.table import details, table
+from tests.torture.tally import Kept, Tally
 
 
 def prepare(folder: Path, surfaces: list[str], more: tuple[str, ...] = ()) -> Path:
@@ -41,28 +44,62 @@ def shares(count: int | None, surfaces: list[str]) -> dict[str, tuple[int, int]]
     return {name: (0, max(1, count * weight // whole)) for name, weight in weights.items() if weight}
 
 
-def main() -> int:
+def everything(material: Path, kept: Kept, jobs: int) -> list[Tally]:
+    """All inputs, and kills, full disks and long runs beside them. What `kept` has is not tried again."""
+    prepare(material, list(SURFACES), kills.NEEDS)
+    tallies: dict[str, list[Tally]] = {}
+
+    def inputs() -> None:
+        tallies["inputs"] = try_surfaces(shares(None, list(SURFACES)), kept, material, jobs, progress=_show)
+
+    def commands() -> None:
+        killed = kills.kill_many({verb: victim.share for verb, victim in kills.VICTIMS.items()}, material, kept)
+        tallies["commands"] = [*killed, disks.fill_disks(disks.COUNT, material, kept)]
+        tallies["commands"] += endurance.run_long(material, kept)
+
+    at_once([inputs, commands], kept)
+    return tallies["inputs"] + tallies["commands"]
+
+
+def repeat(surface: str, index: int, material: Path, kept: Kept) -> list[Tally]:
+    """Try one input, kill or full disk again."""
+    if surface in SURFACES:
+        return try_surfaces({surface: (index, 1)}, kept, prepare(material, [surface]), 1)
+    prepare(material, [], kills.NEEDS)
+    kept.tally(surface).tried = index
+    if surface == disks.NAME:
+        return [disks.fill_disks(index + 1, material, kept)]
+    return kills.kill_many({surface.removeprefix("kill "): index + 1}, material, kept)
+
+
+def main(words: list[str] | None = None) -> int:
     """Returns 1 if anything was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--whole", action="store_true", help="all inputs, kills, full disks and long runs")
+    parser.add_argument("--keep", type=Path, help="note in this small file what was tried; the same command goes on")
     parser.add_argument("--surface", action="append", choices=sorted(SURFACES), help="only this; may be given again")
-    parser.add_argument("--count", type=int, help="inputs in all, instead of the whole run")
+    parser.add_argument("--count", type=int, help="inputs in all, instead of all inputs")
     parser.add_argument("--first", type=int, default=0, help="number of the first input of every surface")
     parser.add_argument("--jobs", type=int, default=1, help="workers at a time")
     parser.add_argument("--material", type=Path, help="keep the good inputs in this folder")
     parser.add_argument("--repeat", metavar="SURFACE:SEED:INDEX", help="try one input again")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was begun is cleared up
     with tempfile.TemporaryDirectory() as place:
         material = options.material or Path(place)
+        kept = Kept(options.seed, options.keep)
         if options.repeat:
             surface, seed, index = options.repeat.split(":")
-            counts = {surface: (int(index), 1)}
-            tallies = try_surfaces(counts, int(seed), prepare(material, [surface]), 1)
+            kept = Kept(int(seed))
+            tallies = repeat(surface, int(index), material, kept)
+        elif options.whole:
+            tallies = everything(material, kept, options.jobs)
         else:
             surfaces = options.surface or list(SURFACES)
             counts = {name: (options.first, size) for name, (_, size) in shares(options.count, surfaces).items()}
-            tallies = try_surfaces(counts, options.seed, prepare(material, list(counts)), options.jobs, progress=_show)
-    sys.stdout.write(f"seed {options.seed}\n{table([row_of(tally) for tally in tallies])}\n\n{details(tallies)}\n")
+            tallies = try_surfaces(counts, kept, prepare(material, list(counts)), options.jobs, progress=_show)
+    sys.stdout.write(f"seed {kept.seed}\n{table(tallies)}\n\n{details(tallies)}\n")
     return int(any(tally.findings for tally in tallies))
 
 

@@ -7,36 +7,17 @@ import resource
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.helpers.small_disk import can_mount, small_disk
 from tests.torture import processes
 from tests.torture.kills import VICTIMS, add_material, frames_of
 from tests.torture.material import BOX
+from tests.torture.tally import Finding, Kept, Tally
 
 POINTS = (
-    0.02,
-    0.05,
-    0.1,
-    0.15,
-    0.2,
-    0.25,
-    0.3,
-    0.35,
-    0.4,
-    0.45,
-    0.5,
-    0.6,
-    0.7,
-    0.8,
-    0.9,
-    0.93,
-    0.96,
-    0.98,
-    0.99,
-    0.999,
-)
+    0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 0.93, 0.96, 0.98, 0.99, 0.999,
+)  # fmt: skip
 """Parts of the room that a whole result takes."""
 _CHEAP = ["--engine", "torch", "--device", "cpu", "--threads", "1"]
 
@@ -59,45 +40,48 @@ WRITERS: dict[str, Callable[[Path], list[str]]] = {
 }
 
 
-@dataclass
-class Filled:
-    """What became of the full disks of one command."""
-
-    name: str
-    tried: int = 0
-    wrong: list[str] = field(default_factory=list)
+COUNT = len(WRITERS) * len(POINTS)
+NAME = "full disks"
 
 
-def fill_disks(names: list[str], points: tuple[float, ...], place: Path) -> list[Filled]:
-    """Give each command a disk that holds a part of its result alone."""
+def fill_disks(count: int, place: Path, kept: Kept) -> Tally:
+    """Give commands disks that hold a part of their result alone: every point once, then with the next command."""
     add_material(place)
-    small = can_mount()
+    tally, small = kept.tally(NAME), can_mount()
     with tempfile.TemporaryDirectory(prefix="torture-") as base:
-        return [_fill(name, points, place, Path(base, name.replace(" ", "_")), small) for name in names]
+        for number in range(tally.tried, count):
+            if kept.stopped:
+                break
+            turn, at = divmod(number, len(POINTS))
+            name, point = list(WRITERS)[(at + turn) % len(WRITERS)], POINTS[at]
+            wrong = _fill(WRITERS[name](place), point, Path(base, name.replace(" ", "_")), small)
+            if wrong:
+                told = f"{name} on a disk with {point:.1%} of the room"
+                tally.findings.append(Finding(f"{NAME}:{kept.seed}:{number}", "failed", "; ".join(wrong), told))
+            tally.tried += 1
+            kept.save(now=True)
+    return tally
 
 
-def _fill(name: str, points: tuple[float, ...], place: Path, base: Path, small: bool) -> Filled:
-    filled, words = Filled(name), WRITERS[name](place)
+def _fill(words: list[str], point: float, base: Path, small: bool) -> list[str]:
     whole = base / "whole"
-    if code := processes.run(words, whole):
-        filled.wrong.append(f"{name}: ends with {code} undisturbed: {processes.said(whole)[-300:]}")
-        return filled
+    if not whole.exists() and (code := processes.run(words, whole)):
+        said = processes.said(whole)[-300:]
+        shutil.rmtree(whole)
+        return [f"ends with {code} undisturbed: {said}"]
     sizes = [path.stat().st_size for path in (whole / "out").rglob("*") if path.is_file()]
-    for point in points:
-        room = base / f"{point}"
-        (room / "out").mkdir(parents=True)
-        shutil.copytree(whole / "cache", room / "cache")
-        filled.tried += 1
-        if small:
-            blocks = sum(-(-size // 4096) * 4 for size in sizes)
-            with small_disk(room / "out", max(4, int(blocks * point))):
-                wrong = _look(processes.run(words, room), room, whole / "out")
-        else:
-            limit = max(1, int(max(sizes) * point))
-            wrong = _look(processes.run(words, room, lambda limit=limit: _short(limit)), room, whole / "out")  # type: ignore[misc]
-        filled.wrong += [f"{name} at {point:.1%}: {each}" for each in wrong]
-        shutil.rmtree(room, ignore_errors=True)
-    return filled
+    room = base / f"{point}"
+    (room / "out").mkdir(parents=True)
+    shutil.copytree(whole / "cache", room / "cache")
+    if small:
+        blocks = sum(-(-size // 4096) * 4 for size in sizes)
+        with small_disk(room / "out", max(4, int(blocks * point))):
+            wrong = _look(processes.run(words, room), room, whole / "out")
+    else:
+        limit = max(1, int(max(sizes) * point))
+        wrong = _look(processes.run(words, room, lambda: _short(limit)), room, whole / "out")
+    shutil.rmtree(room, ignore_errors=True)
+    return wrong
 
 
 def _short(limit: int) -> None:

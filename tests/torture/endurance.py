@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tests.torture.material import quiet_environment
+from tests.torture.tally import Finding, Kept, Tally
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,24 @@ def _dropped(model: str, count: int, clip: str) -> list[Weight]:
 
 
 KINDS: dict[str, Any] = {"frames": _frames, "trackers": _trackers, "dropped": _dropped}
+COUNTS = {"frames": 20_000, "trackers": 500, "dropped": 60}
 _MAY_GROW = 25.0  # megabytes between a third of the way and the end
+
+
+def run_long(material: Path, kept: Kept) -> list[Tally]:
+    """Run each kind for long."""
+    tallies = []
+    for kind, count in COUNTS.items():
+        tally = kept.tally(f"{count} {kind}")
+        if not tally.tried and not kept.stopped:
+            with tempfile.TemporaryDirectory(prefix="torture-") as room:
+                wrong = run(kind, count, material, Path(room))
+            if wrong:
+                tally.findings.append(Finding(f"{tally.surface}:{kept.seed}:0", "failed", "; ".join(wrong), ""))
+            tally.tried = 1
+            kept.save(now=True)
+        tallies.append(tally)
+    return tallies
 
 
 def run(kind: str, count: int, material: Path, room: Path) -> list[str]:

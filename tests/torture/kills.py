@@ -10,16 +10,18 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from tests.helpers.clips import moving_square, write_clip
 from tests.torture import processes
 from tests.torture.material import BOX, RECIPE
+from tests.torture.tally import Finding, Kept, Tally
 
 _SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 _SOFT_END = 10.0  # seconds that Ctrl-C or SIGTERM may take, or half of the command's own time on a busy machine
+_STAYS = "did not end"
 _CHEAP = ["--engine", "torch", "--device", "cpu", "--threads", "1"]
 
 
@@ -110,24 +112,16 @@ def add_material(place: Path) -> None:
         shutil.copytree(place / "toy" / "bird", place / "many" / f"s{number}")
 
 
-@dataclass
-class Killed:
-    """What became of the kills of one command."""
-
-    verb: str
-    tried: int = 0
-    wrong: list[str] = field(default_factory=list)
-    hangs: int = 0
-
-
-def kill_many(seed: int, counts: dict[str, int], place: Path) -> list[Killed]:
+def kill_many(counts: dict[str, int], place: Path, kept: Kept) -> list[Tally]:
     """Kill each command so many times; see `VICTIMS`."""
     add_material(place)
-    return [_kill_one_verb(verb, seed, count, place) for verb, count in counts.items() if count]
+    return [_kill_one_verb(verb, count, place, kept) for verb, count in counts.items() if count]
 
 
-def _kill_one_verb(verb: str, seed: int, count: int, place: Path) -> Killed:
-    victim, killed = VICTIMS[verb], Killed(verb)
+def _kill_one_verb(verb: str, count: int, place: Path, kept: Kept) -> Tally:
+    victim, tally, seed = VICTIMS[verb], kept.tally(f"kill {verb}"), kept.seed
+    if tally.tried >= count or kept.stopped:
+        return tally
     words = victim.words(place)
     with tempfile.TemporaryDirectory(prefix="torture-") as base:
         whole = Path(base, "whole")
@@ -135,19 +129,25 @@ def _kill_one_verb(verb: str, seed: int, count: int, place: Path) -> Killed:
         code = processes.run(words, whole)
         lasts = time.monotonic() - begin
         if code:
-            killed.wrong.append(f"{verb}: ends with {code} undisturbed: {processes.said(whole)[-300:]}")
-            return killed
-        for number in range(count):
+            reason = f"ends with {code} undisturbed: {processes.said(whole)[-300:]}"
+            tally.findings.append(Finding(f"{tally.surface}:{seed}:{tally.tried}", "failed", reason, ""))
+            return tally
+        for number in range(tally.tried, count):
             room = Path(base, str(number))
             random = Random(f"{seed}/kill/{verb}/{number}")
             shutil.copytree(whole / "cache", room / "cache")
             kind, after = random.choice(_SIGNALS), random.uniform(0.1, 1.02) * lasts
             wrong = _kill(victim, words, room, whole / "out", kind, after, max(_SOFT_END, lasts / 2))
-            killed.tried += 1
-            killed.hangs += any("did not end" in each for each in wrong)
-            killed.wrong += [f"{verb}:{seed}:{number} {each}" for each in wrong]
+            if wrong:
+                how = "hang" if any(each == _STAYS for each in wrong) else "failed"
+                told = f"{kind.name} after {after:.1f} s of {lasts:.1f}"
+                tally.findings.append(Finding(f"{tally.surface}:{seed}:{number}", how, "; ".join(wrong), told))
+            tally.tried += 1
+            kept.save(now=True)
             shutil.rmtree(room, ignore_errors=True)
-    return killed
+            if kept.stopped:
+                break
+    return tally
 
 
 def _kill(
@@ -157,25 +157,24 @@ def _kill(
     process = processes.start(words, room)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(after)
-    told, wrong = f"{number.name} after {after:.1f} s:", list[str]()
+    wrong = list[str]()
     with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, number)
     try:
         process.wait(patience)
     except subprocess.TimeoutExpired:
-        wrong.append(f"{told} did not end")
+        wrong.append(_STAYS)
     with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGKILL)
     process.wait()
     if left := processes.orphans(process.pid):
-        wrong.append(f"{told} {len(left)} orphan processes")
+        wrong.append(f"{len(left)} orphan processes")
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     if "Traceback (most recent call last)" in processes.said(room) and number != signal.SIGKILL:
-        wrong.append(f"{told} a traceback: {processes.said(room)[-250:]}")
+        wrong.append(f"a traceback: {processes.said(room)[-250:]}")
     done = _complete(room / "out", victim, whole)
-    wrong += [f"{told} {each}" for each in _again(victim, words, room, whole, done)]
-    return wrong
+    return wrong + _again(victim, words, room, whole, done)
 
 
 def _complete(out: Path, victim: Victim, whole: Path) -> dict[str, int]:

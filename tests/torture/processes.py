@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -38,8 +39,13 @@ def start(words: list[str], room: Path, before: Callable[[], None] | None = None
 
 
 def run(words: list[str], room: Path, before: Callable[[], None] | None = None) -> int:
-    """Run it to the end and give the exit code."""
-    return start(words, room, before).wait(PATIENCE)
+    """Run it to the end and give the exit code; that of SIGKILL if it does not end."""
+    process = start(words, room, before)
+    try:
+        return process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.wait()
 
 
 def said(room: Path) -> str:

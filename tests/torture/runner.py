@@ -12,60 +12,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from tests.torture.material import quiet_environment
 from tests.torture.surfaces import SURFACES
+from tests.torture.tally import Finding, Kept, Tally
 
 LIMIT = 30.0
 """Seconds that one input may take."""
 _START = 300.0
-
-
-@dataclass
-class Finding:
-    """An input that went wrong; `mark` repeats it."""
-
-    mark: str
-    kind: str
-    reason: str
-    told: str
-
-
-@dataclass
-class Tally:
-    """What became of the inputs of one surface."""
-
-    surface: str
-    tried: int = 0
-    refused: int = 0
-    findings: list[Finding] = field(default_factory=list)
-    slowest: float = 0.0
-    seconds: float = 0.0
-
-    def count(self, kind: str) -> int:
-        """Findings of a kind: "failed", "hang" or "crash"."""
-        return sum(finding.kind == kind for finding in self.findings)
-
-    def kinds(self) -> list[list[Finding]]:
-        """Findings that look alike, together."""
-        groups: dict[str, list[Finding]] = {}
-        for finding in self.findings:
-            groups.setdefault(f"{finding.kind} {_shape(finding.reason)}", []).append(finding)
-        return list(groups.values())
-
-
-def _shape(reason: str) -> str:
-    """A reason without what differs from input to input."""
-    head, _, place = reason.partition(" (")
-    return (
-        f"{head.split(':')[0]} {place}" if place else "".join(letter for letter in reason[:60] if not letter.isdigit())
-    )
 
 
 class Worker:
@@ -136,22 +95,28 @@ class Worker:
         shutil.rmtree(self.base, ignore_errors=True)
 
 
-def try_surface(surface: str, indices: Iterable[int], worker: Worker) -> tuple[Tally, Worker]:
-    """Try inputs of a surface one after another; one that falls or hangs is replaced; the last one is returned."""
-    tally = Tally(surface)
-    for index in indices:
+def try_surface(surface: str, first: int, count: int, worker: Worker, kept: Kept) -> tuple[Tally, Worker]:
+    """Try those of the inputs of a surface that were not tried yet, one after another.
+
+    A worker that falls or hangs is replaced; the last one is returned.
+    """
+    tally = kept.tally(surface)
+    for index in range(first + tally.tried, first + count):
         answer = worker.try_one(surface, index)
-        tally.tried += 1
         if answer is None:
             finding, worker = _fell(worker, surface, index)
             tally.findings += [finding] if finding else []
-            continue
-        tally.slowest = max(tally.slowest, answer["seconds"])
-        tally.seconds += answer["seconds"]
-        tally.refused += answer["verdict"] == "refused"
-        if answer["verdict"] == "failed":
-            mark = f"{surface}:{worker.seed}:{index}"
-            tally.findings.append(Finding(mark, "failed", answer["reason"], answer["told"]))
+        else:
+            tally.slowest = max(tally.slowest, answer["seconds"])
+            tally.seconds += answer["seconds"]
+            tally.refused += answer["verdict"] == "refused"
+            if answer["verdict"] == "failed":
+                mark = f"{surface}:{worker.seed}:{index}"
+                tally.findings.append(Finding(mark, "failed", answer["reason"], answer["told"]))
+        tally.tried += 1
+        kept.save()
+        if kept.stopped:
+            break
     return tally, worker
 
 
@@ -181,7 +146,7 @@ def _innermost(told: str) -> str:
 
 def try_surfaces(
     counts: dict[str, tuple[int, int]],
-    seed: int,
+    kept: Kept,
     material: Path,
     jobs: int,
     *,
@@ -192,34 +157,46 @@ def try_surfaces(
 
     Args:
         counts: first number and count of the inputs of each surface.
-        seed: decides the inputs.
+        kept: the seed, which decides the inputs, and what was tried.
         material: the good inputs.
         jobs: workers at a time.
         shared: a worker goes from surface to surface, which saves starting it; else each surface has its own.
         progress: is called with each tally.
     """
-    waiting, tallies = list(counts), dict[str, Tally]()
+    tallies = {name: kept.tally(name) for name in counts if kept.tally(name).tried >= counts[name][1]}
+    waiting = [name for name in counts if name not in tallies]
 
     def work() -> None:
-        worker = Worker(seed, material)
-        while waiting:
+        worker = Worker(kept.seed, material)
+        while waiting and not kept.stopped:
             surface = waiting.pop(0)
             first, count = counts[surface]
             try:
-                tallies[surface], worker = try_surface(surface, range(first, first + count), worker)
+                tallies[surface], worker = try_surface(surface, first, count, worker, kept)
             except Exception as error:
-                fault = Finding(f"{surface}:{seed}:{first}", "crash", f"the bench itself: {error}", "")
-                tallies[surface] = Tally(surface, 0, 0, [fault])
+                tallies[surface] = kept.tally(surface)
+                mark = f"{surface}:{kept.seed}:{first + tallies[surface].tried}"
+                tallies[surface].findings.append(Finding(mark, "crash", f"the bench itself: {error}", ""))
+                worker.end()
+                worker = Worker(kept.seed, material)
+            kept.save(now=True)
             if progress is not None:
                 progress(tallies[surface])
-            if not shared or not tallies[surface].tried:
+            if not shared:
                 worker.end()
-                worker = Worker(seed, material)
+                worker = Worker(kept.seed, material)
         worker.end()
 
-    threads = [Thread(target=work) for _ in range(jobs)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once([work] * jobs, kept)
     return [tallies[surface] for surface in SURFACES if surface in tallies]
+
+
+def at_once(works: list[Callable[[], None]], kept: Kept) -> None:
+    """Run works in threads. Ctrl-C, SIGTERM or an error lets them finish what they try now."""
+    with ThreadPoolExecutor(len(works)) as pool:
+        running = [pool.submit(work) for work in works]
+        try:
+            for each in running:
+                each.result()
+        finally:
+            kept.stopped |= not all(each.done() for each in running)

@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from tests.torture.runner import Tally
+from tests.torture.tally import Tally
 
+_KINDS = ("failed", "hang", "crash")
 _HEAD = ("surface", "tried", "failed", "hangs", "crashes", "first failing seeds")
 
 
-@dataclass(frozen=True)
-class Row:
-    """A line of the table."""
-
-    surface: str
-    tried: int
-    failed: int
-    hangs: int
-    crashes: int
-    seeds: str = ""
-
-
-def row_of(tally: Tally) -> Row:
-    """The line of a surface."""
-    seeds = ", ".join(group[0].mark for group in tally.kinds()[:3])
-    return Row(tally.surface, tally.tried, tally.count("failed"), tally.count("hang"), tally.count("crash"), seeds)
-
-
-def table(rows: Sequence[Row]) -> str:
+def table(tallies: Sequence[Tally]) -> str:
     """Plain text, one line for each surface and one for all."""
-    total = Row("all", *(sum(getattr(row, name) for row in rows) for name in ("tried", "failed", "hangs", "crashes")))
-    cells = [
-        _HEAD,
-        *((r.surface, str(r.tried), str(r.failed), str(r.hangs), str(r.crashes), r.seeds) for r in (*rows, total)),
-    ]
+    lines = [(one.surface, one.tried, *map(one.count, _KINDS), _seeds(one)) for one in tallies]
+    sums = (sum(line[column] for line in lines) for column in range(1, len(_HEAD) - 1))  # type: ignore[misc]
+    cells = [_HEAD, *(tuple(map(str, line)) for line in (*lines, ("all", *sums, "")))]
     widths = [max(len(line[column]) for line in cells) for column in range(len(_HEAD) - 1)]
     return "\n".join(
         "  ".join(
@@ -46,6 +26,10 @@ def table(rows: Sequence[Row]) -> str:
         )
         for line in cells
     )
+
+
+def _seeds(tally: Tally) -> str:
+    return ", ".join(group[0].mark for group in tally.kinds()[:3])
 
 
 def details(tallies: Sequence[Tally], most: int = 40) -> str:

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from tests.torture import disks, endurance, kills
-from tests.torture.__main__ import prepare, shares
-from tests.torture.known import healed, unknown
-from tests.torture.runner import Tally, try_surfaces
+from tests.torture import endurance
+from tests.torture.__main__ import main, prepare, shares
+from tests.torture.runner import try_surfaces
 from tests.torture.surfaces import SURFACES
-from tests.torture.table import Row, details, row_of, table
+from tests.torture.table import details, table
+from tests.torture.tally import Finding, Kept
 
 SEED = int(os.environ.get("TORTURE_SEED", "1"))
 SLICE = 300
@@ -41,62 +41,41 @@ def show(capsys):
     return say
 
 
-def _try(material: Path, counts: dict[str, tuple[int, int]], show, *, shared: bool) -> list[Tally]:
-    prepare(material, list(counts))
-    tallies = try_surfaces(counts, SEED, material, max(1, min(4, (os.cpu_count() or 2) // 2)), shared=shared)
-    show(f"seed {SEED}\n{table([row_of(tally) for tally in tallies])}\n{details(tallies)}")
-    return tallies
-
-
 def test_a_slice_of_the_inputs(material, show):
-    names = [name for name, surface in SURFACES.items() if surface.weight]
-    new = [finding for tally in _try(material, shares(SLICE, names), show, shared=True) for finding in unknown(tally)]
-    assert not new
+    counts = shares(SLICE, [name for name, surface in SURFACES.items() if surface.weight])
+    prepare(material, list(counts))
+    tallies = try_surfaces(counts, Kept(SEED), material, max(1, min(4, (os.cpu_count() or 2) // 2)), shared=True)
+    show(f"seed {SEED}\n{table(tallies)}\n{details(tallies)}")
+    assert not [finding for tally in tallies for finding in tally.findings]
 
 
 @pytest.mark.torture
-def test_all_inputs(material, show):
-    tallies = _try(material, shares(None, list(SURFACES)), show, shared=False)
-    assert sum(tally.tried for tally in tallies) >= 20_000
-    assert not [finding for tally in tallies for finding in unknown(tally)]
-    assert not healed(tallies)
+def test_the_whole_bench():
+    """Run it with `make torture`, which shows how far it is."""
+    kept = os.environ.get("TORTURE_KEEP")
+    assert main(["--whole", "--seed", str(SEED), *(["--keep", kept] if kept else [])]) == 0
 
 
-def _kill(material: Path, counts: dict[str, int], show) -> None:
-    prepare(material, [], kills.NEEDS)
-    killed = kills.kill_many(SEED, counts, material)
-    rows = [Row(f"kill {one.verb}", one.tried, len({w.split()[0] for w in one.wrong}), one.hangs, 0) for one in killed]
-    wrong = [each for one in killed for each in one.wrong]
-    show(f"seed {SEED}\n{table(rows)}\n" + "\n".join(wrong))
-    assert not wrong
-
-
-@pytest.mark.torture
-def test_killed_at_any_moment(material, show):
-    _kill(material, {verb: victim.share for verb, victim in kills.VICTIMS.items()}, show)
-
-
-def _fill(material: Path, names: list[str], points: tuple[float, ...], show) -> None:
-    prepare(material, [], kills.NEEDS)
-    filled = disks.fill_disks(names, points, material)
-    show(table([Row(f"full disk, {one.name}", one.tried, len(one.wrong), 0, 0) for one in filled]))
-    assert not [each for one in filled for each in one.wrong]
-
-
-@pytest.mark.torture
-def test_disks_that_fill_up(material, show):
-    _fill(material, list(disks.WRITERS), disks.POINTS, show)
+def test_a_run_goes_on_where_it_was_stopped(material, tmp_path, capsys):
+    prepare(material, ["boxes"])
+    words = ["--surface", "boxes", "--keep", str(tmp_path / "kept.json"), "--material", str(material), "--seed", "7"]
+    assert main([*words, "--count", "3"]) == 0
+    kept = Kept(7, tmp_path / "kept.json")
+    assert kept.tally("boxes").tried == 3
+    kept.tally("boxes").findings.append(Finding("boxes:7:1", "hang", "stood still", "a box"))
+    kept.save(now=True)
+    assert main([*words, "--count", "5"]) == 1
+    row = capsys.readouterr().out.splitlines()[-6].split()
+    after = Kept(7, tmp_path / "kept.json")
+    assert {name: tally.tried for name, tally in after.tallies.items()} == {"boxes": 5}
+    assert after.tally("boxes").findings == kept.tally("boxes").findings
+    assert row == ["boxes", "5", "0", "1", "0", "boxes:7:1"]
+    with pytest.raises(SystemExit, match="seed 7"):
+        main([*words, "--seed", "8"])
 
 
 @pytest.mark.parametrize(("kind", "count"), [("frames", 300), ("trackers", 20), ("dropped", 20)])
 def test_a_short_long_run(material, tmp_path, kind, count):
-    prepare(material, ["frames"])
-    assert not endurance.run(kind, count, material, tmp_path)
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize(("kind", "count"), [("frames", 20_000), ("trackers", 500), ("dropped", 60)])
-def test_a_long_run(material, tmp_path, kind, count):
     prepare(material, ["frames"])
     assert not endurance.run(kind, count, material, tmp_path)
 
