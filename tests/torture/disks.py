@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -79,14 +78,9 @@ def _fill(words: list[str], point: float, base: Path, small: bool) -> list[str]:
             wrong = _look(processes.run(words, room), room, whole / "out")
     else:
         limit = max(1, int(max(sizes) * point))
-        wrong = _look(processes.run(words, room, lambda: _short(limit)), room, whole / "out")
+        wrong = _look(processes.run(words, room, limit), room, whole / "out")
     shutil.rmtree(room, ignore_errors=True)
     return wrong
-
-
-def _short(limit: int) -> None:
-    """No file of this process and its children may be longer."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
 
 def _look(code: int, room: Path, whole: Path) -> list[str]:

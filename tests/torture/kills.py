@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -137,7 +136,10 @@ def _kill_one_verb(verb: str, count: int, place: Path, kept: Kept) -> Tally:
             random = Random(f"{seed}/kill/{verb}/{number}")
             shutil.copytree(whole / "cache", room / "cache")
             kind, after = random.choice(_SIGNALS), random.uniform(0.1, 1.02) * lasts
-            wrong = _kill(victim, words, room, whole / "out", kind, after, max(_SOFT_END, lasts / 2))
+            process = processes.Command(words, room, cold=number % 5 == 4)
+            wrong = _kill(process, room, kind, after, max(_SOFT_END, lasts / 2))
+            done = _complete(room / "out", victim, whole / "out")
+            wrong += _again(victim, words, room, whole / "out", done)
             if wrong:
                 how = "hang" if any(each == _STAYS for each in wrong) else "failed"
                 told = f"{kind.name} after {after:.1f} s of {lasts:.1f}"
@@ -150,31 +152,23 @@ def _kill_one_verb(verb: str, count: int, place: Path, kept: Kept) -> Tally:
     return tally
 
 
-def _kill(
-    victim: Victim, words: list[str], room: Path, whole: Path, number: signal.Signals, after: float, patience: float
-) -> list[str]:
-    """Kill a run, look, and run it again."""
-    process = processes.start(words, room)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(after)
+def _kill(process: processes.Command, room: Path, number: signal.Signals, after: float, patience: float) -> list[str]:
+    """Kill a run, and look at how it ends."""
     wrong = list[str]()
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process.pid, number)
-    try:
-        process.wait(patience)
-    except subprocess.TimeoutExpired:
+    if process.wait(after) is None:
+        with contextlib.suppress(ProcessLookupError):  # it ended just now
+            os.kill(process.pid, number)
+    if process.wait(patience) is None:
         wrong.append(_STAYS)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
     process.wait()
     if left := processes.orphans(process.pid):
         wrong.append(f"{len(left)} orphan processes")
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
     if "Traceback (most recent call last)" in processes.said(room) and number != signal.SIGKILL:
         wrong.append(f"a traceback: {processes.said(room)[-250:]}")
-    done = _complete(room / "out", victim, whole)
-    return wrong + _again(victim, words, room, whole, done)
+    return wrong
 
 
 def _complete(out: Path, victim: Victim, whole: Path) -> dict[str, int]:

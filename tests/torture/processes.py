@@ -2,30 +2,61 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import multiprocessing
 import os
+import resource
+import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.helpers.clips import hear_interrupts
 from tests.torture.material import quiet_environment
 
-PATIENCE = 300.0
+PATIENCE = 600.0
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["tests.torture.loaded"])
 
 
-def start(words: list[str], room: Path, before: Callable[[], None] | None = None) -> subprocess.Popen[bytes]:
-    """Start `mixformer WORDS` in `room`/out; its words go to `room`/log. It hears Ctrl-C even if the bench does not."""
+class Command:
+    """`mixformer WORDS` in `room`/out; its words go to `room`/log. It hears Ctrl-C even if the bench does not.
 
-    def begin() -> None:
-        hear_interrupts()
-        if before is not None:
-            before()
+    It is forked from a process that has loaded the libraries, since loading takes most of the time of a short command.
+    A `cold` one starts as every other process, to be killed while it loads. No file gets longer than `longest`.
+    """
 
-    for folder in ("out", "home", "tmp", "cache"):
-        (room / folder).mkdir(parents=True, exist_ok=True)
+    def __init__(self, words: list[str], room: Path, *, longest: int | None = None, cold: bool = False) -> None:
+        for folder in ("out", "home", "tmp", "cache"):
+            (room / folder).mkdir(parents=True, exist_ok=True)
+        self._process: Any = _cold(words, room) if cold else _SERVER.Process(target=_begin, args=(words, room, longest))
+        if not cold:
+            self._process.start()
+        self.pid: int = self._process.pid
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        """The exit code, or None if it still runs after so many seconds."""
+        if isinstance(self._process, subprocess.Popen):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+            return self._process.returncode
+        self._process.join(seconds)
+        code: int | None = self._process.exitcode
+        return code
+
+    def kill(self) -> None:
+        """End it and whatever it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.wait()
+
+
+def _cold(words: list[str], room: Path) -> subprocess.Popen[bytes]:
     with (room / "log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "mixformer", *words],
@@ -34,18 +65,36 @@ def start(words: list[str], room: Path, before: Callable[[], None] | None = None
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=begin,
+            preexec_fn=hear_interrupts,
         )
 
 
-def run(words: list[str], room: Path, before: Callable[[], None] | None = None) -> int:
-    """Run it to the end and give the exit code; that of SIGKILL if it does not end."""
-    process = start(words, room, before)
+def _begin(words: list[str], room: Path, longest: int | None) -> None:
+    """What a forked process does: it makes itself as if it had been started, and becomes the command."""
+    os.setsid()
+    with (room / "log").open("wb") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.update(quiet_environment(room))
+    os.chdir(room / "out")
+    tempfile.tempdir = None
+    if longest is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (longest, resource.RLIM_INFINITY))
+    sys.argv = ["mixformer", *words]
     try:
-        return process.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        return process.wait()
+        runpy.run_module("mixformer", run_name="__main__", alter_sys=True)
+    finally:
+        atexit._run_exitfuncs()
+
+
+def run(words: list[str], room: Path, longest: int | None = None) -> int:
+    """Run it to the end and give the exit code; that of SIGKILL if it does not end."""
+    process = Command(words, room, longest=longest)
+    if (code := process.wait(PATIENCE)) is None:
+        process.kill()
+        return -signal.SIGKILL
+    return code
 
 
 def said(room: Path) -> str:

@@ -50,10 +50,11 @@ def test_a_slice_of_the_inputs(material, show):
 
 
 @pytest.mark.torture
-def test_the_whole_bench():
+def test_the_whole_bench(material):
     """Run it with `make torture`, which shows how far it is."""
     kept = os.environ.get("TORTURE_KEEP")
-    assert main(["--whole", "--seed", str(SEED), *(["--keep", kept] if kept else [])]) == 0
+    words = ["--whole", "--seed", str(SEED), "--material", str(material)]
+    assert main([*words, *(["--keep", kept] if kept else [])]) == 0
 
 
 def test_a_run_goes_on_where_it_was_stopped(material, tmp_path, capsys):
