@@ -1,5 +1,7 @@
 """Exceptions and warnings that say what went wrong and what to do about it."""
 
+import errno
+import os
 import re
 import sys
 import warnings
@@ -173,3 +175,30 @@ def warn_deprecated(message: str) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "mixformer":
         frame, level = frame.f_back, level + 1
     warnings.warn(message, DeprecationWarning, stacklevel=level)
+
+
+def remedy(error: BaseException, otherwise: str = "check free space and permissions") -> str:
+    """Say what to do about an error of the system that comes from a file or a folder, also in another library's words.
+
+    Example:
+        >>> import errno
+        >>> remedy(OSError(errno.ENOSPC, "No space left on device"))
+        'the disk is full; free some space and run the same command again'
+    """
+    number = getattr(error, "errno", None) or next((n for n in _OF_PLACES if os.strerror(n) in str(error)), 0)
+    return _OF_PLACES.get(number, otherwise)
+
+
+_OF_PLACES = {
+    errno.ENOSPC: "the disk is full; free some space and run the same command again",
+    errno.EDQUOT: "your share of the disk is full; free some space and run the same command again",
+    errno.EFBIG: "a file may not become so large here; raise the limit, as with `ulimit -f`, or take another disk",
+    errno.EROFS: "the place is read-only; write to another folder",
+    errno.ENAMETOOLONG: "a name is longer than file systems allow; give a shorter one",
+    errno.ENOTDIR: "there is a file where a folder is expected; check the path",
+    errno.EISDIR: "there is a folder where a file is expected; check the path",
+    errno.ELOOP: "links lead in a circle; check the path",
+    errno.EIO: "the disk or the network folder does not answer; check it and run the same command again",
+    errno.EACCES: "this user may not write there or read it; take another folder, or change its permissions",
+    errno.EPERM: "this user may not write there or read it; take another folder, or change its permissions",
+}

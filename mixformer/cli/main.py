@@ -21,7 +21,7 @@ from mixformer.cli.console import be_robust, drop_output, make_console
 from mixformer.cli.deprecated import renew
 from mixformer.cli.parser import add_verb, make_parser
 from mixformer.cli.usage import no_command
-from mixformer.errors import CheckpointError, MixFormerError, OutputError, SourceError, printable
+from mixformer.errors import CheckpointError, MixFormerError, OutputError, SourceError, printable, remedy
 from mixformer.optional import explain_missing
 from mixformer.run.stopping import exit_code_of_stop, stops_as_errors
 
@@ -119,25 +119,11 @@ def _what_ran_out(error: MemoryError | OSError | RuntimeError) -> str | None:
         return f"{error}; {_NO_THREAD}" if "start new thread" in str(error) else None
     if error.errno == errno.ENOENT and error.filename is None:
         return f"the current folder does not exist any more; go to another one ({error})"
-    advice = (_OF_PLACES | _OF_LIMITS).get(error.errno or 0, "the system refused this; check the path")
+    advice = _OF_LIMITS.get(error.errno or 0) or remedy(error, "the system refused this; check the path")
     return f"{advice} ({error})"
 
 
 _NO_THREAD = "raise the limits, as with `ulimit -u` and `ulimit -v`, or take fewer workers and --threads"
-_OF_PLACES = {
-    errno.ENOSPC: "the disk is full; free some space and run the same command again",
-    errno.EDQUOT: "your share of the disk is full; free some space and run the same command again",
-    errno.EFBIG: "a file may not become so large here; raise the limit, as with `ulimit -f`, or take another disk",
-    errno.EROFS: "the place is read-only; write to another folder",
-    errno.ENAMETOOLONG: "a name is longer than file systems allow; give a shorter one",
-    errno.ENOTDIR: "there is a file where a folder is expected; check the path",
-    errno.EISDIR: "there is a folder where a file is expected; check the path",
-    errno.ELOOP: "links lead in a circle; check the path",
-    errno.EIO: "the disk or the network folder does not answer; check it and run the same command again",
-    errno.EACCES: "this user may not write there or read it; take another folder, or change its permissions",
-    errno.EPERM: "this user may not write there or read it; take another folder, or change its permissions",
-}
-"""Advice for errors of the system that come from a file or a folder."""
 _OF_LIMITS = {
     errno.EMFILE: "too many files are open; raise the limit, as with `ulimit -n 1024`, or take fewer workers",
     errno.ENFILE: "too many files are open on this machine; close other programs",
@@ -149,7 +135,7 @@ _OF_LIMITS = {
 def exit_code(error: Exception) -> int:
     """Return the exit code of an error."""
     if not isinstance(error, MixFormerError):
-        return OUTPUT if isinstance(error, OSError) and error.errno in _OF_PLACES else FAILED
+        return OUTPUT if isinstance(error, OSError) and remedy(error, "") else FAILED
     for kind, code in ((SourceError, SOURCE), (OutputError, OUTPUT), (CheckpointError, MODEL)):
         if isinstance(error, kind):
             return code

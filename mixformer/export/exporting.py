@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from mixformer.errors import ConfigError, MixFormerError, OutputError
+from mixformer.errors import ConfigError, MixFormerError, OutputError, remedy
 from mixformer.export.settings import ExportPlan, ExportReport
 from mixformer.files import read_json_file
 from mixformer.files.partial_names import beside, own_mark
@@ -88,7 +88,7 @@ def export_model(
     except MixFormerError:
         raise
     except (OSError, SafetensorError) as error:
-        raise OutputError(f"could not write {out}: {error}; check free space and permissions") from error
+        raise OutputError(f"could not write {out}: {error}; {remedy(error)}") from error
     finally:
         shutil.rmtree(place, ignore_errors=True)
     return replace(report, folder=out)

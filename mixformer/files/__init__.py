@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile, mkdtemp
 
-from mixformer.errors import OutputError
+from mixformer.errors import OutputError, remedy
 from mixformer.files.foreign_text import (
     LARGEST_ANNOTATION,
     LARGEST_SETTINGS,
@@ -82,7 +82,7 @@ def write_files(files: Mapping[Path, Writer], *, sync: bool = True) -> None:
     except (OSError, RuntimeError, SafetensorError) as error:
         _clean(partial.values(), made)
         names = " and ".join(str(path) for path in files)
-        message = f"could not write {names}: {error}; check free space and permissions, nothing was changed"
+        message = f"could not write {names}: {error}; nothing was changed; {remedy(error)}"
         raise OutputError(message) from error
     except BaseException:  # Ctrl-C
         _clean(partial.values(), made)

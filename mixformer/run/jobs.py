@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mixformer.errors import BoxError, ConfigError, DataError, OutputError, warn_deprecated
+from mixformer.errors import BoxError, ConfigError, DataError, OutputError, remedy, warn_deprecated
 from mixformer.files import LARGEST_SETTINGS, parse_json, read_json_file, read_text_file, write_text
 from mixformer.files.partial_names import LONGEST, real_path
 from mixformer.imaging.boxes import parse_box
@@ -93,7 +93,7 @@ class VideoJob:
         try:
             (self.folder / _DONE).unlink(missing_ok=True)
         except OSError as error:
-            raise OutputError(f"cannot write into {self.folder}: {error}") from error
+            raise OutputError(f"cannot write into {self.folder}: {error}; {remedy(error)}") from error
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Mark the results as complete. Raises OutputError if the mark cannot be written."""

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mixformer.errors import OutputError
+from mixformer.errors import OutputError, remedy
 from mixformer.files.partial_names import aside_of, partial_path, real_path
 from mixformer.files.places import (
     LOCK,
@@ -172,7 +172,8 @@ class Draft(_Claim):
         except OSError as error:  # an OutputError is one
             with suppress(OSError):
                 self._file.close()
-            raise OutputError(f"cannot finish {self.path}: {error}; what was written is in {self.part}") from error
+            message = f"cannot finish {self.path}: {error}; what was written is in {self.part}; {remedy(error)}"
+            raise OutputError(message) from error
 
     def _require_whole(self) -> None:
         """Wait until the file is on the disk, and look whether all is in it that was written."""
@@ -228,7 +229,8 @@ class FolderDraft(_Claim):
             self.part.rmdir()
         except OSError as error:
             self._leave()
-            raise OutputError(f"cannot finish {self.path}: {error}; the rest is in {self.part}") from error
+            message = f"cannot finish {self.path}: {error}; the rest is in {self.part}; {remedy(error)}"
+            raise OutputError(message) from error
 
     def drop(self) -> None:
         """Remove the draft and the folders that were made for it."""

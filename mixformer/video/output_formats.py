@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from mixformer.errors import ConfigError, OutputError
+from mixformer.errors import ConfigError, OutputError, remedy
 from mixformer.types import TrackResult
 from mixformer.video.drafts import Draft, Mark
 
@@ -178,7 +178,8 @@ class ResultWriter:
             self._size += self._draft.write(f"{line}\n".encode())
         except OSError as error:
             self._draft.cut(self._size)
-            raise OutputError(f"cannot write {self.path}: {error}; the lines before are kept") from error
+            message = f"cannot write {self.path}: {error}; the lines before are kept; {remedy(error)}"
+            raise OutputError(message) from error
 
 
 def open_results(

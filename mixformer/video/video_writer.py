@@ -13,7 +13,7 @@ from typing import Any, Self
 import av
 import numpy as np
 
-from mixformer.errors import OutputError
+from mixformer.errors import OutputError, remedy
 from mixformer.imaging.containers import open_container
 from mixformer.types import Image
 from mixformer.video.drafts import Draft, Mark
@@ -98,7 +98,8 @@ class VideoWriter:
         except (av.FFmpegError, OSError) as error:
             if isinstance(error, OutputError):
                 raise
-            raise OutputError(f"cannot write {self.path}: {error}; what was written before is kept") from error
+            message = f"cannot write {self.path}: {error}; what was written before is kept; {remedy(error)}"
+            raise OutputError(message) from error
 
     def mark(self) -> Mark:
         """See `FrameWriter.mark`."""
@@ -118,7 +119,7 @@ class VideoWriter:
                         self._mux(self._sound.until(time))
         except (av.FFmpegError, OSError) as error:
             left = f"what was written before is in {before}"
-            raise OutputError(f"cannot continue {self.path}: {error}; {left}") from error
+            raise OutputError(f"cannot continue {self.path}: {error}; {left}; {remedy(error)}") from error
         self._count, self._tick = kept["count"], kept["tick"]
 
     def _start(self, size: tuple[int, int], origin: float) -> None:
@@ -198,7 +199,8 @@ class VideoWriter:
         except (av.FFmpegError, OSError) as error:
             with suppress(av.FFmpegError, OSError):
                 self._container.close()
-            return OutputError(f"cannot write the end of {self.path}: {error}; what was written before is kept")
+            kept = "what was written before is kept"
+            return OutputError(f"cannot write the end of {self.path}: {error}; {kept}; {remedy(error)}")
         return None
 
     def _require_all(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -99,9 +100,16 @@ def convert(
             write_official(weights, out)
         else:
             content = {"meta": {}, "state_dict": to_mmtracking_names(weights.state, weights.config)}
-            write_files({out: partial(torch.save, content)})
+            write_files({out: partial(_save, content)})
         files = (out,)
     return ConvertReport(weights.config, files, len(weights.state), sum(file.stat().st_size for file in files))
+
+
+def _save(content: Mapping[str, object], path: Path) -> None:
+    """Save as PyTorch does, but with the errors of the system: PyTorch's own say nothing of a full disk."""
+    made = io.BytesIO()
+    torch.save(content, made)
+    path.write_bytes(made.getbuffer())
 
 
 def write_official(weights: ModelWeights, path: Path) -> Path:
@@ -118,5 +126,5 @@ def write_official(weights: ModelWeights, path: Path) -> Path:
         "stats": None,
         "settings": None,
     }
-    write_files({path: partial(torch.save, content)})
+    write_files({path: partial(_save, content)})
     return path

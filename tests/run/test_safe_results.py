@@ -112,6 +112,7 @@ def test_a2_a_full_disk_is_no_success(words, tmp_path, kind, name, size):
     run = subprocess.run([sys.executable, "-c", FULL, str(size), *map(str, command)], capture_output=True, text=True)
     assert run.returncode == 4, run.stderr
     assert "cannot write" in run.stderr
+    assert "ulimit -f" in run.stderr
     text = (tmp_path / name).read_bytes()
     assert 0 < len(text) <= size
     if kind != "out":
@@ -141,6 +142,7 @@ def test_a2_a_small_disk_is_no_success(words, tmp_path, capsys, name, kind):
             assert main([*command, str(tmp_path / "disk" / name)]) == 4
         told = capsys.readouterr()
         assert "No space left" in told.err
+        assert "free some space and run the same command again" in told.err
         assert "wrote" not in told.out
 
 

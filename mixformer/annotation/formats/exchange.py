@@ -16,7 +16,7 @@ from mixformer.annotation.formats.contents import ExportContents
 from mixformer.annotation.formats.format_table import ANNOTATION_FORMATS, AnnotationFormat
 from mixformer.annotation.formats.zipped import unzipped
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
-from mixformer.errors import ConfigError, DataError, OutputError, did_you_mean, shown
+from mixformer.errors import ConfigError, DataError, OutputError, did_you_mean, remedy, shown
 from mixformer.files import make_folder, write_files, write_text
 from mixformer.files.places import require_place
 from mixformer.types import Image
@@ -136,7 +136,7 @@ def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise OutputError(f"cannot write the export: {error}; nothing was changed") from error
+        raise OutputError(f"cannot write the export: {error}; nothing was changed; {remedy(error)}") from error
 
 
 def _write_pictures(
@@ -169,7 +169,7 @@ def _write_picture(image: Image, files: list[Path]) -> None:
                 continue
             shutil.copyfile(files[0], file)
     except OSError as error:
-        raise OutputError(f"cannot write the pictures: {error}; nothing was changed") from error
+        raise OutputError(f"cannot write the pictures: {error}; nothing was changed; {remedy(error)}") from error
 
 
 def _put(folder: Path, path: Path, texts: Mapping[str, str] | None) -> None:
@@ -188,7 +188,7 @@ def _put(folder: Path, path: Path, texts: Mapping[str, str] | None) -> None:
                 archive.write(file, file.relative_to(folder).as_posix(), zipfile.ZIP_STORED)  # pictures
         write_files({path: lambda part: shutil.move(packed, part)})
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error}; nothing was changed") from error
+        raise OutputError(f"cannot write {path}: {error}; nothing was changed; {remedy(error)}") from error
 
 
 def import_annotations(source: str | Path, format: str, video: AnnotatedVideo) -> AnnotationProject:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixformer.errors import DataError, OutputError, SourceError
+from mixformer.errors import DataError, OutputError, SourceError, remedy
 from mixformer.files import read_json_file, write_text
 from mixformer.files.partial_names import real_path
 from mixformer.imaging.images import is_picture, natural_order
@@ -137,7 +137,7 @@ async def write_bounded(path: Path, chunks: AsyncIterator[bytes], limit: int) ->
     except OSError as error:
         if isinstance(error, UploadTooLargeError):
             raise
-        raise OutputError(f"cannot write the upload: {error}") from error
+        raise OutputError(f"cannot write the upload: {error}; {remedy(error)}") from error
 
 
 def safe_name(name: str) -> str:

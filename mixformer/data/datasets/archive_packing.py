@@ -12,7 +12,7 @@ from typing import Any
 from mixformer.data.datasets.dataset_spec import PackItem
 from mixformer.data.datasets.registry import DATASETS, detect_dataset, unknown_dataset
 from mixformer.data.frame_storage import read_bytes
-from mixformer.errors import DataError, OutputError
+from mixformer.errors import DataError, OutputError, remedy
 from mixformer.files.partial_names import beside, own_mark, real_path
 from mixformer.files.places import clear_left_over, make_folder, require_replaceable, swap_in
 from mixformer.optional import load
@@ -73,7 +73,7 @@ def pack(
     except OutputError:
         raise
     except (OSError, lmdb.Error) as error:
-        raise OutputError(f"cannot write {out}: {error}; check free space and permissions") from error
+        raise OutputError(f"cannot write {out}: {error}; {remedy(error)}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         with suppress(OSError):

@@ -13,10 +13,10 @@ from PIL import Image as PillowImage
 from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, FrameRef, read_bytes, read_frame
 from mixformer.data.importers.tracks import safe_name
 from mixformer.data.sequence import VideoSequence
-from mixformer.errors import OutputError
+from mixformer.errors import OutputError, remedy
 from mixformer.files import write_files, write_text
 from mixformer.files.partial_names import beside, own_mark
-from mixformer.files.places import clear_left_over, require_replaceable, swap_in
+from mixformer.files.places import clear_left_over, make_folder, remove_folders, require_replaceable, swap_in
 
 _FRAMES = "_frames"  # folder of pictures from videos and archives; without groundtruth.txt, it is not a sequence
 
@@ -41,6 +41,7 @@ def write_folders(
     folders = {out / _unused(safe_name(sequence.name), used): sequence for sequence in sequences}
     for folder in folders:
         require_sequence_place(folder, overwrite)
+    made = make_folder(out, out)
     clear_left_over(out)
     for folder, sequence in folders.items():
         if progress:
@@ -55,9 +56,11 @@ def write_folders(
         except OutputError:
             raise
         except OSError as error:
-            raise OutputError(f"cannot write {folder}: {error}; where links are not allowed, use --copy") from error
+            advice = remedy(error, "where links are not allowed, use --copy")
+            raise OutputError(f"cannot write {folder}: {error}; {advice}") from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
+            remove_folders(made)
     return list(folders)
 
 
