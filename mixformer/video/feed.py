@@ -23,7 +23,7 @@ class RawFrame:
     time: float | None  # seconds
     picture: Callable[[], Image]  # converts it to RGB
     size: int = 0  # number of bytes
-    smaller: Callable[[int], Image] | None = None  # converts it to RGB of at most a width, if that is cheaper
+    coded: Any = None  # FFmpeg's frame, for those who want it smaller; None where there is no such frame
     damaged: bool = False  # a frame that it was made from could not be read
 
 
@@ -128,7 +128,7 @@ def fill(feed: Feed, decoder: Decoder, start: int, stop: int | None) -> None:
                 break
             if not decoder.live:  # converted in this thread; a live frame only when it is used
                 image = raw.picture()
-                raw = replace(raw, picture=lambda image=image: image, size=0, smaller=None)  # type: ignore[misc]
+                raw = replace(raw, picture=lambda image=image: image, size=0, coded=None)  # type: ignore[misc]
             if not feed.put(raw):
                 break
     except BaseException as error:  # the caller gets every error

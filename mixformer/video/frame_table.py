@@ -119,9 +119,7 @@ def read_table(container: Any, stream: Any, until: int | None = None) -> FrameTa
 
     Raises UntrustedIndexError if the numbers of the frames cannot be found from the packets.
     """
-    codec = stream.codec_context.codec.canonical_name
-    if codec not in _ONE_FRAME_A_PACKET:
-        raise UntrustedIndexError(f"packets of {codec} are not always one frame")
+    codec = _codec_with_times(container, stream)
     times: list[int] = []
     keys: list[tuple[int, int]] = []
     try:
@@ -137,6 +135,16 @@ def read_table(container: Any, stream: Any, until: int | None = None) -> FrameTa
         if until is None or len(times) <= until:
             raise UntrustedIndexError(f"it is damaged: {error}") from error
     return _checked(times, keys)
+
+
+def _codec_with_times(container: Any, stream: Any) -> str:
+    """Return the codec. Raises UntrustedIndexError if the packets of such a file do not tell when frames are shown."""
+    codec: str = stream.codec_context.codec.canonical_name
+    if codec not in _ONE_FRAME_A_PACKET:
+        raise UntrustedIndexError(f"packets of {codec} are not always one frame")
+    if container.format.name == "avi" and stream.codec_context.has_b_frames:
+        raise UntrustedIndexError("AVI has no times of showing, which B-frames need")
+    return codec
 
 
 def _packets(container: Any, stream: Any, hidden_frames: bool) -> Iterator[tuple[int, bool, int]]:

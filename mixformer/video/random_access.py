@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from mixformer.errors import ConfigError
+from mixformer.imaging.containers import upright
 from mixformer.video.feed import Decoder, RawFrame
 from mixformer.video.frame_table import FrameTable
 from mixformer.video.reader import VideoFrame, from_disk
@@ -74,6 +75,14 @@ class FrameReader:
             wanted: function that tells whether the caller still waits; if it returns False, the result is None.
             width: width in pixels to which the picture may be reduced, if that is quicker.
         """
+        raw = self.raw(number, wanted)
+        if raw is None:
+            return None
+        image = raw.picture() if width is None or raw.coded is None else upright(raw.coded, width)
+        return VideoFrame(raw.index, raw.time, image, raw.damaged)
+
+    def raw(self, number: int, wanted: Callable[[], bool] | None = None) -> RawFrame | None:
+        """Return a frame before its conversion to RGB; see `read`."""
         if number < 0:
             raise IndexError(f"{self._source} has no frame {number}; frames count from 0")
         with self._lock:
@@ -85,10 +94,7 @@ class FrameReader:
                     self._restart(number)
                 raw = self._read_on(number, wanted)
             self._asked = number
-        if raw is None:
-            return None
-        smaller = raw.smaller if width is not None else None
-        return VideoFrame(raw.index, raw.time, smaller(width) if smaller and width else raw.picture(), raw.damaged)
+        return raw
 
     def make_index(self) -> int | None:
         """Read the index of a whole file once, for faster seeks, and return the number of its frames.
@@ -123,11 +129,7 @@ class FrameReader:
         return self.index.key_number(number) if self.index else None
 
     def _restart(self, number: int) -> None:
-        """Seek to a frame with a new decoder."""
-        self._decoder.close()
-        self._decoder = from_disk(self._source)
-        if isinstance(self._decoder, Stream):
-            self._decoder.table = self.index
+        """Seek to a frame."""
         key = self._key_before(number)
         if key is None:
             begin = number
@@ -135,6 +137,11 @@ class FrameReader:
             begin = key  # the caller goes backward, and will ask for all frames from the key frame on
         else:
             begin = max(key, number - _BEHIND)
+        if self._frames is None or not isinstance(self._decoder, Stream) or not self._decoder.can_go_to(begin):
+            self._decoder.close()
+            self._decoder = from_disk(self._source)
+        if isinstance(self._decoder, Stream):
+            self._decoder.table = self.index
         self._frames, self._next = self._decoder.frames(begin), begin
 
     def _read_on(self, number: int, wanted: Callable[[], bool] | None) -> RawFrame | None:

@@ -87,7 +87,7 @@ class Stream:
                     self._skip(index, "corrupt data")
                 elif index >= start:
                     size = sum(plane.buffer_size for plane in frame.planes)
-                    yield RawFrame(index, time, partial(upright, frame), size, partial(upright, frame), damaged)
+                    yield RawFrame(index, time, partial(upright, frame), size, frame, damaged)
                 index += 1
         if not self.live:
             self._judge_end(index, last)
@@ -104,6 +104,14 @@ class Stream:
                 if error.errno in _NO_ROOM:
                     raise SourceError(f"{self.name} cannot be decoded now: {error}; close other programs") from error
                 yield error
+
+    def can_go_to(self, number: int) -> bool:
+        """Tell whether `frames` may be called again, from this number on, without opening the file anew.
+
+        In formats whose packets have no times of their own, such as AVI, these may be wrong after a second seek.
+        """
+        timed = any(name in self._container.format.name for name in ("mp4", "matroska"))
+        return timed and self.table is not None and number >= _WORTH_SEEKING
 
     def _go_to(self, number: int) -> Place | None:
         """Seek to a frame of a file; None where all before it have to be decoded."""

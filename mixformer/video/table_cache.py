@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 WORTH_KEEPING = 3000  # frames; shorter files are read quickly
 _LIMIT = 256 * 2**20  # bytes of all tables
 _HEAD = 64 * 1024  # bytes at the beginning of a file that identify it
-_LAYOUT = "3"  # version of the cached content
+_LAYOUT = "4"  # version of the cached content
 
 
 def kept_table(name: str, number: int | None) -> FrameTable | None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mixformer.video import open_frames, open_video, seeking, table_cache
+from mixformer.video import open_frames, open_video, random_access, seeking, table_cache
 
 COUNT = 300
 KINDS = {
@@ -156,3 +156,31 @@ def test_a_long_file_is_read_through_once(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("MIXFORMER_CACHE", "off")
     assert numbers(298) == [298, 299]
     assert not list((tmp_path / "cache" / "frames").glob("*.blob"))
+
+
+def test_a_seek_in_avi_with_b_frames_is_exact_at_every_frame(tmp_path):
+    """AVI keeps the order of decoding alone: a seek to the second frame after a key frame gave the one before."""
+    with av.open(str(tmp_path / "clip.avi"), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"bf": "2", "g": "30"})
+        stream.width, stream.height, stream.pix_fmt = 144, 48, "yuv420p"
+        for index in range(150):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(index))))
+        out.mux(stream.encode(None))
+    for start in range(50, 150, 3):
+        with open_video(tmp_path / "clip.avi", start, start + 2) as video:
+            assert [(frame.index, number_in(frame.image)) for frame in video] == [
+                (start, start),
+                (start + 1, start + 1),
+            ][: 150 - start]
+
+
+def test_seeks_of_one_reader_open_the_file_once(counted, monkeypatch):
+    """An MP4 file of an hour takes 50 ms to open, so a seek goes on in the open one, and is as exact."""
+    path, frames = counted
+    with open_frames(path, 0) as reader:
+        reader.make_index()
+        assert reader[120].index == 120
+        if path.suffix in (".mp4", ".mov", ".mkv", ".webm"):
+            monkeypatch.setattr(random_access, "from_disk", lambda *_: pytest.fail("the file is opened again"))
+        for number in (290, 60, 177, 176, 239, 61, 298, 119):
+            assert (reader[number].index, number_in(reader[number].image)) == frames[number][:2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 import av
 import numpy as np
 
+from mixformer.imaging.containers import upright
 from mixformer.types import Image
+from mixformer.video.feed import RawFrame
 
 _SHORT, _LONG = 64, 256  # limits of the number of frames in a part
 _OPTIONS = {"preset": "superfast", "tune": "fastdecode", "crf": "24", "g": "8", "bf": "0", "sc_threshold": "0"}
@@ -20,16 +22,16 @@ _OPTIONS = {"preset": "superfast", "tune": "fastdecode", "crf": "24", "g": "8", 
 
 @dataclass(frozen=True)
 class Part:
-    """Successive frames, each as a packet of H.264."""
+    """Successive frames, each as a packet of H.264. One thread may add frames while others read."""
 
-    numbers: list[int]  # of the frames, rising
-    packets: list[bytes]  # one for each frame
-    keys: list[int]  # indices of the key frames
+    numbers: list[int] = field(default_factory=list)  # of the frames, rising
+    packets: list[bytes] = field(default_factory=list)  # one for each frame; the last ones may still be on their way
+    keys: list[int] = field(default_factory=list)  # indices of the key frames
 
     def image(self, number: int) -> Image | None:
         """Return a frame as RGB uint8 (H, W, 3), or None if the part does not hold it."""
         place = bisect_right(self.numbers, number) - 1
-        if place < 0 or self.numbers[place] != number:
+        if place < 0 or self.numbers[place] != number or place >= len(self.packets):
             return None
         codec: Any = av.CodecContext.create("h264", "r")
         codec.thread_count = 1
@@ -56,25 +58,43 @@ def part_of(content: bytes) -> Part:
     return Part(head[2 : 2 + count], packets, head[2 + 2 * count :])
 
 
-def encode_part(images: Iterable[tuple[int, Image]]) -> Part:
-    """Encode numbered pictures of one size with even sides, in the given order."""
+def encode_part(frames: Iterable[tuple[int, Any]], part: Part) -> None:
+    """Add numbered frames of `small_frame`, all of one size, to an empty part, in the given order."""
     codec: Any = None
-    numbers: list[int] = []
-    packets: list[Any] = []
-    for number, image in images:
-        codec = codec or _encoder(image.shape[1], image.shape[0])
-        frame = av.VideoFrame.from_ndarray(image)
-        frame.pts = len(numbers)
-        numbers.append(number)
-        packets += codec.encode(frame)
-    packets += codec.encode(None) if codec else []
-    keys = [place for place, packet in enumerate(packets) if packet.is_keyframe]
-    return Part(numbers, [bytes(packet) for packet in packets], keys)
+    for number, frame in frames:
+        codec = codec or _encoder(frame)
+        frame.pts, frame.pict_type = len(part.numbers), 0  # the encoder chooses the type
+        part.numbers.append(number)
+        _add(part, codec.encode(frame))
+    _add(part, codec.encode(None) if codec else [])
 
 
-def _encoder(width: int, height: int) -> Any:
+def small_frame(raw: RawFrame, width: int) -> Any:
+    """Return a frame as FFmpeg's, upright, at most `width` pixels wide, with even sides.
+
+    The usual kind stays in its own colors, which takes a third of the time of the way through RGB.
+    """
+    coded = raw.coded
+    if coded is None or coded.format.name != "yuv420p" or getattr(coded, "rotation", 0):
+        image = raw.picture() if coded is None else upright(coded, width)
+        height, width = image.shape[:2]
+        return av.VideoFrame.from_ndarray(image[: height // 2 * 2, : width // 2 * 2])
+    scale = min(1.0, width / coded.width)
+    return coded.reformat(*(max(2, round(side * scale) // 2 * 2) for side in (coded.width, coded.height)), "yuv420p")
+
+
+def _add(part: Part, packets: list[Any]) -> None:
+    for packet in packets:
+        if packet.is_keyframe:
+            part.keys.append(len(part.packets))
+        part.packets.append(bytes(packet))
+
+
+def _encoder(frame: Any) -> Any:
     codec: Any = av.CodecContext.create("libx264", "w")
-    codec.width, codec.height, codec.pix_fmt, codec.time_base = width, height, "yuv420p", Fraction(1, 25)
+    codec.width, codec.height, codec.pix_fmt, codec.time_base = frame.width, frame.height, "yuv420p", Fraction(1, 25)
+    if frame.format.name == codec.pix_fmt:  # otherwise the encoder converts it, in the way that the decoder expects
+        codec.colorspace, codec.color_range = frame.colorspace, frame.color_range
     codec.options, codec.thread_count = _OPTIONS, 1
     return codec
 

@@ -1,8 +1,9 @@
 """Make small pictures of all frames in the background, and keep them in the cache folder, for quick seeks.
 
-A seek in a video decodes all frames since the last key frame, which takes about a second in full HD. So a thread of low
-priority goes through the video once, beginning around the viewers, and keeps each part as a small stream with a key
-frame every few frames. A picture is found by the number of its frame, so it shows exactly that frame.
+A seek in a video decodes all frames since the last key frame, which takes half a second in full HD. So two threads go
+through the video once, and keep each part as a small stream with a key frame every few frames. One thread makes the
+parts around the viewers; the other, of the lowest priority, makes the rest, while there is nothing to do around them.
+A picture is found by the number of its frame, so it shows exactly that frame; it can be seen before its part is whole.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import av
 
-from mixformer.annotation.web.preview_parts import Part, encode_part, part_of, part_starts
+from mixformer.annotation.web.preview_parts import Part, encode_part, part_of, part_starts, small_frame
 from mixformer.engines.graph_cache import SUFFIX, keep, read_kept
 from mixformer.errors import OutputError, SourceError
 from mixformer.optional import cache_folder
@@ -38,6 +40,8 @@ _LIMIT = 4 * 2**30  # bytes of all videos in the cache folder
 _PARTS_HELD = 24  # parts in memory, about 2 MB each
 _LAYOUT = "1"  # version of the cached content
 _PATIENCE = 900.0  # seconds after which a viewer counts as gone
+_NEAR = 1  # parts: the next ones are about ten seconds, or their frames are quickly decoded
+_NICE_NEAR, _NICE = 5, 19  # a viewer's next frames can be late on a busy machine, all others can wait
 
 
 @dataclass
@@ -54,6 +58,8 @@ class _Plan:
 
     def missing(self, number: int) -> tuple[int, int] | None:
         """Return the distance and the index of the nearest missing part to a frame, or None if all are made."""
+        if len(self.made) == len(self.starts):
+            return None
         here = bisect_right(self.starts, number) - 1
         for distance in range(len(self.starts)):
             for place in (here + distance, here - distance):
@@ -62,6 +68,10 @@ class _Plan:
                         place -= 1  # the earlier part must be decoded anyway
                     return distance, place
         return None
+
+
+class _OtherWorkError(Exception):
+    """A part nearer to a viewer is needed first, or the server ends."""
 
 
 class Previews:
@@ -75,7 +85,8 @@ class Previews:
         self._viewers: dict[tuple[Path, str], tuple[int, float]] = {}
         self._parts: OrderedDict[tuple[str, int], Part] = OrderedDict()
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
+        self._urgent = False  # a part around a viewer is missing
         self._closed = False
 
     def plan(self, path: Path, table: FrameTable | None, count: int) -> None:
@@ -94,16 +105,20 @@ class Previews:
         plan.made = {place for place in range(len(plan.starts)) if self._file(plan, place).exists()}
         with self._changed:
             self._plans[path] = plan
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="previews", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+            if not self._threads:
+                self._threads = [
+                    threading.Thread(target=self._work, args=(near,), name="previews", daemon=True)
+                    for near in (True, False)
+                ]
+                for thread in self._threads:
+                    thread.start()
+            self._choose()
 
     def look(self, path: Path, number: int, viewer: str) -> None:
         """Note the frame of a viewer, so that the pictures around it are made first."""
         with self._changed:
             self._viewers[path, viewer] = number, time.monotonic()
-            self._changed.notify_all()
+            self._choose()
 
     def image(self, path: Path, number: int) -> Image | None:
         """Return the picture of a frame as RGB, at most `WIDTH` pixels wide, or None if it is not made yet."""
@@ -111,21 +126,22 @@ class Previews:
         if plan is None or plan.count < WORTH_MAKING or not 0 <= number < plan.count:
             return None
         place = bisect_right(plan.starts, number) - 1
-        part = self._part(plan, place) if place in plan.made else None
+        part = self._part(plan, place)
         return None if part is None else part.image(number)
 
     def forget(self, path: Path) -> None:
         """Forget a video whose file has changed."""
         with self._changed:
             self._plans.pop(path, None)
+            self._choose()
 
     def close(self) -> None:
         """End the work. Finished parts stay in the cache."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(5)
+        for thread in self._threads:
+            thread.join(5)
 
     def _file(self, plan: _Plan, place: int) -> Path:
         assert self._folder is not None
@@ -137,6 +153,8 @@ class Previews:
             if key in self._parts:
                 self._parts.move_to_end(key)
                 return self._parts[key]
+        if place not in plan.made:
+            return None
         try:
             content = read_kept(self._file(plan, place))
         except (OSError, ValueError):
@@ -153,11 +171,11 @@ class Previews:
             while len(self._parts) > _PARTS_HELD:
                 self._parts.popitem(last=False)
 
-    def _work(self) -> None:
-        _step_back()
+    def _work(self, near: bool) -> None:
+        _step_back(_NICE_NEAR if near else _NICE)
         reader: FrameReader | None = None
         of: _Plan | None = None
-        while (found := self._next()) is not None:
+        while (found := self._next(near)) is not None:
             plan, place = found
             try:
                 if reader is None or of is not plan:
@@ -165,67 +183,81 @@ class Previews:
                         reader.close()
                     reader, of = open_frames(plan.path, 0), plan
                     reader.share_index(plan.table)
-                self._make(plan, place, reader)
+                self._make(plan, place, reader, near)
+            except _OtherWorkError:
+                continue
             except (SourceError, OutputError, OSError, ValueError, av.FFmpegError) as error:
                 log.info("%s has no previews: %s", plan.path.name, error)
                 self.forget(plan.path)
         if reader is not None:
             reader.close()
 
-    def _next(self) -> tuple[_Plan, int] | None:
+    def _next(self, near: bool) -> tuple[_Plan, int] | None:
         """Choose the part to make next, the nearest to any viewer; return None at the end."""
         with self._changed:
             while not self._closed:
-                late = time.monotonic() - _PATIENCE
-                self._viewers = {key: seen for key, seen in self._viewers.items() if seen[1] > late}
-                choices = [
-                    (*missing, plan)
-                    for (path, _), (number, _) in self._viewers.items()
-                    if (plan := self._plans.get(path)) and (missing := plan.missing(number))
-                ]
-                if choices:
-                    _, place, plan = min(choices, key=lambda choice: choice[0])
-                    return plan, place
+                found = self._nearest()
+                if found is not None and near == self._urgent:
+                    return found
                 self._changed.wait()
             return None
 
-    def _make(self, plan: _Plan, place: int, reader: FrameReader) -> None:
-        stop = plan.starts[place + 1] if place + 1 < len(plan.starts) else plan.count
-        pictures = self._pictures(plan.path, reader, plan.starts[place], stop)
-        if plan.count < WORTH_MAKING:
-            for _ in pictures:  # which tells the damage
-                pass
-            plan.made.add(place)
-            return
-        part = encode_part(pictures)
-        if self._closed:
-            return
-        if len(part.numbers) == stop - plan.starts[place]:  # otherwise the next server has to find the damage again
-            keep(self._file(plan, place), part.content(), _LIMIT)
-        self._hold((plan.name, place), part)
-        plan.made.add(place)
+    def _nearest(self) -> tuple[_Plan, int] | None:
+        """Find the missing part nearest to any viewer, and note whether it is urgent."""
+        late = time.monotonic() - _PATIENCE
+        self._viewers = {key: seen for key, seen in self._viewers.items() if seen[1] > late}
+        choices = [
+            (*missing, plan)
+            for (path, _), (number, _) in self._viewers.items()
+            if (plan := self._plans.get(path)) and (missing := plan.missing(number))
+        ]
+        if not choices:
+            self._urgent = False
+            return None
+        distance, place, plan = min(choices, key=lambda choice: choice[0])
+        self._urgent = distance <= _NEAR
+        return plan, place
 
-    def _pictures(self, path: Path, reader: FrameReader, first: int, stop: int) -> Iterator[tuple[int, Image]]:
+    def _choose(self) -> None:
+        """Let both threads choose anew."""
+        self._nearest()
+        self._changed.notify_all()
+
+    def _make(self, plan: _Plan, place: int, reader: FrameReader, near: bool) -> None:
+        stop = plan.starts[place + 1] if place + 1 < len(plan.starts) else plan.count
+        frames = self._frames(plan.path, reader, plan.starts[place], stop, near)
+        if plan.count < WORTH_MAKING:
+            for _ in frames:  # which tells the damage
+                pass
+        else:
+            part = Part()
+            self._hold((plan.name, place), part)
+            encode_part(frames, part)
+            if len(part.numbers) == stop - plan.starts[place]:  # otherwise the next server has to find the damage again
+                keep(self._file(plan, place), part.content(), _LIMIT)
+            self._hold((plan.name, place), part)
+        with self._changed:
+            plan.made.add(place)
+            self._choose()
+
+    def _frames(self, path: Path, reader: FrameReader, first: int, stop: int, near: bool) -> Iterator[tuple[int, Any]]:
+        """Yield numbered frames for `encode_part`. Raises _OtherWorkError if another part is needed sooner."""
         for number in range(first, stop):
             try:
-                frame = reader.read(number, self._goes_on, WIDTH)
+                raw = reader.raw(number, lambda: not self._closed and (near or not self._urgent))
             except IndexError:  # it cannot be read
                 self._damaged(path, number)
                 continue
-            if frame is None:
-                return
-            if frame.damaged:
+            if raw is None:
+                raise _OtherWorkError
+            if raw.damaged:
                 self._damaged(path, number)
                 continue
-            height, width = frame.image.shape[:2]
-            yield number, frame.image[: height // 2 * 2, : width // 2 * 2]
-
-    def _goes_on(self) -> bool:
-        return not self._closed
+            yield number, small_frame(raw, WIDTH)
 
 
-def _step_back() -> None:
-    """Give this thread, and those that its decoder starts, the lowest priority, if the system supports it."""
+def _step_back(nice: int) -> None:
+    """Give this thread, and those that its decoder starts, a low priority, if the system supports it."""
     if hasattr(os, "setpriority"):
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)

@@ -2,18 +2,23 @@
 
 import time
 
+import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
-from mixformer.annotation.web.preview_parts import encode_part, part_of, part_starts
+from mixformer.annotation.web.preview_parts import Part, encode_part, part_of, part_starts, small_frame
 from mixformer.annotation.web.previews import Previews
+from mixformer.imaging.containers import upright
 from mixformer.optional import CACHE_VARIABLE
 from mixformer.video import open_frames
+from mixformer.video.feed import RawFrame
 from tests.annotation.web.conftest import write_bars
 from tests.helpers.web import bar_frame, bar_number, client_of, only_video
 
 COUNT = 700
+LAST = (249, 499, COUNT - 1)  # the last frame of each part
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +34,15 @@ def cache(tmp_path, monkeypatch):
 
 def made(clip, at=0):
     previews = Previews()
+    plan(previews, clip, at)
+    return previews
+
+
+def plan(previews, clip, at):
     with open_frames(clip) as reader:
         count = reader.make_index()
         previews.plan(clip, reader.index, count)
     previews.look(clip, at, "me")
-    return previews
 
 
 def wait_for(previews, clip, numbers):
@@ -45,7 +54,7 @@ def wait_for(previews, clip, numbers):
 
 def test_a_preview_shows_its_frame_and_no_other(clip, cache):
     previews = made(clip, 300)
-    wait_for(previews, clip, (0, 300, COUNT - 1))
+    wait_for(previews, clip, LAST)
     assert [bar_number(previews.image(clip, number)) for number in range(0, COUNT, 3)] == list(range(0, COUNT, 3))
     assert previews.image(clip, COUNT) is None
     assert previews.image(clip, -1) is None
@@ -54,7 +63,7 @@ def test_a_preview_shows_its_frame_and_no_other(clip, cache):
 
 def test_previews_stay_from_start_to_start_and_damage_is_noticed(clip, cache):
     first = made(clip)
-    wait_for(first, clip, (0, 300, COUNT - 1))
+    wait_for(first, clip, LAST)
     first.close()
     files = sorted((cache / "previews").glob("*.blob"))
     for file in files:
@@ -63,6 +72,22 @@ def test_previews_stay_from_start_to_start_and_damage_is_noticed(clip, cache):
     assert len(files) == 3
     again.close()
     assert again.image(clip, 3) is None  # damaged, and nobody makes it anew any more
+
+
+def test_what_is_around_a_viewer_is_made_before_all_else(clip, cache, monkeypatch):
+    made_parts = []
+
+    def keep(file, *_):
+        made_parts.append(int(file.stem.rsplit("-", 1)[1]))
+        if len(made_parts) == 1:
+            previews.look(clip, COUNT - 1, "me")
+
+    monkeypatch.setattr("mixformer.annotation.web.previews.keep", keep)
+    previews = Previews()
+    plan(previews, clip, 0)
+    wait_for(previews, clip, LAST)
+    previews.close()
+    assert made_parts == [0, 500, 250]
 
 
 def test_parts_cover_a_video_whatever_its_key_frames():
@@ -74,14 +99,49 @@ def test_parts_cover_a_video_whatever_its_key_frames():
     assert part_starts([0, 250, 500, 750], 1000) == [0, 250, 500, 750]
 
 
+def part_with(frames):
+    part = Part()
+    encode_part(((number, av.VideoFrame.from_ndarray(picture)) for number, picture in frames), part)
+    return part
+
+
 def test_a_part_comes_back_from_its_bytes_without_frames_that_cannot_be_read():
     numbers = [5, 6, 9, *range(12, 40)]
-    part = part_of(encode_part([(number, bar_frame(number)) for number in numbers]).content())
+    part = part_of(part_with((number, bar_frame(number)) for number in numbers).content())
     assert [bar_number(part.image(number)) for number in numbers] == numbers
     assert part.image(7) is None
     assert part.image(4) is None
     assert part.image(40) is None
-    assert part_of(encode_part([(0, bar_frame(0)[:94, :158])]).content()).image(0).shape == (94, 158, 3)
+    assert part_of(part_with([(0, bar_frame(0)[:94, :158])]).content()).image(0).shape == (94, 158, 3)
+
+
+def test_a_part_shows_its_first_frames_while_it_is_made():
+    part, seen = Part(), []
+
+    def frames():
+        for number in range(40):
+            yield number, av.VideoFrame.from_ndarray(bar_frame(number))
+            seen.append([None if (image := part.image(each)) is None else bar_number(image) for each in range(40)])
+
+    encode_part(frames(), part)
+    assert seen[29][:29] == [*range(29)]  # the encoder may still hold the last one
+    assert seen[29][30:] == [None] * 10
+    assert seen[0][1:] == [None] * 39
+
+
+@pytest.mark.parametrize("space", [Colorspace.ITU601, Colorspace.ITU709])
+@pytest.mark.parametrize("span", [ColorRange.UNSPECIFIED, ColorRange.MPEG, ColorRange.JPEG])
+def test_a_picture_has_the_colors_of_its_frame(space, span):
+    planes = np.concatenate(
+        [np.full((64, 64), 120, np.uint8), np.full((16, 64), 60, np.uint8), np.full((16, 64), 200, np.uint8)]
+    )
+    frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+    frame.colorspace, frame.color_range = space, span
+    raw = RawFrame(0, None, lambda: upright(frame), coded=frame)
+    part = Part()
+    encode_part([(0, small_frame(raw, 32))], part)
+    assert part.image(0).shape == (32, 32, 3)
+    assert abs(part.image(0).astype(int) - upright(frame, 32)).max() <= 4
 
 
 def test_a_quick_request_says_that_it_is_a_preview_and_shows_the_frame(clip, cache, tmp_path):
