@@ -31,27 +31,6 @@ if TYPE_CHECKING:
     from mixformer.weights.catalog import list_models as list_models
     from mixformer.weights.load_save import load_model as load_model, save_model as save_model
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".configs.model": "ModelConfig",
-            ".configs.runtime": "Runtime",
-            ".configs.tracking_config": "TrackerConfig",
-            ".data": "load_dataset",
-            ".engines": "create_engine",
-            ".errors": "MixFormerError",
-            ".evaluation": "evaluate",
-            ".export": "export_model",
-            ".run": "track track_video",
-            ".tracking": "MultiTracker Tracker TrackState",
-            ".tracking.adapters": "OpenCVTracker",
-            ".training": "train",
-            ".types": "Box TrackResult",
-            ".video": "open_video",
-            ".weights": "convert",
-            ".weights.catalog": "list_models",
-            ".weights.load_save": "load_model save_model",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()
 
 refuse_telemetry()

@@ -8,9 +8,10 @@ second, unless the user has set it otherwise.
 
 from __future__ import annotations
 
+import dis
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -104,36 +105,37 @@ def explain_missing(purpose: str) -> Iterator[None]:
         raise missing(package, purpose) from error
 
 
-def lazy_names(
-    package: str, homes: Mapping[str, str]
-) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """Make `__getattr__`, `__dir__` and `__all__` of a package that imports names at their first use (PEP 562).
+def lazy_names() -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Make `__getattr__`, `__dir__`, `__all__` of the calling package, so that it imports names at first use (PEP 562).
 
-    Type checkers read the same imports under `if TYPE_CHECKING`, as `from module import name as name`. Call this under
-    its `else`: a checker that sees `__getattr__` takes any name for one of the package.
-
-    Args:
-        package: the package's `__name__`.
-        homes: for each module, its public names, separated by spaces. A module that begins with a dot is in the
-            package. No module may have the name of a public name of its package, since importing it would hide that.
+    The package lists its names once, as `from module import name as name` under `if TYPE_CHECKING`. Type checkers read
+    this list. Python skips it, but compiles it, and this function finds the names in the compiled code. Call it under
+    the `else`: a checker that sees `__getattr__` takes any name for one of the package. No module may have the name of
+    a public name of its package, since importing it would hide that name.
 
     Example:
-        >>> get, _, public = lazy_names("mixformer.video", {".reader": "open_video VideoFrame"})
-        >>> public
-        ['VideoFrame', 'open_video']
-        >>> get("open_video").__name__
+        >>> import mixformer.video
+        >>> "open_video" in mixformer.video.__all__
+        True
+        >>> mixformer.video.__getattr__("open_video").__name__
         'open_video'
     """
-    modules = {name: module for module, names in homes.items() for name in names.split()}
+    caller = sys._getframe(1)
+    package, module, homes = caller.f_globals["__name__"], "", dict[str, str]()
+    for step in dis.get_instructions(caller.f_code):
+        if step.opname == "IMPORT_NAME":
+            module = step.argval
+        elif step.opname == "IMPORT_FROM" and step.argval not in caller.f_globals:  # not imported yet
+            homes[step.argval] = module
 
     def get(name: str) -> Any:
-        if name not in modules:
+        if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         with explain_missing(f"{package}.{name}"):
-            return getattr(import_module(modules[name], package), name)
+            return getattr(import_module(homes[name]), name)
 
     # Constants, then classes, then functions.
-    public = sorted(modules, key=lambda name: (not name.isupper(), name.islower(), name))
+    public = sorted(homes, key=lambda name: (not name.isupper(), name.islower(), name))
     return get, lambda: public, public
 
 

@@ -55,24 +55,4 @@ if TYPE_CHECKING:
     from mixformer.annotation.web.page_server import serve as serve
     from mixformer.annotation.web.web_app import WebSettings as WebSettings, create_app as create_app
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".autosave": "OpenProject",
-            ".between": "FoundBox put_found track_between",
-            ".edit_values": "EDITS apply_edit",
-            ".edits": "add_target change_target clear_tracked mark_absent remove_key remove_target set_key set_tracked",
-            ".formats.exchange": "check_export export_annotations import_annotations",
-            ".formats.format_table": "ANNOTATION_FORMATS AnnotationFormat",
-            ".history": "ProjectHistory",
-            ".key_files": "read_keys",
-            ".project": "AnnotatedTarget AnnotatedVideo AnnotationProject FrameBox KeyBox",
-            ".project_files": "load_project save_project",
-            ".results": "write_results",
-            ".stretches": "Stretch stale_stretches",
-            ".tracked_rows": "TrackedBox TrackedRows",
-            ".video_facts": "find_video is_same_video look_at_video",
-            ".web.page_server": "serve",
-            ".web.web_app": "WebSettings create_app",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()

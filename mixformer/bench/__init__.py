@@ -9,11 +9,4 @@ if TYPE_CHECKING:
     from mixformer.bench.schema import BenchmarkOptions as BenchmarkOptions, BenchmarkReport as BenchmarkReport
     from mixformer.bench.tracking_benchmark import measure_tracking as measure_tracking
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".cases": "BenchmarkCase parse_cases",
-            ".schema": "BenchmarkOptions BenchmarkReport",
-            ".tracking_benchmark": "measure_tracking",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()

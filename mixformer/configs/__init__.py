@@ -11,13 +11,4 @@ if TYPE_CHECKING:
     from mixformer.configs.tracking_config import TrackerConfig as TrackerConfig
     from mixformer.configs.variants import MODELS as MODELS, model_config as model_config
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".model": "ModelConfig",
-            ".presets": "PRESETS tracker_config",
-            ".runtime": "Runtime",
-            ".tracking_config": "TrackerConfig",
-            ".variants": "MODELS model_config",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()

@@ -30,15 +30,4 @@ if TYPE_CHECKING:
     from mixformer.data.lists import read_list as read_list
     from mixformer.data.sequence import LazySequences as LazySequences, VideoSequence as VideoSequence
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".datasets.attribute_files": "attributes",
-            ".datasets.benchmarks": "BenchmarkSplit benchmark",
-            ".datasets.dataset_spec": "DatasetOptions DatasetSpec",
-            ".datasets.registry": "DATASETS detect_dataset load_dataset missing_sequences read_any register_dataset",
-            ".datasets.sequence_files": "SequenceLayout",
-            ".lists": "read_list",
-            ".sequence": "LazySequences VideoSequence",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()

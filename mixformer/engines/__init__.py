@@ -12,14 +12,4 @@ if TYPE_CHECKING:
     from mixformer.engines.engine_table import ENGINES as ENGINES, register_engine as register_engine
     from mixformer.engines.selection import select_engine as select_engine
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            "mixformer.configs.runtime": "Runtime",
-            ".create": "as_engine create_engine",
-            ".devices": "gpu_count",
-            ".engine_spec": "Engine EngineChoice EngineSpec",
-            ".engine_table": "ENGINES register_engine",
-            ".selection": "select_engine",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()

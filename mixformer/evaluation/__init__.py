@@ -45,25 +45,4 @@ if TYPE_CHECKING:
         write_submission as write_submission,
     )
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".api": "compare evaluate",
-            ".comparison": "ComparedTracker Comparison",
-            ".evaluation_result": "EvaluationResult",
-            ".intervals": "mean_interval",
-            ".metrics": (
-                "CONVENTIONS Convention MetricSummary ScoreBins SequenceResult bin_scores compute_metrics convention_of"
-            ),
-            ".report.build_tables": "make_tables",
-            ".report.papers": "PaperResult paper_ablations paper_results",
-            ".report.plots": "draw_curves draw_plots",
-            ".report.reliability": "draw_reliability",
-            ".report.tables": "Table",
-            ".report.writing": "write_report",
-            ".result_files": "RawResult read_result write_result",
-            ".runs": "EvaluationRun run_evaluation",
-            ".sequence_runner": "TrackerLike run_tracker track_and_measure",
-            ".submission": "expected_sequences write_submission",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()

@@ -8,4 +8,4 @@ if TYPE_CHECKING:
     from mixformer.export.exporting import export_model as export_model
     from mixformer.export.settings import ExportReport as ExportReport
 else:
-    __getattr__, __dir__, __all__ = lazy_names(__name__, {".exporting": "export_model", ".settings": "ExportReport"})
+    __getattr__, __dir__, __all__ = lazy_names()

@@ -23,13 +23,4 @@ if TYPE_CHECKING:
     )
     from mixformer.imaging.resize import resize_image as resize_image
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".boxes": "iou parse_box read_box",
-            ".colors": "as_rgb",
-            ".crop": "CropWindow crop_target to_crop to_frame",
-            ".images": "PICTURES is_picture list_pictures natural_order read_depth read_image",
-            ".resize": "resize_image",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()

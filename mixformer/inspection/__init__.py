@@ -25,12 +25,4 @@ if TYPE_CHECKING:
         inspect_attention as inspect_attention,
     )
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".attention_maps": "PAIRS average_attention",
-            ".frame_inspection": "FrameInspection inspect_frame inspect_tracker",
-            ".inspection_plots": "plot_attention plot_crops plot_distributions write_inspection",
-            ".network_maps": "BlockAttention Distributions Grid Inspection inspect_attention",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()

@@ -14,11 +14,4 @@ if TYPE_CHECKING:
         refiner_for as refiner_for,
     )
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".grabcut": "GrabCutRefiner inscribed_ellipse",
-            ".mask_files": "MaskWriter decode_rle encode_rle",
-            ".refiner": "Mask MaskRefiner TargetRefiner refiner_for",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()

@@ -30,20 +30,4 @@ if TYPE_CHECKING:
     from mixformer.run.to_files import track_video as track_video
     from mixformer.run.video_run import VideoSummary as VideoSummary
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".batch": "VideoWork track_videos",
-            ".executor": "Completed Executor Failed Progressed SerialExecutor Started",
-            ".jobs": "VideoJob read_jobs",
-            ".multi_target": "track_targets",
-            ".notebook_views": "TrackView",
-            ".one_video": "run_tracker track",
-            ".outputs": "TrackedFrame check_outputs",
-            ".process_executor": "ProcessExecutor",
-            ".ray_executor": "RayExecutor",
-            ".result_tables": "from_detections to_dataframe to_detections to_row",
-            ".to_files": "track_video",
-            ".video_run": "VideoSummary",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()

@@ -16,14 +16,4 @@ if TYPE_CHECKING:
     from mixformer.tracking.state import TrackState as TrackState
     from mixformer.tracking.tracker import Tracker as Tracker
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            "mixformer.configs.tracking_config": "TrackerConfig",
-            ".adapters": "Got10kTracker OpenCVTracker PytrackingTracker",
-            ".factory": "TrackerFactory",
-            ".multi": "MultiTracker",
-            ".state": "TrackState",
-            ".tracker": "Tracker",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()

@@ -34,23 +34,4 @@ if TYPE_CHECKING:
     from mixformer.training.score_calibration import Calibration as Calibration, calibrate as calibrate
     from mixformer.training.tuning_results import FineTuned as FineTuned, TrackingNumbers as TrackingNumbers
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            "mixformer.models.mae": "MaskConfig",
-            ".ablation_curves": "ablation_figure",
-            ".ablation_runs": "AblationResult run_ablation",
-            ".ablation_tables": "ABLATIONS AblationRow AblationTable ablation",
-            ".ablation_texts": "ablation_report",
-            ".config": "CropSection DataSection LossSection OptimizerSection PruningSection SetSection TeacherSection",
-            ".finetuning": "finetune",
-            ".pretraining": "PretrainStage",
-            ".recipe": "Recipe",
-            ".routes": "ROUTES RouteStep",
-            ".route_runs": "StepReport plan_route run_route",
-            ".recipe_list": "RecipeEntry list_recipes",
-            ".run_training": "train",
-            ".score_calibration": "Calibration calibrate",
-            ".tuning_results": "FineTuned TrackingNumbers",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()

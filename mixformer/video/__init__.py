@@ -18,15 +18,4 @@ if TYPE_CHECKING:
     from mixformer.video.targets import Target as Target, as_targets as as_targets, read_targets as read_targets
     from mixformer.video.writer import FrameWriter as FrameWriter, open_writer as open_writer
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".draw": "Annotator",
-            ".output_formats": "OUTPUT_FORMATS OutputFormat ResultWriter open_results",
-            ".pipeline": "pipelined",
-            ".random_access": "FrameReader open_frames",
-            ".reader": "VideoFrame VideoSource open_video",
-            ".targets": "Target as_targets read_targets",
-            ".writer": "FrameWriter open_writer",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()

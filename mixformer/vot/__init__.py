@@ -10,4 +10,4 @@ from mixformer.optional import lazy_names
 if TYPE_CHECKING:
     from mixformer.vot.python_protocol import VotTracker as VotTracker
 else:
-    __getattr__, __dir__, __all__ = lazy_names(__name__, {".python_protocol": "VotTracker"})
+    __getattr__, __dir__, __all__ = lazy_names()

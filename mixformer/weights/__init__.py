@@ -16,13 +16,4 @@ if TYPE_CHECKING:
     )
     from mixformer.weights.pretrained import PretrainedReport as PretrainedReport, load_pretrained as load_pretrained
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".catalog": "ModelInfo list_models",
-            ".conversion": "ConvertReport convert",
-            ".hub": "from_pretrained push_to_hub",
-            ".load_save": "load_model load_weights save_model save_weights",
-            ".pretrained": "PretrainedReport load_pretrained",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names()
