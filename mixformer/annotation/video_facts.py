@@ -1,4 +1,4 @@
-"""What a project has to know of its video, and how it finds it again."""
+"""Facts of a video that a project keeps, and the search for the video when the project is opened."""
 
 from __future__ import annotations
 

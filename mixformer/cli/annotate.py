@@ -114,7 +114,7 @@ def _keyed(options: Namespace, video: AnnotatedVideo) -> AnnotationProject:
 
 
 def needs_project(options: Namespace) -> bool:
-    """Tell whether `mixformer track` is asked for what goes beyond one pass forward."""
+    """Tell whether the options of `mixformer track` need more than one pass forward."""
     if options.backward or options.both_ways:
         return True
     if options.targets is None or options.box is not None:
@@ -125,7 +125,7 @@ def needs_project(options: Namespace) -> bool:
 
 
 def run_project(options: Namespace, outputs: dict[str, Path]) -> None:
-    """Run `mixformer track` with corrections, --backward or --both-ways: track, then write what it writes."""
+    """Run `mixformer track` with corrections, --backward or --both-ways: track all, then write the same files."""
     from mixformer.annotation import look_at_video, read_keys, write_results
     from mixformer.annotation.key_files import has_corrections, keys_of_targets
     from mixformer.video import open_video

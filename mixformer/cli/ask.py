@@ -1,4 +1,4 @@
-"""Asking a person for the box, when the command line does not give it."""
+"""Ask a person for the box if the command line does not give it."""
 
 from __future__ import annotations
 

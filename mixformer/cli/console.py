@@ -48,7 +48,7 @@ def make_table(headings: Iterable[str], rows: Iterable[Iterable[str]] = (), *, t
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table; no cell is cut, and on a narrow terminal its last columns go on in a further table."""
+    """Print a table without cutting a cell. On a narrow terminal, the last columns go into a second table below it."""
     from mixformer.evaluation.report.fitting import print_fitting
 
     print_fitting(console, table)

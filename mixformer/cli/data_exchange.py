@@ -1,4 +1,4 @@
-"""`mixformer data export`, and the part of `mixformer data import` that goes by way of a project."""
+"""`mixformer data export`, and imports by `mixformer data import` that make a project first."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ with a single file, OUT is NAME.xml, NAME.json, NAME.jsonl or NAME.csv.
 
 
 def import_project(options: Namespace, console: Console) -> None:
-    """Import by way of a project, which is kept if that is what OUT is called."""
+    """Import annotations as a project. It is saved if OUT is NAME.mixformer.json; else it becomes training data."""
     from mixformer.annotation import check_export, import_annotations, look_at_video, save_project
     from mixformer.annotation.formats.exchange import annotation_format
     from mixformer.annotation.project_files import ENDING

@@ -1,4 +1,4 @@
-"""Choosing the verb, and turning errors into messages and exit codes."""
+"""Choose the verb, and turn errors into messages and exit codes."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def _is_free(path: Path, overwrite: bool) -> bool:
 
 
 def tracker_factory(options: Namespace) -> TrackerFactory:
-    """Make the recipe of the tracker of these options; its `settings` tell it from others."""
+    """Make the factory of the tracker that the options describe."""
     from mixformer.tracking.factory import TrackerFactory, rules_for
 
     config = rules_for(options.model, options.preset or "none", "").replace(**changed_settings(options))

@@ -1,7 +1,7 @@
-"""How far a mean over sequences can be trusted: intervals by the bootstrap, which draws the sequences again and again.
+"""Confidence intervals of means over sequences, by the bootstrap: the sequences are drawn again many times.
 
-Few sequences differ much from each other, so the mean of 18 moves by points if others are taken. Two trackers on the
-same sequences are compared by the differences on each of them, which vary less than the means.
+Sequences differ much from each other, so the mean of a few changes by some points with the choice of sequences. Two
+trackers are compared by their differences on the same sequences, which vary less than the means.
 """
 
 from __future__ import annotations

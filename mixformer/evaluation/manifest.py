@@ -31,7 +31,7 @@ class RunManifest:
     """The record of an evaluation run, `run.json`. It is saved every few seconds and at the end.
 
     Nothing is written before `begin`, so a run that fails before its first result changes nothing. `content` is what
-    `read_manifest` returns; with `anew`, nothing of an earlier run in the folder is kept.
+    `read_manifest` returns. With `anew`, nothing of an earlier run in the folder is kept.
     """
 
     def __init__(self, folder: Path, content: dict[str, Any], anew: bool) -> None:

@@ -1,4 +1,4 @@
-"""What objects show in a notebook: small tables of escaped text, and progress."""
+"""Views of objects in a notebook: small tables of escaped text, and progress."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def unpatchify(patches: Tensor, side: int) -> Tensor:
 
 
 def draw_split(batch: int, count: int, ratio: float, generator: torch.Generator | None = None) -> Split:
-    """Draw `round(ratio * count)` of `count` patches to hide, for each sample anew.
+    """Draw `round(ratio * count)` of `count` patches to hide, separately for each sample.
 
     Args:
         batch: number of samples.

@@ -1,8 +1,8 @@
-"""What an interrupted run leaves beside its results, so that the same command goes on where it was.
+"""Files that let the same command resume an interrupted run.
 
-About every second of video, a file `.NAME.resume` beside the first result gets a `ResumePoint`: how far each result is
-written, and the states of the targets there. The results go on from it exactly as if nothing had happened: frames after
-it are tracked again. It is removed when the results are whole.
+About every second of video, a `ResumePoint` is written to a file `.NAME.resume` beside the first result: the length of
+each result, and the states of the targets there. A resumed run tracks the frames after this point again, so that its
+results are those of a run without an interruption. The file is removed when the results are complete.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Everything that a run needs to go on after a frame."""
+    """Everything that a run needs to continue after a frame."""
 
     targets: Snapshot
     frames: int  # number of frames written

@@ -78,7 +78,7 @@ def crop_overlaps(model: MixFormer, batch: Batch) -> np.ndarray:
 def measure_tracking_of(
     model: Path, recipe: Recipe, dataset: str, root: Path, out: Path, settings: Mapping[str, Any], device: str
 ) -> Measured:
-    """Track a data set with the crops of the recipe; the value is the success AUC. Interrupted tracking goes on."""
+    """Track a data set with the crops of the recipe; the value is the success AUC. Interrupted tracking resumes."""
     crops = {"search_factor": recipe.crops.search_factor, "template_factor": recipe.crops.template_factor}
     result = evaluate(
         model,

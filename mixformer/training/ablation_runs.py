@@ -99,7 +99,7 @@ def run_ablation(
     executor: Executor | None = None,
     progress: Callable[[Event], None] | None = None,
 ) -> AblationResult:
-    """Train and measure all rows of a table. What is done is kept, so the same call goes on after an interruption.
+    """Train and measure all rows of a table. Finished runs are kept, so the same call resumes an interrupted one.
 
     Args:
         key: key of `ABLATIONS`.

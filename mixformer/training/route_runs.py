@@ -129,8 +129,8 @@ def run_route(
 ) -> list[StepReport]:
     """Train a model of the papers from its first stage to its last; each stage starts from those before it.
 
-    Stages that are done are left alone, and an interrupted one is resumed, so the same call goes on with a route that
-    was stopped or killed anywhere.
+    Finished stages are kept, and an interrupted one is resumed. So the same call continues a route that was stopped or
+    killed anywhere.
 
     Args:
         name: key of `ROUTES`.
@@ -144,8 +144,8 @@ def run_route(
 
     Raises:
         ConfigError: for an unknown route or a wrong change, or if a step in `out` was run with other settings.
-        MixFormerError: whatever `train` raises.
-        KeyboardInterrupt: after Ctrl-C or SIGTERM; the same call goes on.
+        MixFormerError: the errors of `train`.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM; the same call resumes the route.
 
     Example:
         >>> import tempfile
@@ -178,7 +178,7 @@ def run_step(report: StepReport, device: str = "cpu", progress: Listener | None 
 
 
 def needed_steps(wanted: Iterable[str], steps: Mapping[str, RouteStep]) -> list[RouteStep]:
-    """Return named steps and those that they start from or learn from, each behind those it needs."""
+    """Return named steps and the steps that they start from or learn from; each comes after those that it needs."""
     found: dict[str, RouteStep] = {}
 
     def add(name: str) -> None:

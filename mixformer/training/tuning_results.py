@@ -1,4 +1,4 @@
-"""What `finetune` measures, decides and returns."""
+"""The measurements, decisions and result of `finetune`."""
 
 from __future__ import annotations
 

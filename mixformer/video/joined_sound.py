@@ -88,7 +88,7 @@ class _SteadySound:
 
 
 def steady_sound(container: Any, track: Any) -> Iterator[Any]:
-    """Packets of sound whose times go on where the clock of the file jumps back, as those of the pictures do.
+    """Packets of sound whose times keep rising where the clock of the file jumps back, as those of the pictures do.
 
     Sound and pictures of a recording seldom end at the same time. So the sound after a join is moved like the pictures
     after it; without such a jump of the pictures, it follows the sound before it.

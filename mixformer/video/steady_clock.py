@@ -1,4 +1,4 @@
-"""Times that go on where the clock of a file begins anew."""
+"""Rising times for files whose clock jumps back."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ BACK = 0.25
 
 
 class SteadyClock:
-    """The clock of one track, in seconds, which goes on where that of the file jumps back.
+    """The clock of one track in seconds. It keeps rising where the clock of the file jumps back.
 
-    Recordings that were joined byte by byte (`cat a.ts b.ts`) have such jumps, and cameras that were set anew.
+    Recordings that were joined byte by byte (`cat a.ts b.ts`) have such jumps, and so have cameras that were reset.
     """
 
     def __init__(self, name: str, step: float) -> None:

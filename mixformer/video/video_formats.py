@@ -61,7 +61,7 @@ VIDEO_FORMATS = {
 
 
 def frames_of_segment(fps: float | None) -> int:
-    """Return the number of frames, about a second, after which an encoder begins anew and a run can be continued."""
+    """Return the number of frames, about a second, after which an encoder starts again and a run can be resumed."""
     return min(max(round(fps or DEFAULT_FPS), 10), 60)
 
 

@@ -25,7 +25,7 @@ _FIRST_LAYER = re.compile(r"backbone\..*\.mlp\.fc1\.weight")
 def remove_blocks(
     state: Mapping[str, Tensor], config: ModelConfig, removed: Sequence[int]
 ) -> tuple[State, ModelConfig]:
-    """Remove blocks (numbers from 0 over all mixed-attention blocks), and number the remaining ones anew.
+    """Remove blocks (numbers from 0 over all mixed-attention blocks), and number the remaining ones again.
 
     Only the stage that `config.depth` counts can lose blocks: the last one of a MixCvT, the transformer of a ConvMAE,
     but not the decoder blocks of "+DN". All else is kept unchanged, position tables too (the official conversion drops

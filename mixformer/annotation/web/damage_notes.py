@@ -1,4 +1,4 @@
-"""Which frames of videos are damaged, as far as anybody has decoded them."""
+"""Note the damaged frames of videos, as they are decoded."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class ProjectEdit(_Strict):
 
 
 class EditRequest(_Strict):
-    """An edit, and the revision of the project that it was made of; without one it is made of any."""
+    """An edit, and the revision of the project that it belongs to; None fits every revision."""
 
     revision: Annotated[int, Field(ge=0, le=2**53)] | None = None
     edit: ProjectEdit

@@ -1,4 +1,4 @@
-"""How well a tracker reports an absent target and finds it again: measures of VOTS and OxUvA, and delays in frames.
+"""Measure the reports of an absent target, and the finds of it afterwards: VOTS, OxUvA, and delays in frames.
 
 A frame is reported absent if its status is "lost" or it has no box; without statuses, also if its score is below 0.5.
 The target is absent if the ground truth has no box or marks it as hidden. Frame 0 is left out.

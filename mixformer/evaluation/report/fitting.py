@@ -23,7 +23,7 @@ def width_of(table: RichTable, console: Console) -> int:
 def print_fitting(console: Console, table: RichTable) -> None:
     """Print a table so that no cell is cut or wrapped.
 
-    On a terminal, columns for which there is no room go on in a further table, which has the first columns of text too.
+    On a terminal, columns for which there is no room go into a second table, which repeats the first columns of text.
     """
     room = room_of(console)
     for part in [table] if room is None else _parts(table, room, console):

@@ -112,8 +112,8 @@ def _text(cell: Cell, column: Column) -> str:
 def to_terminal(table: Table, console: Console) -> None:
     """Print the table with rich, the best numbers bold, and its notes.
 
-    On a terminal, nothing is wider than it: sources become numbers of notes, and what is still too wide goes on in a
-    further table. In a pipe, rows stay whole. Lines of notes end between words.
+    On a terminal, a wide table gets numbers in place of sources, which notes explain. If it is still too wide, its last
+    columns go into a second table. In a pipe, rows stay whole. Lines of notes end between words.
     """
     room = room_of(console) or 80
     if room_of(console) is not None and width_of(_rich(table), console) > room:
