@@ -1,15 +1,17 @@
 """Text, JSON and messages of strangers (rows C10 and C12 of the findings)."""
 
+import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from mixformer import Runtime, TrackerConfig
 from mixformer.configs.model import ModelConfig
-from mixformer.errors import BoxError, CheckpointError, ConfigError, DataError
-from mixformer.files import as_numbers, parse_json, read_json_file, read_text_file, write_text
+from mixformer.errors import BoxError, CheckpointError, ConfigError, DataError, OutputError
+from mixformer.files import as_numbers, parse_json, places, read_json_file, read_text_file, write_text
 from mixformer.training.recipe import Recipe
 from mixformer.weights.model_folder import read_folder
 
@@ -179,3 +181,17 @@ def test_row_5_the_next_write_removes_what_killed_processes_left(tmp_path):
     (tmp_path / f".b.other-{os.getpid()}-01234567.partial").mkdir()  # of another machine
     write_text(tmp_path / "c", "whole")
     assert {path.name for path in tmp_path.iterdir()} == {"c", f".b.other-{os.getpid()}-01234567.partial"}
+
+
+def test_folders_are_made_all_or_none(tmp_path, monkeypatch):
+    real = os.mkdir
+
+    def on_a_full_disk(path, *mode):
+        if Path(path).name == "b" and Path(path).parent.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, *mode)
+
+    monkeypatch.setattr(os, "mkdir", on_a_full_disk)
+    with pytest.raises(OutputError, match="cannot write result"):
+        places.make_folder(tmp_path / "a" / "b", Path("result"))
+    assert not (tmp_path / "a").exists()

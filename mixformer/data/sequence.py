@@ -6,7 +6,8 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import overload
+from functools import lru_cache
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,8 +147,10 @@ class LazySequences(Sequence[VideoSequence]):
         `load` returns sequence number i, and must be picklable for loader processes started by `spawn`.
         """
         self.names, self.source, self.keep = names, source, keep
-        self._load = load
-        self._kept: OrderedDict[int, VideoSequence] = OrderedDict()
+        self._load, self._kept = load, lru_cache(keep)(load)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.names, self._load, self.source, self.keep)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -162,14 +165,7 @@ class LazySequences(Sequence[VideoSequence]):
         """Return sequence `index`, from memory if it was read lately; a slice returns a list."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        number = range(len(self))[index]  # negative numbers, and IndexError
-        if number in self._kept:
-            self._kept.move_to_end(number)
-            return self._kept[number]
-        sequence = self._kept[number] = self._load(number)
-        if len(self._kept) > self.keep:
-            self._kept.popitem(last=False)
-        return sequence
+        return self._kept(range(len(self))[index])  # negative numbers, and IndexError
 
     def __repr__(self) -> str:
         return f"LazySequences({len(self)} of {self.source or 'unnamed'})"

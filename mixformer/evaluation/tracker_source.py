@@ -17,7 +17,7 @@ from mixformer.evaluation.runs import TrackerMaker
 from mixformer.evaluation.sequence_runner import TrackerLike
 from mixformer.tracking.factory import TrackerFactory, rules_for
 from mixformer.tracking.tracker import Tracker
-from mixformer.weights.tracker_settings import network_of
+from mixformer.weights.tracker_settings import stored_config
 
 if TYPE_CHECKING:
     from mixformer.models import MixFormer
@@ -60,7 +60,7 @@ def name_tracker(
         raise ConfigError("settings need the name, folder or file of a model; give them to the tracker itself instead")
     if isinstance(source, TrackerFactory):
         name = Path(source.model).name.removesuffix(".tar").removesuffix(".pth")
-        config = network_of(source.model)
+        config = stored_config(source.model)
         return NamedTracker(name, source, source.settings(), identified=True, gflops=frame_flops(config) / 1e9)
     if not hasattr(source, "update"):  # a network or an engine
         chosen = {"none": None, "paper": dataset}.get(preset, preset)

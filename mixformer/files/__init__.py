@@ -26,7 +26,7 @@ from mixformer.files.foreign_text import (
     read_text_file,
 )
 from mixformer.files.partial_names import beside, own_mark, real_path
-from mixformer.files.places import clear_left_over, open_raw, remove_folders
+from mixformer.files.places import clear_left_over, new_folders, open_raw, remove_folders
 from mixformer.files.special_files import is_special
 
 __all__ = [
@@ -71,7 +71,7 @@ def write_files(files: Mapping[Path, Writer], *, sync: bool = True) -> None:
                 clear_left_over(folder)
         for path, write in files.items():
             if path in partial:
-                _make_folder(partial[path].parent, made)
+                made += new_folders(partial[path].parent)
                 partial[path].mkdir()
             else:
                 partial[path] = Path(mkdtemp(prefix=f".{mark}."))
@@ -121,13 +121,6 @@ def _write(path: Path, write: Writer, sync: bool) -> None:
     if sync:
         with path.open("rb+") as file:
             os.fsync(file.fileno())
-
-
-def _make_folder(folder: Path, made: list[Path]) -> None:
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    for path in reversed(missing):
-        path.mkdir(exist_ok=True)
-        made.append(path)
 
 
 def _clean(partial: Iterable[Path], made: list[Path]) -> None:

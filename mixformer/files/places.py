@@ -165,13 +165,21 @@ def swap_in(new: Path, place: Path) -> None:
 
 
 def make_folder(folder: Path, what: Path) -> list[Path]:
-    """Make a folder and those it lies in; return the new ones, from the outermost. Errors name the result `what`."""
-    folder = real_path(folder)  # a link may lead to a folder that is not there yet
+    """Make folders as `new_folders` does. Raises OutputError, which names the result `what`, if that fails."""
+    try:
+        return new_folders(real_path(folder))  # a link may lead to a folder that is not there yet
+    except OSError as error:
+        raise OutputError(f"cannot write {what}: {error}; give another folder") from error
+
+
+def new_folders(folder: Path) -> list[Path]:
+    """Make a folder, and the folders that hold it; return those that were missing, from the outermost, or make none."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()][::-1]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {what}: {error}; give another folder") from error
+    except OSError:
+        remove_folders(missing)
+        raise
     return missing
 
 

@@ -92,11 +92,11 @@ def rules_for(model: str, preset: str, dataset: str) -> TrackerConfig:
         CheckpointError: if the model is missing or cannot be used.
         ConfigError: if no such settings are published; the message lists the presets.
     """
-    from mixformer.weights.tracker_settings import load_tracker_config, network_of
+    from mixformer.weights.tracker_settings import load_tracker_config, stored_config
 
     if preset == "none":
         return load_tracker_config(model)
-    variant = network_of(model).name
+    variant = stored_config(model).name
     name = _BENCHMARKS.get(dataset, dataset) if preset == "paper" else preset
     try:
         return tracker_config(variant, name)

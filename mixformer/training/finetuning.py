@@ -153,7 +153,7 @@ class _Job:
         )  # fmt: skip
 
     def run(self, recipe: Recipe, parts: HeldBack, minutes: float, steps: int, *, fresh: bool) -> FineTuned:
-        """Train, choose the best weights and measure them. An earlier run in the folder is resumed, unless `fresh`."""
+        """Train, choose the best weights and measure them; or go on with it."""
         choose = measure = shorten(parts.choose, _CHOOSE_FRAMES)
         if parts.measure is not parts.choose:
             measure = shorten(parts.measure, _MEASURE_FRAMES)

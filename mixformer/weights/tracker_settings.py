@@ -19,10 +19,10 @@ def load_tracker_config(name_or_path: str | Path, variant: str | None = None) ->
     folder = find_folder(name_or_path)
     if folder is not None and folder.tracker is not None:
         return folder.tracker
-    return tracker_config(variant or network_of(name_or_path).name)
+    return tracker_config(variant or stored_config(name_or_path).name)
 
 
-def network_of(name_or_path: str | Path) -> ModelConfig:
+def stored_config(name_or_path: str | Path) -> ModelConfig:
     """Return the configuration of the network in a folder or official file. Only the shapes of a file are read."""
     if (folder := find_folder(name_or_path)) is not None:
         return folder.config

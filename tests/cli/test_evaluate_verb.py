@@ -18,7 +18,7 @@ from mixformer.engines.torch_engine import TorchEngine
 from mixformer.evaluation import compare
 from mixformer.imaging.crop import crop_target
 from mixformer.types import Box
-from mixformer.weights.tracker_settings import network_of
+from mixformer.weights.tracker_settings import stored_config
 from tests.helpers.clips import hear_interrupts, moving_square
 
 
@@ -221,7 +221,7 @@ def test_report_finds_the_data_set_as_evaluate_does(evaluate, squares, tiny_mode
     assert evaluate("--name", "ours", "--update", "never")[0] == 0
     manifest = json.loads((tmp_path / "results" / "ours" / "squares" / "run.json").read_text())
     assert manifest["settings"]["rules"]["update"] == "never"
-    config = network_of(tiny_model)
+    config = stored_config(tiny_model)
     assert manifest["environment"]["gflops"] == frame_flops(config) / 1e9 > 0
     assert compare(tmp_path / "results").entries[0].gflops == frame_flops(config) / 1e9
     for words in ([], ["--root", str(squares)]):

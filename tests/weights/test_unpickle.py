@@ -20,7 +20,7 @@ from mixformer.errors import CheckpointError
 from mixformer.weights.checkpoint_reader import read_checkpoint
 from mixformer.weights.official_names import to_official
 from mixformer.weights.state_dicts import model_shapes
-from mixformer.weights.tracker_settings import load_tracker_config, network_of
+from mixformer.weights.tracker_settings import load_tracker_config, stored_config
 
 
 class Call:
@@ -312,5 +312,5 @@ def test_the_variant_of_an_official_file_is_told_by_shapes(tmp_path: Path, monke
     state = {key: torch.zeros(shape) for key, shape in model_shapes(config).items()}
     path = save({"net": to_official(state, config)}, tmp_path / "official.pth.tar")
     monkeypatch.setattr("mixformer.weights.checkpoint_reader._from_bytes", None)
-    assert network_of(path).name == "mixformerv2_s"
+    assert stored_config(path).name == "mixformerv2_s"
     assert load_tracker_config(path) == tracker_config("mixformerv2_s")

@@ -16,7 +16,7 @@ from mixformer.annotation.joining import overlaps
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, FrameBox, KeyBox
 from mixformer.annotation.project_checks import check_frame
 from mixformer.annotation.tracked_rows import TrackedBox
-from mixformer.data.importers.tracks import FileTrack, safe_name
+from mixformer.data.importers.tracks import FileTrack, FrameBoxes, safe_name
 from mixformer.errors import BoxError, ConfigError, DataError
 from mixformer.types import Box
 
@@ -166,7 +166,7 @@ def linked(frames: Mapping[int, list[tuple[str, Box]]], classes: Sequence[str] =
 
     Tracks are numbered as they begin, or in the order of all `classes`.
     """
-    tracks: list[tuple[str, dict[int, tuple[float, ...] | None]]] = []
+    tracks: list[tuple[str, FrameBoxes]] = []
     open_ones: list[int] = []  # numbers of the tracks with a box in the frame before
     before = -1
     for frame, things in sorted(frames.items()):
@@ -186,8 +186,7 @@ def linked(frames: Mapping[int, list[tuple[str, Box]]], classes: Sequence[str] =
             if overlap > 0 and place in left and frame not in boxes:
                 boxes[frame] = things[place][1]
                 left.remove(place)
-        added: list[tuple[str, dict[int, tuple[float, ...] | None]]]
-        added = [(things[place][0], {frame: things[place][1]}) for place in sorted(left)]
+        added: list[tuple[str, FrameBoxes]] = [(things[place][0], {frame: things[place][1]}) for place in sorted(left)]
         open_ones = [number for number in open_ones if frame in tracks[number][1]]
         open_ones += range(len(tracks), len(tracks) + len(added))
         tracks += added

@@ -14,7 +14,7 @@ from mixformer.annotation.edits import add_target
 from mixformer.annotation.formats.contents import ExportContents, box_of, label_of, project_of_tracks, put_rows
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject
 from mixformer.annotation.tracked_rows import TrackedBox
-from mixformer.data.importers.tracks import FileTrack, whole_number
+from mixformer.data.importers.tracks import FileTrack, FrameBoxes, whole_number
 from mixformer.errors import DataError, malformed_as_data_error
 from mixformer.files import LARGEST_ANNOTATION, read_json_file
 
@@ -131,7 +131,7 @@ def _ids(names: list[str]) -> list[int]:
 
 def _track(id: int, value: dict[str, Any], video: AnnotatedVideo) -> FileTrack:
     items = sorted(_items(value["sequence"], video))
-    boxes: dict[int, tuple[float, ...] | None] = {}
+    boxes: FrameBoxes = {}
     for number, (frame, enabled, box) in enumerate(items):
         boxes[frame] = box
         follows = number + 1 < len(items) and items[number + 1][0] == frame + 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from mixformer.data.datasets.registry import DATASETS, detect_dataset, unknown_d
 from mixformer.data.frame_storage import read_bytes
 from mixformer.errors import DataError, OutputError, remedy
 from mixformer.files.partial_names import beside, own_mark, real_path
-from mixformer.files.places import clear_left_over, make_folder, require_replaceable, swap_in
+from mixformer.files.places import clear_left_over, make_folder, remove_folders, require_replaceable, swap_in
 from mixformer.optional import load
 
 _AT_ONCE = 64 * 2**20  # bytes written in one transaction
@@ -76,9 +75,7 @@ def pack(
         raise OutputError(f"cannot write {out}: {error}; {remedy(error)}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        with suppress(OSError):
-            for path in reversed(made):
-                path.rmdir()
+        remove_folders(made)
     return Packed(name, tally.files, tally.size, tuple(out / place for place in parts if not place.endswith(".json")))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.data.frame_storage import FrameRef
-from mixformer.data.importers.tracks import FileTrack, picture_below, track_sequence, whole_number
+from mixformer.data.importers.tracks import FileTrack, FrameBoxes, picture_below, track_sequence, whole_number
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError, malformed_as_data_error
 from mixformer.files import LARGEST_ANNOTATION, as_numbers, read_json_file
@@ -116,10 +116,10 @@ def _pictures(images: list[dict[str, Any]], folder: Path, source: Path) -> dict[
 
 def _tracks(
     annotations: list[dict[str, Any]], frames: dict[Any, tuple[Any, int]], categories: list[dict[str, Any]]
-) -> tuple[dict[_Track, dict[int, tuple[float, ...] | None]], dict[_Track, str]]:
+) -> tuple[dict[_Track, FrameBoxes], dict[_Track, str]]:
     """Return the boxes of each (video, instance) by frame number, and its class."""
     kinds = {kind["id"]: str(kind["name"]) for kind in categories}
-    tracks: dict[_Track, dict[int, tuple[float, ...] | None]] = defaultdict(dict)
+    tracks: dict[_Track, FrameBoxes] = defaultdict(dict)
     labels: dict[_Track, str] = {}
     for thing in annotations:
         if thing.get("iscrowd"):

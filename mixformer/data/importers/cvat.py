@@ -12,11 +12,16 @@ import numpy as np
 
 from mixformer.data.clips import Clip
 from mixformer.data.frame_storage import ClipFrame, FrameRef
-from mixformer.data.importers.tracks import FileTrack, picture_below, pictures_in, track_sequence, whole_number
+from mixformer.data.importers.tracks import (
+    FileTrack,
+    FrameBoxes,
+    picture_below,
+    pictures_in,
+    track_sequence,
+    whole_number,
+)
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError, malformed_as_data_error
-
-_Boxes = dict[int, tuple[float, ...] | None]
 
 
 def read_cvat(source: Path, images: Path | None = None) -> list[VideoSequence]:
@@ -60,7 +65,7 @@ def cvat_tracks(file: Path) -> list[FileTrack]:
 
 def _file_track(track: ElementTree.Element) -> FileTrack:
     found = [box for box in sorted(track.iter("box"), key=_frame) if box.attrib.get("keyframe") != "0"]
-    boxes: _Boxes = {}
+    boxes: FrameBoxes = {}
     for number, box in enumerate(found):
         frame, gone = _frame(box), box.attrib.get("outside") == "1"
         before = found[number - 1] if number else box
@@ -96,7 +101,7 @@ def _frames(images: Path) -> Mapping[int, FrameRef]:
     return dict(enumerate(pictures_in(images)))
 
 
-def _boxes(track: ElementTree.Element) -> _Boxes:
+def _boxes(track: ElementTree.Element) -> FrameBoxes:
     """Return boxes by frame; None where the target is outside."""
     return {
         _frame(box): None if box.attrib.get("outside") == "1" else _xywh(box)
@@ -113,7 +118,7 @@ def _xywh(box: ElementTree.Element) -> tuple[float, float, float, float]:
     return left, top, right - left, bottom - top
 
 
-def _between(boxes: _Boxes, pictures: Mapping[int, FrameRef]) -> _Boxes:
+def _between(boxes: FrameBoxes, pictures: Mapping[int, FrameRef]) -> FrameBoxes:
     """Add interpolated boxes of frames that have a picture, after each key frame that shows the target."""
     numbers, filled, shown = list(boxes), dict(boxes), sorted(pictures)
     for first, last in pairwise(numbers):

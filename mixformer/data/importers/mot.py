@@ -10,7 +10,7 @@ import numpy as np
 
 from mixformer.data.datasets.sequence_files import index_frames
 from mixformer.data.frame_storage import FrameRef
-from mixformer.data.importers.tracks import FileTrack, picture_below, pictures_in, track_sequence
+from mixformer.data.importers.tracks import FileTrack, FrameBoxes, picture_below, pictures_in, track_sequence
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError, counted
 from mixformer.files import read_text_file
@@ -52,7 +52,7 @@ def _sequences(truth: Path, images: Path | None, first_pixel: int) -> list[Video
 def mot_tracks(truth: Path, first_pixel: int = 1) -> list[FileTrack]:
     """Read the tracks of one gt.txt. Classes are numbers, unless labels.txt beside it has their names."""
     names = _names(truth.with_name("labels.txt"))
-    boxes: dict[int, dict[int, tuple[float, ...] | None]] = defaultdict(dict)
+    boxes: dict[int, FrameBoxes] = defaultdict(dict)
     kinds: dict[int, str] = {}
     partly: dict[int, set[int]] = defaultdict(set)
     for row in _rows(truth):

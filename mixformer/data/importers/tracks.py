@@ -16,6 +16,8 @@ from mixformer.files.partial_names import real_path
 from mixformer.imaging.images import list_pictures
 
 _LONGEST = 120  # letters of a folder name
+FrameBoxes = dict[int, tuple[float, ...] | None]
+"""Boxes xywh by frame, both 0-based; None where the target goes away."""
 Importer = Callable[[Path, Path | None], list[VideoSequence]]
 """Reads sequences from an annotation, and from the pictures or video if they are not where the format expects them."""
 
@@ -25,7 +27,7 @@ class FileTrack:
     """One track in the file of another tool, without pictures."""
 
     id: int  # number of the track in the file
-    boxes: Mapping[int, tuple[float, ...] | None]  # xywh, 0-based, by frame from 0; None where the target goes away
+    boxes: FrameBoxes
     label: str = ""  # class of the target
     attributes: Mapping[str, str] = field(default_factory=dict)  # further facts, name -> text
     occluded: frozenset[int] = frozenset()  # frames in which the target is partly hidden
@@ -33,11 +35,7 @@ class FileTrack:
 
 
 def track_sequence(
-    name: str,
-    pictures: Mapping[int, FrameRef],
-    boxes: Mapping[int, tuple[float, ...] | None],
-    source: str,
-    label: str = "",
+    name: str, pictures: Mapping[int, FrameRef], boxes: FrameBoxes, source: str, label: str = ""
 ) -> VideoSequence | None:
     """Make a sequence of one track, from its first box to its last; None if no picture has a box.
 

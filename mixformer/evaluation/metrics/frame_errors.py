@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mixformer.errors import DataError
-from mixformer.evaluation.metrics.metric_types import SequenceResult
+from mixformer.evaluation.metrics.metric_types import BoolArray, SequenceResult
 from mixformer.types import FloatArray
 
 IOU_THRESHOLDS = np.linspace(0, 1, 21)
@@ -108,3 +108,9 @@ def start_from_truth(boxes: FloatArray, truth: FloatArray) -> FloatArray:
     boxes = boxes.copy()
     boxes[:1] = truth[:1]
     return boxes
+
+
+def stretches(chosen: BoolArray) -> list[tuple[int, int]]:
+    """Return the first frame of each run of chosen frames, and the frame after its last."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen.astype(np.int8), [0]])))
+    return [(start, stop) for start, stop in edges.reshape(-1, 2).tolist()]

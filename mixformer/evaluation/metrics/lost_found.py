@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixformer.evaluation.metrics.frame_errors import iou, same_length
+from mixformer.evaluation.metrics.frame_errors import iou, same_length, stretches
 from mixformer.evaluation.metrics.longterm import LOST_BELOW
 from mixformer.evaluation.metrics.metric_types import BoolArray, Measured, SequenceResult
 from mixformer.evaluation.metrics.vot_eao import region_iou
@@ -97,7 +97,7 @@ def _count(run: SequenceResult) -> _Counts:
     before = reported_absent(run)
     present, silent = run.present[1:], before[1:]
     to_lost, to_find = [], []
-    for start, end in _stretches(~present):
+    for start, end in stretches(~present):
         to_lost.append(_first(silent[start:end]))
         after = _first(~present[end:])
         back = slice(end, len(present) if math.isinf(after) else end + int(after))
@@ -114,12 +114,6 @@ def _count(run: SequenceResult) -> _Counts:
         to_lost=tuple(to_lost),
         to_find=tuple(to_find),
     )
-
-
-def _stretches(chosen: BoolArray) -> list[tuple[int, int]]:
-    """Return start and end (exclusive) of each stretch of chosen frames."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen.astype(np.int8), [0]])))
-    return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _first(chosen: BoolArray) -> float:

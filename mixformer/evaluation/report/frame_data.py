@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mixformer.evaluation.comparison import ComparedTracker, Comparison
+from mixformer.evaluation.metrics.frame_errors import stretches
 from mixformer.evaluation.report.figures import COLORS
-from mixformer.types import FloatArray
+from mixformer.types import FloatArray, StatusArray
 
 _MOST_BYTES = 4_000_000
 _NONE, _FULL = 255, 200  # bytes of "no number" and of 1; page.js has the same
@@ -59,28 +58,17 @@ def _sequence(comparison: Comparison, entries: tuple[ComparedTracker, ...], name
         "frames": len(sequence),
         "overlap": [_packed(overlaps[entry.tracker]) for entry in entries],
         "score": [_packed(entry.scores[name]) if name in entry.scores else None for entry in entries],
-        "absent": [(first, last) for first, last in _stretches(absent)],
-        "statuses": [
-            [
-                (first, last, word)
-                for word in ("uncertain", "lost")
-                for first, last in _stretches(entry.statuses[name] == word)
-            ]
-            if name in entry.statuses
-            else None
-            for entry in entries
-        ],
+        "absent": [(first, stop - 1) for first, stop in stretches(absent)],
+        "statuses": [_doubts(entry.statuses[name]) if name in entry.statuses else None for entry in entries],
     }
+
+
+def _doubts(statuses: StatusArray) -> list[tuple[int, int, str]]:
+    words = ("uncertain", "lost")
+    return [(first, stop - 1, word) for word in words for first, stop in stretches(statuses == word)]
 
 
 def _packed(values: FloatArray) -> str:
     known = np.isfinite(values)
     scaled = np.where(known, np.rint(_FULL * np.clip(np.where(known, values, 0), 0, 1)), _NONE)
     return base64.b64encode(scaled.astype(np.uint8).tobytes()).decode()
-
-
-def _stretches(flags: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last place of each run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    for first, after in edges.reshape(-1, 2).tolist():
-        yield first, after - 1
