@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import mixformer
+from mixformer.cli.main import _VERBS
 
 ROOT = Path(mixformer.__file__).parent
 # A module may import from its own layer and from those above it in this list.
@@ -47,6 +48,16 @@ def imports(tree):
             yield from (name for name in names if name in RANK)
         if isinstance(node, ast.Import):
             yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("mixformer."))
+
+
+def test_no_verb_is_reached_through_another():
+    """Verbs share modules that are no verbs; only `demo`, which is `track` with a clip of its own, runs another one."""
+    verbs = {name.replace("-", "_").replace("pipeline", "train_route") for name in _VERBS}
+    for path in sorted((ROOT / "cli").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mixformer.cli"):
+                names = [alias.name for alias in node.names] if node.module == "mixformer.cli" else [node.module[14:]]
+                assert not verbs & {*names} or path.name == "demo.py", f"{path.name} uses {names}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))

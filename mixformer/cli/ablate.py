@@ -11,8 +11,7 @@ from rich.console import Console
 
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.console import failure_text, make_console, make_table, print_table
-from mixformer.cli.parser import add_changes, add_executor, add_flag, add_option, executor_from
-from mixformer.cli.train_route import add_scale
+from mixformer.cli.parser import add_changes, add_executor, add_flag, add_option, add_scale, executor_from
 from mixformer.errors import ConfigError, MixFormerError, counted
 
 if TYPE_CHECKING:

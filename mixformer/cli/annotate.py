@@ -1,20 +1,18 @@
-"""`mixformer annotate`, and `mixformer track` with corrections or backward."""
+"""`mixformer annotate`."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
-from mixformer.cli.bars import FrameBar
-from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_model, add_option, add_overwrite, add_quiet, add_runtime
+from mixformer.cli.corrected_track import report_project, tracked_project
+from mixformer.cli.data_exchange import add_export_options, pictures_from
+from mixformer.cli.parser import add_model, add_option, add_quiet, add_runtime
 from mixformer.cli.settings_options import add_settings
-from mixformer.cli.track_options import make_tracker, targets_of
-from mixformer.errors import BoxError, ConfigError, counted
+from mixformer.errors import ConfigError
 
 if TYPE_CHECKING:
     from mixformer.annotation import AnnotatedVideo, AnnotationProject
@@ -55,20 +53,6 @@ def add_options(made: ArgumentParser) -> None:
     add_settings(made)
 
 
-def add_export_options(made: ArgumentParser) -> None:
-    """Add the options of an export, which `export_options` reads."""
-    pictures = "write the frames as JPEG files; auto: for yolo, voc and folder"
-    tolerance = "for formats with key frames: largest error of an interpolated box, in pixels"
-    add_option(made, "--pictures", Literal["auto", "yes", "no"], pictures, "auto")
-    add_option(made, "--tolerance", float, tolerance, 1.0)
-    add_overwrite(made)
-
-
-def pictures_from(options: Namespace) -> bool | None:
-    """Tell whether pictures are wanted; None leaves it to the format."""
-    return {"auto": None, "yes": True, "no": False}[options.pictures]
-
-
 def run(options: Namespace) -> None:
     """Track between the key boxes, and write what the options ask for."""
     from mixformer.annotation import check_export, export_annotations, look_at_video, save_project
@@ -88,7 +72,7 @@ def run(options: Namespace) -> None:
         require_apart(options.project, inputs)
         require_place(options.project, options.overwrite)
     video = look_at_video(options.source, options.project)
-    project = _tracked(_keyed(options, video), options, options.direction, None)
+    project = tracked_project(_keyed(options, video), options, options.direction, None)
     written = []
     if options.project is not None:
         save_project(project, options.project)
@@ -96,7 +80,7 @@ def run(options: Namespace) -> None:
     if options.to is not None:
         how |= {"video": options.source, "tolerance": options.tolerance}
         written.append(export_annotations(project, options.to, options.out, **how))
-    _report(project, written, options.quiet)
+    report_project(project, written, options.quiet)
 
 
 def _keyed(options: Namespace, video: AnnotatedVideo) -> AnnotationProject:
@@ -111,75 +95,3 @@ def _keyed(options: Namespace, video: AnnotatedVideo) -> AnnotationProject:
     if same != (video.width, video.height, video.frame_count):
         raise ConfigError(f"{keys} is a project of another video than {options.source}")
     return replace(project, video=video)
-
-
-def needs_project(options: Namespace) -> bool:
-    """Tell whether the options of `mixformer track` need more than one pass forward."""
-    if options.backward or options.both_ways:
-        return True
-    if options.targets is None or options.box is not None:
-        return False
-    from mixformer.annotation.key_files import has_corrections
-
-    return has_corrections(options.targets)
-
-
-def run_project(options: Namespace, outputs: dict[str, Path]) -> None:
-    """Run `mixformer track` with corrections, --backward or --both-ways: track all, then write the same files."""
-    from mixformer.annotation import look_at_video, read_keys, write_results
-    from mixformer.annotation.key_files import has_corrections, keys_of_targets
-    from mixformer.video import open_video
-
-    if options.show:
-        raise ConfigError("--show works for one pass forward; write the annotated video with --out, and look at that")
-    video, several = look_at_video(options.source), options.targets is not None
-    if several and options.box is None and has_corrections(options.targets):
-        project = read_keys(options.targets, video, options.start)
-    else:
-        project = keys_of_targets(targets_of(options), video)
-    back = options.backward or options.both_ways
-    wanted = range(0 if back else options.start, video.frame_count if options.stop is None else options.stop)
-    direction = "both" if options.both_ways else "backward" if options.backward else "forward"
-    project = _tracked(project, options, direction, wanted)
-    with ExitStack() as stack:
-        frames = stack.enter_context(open_video(options.source, wanted.start, wanted.stop))
-        bar = stack.enter_context(FrameBar(frames.frames_to_come, options.quiet))
-        write_results(
-            project, frames, outputs, ids=several, overwrite=options.overwrite, on_frame=lambda _: bar.count()
-        )
-    _report(project, list(outputs.values()), options.quiet)
-
-
-def _tracked(project: AnnotationProject, options: Namespace, direction: str, wanted: range | None) -> AnnotationProject:
-    from mixformer.annotation import put_found, stale_stretches, track_between
-
-    steps = 0
-    for stretch in stale_stretches(project, None, direction, wanted):  # type: ignore[arg-type]
-        ends = [box for box in (stretch.before, stretch.after) if box is not None]
-        steps += len(stretch.frames) * len(ends)
-    if not any(not key.absent for target in project.targets for key in target.keys):
-        raise BoxError("no target has a box; a line is frame,id,x,y,w,h")
-    tracker = make_tracker(options) if steps else None
-    with FrameBar(steps, options.quiet) as bar:
-        found = track_between(
-            project,
-            options.source,
-            direction=direction,  # type: ignore[arg-type]
-            frames=wanted,
-            tracker=tracker,
-            progress=lambda done, total: bar.count(),
-        )
-        return put_found(project, found)
-
-
-def _report(project: AnnotationProject, paths: list[Path], quiet: bool) -> None:
-    console = make_console(quiet=quiet)
-    for target in project.targets:
-        boxes = list(project.boxes(target.id))
-        seen, doubtful = sum(box.visible for box in boxes), [box.frame for box in boxes if box.status == "uncertain"]
-        text = f"target {target.id}: {counted(seen, 'frame')} with a box, {len(target.keys)} of them yours"
-        if doubtful:
-            text += f"; {len(doubtful)} are doubtful, the first is frame {doubtful[0]}"
-        console.print(text)
-    for path in paths:
-        console.print(f"wrote {path.resolve()}")

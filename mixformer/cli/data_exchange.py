@@ -5,15 +5,14 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
-from mixformer.cli.annotate import add_export_options, pictures_from
 from mixformer.cli.bars import spinner
 from mixformer.cli.console import make_console
-from mixformer.cli.parser import add_option
+from mixformer.cli.parser import add_option, add_overwrite
 from mixformer.errors import ConfigError, counted
 
 if TYPE_CHECKING:
@@ -28,6 +27,20 @@ with a single file, OUT is NAME.xml, NAME.json, NAME.jsonl or NAME.csv.
   mixformer data export yolo clip.mixformer.json dataset
   mixformer data export coco clip.mixformer.json dataset --pictures yes
 """
+
+
+def add_export_options(made: ArgumentParser) -> None:
+    """Add the options of an export, which `export_options` reads."""
+    pictures = "write the frames as JPEG files; auto: for yolo, voc and folder"
+    tolerance = "for formats with key frames: largest error of an interpolated box, in pixels"
+    add_option(made, "--pictures", Literal["auto", "yes", "no"], pictures, "auto")
+    add_option(made, "--tolerance", float, tolerance, 1.0)
+    add_overwrite(made)
+
+
+def pictures_from(options: Namespace) -> bool | None:
+    """Tell whether pictures are wanted; None leaves it to the format."""
+    return {"auto": None, "yes": True, "no": False}[options.pictures]
 
 
 def import_project(options: Namespace, console: Console) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
@@ -123,6 +124,16 @@ def add_changes(parser: ArgumentParser, text: str) -> None:
 def add_training_device(parser: ArgumentParser) -> None:
     """Add --device of the commands that train."""
     add_option(parser, "--device", str, "auto, cpu, cuda or cuda:N", "auto")
+
+
+def add_scale(made: ArgumentParser) -> None:
+    """Add the options of the commands that train several recipes."""
+    scale = "paper: the published size. tiny: small networks, for a try"
+    data = "paper: folder of the data sets, by default data. tiny: folder of annotated sequences"
+    add_option(made, "--scale", Literal["paper", "tiny"], scale, "paper")
+    add_option(made, "--data", Path, data, metavar="ROOT")
+    add_option(made, "--steps", int, "tiny: optimizer steps of each stage; 0: some minutes in all", 0)
+    add_training_device(made)
 
 
 def add_split(parser: ArgumentParser) -> None:

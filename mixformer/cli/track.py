@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
-from mixformer.cli.annotate import needs_project, run_project
 from mixformer.cli.bars import FrameBar
 from mixformer.cli.console import make_console
+from mixformer.cli.corrected_track import needs_project, run_project
 from mixformer.cli.parser import add_flag, add_option, add_source, runtime_from
 from mixformer.cli.track_options import (
     add_live,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.bars import TrainingBar, speaks
 from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.parser import add_changes, add_flag, add_option, add_training_device
+from mixformer.cli.parser import add_changes, add_flag, add_option, add_scale
 from mixformer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Train a model of the papers in all its stages, each from the results of those before it.
 
-Run the same command again to go on with a pipeline that was stopped or killed, wherever that was. Each stage gets a
-folder in OUT, with the files of `mixformer train`. See docs/recipes.md.
+The same command resumes a pipeline that was stopped or killed at any point. Each stage gets a folder in OUT, with the
+files of `mixformer train`. See docs/recipes.md.
 
   mixformer pipeline --list                                   the models, and their stages
   mixformer pipeline v2-s --out runs/v2_s --scale tiny        small networks, some minutes on two cores
@@ -39,16 +39,6 @@ def add_options(made: ArgumentParser) -> None:
     add_flag(made, "--list", "list the stages, with --out also what is done there")
     add_scale(made)
     add_changes(made, "change fields of all recipes, such as grad_accum_steps=8")
-
-
-def add_scale(made: ArgumentParser) -> None:
-    """Add the options that `mixformer ablate` has too."""
-    scale = "paper: the published size. tiny: small networks, for a try"
-    data = "paper: folder of the data sets, by default data. tiny: folder of annotated sequences"
-    add_option(made, "--scale", Literal["paper", "tiny"], scale, "paper")
-    add_option(made, "--data", Path, data, metavar="ROOT")
-    add_option(made, "--steps", int, "tiny: optimizer steps of each stage; 0: some minutes in all", 0)
-    add_training_device(made)
 
 
 def run(options: Namespace) -> None:
