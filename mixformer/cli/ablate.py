@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Train and measure a table of ablations of the papers, and write it beside the published numbers.
 
-Every row is trained with several seeds; the table shows mean and standard deviation. Run the same command again to go
-on after an interruption. Results are in OUT/seedN, and the table is OUT/NAME.md. See docs/recipes.md.
+Every row is trained with several seeds; the table shows mean and standard deviation. The same command resumes an
+interrupted run. Results are in OUT/seedN, and the table is OUT/NAME.md. See docs/recipes.md.
 
   mixformer ablate --list                          the tables
   mixformer ablate v2-3d --list                    how each row of one is trained

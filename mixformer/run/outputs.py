@@ -127,8 +127,8 @@ class VideoOutput:
     ) -> None:
         """Open all files. The sound of `video` goes to the annotated video.
 
-        With `ids`, the number of each target is written and drawn; otherwise there is one target. Pictures are also
-        drawn, if wanted, when none is written. A `point` goes on with the drafts of an interrupted run. Raises
+        With `ids`, the number of each target is written and drawn; otherwise there is one target. With `pictures`,
+        frames are drawn even if no video is written. A `point` continues the drafts of an interrupted run. Raises
         OutputError if something cannot be written, and MissingDependencyError if masks are wanted and OpenCV is
         missing.
         """

@@ -121,8 +121,8 @@ class ResumeFile:
     def stop(self, drafts: Mapping[str, int]) -> None:
         """Note which results are in their places although they are not whole.
 
-        Without a point to go on from, the note lets the same command begin anew and replace them. `drafts` is what the
-        method of this name returned before the results were closed.
+        If there is no point to resume from, this note allows the same command to start again and replace them. `drafts`
+        is the value of `drafts()` before the results were closed.
         """
         placed = {}
         for name, path in self.outputs.items():
