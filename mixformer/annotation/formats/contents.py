@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +15,7 @@ from mixformer.annotation.joining import overlaps
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, FrameBox, KeyBox
 from mixformer.annotation.project_checks import check_frame
 from mixformer.annotation.tracked_rows import TrackedBox
+from mixformer.data.datasets.dataset_spec import number_of
 from mixformer.data.importers.tracks import FileTrack, FrameBoxes, safe_name
 from mixformer.errors import BoxError, ConfigError, DataError
 from mixformer.types import Box
@@ -210,7 +210,7 @@ def put_rows(project: AnnotationProject, id: int, rows: list[tuple[int, TrackedB
 
 def frame_of(file: Path) -> int:
     """Return the number of a frame at the end of a file's name. Raises DataError if there is none."""
-    found = re.search(r"[0-9]{1,15}$", file.stem)
+    found = number_of(file.stem)
     if found is None:
         raise DataError(f"{file} has no number of a frame at the end of its name")
-    return int(found[0])
+    return found

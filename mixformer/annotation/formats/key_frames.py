@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
 
 from mixformer.annotation.project import FrameBox
 from mixformer.types import FloatArray
@@ -14,14 +15,8 @@ EXACT = 0.0
 
 def visible_runs(boxes: Sequence[FrameBox]) -> Iterator[list[FrameBox]]:
     """Yield the boxes of each run of frames without a gap."""
-    run: list[FrameBox] = []
-    for box in boxes:
-        if run and box.frame != run[-1].frame + 1:
-            yield run
-            run = []
-        run.append(box)
-    if run:
-        yield run
+    for _, run in groupby(enumerate(boxes), key=lambda item: item[1].frame - item[0]):
+        yield [box for _, box in run]
 
 
 def key_places(boxes: FloatArray, fixed: Collection[int] = (), tolerance: float = EXACT) -> list[int]:

@@ -122,7 +122,7 @@ def _named(found: list[SequenceFiles], path: Path) -> Iterator[SequenceFiles]:
 
 
 def number_of(name: str) -> int | None:
-    """Return the number at the end of a sequence's name; None if there is none."""
+    """Return the number at the end of a name; None if there is none."""
     found = re.search(r"[0-9]{1,18}$", name)
     return int(found[0]) if found else None
 

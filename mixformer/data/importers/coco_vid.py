@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from mixformer.data.datasets.dataset_spec import number_of
 from mixformer.data.frame_storage import FrameRef
 from mixformer.data.importers.tracks import FileTrack, FrameBoxes, picture_below, track_sequence, whole_number
 from mixformer.data.sequence import VideoSequence
@@ -91,10 +91,10 @@ def _frame_number(picture: dict[str, Any]) -> int:
     for key in ("frame_id", "frame_index"):
         if key in picture:
             return whole_number(picture[key], "frame_id")
-    found = re.search(r"\d+$", Path(picture["file_name"]).stem)
+    found = number_of(Path(picture["file_name"]).stem)
     if found is None:
         raise DataError(f"{picture['file_name']} has no frame_id, and no number of a frame at the end of its name")
-    return int(found[0])
+    return found
 
 
 def _pictures(images: list[dict[str, Any]], folder: Path, source: Path) -> dict[Any, dict[int, FrameRef]]:
