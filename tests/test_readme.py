@@ -5,14 +5,17 @@ import json
 import re
 import shlex
 import warnings
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from mixformer import track
 from mixformer.cli.main import build_parser
 from mixformer.configs.variants import MODELS
 from mixformer.evaluation import paper_results
 from mixformer.training.recipe import Recipe
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.weights import list_models
 
 ROOT = Path(__file__).parent.parent
@@ -61,6 +64,17 @@ def test_the_table_of_models_has_their_operations_and_the_papers_numbers():
     for name, operations, auc in rows:
         assert operations == f"{known[name].flops / 1e9:.2f}"
         assert auc == (f"{100 * papers[in_paper[name], 'lasot', 'auc']:.1f}" if name in in_paper else "not measured")
+
+
+def test_the_line_of_the_first_tutorial_is_what_the_tracker_writes():
+    page = (ROOT / "docs" / "tutorials" / "first_track.md").read_text()
+    (line,) = re.findall(r"^```json\n(.*)\n```$", page, re.MULTILINE)
+    shown = json.loads(line)
+    *_, made = islice(track(DEMO_CLIP, DEMO_BOX), shown["frame"] + 1)
+    assert shown.keys() == {"frame", "time", "box", "score", "status"}
+    assert shown["box"] == pytest.approx(list(made.box), abs=2)  # another precision may move it by a pixel
+    assert shown["score"] == pytest.approx(made.score, abs=0.03)
+    assert (shown["frame"], shown["status"]) == (made.frame, made.status)
 
 
 def test_pictures_are_small_enough_to_load():

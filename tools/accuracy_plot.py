@@ -47,24 +47,30 @@ def draw(report: dict[str, Any], path: Path) -> None:
         points = [(row["speed"]["mean"], row["auc"]["mean"]) for row in rows]
         color, dark = (OURS, OURS) if rows[0]["ours"] else (OTHERS, "#444444")
         axes.plot(*zip(*points, strict=True), color=color, linewidth=1, alpha=0.5)
-        for row, point in zip(rows, points, strict=True):
+        for place, (row, point) in enumerate(zip(rows, points, strict=True)):
             axes.errorbar(
                 *point, xerr=bars(row["speed"]), yerr=bars(row["auc"]),
                 fmt="o" if row["ours"] else "s", color=color, capsize=3, markersize=7, elinewidth=1.3,
             )  # fmt: skip
-            precision = row["name"].partition(", ")[2]
-            axes.annotate(
-                precision,
-                point,
-                xytext=(4, 5 - 18 * (row is rows[-1])),
-                textcoords="offset points",
-                fontsize=8,
-                color=dark,
+            # The slowest precision is named on the left, the fastest on the right, others above: none meets another.
+            side = (
+                {"xytext": (-7, 4), "ha": "right"}
+                if place == 0
+                else {"xytext": (7, 4), "ha": "left"}
+                if row is rows[-1]
+                else {"xytext": (0, 5), "ha": "center"}
             )
-        side = {"xytext": (-9, -3), "ha": "right"} if rows[0]["ours"] else {"xytext": (9, 5), "ha": "left"}
-        axes.annotate(model, points[0], textcoords="offset points", fontsize=9.5, color=dark, **side)
+            at = point if place == 0 or row is rows[-1] else (point[0], row["auc"].get("high", point[1]))
+            precision = row["name"].partition(", ")[2]
+            axes.annotate(precision, at, textcoords="offset points", fontsize=8, color=dark, **side)
+        if len(rows) > 1:
+            top = max(row["auc"].get("high", row["auc"]["mean"]) for row in rows)
+            at, side = (points[len(points) // 2][0], top), {"xytext": (0, 18), "ha": "center"}
+        else:
+            at, side = points[0], {"xytext": (9, -13), "ha": "left"}
+        axes.annotate(model, at, textcoords="offset points", fontsize=9.5, color=dark, **side)
     speeds = [value for row in report["trackers"] for key, value in row["speed"].items() if key != "words"]
-    low, high = min(speeds) / 8, max(speeds) * 1.5  # the names need room on the left
+    low, high = min(speeds) / 1.8, max(speeds) * 1.5  # a name needs room on the left
     axes.set(xscale="log", xlim=(low, high), ylim=(0, 100), ylabel="AUC")
     axes.set_xlabel(f"speed, times that of {report['trackers'][0]['name']}")
     ticks = [tick for tick in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if low < tick < high]

@@ -131,7 +131,7 @@ class _Viewer:
 
 def _report(summary: VideoSummary, how: str, paths: Iterable[Path], console: Console) -> None:
     score = "" if summary.mean_score is None else f", mean score {summary.mean_score:.2f}"
-    rate = f"{summary.fps:.0f} FPS with reading and writing"
+    rate = f"{summary.fps:.3g} FPS with reading and writing"
     console.print(f"{counted(summary.frames, 'frame')} in {summary.seconds:.1f} s ({rate}){score}; {how}")
     if summary.kept:
         console.print(f"resumed after the first {counted(summary.kept, 'frame')} of an interrupted run")

@@ -119,6 +119,27 @@ def test_plot_and_table_of_the_page_come_from_a_report(measured, tmp_path, monke
 
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.name)
+def test_the_names_in_the_plot_do_not_meet(path, tmp_path, monkeypatch):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    from tools import accuracy_plot
+
+    monkeypatch.setattr(accuracy_plot.plt, "close", lambda figure: None)
+    report = json.loads(path.read_text())
+    accuracy_plot.draw(report, tmp_path / "plot.png")
+    figure = plt.gcf()
+    monkeypatch.undo()
+    texts = [text for text in figure.axes[0].texts if text.get_text()]
+    assert {text.get_text() for text in texts} >= {row["name"].partition(", ")[0] for row in report["trackers"]}
+    places = [text.get_window_extent() for text in texts]
+    inside = figure.axes[0].get_window_extent()
+    for number, place in enumerate(places):
+        assert inside.x0 < place.x0
+        assert place.x1 < inside.x1
+        assert not any(place.overlaps(other) for other in places[:number])
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.name)
 def test_a_kept_report_says_the_same_in_all_its_files(path):
     text, report = path.read_text(), json.loads(path.read_text())
     assert path.with_suffix(".md").read_text() == to_text(report)
