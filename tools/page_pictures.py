@@ -79,7 +79,7 @@ def _open(browser: Browser, address: str, size: tuple[int, int], scheme: str) ->
     page = browser.new_page(
         viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if scheme == "dark" else "light"
     )
-    page.set_default_timeout(90_000)
+    page.set_default_timeout(600_000)
     page.goto(address)
     page.locator("#picture[data-frame]").wait_for()
     return page

@@ -123,7 +123,7 @@ def test_the_names_in_the_plot_do_not_meet(path, tmp_path, monkeypatch):
     plt = pytest.importorskip("matplotlib.pyplot")
     from tools import accuracy_plot
 
-    monkeypatch.setattr(accuracy_plot.plt, "close", lambda figure: None)
+    monkeypatch.setattr(plt, "close", lambda figure: None)
     report = json.loads(path.read_text())
     accuracy_plot.draw(report, tmp_path / "plot.png")
     figure = plt.gcf()

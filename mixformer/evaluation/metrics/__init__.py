@@ -24,7 +24,7 @@ _ALL = (
         "pytracking",
         "pytracking / STARK",
         "auc",
-        "Success: fraction of frames with IoU strictly above 0, 0.05 .. 1, so a perfect tracker scores 0.952; "
+        "Success: fraction of frames with IoU strictly above 0, 0.05 .. 1, so a perfect tracker scores 0.952 (95.2 %); "
         "precision at 20 pixels, normalized precision at 0.20; all frames count, the first as a hit, frames without "
         "the target by the rules of the data set.",
         pytracking.measure,
@@ -33,7 +33,7 @@ _ALL = (
         "otb",
         "OTB (got10k toolkit)",
         "auc",
-        "Success: fraction of frames with IoU strictly above 0, 0.05 .. 1, so a perfect tracker scores 0.952; "
+        "Success: fraction of frames with IoU strictly above 0, 0.05 .. 1, so a perfect tracker scores 0.952 (95.2 %); "
         "precision at 20 pixels; all frames count, the first as a hit, frames without a true box as misses.",
         toolkit.measure_otb,
     ),
