@@ -1,15 +1,23 @@
-"""Paths and values that the verbs of data and training do not expect."""
+"""Paths and values that the verbs of data and training, and the calls of Python, do not expect."""
 
+import itertools
 import os
 import subprocess
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from mixformer import load_model
+from mixformer import evaluate, export_model, load_dataset, load_model, open_video, track_video, train
 from mixformer.cli import main
-from mixformer.errors import CheckpointError, DataError
+from mixformer.data import DatasetOptions
+from mixformer.errors import BoxError, CheckpointError, ConfigError, DataError, MixFormerError, OutputError, SourceError
+from mixformer.evaluation import compare
 from mixformer.files import foreign_text, make_folder, read_text_file
+from mixformer.imaging import parse_box
 from mixformer.training.signals import only_writer
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 
 def test_data_that_is_a_circle_of_links_is_not_there(tmp_path, capsys):
@@ -70,3 +78,120 @@ def test_a_link_to_a_folder_that_is_not_there_yet_is_followed(tmp_path):
     make_folder(tmp_path / "out")
     assert (tmp_path / "disk" / "runs").is_dir()
     assert (tmp_path / "out").is_symlink()
+
+
+def test_a_box_without_an_end_is_no_box():
+    """It was read until the memory was full."""
+    with pytest.raises(BoxError, match="a box is four numbers"):
+        parse_box(itertools.count(1))
+
+
+@pytest.mark.parametrize(
+    "value", [np.array([1, 2]), np.array(["a"]), torch.zeros(2), torch.tensor(float("nan")), int, True, 1.0, "1"]
+)
+@pytest.mark.parametrize("name", ["start", "stop"])
+def test_a_frame_that_is_no_whole_number_is_a_typed_error(name, value):
+    with pytest.raises(SourceError, match=f"{name} is a whole number of a frame"):
+        open_video(DEMO_CLIP, **{name: value})
+
+
+@pytest.mark.parametrize("name", [None, 3, b"lasot", ["lasot"], np.array(["a", "b"]), torch.zeros(2)])
+def test_a_data_set_whose_name_is_no_text_is_a_typed_error(name, tmp_path):
+    with pytest.raises(MixFormerError, match="a data set has a name"):
+        load_dataset(name, tmp_path)
+    with pytest.raises(MixFormerError, match="is its name, a folder or a list of VideoSequence"):
+        evaluate(Still(), name, out=tmp_path / "results")
+
+
+@pytest.mark.parametrize("options", [3, "test", {"split": "test"}, [], float("nan"), np.zeros(2), torch.zeros(2)])
+def test_options_of_another_type_are_a_typed_error(options, tmp_path):
+    with pytest.raises(MixFormerError, match="DatasetOptions"):
+        load_dataset("lasot", tmp_path, options)
+
+
+@pytest.mark.parametrize("change", [{"split": []}, {"ids": 2**31}, {"chunks": np.zeros(2)}, {"keep_one_based": "no"}])
+def test_options_of_a_data_set_have_types(change):
+    with pytest.raises(MixFormerError, match=next(iter(change))):
+        DatasetOptions(**change)
+    assert DatasetOptions(ids="names.txt") == DatasetOptions(ids=Path("names.txt"))
+
+
+@pytest.mark.parametrize("change", [{"split": []}, {"preset": b"none"}, {"name": 3}, {"only": "bird"}, {"only": [3]}])
+def test_words_of_an_evaluation_are_texts(change, tmp_path):
+    """`only="bird"` looked for the sequences b, i, r and d."""
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        evaluate(Still(), [], out=tmp_path / "results", **change)
+
+
+@pytest.mark.parametrize("change", [{"dataset": 3}, {"dataset": np.zeros(2)}, {"split": []}, {"convention": b"x"}])
+def test_words_of_a_comparison_are_texts(change, tmp_path):
+    with pytest.raises(ConfigError, match=f"{next(iter(change))} is a text"):
+        compare(tmp_path, **change)
+    with pytest.raises(ConfigError, match="results are a folder or several, not None"):
+        compare(None)
+
+
+@pytest.mark.parametrize("device", [None, -1, 1.5, "", "tpu", 10**30, [], np.zeros(2), torch.zeros(2)])
+def test_a_device_that_is_none_is_a_typed_error(device, tmp_path):
+    with pytest.raises(ConfigError, match="device"):
+        train("mixvit_stage1", tmp_path / "run", device=device)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["1" * 5000, "a\0b"])
+def test_a_path_that_cannot_be_is_a_typed_error(name, tmp_path):
+    with pytest.raises(ConfigError):
+        train(name, tmp_path / "run")
+    with pytest.raises(OutputError, match="give another name"):
+        train("mixvit_stage1", name)
+    with pytest.raises(OutputError, match="give another name"):
+        export_model("mixformerv2_dino_s8", name)
+
+
+@pytest.mark.parametrize("change", [{"to": np.zeros(2)}, {"precision": []}, {"batch": "2"}, {"templates": 1.5}])
+def test_settings_of_an_export_of_another_type_are_typed_errors(change, tmp_path):
+    with pytest.raises(ConfigError):
+        export_model("mixformerv2_dino_s8", tmp_path / "out", **change)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("ablate v2-3d --scale tiny --seeds 0", "--seeds must be 1 or more"),
+        ("data check --limit -1", "limit must be 0"),
+        ("data check --factor 0", "factor above 0"),
+    ],
+)
+def test_a_number_that_means_nothing_is_refused(words, said, tmp_path, capsys):
+    """No seed wrote an empty table; a limit of -1 left the last sequence out."""
+    where = ["--out", str(tmp_path / "out")] if words.startswith("ablate") else [str(tmp_path)]
+    assert main([*words.split(), *where]) == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_choice_is_named_as_the_help_names_it(capsys):
+    """It was called {bash,zsh,fish}."""
+    with pytest.raises(SystemExit):
+        main(["completion", "zzsh"])
+    assert "SHELL takes bash or zsh or fish, not 'zzsh'; did you mean 'zsh'?" in capsys.readouterr().err
+
+
+def test_outputs_and_trackers_of_another_type_are_typed_errors(tmp_path):
+    for outputs in (None, "boxes.jsonl", ["boxes.jsonl"], np.zeros(2), torch.zeros(2)):
+        with pytest.raises(ConfigError, match="outputs are paths by format"):
+            track_video(DEMO_CLIP, DEMO_BOX, outputs)
+    for tracker in (Still(), "mixformerv2_dino_s8", 0, False):
+        with pytest.raises(ConfigError, match=r"tracker must be a mixformer\.MultiTracker"):
+            track_video(DEMO_CLIP, DEMO_BOX, {"json": tmp_path / "r.jsonl"}, tracker=tracker)
+    assert not list(tmp_path.iterdir())
+
+
+class Still:
+    """A tracker that finds nothing new."""
+
+    def init(self, frame, box):
+        self.box = box
+
+    def update(self, frame):
+        return self.box

@@ -63,6 +63,8 @@ def run(options: Namespace) -> None:
         return
     if not options.name or options.out is None:
         raise ConfigError("say which table and where: mixformer ablate NAME --out DIR; --list shows the names")
+    if options.seeds < 1:
+        raise ConfigError("--seeds must be 1 or more")
     with TaskBars(None, options.quiet, "runs") as bars:
 
         def show(event: Event) -> None:

@@ -21,7 +21,9 @@ For bash, add `source ~/.mixformer_completion` to ~/.bashrc. Then open a new ter
 
 def add_options(made: ArgumentParser) -> None:
     """Add the options of the command."""
-    made.add_argument("shell", type=Literal["bash", "zsh", "fish"], help="the shell: bash, zsh or fish")
+    made.add_argument(
+        "shell", type=Literal["bash", "zsh", "fish"], help="the shell: bash, zsh or fish", metavar="SHELL"
+    )
 
 
 def run(options: Namespace) -> None:

@@ -61,6 +61,8 @@ class Options:
 def check(path: Path, options: Options | None = None) -> Iterator[tuple[Summary | None, list[Problem]]]:
     """Yield the summary (None if it cannot be read) and problems of each sequence; raises DataError without any."""
     options = options or Options()
+    if options.limit < 0 or not options.factor > 0:
+        raise DataError("limit must be 0 (all sequences) or more, and factor above 0")
     loaders, problems = _loaders(path, options)
     if problems:
         yield None, problems

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mixformer.engines.describing import middle_block
 from mixformer.engines.own_process import Home
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, shown
 from mixformer.models import Memory, MixFormer, join_memories
 from mixformer.models.optimize import fold_constants, to_half_precision
 from mixformer.optional import keep_in_cache
@@ -106,12 +106,12 @@ def find_device(name: str) -> torch.device:
     """Return the torch device of a name; "auto" is the first of CUDA, MPS and CPU. ConfigError if there is none."""
     keep_in_cache("cuda")  # before the driver is loaded
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if name == "auto":
+    if isinstance(name, str) and name == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"unknown device {name!r}; use auto, cpu, cuda, cuda:N or mps") from error
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"unknown device {shown(name)}; use auto, cpu, cuda, cuda:N or mps") from error
     there = {"cpu": True, "cuda": cuda and (device.index or 0) < torch.cuda.device_count(), "mps": mps}
     if not there.get(device.type, False):
         raise ConfigError(f"there is no device {name!r} on this machine (PyTorch {torch.__version__}); use auto or cpu")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mixformer.configs.runtime import Runtime
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.data.sequence import VideoSequence
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, shown
 from mixformer.evaluation.attributes import published_attributes, read_attributes
 from mixformer.evaluation.comparison import Comparison, Missing
 from mixformer.evaluation.evaluation_result import EvaluationResult
@@ -114,6 +114,7 @@ def evaluate(
         'metrics.json'
     """
     # Check all arguments before tracking.
+    wanted = _as_texts(only, split=split, preset=preset, name=name)
     truth = open_ground_truth(dataset, root, split, keep_one_based=keep_one_based)
     asked = (convention,) if isinstance(convention, str) else tuple(convention)
     conventions = dict.fromkeys(each or convention_of(truth.dataset) for each in asked or ("",))
@@ -135,7 +136,7 @@ def evaluate(
         },
         truncate=truncate,
         split=truth.split,
-        only=tuple(only),
+        only=wanted,
         resume=named.identified,
         overwrite=overwrite,
     )
@@ -152,6 +153,17 @@ def evaluate(
     return EvaluationResult(
         run.tracker, truth.dataset, run.folder, outcome.done, outcome.kept, outcome.failed, comparisons
     )
+
+
+def _as_texts(only: Iterable[str] = (), **texts: str) -> tuple[str, ...]:
+    """Return the names in `only`. Raises ConfigError if one is no text, or one of `texts` is none."""
+    for what, text in texts.items():
+        if not isinstance(text, str):
+            raise ConfigError(f"{what} is a text, not {shown(text)}")
+    names = tuple(only) if isinstance(only, Iterable) and not isinstance(only, str | bytes) else (None,)
+    if not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"only is a list of names of sequences, not {shown(only)}")
+    return names  # type: ignore[return-value]
 
 
 def _show(bar: NotebookBar, event: EvaluationEvent) -> None:
@@ -231,6 +243,9 @@ def compare(
     """
     from mixformer.data import DATASETS
 
+    _as_texts(dataset=dataset, split=split, convention=convention)
+    if not isinstance(results, Iterable | Path):
+        raise ConfigError(f"results are a folder or several, not {shown(results)}")
     words = [str(word) for word in ([results] if isinstance(results, str | Path) else results)]
     dataset = dataset or guess_dataset(words, root)
     folders = find_results(words, dataset)

@@ -10,7 +10,7 @@ import numpy as np
 
 from mixformer.data import DATASETS, DatasetOptions, detect_dataset, load_dataset, missing_sequences, read_any
 from mixformer.data.sequence import LazySequences, VideoSequence
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, shown
 from mixformer.files.partial_names import real_path
 
 
@@ -57,8 +57,7 @@ def open_ground_truth(
     Raises ConfigError if the folder of the data set is not given, and DataError if the data set is unknown or missing.
     """
     if not isinstance(dataset, str | Path):
-        source = dataset.source if isinstance(dataset, LazySequences) else (dataset[0].source if dataset else "")
-        return GroundTruth(source or "sequences", split, dataset)
+        return GroundTruth(_source_of(dataset) or "sequences", split, dataset)
     name = "" if dataset in ("own", "custom") else str(dataset)
     if root is None:
         if not name or name in DATASETS:
@@ -73,3 +72,12 @@ def open_ground_truth(
     return GroundTruth(
         name, split, load_dataset(name, root, DatasetOptions(split, keep_one_based=keep_one_based)), root
     )
+
+
+def _source_of(sequences: Sequence[VideoSequence]) -> str:
+    """Return the name of the data set that sequences are of. Raises ConfigError if they are something else."""
+    if isinstance(sequences, LazySequences):
+        return sequences.source
+    if not isinstance(sequences, list | tuple) or not all(isinstance(each, VideoSequence) for each in sequences):
+        raise ConfigError(f"a data set is its name, a folder or a list of VideoSequence, not {shown(sequences)}")
+    return sequences[0].source if sequences else ""

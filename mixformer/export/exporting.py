@@ -14,7 +14,7 @@ from mixformer.errors import ConfigError, MixFormerError, OutputError, remedy
 from mixformer.export.settings import ExportPlan, ExportReport
 from mixformer.files import read_json_file
 from mixformer.files.partial_names import beside, own_mark
-from mixformer.files.places import claimed_folder
+from mixformer.files.places import claimed_folder, require_name
 from mixformer.optional import explain_missing, installed, missing
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
@@ -74,6 +74,7 @@ def export_model(
     """
     plan, out = ExportPlan(to, precision, batch, templates, video, box), Path(out).absolute()
     _require_packages(plan)
+    require_name(out)
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / CONFIG_FILE).is_file()):
         raise ConfigError(f"{out} is not a model folder; give a new folder, or a model folder to replace")
     place = beside(out, ".", f".{own_mark()}.partial")

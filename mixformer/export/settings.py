@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, shown
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 if TYPE_CHECKING:
@@ -63,13 +63,13 @@ class ExportPlan:
     box: Sequence[float] = DEMO_BOX
 
     def __post_init__(self) -> None:
-        if self.to not in FORMATS:
-            raise ConfigError(f"can export to {', '.join(FORMATS)}, not to {self.to!r}")
-        if self.precision not in (None, *PRECISIONS):
-            raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
+        if not isinstance(self.to, str) or self.to not in FORMATS:
+            raise ConfigError(f"can export to {', '.join(FORMATS)}, not to {shown(self.to)}")
+        if not isinstance(self.precision, str | None) or self.precision not in (None, *PRECISIONS):
+            raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, not {shown(self.precision)}")
         for name, value in (("batch", self.batch), ("templates", self.templates)):
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} must be 1 or more, or dynamic, not {value}")
+            if value is not None and (type(value) is not int or value < 1):
+                raise ConfigError(f"{name} must be 1 or more, or dynamic, not {shown(value)}")
 
     @property
     def calibrates(self) -> bool:

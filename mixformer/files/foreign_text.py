@@ -55,8 +55,9 @@ def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LA
 
 def _open(path: str | Path) -> io.BufferedReader:
     """Open a file; a pipe that nobody writes into is a TimeoutError, since reading it would never end."""
-    if os.name != "posix" or not stat.S_ISFIFO(os.stat(path).st_mode):
-        return Path(path).open("rb")
+    path = Path(path)
+    if os.name != "posix" or not stat.S_ISFIFO(path.stat().st_mode):
+        return path.open("rb")
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if not select.select([number], [], [], _PATIENCE)[0]:
         os.close(number)

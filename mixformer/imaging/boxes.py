@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Set
+from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -132,7 +133,7 @@ def parse_box(values: Iterable[float]) -> Box:
     try:
         if isinstance(values, _NO_LISTS):
             raise TypeError  # in no order, or letters
-        numbers = [float(v) for v in values]
+        numbers = [float(v) for v in islice(values, 100)]  # they may have no end
     except (TypeError, ValueError, OverflowError) as error:
         raise BoxError(f"a box is four numbers x, y, width, height; got {shown(values)}") from error
     if len(numbers) != 4:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mixformer.errors import ConfigError, shown
 from mixformer.imaging.notebook_parts import NotebookBar
 from mixformer.run.outputs import Outputs, TrackedFrame
 from mixformer.run.video_loop import run_videos
@@ -65,7 +66,7 @@ def track_video(
 
     Raises:
         BoxError: if a target cannot be tracked in its first frame.
-        ConfigError: if an output format is unknown.
+        ConfigError: if an output format is unknown, or outputs or tracker are of another type.
         OutputError: if a result cannot be written, or already exists.
         SourceError: if the source cannot be read.
 
@@ -79,6 +80,10 @@ def track_video(
         >>> len(open("boxes.jsonl").readlines())
         5
     """
+    if not isinstance(outputs, Mapping):
+        raise ConfigError(f'outputs are paths by format, such as {{"json": "boxes.jsonl"}}, not {shown(outputs)}')
+    if not isinstance(tracker, MultiTracker | None):
+        raise ConfigError(f"tracker must be a mixformer.MultiTracker(...), not {shown(tracker)}")
     with ExitStack() as stack:
         video = source if isinstance(source, VideoSource) else stack.enter_context(open_video(source, start, stop))
         wanted = as_targets(targets, video.start)

@@ -16,7 +16,7 @@ from mixformer.configs.variants import DEFAULT_MODEL, MODELS
 from mixformer.data.sampling import Mixture, Negatives
 from mixformer.data.sequence import ImageCache, VideoSequence
 from mixformer.engines.devices import cpu_instructions
-from mixformer.engines.torch_engine import TorchEngine
+from mixformer.engines.torch_engine import TorchEngine, find_device
 from mixformer.errors import ConfigError, OutputError, counted
 from mixformer.evaluation.metrics import SequenceResult, bin_scores, score_pairs
 from mixformer.evaluation.sequence_runner import track_all
@@ -103,7 +103,9 @@ def finetune(
         sequences, problems = open_videos(Path(data), out / "run" / "data", fresh=overwrite)
         for each in problems:
             tell(f"{each.level}: {each.sequence}: {each.text}\n    {each.advice}")
-        job = _Job(out, settings, load_weights(model), load_tracker_config(model), device, tell, progress)
+        job = _Job(
+            out, settings, load_weights(model), load_tracker_config(model), str(find_device(device)), tell, progress
+        )
         recipe = job.recipe()
         parts, notes = split_videos(sequences, recipe.seed)
         for text in notes:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mixformer
 from mixformer.errors import ConfigError, did_you_mean
+from mixformer.files import path_kind
 
 # A wheel holds the folder in the package; in a checkout it lies beside the package.
 _PACKAGE = Path(mixformer.__file__).parent
@@ -53,8 +54,8 @@ def find_recipe(name_or_path: str | Path) -> Path:
     """Return the file of a recipe: a path that exists, or that of an included recipe; ConfigError without either."""
     path = Path(name_or_path)
     entries = {entry.name: entry.path for entry in list_recipes()}
-    if path.exists() or str(path) in entries:
-        return path if path.exists() else entries[str(path)]
+    if path_kind(path) or str(path) in entries:
+        return path if path_kind(path) else entries[str(path)]
     near = did_you_mean(path.stem, entries) or ";"
     raise ConfigError(
         f"there is no recipe {path}{near} give a TOML file such as those in recipes/, or a name that "

@@ -15,7 +15,7 @@ import torch
 from mixformer import __version__
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.data.annotated_folders import read_sequences
-from mixformer.engines.torch_engine import TorchEngine
+from mixformer.engines.torch_engine import TorchEngine, find_device
 from mixformer.errors import ConfigError
 from mixformer.evaluation import track_and_measure
 from mixformer.files import write_text
@@ -82,7 +82,7 @@ def train(
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.from_toml(recipe)
     out = Path(out)
-    with init_distributed(torch.device(device)) as processes, only_writer(out, processes.first):
+    with init_distributed(find_device(device)) as processes, only_writer(out, processes.first):
         trainer = prepare(recipe, out, resume=resume, processes=processes, dry_run=dry_run)
         trainer.run(
             1 if dry_run else 20,

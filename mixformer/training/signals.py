@@ -13,7 +13,7 @@ from types import FrameType
 from filelock import FileLock, Timeout
 
 from mixformer.errors import OutputError
-from mixformer.files.places import make_folder
+from mixformer.files.places import make_folder, require_name
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOCK = "run.lock"
@@ -61,6 +61,7 @@ def only_writer(folder: Path, enabled: bool = True) -> Iterator[None]:
     if not enabled:
         yield
         return
+    require_name(folder)
     lock = FileLock(folder / _LOCK)
     _require_run_folder(folder)
     made = make_folder(folder, folder)

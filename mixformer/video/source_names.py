@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
 import stat
 from contextlib import suppress
@@ -36,13 +37,20 @@ def source_text(source: Any) -> str:
 
 def frame_range(start: Any, stop: Any) -> tuple[int, int | None]:
     """Return the first frame and the end as whole numbers. Raises SourceError if no frames lie between them."""
-    for name, value in (("start", start), ("stop", stop)):
-        if not (value is None and name == "stop") and (isinstance(value, bool) or not hasattr(value, "__index__")):
-            raise SourceError(f"{name} is a whole number of a frame, not {shown(value)}")
+    start, stop = _frame_number("start", start), None if stop is None else _frame_number("stop", stop)
     if start < 0 or (stop is not None and stop <= start):
         end = "the end" if stop is None else f"before {stop}"
         raise SourceError(f"no frames to read from {start} to {end}: start at 0 or later, and stop after the start")
-    return min(int(start), _ENDLESS), None if stop is None else min(int(stop), _ENDLESS)
+    return min(start, _ENDLESS), None if stop is None else min(stop, _ENDLESS)
+
+
+def _frame_number(name: str, value: Any) -> int:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # PyTorch has errors of its own
+        raise SourceError(f"{name} is a whole number of a frame, not {shown(value)}") from error
 
 
 def require_timeout(timeout: Any) -> None:

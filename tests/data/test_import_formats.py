@@ -187,6 +187,31 @@ def test_nothing_is_written_over(tmp_path):
     assert not folders[0].exists()  # nothing is written if one is there
 
 
+def test_an_interrupted_import_goes_on(tmp_path):
+    """The same command was refused after a kill, since some sequences were there."""
+    sequences, out = IMPORTERS["mot"](mot(tmp_path / "in"), None), tmp_path / "out"
+
+    def stop(name):
+        if name == "walk_0002":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_folders(sequences, out, progress=stop)
+    kept = (out / "walk_0001" / "groundtruth.txt").stat().st_mtime_ns
+    with pytest.raises(OutputError, match="walk_0001 exists already"):  # another import
+        write_folders(sequences, out, copy=True)
+    folders = write_folders(sequences, out)
+    assert [folder.name for folder in folders] == ["walk_0001", "walk_0002"]
+    assert (out / "walk_0001" / "groundtruth.txt").stat().st_mtime_ns == kept
+    assert {path.name for path in out.iterdir()} == {"walk_0001", "walk_0002"}
+    with pytest.raises(OutputError, match="walk_0001 exists already"):  # a finished one
+        write_folders(sequences, out)
+    with pytest.raises(KeyboardInterrupt):
+        write_folders(sequences, out, overwrite=True, progress=stop)
+    with pytest.raises(OutputError, match="exists already"):  # some of these are of the import before
+        write_folders(sequences, out)
+
+
 def test_sequences_are_replaced_when_asked(tmp_path):
     """A1's kind: one rule for imports too; pictures of the earlier one go, what is no sequence stays."""
     clip = write_clip(tmp_path / "ride.mp4", moving_square(count=6)[0])

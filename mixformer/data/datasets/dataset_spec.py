@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mixformer.configs.base_config import BaseConfig
 from mixformer.data.datasets.sequence_files import SequenceFiles
 from mixformer.data.datasets.sequence_reader import SequenceReader
 from mixformer.data.lists import ListedSequence
@@ -20,7 +21,7 @@ PackItem = tuple[str, Path | bytes]
 
 
 @dataclass(frozen=True)
-class DatasetOptions:
+class DatasetOptions(BaseConfig):
     """Options of `load_dataset`. Each data set takes some of them; the others must keep their default.
 
     Attributes:
@@ -31,6 +32,8 @@ class DatasetOptions:
         cache: folder for indices of large annotation files; None parses these files each time.
         keep_one_based: keep the numbers of files that count pixels from 1, as official results do. By default all boxes
             count from 0.
+
+    Raises ConfigError for a value of another type.
 
     Example:
         >>> DatasetOptions("val").split
@@ -43,6 +46,12 @@ class DatasetOptions:
     chunks: tuple[int, ...] = ()
     cache: Path | None = None
     keep_one_based: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("ids", "exclude", "cache"):
+            if isinstance(path := getattr(self, name), str):
+                object.__setattr__(self, name, Path(path))
+        super().__post_init__()
 
 
 @dataclass(frozen=True)

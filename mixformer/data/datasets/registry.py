@@ -19,7 +19,7 @@ from mixformer.data.datasets.trackingnet import TRACKINGNET
 from mixformer.data.datasets.vid import VID
 from mixformer.data.datasets.vot_sequences import VOT2020, VOT2022
 from mixformer.data.sequence import LazySequences, VideoSequence
-from mixformer.errors import DataError, did_you_mean
+from mixformer.errors import DataError, did_you_mean, shown
 from mixformer.files import path_kind
 
 _TRAINING = (LASOT, GOT10K, TRACKINGNET, COCO, VID, TNL2K)
@@ -76,7 +76,8 @@ def load_dataset(name: str, root: str | Path, options: DatasetOptions | None = N
         ...
         mixformer.errors.DataError: no/such/folder is not there; for lasot looked for CLASS/CLASS-N/ with ...
     """
-    name, root, options = canonical_name(name), Path(root), options or DatasetOptions()
+    options = _checked(name, options)
+    name, root = canonical_name(name), Path(root)
     if name == CUSTOM:
         if options != DatasetOptions(options.split):
             raise DataError("custom data takes no option besides split; leave out sequences in its folder or JSON file")
@@ -95,6 +96,12 @@ def load_dataset(name: str, root: str | Path, options: DatasetOptions | None = N
     if not path_kind(root):
         raise DataError(f"{root} is not there; for {name} looked for {known.layout}")
     return known.read(root, options)
+
+
+def _checked(name: str, options: DatasetOptions | None) -> DatasetOptions:
+    if not isinstance(name, str) or not isinstance(options, DatasetOptions | None):
+        raise DataError(f"a data set has a name and mixformer.data.DatasetOptions(...), not {shown((name, options))}")
+    return options or DatasetOptions()
 
 
 def _as_lazy(sequences: Sequence[VideoSequence]) -> LazySequences:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, FrameRef, read
 from mixformer.data.importers.tracks import safe_name
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import OutputError, remedy
-from mixformer.files import write_files, write_text
+from mixformer.files import path_kind, read_text_file, write_files, write_text
 from mixformer.files.partial_names import beside, own_mark
 from mixformer.files.places import clear_left_over, make_folder, remove_folders, require_replaceable, swap_in
 
+_BEGUN = ".import"  # file that is there from the first sequence to the last, and says of which import
 _FRAMES = "_frames"  # folder of pictures from videos and archives; without groundtruth.txt, it is not a sequence
 
 
@@ -31,6 +33,8 @@ def write_folders(
 ) -> list[Path]:
     """Write one folder for each sequence, which appears when it is complete; return the folders.
 
+    If that is interrupted, the same call keeps the complete ones and goes on.
+
     Pictures are relative links to the originals, or copies; those of videos and archives are written once below
     `_frames`. Frames in which the target is hidden get no box. `progress` gets the name of each sequence.
 
@@ -39,29 +43,52 @@ def write_folders(
     """
     used, placer = set[str](), _Placer(out / _FRAMES, copy, overwrite)
     folders = {out / _unused(safe_name(sequence.name), used): sequence for sequence in sequences}
-    for folder in folders:
+    mark, waiting = _mark(folders, copy), dict(folders)
+    if path_kind(out / _BEGUN) and not overwrite and read_text_file(out / _BEGUN) == mark:
+        waiting = {folder: each for folder, each in folders.items() if not path_kind(folder / "groundtruth.txt")}
+    for folder in waiting:
         require_sequence_place(folder, overwrite)
     made = make_folder(out, out)
     clear_left_over(out)
-    for folder, sequence in folders.items():
-        if progress:
-            progress(folder.name)
-        part = beside(folder, ".", f".{own_mark()}.partial")
-        try:
-            (part / "img").mkdir(parents=True)
-            for number, frame in enumerate(sequence.frames, 1):
-                placer.place(frame, part / "img" / f"{number:08d}")
-            write_text(part / "groundtruth.txt", _lines(sequence))
-            put_sequence(part, folder, overwrite)
-        except OutputError:
-            raise
-        except OSError as error:
-            advice = remedy(error, "where links are not allowed, use --copy")
-            raise OutputError(f"cannot write {folder}: {error}; {advice}") from error
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-            remove_folders(made)
+    try:
+        write_text(out / _BEGUN, "" if overwrite else mark)  # what is there may be of an earlier import
+        for folder, sequence in waiting.items():
+            if progress:
+                progress(folder.name)
+            _write_one(sequence, folder, placer, overwrite)
+        (out / _BEGUN).unlink()
+    finally:
+        if not any(path_kind(folder / "groundtruth.txt") for folder in folders):  # there is nothing to go on with
+            (out / _BEGUN).unlink(missing_ok=True)
+        remove_folders(made)
     return list(folders)
+
+
+def _write_one(sequence: VideoSequence, folder: Path, placer: _Placer, overwrite: bool) -> None:
+    part = beside(folder, ".", f".{own_mark()}.partial")
+    try:
+        (part / "img").mkdir(parents=True)
+        for number, frame in enumerate(sequence.frames, 1):
+            placer.place(frame, part / "img" / f"{number:08d}")
+        write_text(part / "groundtruth.txt", _lines(sequence))
+        put_sequence(part, folder, overwrite)
+    except OutputError:
+        raise
+    except OSError as error:
+        advice = remedy(error, "where links are not allowed, use --copy")
+        raise OutputError(f"cannot write {folder}: {error}; {advice}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _mark(folders: Mapping[Path, VideoSequence], copy: bool) -> str:
+    """Return a text that is equal only for equal imports."""
+    digest = hashlib.sha256(str(copy).encode())
+    for folder, sequence in folders.items():
+        digest.update(f"{folder.name}\n{_lines(sequence)}".encode())
+        for frame in sequence.frames:
+            digest.update(str(frame).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def require_sequence_place(folder: Path, overwrite: bool) -> None:
