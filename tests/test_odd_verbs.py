@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mixformer import evaluate, export_model, load_dataset, load_model, open_video, track_video, train
 from mixformer.cli import main
@@ -16,8 +17,10 @@ from mixformer.errors import BoxError, CheckpointError, ConfigError, DataError, 
 from mixformer.evaluation import compare
 from mixformer.files import foreign_text, make_folder, read_text_file
 from mixformer.imaging import parse_box
+from mixformer.training import calibrate
 from mixformer.training.signals import only_writer
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+from tests.helpers.clips import moving_square
 
 
 def test_data_that_is_a_circle_of_links_is_not_there(tmp_path, capsys):
@@ -175,6 +178,19 @@ def test_a_choice_is_named_as_the_help_names_it(capsys):
     with pytest.raises(SystemExit):
         main(["completion", "zzsh"])
     assert "SHELL takes bash or zsh or fish, not 'zzsh'; did you mean 'zsh'?" in capsys.readouterr().err
+
+
+def test_a_sequence_that_calibration_leaves_out_is_named(tmp_path, tiny_model, caplog):
+    """It was left out without a word."""
+    frames, boxes = moving_square(3)
+    for name, count in (("whole", 3), ("half", 2)):
+        (tmp_path / name / "img").mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(frames[number]).save(tmp_path / name / "img" / f"{number}.png")
+        np.savetxt(tmp_path / name / "groundtruth.txt", boxes, delimiter=",")
+    with pytest.raises(DataError, match="1 of 1 sequences have scores"):
+        calibrate(tiny_model, tmp_path / "out", tmp_path, diagram=False)
+    assert "the sequence half is left out: " in caplog.text
 
 
 def test_outputs_and_trackers_of_another_type_are_typed_errors(tmp_path):

@@ -14,7 +14,7 @@ from mixformer.configs.model import ModelConfig
 from mixformer.engines import Engine
 from mixformer.errors import SourceError
 from mixformer.tracking import Tracker
-from mixformer.types import Box, EngineOutput, Image
+from mixformer.types import EngineOutput, Image
 from mixformer.video import open_video
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
@@ -38,7 +38,7 @@ def real_crops(
         first = next(images, None)
         if first is None:
             raise SourceError(f"{video} holds no frames; give another video")
-        tracker.init(first, Box(*box))
+        tracker.init(first, box)
         result = None
         for image in islice(images, count):
             result = tracker.update(image)

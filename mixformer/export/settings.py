@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixformer.errors import ConfigError, shown
+from mixformer.imaging.boxes import parse_box
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("onnx", "openvino")
 PRECISIONS = ("float32", "float16", "int8")
+_MOST = {"batch": 1000, "templates": 101}  # one is made of each, and a tracker keeps at most 100 online templates
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,11 @@ class ExportPlan:
             raise ConfigError(f"can export to {', '.join(FORMATS)}, not to {shown(self.to)}")
         if not isinstance(self.precision, str | None) or self.precision not in (None, *PRECISIONS):
             raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, not {shown(self.precision)}")
-        for name, value in (("batch", self.batch), ("templates", self.templates)):
-            if value is not None and (type(value) is not int or value < 1):
-                raise ConfigError(f"{name} must be 1 or more, or dynamic, not {shown(value)}")
+        for name, most in _MOST.items():
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or not 1 <= value <= most):
+                raise ConfigError(f"{name} must be 1 to {most}, or dynamic, not {shown(value)}")
+        object.__setattr__(self, "box", parse_box(self.box))
 
     @property
     def calibrates(self) -> bool:

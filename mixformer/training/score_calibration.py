@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
 if TYPE_CHECKING:
     from mixformer.evaluation import Comparison
     from mixformer.evaluation.runs import EvaluationEvent
+
+log = logging.getLogger(__name__)
 
 DIAGRAM = "reliability.png"
 
@@ -184,6 +187,8 @@ def _run(
         )  # fmt: skip
         if not done.comparisons:
             raise DataError(next(iter(done.failures.values()), "the ground truth of this split is not public"))
+        for name, said in done.failures.items():
+            log.warning("the sequence %s is left out: %s", name, said)
         return next(iter(done.comparisons.values()))
 
 

@@ -154,8 +154,11 @@ def test_export_into_the_own_folder_drops_older_graphs(no_tracing, exported, tmp
     [
         ({"to": "tensorrt"}, "can export to onnx, openvino, not to 'tensorrt'"),
         ({"precision": "int4"}, "precision must be one of float32, float16, int8, not 'int4'"),
-        ({"batch": 0}, "batch must be 1 or more, or dynamic, not 0"),
-        ({"templates": -1}, "templates must be 1 or more"),
+        ({"batch": 2**31}, "batch must be 1 to 1000"),  # it asked for so much memory
+        ({"templates": 2**31}, "templates must be 1 to 101"),
+        ({"templates": 1.5}, "templates must be 1 to 101"),
+        ({"batch": 0}, "batch must be 1 to 1000, or dynamic, not 0"),
+        ({"templates": -1}, "templates must be 1 to 101"),
     ],
 )
 def test_unknown_choices(choice, said):
