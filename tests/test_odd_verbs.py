@@ -10,15 +10,42 @@ import pytest
 import torch
 from PIL import Image
 
-from mixformer import evaluate, export_model, load_dataset, load_model, open_video, track_video, train
+from mixformer import (
+    Runtime,
+    create_engine,
+    evaluate,
+    export_model,
+    load_dataset,
+    load_model,
+    open_video,
+    save_model,
+    track_video,
+    train,
+)
+from mixformer.annotation import (
+    AnnotatedVideo,
+    AnnotationProject,
+    add_target,
+    change_target,
+    clear_tracked,
+    export_annotations,
+    mark_absent,
+    remove_key,
+    remove_target,
+    save_project,
+    set_key,
+    set_tracked,
+    stale_stretches,
+)
 from mixformer.cli import main
 from mixformer.data import DatasetOptions
 from mixformer.errors import BoxError, CheckpointError, ConfigError, DataError, MixFormerError, OutputError, SourceError
 from mixformer.evaluation import compare
 from mixformer.files import foreign_text, make_folder, read_text_file
 from mixformer.imaging import parse_box
-from mixformer.training import calibrate
+from mixformer.training import Recipe, calibrate, run_route
 from mixformer.training.signals import only_writer
+from mixformer.video import open_writer
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from tests.helpers.clips import moving_square
 
@@ -191,6 +218,68 @@ def test_a_sequence_that_calibration_leaves_out_is_named(tmp_path, tiny_model, c
     with pytest.raises(DataError, match="1 of 1 sequences have scores"):
         calibrate(tiny_model, tmp_path / "out", tmp_path, diagram=False)
     assert "the sequence half is left out: " in caplog.text
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "clip.mixformer.json", [], float("nan"), np.zeros(2), torch.zeros(2)])
+def test_what_is_no_project_is_a_typed_error(wrong, tmp_path):
+    """It was an AttributeError from within."""
+    for call in (
+        lambda: add_target(wrong),
+        lambda: remove_target(wrong, 1),
+        lambda: change_target(wrong, 1),
+        lambda: set_key(wrong, 1, 0, (1, 2, 3, 4)),
+        lambda: mark_absent(wrong, 1, 0),
+        lambda: remove_key(wrong, 1, 0),
+        lambda: set_tracked(wrong, 1, 0, []),
+        lambda: clear_tracked(wrong, 1),
+        lambda: stale_stretches(wrong),
+        lambda: save_project(wrong, tmp_path / "p.mixformer.json"),
+        lambda: export_annotations(wrong, "mot", tmp_path / "out"),
+    ):
+        with pytest.raises(ConfigError, match=r"project must be a mixformer\.annotation\.AnnotationProject"):
+            call()
+    with pytest.raises(ConfigError, match=r"a key box must be a mixformer\.annotation\.KeyBox"):
+        add_target(AnnotationProject(AnnotatedVideo("clip.mp4", 64, 48, 5)), keys=[wrong])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("wrong", [b"cpu?", -1, 1.5, [], 10**30])
+def test_models_of_another_kind_are_typed_errors(wrong, tiny_model, tmp_path):
+    with pytest.raises(ConfigError, match="unknown device"):
+        load_model(tiny_model, device=wrong)
+    with pytest.raises(ConfigError, match="dtype is a number format"):
+        load_model(tiny_model, dtype=wrong)
+    with pytest.raises(ConfigError, match="a model must be a name"):
+        create_engine(wrong)
+    with pytest.raises(ConfigError, match="model must be a network"):
+        save_model(wrong, tmp_path / "out")
+
+
+@pytest.mark.parametrize("fps", [float("nan"), float("inf"), "25", b"25", -1, [25], np.zeros(2), torch.zeros(2), True])
+def test_a_rate_that_is_no_number_is_a_typed_error(fps, tmp_path):
+    with pytest.raises(ConfigError, match="fps is a number"):
+        open_writer(tmp_path / "a.mp4", fps)
+    assert not list(tmp_path.iterdir())
+
+
+def test_settings_that_hold_themselves_are_a_typed_error():
+    endless = []
+    endless.append(endless)
+    with pytest.raises(ConfigError, match="device is nested too deeply"):
+        Runtime(device=endless)
+
+
+@pytest.mark.parametrize("name", [None, 3, [], np.zeros(2)])
+def test_a_route_whose_name_is_no_text_is_a_typed_error(name, tmp_path):
+    with pytest.raises(ConfigError, match="there is no route"):
+        run_route(name, tmp_path / "out")
+
+
+def test_a_wrong_folder_to_validate_on_is_noticed_before_the_work(tmp_path):
+    recipe = Recipe("mixformerv2_s", val_interval=1, val_data=str(tmp_path / "gone"))
+    with pytest.raises(DataError, match="gone"):
+        train(recipe, tmp_path / "run", dry_run=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_outputs_and_trackers_of_another_type_are_typed_errors(tmp_path):

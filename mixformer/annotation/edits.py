@@ -20,6 +20,7 @@ from mixformer.annotation.project_checks import (
     check_id,
     check_key,
     check_label,
+    check_project,
 )
 from mixformer.annotation.tracked_rows import WAYS, TrackedBox, TrackedRows, Way
 from mixformer.errors import ConfigError
@@ -56,6 +57,7 @@ def add_target(
         >>> [target.id for target in add_target(add_target(project, label="person")).targets]
         [1, 2]
     """
+    check_project(project)
     ids = {target.id for target in project.targets}
     number = max(ids, default=0) + 1 if id is None else check_id(id)
     if number in ids:
@@ -85,6 +87,7 @@ def remove_target(project: AnnotationProject, id: int) -> AnnotationProject:
         >>> remove_target(project, 1).targets
         ()
     """
+    check_project(project)
     project.target(id)
     return replace(project, targets=tuple(target for target in project.targets if target.id != id))
 
@@ -106,6 +109,7 @@ def change_target(
         >>> change_target(project, 1, label="dog").target(1).label
         'dog'
     """
+    check_project(project)
     old = project.target(id)
     new = replace(
         old,
@@ -138,6 +142,7 @@ def set_key(
         >>> set_key(project, 1, 7, (260, 29, 41, 142)).target(1).keys
         (KeyBox(frame=7, box=Box(x=260.0, y=29.0, w=41.0, h=142.0), occluded=False),)
     """
+    check_project(project)
     target = project.target(id)
     key = check_key(KeyBox(frame, box, occluded), project.video)  # type: ignore[arg-type]
     before = target.key_at(key.frame)
@@ -156,6 +161,7 @@ def mark_absent(project: AnnotationProject, id: int, frame: int) -> AnnotationPr
         >>> mark_absent(project, 1, 30).target(1).box_at(40).origin
         'person'
     """
+    check_project(project)
     return set_key(project, id, frame, None)
 
 
@@ -168,6 +174,7 @@ def remove_key(project: AnnotationProject, id: int, frame: int) -> AnnotationPro
         >>> remove_key(mark_absent(project, 1, 30), 1, 30) == project
         True
     """
+    check_project(project)
     target = project.target(id)
     if target.key_at(frame) is None:
         raise ConfigError(f"target {id} has no key box in frame {frame!r:.40}")
@@ -200,6 +207,7 @@ def set_tracked(
         >>> project.target(1).box_at(3).origin
         'tracker'
     """
+    check_project(project)
     target, begin = project.target(id), check_frame(start, project.video)
     if way not in WAYS:
         raise ConfigError(f"the way of tracked boxes must be one of {', '.join(WAYS)}, not {way!r:.40}")
@@ -221,6 +229,7 @@ def clear_tracked(project: AnnotationProject, id: int, first: int = 0, stop: int
         >>> len(clear_tracked(project, 1).target(1).tracked)
         0
     """
+    check_project(project)
     target = project.target(id)
     frames = target.tracked.frames
     end = project.video.frame_count if stop is None else stop

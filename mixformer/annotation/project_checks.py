@@ -6,13 +6,19 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mixformer.annotation.project import AnnotatedVideo, KeyBox
+from mixformer.annotation.project import AnnotatedVideo, AnnotationProject, KeyBox
 from mixformer.annotation.tracked_rows import STATUSES, TrackedBox
 from mixformer.errors import BoxError, ConfigError, shown
 from mixformer.imaging.boxes import parse_box, require_bounds, require_overlap
 from mixformer.types import Box
 
 _LONGEST_TEXT, _MOST_ATTRIBUTES, _HIGHEST_ID = 200, 100, 10**9
+
+
+def check_project(value: Any) -> None:
+    """Raise ConfigError if a value is no project."""
+    if not isinstance(value, AnnotationProject):
+        raise ConfigError(f"project must be a mixformer.annotation.AnnotationProject, not {shown(value, 60)}")
 
 
 def check_id(value: Any) -> int:
@@ -39,6 +45,8 @@ def check_box(values: Iterable[float], video: AnnotatedVideo) -> Box:
 
 def check_key(key: KeyBox, video: AnnotatedVideo) -> KeyBox:
     """Return a checked key box. Raises ConfigError if there is no such frame, and BoxError as `check_box`."""
+    if not isinstance(key, KeyBox):
+        raise ConfigError(f"a key box must be a mixformer.annotation.KeyBox, not {shown(key, 60)}")
     box = None if key.box is None else check_box(key.box, video)
     return KeyBox(check_frame(key.frame, video), box, bool(key.occluded) and box is not None)
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from mixformer.annotation.edits import add_target, beside_keys
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, KeyBox
-from mixformer.annotation.project_checks import check_frame, check_text, tracked_rows_of
+from mixformer.annotation.project_checks import check_frame, check_project, check_text, tracked_rows_of
 from mixformer.annotation.tracked_rows import WAYS, TrackedRows
 from mixformer.errors import BoxError, ConfigError, DataError, shown
 from mixformer.files import read_json_file, write_text
@@ -51,6 +51,7 @@ def save_project(project: AnnotationProject, path: str | Path, revision: int = 0
         >>> load_project("clip.mixformer.json") == project
         True
     """
+    check_project(project)
     write_text(Path(path), project_text(project, revision))
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from mixformer.annotation.project import AnnotatedTarget, AnnotationProject
+from mixformer.annotation.project_checks import check_project
 from mixformer.annotation.tracked_rows import WAYS, TrackedBox, Way
 from mixformer.errors import ConfigError, shown
 from mixformer.types import Box
@@ -73,6 +74,7 @@ def stale_stretches(
         >>> [(each.first, each.stop) for each in stale_stretches(project, direction="forward")]
         [(11, 50)]
     """
+    check_project(project)
     return [each for each in all_stretches(project, target_ids, direction, frames) if not _fresh(project, each, frames)]
 
 

@@ -29,7 +29,10 @@ class BaseConfig:
         hints = _hints(type(self))  # type: ignore[arg-type]
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
-            ready = _from_plain(hints[field.name], value)
+            try:
+                ready = _from_plain(hints[field.name], value)
+            except RecursionError:
+                raise ConfigError(f"{type(self).__name__}: {field.name} is nested too deeply") from None
             if not _fits(hints[field.name], ready):
                 raise ConfigError(f"{type(self).__name__}: {field.name} must be {_wanted(hints[field.name], value)}")
             if ready is not value:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mixformer.models import MixFormer
 
 
+_MODELS = "a model must be a name, a folder, a checkpoint file, a network"
 _made: set[tuple[str, ...]] = set()  # choices of "auto" that were made in this process; see `running_engine`
 
 
@@ -44,6 +45,8 @@ def create_engine(model: str | Path | MixFormer, *, runtime: Runtime = Runtime()
         'mixformerv2_dino_s8'
     """
     runtime = with_old_keywords(runtime, old)
+    if not isinstance(model, str | Path) and not _is_network(model):
+        raise ConfigError(f"{_MODELS}, not {type(model).__name__}; mixformer models lists the names")
     choice = select_engine(model, runtime)
     try:
         with explain_missing(f"the engine {choice.engine}"):
@@ -79,6 +82,11 @@ def running_engine(model: str | Path | MixFormer, runtime: Runtime = Runtime()) 
     return select_engine(model, runtime)
 
 
+def _is_network(model: object) -> bool:
+    torch = sys.modules.get("torch")  # a caller with a network has imported it
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
 def _key(choice: EngineChoice) -> tuple[str, ...]:
     return choice.engine, choice.device, choice.precision, str(choice.folder and choice.folder.path)
 
@@ -102,12 +110,8 @@ def as_engine(
         True
     """
     runtime = with_old_keywords(runtime, old)
-    torch = sys.modules.get("torch")  # a caller with a network has imported it
-    if isinstance(model, str | Path) or (torch is not None and isinstance(model, torch.nn.Module)):
-        return create_engine(model, runtime=runtime)
+    if isinstance(model, str | Path) or _is_network(model):
+        return create_engine(model, runtime=runtime)  # type: ignore[arg-type]
     if isinstance(model, type) or not all(hasattr(model, name) for name in ("config", "remember", "locate")):
-        raise ConfigError(
-            f"a model must be a name, a folder, a checkpoint file, a network or an engine, not {type(model).__name__}; "
-            "mixformer models lists the names"
-        )
+        raise ConfigError(f"{_MODELS} or an engine, not {type(model).__name__}; mixformer models lists the names")
     return model  # type: ignore[return-value]

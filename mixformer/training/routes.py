@@ -100,7 +100,7 @@ ROUTES: dict[str, tuple[RouteStep, ...]] = {
 
 def route(name: str) -> tuple[RouteStep, ...]:
     """Return the steps of a route; raises ConfigError if there is none of this name."""
-    if name not in ROUTES:
-        nearest = did_you_mean(name, sorted(ROUTES)) or f"; there are: {', '.join(ROUTES)}"
+    if not isinstance(name, str) or name not in ROUTES:
+        nearest = did_you_mean(str(name), sorted(ROUTES)) or f"; there are: {', '.join(ROUTES)}"
         raise ConfigError(f"there is no route {name!r}{nearest}")
     return ROUTES[name]

@@ -82,12 +82,13 @@ def train(
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.from_toml(recipe)
     out = Path(out)
+    validate = _validator(recipe) if recipe.val_interval else None  # a wrong folder is noticed before the work
     with init_distributed(find_device(device)) as processes, only_writer(out, processes.first):
         trainer = prepare(recipe, out, resume=resume, processes=processes, dry_run=dry_run)
         trainer.run(
             1 if dry_run else 20,
             progress=progress,
-            validate=_validator(recipe) if recipe.val_interval else None,
+            validate=validate,
             begun=partial(_describe, recipe, out) if processes.first else None,
         )
         if processes.first:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import Protocol, Self
 
+import numpy as np
 from PIL import Image as PillowImage
 
-from mixformer.errors import OutputError
+from mixformer.errors import ConfigError, OutputError, shown
 from mixformer.files import write_files
 from mixformer.types import Image
 from mixformer.video.drafts import FolderDraft, Mark
@@ -79,7 +82,10 @@ def open_writer(
     format = require_video(path)
     if format is None:
         return PictureWriter(path, overwrite, kept)
-    return VideoWriter(path, format, fps or DEFAULT_FPS, sound_from, overwrite, kept)
+    if fps is not None and (isinstance(fps, bool) or not isinstance(fps, Real) or not 0 <= fps < math.inf):
+        raise ConfigError(f"fps is a number of frames in a second, not {shown(fps)}")
+    rate = fps.item() if isinstance(fps, np.generic) else fps
+    return VideoWriter(path, format, rate or DEFAULT_FPS, sound_from, overwrite, kept)
 
 
 class PictureWriter:

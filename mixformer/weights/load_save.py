@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.tracking_config import TrackerConfig
-from mixformer.errors import CheckpointError, ConfigError
+from mixformer.errors import CheckpointError, ConfigError, shown
 from mixformer.files import write_files
 from mixformer.models import MixFormer, build_model
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE, find_weights
@@ -71,7 +71,10 @@ def save_model(
     """
     if tracker is not None:
         warnings.warn("save_model(tracker=...) is now called tracker_config", DeprecationWarning, stacklevel=2)
-    weights = ModelWeights(model.config, model.state_dict(), tracker_config or tracker)
+    stored = tracker_config or tracker
+    if not isinstance(model, torch.nn.Module) or not isinstance(stored, TrackerConfig | None):
+        raise ConfigError("model must be a network of load_model, and tracker_config a mixformer.TrackerConfig(...)")
+    weights = ModelWeights(model.config, model.state_dict(), stored)
     return save_weights(weights, folder, precision=precision)
 
 
@@ -118,7 +121,13 @@ def load_model(
         >>> model.config.depth, model.config.search_size
         (8, 196)
     """
-    return network_of(load_weights(name_or_path)).to(device=device, dtype=dtype)
+    try:
+        place = torch.device(device)
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"unknown device {shown(device)}; use cpu, cuda, cuda:N or mps") from error
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise ConfigError(f"dtype is a number format of PyTorch, such as torch.float32, not {shown(dtype)}")
+    return network_of(load_weights(name_or_path)).to(device=place, dtype=dtype)
 
 
 def network_of(weights: ModelWeights) -> MixFormer:

@@ -16,6 +16,7 @@ from mixformer.annotation.formats.contents import ExportContents
 from mixformer.annotation.formats.format_table import ANNOTATION_FORMATS, AnnotationFormat
 from mixformer.annotation.formats.zipped import unzipped
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
+from mixformer.annotation.project_checks import check_project
 from mixformer.errors import ConfigError, DataError, OutputError, did_you_mean, remedy, shown
 from mixformer.files import make_folder, write_files, write_text
 from mixformer.files.places import require_place
@@ -103,6 +104,7 @@ def export_annotations(
         >>> export_annotations(project, "cvat", "annotations.xml").read_text().count("<box ")
         3
     """
+    check_project(project)
     check_export(format, out, pictures, overwrite=overwrite)
     chosen, path, contents = annotation_format(format), Path(out), ExportContents(project, tolerance)
     if not contents.targets:
