@@ -39,11 +39,28 @@ def test_json_that_cannot_be_used_is_a_typed_error(text, said):
         assert str(caught.value).startswith("jobs.json is not readable JSON")
 
 
-def test_json_files_are_read_with_byte_order_mark_and_stray_bytes(tmp_path):
-    """C12."""
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_byte_order_mark_is_dropped(tmp_path, encoding):
     file = tmp_path / "a.json"
-    file.write_bytes(b"\xef\xbb\xbf" + b'{"title": "Z\xfcrich"}')
-    assert read_json_file(file) == {"title": "Z\ufffdrich"}
+    file.write_bytes('{"label": "Löwe 🧒"}'.encode(encoding))
+    assert read_json_file(file) == {"label": "Löwe 🧒"}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [("latin-1", "line 2 is no text in UTF-8"), ("utf-16", "no text"), ("utf-16-le", "no text"), ("utf-32", "no text")],
+)
+def test_text_in_another_encoding_is_a_typed_error(tmp_path, encoding, said):
+    """C12. A letter that is replaced without a word makes another label."""
+    file = tmp_path / "a.json"
+    file.write_bytes('{\n"label": "Löwe"}'.encode(encoding))
+    with pytest.raises(DataError, match=said):
+        read_json_file(file)
+
+
+def test_files_that_cannot_be_read_are_typed_errors(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text('{"label": "lion"}')
     with pytest.raises(DataError, match="more than 0 MB"):
         read_text_file(file, DataError, limit=4)
     for path in (tmp_path, tmp_path / "gone.json", "a\0b"):

@@ -100,7 +100,7 @@ def _with_key(project: AnnotationProject, id: int, row: Mapping[str, Any], where
         frame, box = whole(row.get("frame"), "frame", start), None if _is_empty(row["box"]) else row["box"]
         if project.target(id).key_at(frame):
             raise BoxError(f"target {id} has a key box in frame {frame} already; keep one of them")
-        return set_key(project, id, frame, box, _is_true(row.get("occluded"), "occluded"))
+        return set_key(project, id, frame, box, is_true(row.get("occluded"), "occluded"))
     except (BoxError, ConfigError, TypeError) as error:
         raise BoxError(f"{where}: {error}" if where else str(error)) from error
 
@@ -120,7 +120,7 @@ def _with_stop(
     return set_key(project, id, stop, None)
 
 
-def _is_true(value: Any, name: str) -> bool:
+def is_true(value: Any, name: str) -> bool:
     """Read a mark of a file, empty for no. Raises BoxError if it is no mark."""
     word = str("" if value is None else value).strip().lower()
     if word not in _YES + _NO:

@@ -34,9 +34,10 @@ _CHECKED = 16 * 2**20  # letters; the parser's own limit of depth guards larger 
 
 
 def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LARGEST_ANNOTATION) -> str:
-    """Read a text file of at most `limit` bytes as UTF-8; other bytes are replaced, and a byte order mark is dropped.
+    """Read a text file of at most `limit` bytes as UTF-8; a byte order mark is dropped.
 
-    Raises `error` if the file is missing, cannot be read or is too large.
+    Raises `error` if the file is missing, cannot be read, is too large or in another encoding: a label in which letters
+    are replaced would be another label.
     """
     try:
         with _open(path) as file:
@@ -50,7 +51,11 @@ def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LA
         raise error(f"cannot read {path}: it is no text in UTF-8; check the name, or save it again as UTF-8")
     if len(data) > limit:
         raise error(f"cannot read {path}: it has more than {limit / 2**20:.0f} MB, so it is not what is meant here")
-    return decode(data)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = data.count(b"\n", 0, problem.start) + 1
+        raise error(f"cannot read {path}: line {line} is no text in UTF-8; save it again as UTF-8") from problem
 
 
 def _open(path: str | Path) -> io.BufferedReader:

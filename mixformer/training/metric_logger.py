@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mixformer.errors import DataError, OutputError
-from mixformer.files import parse_json, read_text_file, write_text
+from mixformer.files import parse_json, write_text
 from mixformer.training.metric_boards import MetricBoard, boards_of
 
 
@@ -139,7 +139,7 @@ def read_log(path: Path) -> Iterator[dict[str, Any]]:
 
     A log that is not there has none.
     """
-    for line in read_text_file(path).splitlines() if path.is_file() else ():
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
         with suppress(DataError):
             found = parse_json(line, path)
             if isinstance(found, dict) and isinstance(found.get("step"), int):

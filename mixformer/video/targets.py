@@ -141,8 +141,6 @@ def _text_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
         where = f"{path}, line {number}"
         parts = parse_csv(line, where, BoxError, sign)[0] if sign else line.split()
         fields = [field.strip() for field in parts]
-        if sign in (";", "\t"):  # with which some languages write 1,5 for 1.5
-            fields = [field.replace(",", ".") for field in fields]
         words = tuple(_LONG_NAMES.get(field.lower(), field.lower()) for field in fields)
         complete = {"x", "y", "w", "h"} <= {*words}
         if not names and (complete or all(word[:1].isalpha() for word in words)):
@@ -158,6 +156,8 @@ def _text_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
         if len(columns) != len(fields):
             raise BoxError(f"{where}: {len(fields)} values do not make a target; {_HOW}")
         row = dict(zip(columns, fields, strict=True))
+        if sign in (";", "\t"):  # with which some languages write 1,5 for 1.5
+            row |= {name: row[name].replace(",", ".") for name in _COLUMNS if name in row}
         yield where, {**row, "box": [row[name] for name in "xywh"]}
 
 

@@ -1,5 +1,6 @@
 """Every format out and in: what comes back is what went out, to the last digit, and writes the same files again."""
 
+import contextlib
 import json
 import zipfile
 from xml.etree import ElementTree
@@ -36,6 +37,7 @@ QUICK = (Phase.explicit, Phase.reuse, Phase.generate)  # shrinking such projects
 VIDEO = AnnotatedVideo("clips/Clip 1.mp4", 640, 360, 60, 12.5)
 EVERY = sorted(ANNOTATION_FORMATS)
 WITH_LABELS = sorted({*EVERY} - {"folder", "csv", "jsonl"})
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1", "utf-32")
 
 
 def example():
@@ -385,3 +387,18 @@ def test_a_label_of_letters_beyond_16_bits_survives(tmp_path, name):
     project = set_key(add_target(AnnotationProject(VIDEO), label="child \U0001f9d2"), 1, 0, (1, 2, 30, 40))
     again = import_annotations(put(tmp_path, texts(project, name)), name, VIDEO)
     assert [each.label for each in again.targets] == ["child \U0001f9d2"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("name", EVERY)
+def test_labels_in_any_encoding_are_read_right_or_refused(tmp_path, name, encoding):
+    """Latin-1 was read with every such letter replaced, so that another label went on into other tools."""
+    project = set_key(add_target(AnnotationProject(VIDEO), label="Löwe"), 1, 0, (1, 2, 30, 40))
+    place = put(tmp_path, texts(project, name))
+    for file in [path for path in tmp_path.rglob("*") if path.is_file()]:
+        file.write_bytes(file.read_text("utf-8").encode(encoding))
+    read = contextlib.nullcontext() if encoding.startswith("utf-8") else contextlib.suppress(DataError)
+    labels = ["Löwe"]
+    with read:
+        labels = [each.label for each in import_annotations(place, name, VIDEO).targets]
+    assert labels == ["Löwe"]

@@ -65,3 +65,17 @@ def test_boxes_of_a_tracker_are_not_taken_for_those_of_a_person(tmp_path):
 def test_what_contradicts_itself_is_refused(tmp_path, text, reason):
     with pytest.raises(BoxError, match=reason):
         keys_of(tmp_path, text)
+
+
+def test_labels_keep_their_commas_where_numbers_have_decimal_ones(tmp_path):
+    path = tmp_path / "keys.csv"
+    path.write_text("frame;id;label;x;y;w;h\n3;1;cat, large;10,5;20;30;40\n")
+    target = read_keys(path, VIDEO).target(1)
+    assert (target.label, tuple(target.keys[0].box)) == ("cat, large", (10.5, 20, 30, 40))
+
+
+def test_labels_in_another_encoding_are_refused(tmp_path):
+    path = tmp_path / "keys.csv"
+    path.write_bytes("frame,id,label,x,y,w,h\n3,1,Löwe,10,20,30,40\n".encode("latin-1"))
+    with pytest.raises(BoxError, match="line 2 is no text in UTF-8"):
+        read_keys(path, VIDEO)

@@ -11,6 +11,7 @@ from typing import Any
 
 from mixformer.annotation.edits import add_target
 from mixformer.annotation.formats.contents import ExportContents, put_rows
+from mixformer.annotation.key_files import is_true
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject, KeyBox
 from mixformer.annotation.project_checks import check_frame, check_id
 from mixformer.annotation.tracked_rows import STATUSES, TrackedBox
@@ -85,7 +86,7 @@ def _table_rows(source: Path) -> Iterator[dict[str, Any]]:
         row: dict[str, Any] = {name: None if value in ("", None) else value for name, value in fields.items()}
         row["box"] = None if row["x"] is None else [float(row[side] or "") for side in "xywh"]
         row["score"] = None if row.get("score") is None else float(row["score"] or "")
-        row["occluded"] = row.get("occluded") == "1"
+        row["occluded"] = is_true(row.get("occluded"), "occluded")
         yield row
 
 

@@ -67,8 +67,9 @@ def _thing(line: str, names: dict[int, str], video: AnnotatedVideo, file: Path) 
 
 def _names(path: Path) -> dict[int, str]:
     yaml: Any = load("yaml", "reading data.yaml")
+    text = read_text_file(path, limit=2**20)
     try:
-        found = yaml.safe_load(read_text_file(path, limit=2**20))["names"]
+        found = yaml.safe_load(text)["names"]
         pairs = found.items() if isinstance(found, dict) else enumerate(found)
         return {int(number): str(name) for number, name in pairs}
     except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
