@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -124,6 +125,29 @@ class OpenProject:
         self._saved = self._stamp()
         self._keep_past()
         self._begin_journal()
+
+    def move(self, path: str | Path, video: str) -> None:
+        """Save under another name, for a video that has another name or place, and remove the files of the old name.
+
+        Args:
+            path: the new path; it may be the present one.
+            video: the path of the video relative to it, with forward slashes.
+
+        Raises:
+            OutputError: if the file cannot be written; the old files stay then.
+        """
+
+        def moved(project: AnnotationProject) -> AnnotationProject:
+            return replace(project, video=replace(project.video, path=video))
+
+        old = () if self.path == Path(path) else (self.path, self._journal, self._undo)
+        past, future = (tuple(map(moved, each)) for each in (self.history.past, self.history.future))
+        self.history, self._base = ProjectHistory(moved(self.project), past, future), moved(self._base)
+        self.path = Path(path)
+        self._saved = self._stamp()
+        self.save()
+        for each in old:
+            each.unlink(missing_ok=True)
 
     def _keep_past(self) -> None:
         """Write the edits so far, and the project before them. If that fails, they cannot be undone after a restart."""

@@ -14,8 +14,8 @@ import numpy as np
 from mixformer.annotation import AnnotatedTarget, AnnotationProject, OpenProject, is_same_video, look_at_video
 from mixformer.annotation.between import FoundBox
 from mixformer.annotation.project import FrameBox
-from mixformer.annotation.project_files import ENDING
 from mixformer.annotation.tracked_rows import STATUSES
+from mixformer.annotation.web.project_places import lock_path
 from mixformer.errors import OutputError, StateError
 from mixformer.files.places import claim
 
@@ -41,7 +41,7 @@ class ProjectDesk:
 
         Raises StateError if another program has it open, and the errors of `OpenProject` and `look_at_video`.
         """
-        self.path = path  # of the project's file
+        self.video, self.path = video, path  # the file of the project
         self.revision = time.time_ns() // 10**6  # rises with every change; larger than those of an earlier server
         # Called before a person's edit, with the ids of its targets, or None for all.
         self.before_edit: Callable[[list[int] | None], object] = lambda ids: None
@@ -49,7 +49,7 @@ class ProjectDesk:
         self._listeners: set[Listener] = set()
         self._versions: dict[int, int] = {}
         self._fine = {self.revision}  # revisions of valid edits: since then, only a tracker has saved
-        self._lock_path = path.with_name(f".{path.name}.lock")
+        self._lock_path = lock_path(path)
         try:
             self._claim = claim(self._lock_path, path)
         except OutputError as error:
@@ -60,6 +60,8 @@ class ProjectDesk:
             else:
                 self._open = OpenProject.create(path, AnnotationProject(look_at_video(video, path)))
             self.look_again(video)
+            if self._same and self.project.video.path != video.name:  # a person has renamed both
+                self._open.move(path, video.name)
         except BaseException:
             self._claim.close()
             raise
@@ -234,11 +236,6 @@ def rounded(found: Sequence[FrameBox | FoundBox]) -> dict[str, Any]:
         "boxes": [None if each.box is None else [round(float(value), 2) for value in each.box] for each in found],
         "scores": [None if each.score is None else round(float(each.score), 3) for each in found],
     }
-
-
-def project_path(video: Path) -> Path:
-    """Return the path of a video's project, which is beside the video."""
-    return video.with_name(f"{video.name}{ENDING}")
 
 
 def _touched(edit: Mapping[str, Any]) -> list[int] | None:

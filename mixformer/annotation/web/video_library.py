@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mixformer.annotation.project_files import ENDING
 from mixformer.errors import DataError, OutputError, SourceError, remedy
 from mixformer.files import read_json_file, write_text
 from mixformer.files.partial_names import real_path
@@ -85,6 +86,18 @@ class VideoLibrary:
         """Call a video done, or not; raises OutputError if that cannot be written."""
         names = self.done() | {name} if done else self.done() - {name}
         write_text(self.root / _DONE, json.dumps(sorted(names), ensure_ascii=False) + "\n")
+
+    @property
+    def folders(self) -> set[Path]:
+        """The folders that hold videos, or may hold what was left of videos that were renamed."""
+        return {self.root, *(path.parent for path in self._places.values())}
+
+    def rename_done(self, old: Path, video: LibraryVideo) -> None:
+        """Call a video done if it was so under the name of its old project."""
+        name = old.relative_to(self.root).as_posix().removesuffix(ENDING)
+        if name in self.done():
+            self.set_done(name, False)
+            self.set_done(video.name, True)
 
     async def take(self, name: str, chunks: AsyncIterator[bytes], limit: int) -> LibraryVideo:
         """Write an upload into the folder, piece by piece.

@@ -7,10 +7,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from mixformer.annotation.project_files import load_project
+from mixformer.annotation import AnnotatedVideo, load_project
 from mixformer.annotation.web.export_desk import ExportDesk
 from mixformer.annotation.web.frame_store import FrameStore
-from mixformer.annotation.web.project_desk import ProjectDesk, project_path
+from mixformer.annotation.web.project_desk import ProjectDesk
+from mixformer.annotation.web.project_places import earlier_project, left_projects, project_path, take_over
 from mixformer.annotation.web.track_queue import TrackQueue
 from mixformer.annotation.web.video_library import LibraryVideo, VideoLibrary
 from mixformer.errors import DataError
@@ -35,12 +36,25 @@ class Workroom:
         """Return the open project of a video; see `ProjectDesk` for the errors."""
         with self._turn:
             if video.id not in self._desks:
-                self._desks[video.id] = ProjectDesk(video.path, project_path(video.path))
+                path = project_path(video.path)
+                if not path.exists():
+                    left = earlier_project(video.path, left_projects(self.library.folders))
+                    if left is not None:
+                        self._take_over(left, video)
+                self._desks[video.id] = ProjectDesk(video.path, path)
             return self._desks[video.id]
+
+    def _take_over(self, left: Path, video: LibraryVideo) -> None:
+        for id, desk in list(self._desks.items()):
+            if desk.path == left:  # nobody finds this one any more
+                self.queue.stop(id)
+                self._desks.pop(id).close()
+        take_over(left, video.path)
+        self.library.rename_done(left, video)
 
     def _tell_damage(self, path: Path) -> None:
         for desk in list(self._desks.values()):
-            if desk.path == project_path(path):
+            if desk.video == path:
                 desk.tell({"type": "damage"})
 
     def seen(self, video: LibraryVideo) -> None:
@@ -53,13 +67,16 @@ class Workroom:
 
     def listing(self) -> list[dict[str, Any]]:
         """List the videos with the state of the work: new, begun or done."""
-        done = self.library.done()
-        return [{"id": video.id, "name": video.name, **self._progress(video, done)} for video in self.library.videos()]
+        videos, done = self.library.videos(), self.library.done()
+        left = left_projects(self.library.folders)
+        return [{"id": video.id, "name": video.name, **self._progress(video, done, left)} for video in videos]
 
-    def _progress(self, video: LibraryVideo, done: set[str]) -> dict[str, Any]:
-        desk = self._desks.get(video.id)
+    def _progress(self, video: LibraryVideo, done: set[str], left: dict[Path, AnnotatedVideo]) -> dict[str, Any]:
+        desk, path = self._desks.get(video.id), project_path(video.path)
+        if left and not path.exists():
+            path = earlier_project(video.path, left) or path
         try:
-            project = desk.project if desk else load_project(project_path(video.path))
+            project = desk.project if desk else load_project(path)
         except DataError:
             return {"state": "new", "targets": 0, "keys": 0}
         keys = sum(len(target.keys) for target in project.targets)
