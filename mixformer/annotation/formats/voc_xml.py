@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from mixformer.annotation.formats.contents import ExportContents, box_of, frame_of, label_of, linked, project_of_tracks
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, FrameBox
 from mixformer.data.importers.tracks import FileTrack, whole_number
-from mixformer.errors import DataError, malformed_as_data_error
+from mixformer.errors import DataError, malformed_as_data_error, shown
 from mixformer.types import Box
 
 PICTURE = "JPEGImages/frame_{:06d}.jpg"
@@ -18,7 +18,16 @@ PICTURE = "JPEGImages/frame_{:06d}.jpg"
 
 
 def write_voc(contents: ExportContents) -> dict[str, str]:
-    """Write the XML files, the list of pictures and the list of classes. A picture without a target has no object."""
+    """Write the XML files, the list of pictures and the list of classes. A picture without a target has no object.
+
+    Raises DataError if the list of classes cannot hold a label.
+    """
+    for label in contents.labels:
+        if ":" in label or label.startswith("#"):
+            raise DataError(
+                f"labelmap.txt of Pascal VOC cannot hold the label {shown(label, 60)}, since a colon and a # at the "
+                "beginning mean something else there; choose another label, or another format"
+            )
     names = [f"frame_{frame:06d}" for frame in contents.frames]
     classes = "".join(f"{label}:::\n" for label in dict.fromkeys(["background", *contents.labels]))
     files = {
