@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 from pathlib import Path
@@ -14,7 +15,9 @@ from mixformer.annotation.web.project_desk import ProjectDesk
 from mixformer.annotation.web.project_places import earlier_project, left_projects, project_path, take_over
 from mixformer.annotation.web.track_queue import TrackQueue
 from mixformer.annotation.web.video_library import LibraryVideo, VideoLibrary
-from mixformer.errors import DataError
+from mixformer.errors import DataError, OutputError
+
+log = logging.getLogger(__name__)
 
 
 class Workroom:
@@ -84,11 +87,14 @@ class Workroom:
         return {"state": state, "targets": len(project.targets), "keys": keys}
 
     def close(self) -> None:
-        """End all work and save all projects."""
+        """End all work and save all projects. Those that cannot be saved keep their journals, for the next start."""
         self.queue.close()
         self.exports.close()
         with self._turn:
             for desk in self._desks.values():
-                desk.close()
+                try:
+                    desk.close()
+                except OutputError as error:
+                    log.warning("%s; the next start has all edits", error)
             self._desks.clear()
         self.frames.close()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mixformer.annotation import load_project
+from mixformer.annotation import autosave, load_project
+from mixformer.errors import OutputError
 from tests.helpers.web import BOX, add_box, client_of, only_video
 
 
@@ -87,3 +88,20 @@ def test_the_project_of_the_page_is_one_of_the_library(client, folder):
     add_box(client, only_video(client))
     client.app.state.room.close()
     assert load_project(folder / "clip.mp4.mixformer.json").target(1).label == "square"
+
+
+def test_a_disk_that_is_full_at_the_end_costs_nothing(client, folder, monkeypatch):
+    """The server ended in a traceback, and the projects after that one were not closed."""
+    add_box(client, only_video(client))
+    with monkeypatch.context() as full:
+        full.setattr(autosave, "save_project", raising(OutputError("no space left")))
+        client.app.state.room.close()
+    with client_of(folder) as again:
+        assert len(again.get(f"{only_video(again)}/project").json()["targets"]) == 1
+
+
+def raising(error):
+    def fail(*_):
+        raise error
+
+    return fail
