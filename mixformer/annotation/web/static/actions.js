@@ -254,10 +254,10 @@ export function startActions(goTo, playAt) {
     const keys = keysOf(action).map(keyText).join(" or ");
     button.setAttribute("title", `${action.text} (${keys})`);
     button.setAttribute("aria-keyshortcuts", keysOf(action).map((key) => key.replace("Ctrl", "Control")).join(" "));
-    button.addEventListener("click", () => {
+    button.addEventListener("click", (event) => {
       action.run();
-      // So that the space bar plays again, and does not press the button once more.
-      if (document.body.dataset.place === "video" && button.matches("#transport button, #panel button")) /** @type {HTMLElement} */ (button).blur();
+      // After a click, the space bar plays again, and does not press the button once more. Keys (detail 0) stay there.
+      if (/** @type {MouseEvent} */ (event).detail && document.body.dataset.place === "video" && button.matches("#transport button, #panel button")) /** @type {HTMLElement} */ (button).blur();
     });
   }
   document.addEventListener("keydown", onKey);

@@ -1,9 +1,9 @@
 // @ts-check
 // Drawing, moving and resizing boxes with a pointer or the keyboard; zoom and pan.
-import { setKey, newTarget } from "./edits.js";
+import { newTarget, setKey, settled } from "./edits.js";
 import { placeOf } from "./rows.js";
 import { draft, draw, fit, pan, shownFrame, toVideo, view, zoom } from "./stage.js";
-import { $, change, frameCount, say, selectedTarget, state } from "./store.js";
+import { $, change, frameCount, keyAt, say, selectedTarget, state, warn } from "./store.js";
 
 const SMALLEST = 2; // pixels of the video
 
@@ -11,6 +11,21 @@ const SMALLEST = 2; // pixels of the video
 /** @type {Map<number, {x: number, y: number}>} */ const fingers = new Map();
 
 /** @type {() => void} */ let hold = () => {};
+
+/** The key box that is about to be replaced, as it was when that was begun. */
+const replaced = { frame: -1, text: "" };
+
+/** @param {number} id */
+function keyText(id) {
+  const target = state.project.targets.find((each) => each.id === id);
+  return JSON.stringify((target && keyAt(target, state.frame)) ?? null);
+}
+
+/** Remember what is replaced. What this page has sent before belongs to it. @param {number} id */
+function remember(id) {
+  Object.assign(replaced, { frame: state.frame, text: keyText(id) });
+  settled().then(() => (replaced.text = keyText(id)));
+}
 
 /** Tell whether a box is being drawn or changed with a pointer: the picture under it stays. */
 export function drags() {
@@ -64,6 +79,7 @@ function down(event) {
   if (event.button === 1) drag = { what: "pan" };
   else if (draws()) {
     hold();
+    remember(state.mode === "box" ? state.selected ?? 0 : 0);
     drag = { what: "draw", at };
   }
   else if (id) startChange(id, handle, at);
@@ -74,6 +90,7 @@ function down(event) {
 function startChange(id, handle, at) {
   change({ selected: id });
   hold();
+  remember(id);
   const target = state.project.targets.find((each) => each.id === id);
   const box = target && placeOf(target, state.frame).box;
   // A box may be changed only over the picture that it belongs to.
@@ -166,6 +183,12 @@ function cancel(/** @type {PointerEvent} */ event) {
 async function finish() {
   const [id, box] = [draft.id, draft.box];
   if (!box) return;
+  if (replaced.frame === state.frame && replaced.text !== keyText(id)) {
+    warn("Somebody else has just changed this box. You see the new one now; yours was not kept.");
+    cancelDraft();
+    change({ mode: "" });
+    return;
+  }
   const saved = id ? setKey(id, box) : newTarget(box);
   change({ mode: "" });
   await saved;
@@ -192,6 +215,7 @@ export function beginAdjusting() {
   const middle = [width * 0.4, height * 0.35, width * 0.2, height * 0.3].map(Math.round);
   draft.id = target?.id ?? 0;
   draft.box = (target && placeOf(target, state.frame).box) ?? middle;
+  remember(draft.id);
   change({ mode: "adjust" });
   say("Arrows move the box, Alt or Shift with arrows change its size, Control takes ten pixels. Enter keeps it, Escape does not.");
 }

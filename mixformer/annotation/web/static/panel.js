@@ -1,8 +1,8 @@
 // @ts-check
 // The list of targets, and what is known of the selected one in this frame.
-import { edit } from "./edits.js";
+import { edit, settled } from "./edits.js";
 import { placeOf } from "./rows.js";
-import { $, change, keyAt, keyBefore, selectedTarget, state } from "./store.js";
+import { $, change, keyAt, keyBefore, selectedTarget, state, warn } from "./store.js";
 
 const WORDS = { k: "Key box of a person", t: "Tracked", u: "Tracked, uncertain", l: "Lost", i: "Interpolated", a: "Absent", ".": "Not annotated yet" };
 const COLORS = ["#56b4e9", "#e69f00", "#58e8a0", "#f0e442", "#ff785a", "#e870d0", "#b8e888", "#d0b8b8", "#a070e8", "#a0e8e8"];
@@ -55,9 +55,17 @@ function makeRow(id) {
   label.placeholder = "label";
   label.maxLength = 200;
   label.setAttribute("aria-label", `Label of target ${id}`);
-  label.setAttribute("list", "labels");
-  label.addEventListener("focus", () => change({ selected: id }));
-  label.addEventListener("change", () => edit({ edit: "change_target", id, label: label.value }));
+  let before = ""; // the label as it was when the person began to type
+  const now = () => state.project.targets.find((target) => target.id === id)?.label ?? "";
+  label.addEventListener("focus", () => {
+    before = now();
+    settled().then(() => (before = now()));
+    change({ selected: id });
+  });
+  label.addEventListener("change", () => {
+    if (before === now()) edit({ edit: "change_target", id, label: label.value });
+    else warn(`Somebody else has just named target ${id} "${now()}"; your label was not kept.`);
+  });
   label.addEventListener("keydown", (event) => event.key === "Enter" && label.blur());
   const color = document.createElement("button");
   color.className = "swatch";

@@ -135,6 +135,8 @@ function onScreen([x, y, w, h]) {
   return { x: x * scale + view.x, y: y * scale + view.y, width: Math.max(1, w * scale), height: Math.max(1, h * scale) };
 }
 
+const LONGEST = 40; // letters of a name over the picture; the list has all of it
+
 const WORDS = { k: "key box", t: "tracked", u: "uncertain", l: "lost", i: "interpolated" };
 
 /** @param {any} target @param {number[]} box @param {string} kind @param {any} place */
@@ -149,7 +151,9 @@ function boxShape(target, box, kind, place) {
   group.setAttribute("role", "img");
   group.append(shape("rect", { class: "halo", x, y, width, height }), shape("rect", { class: "edge", x, y, width, height }));
   const text = shape("text", { x: x + 4, y: y > 22 ? y - 9 : y + height + 18 });
-  text.textContent = `${name}${score}${kind === "u" ? " ?" : kind === "l" ? " lost" : ""}${place.occluded ? " occluded" : ""}`;
+  const letters = [...name];
+  const short = letters.length > LONGEST ? `${letters.slice(0, LONGEST).join("")}…` : name;
+  text.textContent = `${short}${score}${kind === "u" ? " ?" : kind === "l" ? " lost" : ""}${place.occluded ? " occluded" : ""}`;
   group.append(text);
   if (chosen) group.append(...HANDLES.map((handle) => handleShape(handle, x, y, width, height)));
   return group;

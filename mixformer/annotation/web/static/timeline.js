@@ -10,6 +10,9 @@ const LEAST = 20; // frames that are shown at the largest
 /** The frames that are shown: from `first` on, `span` of them; 0 shows all. */
 const part = { first: 0, span: 0 };
 
+/** The target whose row was brought into sight. @type {number | null} */
+let sought = null;
+
 /** What the page says of its looks, asked once for each drawing: asking costs more than drawing. */
 const looks = { width: 50, /** @type {Map<string, string>} */ colors: new Map() };
 
@@ -106,6 +109,15 @@ export function drawTimeline() {
   drawHead(pen, height);
   drawNames();
   describe();
+  if (state.selected !== sought) seek();
+}
+
+/** Bring the row of the selected target into sight, if there are more than fit. */
+function seek() {
+  sought = state.selected;
+  const area = $("timeline");
+  const top = RULER + ROW * state.project.targets.findIndex((target) => target.id === sought);
+  area.scrollTop = Math.min(Math.max(area.scrollTop, top + ROW - area.clientHeight + 16), Math.max(0, top - RULER));
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {number} height */
