@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -134,9 +134,12 @@ def _spread(values: list[float], places: int = 1) -> str:
 
 
 def _verdicts(result: AblationResult, published: list[float | None]) -> list[str]:
-    """For each row and the next better one of the paper, whether its order appears; then rows of one's own."""
-    known = sorted((value, number) for number, value in enumerate(published) if value is not None)
-    pairs = [(better, worse) for (low, worse), (high, better) in pairwise(known) if low < high]
+    """For each row and the next better ones of the paper, whether its order appears; then rows of one's own."""
+    levels: dict[float, list[int]] = {}  # rows of the same published number have no order among them
+    for number, value in enumerate(published):
+        if value is not None:
+            levels.setdefault(value, []).append(number)
+    pairs = [pair for low, high in pairwise(sorted(levels)) for pair in product(levels[high], levels[low])]
     own = [number for number, row in enumerate(result.table.rows) if row.own]
     pairs += [(number, other) for number in own for other in range(number)]
     return [_verdict(result, better, worse) for better, worse in pairs]
@@ -150,6 +153,7 @@ def _verdict(result: AblationResult, better: int, worse: int) -> str:
         above, below = [high[seed] for seed in seeds], [low[seed] for seed in seeds]
         order = "confirmed" if min(above) > max(below) else "reversed" if max(above) < min(below) else "not decided"
         order = order if len(seeds) >= _ENOUGH else "too few seeds"
+        order = "the same network" if above == below else order
         said = f"{order} ({_spread([a - b for a, b in zip(above, below, strict=True)])} in pairs)"
     rows = result.table.rows
     return f"- {rows[better].label} above {rows[worse].label}: {said}"

@@ -79,6 +79,25 @@ def test_rows_of_a_table_differ_in_what_it_asks_alone():
     assert plain.optimizer.replace(tokens_with_backbone=True) == both.optimizer  # they have no such tokens
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("mixvit_deit3_8", "mixvit_corner_8"),
+        ("v1-7-deit3_21k", "v1-7-mae"),
+        ("v1-7-mae_finetuned", "v1-7-mae"),
+        ("v1-7-cvt_1k", "v1-7-cvt_22k"),
+        ("mixvit_stage1", "mixvit_l_stage1"),
+        ("v1-6-frozen", "v1-6-sincos"),
+    ],
+)
+def test_rows_that_differ_in_an_image_model_are_one_at_tiny_scale(one, other):
+    """docs/recipes.md names them."""
+    first, second = (plan_steps([STEPS[name]], Path("out"), scale="tiny")[0].recipe for name in (one, other))
+    assert first.network().replace(name="") == second.network().replace(name="")
+    same = {"model": "", "model_overrides": {}}
+    assert first.replace(**same) == second.replace(**same)
+
+
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("videos")
@@ -301,6 +320,7 @@ def test_measured_crops_show_the_target_and_never_change(tmp_path):
         ([1.0, 2.0, 2.9], [3.0, 4.0, 5.0], "reversed"),
         ([1.0, 4.0, 5.0], [0.5, 2.0, 2.9], "not decided"),
         ([4.0, 5.0], [1.0, 2.0], "too few seeds"),
+        ([4.0, 5.0, 6.0], [4.0, 5.0, 6.0], "the same network (0.0 ± 0.0 in pairs)"),
         ([], [1.0, 2.0, 3.0], "not measured"),
     ],
 )
@@ -310,3 +330,19 @@ def test_only_ranges_that_do_not_meet_decide(high, low, said):
     }
     text = ablation_report(AblationResult(ABLATIONS["v2-3f"], "tiny", (0, 1, 2), values))
     assert f"- 12 to 8 to 4 blocks above 12 to 4 blocks: {said}" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "pairs"),
+    [
+        ("v1-6", [(2, 0), (2, 1), (3, 2)]),  # V1 and V2 have one number
+        ("v2-s2e", [(1, 0), (2, 0)]),
+        ("v1-f7", [(4, 0), (2, 4), (5, 2)]),  # two of its points have no number
+    ],
+)
+def test_rows_of_one_published_number_are_all_compared_with_the_next(key, pairs):
+    rows = ABLATIONS[key].rows
+    values = {row: {1: {"value": 0.1 * row}} for row in range(len(rows))}
+    text = ablation_report(AblationResult(ABLATIONS[key], "tiny", (1,), values))
+    said = [line[2:].split(":")[0] for line in text.splitlines() if line.startswith("- ")]
+    assert said == [f"{rows[better].label} above {rows[worse].label}" for better, worse in pairs]
