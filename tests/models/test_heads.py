@@ -125,6 +125,31 @@ def test_single_token_head_with_equal_parts_is_the_shared_one() -> None:
     torch.testing.assert_close(single(token)[1], shared(token.expand(-1, 4, -1))[1])
 
 
+def test_four_tokens_with_four_mlps_each_have_their_own() -> None:
+    """MixFormerV2 supplement, table 2a, row 2, computed anew: edge i is what MLP i makes of token i alone."""
+    head, tokens = FourMlpHead(8, 20).double(), torch.randn(2, 4, 8, dtype=torch.float64)
+    state = {name: torch.randn_like(value) for name, value in head.state_dict().items()}
+    head.load_state_dict(state)
+
+    def norm(x: torch.Tensor, name: str) -> torch.Tensor:
+        x = x - x.mean(-1, keepdim=True)
+        x = x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+        return x * state[f"{name}.weight"] + state[f"{name}.bias"]
+
+    corners, logits = head(tokens)
+    edges = []
+    for edge in range(4):
+        own = f"edges.{edge}."
+        x = tokens[:, edge] @ state[f"{own}hidden.weight"].T + state[f"{own}hidden.bias"]
+        x = norm(x, f"{own}hidden_norm").clamp(min=0)
+        x = norm(x @ state[f"{own}bins.weight"].T + state[f"{own}bins.bias"], f"{own}bins_norm")
+        torch.testing.assert_close(logits[:, edge], x)
+        share = x.exp() / x.exp().sum(-1, keepdim=True)
+        edges.append((share * torch.arange(20) / 20).sum(-1))
+    left, right, top, bottom = edges
+    torch.testing.assert_close(corners, torch.stack([left, top, right, bottom], 1))
+
+
 def test_query_head_is_three_layers_and_a_sigmoid() -> None:
     head = QueryHead(8).double()
     token = torch.randn(5, 1, 8, dtype=torch.float64)
