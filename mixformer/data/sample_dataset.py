@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from multiprocessing.queues import Queue
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,8 @@ from mixformer.data.gpu import PackedCrops, pack
 from mixformer.data.sampling import Mixture
 from mixformer.errors import ConfigError, DataError
 from mixformer.files.open_files import allow_open_files
+
+log = logging.getLogger(__name__)
 
 _FILES, _FILES_OF_A_WORKER = 64, 12  # open files of a training process, and for each of its loader processes
 
@@ -159,16 +164,16 @@ def batches(
     ranks: int = 1,
     raw: bool = False,
     pin: bool = False,
-) -> DataLoader[Any]:
+) -> Iterator[Any]:
     """Load batches `start` to `stop` (exclusive) of the endless stream: `Batch`, or `RawBatch` if `raw`.
 
     Process `rank` takes every `ranks`-th sample, so that batch i of all processes together is batch i of a single
     process with a batch `ranks` times as large. `workers` 0 loads in the caller; `pin` is for fast copies to a GPU.
-    Raises ConfigError if the system's limit of open files is too low for so many workers.
+    Raises ConfigError if the system's limit of open files is too low for so many workers, or when one of them ends.
     """
     _require_open_files(workers)
     numbers: Any = _Numbers(batch, start, stop, rank, ranks)  # a batch is made at once, so that its time is known
-    return DataLoader(
+    loader = DataLoader(
         _Batches(dataset, raw),
         batch_size=None,
         sampler=numbers,
@@ -176,8 +181,22 @@ def batches(
         prefetch_factor=4 if workers else None,
         persistent_workers=False,
         pin_memory=pin,
-        worker_init_fn=_leave_stopping_to_parent,
+        worker_init_fn=_begin_worker,
     )
+    return _typed(loader)
+
+
+def _typed(loader: DataLoader[Any]) -> Iterator[Any]:
+    """Give the batches, and an error of ours if a loader process ended."""
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise ConfigError(
+            f"a loader process ended ({error}); give /dev/shm more room, raise limits such as `ulimit -f`, or set "
+            "data.workers lower (0 loads in the training process itself)"
+        ) from error
 
 
 def _require_open_files(workers: int) -> None:
@@ -190,10 +209,17 @@ def _require_open_files(workers: int) -> None:
         )
 
 
-def _leave_stopping_to_parent(_: int) -> None:
+def _begin_worker(_: int) -> None:
     """Ignore Ctrl-C and the first SIGTERM in a loader process, which reach all processes of a terminal or batch job.
 
-    The parent still needs batches to finish its step. A second SIGTERM is how PyTorch ends loaders that hang.
+    The parent still needs batches to finish its step. A second SIGTERM is how PyTorch ends loaders that hang. A batch
+    that cannot be handed over ends the process: the parent would wait for it for ever.
     """
+    Queue._on_queue_feeder_error = _end_worker  # type: ignore[attr-defined]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+
+
+def _end_worker(_: Any, error: Exception, batch: object) -> None:
+    log.warning("a loader process cannot hand over a batch: %s", error)
+    os._exit(1)
