@@ -16,6 +16,7 @@ from mixformer.errors import ConfigError, DataError, MixFormerError
 from mixformer.evaluation.manifest import RunManifest
 from mixformer.evaluation.result_files import RawResult, read_result, result_paths, write_result
 from mixformer.evaluation.sequence_runner import TrackerLike, run_tracker
+from mixformer.files.partial_names import is_folder_name
 from mixformer.run.executor import Completed, Event, Executor, Failed, Work
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class EvaluationRun:
 
     def __post_init__(self) -> None:
         for what, name in (("tracker", self.tracker), ("data set", self.dataset)):
-            if not name or name in (".", "..") or any(sign in name for sign in '/\\:*?"<>|'):
+            if not is_folder_name(name):
                 raise ConfigError(f"the {what} cannot be called {name!r}: its name becomes a folder; choose another")
 
     @property

@@ -16,6 +16,11 @@ _MARK = 9  # letters that tell shortened names apart
 _LONGEST_ENDING = 20
 
 
+def is_folder_name(name: str) -> bool:
+    """Tell whether a name from outside can become a folder on every system."""
+    return name not in ("", ".", "..") and not any(sign in name for sign in '/\\:*?"<>|\0')
+
+
 def real_path(path: Path) -> Path:
     """Follow the links of a path. Those that lead in a circle stay as they are; `Path.resolve` raises there.
 

@@ -204,3 +204,10 @@ def _raise_limit() -> None:
         except ValueError as error:
             raise DataError(f"{MAX_PIXELS_SETTING} must be a number of megapixels, not {value!r}") from error
         PillowImage.MAX_IMAGE_PIXELS = int(limit) // 2 if 0 < limit < 1e15 else None  # Pillow refuses twice this
+
+
+def jpeg_bytes(image: Image, quality: int = 95) -> bytes:
+    """Encode a picture as JPEG. Pillow cuts one off without a word where it writes into a file that may not grow."""
+    made = io.BytesIO()
+    PillowImage.fromarray(image).save(made, "JPEG", quality=quality)
+    return made.getvalue()

@@ -14,7 +14,7 @@ from typing import Any
 
 from mixformer.errors import BoxError, ConfigError, DataError, OutputError, remedy, warn_deprecated
 from mixformer.files import LARGEST_SETTINGS, parse_json, read_json_file, read_text_file, write_text
-from mixformer.files.partial_names import LONGEST, real_path
+from mixformer.files.partial_names import LONGEST, is_folder_name, real_path
 from mixformer.imaging.boxes import parse_box
 from mixformer.run.video_task import VideoTask
 from mixformer.video.cameras import is_camera
@@ -201,7 +201,7 @@ def _job(row: Mapping[str, Any], home: Path, where: str, out: Path) -> VideoJob:
         box: Any = row["box"].replace(",", " ").split() if isinstance(row["box"], str) else row["box"]
         targets = [Target(1, parse_box(box), start, where=where)]
     name = str(row.get("name", Path(source.rstrip("/\\")).stem))
-    if name in ("", ".", "..") or any(sign in name for sign in '/\\:*?"<>|'):
+    if not is_folder_name(name):
         raise ConfigError(f"the name of a video becomes a folder, which {name!r} cannot be; give another in name")
     if len(os.fsencode(name)) > LONGEST:
         raise ConfigError(f"the name {name[:40]!r}... is longer than file systems allow; give a shorter one in name")

@@ -10,8 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from PIL import Image as PillowImage
-
 from mixformer.annotation.formats.contents import ExportContents
 from mixformer.annotation.formats.format_table import ANNOTATION_FORMATS, AnnotationFormat
 from mixformer.annotation.formats.zipped import unzipped
@@ -20,10 +18,10 @@ from mixformer.annotation.project_checks import check_project
 from mixformer.errors import ConfigError, DataError, OutputError, did_you_mean, remedy, shown
 from mixformer.files import make_folder, write_files, write_text
 from mixformer.files.places import require_place
+from mixformer.imaging.images import jpeg_bytes
 from mixformer.types import Image
 from mixformer.video.reader import open_video
 
-_QUALITY = 95  # quality of JPEG files
 _ENDINGS = (".xml", ".json", ".jsonl", ".csv")  # endings of exports that are one file
 
 
@@ -164,7 +162,7 @@ def _write_picture(image: Image, files: list[Path]) -> None:
     try:
         for file in files:
             file.parent.mkdir(parents=True, exist_ok=True)
-        PillowImage.fromarray(image).save(files[0], quality=_QUALITY)
+        files[0].write_bytes(jpeg_bytes(image))
         for file in files[1:]:
             with suppress(OSError):
                 os.link(files[0], file)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, FrameRef, read_bytes, read_frame
 from mixformer.data.importers.tracks import safe_name
@@ -18,6 +17,7 @@ from mixformer.errors import OutputError, remedy
 from mixformer.files import path_kind, read_text_file, write_files, write_text
 from mixformer.files.partial_names import beside, own_mark
 from mixformer.files.places import clear_left_over, make_folder, remove_folders, require_replaceable, swap_in
+from mixformer.imaging.images import jpeg_bytes
 
 _BEGUN = ".import"  # file that is there from the first sequence to the last, and says of which import
 _FRAMES = "_frames"  # folder of pictures from videos and archives; without groundtruth.txt, it is not a sequence
@@ -141,12 +141,8 @@ class _Placer:
         target = target.with_suffix(ending)
         if target in self._written or (target.exists() and not self._overwrite):
             return target
-        if isinstance(frame, ArchiveFrame):
-            data = read_bytes(frame)
-            write_files({target: lambda part: part.write_bytes(data)}, sync=False)
-        else:
-            picture = PillowImage.fromarray(read_frame(frame))
-            write_files({target: lambda part: picture.save(part, quality=95)}, sync=False)
+        data = read_bytes(frame) if isinstance(frame, ArchiveFrame) else jpeg_bytes(read_frame(frame))
+        write_files({target: lambda part: part.write_bytes(data)}, sync=False)
         self._written.add(target)
         return target
 
