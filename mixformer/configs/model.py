@@ -162,7 +162,8 @@ class ModelConfig(BaseConfig):
         self._bound(1, 8192, "dim", "early_dims", "decoder_dim", "head_dim")
         self._bound(1, 1024, "heads", "early_heads", "decoder_heads")
         self._bound(0.01, 64, "mlp_ratio")
-        self._bound(1, 4096, "bins", "search_size", "template_size")
+        self._bound(1, 4096, "search_size", "template_size")
+        self._bound(2, 4096, "bins")  # a true edge lies between two
         self._bound(0, 16, "prediction_tokens")
         self._require(len(self.early_depths) <= 4, "there are at most 4 early stages")
         for name in ("search_grid", "template_grid"):

@@ -75,14 +75,14 @@ def load_training(
         )
         for group, wanted in zip(optimizer.param_groups, settings, strict=True):
             group.update(wanted)  # rates and decays of the recipe, which may have changed since
+        if ema is not None:
+            ema.values = {k: v.to(ema.values[k].device) for k, v in _below(tensors, "average/").items()}
         scaler.load_state_dict(parse_json(header["scaler"], path, CheckpointError))
         step, best, waited = int(header["step"]), float(header["best"]), int(header.get("waited", "0"))
     except CheckpointError:
         raise
     except (SafetensorError, OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit this run: {error}; use another --out, or its own recipe") from error
-    if ema is not None:
-        ema.values = {k: v.to(ema.values[k].device) for k, v in _below(tensors, "average/").items()}
     return step, best, waited
 
 

@@ -163,7 +163,7 @@ def _kill(process: processes.Command, room: Path, number: signal.Signals, after:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    if left := processes.orphans(process.pid):
+    if left := processes.orphans(process.pid, patience):
         wrong.append(f"{len(left)} orphan processes")
         process.kill()
     if "Traceback (most recent call last)" in processes.said(room) and number != signal.SIGKILL:
