@@ -15,8 +15,10 @@ from mixformer.annotation.edits import set_tracked
 from mixformer.annotation.joining import join_tracked
 from mixformer.annotation.passes import Progress, TrackingPass, TrackingWork, grouped, read_ahead, read_back, work_of
 from mixformer.annotation.project import AnnotationProject
+from mixformer.annotation.project_checks import check_frame, check_id, check_project
 from mixformer.annotation.stretches import Direction, Stretch, all_stretches, check_range, stale_stretches
 from mixformer.annotation.tracked_rows import Status, TrackedBox, Way
+from mixformer.errors import ConfigError, shown
 from mixformer.run.multi_target import track_targets
 from mixformer.tracking import MultiTracker
 from mixformer.types import Box
@@ -112,6 +114,8 @@ def _never() -> bool:
 def put_found(project: AnnotationProject, found: Iterable[FoundBox]) -> AnnotationProject:
     """Put the boxes of `track_between` into the project. If a frame has two boxes, the later one is used.
 
+    Raises ConfigError if a value is no `FoundBox`, or the project has no such target or frame.
+
     Example:
         >>> from mixformer import Box
         >>> from mixformer.annotation import AnnotatedVideo, AnnotationProject, FoundBox, add_target, put_found
@@ -120,9 +124,17 @@ def put_found(project: AnnotationProject, found: Iterable[FoundBox]) -> Annotati
         >>> put_found(project, found).target(1).box_at(7).score
         0.9
     """
+    check_project(project)
+    if not isinstance(found, Iterable):
+        raise ConfigError(f"found boxes must be a list of FoundBox values, not {shown(found, 60)}")
     rows: dict[int, dict[int, tuple[Way, TrackedBox]]] = defaultdict(dict)
     for each in found:
-        rows[each.target][each.frame] = each.way, TrackedBox(each.box, each.score, each.status)
+        if not isinstance(each, FoundBox):
+            raise ConfigError(f"a found box must be a mixformer.annotation.FoundBox, not {shown(each, 60)}")
+        rows[check_id(each.target)][check_frame(each.frame, project.video)] = (
+            each.way,
+            TrackedBox(each.box, each.score, each.status),
+        )
     for id, by_frame in rows.items():
         numbered = enumerate(sorted(by_frame.items()))
         for (_, way), group in groupby(numbered, key=lambda item: (item[1][0] - item[0], item[1][1][0])):

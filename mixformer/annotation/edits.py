@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 
@@ -21,9 +21,10 @@ from mixformer.annotation.project_checks import (
     check_key,
     check_label,
     check_project,
+    check_tracked,
 )
 from mixformer.annotation.tracked_rows import WAYS, TrackedBox, TrackedRows, Way
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, shown
 
 _COLORS = ("#56b4e9", "#e69f00", "#58e8a0", "#f0e442", "#ff785a", "#e870d0", "#b8e888", "#d0b8b8", "#a070e8", "#a0e8e8")
 _MOST_TARGETS = 10_000
@@ -197,7 +198,7 @@ def set_tracked(
         way: "forward" if tracked from the key box before, "backward" from the one after, or "joined" from both.
 
     Raises:
-        ConfigError: if there is no such target or frame.
+        ConfigError: if there is no such target or frame, or a value is no tracked box.
 
     Example:
         >>> from mixformer import Box
@@ -211,7 +212,9 @@ def set_tracked(
     target, begin = project.target(id), check_frame(start, project.video)
     if way not in WAYS:
         raise ConfigError(f"the way of tracked boxes must be one of {', '.join(WAYS)}, not {way!r:.40}")
-    values = list(found)
+    if not isinstance(found, Iterable):
+        raise ConfigError(f"tracked boxes must be a list of TrackedBox values, not {shown(found, 60)}")
+    values = [check_tracked(each) for each in islice(found, project.video.frame_count + 1)]  # they may have no end
     if values:
         check_frame(begin + len(values) - 1, project.video)
     return project.with_target(replace(target, tracked=beside_keys(target, target.tracked.put(begin, values, way))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject, KeyBox
@@ -77,6 +78,22 @@ def check_attributes(values: Any) -> dict[str, str]:
     return {
         check_text(name, "the name of an attribute"): check_text(text, "an attribute") for name, text in values.items()
     }
+
+
+def check_tracked(value: Any) -> TrackedBox | None:
+    """Return a tracked box, or None. Raises ConfigError if it is something else, or holds something else."""
+    if value is None:
+        return None
+    if not isinstance(value, TrackedBox):
+        raise ConfigError(f"a tracked box must be a mixformer.annotation.TrackedBox or None, not {shown(value, 60)}")
+    box, score, status = value
+    if not isinstance(box, tuple | list) or len(box) != 4 or not all(isinstance(side, Real) for side in box):
+        raise ConfigError(f"the box of a tracked box must be four numbers, not {shown(box, 60)}")
+    if score is not None and (not isinstance(score, Real) or score < 0 or score > 1):
+        raise ConfigError(f"a score must be a number from 0 to 1, or None, not {shown(score, 60)}")
+    if status not in STATUSES:
+        raise ConfigError(f"the status of a tracked box must be one of {', '.join(STATUSES)}, not {shown(status, 60)}")
+    return value
 
 
 def tracked_rows_of(rows: Any) -> list[TrackedBox | None]:

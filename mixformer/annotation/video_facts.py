@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from mixformer.annotation.project import AnnotatedVideo
-from mixformer.errors import SourceError
+from mixformer.errors import ConfigError, SourceError, shown
 from mixformer.files.partial_names import real_path
 from mixformer.imaging.containers import main_video, open_container
 from mixformer.imaging.images import list_pictures
@@ -34,7 +34,7 @@ def look_at_video(video: str | Path, project_file: str | Path | None = None) -> 
         >>> look_at_video(DEMO_CLIP, DEMO_CLIP.parent.parent / "clip.mixformer.json").path
         'demo/orange_shirt.mp4'
     """
-    path = Path(video)
+    path = _as_path(video)
     with open_frames(path) as frames:
         try:
             height, width = frames[0].image.shape[:2]
@@ -49,6 +49,7 @@ def find_video(video: AnnotatedVideo, project_file: str | Path) -> Path:
     """Return where the video of a project is.
 
     Raises:
+        ConfigError: if a value is of another type.
         SourceError: if it is not there.
 
     Example:
@@ -57,7 +58,9 @@ def find_video(video: AnnotatedVideo, project_file: str | Path) -> Path:
         >>> find_video(look_at_video(DEMO_CLIP), DEMO_CLIP.parent / "clip.mixformer.json") == DEMO_CLIP
         True
     """
-    path = Path(project_file).parent / video.path
+    if not isinstance(video, AnnotatedVideo) or not isinstance(video.path, str):
+        raise ConfigError(f"video must be the AnnotatedVideo of a project, not {shown(video, 60)}")
+    path = _as_path(project_file).parent / video.path
     if not path.exists():
         raise SourceError(f"the video {path} of {project_file} is not there; put it back, or give its place")
     return path
@@ -72,11 +75,19 @@ def is_same_video(video: AnnotatedVideo, path: str | Path) -> bool:
         >>> is_same_video(look_at_video(DEMO_CLIP), DEMO_CLIP)
         True
     """
-    return (video.size, video.head) == _identity(Path(path))
+    if not isinstance(video, AnnotatedVideo):
+        raise ConfigError(f"video must be the AnnotatedVideo of a project, not {shown(video, 60)}")
+    return (video.size, video.head) == _identity(_as_path(path))
+
+
+def _as_path(value: object) -> Path:
+    if not isinstance(value, str | Path):
+        raise ConfigError(f"a file or a folder must be a path, not {shown(value, 60)}")
+    return Path(value)
 
 
 def _relative(path: Path, project_file: str | Path | None) -> str:
-    home = path.parent if project_file is None else Path(project_file).parent
+    home = path.parent if project_file is None else _as_path(project_file).parent
     try:
         return Path(os.path.relpath(real_path(path), real_path(home))).as_posix()
     except ValueError:  # on another drive

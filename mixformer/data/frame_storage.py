@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from mixformer.data.archives import ZipArchive
 from mixformer.data.clips import Clip
 from mixformer.data.lmdb_file import LmdbArchive
-from mixformer.errors import DataError
+from mixformer.errors import DataError, shown
 from mixformer.imaging.images import read_image
 from mixformer.types import Image
 
@@ -54,6 +54,8 @@ FrameRef = Path | ArchiveFrame | ClipFrame
 
 def read_frame(frame: FrameRef) -> Image:
     """Read a picture as RGB uint8 (H, W, 3), without alpha; raises DataError if it is missing or cannot be read."""
+    if not isinstance(frame, FrameRef):
+        raise DataError(f"a frame of a sequence must be a pathlib.Path, not {shown(frame, 60)}")
     if isinstance(frame, ClipFrame):
         return _handles.use(frame.clip, Clip, lambda clip: clip.read(frame.index))
     return read_image(frame if isinstance(frame, Path) else read_bytes(frame), frame)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixformer.data.frame_storage import FrameRef, read_frame
-from mixformer.errors import DataError, counted
+from mixformer.errors import DataError, counted, shown
 from mixformer.imaging.boxes import LARGEST
 from mixformer.types import Box, FloatArray, Image
 
@@ -76,6 +76,8 @@ class VideoSequence:
         >>> sequence = VideoSequence("dog", [Path("dog/1.jpg"), Path("dog/2.jpg")], boxes)
         >>> len(sequence), sequence.visible.tolist(), sequence.box(0)
         (2, [0], Box(x=10.0, y=20.0, w=30.0, h=15.0))
+
+    Raises DataError if a value is of another type, or there is not one box for each frame.
     """
 
     name: str
@@ -88,6 +90,7 @@ class VideoSequence:
     visible: NDArray[np.intp] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._check_types()
         count = len(self.frames)
         if self.boxes.shape != (count, 4):
             raise DataError(
@@ -101,6 +104,19 @@ class VideoSequence:
         valid = has_area(self.boxes)
         object.__setattr__(self, "valid", np.flatnonzero(valid))
         object.__setattr__(self, "visible", np.flatnonzero(valid if self.hidden is None else valid & ~self.hidden))
+
+    def _check_types(self) -> None:
+        """Raise DataError if a value is of another type."""
+        if not isinstance(self.name, str):
+            raise DataError(f"the name of a sequence must be a text, not {shown(self.name, 60)}")
+        if isinstance(self.frames, str) or not (
+            hasattr(self.frames, "__len__") and hasattr(self.frames, "__getitem__")
+        ):
+            raise DataError(f"{self.name}: frames must be a list of paths, not {shown(self.frames, 60)}")
+        for what, values, kinds in (("boxes", self.boxes, "fiu"), ("hidden", self.hidden, "biu")):
+            missing = values is None and what == "hidden"
+            if not missing and not (isinstance(values, np.ndarray) and values.dtype.kind in kinds):
+                raise DataError(f"{self.name}: {what} must be a NumPy array of numbers, not {shown(values, 60)}")
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -15,7 +15,7 @@ from typing import get_args
 
 import numpy as np
 
-from mixformer.errors import DataError, counted
+from mixformer.errors import DataError, counted, shown
 from mixformer.files import read_text_file, write_files
 from mixformer.types import FloatArray, Status, StatusArray
 
@@ -55,6 +55,8 @@ class RawResult:
 
 def result_paths(folder: Path, name: str) -> tuple[Path, Path, Path, Path]:
     """Return the files of boxes, times, scores and statuses of a sequence; DataError if its name cannot name a file."""
+    if not isinstance(name, str):
+        raise DataError(f"the name of a sequence must be a text, not {shown(name, 60)}")
     if not name or Path(name).name != name or "\\" in name:
         raise DataError(f"sequence name {name!r} cannot be a file name; rename the sequence without slashes")
     boxes, times, scores, statuses = (f"{name}{kind}.txt" for kind in ("", "_time", "_score", "_status"))
@@ -62,7 +64,7 @@ def result_paths(folder: Path, name: str) -> tuple[Path, Path, Path, Path]:
 
 
 def write_result(
-    folder: Path,
+    folder: str | Path,
     name: str,
     boxes: FloatArray,
     times: FloatArray | None = None,
@@ -83,7 +85,7 @@ def write_result(
         truncate: cut the boxes to whole numbers (towards 0), as the official code does.
 
     Raises:
-        DataError: if lengths differ, a box is not finite, or the name cannot be a file name.
+        DataError: if lengths or types differ, a box is not finite, or the name cannot be a file name.
         OutputError: if anything cannot be written; nothing is changed then.
 
     Example:
@@ -94,7 +96,10 @@ def write_result(
         >>> Path("ours", "car-1.txt").read_text().strip()
         '10.0000,20.0000,40.0000,30.0000'
     """
-    paths = result_paths(folder, name)
+    if not isinstance(folder, str | Path):
+        raise DataError(f"the folder of results must be a path, not {shown(folder, 60)}")
+    paths = result_paths(Path(folder), name)
+    _require_array("boxes", boxes, "fiu")
     if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
         raise DataError(f"{name}: results are (n, 4) boxes x y w h, not of shape {boxes.shape}")
     if not np.isfinite(boxes).all():
@@ -105,12 +110,19 @@ def write_result(
     for path, what, values in zip(paths[1:], ("times", "scores", "statuses"), (times, scores, statuses), strict=True):
         if values is None:
             continue
+        _require_array(what, values, "UTO" if what == "statuses" else "fiu")
         if values.shape != (len(boxes),):
             raise DataError(f"{name}: {what} of shape {values.shape} beside {counted(len(boxes), 'box')}")
         files[path] = _text_writer(values[:, None], "%s" if values is statuses else "%.6f")
     write_files({**files, paths[0]: _text_writer(table, form)})
     for path in set(paths) - {*files, paths[0]}:
         path.unlink(missing_ok=True)  # a file of an earlier run does not belong to these boxes
+
+
+def _require_array(what: str, values: object, kinds: str) -> None:
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in kinds:
+        content = "words" if "U" in kinds else "numbers"
+        raise DataError(f"{what} must be a NumPy array of {content}, not {shown(values, 60)}")
 
 
 def _text_writer(table: FloatArray | StatusArray, form: str) -> Callable[[Path], object]:

@@ -83,6 +83,9 @@ def iou(first: Array, second: Array) -> tuple[Array, Array]:
     Returns:
         IoU (0..1) and union area, each of shape (...,). The IoU is NaN if both boxes have no area.
 
+    Raises:
+        BoxError: if they are no such arrays or tensors.
+
     Example:
         >>> import numpy as np
         >>> from mixformer.imaging import iou
@@ -90,7 +93,14 @@ def iou(first: Array, second: Array) -> tuple[Array, Array]:
         >>> overlap.round(3).tolist(), union.tolist()
         ([0.333], [150.0])
     """
+    for boxes in (first, second):
+        shape = getattr(boxes, "shape", None)
+        if not shape or shape[-1] != 4 or getattr(getattr(boxes, "dtype", None), "kind", "f") not in "fiu":
+            what = shown(boxes, 60) if shape is None else f"{type(boxes).__name__} of shape {tuple(shape)}"
+            raise BoxError(f"iou takes two arrays, or two tensors, of (..., 4) numbers, not {what}")
     library: Any = _library(first)
+    if _library(second) is not library:
+        raise BoxError("iou takes two arrays or two tensors, not one of each")
     (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) = _split(first), _split(second)
     width = (library.minimum(ax2, bx2) - library.maximum(ax1, bx1)).clip(min=0)
     height = (library.minimum(ay2, by2) - library.maximum(ay1, by1)).clip(min=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
-from mixformer.errors import DataError, OutputError
+from mixformer.errors import DataError, OutputError, shown
 from mixformer.files import write_files
 from mixformer.masks.refiner import Mask
 from mixformer.types import Box
@@ -48,8 +48,10 @@ class MaskWriter:
             index: number of the frame; the file name is this with eight digits and `.png`.
 
         Raises:
+            DataError: if it is no mask.
             OutputError: if it cannot be written; earlier masks are kept.
         """
+        _require_mask(mask)
         path = self.folder / f"{index:08d}.png"
         picture = PillowImage.fromarray(mask.astype(np.uint8) * 255)
         write_files({path: partial(picture.save, format="PNG")}, sync=False)
@@ -58,6 +60,7 @@ class MaskWriter:
 
 def mask_box(mask: Mask) -> Box | None:
     """Find the smallest box around a bool (H, W) mask; None if it is empty. Both end pixels belong to it, as in VOT."""
+    _require_mask(mask)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return None
@@ -101,7 +104,7 @@ def decode_rle(text: str, height: int, width: int) -> Mask:
         width: columns of the frame.
 
     Raises:
-        DataError: if the text has another form.
+        DataError: if the text has another form, or the size is none.
 
     Example:
         >>> from mixformer.masks import decode_rle
@@ -109,6 +112,13 @@ def decode_rle(text: str, height: int, width: int) -> Mask:
         array([[0, 0, 0, 0],
                [0, 0, 1, 1]])
     """
+    if not isinstance(text, str):
+        raise DataError(f"a mask must be a text of the form mX,Y,W,H,ZEROS,ONES,..., not {shown(text, 60)}")
+    for name, size in (("height", height), ("width", width)):
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 0 <= size <= _LARGEST:
+            raise DataError(f"{name} must be a whole number of pixels, not {shown(size, 60)}")
+    if int(height) * int(width) > _LARGEST:
+        raise DataError(f"no picture has {width} x {height} pixels; give the size of the frame")
     try:
         x, y, w, h, *runs = (int(v) for v in text.strip().removeprefix("m").split(","))
     except ValueError as error:
@@ -125,6 +135,11 @@ def decode_rle(text: str, height: int, width: int) -> Mask:
     seen = pixels.reshape(h, w)[y1 - y : max(height - y, 0), x1 - x : max(width - x, 0)]
     mask[y1 : y1 + seen.shape[0], x1 : x1 + seen.shape[1]] = seen
     return mask
+
+
+def _require_mask(mask: object) -> None:
+    if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype.kind not in "biu":
+        raise DataError(f"a mask must be a bool array of (height, width), not {shown(mask, 60)}")
 
 
 def _short(text: str) -> str:

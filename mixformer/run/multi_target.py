@@ -6,12 +6,12 @@ import logging
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mixformer.errors import BoxError, StateError
+from mixformer.errors import BoxError, StateError, shown
 from mixformer.tracking import MultiTracker
 from mixformer.tracking.state import TrackState
 from mixformer.types import Image, TrackResult
 from mixformer.video.reader import VideoFrame
-from mixformer.video.targets import Target
+from mixformer.video.targets import Target, bounded
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,14 @@ class ActiveTargets:
     def __init__(self, tracker: MultiTracker, targets: Iterable[Target], video: Hashable = "") -> None:
         """Collect the targets, each with a different number. Tracking starts with `results`.
 
-        Other videos may use the tracker too; `video` tells them apart.
+        Other videos may use the tracker too; `video` tells them apart. Raises BoxError if they are no targets.
         """
+        given = bounded(targets) if isinstance(targets, Iterable) else [targets]
+        for each in given:
+            if not isinstance(each, Target):
+                raise BoxError(f"a target must be a mixformer.video.Target, not {shown(each, 60)}")
         self._tracker, self._video = tracker, video
-        self._waiting = sorted(targets, key=lambda target: (target.start, target.id), reverse=True)
+        self._waiting = sorted(given, key=lambda target: (target.start, target.id), reverse=True)
         self._present: dict[int, int | None] = {}
         self._some_began = False
 
@@ -128,7 +132,7 @@ def track_targets(
         An iterator of frames and their results by the target's number, {} in frames without a target.
 
     Raises:
-        BoxError: if a target begins outside the frame, or none ever begins.
+        BoxError: if a target begins outside the frame, none ever begins, or they are no list of targets.
 
     Example:
         >>> from mixformer import Box, MultiTracker, open_video

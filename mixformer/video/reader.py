@@ -18,7 +18,14 @@ from mixformer.video.cameras import camera_input, is_camera
 from mixformer.video.feed import Decoder, End, Feed, RawFrame, fill
 from mixformer.video.live import LiveStream, open_stream
 from mixformer.video.pictures import Pictures, pictures_in
-from mixformer.video.source_names import frame_range, is_pipe, require_source, require_timeout, source_text
+from mixformer.video.source_names import (
+    frame_range,
+    is_pipe,
+    require_event,
+    require_source,
+    require_timeout,
+    source_text,
+)
 from mixformer.video.stream import Stream, open_stream_container
 
 log = logging.getLogger(__name__)
@@ -223,7 +230,7 @@ def open_video(
 
     Raises:
         SourceError: if there is no such source, it is not a video, or it cannot be opened in time.
-        ConfigError: if another argument is out of range.
+        ConfigError: if another argument is out of range, or of another type.
 
     Example:
         >>> import mixformer
@@ -235,6 +242,7 @@ def open_video(
     text = source_text(source)
     start, stop = frame_range(start, stop)
     require_timeout(timeout)
+    require_event(over)
     if is_camera(text):
         camera = camera_input(text)
         open = partial(open_stream, text, *camera, timeout)

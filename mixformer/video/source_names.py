@@ -59,6 +59,12 @@ def require_timeout(timeout: Any) -> None:
         raise ConfigError(f"the time-out is a number of seconds above 0, not {shown(timeout)}")
 
 
+def require_event(over: Any) -> None:
+    """Refuse what another thread cannot set to end reading, by a ConfigError."""
+    if over is not None and not callable(getattr(over, "is_set", None)):
+        raise ConfigError(f"over must be a threading.Event, or None, not {shown(over, 60)}")
+
+
 def is_pipe(text: str) -> bool:
     """Tell whether a path is a named pipe or another device, which may keep one waiting like a network does."""
     try:

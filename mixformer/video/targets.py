@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from mixformer.imaging.boxes import parse_box
 from mixformer.types import Box
 
 MOST_TARGETS = 10_000
-"""Targets of a file; each takes some MB while it is tracked."""
+"""Targets of a file or a list; each takes some MB while it is tracked."""
 _COLUMNS = ("frame", "id", "x", "y", "w", "h", "stop")
 _LONG_NAMES = {"width": "w", "height": "h"}
 _HOW = "a line is x,y,w,h or frame,id,x,y,w,h or frame,id,x,y,w,h,stop, or the first line names its columns"
@@ -97,7 +98,7 @@ def as_targets(values: str | Path | Iterable[Target | Iterable[float] | float], 
         start: frame that boxes belong to. Boxes get the lowest free numbers from 1 on.
 
     Raises:
-        BoxError: if there are none, a box is invalid, or two targets have the same number.
+        BoxError: if there are none or far too many, a box is invalid, or two targets have the same number.
 
     Example:
         >>> from mixformer.types import Box
@@ -109,13 +110,21 @@ def as_targets(values: str | Path | Iterable[Target | Iterable[float] | float], 
         return read_targets(values, start)
     if not isinstance(values, Iterable):
         raise BoxError(f"targets are boxes, or the path of a file, not {values!r:.60}; {_HOW}")
-    given: list[Any] = list(values)
+    given = bounded(values)
     if given and all(isinstance(value, Real) for value in given):
         given = [given]
     found = [(v, False) if isinstance(v, Target) else (Target(0, parse_box(v), start), True) for v in given]
     if not found:
         raise BoxError("there are no targets; give one box or more")
     return _numbered(found)
+
+
+def bounded(values: Iterable[Any]) -> list[Any]:
+    """List the targets of a caller. Raises BoxError if there are too many, since an iterable may have no end."""
+    given = list(islice(values, MOST_TARGETS + 1))
+    if len(given) > MOST_TARGETS:
+        raise BoxError(f"there are more than {MOST_TARGETS} targets, or they have no end; track fewer at a time")
+    return given
 
 
 def _numbered(found: list[tuple[Target, bool]]) -> list[Target]:
