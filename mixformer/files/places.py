@@ -133,15 +133,27 @@ def require_replaceable(folder: Path, known: Iterable[str], kind: str, overwrite
 
 def _require_kind(folder: Path, marker: str, kind: str, overwrite: bool) -> list[str]:
     """Refuse a folder that holds something else than such results, and return the names in it."""
+    names = require_kind(folder, [marker], kind)
+    if not overwrite and any(not name.startswith(".") for name in names):
+        raise OutputError(f"{folder} exists already; {_ASK}")
+    return names
+
+
+def require_kind(folder: Path, markers: Iterable[str], kind: str, beside: Iterable[str] = ()) -> list[str]:
+    """Refuse a folder that holds something else than a `kind` of result, and return the names in it.
+
+    A file of one of the patterns `markers` tells that it is one. Hidden files, and names of the patterns `beside`, may
+    be there before. Raises OutputError, also if the folder cannot be written.
+    """
     require_place(folder, overwrite=True)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file, and the result is a folder; give another name")
     names = sorted(item.name for item in folder.iterdir()) if folder.is_dir() else []
-    if seen := [name for name in names if not name.startswith(".")]:
-        if not fnmatch.filter(seen, marker):
+    seen = [name for name in names if not name.startswith(".")]
+    if not any(fnmatch.filter(seen, marker) for marker in markers):
+        others = [name for name in seen if not any(fnmatch.fnmatch(name, pattern) for pattern in beside)]
+        if others:
             raise OutputError(f"{folder} is not empty, and is not a {kind}; give a new folder")
-        if not overwrite:
-            raise OutputError(f"{folder} exists already; {_ASK}")
     return names
 
 

@@ -99,7 +99,7 @@ def finetune(
     out = Path(out)
     _require_free(out, overwrite)
     settings: dict[str, Any] = {"data": str(real_path(Path(data))), "model": str(model), "changes": list(changes)}
-    with only_writer(out / "run"):
+    with only_writer(out / "run", beside=("data", _PLAN, _UNFINISHED)):
         sequences, problems = open_videos(Path(data), out / "run" / "data", fresh=overwrite)
         for each in problems:
             tell(f"{each.level}: {each.sequence}: {each.text}\n    {each.advice}")

@@ -68,7 +68,7 @@ def train(
         ConfigError: if the recipe contradicts itself or the network.
         DataError: if a data set of the recipe is missing or cannot be used.
         CheckpointError: if the initial weights, the teacher or the checkpoint do not fit.
-        OutputError: if another process is training into the same folder, or it holds files of these names but no run.
+        OutputError: if another process is training into the same folder, or it holds something else than a run.
         TrainingDivergedError: if the loss or gradient is not a finite number.
         KeyboardInterrupt: after Ctrl-C or SIGTERM; the same call resumes the run.
 

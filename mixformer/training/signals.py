@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -13,12 +13,12 @@ from types import FrameType
 from filelock import FileLock, Timeout
 
 from mixformer.errors import OutputError
-from mixformer.files.places import make_folder, require_name
+from mixformer.files.places import make_folder, require_kind
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOCK = "run.lock"
 _MARKS = ("state.safetensors", "recipe.json")  # files that identify a run folder
-_WRITTEN = ("log.jsonl", "environment.json", "best", "model", "tensorboard", "wandb", "mlruns")
+_BESIDE = (_LOCK, "*.toml", "*.log", "*.out")  # what a person, or a run that was killed, leaves there before a run
 
 
 @contextmanager
@@ -53,17 +53,17 @@ def stop_requests(enabled: bool = True) -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def only_writer(folder: Path, enabled: bool = True) -> Iterator[None]:
+def only_writer(folder: Path, enabled: bool = True, beside: Iterable[str] = ()) -> Iterator[None]:
     """Lock a run folder against a second run; at the end, remove the lock, and the folder if it is empty.
 
-    Raises OutputError if another process is writing there, or it holds files that a run would replace, but no run.
+    Raises OutputError if another process is writing there, or it holds something else than a run. A run is known by its
+    checkpoint or recipe; files of the patterns `beside` may be there before.
     """
     if not enabled:
         yield
         return
-    require_name(folder)
     lock = FileLock(folder / _LOCK)
-    _require_run_folder(folder)
+    require_kind(folder, _MARKS, "training run", (*_BESIDE, *beside))
     made = make_folder(folder, folder)
     try:
         lock.acquire(timeout=0)
@@ -82,11 +82,3 @@ def only_writer(folder: Path, enabled: bool = True) -> Iterator[None]:
         with suppress(OSError):
             for path in reversed(made):
                 path.rmdir()
-
-
-def _require_run_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file, but a run needs a folder; choose another --out")
-    found = [name for name in _WRITTEN if (folder / name).exists()]
-    if found and not any((folder / name).exists() for name in _MARKS):
-        raise OutputError(f"{folder} holds {', '.join(found)}, but no training run; choose another --out")

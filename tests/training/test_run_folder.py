@@ -70,13 +70,40 @@ def test_a1_a_run_that_cannot_begin_leaves_no_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("resume", [True, False])
-@pytest.mark.parametrize("name", ["log.jsonl", "model/config.json"])
-def test_a1_files_of_something_else_are_not_replaced(tmp_path, name, resume):
+@pytest.mark.parametrize(
+    "name",
+    [
+        "log.jsonl",
+        "model/config.json",
+        "config.json",
+        "model.safetensors",
+        "groundtruth.txt",
+        "img/1.jpg",
+        "other/recipe.json",
+    ],
+)
+def test_a1_a_folder_of_something_else_gets_no_run(tmp_path, name, resume):
+    """A data set, a model folder, or a folder of runs."""
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("mine")
-    with pytest.raises(OutputError, match="but no training run"):
+    with pytest.raises(OutputError, match="is not empty, and is not a training run; give a new folder"):
         train(RECIPE, tmp_path, resume=resume, dry_run=True)
     assert content(tmp_path) == {name: b"mine"}
+
+
+def test_a1_the_verb_writes_nothing_into_a_model_folder(tiny_model, capsys):
+    before = content(tiny_model)
+    assert main(["train", "mixvit_stage1", "--out", str(tiny_model), "--dry-run", "--device", "cpu"]) != 0
+    assert "is not a training run; give a new folder" in " ".join(capsys.readouterr().err.split())
+    assert content(tiny_model) == before
+
+
+def test_a1_what_a_person_keeps_beside_a_run_does_not_stop_it(tmp_path):
+    """Its recipe, the log of the command, what a killed process left, and hidden files."""
+    for name in ("mine.toml", "train.log", "run.lock", ".DS_Store"):
+        (tmp_path / name).touch()
+    train(RECIPE, tmp_path, dry_run=True)
+    assert steps(tmp_path) == [1, 2, 3, 4]
 
 
 def test_a1_fresh_on_the_command_line(run, tmp_path, capsys):
