@@ -240,9 +240,8 @@ Result Tracker::update(const Frame& frame) {
         return {box, seen, judged_.status};
     }
     const double score = *seen;
-    const bool was_lost = judged_.status == "lost";
     judged_.add(score, settings_);
-    notice_cut(frame, was_lost);
+    notice_cut(frame);
     found_box_.reset();
     if (judged_.status == "tracking" && judged_.high) {
         sure_box_ = box;
@@ -250,7 +249,7 @@ Result Tracker::update(const Frame& frame) {
         looked_ = 0;
     } else if (judged_.status == "lost") {
         if (score < 0.5 * settings_.lost_below) box = sure_box_;  // wait where the target was last
-        search_elsewhere(frame);
+        if (judged_.low) search_elsewhere(frame);
     }
     box_ = box;
     if (judged_.status == "tracking") update_templates(frame, box, score);
@@ -318,14 +317,14 @@ void Tracker::update_templates(const Frame& frame, const Box& box, std::optional
 }
 
 // Call the target lost at once if the whole picture changed and the score is low.
-void Tracker::notice_cut(const Frame& frame, bool was_lost) {
+void Tracker::notice_cut(const Frame& frame) {
     const auto before = thumbnail_;
     thumbnail_ = thumbnail(frame);
     double change = 0;
     for (std::size_t k = 0; k < before.size(); ++k) change += std::abs(thumbnail_[k] - before[k]);
     if (change / before.size() <= 35) return;
     cut_ = true;
-    if (judged_.low || was_lost) {
+    if (judged_.low) {
         judged_.lose();
         looked_ = 0;
     }
@@ -336,16 +335,25 @@ void Tracker::compare(const Frame& frame, double score) {
     const Settings& s = settings_;
     const bool sure = told_.status == "tracking" && score >= s.sure_above;
     const bool due = !sure || frame_number_ % s.likeness_interval == 0;
-    if (s.likeness_weight <= 0 || !due || score < s.lost_below) return;
+    if (due && score >= s.lost_below) likeness_ = alike(frame, box_);
+}
+
+// Return the likeness of what a box shows to the initial template.
+double Tracker::alike(const Frame& frame, const Box& box) {
+    if (settings_.likeness_weight <= 0) return 1;
     Pixels shown(templates_[0].size());
-    crop(frame, box_, s.template_factor, template_size_, shown.data());
-    likeness_ = likeness(first_memory_[middle_], encode({shown, shown})[middle_]);
+    crop(frame, box, settings_.template_factor, template_size_, shown.data());
+    return likeness(first_memory_[middle_], encode({shown, shown})[middle_]);
+}
+
+// Return the logits by which a likeness lowers a score.
+double Tracker::unlike(double alike) const {
+    return settings_.likeness_weight * std::max(0.0, settings_.likeness_usual - alike);
 }
 
 // Judge the score in the light of the usual one and the likeness; return it, lowered if it is unusual.
 double Tracker::tell(double score) {
-    const double unlike = settings_.likeness_weight * std::max(0.0, settings_.likeness_usual - likeness_);
-    const double seen = usual_.confidence(score, unlike);
+    const double seen = usual_.confidence(score, unlike(likeness_));
     told_.add(seen, settings_);
     if (cut_ && told_.low) told_.lose();
     if (score >= settings_.sure_above) usual_.add(score, told_.status == "tracking" && told_.high > 0);
@@ -355,17 +363,20 @@ double Tracker::tell(double score) {
 // Look for a lost target in a few more windows, by the initial template and by all templates in turns.
 void Tracker::search_elsewhere(const Frame& frame) {
     const auto windows = places(frame.height, frame.width);
-    const Memory& memory = judged_.lost_frames % 2 ? first_memory_ : memory_;
+    const Memory& memory = looked_ / 2 % 2 ? memory_ : first_memory_;
     Found best{{}, -1.0};
     for (const Box& window : windows) {
         const Found found = look(frame, window, memory);
         if (*found.score > *best.score) best = found;
     }
     looked_ += windows.size();
-    if (*best.score >= settings_.found_above) found_box_ = best.box;  // the next frame looks there again
+    const double score = *best.score, least = settings_.found_above;
+    if (score >= least && logit(score) - unlike(alike(frame, best.box)) >= logit(least))
+        found_box_ = best.box;  // the next frame looks there again
 }
 
-// Windows over the frame: near ones first, farther ones the longer the target is away, all after a cut.
+// Windows over the frame: near ones first, farther ones the longer the target is away, all after a cut. The package also
+// looks at places of similar shape and color (search_glances); this program does not.
 std::vector<Box> Tracker::places(int height, int width) const {
     const Settings& s = settings_;
     if (s.redetect == "off" || s.search_budget < 2) return {};
@@ -374,7 +385,7 @@ std::vector<Box> Tracker::places(int height, int width) const {
     const double scale = std::min(2.0, std::max(1.0, std::sqrt(height * double(width) / 12) / stride));
     const auto count = [&](int side) { return std::clamp(int(std::ceil(side / (stride * scale))), 1, 32); };
     const int rows = count(height), columns = count(width);
-    const bool anywhere = cut_ && s.redetect == "frame";
+    const bool anywhere = s.redetect == "frame" && (cut_ || judged_.lost_frames > 10);
     const double reach = anywhere ? std::numeric_limits<double>::infinity() : size * (2.5 + 0.35 * judged_.lost_frames);
     std::vector<std::array<double, 3>> near;  // distance, x, y
     for (int i = 0; i < rows; ++i)
@@ -384,7 +395,8 @@ std::vector<Box> Tracker::places(int height, int width) const {
             if (distance <= reach) near.push_back({distance, mx, my});
         }
     std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a[0] < b[0]; });
-    const std::size_t most = anywhere && looked_ < near.size() ? s.search_budget - 1 : 1;
+    const bool hurry = cut_ && anywhere && looked_ < std::size_t(rows) * columns;
+    const std::size_t most = hurry ? s.search_budget - 1 : 1;
     std::vector<Box> chosen;
     for (std::size_t k = 0; k < std::min(most, near.size()); ++k) {
         const auto& place = near[(looked_ + k) % near.size()];

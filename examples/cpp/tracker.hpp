@@ -66,8 +66,10 @@ private:
     Memory encode(const std::vector<Pixels>& templates);
     Found look(const Frame& frame, const Box& around, const Memory& memory);
     void update_templates(const Frame& frame, const Box& box, std::optional<double> score);
-    void notice_cut(const Frame& frame, bool was_lost);
+    void notice_cut(const Frame& frame);
     void compare(const Frame& frame, double score);
+    double alike(const Frame& frame, const Box& box);
+    double unlike(double alike) const;
     double tell(double score);
     void search_elsewhere(const Frame& frame);
     std::vector<Box> places(int height, int width) const;

@@ -47,15 +47,14 @@ export class WebTracker {
       await this.updateTemplates(frame, box, score);
       return { box, score, status: this.judged.status };
     }
-    const wasLost = this.judged.status === "lost";
     this.judged.add(score);
-    this.noticeCut(frame, wasLost);
+    this.noticeCut(frame);
     this.foundBox = null;
     if (this.judged.status === "tracking" && this.judged.high) {
       Object.assign(this, { sureBox: box, cut: false, looked: 0 });
     } else if (this.judged.status === "lost") {
       if (score < 0.5 * s.lost_below) box = this.sureBox; // wait where the target was last
-      await this.searchElsewhere(frame);
+      if (this.judged.low) await this.searchElsewhere(frame);
     }
     this.box = box;
     if (this.judged.status === "tracking") await this.updateTemplates(frame, box, score);
@@ -107,13 +106,13 @@ export class WebTracker {
   }
 
   /** Call the target lost at once if the whole picture changed and the score is low. */
-  noticeCut(frame, wasLost) {
+  noticeCut(frame) {
     const before = this.thumbnail;
     this.thumbnail = thumbnail(frame);
     const change = this.thumbnail.reduce((sum, v, k) => sum + Math.abs(v - before[k]), 0) / before.length;
     if (change <= 35) return;
     this.cut = true;
-    if (this.judged.low || wasLost) {
+    if (this.judged.low) {
       this.judged.lose();
       this.looked = 0;
     }
@@ -124,16 +123,25 @@ export class WebTracker {
     const s = this.settings;
     const sure = this.told.status === "tracking" && score >= s.sure_above;
     const due = !sure || this.frameNumber % s.likeness_interval === 0;
-    if (!s.likeness_weight || !due || score < s.lost_below) return;
-    const shown = crop(frame, this.box, s.template_factor, this.templateSize).pixels;
+    if (due && score >= s.lost_below) this.likeness = await this.alike(frame, this.box);
+  }
+
+  /** Return the likeness of what a box shows to the initial template. */
+  async alike(frame, box) {
+    if (!this.settings.likeness_weight) return 1;
+    const shown = crop(frame, box, this.settings.template_factor, this.templateSize).pixels;
     const memory = await this.encode([shown, shown]);
-    this.likeness = likeness(this.firstMemory[this.middle], memory[this.middle]);
+    return likeness(this.firstMemory[this.middle], memory[this.middle]);
+  }
+
+  /** Return the logits by which a likeness lowers a score. */
+  unlike(alike) {
+    return this.settings.likeness_weight * Math.max(0, this.settings.likeness_usual - alike);
   }
 
   /** Judge the score in the light of the usual one and the likeness; return it, lowered if it is unusual. */
   tell(score) {
-    const unlike = this.settings.likeness_weight * Math.max(0, this.settings.likeness_usual - this.likeness);
-    const seen = this.usual.confidence(score, unlike);
+    const seen = this.usual.confidence(score, this.unlike(this.likeness));
     this.told.add(seen);
     if (this.cut && this.told.low) this.told.lose();
     if (score >= this.settings.sure_above) this.usual.add(score, this.told.status === "tracking" && this.told.high > 0);
@@ -143,17 +151,23 @@ export class WebTracker {
   /** Look for a lost target in a few more windows, by the initial template and by all templates in turns. */
   async searchElsewhere(frame) {
     const places = this.places(frame.height, frame.width);
-    const memory = this.judged.lostFrames % 2 ? this.firstMemory : this.memory;
+    const memory = Math.floor(this.looked / 2) % 2 ? this.memory : this.firstMemory;
     let best = { score: -1 };
     for (const place of places) {
       const found = await this.look(frame, place, memory);
       if (found.score > best.score) best = found;
     }
     this.looked += places.length;
-    if (best.score >= this.settings.found_above) this.foundBox = best.box; // the next frame looks there again
+    const least = this.settings.found_above;
+    if (best.score < least) return;
+    const lowered = this.unlike(await this.alike(frame, best.box));
+    if (logit(best.score) - lowered >= logit(least)) this.foundBox = best.box; // the next frame looks there again
   }
 
-  /** Windows over the frame: near ones first, farther ones the longer the target is away, all after a cut. */
+  /**
+   * Windows over the frame: near ones first, farther ones the longer the target is away, all after a cut.
+   * The package also looks at places of similar shape and color (search_glances); this program does not.
+   */
   places(height, width) {
     const s = this.settings;
     if (s.redetect === "off" || s.search_budget < 2) return [];
@@ -163,7 +177,7 @@ export class WebTracker {
     const scale = Math.min(2, Math.max(1, Math.sqrt((height * width) / 12) / stride));
     const count = (side) => Math.min(32, Math.max(1, Math.ceil(side / (stride * scale))));
     const [rows, columns] = [count(height), count(width)];
-    const anywhere = this.cut && s.redetect === "frame";
+    const anywhere = s.redetect === "frame" && (this.cut || this.judged.lostFrames > 10);
     const reach = anywhere ? Infinity : size * (2.5 + 0.35 * this.judged.lostFrames);
     const near = [];
     for (let i = 0; i < rows; i++) {
@@ -174,7 +188,8 @@ export class WebTracker {
       }
     }
     near.sort((a, b) => a.distance - b.distance);
-    const most = anywhere && this.looked < near.length ? s.search_budget - 1 : 1;
+    const hurry = this.cut && anywhere && this.looked < rows * columns;
+    const most = hurry ? s.search_budget - 1 : 1;
     return Array.from({ length: Math.min(most, near.length) }, (_, k) => {
       const { mx, my } = near[(this.looked + k) % near.length];
       return [mx - (w * scale) / 2, my - (h * scale) / 2, w * scale, h * scale];

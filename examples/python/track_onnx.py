@@ -195,16 +195,16 @@ class OnnxTracker:
                 self.judged.add(score)
             self.update_templates(frame, box, score)
             return self.box, score, self.judged.status
-        was_lost = self.judged.status == "lost"
         self.judged.add(score)
-        self.notice_cut(frame, was_lost)
+        self.notice_cut(frame)
         self.found_box = None
         if self.judged.status == "tracking" and self.judged.high:
             self.sure_box, self.cut, self.looked = box, False, 0
         elif self.judged.status == "lost":
             if score < 0.5 * s["lost_below"]:
                 box = self.sure_box  # wait where the target was last
-            self.search_elsewhere(frame)
+            if self.judged.low:
+                self.search_elsewhere(frame)
         self.box = box
         if self.judged.status == "tracking":
             self.update_templates(frame, box, score)
@@ -249,12 +249,12 @@ class OnnxTracker:
         self.memory = self.encode(self.templates)
         self.candidate, self.best_score = None, -1.0
 
-    def notice_cut(self, frame, was_lost):
+    def notice_cut(self, frame):
         """Call the target lost at once if the whole picture changed and the score is low."""
         before, self.thumbnail = self.thumbnail, thumbnail(frame)
         if np.abs(self.thumbnail - before).mean() > 35:
             self.cut = True
-            if self.judged.low or was_lost:
+            if self.judged.low:
                 self.judged.lose()
                 self.looked = 0
 
@@ -263,14 +263,23 @@ class OnnxTracker:
         s = self.settings
         sure = self.told.status == "tracking" and score >= s["sure_above"]
         due = not sure or self.frame_number % s["likeness_interval"] == 0
-        if s["likeness_weight"] and due and score >= s["lost_below"]:
-            shown, _ = crop(frame, self.box, s["template_factor"], self.template_size)
-            self.likeness = likeness(self.first_memory[self.middle], self.encode([shown, shown])[self.middle])
+        if due and score >= s["lost_below"]:
+            self.likeness = self.alike(frame, self.box)
+
+    def alike(self, frame, box):
+        """Return the likeness of what a box shows to the initial template."""
+        if not self.settings["likeness_weight"]:
+            return 1.0
+        shown, _ = crop(frame, box, self.settings["template_factor"], self.template_size)
+        return likeness(self.first_memory[self.middle], self.encode([shown, shown])[self.middle])
+
+    def unlike(self, alike):
+        """Return the logits by which a likeness lowers a score."""
+        return self.settings["likeness_weight"] * max(0.0, self.settings["likeness_usual"] - alike)
 
     def tell(self, score):
         """Judge the score in the light of the usual one and the likeness; return it, lowered if it is unusual."""
-        s = self.settings
-        seen = self.usual.confidence(score, s["likeness_weight"] * max(0.0, s["likeness_usual"] - self.likeness))
+        seen = self.usual.confidence(score, self.unlike(self.likeness))
         self.told.add(seen)
         if self.cut and self.told.low:
             self.told.lose()
@@ -281,15 +290,19 @@ class OnnxTracker:
     def search_elsewhere(self, frame):
         """Look for a lost target in a few more windows, by the initial template and by all templates in turns."""
         places = self.places(*frame.shape[:2])
-        memory = self.first_memory if self.judged.lost_frames % 2 else self.memory
+        memory = self.memory if self.looked // 2 % 2 else self.first_memory
         found = [self.look(frame, place, memory) for place in places]
         self.looked += len(places)
-        best = max(found, key=lambda each: each[1], default=None)
-        if best is not None and best[1] >= self.settings["found_above"]:
-            self.found_box = best[0]  # the next frame looks there again
+        box, score = max(found, key=lambda each: each[1], default=(None, 0.0))
+        least = self.settings["found_above"]
+        if score >= least and logit(score) - self.unlike(self.alike(frame, box)) >= logit(least):
+            self.found_box = box  # the next frame looks there again
 
     def places(self, height, width):
-        """Windows over the frame: near ones first, farther ones the longer the target is away, all after a cut."""
+        """Windows over the frame: near ones first, farther ones the longer the target is away, all after a cut.
+
+        The package also looks at places of similar shape and color (`search_glances`); this program does not.
+        """
         s = self.settings
         if s["redetect"] == "off" or s["search_budget"] < 2:
             return []
@@ -301,14 +314,15 @@ class OnnxTracker:
         middles = [
             ((j + 0.5) * width / columns, (i + 0.5) * height / rows) for i in range(rows) for j in range(columns)
         ]
-        anywhere = self.cut and s["redetect"] == "frame"
+        anywhere = s["redetect"] == "frame" and (self.cut or self.judged.lost_frames > 10)
         reach = math.inf if anywhere else size * (2.5 + 0.35 * self.judged.lost_frames)
 
         def distance(middle):
             return math.hypot(middle[0] - (x + 0.5 * w), middle[1] - (y + 0.5 * h))
 
         near = sorted((m for m in middles if distance(m) <= reach), key=distance)
-        count = min(s["search_budget"] - 1 if anywhere and self.looked < len(near) else 1, len(near))
+        hurry = self.cut and anywhere and self.looked < len(middles)
+        count = min(s["search_budget"] - 1 if hurry else 1, len(near))
         chosen = [near[(self.looked + k) % len(near)] for k in range(count)]
         return [(mx - w * scale / 2, my - h * scale / 2, w * scale, h * scale) for mx, my in chosen]
 

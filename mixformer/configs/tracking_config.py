@@ -35,9 +35,12 @@ class TrackerConfig(BaseConfig):
         lost_after: number of frames in a row without the target after which it is "lost".
         found_after: number of frames in a row with the target after which a lost one is "tracking" again.
         redetect: where "careful" rules search for a lost target: "off" = only at its last place; "local" = around that
-            place, farther every frame; "frame" = also in the whole frame after a cut to another picture.
-        found_above: least score (0..1) of a place that the search accepts. The next frame looks there again; the target
-            is found if that score is sure as well. The search uses the first template only and all templates in turns.
+            place, farther every frame; "frame" = also in the whole frame, after a cut or ten frames.
+        found_above: least score (0..1) of a place that the search accepts, lowered by `likeness_weight`. The next frame
+            looks there again; the target is found if that score is sure as well. The search uses the first template
+            only and all templates in turns.
+        search_glances: number of places that look like the target at a glance (shape and color in a small copy of the
+            frame), 0 to 64. The search takes one of them and one of the windows that cover the frame, by turns.
         search_budget: largest number of search crops for one target in one frame, 1 to 64. Usually two are used while
             it is lost.
         likeness_weight: logits by which "careful" rules lower the score for each unit of likeness below
@@ -72,6 +75,7 @@ class TrackerConfig(BaseConfig):
     found_after: int = 2
     redetect: Literal["off", "local", "frame"] = "frame"
     found_above: float = 0.8
+    search_glances: int = 8
     search_budget: int = 4
     likeness_weight: float = 0.0
     likeness_usual: float = 0.8
@@ -94,4 +98,5 @@ class TrackerConfig(BaseConfig):
         self._bound(1, 10_000, "lost_after", "found_after", "likeness_interval")
         self._bound(0, 1000, "likeness_weight")
         self._bound(-1, 1, "likeness_usual")
+        self._bound(0, 64, "search_glances")
         self._bound(1, 64, "search_budget")

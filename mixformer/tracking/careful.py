@@ -1,7 +1,8 @@
 """Choose where a careful tracker searches for a lost target, by functions without side effects.
 
 While a target is lost, the tracker looks at its last place in every frame, and in a few more windows: first near ones,
-farther ones the longer the target is away, and the whole frame after a cut to another picture.
+farther ones the longer the target is away, and the whole frame after a while or a cut. It takes windows that cover the
+frame and places that look like the target at a glance, by turns.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.tracking.presence import Presence
+from mixformer.tracking.proposals import propose
 from mixformer.types import Box, Image
 
 _GRID = (9, 16)  # rows and columns of a thumbnail
@@ -19,6 +21,7 @@ _CUT = 35.0  # mean change of brightness (of 255) from one frame to the next tha
 _STRIDE = 0.6  # distance of neighboring windows in sides of a search crop: a target lies wholly in one of them
 _MOST_WINDOWS = 12  # windows that cover the frame; instead of using more, make them larger
 _LARGEST = 2.0  # side of the largest window in sides of the usual one
+_NEAR_FRAMES = 10  # frames after which a lost target may be anywhere
 _REACH = 2.5  # distance, in sizes of the target, that is searched at first
 _SPEED = 0.35  # sizes of the target that each frame adds to this distance
 
@@ -38,12 +41,13 @@ def is_cut(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
     return float(np.abs(np.subtract(before, after)).mean()) > _CUT
 
 
-def windows_to_search(presence: Presence, size: tuple[int, int], config: TrackerConfig) -> list[Box]:
+def windows_to_search(presence: Presence, image: Image, template: Image, config: TrackerConfig) -> list[Box]:
     """Choose the windows to search in a frame, besides the last place of the target.
 
     Args:
         presence: presence of the lost target.
-        size: (height, width) of the frame.
+        image: frame, RGB uint8 (H, W, 3).
+        template: crop of the target, RGB uint8 (t, t, 3).
         config: kind of search and budget.
 
     Returns:
@@ -53,21 +57,29 @@ def windows_to_search(presence: Presence, size: tuple[int, int], config: Tracker
     if config.redetect == "off" or config.search_budget < 2 or last is None:
         return []
     side = math.sqrt(last.w * last.h)
-    # 1. Cover the frame with windows; keep those near enough, the nearest first.
-    places, scale = _lattice(size, _STRIDE * config.search_factor * side)
     x, y = last.center
-    distance = {place: math.hypot(place[0] - x, place[1] - y) for place in places}
-    anywhere = presence.cut and config.redetect == "frame"
+
+    def near(places: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        return [place for place in places if math.hypot(place[0] - x, place[1] - y) <= reach]
+
+    # 1. Take one place a frame; after a cut, at first as many as the budget allows.
+    places, scale = _lattice(image.shape[:2], _STRIDE * config.search_factor * side)
+    anywhere = config.redetect == "frame" and (presence.cut or presence.lost_frames > _NEAR_FRAMES)
     reach = math.inf if anywhere else side * (_REACH + _SPEED * presence.lost_frames)
-    near = sorted((p for p in places if distance[p] <= reach), key=lambda p: distance[p])
-    if not near:
-        return []
-    # 2. Take one of them in turn; after a cut, first go through all as fast as the budget allows.
-    first_round = anywhere and presence.looked < len(near)
-    count = min(config.search_budget - 1 if first_round else 1, len(near))
-    chosen = [near[(presence.looked + k) % len(near)] for k in range(count)]
-    w, h = last.w * scale, last.h * scale
-    return [Box(px - w / 2, py - h / 2, w, h) for px, py in chosen]
+    hurry = presence.cut and anywhere and presence.looked < len(places)
+    count, turn = config.search_budget - 1 if hurry else 1, presence.looked // 2
+    # 2. Every second place is one that looks like the target.
+    alike: list[tuple[float, float]] = []
+    if config.search_glances and (glances := (count + 1 - presence.looked % 2) // 2):
+        start = turn // 2 % config.search_glances  # twice in a row, since the template changes
+        alike = near(propose(image, template, (last.w, last.h), start + glances))[start:]
+    # 3. The others are windows that cover the frame, the nearest first.
+    around = sorted(near(places), key=lambda place: math.hypot(place[0] - x, place[1] - y))
+    turn = turn if config.search_glances else presence.looked
+    rest = range(min(count - len(alike), len(around)))
+    around, (w, h) = [around[(turn + k) % len(around)] for k in rest], (last.w * scale, last.h * scale)
+    windows = [Box(px - last.w / 2, py - last.h / 2, last.w, last.h) for px, py in alike]
+    return windows + [Box(px - w / 2, py - h / 2, w, h) for px, py in around]
 
 
 def _lattice(size: tuple[int, int], stride: float) -> tuple[list[tuple[float, float]], float]:

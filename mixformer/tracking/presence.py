@@ -103,8 +103,14 @@ def confidence(presence: Presence, score: float, config: TrackerConfig) -> float
     """
     logit = _logit(score)
     lowered = _DOUBT * max(0.0, presence.usual - logit - _SLACK)
-    lowered += config.likeness_weight * max(0.0, config.likeness_usual - presence.likeness)
-    return 1 / (1 + math.exp(lowered - logit)) if lowered else score
+    score = 1 / (1 + math.exp(lowered - logit)) if lowered else score
+    return unlike(presence.likeness, score, config)
+
+
+def unlike(likeness: float, score: float, config: TrackerConfig) -> float:
+    """Lower a score (0..1) of a box that is unlike the initial template: by `likeness_weight` logits for each unit."""
+    lowered = config.likeness_weight * max(0.0, config.likeness_usual - likeness)
+    return 1 / (1 + math.exp(lowered - _logit(score))) if lowered else score
 
 
 def remember_usual(presence: Presence, score: float, config: TrackerConfig) -> Presence:

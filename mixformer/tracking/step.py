@@ -23,7 +23,7 @@ from mixformer.imaging.boxes import clip_to_frame, require_bounds, require_overl
 from mixformer.imaging.crop import crop_target, cut_candidate, to_frame
 from mixformer.tracking.careful import is_cut, thumbnail, windows_to_search
 from mixformer.tracking.likeness import likeness
-from mixformer.tracking.presence import Presence, doubt, judge
+from mixformer.tracking.presence import Presence, doubt, judge, unlike
 from mixformer.tracking.state import TrackState
 from mixformer.tracking.template_update import update_policy
 from mixformer.types import Box, Image, TrackResult
@@ -172,17 +172,26 @@ class TrackingStep:
     def _compared(self, image: Image, state: TrackState, score: float) -> TrackState:
         """Compare what the box shows with the initial template: now and then, and in every frame that is in doubt.
 
-        A score below `lost_below` needs no second opinion. An engine from outside may lack `describe`.
+        A score below `lost_below` needs no second opinion.
         """
-        config, describe = self.config, getattr(self.engine, "describe", None)  # see DescribingEngine
-        sure = state.presence.said.status == "tracking" and score >= config.sure_above
-        due = not sure or state.frame_index % config.likeness_interval == 0
-        if not config.likeness_weight or describe is None or not due or score < config.lost_below:
+        sure = state.presence.said.status == "tracking" and score >= self.config.sure_above
+        due = not sure or state.frame_index % self.config.likeness_interval == 0
+        if not due or score < self.config.lost_below:
             return state
+        state, value = self._likeness(image, state, state.box)
+        return replace(state, presence=replace(state.presence, likeness=value))
+
+    def _likeness(self, image: Image, state: TrackState, box: Box) -> tuple[TrackState, float]:
+        """Return the likeness of what a box shows to the initial template, and the state that knows that template.
+
+        An engine from outside may lack `describe`; then all boxes are alike.
+        """
+        describe = getattr(self.engine, "describe", None)  # see DescribingEngine
+        if not self.config.likeness_weight or describe is None:
+            return state, 1.0
         first = describe(state.templates[0]) if state.first_look is None else state.first_look
-        crop, _ = crop_target(image, state.box, config.template_factor, self.engine.config.template_size)
-        presence = replace(state.presence, likeness=likeness(first, describe(crop)))
-        return replace(state, first_look=first, presence=presence)
+        crop, _ = crop_target(image, box, self.config.template_factor, self.engine.config.template_size)
+        return replace(state, first_look=first), likeness(first, describe(crop))
 
     def _followed(self, state: TrackState, found: SearchResult) -> TrackState:
         """Return the next state by the official rules: the box follows the network."""
@@ -199,7 +208,7 @@ class TrackingStep:
         presence = judge(before, found.score, self.config)
         if is_cut(before.thumbnail, small):
             presence = replace(presence, cut=True)
-            if presence.low or before.status == "lost":
+            if presence.low:
                 presence = replace(presence, status="lost", looked=0, lost_frames=max(1, presence.lost_frames))
         presence = replace(presence, thumbnail=small, found_box=None)
         # 2. Choose the box, and search for a lost target.
@@ -209,23 +218,28 @@ class TrackingStep:
         elif presence.status == "lost":
             hopeless = (found.score or 0.0) < 0.5 * self.config.lost_below
             box = (presence.sure_box or state.box) if hopeless else found.box
-            presence = self._searched(image, state, presence)
+            if presence.low:
+                state, presence = self._searched(image, state, presence)
         return replace(state, box=box, frame_index=state.frame_index + 1, presence=presence)
 
-    def _searched(self, image: Image, state: TrackState, presence: Presence) -> Presence:
+    def _searched(self, image: Image, state: TrackState, presence: Presence) -> tuple[TrackState, Presence]:
         """Search for a lost target in more windows, with the initial template only and with all templates, in turns.
 
-        The initial template is surely right; the others show the target as it was before it was lost.
+        The initial template is surely right; the others show the target as it was before it was lost. A place is
+        accepted if its score is high enough after it was lowered by what is unlike the initial template.
         """
-        places = windows_to_search(presence, state.frame_size, self.config)
+        first = presence.looked // 2 % 2 == 0
+        places = windows_to_search(presence, image, state.templates[0 if first else -1], self.config)
         if not places:
-            return presence
-        memory = state.first_memory if presence.lost_frames % 2 else state.memory
+            return state, presence
+        memory = state.first_memory if first else state.memory
         found = self._look([image] * len(places), places, self.engine.join([memory] * len(places)))
-        best = max(found, key=lambda each: each.score or 0.0)
-        accepted = best.box if (best.score or 0.0) >= self.config.found_above else None
-        looked = presence.looked + len(places)
-        return replace(presence, looked=looked, found_box=accepted)
+        best, accepted = max(found, key=lambda each: each.score or 0.0), None
+        if (best.score or 0.0) >= self.config.found_above:
+            state, value = self._likeness(image, state, best.box)
+            score = unlike(value, best.score or 0.0, self.config)
+            accepted = best.box if score >= self.config.found_above else None
+        return state, replace(presence, looked=presence.looked + len(places), found_box=accepted)
 
     def _with_template(self, image: Image, state: TrackState, found: SearchResult) -> tuple[TrackState, bool]:
         """Update the templates and counters; return the state, and whether a template was stored."""

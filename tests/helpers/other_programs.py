@@ -17,10 +17,13 @@ COLUMNS = ["x", "y", "width", "height"]
 
 
 def exported_model(folder: Path, **settings: object) -> Path:
-    """The default model as `mixformer export` leaves it: with its tracker settings, of which some may be changed."""
+    """The default model as `mixformer export` leaves it: with its tracker settings, of which some may be changed.
+
+    The programs search for a lost target in windows alone, so `search_glances` is 0.
+    """
     shutil.copytree(shipped_folder(DEFAULT_MODEL), folder)
     place = folder / "config.json"
-    tracker = load_tracker_config(DEFAULT_MODEL).replace(**settings)
+    tracker = load_tracker_config(DEFAULT_MODEL).replace(search_glances=0, **settings)
     place.write_text(json.dumps(json.loads(place.read_text()) | {"tracker": tracker.to_dict()}, indent=2))
     return folder
 

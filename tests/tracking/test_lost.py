@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from mixformer.configs.model import ModelConfig
 from mixformer.configs.presets import DEFAULT_TRACKERS, tracker_config
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import ConfigError
+from mixformer.imaging.crop import crop_target
 from mixformer.tracking import MultiTracker, OpenCVTracker, Tracker, TrackState
 from mixformer.tracking.careful import is_cut, thumbnail, windows_to_search
 from mixformer.tracking.presence import Presence, judge
+from mixformer.tracking.proposals import propose
 from mixformer.types import Box, EngineOutput, TrackResult
 from mixformer.video import Annotator
 from mixformer.video.output_formats import OUTPUT_FORMATS
@@ -182,17 +185,55 @@ def test_hysteresis(seed):
 
 
 def test_windows_cover_the_frame_once_in_a_round():
-    presence = Presence("lost", sure_box=Box(10, 10, 20, 20), lost_frames=3, cut=True)
-    seen = set()
-    for looked in range(0, 12, 3):
-        places = windows_to_search(
-            Presence("lost", sure_box=presence.sure_box, lost_frames=3, cut=True, looked=looked), (240, 320), CAREFUL
-        )
-        assert len(places) == CAREFUL.search_budget - 1
-        seen |= {each.center for each in places}
-    assert len(seen) >= 9
+    frame, template = np.zeros((240, 320, 3), np.uint8), np.zeros((32, 32, 3), np.uint8)
+    presence, config = Presence("lost", sure_box=Box(10, 10, 20, 20), lost_frames=3, cut=True), CAREFUL
+    for glances in (0, 8):
+        config, seen, looked = CAREFUL.replace(search_glances=glances), set(), 0
+        while looked < 40:
+            places = windows_to_search(replace(presence, looked=looked), frame, template, config)
+            assert len(places) == (CAREFUL.search_budget - 1 if looked < 12 else 1)
+            looked += len(places)
+            seen |= {each.center for each in places if each.w > 20}  # windows over the frame are larger
+        assert len(seen) == 12
     vast = Presence("lost", sure_box=Box(0, 0, 1, 1), cut=True)
-    assert len(windows_to_search(vast, (100_000, 100_000), CAREFUL)) <= CAREFUL.search_budget
+    huge = np.broadcast_to(np.uint8(0), (100_000, 100_000, 3))
+    assert len(windows_to_search(vast, huge, template, config.replace(search_glances=0))) <= CAREFUL.search_budget
+
+
+def windows(presence, frame, template, **settings):
+    return [each.center for each in windows_to_search(presence, frame, template, CAREFUL.replace(**settings))]
+
+
+def test_what_looks_like_the_target_is_looked_at_first_and_every_second_time():
+    (frame,) = clip([(280, 200)])
+    template = crop_target(frame, Box(280, 200, SIZE, SIZE), 2.0, 32)[0]
+    presence, there = Presence("lost", sure_box=Box(20, 20, SIZE, SIZE), lost_frames=11), (290, 210)
+    taken = [windows(replace(presence, looked=k), frame, template) for k in range(4)]
+    assert [len(each) for each in taken] == [1] * 4
+    near = [np.hypot(*np.subtract(each[0], there)) < 4 for each in taken]
+    assert near == [True, False, True, False]  # the second time with another template
+    assert taken[1] != taken[3]
+    close = {"redetect": "local"}
+    assert not any(np.hypot(*np.subtract(each, there)) < 4 for each in windows(presence, frame, template, **close))
+    assert windows(presence, frame, template, search_glances=0) != taken[0]
+
+
+def test_places_that_look_like_the_target_are_apart_and_in_the_frame():
+    (frame,) = clip([(100, 100)])
+    template = crop_target(frame, Box(100, 100, SIZE, SIZE), 2.0, 32)[0]
+    places = propose(frame, template, (SIZE, SIZE), 20)
+    assert places[0] == pytest.approx((110, 110), abs=2)
+    assert len(places) == 20
+    for k, (x, y) in enumerate(places):
+        assert 0 < x < 320
+        assert 0 < y < 240
+        assert all(max(abs(x - a), abs(y - b)) >= SIZE - 2 for a, b in places[:k])
+    # A target larger than the frame, one of a pixel, and a plain frame: places all the same, none of them NaN.
+    for image, size in ((frame, (900, 700)), (frame, (1, 1)), (frame[:2, :2], (20, 20)), (frame * 0, (20, 20))):
+        found = propose(image, template, size, 3)
+        assert found
+        assert np.isfinite(found).all()
+    assert len(propose(np.zeros((24, 24, 3), np.uint8), template, (20, 20), 8)) < 8  # no room for more
 
 
 def test_a_cut_is_told_from_motion():
