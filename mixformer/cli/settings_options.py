@@ -31,7 +31,7 @@ _SETTINGS = {
     "redetect": (
         Literal["off", "local", "frame"],
         "where to search for a lost target. off: only at its last position; local: around it, farther every frame; "
-        "frame: also in the whole frame after a cut ({})",
+        "frame: also in the whole frame, after a cut or ten frames ({})",
     ),
     "search_budget": (int, "maximum number of search crops per target and frame ({})"),
 }
