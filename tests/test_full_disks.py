@@ -1,11 +1,9 @@
 """Commands on a disk that is too small: exit code 4, a sentence that says what to do, and all is as it was."""
 
-from contextlib import contextmanager
-
 import pytest
 
 from mixformer.cli import main
-from tests.helpers.small_disk import need_small_disks, small_disk
+from tests.helpers.small_disk import largest_file, need_small_disks, small_disk
 from tests.torture.material import BOX, build
 
 
@@ -45,18 +43,6 @@ def test_a_full_disk_is_said_with_what_to_do(material, tmp_path, capsys, kind):
         assert list(tmp_path.iterdir()) == []
 
 
-@contextmanager
-def longest_file(size):
-    """Files of this process may have so many bytes, as after `ulimit -f`."""
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 PICTURES = {
     "data export": "data export voc {m}/p.mixformer.json {out}/made",
     "data import": "data import cvat {m}/annotations/tracks.xml {out}/made --images {m}/clips/clip.mp4 --copy",
@@ -67,7 +53,7 @@ PICTURES = {
 def test_a_picture_is_not_cut_off_where_files_may_not_grow(material, tmp_path, capsys, kind):
     """Pillow wrote the first 1,000 bytes of each JPEG file, and the exit code was 0."""
     words = PICTURES[kind].format(m=material, out=tmp_path)
-    with longest_file(1000):
+    with largest_file(1000):
         assert main(words.split()) == 4
     assert "ulimit -f" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Disks that are soon full: small file systems in memory, which only root can make."""
+"""Disks that are soon full: small file systems in memory, which only root can make, and files that may not grow."""
 
 import contextlib
 import subprocess
@@ -17,6 +17,18 @@ def small_disk(place, kilobytes):
         yield place
     finally:
         subprocess.run(["umount", "-l", place], check=False, capture_output=True)
+
+
+@contextlib.contextmanager
+def largest_file(size):
+    """Files of this process may have so many bytes, as after `ulimit -f`."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def can_mount():
