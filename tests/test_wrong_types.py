@@ -12,18 +12,21 @@ from mixformer.annotation import (
     AnnotatedVideo,
     AnnotationProject,
     FoundBox,
+    KeyBox,
     TrackedBox,
     add_target,
+    clear_tracked,
     find_video,
     is_same_video,
     look_at_video,
     put_found,
     set_tracked,
+    track_between,
 )
 from mixformer.data import VideoSequence
 from mixformer.data.frame_storage import read_frame
-from mixformer.errors import BoxError, ConfigError, DataError
-from mixformer.evaluation import write_result
+from mixformer.errors import BoxError, ConfigError, DataError, StateError
+from mixformer.evaluation import read_result, write_result
 from mixformer.imaging import iou
 from mixformer.masks import MaskWriter, decode_rle, encode_rle
 from mixformer.run import track_targets
@@ -79,7 +82,9 @@ def test_a_result(values, said, tmp_path, monkeypatch):
 
 def test_a_folder_of_results_may_be_text(tmp_path):
     write_result(str(tmp_path), "a", BOXES)
-    assert (tmp_path / "a.txt").exists()
+    assert read_result(str(tmp_path), "a").boxes.tolist() == BOXES.tolist()
+    with pytest.raises(DataError, match="the folder of results must be a path, not 5"):
+        read_result(5, "a")
 
 
 @pytest.mark.parametrize(
@@ -98,6 +103,21 @@ def test_a_folder_of_results_may_be_text(tmp_path):
 def test_tracked_boxes(found, said):
     with pytest.raises(ConfigError, match=said):
         set_tracked(PROJECT, 1, 0, found)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: clear_tracked(PROJECT, 1, "a"), "first and stop must be numbers of frames, not 'a'"),
+        (lambda: clear_tracked(PROJECT, 1, 0, "b"), "first and stop must be numbers of frames, not 'b'"),
+        (lambda: add_target(PROJECT, keys=5), "key boxes must be a list of KeyBox values, not 5"),
+        (lambda: add_target(PROJECT, keys=repeat(KeyBox(3, BOX))), "two key boxes in frame 3"),
+        (lambda: list(track_between(5, DEMO_CLIP)), "project must be a mixformer.annotation.AnnotationProject, not 5"),
+    ],
+)
+def test_edits(call, said):
+    with pytest.raises(ConfigError, match=said):
+        call()
 
 
 @pytest.mark.parametrize(
@@ -196,3 +216,8 @@ def test_targets_without_an_end(endless, tmp_path, tiny_model):
 def test_targets_of_another_type(targets, tiny_model):
     with pytest.raises(BoxError, match=r"a target must be a mixformer\.video\.Target, not "):
         list(track_targets(MultiTracker(tiny_model), [], targets))
+
+
+def test_frames_of_targets(tiny_model):
+    with pytest.raises(StateError, match="frames must be given by the id of their target, not as list"):
+        MultiTracker(tiny_model).update_each([1])

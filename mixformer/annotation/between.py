@@ -100,6 +100,7 @@ def track_between(
         >>> put_found(project, found).target(1).box_at(4).origin
         'tracker'
     """
+    check_project(project)
     wanted = check_range(frames, project.video.frame_count)
     stretches = (all_stretches if again else stale_stretches)(project, target_ids, direction, frames)
     work = work_of(project, stretches, wanted, again, stop or _never, progress)

@@ -72,7 +72,10 @@ def add_target(
 
 
 def _checked_keys(keys: Iterable[KeyBox], id: int, video: AnnotatedVideo) -> tuple[KeyBox, ...]:
-    found = sorted((check_key(key, video) for key in keys), key=lambda key: key.frame)
+    if not isinstance(keys, Iterable):
+        raise ConfigError(f"key boxes must be a list of KeyBox values, not {shown(keys, 60)}")
+    given = islice(keys, video.frame_count + 1)  # one too many is a second one of a frame, and they may have no end
+    found = sorted((check_key(key, video) for key in given), key=lambda key: key.frame)
     for first, second in pairwise(found):
         if first.frame == second.frame:
             raise ConfigError(f"target {id} has two key boxes in frame {first.frame}; keep one of them")
@@ -234,6 +237,9 @@ def clear_tracked(project: AnnotationProject, id: int, first: int = 0, stop: int
     """
     check_project(project)
     target = project.target(id)
+    for number in (first, stop):
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int | np.integer)):
+            raise ConfigError(f"first and stop must be numbers of frames, not {shown(number, 60)}")
     frames = target.tracked.frames
     end = project.video.frame_count if stop is None else stop
     return project.with_target(replace(target, tracked=target.tracked.only((frames < first) | (frames >= end))))

@@ -53,8 +53,11 @@ class RawResult:
         return len(self.boxes) / seconds if seconds > 0 else 0.0
 
 
-def result_paths(folder: Path, name: str) -> tuple[Path, Path, Path, Path]:
+def result_paths(folder: str | Path, name: str) -> tuple[Path, Path, Path, Path]:
     """Return the files of boxes, times, scores and statuses of a sequence; DataError if its name cannot name a file."""
+    if not isinstance(folder, str | Path):
+        raise DataError(f"the folder of results must be a path, not {shown(folder, 60)}")
+    folder = Path(folder)
     if not isinstance(name, str):
         raise DataError(f"the name of a sequence must be a text, not {shown(name, 60)}")
     if not name or Path(name).name != name or "\\" in name:
@@ -96,9 +99,7 @@ def write_result(
         >>> Path("ours", "car-1.txt").read_text().strip()
         '10.0000,20.0000,40.0000,30.0000'
     """
-    if not isinstance(folder, str | Path):
-        raise DataError(f"the folder of results must be a path, not {shown(folder, 60)}")
-    paths = result_paths(Path(folder), name)
+    paths = result_paths(folder, name)
     _require_array("boxes", boxes, "fiu")
     if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
         raise DataError(f"{name}: results are (n, 4) boxes x y w h, not of shape {boxes.shape}")
@@ -144,7 +145,7 @@ def read_boxes(path: Path, frames: int | None = None, *, allow_nan: bool = False
     return boxes
 
 
-def read_result(folder: Path, name: str, frames: int | None = None, *, allow_nan: bool = False) -> RawResult:
+def read_result(folder: str | Path, name: str, frames: int | None = None, *, allow_nan: bool = False) -> RawResult:
     """Read boxes, times, scores and statuses of one sequence; times, scores and statuses are None without their file.
 
     Raises DataError as in `read_boxes`; also if another file has another number of lines than the boxes.

@@ -192,8 +192,10 @@ class MultiTracker:
 
         Raises:
             FrameError: as `update`.
-            StateError: if there is no target with such an id.
+            StateError: if there is no target with such an id, or frames are not given by id.
         """
+        if not isinstance(frames, Mapping):
+            raise StateError(f"frames must be given by the id of their target, not as {type(frames).__name__}")
         images = {id: as_rgb(frame, self.color) for id, frame in frames.items()}
         with self._turns:
             for id in frames:
