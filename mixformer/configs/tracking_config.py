@@ -40,12 +40,13 @@ class TrackerConfig(BaseConfig):
             looks there again; the target is found if that score is sure as well. The search uses the first template
             only and all templates in turns.
         search_glances: number of places that look like the target at a glance (shape and color in a small copy of the
-            frame), 0 to 64. The search takes one of them and one of the windows that cover the frame, by turns.
+            frame), 0 to 64. With "frame", after a cut or ten frames, the search takes one of them and one of the windows
+            that cover the frame, by turns.
         search_budget: largest number of search crops for one target in one frame, 1 to 64. Usually two are used while
             it is lost.
         likeness_weight: logits by which "careful" rules lower the score for each unit of likeness below
             `likeness_usual`; 0 = do not compare. See `mixformer.tracking.likeness`.
-        likeness_usual: likeness (-1..1) of the box to the initial template that leaves the score as it is.
+        likeness_usual: likeness (-1..1) of the box to the templates that leaves the score as it is.
         likeness_interval: frames between two comparisons of a target that is surely tracked; others are compared in
             every frame.
 

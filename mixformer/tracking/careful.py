@@ -58,24 +58,21 @@ def windows_to_search(presence: Presence, image: Image, template: Image, config:
         return []
     side = math.sqrt(last.w * last.h)
     x, y = last.center
-
-    def near(places: list[tuple[float, float]]) -> list[tuple[float, float]]:
-        return [place for place in places if math.hypot(place[0] - x, place[1] - y) <= reach]
-
     # 1. Take one place a frame; after a cut, at first as many as the budget allows.
     places, scale = _lattice(image.shape[:2], _STRIDE * config.search_factor * side)
     anywhere = config.redetect == "frame" and (presence.cut or presence.lost_frames > _NEAR_FRAMES)
     reach = math.inf if anywhere else side * (_REACH + _SPEED * presence.lost_frames)
     hurry = presence.cut and anywhere and presence.looked < len(places)
     count, turn = config.search_budget - 1 if hurry else 1, presence.looked // 2
-    # 2. Every second place is one that looks like the target.
+    # 2. If it may be anywhere, every second place is one that looks like the target.
     alike: list[tuple[float, float]] = []
-    if config.search_glances and (glances := (count + 1 - presence.looked % 2) // 2):
+    if anywhere and config.search_glances and (glances := (count + 1 - presence.looked % 2) // 2):
         start = turn // 2 % config.search_glances  # twice in a row, since the template changes
-        alike = near(propose(image, template, (last.w, last.h), start + glances))[start:]
+        alike = propose(image, template, (last.w, last.h), start + glances)[start:]
     # 3. The others are windows that cover the frame, the nearest first.
-    around = sorted(near(places), key=lambda place: math.hypot(place[0] - x, place[1] - y))
-    turn = turn if config.search_glances else presence.looked
+    distance = {place: math.hypot(place[0] - x, place[1] - y) for place in places}
+    around = sorted((place for place in places if distance[place] <= reach), key=lambda place: distance[place])
+    turn = turn if anywhere and config.search_glances else presence.looked
     rest = range(min(count - len(alike), len(around)))
     around, (w, h) = [around[(turn + k) % len(around)] for k in rest], (last.w * scale, last.h * scale)
     windows = [Box(px - last.w / 2, py - last.h / 2, last.w, last.h) for px, py in alike]

@@ -213,9 +213,10 @@ def test_what_looks_like_the_target_is_looked_at_first_and_every_second_time():
     near = [np.hypot(*np.subtract(each[0], there)) < 4 for each in taken]
     assert near == [True, False, True, False]  # the second time with another template
     assert taken[1] != taken[3]
-    close = {"redetect": "local"}
-    assert not any(np.hypot(*np.subtract(each, there)) < 4 for each in windows(presence, frame, template, **close))
-    assert windows(presence, frame, template, search_glances=0) != taken[0]
+    for early in ({"redetect": "local"}, {"search_glances": 0}):  # the usual windows, around the last place
+        (near,) = windows(replace(presence, lost_frames=11), frame, template, **early)
+        assert np.hypot(*np.subtract(near, (30, 30))) < 100
+    assert windows(replace(presence, lost_frames=10), frame, template) == [near]
 
 
 def test_places_that_look_like_the_target_are_apart_and_in_the_frame():
