@@ -40,8 +40,8 @@ class TrackerConfig(BaseConfig):
             looks there again; the target is found if that score is sure as well. The search uses the first template
             only and all templates in turns.
         search_glances: number of places that look like the target at a glance (shape and color in a small copy of the
-            frame), 0 to 64. With "frame", after a cut or ten frames, the search takes one of them and one of the windows
-            that cover the frame, by turns.
+            frame), 0 to 64. With "frame", after a cut or ten frames, the search takes one of them and one of the
+            windows that cover the frame, by turns.
         search_budget: largest number of search crops for one target in one frame, 1 to 64. Usually two are used while
             it is lost.
         likeness_weight: logits by which "careful" rules lower the score for each unit of likeness below

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -27,6 +27,12 @@ class TemplateMemory:
     # For each target, the runtime's tensors for `locate`, in the order of the graph's names
     targets: tuple[tuple[Any, ...], ...] = field(repr=False)
     count: int  # number of templates of each target
+
+
+def require_names(needed: Iterable[str], there: Collection[str], graph: object) -> None:
+    """Raise CheckpointError if a graph lacks one of the inputs and outputs that are needed, as a damaged one may."""
+    if missing := [name for name in needed if name not in there]:
+        raise CheckpointError(f"{graph} has no {', '.join(map(repr, missing))}; export the model again")
 
 
 class ExportedEngine(ABC):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from mixformer.engines.exported_engine import ExportedEngine
+from mixformer.engines.exported_engine import ExportedEngine, require_names
 from mixformer.errors import CheckpointError
 from mixformer.types import FloatArray, Image
 from mixformer.weights.model_folder import ModelFolder
@@ -40,6 +40,8 @@ class OnnxEngine(ExportedEngine):
         self._remember = _open(self.graphs.remember, options, providers)
         self._locate = _open(self.graphs.locate, options, providers)
         self._outputs = [output.name for output in self._locate.get_outputs()]
+        require_names(("templates", *self.graphs.memory), _names(self._remember), self.graphs.remember)
+        require_names(("search", "boxes", *self.graphs.memory), _names(self._locate), self.graphs.locate)
 
     def __reduce__(self) -> Any:
         return OnnxEngine, (self.folder, self.device, self.threads)
@@ -92,6 +94,11 @@ def _providers(device: str) -> list[Any]:
     number = {"device_id": device.partition(":")[2] or "0"}
     there = [(name, number) for name in _GPU if name in ort.get_available_providers()]
     return [*there, "CPUExecutionProvider"]
+
+
+def _names(session: Any) -> set[str]:
+    """Return the names of all inputs and outputs."""
+    return {each.name for each in (*session.get_inputs(), *session.get_outputs())}
 
 
 def _open(file: Path, options: Any, providers: list[Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from mixformer.engines.exported_engine import ExportedEngine
+from mixformer.engines.exported_engine import ExportedEngine, require_names
 from mixformer.engines.openvino_compiler import Compiler, Shape
 from mixformer.types import FloatArray, Image
 from mixformer.weights.model_folder import ModelFolder
@@ -70,8 +70,9 @@ class _Pair:
     ) -> None:
         self._names, self._lock = memory, Lock()
         threads = ThreadPoolExecutor(2, "compile")
-        self._compile_finder = lambda: _Request(compiler.locate(search, templates))
-        self._encoder: Future[_Request] = threads.submit(lambda: _Request(compiler.remember(templates)))
+        sought, made = ("search", "boxes", *memory), ("templates", *memory)
+        self._compile_finder = lambda: _Request(compiler.locate(search, templates), sought)
+        self._encoder: Future[_Request] = threads.submit(lambda: _Request(compiler.remember(templates), made))
         self._finder: Future[_Request] | None = threads.submit(self._compile_finder) if both else None
         threads.shutdown(wait=False)
         self._target: tuple[Any, ...] | None = None
@@ -107,10 +108,11 @@ class _Pair:
 class _Request:
     """An infer request. Tensors are bound once, and a run copies only the picture and the outputs."""
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Any, needed: tuple[str, ...]) -> None:
         self._request = compiled.create_infer_request()
         self._outputs = [port.get_any_name() for port in compiled.outputs]
         self._ports = {port.get_any_name(): port for port in (*compiled.inputs, *compiled.outputs)}
+        require_names(needed, self._ports, "the OpenVINO graph")
 
     def bind(self, name: str, tensor: Any) -> None:
         """Set the tensor that the next runs read from or write to."""

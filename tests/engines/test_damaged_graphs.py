@@ -1,10 +1,15 @@
 """Graphs that can be opened and not be run, or whose error cannot be read, end in an error of the package."""
 
+import shutil
+
 import numpy as np
 import pytest
 
+from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.engines import Runtime, create_engine
 from mixformer.errors import CheckpointError
+from mixformer.tracking import Tracker
+from mixformer.weights.catalog import shipped_folder
 
 
 class Broken:
@@ -43,3 +48,30 @@ def test_an_openvino_error_that_quotes_damaged_text(monkeypatch):
     monkeypatch.setattr(compilers[0], "_core", type("Core", (), {"read_model": staticmethod(unreadable)})())
     with pytest.raises(CheckpointError, match=r"OpenVINO cannot read .*; export the model again"):
         compilers[0]._read(compilers[0]._graphs.remember)
+
+
+def track_a_frame(tracker):
+    frame = np.zeros((90, 120, 3), np.uint8)
+    tracker.init(frame, (30, 20, 40, 30))
+    return tracker.update(frame)
+
+
+def test_graphs_without_an_output_that_is_needed_are_named(tmp_path):
+    onnx, _ = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    folder = tmp_path / "m"
+    shutil.copytree(shipped_folder(DEFAULT_MODEL), folder)
+    for graph, old in (("remember", "memory.3"), ("locate", "boxes")):
+        changed = onnx.load(folder / f"{graph}.onnx", load_external_data=False)
+        for each in (*changed.graph.output, *(node for node in changed.graph.node if old in node.output)):
+            if isinstance(each, onnx.NodeProto):
+                each.output[:] = [f"other.{name}" if name == old else name for name in each.output]
+            elif each.name == old:
+                each.name = f"other.{old}"
+        for node in changed.graph.node:
+            node.input[:] = [f"other.{name}" if name == old else name for name in node.input]
+        kept = (folder / f"{graph}.onnx").read_bytes()
+        onnx.save(changed, folder / f"{graph}.onnx")
+        for engine in ("onnx", "openvino"):
+            with pytest.raises(CheckpointError, match=f"has no '{old}'; export the model again"):
+                track_a_frame(Tracker(folder, runtime=Runtime(engine=engine, device="cpu", threads=1)))
+        (folder / f"{graph}.onnx").write_bytes(kept)
