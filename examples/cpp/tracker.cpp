@@ -338,16 +338,12 @@ void Tracker::compare(const Frame& frame, double score) {
     if (due && score >= s.lost_below) likeness_ = alike(frame, box_);
 }
 
-// Return the likeness of what a box shows to the initial template, or its mean with that to the last template.
+// Return the likeness of what a box shows to the initial template.
 double Tracker::alike(const Frame& frame, const Box& box) {
     if (settings_.likeness_weight <= 0) return 1;
     Pixels shown(templates_[0].size());
     crop(frame, box, settings_.template_factor, template_size_, shown.data());
-    const ov::Tensor seen = encode({shown, shown})[middle_];
-    const double value = likeness(first_memory_[middle_], seen);
-    const Pixels& last = templates_.back();
-    if (last == templates_[0]) return value;
-    return std::max(value, (value + likeness(encode({last, last})[middle_], seen)) / 2);
+    return likeness(first_memory_[middle_], encode({shown, shown})[middle_]);
 }
 
 // Return the logits by which a likeness lowers a score.

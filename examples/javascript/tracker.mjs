@@ -126,16 +126,12 @@ export class WebTracker {
     if (due && score >= s.lost_below) this.likeness = await this.alike(frame, this.box);
   }
 
-  /** Return the likeness of what a box shows to the initial template, or its mean with that to the last template. */
+  /** Return the likeness of what a box shows to the initial template. */
   async alike(frame, box) {
     if (!this.settings.likeness_weight) return 1;
     const shown = crop(frame, box, this.settings.template_factor, this.templateSize).pixels;
-    const seen = (await this.encode([shown, shown]))[this.middle];
-    const value = likeness(this.firstMemory[this.middle], seen);
-    const [first, last] = [this.templates[0], this.templates.at(-1)];
-    if (first.every((pixel, k) => pixel === last[k])) return value;
-    const other = (await this.encode([last, last]))[this.middle];
-    return Math.max(value, (value + likeness(other, seen)) / 2);
+    const memory = await this.encode([shown, shown]);
+    return likeness(this.firstMemory[this.middle], memory[this.middle]);
   }
 
   /** Return the logits by which a likeness lowers a score. */

@@ -267,15 +267,11 @@ class OnnxTracker:
             self.likeness = self.alike(frame, self.box)
 
     def alike(self, frame, box):
-        """Return the likeness of what a box shows to the initial template, or the mean with that to the last one."""
+        """Return the likeness of what a box shows to the initial template."""
         if not self.settings["likeness_weight"]:
             return 1.0
-        shown, last = crop(frame, box, self.settings["template_factor"], self.template_size)[0], self.templates[-1]
-        first, seen = self.first_memory[self.middle], self.encode([shown, shown])[self.middle]
-        value = likeness(first, seen)
-        if np.array_equal(self.templates[0], last):
-            return value
-        return max(value, (value + likeness(self.encode([last, last])[self.middle], seen)) / 2)
+        shown, _ = crop(frame, box, self.settings["template_factor"], self.template_size)
+        return likeness(self.first_memory[self.middle], self.encode([shown, shown])[self.middle])
 
     def unlike(self, alike):
         """Return the logits by which a likeness lowers a score."""

@@ -46,7 +46,7 @@ class TrackerConfig(BaseConfig):
             it is lost.
         likeness_weight: logits by which "careful" rules lower the score for each unit of likeness below
             `likeness_usual`; 0 = do not compare. See `mixformer.tracking.likeness`.
-        likeness_usual: likeness (-1..1) of the box to the templates that leaves the score as it is.
+        likeness_usual: likeness (-1..1) of the box to the initial template that leaves the score as it is.
         likeness_interval: frames between two comparisons of a target that is surely tracked; others are compared in
             every frame.
 

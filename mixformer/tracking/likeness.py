@@ -1,7 +1,7 @@
-"""How much what a box shows is like a template, by what the network sees in both.
+"""How much what a box shows is like the initial template, by what the network sees in both.
 
 The score says whether the network found what it was looking for, and online templates change what that is. This
-comparison goes back to the box that a person drew, and to a middle block, whose features carry over to objects
+comparison always goes back to the box that a person drew, and to a middle block, whose features carry over to objects
 that training never showed (docs/notes/lost.md).
 """
 

@@ -55,7 +55,7 @@ class Presence(Judgment):
         sure_frames: number of frames in that mean.
         said: judgment by the scores relative to the usual one.
         thumbnail: brightness (0..255) at a coarse grid of places in the last frame, to detect a cut.
-        likeness: likeness (-1..1) of the box to the templates when they were last compared.
+        likeness: likeness (-1..1) of the box to the initial template when they were last compared.
     """
 
     sure_box: Box | None = None
@@ -86,7 +86,7 @@ class Presence(Judgment):
 
 
 def confidence(presence: Presence, score: float, config: TrackerConfig) -> float:
-    """Lower a score (0..1) that is unusually low for this target, or whose box is unlike the templates.
+    """Lower a score (0..1) that is unusually low for this target, or whose box is unlike the initial template.
 
     The network gives each target its own level, such as 0.95 to one person and 0.8 to the next. So a fall below the
     usual level tells more than the score itself. If the logit is more than 0.6 below the usual one, it is lowered by 2
@@ -108,7 +108,7 @@ def confidence(presence: Presence, score: float, config: TrackerConfig) -> float
 
 
 def unlike(likeness: float, score: float, config: TrackerConfig) -> float:
-    """Lower a score (0..1) of a box that is unlike the templates: by `likeness_weight` logits for each unit."""
+    """Lower a score (0..1) of a box that is unlike the initial template: by `likeness_weight` logits for each unit."""
     lowered = config.likeness_weight * max(0.0, config.likeness_usual - likeness)
     return 1 / (1 + math.exp(lowered - _logit(score))) if lowered else score
 

@@ -170,7 +170,7 @@ class TrackingStep:
         return state, TrackResult(state.box, score, state.frame_index, updated, crop_box=crop_box, status=status)
 
     def _compared(self, image: Image, state: TrackState, score: float) -> TrackState:
-        """Compare what the box shows with the templates: now and then, and in every frame that is in doubt.
+        """Compare what the box shows with the initial template: now and then, and in every frame that is in doubt.
 
         A score below `lost_below` needs no second opinion.
         """
@@ -182,21 +182,16 @@ class TrackingStep:
         return replace(state, presence=replace(state.presence, likeness=value))
 
     def _likeness(self, image: Image, state: TrackState, box: Box) -> tuple[TrackState, float]:
-        """Return the likeness of what a box shows to the templates, and the state that knows the initial one.
+        """Return the likeness of what a box shows to the initial template, and the state that knows that template.
 
-        It is that to the initial template, or its mean with that to the last template if this is higher: a target that
-        looks different by now is like the last one. An engine from outside may lack `describe`; then all are alike.
+        An engine from outside may lack `describe`; then all boxes are alike.
         """
         describe = getattr(self.engine, "describe", None)  # see DescribingEngine
         if not self.config.likeness_weight or describe is None:
             return state, 1.0
         first = describe(state.templates[0]) if state.first_look is None else state.first_look
         crop, _ = crop_target(image, box, self.config.template_factor, self.engine.config.template_size)
-        shown, last = describe(crop), state.templates[-1]
-        value = likeness(first, shown)
-        if not np.array_equal(state.templates[0], last):
-            value = max(value, (value + likeness(describe(last), shown)) / 2)
-        return replace(state, first_look=first), value
+        return replace(state, first_look=first), likeness(first, describe(crop))
 
     def _followed(self, state: TrackState, found: SearchResult) -> TrackState:
         """Return the next state by the official rules: the box follows the network."""
@@ -231,7 +226,7 @@ class TrackingStep:
         """Search for a lost target in more windows, with the initial template only and with all templates, in turns.
 
         The initial template is surely right; the others show the target as it was before it was lost. A place is
-        accepted if its score is high enough after it was lowered by what is unlike the templates.
+        accepted if its score is high enough after it was lowered by what is unlike the initial template.
         """
         first = presence.looked // 2 % 2 == 0
         places = windows_to_search(presence, image, state.templates[0 if first else -1], self.config)

@@ -73,19 +73,6 @@ def test_another_object_at_the_place_of_the_target_is_not_it():
     assert results[-1].box == pytest.approx((100, 100, SIZE, SIZE), abs=2)  # the box follows the network all the same
 
 
-def test_a_target_that_changes_slowly_is_like_its_last_template():
-    """A red square turns yellow in steps: it is half unlike the first template, and like the last one."""
-    frames = clip([(100, 100)] * 60)
-    for k, frame in enumerate(frames):
-        frame[100 : 100 + SIZE, 100 : 100 + SIZE, 1] = 60 + 4 * min(40, k)
-    (_, without), (tracker, renewed) = (
-        follow(COMPARING.replace(update=update, update_interval=5), frames=frames) for update in ("never", "score")
-    )
-    assert without[-1].score < 0.85
-    assert renewed[-1].score > 0.95
-    assert tracker.state.presence.likeness < 0.85  # the mean of both, not the last one alone
-
-
 @pytest.mark.parametrize("change", [{"likeness_weight": 0.0}, {"rules": "official"}])
 def test_without_comparison_the_score_alone_counts(change):
     engine = Seeing()
