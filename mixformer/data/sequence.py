@@ -162,8 +162,17 @@ class LazySequences(Sequence[VideoSequence]):
 
         `load` returns sequence number i, and must be picklable for loader processes started by `spawn`.
         """
-        self.names, self.source, self.keep = names, source, keep
-        self._load, self._kept = load, lru_cache(keep)(load)
+        self.names, self.source, self._load = names, source, load
+        self.keep = keep
+
+    @property
+    def keep(self) -> int:
+        """Number of sequences that stay in memory. Setting it forgets those that are there."""
+        return self._keep
+
+    @keep.setter
+    def keep(self, keep: int) -> None:
+        self._keep, self._kept = keep, lru_cache(keep)(self._load)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.names, self._load, self.source, self.keep)

@@ -144,7 +144,7 @@ def test_odd_numbers_in_mot_name_the_line(tmp_path, line):
     pictures(tmp_path / "img1")
     (tmp_path / "gt").mkdir()
     (tmp_path / "gt" / "gt.txt").write_bytes(line + b"\n")
-    with pytest.raises(DataError, match=r"gt\.txt, line 1"):
+    with pytest.raises(DataError, match=r"gt\.txt[,:] line 1"):
         IMPORTERS["mot"](tmp_path, None)
     (tmp_path / "seqinfo.ini").write_bytes(b"[Sequence]\nimDir=im\xffg\n")
     with pytest.raises(DataError):
