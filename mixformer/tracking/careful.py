@@ -61,22 +61,26 @@ def windows_to_search(presence: Presence, image: Image, template: Image, config:
     # 1. Take one place a frame; after a cut, at first as many as the budget allows.
     places, scale = _lattice(image.shape[:2], _STRIDE * config.search_factor * side)
     anywhere = config.redetect == "frame" and (presence.cut or presence.lost_frames > _NEAR_FRAMES)
-    reach = math.inf if anywhere else side * (_REACH + _SPEED * presence.lost_frames)
     hurry = presence.cut and anywhere and presence.looked < len(places)
-    count, turn = config.search_budget - 1 if hurry else 1, presence.looked // 2
+    count, turn = config.search_budget - 1 if hurry else 1, presence.looked
     # 2. If it may be anywhere, every second place is one that looks like the target.
     alike: list[tuple[float, float]] = []
-    if anywhere and config.search_glances and (glances := (count + 1 - presence.looked % 2) // 2):
+    if anywhere and config.search_glances:
+        turn, glances = turn // 2, (count + 1 - turn % 2) // 2
         start = turn // 2 % config.search_glances  # twice in a row, since the template changes
-        alike = propose(image, template, (last.w, last.h), start + glances)[start:]
+        alike = propose(image, template, (last.w, last.h), start + glances)[start:] if glances else []
     # 3. The others are windows that cover the frame, the nearest first.
+    reach = math.inf if anywhere else side * (_REACH + _SPEED * presence.lost_frames)
     distance = {place: math.hypot(place[0] - x, place[1] - y) for place in places}
-    around = sorted((place for place in places if distance[place] <= reach), key=lambda place: distance[place])
-    turn = turn if anywhere and config.search_glances else presence.looked
-    rest = range(min(count - len(alike), len(around)))
-    around, (w, h) = [around[(turn + k) % len(around)] for k in rest], (last.w * scale, last.h * scale)
-    windows = [Box(px - last.w / 2, py - last.h / 2, last.w, last.h) for px, py in alike]
-    return windows + [Box(px - w / 2, py - h / 2, w, h) for px, py in around]
+    near = sorted((place for place in places if distance[place] <= reach), key=lambda place: distance[place])
+    around = [near[(turn + k) % len(near)] for k in range(min(count - len(alike), len(near)))]
+    return [_around(place, last, 1.0) for place in alike] + [_around(place, last, scale) for place in around]
+
+
+def _around(center: tuple[float, float], box: Box, scale: float) -> Box:
+    """Return a box with this center, `scale` times as large."""
+    w, h = box.w * scale, box.h * scale
+    return Box(center[0] - w / 2, center[1] - h / 2, w, h)
 
 
 def _lattice(size: tuple[int, int], stride: float) -> tuple[list[tuple[float, float]], float]:

@@ -101,15 +101,16 @@ def confidence(presence: Presence, score: float, config: TrackerConfig) -> float
         >>> round(confidence(Presence(likeness=0.5), 0.9, settings), 2)
         0.31
     """
-    logit = _logit(score)
-    lowered = _DOUBT * max(0.0, presence.usual - logit - _SLACK)
-    score = 1 / (1 + math.exp(lowered - logit)) if lowered else score
-    return unlike(presence.likeness, score, config)
+    unusual = _DOUBT * max(0.0, presence.usual - _logit(score) - _SLACK)
+    return unlike(presence.likeness, score, config, unusual)
 
 
-def unlike(likeness: float, score: float, config: TrackerConfig) -> float:
-    """Lower a score (0..1) of a box that is unlike the initial template: by `likeness_weight` logits for each unit."""
-    lowered = config.likeness_weight * max(0.0, config.likeness_usual - likeness)
+def unlike(likeness: float, score: float, config: TrackerConfig, more: float = 0.0) -> float:
+    """Lower a score (0..1) of a box that is unlike the initial template: by `likeness_weight` logits for each unit.
+
+    It is lowered by `more` logits besides.
+    """
+    lowered = more + config.likeness_weight * max(0.0, config.likeness_usual - likeness)
     return 1 / (1 + math.exp(lowered - _logit(score))) if lowered else score
 
 
