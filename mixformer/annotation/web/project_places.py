@@ -31,14 +31,15 @@ def lock_path(project: Path) -> Path:
 
 def left_projects(folders: Iterable[Path]) -> dict[Path, AnnotatedVideo]:
     """Return the projects in some folders that are named after a video which is not there any more, with that video."""
-    found = {}
-    for file in [file for folder in sorted(folders) for file in sorted(folder.glob(f"*{ENDING}"))]:
+    found = dict[Path, AnnotatedVideo]()
+    for file in (file for folder in sorted(folders) for file in sorted(folder.glob(f"*{ENDING}"))):
         if file.with_name(file.name.removesuffix(ENDING)).exists():
             continue
         video = _video_of(file)
         if video is not None and not (file.parent / video.path).exists():
             name = Path(video.path)
-            found.update({file: video} if file.name in (f"{name.name}{ENDING}", f"{name.stem}{ENDING}") else {})
+            if file.name in (f"{name.name}{ENDING}", f"{name.stem}{ENDING}"):
+                found[file] = video
     return found
 
 
