@@ -3,7 +3,7 @@ PYTHON ?= .venv/bin/python
 # The time limit of a test (pyproject.toml) is for quick ones.
 LONG = -m pytest --timeout 0
 
-.PHONY: check lint types test site parity sweep torture readers val baselines
+.PHONY: check lint types test site pages parity sweep torture readers val baselines
 
 check: lint types test
 
@@ -21,6 +21,10 @@ test:
 # The documents as a web site, in build/site; needs mixformer[docs]. Open build/site/index.html.
 site:
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
+
+# Every command and block of the pages, also those that train, export and measure. About half an hour.
+pages:
+	$(PYTHON) $(LONG) -m "sweep or not sweep" tests/test_pages.py
 
 # Every reference output and tracker run of the official implementation: 38 comparisons; needs the full references
 # (tests/parity/rebuild.py).

@@ -6,6 +6,25 @@ for result in mixformer.track("clip.mp4", box=(260, 29, 41, 142)):
     print(result.frame, result.box, result.score)
 """
 
+# First of all, in the command alone (not in a program that imports the package, or in a worker process): Ctrl-C during
+# the other imports ends the process with a line. `signal` is not used, since it imports more before it can be called.
+import _signal  # type: ignore[import-not-found]
+import os
+import sys
+
+
+def _stop_quietly(number: int, frame: object) -> None:
+    os.write(2, b"stopped\n")
+    os._exit(130)
+
+
+_started = sys.orig_argv[-len(sys.argv) :]  # `argv` itself is not complete yet with `python -m`
+_is_command = os.path.basename(_started[0] if _started else "") in ("mixformer", "mixformer.exe")
+if _is_command and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _stop_quietly)
+
+# ruff: noqa: E402
+# ruff: isort: split
 from typing import TYPE_CHECKING
 
 from mixformer.optional import lazy_names, refuse_telemetry

@@ -73,6 +73,12 @@ def missing(package: str, purpose: str, more: str = "") -> MissingDependencyErro
     return MissingDependencyError(f"{purpose} needs {package}: pip install '{_INSTALLS.get(package, package)}'{more}")
 
 
+def require(package: str, purpose: str, more: str = "") -> None:
+    """Raise MissingDependencyError, of the words of `missing`, if a package is not installed. It is not imported."""
+    if not installed(package):
+        raise missing(package, purpose, more)
+
+
 def load(package: str, purpose: str) -> Any:
     """Import an optional package.
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.helpers.clips import moving_square, write_clip
 
+LONG = ("torture/", "test_pages.py", "annotation/", "examples/", "run/", "test_privacy.py")  # below tests/
+
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a shared machine
 
 
@@ -37,6 +39,23 @@ def tiny_model(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     config = ModelConfig("tiny", depth=2, dim=64, heads=2, patch_size=16, search_size=64, template_size=32, bins=16)
     return save_model(build_model(config), tmp_path_factory.mktemp("model") / "tiny")
+
+
+def pytest_configure(config):
+    """Let pytest-xdist give files to its workers in their order: else the few long tests of a file come last."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take minutes, so that no worker waits for another at the end.
+
+    Workers must know a test by the same name, so none may hold an address of memory.
+    """
+    if strange := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"each process would name this test in another way: {strange[0]}")
+    items.sort(
+        key=lambda item: next((k for k, name in enumerate(LONG) if item.nodeid.startswith(f"tests/{name}")), len(LONG))
+    )
 
 
 def pytest_sessionfinish(session):

@@ -210,5 +210,5 @@ def test_folders_are_made_all_or_none(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "mkdir", on_a_full_disk)
     with pytest.raises(OutputError, match="cannot write result"):
-        places.make_folder(tmp_path / "a" / "b", Path("result"))
+        places.make_folders(tmp_path / "a" / "b", Path("result"))
     assert not (tmp_path / "a").exists()

@@ -1,5 +1,8 @@
 """Commands on a disk that is too small: exit code 4, a sentence that says what to do, and all is as it was."""
 
+import io
+from pathlib import Path
+
 import pytest
 
 from mixformer.cli import main
@@ -57,3 +60,39 @@ def test_a_picture_is_not_cut_off_where_files_may_not_grow(material, tmp_path, c
         assert main(words.split()) == 4
     assert "ulimit -f" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+PRINTING = (
+    "models",
+    "models --json",
+    "recipes --json",
+    "completion bash",
+    "data list",
+    "--help",
+    "track --help",
+    "--version",
+)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
+@pytest.mark.parametrize("words", PRINTING)
+def test_standard_output_on_a_full_disk_is_said(monkeypatch, capsys, words):
+    """Help ended with exit code 0, or with an error of Python's while it ended."""
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert main(words.split()) == 4
+        monkeypatch.undo()
+    told = capsys.readouterr().err
+    assert told.startswith("error: cannot write to standard output: the disk is full; free some space")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", ["models --json", "--help"])
+def test_standard_output_without_a_buffer_is_whole_or_said(monkeypatch, tmp_path, capsys, words):
+    """With `python -u` or PYTHONUNBUFFERED, Python wrote the first 1,000 bytes and dropped the others: exit code 0."""
+    stream = io.TextIOWrapper(io.FileIO(tmp_path / "out", "w"), "utf-8", write_through=True)
+    monkeypatch.setattr("sys.stdout", stream)
+    with largest_file(1000):
+        assert main(words.split()) == 4
+    monkeypatch.undo()
+    assert "ulimit -f" in capsys.readouterr().err

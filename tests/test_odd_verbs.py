@@ -1,7 +1,9 @@
 """Paths and values that the verbs of data and training, and the calls of Python, do not expect."""
 
+import errno
 import itertools
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -37,14 +39,18 @@ from mixformer.annotation import (
     set_tracked,
     stale_stretches,
 )
+from mixformer.annotation.web.video_library import VideoLibrary
 from mixformer.cli import main
-from mixformer.data import DatasetOptions
+from mixformer.cli.main import build_parser
+from mixformer.data import DatasetOptions, read_any
 from mixformer.errors import BoxError, CheckpointError, ConfigError, DataError, MixFormerError, OutputError, SourceError
 from mixformer.evaluation import compare
 from mixformer.files import foreign_text, make_folder, read_text_file
+from mixformer.files.places import require_kind, require_place
 from mixformer.imaging import parse_box
-from mixformer.training import Recipe, calibrate, run_route
+from mixformer.training import Recipe, calibrate, run_ablation, run_route
 from mixformer.training.signals import only_writer
+from mixformer.training.tiny import toy_sequences
 from mixformer.video import open_writer
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from tests.helpers.clips import moving_square
@@ -257,7 +263,7 @@ def test_models_of_another_kind_are_typed_errors(wrong, tiny_model, tmp_path):
 
 @pytest.mark.parametrize("fps", [float("nan"), float("inf"), "25", b"25", -1, [25], np.zeros(2), torch.zeros(2), True])
 def test_a_rate_that_is_no_number_is_a_typed_error(fps, tmp_path):
-    with pytest.raises(ConfigError, match="fps is a number"):
+    with pytest.raises(ConfigError, match="fps must be a number"):
         open_writer(tmp_path / "a.mp4", fps)
     assert not list(tmp_path.iterdir())
 
@@ -290,6 +296,70 @@ def test_outputs_and_trackers_of_another_type_are_typed_errors(tmp_path):
         with pytest.raises(ConfigError, match=r"tracker must be a mixformer\.MultiTracker"):
             track_video(DEMO_CLIP, DEMO_BOX, {"json": tmp_path / "r.jsonl"}, tracker=tracker)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["file", "pipe", "circle"])
+def test_a_folder_of_stages_that_cannot_be_is_a_typed_error(kind, tmp_path):
+    """It was an OSError of Python's."""
+    place = tmp_path / "out"
+    if kind == "file":
+        place.write_text("mine")
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("out")
+    with pytest.raises(OutputError):
+        run_route("v2-s", place, scale="tiny")
+    with pytest.raises(OutputError):
+        run_ablation("v2-1", place, scale="tiny", seeds=[1])
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_link_in_a_circle_hides_no_video(tmp_path):
+    """The page did not start, or showed the videos before it alone."""
+    for folder in (tmp_path, tmp_path / "more"):
+        folder.mkdir(exist_ok=True)
+        (folder / "b.mp4").symlink_to("b.mp4")
+        for name in ("a.mp4", "c.mp4"):
+            shutil.copy(DEMO_CLIP, folder / name)
+    names = [video.name for video in VideoLibrary(tmp_path).videos()]
+    assert names == ["a.mp4", "c.mp4", "more/a.mp4", "more/c.mp4"]
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceError, match="is a pipe or a device"):
+        VideoLibrary(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("word", ["~", "null", "Null", "NULL"])
+def test_a_path_may_have_the_name_of_nothing(word):
+    """`--results null` read no results, and `--json null` wrote none."""
+    settings = build_parser("track").parse_args(["track", "clip.mp4", "--json", word])
+    assert settings["track"]["json"] == Path(word)
+
+
+def test_wrong_held_out_sequences_are_noticed_before_the_work(tmp_path):
+    """All rows were trained first."""
+    toy_sequences(tmp_path / "train", count=1, frames=2)
+    with pytest.raises(DataError, match="gone"):
+        run_ablation("v2-1", tmp_path / "out", scale="tiny", seeds=[1], data=tmp_path / "train", test=tmp_path / "gone")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_may_not_be_looked_at_is_a_typed_error(tmp_path, monkeypatch):
+    """It was a PermissionError of Python's."""
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied", "secret")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    for call in (lambda: require_place(tmp_path), lambda: require_kind(tmp_path, ["a"], "run")):
+        with pytest.raises(OutputError, match="this user may not write there"):
+            call()
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(SourceError, match=r"cannot read .*: Permission denied"):
+        VideoLibrary(tmp_path)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(DataError, match="cannot be read by this user"):
+        read_any(tmp_path)
 
 
 class Still:

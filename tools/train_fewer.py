@@ -22,7 +22,7 @@ from mixformer.models import MixFormer
 from mixformer.training import Recipe
 from mixformer.training.build_data import build_dataset
 from mixformer.training.distillation import edge_kl, edge_logits
-from mixformer.training.run_training import export, start_model
+from mixformer.training.run_training import start_model, write_model
 from mixformer.training.stages import BatchPosition, freeze
 from mixformer.training.trainer import Trainer
 
@@ -68,7 +68,7 @@ def main() -> None:
     trainer = Trainer(stage, WithSituations(samples, situations, options.share), recipe, options.out)
     trainer.resume()
     trainer.run()
-    print(f"wrote {export(trainer)}")
+    print(f"wrote {write_model(trainer)}")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from mixformer.data.crop_params import Sample
 from mixformer.data.sample_dataset import SampleDataset
 from mixformer.imaging.crop import crop_target, to_crop
 from mixformer.training import Recipe
-from mixformer.training.run_training import export, prepare
+from mixformer.training.run_training import prepare, write_model
 
 
 class WithSituations(SampleDataset):
@@ -67,7 +67,7 @@ def main() -> None:
     situations = Situations(options.data, options.keyed, recipe.seed)
     trainer.dataset = WithSituations(trainer.dataset, situations, options.share)
     trainer.run()
-    print(f"wrote {export(trainer)}")
+    print(f"wrote {write_model(trainer)}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from mixformer.annotation.history import ProjectHistory
+from mixformer.annotation.history import ProjectHistory, ProjectStep
 from mixformer.annotation.project import AnnotationProject
 from mixformer.annotation.project_files import load_revision, project_of, project_text, save_project
 from mixformer.errors import DataError, MixFormerError, OutputError
@@ -55,6 +55,7 @@ class OpenProject:
         past, self._base, self._past = _kept(project, self._undo, self._revision)
         self.history, known, edits = _replayed(past, self._journal, self._revision)
         self._past += edits
+        self._forgotten: tuple[ProjectStep, ...] = ()  # steps that only this process can undo or redo
         self._saved = self._stamp()
         self._file: BinaryIO | None = None
         if known:
@@ -107,8 +108,12 @@ class OpenProject:
         if history is not self.history:
             self._write(edit)
             self._past.append(_line(edit))
+            moved = {*map(id, self.history.past)} ^ {*map(id, history.past)}
             self.history = history
-            if self._size > _FOLD:
+            if edit.get("edit") in ("undo", "redo") and not moved.isdisjoint(map(id, self._forgotten)):
+                self._forget()  # the next start could not repeat this from the journal
+                self.save()
+            elif self._size > _FOLD:
                 self.save()
         return self.project
 
@@ -141,18 +146,22 @@ class OpenProject:
             return replace(project, video=replace(project.video, path=video))
 
         old = () if self.path == Path(path) else (self.path, self._journal, self._undo)
-        past, future = (tuple(map(moved, each)) for each in (self.history.past, self.history.future))
-        self.history, self._base = ProjectHistory(moved(self.project), past, future), moved(self._base)
+        self.history, self._base = replace(self.history, project=moved(self.project)), moved(self._base)
         self.path = Path(path)
         self._saved = self._stamp()
         self.save()
         for each in old:
             each.unlink(missing_ok=True)
 
+    def _forget(self) -> None:
+        """Let the next start know no earlier edits."""
+        self._base, self._past = self.project, []
+        self._forgotten = (*self.history.past, *self.history.future)
+
     def _keep_past(self) -> None:
         """Write the edits so far, and the project before them. If that fails, they cannot be undone after a restart."""
         if sum(map(len, self._past)) > _FOLD:
-            self._base, self._past = self.project, []
+            self._forget()
         head = _line({"undo": 1, "revision": self._revision}).decode()
         base = project_text(self._base).replace("\n", "")
         try:

@@ -18,6 +18,7 @@ from mixformer.annotation.project import AnnotationProject
 from mixformer.annotation.project_checks import check_frame, check_id, check_project
 from mixformer.annotation.stretches import Direction, Stretch, all_stretches, check_range, stale_stretches
 from mixformer.annotation.tracked_rows import Status, TrackedBox, Way
+from mixformer.configs.argument_checks import checked_functions
 from mixformer.errors import ConfigError, shown
 from mixformer.run.multi_target import track_targets
 from mixformer.tracking import MultiTracker
@@ -52,6 +53,7 @@ class FoundBox(NamedTuple):
     way: Way
 
 
+@checked_functions
 def track_between(
     project: AnnotationProject,
     video: str | Path,

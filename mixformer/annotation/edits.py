@@ -165,7 +165,6 @@ def mark_absent(project: AnnotationProject, id: int, frame: int) -> AnnotationPr
         >>> mark_absent(project, 1, 30).target(1).box_at(40).origin
         'person'
     """
-    check_project(project)
     return set_key(project, id, frame, None)
 
 

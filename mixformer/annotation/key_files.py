@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mixformer.annotation.edits import add_target, set_key
+from mixformer.annotation.edits import add_target, remove_key, set_key
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
 from mixformer.errors import BoxError, ConfigError
 from mixformer.video.targets import MOST_TARGETS, Target, target_rows, whole
@@ -60,6 +61,25 @@ def read_keys(path: str | Path, video: AnnotatedVideo, start: int = 0, label: st
             project = _with_key(project, id, row, where, start)
         for where, row in of_target:
             project = _with_stop(project, id, row, where, start)
+    return project
+
+
+def tracked_before(project: AnnotationProject, old: AnnotationProject) -> AnnotationProject:
+    """Give a new project of key boxes the tracked boxes of an old one of the same video, if they still hold.
+
+    Targets keep color and attributes, and their label where the new project names none.
+    """
+    for target in project.targets:
+        if not any(each.id == target.id for each in old.targets):
+            continue
+        known = old.target(target.id)
+        for key in known.keys:
+            if target.key_at(key.frame) is None:
+                old = remove_key(old, target.id, key.frame)
+        for key in target.keys:
+            if known.key_at(key.frame) != key:
+                old = set_key(old, target.id, key.frame, key.box, key.occluded)
+        project = project.with_target(replace(old.target(target.id), label=target.label or known.label))
     return project
 
 

@@ -23,6 +23,7 @@ from mixformer.annotation.edits import add_target, beside_keys
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, KeyBox
 from mixformer.annotation.project_checks import check_frame, check_project, check_text, tracked_rows_of
 from mixformer.annotation.tracked_rows import WAYS, TrackedRows
+from mixformer.configs.argument_checks import checked
 from mixformer.errors import BoxError, ConfigError, DataError, shown
 from mixformer.files import read_json_file, write_text
 
@@ -55,6 +56,7 @@ def save_project(project: AnnotationProject, path: str | Path, revision: int = 0
     write_text(Path(path), project_text(project, revision))
 
 
+@checked
 def load_project(path: str | Path) -> AnnotationProject:
     """Read a project.
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mixformer.annotation.project import AnnotationProject, FrameBox
+from mixformer.configs.argument_checks import checked_functions
 from mixformer.run.outputs import VideoOutput
 from mixformer.types import Box, TrackResult
 from mixformer.video.reader import VideoFrame, VideoSource
 
 
+@checked_functions
 def write_results(
     project: AnnotationProject,
     video: VideoSource,

@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mixformer.configs.argument_checks import checked
 from mixformer.errors import BoxError, ConfigError
 from mixformer.imaging.boxes import LARGEST
 from mixformer.types import Box, FloatArray
@@ -93,16 +94,19 @@ class TrackedRows:
         """Iterate over frame numbers and tracked boxes."""
         return ((int(frame), self._row(place)) for place, frame in enumerate(self.frames))
 
+    @checked
     def at(self, frame: int) -> TrackedBox | None:
         """Return the box of a frame, or None if it is not tracked."""
         place = int(np.searchsorted(self.frames, frame))
         return self._row(place) if place < len(self) and self.frames[place] == frame else None
 
+    @checked
     def way(self, frame: int) -> Way | None:
         """Return the way in which a frame was tracked, or None if it is not tracked."""
         place = int(np.searchsorted(self.frames, frame))
         return WAYS[self.ways[place]] if place < len(self) and self.frames[place] == frame else None
 
+    @checked
     def put(self, start: int, found: Iterable[TrackedBox | None], way: Way = "forward") -> TrackedRows:
         """Replace the rows of the frames from `start` on, one for each value; None removes the row of its frame."""
         values = list(found)
@@ -110,14 +114,17 @@ class TrackedRows:
         return _merged([kept, TrackedRows.of([(start, way, values)])])
 
     @classmethod
+    @checked
     def of(cls, runs: Iterable[tuple[int, Way, Sequence[TrackedBox | None]]]) -> TrackedRows:
         """Make rows of stretches (first frame, way, boxes), as from `runs`. The last box of a frame is used."""
         return _merged([cls(), *(_run(start, way, found) for start, way, found in runs)])
 
+    @checked
     def only(self, chosen: NDArray[Any]) -> TrackedRows:
         """Return the rows that a mask or indices choose."""
         return TrackedRows(*(array[chosen] for array in self._arrays()))
 
+    @checked
     def between(self, first: int, stop: int) -> TrackedRows:
         """Return the rows of the frames from `first` to before `stop`."""
         begin, end = np.searchsorted(self.frames, (first, stop))
@@ -138,6 +145,7 @@ class TrackedRows:
         return base64.b64encode(zlib.compress(steps.tobytes(), 1)).decode()
 
     @classmethod
+    @checked
     def unpacked(cls, text: str, frame_count: int) -> TrackedRows:
         """Read the text of `packed`. Raises ConfigError if it is none, or does not fit a video of so many frames."""
         try:

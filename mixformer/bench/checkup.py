@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import Any, Literal
 
 import mixformer
@@ -18,6 +20,7 @@ from mixformer.bench.engine_trial import EngineTrial
 from mixformer.engines import ENGINES
 from mixformer.engines.devices import cpu_instructions, gpu_count, processor, usable_cores
 from mixformer.engines.engine_spec import EngineSpec
+from mixformer.errors import remedy
 from mixformer.optional import CACHE_VARIABLE, cache_folder, installed, package_version
 
 Level = Literal["ok", "note", "slow", "broken"]
@@ -26,6 +29,7 @@ _SECONDS = 240  # for one engine
 _SAME, _SIMILAR = 0.9, 0.7  # least IoU of the boxes of two engines, in float32 and in 16 bits
 _KNOWN = 0.6  # least IoU with the boxes that are known
 _MUCH_SLOWER = 1.5
+_GRAPHS = 128 << 20  # bytes of the compiled graphs of the default model in one precision
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Checkup:
 def examine(frames: int, show: Callable[[str], None] = lambda text: None) -> Checkup:
     """Examine this installation; each engine tracks `frames` of the demo clip, and `show` is told what is examined."""
     found = Checkup()
-    for check in (_versions, _processor, _load, _codecs, _cameras, _cache, _display, _gpus):
+    for check in (_versions, _processor, _load, _codecs, _cameras, _cache, _temporary, _display, _gpus):
         show(check.__name__.strip("_"))
         try:
             found.findings += check()
@@ -79,7 +83,7 @@ def examine(frames: int, show: Callable[[str], None] = lambda text: None) -> Che
             trial = try_engine(spec.name, precision, frames)
             if trial.precision not in [each.precision for each in found.trials if each.engine == trial.engine]:
                 found.trials.append(trial)
-    found.findings += compare(found.trials)
+    found.findings += judge_trials(found.trials)
     if failed := list(dict.fromkeys(each.engine for each in found.trials if each.error)):
         show("engine auto")
         found.findings.append(_automatic(try_engine("auto", "auto", frames), failed))
@@ -166,16 +170,33 @@ def _cache() -> Iterator[Finding]:
             "cache", "slow", f"{CACHE_VARIABLE} is off, so graphs compile at each start", f"unset {CACHE_VARIABLE}"
         )
         return
-    home = next(path for path in (folder, *folder.parents) if path.exists())
-    try:
-        with TemporaryFile(dir=home):
-            pass
-    except OSError as error:
+    if (error := _refusal(next(path for path in (folder, *folder.parents) if path.exists()))) is not None:
         text = f"cannot write to {folder} ({error}), so graphs compile at each start"
-        yield Finding("cache", "slow", text, f"set {CACHE_VARIABLE} to a folder of yours")
+        yield Finding("cache", "slow", text, f"{remedy(error)}; or set {CACHE_VARIABLE} to a folder of yours")
         return
     size = sum(path.stat().st_size for path in folder.glob("*.blob")) if folder.is_dir() else 0
     yield Finding("cache", "ok", f"{folder}, {size / 1e6:.0f} MB")
+
+
+def _temporary() -> Iterator[Finding]:
+    folder = gettempdir()
+    if (error := _refusal(Path(folder))) is None:
+        yield Finding("temporary files", "ok", folder)
+    else:
+        text = f"cannot write to {folder} ({error}), so some exports and measurements fail"
+        yield Finding("temporary files", "slow", text, f"{remedy(error)}; or set TMPDIR to a folder of yours")
+
+
+def _refusal(folder: Path) -> OSError | None:
+    """Return the error that a file meets in a folder, or None. The file has no name, and is gone at the end."""
+    try:
+        if shutil.disk_usage(folder).free < _GRAPHS:
+            return OSError(errno.ENOSPC, f"less than {_GRAPHS >> 20} MiB are free")
+        with TemporaryFile(dir=folder) as file:
+            file.write(bytes(1 << 20))
+    except OSError as error:
+        return error
+    return None
 
 
 def _display() -> Iterator[Finding]:
@@ -242,7 +263,7 @@ def try_engine(engine: str, precision: str, frames: int) -> EngineTrial:
     return EngineTrial(**json.loads(lines[-1]))
 
 
-def compare(trials: list[EngineTrial]) -> Iterator[Finding]:
+def judge_trials(trials: list[EngineTrial]) -> Iterator[Finding]:
     """Say of each engine whether it runs, whether its boxes are right, and whether it was slow."""
     working = [each for each in trials if not (each.error or each.late)]
     first = next((each for each in working if each.precision == "float32"), None)
@@ -256,11 +277,11 @@ def compare(trials: list[EngineTrial]) -> Iterator[Finding]:
         known = each.least_overlap(each.known)
         if known < _KNOWN:
             advice = "do not use it, and report this with the output of mixformer doctor --json"
-            yield Finding(name, "broken", f"{text}; IoU {known:.2f} with the known boxes of the demo", advice)
+            yield Finding(name, "broken", f"{text}; least IoU {known:.2f} with the known boxes of the demo", advice)
             continue
         if first is not None and first is not each:
             overlap = each.least_overlap(dict(enumerate(first.boxes)))
-            text += f"; IoU {overlap:.2f} with {first.engine} in float32"
+            text += f"; least IoU {overlap:.2f} with {first.engine} in float32"
             if overlap < (_SAME if each.precision == "float32" else _SIMILAR):
                 advice = "use the other engine, and report this with the output of mixformer doctor --json"
                 yield Finding(name, "broken", text, advice)

@@ -11,7 +11,7 @@ from itertools import islice
 
 import numpy as np
 
-from mixformer.evaluation.metrics.frame_errors import iou
+from mixformer.evaluation.metrics.frame_errors import exact_iou
 
 # Boxes of the included weights in float32, by frame of the demo clip.
 KNOWN = {5: (250.8, 24.0, 45.4, 147.2), 10: (244.6, 38.6, 45.4, 134.1)}
@@ -39,7 +39,7 @@ class EngineTrial:
         frames = [frame for frame in others if frame < len(self.boxes)]
         if not frames:
             return 1.0
-        return float(iou(np.array([self.boxes[n] for n in frames]), np.array([others[n] for n in frames])).min())
+        return float(exact_iou(np.array([self.boxes[n] for n in frames]), np.array([others[n] for n in frames])).min())
 
 
 def run_trial(engine: str, precision: str, frames: int) -> EngineTrial:

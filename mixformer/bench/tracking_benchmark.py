@@ -33,7 +33,7 @@ from mixformer.configs.flops import frame_flops
 from mixformer.configs.runtime import Runtime
 from mixformer.engines import Engine, select_engine
 from mixformer.engines.devices import torch_threads, usable_cores
-from mixformer.errors import MixFormerError, SourceError
+from mixformer.errors import MixFormerError, OutputError, SourceError
 from mixformer.run import track
 from mixformer.types import Image
 from mixformer.video import open_video
@@ -75,6 +75,7 @@ def measure_tracking(
         SourceError: if the clip cannot be read, or has only one frame.
         BoxError: if the box does not fit the clip.
         CheckpointError: if a model does not exist.
+        OutputError: if exported graphs have no room in the folder for temporary files.
 
     Example:
         >>> from mixformer.bench import measure_tracking, parse_cases
@@ -136,6 +137,8 @@ class _ModelBenchmark:
             if case.engine != REFERENCE:
                 self._note(title, precision=select_engine(path, runtime).precision)
             self.engines[title], self.starts[title] = build_engine(path, runtime), (path, runtime)
+        except OutputError:  # a full disk is no fault of the engine
+            raise
         except MixFormerError as error:
             self._note(title, failed=str(error).replace(str(weights), name))  # a report must hold no path
 

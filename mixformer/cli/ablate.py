@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 from mixformer.cli.bars import TaskBars
-from mixformer.cli.console import failure_text, make_console, make_table, print_table
+from mixformer.cli.console import failure_text, make_console
 from mixformer.cli.parser import add_changes, add_executor, add_flag, add_option, add_scale, executor_from
 from mixformer.errors import ConfigError, MixFormerError, counted
 
@@ -45,6 +45,8 @@ def add_options(made: ArgumentParser) -> None:
     add_option(made, "--start", Path, text, metavar="DIR")
     text = "also train these recipes, a row each; runs/NAME/model in one is the model of the step NAME"
     add_option(made, "--row", str, text, [], nargs="+", action="extend", metavar="RECIPE")
+    text = "train and measure these rows of the table alone, from 1; --list NAME shows the numbers"
+    add_option(made, "--only", int, text, [], nargs="+", metavar="N")
     add_changes(made, "change fields of all recipes, such as optimizer.lr=5e-4")
     where = made.add_argument_group("where the runs are made (their results do not depend on it)")
     add_executor(where, 0, "processes that train at the same time; 0: one run after the other, in this process")
@@ -83,6 +85,7 @@ def run(options: Namespace) -> None:
             start=options.start,
             changes=options.set,
             rows=options.row,
+            only=options.only,
             device=str(find_device(options.device)),
             executor=executor_from(options),
             progress=show,
@@ -115,16 +118,15 @@ def _list(console: Console, name: str, seeds: int, out: Path | None) -> None:
     from mixformer.training import ABLATIONS, ablation
 
     if not name:
-        rows = [
-            (key if not number else "", row.label, table.title if not number else "")
-            for key, table in sorted(ABLATIONS.items())
-            for number, row in enumerate(table.rows)
-        ]
-        print_table(console, make_table(("table", "rows", "title"), rows, left=3))
+        for key, table in sorted(ABLATIONS.items()):
+            console.print(f"{key:6} {table.title}")
+            for row in table.rows:
+                console.print(f"         {row.label}")
         return
-    for row in ablation(name).rows:
+    for number, row in enumerate(ablation(name).rows, 1):
         state = f", {_measured(row, seeds, out)} of {counted(seeds, 'seed')} measured" if out else ""
-        console.print(f"{row.label}{state}\n  {_training(row)}", soft_wrap=True, markup=False, highlight=False)
+        text = f"{number}. {row.label}{state}\n  {_training(row)}"
+        console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
 def _training(row: AblationRow) -> str:

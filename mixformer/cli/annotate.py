@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,9 +11,9 @@ from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.corrected_track import report_project, tracked_project
 from mixformer.cli.data_exchange import add_export_options, pictures_from
-from mixformer.cli.parser import add_model, add_option, add_quiet, add_runtime
+from mixformer.cli.parser import add_flag, add_model, add_option, add_quiet, add_runtime
 from mixformer.cli.settings_options import add_settings
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from mixformer.annotation import AnnotatedVideo, AnnotationProject
@@ -24,6 +25,9 @@ The file of --keys is a CSV file with lines frame,id,x,y,w,h, or with the names 
 frames. A line without a box means that the target is absent from that frame on. The file may also be a
 project, NAME.mixformer.json. Between two of your boxes, the target is tracked forward from the first
 and backward from the second, and both tracks are joined. Your boxes do not change.
+
+If the file of --project is there already, --overwrite is needed to replace it. Even so, only what a new or
+changed box concerns is tracked again; --again tracks everything anew, such as with another model.
 
   mixformer annotate clip.mp4 --keys keys.csv --to cvat --out annotations.xml
   mixformer annotate clip.mp4 --keys keys.csv --to yolo --out dataset/ --label person
@@ -39,13 +43,14 @@ def add_options(made: ArgumentParser) -> None:
 
     made.add_argument("source", type=Path, metavar="CLIP", help="video file or folder of pictures")
     add_option(made, "--keys", Path, "your boxes: CSV, JSON or a project", required=True, metavar="FILE")
-    kinds = ", ".join(f"{each.name} ({each.help})" for each in ANNOTATION_FORMATS.values())
+    kinds = ", ".join(f"{each.name} ({each.title}: {each.help})" for each in ANNOTATION_FORMATS.values())
     add_option(made, "--to", str, kinds, metavar="FORMAT")
     add_option(made, "--out", Path, "file or folder to write; NAME.zip packs it")
     add_option(made, "--project", Path, "also save the project to this file", metavar="FILE")
     add_option(made, "--label", str, "class of the targets without a label in the file of --keys", "")
     direction = "forward: track from the box before a frame; backward: from the box after it; both: join both tracks"
     add_option(made, "--direction", Literal["both", "forward", "backward"], direction, "both")
+    add_flag(made, "--again", "track everything anew, also what --project has already")
     add_export_options(made)
     add_model(made)
     add_runtime(made)
@@ -84,12 +89,20 @@ def run(options: Namespace) -> None:
 
 
 def _keyed(options: Namespace, video: AnnotatedVideo) -> AnnotationProject:
-    from mixformer.annotation import load_project, read_keys
+    from mixformer.annotation import is_same_video, load_project, read_keys
+    from mixformer.annotation.key_files import tracked_before
     from mixformer.annotation.project_files import ENDING
 
     keys: Path = options["keys"]  # a namespace has a method of this name
     if not keys.name.endswith(ENDING):
-        return read_keys(keys, video, label=options.label)
+        project = read_keys(keys, video, label=options.label)
+        if options.project is None or options.again or not options.project.is_file():
+            return project
+        with suppress(DataError):  # a damaged one is replaced
+            old = load_project(options.project)
+            if is_same_video(old.video, options.source):
+                return tracked_before(project, old)
+        return project
     project = load_project(keys)
     same = (project.video.width, project.video.height, project.video.frame_count)
     if same != (video.width, video.height, video.frame_count):

@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
 from mixformer.cli.console import make_console, make_table, print_table
-from mixformer.cli.parser import add_box, add_flag, add_option
+from mixformer.cli.parser import add_box, add_flag, add_option, add_overwrite
 from mixformer.configs.variants import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -53,16 +53,20 @@ def add_options(made: ArgumentParser) -> None:
     add_flag(made, "--no-memory", "do not measure the memory of every engine")
     add_option(made, "--note", str, "text to store in the JSON, such as other programs that ran", "")
     add_option(made, "--json", Path, "also write everything to this file", metavar="FILE")
+    add_overwrite(made)
 
 
 def run(options: Namespace) -> None:
     """Measure, print and write."""
     from mixformer.bench import BenchmarkOptions, measure_tracking, parse_cases
     from mixformer.errors import ConfigError
+    from mixformer.files.places import require_place
     from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
     if (options.clip is None) != (options.box is None):
         raise ConfigError("--clip and --box belong together: the target's x, y, width and height in its first frame")
+    if options.json:
+        require_place(options.json, options.overwrite)
     how = BenchmarkOptions(
         **{name: options[name] for name in ("frames", "rounds", "threads", "device")},
         batches=tuple(options.batch),
@@ -75,10 +79,12 @@ def run(options: Namespace) -> None:
         show = status.update if errors.is_terminal else errors.print
         report = measure_tracking(cases, *place, how, note=options.note, on_step=show)
     console = make_console()
-    for part in _shown(report):
-        print_table(console, part) if isinstance(part, Table) else console.print(part)
-    if options.json:
-        report.to_file(options.json)
+    try:
+        for part in _shown(report):
+            print_table(console, part) if isinstance(part, Table) else console.print(part)
+    finally:  # what took minutes is kept where there is a place for it
+        if options.json:
+            report.to_file(options.json)
 
 
 def _shown(report: BenchmarkReport) -> Iterator[Table | str]:

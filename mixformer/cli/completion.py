@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
+from mixformer.cli.console import make_console
 from mixformer.optional import load
 
 DESCRIPTION = """Print a script that completes commands and options with the Tab key.
@@ -34,4 +34,4 @@ def run(options: Namespace) -> None:
     from mixformer.cli.main import build_parser
 
     load("shtab", "mixformer completion")
-    sys.stdout.write(build_parser().get_completion_script(f"shtab-{options.shell}"))
+    make_console().print(build_parser().get_completion_script(f"shtab-{options.shell}"), end="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import textwrap
@@ -12,7 +13,7 @@ from typing import IO, Any
 from rich.console import Console
 from rich.table import Table
 
-from mixformer.errors import first_few
+from mixformer.errors import OutputError, first_few, remedy
 
 
 class _Console(Console):
@@ -21,13 +22,18 @@ class _Console(Console):
         drop_output(self.file)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print; a message for which there is no place fails no run."""
+        """Print; a message for which there is no place fails no run. Raises OutputError if a result has no place."""
         try:
             super().print(*objects, **options)
-        except OSError:
-            if not self.stderr:
-                raise
+        except OSError as error:
             drop_output(self.file)
+            if not self.stderr:
+                raise OutputError(no_place(error)) from error
+
+
+def no_place(error: OSError) -> str:
+    """Say why standard output, such as a file that it was redirected to, cannot be written, and what to do."""
+    return f"cannot write to standard output: {remedy(error)}; files that the command has written are whole"
 
 
 def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
@@ -70,16 +76,22 @@ def be_robust() -> None:
     """Let no output fail a run.
 
     Characters that the terminal's encoding lacks are printed as escapes. Standard streams that are closed, as by
-    `>&-`, lead nowhere: else the next file that is opened gets their number, and messages of libraries.
+    `>&-`, lead nowhere: else the next file that is opened gets their number, and messages of libraries. Streams without
+    a buffer, as by `python -u`, get one for each line: else Python silently drops what a full disk does not take.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         with contextlib.suppress(OSError):
             _fill(number)
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w" if number else "r"))
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         with contextlib.suppress(AttributeError, ValueError, OSError):  # replaced or closed
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            if isinstance(stream.buffer, io.RawIOBase):
+                buffered = io.BufferedWriter(io.FileIO(stream.fileno(), "w", closefd=False))
+                stream = io.TextIOWrapper(buffered, stream.encoding, line_buffering=True)
+                setattr(sys, name, stream)
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _fill(number: int) -> None:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from mixformer.cli.bars import spinner
 from mixformer.cli.console import make_console, make_table, print_filled, print_table
-from mixformer.cli.data_exchange import EXPORT, add_export, export, import_project
+from mixformer.cli.data_exchange import EXPORT, add_export, export_project, import_project
 from mixformer.cli.parser import CommandGroup, add_flag, add_option, add_overwrite
 from mixformer.errors import MixFormerError, counted
 
@@ -187,7 +187,7 @@ _GROUP = CommandGroup(
     {
         "check": (_CHECK, _add_check, _check),
         "import": (_IMPORT, _add_import, _import),
-        "export": (EXPORT, add_export, export),
+        "export": (EXPORT, add_export, export_project),
         "pack": (_PACK, _add_pack, _pack),
         "list": (_LIST, _add_list, _list),
     }

@@ -45,7 +45,7 @@ def pictures_from(options: Namespace) -> bool | None:
 
 def import_project(options: Namespace, console: Console) -> None:
     """Import annotations as a project. It is saved if OUT is NAME.mixformer.json; else it becomes training data."""
-    from mixformer.annotation import check_export, import_annotations, look_at_video, save_project
+    from mixformer.annotation import import_annotations, look_at_video, save_project
     from mixformer.annotation.formats.exchange import annotation_format
     from mixformer.annotation.project_files import ENDING
     from mixformer.files.places import require_apart, require_place
@@ -56,10 +56,7 @@ def import_project(options: Namespace, console: Console) -> None:
     if options.images is None:
         raise ConfigError(f"{name} does not say where the pictures are; give the video or their folder as --images")
     require_apart(options.out, (options.source, options.images))
-    if keep or options.overwrite:
-        require_place(options.out, options.overwrite)
-    else:
-        check_export("folder", options.out)
+    require_place(options.out, options.overwrite)
     project = import_annotations(options.source, name, look_at_video(options.images, options.out if keep else None))
     if keep:
         save_project(project, options.out)
@@ -93,7 +90,7 @@ def add_export(made: ArgumentParser) -> None:
     """Add the options of `mixformer data export`."""
     from mixformer.annotation import ANNOTATION_FORMATS
 
-    kinds = ", ".join(f"{each.name} ({each.help})" for each in ANNOTATION_FORMATS.values())
+    kinds = ", ".join(f"{each.name} ({each.title}: {each.help})" for each in ANNOTATION_FORMATS.values())
     made.add_argument("format", type=str, metavar="FORMAT", help=kinds)
     made.add_argument("project", type=Path, metavar="PROJECT", help="NAME.mixformer.json")
     made.add_argument("out", type=Path, metavar="OUT", help="file or folder to write")
@@ -101,7 +98,7 @@ def add_export(made: ArgumentParser) -> None:
     add_export_options(made)
 
 
-def export(options: Namespace) -> None:
+def export_project(options: Namespace) -> None:
     """Write a project in a format of other tools."""
     from mixformer.annotation import check_export, export_annotations, find_video, load_project
     from mixformer.annotation.formats.exchange import annotation_format

@@ -92,7 +92,10 @@ def _print(done: FineTuned, console: Console) -> None:
         ]
         print_table(console, make_table(("success AUC of", "before", "after"), each))
     if not done.best_step:
-        console.print("no check was better than the start, so the model is the one you started from")
+        checked = (
+            f"no check up to step {done.steps} was better than the start, so the model is the one you started from"
+        )
+        print_filled(console, "", f"{checked} (docs/finetune.md: when it does not help)", indent=4)
     elif done.stopped_early:
         console.print(
             f"stopped at step {done.steps}, because it got no better; the weights are of step {done.best_step}"

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from mixformer import __version__
 from mixformer.cli.ask import spread_box
-from mixformer.cli.console import be_robust, drop_output, make_console
+from mixformer.cli.console import be_robust, drop_output, make_console, no_place
 from mixformer.cli.deprecated import renew
 from mixformer.cli.parser import add_verb, make_parser
 from mixformer.cli.usage import no_command
@@ -73,16 +73,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, by default with the arguments of the process, and return the exit code."""
     be_robust()
     try:
-        code = _main(sys.argv[1:] if arguments is None else arguments)
-        sys.stdout.flush()
+        try:
+            return _main(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`
         drop_output(sys.stdout)
         return OK
-    return code
+    except OSError as error:  # as that of `--help`, which ends by SystemExit
+        drop_output(sys.stdout)
+        _say_error(make_console(stderr=True), no_place(error))
+        return OUTPUT
 
 
 def _main(arguments: Sequence[str]) -> int:
     warnings.filterwarnings("default", r".* is now called ", DeprecationWarning)
+    if "--debug" not in arguments:
+        warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     words = spread_box(renew(arguments))
     if words[:1] == ["help"]:  # `mixformer help track` is `mixformer track --help`
         words = [*words[1:], "--help"]
@@ -106,9 +113,13 @@ def _main(arguments: Sequence[str]) -> int:
         said = str(error) if isinstance(error, MixFormerError) else _what_ran_out(error)
         if settings.debug or said is None:
             raise
-        errors.print(Text.assemble(("error:", "bold red"), f" {said}"))
+        _say_error(errors, said)
         return exit_code(error)
     return OK
+
+
+def _say_error(console: Console, said: str) -> None:
+    console.print(Text.assemble(("error:", "bold red"), f" {said}"))
 
 
 def _what_ran_out(error: MemoryError | OSError | RuntimeError) -> str | None:
@@ -158,5 +169,3 @@ def _set_up_logging(console: Console, debug: bool) -> None:
     level = logging.INFO if debug else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", handlers=[_Messages(console)], force=True)
     logging.getLogger("libav").setLevel(logging.CRITICAL)  # we report unreadable frames ourselves
-    if not debug:
-        warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"

@@ -68,7 +68,9 @@ def add_source(parser: ArgumentParser, frame: str) -> None:
     source = "video file, folder of pictures, webcam number, or rtsp:// or http:// address"
     parser.add_argument("source", type=str, help=source)
     add_box(
-        parser, f"target in {frame}, in pixels; X,Y,W,H or a line of JSON results works too; you are asked without it"
+        parser,
+        f"target in {frame}, in pixels; X,Y,W,H or a line of JSON results works too; without it, you draw it in a "
+        "window",
     )
 
 

@@ -130,6 +130,8 @@ class _Viewer:
 
 
 def _report(summary: VideoSummary, how: str, paths: Iterable[Path], console: Console) -> None:
+    from mixformer.run.absences import frames_text
+
     score = "" if summary.mean_score is None else f", mean score {summary.mean_score:.2f}"
     rate = f"{summary.fps:.3g} FPS with reading and writing"
     console.print(f"{counted(summary.frames, 'frame')} in {summary.seconds:.1f} s ({rate}){score}; {how}")
@@ -137,8 +139,7 @@ def _report(summary: VideoSummary, how: str, paths: Iterable[Path], console: Con
         console.print(f"resumed after the first {counted(summary.kept, 'frame')} of an interrupted run")
     for number, stretches in summary.absences.items():
         who = f"target {number}" if len(summary.absences) > 1 or number != 1 else "the target"
-        shown = ", ".join(first_few((f"{a} to {b - 1}" for a, b in stretches), 8))
-        console.print(f"{who} was lost in frames {shown}")
+        console.print(f"{who} was lost in {frames_text(stretches)}")
     if summary.skipped:
         shown = ", ".join(first_few(map(str, summary.skipped), 10))
         make_console(stderr=True).print(f"skipped {counted(len(summary.skipped), 'unreadable frame')}: {shown}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.bars import TrainingBar, speaks
-from mixformer.cli.console import make_console, make_table, print_table
+from mixformer.cli.console import make_console, make_table, print_filled, print_table
 from mixformer.cli.parser import add_changes, add_flag, add_option, add_scale
 from mixformer.errors import ConfigError
 
@@ -79,15 +79,15 @@ def _list(options: Namespace, names: list[str]) -> None:
     """Print the stages of routes."""
     from mixformer.training import plan_route
 
-    rows = []
-    for name in names:
-        out = options.out or Path("OUT")
-        for report in plan_route(name, out, **_settings(options)):
-            shown = name if report.number == 1 else ""
-            state = "done" if report.done else "begun" if (report.folder / "state.safetensors").is_file() else ""
-            rows.append((shown, str(report.number), report.step.name, _work(report), state if options.out else ""))
-    headings = ("model", "stage", "name", "what", "state" if options.out else "")
-    print_table(make_console(), make_table(headings, rows, left=5))
+    console, out = make_console(), options.out or Path("OUT")
+    routes = {name: plan_route(name, out, **_settings(options)) for name in names}
+    width = max(len(report.step.name) for reports in routes.values() for report in reports)
+    for name, reports in routes.items():
+        console.print(name)
+        for report in reports:
+            state = "; done" if report.done else "; begun" if (report.folder / "state.safetensors").is_file() else ""
+            head = f"  {report.number}  {report.step.name:{width}}  "
+            print_filled(console, head, _work(report) + (state if options.out else ""))
 
 
 def _summarize(reports: list[StepReport]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from argparse import Action
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,12 +38,21 @@ class Parser(ArgumentParser):
         """Refuse what is no path, where one is meant.
 
         `Path` reads an empty one, such as that of a variable that is not set, as the current folder, and an address as
-        a folder `http:`.
+        a folder `http:`. A file may have a name that means nothing at all in YAML.
         """
         kind = kind_of(action)
-        if Path in (kind, *get_args(kind)) and (wrong := next(filter(None, map(_no_path, arg_strings)), "")):
-            (Parser._deepest or self).error(f"{_name(action, '')} {wrong}")
+        if Path in (kind, *get_args(kind)):
+            if wrong := next(filter(None, map(_no_path, arg_strings)), ""):
+                (Parser._deepest or self).error(f"{_name(action, '')} {wrong}")
+            arg_strings = [f"./{word}" if word in _NOTHING else word for word in arg_strings]
         return super()._get_values(action, arg_strings)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help or a version. `argparse` says nothing where a full disk takes no help."""
+        if file is sys.stdout and message:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the usage and one sentence, then exit."""
@@ -53,6 +63,9 @@ class Parser(ArgumentParser):
         said = f"{parser.format_usage()}error: {_explain(parser, message)}\nsee: {command} --help"
         make_console(stderr=True).print(said)
         self.exit(2)
+
+
+_NOTHING = ("~", "null", "Null", "NULL")
 
 
 def _no_path(word: str) -> str:

@@ -110,12 +110,12 @@ def _add_run(made: ArgumentParser) -> None:
 
 def _run(options: Namespace) -> None:
     from mixformer.vot.session import open_session
-    from mixformer.vot.trax import serve, toolkit_streams
+    from mixformer.vot.trax import answer_toolkit, toolkit_streams
 
     with toolkit_streams() as (incoming, outgoing):
         runtime = runtime_from(options)
         session = open_session(options.model, preset=options.preset, masks=options.masks, runtime=runtime)
-        serve(session, incoming, outgoing, options.multiobject, options.channel or "color")
+        answer_toolkit(session, incoming, outgoing, options.multiobject, options.channel or "color")
 
 
 _GROUP = CommandGroup({"init": (_INIT, _add_init, _init), "run": (_RUN, _add_run, _run)})

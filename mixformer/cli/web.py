@@ -15,9 +15,9 @@ DESCRIPTION = """Annotate videos in the browser: draw a box, track it, correct i
   mixformer web clip.mp4      one video
   mixformer web clips         all videos under a folder; the page can add more
 
-Every step is saved beside the video, as NAME.mixformer.json. Stop with Ctrl-C, and continue at any time. Only you, on
-this machine, can open the page. To share it, give an address and a token of 16 letters or more. Nothing is encrypted:
-share it only with people and on a network that you trust.
+Every step is saved beside the video: for clip.mp4, in clip.mp4.mixformer.json. Stop with Ctrl-C, and continue at any
+time. Only you, on this machine, can open the page. To share it, give an address and a token of 16 letters or more.
+Nothing is encrypted: share it only with people and on a network that you trust.
 
   mixformer web clips --host 192.168.1.20 --token SOME-LONG-SECRET
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, replace
 from functools import cache
 from numbers import Integral, Real
@@ -12,11 +12,23 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
-from mixformer.errors import ConfigError, did_you_mean, first_few, shown
+import numpy as np
+
+from mixformer.errors import ConfigError, counted, did_you_mean, first_few, shown
 from mixformer.files import read_json_file, write_text
 
-_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "nothing"}
-_LARGEST = 2**63  # smaller whole numbers fit into every array
+_KINDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    NoneType: "nothing",
+    Path: "a path",
+    Callable: "a function",
+    np.ndarray: "a NumPy array of numbers",
+}
+LARGEST = 2**63
+"""Smaller whole numbers fit into every array."""
 
 
 class BaseConfig:
@@ -30,10 +42,10 @@ class BaseConfig:
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
             try:
-                ready = _from_plain(hints[field.name], value)
+                ready = from_plain(hints[field.name], value)
             except RecursionError:
                 raise ConfigError(f"{type(self).__name__}: {field.name} is nested too deeply") from None
-            if not _fits(hints[field.name], ready):
+            if not fits(hints[field.name], ready):
                 raise ConfigError(f"{type(self).__name__}: {field.name} must be {_wanted(hints[field.name], value)}")
             if ready is not value:
                 object.__setattr__(self, field.name, ready)
@@ -96,7 +108,7 @@ class BaseConfig:
 _hints = cache(get_type_hints)
 
 
-def _from_plain(hint: Any, value: Any) -> Any:
+def from_plain(hint: Any, value: Any) -> Any:
     """Convert a plain value to its field's type: nested configurations, tuples for lists, plain numbers."""
     if isinstance(value, Mapping):
         parts = [part for part in (hint, *getattr(hint, "__args__", ())) if isinstance(part, type)]
@@ -104,7 +116,7 @@ def _from_plain(hint: Any, value: Any) -> Any:
         return kinds[0].from_dict(value) if kinds else dict(value)
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):  # a Box stays one
         inner = getattr(hint, "__args__", (None,))[0]
-        ready = tuple(_from_plain(inner, each) for each in value)
+        ready = tuple(from_plain(inner, each) for each in value)
         same = type(value) is tuple and all(a is b for a, b in zip(ready, value, strict=True))
         return value if same else ready
     if isinstance(value, bool | int | float):
@@ -112,43 +124,48 @@ def _from_plain(hint: Any, value: Any) -> Any:
     return int(value) if isinstance(value, Integral) else float(value) if isinstance(value, Real) else value
 
 
-def _fits(hint: Any, value: Any) -> bool:
+def fits(hint: Any, value: Any) -> bool:
     """Tell whether a value has the declared type of a field. The class checks the range itself."""
     origin, parts = get_origin(hint), get_args(hint)
     if hint is Any:
         return True
     if origin in (Union, UnionType):
-        return any(_fits(part, value) for part in parts)
+        return any(fits(part, value) for part in parts)
     if origin is Literal:
         return isinstance(value, type(parts[0])) and value in parts
     if origin is tuple:
         if not isinstance(value, tuple):
             return False
         inner = parts[:1] * len(value) if parts[-1] is Ellipsis else parts
-        return len(inner) == len(value) and all(map(_fits, inner, value))
+        return len(inner) == len(value) and all(map(fits, inner, value))
     if hint in (int, float):
         number = isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
-        return number and abs(value) < _LARGEST  # False for infinity and NaN
+        return number and abs(value) < LARGEST  # False for infinity and NaN
     return isinstance(value, origin or hint)
 
 
 def _wanted(hint: Any, value: Any) -> str:
     """Describe the declared type of a field, and the value that it was given."""
     finite = " and finite" if isinstance(value, float) and not math.isfinite(value) else ""
-    return f"{_described(hint)}{finite}, not {shown(value)}"
+    return f"{described(hint)}{finite}, not {shown(value)}"
 
 
-def _described(hint: Any) -> str:
+def described(hint: Any) -> str:
     """Describe a type in words."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return " or ".join(map(_described, parts))
+        return " or ".join(map(described, parts))
     if origin is Literal:
         return " or ".join(map(repr, parts))
     if origin is tuple:
-        inner = dict.fromkeys(map(_described, (part for part in parts if part is not Ellipsis)))
+        inner = dict.fromkeys(map(described, (part for part in parts if part is not Ellipsis)))
         length = "" if parts[-1] is Ellipsis else f" of {len(parts)} values"
         return f"a list{length}, each {' or '.join(inner)}"
     if isinstance(hint, type) and issubclass(hint, BaseConfig):
         return f"an object with fields of {hint.__name__} ({', '.join(field.name for field in fields(hint))})"  # type: ignore[arg-type]
-    return _KINDS.get(hint, "an object")
+    if origin is Callable and parts and parts[0] is not ...:
+        return f"a function of {counted(len(parts[0]), 'value')}"
+    if origin in (Sequence, Iterable):
+        return f"several values, each {described(parts[0])}"
+    name = hint.__name__ if isinstance(hint, type) else "object"
+    return _KINDS.get(origin or hint, f"a{'n' * name.startswith(tuple('AEIOUo'))} {name}")

@@ -120,6 +120,7 @@ DEFAULT_TRACKERS: dict[str, TrackerConfig] = {
         lost_after=2,
         found_above=0.6,
         likeness_weight=10.0,
+        likeness_interval=32,
     ),
 }
 

@@ -12,6 +12,7 @@ from mixformer.errors import ConfigError, warn_deprecated
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+_MOST_THREADS = 1024  # a library may end the process if the system has not so many
 _RENAMED = {"graph": "cudagraph"}  # engine names of 0.1.0
 
 
@@ -24,10 +25,10 @@ class Runtime(BaseConfig):
         engine: "auto" for the fastest engine that can run the model here, or the name of an engine: "torch",
             "cudagraph", "compile", "openvino" or "onnx". The name is checked when the engine is made.
         precision: number format of the matrix products: "auto", "float32", "bfloat16", "float16" or "int8".
-        threads: CPU threads of the engine, 1 or more; None takes the engine's own number. The number of threads may
+        threads: CPU threads of the engine, 1 to 1024; None takes the engine's own number. The number of threads may
             change the last digits of a result.
 
-    Raises ConfigError if a device or a precision does not exist, or `threads` is below 1.
+    Raises ConfigError if a device or a precision does not exist, or `threads` is out of range.
 
     Example:
         >>> from mixformer import Runtime
@@ -35,7 +36,7 @@ class Runtime(BaseConfig):
         Runtime(device='cpu', engine='auto', precision='float32', threads=None)
         >>> Runtime(threads=0)
         Traceback (most recent call last):
-        mixformer.errors.ConfigError: threads is 1 or more, or None for the engine's own number, not 0
+        mixformer.errors.ConfigError: threads is 1 to 1024, or None for the engine's own number, not 0
     """
 
     device: str = "auto"
@@ -49,8 +50,10 @@ class Runtime(BaseConfig):
             raise ConfigError(f"unknown device {self.device!r}; use auto, cpu, cuda, cuda:N or mps")
         if self.precision not in PRECISIONS:
             raise ConfigError(f"unknown precision {self.precision!r}; there are: {', '.join(PRECISIONS)}")
-        if self.threads is not None and self.threads < 1:
-            raise ConfigError(f"threads is 1 or more, or None for the engine's own number, not {self.threads}")
+        if self.threads is not None and not 1 <= self.threads <= _MOST_THREADS:
+            raise ConfigError(
+                f"threads is 1 to {_MOST_THREADS}, or None for the engine's own number, not {self.threads}"
+            )
         if self.engine in _RENAMED:
             name = _RENAMED[self.engine]
             warn_deprecated(f"the engine {self.engine!r} is now called {name!r}")

@@ -19,6 +19,7 @@ from mixformer.data.datasets.registry import CUSTOM, canonical_name, detect_data
 from mixformer.data.frame_storage import ClipFrame, FrameRef, read_bytes, read_frame
 from mixformer.data.sequence import VideoSequence, has_area
 from mixformer.errors import DataError, counted
+from mixformer.files import path_kind
 from mixformer.types import FloatArray
 
 _SAMPLE = 5  # pictures to decode of each sequence, unless `every` is set
@@ -86,6 +87,8 @@ _Loader = tuple[str, Callable[[], VideoSequence]]
 
 def _loaders(path: Path, options: Options) -> tuple[Sequence[_Loader], list[Problem]]:
     """Return a name and a reader of each sequence, so that a broken one stops no other, and the set's problems."""
+    if not path_kind(path):
+        raise DataError(f"{path} is not there; check the path")
     known, problems = canonical_name(options.name) or detect_dataset(path) or CUSTOM, list[Problem]()
     own = [p for p in sorted(path.glob("*")) if (p / "groundtruth.txt").is_file() or (p / "img").is_dir()]
     if own and known == CUSTOM and not (path / "groundtruth.txt").is_file():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from mixformer.data.clips import Clip
 from mixformer.data.lmdb_file import LmdbArchive
 from mixformer.errors import DataError, shown
 from mixformer.imaging.images import read_image
+from mixformer.imaging.last_used import LastUsed
 from mixformer.types import Image
 
 T = TypeVar("T")
@@ -93,31 +93,30 @@ class Handles:
     """Open files of this process, the least recently used closed first. Safe to use from several threads."""
 
     def __init__(self, limit: int = _OPEN_AT_ONCE) -> None:
-        self.limit = limit
-        self._open: OrderedDict[Path, tuple[object, Any]] = OrderedDict()  # state of the file, and handle
+        self._open: LastUsed[Path, tuple[object, Any]] = LastUsed(limit)  # state of the file, and handle
         self._lock = threading.Lock()
 
     def use(self, path: Path, opener: Callable[[Path], H], work: Callable[[H], T]) -> T:
         """Call `work` with the open file, in one thread at a time. Open it first if it is not open or has changed."""
         with self._lock:
             state = _state(path)
-            if path in self._open and self._open[path][0] != state:
-                self._open.pop(path)[1].close()
-            if path not in self._open:
-                self._open[path] = state, opener(path)
-            self._open.move_to_end(path)
-            while len(self._open) > self.limit:
-                self._close_oldest()
-            return work(self._open[path][1])
+            found = self._open.get(path)
+            if found is None or found[0] != state:
+                self._close(self._open.pop(path))
+                found = state, opener(path)
+                self._close(*self._open.put(path, found))
+            return work(found[1])
 
-    def _close_oldest(self) -> None:
-        self._open.popitem(last=False)[1][1].close()
+    @staticmethod
+    def _close(*files: tuple[object, Any] | None) -> None:
+        for each in files:
+            if each is not None:
+                each[1].close()
 
     def before_fork(self) -> None:
         """Close everything, and let no thread open anything until `after_fork`."""
         self._lock.acquire()
-        while self._open:
-            self._close_oldest()
+        self._close(*self._open.trim(0))
 
     def after_fork(self) -> None:
         """Let threads open files again, in the parent and in the child."""

@@ -89,7 +89,7 @@ class PackedCrops:
         return torch.where(nearest > 0, values.round(), values).clamp(0, 255).byte()
 
 
-def pack(plans: Sequence[CropParams]) -> PackedCrops:
+def pack_crops(plans: Sequence[CropParams]) -> PackedCrops:
     """Pack crops of equal size, whose parameters are `trimmed`."""
     frames = [torch.from_numpy(plan.frame) for plan in plans]
     light = torch.tensor([_light(plan) for plan in plans]).float()

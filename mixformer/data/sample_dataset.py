@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
 from multiprocessing.queues import Queue
 from typing import Any
 
@@ -18,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mixformer.data.augmentation import Augmentation, CropSettings as CropSettings, draw_sample_params
 from mixformer.data.crop_params import Sample, SampleParams
-from mixformer.data.gpu import PackedCrops, pack
+from mixformer.data.gpu import PackedCrops, pack_crops
 from mixformer.data.sampling import Mixture
 from mixformer.errors import ConfigError, DataError
 from mixformer.files.open_files import allow_open_files
@@ -26,6 +29,7 @@ from mixformer.files.open_files import allow_open_files
 log = logging.getLogger(__name__)
 
 _FILES, _FILES_OF_A_WORKER = 64, 12  # open files of a training process, and for each of its loader processes
+_LOOK_EVERY = 0.5  # seconds between two looks of a loader whether its parent lives
 
 
 @dataclass(frozen=True)
@@ -145,8 +149,8 @@ def collate_raw(samples: Iterable[SampleParams]) -> RawBatch:
     """Pack the pixels that a batch needs. Each whole frame is freed before the next sample is drawn."""
     plans = [plan.trimmed() for plan in samples]
     return RawBatch(
-        pack([crop for plan in plans for crop in plan.crops[:-1]]),
-        pack([plan.crops[-1] for plan in plans]),
+        pack_crops([crop for plan in plans for crop in plan.crops[:-1]]),
+        pack_crops([plan.crops[-1] for plan in plans]),
         torch.from_numpy(np.stack([plan.box for plan in plans])).float(),
         torch.tensor([float(plan.present) for plan in plans]),
         (plans[0].crops[0].size, plans[0].crops[-1].size),
@@ -218,6 +222,21 @@ def _begin_worker(_: int) -> None:
     Queue._on_queue_feeder_error = _end_worker  # type: ignore[attr-defined]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    if os.name == "posix":
+        threading.Thread(target=_watch_parent, name="watch parent", daemon=True).start()
+
+
+def _watch_parent() -> None:
+    """End this process when its parent is killed. PyTorch looks only between batches, or waits for a reader for ever.
+
+    A forked process also holds the parent's lock of the run folder, so that the run could not go on meanwhile.
+    """
+    parent, above = parent_process(), os.getppid()  # a fork server is above, but is not the parent
+    if parent is not None:
+        # Siblings that were forked later hold the sentinel too, so the process above is looked at as well.
+        while not wait([parent.sentinel], _LOOK_EVERY) and os.getppid() == above:
+            pass
+        os._exit(1)
 
 
 def _end_worker(_: Any, error: Exception, batch: object) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixformer.configs.argument_checks import checked
 from mixformer.data.frame_storage import FrameRef, read_frame
 from mixformer.errors import DataError, counted, shown
 from mixformer.imaging.boxes import LARGEST
+from mixformer.imaging.last_used import LastUsed
 from mixformer.types import Box, FloatArray, Image
 
 log = logging.getLogger(__name__)
@@ -27,22 +29,15 @@ class ImageCache:
 
     def __init__(self, limit_mb: int = 0) -> None:
         """`limit_mb`: memory for decoded pictures in MiB; 0 keeps none."""
-        self.limit = limit_mb * 2**20
-        self._size = 0
-        self._images: OrderedDict[FrameRef, Image] = OrderedDict()
+        self._images: LastUsed[FrameRef, Image] = LastUsed(limit_mb * 2**20, attrgetter("nbytes"))
         self._told: set[str] = set()
 
     def read(self, frame: FrameRef) -> Image:
         """Read a picture as `read_frame` does, through the cache."""
-        if frame in self._images:
-            self._images.move_to_end(frame)
-            return self._images[frame]
-        image = read_frame(frame)
-        if image.nbytes <= self.limit:
-            self._images[frame] = image
-            self._size += image.nbytes
-            while self._size > self.limit:
-                self._size -= self._images.popitem(last=False)[1].nbytes
+        image = self._images.get(frame)
+        if image is None:
+            image = read_frame(frame)
+            self._images.put(frame, image)
         return image
 
     def pass_over(self, what: str, error: DataError) -> None:
@@ -155,6 +150,7 @@ class LazySequences(Sequence[VideoSequence]):
         (LazySequences(2 of clips), 'clip 1')
     """
 
+    @checked
     def __init__(
         self, names: Sequence[str], load: Callable[[int], VideoSequence], source: str = "", keep: int = 256
     ) -> None:

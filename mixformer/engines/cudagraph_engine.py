@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, cast
@@ -20,6 +19,7 @@ from torch import Tensor
 from mixformer.engines.own_process import Turns
 from mixformer.engines.torch_engine import TorchEngine, find_device, using_threads
 from mixformer.errors import ConfigError, MixFormerError
+from mixformer.imaging.last_used import LastUsed
 from mixformer.models import KVCache, Memory, MixFormer, RawTemplates
 from mixformer.models.attention import StaticKVCache
 from mixformer.optional import forget_cached
@@ -85,7 +85,7 @@ class CudaGraphEngine(TorchEngine):
     def _begin(self) -> None:
         """Choose the network to record, and drop all recordings."""
         self._network: Network = self._locate
-        self._steps: OrderedDict[tuple[int, ...], _RecordedStep] = OrderedDict()
+        self._steps: LastUsed[tuple[int, ...], _RecordedStep] = LastUsed(_KEPT)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("_network", "_compiled", "_steps")}
@@ -109,13 +109,12 @@ class CudaGraphEngine(TorchEngine):
     def _step(self, memory: Memory) -> _RecordedStep:
         """Return the step for memories of this shape; record it if it is new."""
         shape = tuple(_parts(memory)[0].shape)
-        if shape not in self._steps:
+        step = self._steps.get(shape)
+        if step is None:
             search = torch.zeros((shape[0], *[self.config.search_size] * 2, 3), dtype=torch.uint8, device=self.device)
-            self._steps[shape] = _RecordedStep(self._locate, self._network, search, memory, self._recorder)
-        self._steps.move_to_end(shape)
-        while len(self._steps) > _KEPT:
-            self._steps.popitem(last=False)
-        return self._steps[shape]
+            step = _RecordedStep(self._locate, self._network, search, memory, self._recorder)
+            self._steps.put(shape, step)
+        return step
 
 
 class CompiledEngine(CudaGraphEngine):

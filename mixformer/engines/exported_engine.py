@@ -93,9 +93,8 @@ class ExportedEngine(ABC):
     def describe(self, template: Image) -> FloatArray:
         """See `DescribingEngine.describe`; errors as `remember`."""
         self._home.check()
-        place = middle_block(self.config)
-        memory = self._encode(np.stack([template] * (self.graphs.templates or 1))[None])
-        values = self._read(memory[2 * place + 1])[0]  # (heads, N * T, d); the tensors are keys and values by turns
+        name = self.graphs.memory[2 * middle_block(self.config) + 1]  # the tensors are keys and values by turns
+        values = self._describe(np.stack([template] * (self.graphs.templates or 1))[None], name)[0]  # (heads, N * T, d)
         tokens: FloatArray = values[:, : self.config.template_grid**2].swapaxes(0, 1)
         return tokens.reshape(len(tokens), -1)
 
@@ -111,8 +110,8 @@ class ExportedEngine(ABC):
         """Return the memory tensors of one target; `templates` is (1, N, t, t, 3)."""
 
     @abstractmethod
-    def _read(self, tensor: Any) -> FloatArray:
-        """Return the numbers of one of the runtime's tensors."""
+    def _describe(self, templates: Image, name: str) -> FloatArray:
+        """Return the numbers of one memory tensor of a target; `templates` is (1, N, t, t, 3)."""
 
     @abstractmethod
     def _find(self, search: Image, target: tuple[Any, ...], count: int) -> dict[str, FloatArray]:

@@ -40,6 +40,8 @@ class OnnxEngine(ExportedEngine):
         self._remember = _open(self.graphs.remember, options, providers)
         self._locate = _open(self.graphs.locate, options, providers)
         self._outputs = [output.name for output in self._locate.get_outputs()]
+        self._part = ort.RunOptions()
+        self._part.only_execute_path_to_fetches = True
         require_names(("templates", *self.graphs.memory), _names(self._remember), self.graphs.remember)
         require_names(("search", "boxes", *self.graphs.memory), _names(self._locate), self.graphs.locate)
 
@@ -54,8 +56,12 @@ class OnnxEngine(ExportedEngine):
         self._run(self._remember, binding)
         return tuple(binding.get_outputs())
 
-    def _read(self, tensor: Any) -> FloatArray:
-        return np.asarray(tensor.numpy(), np.float64)
+    def _describe(self, templates: Image, name: str) -> FloatArray:
+        binding = self._remember.io_binding()
+        binding.bind_cpu_input("templates", np.ascontiguousarray(templates))
+        binding.bind_output(name, "cpu")
+        self._run(self._remember, binding, self._part)
+        return np.asarray(binding.copy_outputs_to_cpu()[0], np.float64)
 
     def _find(self, search: Image, target: tuple[Any, ...], count: int) -> dict[str, FloatArray]:
         binding = self._locate.io_binding()
@@ -68,9 +74,9 @@ class OnnxEngine(ExportedEngine):
         values = binding.copy_outputs_to_cpu()
         return {name: value.astype(np.float64) for name, value in zip(self._outputs, values, strict=True)}
 
-    def _run(self, session: Any, binding: Any) -> None:
+    def _run(self, session: Any, binding: Any, options: Any = None) -> None:
         with _as_checkpoint_error(f"run the graphs in {self.folder.path}"):
-            session.run_with_iobinding(binding)
+            session.run_with_iobinding(binding, options)
 
 
 def has_cuda() -> bool:

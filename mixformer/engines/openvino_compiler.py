@@ -87,14 +87,14 @@ class Compiler:
             # Without this, the pinned threads of several processes would all use the first cores.
             self._settings |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
 
-    def remember(self, templates: Shape) -> Any:
+    def remember(self, templates: Shape, only: str = "") -> Any:
         """Compile the graph `remember` for templates of a shape (B, N, t, t, 3), or read it from the cache.
 
         It calculates in float32 even if `locate` uses 16 bits: it runs rarely, and its errors affect all steps until it
-        runs again.
+        runs again. With the name of one output, only what that needs is calculated.
         """
         settings = self._settings if self._precision == "int8" else self._settings | {_HINT: "f32"}
-        return self._compile(self._graphs.remember, (templates,), lambda: {"templates": templates}, settings)
+        return self._compile(self._graphs.remember, (templates,), lambda: {"templates": templates}, settings, only)
 
     def locate(self, search: Shape, templates: Shape) -> Any:
         """Compile the graph `locate` for shapes of a search crop (B, s, s, 3) and of templates; see `remember`."""
@@ -108,15 +108,22 @@ class Compiler:
         return self._compile(self._graphs.locate, (search, templates), shapes, self._settings)
 
     def _compile(
-        self, file: Path, key: tuple[Shape, ...], shapes: Callable[[], dict[str, Shape]], settings: Settings
+        self,
+        file: Path,
+        key: tuple[Shape, ...],
+        shapes: Callable[[], dict[str, Shape]],
+        settings: Settings,
+        only: str = "",
     ) -> Any:
         # 1. Use the cached graph if there is one.
-        kept = self._place(file, key, settings)
+        kept = self._place(file, (*key, only), settings)
         if kept is not None and (found := self._load(kept, settings)) is not None:
             return found
         # 2. Compile, and cache the result.
         model = self._read(file)
         try:
+            if only:
+                model = ov.Model([model.output(only)], model.get_parameters())
             model.reshape(shapes())
             compiled = self._compile_anew(model, settings)
         except (RuntimeError, UnicodeDecodeError) as error:  # a message may quote damaged text
@@ -158,7 +165,7 @@ class Compiler:
         except (RuntimeError, UnicodeDecodeError) as error:  # a message may quote damaged text
             raise CheckpointError(f"OpenVINO cannot read {file}; export the model again ({error})") from error
 
-    def _place(self, file: Path, key: tuple[Shape, ...], settings: Settings) -> Path | None:
+    def _place(self, file: Path, key: tuple[Shape | str, ...], settings: Settings) -> Path | None:
         """Return the cache file of the compiled graph, or None; its name depends on all inputs of the compilation."""
         folder, files = cache_folder(), [file, self._graphs.weights or file.with_name(WEIGHTS_FILE)]
         if folder is None or files[1].stat().st_size > _CACHE_LIMIT // 4:

@@ -33,6 +33,8 @@ class OpenVINOEngine(ExportedEngine):
         self.precision, self.threads = precision, threads
         self._compiler = Compiler(self.graphs, precision, threads)
         self._pairs: dict[int, _Pair] = {}
+        self._describer: _Request | None = None
+        self._lock = Lock()
         self._pair(self.graphs.templates or _USUAL_TEMPLATES)
 
     def __reduce__(self) -> Any:
@@ -45,8 +47,12 @@ class OpenVINOEngine(ExportedEngine):
     def _encode(self, templates: Image) -> tuple[Any, ...]:
         return self._pair(templates.shape[1]).remember(templates)
 
-    def _read(self, tensor: Any) -> FloatArray:
-        return np.asarray(tensor.data, np.float64)
+    def _describe(self, templates: Image, name: str) -> FloatArray:
+        with self._lock:
+            if self._describer is None:  # a part of `remember`, in half of its time
+                self._describer = _Request(self._compiler.remember(templates.shape, name), ("templates", name))
+            self._describer.run("templates", templates)
+            return self._describer.read()[name]
 
     def _find(self, search: Image, target: tuple[Any, ...], count: int) -> dict[str, FloatArray]:
         return self._pair(count).locate(search, target)
@@ -55,37 +61,25 @@ class OpenVINOEngine(ExportedEngine):
         if count not in self._pairs:
             size, search = self.config.template_size, self.config.search_size
             shapes = (1, search, search, 3), (1, count, size, size, 3)
-            self._pairs[count] = _Pair(self._compiler, self.graphs.memory, *shapes, both=count > 1)
+            self._pairs[count] = _Pair(self._compiler, self.graphs.memory, *shapes)
         return self._pairs[count]
 
 
 class _Pair:
-    """Both graphs for one number of templates, compiled on two threads that end when they are done.
+    """Both graphs for one number of templates, compiled on two threads that end when they are done."""
 
-    Without `both`, the one that locates is compiled at its first use: a single template is mostly only described.
-    """
-
-    def __init__(
-        self, compiler: Compiler, memory: tuple[str, ...], search: Shape, templates: Shape, *, both: bool
-    ) -> None:
+    def __init__(self, compiler: Compiler, memory: tuple[str, ...], search: Shape, templates: Shape) -> None:
         self._names, self._lock = memory, Lock()
         threads = ThreadPoolExecutor(2, "compile")
         sought, made = ("search", "boxes", *memory), ("templates", *memory)
-        self._compile_finder = lambda: _Request(compiler.locate(search, templates), sought)
+        self._finder: Future[_Request] = threads.submit(lambda: _Request(compiler.locate(search, templates), sought))
         self._encoder: Future[_Request] = threads.submit(lambda: _Request(compiler.remember(templates), made))
-        self._finder: Future[_Request] | None = threads.submit(self._compile_finder) if both else None
         threads.shutdown(wait=False)
         self._target: tuple[Any, ...] | None = None
 
     def wait(self) -> None:
         self._encoder.result()
-        self._finding()
-
-    def _finding(self) -> _Request:
-        if self._finder is None:
-            self._finder = Future()
-            self._finder.set_result(self._compile_finder())
-        return self._finder.result()
+        self._finder.result()
 
     def remember(self, templates: Image) -> tuple[Any, ...]:
         request = self._encoder.result()
@@ -96,7 +90,7 @@ class _Pair:
 
     def locate(self, search: Image, target: tuple[Any, ...]) -> dict[str, FloatArray]:
         with self._lock:
-            request = self._finding()
+            request = self._finder.result()
             if target is not self._target:
                 for name, tensor in zip(self._names, target, strict=True):
                     request.bind(name, tensor)

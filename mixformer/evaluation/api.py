@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mixformer.configs.argument_checks import checked_functions
 from mixformer.configs.runtime import Runtime
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.data.sequence import VideoSequence
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from mixformer.evaluation.tracker_source import TrackerSource
 
 
+@checked_functions
 def evaluate(
     tracker: TrackerSource = DEFAULT_MODEL,
     dataset: str | Path | Sequence[VideoSequence] = "",

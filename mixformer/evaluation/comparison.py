@@ -12,7 +12,7 @@ from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError, first_few
 from mixformer.evaluation.attributes import Attributes
 from mixformer.evaluation.metrics import CONVENTIONS, MetricSummary, ScoreBins
-from mixformer.evaluation.metrics.frame_errors import fit_length, iou
+from mixformer.evaluation.metrics.frame_errors import exact_iou, fit_length
 from mixformer.types import FloatArray, StatusArray
 
 Missing = Literal["leave-out", "zero"]
@@ -158,7 +158,8 @@ class Comparison:
         truth = np.full_like(found.boxes, np.nan)
         truth[found.valid] = found.boxes[found.valid]
         return {
-            entry.tracker: iou(fit_length(entry.boxes[sequence], len(found), np.nan), truth) for entry in self.entries
+            entry.tracker: exact_iou(fit_length(entry.boxes[sequence], len(found), np.nan), truth)
+            for entry in self.entries
         }
 
     def _repr_html_(self) -> str:

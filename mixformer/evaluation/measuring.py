@@ -25,7 +25,7 @@ from mixformer.evaluation.metrics import (
     require_convention,
     score_pairs,
 )
-from mixformer.evaluation.result_files import read_boxes, read_column, read_statuses
+from mixformer.evaluation.result_files import read_column, read_result_boxes, read_statuses
 from mixformer.evaluation.result_folders import ResultFolder
 from mixformer.evaluation.sequence_runner import sequence_result
 from mixformer.types import FloatArray, StatusArray
@@ -156,7 +156,7 @@ def _read(folder: ResultFolder, sequences: list[VideoSequence], measurement: _Me
             continue
         # A damaged file makes its sequence missing, with the reason; other sequences still count.
         try:
-            boxes = read_boxes(path, allow_nan=True)
+            boxes = read_result_boxes(path, allow_nan=True)
             boxes[:, :2] -= folder.first_pixel
             score_file = folder.side_file(name, "score")
             scores = None if score_file is None else read_column(score_file, len(boxes))

@@ -130,7 +130,7 @@ def _text_writer(table: FloatArray | StatusArray, form: str) -> Callable[[Path],
     return partial(np.savetxt, X=table, fmt=form, delimiter=",", newline="\n", encoding="utf-8")
 
 
-def read_boxes(path: Path, frames: int | None = None, *, allow_nan: bool = False) -> FloatArray:
+def read_result_boxes(path: Path, frames: int | None = None, *, allow_nan: bool = False) -> FloatArray:
     """Read the boxes (n, 4) of a result file; numbers are separated by comma, tab, space or semicolon, in any mixture.
 
     Raises DataError, naming the line, if a line does not hold four finite numbers (or `nan` for "no box" with
@@ -148,7 +148,7 @@ def read_boxes(path: Path, frames: int | None = None, *, allow_nan: bool = False
 def read_result(folder: str | Path, name: str, frames: int | None = None, *, allow_nan: bool = False) -> RawResult:
     """Read boxes, times, scores and statuses of one sequence; times, scores and statuses are None without their file.
 
-    Raises DataError as in `read_boxes`; also if another file has another number of lines than the boxes.
+    Raises DataError as in `read_result_boxes`; also if another file has another number of lines than the boxes.
 
     Example:
         >>> import numpy as np
@@ -159,21 +159,21 @@ def read_result(folder: str | Path, name: str, frames: int | None = None, *, all
         [[10.0, 20.0, 40.0, 30.0]]
     """
     paths = result_paths(folder, name)
-    boxes = read_boxes(paths[0], frames, allow_nan=allow_nan)
+    boxes = read_result_boxes(paths[0], frames, allow_nan=allow_nan)
     times, scores = (read_column(path, len(boxes)) if path.is_file() else None for path in paths[1:3])
     statuses = read_statuses(paths[3], len(boxes)) if paths[3].is_file() else None
     return RawResult(boxes, times, scores, statuses=statuses)
 
 
 def read_column(path: Path, frames: int | None = None) -> FloatArray:
-    """Read the (n,) numbers, or NaN, of a file of times or scores, one per line; raises DataError as `read_boxes`."""
+    """Read the (n,) numbers, or NaN, of a file of times or scores, one per line; DataError as `read_result_boxes`."""
     column = _read_table(path, 1, "times and scores are one number per line")[:, 0]
     _check_count(path, len(column), frames)
     return column
 
 
 def read_statuses(path: Path, frames: int | None = None) -> StatusArray:
-    """Read the (n,) words of a file of statuses, one per line; DataError as `read_boxes`, and for other words."""
+    """Read the (n,) words of a file of statuses, one per line; DataError as `read_result_boxes`, or if unknown."""
     words: StatusArray = np.array(read_text_file(path).split(), dtype=np.str_)
     wrong = np.flatnonzero(~np.isin(words, get_args(Status)))
     if len(wrong):

@@ -13,7 +13,7 @@ import numpy as np
 from mixformer.data import DATASETS, DatasetOptions, load_dataset
 from mixformer.errors import ConfigError, DataError, first_few
 from mixformer.evaluation.manifest import made_by_mixformer, read_manifest
-from mixformer.evaluation.result_files import RawResult, read_boxes, read_column, result_paths
+from mixformer.evaluation.result_files import RawResult, read_column, read_result_boxes, result_paths
 from mixformer.files import write_files
 from mixformer.types import FloatArray
 
@@ -130,7 +130,7 @@ def _checked(
     """Read the result of a sequence, or add its problems to `problems` and return None."""
     boxes_file, times_file, *_ = result_paths(folder, name)
     before = len(problems)
-    boxes = _read(read_boxes, boxes_file, frames, problems)
+    boxes = _read(read_result_boxes, boxes_file, frames, problems)
     if boxes is not None and (boxes[:, 2:] <= 0).any():
         row = int(np.flatnonzero((boxes[:, 2:] <= 0).any(1))[0])
         problems.append(f"{boxes_file}, line {row + 1}: a box without width or height")

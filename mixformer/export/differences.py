@@ -13,7 +13,7 @@ from mixformer.engines.torch_engine import TorchEngine
 from mixformer.errors import ExportError
 from mixformer.export.runtimes import Runner, runners
 from mixformer.export.sample_crops import Crops, real_crops
-from mixformer.export.settings import ExportPlan
+from mixformer.export.settings import SCORE_TOLERANCE, Difference, ExportPlan
 from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
 from mixformer.types import EngineOutput, FloatArray, Image
 from mixformer.weights.load_save import load_model
@@ -23,30 +23,15 @@ BOX_TOLERANCE = 1e-4
 """Largest difference of boxes in sides of the search crop (0.03 pixels of a crop of 288), for unchanged weights."""
 HALF_TOLERANCE = 1e-3
 """The same for OpenVINO's format with float16: constants that were computed from weights are rounded once more."""
-SCORE_TOLERANCE = 1e-3
-"""Largest difference of score logits, relative to logits above 1."""
 LOWEST_IOU = 0.98
 """Least mean IoU with the boxes of the source model, for smaller weights and 8-bit arithmetic."""
 _COMPARED = 12  # number of crops to compare on
 _CALIBRATED = 32  # number of crops to calibrate on
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Differences of one runtime from PyTorch."""
-
-    runtime: str  # "onnxruntime" or "openvino"
-    batch: int  # number of targets in a call
-    templates: int  # number of templates of a target
-    boxes: float  # largest difference of boxes, in sides of the search crop
-    scores: float | None  # largest difference of score logits, relative to logits above 1; None without a score head
-
-    def within(self, tolerance: float) -> bool:
-        """Tell whether boxes differ by at most `tolerance` and scores by at most `SCORE_TOLERANCE`; False for NaN."""
-        return self.boxes <= tolerance and (self.scores is None or self.scores <= SCORE_TOLERANCE)
-
-
-def compare(engine: Engine, graphs: ExportedGraphs, runners: dict[str, Runner], crops: Crops) -> list[Difference]:
+def measure_differences(
+    engine: Engine, graphs: ExportedGraphs, runners: dict[str, Runner], crops: Crops
+) -> list[Difference]:
     """Compute the largest differences between an engine and graphs with the same weights.
 
     Args:
@@ -58,7 +43,7 @@ def compare(engine: Engine, graphs: ExportedGraphs, runners: dict[str, Runner], 
     """
     differences = []
     for batch, count in _shapes(graphs):
-        pairs = list(batches(crops, batch, count))
+        pairs = list(crop_batches(crops, batch, count))
         wanted = [engine.locate(search, engine.remember(templates)) for templates, search in pairs]
         for name, run in runners.items():
             found = [run(templates, search) for templates, search in pairs]
@@ -91,7 +76,7 @@ def require_fine(differences: list[Difference], tolerance: float = BOX_TOLERANCE
         )
 
 
-def require_overlap(iou: float, precision: str) -> None:
+def require_same_boxes(iou: float, precision: str) -> None:
     """Raise ExportError, with the figure, if weights or arithmetic move the boxes too far."""
     if not iou > LOWEST_IOU:
         raise ExportError(
@@ -107,7 +92,7 @@ def _shapes(graphs: ExportedGraphs) -> list[tuple[int, int]]:
     return [(batches[0], count) for count in counts] + [(batch, counts[0]) for batch in batches[1:]]
 
 
-def batches(crops: Crops, batch: int, count: int) -> Iterator[tuple[Image, Image]]:
+def crop_batches(crops: Crops, batch: int, count: int) -> Iterator[tuple[Image, Image]]:
     """Yield batches of templates (B, N, t, t, 3) and searches (B, s, s, 3); the first ones fill up the last batch."""
     picks = np.arange(count) % len(crops.templates)
     for start in range(0, len(crops.searches), batch):
@@ -151,7 +136,7 @@ class Check:
         held_out = Crops(crops.templates, crops.searches[cut:])
         found = [
             engine.locate(search, engine.remember(templates))
-            for templates, search in batches(held_out, 1, plan.templates or 2)
+            for templates, search in crop_batches(held_out, 1, plan.templates or 2)
         ]
         return cls(
             Crops(crops.templates, crops.searches[: cut or None]),
@@ -172,14 +157,14 @@ class Check:
         if not plan.calibrates:
             engine = TorchEngine(load_model(folder.path), "cpu", "float32")
             tolerance = HALF_TOLERANCE if (plan.to, plan.precision) == ("openvino", "float16") else BOX_TOLERANCE
-            differences = compare(engine, folder.graphs, ran, self.held_out)
+            differences = measure_differences(engine, folder.graphs, ran, self.held_out)
             require_fine(differences, tolerance)
         if not lossy and not plan.calibrates:
             return differences, None
         iou = min(self._overlap(run, folder.graphs.batch or 1, folder.graphs.templates or 2) for run in ran.values())
-        require_overlap(iou, str(plan.precision))
+        require_same_boxes(iou, str(plan.precision))
         return differences, iou
 
     def _overlap(self, run: Runner, batch: int, count: int) -> float:
-        found = [run(templates, search).boxes for templates, search in batches(self.held_out, batch, count)]
+        found = [run(templates, search).boxes for templates, search in crop_batches(self.held_out, batch, count)]
         return overlap(np.concatenate(found)[: len(self.boxes)], self.boxes)

@@ -15,7 +15,7 @@ from mixformer.export.settings import ExportPlan, ExportReport
 from mixformer.files import read_json_file
 from mixformer.files.partial_names import beside, own_mark
 from mixformer.files.places import claimed_folder, require_name
-from mixformer.optional import explain_missing, installed, missing
+from mixformer.optional import explain_missing, require
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
 from mixformer.weights.model_folder import ModelFolder, find_folder, read_folder
@@ -122,8 +122,7 @@ def _require_packages(plan: ExportPlan) -> None:
     if plan.to == "openvino":
         wanted += ["openvino", "nncf"] if plan.precision == "int8" else ["openvino"]
     for package in wanted:
-        if not installed(package):
-            raise missing(package, "export")
+        require(package, "export")
 
 
 def _is_own(model: str | Path, out: Path) -> bool:

@@ -13,11 +13,27 @@ from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 if TYPE_CHECKING:
     from mixformer.configs.model import ModelConfig
-    from mixformer.export.differences import Difference
 
 FORMATS = ("onnx", "openvino")
 PRECISIONS = ("float32", "float16", "int8")
+SCORE_TOLERANCE = 1e-3
+"""Largest difference of score logits, relative to logits above 1."""
 _MOST = {"batch": 1000, "templates": 101}  # one is made of each, and a tracker keeps at most 100 online templates
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Differences of one runtime from PyTorch."""
+
+    runtime: str  # "onnxruntime" or "openvino"
+    batch: int  # number of targets in a call
+    templates: int  # number of templates of a target
+    boxes: float  # largest difference of boxes, in sides of the search crop
+    scores: float | None  # largest difference of score logits, relative to logits above 1; None without a score head
+
+    def within(self, tolerance: float) -> bool:
+        """Tell whether boxes differ by at most `tolerance` and scores by at most `SCORE_TOLERANCE`; False for NaN."""
+        return self.boxes <= tolerance and (self.scores is None or self.scores <= SCORE_TOLERANCE)
 
 
 @dataclass(frozen=True)

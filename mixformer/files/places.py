@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mixformer.errors import OutputError
+from mixformer.errors import OutputError, remedy
 from mixformer.files.partial_names import beside, host, own_mark, own_places, partial_path, real_path
 from mixformer.files.special_files import is_special, own_stream
 
@@ -45,6 +45,17 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what the system says of a path that one may not look at into an OutputError."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error}; {remedy(error)}") from error
+
+
 def require_place(path: Path, overwrite: bool = False) -> None:
     """Refuse a place that a result cannot be put into. Nothing is changed.
 
@@ -54,17 +65,18 @@ def require_place(path: Path, overwrite: bool = False) -> None:
     if is_special(path):
         return
     require_name(path)
-    if not overwrite:
-        require_free(path)
-    home = real_path(path)
-    while not home.exists():
-        home = home.parent
-    if home != real_path(path) and not home.is_dir():
-        raise OutputError(f"cannot write {path}: {home} is a file and no folder; give another name")
-    folder = home if home.is_dir() else home.parent
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"cannot write {path}: no permission to write in {folder}; give another folder")
-    require_unclaimed(path)
+    with _readable(path):
+        if not overwrite:
+            require_free(path)
+        home = real_path(path)
+        while not home.exists():
+            home = home.parent
+        if home != real_path(path) and not home.is_dir():
+            raise OutputError(f"cannot write {path}: {home} is a file and no folder; give another name")
+        folder = home if home.is_dir() else home.parent
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(f"cannot write {path}: no permission to write in {folder}; give another folder")
+        require_unclaimed(path)
 
 
 def require_name(path: Path) -> None:
@@ -104,7 +116,7 @@ def claimed_folder(folder: Path, marker: str, kind: str, overwrite: bool) -> Ite
     """
     _require_kind(folder, marker, kind, overwrite)
     place = folder.absolute()
-    made = make_folder(place.parent, folder)
+    made = make_folders(place.parent, folder)
     lock = beside(place, ".", ".lock")
     file = claim(lock, folder)
     clear_left_over(place.parent)
@@ -148,7 +160,8 @@ def require_kind(folder: Path, markers: Iterable[str], kind: str, beside: Iterab
     require_place(folder, overwrite=True)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file, and the result is a folder; give another name")
-    names = sorted(item.name for item in folder.iterdir()) if folder.is_dir() else []
+    with _readable(folder):
+        names = sorted(item.name for item in folder.iterdir()) if folder.is_dir() else []
     seen = [name for name in names if not name.startswith(".")]
     if not any(fnmatch.filter(seen, marker) for marker in markers):
         others = [name for name in seen if not any(fnmatch.fnmatch(name, pattern) for pattern in beside)]
@@ -176,7 +189,7 @@ def swap_in(new: Path, place: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def make_folder(folder: Path, what: Path) -> list[Path]:
+def make_folders(folder: Path, what: Path) -> list[Path]:
     """Make folders as `new_folders` does. Raises OutputError, which names the result `what`, if that fails."""
     try:
         return new_folders(real_path(folder))  # a link may lead to a folder that is not there yet
@@ -196,7 +209,7 @@ def new_folders(folder: Path) -> list[Path]:
 
 
 def remove_folders(made: Iterable[Path]) -> None:
-    """Remove what `make_folder` made, as far as it is empty."""
+    """Remove what `make_folders` made, as far as it is empty."""
     for path in reversed(list(made)):
         with suppress(OSError):
             path.rmdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ _VIDEO_FORMATS = (
 )  # FFmpeg's single-file formats; play-lists and patterns of names would open other files
 _LENIENT: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
 # so that titles in a broken encoding are read; PyAV 19 has no such option, and reads them
+_PARTS = 1000  # parts of an MP4 file that are looked at; a whole one has four or so
 _NETWORK = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -48,6 +50,11 @@ def explain(address: str | Path, error: Exception) -> str:
     """Say why a video cannot be opened, and what to do."""
     if Path(address).is_file() and _is_list(Path(address)):
         return f"{address} is not a video but a list of other files; give one of these, or the address of a stream"
+    if Path(address).is_file() and _lacks_index(Path(address)):
+        return (
+            f"{address} is an incomplete MP4 or MOV file: its index, often written last, is missing, and nothing can "
+            "be read without it; copy, download or record it again"
+        )
     if isinstance(error, av.ArgumentError | av.InvalidDataError):
         return f"{address} is not a video that can be read: give a video file such as MP4, or convert it with ffmpeg"
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
@@ -56,7 +63,8 @@ def explain(address: str | Path, error: Exception) -> str:
             "`ulimit -n 4096`, or track fewer videos at a time"
         )
     if _NETWORK.match(str(address)):
-        return f"{address} cannot be opened: {error}; check the address, and that the server is running"
+        why = getattr(error, "strerror", None) or error  # the text of an error of FFmpeg repeats the address
+        return f"{address} cannot be opened: {why}; check the address, and that the server is running"
     return f"{address} is not a video that can be read: {error}; check the path and its permissions"
 
 
@@ -68,6 +76,25 @@ def _is_list(path: Path) -> bool:
         return False
     signs = (b"#EXTM3U", b"ffconcat", b"v=0", b"<MPD", b"[playlist]", b"<playlist", b"<?xml")
     return any(sign in head for sign in signs)
+
+
+def _lacks_index(path: Path) -> bool:
+    """Tell whether a file has the parts of an MP4 or MOV file, and not the one that lists its frames."""
+    found, place = set(), 0
+    try:
+        with path.open("rb") as file:
+            for _ in range(_PARTS):
+                length, kind = struct.unpack(">I4s", file.read(8))
+                if length == 1:  # the length did not fit
+                    (length,) = struct.unpack(">Q", file.read(8))
+                found.add(kind)
+                if length < 8:  # to the end of the file, or damaged
+                    break
+                place += length
+                file.seek(place)
+    except (OSError, OverflowError, struct.error):  # struct: the end of the file
+        pass
+    return b"ftyp" in found and b"mdat" in found and b"moov" not in found
 
 
 def videos_in(container: Any) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mixformer.configs.argument_checks import checked
 from mixformer.errors import ConfigError
 from mixformer.inspection.contact_sheet import Corners
 from mixformer.inspection.frame_inspection import FrameInspection
@@ -29,6 +30,7 @@ PAIRS = (
 """Pairs of queries and keys in the order of the papers' figures; the last two need symmetric attention."""
 
 
+@checked
 def average_attention(seen: FrameInspection, pair: str, query: Query = "target") -> dict[str, NDArray[np.float64]]:
     """Average the attention of one pair over heads and chosen queries, in every block that has the pair.
 

@@ -29,7 +29,7 @@ _BOX = "#40FF60"
 _PANEL, _GAP, _LINE, _MARGIN = 1.5, 0.12, 0.17, 0.2  # inches
 
 
-def new_figure(width: float, height: float, layout: Any = "constrained") -> Figure:
+def new_sheet(width: float, height: float, layout: Any = "constrained") -> Figure:
     """Make an empty figure without a window; sizes are in inches."""
     with explain_missing("drawing an inspection"):
         keep_in_cache("matplotlib")
@@ -52,7 +52,7 @@ def contact_sheet(title: str, text: str, header: Panels, panels: Panels, togethe
     lines = textwrap.wrap(text, round(13 * (width - 2 * _MARGIN)))
     above, pitch = _MARGIN + 0.35 + len(lines) * _LINE, _PANEL + 2 * _LINE + _GAP
     height = above + len(rows) * pitch + _MARGIN
-    figure = new_figure(width, height, layout=None)
+    figure = new_sheet(width, height, layout=None)
     figure.text(_MARGIN / width, 1 - _MARGIN / height, title, fontsize=LARGE, va="top")
     figure.text(_MARGIN / width, 1 - (_MARGIN + 0.3) / height, "\n".join(lines), fontsize=SMALL + 1, va="top")
     # 3. Draw the panels.

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mixformer.configs.argument_checks import checked
 from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL
@@ -77,6 +78,7 @@ class FrameInspection:
         return {name: np.asarray(value) for name, value in found.items() if value is not None} | weights
 
 
+@checked
 def inspect_frame(
     source: str | int | Path,
     box: Iterable[float],
@@ -131,6 +133,7 @@ def inspect_frame(
     return inspect_tracker(tracker, image, stages)
 
 
+@checked
 def inspect_tracker(tracker: Tracker, frame: Image, stages: Stages = "auto") -> FrameInspection:
     """Inspect the input of `tracker.update(frame)` without changing the tracker.
 

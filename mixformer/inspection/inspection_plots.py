@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixformer.files import make_folder, write_files
+from mixformer.configs.argument_checks import checked
+from mixformer.files import Writer, write_files
 from mixformer.inspection.attention_maps import PAIRS, Query, average_attention, chosen_queries
-from mixformer.inspection.contact_sheet import EVEN, LARGE, Corners, contact_sheet, draw_heat, draw_picture, new_figure
+from mixformer.inspection.contact_sheet import EVEN, LARGE, Corners, contact_sheet, draw_heat, draw_picture, new_sheet
 from mixformer.inspection.frame_inspection import FrameInspection
 from mixformer.inspection.network_maps import Grid
-from mixformer.optional import installed, missing
+from mixformer.optional import require
 from mixformer.types import Image
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _EDGES = ("left", "right", "top", "bottom")
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito's, which color-blind people can tell apart
 
 
+@checked
 def plot_attention(seen: FrameInspection, pair: str, query: Query = "target") -> Figure:
     """Draw the attention of one pair of queries and keys, a panel for each map.
 
@@ -79,6 +81,7 @@ def plot_attention(seen: FrameInspection, pair: str, query: Query = "target") ->
     return contact_sheet(title, text, header, panels, len(panels) // len(maps))
 
 
+@checked
 def plot_distributions(seen: FrameInspection) -> Figure:
     """Draw the search crop with the edge distributions along its sides, and the maps of a corner head beside it.
 
@@ -91,7 +94,7 @@ def plot_distributions(seen: FrameInspection) -> Figure:
     """
     found = seen.result.distributions
     corners = () if found.corners is None else tuple(found.corners)
-    figure = new_figure(6.5 + 4.6 * len(corners), 7.2, layout="compressed")
+    figure = new_sheet(6.5 + 4.6 * len(corners), 7.2, layout="compressed")
     figure.suptitle("Where the box is read from", fontsize=LARGE)
     places = figure.add_gridspec(2, 2 + len(corners), width_ratios=[1, *[4] * (1 + len(corners))], height_ratios=[1, 4])
     crop = figure.add_subplot(places[1, 1])
@@ -111,6 +114,7 @@ def plot_distributions(seen: FrameInspection) -> Figure:
     return figure
 
 
+@checked
 def plot_crops(seen: FrameInspection) -> Figure:
     """Draw the input of the network: the templates, and the search region with the predicted box.
 
@@ -122,7 +126,7 @@ def plot_crops(seen: FrameInspection) -> Figure:
         >>> plot_crops(inspect_frame(DEMO_CLIP, DEMO_BOX, frame=2)).savefig("crops.png")
     """
     named = [*_pictures(seen, "template"), *_pictures(seen, "online")]
-    figure = new_figure(2.5 * len(named) + 4, 4)
+    figure = new_sheet(2.5 * len(named) + 4, 4)
     places = figure.add_gridspec(1, len(named) + 1, width_ratios=[2.5] * len(named) + [4])
     for number, (name, picture) in enumerate([*named, ("search region and the box found", seen.search)]):
         axes = figure.add_subplot(places[number])
@@ -131,14 +135,9 @@ def plot_crops(seen: FrameInspection) -> Figure:
     return figure
 
 
-def require_matplotlib() -> None:
-    """Raise MissingDependencyError if matplotlib is missing. Call this before other work."""
-    if not installed("matplotlib"):
-        raise missing("matplotlib", "drawing an inspection")
-
-
+@checked
 def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "target") -> list[Path]:
-    """Write `crops.png`, `distributions.png`, an `attention_QUERIES_to_KEYS.png` for every pair, and `inspection.npz`.
+    """Write all pictures (`crops.png`, `attention_QUERIES_to_KEYS.png`, ...) and `inspection.npz`; all or none.
 
     Args:
         seen: the inspected frame.
@@ -146,7 +145,7 @@ def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "
         query: places whose attention is drawn; see `average_attention`.
 
     Raises:
-        OutputError: if a file cannot be written.
+        OutputError: if a file cannot be written; then none is, and what was there stays.
         ConfigError: if the query is unknown.
         MissingDependencyError: without matplotlib, which `FrameInspection.arrays` does not need.
 
@@ -160,26 +159,22 @@ def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "
         >>> written[0].name, written[-1].name
         ('crops.png', 'inspection.npz')
     """
-    require_matplotlib()
-    place = Path(folder)
-    make_folder(place)
-    written = []
-    for name, figure in _figures(seen, query):
-        written.append(place / f"{name}.png")
-        write_files({written[-1]: partial(figure.savefig, format="png", dpi=100)})
-    written.append(place / "inspection.npz")
-    write_files({written[-1]: partial(_write_arrays, seen)})
-    return written
+    require("matplotlib", "drawing an inspection")  # before other work
+    place, there = Path(folder), {pair for block in seen.result.blocks for pair in block.maps}
+    figures: dict[str, Callable[[], Figure]] = {
+        "crops": partial(plot_crops, seen),
+        "distributions": partial(plot_distributions, seen),
+        **{f"attention_{pair}": partial(plot_attention, seen, pair, query) for pair in PAIRS if pair in there},
+    }
+    files: dict[Path, Writer] = {place / f"{name}.png": partial(_draw, figure) for name, figure in figures.items()}
+    files[place / "inspection.npz"] = partial(_write_arrays, seen)
+    write_files(files)
+    return list(files)
 
 
-def _figures(seen: FrameInspection, query: Query) -> Iterator[tuple[str, Figure]]:
-    """Yield all figures with the names of their files; only one is in memory at a time."""
-    yield "crops", plot_crops(seen)
-    yield "distributions", plot_distributions(seen)
-    there = {pair for block in seen.result.blocks for pair in block.maps}
-    for pair in PAIRS:
-        if pair in there:
-            yield f"attention_{pair}", plot_attention(seen, pair, query)
+def _draw(figure: Callable[[], Figure], path: Path) -> None:
+    """Draw a figure when its file is written, so that only one is in memory at a time."""
+    figure().savefig(path, format="png", dpi=100)
 
 
 def _write_arrays(seen: FrameInspection, path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mixformer.configs.argument_checks import checked
 from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError, FrameError
 from mixformer.inspection.map_parts import FloatMap, at_places, search_shapes, split_pairs, template_shapes
@@ -131,6 +132,7 @@ class Inspection:
 
 
 @torch.inference_mode()
+@checked
 def inspect_attention(model: MixFormer, templates: Tensor, search: Tensor, stages: Stages = "auto") -> Inspection:
     """Run a network on one frame and keep its attention and its distributions.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
+from mixformer.configs.argument_checks import checked
 from mixformer.errors import DataError, OutputError, shown
 from mixformer.files import write_files
 from mixformer.masks.refiner import Mask
@@ -26,6 +27,7 @@ class MaskWriter:
         '00000000.png'
     """
 
+    @checked
     def __init__(self, folder: str | Path) -> None:
         """Make the folder if it is missing. `write` replaces masks of the same number; other files stay.
 
@@ -48,10 +50,12 @@ class MaskWriter:
             index: number of the frame; the file name is this with eight digits and `.png`.
 
         Raises:
-            DataError: if it is no mask.
+            DataError: if it is no mask, or no number of a frame.
             OutputError: if it cannot be written; earlier masks are kept.
         """
         _require_mask(mask)
+        if isinstance(index, bool) or not isinstance(index, int | np.integer) or index < 0:
+            raise DataError(f"index must be the number of a frame, not {shown(index, 60)}")
         path = self.folder / f"{index:08d}.png"
         picture = PillowImage.fromarray(mask.astype(np.uint8) * 255)
         write_files({path: partial(picture.save, format="PNG")}, sync=False)

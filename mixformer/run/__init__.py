@@ -28,6 +28,6 @@ if TYPE_CHECKING:
         to_row as to_row,
     )
     from mixformer.run.to_files import track_video as track_video
-    from mixformer.run.video_run import VideoSummary as VideoSummary
+    from mixformer.run.video_summary import VideoSummary as VideoSummary
 else:
     __getattr__, __dir__, __all__ = lazy_names()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from mixformer.errors import first_few
 from mixformer.types import TrackResult
 
 Stretches = dict[int, tuple[tuple[int, int], ...]]
@@ -31,3 +32,9 @@ class Absences:
     def stretches(self) -> Stretches:
         """Return all stretches so far, without targets that were never lost."""
         return {id: tuple((a, b) for a, b in spans) for id, spans in sorted(self._stretches.items())}
+
+
+def frames_text(spans: Sequence[tuple[int, int]]) -> str:
+    """Name the frames of some stretches, such as "frame 14" or "frames 18 to 33, 40"."""
+    shown = ", ".join(first_few(f"{a}" if b - a == 1 else f"{a} to {b - 1}" for a, b in spans))
+    return f"{'frame' if len(spans) == 1 and spans[0][1] - spans[0][0] == 1 else 'frames'} {shown}"

@@ -11,7 +11,7 @@ from mixformer.files.open_files import allow_open_files
 from mixformer.run.executor import Completed, Event, Events, Progressed, Report, Started, Work, failed
 from mixformer.run.jobs import VideoJob
 from mixformer.run.video_loop import Step, run_videos
-from mixformer.run.video_run import VideoSummary
+from mixformer.run.video_summary import VideoSummary
 from mixformer.run.video_task import VideoTask, settings_of
 from mixformer.tracking import MultiTracker
 from mixformer.tracking.factory import TrackerFactory

@@ -8,19 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 from PIL import Image as PillowImage
 
 from mixformer.errors import MixFormerError, counted
-from mixformer.imaging.notebook_parts import html_table
 from mixformer.types import Box, Image, TrackResult
 from mixformer.video.draw import Annotator
 from mixformer.video.reader import open_video
-
-if TYPE_CHECKING:
-    from mixformer.run.video_run import VideoSummary
 
 _MOST_VIDEO = 4_000_000  # bytes of a video inside a notebook; of a larger one, pictures are shown
 _KINDS = {".mp4": "video/mp4", ".webm": "video/webm"}
@@ -161,22 +157,7 @@ def _stretches(row: list[tuple[int, float | None, str]]) -> list[tuple[int, int,
     return [each for each in found if each[2] != "tracking"]
 
 
-def summary_html(summary: VideoSummary) -> str:
-    """Show a summary: its numbers, the written video if it is small, and the written files."""
-    score = "-" if summary.mean_score is None else f"{summary.mean_score:.2f}"
-    numbers = [str(summary.frames), f"{summary.seconds:.1f}", f"{summary.fps:.0f}", score]
-    lost = [
-        f"target {number} was lost in frames {begin} to {end - 1}"
-        for number, spans in summary.absences.items()
-        for begin, end in spans
-    ]
-    notes = [*lost[:10], *([f"and {len(lost) - 10} more"] if len(lost) > 10 else [])]
-    notes += [f"{kind}: {path}" for kind, path in summary.files.items()]
-    table = html_table("Tracked video", ("frames", "seconds", "FPS", "mean score"), [numbers], notes=notes, left=0)
-    return table + (_video(Path(summary.files["video"])) if "video" in summary.files else "")
-
-
-def _video(path: Path) -> str:
+def show_video(path: Path) -> str:
     """Show a small video so that it plays, and pictures of a larger one; nothing if it is not there any more."""
     kind = _KINDS.get(path.suffix.lower())
     if kind and path.is_file() and path.stat().st_size <= _MOST_VIDEO:

@@ -15,7 +15,7 @@ from mixformer.errors import OutputError
 from mixformer.files.partial_names import own_places
 from mixformer.files.places import require_apart, require_name, require_place
 from mixformer.files.special_files import is_special
-from mixformer.optional import installed, missing
+from mixformer.optional import require
 from mixformer.run.multi_target import Results
 from mixformer.run.resuming import ResumePoint, interrupted
 from mixformer.types import Image
@@ -88,8 +88,8 @@ def check_outputs(
         mixformer.errors.ConfigError: cannot write gif; there are: video, json, csv, mot, masks
     """
     require_formats(outputs)
-    if "masks" in outputs and not installed("cv2"):
-        raise missing("cv2", "masks by GrabCut")
+    if "masks" in outputs:
+        require("cv2", "masks by GrabCut")
     paths = {name: Path(path) for name, path in outputs.items()}
     places: dict[Path, str] = {}
     sources = list(inputs)

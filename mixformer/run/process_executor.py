@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -14,12 +15,13 @@ from dataclasses import dataclass
 from multiprocessing import current_process, get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 from pickle import PicklingError
 from typing import Any
 
 from mixformer.errors import ConfigError, MixFormerError
 from mixformer.run.executor import Event, Events, Failed, Maker, Progressed, Report, Tasks, attempt, began
-from mixformer.run.stopping import Stopped, exit_code_of_stop, repeats_lost_stops, stop_once
+from mixformer.run.stopping import exit_code_of_stop, repeats_lost_stops, stop_once
 
 _REPORT_EVERY = 0.2  # seconds between two reports of a worker
 _PATIENCE = 20.0  # seconds that a worker has to finish its files
@@ -120,7 +122,7 @@ def _start(pool: dict[Connection, _Process], make: Maker, number: int) -> None:
     """Start a worker, which will send a message when it is ready."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(make, number, theirs), daemon=True)
+    process = context.Process(target=_serve, args=(_Packed(make), number, theirs), daemon=True)
     try:
         with _without_interrupts():
             process.start()
@@ -201,7 +203,17 @@ class _Unfit:
     reason: str
 
 
-def _serve(make: Maker, number: int, pipe: Connection) -> None:
+@dataclass(frozen=True)
+class _Packed:
+    """Something for a new process, which gets bytes: what these need is imported when the process can be stopped."""
+
+    content: Any
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return bytes, (bytes(ForkingPickler.dumps(self.content)),)
+
+
+def _serve(packed: bytes, number: int, pipe: Connection) -> None:
     """Run a worker process: make the worker, then do tasks until the parent sends the end or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, but the parent stops the workers
     signal.signal(signal.SIGTERM, stop_once)  # ends by an exception, so that files are finished
@@ -209,13 +221,14 @@ def _serve(make: Maker, number: int, pipe: Connection) -> None:
     threading.Thread(target=_watch_parent, name="watch parent", daemon=True).start()
     try:
         with repeats_lost_stops(), suppress(EOFError, ConnectionError):  # the parent has gone
-            _work(make, number, pipe)
-    except Stopped as stop:
+            _work(packed, number, pipe)
+    except KeyboardInterrupt as stop:  # `Stopped`, or that of a training, which ends between two steps
         sys.exit(exit_code_of_stop(stop))
 
 
-def _work(make: Maker, number: int, pipe: Connection) -> None:
+def _work(packed: bytes, number: int, pipe: Connection) -> None:
     try:
+        make: Maker = pickle.loads(packed)
         work = make(number)
     except Exception as error:  # the parent must know every error
         pipe.send(_Unfit(str(error) if isinstance(error, MixFormerError) else traceback.format_exc()))

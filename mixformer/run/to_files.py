@@ -8,17 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mixformer.configs.argument_checks import checked_functions
 from mixformer.errors import ConfigError, shown
 from mixformer.imaging.notebook_parts import NotebookBar
 from mixformer.run.outputs import Outputs, TrackedFrame
 from mixformer.run.video_loop import run_videos
-from mixformer.run.video_run import VideoRun, VideoSummary
+from mixformer.run.video_run import VideoRun
+from mixformer.run.video_summary import VideoSummary
 from mixformer.run.video_task import VideoTask, settings_of
 from mixformer.tracking import MultiTracker
 from mixformer.video.reader import VideoSource, open_video
 from mixformer.video.targets import Target, as_targets
 
 
+@checked_functions
 def track_video(
     source: str | int | Path | VideoSource,
     targets: str | Path | Iterable[Target | Iterable[float] | float],

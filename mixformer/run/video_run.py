@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from mixformer.errors import SourceError
-from mixformer.run.absences import Absences, Stretches
+from mixformer.run.absences import Absences
 from mixformer.run.multi_target import ActiveTargets
 from mixformer.run.outputs import TrackedFrame, VideoOutput, check_outputs
 from mixformer.run.resuming import ResumeFile, ResumePoint, Snapshot, forget, resume_file
+from mixformer.run.video_summary import VideoSummary
 from mixformer.run.video_task import VideoTask
 from mixformer.video.live import Opening
 from mixformer.video.reader import VideoFrame, VideoSource, open_video
@@ -23,49 +24,6 @@ from mixformer.video.video_formats import frames_of_segment
 T = TypeVar("T")
 
 _SAVE_EVERY = 0.5  # seconds
-
-
-@dataclass(frozen=True)
-class VideoSummary:
-    """Numbers of a tracked video.
-
-    Attributes:
-        frames: number of frames whose results are written.
-        seconds: time from the start to the end; in `track_videos`, it includes work on other videos.
-        mean_score: mean of all scores except those of the given boxes (0..1); None without any.
-        skipped: numbers of the unreadable frames.
-        cut_short: a sentence on how the source ended too early, such as an incomplete file; else empty.
-        passed_over: number of frames of a live source that were left out for newer ones.
-        kept: number of frames of an interrupted run that this one resumed; `frames` includes them.
-        absences: for each target's number, the stretches in which it was lost: the number of the first frame, and of
-            the frame after the last. Targets that were never lost are left out.
-        files: path by name of the output format, where `track_video` wrote them. A notebook shows the video.
-
-    Example:
-        >>> from mixformer.run import VideoSummary
-        >>> VideoSummary(frames=50, seconds=2.0, mean_score=0.9).fps
-        25.0
-    """
-
-    frames: int
-    seconds: float
-    mean_score: float | None
-    skipped: tuple[int, ...] = ()
-    cut_short: str = ""
-    passed_over: int = 0
-    kept: int = 0
-    absences: Stretches = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def fps(self) -> float:
-        """Frames per second, including reading and writing."""
-        return self.frames / self.seconds if self.seconds else 0.0
-
-    def _repr_html_(self) -> str:
-        from mixformer.run.notebook_views import summary_html
-
-        return summary_html(self)
 
 
 @dataclass(eq=False)

@@ -6,18 +6,16 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mixformer.run.outputs import Outputs
+from mixformer.run.video_summary import VideoSummary
 from mixformer.tracking import MultiTracker
 from mixformer.video.cameras import is_camera
 from mixformer.video.reader import VideoSource, open_video
 from mixformer.video.targets import Target
-
-if TYPE_CHECKING:
-    from mixformer.run.video_run import VideoSummary
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from mixformer.tracking.template_update import TemplateBuffer
 from mixformer.types import Box, FloatArray, Image, renamed
 
 _FORMAT = 2
+_NO_MEMORY: dict[str, Any] = dict.fromkeys(("memory", "first_memory", "first_look", "encoder"))
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class TrackState:
         first_memory: the engine's encoding of the initial template alone, for that search; may be None like `memory`.
         first_look: the engine's description of the initial template, (tokens, C), for `likeness`; may be None like
             `memory`.
+        encoder: weak reference to the engine that made these three; another one makes its own, since no engine can
+            read the memory of another, even of the same model in another precision.
 
     Example:
         >>> import tempfile
@@ -60,13 +64,20 @@ class TrackState:
     presence: Presence = field(default_factory=Presence)
     first_memory: Any = field(default=None, repr=False, compare=False)
     first_look: FloatArray | None = field(default=None, repr=False, compare=False)
+    encoder: ref[Any] | None = field(default=None, repr=False, compare=False)
 
     ring = renamed("ring", "template_buffer")
     candidate = renamed("candidate", "candidate_crop")
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all but the memories, which belong to an engine and are made again when a copy is used."""
-        return {**vars(self), "memory": None, "first_memory": None, "first_look": None}
+        return {**vars(self), **_NO_MEMORY}
+
+    def without_memory(self) -> TrackState:
+        """Return the state without what an engine made; the next one that uses it makes it again."""
+        if all(getattr(self, name) is None for name in _NO_MEMORY):
+            return self
+        return replace(self, **_NO_MEMORY)
 
     @property
     def window(self) -> Box:

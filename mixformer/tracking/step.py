@@ -61,14 +61,16 @@ class TrackingStep:
         require_overlap(box, height, width)
         template, _ = crop_target(image, box, self.config.template_factor, self.engine.config.template_size)
         templates = np.stack([template, template])
-        state = TrackState(box, 0, (height, width), templates, memory=self._encode(templates))
+        state = TrackState(
+            box, 0, (height, width), templates, memory=self._encode(templates), encoder=weakref.ref(self.engine)
+        )
         if self.config.rules != "careful":
             return state
         presence = Presence(sure_box=box, thumbnail=thumbnail(image))
         return replace(state, presence=presence, first_memory=state.memory)
 
     def check(self, state: TrackState) -> TrackState:
-        """Return the state unchanged if it fits the model.
+        """Return the state if it fits the model, without the memory of another engine.
 
         Raises StateError if it is not a state, or has templates of another size, and BoxError if its box cannot be
         tracked.
@@ -82,6 +84,8 @@ class TrackingStep:
                 f"this state has templates of {state.templates.shape[1:]}, but the model {self.engine.config.name} "
                 f"needs ({size}, {size}, 3); use the model that the state was made with"
             )
+        if state.encoder is None or state.encoder() is not self.engine:
+            return state.without_memory()
         return state
 
     def ready(self, state: TrackState, image: Image) -> TrackState:
@@ -91,7 +95,7 @@ class TrackingStep:
         """
         state = self._fit(state, *image.shape[:2])
         if state.memory is None:
-            state = replace(state, memory=self._encode(state.templates))
+            state = replace(state, memory=self._encode(state.templates), encoder=weakref.ref(self.engine))
         if state.first_memory is None and self.config.rules == "careful":
             first = np.stack([state.templates[0]] * 2)
             state = replace(state, first_memory=self._encode(first))

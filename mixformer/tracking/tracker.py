@@ -160,9 +160,11 @@ class Tracker:
     def search(self, image: Image, state: TrackState) -> SearchResult:
         """Locate the target around `state.window` in an image, RGB uint8 (H, W, 3), without changing the tracker.
 
-        See `TrackingStep.search`. The state must have a memory.
+        See `TrackingStep.search`. Templates are encoded if the state has no memory of this engine; the caller's state
+        stays as it is. Raises StateError if the state does not fit the model.
         """
-        return self._step.search([image], [state], state.memory)[0]
+        ready = self._step.ready(self._step.check(state), image)
+        return self._step.search([image], [ready], ready.memory)[0]
 
 
 def _require_likeness(engine: Engine, config: TrackerConfig) -> None:

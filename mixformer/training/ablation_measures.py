@@ -43,7 +43,7 @@ def measure_crops(model: Path, recipe: Recipe, sequences: Sequence[VideoSequence
     network = load_model(model)
     config, crops = network.config, recipe.crops
     settings = CropSettings(config.search_size, config.template_size, crops.search_factor, crops.template_factor, 1)
-    values = {each.name: crop_overlaps(network, held_out(each, n, settings)) for n, each in enumerate(sequences)}
+    values = {each.name: crop_overlaps(network, measured_crops(each, n, settings)) for n, each in enumerate(sequences)}
     return {
         "value": float(np.mean([np.mean(v) for v in values.values()])),
         "over_half": float(np.mean([np.mean(v > 0.5) for v in values.values()])),
@@ -52,7 +52,7 @@ def measure_crops(model: Path, recipe: Recipe, sequences: Sequence[VideoSequence
     }
 
 
-def held_out(sequence: VideoSequence, number: int, crops: CropSettings) -> Batch:
+def measured_crops(sequence: VideoSequence, number: int, crops: CropSettings) -> Batch:
     """Cut the crops of a sequence that are measured, always the same ones; the first frame is the template."""
     first, *later = (int(i) for i in sequence.visible)
     template = AnnotatedFrame(read_frame(sequence.frames[first]), sequence.box(first), sequence)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from mixformer.configs.argument_checks import checked
 from mixformer.data.annotated_folders import read_sequences
 from mixformer.errors import ConfigError
 from mixformer.files import read_json_file, write_text
@@ -19,6 +20,9 @@ from mixformer.training.recipe import Recipe
 from mixformer.training.route_runs import Scale, StepReport, needed_steps, plan_steps, run_step, step_needs
 from mixformer.training.routes import RouteStep
 from mixformer.training.tiny import toy_sequences
+from mixformer.training.twins import copy_run, find_twin
+
+_UPDATE_INTERVAL = 10  # frames, at tiny scale: short videos would end before the published 200, and rows be alike
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ class _Task:
     file: Path = Path()  # of what is measured
 
 
+@checked
 def run_ablation(
     key: str,
     out: str | Path,
@@ -95,6 +100,7 @@ def run_ablation(
     start: str | Path | None = None,
     changes: Sequence[str] = (),
     rows: Sequence[str | Path] = (),
+    only: Sequence[int] = (),
     device: str = "cpu",
     executor: Executor | None = None,
     progress: Callable[[Event], None] | None = None,
@@ -116,13 +122,15 @@ def run_ablation(
         changes: "key=value", fields of all recipes to change.
         rows: recipes of your own, names or files, each a further row; `runs/NAME/model` in one is the model of the step
             NAME, as in the included recipes.
+        only: numbers of the table's rows to train and measure, from 1; none = all. Rows of your own always are.
         device: "cpu", "cuda" or "cuda:N".
         executor: runs the trainings, each on one worker; all workers must see `out`, which a Ray cluster needs a shared
             folder for. None runs them here, one after the other, seed by seed.
         progress: called with every event.
 
     Raises:
-        ConfigError: for an unknown table or recipe, or if `out` holds runs of other settings.
+        ConfigError: for an unknown table, recipe or row, or if `out` holds runs of other settings.
+        DataError: if `data` or `test` holds no sequences.
         MixFormerError: if no worker can be made.
 
     Example:
@@ -139,13 +147,14 @@ def run_ablation(
         changes=tuple(changes),
         known=STEPS | {row.step.name: row.step for row in table.rows if row.step},
     )
-    executor = executor or SerialExecutor()
+    executor = SerialExecutor() if executor is None else executor
     result = AblationResult(table, scale, tuple(seeds))
+    wanted = _with_only(table, only)
     together = getattr(executor, "workers", 1) > 1
     for group in [list(seeds)] if together else [[seed] for seed in seeds]:
-        for tasks in _levels(shop, table, group):
+        for tasks in _levels(shop, wanted, group):
             _run(executor, shop, tasks, result, progress)
-        _run(executor, shop, _measurements(shop, table, group), result, progress)
+        _run(executor, shop, _measurements(shop, wanted, group), result, progress)
     for number, row in enumerate(table.rows):
         files = {seed: measured_file(shop.out, row, seed) for seed in seeds}
         result.values[number] = {seed: read_json_file(file) for seed, file in files.items() if file.is_file()}
@@ -161,6 +170,9 @@ def _shop(out: Path, scale: Scale, data: str | Path | None, test: str | Path | N
     if data is None:
         toy_sequences(places[0])
         toy_sequences(places[1], count=6, seed=1)
+    else:
+        for place in places:  # a wrong one is noticed before the work
+            read_sequences(place)
     return _Shop(out, scale, places[0], places[1], steps, device)
 
 
@@ -176,6 +188,15 @@ def _with_rows(table: AblationTable, recipes: Sequence[str | Path]) -> AblationT
         else:
             own.append(AblationRow(name, RouteStep(name, "" if name in STEPS else str(path)), own=True))
     return replace(table, rows=(*table.rows, *own))
+
+
+def _with_only(table: AblationTable, numbers: Sequence[int]) -> AblationTable:
+    """Return the rows of these numbers, and those of one's own; the whole table without numbers."""
+    count = sum(not row.own for row in table.rows)
+    if wrong := [number for number in numbers if not 1 <= number <= count]:
+        raise ConfigError(f"there is no row {wrong[0]}; this table has the rows 1 to {count}")
+    rows = [row for number, row in enumerate(table.rows, 1) if not numbers or row.own or number in numbers]
+    return replace(table, rows=tuple(rows))
 
 
 def _levels(shop: _Shop, table: AblationTable, seeds: Sequence[int]) -> list[list[tuple[str, _Task]]]:
@@ -237,7 +258,10 @@ def _work(shop: _Shop, task: _Task, report: Report) -> None:
     """Train, or measure and write what was measured."""
     if task.row is None:
         assert task.report is not None
-        run_step(task.report, shop.device, lambda _, step, means: report(step))
+        if twin := find_twin(task.report):
+            copy_run(twin, task.report)
+        else:
+            run_step(task.report, shop.device, lambda _, step, means: report(step))
         return
     write_text(task.file, json.dumps(_measure(shop, task, task.row), indent=2) + "\n")
 
@@ -254,7 +278,8 @@ def _measure(shop: _Shop, task: _Task, row: AblationRow) -> Measured:
         )
     assert shop.test is not None
     if row.settings:
-        return measure_tracking_of(model, recipe, "", shop.test, _tracked(task), row.settings, shop.device)
+        settings = {"update_interval": _UPDATE_INTERVAL, **row.settings}
+        return measure_tracking_of(model, recipe, "", shop.test, _tracked(task), settings, shop.device)
     return measure_crops(model, recipe, read_sequences(shop.test))
 
 

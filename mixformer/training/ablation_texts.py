@@ -29,10 +29,10 @@ def ablation_report(result: AblationResult) -> str:
         >>> print(ablation_report(AblationResult(ABLATIONS["v2-3f"], "tiny", (1,), values)))
         ### Intermediate teacher (MixFormerV2 table 3f)
         <BLANKLINE>
-        | | paper, AUC | here, IoU | each seed | M parameters |
-        |---|---|---|---|---|
-        | 12 to 4 blocks | 64.8 | 50.0 | 50.0 | - |
-        | 12 to 8 to 4 blocks | 65.5 | 60.0 | 60.0 | - |
+        | | paper, AUC | here, IoU | each seed | IoU above 0.5 | M parameters |
+        |---|---|---|---|---|---|
+        | 12 to 4 blocks | 64.8 | 50.0 | 50.0 | - | - |
+        | 12 to 8 to 4 blocks | 65.5 | 60.0 | 60.0 | - | - |
         <BLANKLINE>
         - 12 to 8 to 4 blocks above 12 to 4 blocks: too few seeds (10.0 in pairs)
     """
@@ -41,10 +41,13 @@ def ablation_report(result: AblationResult) -> str:
         return "\n".join([*lines, *_speeds(result)])
     published = published_values(result)
     tracked = result.scale == "paper" or any(row.settings for row in result.table.rows)
-    lines += _header("", "paper, AUC", f"here, {'AUC' if tracked else 'IoU'}", "each seed", "M parameters")
+    halves = [] if tracked else ["IoU above 0.5"]
+    lines += _header("", "paper, AUC", f"here, {'AUC' if tracked else 'IoU'}", "each seed", *halves, "M parameters")
     for number, row in enumerate(result.table.rows):
         values = list(measured_values(result, number).values())
-        lines.append(_row(row.label, _number(published[number]), _spread(values), _each(values), _size(result, number)))
+        more = [_each(list(measured_values(result, number, "over_half").values())) for _ in halves]
+        cells = _number(published[number]), _spread(values), _each(values), *more, _size(result, number)
+        lines.append(_row(row.label, *cells))
     return "\n".join([*lines, "", *_verdicts(result, published)]).rstrip()
 
 
@@ -62,10 +65,11 @@ def published_values(result: AblationResult, metric: str = "auc") -> list[float 
     return [factor * found[row.number] if row.number in found else None for row in result.table.rows]
 
 
-def measured_values(result: AblationResult, number: int) -> dict[int, float]:
-    """Return what was measured of a row, by seed: percent, or frames per second."""
+def measured_values(result: AblationResult, number: int, name: str = "value") -> dict[int, float]:
+    """Return what was measured of a row under a name, by seed: percent, or frames per second."""
     factor = 1 if result.table.measures == "speed" else 100
-    return {seed: factor * found["value"] for seed, found in result.values.get(number, {}).items()}
+    found = result.values.get(number, {})
+    return {seed: factor * values[name] for seed, values in found.items() if name in values}
 
 
 def _speeds(result: AblationResult) -> list[str]:

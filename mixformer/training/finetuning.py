@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from mixformer.configs.argument_checks import checked
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL, MODELS
 from mixformer.data.sampling import Mixture, Negatives
@@ -21,17 +22,28 @@ from mixformer.errors import ConfigError, OutputError, counted
 from mixformer.evaluation.metrics import SequenceResult, bin_scores, score_pairs
 from mixformer.evaluation.sequence_runner import track_all
 from mixformer.files.partial_names import real_path
+from mixformer.files.places import require_place
 from mixformer.models import MixFormer
 from mixformer.training.build_data import mixture_dataset
 from mixformer.training.distributed import Distributed
 from mixformer.training.own_videos import HeldBack, OwnVideoSamples, open_videos, shorten, split_videos
-from mixformer.training.platt import fit_scale, held_out, joined
+from mixformer.training.platt import cross_calibrated, fit_scale, joined, keeps_low_scores
 from mixformer.training.recipe import Recipe
 from mixformer.training.signals import only_writer
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import Trainer
-from mixformer.training.training_state import CHECKPOINT
-from mixformer.training.tuning_results import REPORT, FineTuned, TrackingNumbers, TuningPlan, best_step, numbers_of
+from mixformer.training.tuning_results import (
+    BESIDE,
+    PLAN,
+    REPORT,
+    UNFINISHED,
+    FineTuned,
+    TrackingNumbers,
+    TuningPlan,
+    begin_run,
+    best_step,
+    numbers_of,
+)
 from mixformer.weights.load_save import ModelWeights, load_weights, network_of, save_weights
 from mixformer.weights.state_dicts import scale_score
 from mixformer.weights.tracker_settings import load_tracker_config
@@ -40,15 +52,12 @@ Tell = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, the units done and all units."""
 
-_CHECKS = 8  # of a whole run
+_CHECKS, _TIMED = 8, 3  # checks of a whole run; steps that are timed before it
 _CHOOSE_FRAMES, _MEASURE_FRAMES = 240, 600  # tracked for each check, and before and after
-_FEWEST, _MOST_STEPS = 16, 4000
-_TIMED = 3  # steps
-_CLEARLY = 0.02  # least gain of the calibration error
-_PLAN = "plan.json"
-_UNFINISHED = "unfinished"  # a file that is there from the plan to the result
+_FEWEST, _MOST_STEPS, _CLEARLY = 16, 4000, 0.02  # steps of a run; least gain of the calibration error
 
 
+@checked
 def finetune(
     data: str | Path,
     out: str | Path,
@@ -99,7 +108,7 @@ def finetune(
     out = Path(out)
     _require_free(out, overwrite)
     settings: dict[str, Any] = {"data": str(real_path(Path(data))), "model": str(model), "changes": list(changes)}
-    with only_writer(out / "run", beside=("data", _PLAN, _UNFINISHED)):
+    with only_writer(out / "run", beside=BESIDE):
         sequences, problems = open_videos(Path(data), out / "run" / "data", fresh=overwrite)
         for each in problems:
             tell(f"{each.level}: {each.sequence}: {each.text}\n    {each.advice}")
@@ -115,9 +124,10 @@ def finetune(
 
 def _require_free(out: Path, overwrite: bool) -> None:
     """Refuse a folder that holds something else than a run of this kind, or a finished one."""
+    require_place(out, overwrite=True)
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "run").is_dir())):
         raise OutputError(f"{out} exists and holds no fine-tuning; give a new folder")
-    if (out / REPORT).is_file() and not overwrite and not (out / "run" / _UNFINISHED).exists():
+    if (out / REPORT).is_file() and not overwrite and not (out / "run" / UNFINISHED).exists():
         raise OutputError(f"{out} holds a finished model; give another folder, or --overwrite to train it again")
 
 
@@ -181,12 +191,11 @@ class _Job:
         before = TrackingNumbers.from_dict(plan.before)
         done = FineTuned(self.out, before, after, trainer.step, chosen, trainer.stopped_early, scale, offset)
         done.save(plan)
-        (self.out / "run" / _UNFINISHED).unlink(missing_ok=True)
         return done
 
     def earlier_plan(self) -> TuningPlan | None:
         """Read the plan of an interrupted run; None if there is none."""
-        path = self.out / "run" / _PLAN
+        path = self.out / "run" / PLAN
         if not path.is_file():
             return None
         plan = TuningPlan.from_file(path)
@@ -229,9 +238,7 @@ class _Job:
         plan = TuningPlan(
             self.settings, steps, interval, recipe.precision, train, chosen, measured_names, start, before.to_dict()
         )
-        (self.out / "run" / CHECKPOINT).unlink(missing_ok=True)  # of an earlier run, which ends here
-        plan.to_file(self.out / "run" / _PLAN)
-        (self.out / "run" / _UNFINISHED).touch()
+        begin_run(self.out / "run", plan)
         self.tell(
             f"{counted(len(train), 'sequence')} to train on; held back: {len(chosen)} to choose the best weights, "
             f"{len(measured_names)} to measure{' (the same)' if choose is measure else ''}\n"
@@ -285,9 +292,9 @@ class _Job:
         ]
         if len(pairs) < 2 or len(set(joined(pairs)[1].tolist())) < 2:
             return weights, 1.0, 0.0
-        before, after = (bin_scores(*joined(each)).error for each in (pairs, held_out(pairs)))
-        if after > before - _CLEARLY:
-            return weights, 1.0, 0.0
+        before, after = (bin_scores(*joined(each)).error for each in (pairs, cross_calibrated(pairs)))
         scale, offset = fit_scale(*joined(pairs))
+        if after > before - _CLEARLY or not keeps_low_scores(scale, offset, self.tracker.lost_below):
+            return weights, 1.0, 0.0
         state = scale_score(weights.state, weights.config, scale, offset)
         return ModelWeights(weights.config, state, weights.tracker), scale, offset

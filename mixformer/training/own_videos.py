@@ -72,7 +72,7 @@ def split_videos(sequences: Sequence[VideoSequence], seed: int) -> tuple[HeldBac
     usable = [each for each in sequences if len(each.visible)]
     videos: dict[str, list[VideoSequence]] = {}
     for sequence in usable:
-        videos.setdefault(video_of(sequence), []).append(sequence)
+        videos.setdefault(video_name(sequence), []).append(sequence)
     can_track = [name for name, group in videos.items() if any(map(_tracked_part, group))]
     if len(videos) < 2 or not can_track:
         return _split_in_time(usable), [
@@ -93,7 +93,7 @@ def split_videos(sequences: Sequence[VideoSequence], seed: int) -> tuple[HeldBac
     return HeldBack(train, choose, measure), warnings
 
 
-def video_of(sequence: VideoSequence) -> str:
+def video_name(sequence: VideoSequence) -> str:
     """Name the video of a sequence: several targets of one video have the same name."""
     first = sequence.frames[0]
     if isinstance(first, ClipFrame):
@@ -169,7 +169,7 @@ class OwnVideoSamples(SequenceSamples):
         """A target of another video."""
         for _ in range(tries):
             found = self.view(random)
-            if found.origin and view.origin and video_of(found.origin) != video_of(view.origin):
+            if found.origin and view.origin and video_name(found.origin) != video_name(view.origin):
                 return found
         return None
 

@@ -15,6 +15,7 @@ Pairs = Sequence[tuple[FloatArray, NDArray[np.bool_]]]
 _FOLDS = 5
 _CLEAREST = 1e-6  # results keep six decimals of a score
 _SCALES, _OFFSETS = (0.05, 20.0), (-20.0, 20.0)
+_NOTHING = 0.01  # score of a network that does not see the target
 _STEPS, _RIDGE = 100, 1e-9
 
 
@@ -70,7 +71,15 @@ def apply_scale(scores: FloatArray, scale: float, offset: float) -> FloatArray:
     return changed
 
 
-def held_out(pairs: Pairs) -> Pairs:
+def keeps_low_scores(scale: float, offset: float, lost_below: float) -> bool:
+    """Tell whether a calibrated score still falls below the tracker's threshold where the network is sure of nothing.
+
+    A fit to clips in which almost every box is right makes every score high, so that no target would be lost any more.
+    """
+    return bool(apply_scale(np.array([_NOTHING]), scale, offset)[0] < lost_below)
+
+
+def cross_calibrated(pairs: Pairs) -> Pairs:
     """Calibrate the scores of each fifth of the sequences with a fit to the other sequences."""
     folds = min(_FOLDS, len(pairs))
     found = []

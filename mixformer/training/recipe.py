@@ -109,7 +109,7 @@ class Recipe(BaseConfig):
             self._require(getattr(self, name) >= 1, f"{name} must be at least 1")
         self._bound(0, 1e12, "max_steps", "epochs", "epoch_samples", "val_interval", "save_interval", "batch_size")
         self._bound(0, 1e6, "patience")
-        self._bound(-(2**40), 2**40, "seed")
+        self._bound(0, 2**40, "seed")
         self._bound(1, 100, "templates")
         self._require(self.max_steps > 0 or self.epochs > 0, "max_steps or epochs must be above 0")
         self._require(self.batch_size % self.grad_accum_steps == 0, "grad_accum_steps must divide batch_size")

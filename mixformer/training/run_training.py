@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from mixformer import __version__
+from mixformer.configs.argument_checks import checked_functions
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.data.annotated_folders import read_sequences
 from mixformer.engines.torch_engine import TorchEngine, find_device
@@ -40,6 +41,7 @@ _NO_WEIGHTS = {"name", "drop_path", "elimination", "frozen_norms", "unused_keys"
 _SCORE, _BOX = {"score"}, {"head", "head_dim", "bins", "shared_mlp"}
 
 
+@checked_functions
 def train(
     recipe: Recipe | str | Path,
     out: str | Path,
@@ -92,7 +94,7 @@ def train(
             begun=partial(_describe, recipe, out) if processes.first else None,
         )
         if processes.first:
-            export(trainer)
+            write_model(trainer)
             if recipe.stage == "pretrain":
                 write_reconstructions(trainer)
         processes.wait()
@@ -113,7 +115,7 @@ def prepare(
     return trainer
 
 
-def export(trainer: Trainer) -> Path:
+def write_model(trainer: Trainer) -> Path:
     """Write the averaged model of a run to `model/` in its folder (float32), without the blocks that faded out."""
     folder, pruning = trainer.folder / "model", trainer.recipe.pruning
     with trainer.averaged() as model:

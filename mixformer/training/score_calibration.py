@@ -9,11 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from mixformer.configs.argument_checks import checked
 from mixformer.configs.runtime import Runtime
-from mixformer.errors import CheckpointError, ConfigError, DataError
+from mixformer.configs.tracking_config import TrackerConfig
+from mixformer.errors import CheckpointError, ConfigError, DataError, counted
 from mixformer.evaluation.metrics import ScoreBins, bin_scores, score_pairs
 from mixformer.files.places import claimed_folder
-from mixformer.training.platt import Pairs, fit_scale, held_out, joined
+from mixformer.training.platt import Pairs, cross_calibrated, fit_scale, joined, keeps_low_scores
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Calibration:
     after: ScoreBins
 
 
+@checked
 def calibrate(
     model: str | Path,
     out: str | Path,
@@ -134,8 +137,15 @@ def calibrate(
             else _read(model, results, data, dataset, split, runtime)
         )
         pairs = _pairs(measured)
-        before, after = (bin_scores(*joined(each)) for each in (pairs, held_out(pairs)))
+        before, after = (bin_scores(*joined(each)) for each in (pairs, cross_calibrated(pairs)))
         scale, offset = fit_scale(*joined(pairs))
+        if not keeps_low_scores(scale, offset, (weights.tracker or TrackerConfig()).lost_below):
+            wrong = int((~joined(pairs)[1]).sum())
+            log.warning(
+                "the calibrated score is high everywhere, so the tracker will not notice that a target is lost: "
+                "%d of %s is too few wrong ones; add clips with hard moments, or do not use the result",
+                wrong, counted(len(joined(pairs)[1]), "box"),
+            )  # fmt: skip
         state = scale_score(weights.state, weights.config, scale, offset)
         save_weights(ModelWeights(weights.config, state, weights.tracker), folder, precision=precision)
         if diagram:

@@ -13,7 +13,7 @@ from types import FrameType
 from filelock import FileLock, Timeout
 
 from mixformer.errors import OutputError
-from mixformer.files.places import make_folder, require_kind
+from mixformer.files.places import make_folders, require_kind
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOCK = "run.lock"
@@ -64,7 +64,7 @@ def only_writer(folder: Path, enabled: bool = True, beside: Iterable[str] = ()) 
         return
     lock = FileLock(folder / _LOCK)
     require_kind(folder, _MARKS, "training run", (*_BESIDE, *beside))
-    made = make_folder(folder, folder)
+    made = make_folders(folder, folder)
     try:
         lock.acquire(timeout=0)
     except OSError as error:

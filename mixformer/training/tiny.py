@@ -6,6 +6,7 @@ from a published image model, because a network that small learns little from no
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from PIL import Image as PillowImage
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.variants import DEFAULT_MODEL, model_config
 from mixformer.errors import ConfigError
-from mixformer.files import write_text
+from mixformer.files import make_folder, write_files, write_text
 from mixformer.training.recipe import Recipe
 from mixformer.weights.catalog import WEIGHTS_FILE, find_weights
 from mixformer.weights.model_folder import read_folder
@@ -32,6 +33,8 @@ _SIZES: dict[str, dict[str, Any]] = {
 }
 _CROPS = {"search_size": 96, "template_size": 48}  # of the others, whose patches have 16 pixels
 _FADE = 0.25  # part of a run in which blocks fade, at least; 40 of 500 epochs would be a few steps
+_OFFICIAL_FADE = 40  # epochs
+_WIDE = 192  # channels; on a processor, narrower networks are slower in bfloat16
 _WARM = 0.05
 _DEEPEST = 12  # blocks at full size; half of them are fewer than the included model has
 
@@ -48,6 +51,8 @@ def tiny_recipe(recipe: Recipe, data: Path, steps: int = 0, start: Path | None =
     changed = tiny_network(config, start)
     steps = steps or STEPS[recipe.stage]
     fading = recipe.pruning.epochs / recipe.epochs if recipe.epochs else 0.0
+    if fading > 0.5:  # a run that hardly does anything else; more epochs of fading are more steps
+        steps = max(1, round(steps * recipe.pruning.epochs / _OFFICIAL_FADE))
     values = recipe.to_dict()
     values["model_overrides"] = {**recipe.model_overrides, **changed}
     small = config.replace(**changed)
@@ -64,7 +69,7 @@ def tiny_recipe(recipe: Recipe, data: Path, steps: int = 0, start: Path | None =
         "epoch_samples": 16,  # an epoch is a step, so that blocks fade smoothly
         "grad_accum_steps": 1,
         "templates": min(recipe.templates, 2 if recipe.stage == "score" else 1),
-        "precision": "bfloat16",
+        "precision": "bfloat16" if small.dim >= _WIDE else "float32",
         "save_interval": 20,
         "val_interval": 0,
         "data_root": "",
@@ -146,7 +151,11 @@ def _start(recipe: Recipe, config: ModelConfig, start: Path | None) -> str:
 
 
 def toy_sequences(folder: Path, count: int = 8, frames: int = 24, seed: int = 0) -> Path:
-    """Draw sequences of a moving striped rectangle among others on noise into `folder`, unless they are there."""
+    """Draw sequences of a moving striped rectangle among others on noise into `folder`, unless they are there.
+
+    Raises OutputError if they cannot be written.
+    """
+    make_folder(folder)
     for number in range(count):
         place = folder / f"toy{number:02d}"
         if (place / "groundtruth.txt").is_file():  # it is written last
@@ -163,7 +172,8 @@ def toy_sequences(folder: Path, count: int = 8, frames: int = 24, seed: int = 0)
                 x, y = (middle + swing * np.sin(time / 6 + swing)).astype(int)
                 picture[y : y + height, x : x + width] = look
             boxes.append(f"{x},{y},{width},{height}\n")
-            PillowImage.fromarray(picture).save(place / "img" / f"{time + 1:08d}.png")
+            file = place / "img" / f"{time + 1:08d}.png"
+            write_files({file: partial(PillowImage.fromarray(picture).save, format="PNG")}, sync=False)
         write_text(place / "groundtruth.txt", "".join(boxes))
     return folder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,9 +14,17 @@ from mixformer.evaluation.metrics import DEFAULT_CONVENTION, SequenceResult, bin
 from mixformer.files import write_text
 from mixformer.training.metric_logger import read_log
 from mixformer.training.platt import joined
+from mixformer.training.training_state import CHECKPOINT
 
 REPORT = "finetune.json"
 """File of the result, beside the model."""
+PLAN = "plan.json"
+UNFINISHED = "unfinished"
+"""A file that is there from the plan to the result."""
+_EARLIER = "earlier"  # what an earlier run left, until the new one is whole
+BESIDE = ("data", PLAN, UNFINISHED, _EARLIER)
+"""What may be in the folder of a run that has no checkpoint yet."""
+_OF_A_RUN = (CHECKPOINT, "best", "log.jsonl", PLAN, "recipe.json")
 
 
 @dataclass(frozen=True)
@@ -97,12 +106,40 @@ class FineTuned:
         return self.after.auc - self.before.auc
 
     def save(self, plan: TuningPlan) -> None:
-        """Write `finetune.json`, with the names of the sequences of each part."""
+        """Write `finetune.json`, with the names of the sequences of each part; now what it replaces may go."""
         said: Mapping[str, Any] = {
             **{name: value for name, value in asdict(self).items() if name != "folder"},
             **{name: getattr(plan, name) for name in ("settings", "train", "choose", "measure")},
         }
         write_text(self.folder / REPORT, json.dumps(said, indent=2) + "\n")
+        shutil.rmtree(self.folder / "run" / _EARLIER, ignore_errors=True)
+        (self.folder / "run" / UNFINISHED).unlink(missing_ok=True)
+
+
+def begin_run(run: Path, plan: TuningPlan) -> None:
+    """Write the plan of a new run, and set aside what an earlier one left; it comes back if the plan cannot be written.
+
+    If the earlier run itself was to replace one, what that one left is what stays.
+    """
+    kept, moved = run / _EARLIER, list[str]()
+    there = [name for name in _OF_A_RUN if (run / name).exists()]
+    if kept.exists():
+        (run / CHECKPOINT).unlink(missing_ok=True)
+        there = []
+    try:
+        for name in there:
+            kept.mkdir(exist_ok=True)
+            (run / name).rename(kept / name)
+            moved.append(name)
+        write_text(run / UNFINISHED, "")
+        plan.to_file(run / PLAN)
+    except OSError:
+        for name in moved:
+            (kept / name).rename(run / name)
+        if moved:
+            kept.rmdir()
+            (run / UNFINISHED).unlink(missing_ok=True)
+        raise
 
 
 def numbers_of(runs: Sequence[SequenceResult]) -> TrackingNumbers:

@@ -23,7 +23,7 @@ from mixformer.files.places import (
     LOCK,
     claim,
     clear_left_over,
-    make_folder,
+    make_folders,
     open_raw,
     remove_folders,
     require_free,
@@ -100,7 +100,7 @@ class Draft(_Claim):
             raise OutputError(f"{path} is a folder, and the result is a file; give the name of a file")
         require_place(path, overwrite)
         self.part = partial_path(path)
-        self._made = make_folder(self.part.parent, path)
+        self._made = make_folders(self.part.parent, path)
         self._file = claim(self.part, path)
         if not keep:  # another file, so that nobody takes it for the one that was here
             if self._file.seek(0, os.SEEK_END):
@@ -206,7 +206,7 @@ class FolderDraft(_Claim):
         if path.exists() and not path.is_dir():
             raise OutputError(f"{path} is a file, and the result is a folder; give another name")
         self.path, self.part = path, partial_path(path)
-        self._made = make_folder(self.part, path)
+        self._made = make_folders(self.part, path)
         self._lock = claim(self.part / LOCK, path)
         if not keep:
             _clear(self.part)

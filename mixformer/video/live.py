@@ -122,7 +122,7 @@ class LiveStream:
             try:
                 return self._open(self.wanted), tries
             except SourceError as error:
-                why = str(error)
+                why = str(error).removeprefix(f"{self._name} ")
         return None, tries
 
     def _pause(self, seconds: float) -> bool:

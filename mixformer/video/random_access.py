@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Self
 
 from mixformer.errors import ConfigError
 from mixformer.imaging.containers import upright
+from mixformer.imaging.last_used import LastUsed
+from mixformer.types import Image
 from mixformer.video.feed import Decoder, RawFrame
 from mixformer.video.frame_table import FrameTable
 from mixformer.video.reader import VideoFrame, from_disk
+from mixformer.video.seeking import NotWantedError
 from mixformer.video.source_names import source_text
 from mixformer.video.stream import Stream
 
-_READ_ON = 64  # a frame at most this far ahead is reached by decoding, not by a seek
+_READ_ON = 64  # a frame at most this far ahead is reached by decoding, not by a seek, where key frames are unknown
 _BEHIND = 8  # frames before the target of a seek that are kept, for steps backward
+_BACKWARD = 64  # the same, for one who goes backward
+_FAR = 2 * _BEHIND  # so far ahead, passing over frames that no other needs is worth losing them
 
 
 class FrameReader:
@@ -35,9 +40,9 @@ class FrameReader:
         """Open a source; see `open_frames`."""
         if isinstance(cache_bytes, bool) or not isinstance(cache_bytes, int) or cache_bytes < 0:
             raise ConfigError(f"the cache must be a number of bytes, 0 or more, not {cache_bytes!r}")
-        self._source, self._limit, self._held = source_text(source), cache_bytes, 0
+        self._source = source_text(source)
         self._lock = threading.Lock()
-        self._cache: OrderedDict[int, RawFrame] = OrderedDict()
+        self._cache: LastUsed[int, RawFrame] = LastUsed(cache_bytes, attrgetter("size"))
         self.index: FrameTable | None = None  # of the whole file, for faster seeks; another reader may have made it
         self._decoder: Decoder = from_disk(self._source)
         self._frames: Iterator[RawFrame] | None = None
@@ -54,8 +59,8 @@ class FrameReader:
         """Close the file and forget all frames."""
         with self._lock:
             self._decoder.close()
-            self._cache.clear()
-            self._frames, self._held = None, 0
+            self._cache.trim(0)
+            self._frames = None
 
     def __getitem__(self, number: int) -> VideoFrame:
         """Return frame `number`, counted from 0.
@@ -78,18 +83,24 @@ class FrameReader:
         raw = self.raw(number, wanted)
         if raw is None:
             return None
-        image = raw.picture() if width is None or raw.coded is None else upright(raw.coded, width)
-        return VideoFrame(raw.index, raw.time, image, raw.damaged)
+        return VideoFrame(raw.index, raw.time, _picture(raw, width), raw.damaged)
+
+    def key_picture(self, number: int, width: int | None = None) -> Image:
+        """Return the picture of a key frame, for which most files decode no other frame; see `read`."""
+        with self._lock:
+            raw = self._cache.get(number)
+            if raw is None and isinstance(self._decoder, Stream):
+                self._decoder.table, self._frames = self.index, None
+                raw = self._decoder.key_frame(number)
+        return _picture(raw or self.raw(number), width)  # type: ignore[arg-type]  # nobody changes his mind here
 
     def raw(self, number: int, wanted: Callable[[], bool] | None = None) -> RawFrame | None:
         """Return a frame before its conversion to RGB; see `read`."""
         if number < 0:
             raise IndexError(f"{self._source} has no frame {number}; frames count from 0")
         with self._lock:
-            if number in self._cache:
-                self._cache.move_to_end(number)
-                raw: RawFrame | None = self._cache[number]
-            else:
+            raw = self._cache.get(number)
+            if raw is None:
                 if not self._is_ahead(number):
                     self._restart(number)
                 raw = self._read_on(number, wanted)
@@ -113,17 +124,26 @@ class FrameReader:
 
     def limit_cache(self, cache_bytes: int) -> None:
         """Change the memory for recently read frames, in bytes."""
-        self._limit = cache_bytes
+        self._cache.limit = cache_bytes
         if self._lock.acquire(blocking=False):  # otherwise a thread is reading a frame, and will apply the limit
-            self._trim()
+            self._cache.trim(cache_bytes)
             self._lock.release()
 
     def _is_ahead(self, number: int) -> bool:
-        """Tell whether decoding on reaches a frame sooner than a seek."""
+        """Tell whether decoding all frames on the way reaches a frame sooner than a seek."""
         if self._frames is None or number < self._next:
             return False
         key = self._key_before(number)
-        return number < self._next + _READ_ON if key is None else key <= self._next
+        if key is None:
+            return number < self._next + _READ_ON
+        return key <= self._next and (number < self._next + _FAR or not self._can_go_to(number - _BEHIND))
+
+    def _can_go_to(self, begin: int) -> bool:
+        """Tell whether the open decoder can go to a frame."""
+        if not isinstance(self._decoder, Stream):
+            return False
+        self._decoder.table = self.index
+        return self._frames is not None and self._decoder.can_go_to(begin)
 
     def _key_before(self, number: int) -> int | None:
         return self.index.key_number(number) if self.index else None
@@ -131,41 +151,36 @@ class FrameReader:
     def _restart(self, number: int) -> None:
         """Seek to a frame."""
         key = self._key_before(number)
-        if key is None:
-            begin = number
-        elif 0 < self._asked - number <= _READ_ON:
-            begin = key  # the caller goes backward, and will ask for all frames from the key frame on
-        else:
-            begin = max(key, number - _BEHIND)
-        if self._frames is None or not isinstance(self._decoder, Stream) or not self._decoder.can_go_to(begin):
+        behind = _BACKWARD if 0 < self._asked - number <= _BACKWARD else _BEHIND
+        begin = number if key is None else max(key, number - behind)
+        if not self._can_go_to(begin):
             self._decoder.close()
             self._decoder = from_disk(self._source)
-        if isinstance(self._decoder, Stream):
-            self._decoder.table = self.index
+            self._can_go_to(begin)  # and has the table
         self._frames, self._next = self._decoder.frames(begin), begin
 
     def _read_on(self, number: int, wanted: Callable[[], bool] | None) -> RawFrame | None:
-        for raw in self._frames or ():
-            self._next = raw.index + 1
-            if raw.index > number:
-                break
-            self._keep(raw)
-            if raw.index == number:
-                return raw
-            if wanted is not None and not wanted():
-                return None
+        wanted = wanted or (lambda: True)
+        self._decoder.wanted = wanted
+        try:
+            for raw in self._frames or ():
+                self._next = raw.index + 1
+                if raw.index > number:
+                    break
+                self._cache.put(raw.index, raw)
+                if raw.index == number:
+                    return raw
+                if not wanted():
+                    return None
+        except NotWantedError:  # the decoder is on its way to another place
+            self._frames = None
+            return None
         self._frames = None
         raise IndexError(f"{self._source} has no readable frame {number}")
 
-    def _keep(self, raw: RawFrame) -> None:
-        self._cache[raw.index] = raw
-        self._held += raw.size
-        self._trim()
 
-    def _trim(self) -> None:
-        """Drop the least recently used frames."""
-        while self._held > self._limit and self._cache:
-            self._held -= self._cache.popitem(last=False)[1].size
+def _picture(raw: RawFrame, width: int | None) -> Image:
+    return raw.picture() if width is None or raw.coded is None else upright(raw.coded, width)
 
 
 def open_frames(source: str | Path, cache_bytes: int = 256 * 2**20) -> FrameReader:

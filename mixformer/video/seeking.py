@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,10 @@ from mixformer.video.table_cache import WORTH_KEEPING, keep_table, kept_table
 log = logging.getLogger(__name__)
 
 _TRIES = 4  # key frames that a seek goes back before all frames are decoded
+
+
+class NotWantedError(Exception):
+    """Nobody waits for the wanted frame any more."""
 
 
 @dataclass(frozen=True)
@@ -54,42 +58,68 @@ def find_table(open_again: Any, number: int | None, name: str) -> FrameTable | N
     return table
 
 
-def seek(container: Any, stream: Any, table: FrameTable, number: int) -> Place | None:
+def seek(container: Any, stream: Any, table: FrameTable, number: int, wanted: Callable[[], bool]) -> Place | None:
     """Go to a frame. The container's next packets then follow it.
 
-    Returns None if other frames arrive than the table says; the position in the container is then undefined.
+    Returns None if other frames arrive than the table says; the position in the container is then undefined, as it is
+    after NotWantedError, which ends this once `wanted` returns False.
     """
     for key in table.keys_before(number)[:_TRIES]:
         try:
             container.seek(key, stream=stream)
-            place = _arrive(container, stream, table, number)
         except av.FFmpegError:
             continue
-        finally:
-            stream.codec_context.skip_frame = "DEFAULT"
-        if place is not None:
+        if (place := go_on(container, stream, table, number, wanted)) is not None:
             return place
     return None
 
 
-def _arrive(container: Any, stream: Any, table: FrameTable, number: int) -> Place | None:
-    """Decode from the key frame that arrives to the wanted frame, and compare all frames on the way with the table.
+def key_alone(container: Any, stream: Any, time: int) -> Any | None:
+    """Decode the key frame at a time, and no other frame; None if it is not there, or damaged.
+
+    A decoder holds a frame back until later ones come. Here it is emptied, so that the container must seek to go on.
+    """
+    try:
+        container.seek(time, stream=stream)
+        packet = next(container.demux(stream))
+        frames = [*packet.decode(), *stream.codec_context.decode(None)] if packet.pts == time else []
+    except (av.FFmpegError, StopIteration, AssertionError):  # the last one if it is closed
+        return None
+    return frames[0] if len(frames) == 1 and frames[0].pts == time and not frames[0].is_corrupt else None
+
+
+def go_on(
+    container: Any,
+    stream: Any,
+    table: FrameTable,
+    number: int,
+    wanted: Callable[[], bool],
+    last: int | None = None,
+    damaged: bool = False,
+) -> Place | None:
+    """Decode from where the container is to the wanted frame, and compare all frames on the way with the table.
 
     Frames on the way that no other frame needs are not decoded. With B-frames, this saves about half of the time.
+    `last` is the number of the frame that came before, which may be `damaged`; None means that a key frame comes.
     """
-    last: int | None = None
-    damaged = False
-    for frames in _decoded(container, stream, table, table.times[number - table.first]):
-        for place, frame in enumerate(frames):
-            found = None if frame.pts is None else table.number_at(frame.pts)
-            if last is None and not table.is_key(frame.pts):
-                continue  # it comes before the first key frame, and cannot be decoded without earlier frames
-            if found is None or found > number or (last is not None and found <= last):
-                return None
-            if found == number:
-                return Place(number, frames[place:], float(table.begin * stream.time_base), damaged)
-            damaged = is_damaged(frame, damaged)
-            last = found
+    try:
+        for frames in _decoded(container, stream, table, table.times[number - table.first]):
+            for place, frame in enumerate(frames):
+                found = None if frame.pts is None else table.number_at(frame.pts)
+                if last is None and not table.is_key(frame.pts):
+                    continue  # it comes before the first key frame, and cannot be decoded without earlier frames
+                if found is None or found > number or (last is not None and found <= last):
+                    return None
+                if found == number:
+                    return Place(number, frames[place:], float(table.begin * stream.time_base), damaged)
+                damaged = is_damaged(frame, damaged)
+                last = found
+            if not wanted():
+                raise NotWantedError
+    except av.FFmpegError:
+        return None
+    finally:
+        stream.codec_context.skip_frame = "DEFAULT"
     return None
 
 

@@ -13,6 +13,7 @@ import av
 import numpy as np
 
 from mixformer.imaging.containers import open_container
+from mixformer.imaging.images import is_picture
 from mixformer.video.joined_sound import steady_sound
 from mixformer.video.video_formats import VideoFormat
 
@@ -31,6 +32,10 @@ class Sound:
         self._format, self._close = format, ExitStack()
         self._track: Any = None
         self._packets: Iterator[Any] = iter(())
+        self._work: Iterator[Any] = iter(())
+        self._waiting: Any = None
+        if is_picture(source):  # FFmpeg refuses most of these, and its message would say nothing to the user
+            return
         try:
             container: Any = self._close.enter_context(open_container(source))
             if container.streams.audio and format.sound:
@@ -38,8 +43,6 @@ class Sound:
                 self._packets = steady_sound(container, self._track)
         except (av.FFmpegError, OSError, ValueError) as error:
             log.warning("no sound: %s", error)
-        self._work: Iterator[Any] = iter(())
-        self._waiting: Any = None
 
     def attach(self, container: Any, origin: float) -> None:
         """Add the track to the output, whose time 0 is at `origin` seconds on the source's clock."""

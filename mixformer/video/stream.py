@@ -16,7 +16,7 @@ from mixformer.errors import SourceError, counted
 from mixformer.imaging.containers import explain, main_video, open_container, upright, videos_in
 from mixformer.video.feed import RawFrame
 from mixformer.video.frame_table import FrameTable
-from mixformer.video.seeking import Place, find_table, is_damaged, seek
+from mixformer.video.seeking import Place, find_table, go_on, is_damaged, key_alone, seek
 from mixformer.video.steady_clock import SteadyClock
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ class Stream:
         self.reason = self.cut_short = ""
         self.broke_off = ""  # why reading ended before the end; empty after a regular end
         self.table: FrameTable | None = None  # of all frames, if it was read before
+        self._here: tuple[int, bool] | None = None  # number of the last frame, and whether it is damaged
         self._size = _size_of(name)
 
     def frames(self, start: int) -> Iterator[RawFrame]:
@@ -87,8 +88,10 @@ class Stream:
                     self._skip(index, "corrupt data")
                 elif index >= start:
                     size = sum(plane.buffer_size for plane in frame.planes)
+                    self._here = index, damaged
                     yield RawFrame(index, time, partial(upright, frame), size, frame, damaged)
                 index += 1
+        self._here = None
         if not self.live:
             self._judge_end(index, last)
 
@@ -113,12 +116,24 @@ class Stream:
         timed = any(name in self._container.format.name for name in ("mp4", "matroska"))
         return timed and self.table is not None and number >= _WORTH_SEEKING
 
+    def key_frame(self, number: int) -> RawFrame | None:
+        """Return a key frame, decoded alone; None where that is not possible. `frames` must then begin anew."""
+        if self.table is None or not self.can_go_to(max(number, _WORTH_SEEKING)):
+            return None
+        frame = key_alone(self._container, self._stream, self.table.times[number - self.table.first])
+        self._here = None
+        return None if frame is None else RawFrame(number, None, partial(upright, frame), coded=frame)
+
     def _go_to(self, number: int) -> Place | None:
         """Seek to a frame of a file; None where all before it have to be decoded."""
         table = self.table or find_table(self._open_again, number, self.name)
+        here, self._here, place = self._here, None, None
         if table is None:
             return None
-        place = seek(self._container, self._stream, table, number)
+        key = table.key_number(number)
+        if here and key is not None and key <= here[0] < number:
+            place = go_on(self._container, self._stream, table, number, self.wanted, *here)
+        place = place or seek(self._container, self._stream, table, number, self.wanted)
         if place is None:
             if number < table.first + len(table.times):
                 log.warning("%s: a seek does not arrive where its index says; all frames are decoded", self.name)

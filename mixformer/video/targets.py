@@ -9,6 +9,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from mixformer.configs.argument_checks import checked
 from mixformer.errors import BoxError, shown
 from mixformer.files import LARGEST_SETTINGS, parse_csv, parse_json, read_text_file
 from mixformer.imaging.boxes import parse_box
@@ -46,6 +47,7 @@ class Target:
     where: str = ""
 
 
+@checked
 def read_targets(path: str | Path, start: int = 0) -> list[Target]:
     """Read targets from a file.
 

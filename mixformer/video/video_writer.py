@@ -13,7 +13,9 @@ from typing import Any, Self
 import av
 import numpy as np
 
+from mixformer.configs.argument_checks import checked
 from mixformer.errors import OutputError, remedy
+from mixformer.imaging.colors import as_rgb
 from mixformer.imaging.containers import open_container
 from mixformer.types import Image
 from mixformer.video.drafts import Draft, Mark
@@ -80,8 +82,10 @@ class VideoWriter:
         if failure is not None and error is None:
             raise failure
 
+    @checked
     def write(self, image: Image, time: float | None = None) -> None:
         """See `FrameWriter.write`. A picture of another size than the first is padded or cut at right and bottom."""
+        image = as_rgb(image)
         try:
             # 1. Start the video with the first picture, and the encoder again after each segment.
             if self._video is None:

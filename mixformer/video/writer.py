@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
-from numbers import Real
 from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
 from PIL import Image as PillowImage
 
-from mixformer.errors import ConfigError, OutputError, shown
+from mixformer.configs.argument_checks import checked
+from mixformer.errors import ConfigError, OutputError
 from mixformer.files import write_files
+from mixformer.imaging.colors import as_rgb
 from mixformer.types import Image
 from mixformer.video.drafts import FolderDraft, Mark
 from mixformer.video.video_formats import DEFAULT_FPS, require_video
@@ -47,6 +47,7 @@ class FrameWriter(Protocol):
         ...
 
 
+@checked
 def open_writer(
     path: str | Path,
     fps: float | None = None,
@@ -82,8 +83,8 @@ def open_writer(
     format = require_video(path)
     if format is None:
         return PictureWriter(path, overwrite, kept)
-    if fps is not None and (isinstance(fps, bool) or not isinstance(fps, Real) or not 0 <= fps < math.inf):
-        raise ConfigError(f"fps is a number of frames in a second, not {shown(fps)}")
+    if fps is not None and fps < 0:
+        raise ConfigError(f"fps must be a number of frames in a second, not {fps:g}")
     rate = fps.item() if isinstance(fps, np.generic) else fps
     return VideoWriter(path, format, rate or DEFAULT_FPS, sound_from, overwrite, kept)
 
@@ -107,7 +108,7 @@ class PictureWriter:
 
     def write(self, image: Image, time: float | None = None) -> None:
         """See `FrameWriter.write`; the time is not kept."""
-        picture = PillowImage.fromarray(image)
+        picture = PillowImage.fromarray(as_rgb(image))
         write_files({self._draft.part / f"{self._next:08d}.png": partial(picture.save, format="PNG")}, sync=False)
         self._next += 1
 

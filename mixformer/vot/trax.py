@@ -105,7 +105,7 @@ def format_region(region: Region) -> str:
     return "mask:" + encode_rle(region).removeprefix("m")
 
 
-def serve(
+def answer_toolkit(
     session: Session, incoming: BinaryIO, outgoing: BinaryIO, multiobject: bool = False, channel: str = "color"
 ) -> None:
     """Answer the toolkit's messages until it quits.

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import mixformer
 from mixformer.errors import ConfigError, OutputError
-from mixformer.files import write_files
+from mixformer.files import path_kind, write_files
+from mixformer.files.partial_names import real_path
 from mixformer.vot.stacks import Stack
 
 CONFIG, TRACKERS = "config.yaml", "trackers.ini"
@@ -57,6 +58,8 @@ def write_workspace(folder: Path, stack: Stack, entry: Entry, sequences: Path | 
     """
     if not _NAME.fullmatch(entry.name):
         raise ConfigError(f"the toolkit takes letters, digits, - and _ for a tracker's name, not {entry.name!r}")
+    if sequences is not None and path_kind(sequences) != "folder":
+        raise ConfigError(f"there is no folder {sequences} with the data; check the path, or leave --sequences out")
     config, trackers = folder / CONFIG, folder / TRACKERS
     try:
         new = not config.exists()
@@ -101,7 +104,7 @@ def _section(text: str, entry: Entry, path: Path) -> str:
 def _config(stack: Stack, sequences: Path | None) -> str:
     lines = [f"stack: {json.dumps(stack.name)}", "registry:", f"- ./{TRACKERS}"]
     if sequences is not None:
-        lines.append(f"sequences: {json.dumps(str(sequences.resolve()))}")
+        lines.append(f"sequences: {json.dumps(str(real_path(sequences)))}")
     return "\n".join([*lines, ""])
 
 

@@ -21,9 +21,9 @@ from mixformer.weights.pretrained_files import (
     FILE_KINDS,
     Interpolation,
     PretrainedFile,
+    block_of,
     file_name,
     open_pretrained,
-    part_of,
     why_left_out,
 )
 from mixformer.weights.state_dicts import check_state_dict
@@ -268,9 +268,9 @@ def _left_out(start: _Start) -> dict[str, str]:
     Raises CheckpointError if one belongs to a loaded block or embedding, since it would change its function.
     """
     used = {name for names in start.used.values() for name in names}
-    parts = {part_of(name) for name in used} - {None}
+    parts = {block_of(name) for name in used} - {None}
     rest = [name for name in start.source.tensors if name not in used]
-    surplus = [start.origin((name,)) for name in rest if part_of(name) in parts]
+    surplus = [start.origin((name,)) for name in rest if block_of(name) in parts]
     if surplus:
         raise CheckpointError(
             f"{start.path} is of another architecture than {start.config.name}, which lacks {', '.join(surplus[:8])}; "

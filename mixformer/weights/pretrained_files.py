@@ -103,7 +103,7 @@ def why_left_out(name: str) -> str:
     return next((reason for pattern, reason in _REASONS if re.fullmatch(pattern, name)), "no part of a backbone")
 
 
-def part_of(name: str) -> str | None:
+def block_of(name: str) -> str | None:
     """Return the block or patch embedding of an entry, or None if the entry is in none or changes no function."""
     match = re.match(r"(?:decoder_)?(?:.*\.)?(?:patch_embed\d?|blocks\d?\.\d+)(?=\.)", name)
     return None if match is None or re.fullmatch(_COUNTER, name) else match[0]

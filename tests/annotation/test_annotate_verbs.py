@@ -9,7 +9,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mixformer.annotation import ANNOTATION_FORMATS, AnnotatedVideo, load_project, read_keys
+from mixformer import Box
+from mixformer.annotation import (
+    ANNOTATION_FORMATS,
+    AnnotatedVideo,
+    TrackedBox,
+    change_target,
+    load_project,
+    read_keys,
+    save_project,
+    set_tracked,
+)
 from mixformer.cli import main
 from mixformer.data.annotated_folders import read_sequences
 from mixformer.errors import BoxError
@@ -47,6 +57,28 @@ def test_annotate_writes_the_file_of_the_tool_and_the_project(folder):
     project = load_project(folder / "clip.mixformer.json")
     assert [key.frame for key in project.target(1).keys] == [0, 8, 12]
     assert project.target(1).tracked.way(4) == "joined"
+
+
+def test_only_what_a_correction_changes_is_tracked_again(folder, tmp_path):
+    """All frames were tracked again after one correction."""
+    path, mark = tmp_path / "clip.mixformer.json", TrackedBox(Box(1, 2, 30, 40), 0.125)
+    old = change_target(load_project(folder / "clip.mixformer.json"), 1, label="", color="#123456")
+    save_project(set_tracked(set_tracked(old, 1, 1, [mark] * 7, "joined"), 1, 9, [mark] * 3), path)
+    (tmp_path / "keys.csv").write_text("frame,id,label,x,y,w,h\n0,1,man,260,29,41,142\n8,1,,255,30,44,140\n11,1,,,,,\n")
+    words = ["annotate", str(DEMO_CLIP), "--keys", str(tmp_path / "keys.csv"), "--project", str(path), "--overwrite"]
+    assert main([*words, "--quiet"]) == 0
+    target = load_project(path).target(1)
+    assert (target.label, target.color) == ("man", "#123456")
+    assert [key.frame for key in target.keys] == [0, 8, 11]
+    assert [box.score for box in target.boxes(1, 8)] == [0.125] * 7
+    (tmp_path / "keys.csv").write_text("0,1,260,29,41,142\n8,1,250,30,44,140\n11,1,,,,\n")
+    assert main([*words, "--quiet"]) == 0
+    target = load_project(path).target(1)
+    assert 0.125 not in [box.score for box in target.boxes(0, 11)]
+    assert target.label == "man"
+    save_project(set_tracked(load_project(path), 1, 1, [mark] * 7, "joined"), path)
+    assert main([*words, "--again", "--quiet"]) == 0
+    assert 0.125 not in [box.score for box in load_project(path).boxes(1)]
 
 
 @pytest.mark.parametrize("name", sorted(ANNOTATION_FORMATS))

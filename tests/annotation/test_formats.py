@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import sys
 import zipfile
 from xml.etree import ElementTree
 
@@ -355,8 +357,9 @@ def test_wrong_wishes_are_refused_before_anything_is_written(tmp_path, demo):
     export_annotations(demo, "cvat", tmp_path / "there.xml", overwrite=True)
     assert "track" in (tmp_path / "there.xml").read_text()
     (tmp_path / "folder" / "mine").mkdir(parents=True)
-    with pytest.raises(OutputError, match="is never replaced"):
-        export_annotations(demo, "mot", tmp_path / "folder", overwrite=True)
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match="is never replaced"):
+            export_annotations(demo, "mot", tmp_path / "folder", overwrite=overwrite)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -406,3 +409,18 @@ def test_labels_in_any_encoding_are_read_right_or_refused(tmp_path, name, encodi
     with read:
         labels = [each.label for each in import_annotations(place, name, VIDEO).targets]
     assert labels == ["Löwe"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+def test_a_folder_goes_through_a_link_and_not_into_a_pipe(tmp_path):
+    """It was said in wrong words, after the work, that a pipe is no folder; a link to an empty one was refused."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="is no folder, and the result is one"):
+        check_export("mot", tmp_path / "pipe")
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link").symlink_to("far")
+    check_export("mot", tmp_path / "link")
+    export_annotations(example(), "mot", tmp_path / "link", pictures=False)
+    assert (tmp_path / "link").is_symlink()
+    assert list((tmp_path / "far").iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["far", "link", "pipe"]

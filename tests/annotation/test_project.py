@@ -143,6 +143,26 @@ def test_undo_and_redo_are_a_history_of_values():
     assert several.undo().do({"edit": "remove_target", "id": 1}).redo().project.targets == ()
 
 
+def test_each_of_two_people_undoes_their_own_steps():
+    """Undo took back the last step, whoever had made it."""
+    history = ProjectHistory(EMPTY)
+    for number, by in ((1, "ann"), (2, "bob"), (3, "ann")):
+        history = history.do({"edit": "add_target", "id": number, "by": by})
+    bob = history.undo(1)
+    assert [target.id for target in bob.project.targets] == [1, 3]
+    assert [step.by for step in bob.past] == ["ann", "ann"]
+    assert {target.id for target in bob.redo().project.targets} == {1, 2, 3}
+    drawn = bob.do({"edit": "mark_absent", "id": 1, "frame": 3, "by": "ann"})
+    assert drawn.redo().project.target(2)  # an edit of another person takes nothing from bob
+    with pytest.raises(ConfigError, match="somebody has changed target 1 since"):
+        drawn.undo(2)
+    amended = drawn.undo(1).do({"edit": "amend", "edits": [{"edit": "mark_absent", "id": 1, "frame": 9}]})
+    assert amended.undo().project.targets == bob.undo().project.targets
+    assert bob.undo(9) is bob
+    with pytest.raises(ConfigError, match="back must be a number"):
+        bob.do({"edit": "undo", "back": "1"})
+
+
 sides = st.floats(1, 300).map(lambda v: round(v, 2))
 boxes = st.tuples(sides, sides, sides, sides)
 scores = st.none() | st.floats(0, 1)

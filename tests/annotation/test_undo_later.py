@@ -2,7 +2,7 @@
 
 import pytest
 
-from mixformer.annotation import AnnotatedVideo, AnnotationProject, OpenProject
+from mixformer.annotation import AnnotatedVideo, AnnotationProject, OpenProject, autosave
 
 VIDEO = AnnotatedVideo("clip.mp4", 640, 360, 100, 25.0)
 
@@ -35,3 +35,17 @@ def test_a_damaged_past_costs_only_undo(tmp_path, damage):
     with OpenProject(path) as file:
         assert file.history.past == ()
         assert file.project.target(1).label == "one"
+
+
+def test_what_is_undone_stays_undone_after_a_crash_also_if_it_is_old(tmp_path, monkeypatch):
+    """Of an early step the next start did not know, so that its undoing in the journal was without effect."""
+    path = tmp_path / "clip.mixformer.json"
+    file = OpenProject.create(path, AnnotationProject(VIDEO))
+    file.do({"edit": "add_target", "label": "one"})
+    monkeypatch.setattr(autosave, "_FOLD", 0)
+    file.save()
+    monkeypatch.undo()
+    file.do({"edit": "undo"})
+    assert OpenProject(path).project.targets == ()
+    file.do({"edit": "redo"})
+    assert len(OpenProject(path).project.targets) == 1

@@ -12,7 +12,7 @@ from mixformer.bench.peak import PeakProbe
 from mixformer.bench.stopwatch import TimedTracker
 from mixformer.cli.main import main
 from mixformer.engines import Runtime, create_engine
-from mixformer.errors import CheckpointError, ConfigError, SourceError
+from mixformer.errors import CheckpointError, ConfigError, OutputError, SourceError
 from mixformer.video import open_video
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
@@ -167,3 +167,38 @@ def test_the_old_verb_still_works(tiny_model, capsys, quick):
     with pytest.warns(DeprecationWarning, match="bench track is now called bench"):
         assert main([*words, "--no-memory"]) == 0
     assert "of peak" in capsys.readouterr().out
+
+
+QUICK = ("--engines", "torch", "--frames", 1, "--rounds", 1, "--no-memory")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
+def test_measurements_are_kept_where_there_is_a_place(tiny_model, tmp_path, capsys, monkeypatch, quick):
+    """What had taken minutes was lost when the tables could not be printed, and an earlier report was replaced."""
+    file = tmp_path / "here.json"
+    with open("/dev/full", "w") as full, monkeypatch.context() as there:
+        there.setattr("sys.stdout", full)
+        assert main(["bench", "--models", str(tiny_model), *map(str, QUICK), "--json", str(file)]) == 4
+    assert "cannot write to standard output: the disk is full" in capsys.readouterr().err
+    assert BenchmarkReport.from_file(file).results[1].times
+    before = file.read_bytes()
+    code, out, err = run(["--models", tiny_model, *QUICK, "--json", file], capsys)
+    assert (code, out) == (4, "")
+    assert "--overwrite" in err
+    code, out, err = run(["--models", tiny_model, *QUICK, "--json", "/dev/full"], capsys)
+    assert code == 4
+    assert "of peak" in out
+    assert "the disk is full" in err
+    assert file.read_bytes() == before
+
+
+def test_a_full_disk_is_no_fault_of_an_engine(tiny_model, capsys, monkeypatch, quick):
+    """The engine was left out, and the exit code was 0."""
+
+    def full(*_):
+        raise OutputError("cannot write graphs: the disk is full")
+
+    monkeypatch.setattr(tracking_benchmark, "prepare_graphs", full)
+    code, _, err = run(["--models", tiny_model, *QUICK], capsys)
+    assert code == 4
+    assert "the disk is full" in err

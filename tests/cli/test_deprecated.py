@@ -1,9 +1,11 @@
 """Old words of the command line still work, and one warning names the new one."""
 
+import warnings
+
 import pytest
 
 from mixformer.cli.deprecated import FLAGS, renew
-from mixformer.cli.main import _VERBS, build_parser
+from mixformer.cli.main import _VERBS, build_parser, main
 
 
 @pytest.mark.parametrize(("verb", "old"), [(verb, old) for verb, flags in FLAGS.items() for old in flags])
@@ -39,3 +41,15 @@ def test_pack_is_now_called_submit():
         assert renew(["pack", "got10k", "a", "b.zip"]) == ["submit", "got10k", "a", "b.zip"]
     assert len(warned) == 1
     assert renew(["data", "pack", "x"]) == ["data", "pack", "x"]
+
+
+def test_an_old_flag_is_told_in_one_line_without_a_path(monkeypatch):
+    said = []
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # is put back
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, kind, *_: said.append(
+            warnings.formatwarning(message, kind, "main.py", 1)
+        )
+        with pytest.raises(SystemExit):
+            main(["train", "recipe.toml", "--smoke", "--nonsense"])
+    assert said == ["warning: --smoke is now called --dry-run\n"]

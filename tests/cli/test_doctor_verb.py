@@ -9,6 +9,8 @@ from mixformer.bench import checkup
 from mixformer.bench.engine_trial import KNOWN, EngineTrial
 from mixformer.cli import main
 from mixformer.engines import ENGINES
+from mixformer.optional import CACHE_VARIABLE
+from tests.helpers.small_disk import need_small_disks, small_disk
 
 BOXES = [KNOWN.get(number, (250.0, 30.0, 45.0, 140.0)) for number in range(12)]
 GOOD = {
@@ -166,3 +168,19 @@ def test_engines_that_are_not_there_are_told_apart(monkeypatch):
     monkeypatch.setattr(checkup, "gpu_count", lambda: 0)
     told = {name: checkup._not_tried(spec) for name, spec in ENGINES.items() if name in ("onnx", "cudagraph", "torch")}
     assert told == {"onnx": "not installed (onnxruntime)", "cudagraph": "needs an NVIDIA GPU", "torch": None}
+
+
+def test_full_disks_of_cache_and_temporary_files_are_found(engines, capsys, tmp_path, monkeypatch):
+    """An empty file fits on a full disk, so the cache was called ok."""
+    need_small_disks()
+    engines(GOOD)
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with small_disk(tmp_path, 64):
+        assert main(["doctor", "--json"]) == 0
+    found = {each["name"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
+    for what, variable in (("cache", CACHE_VARIABLE), ("temporary files", "TMPDIR")):
+        assert found[what]["level"] == "slow"
+        assert f"cannot write to {tmp_path}" in found[what]["text"]
+        assert found[what]["advice"].startswith("the disk is full; free some space and run the same command again; or")
+        assert variable in found[what]["advice"]

@@ -155,7 +155,8 @@ def test_defaults():
     for model in (*FORMS, *STAGE1):
         assert tracker_config(model) == tracker_config(model, "lasot")
     own = TrackerConfig(search_factor=4.0, update_interval=25, margin=2.0, rules="careful", lost_after=2)
-    preset = own.replace(lost_below=0.5, sure_above=0.65, found_above=0.6, likeness_weight=10.0)
+    own = own.replace(lost_below=0.5, sure_above=0.65, found_above=0.6)
+    preset = own.replace(likeness_weight=10.0, likeness_interval=32)
     assert tracker_config("mixformerv2_dino_s8") == preset
     # Programs outside Python read the settings beside the weights.
     assert find_folder("mixformerv2_dino_s8").tracker == preset

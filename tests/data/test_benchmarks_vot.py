@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mixformer.data import DatasetOptions, detect_dataset, load_dataset
-from mixformer.data.datasets.vot_sequences import region_box
+from mixformer.data.datasets.vot_sequences import text_region_box
 from mixformer.errors import DataError
 from mixformer.masks.mask_files import encode_rle, mask_box
 from tests.helpers.benchmark_makers import blob, frames, mask_text, text, vot
@@ -24,12 +24,12 @@ from tests.helpers.benchmark_makers import blob, frames, mask_text, text, vot
     ],
 )
 def test_regions(region, box):
-    assert region_box(region) == box
+    assert text_region_box(region) == box
 
 
 @pytest.mark.parametrize("region", ["0", "1", "m0,0,0,0", "m0,0,0,0,0", "m1,1,4,4,16", "nan,nan,nan,nan"])
 def test_no_region_is_nan(region):
-    assert np.isnan(region_box(region)).all()
+    assert np.isnan(text_region_box(region)).all()
 
 
 @pytest.mark.parametrize(
@@ -44,15 +44,15 @@ def test_no_region_is_nan(region):
 )
 def test_broken_regions(region, problem):
     with pytest.raises(ValueError, match=problem):
-        region_box(region)
+        text_region_box(region)
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_masks_of_any_shape_and_window(seed):
     mask, box = blob(seed)
-    np.testing.assert_array_equal(region_box(mask_text(mask, (0, 0, 9, 12))), box)
+    np.testing.assert_array_equal(text_region_box(mask_text(mask, (0, 0, 9, 12))), box)
     assert mask_box(mask) == (None if np.isnan(box).any() else tuple(box))
-    np.testing.assert_array_equal(region_box(encode_rle(mask)), box)
+    np.testing.assert_array_equal(text_region_box(encode_rle(mask)), box)
 
 
 def test_a_sequence_with_every_kind_of_region(tmp_path):

@@ -6,7 +6,7 @@ import torch
 
 from mixformer.data.augmentation import Augmentation, CropSettings
 from mixformer.data.crop_params import LONGEST_BLUR, CropParams
-from mixformer.data.gpu import pack, pack_frames
+from mixformer.data.gpu import pack_crops, pack_frames
 from mixformer.data.sample_dataset import SampleDataset, batches
 from mixformer.data.sampling import AnnotatedFrame, Mixture, TrainingSample
 from mixformer.imaging.crop import CropWindow, crop_target
@@ -129,7 +129,7 @@ def test_blur_on_a_device_is_that_of_the_loader_bit_for_bit():
             for flip in (False, True)
             for blur in ((length, 0), (length, 1), None)
         ]
-        for plan, found in zip(plans, pack(plans).render(40).numpy(), strict=True):
+        for plan, found in zip(plans, pack_crops(plans).render(40).numpy(), strict=True):
             np.testing.assert_array_equal(found, plan.render())
 
 

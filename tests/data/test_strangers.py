@@ -15,7 +15,7 @@ from mixformer.data.annotated_folders import read_json, read_masked_objects, rea
 from mixformer.data.archives import ZipArchive, list_sorted
 from mixformer.data.frame_storage import ArchiveFrame, read_bytes
 from mixformer.data.importers import IMPORTERS
-from mixformer.data.importers.tracks import safe_name, whole_number
+from mixformer.data.importers.tracks import folder_name, whole_number
 from mixformer.data.lmdb_file import LmdbArchive
 from mixformer.data.sequence import has_area
 from mixformer.data.storage import FolderStorage, read_text
@@ -153,7 +153,7 @@ def test_odd_numbers_in_mot_name_the_line(tmp_path, line):
 
 def test_names_and_numbers_of_annotations():
     """C10."""
-    assert len(safe_name("y" * 70_000)) == 120
+    assert len(folder_name("y" * 70_000)) == 120
     assert whole_number("12", "a frame") == 12
     for value in ("9" * 5000, "x", None, True, 1.5, "inf", [], 10**30):
         with pytest.raises(ValueError, match=r"no whole number|could not convert"):

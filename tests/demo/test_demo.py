@@ -9,7 +9,7 @@ import pytest
 import mixformer
 from mixformer.cli import main
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.evaluation.metrics.frame_errors import iou
+from mixformer.evaluation.metrics.frame_errors import exact_iou
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.weights.catalog import shipped_folder
 
@@ -35,7 +35,7 @@ def test_the_target_is_followed_to_the_last_frame(run):
     lines = lines_of(run)
     assert [line["frame"] for line in lines] == list(range(53))
     found = np.array([lines[frame]["box"] for frame in TRUTH])
-    values = iou(found, np.array(list(TRUTH.values()), np.float64))
+    values = exact_iou(found, np.array(list(TRUTH.values()), np.float64))
     assert values[1:].mean() > 0.6
     assert values[-1] > 0.5
 

@@ -86,7 +86,7 @@ def test_buffers_stay_where_they_are():
     for seed in range(3):
         templates, search = crops(config, 1, seed=seed)
         engine.locate(search, engine.remember(templates))
-        (step,) = engine._steps.values()
+        (step,) = engine._steps.values.values()
         tensors = [step._search, step._found, *graph_engine._parts(step._memory)]
         tensors += [part for room in step._memory.blocks for part in room._all]  # type: ignore[attr-defined]
         places.append([tensor.data_ptr() for tensor in tensors])
@@ -100,7 +100,7 @@ def test_few_recordings_are_kept(monkeypatch):
     for batch in (1, 2, 1, 3, 1, 2):
         templates, search = crops(config, batch)
         engine.locate(search, engine.remember(templates))
-        assert len(engine._steps) <= 2
+        assert len(engine._steps.values) <= 2
     assert recorder.recordings == 4  # 2 was dropped for 3
 
 

@@ -24,7 +24,7 @@ class Broken:
     def bind_output(self, *_):
         pass
 
-    def run_with_iobinding(self, _):
+    def run_with_iobinding(self, *_):
         raise RuntimeError("Error in execution: Non-zero status code")
 
 

@@ -49,7 +49,8 @@ def test_the_engine_graph_is_called_cudagraph_now():
         ("device", "gpu", "unknown device 'gpu'; use auto, cpu, cuda, cuda:N or mps"),
         ("device", "cuda:x", "unknown device"),
         ("precision", "int3", "unknown precision 'int3'; there are: auto, float32"),
-        ("threads", 0, "threads is 1 or more"),
+        ("threads", 0, "threads is 1 to 1024"),
+        ("threads", 1025, "threads is 1 to 1024"),  # 2**31 was an overflow in PyTorch
     ],
 )
 def test_wrong_values_are_found_at_once(field, value, words):

@@ -170,7 +170,7 @@ def test_what_does_not_go_together(machine, options, words):
 
 
 def test_threads_are_one_or_more(tiny_model):
-    with pytest.raises(ConfigError, match="threads is 1 or more"):
+    with pytest.raises(ConfigError, match="threads is 1 to 1024"):
         create_engine(tiny_model, runtime=Runtime(threads=0))
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mixformer.evaluation import ComparedTracker, Comparison, SequenceResult, compute_metrics, mean_interval
-from mixformer.evaluation.intervals import interval_notes
 from mixformer.evaluation.report.build_tables import overall
+from mixformer.evaluation.report.interval_notes import interval_notes
 
 
 def test_the_interval_holds_the_true_mean_about_as_often_as_it_says():

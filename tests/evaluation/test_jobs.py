@@ -25,6 +25,7 @@ from mixformer.run.process_executor import ProcessExecutor
 from mixformer.tracking import Tracker
 from mixformer.tracking.factory import TrackerFactory, rules_for
 from mixformer.weights.load_save import save_model
+from tests.helpers.clips import hear_interrupts
 from tests.helpers.trackers import CannotStart, MakeBad, MakeStays, box_files, make_sequences
 from tests.torture.processes import orphans
 
@@ -295,6 +296,7 @@ def test_row_6_no_worker_outlives_its_parent(tmp_path, number):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=hear_interrupts,
     )
     assert process.stdout is not None
     assert process.stderr is not None

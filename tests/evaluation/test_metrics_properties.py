@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from mixformer.evaluation.metrics import CONVENTIONS, SequenceResult, compute_metrics
-from mixformer.evaluation.metrics.frame_errors import center_error, iou, precision_curve, success_curve
+from mixformer.evaluation.metrics.frame_errors import center_error, exact_iou, precision_curve, success_curve
 
 SHORT_TERM = ("pytracking", "otb", "got10k", "trackingnet")
 
@@ -59,8 +59,8 @@ def test_order_of_sequences_does_not_matter(seed):
 def test_overlap_follows_scale_and_shift(seed, scale, shift):
     run = random_run(seed)
     move = np.array([shift, -shift, 0, 0])
-    changed = iou(run.predicted * scale + move, run.truth * scale + move)
-    np.testing.assert_allclose(changed, iou(run.predicted, run.truth), atol=1e-9)
+    changed = exact_iou(run.predicted * scale + move, run.truth * scale + move)
+    np.testing.assert_allclose(changed, exact_iou(run.predicted, run.truth), atol=1e-9)
     moved = center_error(run.predicted + move, run.truth + move)
     np.testing.assert_allclose(moved, center_error(run.predicted, run.truth), atol=1e-9)
 
@@ -70,8 +70,8 @@ def test_overlap_follows_scale_and_shift(seed, scale, shift):
 def test_overlap_is_symmetric_and_bounded(seed):
     run = random_run(seed)
     for pixel in (0.0, 1.0):
-        values = iou(run.predicted, run.truth, pixel=pixel)
-        np.testing.assert_array_equal(values, iou(run.truth, run.predicted, pixel=pixel))
+        values = exact_iou(run.predicted, run.truth, pixel=pixel)
+        np.testing.assert_array_equal(values, exact_iou(run.truth, run.predicted, pixel=pixel))
         finite = values[np.isfinite(values)]
         assert ((finite >= 0) & (finite <= 1 + 1e-12)).all()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mixformer.errors import DataError, OutputError
-from mixformer.evaluation.result_files import read_boxes, read_column, read_result, write_result
+from mixformer.evaluation.result_files import read_column, read_result, read_result_boxes, write_result
 
 BOXES = np.array([[1.23456, 2.0, 30.5, 40.25], [-3.7, 2.9, 31.0, 41.0], [5.0, 6.0, 32.0, 42.0]])
 TIMES = np.array([0.5, 0.01, 0.02])
@@ -51,7 +51,7 @@ def test_scores_of_an_earlier_run_are_not_left(tmp_path):
 def test_any_separator(tmp_path, text):
     path = tmp_path / "s.txt"
     path.write_text(text, encoding="utf-8", newline="")
-    np.testing.assert_array_equal(read_boxes(path, 2), [[1, 2, 3, 4], [5, 6, 7, 8]])
+    np.testing.assert_array_equal(read_result_boxes(path, 2), [[1, 2, 3, 4], [5, 6, 7, 8]])
 
 
 @pytest.mark.parametrize(
@@ -74,25 +74,25 @@ def test_broken_files(tmp_path, text, message):
     path = tmp_path / "s.txt"
     path.write_text(text)
     with pytest.raises(DataError, match=message):
-        read_boxes(path, 2)
+        read_result_boxes(path, 2)
 
 
 def test_nan_means_no_box_only_when_allowed(tmp_path):
     path = tmp_path / "s.txt"
     path.write_text("1,2,3,4\nnan,nan,nan,nan\n")
-    assert np.isnan(read_boxes(path, allow_nan=True)[1]).all()
+    assert np.isnan(read_result_boxes(path, allow_nan=True)[1]).all()
     assert np.isnan(read_result(tmp_path, "s", 2, allow_nan=True).boxes[1]).all()
     path.write_text("inf,2,3,4\n")
     with pytest.raises(DataError, match="line 1"):
-        read_boxes(path, allow_nan=True)
+        read_result_boxes(path, allow_nan=True)
 
 
 def test_unreadable_files(tmp_path):
     with pytest.raises(DataError, match="cannot read"):
-        read_boxes(tmp_path / "none.txt")
+        read_result_boxes(tmp_path / "none.txt")
     (tmp_path / "s.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="cannot read"):
-        read_boxes(tmp_path / "s.txt")
+        read_result_boxes(tmp_path / "s.txt")
 
 
 def test_side_files_must_fit(tmp_path):

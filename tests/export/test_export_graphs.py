@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 from mixformer.configs.variants import MODELS
 from mixformer.engines.torch_engine import TorchEngine
 from mixformer.errors import CheckpointError
-from mixformer.export.differences import Difference, overlap
+from mixformer.export.differences import overlap
+from mixformer.export.settings import Difference
 from mixformer.models import build_model
 from mixformer.weights.load_save import load_model, save_model
 from tests.helpers.family import DESIGNED, ELIMINATING, FAMILY, make
@@ -16,7 +17,7 @@ from tests.helpers.family import DESIGNED, ELIMINATING, FAMILY, make
 pytest.importorskip("onnxscript")
 pytest.importorskip("openvino")
 
-from mixformer.export.differences import compare
+from mixformer.export.differences import measure_differences
 from mixformer.export.exporting import _describe, export_model
 from mixformer.export.graph_files import stored_tensors, write_graphs
 from mixformer.export.runtimes import runners
@@ -35,7 +36,7 @@ def differences(model, place, plan=None, precision="float32"):
     plan = plan or ExportPlan()
     described = _describe(folder, write_graphs(load_model(folder), folder, plan, crops))
     engine = TorchEngine(load_model(folder), "cpu", "float32")
-    return compare(engine, described.graphs, runners(described.graphs), crops)
+    return measure_differences(engine, described.graphs, runners(described.graphs), crops)
 
 
 def require_equal(found, tolerance=1e-5):

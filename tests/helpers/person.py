@@ -1,8 +1,12 @@
 """Somebody in front of the page, in a real browser."""
 
+from contextlib import contextmanager
+
 import pytest
 
 from mixformer.annotation import load_project
+from tests.annotation.web.conftest import write_bars
+from tests.helpers.web import page_server
 
 sync = pytest.importorskip("playwright.sync_api")
 expect = sync.expect
@@ -20,6 +24,13 @@ NUMBER = """() => {
   }
   return number;
 }"""
+# Edits reach the server late.
+SLOW_EDITS = """() => {
+    const now = window.fetch;
+    const later = (...words) => new Promise((done) => setTimeout(() => done(now(...words)), 700));
+    window.fetch = (address, ...more) => (String(address).endsWith("/edits") ? later : now)(address, ...more);
+}"""
+SIZE = (160, 96)  # of the pictures of `write_bars`
 
 
 class Person:
@@ -73,14 +84,19 @@ class Person:
         mouse.move(*self.screen(*end, *size))
         mouse.up()
 
-    def place(self, what):
-        """Middle of a part of the page, which may be drawn anew at any moment."""
+    def area(self, what):
+        """Rectangle of a part of the page, which may be drawn anew at any moment."""
         for _ in range(100):
-            area = self.page.locator(what).bounding_box()
+            area = self.page.locator(what).first.bounding_box()
             if area:
-                return area["x"] + area["width"] / 2, area["y"] + area["height"] / 2
+                return area
             self.page.wait_for_timeout(20)
         raise AssertionError(f"{what} is not there")
+
+    def place(self, what):
+        """Middle of a part of the page."""
+        area = self.area(what)
+        return area["x"] + area["width"] / 2, area["y"] + area["height"] / 2
 
     def pulls(self, what, dx, dy):
         """Drag a part of the page by some pixels of the screen."""
@@ -104,6 +120,18 @@ class Person:
     def leaves(self):
         self.context.close()
         assert not self.problems
+
+
+@contextmanager
+def a_box_in_bars(browser, folder, start, end):
+    """Open the page of bars.mp4, 60 frames, for a person who has drawn one box."""
+    write_bars(folder / "bars.mp4", 60)
+    with page_server(folder / "bars.mp4", folder / "cache") as (_, address):
+        person = Person(browser, address)
+        person.begins()
+        person.drag(start, end, SIZE)
+        person.saved()
+        yield person
 
 
 def project_of(folder, name="clip.mp4"):

@@ -1,5 +1,7 @@
 """The pictures show what the numbers say, at the right place."""
 
+import errno
+
 import numpy as np
 import pytest
 import torch
@@ -21,7 +23,7 @@ from mixformer.inspection import (
     write_inspection,
 )
 from mixformer.inspection.attention_maps import average_queries, select_places
-from mixformer.inspection.contact_sheet import new_figure
+from mixformer.inspection.contact_sheet import new_sheet
 from mixformer.inspection.inspection_plots import _draw_map
 from tests.helpers.networks import KINDS, network
 
@@ -89,7 +91,7 @@ def test_a_peak_appears_at_its_place(grid, key, place):
     """Keys of a strided convolution stand at every second token."""
     values = np.zeros(grid.keys**2)
     values[key] = 0.3
-    axes = new_figure(2, 2).add_subplot()
+    axes = new_sheet(2, 2).add_subplot()
     _draw_map(axes, values.reshape(grid.keys, grid.keys), grid, np.zeros((32, 32, 3), np.uint8), None)
     left, right, bottom, top = axes.images[1].get_extent()
     row, column = divmod(key, grid.keys)
@@ -108,7 +110,7 @@ def test_the_sheet_shows_the_weights():
 
 
 def test_even_attention_stays_dark():
-    axes = new_figure(2, 2).add_subplot()
+    axes = new_sheet(2, 2).add_subplot()
     _draw_map(axes, np.full((4, 4), 0.2), Grid(4, 4), np.zeros((32, 32, 3), np.uint8), None)
     assert axes.images[1].norm.vmax == pytest.approx(0.8)
 
@@ -128,7 +130,7 @@ def test_nothing_is_cut(kind, online):
 
 def test_without_matplotlib_the_install_command_is_given_and_arrays_are_there(monkeypatch, tmp_path):
     seen = seen_frame("query")
-    monkeypatch.setattr(inspection_plots, "installed", lambda package: False)
+    monkeypatch.setattr("mixformer.optional.installed", lambda package: False)
     with pytest.raises(MissingDependencyError, match=r"pip install 'mixformer\[plots\]'"):
         write_inspection(seen, tmp_path / "seen")
     assert "search" in seen.arrays()
@@ -198,8 +200,21 @@ def test_a_box_turned_inside_out_is_drawn():
 
 def test_what_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("text")
-    with pytest.raises(OutputError, match="give another"):
+    with pytest.raises(OutputError, match="a file where a folder is expected"):
         write_inspection(seen_frame("query"), tmp_path / "file" / "seen")
     (tmp_path / "seen" / "crops.png").mkdir(parents=True)
     with pytest.raises(OutputError, match=r"crops\.png"):
         write_inspection(seen_frame("query"), tmp_path / "seen")
+
+
+def test_a_failed_picture_leaves_no_folder(tmp_path, monkeypatch):
+    """It left an empty folder, or a part of the pictures, which was then no folder of an inspection."""
+    seen = seen_frame("query")
+
+    def fails(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(inspection_plots, "_write_arrays", fails)
+    with pytest.raises(OutputError, match="the disk is full"):
+        write_inspection(seen, tmp_path / "new" / "seen")
+    assert not list(tmp_path.iterdir())

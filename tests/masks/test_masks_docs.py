@@ -22,7 +22,7 @@ def test_the_examples_work(tmp_path, monkeypatch):
     own, sam, alpha = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
     names = {}
     exec(own, names)
-    masks = [np.asarray(Image.open(path)) > 0 for path in sorted(Path("masks").iterdir())]
+    masks = [np.asarray(Image.open(path)) > 0 for path in sorted(Path("my_masks").iterdir())]
     assert len(masks) == 5
     assert all(20 < mask[29:171, 260:301].mean() * 100 < 95 for mask in masks)
     assert (decode_rle(names["text"], *masks[-1].shape) == masks[-1]).all()

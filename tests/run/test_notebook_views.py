@@ -15,6 +15,7 @@ import mixformer
 from mixformer import Box, TrackResult
 from mixformer.imaging.notebook_parts import NotebookBar, html_table
 from mixformer.run import TrackView, VideoSummary
+from mixformer.run.absences import frames_text
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 
 
@@ -98,6 +99,9 @@ def test_of_a_large_video_there_are_pictures(tmp_path, monkeypatch):
     assert "<video" not in made
     assert made.count("<img") == 6
     assert "target 2 was lost in frames 5 to 8" in made
+    assert frames_text([(5, 9)]) == "frames 5 to 8"
+    assert frames_text([(14, 15)]) == "frame 14"
+    assert frames_text([(14, 15), (20, 30)]) == "frames 14, 20 to 29"
 
 
 def test_an_evaluation_shows_its_sequences_while_it_runs(kernel, tmp_path):

@@ -82,6 +82,19 @@ def test_a_worker_ends_that_was_asked_in_a_callback():
     assert not any(isinstance(event, Completed) for event in events)
 
 
+def stops_between_steps(number):
+    def work(task, report):
+        raise KeyboardInterrupt  # as a training does that was asked to end
+
+    return work
+
+
+def test_a_worker_whose_training_was_stopped_prints_no_traceback(capfd):
+    events = list(ProcessExecutor(1, retries=0).run(stops_between_steps, [("a", 1)]))
+    assert not any(isinstance(event, Completed) for event in events)
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_a_second_request_soon_after_the_first_is_ignored():
     """Ctrl-C and SIGTERM at once, or Ctrl-C twice, interrupted the writing of the last frames."""
     if not hasattr(signal, "SIGTERM") or sys.platform == "win32":

@@ -15,6 +15,9 @@ from tests.torture.surfaces import SURFACES
 from tests.torture.table import details, table
 from tests.torture.tally import Kept, Tally
 
+_ROUNDS = (25, 60, 100)
+"""Percents of the inputs of every surface that were tried after each round: a run that is stopped has seen them all."""
+
 
 def prepare(folder: Path, surfaces: list[str], more: tuple[str, ...] = ()) -> Path:
     """The material that the surfaces need, made by a process of its own that writes nowhere else."""
@@ -48,14 +51,17 @@ def everything(material: Path, kept: Kept, jobs: int) -> list[Tally]:
     """All inputs, and kills, full disks and long runs beside them. What `kept` has is not tried again."""
     prepare(material, list(SURFACES), kills.NEEDS)
     tallies: dict[str, list[Tally]] = {}
+    whole = shares(None, list(SURFACES))
 
     def inputs() -> None:
-        tallies["inputs"] = try_surfaces(shares(None, list(SURFACES)), kept, material, jobs, progress=_show)
+        for part in _ROUNDS:
+            counts = {name: (first, -(-count * part // 100)) for name, (first, count) in whole.items()}
+            tallies["inputs"] = try_surfaces(counts, kept, material, jobs, progress=_show)
 
     def commands() -> None:
+        long = endurance.run_long(material, kept)
         killed = kills.kill_many({verb: victim.share for verb, victim in kills.VICTIMS.items()}, material, kept)
-        tallies["commands"] = [*killed, disks.fill_disks(disks.COUNT, material, kept)]
-        tallies["commands"] += endurance.run_long(material, kept)
+        tallies["commands"] = [*killed, disks.fill_disks(disks.COUNT, material, kept), *long]
 
     at_once([inputs, commands], kept)
     return tallies["inputs"] + tallies["commands"]
@@ -85,7 +91,6 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--material", type=Path, help="keep the good inputs in this folder")
     parser.add_argument("--repeat", metavar="SURFACE:SEED:INDEX", help="try one input again")
     options = parser.parse_args(words)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was begun is cleared up
     with tempfile.TemporaryDirectory() as place:
         material = options.material or Path(place)
         kept = Kept(options.seed, options.keep)
@@ -112,4 +117,5 @@ def _show(tally: Tally) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was begun is cleared up
     sys.exit(main())

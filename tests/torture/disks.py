@@ -39,7 +39,7 @@ WRITERS: dict[str, Callable[[Path], list[str]]] = {
 }
 
 
-COUNT = len(WRITERS) * len(POINTS)
+COUNT = 3 * len(POINTS)
 NAME = "full disks"
 
 

@@ -158,7 +158,7 @@ def _kill(process: processes.Command, room: Path, number: signal.Signals, after:
     if process.wait(after) is None:
         with contextlib.suppress(ProcessLookupError):  # it ended just now
             os.kill(process.pid, number)
-    if process.wait(patience) is None:
+    if not process.ends(patience):
         wrong.append(_STAYS)
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)

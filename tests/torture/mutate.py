@@ -133,11 +133,13 @@ def damage_json(random: Random, value: Any, odd: tuple[object, ...] = ()) -> byt
 def _json_step(random: Random, value: Any, odd: tuple[object, ...]) -> Any:
     places = list(_places(value))
     if not places:
-        return random.choice(odd)
+        return copy.deepcopy(random.choice(odd))
     parent, key = random.choice(places)
     kind = random.randrange(8)
     if kind <= 3:
-        parent[key] = random.choice((*odd, "@DEEP@", "@DIGITS@"))
+        parent[key] = copy.deepcopy(
+            random.choice((*odd, "@DEEP@", "@DIGITS@"))
+        )  # a list would hold itself when drawn again
     elif kind == 4:
         del parent[key]
     elif kind == 5:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.helpers.clips import hear_interrupts
 from tests.torture.material import quiet_environment
 
 PATIENCE = 600.0
+_LONGEST = 20  # times the seconds that something may take, whatever it waits for
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["tests.torture.loaded"])
 
@@ -48,6 +50,10 @@ class Command:
         self._process.join(seconds)
         code: int | None = self._process.exitcode
         return code
+
+    def ends(self, seconds: float) -> bool:
+        """Whether it ends within so many seconds, as `in_time` counts them."""
+        return in_time(self.pid, seconds, lambda left: self.wait(left) is not None)
 
     def kill(self) -> None:
         """End it and whatever it started."""
@@ -91,10 +97,10 @@ def _begin(words: list[str], room: Path, longest: int | None) -> None:
 def run(words: list[str], room: Path, longest: int | None = None) -> int:
     """Run it to the end and give the exit code; that of SIGKILL if it does not end."""
     process = Command(words, room, longest=longest)
-    if (code := process.wait(PATIENCE)) is None:
+    if not process.ends(PATIENCE):
         process.kill()
         return -signal.SIGKILL
-    return code
+    return process.wait() or 0
 
 
 def said(room: Path) -> str:
@@ -115,12 +121,35 @@ def family(session: int) -> list[int]:
     return found
 
 
+def waiting(session: int) -> float:
+    """Seconds in which the threads of a session were ready and no processor was free; 0 where Linux does not count."""
+    total = 0
+    for process in family(session):
+        for path in Path(f"/proc/{process}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError):
+                total += int(path.read_text().split()[1])
+    return total / 1e9
+
+
+def in_time(session: int, seconds: float, done: Callable[[float], bool]) -> bool:
+    """Ask `done`, which may wait as long as it is told, until it says yes, for so many seconds.
+
+    Seconds in which the processes of the session wait for a busy processor do not count.
+    """
+    begin = last = time.monotonic()
+    allowed, waited = seconds, None
+    while (left := begin + min(allowed, _LONGEST * seconds) - time.monotonic()) > 0:
+        if done(min(left, 1.0)):
+            return True
+        before, waited, since, last = waited, waiting(session), last, time.monotonic()
+        allowed += 0.0 if before is None else min(last - since, max(0.0, waited - before))
+    return False
+
+
 def orphans(session: int, seconds: float = 10.0) -> list[int]:
-    """Processes of a session that do not end within some seconds."""
-    until = time.monotonic() + seconds
-    while (left := family(session)) and time.monotonic() < until:
-        time.sleep(0.1)
-    return left
+    """Processes of a session that do not end within some seconds, as `in_time` counts them."""
+    in_time(session, seconds, lambda _: not family(session) or time.sleep(0.1) is not None)
+    return family(session)
 
 
 def files(folder: Path) -> set[str]:

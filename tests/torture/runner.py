@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -19,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.torture.material import quiet_environment
+from tests.torture.processes import in_time
 from tests.torture.surfaces import SURFACES
 from tests.torture.tally import Finding, Kept, Tally
 
 LIMIT = 30.0
-"""Seconds that one input may take."""
+"""Seconds that one input may take, as `in_time` counts them."""
 _START = 300.0
 
 
@@ -59,13 +59,12 @@ class Worker:
         return self._answer(LIMIT)
 
     def _answer(self, seconds: float) -> dict[str, Any] | None:
-        assert self.process.stdout is not None
-        until = time.monotonic() + seconds
+        out = self.process.stdout
+        assert out is not None
         while b"\n" not in self._rest:
-            left = until - time.monotonic()
-            if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
+            if not in_time(self.process.pid, seconds, lambda left: bool(select.select([out], [], [], left)[0])):
                 return None
-            got = os.read(self.process.stdout.fileno(), 65536)
+            got = os.read(out.fileno(), 65536)
             if not got:
                 self.closed = True
                 return None

@@ -139,6 +139,7 @@ def test_rows_14_15_28_json_beyond_bounds(text):
     [
         f"optimizer.warmup={'9' * 5000}", "crops.search_factor=-1", "crops.search_factor=inf", "optimizer.lr=nan",
         "crops.template_factor=0", f"model_overrides.depth={'[' * 5000}", f"model={'9' * 5000}", "batch_size=0",
+        "seed=-1",
     ],
 )  # fmt: skip
 def test_rows_15_16_28_changes_of_recipes(change, capsys, tmp_path):

@@ -5,21 +5,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.torture import endurance
 from tests.torture.__main__ import main, prepare, shares
+from tests.torture.mutate import damage_json
+from tests.torture.processes import in_time
 from tests.torture.runner import try_surfaces
 from tests.torture.surfaces import SURFACES
 from tests.torture.table import details, table
 from tests.torture.tally import Finding, Kept
 
 SEED = int(os.environ.get("TORTURE_SEED", "1"))
-SLICE = 300
+SLICE = 150
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="watches processes through /proc")
 
 
@@ -102,3 +107,28 @@ def test_any_json_is_targets_or_an_error(tmp_path, value):
     path.write_text(json.dumps(value))
     with contextlib.suppress(MixFormerError):
         assert read_targets(path)
+
+
+def test_the_odd_values_stay_as_they_are():
+    """A list among them was put into itself, so that the bench itself fell."""
+    odd = ([], {})
+    for seed in range(300):
+        damage_json(Random(seed), {"a": [1, {"b": 2}]}, odd)
+    assert odd == ([], {})
+
+
+def test_waiting_for_a_busy_processor_is_counted():
+    """An honest input of 2 s on a busy machine was called a hang. Two processes share one processor here."""
+    words = ["import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})", "while True: pass"]
+    busy = [subprocess.Popen([sys.executable, "-c", "\n".join(words)], start_new_session=True) for _ in range(2)]
+    try:
+        begin = time.monotonic()
+        assert not in_time(busy[0].pid, 1.0, lambda left: bool(time.sleep(0.1)))
+        took = time.monotonic() - begin
+    finally:
+        for each in busy:
+            each.kill()
+            each.wait()
+    assert took > 1.3
+    assert not in_time(busy[0].pid, 0.2, lambda left: bool(time.sleep(0.1)))  # nobody waits
+    assert in_time(busy[0].pid, 5.0, lambda left: True)

@@ -44,6 +44,29 @@ def begun(kind, engine, tiny_model, frames):
     return tracker
 
 
+@pytest.mark.parametrize("kind", [Tracker, MultiTracker])
+@pytest.mark.parametrize("precisions", [("float32", "bfloat16"), ("bfloat16", "float32")], ids="-".join)
+def test_a_state_goes_to_a_tracker_of_another_engine(kind, precisions, frames):
+    """The memory of one engine was read by another, without an error: boxes were 20 pixels off."""
+    first, second = (Tracker(config=OFTEN, runtime=Runtime(engine="openvino", precision=each)) for each in precisions)
+    first.init(frames[0], BOX)
+    first.update(frames[1])
+    kept, found = first.state, []
+    for state in (kept, pickle.loads(pickle.dumps(kept))):  # a pickled state has no memory
+        if kind is MultiTracker:
+            several = MultiTracker(config=OFTEN, runtime=Runtime(engine="openvino", precision=precisions[1]))
+            several.restore(state, 1)
+            found.append(several.update(frames[2])[1])
+        else:
+            second.state = state
+            found.append(second.update(frames[2]))
+    assert found[0] == found[1]
+    looked, again = (second.search(frames[2], each) for each in (kept, pickle.loads(pickle.dumps(kept))))
+    assert (looked.box, looked.score) == (again.box, again.score)
+    first.state = kept  # its own engine does not encode the templates again
+    assert first.state is kept
+
+
 @WAYS
 @ENGINES
 def test_b12_a_state_goes_on_with_the_same_boxes(again, engine, tiny_model, frames):

@@ -134,6 +134,7 @@ def test_rows_with_settings_are_tracked(tmp_path, videos):
     for update in ("never", "interval", "score"):
         (run,) = (tmp_path / "seed1" / "measured").glob(f"mixcvt_score, update={update}/*/run.json")
         assert f'"update": "{update}"' in run.read_text()
+        assert '"update_interval": 10' in run.read_text()
     assert "| by score | 69.2 |" in ablation_report(result)
 
 
@@ -181,6 +182,15 @@ def test_the_curve_of_figure_7_shows_means_and_the_papers_numbers(tmp_path, monk
     assert main(["ablate", "v1-f7", "--out", str(tmp_path), "--device", "cpu"]) == 0
     assert Image.open(tmp_path / "v1-f7.png").width > 600
     assert (tmp_path / "v1-f7.md").read_text() in capsys.readouterr().out
+
+
+def test_only_the_wanted_rows_are_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(ablation_runs, "measure_speed", lambda *_: {"value": 1.0, "cpu_seconds": 0.5})
+    result = run_ablation("v2-1", tmp_path, seeds=[1], rows=["mixvit_corner"], only=[2])
+    assert [len(found) for found in result.values.values()] == [0, 1, 0, 1]  # that of one's own too
+    assert "| pyramidal corner head, score module | 90.0 | - |" in ablation_report(result)
+    with pytest.raises(ConfigError, match="no row 4; this table has the rows 1 to 3"):
+        run_ablation("v2-1", tmp_path, rows=["mixvit_corner"], only=[1, 4])
 
 
 def test_the_speed_of_a_network_is_measured():
@@ -268,7 +278,10 @@ def test_wrong_calls_say_what_is_missing(tmp_path, capsys):
         run_ablation("v2-3d", tmp_path, scale="tiny", data=tmp_path)
     assert main(["ablate", "v2-3d"]) == 2
     assert main(["ablate", "--list"]) == 0
-    assert "progressive depth pruning" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "progressive depth pruning" in said
+    assert max(map(len, said.splitlines())) < 80
+    assert all(line == line.rstrip() for line in said.splitlines())
     assert main(["ablate", "v2-3z", "--list"]) == 2
 
 
@@ -279,9 +292,9 @@ def test_the_list_of_a_table_says_how_each_row_is_trained(tmp_path, capsys):
     assert main(["ablate", "v2-3d", "--list", "--out", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0::2] == [
-        "no distillation, 0 of 3 seeds measured",
-        "logits, 1 of 3 seeds measured",
-        "logits and features, 0 of 3 seeds measured",
+        "1. no distillation, 0 of 3 seeds measured",
+        "2. logits, 1 of 3 seeds measured",
+        "3. logits and features, 0 of 3 seeds measured",
     ]
     # What is printed is a command of `mixformer train`, but for the names of steps in it.
     words = shlex.split(lines[3].split(": recipe ")[1])
@@ -302,7 +315,7 @@ def test_measured_crops_show_the_target_and_never_change(tmp_path):
     boxes = np.array([[10.0 + 5 * i, 20, 20, 20] for i in range(4)])
     boxes[2] = np.nan
     sequence, settings = VideoSequence("square", files, boxes), CropSettings(48, 24, 3.0, 1.5, 1)
-    first, second = (ablation_measures.held_out(sequence, 0, settings) for _ in range(2))
+    first, second = (ablation_measures.measured_crops(sequence, 0, settings) for _ in range(2))
     assert len(first.boxes) == 2
     assert first.search.equal(second.search)
     assert first.templates.shape[1] == 1
@@ -330,6 +343,13 @@ def test_only_ranges_that_do_not_meet_decide(high, low, said):
     }
     text = ablation_report(AblationResult(ABLATIONS["v2-3f"], "tiny", (0, 1, 2), values))
     assert f"- 12 to 8 to 4 blocks above 12 to 4 blocks: {said}" in text
+
+
+def test_the_part_of_crops_above_a_half_has_a_column_where_crops_are_measured():
+    values = {1: {1: {"value": 0.5, "over_half": 0.25}, 2: {"value": 0.6, "over_half": 0.5}}}
+    text = ablation_report(AblationResult(ABLATIONS["v2-3f"], "tiny", (1, 2), values))
+    assert "| 12 to 8 to 4 blocks | 65.5 | 55.0 ± 7.1 | 50.0, 60.0 | 25.0, 50.0 | - |" in text
+    assert "above 0.5" not in ablation_report(AblationResult(ABLATIONS["v1-8"], "tiny", (1, 2), values))
 
 
 @pytest.mark.parametrize(

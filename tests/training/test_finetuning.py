@@ -1,13 +1,14 @@
 """Fine-tuning on a few own videos: the split, the samples, the run, what it keeps and what it refuses."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from mixformer import Box, Tracker
+from mixformer import Box, Tracker, TrackerConfig
 from mixformer.annotation import AnnotationProject, KeyBox, add_target, look_at_video, save_project, set_key
 from mixformer.cli import main
 from mixformer.data import VideoSequence, read_any
@@ -16,7 +17,8 @@ from mixformer.data.sequence import ImageCache
 from mixformer.errors import ConfigError, DataError, OutputError
 from mixformer.training import finetune, finetuning
 from mixformer.training.own_videos import OwnVideoSamples, open_videos, split_videos
-from mixformer.training.tuning_results import best_step
+from mixformer.training.training_state import CHECKPOINT
+from mixformer.training.tuning_results import TuningPlan, begin_run, best_step
 from mixformer.video.demo import DEMO_CLIP
 from mixformer.weights.load_save import load_weights
 from tests.helpers.clips import moving_square, write_clip
@@ -151,6 +153,7 @@ def test_an_interrupted_run_that_overwrites_another_is_resumed(videos, tiny_mode
     out = tmp_path / "out"
     tune(videos, tiny_model, out, steps=2)
     before = load_weights(out).state
+    checkpoint = (out / "run" / CHECKPOINT).read_bytes()
 
     def kill(what, done, total):
         if (what, done) == ("training", killed_at):
@@ -164,13 +167,38 @@ def test_an_interrupted_run_that_overwrites_another_is_resumed(videos, tiny_mode
         tune(videos, tiny_model, out, steps=4, overwrite=True, progress=kill, tell=kill_at_once)
     kept = load_weights(out).state
     assert all(torch.equal(before[name], kept[name]) for name in before)  # until the new model is ready
+    assert (out / "run" / "earlier" / CHECKPOINT).read_bytes() == checkpoint
     said, steps = [], []
     again = tune(videos, tiny_model, out, steps=4, tell=said.append, progress=lambda *row: steps.append(row))
     assert "resuming a run of 4 steps" in said
     assert again.steps >= 3  # three checks without a gain end it
     assert min(done for what, done, _ in steps if what == "training") == resumed_at
+    assert not (out / "run" / "earlier").exists()
     with pytest.raises(OutputError, match="finished model"):
         tune(videos, tiny_model, out)
+
+
+def test_a_full_disk_at_the_begin_of_a_new_run_leaves_the_earlier_one(tmp_path, monkeypatch):
+    """Its checkpoint was removed before there was another."""
+    run = tmp_path / "run"
+    (run / "best").mkdir(parents=True)
+    for name in (CHECKPOINT, "plan.json", "best/config.json"):
+        (run / name).write_text(name)
+    plan = TuningPlan({}, 2, 1, "float32", (), (), (), 0.5, {})
+
+    def full(self, path):
+        raise OutputError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TuningPlan, "to_file", full)
+        with pytest.raises(OutputError, match="full"):
+            begin_run(run, plan)
+    assert sorted(path.name for path in run.iterdir()) == ["best", "plan.json", CHECKPOINT]
+    assert (run / CHECKPOINT).read_text() == CHECKPOINT
+    begin_run(run, plan)
+    assert (run / "earlier" / CHECKPOINT).read_text() == CHECKPOINT
+    begin_run(run, plan)  # overwritten again before it is whole: what the first left is the result
+    assert (run / "earlier" / CHECKPOINT).read_text() == CHECKPOINT
 
 
 def test_a_run_that_gets_worse_ends_and_keeps_the_start(videos, tiny_model, tmp_path, monkeypatch):
@@ -181,6 +209,19 @@ def test_a_run_that_gets_worse_ends_and_keeps_the_start(videos, tiny_model, tmp_
     old, new = load_weights(tiny_model).state, load_weights(done.folder).state
     assert all(torch.equal(old[name], new[name]) for name in old if not name.startswith("score_head.out"))
     assert done.gain == 0
+
+
+def test_a_calibration_that_hides_absences_is_not_taken(tiny_model, monkeypatch):
+    start, config = load_weights(tiny_model), TrackerConfig()
+    job = SimpleNamespace(track=lambda *_: [], tracker=config)
+    hits = np.arange(80) % 3 > 0
+    for scores, right, taken in (
+        (np.where(hits, 0.6, 0.55), hits, True),
+        (np.linspace(0.5, 0.8, 80), np.arange(80) != 60, False),  # one wrong box, which looks as good as others
+    ):
+        pairs = list(zip(np.split(scores, 2), np.split(right, 2), strict=True))
+        monkeypatch.setattr(finetuning, "score_pairs", lambda _, pairs=pairs: pairs)
+        assert (finetuning._Job.calibrated(job, start, [])[1:] != (1.0, 0.0)) is taken
 
 
 def test_the_number_of_steps_follows_from_the_time(videos, tiny_model, tmp_path, monkeypatch):

@@ -40,6 +40,13 @@ def test_weights_and_biases_stays_offline(tmp_path, monkeypatch):
     assert b"samples_per_second" in content
 
 
+def test_tensorboard_reads_the_values_of_a_run(tmp_path):
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    train(TINY.replace(tensorboard=True), tmp_path / "one", dry_run=True)
+    found = reader.EventAccumulator(str(tmp_path / "one" / "tensorboard")).Reload()
+    assert found.Scalars("loss")[-1].step == 2
+
+
 ENDS = [(None, "finished"), (KeyboardInterrupt, "stopped"), (TrainingDivergedError, "failed")]
 
 

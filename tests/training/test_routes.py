@@ -124,6 +124,9 @@ def test_the_list_shows_every_stage_and_what_is_done(tmp_path, capsys):
     assert main(["pipeline", "--list"]) == 0
     said = capsys.readouterr().out
     assert all(step.name in said for steps in ROUTES.values() for step in steps)
+    assert max(map(len, said.splitlines())) < 80  # no wrapped tables
+    assert all(line == line.rstrip() for line in said.splitlines())
+    assert "mixcvt\n  1  mixcvt_stage1  " in said
     assert main(["pipeline", "v2-z", "--list"]) == 2
     assert main(["pipeline", "v2-s"]) == 2
     assert "--out" in capsys.readouterr().err

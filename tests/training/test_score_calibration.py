@@ -14,7 +14,7 @@ from mixformer.errors import CheckpointError, ConfigError, DataError
 from mixformer.evaluation import bin_scores, write_result
 from mixformer.models import build_model
 from mixformer.training import calibrate
-from mixformer.training.platt import apply_scale, fit_scale, held_out, joined
+from mixformer.training.platt import apply_scale, cross_calibrated, fit_scale, joined, keeps_low_scores
 from mixformer.weights.load_save import load_model, load_weights, save_model
 from tests.helpers.report_maker import make
 
@@ -70,7 +70,7 @@ def test_a_score_that_is_upside_down_becomes_flat_not_turned():
 
 def test_no_sequence_judges_itself():
     pairs = [drawn(seed, 0.5, -1, 300) for seed in range(7)]
-    found = held_out(pairs)
+    found = cross_calibrated(pairs)
     others = [pair for number, pair in enumerate(pairs) if number % 5 != 1]  # sequence 6 shares the fold of 1
     assert found[6][0] == pytest.approx(apply_scale(pairs[6][0], *fit_scale(*joined(others))))
     assert all((new[1] == old[1]).all() for new, old in zip(found, pairs, strict=True))
@@ -165,3 +165,26 @@ def test_what_cannot_be_calibrated(made, tiny_model, tmp_path):
     with pytest.raises(DataError, match="every box overlaps"):
         attempt(tiny_model)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_fit_to_right_boxes_alone_hides_absences_which_is_said(made, tiny_model, tmp_path, caplog):
+    """One wrong box of 36: every score became 0.9 or more, and a covered target was never lost."""
+    for name in ("bird", "car", "dog", "fish"):
+        boxes = np.loadtxt(made.root / name / "groundtruth.txt", delimiter=",")
+        scores = np.linspace(0.6, 0.95, len(boxes))
+        if name == "dog":
+            boxes[4] += [40, 0, 0, 0]
+        write_result(made.folder("ours"), name, boxes, scores=scores)
+    done = calibrate(tiny_model, tmp_path / "out", made.root, results=made.results / "ours", diagram=False)
+    assert not keeps_low_scores(done.scale, done.offset, 0.3)
+    assert "will not notice that a target is lost: 1 of 36 boxes is too few wrong ones" in caplog.text
+    caplog.clear()
+    results_of(made)  # every second box is wrong, and every score 0.9
+    calibrate(tiny_model, tmp_path / "flat", made.root, results=made.results / "ours", diagram=False)
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "keeps"), [(1.0, 0.0, True), (0.4, -1.0, True), (0.8, 1.5, True), (0.196, 4.266, False)]
+)
+def test_which_calibrations_still_show_that_a_target_is_lost(scale, offset, keeps):
+    assert keeps_low_scores(scale, offset, 0.5) is keeps

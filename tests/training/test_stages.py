@@ -21,7 +21,7 @@ from mixformer.training.config import (
     TeacherSection,
 )
 from mixformer.training.recipe import Recipe
-from mixformer.training.run_training import export, train
+from mixformer.training.run_training import train, write_model
 from mixformer.training.stages import BatchPosition, DistillStage, build_stage
 from mixformer.training.trainer import Trainer
 from mixformer.weights.load_save import load_model
@@ -67,7 +67,7 @@ def test_boxes_are_learnt_by_every_kind(tmp_path, config):
     lines = log_of(tmp_path)
     assert lines[-1]["l1"] < lines[0]["l1"]
     assert {"waited", "busy", "memory_mb", "samples_per_second", "grad", "lr"} <= lines[-1].keys()
-    again = load_model(export(trainer))
+    again = load_model(write_model(trainer))
     assert again.config == config
 
 
@@ -84,7 +84,7 @@ def test_boxes_and_scores_are_learnt_with_tokens_left_out(tmp_path):
     config = TOKEN.replace(elimination=((0, 9), (2, 4)), score="token")
     trainer = trainer_of(tmp_path / "box", config, RECIPE)
     trainer.run(20)
-    model = load_model(export(trainer))
+    model = load_model(write_model(trainer))
     assert model.config == config
     scored = RECIPE.replace(stage="score", data=DataSection(workers=0, negatives=0.5), max_steps=4)
     trainer_of(tmp_path / "score", config, scored).run(2)
@@ -189,7 +189,7 @@ def test_blocks_fade_out_and_are_gone_in_the_result(tmp_path):
     )
     trainer = trainer_of(tmp_path, TOKEN, recipe, teacher)
     trainer.run(report_every=4)
-    small = load_model(export(trainer))
+    small = load_model(write_model(trainer))
     assert small.config.depth == 2
     images, search = torch.randn(1, 2, 3, 32, 32), torch.randn(1, 3, 64, 64)
     scales = torch.ones(4, 2, 1)
@@ -229,7 +229,7 @@ def test_pre_training_gives_a_start(tmp_path, kind):
     trainer.run(report_every=5)
     lines = log_of(tmp_path)
     assert lines[-1]["loss"] < lines[0]["loss"]
-    folder = export(trainer)
+    folder = write_model(trainer)
     report = load_pretrained(build_model(DENSE), folder / "model.safetensors")
     assert report.kind == "mixformer"
 

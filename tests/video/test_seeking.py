@@ -106,11 +106,23 @@ def test_frames_in_any_order(counted):
     with open_frames(path, cache_bytes=10 * 144 * 48 * 3) as reader:
         for number in (0, 120, 61, 62, 60, 250, 249, len(frames) - 1, 5):
             assert (reader[number].index, number_in(reader[number].image)) == frames[number][:2]
-            assert len(reader._cache) <= 10
+            sizes = [raw.size for raw in reader._cache.values.values()]
+            assert reader._cache.held == sum(sizes) <= 10 * 144 * 48 * 3  # frames that are decoded twice count once
         for number in (len(frames), -1, 10**9):
             with pytest.raises(IndexError, match="frame"):
                 reader[number]
         assert reader[7].index == 7
+
+
+def test_key_frames_alone_and_other_frames_in_turns(counted):
+    path, frames = counted
+    with open_frames(path) as reader:
+        reader.make_index()
+        keys = [reader.index.number_at(time) for time in reader.index.keys] if reader.index else [0]
+        for key in [each for each in keys[::-1] if each is not None]:
+            for number in (key, min(key + 7, len(frames) - 1)):
+                assert number_in(reader[number].image) == frames[number][1]
+                assert number_in(reader.key_picture(key)) == frames[key][1]
 
 
 def test_pictures_in_any_order(tmp_path):
@@ -182,5 +194,27 @@ def test_seeks_of_one_reader_open_the_file_once(counted, monkeypatch):
         assert reader[120].index == 120
         if path.suffix in (".mp4", ".mov", ".mkv", ".webm"):
             monkeypatch.setattr(random_access, "from_disk", lambda *_: pytest.fail("the file is opened again"))
-        for number in (290, 60, 177, 176, 239, 61, 298, 119):
+        for number in (290, 60, 177, 176, 239, 61, 298, 119, 140, 141, 160, 179, 190, 235, 236):
             assert (reader[number].index, number_in(reader[number].image)) == frames[number][:2]
+
+
+def test_a_jump_ahead_or_back_costs_no_more_than_a_seek(tmp_path, monkeypatch):
+    """A jump ahead went on frame by frame, and a small one back decoded all since the key frame: twice as many."""
+    with av.open(str(tmp_path / "clip.mp4"), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"bf": "3", "g": "250", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 144, 48, "yuv420p"
+        for index in range(250):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(index))))
+        out.mux(stream.encode(None))
+    decoded, original = [], seeking._decoded
+    monkeypatch.setattr(seeking, "_decoded", lambda *args: (decoded.extend(x) or x for x in original(*args)))
+    with open_frames(tmp_path / "clip.mp4") as reader:
+        reader.make_index()
+        for number, most in ((60, 40), (230, 100), (180, 75)):
+            decoded.clear()
+            assert number_in(reader[number].image) == number
+            assert 0 < len(decoded) <= most
+        decoded.clear()
+        assert reader.read(90, lambda: False) is None  # a viewer who has gone on does not wait for the end of a seek
+        assert len(decoded) <= 8
+        assert number_in(reader[91].image) == 91

@@ -20,7 +20,7 @@ from mixformer.tracking import Tracker
 from mixformer.types import Box
 from mixformer.vot.regions import Polygon
 from mixformer.vot.session import Session
-from mixformer.vot.trax import Message, format_region, parse_region, serve, toolkit_streams
+from mixformer.vot.trax import Message, answer_toolkit, format_region, parse_region, toolkit_streams
 from tests.helpers.clips import moving_square
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def frame(path):
 def talk(session, *messages, multiobject=False):
     out = io.BytesIO()
     try:
-        serve(session, lines(*messages), out, multiobject)
+        answer_toolkit(session, lines(*messages), out, multiobject)
     finally:
         said = [Message.decode(line) for line in out.getvalue().decode().splitlines()]
     return [message for message in said if message is not None]
@@ -178,7 +178,7 @@ def test_masks_start_and_answer(tracker, frames):
 def test_the_toolkit_is_told_why(tracker, messages, error, reason):
     out = io.BytesIO()
     with pytest.raises(error, match=reason):
-        serve(Session(tracker), lines(*messages), out)
+        answer_toolkit(Session(tracker), lines(*messages), out)
     last = Message.decode(out.getvalue().decode().strip().splitlines()[-1])
     assert last.name == "quit"
     assert reason in last.properties["trax.reason"]
@@ -186,7 +186,7 @@ def test_the_toolkit_is_told_why(tracker, messages, error, reason):
 
 def test_an_empty_mask_cannot_be_followed(tracker, frames):
     with pytest.raises(BoxError, match="the mask to start from is empty"):
-        serve(Session(tracker), lines(start("mask:0,0,0,0,0"), frame(frames[0])), io.BytesIO())
+        answer_toolkit(Session(tracker), lines(start("mask:0,0,0,0,0"), frame(frames[0])), io.BytesIO())
 
 
 def test_the_process_that_the_toolkit_starts(tiny_model, frames, tmp_path):
@@ -219,7 +219,7 @@ def test_a_socket_instead(tracker, frames, monkeypatch):
         monkeypatch.setenv("TRAX_SOCKET", str(server.getsockname()[1]))
         toolkit = pool.submit(converse, server, lines(start("10,30,20,20"), frame(frames[0]), Message("quit")).read())
         with toolkit_streams() as (incoming, outgoing):
-            serve(Session(tracker), incoming, outgoing)
+            answer_toolkit(Session(tracker), incoming, outgoing)
         assert [message.name for message in toolkit.result()] == ["hello", "state"]
 
 
@@ -251,7 +251,7 @@ def test_depth_maps_instead_of_pictures(tracker, tmp_path):
         Image.fromarray(far).save(maps[-1])
     out = io.BytesIO()
     sent = lines(start("10,30,20,20"), *map(frame, maps), Message("quit"))
-    serve(Session(tracker), sent, out, channel="depth")
+    answer_toolkit(Session(tracker), sent, out, channel="depth")
     said = [message for line in out.getvalue().decode().splitlines() if (message := Message.decode(line))]
     assert said[0].properties["trax.channels"] == "depth;"
     expected = [tracker.init(read_depth(maps[0]), boxes[0]), *(tracker.update(read_depth(path)) for path in maps[1:])]

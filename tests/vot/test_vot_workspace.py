@@ -79,6 +79,7 @@ def test_more_trackers_join(tmp_path):
 
 def test_a_stack_and_data_of_ones_own(tmp_path):
     stack, data = tmp_path / "mine.yaml", tmp_path / "data"
+    data.mkdir()
     stack.write_text("experiments:\n  a:\n    type: multistart\n    multiobject: True\n")
     assert init(tmp_path / "w", "--stack", str(stack), "--sequences", str(data)) == 0
     assert f'stack: "{stack}"' in (tmp_path / "w" / "config.yaml").read_text()
@@ -172,3 +173,18 @@ def test_stacks_with_depth(tmp_path, capsys):
     assert {name for name, stack in STACKS.items() if stack.channels != "color"} == {
         *("vot2019/rgbd", "vot2020/rgbd", "vot2021/rgbd", "vot2022/rgbd", "vot2022/depth")
     }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("kind", ["missing", "file", "circle"])
+def test_data_that_is_no_folder_is_refused(tmp_path, capsys, kind):
+    """It was written into the workspace; a circle of links was a RuntimeError."""
+    data = tmp_path / "data"
+    if kind == "file":
+        data.write_text("")
+    elif kind == "circle":
+        data.symlink_to("other")
+        (tmp_path / "other").symlink_to("data")
+    assert init(tmp_path / "w", "--stack", "tests/basic", "--sequences", str(data)) == 2
+    assert "there is no folder" in capsys.readouterr().err
+    assert not (tmp_path / "w").exists()

@@ -16,7 +16,7 @@ from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, Annota
 from mixformer.annotation.project_checks import check_frame
 from mixformer.annotation.tracked_rows import TrackedBox
 from mixformer.data.datasets.dataset_spec import number_of
-from mixformer.data.importers.tracks import FileTrack, FrameBoxes, safe_name
+from mixformer.data.importers.tracks import FileTrack, FrameBoxes, folder_name
 from mixformer.errors import BoxError, ConfigError, DataError
 from mixformer.types import Box
 
@@ -44,7 +44,7 @@ class ExportContents:
     @property
     def stem(self) -> str:
         """Name of the video without its ending, as a valid name of a folder."""
-        return safe_name(PurePosixPath(self.video.path).stem)
+        return folder_name(PurePosixPath(self.video.path).stem)
 
     @cached_property
     def _boxes(self) -> dict[int, list[FrameBox]]:

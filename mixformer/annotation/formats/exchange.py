@@ -15,8 +15,10 @@ from mixformer.annotation.formats.format_table import ANNOTATION_FORMATS, Annota
 from mixformer.annotation.formats.zipped import unzipped
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
 from mixformer.annotation.project_checks import check_project
+from mixformer.configs.argument_checks import checked_functions
 from mixformer.errors import ConfigError, DataError, OutputError, did_you_mean, remedy, shown
 from mixformer.files import make_folder, write_files, write_text
+from mixformer.files.partial_names import real_path
 from mixformer.files.places import require_place
 from mixformer.imaging.images import jpeg_bytes
 from mixformer.types import Image
@@ -55,11 +57,14 @@ def check_export(format: str, out: str | Path, pictures: bool | None = None, *, 
     chosen, path = annotation_format(format), Path(out)
     if pictures and chosen.pictures is None:
         raise ConfigError(f"{format} has no pictures; leave them out, or choose another format")
-    if overwrite and path.is_dir():
+    if path.suffix.lower() not in (*_ENDINGS, ".zip") and path.exists() and not path.is_dir():
+        raise OutputError(f"{path} is no folder, and the result is one; give another name, or NAME.zip")
+    if path.is_dir() and (overwrite or any(item.name != ".partial" for item in path.iterdir())):
         raise OutputError(f"{path} is a folder, which is never replaced; give another name, or remove it first")
     require_place(path, overwrite)
 
 
+@checked_functions
 def export_annotations(
     project: AnnotationProject,
     format: str,
@@ -118,14 +123,15 @@ def export_annotations(
     places = chosen.pictures(contents) if wanted and chosen.pictures else {}
     if places and video is None:
         raise ConfigError(f"{format} needs the pictures; give the video, or leave the pictures out")
-    make_folder(path.parent)
-    with TemporaryDirectory(prefix=f".{path.name}.", suffix=".partial", dir=path.parent) as staging:
+    place = real_path(path)  # a link to an empty folder stays one
+    make_folder(place.parent)
+    with TemporaryDirectory(prefix=f".{place.name}.", suffix=".partial", dir=place.parent) as staging:
         folder, packed = Path(staging, "export"), path.suffix.lower() == ".zip"
         if not packed:  # thousands of small files are written slowly
             _write_texts(folder, texts)
         if places and video is not None:
             _write_pictures(folder, video, places, progress)
-        _put(folder, path, texts if packed else None)
+        _put(folder, place, texts if packed else None)
     return path
 
 

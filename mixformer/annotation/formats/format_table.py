@@ -28,6 +28,7 @@ class AnnotationFormat:
 
     Attributes:
         name: name on the command line.
+        title: name for people.
         help: the written files, in a few words.
         write: function that makes the text of each file, by its path in the export's folder.
         read: function that makes a project of such a file or folder and a video.
@@ -42,6 +43,7 @@ class AnnotationFormat:
     """
 
     name: str
+    title: str
     help: str
     write: Callable[[ExportContents], dict[str, str]]
     read: Reader
@@ -60,50 +62,61 @@ _COCO_PICTURES = _named(f"images/train/{COCO_PICTURE}")
 ANNOTATION_FORMATS = {
     each.name: each
     for each in (
-        AnnotationFormat("cvat", "CVAT for video 1.1: annotations.xml", write_cvat, read_cvat_project, keys=True),
+        AnnotationFormat("cvat", "CVAT for video 1.1", "annotations.xml", write_cvat, read_cvat_project, keys=True),
         AnnotationFormat(
-            "coco", "COCO with video and track ids: annotations/*.json", write_coco, read_coco_project, _COCO_PICTURES
+            "coco",
+            "COCO",
+            "annotations/*.json, with ids of videos and tracks",
+            write_coco,
+            read_coco_project,
+            _COCO_PICTURES,
         ),
         AnnotationFormat(
-            "yolo", "YOLO: data.yaml, images/, labels/", write_yolo, read_yolo_project, _named(YOLO_PICTURE), True
+            "yolo", "YOLO", "data.yaml, images/, labels/", write_yolo, read_yolo_project, _named(YOLO_PICTURE), True
         ),
-        AnnotationFormat("mot", "MOTChallenge gt/gt.txt, pixels from 1", write_mot, read_mot_project, _MOT_PICTURES),
+        AnnotationFormat("mot", "MOTChallenge", "gt/gt.txt, pixels from 1", write_mot, read_mot_project, _MOT_PICTURES),
         AnnotationFormat(
             "mot-cvat",
-            "the same as CVAT and datumaro write it, pixels from 0",
+            "MOTChallenge of CVAT and datumaro",
+            "gt/gt.txt, pixels from 0",
             partial(write_mot, first_pixel=0),
             partial(read_mot_project, first_pixel=0),
             _MOT_PICTURES,
         ),
         AnnotationFormat(
-            "voc", "Pascal VOC: Annotations/, JPEGImages/", write_voc, read_voc_project, _named(VOC_PICTURE), True
+            "voc", "Pascal VOC", "Annotations/, JPEGImages/", write_voc, read_voc_project, _named(VOC_PICTURE), True
         ),
         AnnotationFormat(
             "label-studio",
-            "Label Studio video: tasks.json, and the labeling configuration",
+            "Label Studio video",
+            "tasks.json, and the labeling configuration",
             write_label_studio,
             read_label_studio_project,
             keys=True,
         ),
         AnnotationFormat(
             "label-studio-predictions",
-            "the same as predictions with scores, for review",
+            "Label Studio video, predictions",
+            "tasks.json with scores, for review",
             write_predictions,
             read_predictions_project,
             keys=True,
         ),
         AnnotationFormat(
             "folder",
-            "training data: a folder for each target",
+            "Training data",
+            "a folder for each target",
             write_training,
             read_training_project,
             training_pictures,
             True,
         ),
         AnnotationFormat(
-            "jsonl", "JSON lines: one box per line, with every field", write_lines, read_lines_project, keys=True
+            "jsonl", "JSON lines", "one box per line, with every field", write_lines, read_lines_project, keys=True
         ),
-        AnnotationFormat("csv", "CSV: one box per line, with every field", write_table, read_table_project, keys=True),
+        AnnotationFormat(
+            "csv", "CSV", "one box per line, with every field", write_table, read_table_project, keys=True
+        ),
     )
 }
 """Formats by name."""

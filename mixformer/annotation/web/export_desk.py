@@ -32,11 +32,6 @@ from mixformer.files import read_json_file
 IMPORTS = (".mixformer.json", ".json", ".xml", ".zip", ".jsonl", ".csv")
 """Endings of the files that can be imported."""
 _ENDINGS = {"cvat": ".xml", "jsonl": ".jsonl", "csv": ".csv"}  # endings of exports that are one file
-_TITLES = {
-    "cvat": "CVAT", "coco": "COCO", "yolo": "YOLO", "mot": "MOT", "mot-cvat": "MOT of CVAT", "voc": "Pascal VOC",
-    "label-studio": "Label Studio", "label-studio-predictions": "Label Studio, as predictions",
-    "folder": "Folders to train on", "jsonl": "JSON lines", "csv": "CSV",
-}  # fmt: skip
 _MOST = 32  # largest number of exports that wait, run or can be fetched
 
 Progress = Callable[[int, int], bool]
@@ -155,13 +150,14 @@ class ExportDesk:
         self._exports.pop(export.id, None)
         shutil.rmtree(export.folder, ignore_errors=True)
 
-    def take_in(self, path: Path, desk: ProjectDesk) -> dict[str, Any]:
+    def take_in(self, path: Path, desk: ProjectDesk, person: str = "") -> dict[str, Any]:
         """Replace the targets of a project by those of a file, as one edit.
 
         Raises DataError if the file cannot be read, ConfigError or BoxError if its boxes do not fit the video.
         """
         read = _imported(path, desk.project)
-        return desk.edit({"edit": "replace_targets", "targets": [fields_of(target) for target in read.targets]})
+        edit = {"edit": "replace_targets", "targets": [fields_of(target) for target in read.targets]}
+        return desk.edit(edit, person=person)
 
     def close(self) -> None:
         """Stop all exports and remove their files."""
@@ -173,14 +169,14 @@ class ExportDesk:
 
 def _formats() -> dict[str, PageExport]:
     others = [
-        PageExport(name, _TITLES.get(name, name), each.help, _ENDINGS.get(name, ".zip"), partial(_write, name))
+        PageExport(name, each.title, each.help, _ENDINGS.get(name, ".zip"), partial(_write, name))
         for name, each in ANNOTATION_FORMATS.items()
     ]
-    later = "Key boxes, tracked boxes and scores: to go on later."
+    later = "key boxes, tracked boxes and scores, to go on later"
     project = PageExport(
-        "project", "mixformer", later, ENDING, lambda project, _, path, __: save_project(project, path)
+        "project", "mixformer project", later, ENDING, lambda project, _, path, __: save_project(project, path)
     )
-    video = PageExport("video", "Annotated video", "the boxes drawn on it", ".mp4", write_annotated)
+    video = PageExport("video", "Annotated video", "an MP4 file with the boxes drawn on it", ".mp4", write_annotated)
     return {each.name: each for each in (*others, project, video)}
 
 

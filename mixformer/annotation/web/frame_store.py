@@ -6,9 +6,8 @@ import io
 import math
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from mixformer.annotation.web.damage_notes import DamageNotes
 from mixformer.annotation.web.previews import Previews
 from mixformer.errors import SourceError
 from mixformer.imaging.containers import open_container
+from mixformer.imaging.last_used import LastUsed
 from mixformer.types import Image
 from mixformer.video import FrameReader, open_frames
 from mixformer.video.frame_table import FrameTable
@@ -65,12 +65,11 @@ class FrameStore:
     """
 
     def __init__(self, lanes: int = _LANES, frame_bytes: int = _FRAME_BYTES, jpeg_bytes: int = _JPEG_BYTES) -> None:
-        self._most, self._frame_bytes, self._jpeg_bytes = lanes, frame_bytes, jpeg_bytes
+        self._most, self._frame_bytes = lanes, frame_bytes
         self._lanes: dict[tuple[Path, str], _Lane] = {}
         self._facts: dict[Path, VideoFacts] = {}
         self._tables: dict[Path, FrameTable | None] = {}
-        self._jpegs: OrderedDict[tuple[Path, int, int], bytes] = OrderedDict()
-        self._held = 0
+        self._jpegs: LastUsed[tuple[Path, int, int], bytes] = LastUsed(jpeg_bytes, len)
         self.damage = DamageNotes()
         self._previews = Previews(self.damage.note)
         self._guard = threading.Lock()  # protects the dictionaries; no thread decodes while it holds this
@@ -98,19 +97,18 @@ class FrameStore:
         opened.
         """
         size = self._width(path, width)
-        key = path, number, size
         if seek:
             self._previews.look(path, number, viewer)
+        return self._kept((path, number, size), lambda: self._image(path, number, viewer, seek, size))
+
+    def _kept(self, key: tuple[Path, int, int], make: Callable[[], Image]) -> bytes:
         with self._guard:
-            if key in self._jpegs:
-                self._jpegs.move_to_end(key)
-                return self._jpegs[key]
-        data = encode(self._image(path, number, viewer, seek, size), size)
+            found = self._jpegs.get(key)
+        if found is not None:
+            return found
+        data = encode(make(), key[2])
         with self._guard:
-            self._jpegs[key] = data
-            self._held += len(data)
-            while self._held > self._jpeg_bytes:
-                self._held -= len(self._jpegs.popitem(last=False)[1])
+            self._jpegs.put(key, data)
         return data
 
     def preview(self, path: Path, number: int, width: int | None = None, viewer: str = "") -> bytes | None:
@@ -121,12 +119,29 @@ class FrameStore:
         self._previews.look(path, number, viewer)
         return encode(image, self._width(path, width))
 
+    def key_before(self, path: Path, number: int, width: int | None = None) -> tuple[int, bytes]:
+        """Return the key frame at or before a frame: its number and its JPEG. Raises IndexError if it is unknown."""
+        table = self._tables.get(path)
+        key = table.key_number(number) if table else None
+        if key is None:
+            raise IndexError(f"the key frame before frame {number} is unknown")
+        size = self._width(path, width)
+        return key, self._kept((path, key, size), lambda: self._key_image(path, key, size))
+
+    def _key_image(self, path: Path, key: int, width: int) -> Image:
+        lane = self._lane(path, "")
+        try:
+            with lane.lock:
+                return lane.reader.key_picture(key, width)
+        finally:
+            self._release(lane)
+
     def forget(self, path: Path) -> None:
         """Drop all data of a video whose file has changed."""
         with self._guard:
             lanes = [self._lanes.pop(key) for key in list(self._lanes) if key[0] == path]
-            for key in [key for key in self._jpegs if key[0] == path]:
-                self._held -= len(self._jpegs.pop(key))
+            for key in [key for key in self._jpegs.values if key[0] == path]:
+                self._jpegs.pop(key)
             self._facts.pop(path, None)
             self._tables.pop(path, None)
         self._previews.forget(path)
@@ -168,9 +183,10 @@ class FrameStore:
             for key, lane in self._lanes.items():
                 if key[0] == path:
                     lane.reader.share_index(reader.index)
-            if path in self._facts:
-                self._facts[path] = replace(self._facts[path], frame_count=count, exact=True)
-        self._previews.plan(path, reader.index, count)
+            facts = self._facts.get(path)
+            if facts:
+                self._facts[path] = replace(facts, frame_count=count, exact=True)
+        self._previews.plan(path, reader.index, count, facts.width * facts.height if facts else 0)
 
     def _width(self, path: Path, width: int | None) -> int:
         own = self.facts(path).width
@@ -182,7 +198,7 @@ class FrameStore:
             with self._guard:
                 lane.newest += seek
                 ticket = lane.newest
-            with lane.lock:
+            with self._previews.standing_back() if seek else nullcontext(), lane.lock:
                 wanted = lane.newest == ticket
                 frame = lane.reader.read(number, lambda: lane.newest == ticket, width) if wanted else None
         except IndexError:

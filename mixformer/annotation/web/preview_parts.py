@@ -17,7 +17,7 @@ from mixformer.types import Image
 from mixformer.video.feed import RawFrame
 
 _SHORT, _LONG = 64, 256  # limits of the number of frames in a part
-_OPTIONS = {"preset": "superfast", "tune": "fastdecode", "crf": "24", "g": "8", "bf": "0", "sc_threshold": "0"}
+_OPTIONS = {"preset": "ultrafast", "tune": "fastdecode", "crf": "24", "g": "8", "bf": "0", "sc_threshold": "0"}
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ import os
 import threading
 import time
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ import av
 from mixformer.annotation.web.preview_parts import Part, encode_part, part_of, part_starts, small_frame
 from mixformer.engines.graph_cache import SUFFIX, keep, read_kept
 from mixformer.errors import OutputError, SourceError
+from mixformer.imaging.last_used import LastUsed
 from mixformer.optional import cache_folder
 from mixformer.types import Image
 from mixformer.video import FrameReader, open_frames
@@ -35,12 +35,14 @@ log = logging.getLogger(__name__)
 
 WIDTH = 960
 """Largest width of a picture."""
-WORTH_MAKING = 300  # frames; the cache of the decoder holds about as many
+WORTH_MAKING = 300  # frames; the cache of the decoder holds about as many small ones
+_MANY_PIXELS = 2**26  # of all frames of a video; the cache of the decoder holds less of a short one in full HD
 _LIMIT = 4 * 2**30  # bytes of all videos in the cache folder
 _PARTS_HELD = 24  # parts in memory, about 2 MB each
 _LAYOUT = "1"  # version of the cached content
 _PATIENCE = 900.0  # seconds after which a viewer counts as gone
 _NEAR = 1  # parts: the next ones are about ten seconds, or their frames are quickly decoded
+_STAND_BACK = 0.05  # seconds that each picture waits for a person's seek, so that the work goes on in a crowd
 _NICE_NEAR, _NICE = 5, 19  # a viewer's next frames can be late on a busy machine, all others can wait
 
 
@@ -54,6 +56,7 @@ class _Plan:
     starts: list[int]
     keys: set[int]
     name: str  # beginning of the names of its files in the cache folder
+    worth: bool  # pictures are made; otherwise, the video is only decoded once, which tells the damage
     made: set[int] = field(default_factory=set)
 
     def missing(self, number: int) -> tuple[int, int] | None:
@@ -83,14 +86,18 @@ class Previews:
         self._folder = cache_folder("previews")
         self._plans: dict[Path, _Plan] = {}
         self._viewers: dict[tuple[Path, str], tuple[int, float]] = {}
-        self._parts: OrderedDict[tuple[str, int], Part] = OrderedDict()
+        self._parts: LastUsed[tuple[str, int], Part] = LastUsed(_PARTS_HELD)
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._urgent = False  # a part around a viewer is missing
+        self._seeks = 0  # that decode at this moment
         self._closed = False
 
-    def plan(self, path: Path, table: FrameTable | None, count: int) -> None:
-        """Begin to make the pictures of a video, once its frames are counted. In a short one, only look for damage."""
+    def plan(self, path: Path, table: FrameTable | None, count: int, pixels: int = 0) -> None:
+        """Begin to make the pictures of a video, once its frames are counted; `pixels` is the size of a frame.
+
+        In a short one, only look for damage.
+        """
         if self._folder is None or path.is_dir() or self._closed:
             return
         try:
@@ -101,7 +108,8 @@ class Previews:
         numbers = [number for number in found if number is not None]
         facts = (_LAYOUT, str(path), status.st_size, status.st_mtime_ns, count, WIDTH)
         name = hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
-        plan = _Plan(path, table, count, part_starts(numbers, count), set(numbers), name)
+        worth = count >= WORTH_MAKING or count * pixels > _MANY_PIXELS
+        plan = _Plan(path, table, count, part_starts(numbers, count), set(numbers), name, worth)
         plan.made = {place for place in range(len(plan.starts)) if self._file(plan, place).exists()}
         with self._changed:
             self._plans[path] = plan
@@ -123,11 +131,23 @@ class Previews:
     def image(self, path: Path, number: int) -> Image | None:
         """Return the picture of a frame as RGB, at most `WIDTH` pixels wide, or None if it is not made yet."""
         plan = self._plans.get(path)
-        if plan is None or plan.count < WORTH_MAKING or not 0 <= number < plan.count:
+        if plan is None or not plan.worth or not 0 <= number < plan.count:
             return None
         place = bisect_right(plan.starts, number) - 1
         part = self._part(plan, place)
         return None if part is None else part.image(number)
+
+    @contextmanager
+    def standing_back(self) -> Iterator[None]:
+        """Leave the processor to a person who waits for a frame."""
+        with self._changed:
+            self._seeks += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._seeks -= 1
+                self._changed.notify_all()
 
     def forget(self, path: Path) -> None:
         """Forget a video whose file has changed."""
@@ -150,11 +170,9 @@ class Previews:
     def _part(self, plan: _Plan, place: int) -> Part | None:
         key = plan.name, place
         with self._changed:
-            if key in self._parts:
-                self._parts.move_to_end(key)
-                return self._parts[key]
-        if place not in plan.made:
-            return None
+            held = self._parts.get(key)
+        if held is not None or place not in plan.made:
+            return held
         try:
             content = read_kept(self._file(plan, place))
         except (OSError, ValueError):
@@ -162,14 +180,13 @@ class Previews:
         if content is None:  # it was deleted to make room, or is damaged
             plan.made.discard(place)
             return None
-        self._hold(key, part_of(content))
-        return self._parts.get(key)
+        part = part_of(content)
+        self._hold(key, part)
+        return part
 
     def _hold(self, key: tuple[str, int], part: Part) -> None:
         with self._changed:
-            self._parts[key] = part
-            while len(self._parts) > _PARTS_HELD:
-                self._parts.popitem(last=False)
+            self._parts.put(key, part)
 
     def _work(self, near: bool) -> None:
         _step_back(_NICE_NEAR if near else _NICE)
@@ -226,8 +243,8 @@ class Previews:
     def _make(self, plan: _Plan, place: int, reader: FrameReader, near: bool) -> None:
         stop = plan.starts[place + 1] if place + 1 < len(plan.starts) else plan.count
         frames = self._frames(plan.path, reader, plan.starts[place], stop, near)
-        if plan.count < WORTH_MAKING:
-            for _ in frames:  # which tells the damage
+        if not plan.worth:
+            for _ in frames:
                 pass
         else:
             part = Part()
@@ -243,6 +260,8 @@ class Previews:
     def _frames(self, path: Path, reader: FrameReader, first: int, stop: int, near: bool) -> Iterator[tuple[int, Any]]:
         """Yield numbered frames for `encode_part`. Raises _OtherWorkError if another part is needed sooner."""
         for number in range(first, stop):
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or not self._seeks, _STAND_BACK)
             try:
                 raw = reader.raw(number, lambda: not self._closed and (near or not self._urgent))
             except IndexError:  # it cannot be read
@@ -257,7 +276,8 @@ class Previews:
 
 
 def _step_back(nice: int) -> None:
-    """Give this thread, and those that its decoder starts, a low priority, if the system supports it."""
+    """Give this thread, and those that its decoder starts, a lower priority, if the system supports it."""
     if hasattr(os, "setpriority"):
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+            thread = os.PRIO_PROCESS, threading.get_native_id()
+            os.setpriority(*thread, min(19, os.getpriority(*thread) + nice))

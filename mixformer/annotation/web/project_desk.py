@@ -13,6 +13,7 @@ import numpy as np
 
 from mixformer.annotation import AnnotatedTarget, AnnotationProject, OpenProject, is_same_video, look_at_video
 from mixformer.annotation.between import FoundBox
+from mixformer.annotation.history import ProjectStep
 from mixformer.annotation.project import FrameBox
 from mixformer.annotation.tracked_rows import STATUSES
 from mixformer.annotation.web.project_places import lock_path
@@ -46,7 +47,7 @@ class ProjectDesk:
         # Called before a person's edit, with the ids of its targets, or None for all.
         self.before_edit: Callable[[list[int] | None], object] = lambda ids: None
         self._lock = threading.RLock()
-        self._listeners: set[Listener] = set()
+        self._listeners: dict[Listener, str] = {}  # with the name of the person who listens
         self._versions: dict[int, int] = {}
         self._fine = {self.revision}  # revisions of valid edits: since then, only a tracker has saved
         self._lock_path = lock_path(path)
@@ -75,10 +76,14 @@ class ProjectDesk:
         """Check whether the video file is still the one in which the boxes were drawn."""
         self._same = is_same_video(self.project.video, video)
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
+    def listen(self, listener: Listener, person: str = "") -> Callable[[], None]:
         """Call a function with each message about this project. Return a function that ends this."""
-        self._listeners.add(listener)
-        return lambda: self._listeners.discard(listener)
+        self._listeners[listener] = person
+
+        def end() -> None:
+            self._listeners.pop(listener, None)
+
+        return end
 
     @property
     def listeners(self) -> int:
@@ -91,34 +96,60 @@ class ProjectDesk:
             with suppress(RuntimeError):  # its event loop has ended
                 listener(message)
 
-    def edit(self, edit: Mapping[str, Any], revision: int | None = None) -> dict[str, Any]:
+    def edit(self, edit: Mapping[str, Any], revision: int | None = None, person: str = "") -> dict[str, Any]:
         """Make an edit as for `OpenProject.do`, save it, report it to all listeners, and return the new state.
+
+        Undo takes back the last step of `person`, and so does redo. If nobody says who it is, it is the last of all.
 
         Raises OldRevisionError if a person has changed the project since `revision` (None accepts any), ConfigError or
         BoxError if the edit cannot be made, and OutputError if it cannot be saved.
         """
         self._check(revision)
-        if (ids := _touched(edit)) != []:
+        if (ids := self._touched(edit, person)) != []:
             self.before_edit(ids)  # may save tracked boxes
         with self._lock:
             self._check(revision)
-            self._do(edit)
+            if (name := edit.get("edit")) not in ("undo", "redo"):
+                self._do({**edit, "by": person} if person else edit)
+            elif steps := self._steps(name, person):
+                self._do({"edit": name, "back": steps[0]})
             self._fine = {self.revision}
-            state = self.state()
+            state = self.state(person)
         self.tell({"type": "state", "revision": state["revision"]})
         return state
+
+    def _steps(self, name: str, person: str) -> list[int]:
+        """List how far back the steps are that a person can undo or redo: their own, and those of people who left."""
+        others = {*self._listeners.values()} - {person} if person else set()
+        return [back for back, step in enumerate(reversed(self._row(name))) if step.by not in others or not step.by]
+
+    def _row(self, name: str) -> tuple[ProjectStep, ...]:
+        """Return the steps that "undo" or "redo" chooses from, the next one last."""
+        return self._open.history.past if name == "undo" else self._open.history.future
+
+    def _touched(self, edit: Mapping[str, Any], person: str) -> list[int] | None:
+        """List the targets whose boxes an edit changes; return None for all targets."""
+        name = edit.get("edit")
+        if name in ("undo", "redo"):
+            found = self._steps(name, person)
+            return self._row(name)[-1 - found[0]].changed if found else []
+        if name == "replace_targets":
+            return None
+        if name == "together":
+            return [id for each in edit.get("edits", ()) for id in self._touched(each, person) or ()]
+        return [edit["id"]] if name not in ("add_target", "change_target") and edit.get("id") is not None else []
 
     def _check(self, revision: int | None) -> None:
         if revision is not None and revision not in self._fine:
             raise OldRevisionError("somebody else has changed this project; look at it, then do it again")
 
-    def keep_found(self, edits: list[dict[str, Any]], revision: int) -> int:
-        """Put tracked boxes into the project and return its new revision.
+    def keep_found(self, edits: list[dict[str, Any]], revision: int, person: str = "") -> int:
+        """Put boxes that were tracked for a person into the project, and return its new revision.
 
         If nothing else has changed since `revision`, they belong to the step before, so that both are undone as one.
         """
         with self._lock:
-            self._do({"edit": "amend" if revision == self.revision else "together", "edits": edits})
+            self._do({"edit": "amend" if revision == self.revision else "together", "edits": edits, "by": person})
             self._fine.add(now := self.revision)
         self.tell({"type": "state", "revision": now})
         return now
@@ -135,14 +166,14 @@ class ProjectDesk:
             if old.get(target.id) is not target:
                 self._versions[target.id] = self.revision
 
-    def state(self) -> dict[str, Any]:
-        """Return the project without the boxes of every frame, as a JSON object."""
+    def state(self, person: str = "") -> dict[str, Any]:
+        """Return the project without the boxes of every frame, as a JSON object, as `person` sees it."""
         with self._lock:
-            history, project = self._open.history, self.project
+            project = self.project
             return {
                 "revision": self.revision,
-                "undo": len(history.past),
-                "redo": len(history.future),
+                "undo": len(self._steps("undo", person)),
+                "redo": len(self._steps("redo", person)),
                 "frame_count": project.video.frame_count,
                 "same_video": self._same,
                 "targets": [self._target(target) for target in project.targets],
@@ -236,16 +267,6 @@ def rounded(found: Sequence[FrameBox | FoundBox]) -> dict[str, Any]:
         "boxes": [None if each.box is None else [round(float(value), 2) for value in each.box] for each in found],
         "scores": [None if each.score is None else round(float(each.score), 3) for each in found],
     }
-
-
-def _touched(edit: Mapping[str, Any]) -> list[int] | None:
-    """List the targets whose boxes an edit changes; return None for all targets."""
-    name = edit.get("edit")
-    if name in ("undo", "redo", "replace_targets"):
-        return None
-    if name == "together":
-        return [id for each in edit.get("edits", ()) for id in _touched(each) or ()]
-    return [edit["id"]] if name not in ("add_target", "change_target") and edit.get("id") is not None else []
 
 
 def _kind(origin: str, status: str, absent: bool) -> str:

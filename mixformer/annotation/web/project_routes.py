@@ -17,9 +17,9 @@ from fastapi.responses import FileResponse, Response
 
 from mixformer.annotation.web.project_desk import MOST_BINS, MOST_ROWS
 from mixformer.annotation.web.request_bodies import EditRequest, ExportRequest, TargetId, TrackRequest
-from mixformer.annotation.web.track_queue import TrackJob
+from mixformer.annotation.web.track_job import TrackJob
 from mixformer.annotation.web.video_library import safe_name, write_bounded
-from mixformer.annotation.web.video_routes import FAILURES, TOKEN, VideoId, binary_body, chunks_of, video_of
+from mixformer.annotation.web.video_routes import FAILURES, TOKEN, PersonName, VideoId, binary_body, chunks_of, video_of
 from mixformer.annotation.web.workroom import Workroom
 
 T = TypeVar("T")
@@ -39,14 +39,18 @@ def project_routes(room: Workroom, largest: int) -> APIRouter:
 
 def _add_project(routes: APIRouter, room: Workroom) -> None:
     @routes.get("/videos/{id}/project")
-    def project(id: VideoId) -> dict[str, Any]:
-        """Targets and key boxes, and the revision that edits name."""
-        return room.desk(video_of(room, id)).state()
+    def project(id: VideoId, person: PersonName = "") -> dict[str, Any]:
+        """Targets and key boxes, the revision that edits name, and how many steps this person can undo and redo."""
+        return room.desk(video_of(room, id)).state(person)
 
     @routes.post("/videos/{id}/edits")
-    def edit(id: VideoId, body: EditRequest) -> dict[str, Any]:
-        """Make, undo or redo an edit; it is saved before the answer. 412 if somebody else was faster."""
-        return room.desk(video_of(room, id)).edit(body.edit.as_edit(), body.revision)
+    def edit(id: VideoId, body: EditRequest, person: PersonName = "") -> dict[str, Any]:
+        """Make, undo or redo an edit; it is saved before the answer. 412 if somebody else was faster.
+
+        Undo takes back the last step of the person that `X-Person` names, or of one who is gone. 422 if somebody has
+        changed the same target since.
+        """
+        return room.desk(video_of(room, id)).edit(body.edit.as_edit(), body.revision, person)
 
     @routes.get("/videos/{id}/targets/{target}/boxes")
     def boxes(
@@ -85,10 +89,11 @@ def _add_project(routes: APIRouter, room: Workroom) -> None:
 
 def _add_tracking(routes: APIRouter, room: Workroom) -> None:
     @routes.post("/videos/{id}/tracking", status_code=202)
-    def track(id: VideoId, body: TrackRequest) -> dict[str, Any]:
+    def track(id: VideoId, body: TrackRequest, person: PersonName = "") -> dict[str, Any]:
         """Track targets; news of it come over `/events`."""
         video = video_of(room, id)
-        return room.queue.submit(TrackJob(video.id, video.path, room.desk(video), body.way, body.frame, body.ids))
+        job = TrackJob(video.id, video.path, room.desk(video), body.way, body.frame, body.ids, person)
+        return room.queue.submit(job)
 
     @routes.get("/videos/{id}/tracking")
     def tracking(id: VideoId) -> list[dict[str, Any]]:
@@ -132,7 +137,7 @@ def _add_files(routes: APIRouter, room: Workroom, largest: int) -> None:
 
     @routes.post("/videos/{id}/import", openapi_extra=binary_body("application/octet-stream"))
     async def import_file(
-        id: VideoId, request: Request, x_file_name: Annotated[str, Header(max_length=400)]
+        id: VideoId, request: Request, x_file_name: Annotated[str, Header(max_length=400)], person: PersonName = ""
     ) -> dict[str, Any]:
         """Put the targets of a project or an annotation file in place of those here, as one edit that can be undone."""
         video = video_of(room, id)
@@ -140,7 +145,7 @@ def _add_files(routes: APIRouter, room: Workroom, largest: int) -> None:
         with tempfile.TemporaryDirectory(prefix="mixformer-") as folder:
             path = FilePath(folder, safe_name(unquote(x_file_name)))
             await write_bounded(path, chunks_of(request), largest)
-            return await run_in_threadpool(room.exports.take_in, path, desk)
+            return await run_in_threadpool(room.exports.take_in, path, desk, person)
 
 
 def _found(value: T | None) -> T:
@@ -152,16 +157,20 @@ def _found(value: T | None) -> T:
 def _add_news(routes: APIRouter, room: Workroom) -> None:
     @routes.websocket("/videos/{id}/events")
     async def events(socket: WebSocket, id: str) -> None:
-        """News of a project: edits, tracking, exports, and how many watch. The page's first message is its token."""
+        """News of a project: edits, tracking, exports, and how many watch.
+
+        The page's first message is its token, and the name of the person for undo: `{"token": ..., "person": ...}`.
+        """
         await socket.accept()
-        video = room.library.find(id) if await _may_listen(socket, room.token) else None
-        if video is None:
+        person = await _who_listens(socket, room.token)
+        video = room.library.find(id) if person is not None else None
+        if video is None or person is None:
             await socket.close(1008)
             return
         desk = await run_in_threadpool(room.desk, video)
         news: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_MOST_NEWS)
         loop = asyncio.get_running_loop()
-        end = desk.listen(lambda message: loop.call_soon_threadsafe(_put, news, message))
+        end = desk.listen(lambda message: loop.call_soon_threadsafe(_put, news, message), person)
         desk.tell({"type": "people", "count": desk.listeners})
         try:
             await _pass_on(socket, news, {"type": "state", "revision": desk.revision})
@@ -170,12 +179,14 @@ def _add_news(routes: APIRouter, room: Workroom) -> None:
             desk.tell({"type": "people", "count": desk.listeners})
 
 
-async def _may_listen(socket: WebSocket, token: str) -> bool:
+async def _who_listens(socket: WebSocket, token: str) -> str | None:
+    """Return the name in the first message, which may be empty; None if its token is wrong."""
     try:
         first = json.loads(await asyncio.wait_for(socket.receive_text(), _PATIENCE))
-        return hmac.compare_digest(str(first["token"]).encode(), token.encode())
-    except (TimeoutError, ValueError, KeyError, TypeError, WebSocketDisconnect):
-        return False
+        right = hmac.compare_digest(str(first["token"]).encode(), token.encode())
+        return str(first.get("person", ""))[:40] if right else None
+    except (TimeoutError, ValueError, KeyError, TypeError, AttributeError, WebSocketDisconnect):
+        return None
 
 
 def _put(news: asyncio.Queue[dict[str, Any]], message: dict[str, Any]) -> None:

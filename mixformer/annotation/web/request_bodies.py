@@ -18,7 +18,7 @@ TrackWay = Literal["forward", "backward", "both", "next"]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class ProjectEdit(_Strict):

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING
 
 from mixformer.annotation.between import FoundBox, track_between
 from mixformer.annotation.project import AnnotationProject
 from mixformer.annotation.stretches import Direction, stale_stretches
+from mixformer.annotation.web.track_job import TrackJob
 from mixformer.errors import ConfigError
 from mixformer.tracking import MultiTracker
-
-if TYPE_CHECKING:
-    from mixformer.annotation.web.track_queue import TrackJob
 
 Part = tuple[Direction, range, list[int]]
 """A direction, the wanted frames, and the ids of targets."""

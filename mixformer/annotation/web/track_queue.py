@@ -7,19 +7,17 @@ that a long video does not block others.
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mixformer.annotation.between import FoundBox
 from mixformer.annotation.project_checks import row_of
 from mixformer.annotation.tracked_rows import STATUSES, TrackedBox
-from mixformer.annotation.web.project_desk import LETTERS, ProjectDesk, rounded
+from mixformer.annotation.web.project_desk import LETTERS, rounded
+from mixformer.annotation.web.track_job import TrackJob
 from mixformer.annotation.web.track_plan import boxes_to_find
 from mixformer.errors import MixFormerError, StateError
 from mixformer.tracking import MultiTracker
@@ -31,37 +29,6 @@ _SAVE = 3.0  # seconds after which found boxes are saved
 _TELL = 0.2  # seconds between messages
 _MOST_WAITING = 64
 _MEMORY = 128 * 2**20  # bytes of frames of one job that goes backward
-
-
-@dataclass(eq=False)
-class TrackJob:
-    """One request to track."""
-
-    video: str  # id of the video
-    path: Path  # of the video
-    desk: ProjectDesk
-    way: str  # "forward", "backward", "both" or "next" (to the next key box)
-    frame: int  # number of the frame that the person sees
-    ids: list[int] | None  # of the targets; None takes all
-    id: str = field(default_factory=lambda: secrets.token_hex(6))
-    state: str = "waiting"
-    done: int = 0
-    total: int = 0
-    error: str = ""
-    last: int | None = None  # number of the last tracked frame
-    halt: threading.Event = field(default_factory=threading.Event)
-    ended: threading.Event = field(default_factory=threading.Event)
-    steps: Iterator[FoundBox] | None = None
-    unsaved: list[FoundBox] = field(default_factory=list)
-    untold: list[FoundBox] = field(default_factory=list)
-    revision: int = -1  # of the project after this job saved into it
-    saved: float = 0.0
-    told: float = 0.0
-
-    def news(self) -> dict[str, Any]:
-        """Return the state and progress of the job, as a JSON object."""
-        names = ("id", "state", "way", "ids", "done", "total", "error", "last")
-        return {"type": "job", **{name: getattr(self, name) for name in names}}
 
 
 class TrackQueue:
@@ -194,7 +161,7 @@ class TrackQueue:
                 for run in _runs(job.unsaved)
             ]
             job.unsaved = []
-            job.revision = job.desk.keep_found(edits, job.revision)
+            job.revision = job.desk.keep_found(edits, job.revision, job.person)
         job.saved = time.monotonic()
 
     def _finish(self, job: TrackJob) -> None:

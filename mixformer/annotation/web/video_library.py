@@ -48,8 +48,16 @@ class VideoLibrary:
     def __init__(self, place: str | Path) -> None:
         """Open a place. Raises SourceError if it is no video and no folder."""
         given = Path(place)
+        try:
+            self._open(given)
+        except PermissionError as error:
+            raise SourceError(f"cannot read {given}: {error}; {remedy(error)}") from error
+
+    def _open(self, given: Path) -> None:
         if not given.exists():
             raise SourceError(f"there is no file or folder {given}")
+        if not given.is_file() and not given.is_dir():
+            raise SourceError(f"{given} is a pipe or a device; give a video, or a folder with videos")
         self.only = real_path(given) if given.is_file() or _holds_pictures(given) else None
         self.root = real_path(given.parent if self.only else given)
         self._places: dict[str, Path] = {}
@@ -161,7 +169,7 @@ def safe_name(name: str) -> str:
 
 def _holds_pictures(folder: Path) -> bool:
     """Tell whether a folder is itself a video: pictures, and no video file."""
-    names = [item.name for item in os.scandir(folder) if item.is_file()]
+    names = [item.name for item in os.scandir(folder) if os.path.isfile(item.path)]  # no error of links in a circle
     return any(map(is_picture, names)) and not any(Path(name).suffix.lower() in VIDEOS for name in names)
 
 
@@ -174,8 +182,9 @@ def _walk(folder: Path, root: Path, depth: int) -> list[Path]:
             if item.name.startswith(".") or not real_path(path).is_relative_to(root):
                 continue
             if item.is_dir(follow_symlinks=False):  # a link to a folder may lead round in a circle
-                pictures = _holds_pictures(path)
-                found += [path] if pictures else _walk(path, root, depth - 1) if depth > 1 else []
-            elif path.suffix.lower() in VIDEOS and item.is_file():
+                with suppress(OSError):  # a folder that cannot be read hides none of the others
+                    pictures = _holds_pictures(path)
+                    found += [path] if pictures else _walk(path, root, depth - 1) if depth > 1 else []
+            elif path.suffix.lower() in VIDEOS and os.path.isfile(path):
                 found.append(path)
     return found

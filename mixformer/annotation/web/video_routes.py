@@ -16,6 +16,7 @@ from mixformer.annotation.web.workroom import Workroom
 from mixformer.errors import OutputError
 
 VideoId = Annotated[str, Path(max_length=40)]
+PersonName = Annotated[str, Header(alias="x-person", max_length=40, description="whose edits undo takes back")]
 FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"model": Refusal, "description": text}
     for status, text in (
@@ -88,20 +89,27 @@ def _add_video(routes: APIRouter, room: Workroom) -> None:
         viewer: Annotated[str, Query(max_length=40)] = "",
         seek: bool = False,
         quick: bool = False,
+        near: bool = False,
     ) -> Response:
         """Send a frame as JPEG, at most `width` wide. `seek` drops what the same `viewer` asked for before.
 
         With `quick`, it may be a smaller picture of the frame that was made ahead; the header `X-Preview` then says so.
+        With `near`, it is the key frame before, which is there sooner; the header `X-Frame` has its number.
         """
         video = video_of(room, id)
         made = room.frames.preview(video.path, number, width, viewer) if quick else None
         if made is not None:
             return Response(made, media_type="image/jpeg", headers={"cache-control": "no-store", "x-preview": "1"})
+        headers = {"cache-control": "private, max-age=86400"}
         try:
-            data = room.frames.jpeg(video.path, number, width, viewer, seek)
+            if near:
+                number, data = room.frames.key_before(video.path, number, width)
+                headers = {"cache-control": "no-store", "x-frame": str(number)}
+            else:
+                data = room.frames.jpeg(video.path, number, width, viewer, seek)
         except IndexError as error:
             raise HTTPException(404, "there is no such frame, or it cannot be read") from error
-        return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"})
+        return Response(data, media_type="image/jpeg", headers=headers)
 
     @routes.get("/videos/{id}/damage")
     def damage(id: VideoId) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from mixformer.annotation.web.frame_store import StaleRequestError
 from mixformer.annotation.web.project_desk import OldRevisionError
@@ -29,6 +31,7 @@ _KINDS = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+_THREADS = 200  # requests at a time; eight people who seek fill the usual 40, and an edit waits for their frames
 # The first that fits counts.
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (StaleRequestError, 409),
@@ -99,10 +102,12 @@ def create_app(place: str | Path, settings: WebSettings = WebSettings()) -> Fast
         telemetry={"auto_configure": False},  # nothing is reported to anybody
     )
     app.state.room, app.state.settings = room, settings
-    app.include_router(video_routes(room, settings.largest_upload))
-    app.include_router(project_routes(room, settings.largest_import))
+    parts = video_routes(room, settings.largest_upload), project_routes(room, settings.largest_import)
+    for part in parts:
+        app.include_router(part)
     for kind, status in _STATUS:
         app.add_exception_handler(kind, _handler(status))
+    app.add_exception_handler(405, _other_method([route for part in parts for route in part.routes]))
     _add_page(app)
     app.add_middleware(RequestGuard, host=settings.host, token=room.token)
     return app
@@ -111,6 +116,7 @@ def create_app(place: str | Path, settings: WebSettings = WebSettings()) -> Fast
 def _lifespan(room: Workroom) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = _THREADS
         yield
         room.close()
 
@@ -123,6 +129,17 @@ def _handler(status: int) -> Callable[[Request, Exception], Response]:
         text = str(error) or "a newer frame has been asked for"
         text = text.replace(f"{room.library.root}/", "")  # names, not places, of this machine
         return JSONResponse({"detail": text}, status)
+
+    return answer
+
+
+def _other_method(routes: list[Any]) -> Callable[[Request, Exception], Response]:
+    """Answer with all methods of an address in `Allow`; by itself, a route names only its own."""
+
+    def answer(request: Request, error: Exception) -> Response:
+        fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+        allowed = sorted({method for route in fitting for method in route.methods}) or ["GET"]
+        return JSONResponse({"detail": "Method Not Allowed"}, 405, {"allow": ", ".join(allowed)})
 
     return answer
 

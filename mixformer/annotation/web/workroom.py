@@ -67,6 +67,7 @@ class Workroom:
             self._stamps[video.path] = video.stamp
             if desk := self._desks.get(video.id):
                 desk.look_again(video.path)
+                desk.tell({"type": "file"})
 
     def listing(self) -> list[dict[str, Any]]:
         """List the videos with the state of the work: new, begun or done."""

@@ -13,7 +13,7 @@ from mixformer.data.datasets.registry import DATASETS, detect_dataset, unknown_d
 from mixformer.data.frame_storage import read_bytes
 from mixformer.errors import DataError, OutputError, remedy
 from mixformer.files.partial_names import beside, own_mark, real_path
-from mixformer.files.places import clear_left_over, make_folder, remove_folders, require_replaceable, swap_in
+from mixformer.files.places import clear_left_over, make_folders, remove_folders, require_replaceable, swap_in
 from mixformer.optional import load
 
 _AT_ONCE = 64 * 2**20  # bytes written in one transaction
@@ -58,7 +58,7 @@ def pack(
     home = real_path(out)
     partial = beside(home, ".", f".{own_mark()}.partial")
     tally = _Tally(progress)
-    made = make_folder(home.parent, out)
+    made = make_folders(home.parent, out)
     try:
         clear_left_over(home.parent)
         partial.mkdir()

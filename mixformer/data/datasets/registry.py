@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -184,6 +185,8 @@ def read_any(path: str | Path, split: str = "", *, lazy: bool = False) -> Sequen
     path = Path(path)
     if not path_kind(path):
         raise DataError(f"{path} is not there; check the path")
+    if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
+        raise DataError(f"{path} cannot be read by this user; take another, or change its permissions")
     if path.is_file() and path.suffix.lower() == ".json":
         return read_json(path)
     if (path / "groundtruth.txt").is_file() and (path / "img").is_dir():

@@ -77,7 +77,7 @@ def _sequence_list(root: Path) -> list[tuple[int, str]]:
         raise DataError(f"cannot read {root / _LIST} as a list of [part, name] pairs: {error}") from error
 
 
-def parts_of(root: Path) -> tuple[str, ...]:
+def training_parts(root: Path) -> tuple[str, ...]:
     """Find the parts of the training set that are there, by number."""
     if not root.is_dir():
         raise DataError(f"{root} is not a folder; looked for {_LAYOUT}")
@@ -89,7 +89,7 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
     """Read the data set under a root, or the parts that `chunks` names."""
     if options.split == "test":
         return listed_sequences(_TEST_LIST(), find(root, (_TEST_PART,)), options, "trackingnet", root, _LAYOUT, _TEST)
-    parts = parts_of(root)
+    parts = training_parts(root)
     if options.chunks:
         wanted = tuple(f"TRAIN_{number}" for number in options.chunks)
         if gone := [name for name in wanted if name not in parts]:
@@ -101,7 +101,7 @@ def read(root: Path, options: DatasetOptions) -> LazySequences:
 
 def detect(root: Path) -> bool:
     """Return whether some part is there."""
-    return root.is_dir() and bool(parts_of(root) or _has_test(root))
+    return root.is_dir() and bool(training_parts(root) or _has_test(root))
 
 
 def _has_test(root: Path) -> bool:
@@ -110,7 +110,7 @@ def _has_test(root: Path) -> bool:
 
 def pack(root: Path) -> Mapping[str, Iterator[PackItem]]:
     """Return one database for each part (anno/NAME.txt and frames/NAME/0.jpg), and the list of training videos."""
-    parts = parts_of(root)
+    parts = training_parts(root)
     listed = [[number_of(part), files.name] for part in parts for files in find(root, (part,))]
     lists = {_LIST: iter([(_LIST, json.dumps(listed).encode())])} if listed else {}
     return lists | {f"{part}_lmdb": _items(root, part) for part in (*parts, *([_TEST_PART] * _has_test(root)))}

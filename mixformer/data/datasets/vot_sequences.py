@@ -19,7 +19,7 @@ TAGS = ("camera_motion", "illum_change", "motion_change", "occlusion", "size_cha
 """Attributes of frames, from files called NAME/TAG.tag."""
 
 
-def region_box(text: str) -> list[float]:
+def text_region_box(text: str) -> list[float]:
     """Return the box xywh around a region of the VOT toolkit; NaN for an empty region.
 
     A region is `x,y,w,h`; a polygon `x1,y1,x2,y2,x3,y3,...`; a mask `mX,Y,W,H,ZEROS,ONES,...`, the lengths of runs in
@@ -96,7 +96,7 @@ _LAYOUT = (
 _FILES = VotLayout(
     "{name}/groundtruth.txt",
     "{name}/color",
-    parse=partial(parse_lines, parse=region_box),
+    parse=partial(parse_lines, parse=text_region_box),
     extra_files=("sequence", *(f"{tag}.tag" for tag in TAGS)),
 )
 

@@ -16,7 +16,7 @@ from mixformer.data.importers.tracks import (
     FileTrack,
     FrameBoxes,
     picture_below,
-    pictures_in,
+    require_pictures,
     track_sequence,
     whole_number,
 )
@@ -98,7 +98,7 @@ def _frames(images: Path) -> Mapping[int, FrameRef]:
         clip = Clip(images)
         clip.close()
         return {number: ClipFrame(images, number) for number in range(len(clip))}
-    return dict(enumerate(pictures_in(images)))
+    return dict(enumerate(require_pictures(images)))
 
 
 def _boxes(track: ElementTree.Element) -> FrameBoxes:

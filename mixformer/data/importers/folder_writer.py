@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, FrameRef, read_bytes, read_frame
-from mixformer.data.importers.tracks import safe_name
+from mixformer.data.importers.tracks import folder_name
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import OutputError, remedy
 from mixformer.files import path_kind, read_text_file, write_files, write_text
 from mixformer.files.partial_names import beside, own_mark
-from mixformer.files.places import clear_left_over, make_folder, remove_folders, require_replaceable, swap_in
+from mixformer.files.places import clear_left_over, make_folders, remove_folders, require_replaceable, swap_in
 from mixformer.imaging.images import jpeg_bytes
 
 _BEGUN = ".import"  # file that is there from the first sequence to the last, and says of which import
@@ -42,13 +42,13 @@ def write_folders(
     nothing is written), or cannot be written.
     """
     used, placer = set[str](), _Placer(out / _FRAMES, copy, overwrite)
-    folders = {out / _unused(safe_name(sequence.name), used): sequence for sequence in sequences}
+    folders = {out / _unused(folder_name(sequence.name), used): sequence for sequence in sequences}
     mark, waiting = _mark(folders, copy), dict(folders)
     if path_kind(out / _BEGUN) and not overwrite and read_text_file(out / _BEGUN) == mark:
         waiting = {folder: each for folder, each in folders.items() if not path_kind(folder / "groundtruth.txt")}
     for folder in waiting:
         require_sequence_place(folder, overwrite)
-    made = make_folder(out, out)
+    made = make_folders(out, out)
     clear_left_over(out)
     try:
         write_text(out / _BEGUN, "" if overwrite else mark)  # what is there may be of an earlier import
@@ -150,5 +150,5 @@ class _Placer:
 def _shared(frame: ArchiveFrame | ClipFrame, shared: Path) -> Path:
     """Return the path of a picture of a video or archive; all sequences that show it share this file."""
     if isinstance(frame, ArchiveFrame):
-        return shared / safe_name(frame.archive.name) / frame.key
-    return shared / safe_name(frame.clip.name) / f"{frame.index:08d}"
+        return shared / folder_name(frame.archive.name) / frame.key
+    return shared / folder_name(frame.clip.name) / f"{frame.index:08d}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from mixformer.data.datasets.sequence_files import index_frames
 from mixformer.data.frame_storage import FrameRef
-from mixformer.data.importers.tracks import FileTrack, FrameBoxes, picture_below, pictures_in, track_sequence
+from mixformer.data.importers.tracks import FileTrack, FrameBoxes, picture_below, require_pictures, track_sequence
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError, counted
 from mixformer.files import read_text_file
@@ -40,7 +40,9 @@ def mot_truths(source: Path) -> list[Path]:
 
 def _sequences(truth: Path, images: Path | None, first_pixel: int) -> list[VideoSequence]:
     folder = truth.parents[1]
-    files = {path.name: path for path in pictures_in(images or picture_below(folder, _image_folder(folder), truth))}
+    files = {
+        path.name: path for path in require_pictures(images or picture_below(folder, _image_folder(folder), truth))
+    }
     pictures: dict[int, FrameRef] = {n - 1: files[name] for n, name in index_frames(files, 0).items()}
     found = [
         track_sequence(f"{folder.name}_{track.id:04d}", pictures, track.boxes, "mot", track.label)

@@ -50,7 +50,7 @@ def track_sequence(
     return VideoSequence(name, tuple(pictures[n] for n in numbers), np.array(rows, np.float64), source, label=label)
 
 
-def pictures_in(folder: Path) -> list[Path]:
+def require_pictures(folder: Path) -> list[Path]:
     """List the pictures of a folder in natural order of their names; raises DataError if there are none."""
     found = list_pictures(folder) if folder.is_dir() else []
     if not found:
@@ -78,7 +78,7 @@ def whole_number(value: object, what: str) -> int:
     return int(number)
 
 
-def safe_name(name: str) -> str:
+def folder_name(name: str) -> str:
     """Turn any text into a folder name."""
     letters = (letter if letter.isalnum() or letter in "-_." else "_" for letter in name[:_LONGEST])
     return "".join(letters).strip(".") or "track"

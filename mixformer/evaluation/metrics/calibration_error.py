@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixformer.configs.argument_checks import checked
 from mixformer.errors import DataError
-from mixformer.evaluation.metrics.frame_errors import iou
+from mixformer.evaluation.metrics.frame_errors import exact_iou
 from mixformer.evaluation.metrics.metric_types import BoolArray, SequenceResult
 from mixformer.types import FloatArray
 
@@ -49,6 +50,7 @@ class ScoreBins:
         return float(self.counts @ distances / self.counts.sum())
 
 
+@checked
 def bin_scores(scores: FloatArray, hits: BoolArray) -> ScoreBins:
     """Put scores into ten equal bins.
 
@@ -56,7 +58,7 @@ def bin_scores(scores: FloatArray, hits: BoolArray) -> ScoreBins:
         scores: (n,) probabilities 0..1.
         hits: (n,) True where the box overlaps the target by more than half.
 
-    Raises DataError if there are no scores, or some are outside of 0..1.
+    Raises DataError if there are no scores, some are outside of 0..1, or there is not one hit for each.
 
     Example:
         >>> import numpy as np
@@ -65,6 +67,8 @@ def bin_scores(scores: FloatArray, hits: BoolArray) -> ScoreBins:
         >>> honest.error
         0.0
     """
+    if scores.ndim != 1 or scores.shape != hits.shape:
+        raise DataError(f"scores and hits have one value for each box, not the shapes {scores.shape} and {hits.shape}")
     if not len(scores) or not ((scores >= 0) & (scores <= 1)).all():
         raise DataError("calibration needs scores from 0 to 1, at least one; use a model with a score head")
     places = np.minimum((scores * BINS).astype(int), BINS - 1)
@@ -86,7 +90,7 @@ def score_pairs(runs: Iterable[SequenceResult]) -> list[tuple[FloatArray, BoolAr
         if run.scores is None or len(run.predicted) != len(run.truth):
             pairs.append((np.empty(0), np.empty(0, bool)))
             continue
-        hits = run.present & (np.nan_to_num(iou(run.predicted, run.truth), nan=0.0) > _HIT)
+        hits = run.present & (np.nan_to_num(exact_iou(run.predicted, run.truth), nan=0.0) > _HIT)
         known = ~np.isnan(run.scores)
         known[0] = False
         pairs.append((run.scores[known], hits[known]))

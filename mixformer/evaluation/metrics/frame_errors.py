@@ -1,6 +1,6 @@
 """Per-frame numbers and their curves: the arithmetic that all conventions share.
 
-Results near a threshold depend on the order of float64 operations. The tools differ in such details, so `iou` and
+Results near a threshold depend on the order of float64 operations. The tools differ in such details, so `exact_iou` and
 `center_error` have arguments for them.
 """
 
@@ -17,7 +17,7 @@ PIXEL_THRESHOLDS = np.arange(51.0)
 SIZE_THRESHOLDS = np.arange(51) / 100
 
 
-def iou(first: FloatArray, second: FloatArray, *, pixel: float = 0.0, epsilon: float = 0.0) -> FloatArray:
+def exact_iou(first: FloatArray, second: FloatArray, *, pixel: float = 0.0, epsilon: float = 0.0) -> FloatArray:
     """Compute the intersection over union (n,) of pairs of (n, 4) xywh boxes; NaN for a pair without area or with NaN.
 
     Args:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixformer.evaluation.metrics.frame_errors import iou, same_length, stretches
+from mixformer.evaluation.metrics.frame_errors import exact_iou, same_length, stretches
 from mixformer.evaluation.metrics.longterm import LOST_BELOW
 from mixformer.evaluation.metrics.metric_types import BoolArray, Measured, SequenceResult
 from mixformer.evaluation.metrics.vot_eao import region_iou
@@ -93,7 +93,7 @@ def max_geometric_mean(tpr: float, tnr: float) -> float:
 
 def _count(run: SequenceResult) -> _Counts:
     touching = region_iou(run)[1:] > 0
-    overlap = np.nan_to_num(iou(same_length(run, "presence"), run.truth), nan=0.0)[1:]
+    overlap = np.nan_to_num(exact_iou(same_length(run, "presence"), run.truth), nan=0.0)[1:]
     before = reported_absent(run)
     present, silent = run.present[1:], before[1:]
     to_lost, to_find = [], []

@@ -12,8 +12,8 @@ from mixformer.evaluation.metrics.frame_errors import (
     PIXEL_THRESHOLDS,
     SIZE_THRESHOLDS,
     center_error,
+    exact_iou,
     fit_length,
-    iou,
     precision_curve,
     start_from_truth,
     success_curve,
@@ -60,7 +60,7 @@ def frame_errors(run: SequenceResult, dataset: str = "") -> FrameErrors:
     predicted = start_from_truth(_complete(run, rules), run.truth)
     valid = run.present
     errors = FrameErrors(
-        iou(predicted, run.truth, pixel=1.0),
+        exact_iou(predicted, run.truth, pixel=1.0),
         center_error(predicted, run.truth),
         center_error(predicted, run.truth, relative=True),
         valid,

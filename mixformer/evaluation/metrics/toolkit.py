@@ -12,8 +12,8 @@ from mixformer.evaluation.metrics.frame_errors import (
     PIXEL_THRESHOLDS,
     center_error,
     clip_boxes,
+    exact_iou,
     fit_length,
-    iou,
     precision_curve,
     same_length,
     start_from_truth,
@@ -31,7 +31,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 
 def toolkit_iou(predicted: FloatArray, truth: FloatArray) -> FloatArray:
     """Compute the IoU (n,) in 0..1 of (n, 4) boxes, with the toolkit's epsilon added to the union."""
-    return np.clip(iou(predicted, truth, epsilon=_EPSILON), 0.0, 1.0)
+    return np.clip(exact_iou(predicted, truth, epsilon=_EPSILON), 0.0, 1.0)
 
 
 def measure_otb(runs: Iterable[SequenceResult], dataset: str = "") -> Measured:
@@ -110,7 +110,7 @@ def measure_trackingnet(runs: Iterable[SequenceResult], dataset: str = "") -> Me
         truth = np.round(run.truth)
         predicted = start_from_truth(np.round(fit_length(run.predicted, len(truth), np.nan)), truth)
         return run.name, (
-            success_curve(iou(predicted, truth), IOU_THRESHOLDS),
+            success_curve(exact_iou(predicted, truth), IOU_THRESHOLDS),
             precision_curve(center_error(predicted, truth), TRACKINGNET_PIXELS),
             precision_curve(center_error(predicted, truth, relative=True), TRACKINGNET_SIZES),
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixformer.errors import DataError
-from mixformer.evaluation.metrics.frame_errors import iou, same_length
+from mixformer.evaluation.metrics.frame_errors import exact_iou, same_length
 from mixformer.evaluation.metrics.metric_types import Curve, Measured, SequenceResult
 from mixformer.types import FloatArray
 
@@ -47,7 +47,7 @@ def region_iou(run: SequenceResult) -> FloatArray:
     A frame without a true box has 1 if there is no predicted box either, else 0. Predictions must be complete.
     """
     predicted, truth = (_cut(np.round(boxes), run.size) for boxes in (same_length(run, "VOT"), run.truth))
-    values = np.nan_to_num(iou(predicted, truth), nan=0.0)
+    values = np.nan_to_num(exact_iou(predicted, truth), nan=0.0)
     absent = ~run.annotated
     values[absent] = np.isnan(run.predicted[absent]).any(1)
     return values

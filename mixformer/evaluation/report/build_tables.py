@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from mixformer.errors import counted
 from mixformer.evaluation.comparison import ComparedTracker, Comparison
-from mixformer.evaluation.intervals import interval_notes
 from mixformer.evaluation.metrics import ABSENCE_CONVENTIONS, CONVENTIONS
+from mixformer.evaluation.report.interval_notes import interval_notes
 from mixformer.evaluation.report.metric_labels import column_of, label
 from mixformer.evaluation.report.papers import ablation_table, paper_table
 from mixformer.evaluation.report.tables import Cell, Column, Table

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 from xml.etree import ElementTree
 
-from mixformer.optional import installed, keep_in_cache, missing
+from mixformer.optional import keep_in_cache, require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,8 +50,7 @@ _VALUES: WeakKeyDictionary[Figure, list[tuple[Axes, float, float, str]]] = WeakK
 
 def require_matplotlib() -> None:
     """Raise MissingDependencyError, with the install command, if matplotlib is not installed."""
-    if not installed("matplotlib"):
-        raise missing("matplotlib", "drawing plots", " (or leave them out with --no-plots)")
+    require("matplotlib", "drawing plots", " (or leave them out with --no-plots)")
 
 
 def with_style(draw: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -93,17 +92,21 @@ def look(number: int) -> dict[str, Any]:
 
 
 def figure_writers(figure: Figure) -> dict[str, Callable[[Path], object]]:
-    """Return the functions that write a figure as PNG (300 dots per inch) and as PDF, by the ending of the file."""
+    """Return the functions that write a figure as PNG (300 dots per inch) and as PDF, by the ending of the file.
+
+    It is drawn in memory, since matplotlib answers a full disk by an error that does not name it.
+    """
 
     @with_style
-    def png(path: Path) -> None:
-        figure.savefig(path, format="png", dpi=300)
+    def drawn(format: str, **how: Any) -> bytes:
+        file = io.BytesIO()
+        figure.savefig(file, format=format, **how)
+        return file.getvalue()
 
-    @with_style
-    def pdf(path: Path) -> None:
-        figure.savefig(path, format="pdf", metadata={"CreationDate": None})
-
-    return {"png": png, "pdf": pdf}
+    return {
+        "png": lambda path: path.write_bytes(drawn("png", dpi=300)),
+        "pdf": lambda path: path.write_bytes(drawn("pdf", metadata={"CreationDate": None})),
+    }
 
 
 def note_value(axes: Axes, x: float, y: float, text: str) -> None:

@@ -41,9 +41,16 @@ def end_children(names):
 
 
 @pytest.fixture(scope="session")
-def bars(tmp_path_factory):
-    """120 frames, each of which shows its number."""
+def bars_clip(tmp_path_factory):
     return write_bars(tmp_path_factory.mktemp("bars") / "bars.mp4", 120)
+
+
+@pytest.fixture
+def bars(bars_clip, tmp_path):
+    """120 frames, each of which shows its number; a copy, as a test may leave boxes beside it."""
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    return shutil.copy(bars_clip, folder / "bars.mp4")
 
 
 @pytest.fixture

@@ -5,7 +5,10 @@ import pytest
 from mixformer.annotation.web import frame_store
 from tests.annotation.web.conftest import write_bars
 from tests.helpers.person import Person, expect, project_of
-from tests.helpers.web import page_server
+from tests.helpers.web import page_server, wait_until
+
+# Whether the row of a target is light.
+GROUND = "document.getElementById('line').getContext('2d').getImageData(300, 40, 1, 1).data[0] > 128"
 
 
 def test_frames_are_exact_by_every_way(browser, bars, tmp_path):
@@ -43,6 +46,25 @@ def test_frames_are_exact_by_every_way(browser, bars, tmp_path):
         person.leaves()
 
 
+def test_while_a_frame_is_on_its_way_its_key_frame_is_shown(browser, bars, tmp_path):
+    with page_server(bars, tmp_path / "cache") as (_, address):
+        person = Person(browser, address)
+        person.begins()
+        held = []
+        person.page.route(
+            "**/frames/97?*", lambda each: each.continue_() if "near=" in each.request.url else held.append(each)
+        )
+        person.goes_to(97)
+        person.sees(60)
+        assert person.shown_number() == 60
+        expect(person.page.locator("#waiting")).to_have_text("… frame 60")
+        for each in held:
+            each.continue_()
+        person.sees(97)
+        assert person.shown_number() == 97
+        person.leaves()
+
+
 @pytest.mark.parametrize(("size", "scheme"), [((1280, 720), "light"), ((1280, 720), "dark"), ((760, 1000), "light")])
 def test_everything_is_on_the_screen(browser, bars, tmp_path, size, scheme):
     with page_server(bars, tmp_path / "cache") as (_, address):
@@ -52,6 +74,12 @@ def test_everything_is_on_the_screen(browser, bars, tmp_path, size, scheme):
         person.is_ready()
         wide = person.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert wide[0] <= wide[1]
+        person.key("Enter")
+        person.key("Enter")
+        person.saved()
+        for other in ("dark", "light"):  # the system's choice may change meanwhile
+            person.page.emulate_media(color_scheme=other)
+            wait_until(lambda other=other: person.page.evaluate(GROUND) == (other == "light"))
         for action in ("forward", "both", "export", "help", "play", "doubt"):
             expect(person.page.locator(f'[data-action="{action}"]')).to_be_visible()
         person.leaves()
@@ -84,8 +112,8 @@ def test_frames_of_eight_people_are_bounded(bars):
             number = (viewer * 15 + step) % 120
             assert store.jpeg(bars, number, None, f"viewer {viewer}")[:2] == b"\xff\xd8"
     assert len(store._lanes) <= 4
-    assert store._held <= 2**18
-    assert sum(lane.reader._held for lane in store._lanes.values()) <= 2**20
+    assert store._jpegs.held <= 2**18
+    assert sum(lane.reader._cache.held for lane in store._lanes.values()) <= 2**20
     store.close()
 
 

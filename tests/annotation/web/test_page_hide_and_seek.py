@@ -94,6 +94,8 @@ def test_a_child_plays_hide_and_seek(browser, tmp_path):
         child.types("b")
         child.draws(CHILD)
         child.tracks("y")
+        child.types("x")
+        expect(child.page.locator("#banner")).to_have_text("No frame is doubtful.")
         with child.page.expect_download(timeout=60_000) as download:
             child.types("Control+e", "Enter")  # at once, before the formats are listed
         download.value.save_as(tmp_path / "child.xml")

@@ -43,3 +43,19 @@ def test_the_row_of_the_selected_target_is_in_sight(browser, demo, tmp_path):
         for small in person.page.locator("#targets button").all():
             assert min(small.bounding_box()[side] for side in ("width", "height")) >= 24
         person.leaves()
+
+
+def test_the_selected_target_is_in_sight_in_the_list(browser, demo, tmp_path):
+    """The list began with the first ones, so that the label of a new one could not be seen."""
+    with page_server(demo, tmp_path / "cache") as (_, address):
+        put_targets(address, 16)
+        person = Person(browser, address, size=(420, 800))
+        person.begins()
+        for key, chosen in (("h", "16"), ("]", "1"), ("[", "16")):
+            person.key(key)
+            expect(person.page.locator("#targets .chosen .choose")).to_have_text(chosen)
+            row = person.page.locator("#targets .chosen").bounding_box()
+            area = person.page.locator("#targets").bounding_box()
+            assert area["y"] - 1 <= row["y"] <= area["y"] + area["height"] - row["height"] + 1
+        assert person.page.evaluate("scrollY") == 0
+        person.leaves()

@@ -3,15 +3,8 @@
 import signal
 
 from tests.annotation.web.conftest import write_bars
-from tests.helpers.person import Person, expect, project_of
+from tests.helpers.person import SIZE, SLOW_EDITS, Person, expect, project_of
 from tests.helpers.web import free_port, page_server
-
-SIZE = (160, 96)
-SLOW_EDITS = """() => {
-    const now = window.fetch;
-    const later = (...words) => new Promise((done) => setTimeout(() => done(now(...words)), 700));
-    window.fetch = (address, ...more) => (String(address).endsWith("/edits") ? later : now)(address, ...more);
-}"""
 
 
 def test_a_box_belongs_to_the_picture_that_is_seen(browser, tmp_path):
@@ -63,6 +56,25 @@ def test_a_lasting_message_comes_back(browser, bars, tmp_path):
     with page_server(bars, tmp_path / "cache", port):
         expect(person.page.locator("#banner")).to_be_hidden(timeout=30_000)
         expect(person.page.locator("#saved")).to_be_empty()
+        person.leaves()
+
+
+def test_a_connection_that_is_lost_at_once_says_that_the_page_goes_on(browser, bars, tmp_path):
+    """The answer that did not come to the first questions said less, and stayed."""
+    port = free_port()
+    with page_server(bars, tmp_path / "cache", port) as (process, address):
+        person = Person(browser, address)
+        held = []
+        person.page.route("**/tracking", lambda route: held.append(route))
+        person.begins()
+        while not held:
+            person.page.wait_for_timeout(20)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        expect(person.page.locator("#banner")).to_contain_text("goes on as soon as it is back")
+        held[0].abort()
+        person.page.wait_for_timeout(300)  # for the page to take it
+        expect(person.page.locator("#banner")).to_contain_text("goes on as soon as it is back")
         person.leaves()
 
 

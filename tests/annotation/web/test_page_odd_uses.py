@@ -50,7 +50,7 @@ def test_a_video_that_is_taken_away_while_it_is_open(browser, demo, tmp_path):
         person.is_ready()
         (demo / "bars.mp4").rename(tmp_path / "elsewhere.mp4")
         person.key("End")
-        expect(person.page.locator("#banner")).to_contain_text("cannot be shown: there is no such video")
+        expect(person.page.locator("#banner")).to_contain_text("there is no such video")
         expect(person.page).to_have_url(re.compile("/119$"))
         person.page.reload()
         expect(person.page.locator("#banner")).to_contain_text("there is no such video")
@@ -58,6 +58,29 @@ def test_a_video_that_is_taken_away_while_it_is_open(browser, demo, tmp_path):
         person.page.get_by_role("link", name="clip.mp4").click()
         person.sees(0)
         person.leaves()
+
+
+def test_another_file_takes_the_place_of_a_video_that_is_open(browser, tmp_path):
+    """The page went on with the pictures and the number of frames of both files, until it was loaded anew."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    write_bars(folder / "bars.mp4", 120)
+    write_bars(tmp_path / "new.mp4", 60)
+    with page_server(folder, tmp_path / "cache") as (_, address):
+        first, second = (Person(browser, address) for _ in range(2))
+        for person in (first, second):
+            person.begins()
+        first.drag((40, 20), (90, 60), SIZE)
+        first.saved()
+        (tmp_path / "new.mp4").replace(folder / "bars.mp4")
+        first.key("End")
+        for person in (first, second):
+            expect(person.page.locator("#banner")).to_contain_text("The file has changed")
+            expect(person.page.locator("#targets li")).to_have_count(1)
+        first.goes_to(30)
+        first.sees(30)
+        first.leaves()
+        second.leaves()
 
 
 def test_a_video_that_cannot_be_opened_says_so_every_time(browser, demo, tmp_path):

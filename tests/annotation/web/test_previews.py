@@ -1,6 +1,10 @@
 """Small pictures that are made ahead: exactly the frame that is asked for, bounded, and never in the way."""
 
+import os
+import sys
+import threading
 import time
+from contextlib import suppress
 
 import av
 import numpy as np
@@ -9,7 +13,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
 from mixformer.annotation.web.preview_parts import Part, encode_part, part_of, part_starts, small_frame
-from mixformer.annotation.web.previews import Previews
+from mixformer.annotation.web.previews import Previews, _step_back
 from mixformer.imaging.containers import upright
 from mixformer.optional import CACHE_VARIABLE
 from mixformer.video import open_frames
@@ -61,6 +65,18 @@ def test_a_preview_shows_its_frame_and_no_other(clip, cache):
     previews.close()
 
 
+def test_previews_wait_for_a_seek_and_go_on_after_it_also_if_it_fails(clip, cache, monkeypatch):
+    monkeypatch.setattr("mixformer.annotation.web.previews._STAND_BACK", 600)
+    previews = Previews()
+    with suppress(IndexError), previews.standing_back():
+        plan(previews, clip, 300)
+        time.sleep(0.5)
+        assert [previews.image(clip, number) for number in range(COUNT)] == [None] * COUNT
+        raise IndexError
+    wait_for(previews, clip, LAST)
+    previews.close()
+
+
 def test_previews_stay_from_start_to_start_and_damage_is_noticed(clip, cache):
     first = made(clip)
     wait_for(first, clip, LAST)
@@ -72,6 +88,23 @@ def test_previews_stay_from_start_to_start_and_damage_is_noticed(clip, cache):
     assert len(files) == 3
     again.close()
     assert again.image(clip, 3) is None  # damaged, and nobody makes it anew any more
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own in Linux")
+def test_the_work_steps_back_from_the_priority_of_the_server():
+    """A server with a low priority made copies before the frames that people wait for."""
+    found = []
+
+    def work():
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 7)
+        for _ in range(3):
+            _step_back(5)
+            found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [12, 17, 19]
 
 
 def test_what_is_around_a_viewer_is_made_before_all_else(clip, cache, monkeypatch):
@@ -88,6 +121,17 @@ def test_what_is_around_a_viewer_is_made_before_all_else(clip, cache, monkeypatc
     wait_for(previews, clip, LAST)
     previews.close()
     assert made_parts == [0, 500, 250]
+
+
+def test_a_short_video_of_large_frames_has_previews(bars, cache):
+    """Its decoded frames do not fit into the memory for them, so that each seek decoded them anew."""
+    for pixels, expected in ((1920 * 1080, True), (160 * 96, False)):
+        previews = Previews()
+        with open_frames(bars) as reader:
+            count = reader.make_index()
+            previews.plan(bars, reader.index, count, pixels)
+        assert previews._plans[bars].worth is expected
+        previews.close()
 
 
 def test_parts_cover_a_video_whatever_its_key_frames():

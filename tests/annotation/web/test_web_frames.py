@@ -2,12 +2,15 @@
 
 import io
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import av
 import numpy as np
 from PIL import Image
 
+from mixformer.annotation.web.frame_store import FrameStore
 from tests.helpers.web import bar_frame, bar_number, client_of, only_video
 
 
@@ -34,6 +37,38 @@ def test_frames_are_those_of_the_reader(tmp_path):
             assert client.get(f"{video}/frames/-1").status_code == 422
             small = Image.open(io.BytesIO(client.get(f"{video}/frames/3", params={"width": 80}).content))
             assert small.size == (80, 48)
+
+
+def test_near_a_frame_is_its_key_frame(bars, monkeypatch):
+    monkeypatch.setattr("mixformer.video.stream.go_on", None)  # no other frame is decoded
+    with client_of(bars) as client:
+        video = only_video(client)
+        client.get(video, params={"wait": True})
+        for number, key in ((59, 0), (60, 60), (97, 60)):
+            answer = client.get(f"{video}/frames/{number}", params={"near": True})
+            assert answer.headers["x-frame"] == str(key)
+            assert bar_number(np.asarray(Image.open(io.BytesIO(answer.content)))) == key
+        assert client.get(f"{video}/frames/120", params={"near": True}).status_code == 404
+
+
+def test_frames_that_take_long_do_not_hold_up_the_page(bars, monkeypatch):
+    """Eight people who seek have some fifty requests on their way; an edit waited for them."""
+    come, go = threading.Semaphore(0), threading.Event()
+
+    def jpeg(*_):
+        come.release()
+        go.wait(60)
+        return b""
+
+    monkeypatch.setattr(FrameStore, "jpeg", jpeg)
+    with client_of(bars) as client, ThreadPoolExecutor(50) as people:
+        video = only_video(client)
+        frames = [people.submit(client.get, f"{video}/frames/{number}") for number in range(50)]
+        came = all(come.acquire(timeout=10) for _ in frames)
+        answer = client.get(f"{video}/project") if came else None
+        go.set()
+    assert answer.status_code == 200
+    assert {frame.result().status_code for frame in frames} == {200}
 
 
 def test_a_folder_of_pictures_is_a_video(tmp_path):

@@ -1,10 +1,12 @@
 """Projects over HTTP: edits, two people, damaged files."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from mixformer.annotation import autosave, load_project
 from mixformer.errors import OutputError
-from tests.helpers.web import BOX, add_box, client_of, only_video
+from tests.helpers.web import BOX, HOST, TOKEN, add_box, client_of, only_video, wait_until
 
 
 def test_edits_are_on_the_disk_and_can_be_undone(client, folder):
@@ -27,6 +29,32 @@ def test_two_people_do_not_overwrite_each_other(client):
     answer = client.post(f"{video}/edits", json=move)
     assert answer.status_code == 412
     assert "somebody else" in answer.json()["detail"]
+
+
+def test_undo_takes_back_ones_own_step(client):
+    """It took back the last step, which may have been another person's."""
+    video = only_video(client)
+
+    def does(person, **edit):
+        return client.post(f"{video}/edits", json={"edit": edit}, headers={"x-person": person})
+
+    with ExitStack() as here:
+        for name in ("ann", "bob"):
+            news = client.websocket_connect(f"{video}/events", headers={"origin": f"http://{HOST}"})
+            socket = here.enter_context(news)
+            socket.send_json({"token": TOKEN, "person": name})
+            socket.receive_json()
+        does("ann", edit="add_target", id=1)
+        does("bob", edit="add_target", id=2)
+        assert does("ann", edit="set_key", id=2, frame=0, box=BOX).json()["undo"] == 2
+        refused = does("bob", edit="undo")
+        assert (refused.status_code, "somebody has changed target 2" in refused.json()["detail"]) == (422, True)
+        assert does("ann", edit="undo").json()["targets"][1]["keys"] == []
+        state = does("bob", edit="undo").json()
+        assert ([each["id"] for each in state["targets"]], state["undo"], state["redo"]) == ([1], 0, 1)
+        assert does("bob", edit="undo").json()["targets"] == state["targets"]
+    wait_until(lambda: client.get(f"{video}/project", headers={"x-person": "bob"}).json()["undo"] == 1)  # of ann, gone
+    assert does("bob", edit="undo").json()["targets"] == []
 
 
 @pytest.mark.parametrize(
@@ -105,3 +133,12 @@ def raising(error):
         raise error
 
     return fail
+
+
+def test_the_server_holds_to_its_schema(client):
+    """Found by schemathesis: a number was taken for a mark, and Allow named only the first method of an address."""
+    video = only_video(client)
+    assert client.put(f"{video}/done", json={"done": 0}).status_code == 422
+    for address, methods in (("/api/videos", "GET, POST"), (f"{video}/tracking", "DELETE, GET, POST"), ("/", "GET")):
+        answer = client.request("PATCH", address)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from mixformer.annotation import AnnotationProject, add_target, look_at_video, set_key
+from mixformer.annotation import ANNOTATION_FORMATS, AnnotationProject, add_target, look_at_video, set_key
 from mixformer.annotation.web.annotated_video import write_annotated
 from mixformer.video import open_video
 from mixformer.video.demo import DEMO_CLIP
@@ -35,7 +35,11 @@ def test_tracking_is_one_step_and_says_how_far_it_is(client, tiny_model, folder)
 def test_exports_and_imports(client, folder):
     video = only_video(client)
     add_box(client, video)
-    for name in [each["name"] for each in client.get("/api/formats").json()]:
+    formats = {each["name"]: each for each in client.get("/api/formats").json()}
+    for name, known in ANNOTATION_FORMATS.items():
+        assert formats[name] == {"name": name, "title": known.title, "text": known.help}
+        assert not known.help.startswith(known.title)
+    for name in formats:
         made = client.post(f"{video}/exports", json={"format": name}).json()
         wait_until(lambda made=made: client.get(f"/api/exports/{made['id']}").json()["state"] in ("done", "failed"))
         state = client.get(f"/api/exports/{made['id']}").json()

@@ -1,10 +1,12 @@
 """What plots show, looked up in the figures themselves, and that they are written."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from mixformer.errors import MissingDependencyError
@@ -138,7 +140,7 @@ def test_written_as_png_and_pdf_without_touching_matplotlibs_settings(comparison
 
 
 def test_without_matplotlib_the_install_command_is_told(monkeypatch):
-    monkeypatch.setattr("mixformer.evaluation.report.figures.installed", lambda package: False)
+    monkeypatch.setattr("mixformer.optional.installed", lambda package: False)
     with pytest.raises(MissingDependencyError, match=r"pip install 'mixformer\[plots\]'"):
         require_matplotlib()
 
@@ -149,3 +151,13 @@ def test_a_tracker_alone_and_one_sequence_can_be_drawn(tmp_path):
         (made.folder("ours") / f"{name}.txt").unlink()
     alone = made.compared(str(made.results / "ours"))
     assert set(plots.draw_plots(alone)) == {"success", "precision", "norm_precision"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
+def test_a_full_disk_is_named_as_such():
+    """matplotlib raised an AttributeError from within, which is no error of a disk."""
+    figure = Figure()
+    figure.subplots().plot(range(9))
+    for write in figure_writers(figure).values():
+        with pytest.raises(OSError, match="No space left"):
+            write(Path("/dev/full"))

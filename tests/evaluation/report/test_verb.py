@@ -57,7 +57,7 @@ def test_a_whole_report_is_written(made, capsys, tmp_path):
 
 
 def test_without_plots_matplotlib_is_not_needed(made, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr("mixformer.evaluation.report.figures.installed", lambda package: False)
+    monkeypatch.setattr("mixformer.optional.installed", lambda package: False)
     assert report(made, "--out", str(tmp_path / "out")) != 0
     assert "pip install 'mixformer[plots]'" in capsys.readouterr().err
     assert report(made, "--out", str(tmp_path / "out"), "--no-plots", "--worst", "0") == 0

@@ -1,10 +1,10 @@
 // @ts-check
 // Everything a person can do: one table with names, keys and texts. Buttons, keys, tooltips and the help read it.
-import { adjustKey, beginAdjusting, cancelDrag, draws } from "./editing.js";
-import { edit, setKey } from "./edits.js";
+import { beginAdjusting, cancelDrag, draws } from "./editing.js";
+import { edit, editSelected, setKey, settled, unsaved } from "./edits.js";
 import { askJson, Refused } from "./api.js";
 import { placeOf } from "./rows.js";
-import { draft, fit, zoom } from "./stage.js";
+import { draft, fit, pan, zoom } from "./stage.js";
 import { wholeTimeline, zoomTimeline } from "./timeline.js";
 import { $, change, frameCount, keyAfter, keyAt, keyBefore, say, selectedTarget, state, warn } from "./store.js";
 
@@ -20,20 +20,20 @@ const here = () => {
 };
 
 /**
- * @typedef {{name: string, keys: string, text: string, run: () => unknown, group: string}} Action
+ * @typedef {{name: string, keys: string, text: string, run: (event?: Event) => unknown, group: string}} Action
  * @type {Action[]}
  */
 const ACTIONS = [];
 
-/** @param {string} group @param {[string, string, string, () => unknown][]} rows */
+/** @param {string} group @param {[string, string, string, (event?: any) => unknown][]} rows */
 function add(group, rows) {
   for (const [name, keys, text, run] of rows) ACTIONS.push({ name, keys, text, run, group });
 }
 
 add("Go to", [
   ["following", "ArrowRight F", "Next frame", move(1)],
-  ["previous", "ArrowLeft D", "Frame before", move(-1)],
-  ["forward-ten", "V Shift+ArrowRight", "Ten frames on", move(10)],
+  ["previous", "ArrowLeft D", "Previous frame", move(-1)],
+  ["forward-ten", "V Shift+ArrowRight", "Ten frames forward", move(10)],
   ["back-ten", "C Shift+ArrowLeft", "Ten frames back", move(-10)],
   ["first", "Home", "First frame", () => go(0)],
   ["last", "End", "Last frame", () => go(frameCount() - 1)],
@@ -42,55 +42,56 @@ add("Go to", [
   ["pause", "K", "Pause", () => play(0)],
   ["play-on", "L", "Play forward; again: faster", () => play(Math.max(1, state.speed * 2))],
   ["next-key", "R", "Next key box", () => toKey(keyAfter)],
-  ["previous-key", "E", "Key box before", () => toKey(keyBefore)],
-  ["middle", "M", "Middle between two key boxes", toMiddle],
-  ["doubt", "X", "Next doubtful frame", () => toDoubt(false)],
-  ["doubt-back", "Shift+X", "Doubtful frame before", () => toDoubt(true)],
-  ["number", "Ctrl+G", "Type the number of a frame", () => $("number").select()],
+  ["previous-key", "E", "Previous key box", () => toKey(keyBefore)],
+  ["middle", "M", "Middle between key boxes", toMiddle],
+  ["doubt", "X", "Next doubtful frame: uncertain or lost", () => toDoubt(false)],
+  ["doubt-back", "Shift+X", "Previous doubtful frame", () => toDoubt(true)],
+  ["number", "Ctrl+G", "Go to a frame by its number", () => $("number").select()],
 ]);
 
 add("Boxes", [
-  ["new", "N", "New target: draw a box", () => change({ mode: state.mode === "new" ? "" : "new" })],
-  ["box", "B", "Draw the box of this target anew", () => change({ mode: selectedTarget() ? (state.mode === "box" ? "" : "box") : "new" })],
-  ["adjust", "Enter", "Adjust or draw the box with arrow keys", beginAdjusting],
-  ["absent", "O", "Absent from here on; again: no more", absent],
-  ["occluded", "Q", "Occluded from here on; again: no more", occluded],
+  ["new", "N", "New target: draw a box", () => begin("new")],
+  ["box", "B", "Draw the box of this target", () => begin(selectedTarget() ? "box" : "new")],
+  ["adjust", "Enter", "Move or draw the box by keys", () => (selectedTarget() || draws()) && beginAdjusting()],
+  ["absent", "O", "Absent from this frame on; again: take it back", absent],
+  ["occluded", "Q", "Partly hidden from this frame on; again: take it back", occluded],
   ["confirm", "W", "Keep this box as a key box", () => here()?.box && setKey(/** @type {number} */ (state.selected), here()?.box ?? null)],
-  ["remove-key", "Delete Backspace", "Remove the key box of this frame", removeKey],
-  ["remove-target", "Shift+Delete", "Remove the target", () => selectedTarget() && edit({ edit: "remove_target", id: state.selected })],
+  ["remove-key", "Delete Backspace", "Remove this key box", removeKey],
+  ["remove-target", "Shift+Delete", "Remove the target", () => editSelected(({ id }) => ({ edit: "remove_target", id }))],
   ["copy", "Ctrl+C", "Copy the box", () => (copied = here()?.box ?? copied)],
-  ["paste", "Ctrl+V", "Put the copied box into this frame", () => copied && selectedTarget() && setKey(/** @type {number} */ (state.selected), copied)],
+  ["paste", "Ctrl+V", "Paste the copied box", () => copied && selectedTarget() && setKey(/** @type {number} */ (state.selected), copied)],
   ["next-target", "] Tab-", "Next target", () => choose(1)],
-  ["target-before", "[", "Target before", () => choose(-1)],
+  ["target-before", "[", "Previous target", () => choose(-1)],
   ["hide", "H", "Hide or show the boxes", () => change({ hidden: !state.hidden })],
-  ["rename", "F2", "Name the target", () => /** @type {HTMLElement | null} */ (document.querySelector("#targets .chosen input"))?.focus()],
+  ["rename", "F2", "Type a label for the target", () => /** @type {HTMLElement | null} */ (document.querySelector("#targets .chosen input"))?.focus()],
 ]);
 
 add("Track", [
   ["forward", "T", "Track forward, to the end", () => track("forward")],
-  ["backward", "Shift+T", "Track backward, to the beginning", () => track("backward")],
+  ["backward", "Shift+T", "Track backward, to the start", () => track("backward")],
   ["both", "Y", "Track both ways, all that is not tracked yet", () => track("both")],
   ["next", "U", "Track to the next key box, from both sides", () => track("next")],
-  ["all-targets", "A", "All targets, or the selected one", () => ($("all").checked = !$("all").checked)],
-  ["stop", "S Escape", "Stop tracking; leave a mode", stop],
+  ["all-targets", "A", "Track all targets, or this one", () => ($("all").checked = !$("all").checked)],
+  ["stop", "S Escape", "Stop tracking; give up a box", stop],
 ]);
 
 add("Page", [
-  ["undo", "Ctrl+Z", "Undo", () => state.project.undo && edit({ edit: "undo" })],
-  ["redo", "Ctrl+Shift+Z Ctrl+Y", "Redo", () => state.project.redo && edit({ edit: "redo" })],
-  ["save", "Ctrl+S", "Nothing to do: all is saved at once", () => say("All is saved already")],
-  ["export", "Ctrl+E", "Export", () => open("export")],
-  ["import", "Ctrl+I", "Import", () => open("import")],
-  ["zoom-in", "+", "Larger", () => enlarge(1.25)],
-  ["zoom-out", "-", "Smaller", () => enlarge(0.8)],
-  ["timeline-in", "Z", "Timeline: fewer frames, larger", () => zoomTimeline(2)],
-  ["timeline-out", "Shift+Z", "Timeline: more frames", () => zoomTimeline(0.5)],
-  ["timeline-all", "G", "Timeline: all of the video", wholeTimeline],
-  ["fit", "0", "Fit the picture", () => { fit(); change(); }],
-  ["videos", "Ctrl+Home", "All videos", () => (location.hash = "#/")],
-  ["finish", "Ctrl+Enter", "Call this video done, and show the videos", finish],
-  ["theme", "Shift+D", "Light or dark", theme],
-  ["help", "? F1", "This help", () => open("help")],
+  ["undo", "Ctrl+Z", "Undo your last step", (event) => again(event, "undo")],
+  ["redo", "Ctrl+Shift+Z Ctrl+Y", "Redo", (event) => again(event, "redo")],
+  ["save", "Ctrl+S", "Not needed: all is saved", () => say("All is saved already")],
+  ["export", "Ctrl+E", "Export to a file", () => open("export")],
+  ["import", "Ctrl+I", "Import from a file", () => open("import")],
+  ["zoom-in", "+", "Enlarge the picture", () => enlarge(1.25)],
+  ["zoom-out", "-", "Shrink the picture", () => enlarge(0.8)],
+  ["pan", "Ctrl+Arrows", "Move the enlarged picture", shift],
+  ["timeline-in", "Z", "Enlarge the timeline", () => zoomTimeline(2)],
+  ["timeline-out", "Shift+Z", "Shrink the timeline", () => zoomTimeline(0.5)],
+  ["timeline-all", "G", "Show the whole timeline", wholeTimeline],
+  ["fit", "0", "Show the whole picture", () => { fit(); change(); }],
+  ["videos", "Ctrl+Home", "Back to all videos", () => (location.hash = "#/")],
+  ["finish", "Ctrl+Enter", "Mark the video as done", finish],
+  ["theme", "Shift+D", "Light or dark colors", theme],
+  ["help", "? F1", "Help: all keys", () => open("help")],
 ]);
 
 /** @param {string} name of a dialog */
@@ -105,12 +106,24 @@ function enlarge(factor) {
   change();
 }
 
+/** @param {KeyboardEvent} event */
+function shift({ key }) {
+  pan(key === "ArrowLeft" ? 60 : key === "ArrowRight" ? -60 : 0, key === "ArrowUp" ? 60 : key === "ArrowDown" ? -60 : 0);
+  change();
+}
+
 /** @param {(target: import("./store.js").Target, frame: number) => import("./store.js").Key | undefined} which */
 function toKey(which) {
   const target = selectedTarget();
   const key = target && which(target, state.frame);
   if (key) go(key.frame);
   else say("No further key box");
+}
+
+/** Make ready to draw; again: give it up. @param {"new" | "box"} mode */
+function begin(mode) {
+  if (state.mode === "adjust") cancelDrag();
+  change({ mode: state.mode === mode ? "" : mode });
 }
 
 function toMiddle() {
@@ -126,34 +139,46 @@ async function toDoubt(back) {
   const video = state.video;
   if (!video) return;
   const only = $("all").checked || state.selected === null ? "" : `&target=${state.selected}`;
-  const found = await askJson(`videos/${video.id}/doubtful?frame=${state.frame}&back=${back}${only}`);
-  if (found.frame === null) warn(back ? "No doubtful frame before this one." : "No doubtful frame after this one.");
-  else {
-    change({ selected: found.id });
-    go(found.frame);
+  const ask = (/** @type {number} */ from) => askJson(`videos/${video.id}/doubtful?frame=${from}&back=${back}${only}`);
+  let found = await ask(state.frame);
+  if (found.frame === null) { // after a run of the tracker, the page is at its end
+    found = await ask(back ? frameCount() : -1);
+    if (found.frame === null) return warn("No frame is doubtful.");
+    if (found.frame === state.frame) return warn("No other frame is doubtful.");
+    say(back ? "On from the end" : "On from the beginning");
   }
+  change({ selected: found.id });
+  go(found.frame);
+}
+
+/** @param {KeyboardEvent | undefined} event @param {"undo" | "redo"} name */
+function again(event, name) {
+  if (event?.repeat && unsaved()) return; // a key that is held down goes back only as far as a person sees
+  edit((/** @type {import("./store.js").Project} */ project) => (project[name] ? { edit: name } : say(`There is no step of yours to ${name}`)));
 }
 
 function absent() {
-  const target = selectedTarget();
-  if (!target) return;
-  const key = keyAt(target, state.frame);
-  if (key && !key.box) edit({ edit: "remove_key", id: target.id, frame: state.frame });
-  else edit({ edit: "mark_absent", id: target.id, frame: state.frame });
+  const { frame } = state;
+  editSelected((target) => {
+    const key = keyAt(target, frame);
+    return { edit: key && !key.box ? "remove_key" : "mark_absent", id: target.id, frame };
+  });
 }
 
 function occluded() {
-  const target = selectedTarget();
-  const place = here();
-  if (!target || !place?.box) return;
-  const now = (keyAt(target, state.frame) ?? keyBefore(target, state.frame))?.occluded ?? false;
-  setKey(target.id, place.box, !now);
+  const { frame, selected } = state;
+  const shown = here()?.box;
+  editSelected((target) => {
+    const key = keyAt(target, frame);
+    const box = key ? key.box : target.id === selected ? shown : null;
+    const now = (key ?? keyBefore(target, frame))?.occluded ?? false;
+    return box && { edit: "set_key", id: target.id, frame, box, occluded: !now };
+  });
 }
 
 function removeKey() {
-  const target = selectedTarget();
-  if (target && keyAt(target, state.frame)) edit({ edit: "remove_key", id: target.id, frame: state.frame });
-  else say("There is no key box in this frame");
+  const { frame } = state;
+  editSelected((target) => (keyAt(target, frame) ? { edit: "remove_key", id: target.id, frame } : say("There is no key box in this frame")));
 }
 
 /** @param {number} step */
@@ -167,11 +192,14 @@ function choose(step) {
 
 /** @param {string} way */
 async function track(way) {
-  if (!state.video || !selectedTarget()) return;
-  const ids = $("all").checked ? null : [state.selected];
+  const { frame, video } = state;
   play(0);
+  await settled(); // what was drawn before is tracked, too
+  if (!video || state.video !== video) return;
+  if (!selectedTarget()) return warn("Draw a box around a target first.");
+  const ids = $("all").checked ? null : [state.selected];
   try {
-    await askJson(`videos/${state.video.id}/tracking`, { method: "POST", json: { way, frame: state.frame, ids } });
+    await askJson(`videos/${video.id}/tracking`, { method: "POST", json: { way, frame, ids } });
   } catch (error) {
     warn(/** @type {Refused} */ (error).message);
   }
@@ -187,8 +215,10 @@ async function stop() {
 }
 
 async function finish() {
-  if (!state.video) return;
-  await askJson(`videos/${state.video.id}/done`, { method: "PUT", json: { done: true } });
+  const { video } = state;
+  if (!video) return;
+  await settled();
+  await askJson(`videos/${video.id}/done`, { method: "PUT", json: { done: true } });
   location.hash = "#/";
 }
 
@@ -213,38 +243,7 @@ export function keysOf(action) {
 
 export { ACTIONS };
 
-/** @param {KeyboardEvent} event */
-function nameOf(event) {
-  const key = event.key === " " ? "Space" : event.key.length === 1 ? event.key.toUpperCase() : event.key;
-  const shift = event.shiftKey && (event.key.length > 1 || /[a-z]/i.test(event.key)) ? "Shift+" : "";
-  return `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${shift}${key}`;
-}
-
-/** @param {KeyboardEvent} event */
-function onKey(event) {
-  const target = /** @type {HTMLElement} */ (event.target);
-  if (event.altKey && state.mode !== "adjust") return;
-  if (document.querySelector("dialog[open]")) return;
-  if (target.matches("input:not([type=checkbox]), select, textarea")) {
-    if (event.key === "Escape") target.blur();
-    return;
-  }
-  if (document.body.dataset.place === "video" && adjustKey(event)) {
-    event.preventDefault();
-    return;
-  }
-  const name = nameOf(event);
-  // A button that has the focus is pressed by these.
-  if ((name === "Enter" || name === "Space") && target.matches("button, a, input, summary")) return;
-  const action = ACTIONS.find((each) => each.keys.split(" ").includes(name));
-  const anywhere = ["theme", "help"];
-  if (!action || (document.body.dataset.place !== "video" && !anywhere.includes(action.name))) return;
-  event.preventDefault();
-  if (action.name === "adjust" && !selectedTarget() && !draws()) return;
-  action.run();
-}
-
-/** Give every button its action and its tooltip. @param {(frame: number) => void} goTo @param {(speed: number) => void} playAt */
+/** Give every button its action and its tooltip, which is also the name of those with a symbol. @param {(frame: number) => void} goTo @param {(speed: number) => void} playAt */
 export function startActions(goTo, playAt) {
   go = goTo;
   play = playAt;
@@ -253,12 +252,18 @@ export function startActions(goTo, playAt) {
     if (!action) throw new Error(`no action for ${button.outerHTML}`);
     const keys = keysOf(action).map(keyText).join(" or ");
     button.setAttribute("title", `${action.text} (${keys})`);
+    if (/[^\p{L}\s]/u.test(button.textContent ?? "")) button.setAttribute("aria-label", action.text);
     button.setAttribute("aria-keyshortcuts", keysOf(action).map((key) => key.replace("Ctrl", "Control")).join(" "));
-    button.addEventListener("click", (event) => {
-      action.run();
-      // After a click, the space bar plays again, and does not press the button once more. Keys (detail 0) stay there.
-      if (/** @type {MouseEvent} */ (event).detail && document.body.dataset.place === "video" && button.matches("#transport button, #panel button")) /** @type {HTMLElement} */ (button).blur();
-    });
+    button.addEventListener("click", () => perform(action));
   }
-  document.addEventListener("keydown", onKey);
+}
+
+/** Do what a person wants, and say so if the server does not. @param {Action} action @param {Event} [event] */
+export async function perform(action, event) {
+  try {
+    await action.run(event);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    warn(error.message);
+  }
 }

@@ -27,6 +27,42 @@ export function token() {
   return sessionStorage.getItem(KEY) ?? "";
 }
 
+/** Let other tabs of this browser, in which a person opens a video of the list, have the token. */
+export function shareToken() {
+  const tabs = new BroadcastChannel(KEY);
+  tabs.onmessage = ({ data }) => data === "" && token() && tabs.postMessage(token());
+}
+
+/** Ask other tabs of this browser for the token. @returns {Promise<boolean>} it is there */
+export function askForToken() {
+  const tabs = new BroadcastChannel(KEY);
+  return new Promise((done) => {
+    const end = () => {
+      tabs.close();
+      done(token() !== "");
+    };
+    tabs.onmessage = ({ data }) => {
+      if (!data) return; // another tab that asks
+      sessionStorage.setItem(KEY, data);
+      end();
+    };
+    tabs.postMessage("");
+    setTimeout(end, 700);
+  });
+}
+
+/** A new name that nobody else has; pages that are shared in a network without encryption have no randomUUID. */
+export function randomName() {
+  return [...crypto.getRandomValues(new Uint8Array(9))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Name of this browser, the same after a reload: undo takes back its own steps. */
+export function person() {
+  const known = localStorage.getItem("mixformer-person") || randomName();
+  localStorage.setItem("mixformer-person", known);
+  return known;
+}
+
 /**
  * @param {string} path below /api/
  * @param {RequestInit & {json?: unknown}} [options]
@@ -35,6 +71,7 @@ export function token() {
 export async function ask(path, { json, ...options } = {}) {
   const headers = new Headers(options.headers);
   headers.set("Authorization", `Bearer ${token()}`);
+  headers.set("X-Person", person());
   if (json !== undefined) {
     headers.set("Content-Type", "application/json");
     options.body = JSON.stringify(json);
@@ -74,6 +111,7 @@ export function send(path, file, progress) {
     const request = new XMLHttpRequest();
     request.open("POST", `/api/${path}`);
     request.setRequestHeader("Authorization", `Bearer ${token()}`);
+    request.setRequestHeader("X-Person", person());
     request.setRequestHeader("X-File-Name", encodeURIComponent(file.name));
     request.upload.onprogress = (event) => progress(event.loaded / Math.max(1, event.total));
     request.onerror = () => reject(new Refused("The server does not answer, or the file is too large.", 0));
@@ -102,7 +140,7 @@ export function listen(video, tell, state) {
   function connect() {
     if (over) return;
     socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/videos/${video}/events`);
-    socket.onopen = () => socket?.send(JSON.stringify({ token: token() }));
+    socket.onopen = () => socket?.send(JSON.stringify({ token: token(), person: person() }));
     socket.onmessage = (event) => {
       wait = 250;
       state(true);

@@ -2,7 +2,7 @@
 // Help, export and import.
 import { ACTIONS, keysOf, keyText } from "./actions.js";
 import { ask, askJson, send } from "./api.js";
-import { takeProject } from "./edits.js";
+import { settled, takeProject } from "./edits.js";
 import { $, state } from "./store.js";
 
 /** @type {any} */ let exporting = null;
@@ -14,6 +14,11 @@ export function startDialogs() {
     listed = beginExport().catch((error) => void ($("export-text").textContent = error.message));
   });
   $("export-start").addEventListener("click", startExport);
+  $("formats").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault(); // which would close the dialog
+    $("export-start").click();
+  });
   $("export").addEventListener("close", () => {
     if (exporting?.state === "running") ask(`exports/${exporting.id}`, { method: "DELETE" }).catch(() => {});
     exporting = null;
@@ -21,8 +26,16 @@ export function startDialogs() {
   $("import").addEventListener("begin", () => ($("import-text").textContent = ""));
   $("import-start").addEventListener("click", startImport);
   for (const dialog of document.querySelectorAll("dialog")) {
-    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    let pressed = false; // beside the dialog; not if a person selects text in it and lets go outside
+    dialog.addEventListener("pointerdown", (event) => (pressed = isBeside(dialog, event)));
+    dialog.addEventListener("click", (event) => pressed && isBeside(dialog, event) && dialog.close());
   }
+}
+
+/** @param {HTMLDialogElement} dialog @param {MouseEvent} event */
+function isBeside(dialog, { target, clientX: x, clientY: y }) {
+  const { left, right, top, bottom } = dialog.getBoundingClientRect();
+  return target === dialog && (x < left || x > right || y < top || y > bottom);
 }
 
 function fillHelp() {
@@ -67,6 +80,7 @@ async function beginExport() {
 
 async function startExport() {
   await listed; // for those who are quicker than the list
+  await settled();
   const chosen = /** @type {HTMLInputElement | null} */ (document.querySelector("#formats input:checked"));
   if (!chosen || !state.video) return;
   $("export-start").disabled = true;

@@ -6,6 +6,7 @@ import { draft, draw, fit, pan, shownFrame, toVideo, view, zoom } from "./stage.
 import { $, change, frameCount, keyAt, say, selectedTarget, state, warn } from "./store.js";
 
 const SMALLEST = 2; // pixels of the video
+const STILL = 4; // pixels of the screen: a hand that clicks on a box does not move it
 
 /** @type {any} */ let drag = null;
 /** @type {Map<number, {x: number, y: number}>} */ const fingers = new Map();
@@ -27,9 +28,9 @@ function remember(id) {
   settled().then(() => (replaced.text = keyText(id)));
 }
 
-/** Tell whether a box is being drawn or changed with a pointer: the picture under it stays. */
+/** Tell whether a box is being drawn or changed: the picture under it stays. */
 export function drags() {
-  return drag !== null && drag.what !== "pan";
+  return state.mode === "adjust" || (drag !== null && drag.what !== "pan");
 }
 
 /** @param {(frame: number) => void} go @param {() => void} holdPicture stay at the picture that is on the screen */
@@ -40,6 +41,11 @@ export function startEditing(go, holdPicture) {
   stage.addEventListener("pointermove", move);
   stage.addEventListener("pointerup", up);
   stage.addEventListener("pointercancel", cancel);
+  // Chromium lets a pointer go when a second button goes up.
+  stage.addEventListener("lostpointercapture", (/** @type {PointerEvent} */ { pointerId, buttons }) => fingers.has(pointerId) && buttons && stage.setPointerCapture(pointerId));
+  stage.addEventListener("contextmenu", (/** @type {Event} */ event) => drag && event.preventDefault());
+  // Else the browser drags what is selected, and takes the pointer away.
+  stage.addEventListener("dragstart", (/** @type {DragEvent} */ event) => event.preventDefault());
   stage.addEventListener("dblclick", () => {
     fit();
     change();
@@ -68,7 +74,7 @@ function down(event) {
   $("stage").setPointerCapture(event.pointerId);
   fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
   if (fingers.size > 1) { // two fingers move and zoom
-    cancelDraft();
+    if (drag?.moved) cancelDraft();
     drag = { what: "pan" };
     return;
   }
@@ -82,25 +88,31 @@ function down(event) {
     remember(state.mode === "box" ? state.selected ?? 0 : 0);
     drag = { what: "draw", at };
   }
-  else if (id) startChange(id, handle, at);
+  else if (id) startChange(id, handle, at, event);
   else drag = { what: "pan" };
 }
 
-/** @param {number} id @param {string} handle @param {[number, number]} at */
-function startChange(id, handle, at) {
+/** @param {number} id @param {string} handle @param {[number, number]} at @param {PointerEvent} event */
+function startChange(id, handle, at, { clientX, clientY }) {
   change({ selected: id });
   hold();
   remember(id);
   const target = state.project.targets.find((each) => each.id === id);
-  const box = target && placeOf(target, state.frame).box;
+  const box = target && boxOf(target);
   // A box may be changed only over the picture that it belongs to.
-  drag = box && shownFrame() === state.frame ? { what: handle || "move", id, at, box } : null;
+  drag = box && shownFrame() === state.frame ? { what: handle || "move", id, at, box, from: [clientX, clientY] } : null;
+}
+
+/** The box that is seen in this frame: a change on its way to the server counts. @param {import("./store.js").Target} target */
+function boxOf(target) {
+  return draft.id === target.id && draft.frame === state.frame && draft.box ? draft.box : placeOf(target, state.frame).box;
 }
 
 /** @param {PointerEvent} event */
 function move(event) {
   const last = fingers.get(event.pointerId);
   if (!last) return;
+  if (event.pointerType === "mouse" && !event.buttons) return up(event); // the button went up where nobody told us
   if (fingers.size > 1) pinch(event, last);
   else if (drag?.what === "pan") pan(event.clientX - last.x, event.clientY - last.y);
   else if (drag) follow(event);
@@ -122,6 +134,9 @@ function pinch(event, last) {
 /** @param {PointerEvent} event */
 function follow(event) {
   const [x, y] = toVideo(event);
+  if (!drag.moved && drag.from && Math.hypot(event.clientX - drag.from[0], event.clientY - drag.from[1]) < STILL) return;
+  drag.moved = true;
+  draft.frame = state.frame;
   if (drag.what === "draw") {
     const [left, top] = drag.at.map((/** @type {number} */ from, /** @type {number} */ axis) => Math.min(from, [x, y][axis]));
     draft.id = state.mode === "box" && selectedTarget() ? /** @type {number} */ (state.selected) : 0;
@@ -164,10 +179,7 @@ function up(event) {
   fingers.delete(event.pointerId);
   const done = drag;
   if (fingers.size === 0) drag = null;
-  if (!done || done.what === "pan" || !draft.box) {
-    if (done?.what === "draw") cancelDraft();
-    return;
-  }
+  if (!done?.moved || !draft.box) return;
   const [, , w, h] = draft.box;
   if (done.what !== "draw" || (w * view.scale >= 4 && h * view.scale >= 4)) finish();
   else cancelDraft();
@@ -175,8 +187,8 @@ function up(event) {
 
 function cancel(/** @type {PointerEvent} */ event) {
   fingers.delete(event.pointerId);
+  if (drag?.moved) cancelDraft();
   drag = null;
-  cancelDraft();
 }
 
 /** Keep the draft as a key box of this frame. */
@@ -198,6 +210,7 @@ async function finish() {
 /** Forget a box that a pointer is drawing or changing, and do not go on with it. */
 export function cancelDrag() {
   drag = null;
+  fingers.clear();
   cancelDraft();
 }
 
@@ -210,14 +223,16 @@ export function cancelDraft() {
 
 /** Change the box of this frame, or draw one, with the arrow keys. */
 export function beginAdjusting() {
+  hold();
   const target = state.mode === "new" ? undefined : selectedTarget();
   const { width = 1, height = 1 } = state.video ?? {};
   const middle = [width * 0.4, height * 0.35, width * 0.2, height * 0.3].map(Math.round);
   draft.id = target?.id ?? 0;
-  draft.box = (target && placeOf(target, state.frame).box) ?? middle;
+  draft.box = (target && boxOf(target)) ?? middle;
+  draft.frame = state.frame;
   remember(draft.id);
   change({ mode: "adjust" });
-  say("Arrows move the box, Alt or Shift with arrows change its size, Control takes ten pixels. Enter keeps it, Escape does not.");
+  say("Arrows move the box, Alt or Shift with arrows change its size, with Control by ten pixels. Enter keeps the box, Escape gives it up.");
 }
 
 /** A key while a box is adjusted. @param {KeyboardEvent} event @returns {boolean} it was for us */
@@ -226,7 +241,7 @@ export function adjustKey(event) {
   const step = event.ctrlKey || event.metaKey ? 10 : 1;
   const ways = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
   const way = ways[/** @type {keyof typeof ways} */ (event.key)];
-  if (event.key === "Enter") finish();
+  if (event.key === "Enter") event.repeat || finish();
   else if (event.key === "Escape") cancelDraft();
   else if (way) draft.box = changed(draft.box, event.shiftKey || event.altKey ? "se" : "move", way[0], way[1]);
   else return false;
@@ -237,10 +252,10 @@ export function adjustKey(event) {
 
 /** What a person may do now, in one line. */
 export function hint() {
-  if (state.mode === "adjust") return "Arrows move, Shift+arrows resize, Ctrl: 10 px · Enter keeps, Esc does not";
+  if (state.mode === "adjust") return "Arrows: move · Shift+arrows: resize · with Ctrl: 10 pixels · Enter: keep · Esc: give up";
   if (!state.ready) return "";
-  if (draws()) return state.mode === "box" ? "Drag a box around the target, or press Enter" : "Drag a box around a new target, or press Enter";
-  return "";
+  if (!draws()) return "";
+  return `Drag a box around ${state.mode === "box" ? "the" : "a new"} target · Enter: draw it with the arrow keys`;
 }
 
 export { frameCount };

@@ -2,17 +2,37 @@
 // Edits of the project: sent to the server, which saves them, and shown when it has answered.
 import { askJson, Refused } from "./api.js";
 import { clearLive, forgetRows } from "./rows.js";
-import { $, change, selectedTarget, state, warn } from "./store.js";
+import { $, change, keyAt, selectedTarget, state, warn } from "./store.js";
+
+/** @typedef {import("./store.js").Project} Project */
+/** @typedef {object | ((project: Project) => object | null | undefined | void)} Edit a function is asked when its turn comes, after the edits before it */
 
 /** @type {Promise<unknown>} */ let last = Promise.resolve();
-/** The newest state of each project that this page has seen. @type {Map<string, number>} */ const revisions = new Map();
+let unmade = 0; // edits that wait or are on their way
+/** The newest state of each project that this page has seen. @type {Map<string, Project>} */ const newest = new Map();
+/** The new target that is on its way: what a person does next is meant for it. @type {{id: number | null, before: number | null} | null} */ let coming = null;
 
-/** Make one edit after the other, also when the person has left the video by then. @param {object} edit @returns {Promise<import("./store.js").Project | null>} */
-export function edit(edit) {
+/** Make one edit after the other, also when the person has left the video by then. @param {Edit} what @returns {Promise<Project | null>} */
+export function edit(what) {
   const video = state.video?.id;
-  const next = last.then(() => (video ? make(video, edit) : null));
-  last = next;
+  unmade++;
+  const next = last.then(() => (video ? make(video, what) : null)).finally(() => unmade--);
+  last = next.catch(() => {});
   return next;
+}
+
+/** Edit the target that is selected now, or the new one that is on its way. @param {(target: import("./store.js").Target) => object | null | undefined | void} what */
+export function editSelected(what) {
+  const chosen = coming && coming.before === state.selected ? coming : { id: state.selected };
+  return edit((/** @type {Project} */ project) => {
+    const target = project.targets.find((each) => each.id === chosen.id);
+    return target && what(target);
+  });
+}
+
+/** Number of edits that are not saved yet. */
+export function unsaved() {
+  return unmade;
 }
 
 /** Wait until all edits so far are made. */
@@ -20,15 +40,18 @@ export function settled() {
   return last;
 }
 
-/** @param {string} video @param {object} edit */
-async function make(video, edit) {
+/** @param {string} video @param {Edit} what */
+async function make(video, what) {
+  const known = newest.get(video);
+  const edit = typeof what === "function" ? known && what(known) : what;
+  if (!edit) return null;
   const tell = (/** @type {string} */ text) => state.video?.id === video && ($("saved").textContent = text);
   tell("Saving …");
   try {
-    const json = { edit, revision: revisions.get(video) };
+    const json = { edit, revision: known?.revision };
     const keepalive = JSON.stringify(edit).length < 30_000; // goes on if the tab is closed; browsers allow 64 kB
     const project = await askJson(`videos/${video}/edits`, { method: "POST", json, keepalive });
-    revisions.set(video, project.revision);
+    if (project.revision > (newest.get(video)?.revision ?? 0)) newest.set(video, project);
     if (state.video?.id === video) takeProject(project);
     tell("Saved");
     return project;
@@ -36,7 +59,7 @@ async function make(video, edit) {
     tell("Not saved");
     if (error instanceof Refused && error.status === 412) {
       warn("Somebody else has changed this video. You see the new state now; your last step was not made.");
-      await reload();
+      await reload().catch(() => {}); // the server may be away by now, and later edits are made all the same
     } else {
       warn(error instanceof Refused && error.status === 0 ? "The server does not answer: your last step is not saved." : String(/** @type {Error} */ (error).message));
     }
@@ -44,9 +67,10 @@ async function make(video, edit) {
   }
 }
 
-/** @param {import("./store.js").Project} project */
+/** Show a state of the project, unless a newer one is shown: answers may overtake each other. @param {import("./store.js").Project} project */
 export function takeProject(project) {
-  if (state.video) revisions.set(state.video.id, project.revision);
+  if (project.revision < state.project.revision) return;
+  if (state.video) newest.set(state.video.id, project);
   const here = project.targets.some((target) => target.id === state.selected);
   change({ project, ready: true, selected: here ? state.selected : project.targets.at(-1)?.id ?? null });
 }
@@ -59,6 +83,7 @@ export async function reload(fresh = false) {
   if (state.video?.id !== video) return;
   if (fresh) {
     forgetRows();
+    state.project.revision = 0;
     $("saved").textContent = ""; // what is shown now is what is saved
   }
   if (!state.job) clearLive();
@@ -67,16 +92,26 @@ export async function reload(fresh = false) {
 
 /** @param {number} id @param {number[] | null} box @param {boolean} [occluded] */
 export function setKey(id, box, occluded) {
-  const target = state.project.targets.find((each) => each.id === id);
-  const known = target?.keys.find((key) => key.frame === state.frame);
-  return edit({ edit: "set_key", id, frame: state.frame, box, occluded: occluded ?? known?.occluded ?? false });
+  const { frame } = state;
+  return edit((/** @type {Project} */ project) => {
+    const target = project.targets.find((each) => each.id === id);
+    const known = target && keyAt(target, frame);
+    return { edit: "set_key", id, frame, box, occluded: occluded ?? known?.occluded ?? false };
+  });
 }
 
 /** @param {number[]} box */
 export async function newTarget(box) {
+  const { frame, video } = state;
   const label = selectedTarget()?.label ?? state.project.targets.at(-1)?.label ?? "";
-  const id = Math.max(0, ...state.project.targets.map((target) => target.id)) + 1;
-  const edits = [{ edit: "add_target", id, label }, { edit: "set_key", id, frame: state.frame, box }];
-  const made = await edit({ edit: "together", edits });
-  if (made) change({ selected: id });
+  /** @type {{id: number | null, before: number | null}} */ const mine = { id: null, before: state.selected };
+  coming = mine;
+  const made = await edit((/** @type {Project} */ project) => {
+    const id = Math.max(0, ...project.targets.map((target) => target.id)) + 1;
+    mine.id = id;
+    return { edit: "together", edits: [{ edit: "add_target", id, label }, { edit: "set_key", id, frame, box }] };
+  });
+  if (made && state.video === video) change({ selected: mine.id });
+  if (coming === mine) coming = null;
+  else if (coming) coming.before = state.selected;
 }

@@ -1,11 +1,12 @@
 // @ts-check
 // Pictures of frames: fetched newest first, kept for a while, and fetched ahead in the direction of travel.
-import { ask } from "./api.js";
+import { ask, randomName } from "./api.js";
 
 const KEPT = 160 * 2 ** 20; // bytes of decoded pictures
 const AHEAD = 6;
 const AT_ONCE = 3;
 const PATIENCE = 250; // ms after which a seek that takes long gives way to a newer one
+const GLANCE = 50; // ms of a seek after which a frame near the wanted one is shown until it comes
 const REST = 120; // ms at one frame after which a preview gives way to the picture itself
 
 /** @typedef {{picture: ImageBitmap, width: number}} Kept width: that was asked for; 0 of a preview */
@@ -19,7 +20,7 @@ export class Frames {
     this.show = show;
     this.width = 640;
     /** @type {Map<number, Kept>} */ this.pictures = new Map();
-    this.viewer = crypto.randomUUID().slice(0, 18);
+    this.viewer = randomName();
     this.wanted = 0;
     this.direction = 1;
     this.seeking = 0; // when the seek under way began
@@ -27,6 +28,7 @@ export class Frames {
     /** @type {Set<number>} */ this.coming = new Set();
     this.over = false;
     this.timer = 0;
+    this.glancing = false;
   }
 
   /** Ask for a frame; `show` is called as soon as it is there. @param {number} number */
@@ -41,7 +43,28 @@ export class Frames {
       this.show(number, have.picture);
       this.rest(have);
       this.fetchAhead();
-    } else this.seek(true);
+    } else {
+      this.seek(true);
+      this.glance();
+    }
+  }
+
+  /** While a seek takes long, show the key frame before the wanted one, which is there sooner. */
+  async glance() {
+    if (this.glancing) return;
+    this.glancing = true;
+    await new Promise((done) => setTimeout(done, GLANCE));
+    const number = this.wanted;
+    try {
+      if (!this.seeking || this.pictures.has(number)) return;
+      const answer = await ask(`videos/${this.video.id}/frames/${number}?near=true&width=${this.width}`);
+      const picture = await createImageBitmap(await answer.blob());
+      if (!this.over && this.wanted === number) this.show(Number(answer.headers.get("X-Frame")), picture);
+    } catch {
+      // The wanted frame comes, or says why not.
+    } finally {
+      this.glancing = false;
+    }
   }
 
   /** Once the person stays here, take the picture itself. @param {Kept} have */

@@ -34,33 +34,48 @@ function row(video) {
   state.className = `state ${video.state}`;
   state.textContent = WORDS[/** @type {keyof typeof WORDS} */ (video.state)];
   const done = document.createElement("button");
-  done.textContent = video.state === "done" ? "Not done" : "Done";
-  done.title = video.state === "done" ? "Take it back: there is more to do" : "Call this video done";
-  done.setAttribute("aria-label", `${video.name}: ${done.title}`);
+  done.textContent = video.state === "done" ? "Mark as not done" : "Mark as done";
+  done.setAttribute("aria-label", `${video.name}: ${done.textContent}`);
   done.disabled = video.state === "new";
   done.addEventListener("click", async () => {
-    await askJson(`videos/${video.id}/done`, { method: "PUT", json: { done: video.state !== "done" } });
-    await showLibrary();
+    try {
+      await askJson(`videos/${video.id}/done`, { method: "PUT", json: { done: video.state !== "done" } });
+      await showLibrary();
+    } catch (error) {
+      warn(/** @type {Error} */ (error).message);
+    }
   });
   item.append(link, text, state, done);
   return item;
 }
 
 export function startLibrary() {
-  const input = $("upload-file");
-  input.addEventListener("change", async () => {
-    const file = input.files[0];
-    if (!file) return;
-    const progress = $("upload-progress");
-    progress.hidden = false;
-    try {
-      await send("videos", file, (part) => (progress.value = part));
-      await showLibrary();
-    } catch (error) {
-      warn(/** @type {Error} */ (error).message);
-    } finally {
-      progress.hidden = true;
-      input.value = "";
-    }
-  });
+  $("upload-file").addEventListener("change", () => upload($("upload-file").files[0]));
+  // A browser opens a file that is dropped beside the field, in place of the page.
+  for (const name of ["dragover", "drop"]) {
+    addEventListener(name, (event) => {
+      const { dataTransfer, target } = /** @type {DragEvent} */ (event);
+      if (!dataTransfer?.types.includes("Files") || /** @type {Element} */ (target).closest?.("input[type=file]")) return;
+      event.preventDefault();
+      if (name === "dragover") return;
+      if (document.body.dataset.place === "library" && !$("upload").hidden) upload(dataTransfer.files[0]);
+      else warn("A video is added in the list of videos; a file of boxes, with Import.");
+    });
+  }
+}
+
+/** @param {File | undefined} file */
+async function upload(file) {
+  if (!file) return;
+  const progress = $("upload-progress");
+  progress.hidden = false;
+  try {
+    await send("videos", file, (part) => (progress.value = part));
+    await showLibrary();
+  } catch (error) {
+    warn(/** @type {Error} */ (error).message);
+  } finally {
+    progress.hidden = true;
+    $("upload-file").value = "";
+  }
 }

@@ -1,11 +1,13 @@
 // @ts-check
 // The beginning of the page: where we are, which frame is shown, and what comes from the server.
 import { startActions } from "./actions.js";
-import { askJson, listen, Refused, takeToken } from "./api.js";
+import { readAddress, writeAddress } from "./address.js";
+import { askForToken, askJson, listen, Refused, shareToken, takeToken } from "./api.js";
 import { startDialogs } from "./dialogs.js";
-import { drags, draws, hint, startEditing } from "./editing.js";
-import { reload, settled } from "./edits.js";
+import { cancelDrag, drags, draws, hint, startEditing } from "./editing.js";
+import { reload, settled, unsaved } from "./edits.js";
 import { Frames } from "./frames.js";
+import { startKeys } from "./keys.js";
 import { showLibrary, startLibrary } from "./library.js";
 import { drawPanel } from "./panel.js";
 import { addLive, clearLive, forgetRows, onRows } from "./rows.js";
@@ -15,7 +17,7 @@ import { drawTimeline, startTimeline, wholeTimeline } from "./timeline.js";
 
 /** @type {Frames | null} */ let frames = null;
 /** @type {() => void} */ let stopListening = () => {};
-let connected = false;
+/** @type {boolean | null} null before the first answer or failure */ let connected = null;
 let away = false; // a connection was there and is lost
 let routes = 0; // so that a slow answer does not take the place of where we are by then
 let widthTimer = 0;
@@ -41,7 +43,7 @@ function hold() {
 /** At rest: the address names the frame, and the picture is as sharp as the screen. */
 function rest() {
   if (!state.video || state.speed) return;
-  history.replaceState(null, "", `#/v/${state.video.id}/${state.frame}`);
+  writeAddress(state.video.id, state.frame);
   sharpen();
 }
 
@@ -84,8 +86,9 @@ function drawAll() {
   draw();
   drawPanel();
   drawTimeline();
+  $("number").defaultValue = String(state.frame);
   if (document.activeElement !== $("number")) $("number").value = String(state.frame);
-  $("count").textContent = `of ${frameCount()}`;
+  $("count").textContent = `of 0 to ${frameCount() - 1}`;
   $("clock").textContent = state.video.fps ? `· ${(state.frame / state.video.fps).toFixed(2)} s` : "";
   $("hint").textContent = hint();
   $("stage").classList.toggle("drawing", draws());
@@ -101,17 +104,27 @@ function drawJob() {
   $("job").hidden = !job;
   if (!job) return;
   $("job-progress").value = job.total ? job.done / job.total : 0;
-  $("job-text").textContent = job.state === "waiting" ? "Waiting for its turn" : !job.done && !job.total ? "Starting …" : `${job.done} of ${job.total || "…"}`;
+  $("job-text").textContent = job.state === "waiting" ? "Waiting for its turn" : !job.done && !job.total ? "Starting …" : `${job.done} of ${job.total || "…"} frames`;
 }
 
 /** @param {any} news */
 function take(news) {
   if (news.type === "people") {
     $("people").textContent = news.count > 1 ? `${news.count} windows have this video open` : "";
-  } else if (news.type === "state" && news.revision !== state.project.revision) {
+    reload().catch(() => {}); // steps of those who left can be undone
+  } else if (news.type === "state" && news.revision > state.project.revision) {
     reload().catch(() => {});
   } else if (news.type === "job") takeJob(news);
   else if (news.type === "damage") askDamage();
+  else if (news.type === "file") reopen();
+}
+
+/** Open the video anew, where we are: another file has its name now. */
+function reopen() {
+  if (!state.video) return;
+  writeAddress(state.video.id, state.frame);
+  close();
+  route();
 }
 
 /** Ask which frames are damaged, once for all news of one moment. */
@@ -153,7 +166,7 @@ function takeConnection(now) {
   away = false;
   change({ job: null });
   askDamage();
-  reload(true).then(takeJobs).catch((error) => warn(error.message, true));
+  reload(true).then(takeJobs).catch((error) => error.status === 0 || warn(error.message, true)); // 0: away again
   if (frames) frames.go(state.frame);
 }
 
@@ -196,9 +209,12 @@ async function openVideo(id, frame) {
 }
 
 function close() {
+  /** @type {HTMLElement | null} */ (document.activeElement)?.blur(); // a label that is being typed belongs to this video
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+  cancelDrag();
   stopListening();
   stopListening = () => {};
-  connected = false;
+  connected = null;
   frames?.close();
   frames = null;
   change({ video: null, job: null, speed: 0, mode: "" });
@@ -216,30 +232,27 @@ function place(name) {
 async function route() {
   const now = ++routes;
   clearTimeout(routeTimer);
-  if (location.hash.startsWith("#token=")) takeToken();
-  const found = /^#\/v\/(\w+)(?:\/(\d+))?/.exec(location.hash);
-  const frame = Number(found?.[2] ?? 0);
+  const { id, frame, isList } = readAddress();
   try {
-    if (found && state.video?.id === found[1]) go(frame);
-    else if (found) await openVideo(found[1], frame);
+    if (id && state.video?.id === id) go(frame);
+    else if (id) await openVideo(id, frame);
     else {
-      const only = !location.hash.startsWith("#/");
       const videos = await toLibrary();
       if (now !== routes) return;
       warn("");
-      if (videos.length === 1 && only) location.hash = `#/v/${videos[0].id}/0`;
+      if (videos.length === 1 && !isList) location.hash = `#/v/${videos[0].id}/0`;
     }
   } catch (error) {
     if (now !== routes) return;
     const { status, message } = /** @type {Refused} */ (error);
     warn(status === 401 ? "This address lacks its token. Use the address that the terminal shows." : message, true);
     if (status === 0) routeTimer = setTimeout(route, 2000); // the server may come back
-    else if (status !== 401 && found) await toLibrary().catch(() => {}); // that video is gone or cannot be opened
+    else if (status !== 401 && id) await toLibrary().catch(() => {}); // that video is gone or cannot be opened
   }
 }
 
 async function toLibrary() {
-  history.replaceState(null, "", "#/");
+  writeAddress("");
   close();
   $("title").textContent = document.title = "mixformer";
   const now = routes;
@@ -249,11 +262,11 @@ async function toLibrary() {
   return videos;
 }
 
-function start() {
+async function start() {
   const theme = localStorage.getItem("mixformer-theme");
   if (theme) document.documentElement.dataset.theme = theme;
-  const first = takeToken();
   startActions(go, play);
+  startKeys();
   startDialogs();
   startEditing(go, hold);
   startTimeline(go);
@@ -264,12 +277,21 @@ function start() {
     sharpen();
   });
   $("number").addEventListener("change", () => {
-    go(Number($("number").value) || 0);
+    const typed = $("number").value.trim();
+    if (typed && Number.isFinite(Number(typed))) go(Number(typed));
     $("number").blur();
+    change(); // shows the number of the frame again
   });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => change()); // the timeline is painted
   addEventListener("hashchange", route);
+  addEventListener("beforeunload", (event) => {
+    /** @type {HTMLElement | null} */ (document.activeElement)?.blur(); // keeps a label that is being typed
+    if (unsaved() > 1) event.preventDefault(); // the first goes on by itself, those that wait for it do not
+  });
   place("nothing");
-  if (first) route();
+  const known = takeToken() || (await askForToken());
+  shareToken();
+  if (known) route();
   else warn("This address lacks its token. Use the address that the terminal shows.", true);
 }
 

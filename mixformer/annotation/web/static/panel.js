@@ -4,8 +4,11 @@ import { edit, settled } from "./edits.js";
 import { placeOf } from "./rows.js";
 import { $, change, keyAt, keyBefore, selectedTarget, state, warn } from "./store.js";
 
-const WORDS = { k: "Key box of a person", t: "Tracked", u: "Tracked, uncertain", l: "Lost", i: "Interpolated", a: "Absent", ".": "Not annotated yet" };
+const WORDS = { k: "Key box, set by a person", t: "Tracked", u: "Tracked, uncertain", l: "Lost", i: "Interpolated", a: "Absent", ".": "Not annotated yet" };
 const COLORS = ["#56b4e9", "#e69f00", "#58e8a0", "#f0e442", "#ff785a", "#e870d0", "#b8e888", "#d0b8b8", "#a070e8", "#a0e8e8"];
+
+/** The target whose row was brought into sight. @type {number | null} */
+let sought = null;
 
 export function drawPanel() {
   drawTargets();
@@ -42,6 +45,16 @@ function drawTargets() {
   const rows = state.project.targets.map((target) => known.get(target.id) ?? makeRow(target.id));
   if (rows.length !== list.children.length || rows.some((row, place) => list.children[place] !== row)) list.replaceChildren(...rows);
   state.project.targets.forEach((target, place) => fillRow(rows[place], target));
+  if (state.selected !== sought) seek(list);
+}
+
+/** Bring the row of the selected target into sight, and leave the page where it is. @param {HTMLElement} list */
+function seek(list) {
+  sought = state.selected;
+  const row = /** @type {HTMLElement | null} */ (list.querySelector(".chosen"));
+  if (!row) return;
+  const [area, place] = [list.getBoundingClientRect(), row.getBoundingClientRect()];
+  list.scrollTop += Math.min(0, place.top - area.top) + Math.max(0, place.bottom - area.bottom);
 }
 
 /** @param {number} id */
@@ -63,17 +76,20 @@ function makeRow(id) {
     change({ selected: id });
   });
   label.addEventListener("change", () => {
+    if (label.value === now()) return;
     if (before === now()) edit({ edit: "change_target", id, label: label.value });
     else warn(`Somebody else has just named target ${id} "${now()}"; your label was not kept.`);
   });
-  label.addEventListener("keydown", (event) => event.key === "Enter" && label.blur());
+  label.addEventListener("keydown", (event) => event.key === "Enter" && !event.isComposing && label.blur());
   const color = document.createElement("button");
   color.className = "swatch";
   color.title = "Next color";
   color.setAttribute("aria-label", `Next color for target ${id}`);
   color.addEventListener("click", () => {
-    const now = state.project.targets.find((target) => target.id === id)?.color ?? "";
-    edit({ edit: "change_target", id, color: COLORS[(COLORS.indexOf(now) + 1) % COLORS.length] });
+    edit((/** @type {import("./store.js").Project} */ { targets }) => {
+      const now = targets.find((target) => target.id === id)?.color ?? "";
+      return { edit: "change_target", id, color: COLORS[(COLORS.indexOf(now) + 1) % COLORS.length] };
+    });
   });
   const remove = document.createElement("button");
   remove.textContent = "✕";
@@ -93,5 +109,6 @@ function fillRow(row, target) {
   choose.title = `Select target ${target.id}`;
   choose.setAttribute("aria-label", `Target ${target.id}${target.label ? `, ${target.label}` : ""}, ${target.keys.length} key boxes`);
   choose.setAttribute("aria-pressed", String(target.id === state.selected));
+  label.defaultValue = target.label;
   if (document.activeElement !== label) label.value = target.label;
 }

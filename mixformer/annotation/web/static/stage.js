@@ -10,7 +10,7 @@ export const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
 export const view = { scale: 1, x: 0, y: 0, fitted: true };
 
 /** A box that a person is just drawing or changing: it is shown in place of what is known. */
-export const draft = { /** @type {number} 0 for a new target */ id: -1, /** @type {number[] | null} */ box: null };
+export const draft = { /** @type {number} 0 for a new target */ id: -1, /** @type {number[] | null} */ box: null, frame: -1 };
 
 /** @type {{number: number, picture: ImageBitmap} | null} */ let shown = null;
 
@@ -96,7 +96,7 @@ function drawPicture() {
   const pen = canvas.getContext("2d");
   pen.setTransform(1, 0, 0, 1, 0, 0);
   pen.clearRect(0, 0, width, height);
-  $("waiting").textContent = failed === state.frame ? "This frame cannot be read" : "…";
+  $("waiting").textContent = failed === state.frame ? "This frame cannot be read" : shown ? `… frame ${shown.number}` : "…";
   const hurt = isDamaged(state.frame) && failed !== state.frame ? "Damaged video: this picture may be wrong" : "";
   if ($("damage").textContent !== hurt) $("damage").textContent = hurt; // it is read aloud when it changes
   if (!shown || !state.video) return;
@@ -121,11 +121,11 @@ function drawBoxes() {
   const targets = [...state.project.targets].sort((a, b) => Number(a.id === state.selected) - Number(b.id === state.selected));
   for (const target of state.hidden ? [] : targets) {
     const place = placeOf(target, frame);
-    const drafted = draft.id === target.id ? draft.box : null;
+    const drafted = draft.id === target.id && draft.frame === frame ? draft.box : null;
     const box = drafted ?? place.box;
     if (box) made.push(boxShape(target, box, drafted ? "k" : place.kind, place));
   }
-  if (draft.id === 0 && draft.box) made.push(shape("rect", { class: "new", ...onScreen(draft.box) }));
+  if (draft.id === 0 && draft.box && draft.frame === frame) made.push(shape("rect", { class: "new", ...onScreen(draft.box) }));
   $("boxes").replaceChildren(...made);
 }
 

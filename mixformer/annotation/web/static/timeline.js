@@ -46,6 +46,7 @@ export function startTimeline(go) {
   const line = $("line");
   let held = false;
   line.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
+    if (event.button) return;
     held = true;
     line.setPointerCapture(event.pointerId);
     const row = Math.floor((event.offsetY - RULER) / ROW);
@@ -53,7 +54,10 @@ export function startTimeline(go) {
     if (target && event.offsetY > RULER) change({ selected: target.id });
     go(frameAt(event.offsetX));
   });
-  line.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => held && go(frameAt(event.offsetX)));
+  line.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
+    held &&= event.buttons > 0;
+    if (held) go(frameAt(event.offsetX));
+  });
   line.addEventListener("pointerup", () => (held = false));
   line.addEventListener("pointercancel", () => (held = false));
   line.addEventListener("wheel", (/** @type {WheelEvent} */ event) => {
