@@ -1,5 +1,7 @@
 """Frames in the page: exact by every way, in long videos, and for several people at once."""
 
+import re
+
 import pytest
 
 from mixformer.annotation.web import frame_store
@@ -47,19 +49,27 @@ def test_frames_are_exact_by_every_way(browser, bars, tmp_path):
 
 
 def test_while_a_frame_is_on_its_way_its_key_frame_is_shown(browser, bars, tmp_path):
+    """A glance at an earlier frame that is late does not take its place."""
     with page_server(bars, tmp_path / "cache") as (_, address):
         person = Person(browser, address)
         person.begins()
-        held = []
-        person.page.route(
-            "**/frames/97?*", lambda each: each.continue_() if "near=" in each.request.url else held.append(each)
-        )
+        glances = []
+
+        def answer(each):
+            if "near=" in each.request.url and "/frames/97?" in each.request.url:
+                each.continue_()
+            elif "near=" in each.request.url:
+                glances.append(each)
+
+        person.page.route(re.compile("/frames/(70|97)\\?"), answer)
+        person.goes_to(70)
+        wait_until(lambda: person.page.wait_for_timeout(20) or glances)
         person.goes_to(97)
+        glances[0].continue_()
         person.sees(60)
         assert person.shown_number() == 60
         expect(person.page.locator("#waiting")).to_have_text("… frame 60")
-        for each in held:
-            each.continue_()
+        person.page.unroute_all()  # what was held goes on
         person.sees(97)
         assert person.shown_number() == 97
         person.leaves()

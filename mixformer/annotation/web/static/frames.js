@@ -64,6 +64,7 @@ export class Frames {
       // The wanted frame comes, or says why not.
     } finally {
       this.glancing = false;
+      if (this.seeking && this.wanted !== number && !this.over) this.glance(); // the person has gone on
     }
   }
 
