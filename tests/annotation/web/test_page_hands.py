@@ -110,6 +110,11 @@ def test_keys_that_are_held_down_act_once(browser, tmp_path):
         russian = "new KeyboardEvent('keydown', {key: '\\u0430', code: 'KeyF', bubbles: true})"
         person.page.evaluate(f"document.body.dispatchEvent({russian})")
         at(person, 1)
+        german = "new KeyboardEvent('keydown', {key: ']', code: 'Digit9', altKey: true, ctrlKey: true, bubbles: true})"
+        chosen = person.page.locator("#targets .chosen .choose")
+        before = chosen.text_content()
+        person.page.evaluate(f"document.body.dispatchEvent({german})")
+        expect(chosen).not_to_have_text(before)
         label = person.page.get_by_label("Label of target 1")
         label.click()
         label.evaluate(COMPOSING)  # ends a word, not the label

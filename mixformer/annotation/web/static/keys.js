@@ -9,6 +9,11 @@ const REPEATED = new Set(
     "undo redo zoom-in zoom-out pan timeline-in timeline-out").split(" "),
 );
 
+/** Whether a sign is typed with the help of Alt, as [ and ] are on many keyboards. @param {KeyboardEvent} event */
+function isComposed(event) {
+  return /^[^a-z0-9]$/i.test(event.key) && (event.altKey || event.getModifierState("AltGraph"));
+}
+
 /** @param {KeyboardEvent} event */
 function nameOf(event) {
   // A keyboard with other letters, such as Greek or Russian ones, has the keys at the places of the Latin letters.
@@ -16,7 +21,7 @@ function nameOf(event) {
   const typed = other ? event.code.slice(3) : event.key;
   const key = typed === " " ? "Space" : typed.length === 1 ? typed.toUpperCase() : typed;
   const shift = event.shiftKey && (typed.length > 1 || /[a-z]/i.test(typed)) ? "Shift+" : "";
-  return `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${shift}${key}`;
+  return `${(event.ctrlKey && !isComposed(event)) || event.metaKey ? "Ctrl+" : ""}${shift}${key}`;
 }
 
 /** A key in a field: Escape puts back what was there. @param {KeyboardEvent} event @param {HTMLInputElement} field */
@@ -40,7 +45,7 @@ function onKey(event) {
     event.preventDefault();
     return;
   }
-  if (event.altKey) return;
+  if (event.altKey && !isComposed(event)) return;
   const name = nameOf(event).replace(/^Ctrl\+Arrow.*/, "Ctrl+Arrows");
   // A button that has the focus is pressed by these.
   if ((name === "Enter" || name === "Space") && target.matches("button, a, input, summary")) return;

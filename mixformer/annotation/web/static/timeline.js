@@ -45,20 +45,28 @@ function follow() {
 export function startTimeline(go) {
   const line = $("line");
   let held = false;
+  let begun = 0; // where a finger came down, -1 once it moves along the line; it may be about to scroll, which cancels
+  const press = (/** @type {PointerEvent} */ event) => {
+    const target = state.project.targets[Math.floor((event.offsetY - RULER) / ROW)];
+    if (target && event.offsetY > $("timeline").scrollTop + RULER) change({ selected: target.id });
+    go(frameAt(event.offsetX));
+  };
   line.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
     if (event.button) return;
     held = true;
     line.setPointerCapture(event.pointerId);
-    const row = Math.floor((event.offsetY - RULER) / ROW);
-    const target = state.project.targets[row];
-    if (target && event.offsetY > RULER) change({ selected: target.id });
-    go(frameAt(event.offsetX));
+    begun = event.pointerType === "touch" ? event.offsetX : -1;
+    if (begun < 0) press(event);
   });
   line.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
     held &&= event.buttons > 0;
-    if (held) go(frameAt(event.offsetX));
+    if (Math.abs(event.offsetX - begun) > 8) begun = -1;
+    if (held && begun < 0) go(frameAt(event.offsetX));
   });
-  line.addEventListener("pointerup", () => (held = false));
+  line.addEventListener("pointerup", (/** @type {PointerEvent} */ event) => {
+    if (held && begun >= 0) press(event);
+    held = false;
+  });
   line.addEventListener("pointercancel", () => (held = false));
   line.addEventListener("wheel", (/** @type {WheelEvent} */ event) => {
     event.preventDefault();
@@ -66,6 +74,7 @@ export function startTimeline(go) {
     go(state.frame + (event.deltaY + event.deltaX > 0 ? 1 : -1) * (event.shiftKey ? 10 : 1));
   }, { passive: false });
   new ResizeObserver(() => drawTimeline()).observe($("timeline"));
+  $("timeline").addEventListener("scroll", () => drawTimeline());
 }
 
 function width() {
@@ -107,10 +116,13 @@ export function drawTimeline() {
   const pen = line.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, width(), height);
-  drawRuler(pen, height);
+  drawLines(pen, height);
   state.project.targets.forEach((target, row) => drawTarget(pen, target, RULER + row * ROW));
+  pen.fillStyle = color("--strong");
+  pen.fillRect(placeOf(state.frame) - 1, 0, 2, height);
+  pen.translate(0, $("timeline").scrollTop); // the ruler stays in sight
+  drawRuler(pen);
   drawDamage(pen);
-  drawHead(pen, height);
   drawNames();
   describe();
   if (state.selected !== sought) seek();
@@ -124,21 +136,37 @@ function seek() {
   area.scrollTop = Math.min(Math.max(area.scrollTop, top + ROW - area.clientHeight + 16), Math.max(0, top - RULER));
 }
 
-/** @param {CanvasRenderingContext2D} pen @param {number} height */
-function drawRuler(pen, height) {
+/** The frames that have a line and a number. */
+function marks() {
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000].find(
     (each) => (each / span()) * width() > 56) ?? 100000;
+  const first = Math.ceil(part.first / step);
+  return Array.from({ length: Math.ceil((part.first + span()) / step) - first }, (_, place) => (first + place) * step);
+}
+
+/** @param {CanvasRenderingContext2D} pen @param {number} height */
+function drawLines(pen, height) {
+  pen.fillStyle = color("--edge");
+  for (const frame of marks()) pen.fillRect(Math.round(placeOf(frame)), RULER, 1, height);
+}
+
+/** The numbers, and a mark at the frame that is shown. @param {CanvasRenderingContext2D} pen */
+function drawRuler(pen) {
+  pen.fillStyle = color("--card");
+  pen.fillRect(0, -4, width(), RULER + 4); // the timeline has a margin of 4 pixels
   pen.font = "11px system-ui, sans-serif";
   pen.fillStyle = color("--quiet");
-  pen.strokeStyle = color("--edge");
-  for (let frame = Math.ceil(part.first / step) * step; frame < part.first + span(); frame += step) {
-    const x = Math.round(placeOf(frame)) + 0.5;
-    pen.beginPath();
-    pen.moveTo(x, RULER - 4);
-    pen.lineTo(x, height);
-    pen.stroke();
-    pen.fillText(String(frame), x + 3, 12);
+  for (const frame of marks()) {
+    const x = Math.round(placeOf(frame));
+    pen.fillRect(x, RULER - 4, 1, 4);
+    pen.fillText(String(frame), x + 3.5, 12);
   }
+  const x = placeOf(state.frame);
+  pen.fillStyle = color("--strong");
+  pen.fillRect(x - 1, 0, 2, RULER);
+  pen.beginPath();
+  for (const [dx, dy] of [[-5, 0], [5, 0], [0, 8]]) pen.lineTo(x + dx, dy);
+  pen.fill();
 }
 
 /** Stripes on the ruler, so that no color has to tell it. @param {CanvasRenderingContext2D} pen */
@@ -232,16 +260,6 @@ function drawKey(/** @type {CanvasRenderingContext2D} */ pen, /** @type {any} */
   pen.lineWidth = 1.5;
   pen.stroke();
   pen.lineWidth = 1;
-}
-
-/** @param {CanvasRenderingContext2D} pen @param {number} height */
-function drawHead(pen, height) {
-  const x = placeOf(state.frame);
-  pen.fillStyle = color("--strong");
-  pen.fillRect(x - 1, 0, 2, height);
-  pen.beginPath();
-  for (const [dx, dy] of [[-5, 0], [5, 0], [0, 8]]) pen.lineTo(x + dx, dy);
-  pen.fill();
 }
 
 function drawNames() {
