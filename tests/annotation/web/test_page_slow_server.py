@@ -74,6 +74,24 @@ def test_a_box_that_is_not_saved_yet_is_moved_on(browser, tmp_path):
     assert [tuple(map(round, key.box)) for key in first.keys] == [(40, 40, 40, 40)]
 
 
+def test_keys_go_on_with_a_box_that_is_not_saved_yet(browser, tmp_path):
+    """When the box was saved, the arrow keys did not move it any more."""
+    with a_box_in_bars(browser, tmp_path, (20, 20), (60, 60)) as person:
+        person.page.evaluate(SLOW_EDITS)
+        person.drag((40, 40), (60, 40), SIZE)
+        person.key("Enter")
+        person.saved()
+        for key in ("ArrowDown", "ArrowDown", "Enter"):
+            person.key(key)
+        person.key("f")
+        person.sees(1)
+        person.key("o")  # made after all others
+        expect(person.page.locator("#here-text")).to_have_text("Absent")
+        person.leaves()
+    (target,) = project_of(tmp_path, "bars.mp4").targets
+    assert [tuple(map(round, key.box)) for key in target.keys if key.box] == [(40, 22, 40, 40)]
+
+
 def test_a_person_is_asked_before_steps_are_given_up(browser, tmp_path):
     """The page went without a word, and steps that waited for their turn were lost."""
     write_bars(tmp_path / "bars.mp4", 60)
