@@ -92,6 +92,26 @@ def test_keys_go_on_with_a_box_that_is_not_saved_yet(browser, tmp_path):
     assert [tuple(map(round, key.box)) for key in target.keys if key.box] == [(40, 22, 40, 40)]
 
 
+def test_an_export_that_waits_for_edits_is_one_and_may_be_given_up(browser, tmp_path):
+    """A second click began a second one, and a closed dialog still gave a file, perhaps of another video."""
+    with a_box_in_bars(browser, tmp_path, (20, 20), (60, 60)) as person:
+        begun = []
+        person.page.on("request", lambda request: request.method == "POST" and begun.append(request.url))
+        person.page.evaluate(SLOW_EDITS)
+        start = person.page.locator("#export-start")
+        for given_up in (True, False):
+            person.key("q")
+            person.key("Control+e")
+            expect(person.page.locator("#formats input").first).to_be_visible()
+            person.page.evaluate("for (const _ of [1, 2]) document.getElementById('export-start').click()")
+            if given_up:
+                person.key("Escape")
+                expect(start).to_be_enabled()
+        expect(person.page.locator("#export-text")).to_contain_text("Written")
+        assert [url.rsplit("/", 1)[1] for url in begun] == ["edits", "edits", "exports"]
+        person.leaves()
+
+
 def test_a_person_is_asked_before_steps_are_given_up(browser, tmp_path):
     """The page went without a word, and steps that waited for their turn were lost."""
     write_bars(tmp_path / "bars.mp4", 60)
