@@ -123,7 +123,8 @@ class VideoLibrary:
         try:
             await write_bounded(part, chunks, limit)
             open_frames(part).close()
-            os.link(part, path)  # unlike a move, this replaces nothing
+            path.touch(exist_ok=False)  # claims the name, since a move replaces what has it
+            part.replace(path)
         except FileExistsError as error:
             raise OutputError(f"there is a {path.name} already; give the file another name") from error
         except SourceError as error:
