@@ -109,8 +109,11 @@ class OpenProject:
             self._write(edit)
             self._past.append(_line(edit))
             moved = {*map(id, self.history.past)} ^ {*map(id, history.past)}
+            is_old = not moved.isdisjoint(map(id, self._forgotten))
             self.history = history
-            if edit.get("edit") in ("undo", "redo") and not moved.isdisjoint(map(id, self._forgotten)):
+            if is_old and edit.get("edit") == "amend":
+                self._forgotten += history.past[-1:]
+            if is_old and edit.get("edit") in ("undo", "redo"):
                 self._forget()  # the next start could not repeat this from the journal
                 self.save()
             elif self._size > _FOLD:

@@ -84,7 +84,8 @@ class ProjectHistory:
         if name == "amend" and self.past:
             last = self.past[-1]
             before = _turned(self.project, last.after, last.before).targets
-            return replace(self, project=project, past=(*self.past[:-1], ProjectStep(before, project.targets, last.by)))
+            step = ProjectStep(before, project.targets, last.by)
+            return ProjectHistory(project, (*self.past[:-1], step), self._others(last.by))
         return self.put(project, by)
 
     def put(self, project: AnnotationProject, by: str = "") -> ProjectHistory:

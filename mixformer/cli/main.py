@@ -72,15 +72,18 @@ def build_parser(only: str | None = None) -> ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, by default with the arguments of the process, and return the exit code."""
     be_robust()
+    words = sys.argv[1:] if arguments is None else arguments
     try:
         try:
-            return _main(sys.argv[1:] if arguments is None else arguments)
+            return _main(words)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`
         drop_output(sys.stdout)
         return OK
     except OSError as error:  # as that of `--help`, which ends by SystemExit
+        if "--debug" in words:  # it may be any error, which has said nothing yet
+            raise
         drop_output(sys.stdout)
         _say_error(make_console(stderr=True), no_place(error))
         return OUTPUT

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from weakref import ref
 
 import numpy as np
 
@@ -40,8 +39,8 @@ class TrackState:
         first_memory: the engine's encoding of the initial template alone, for that search; may be None like `memory`.
         first_look: the engine's description of the initial template, (tokens, C), for `likeness`; may be None like
             `memory`.
-        encoder: weak reference to the engine that made these three; another one makes its own, since no engine can
-            read the memory of another, even of the same model in another precision.
+        encoder: function that gives the engine that made these three, if it still lives; another one makes its own,
+            since no engine can read the memory of another, even of the same model in another precision.
 
     Example:
         >>> import tempfile
@@ -64,7 +63,7 @@ class TrackState:
     presence: Presence = field(default_factory=Presence)
     first_memory: Any = field(default=None, repr=False, compare=False)
     first_look: FloatArray | None = field(default=None, repr=False, compare=False)
-    encoder: ref[Any] | None = field(default=None, repr=False, compare=False)
+    encoder: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
 
     ring = renamed("ring", "template_buffer")
     candidate = renamed("candidate", "candidate_crop")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -61,13 +61,12 @@ class TrackingStep:
         require_overlap(box, height, width)
         template, _ = crop_target(image, box, self.config.template_factor, self.engine.config.template_size)
         templates = np.stack([template, template])
-        state = TrackState(
-            box, 0, (height, width), templates, memory=self._encode(templates), encoder=weakref.ref(self.engine)
-        )
+        memory = self._encode(templates)
+        state = TrackState(box, 0, (height, width), templates, memory=memory, encoder=_finder(self.engine))
         if self.config.rules != "careful":
             return state
         presence = Presence(sure_box=box, thumbnail=thumbnail(image))
-        return replace(state, presence=presence, first_memory=state.memory)
+        return replace(state, presence=presence, first_memory=memory)
 
     def check(self, state: TrackState) -> TrackState:
         """Return the state if it fits the model, without the memory of another engine.
@@ -95,7 +94,7 @@ class TrackingStep:
         """
         state = self._fit(state, *image.shape[:2])
         if state.memory is None:
-            state = replace(state, memory=self._encode(state.templates), encoder=weakref.ref(self.engine))
+            state = replace(state, memory=self._encode(state.templates), encoder=_finder(self.engine))
         if state.first_memory is None and self.config.rules == "careful":
             first = np.stack([state.templates[0]] * 2)
             state = replace(state, first_memory=self._encode(first))
@@ -262,6 +261,14 @@ class TrackingStep:
 
     def _encode(self, templates: Image) -> Any:
         return self.engine.remember(templates[None])
+
+
+def _finder(engine: Engine) -> Callable[[], Engine | None]:
+    """Return a function that gives the engine as long as it lives."""
+    try:
+        return weakref.ref(engine)
+    except TypeError:  # an engine from outside may not allow weak references
+        return lambda: engine
 
 
 def _warn_once(engine: Engine) -> None:

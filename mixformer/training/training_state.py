@@ -70,11 +70,11 @@ def load_training(
             index, name = key.split("/", 1)
             entries.setdefault(int(index), {})[name] = value
         settings = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
-        optimizer.load_state_dict(
-            {"state": entries, "param_groups": parse_json(header["groups"], path, CheckpointError)}
-        )
-        for group, wanted in zip(optimizer.param_groups, settings, strict=True):
-            group.update(wanted)  # rates and decays of the recipe, which may have changed since
+        groups = parse_json(header["groups"], path, CheckpointError)
+        # Rates and decays are those of the recipe, which may have changed; so may the kind of arithmetic, which decides
+        # where the steps are counted.
+        groups = [group | wanted for group, wanted in zip(groups, settings, strict=True)]
+        optimizer.load_state_dict({"state": entries, "param_groups": groups})
         if ema is not None:
             ema.values = {k: v.to(ema.values[k].device) for k, v in _below(tensors, "average/").items()}
         scaler.load_state_dict(parse_json(header["scaler"], path, CheckpointError))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import filecmp
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mixformer.files import make_folder
+from mixformer.files import write_files
 from mixformer.training.recipe import Recipe
 from mixformer.training.route_runs import StepReport
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
@@ -37,9 +38,8 @@ def copy_run(twin: Path, report: StepReport) -> None:
     Raises OutputError if they cannot be written.
     """
     assert report.recipe is not None
-    make_folder(report.folder)
     report.recipe.to_file(report.folder / "recipe.json")
-    shutil.copyfile(twin / "log.jsonl", report.folder / "log.jsonl")
+    write_files({report.folder / "log.jsonl": partial(shutil.copyfile, twin / "log.jsonl")})
     weights = load_weights(twin / "model")
     save_weights(replace(weights, config=weights.config.replace(name=report.recipe.network().name)), report.model)
 

@@ -154,6 +154,7 @@ class FrameReader:
         behind = _BACKWARD if 0 < self._asked - number <= _BACKWARD else _BEHIND
         begin = number if key is None else max(key, number - behind)
         if not self._can_go_to(begin):
+            self._frames = None  # FFmpeg would read on from a closed file
             self._decoder.close()
             self._decoder = from_disk(self._source)
             self._can_go_to(begin)  # and has the table
@@ -162,20 +163,18 @@ class FrameReader:
     def _read_on(self, number: int, wanted: Callable[[], bool] | None) -> RawFrame | None:
         wanted = wanted or (lambda: True)
         self._decoder.wanted = wanted
+        frames, self._frames = self._frames, None  # after an error they do not go on
         try:
-            for raw in self._frames or ():
+            for raw in frames or ():
                 self._next = raw.index + 1
                 if raw.index > number:
                     break
                 self._cache.put(raw.index, raw)
-                if raw.index == number:
-                    return raw
-                if not wanted():
-                    return None
+                if raw.index == number or not wanted():
+                    self._frames = frames
+                    return raw if raw.index == number else None
         except NotWantedError:  # the decoder is on its way to another place
-            self._frames = None
             return None
-        self._frames = None
         raise IndexError(f"{self._source} has no readable frame {number}")
 
 

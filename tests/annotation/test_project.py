@@ -141,6 +141,8 @@ def test_undo_and_redo_are_a_history_of_values():
     assert several.undo().redo() == several
     assert ProjectHistory(EMPTY).undo().project is EMPTY
     assert several.undo().do({"edit": "remove_target", "id": 1}).redo().project.targets == ()
+    amended = several.undo().do({"edit": "amend", "edits": [{"edit": "mark_absent", "id": 1, "frame": 5}]})
+    assert amended.redo() is amended  # an edit ends what could be redone
 
 
 def test_each_of_two_people_undoes_their_own_steps():

@@ -49,3 +49,22 @@ def test_what_is_undone_stays_undone_after_a_crash_also_if_it_is_old(tmp_path, m
     assert OpenProject(path).project.targets == ()
     file.do({"edit": "redo"})
     assert len(OpenProject(path).project.targets) == 1
+
+
+def test_boxes_that_join_an_old_step_are_undone_with_it_also_after_a_crash(tmp_path, monkeypatch):
+    """The next start knew only the boxes since the last saving as that step, so the earlier ones came back."""
+    path = tmp_path / "clip.mixformer.json"
+    file = OpenProject.create(path, AnnotationProject(VIDEO))
+    file.do({"edit": "add_target"})
+    file.do({"edit": "set_key", "id": 1, "frame": 0, "box": [1, 2, 30, 40]})
+    tracked = {"edit": "set_tracked", "id": 1, "rows": [[9, 29, 41, 142]]}
+    file.do({"edit": "together", "edits": [{**tracked, "start": 1}]})
+    monkeypatch.setattr(autosave, "_FOLD", 0)
+    file.save()
+    monkeypatch.undo()
+    file.do({"edit": "amend", "edits": [{**tracked, "start": 2}]})
+    file.do({"edit": "undo"})
+    assert len(file.project.target(1).tracked) == 0
+    assert OpenProject(path).project == file.project
+    file.do({"edit": "redo"})
+    assert OpenProject(path).project == file.project

@@ -13,7 +13,7 @@ from PIL import Image
 
 import mixformer
 from mixformer.cli import main
-from mixformer.errors import CheckpointError
+from mixformer.errors import CheckpointError, SourceError
 from tests.helpers.clips import hear_interrupts, moving_square, write_clip
 
 BOX = ["--box", "10", "30", "20", "20"]
@@ -128,6 +128,8 @@ def test_what_goes_wrong_is_said_once(clip, tiny_model, tmp_path, monkeypatch, c
 def test_debug_shows_where_it_came_from(tmp_path):
     with pytest.raises(CheckpointError):
         main(["--debug", "convert", "nothing", "--out", str(tmp_path / "x")])
+    with pytest.raises(SourceError, match="there is no file"):  # also an OSError, like one of standard output
+        main(["--debug", "track", str(tmp_path / "nothing.mp4"), "--box", *"1234"])
 
 
 @pytest.mark.parametrize(

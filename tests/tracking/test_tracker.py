@@ -60,6 +60,22 @@ def test_a_square_is_followed():
         assert result.crop_box is not None
 
 
+def test_an_engine_that_allows_no_weak_references():
+    class Bare:
+        __slots__ = ("config", "locate", "remember")
+
+        def __init__(self, engine):
+            self.config, self.locate, self.remember = engine.config, engine.locate, engine.remember
+
+    frames, boxes = moving_square(5)
+    seeing = RedEngine()
+    tracker = Tracker(Bare(seeing), RULES)
+    tracker.init(frames[0], boxes[0])
+    tracker.state = tracker.state  # the memory stays that of this engine
+    np.testing.assert_allclose(follow(tracker, frames[1:])[-1].box, boxes[4], atol=2.5)
+    assert len(seeing.remembered) == 2
+
+
 def test_templates_are_encoded_only_when_they_change():
     frames, boxes = moving_square(25)
     engine = RedEngine()

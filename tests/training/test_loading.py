@@ -124,6 +124,20 @@ def test_the_loss_scale_is_kept(tmp_path):
         load_training(path, torch.nn.Linear(3, 1), optimizer, None, scaler())
 
 
+def test_a_run_that_was_begun_without_fused_steps_goes_on_with_them(tmp_path):
+    """Its counts of steps stayed as they were, on the processor, where the arithmetic of a GPU cannot read them."""
+    model, path, scaler = torch.nn.Linear(2, 1), tmp_path / "state.safetensors", torch.amp.GradScaler(enabled=False)
+    old, new = (torch.optim.AdamW(model.parameters(), fused=fused) for fused in (False, True))
+    model(torch.ones(1, 2)).sum().backward()
+    old.step()
+    for state in old.state.values():
+        state["step"] = state["step"].double()  # stands for another place
+    save_training(path, 1, 0.5, 0, model, old, None, scaler, {})
+    load_training(path, model, new, None, scaler)
+    assert {state["step"].dtype for state in new.state.values()} == {torch.float32}
+    new.step()
+
+
 def test_the_log_tells_the_loader_from_the_step(tmp_path):
     trainer, shown = make_trainer(tmp_path), []
     trainer.run(report_every=3, progress=lambda step, means: shown.append(dict(means)))

@@ -41,6 +41,9 @@ def test_a_step_is_not_trained_again_for_another_name(tmp_path, monkeypatch):
         assert all(copy.state[key].equal(value) for key, value in first.state.items())
     run_ablation("v2-3c", tmp_path / "out", seeds=[1], **settings)
     assert len(trained) == 3
+    (tmp_path / "out" / "seed3" / "mixvit_l_stage1" / "log.jsonl").mkdir(parents=True)  # no place for a copy
+    failures = run_ablation("v2-3c", tmp_path / "out", seeds=[3], **settings).failures
+    assert "could not write" in failures["seed 3, mixvit_l_stage1"]
 
     plan = plan_steps([STEPS["v2_t4"]], tmp_path / "out" / "seed2", scale="tiny")[0]
     kept = Recipe.from_file(tmp_path / "out" / "seed1" / "v2_dense_to_sparse" / "recipe.json")

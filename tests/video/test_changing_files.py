@@ -4,7 +4,8 @@ import av
 import pytest
 
 from mixformer.cli import main
-from mixformer.video import open_video
+from mixformer.errors import SourceError
+from mixformer.video import open_frames, open_video
 from tests.video.test_joined_clocks import write_part
 from tests.video.test_seeking import number_in
 
@@ -48,3 +49,19 @@ def test_a_file_that_grows_while_it_is_read_is_not_called_whole(tmp_path, tiny_m
     assert "it changed while it was read" in video.cut_short
     words = ["track", str(path), "--box", "16", "8", "16", "32", "--model", str(tiny_model), "--stop", "5"]
     assert main([*words, "--json", str(tmp_path / "r.jsonl")]) == 0, capsys.readouterr().err
+
+
+def test_a_file_that_is_taken_away_for_a_while_is_read_again(tmp_path):
+    """A reader that could not open its file anew went on reading from the closed one, which ended the process."""
+    write_part(tmp_path / "all.mp4", range(60), sound=False)
+    with open_frames(tmp_path / "all.mp4", 0) as frames:
+        frames.make_index()
+        assert number_in(frames[10].image) == 10
+        (tmp_path / "all.mp4").rename(tmp_path / "gone.mp4")
+        for number in (3, 11, 12):
+            with pytest.raises(SourceError, match="there is no file"):
+                frames[number]
+        with pytest.raises(SourceError, match="there is no file"):
+            frames.key_picture(0)
+        (tmp_path / "gone.mp4").rename(tmp_path / "all.mp4")
+        assert [number_in(frames[number].image) for number in (11, 12, 5)] == [11, 12, 5]

@@ -103,12 +103,13 @@ class FrameStore:
 
     def _kept(self, key: tuple[Path, int, int], make: Callable[[], Image]) -> bytes:
         with self._guard:
-            found = self._jpegs.get(key)
+            found, facts = self._jpegs.get(key), self._facts.get(key[0])
         if found is not None:
             return found
         data = encode(make(), key[2])
         with self._guard:
-            self._jpegs.put(key, data)
+            if self._facts.get(key[0]) is facts:  # else the file has changed meanwhile
+                self._jpegs.put(key, data)
         return data
 
     def preview(self, path: Path, number: int, width: int | None = None, viewer: str = "") -> bytes | None:
@@ -171,6 +172,7 @@ class FrameStore:
 
     def _index(self, path: Path) -> None:
         """Make the index of a file for all its decoders. If its packets do not tell the frames, count by decoding."""
+        facts = self._facts.get(path)
         try:
             with open_frames(path, 0) as reader:
                 count = reader.make_index()
@@ -179,14 +181,14 @@ class FrameStore:
         except (SourceError, OSError):
             return  # requests for its frames get the error
         with self._guard:
+            if facts is None or self._facts.get(path) is not facts:  # the file has changed meanwhile
+                return
+            self._facts[path] = replace(facts, frame_count=count, exact=True)
             self._tables[path] = reader.index
             for key, lane in self._lanes.items():
                 if key[0] == path:
                     lane.reader.share_index(reader.index)
-            facts = self._facts.get(path)
-            if facts:
-                self._facts[path] = replace(facts, frame_count=count, exact=True)
-        self._previews.plan(path, reader.index, count, facts.width * facts.height if facts else 0)
+        self._previews.plan(path, reader.index, count, facts.width * facts.height)
 
     def _width(self, path: Path, width: int | None) -> int:
         own = self.facts(path).width

@@ -104,9 +104,11 @@ class ProjectDesk:
         Raises OldRevisionError if a person has changed the project since `revision` (None accepts any), ConfigError or
         BoxError if the edit cannot be made, and OutputError if it cannot be saved.
         """
-        self._check(revision)
-        if (ids := self._touched(edit, person)) != []:
-            self.before_edit(ids)  # may save tracked boxes
+        with self._lock:
+            self._check(revision)
+            ids = self._touched(edit, person)
+        if ids != []:
+            self.before_edit(ids)  # may save tracked boxes, in another thread
         with self._lock:
             self._check(revision)
             if (name := edit.get("edit")) not in ("undo", "redo"):

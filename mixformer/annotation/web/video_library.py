@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ class VideoLibrary:
         self.only = real_path(given) if given.is_file() or _holds_pictures(given) else None
         self.root = real_path(given.parent if self.only else given)
         self._places: dict[str, Path] = {}
+        self._lock = threading.Lock()  # held while the file of the videos that are done is changed
         if given.is_file():
             open_frames(given).close()
 
@@ -92,8 +94,9 @@ class VideoLibrary:
 
     def set_done(self, name: str, done: bool) -> None:
         """Call a video done, or not; raises OutputError if that cannot be written."""
-        names = self.done() | {name} if done else self.done() - {name}
-        write_text(self.root / _DONE, json.dumps(sorted(names), ensure_ascii=False) + "\n")
+        with self._lock:
+            names = self.done() | {name} if done else self.done() - {name}
+            write_text(self.root / _DONE, json.dumps(sorted(names), ensure_ascii=False) + "\n")
 
     @property
     def folders(self) -> set[Path]:
@@ -120,7 +123,8 @@ class VideoLibrary:
         try:
             await write_bounded(part, chunks, limit)
             open_frames(part).close()
-            os.link(part, path)  # unlike a move, this replaces nothing
+            path.touch(exist_ok=False)  # claims the name, since a move replaces what has it
+            part.replace(path)
         except FileExistsError as error:
             raise OutputError(f"there is a {path.name} already; give the file another name") from error
         except SourceError as error:

@@ -98,6 +98,34 @@ def test_edits_that_wait_are_made_after_the_video_is_left(browser, tmp_path):
     assert [key.frame for key in project_of(tmp_path, "bars.mp4").target(1).keys] == [0, 1, 2, 3]
 
 
+def test_an_answer_for_a_video_that_is_left_moves_nothing(browser, tmp_path):
+    """The next video jumped to a frame of the one before, and the list came back without being asked for."""
+    for name in ("bars.mp4", "other.mp4"):
+        write_bars(tmp_path / name, 60)
+    with page_server(tmp_path, tmp_path / "cache") as (_, address):
+        person = Person(browser, address)
+        title, held = person.page.locator("#title"), []
+        person.page.get_by_role("link", name="other.mp4").click()
+        person.begins()
+        other = person.page.url
+        for where, key, answer in (("**/doubtful*", "x", {"id": 1, "frame": 7}), ("**/done", "Control+Enter", {})):
+            person.key("Control+Home")
+            person.page.get_by_role("link", name="bars.mp4").click()
+            person.begins()
+            person.page.route(where, lambda route: held.append(route))
+            person.key(key)
+            while not held:
+                person.page.wait_for_timeout(20)
+            person.page.goto(other)
+            expect(title).to_have_text("other.mp4")
+            person.begins()
+            held.pop().fulfill(json=answer)
+            person.page.wait_for_timeout(300)  # for the page to take it
+            expect(title).to_have_text("other.mp4")
+            person.sees(0)
+        person.leaves()
+
+
 def test_a_finger_draws_and_two_zoom(browser, bars, tmp_path):
     with page_server(bars, tmp_path / "cache") as (_, address):
         person = Person(browser, address)

@@ -74,6 +74,71 @@ def test_a_box_that_is_not_saved_yet_is_moved_on(browser, tmp_path):
     assert [tuple(map(round, key.box)) for key in first.keys] == [(40, 40, 40, 40)]
 
 
+def test_keys_go_on_with_a_box_that_is_not_saved_yet(browser, tmp_path):
+    """When the box was saved, the arrow keys did not move it any more."""
+    with a_box_in_bars(browser, tmp_path, (20, 20), (60, 60)) as person:
+        person.page.evaluate(SLOW_EDITS)
+        person.drag((40, 40), (60, 40), SIZE)
+        person.key("Enter")
+        person.saved()
+        for key in ("ArrowDown", "ArrowDown", "Enter"):
+            person.key(key)
+        person.key("f")
+        person.sees(1)
+        person.key("o")  # made after all others
+        expect(person.page.locator("#here-text")).to_have_text("Absent")
+        person.leaves()
+    (target,) = project_of(tmp_path, "bars.mp4").targets
+    assert [tuple(map(round, key.box)) for key in target.keys if key.box] == [(40, 22, 40, 40)]
+
+
+def test_a_step_before_the_answer_to_a_new_connection_stays(browser, tmp_path):
+    """The older state that was asked for with the connection took its place."""
+    with a_box_in_bars(browser, tmp_path, (20, 20), (60, 60)) as person:
+        held, targets = [], person.page.locator("#targets li")
+
+        def hold(route):
+            held.append((route, route.fetch()))
+            if len(held) == 1:  # the page opens
+                route.fulfill(response=held[0][1])
+
+        person.page.route("**/project", hold)
+        person.page.reload()
+        expect(targets).to_have_count(1)
+        while len(held) < 3:  # of the connection, and of its first news
+            person.page.wait_for_timeout(20)
+        before = held[1:]
+        person.key("n")
+        person.drag(*RIGHT, SIZE)
+        person.saved()
+        for route, answer in before:
+            with person.page.expect_response("**/project"):
+                route.fulfill(response=answer)
+        person.page.wait_for_timeout(200)  # for the page to take the last one
+        expect(targets).to_have_count(2, timeout=1_000)
+        person.leaves()
+
+
+def test_an_export_that_waits_for_edits_is_one_and_may_be_given_up(browser, tmp_path):
+    """A second click began a second one, and a closed dialog still gave a file, perhaps of another video."""
+    with a_box_in_bars(browser, tmp_path, (20, 20), (60, 60)) as person:
+        begun = []
+        person.page.on("request", lambda request: request.method == "POST" and begun.append(request.url))
+        person.page.evaluate(SLOW_EDITS)
+        start = person.page.locator("#export-start")
+        for given_up in (True, False):
+            person.key("q")
+            person.key("Control+e")
+            expect(person.page.locator("#formats input").first).to_be_visible()
+            person.page.evaluate("for (const _ of [1, 2]) document.getElementById('export-start').click()")
+            if given_up:
+                person.key("Escape")
+                expect(start).to_be_enabled()
+        expect(person.page.locator("#export-text")).to_contain_text("Written")
+        assert [url.rsplit("/", 1)[1] for url in begun] == ["edits", "edits", "exports"]
+        person.leaves()
+
+
 def test_a_person_is_asked_before_steps_are_given_up(browser, tmp_path):
     """The page went without a word, and steps that waited for their turn were lost."""
     write_bars(tmp_path / "bars.mp4", 60)

@@ -10,7 +10,10 @@ import av
 import numpy as np
 from PIL import Image
 
+from mixformer.annotation.web import frame_store
 from mixformer.annotation.web.frame_store import FrameStore
+from mixformer.video import FrameReader
+from tests.annotation.web.conftest import write_bars
 from tests.helpers.web import bar_frame, bar_number, client_of, only_video
 
 
@@ -71,6 +74,33 @@ def test_frames_that_take_long_do_not_hold_up_the_page(bars, monkeypatch):
     assert {frame.result().status_code for frame in frames} == {200}
 
 
+def test_nothing_of_a_file_that_has_changed_meanwhile_is_kept(tmp_path, monkeypatch):
+    """A picture or an index that was on its way was taken for one of the new file."""
+    place, new, store = write_bars(tmp_path / "bars.mp4", 40), tmp_path / "new.mp4", FrameStore()
+    encode = frame_store.encode
+
+    def change(count):
+        monkeypatch.undo()
+        write_bars(new, count).replace(place)
+        store.forget(place)
+        return store.facts(place, wait=True).frame_count
+
+    class Slow(FrameReader):
+        def make_index(self):
+            count = super().make_index()
+            assert change(20) == 20
+            return count
+
+    assert store.facts(place, wait=True).frame_count == 40
+    monkeypatch.setattr(frame_store, "encode", lambda *given: change(60) and encode(*given))
+    old = store.jpeg(place, 39)
+    assert store.jpeg(place, 39) is not old
+    store.forget(place)
+    monkeypatch.setattr(frame_store, "open_frames", Slow)
+    assert store.facts(place, wait=True).frame_count == 20
+    store.close()
+
+
 def test_a_folder_of_pictures_is_a_video(tmp_path):
     for number in range(4):
         Image.fromarray(bar_frame(number)).save(tmp_path / f"{number}.png")
@@ -80,7 +110,8 @@ def test_a_folder_of_pictures_is_a_video(tmp_path):
         assert bar_number(np.asarray(Image.open(io.BytesIO(client.get(f"{video}/frames/2").content)))) == 2
 
 
-def test_uploads_are_videos_of_a_bounded_size(folder):
+def test_uploads_are_videos_of_a_bounded_size(folder, monkeypatch):
+    monkeypatch.delattr(os, "link")  # which some disks and network folders refuse
     content = (folder / "clip.mp4").read_bytes()
     with client_of(folder, largest_upload=len(content)) as client:
 

@@ -1,10 +1,13 @@
 """Projects over HTTP: edits, two people, damaged files."""
 
+import threading
 from contextlib import ExitStack
 
 import pytest
 
 from mixformer.annotation import autosave, load_project
+from mixformer.annotation.web.project_desk import ProjectDesk
+from mixformer.annotation.web.video_library import VideoLibrary
 from mixformer.errors import OutputError
 from tests.helpers.web import BOX, HOST, TOKEN, add_box, client_of, only_video, wait_until
 
@@ -29,6 +32,25 @@ def test_two_people_do_not_overwrite_each_other(client):
     answer = client.post(f"{video}/edits", json=move)
     assert answer.status_code == 412
     assert "somebody else" in answer.json()["detail"]
+
+
+def test_two_undo_at_the_same_moment(folder, monkeypatch):
+    """One looked for its step while the other took it away, and failed."""
+    desk, steps = ProjectDesk(folder / "clip.mp4", folder / "clip.mixformer.json"), ProjectDesk._steps
+    desk.edit({"edit": "add_target"})
+    other = threading.Thread(target=desk.edit, args=({"edit": "undo"},))
+
+    def slow(*given):
+        found = steps(*given)
+        monkeypatch.undo()
+        other.start()
+        other.join(0.3)
+        return found
+
+    monkeypatch.setattr(ProjectDesk, "_steps", slow)
+    assert desk.edit({"edit": "undo"})["targets"] == []
+    other.join()
+    desk.close()
 
 
 def test_undo_takes_back_ones_own_step(client):
@@ -110,6 +132,24 @@ def test_done_is_kept(client, folder):
         assert other.get("/api/videos").json()["videos"][0]["state"] == "done"
         other.put(f"{video}/done", json={"done": False})
     assert client.get("/api/videos").json()["videos"][0]["state"] == "begun"
+
+
+def test_two_videos_are_called_done_at_the_same_moment(folder, monkeypatch):
+    """The mark of one of them was lost."""
+    library, done = VideoLibrary(folder), VideoLibrary.done
+    other = threading.Thread(target=library.set_done, args=("b.mp4", True))
+
+    def slow(self):
+        found = done(self)
+        monkeypatch.undo()
+        other.start()
+        other.join(0.3)
+        return found
+
+    monkeypatch.setattr(VideoLibrary, "done", slow)
+    library.set_done("a.mp4", True)
+    other.join()
+    assert library.done() == {"a.mp4", "b.mp4"}
 
 
 def test_the_project_of_the_page_is_one_of_the_library(client, folder):

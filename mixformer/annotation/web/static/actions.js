@@ -147,6 +147,7 @@ async function toDoubt(back) {
     if (found.frame === state.frame) return warn("No other frame is doubtful.");
     say(back ? "On from the end" : "On from the beginning");
   }
+  if (state.video !== video) return; // the person has gone to another one
   change({ selected: found.id });
   go(found.frame);
 }
@@ -219,7 +220,7 @@ async function finish() {
   if (!video) return;
   await settled();
   await askJson(`videos/${video.id}/done`, { method: "PUT", json: { done: true } });
-  location.hash = "#/";
+  if (state.video === video) location.hash = "#/";
 }
 
 function theme() {

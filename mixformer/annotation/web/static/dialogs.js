@@ -79,12 +79,12 @@ async function beginExport() {
 }
 
 async function startExport() {
-  await listed; // for those who are quicker than the list
-  await settled();
-  const chosen = /** @type {HTMLInputElement | null} */ (document.querySelector("#formats input:checked"));
-  if (!chosen || !state.video) return;
   $("export-start").disabled = true;
   try {
+    await listed; // for those who are quicker than the list
+    await settled();
+    const chosen = /** @type {HTMLInputElement | null} */ (document.querySelector("#formats input:checked"));
+    if (!chosen || !state.video || !$("export").open) return; // it is closed when the video is left
     exporting = await askJson(`videos/${state.video.id}/exports`, { method: "POST", json: { format: chosen.value } });
     while (exporting && (exporting.state === "waiting" || exporting.state === "running")) {
       showExport();

@@ -228,7 +228,7 @@ export function beginAdjusting() {
   const { width = 1, height = 1 } = state.video ?? {};
   const middle = [width * 0.4, height * 0.35, width * 0.2, height * 0.3].map(Math.round);
   draft.id = target?.id ?? 0;
-  draft.box = (target && boxOf(target)) ?? middle;
+  draft.box = [...((target && boxOf(target)) ?? middle)]; // another one than that which is on its way to the server
   draft.frame = state.frame;
   remember(draft.id);
   change({ mode: "adjust" });

@@ -79,11 +79,12 @@ export function takeProject(project) {
 export async function reload(fresh = false) {
   if (!state.video) return;
   const video = state.video.id;
+  const known = newest.get(video);
   const project = await askJson(`videos/${video}/project`);
   if (state.video?.id !== video) return;
   if (fresh) {
     forgetRows();
-    state.project.revision = 0;
+    if (newest.get(video) === known) state.project.revision = 0; // else an edit has been made since
     $("saved").textContent = ""; // what is shown now is what is saved
   }
   if (!state.job) clearLive();
