@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import filecmp
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mixformer.errors import MixFormerError
 from mixformer.files import write_files
 from mixformer.training.recipe import Recipe
 from mixformer.training.route_runs import StepReport
@@ -26,9 +28,12 @@ def find_twin(report: StepReport) -> Path | None:
     if report.recipe is None:
         return None
     for kept in sorted(report.folder.parent.glob("*/recipe.json")):
-        done = kept.parent != report.folder and (kept.parent / "model" / CONFIG_FILE).is_file()
-        if done and _same_run(Recipe.from_file(kept), report.recipe):
-            return kept.parent
+        model = kept.parent / "model"
+        if kept.parent == report.folder or not all((model / name).is_file() for name in (CONFIG_FILE, WEIGHTS_FILE)):
+            continue
+        with suppress(MixFormerError):  # a recipe that cannot be read is nobody's twin
+            if _same_run(Recipe.from_file(kept), report.recipe):
+                return kept.parent
     return None
 
 

@@ -54,6 +54,9 @@ def test_a_step_is_not_trained_again_for_another_name(tmp_path, monkeypatch):
     assert find_twin(replace(student, recipe=kept.replace(data=sets))) is None
     other = kept.teacher.replace(model=str(tmp_path / "narrow"))  # other weights
     assert find_twin(replace(student, recipe=kept.replace(teacher=other))) is None
+    for folder in (tmp_path / "out" / "seed1").glob("v2_dense_to_sparse*"):  # what cannot be read is passed over
+        (folder / "recipe.json").write_text("{")
+    assert find_twin(student) is None
 
 
 def test_more_epochs_of_fading_are_more_steps_at_tiny_scale():

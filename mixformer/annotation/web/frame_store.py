@@ -81,13 +81,14 @@ class FrameStore:
         With `wait`, the index is made now, so that the number of frames is exact. Raises SourceError if the video
         cannot be opened, or its first frame cannot be read.
         """
-        if path not in self._facts:
-            self._facts[path] = self._look(path)
+        facts = self._facts.get(path)
+        if facts is None:
+            facts = self._facts[path] = self._look(path)
             if not wait:
                 threading.Thread(target=self._index, args=(path,), name="index", daemon=True).start()
-        if wait and not self._facts[path].exact:
+        if wait and not facts.exact:
             self._index(path)
-        return self._facts[path]
+        return self._facts.get(path, facts)  # another thread may forget it
 
     def jpeg(self, path: Path, number: int, width: int | None = None, viewer: str = "", seek: bool = False) -> bytes:
         """Return frame `number` as JPEG, at most `width` pixels wide. Each viewer has its own decoder.

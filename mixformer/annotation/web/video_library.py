@@ -80,9 +80,11 @@ class VideoLibrary:
 
     def find(self, id: str) -> LibraryVideo | None:
         """Return a video by its id; None if there is none, or it leads out of the folder by now."""
-        if id not in self._places:
+        place = self._places.get(id)
+        if place is None:
             self.videos()
-        return self._video(self._places[id]) if id in self._places else None
+            place = self._places.get(id)
+        return None if place is None else self._video(place)
 
     def done(self) -> set[str]:
         """Names of the videos that a person has called done."""

@@ -83,18 +83,15 @@ export async function ask(path, { json, ...options } = {}) {
     if (options.signal?.aborted) throw error;
     throw new Refused("The server does not answer.", 0);
   }
-  if (!answer.ok) throw new Refused(await reason(answer), answer.status);
+  if (!answer.ok) throw new Refused(detailOf(await answer.json().catch(() => null), answer.status), answer.status);
   return answer;
 }
 
-/** @param {Response} answer */
-async function reason(answer) {
-  try {
-    const detail = (await answer.json()).detail;
-    return typeof detail === "string" ? detail : detail.map((/** @type {any} */ each) => each.msg).join("; ");
-  } catch {
-    return `The server answered ${answer.status}.`;
-  }
+/** What an answer says of its error: a text, or a list of faults in a body. @param {any} content @param {number} status @returns {string} */
+function detailOf(content, status) {
+  const detail = content?.detail;
+  if (Array.isArray(detail)) return detail.map((each) => each.msg).join("; ");
+  return typeof detail === "string" ? detail : `The server answered ${status}.`;
 }
 
 /** @param {string} path @param {RequestInit & {json?: unknown}} [options] @returns {Promise<any>} */
@@ -121,7 +118,7 @@ export function send(path, file, progress) {
         content = JSON.parse(request.responseText);
       } catch { /* the status says enough */ }
       if (request.status < 300) resolve(content);
-      else reject(new Refused(content.detail ?? `The server answered ${request.status}.`, request.status));
+      else reject(new Refused(detailOf(content, request.status), request.status));
     };
     request.send(file);
   });
