@@ -14,7 +14,7 @@ from mixformer.cli.track_options import make_tracker, targets_of
 from mixformer.errors import BoxError, ConfigError, counted
 
 if TYPE_CHECKING:
-    from mixformer.annotation import AnnotationProject
+    from mixformer.annotation import AnnotatedTarget, AnnotationProject, FrameBox
 
 
 def needs_project(options: Namespace) -> bool:
@@ -83,11 +83,20 @@ def report_project(project: AnnotationProject, paths: list[Path], quiet: bool) -
     """Print a line for each target, and the written files."""
     console = make_console(quiet=quiet)
     for target in project.targets:
-        boxes = list(project.boxes(target.id))
-        seen, doubtful = sum(box.visible for box in boxes), [box.frame for box in boxes if box.status == "uncertain"]
-        text = f"target {target.id}: {counted(seen, 'frame')} with a box, {len(target.keys)} of them yours"
-        if doubtful:
-            text += f"; {len(doubtful)} are doubtful, the first is frame {doubtful[0]}"
-        console.print(text)
+        console.print(_line(target, list(project.boxes(target.id))))
     for path in paths:
         console.print(f"wrote {path.resolve()}")
+
+
+def _line(target: AnnotatedTarget, boxes: list[FrameBox]) -> str:
+    """Say in how many frames a target has a box, and in which frames a person should look."""
+    from mixformer.run.absences import frame_spans, frames_text
+
+    seen, yours = sum(box.visible for box in boxes), sum(not key.absent for key in target.keys)
+    text = f"target {target.id}: {counted(seen, 'frame')} with a box, {yours} of them yours"
+    doubtful = [box.frame for box in boxes if box.status == "uncertain"]
+    if doubtful:
+        which = "1 is doubtful, it" if len(doubtful) == 1 else f"{len(doubtful)} are doubtful, the first"
+        text += f"; {which} is frame {doubtful[0]}"
+    lost = frame_spans([box.frame for box in boxes if box.status == "lost"])
+    return f"{text}; lost in {frames_text(lost)}" if lost else text

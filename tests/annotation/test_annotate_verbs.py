@@ -23,6 +23,7 @@ from mixformer.annotation import (
 from mixformer.cli import main
 from mixformer.data.annotated_folders import read_sequences
 from mixformer.errors import BoxError
+from mixformer.video import open_video, open_writer
 from mixformer.video.demo import DEMO_CLIP
 
 KEYS = "frame,id,label,x,y,w,h\n0,1,person,260,29,41,142\n8,1,,255,30,44,140\n12,1,,,,,\n"
@@ -46,7 +47,7 @@ def folder(tmp_path_factory):
         "annotate", DEMO_CLIP, "--keys", folder / "keys.csv", "--to", "cvat", "--out", folder / "a.xml",
         "--project", folder / "clip.mixformer.json",
     )  # fmt: skip
-    assert "target 1: 12 frames with a box, 3 of them yours" in said
+    assert "target 1: 12 frames with a box, 2 of them yours" in said
     return folder
 
 
@@ -103,10 +104,41 @@ def test_what_other_tools_wrote_becomes_training_data(folder, tmp_path):
 
 def test_track_takes_corrections(folder, tmp_path):
     said = run("track", DEMO_CLIP, "--targets", folder / "keys.csv", "--stop", "15", "--csv", tmp_path / "b.csv")
-    assert "3 of them yours" in said
+    assert "2 of them yours" in said
     rows = list(csv.DictReader((tmp_path / "b.csv").open()))
     assert [int(row["frame"]) for row in rows] == [*range(12)]
     assert (rows[8]["x"], rows[8]["w"]) == ("255.0", "44.0")
+
+
+@pytest.fixture(scope="module")
+def covered(tmp_path_factory):
+    """Half a second of the demo clip, whose target is behind a block from frame 5 on."""
+    path = tmp_path_factory.mktemp("covered") / "covered.mp4"
+    with open_video(DEMO_CLIP, stop=12) as video, open_writer(path) as writer:
+        for frame in video:
+            image = frame.image.copy()
+            image[:, 180:460] = image[:, 180:460] if frame.index < 5 else 128
+            writer.write(image)
+    return path
+
+
+def test_a_corrected_track_says_where_the_target_is_lost_as_any_other(covered, tmp_path):
+    (tmp_path / "boxes.csv").write_text("frame,id,x,y,w,h\n0,1,260,29,41,142\n2,1,254,33,45,136\n")
+    said = {}
+    for name, words in (("usual", ("--box", 260, 29, 41, 142)), ("keys", ("--targets", tmp_path / "boxes.csv"))):
+        outputs = [word for kind in ("json", "csv", "mot") for word in (f"--{kind}", tmp_path / f"{name}.{kind}")]
+        said[name] = run("track", covered, *words, *outputs)
+    assert "the target was lost in frames 5 to 11" in said["usual"]
+    assert "lost in frames 5 to 11" in " ".join(said["keys"].split())
+    states = {}
+    for name in said:
+        rows = [json.loads(line) for line in (tmp_path / f"{name}.json").read_text().splitlines()]
+        table = list(csv.DictReader((tmp_path / f"{name}.csv").open()))
+        mot = [line.split(",")[8] for line in (tmp_path / f"{name}.mot").read_text().splitlines()]
+        states[name] = [(row["frame"], row["status"]) for row in rows]
+        assert states[name] == [(int(row["frame"]), row["status"]) for row in table]
+        assert [number == "0" for number in mot] == [status == "lost" for _, status in states[name]]
+    assert states["keys"] == states["usual"]
 
 
 def test_track_goes_backward_and_both_ways(tmp_path):
