@@ -184,7 +184,7 @@ def test_wrong_usage_is_one_sentence(tmp_path, monkeypatch, words, reason):
         ("0,1,5,5,9,9\n0,1,6,6,9,9\n", "line 2: target 1 has a key box in frame 0 already"),
         ("0,1,5,5,9\n", "line 1: 5 values do not make a target"),
         ("99,1,5,5,9,9\n", "line 1: the video has frames 0 to 49, and no frame 99"),
-        ("0,0,5,5,9,9\n", "line 1: the id of a target must be a whole number of 1 or above"),
+        ("0,0,5,5,9,9\n", "line 1: the id of a target must be a whole number from 1 to"),
         ("0,1,5,5,,9\n", "line 1: a box is four numbers"),
         ("0,1,1000,5,9,9\n", "line 1: .* outside the frame"),
         ('[{"frame": 0, "id": 1, "box": "x"}]', "entry 1"),
