@@ -16,7 +16,9 @@ from mixformer.errors import BoxError, ConfigError, shown
 from mixformer.imaging.boxes import parse_box, require_bounds, require_overlap
 from mixformer.types import Box
 
-_LONGEST_TEXT, _MOST_ATTRIBUTES, _HIGHEST_ID = 200, 100, 10**9
+HIGHEST_ID = 10**9
+"""Highest number of a target."""
+_LONGEST_TEXT, _MOST_ATTRIBUTES = 200, 100
 _JOINERS = "\u200c\u200d"
 
 
@@ -28,8 +30,8 @@ def check_project(value: Any) -> None:
 
 def check_id(value: Any) -> int:
     """Return the number of a target. Raises ConfigError if it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= _HIGHEST_ID:
-        raise ConfigError(f"the id of a target must be a whole number from 1 to {_HIGHEST_ID}, not {shown(value, 60)}")
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= HIGHEST_ID:
+        raise ConfigError(f"the id of a target must be a whole number from 1 to {HIGHEST_ID}, not {shown(value, 60)}")
     return int(value)
 
 

@@ -246,6 +246,19 @@ def test_label_studio_reads_what_its_editor_saves(tmp_path):
     assert target.label == "dog"
 
 
+def test_label_studio_keeps_high_ids(tmp_path):
+    """Of any number; names of this form with a higher one are those of another tool."""
+    project = AnnotationProject(VIDEO)
+    for id in (7, 123_456_789, 10**9):
+        project = set_key(add_target(project, id), id, 0, (1, 2, 30, 40))
+    files = texts(project, "label-studio")
+    read = import_annotations(put(tmp_path, files), "label-studio", VIDEO)
+    assert [target.id for target in read.targets] == [7, 123_456_789, 10**9]
+    foreign = {name: text.replace("t1000000000", "t1000000001") for name, text in files.items()}
+    read = import_annotations(put(tmp_path, foreign), "label-studio", VIDEO)
+    assert [target.id for target in read.targets] == [1, 2, 3]
+
+
 def test_results_of_the_command_are_read_as_a_track(tmp_path):
     lines = [{"frame": n, "time": n / 25, "box": [10 + n, 20, 30, 40], "score": 0.9} for n in range(5)]
     path = tmp_path / "boxes.jsonl"
