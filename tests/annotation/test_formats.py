@@ -94,7 +94,7 @@ def test_what_comes_back_is_what_went_out(tmp_path, name):
         assert shown(again) == expected
 
 
-@pytest.mark.parametrize("name", ["cvat", "coco", "voc", "folder"])
+@pytest.mark.parametrize("name", ["cvat", "coco", "voc", "folder", "jsonl", "csv"])
 def test_attributes_and_labels_survive(tmp_path, name):
     again = import_annotations(put(tmp_path, texts(example(), name)), name, VIDEO)
     assert [each.label for each in again.targets] == ["person", "dog"]
