@@ -101,6 +101,16 @@ def test_attributes_and_labels_survive(tmp_path, name):
     assert again.target(1).attributes == {"coat": "red & <blue>"}
 
 
+@pytest.mark.parametrize("name", sorted({*EVERY} - {"yolo"}))
+def test_an_attribute_does_not_take_the_place_of_the_id(tmp_path, name):
+    """CVAT may hold an attribute of this name, as other tools write it there."""
+    project = AnnotationProject(VIDEO)
+    for id in (1, 2):
+        project = set_key(add_target(project, id, attributes={"track_id": "9"}), id, 0, (10 * id, 2, 30, 40))
+    again = import_annotations(put(tmp_path, texts(project, name)), name, VIDEO)
+    assert [target.id for target in again.targets] == [1, 2]
+
+
 @pytest.mark.parametrize("name", ["jsonl", "csv"])
 def test_our_lines_keep_all(tmp_path, name):
     again = import_annotations(put(tmp_path, texts(example(), name)), name, VIDEO)

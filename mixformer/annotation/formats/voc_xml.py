@@ -47,7 +47,7 @@ def write_voc(contents: ExportContents) -> dict[str, str]:
 
 def _object(target: AnnotatedTarget, box: FrameBox) -> str:
     left, top, right, bottom = box_of(box).xyxy
-    facts = {"track_id": str(target.id), **target.attributes}
+    facts = {**target.attributes, "track_id": str(target.id)}
     attributes = "".join(
         f"<attribute><name>{escape(name)}</name><value>{escape(text)}</value></attribute>"
         for name, text in facts.items()
