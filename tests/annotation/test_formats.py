@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import zipfile
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -319,6 +320,23 @@ def test_pictures_are_the_frames_of_the_video(tmp_path, demo, name):
         assert picture.size == (640, 360)
     assert import_annotations(out, name, demo.video).target(1).box_at(4).box == demo.target(1).box_at(4).box
     assert sorted(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("name", sorted(name for name in EVERY if ANNOTATION_FORMATS[name].pictures))
+def test_pictures_of_another_size_are_refused(tmp_path, name):
+    """Boxes in pixels of a video would be wrong on them."""
+    project = set_key(
+        add_target(AnnotationProject(replace(look_at_video(DEMO_CLIP), width=1280))), 1, 0, (1, 2, 30, 40)
+    )
+    with pytest.raises(DataError, match="has 640 x 360 pixels, and the video of the project 1280 x 360"):
+        export_annotations(project, name, tmp_path / "out", video=DEMO_CLIP, pictures=True)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["cvat", "coco", "voc"])
+def test_a_file_about_pictures_of_another_size_is_refused(tmp_path, name):
+    with pytest.raises(DataError, match="about pictures of 640 x 360 pixels, and the video has 320 x 180"):
+        import_annotations(put(tmp_path, texts(example(), name)), name, replace(VIDEO, width=320, height=180))
 
 
 def test_the_training_folder_is_a_data_set(tmp_path, demo):

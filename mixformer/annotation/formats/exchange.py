@@ -130,7 +130,7 @@ def export_annotations(
         if not packed:  # thousands of small files are written slowly
             _write_texts(folder, texts)
         if places and video is not None:
-            _write_pictures(folder, video, places, progress)
+            _write_pictures(folder, video, places, (contents.video.height, contents.video.width), progress)
         _put(folder, place, texts if packed else None)
     return path
 
@@ -146,16 +146,27 @@ def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
 
 
 def _write_pictures(
-    folder: Path, video: str | Path, places: Mapping[int, list[str]], progress: Callable[[int, int], object] | None
+    folder: Path,
+    video: str | Path,
+    places: Mapping[int, list[str]],
+    size: tuple[int, int],
+    progress: Callable[[int, int], object] | None,
 ) -> None:
     """Write frames of a video as JPEG files. A frame with several paths is written once, then linked or copied.
 
-    Raises OutputError if one cannot be written, and SourceError if the video cannot be read.
+    Raises OutputError if one cannot be written, SourceError if the video cannot be read, and DataError if its frames
+    are not of the project's (height, width).
     """
     done = 0
     with open_video(video, min(places), max(places) + 1) as frames:
         for frame in frames:
             if frame.index in places:
+                height, width = frame.image.shape[:2]
+                if frame.index == min(places) and (height, width) != size:
+                    raise DataError(
+                        f"{video} has {width} x {height} pixels, and the video of the project {size[1]} x {size[0]}; "
+                        "give that one"
+                    )
                 _write_picture(frame.image, [folder / name for name in places[frame.index]])
                 done += 1
                 if progress:
