@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +16,10 @@ from mixformer.cli.track_options import make_tracker, targets_of
 from mixformer.errors import BoxError, ConfigError, counted
 
 if TYPE_CHECKING:
-    from mixformer.annotation import AnnotatedTarget, AnnotationProject, FrameBox
+    from mixformer.annotation import AnnotatedTarget, AnnotationProject, FoundBox, FrameBox
+
+DRAFT_INTERVAL = 30.0
+"""Seconds of tracking that a killed command may lose."""
 
 
 def needs_project(options: Namespace) -> bool:
@@ -55,10 +60,13 @@ def run_project(options: Namespace, outputs: dict[str, Path]) -> None:
 
 
 def tracked_project(
-    project: AnnotationProject, options: Namespace, direction: str, wanted: range | None
+    project: AnnotationProject, options: Namespace, direction: str, wanted: range | None, draft: Path | None = None
 ) -> AnnotationProject:
-    """Track the frames of a project that are not tracked from its key boxes yet."""
-    from mixformer.annotation import put_found, stale_stretches, track_between
+    """Track the frames of a project that are not tracked from its key boxes yet.
+
+    With a `draft`, a run that is stopped leaves there what it has tracked; one that is killed, all but its last part.
+    """
+    from mixformer.annotation import stale_stretches, track_between
 
     steps = 0
     for stretch in stale_stretches(project, None, direction, wanted):  # type: ignore[arg-type]
@@ -76,7 +84,26 @@ def tracked_project(
             tracker=tracker,
             progress=lambda done, total: bar.count(),
         )
-        return put_found(project, found)
+        return _put_all(project, found, draft)
+
+
+def _put_all(project: AnnotationProject, found: Iterable[FoundBox], draft: Path | None) -> AnnotationProject:
+    from mixformer.annotation import put_found, save_project
+
+    boxes: list[FoundBox] = []
+    saved = time.monotonic()
+    try:
+        for each in found:
+            boxes.append(each)
+            if draft is not None and time.monotonic() - saved > DRAFT_INTERVAL:
+                project, boxes = put_found(project, boxes), []
+                save_project(project, draft)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        if draft is not None and boxes:
+            save_project(put_found(project, boxes), draft)
+        raise
+    return put_found(project, boxes)
 
 
 def report_project(project: AnnotationProject, paths: list[Path], quiet: bool) -> None:
