@@ -189,6 +189,8 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
 
 def _target(row: Mapping[str, Any], where: str, start: int) -> Target:
     """Make a target of one row."""
+    if row["box"] is None or row["box"] == [""] * 4:
+        raise BoxError(f"{where}: a box is four numbers; a line without one is for mixformer track and annotate")
     try:
         box = parse_box(row["box"])
         begin, number = (whole(row.get(name), name, other) for name, other in (("frame", start), ("id", 0)))
