@@ -380,6 +380,30 @@ def test_a_wrong_zip_is_refused(tmp_path):
     assert not (tmp_path.parent.parent / "annotations.xml").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [(name, ending) for name in EVERY for ending in (".xml", ".json", ".jsonl", ".csv")],
+)
+def test_one_file_holds_all_boxes_or_is_refused_before_the_work(tmp_path, name, ending):
+    """The labeling configuration of Label Studio is an .xml file, and target.json of training data has no boxes."""
+    out = tmp_path / f"boxes{ending}"
+    if ANNOTATION_FORMATS[name].ending == ending:
+        check_export(name, out)
+        export_annotations(example(), name, out)
+        assert shown(import_annotations(out, name, VIDEO)).keys() == {1, 2}
+        return
+    for refused in (check_export, lambda *given: export_annotations(example(), *given)):
+        with pytest.raises(ConfigError, match=rf"{name} is no single \{ending} file"):
+            refused(name, out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("tolerance", [-1, np.nan, np.inf])
+def test_a_tolerance_is_a_number_of_pixels(tmp_path, tolerance):
+    with pytest.raises(ConfigError, match="tolerance must be a number of pixels"):
+        export_annotations(example(), "cvat", tmp_path / "a.xml", tolerance=tolerance)
+
+
 def test_wrong_wishes_are_refused_before_anything_is_written(tmp_path, demo):
     with pytest.raises(ConfigError, match=r"there is no format 'cvta'; there are: cvat.*did you mean 'cvat'"):
         check_export("cvta", tmp_path / "x")
