@@ -47,7 +47,8 @@ def write_voc(contents: ExportContents) -> dict[str, str]:
 
 def _object(target: AnnotatedTarget, box: FrameBox) -> str:
     left, top, right, bottom = box_of(box).xyxy
-    facts = {**target.attributes, "track_id": str(target.id)}
+    id = {"track_id": str(target.id)}
+    facts = {**id, **target.attributes, **id}  # first, and no attribute takes its place
     attributes = "".join(
         f"<attribute><name>{escape(name)}</name><value>{escape(text)}</value></attribute>"
         for name, text in facts.items()
