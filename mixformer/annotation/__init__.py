@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         AnnotationFormat as AnnotationFormat,
     )
     from mixformer.annotation.history import ProjectHistory as ProjectHistory
+    from mixformer.annotation.journal import load_project as load_project
     from mixformer.annotation.key_files import read_keys as read_keys
     from mixformer.annotation.project import (
         AnnotatedTarget as AnnotatedTarget,
@@ -40,10 +41,7 @@ if TYPE_CHECKING:
         FrameBox as FrameBox,
         KeyBox as KeyBox,
     )
-    from mixformer.annotation.project_files import (
-        load_project as load_project,
-        save_project as save_project,
-    )
+    from mixformer.annotation.project_files import save_project as save_project
     from mixformer.annotation.results import write_results as write_results
     from mixformer.annotation.stretches import Stretch as Stretch, stale_stretches as stale_stretches
     from mixformer.annotation.tracked_rows import TrackedBox as TrackedBox, TrackedRows as TrackedRows

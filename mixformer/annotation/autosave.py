@@ -15,16 +15,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from mixformer.annotation.history import ProjectHistory, ProjectStep
+from mixformer.annotation.history import ProjectStep
+from mixformer.annotation.journal import kept_history, replayed_history
 from mixformer.annotation.project import AnnotationProject
-from mixformer.annotation.project_files import load_revision, project_of, project_text, save_project
-from mixformer.errors import DataError, MixFormerError, OutputError
-from mixformer.files import parse_json, write_text
+from mixformer.annotation.project_files import journal_of, load_revision, project_text, save_project, undo_of
+from mixformer.errors import OutputError
+from mixformer.files import write_text
 
 log = logging.getLogger(__name__)
 
 _FOLD = 8 * 2**20  # bytes of the journal after which the file is saved, and of edits that are kept for undo
-_LARGEST = 1024 * 2**20  # bytes of the largest journal to read
 
 
 class OpenProject:
@@ -52,8 +52,8 @@ class OpenProject:
         """
         self.path = Path(path)
         project, self._revision = load_revision(self.path)
-        past, self._base, self._past = _kept(project, self._undo, self._revision)
-        self.history, known, edits = _replayed(past, self._journal, self._revision)
+        past, self._base, self._past = kept_history(project, self._undo, self._revision)
+        self.history, known, edits = replayed_history(past, self._journal, self._revision)
         self._past += edits
         self._forgotten: tuple[ProjectStep, ...] = ()  # steps that only this process can undo or redo
         self._saved = self._stamp()
@@ -70,8 +70,8 @@ class OpenProject:
         Raises:
             OutputError: if it cannot be written.
         """
-        for ending in ("journal", "undo"):
-            Path(f"{path}.{ending}").unlink(missing_ok=True)
+        for beside in (journal_of(Path(path)), undo_of(Path(path))):
+            beside.unlink(missing_ok=True)
         save_project(project, path)
         return cls(path)
 
@@ -82,11 +82,11 @@ class OpenProject:
 
     @property
     def _journal(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.journal")
+        return journal_of(self.path)
 
     @property
     def _undo(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.undo")
+        return undo_of(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -233,47 +233,3 @@ def _open_at(path: Path, size: int) -> BinaryIO:
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error}; move the project to another folder") from error
     return file
-
-
-def _kept(
-    project: AnnotationProject, path: Path, revision: int
-) -> tuple[ProjectHistory, AnnotationProject, list[bytes]]:
-    """Read the history that led to a project, its beginning and its edits; the history is empty if unknown."""
-    try:
-        head, base, *lines = path.read_bytes().splitlines(keepends=True)
-        if parse_json(head, str(path)) == {"undo": 1, "revision": revision}:
-            begun = project_of(parse_json(base, str(path)), path)[0]
-            history = ProjectHistory(begun)
-            for line in lines:
-                history = history.do(parse_json(line, str(path)))
-            if history.project == project:
-                return history, begun, lines
-    except (OSError, ValueError, MixFormerError) as error:
-        log.info("%s: earlier edits cannot be undone: %s", path, error)
-    return ProjectHistory(project), project, []
-
-
-def _replayed(history: ProjectHistory, journal: Path, revision: int) -> tuple[ProjectHistory, int, list[bytes]]:
-    """Repeat the edits of a journal. Return the new history, the number of bytes that were used, and the edits."""
-    try:
-        if not journal.is_file() or journal.stat().st_size > _LARGEST:
-            return history, 0, []
-        lines = journal.read_bytes().splitlines(keepends=True)
-    except OSError as error:
-        raise DataError(f"cannot read {journal}: {error}") from error
-    used, edits = 0, list[bytes]()
-    for number, line in enumerate(lines, 1):
-        if not line.endswith(b"\n"):
-            break  # the program was killed while it wrote this
-        try:
-            entry = parse_json(line, f"{journal}, line {number}")
-            if number > 1:
-                history = history.do(entry)
-                edits.append(line)
-            elif not isinstance(entry, dict) or entry.get("revision") != revision:
-                return history, 0, []  # the file already has its edits
-        except MixFormerError as error:
-            log.warning("%s, line %d: %s; the edits from there on are left out", journal, number, error)
-            break
-        used += len(line)
-    return history, used, edits

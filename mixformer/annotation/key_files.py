@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,9 +11,12 @@ from typing import Any
 
 from mixformer.annotation.edits import add_target, remove_key, set_key
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
-from mixformer.errors import BoxError, ConfigError
+from mixformer.errors import BoxError, ConfigError, first_few, shown
 from mixformer.video.targets import MOST_TARGETS, Target, target_rows, whole
 
+log = logging.getLogger(__name__)
+
+_COLUMNS = ("frame", "id", "label", "x", "y", "w", "h", "box", "occluded", "stop", "origin", "status", "score", "time")
 _YES, _NO = ("1", "1.0", "true", "yes"), ("", "0", "0.0", "false", "no")
 
 
@@ -23,7 +27,8 @@ def read_keys(path: str | Path, video: AnnotatedVideo, start: int = 0, label: st
     Several lines of one id correct its track. A line without a box (empty fields, or `null`) means that the target is
     absent from there on, and a column `stop` means the same from the frame that it names. Further columns are `label`
     and `occluded` (1: partly hidden). Lines without an id belong to target 1. Lines whose `origin` is "tracker" or
-    "interpolated", as in our own exports, are left out.
+    "interpolated", as in our own exports, or whose `status` is "lost" are left out. Columns of other names have no
+    effect, and a warning names them.
 
     Args:
         path: the file.
@@ -42,26 +47,37 @@ def read_keys(path: str | Path, video: AnnotatedVideo, start: int = 0, label: st
         >>> [(key.frame, key.absent) for key in project.target(1).keys]
         [(0, False), (30, False), (40, True)]
     """
+    rows = _by_target(Path(path))
+    if not rows:
+        raise BoxError(f"{path} holds no key boxes; a line is frame,id,x,y,w,h")
+    project = AnnotationProject(video)
+    for id, of_target in sorted(rows.items()):
+        project = _add(project, id, _label(id, of_target) or label, of_target[0][0])
+        for where, row in of_target:
+            project = _with_key(project, id, row, where, start)
+        for where, row in of_target:
+            project = _with_stop(project, id, row, where, start)
+    return project
+
+
+def _by_target(path: Path) -> dict[int, list[tuple[str, Mapping[str, Any]]]]:
+    """Read the lines of each target that are of a person, and their places. Warn of columns that are not read."""
+    given = list(target_rows(path))
+    unused = dict.fromkeys(name for _, row in given for name in row if name and name not in _COLUMNS)
+    if unused:
+        few = ", ".join(first_few(unused))
+        log.warning("%s: these columns have no effect: %s; the others are: %s", path, few, ", ".join(_COLUMNS))
     rows: dict[int, list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
-    given = [each for each in target_rows(Path(path)) if each[1].get("origin") not in ("tracker", "interpolated")]
     for where, row in given:
+        if row.get("origin") in ("tracker", "interpolated") or row.get("status") == "lost":
+            continue
         try:
             rows[whole(row.get("id"), "id", 1)].append((where, row))
         except BoxError as error:
             raise BoxError(f"{where}: {error}") from error
         if len(rows) > MOST_TARGETS:
             raise BoxError(f"{where}: {MOST_TARGETS} targets are before this one already; track fewer at a time")
-    if not rows:
-        raise BoxError(f"{path} holds no key boxes; a line is frame,id,x,y,w,h")
-    project = AnnotationProject(video)
-    for id, of_target in sorted(rows.items()):
-        names = [str(row["label"]) for _, row in of_target if row.get("label")]
-        project = _add(project, id, names[0] if names else label, of_target[0][0])
-        for where, row in of_target:
-            project = _with_key(project, id, row, where, start)
-        for where, row in of_target:
-            project = _with_stop(project, id, row, where, start)
-    return project
+    return rows
 
 
 def tracked_before(project: AnnotationProject, old: AnnotationProject) -> AnnotationProject:
@@ -106,6 +122,22 @@ def keys_of_targets(targets: list[Target], video: AnnotatedVideo, label: str = "
         project = _with_key(project, target.id, row, target.where, 0)
         project = _with_stop(project, target.id, row, target.where, 0)
     return project
+
+
+def _label(id: int, of_target: list[tuple[str, Mapping[str, Any]]]) -> str:
+    """Return the label of a target's lines, "" if none has one. Raises BoxError if two of them differ."""
+    name = ""
+    for where, row in of_target:
+        given = row.get("label")
+        if not isinstance(given, str | int | float | None):
+            raise BoxError(f"{where}: a label must be a text, not {shown(given, 60)}")
+        found = "" if given is None else str(given).strip()
+        if name and found and found != name:
+            raise BoxError(
+                f"{where}: target {id} is labeled {shown(found, 60)}, and {shown(name, 60)} before; keep one"
+            )
+        name = name or found
+    return name
 
 
 def _add(project: AnnotationProject, id: int, label: str, where: str) -> AnnotationProject:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject, KeyBox
 from mixformer.annotation.tracked_rows import STATUSES, TrackedBox
@@ -13,7 +16,10 @@ from mixformer.errors import BoxError, ConfigError, shown
 from mixformer.imaging.boxes import parse_box, require_bounds, require_overlap
 from mixformer.types import Box
 
-_LONGEST_TEXT, _MOST_ATTRIBUTES, _HIGHEST_ID = 200, 100, 10**9
+HIGHEST_ID = 10**9
+"""Highest number of a target."""
+_LONGEST_TEXT, _MOST_ATTRIBUTES = 200, 100
+_JOINERS = "\u200c\u200d"
 
 
 def check_project(value: Any) -> None:
@@ -24,16 +30,16 @@ def check_project(value: Any) -> None:
 
 def check_id(value: Any) -> int:
     """Return the number of a target. Raises ConfigError if it is none."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _HIGHEST_ID:
-        raise ConfigError(f"the id of a target must be a whole number of 1 or above, not {shown(value, 60)}")
-    return value
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= HIGHEST_ID:
+        raise ConfigError(f"the id of a target must be a whole number from 1 to {HIGHEST_ID}, not {shown(value, 60)}")
+    return int(value)
 
 
 def check_frame(value: Any, video: AnnotatedVideo) -> int:
     """Return the number of a frame of a video. Raises ConfigError if there is no such frame."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < video.frame_count:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value < video.frame_count:
         raise ConfigError(f"the video has frames 0 to {video.frame_count - 1}, and no frame {shown(value, 60)}")
-    return value
+    return int(value)
 
 
 def check_box(values: Iterable[float], video: AnnotatedVideo) -> Box:
@@ -54,9 +60,16 @@ def check_key(key: KeyBox, video: AnnotatedVideo) -> KeyBox:
 
 def check_text(value: Any, what: str) -> str:
     """Return a text of one line. Raises ConfigError if it is none."""
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not (value.isprintable() or value == ""):
-        raise ConfigError(f"{what} must be a line of up to {_LONGEST_TEXT} letters, not {shown(value, 60)}")
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not all(map(_is_of_a_line, value)):
+        raise ConfigError(
+            f"{what} must be one line of up to {_LONGEST_TEXT} letters, without tabs, not {shown(value, 60)}"
+        )
     return value
+
+
+def _is_of_a_line(letter: str) -> bool:
+    """Tell whether a letter may be in a line of text. Words of Persian and Hindi, and some emoji, need joiners."""
+    return letter.isprintable() or letter in _JOINERS or unicodedata.category(letter) == "Zs"
 
 
 def check_label(value: Any) -> str:

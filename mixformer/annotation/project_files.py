@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,24 +24,24 @@ from mixformer.annotation.edits import add_target, beside_keys
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, KeyBox
 from mixformer.annotation.project_checks import check_frame, check_project, check_text, tracked_rows_of
 from mixformer.annotation.tracked_rows import WAYS, TrackedRows
-from mixformer.configs.argument_checks import checked
-from mixformer.errors import BoxError, ConfigError, DataError, shown
-from mixformer.files import read_json_file, write_text
+from mixformer.errors import BoxError, ConfigError, DataError, MixFormerError, shown
+from mixformer.files import parse_json, read_json_file, write_text
 
 ENDING = ".mixformer.json"
 """End of the name of a project's file."""
 _FORMAT, _VERSION = "mixformer annotation", 2
 _LARGEST = 512 * 2**20  # bytes; an hour of one target has 1 MB
+_LONGEST_HEAD = 1000  # bytes of the first line of a journal
 _MOST_FRAMES, _MOST_PIXELS = 10**9, 10**6
 
 
-def save_project(project: AnnotationProject, path: str | Path, revision: int = 0) -> None:
+def save_project(project: AnnotationProject, path: str | Path, revision: int | None = None) -> None:
     """Write a project completely or not at all.
 
     Args:
         project: the project.
         path: NAME.mixformer.json.
-        revision: number of this state of the file.
+        revision: number of this state of the file; None takes one that no journal beside it belongs to.
 
     Raises:
         OutputError: if it cannot be written.
@@ -53,27 +54,32 @@ def save_project(project: AnnotationProject, path: str | Path, revision: int = 0
         True
     """
     check_project(project)
-    write_text(Path(path), project_text(project, revision))
+    write_text(Path(path), project_text(project, _free_revision(Path(path)) if revision is None else revision))
 
 
-@checked
-def load_project(path: str | Path) -> AnnotationProject:
-    """Read a project.
+def journal_of(path: Path) -> Path:
+    """Return the path of the journal beside a project's file."""
+    return path.with_name(f"{path.name}.journal")
 
-    Raises:
-        DataError: if the file is missing, damaged, of another program or of a later version.
 
-    Example:
-        >>> from mixformer.annotation import load_project
-        >>> load_project("boxes.json")
-        Traceback (most recent call last):
-        mixformer.errors.DataError: cannot read boxes.json: ...
-    """
-    return load_revision(path)[0]
+def undo_of(path: Path) -> Path:
+    """Return the path of the edits beside a project's file that can be undone."""
+    return path.with_name(f"{path.name}.undo")
+
+
+def _free_revision(path: Path) -> int:
+    """Return a number of a state that no file of edits beside a project is about, so that none is repeated on it."""
+    taken = [-1]
+    for beside in (journal_of(path), undo_of(path)):
+        with suppress(OSError, MixFormerError, LookupError, TypeError), beside.open("rb") as file:
+            taken.append(
+                int(parse_json(file.readline(_LONGEST_HEAD).decode("utf-8", "replace"), str(beside))["revision"])
+            )
+    return max(taken) + 1
 
 
 def load_revision(path: str | Path) -> tuple[AnnotationProject, int]:
-    """Read a project and the number of its state; see `load_project`."""
+    """Read a project as it was saved, without the edits of a journal, and the number of this state."""
     return project_of(read_json_file(path, DataError, _LARGEST), path)
 
 

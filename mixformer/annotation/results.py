@@ -22,7 +22,9 @@ def write_results(
     overwrite: bool = False,
     on_frame: Callable[[VideoFrame], object] | None = None,
 ) -> int:
-    """Write the boxes of all frames in which a target is seen.
+    """Write the boxes of all frames, with their status. A frame in which a target is absent or unknown has none.
+
+    As in all results, a lost target has the box where it was last.
 
     Args:
         project: the project.
@@ -55,9 +57,7 @@ def write_results(
     with VideoOutput(outputs, video, ids=ids, overwrite=overwrite) as output:
         for frame in video:
             boxes = {target.id: target.box_at(frame.index) for target in project.targets}
-            results = {
-                id: _result(shown, shown.box, frame) for id, shown in boxes.items() if shown.visible and shown.box
-            }
+            results = {id: _result(shown, shown.box, frame) for id, shown in boxes.items() if shown.box}
             output.write(output.draw(frame, results))
             count += 1
             if on_frame:
@@ -68,4 +68,5 @@ def write_results(
 def _result(shown: FrameBox, box: Box, frame: VideoFrame) -> TrackResult:
     """Make a result. A person's box has the score 1, like the given box of a tracker; an interpolated one has none."""
     said = shown.origin == "person"
-    return TrackResult(box, 1.0 if said else shown.score, frame.index, time=frame.time, is_initial=said)
+    score = 1.0 if said else shown.score
+    return TrackResult(box, score, frame.index, time=frame.time, is_initial=said, status=shown.status)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +16,10 @@ from mixformer.cli.track_options import make_tracker, targets_of
 from mixformer.errors import BoxError, ConfigError, counted
 
 if TYPE_CHECKING:
-    from mixformer.annotation import AnnotationProject
+    from mixformer.annotation import AnnotatedTarget, AnnotationProject, FoundBox, FrameBox
+
+DRAFT_INTERVAL = 30.0
+"""Seconds of tracking that a killed command may lose."""
 
 
 def needs_project(options: Namespace) -> bool:
@@ -55,10 +60,13 @@ def run_project(options: Namespace, outputs: dict[str, Path]) -> None:
 
 
 def tracked_project(
-    project: AnnotationProject, options: Namespace, direction: str, wanted: range | None
+    project: AnnotationProject, options: Namespace, direction: str, wanted: range | None, draft: Path | None = None
 ) -> AnnotationProject:
-    """Track the frames of a project that are not tracked from its key boxes yet."""
-    from mixformer.annotation import put_found, stale_stretches, track_between
+    """Track the frames of a project that are not tracked from its key boxes yet.
+
+    With a `draft`, a run that is stopped leaves there what it has tracked; one that is killed, all but its last part.
+    """
+    from mixformer.annotation import stale_stretches, track_between
 
     steps = 0
     for stretch in stale_stretches(project, None, direction, wanted):  # type: ignore[arg-type]
@@ -76,18 +84,46 @@ def tracked_project(
             tracker=tracker,
             progress=lambda done, total: bar.count(),
         )
-        return put_found(project, found)
+        return _put_all(project, found, draft)
+
+
+def _put_all(project: AnnotationProject, found: Iterable[FoundBox], draft: Path | None) -> AnnotationProject:
+    from mixformer.annotation import put_found, save_project
+
+    boxes: list[FoundBox] = []
+    saved = time.monotonic()
+    try:
+        for each in found:
+            boxes.append(each)
+            if draft is not None and time.monotonic() - saved > DRAFT_INTERVAL:
+                project, boxes = put_found(project, boxes), []
+                save_project(project, draft)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        if draft is not None and boxes:
+            save_project(put_found(project, boxes), draft)
+        raise
+    return put_found(project, boxes)
 
 
 def report_project(project: AnnotationProject, paths: list[Path], quiet: bool) -> None:
     """Print a line for each target, and the written files."""
     console = make_console(quiet=quiet)
     for target in project.targets:
-        boxes = list(project.boxes(target.id))
-        seen, doubtful = sum(box.visible for box in boxes), [box.frame for box in boxes if box.status == "uncertain"]
-        text = f"target {target.id}: {counted(seen, 'frame')} with a box, {len(target.keys)} of them yours"
-        if doubtful:
-            text += f"; {len(doubtful)} are doubtful, the first is frame {doubtful[0]}"
-        console.print(text)
+        console.print(_line(target, list(project.boxes(target.id))))
     for path in paths:
         console.print(f"wrote {path.resolve()}")
+
+
+def _line(target: AnnotatedTarget, boxes: list[FrameBox]) -> str:
+    """Say in how many frames a target has a box, and in which frames a person should look."""
+    from mixformer.run.absences import frame_spans, frames_text
+
+    seen, yours = sum(box.visible for box in boxes), sum(not key.absent for key in target.keys)
+    text = f"target {target.id}: {counted(seen, 'frame')} with a box, {yours} of them yours"
+    doubtful = [box.frame for box in boxes if box.status == "uncertain"]
+    if doubtful:
+        which = "1 is doubtful, it" if len(doubtful) == 1 else f"{len(doubtful)} are doubtful, the first"
+        text += f"; {which} is frame {doubtful[0]}"
+    lost = frame_spans([box.frame for box in boxes if box.status == "lost"])
+    return f"{text}; lost in {frames_text(lost)}" if lost else text

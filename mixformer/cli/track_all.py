@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 DESCRIPTION = """Track targets through many videos. Running the command again resumes an interrupted run.
 
 JOBS is a CSV file with a header, or a JSON list. Its columns are source; box ("x y w h") or targets (a file as for
-mixformer track --targets); and, optionally, start, stop and name. Paths are relative to the file. The results of a
-video go to OUT/NAME/, with done.json when they are complete. Earlier results that are incomplete or have other
-settings are replaced when the new ones are complete. A video that fails does not stop the others. The exit code is
-then 1, or 4 if every failure was a result that could not be written.
+mixformer track --targets, with one line for each target: no corrections); and, optionally, start, stop and name.
+Paths are relative to the file. The results of a video go to OUT/NAME/, with done.json when they are complete. Earlier
+results that are incomplete or have other settings are replaced when the new ones are complete. A video that fails does
+not stop the others. The exit code is then 1, or 4 if every failure was a result that could not be written.
 
   mixformer track-all jobs.csv --out tracked
   mixformer track-all jobs.csv --out tracked --write json video --workers 4

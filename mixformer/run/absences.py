@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from mixformer.errors import first_few
 from mixformer.types import TrackResult
@@ -38,3 +39,10 @@ def frames_text(spans: Sequence[tuple[int, int]]) -> str:
     """Name the frames of some stretches, such as "frame 14" or "frames 18 to 33, 40"."""
     shown = ", ".join(first_few(f"{a}" if b - a == 1 else f"{a} to {b - 1}" for a, b in spans))
     return f"{'frame' if len(spans) == 1 and spans[0][1] - spans[0][0] == 1 else 'frames'} {shown}"
+
+
+def frame_spans(frames: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the first frame and the frame after the last one of each run without a gap, of rising frames."""
+    edges = [number for first, second in pairwise(frames) if second != first + 1 for number in (first + 1, second)]
+    ends = [frames[0], *edges, frames[-1] + 1] if frames else []
+    return list(zip(ends[::2], ends[1::2], strict=True))

@@ -214,8 +214,12 @@ class _Masks:
         self._draft.end(whole=error is None and self._some, empty=not self._some)
 
     def write(self, frame: VideoFrame, results: Results) -> dict[int, Mask]:
-        """Return the masks of the results' boxes by target, after writing them."""
-        masks = {number: self._refine(frame.image, result.box) for number, result in results.items()}
+        """Return the masks of the results' boxes by target, after writing them. That of a lost target is empty."""
+        nothing = np.zeros(frame.image.shape[:2], np.bool_)
+        masks = {
+            number: nothing if result.status == "lost" else self._refine(frame.image, result.box)
+            for number, result in results.items()
+        }
         for number, mask in masks.items():
             folder = self._draft.part / str(number) if self._ids else self._draft.part
             self._writer(folder).write(mask, frame.index)

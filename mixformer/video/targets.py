@@ -165,7 +165,8 @@ def _text_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
             continue
         columns = names or {4: _COLUMNS[2:6], 6: _COLUMNS[:6], 7: _COLUMNS}.get(len(fields), ())
         if len(columns) != len(fields):
-            raise BoxError(f"{where}: {len(fields)} values do not make a target; {_HOW}")
+            open_quote = "; a text in quotes ends in its own line" if line.count('"') % 2 else ""
+            raise BoxError(f"{where}: {len(fields)} values do not make a target{open_quote}; {_HOW}")
         row = dict(zip(columns, fields, strict=True))
         if sign in (";", "\t"):  # with which some languages write 1,5 for 1.5
             row |= {name: row[name].replace(",", ".") for name in _COLUMNS if name in row}
@@ -188,6 +189,8 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
 
 def _target(row: Mapping[str, Any], where: str, start: int) -> Target:
     """Make a target of one row."""
+    if row["box"] is None or row["box"] == [""] * 4:
+        raise BoxError(f"{where}: a box is four numbers; a line without one is for mixformer track and annotate")
     try:
         box = parse_box(row["box"])
         begin, number = (whole(row.get(name), name, other) for name, other in (("frame", start), ("id", 0)))

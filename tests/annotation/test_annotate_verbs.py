@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -21,8 +22,10 @@ from mixformer.annotation import (
     set_tracked,
 )
 from mixformer.cli import main
+from mixformer.cli.bars import FrameBar
 from mixformer.data.annotated_folders import read_sequences
 from mixformer.errors import BoxError
+from mixformer.video import open_video, open_writer
 from mixformer.video.demo import DEMO_CLIP
 
 KEYS = "frame,id,label,x,y,w,h\n0,1,person,260,29,41,142\n8,1,,255,30,44,140\n12,1,,,,,\n"
@@ -46,7 +49,7 @@ def folder(tmp_path_factory):
         "annotate", DEMO_CLIP, "--keys", folder / "keys.csv", "--to", "cvat", "--out", folder / "a.xml",
         "--project", folder / "clip.mixformer.json",
     )  # fmt: skip
-    assert "target 1: 12 frames with a box, 3 of them yours" in said
+    assert "target 1: 12 frames with a box, 2 of them yours" in said
     return folder
 
 
@@ -103,10 +106,83 @@ def test_what_other_tools_wrote_becomes_training_data(folder, tmp_path):
 
 def test_track_takes_corrections(folder, tmp_path):
     said = run("track", DEMO_CLIP, "--targets", folder / "keys.csv", "--stop", "15", "--csv", tmp_path / "b.csv")
-    assert "3 of them yours" in said
+    assert "2 of them yours" in said
     rows = list(csv.DictReader((tmp_path / "b.csv").open()))
     assert [int(row["frame"]) for row in rows] == [*range(12)]
     assert (rows[8]["x"], rows[8]["w"]) == ("255.0", "44.0")
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_run_is_resumed_by_the_same_command(folder, tmp_path, monkeypatch, capsys, signal_number):
+    """Also one that was killed, which then keeps all but its last part."""
+    path, steps = tmp_path / "clip.mixformer.json", []
+    words = ["annotate", str(DEMO_CLIP), "--keys", str(folder / "keys.csv"), "--project", str(path)]
+    code = f"""
+import os, sys
+from mixformer.cli import bars, corrected_track, main
+corrected_track.DRAFT_INTERVAL = 0.0
+count, steps = bars.FrameBar.count, []
+def counted(self):
+    count(self)
+    steps.append(0)
+    if len(steps) == 6:
+        os.kill(os.getpid(), {int(signal_number)})
+bars.FrameBar.count = counted
+sys.exit(main(sys.argv[1:]))
+"""
+    subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=False)
+    assert not path.exists()
+    kept = load_project(tmp_path / "clip.mixformer.partial.json").target(1)
+    assert 4 <= len(kept.tracked) <= 6
+    monkeypatch.setattr(FrameBar, "count", lambda self: steps.append(0))
+    assert main(words) == 0, capsys.readouterr()
+    assert len(steps) < 14  # of 7 forward and 7 backward between the boxes, and 3 after the last
+    assert os.listdir(tmp_path) == ["clip.mixformer.json"]
+    assert load_project(path).target(1).keys == load_project(folder / "clip.mixformer.json").target(1).keys
+    assert len(load_project(path).target(1).tracked) == 10
+
+
+def test_again_tracks_the_boxes_of_a_project_anew(folder, tmp_path):
+    """Also if the project holds the key boxes too."""
+    path = tmp_path / "clip.mixformer.json"
+    mark = TrackedBox(Box(1, 2, 3, 4), 0.5)
+    save_project(set_tracked(load_project(folder / "clip.mixformer.json"), 1, 1, [mark] * 7, "joined"), path)
+    words = ("annotate", DEMO_CLIP, "--keys", path, "--project", path, "--overwrite")
+    run(*words)
+    assert load_project(path).target(1).box_at(4).box == mark.box
+    run(*words, "--again")
+    assert load_project(path).target(1).box_at(4).box != mark.box
+
+
+@pytest.fixture(scope="module")
+def covered(tmp_path_factory):
+    """Half a second of the demo clip, whose target is behind a block from frame 5 on."""
+    path = tmp_path_factory.mktemp("covered") / "covered.mp4"
+    with open_video(DEMO_CLIP, stop=12) as video, open_writer(path) as writer:
+        for frame in video:
+            image = frame.image.copy()
+            image[:, 180:460] = image[:, 180:460] if frame.index < 5 else 128
+            writer.write(image)
+    return path
+
+
+def test_a_corrected_track_says_where_the_target_is_lost_as_any_other(covered, tmp_path):
+    (tmp_path / "boxes.csv").write_text("frame,id,x,y,w,h\n0,1,260,29,41,142\n2,1,254,33,45,136\n")
+    said = {}
+    for name, words in (("usual", ("--box", 260, 29, 41, 142)), ("keys", ("--targets", tmp_path / "boxes.csv"))):
+        outputs = [word for kind in ("json", "csv", "mot") for word in (f"--{kind}", tmp_path / f"{name}.{kind}")]
+        said[name] = run("track", covered, *words, *outputs)
+    assert "the target was lost in frames 5 to 11" in said["usual"]
+    assert "lost in frames 5 to 11" in " ".join(said["keys"].split())
+    states = {}
+    for name in said:
+        rows = [json.loads(line) for line in (tmp_path / f"{name}.json").read_text().splitlines()]
+        table = list(csv.DictReader((tmp_path / f"{name}.csv").open()))
+        mot = [line.split(",")[8] for line in (tmp_path / f"{name}.mot").read_text().splitlines()]
+        states[name] = [(row["frame"], row["status"]) for row in rows]
+        assert states[name] == [(int(row["frame"]), row["status"]) for row in table]
+        assert [number == "0" for number in mot] == [status == "lost" for _, status in states[name]]
+    assert states["keys"] == states["usual"]
 
 
 def test_track_goes_backward_and_both_ways(tmp_path):
@@ -152,7 +228,7 @@ def test_wrong_usage_is_one_sentence(tmp_path, monkeypatch, words, reason):
         ("0,1,5,5,9,9\n0,1,6,6,9,9\n", "line 2: target 1 has a key box in frame 0 already"),
         ("0,1,5,5,9\n", "line 1: 5 values do not make a target"),
         ("99,1,5,5,9,9\n", "line 1: the video has frames 0 to 49, and no frame 99"),
-        ("0,0,5,5,9,9\n", "line 1: the id of a target must be a whole number of 1 or above"),
+        ("0,0,5,5,9,9\n", "line 1: the id of a target must be a whole number from 1 to"),
         ("0,1,5,5,,9\n", "line 1: a box is four numbers"),
         ("0,1,1000,5,9,9\n", "line 1: .* outside the frame"),
         ('[{"frame": 0, "id": 1, "box": "x"}]', "entry 1"),

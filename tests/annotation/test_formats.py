@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import zipfile
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -94,11 +95,21 @@ def test_what_comes_back_is_what_went_out(tmp_path, name):
         assert shown(again) == expected
 
 
-@pytest.mark.parametrize("name", ["cvat", "coco", "voc", "folder"])
+@pytest.mark.parametrize("name", ["cvat", "coco", "voc", "folder", "jsonl", "csv"])
 def test_attributes_and_labels_survive(tmp_path, name):
     again = import_annotations(put(tmp_path, texts(example(), name)), name, VIDEO)
     assert [each.label for each in again.targets] == ["person", "dog"]
     assert again.target(1).attributes == {"coat": "red & <blue>"}
+
+
+@pytest.mark.parametrize("name", sorted({*EVERY} - {"yolo"}))
+def test_an_attribute_does_not_take_the_place_of_the_id(tmp_path, name):
+    """CVAT may hold an attribute of this name, as other tools write it there."""
+    project = AnnotationProject(VIDEO)
+    for id in (1, 2):
+        project = set_key(add_target(project, id, attributes={"track_id": "9"}), id, 0, (10 * id, 2, 30, 40))
+    again = import_annotations(put(tmp_path, texts(project, name)), name, VIDEO)
+    assert [target.id for target in again.targets] == [1, 2]
 
 
 @pytest.mark.parametrize("name", ["jsonl", "csv"])
@@ -246,6 +257,19 @@ def test_label_studio_reads_what_its_editor_saves(tmp_path):
     assert target.label == "dog"
 
 
+def test_label_studio_keeps_high_ids(tmp_path):
+    """Of any number; names of this form with a higher one are those of another tool."""
+    project = AnnotationProject(VIDEO)
+    for id in (7, 123_456_789, 10**9):
+        project = set_key(add_target(project, id), id, 0, (1, 2, 30, 40))
+    files = texts(project, "label-studio")
+    read = import_annotations(put(tmp_path, files), "label-studio", VIDEO)
+    assert [target.id for target in read.targets] == [7, 123_456_789, 10**9]
+    foreign = {name: text.replace("t1000000000", "t1000000001") for name, text in files.items()}
+    read = import_annotations(put(tmp_path, foreign), "label-studio", VIDEO)
+    assert [target.id for target in read.targets] == [1, 2, 3]
+
+
 def test_results_of_the_command_are_read_as_a_track(tmp_path):
     lines = [{"frame": n, "time": n / 25, "box": [10 + n, 20, 30, 40], "score": 0.9} for n in range(5)]
     path = tmp_path / "boxes.jsonl"
@@ -298,6 +322,23 @@ def test_pictures_are_the_frames_of_the_video(tmp_path, demo, name):
     assert sorted(tmp_path.iterdir()) == [out]
 
 
+@pytest.mark.parametrize("name", sorted(name for name in EVERY if ANNOTATION_FORMATS[name].pictures))
+def test_pictures_of_another_size_are_refused(tmp_path, name):
+    """Boxes in pixels of a video would be wrong on them."""
+    project = set_key(
+        add_target(AnnotationProject(replace(look_at_video(DEMO_CLIP), width=1280))), 1, 0, (1, 2, 30, 40)
+    )
+    with pytest.raises(DataError, match="has 640 x 360 pixels, and the video of the project 1280 x 360"):
+        export_annotations(project, name, tmp_path / "out", video=DEMO_CLIP, pictures=True)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["cvat", "coco", "voc"])
+def test_a_file_about_pictures_of_another_size_is_refused(tmp_path, name):
+    with pytest.raises(DataError, match="about pictures of 640 x 360 pixels, and the video has 320 x 180"):
+        import_annotations(put(tmp_path, texts(example(), name)), name, replace(VIDEO, width=320, height=180))
+
+
 def test_the_training_folder_is_a_data_set(tmp_path, demo):
     project = set_key(add_target(demo), 2, 5, (10, 20, 30, 40))
     out = export_annotations(project, "folder", tmp_path / "out", video=DEMO_CLIP)
@@ -337,6 +378,30 @@ def test_a_wrong_zip_is_refused(tmp_path):
     with pytest.raises(DataError):
         import_annotations(tmp_path / "b.zip", "cvat", VIDEO)
     assert not (tmp_path.parent.parent / "annotations.xml").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [(name, ending) for name in EVERY for ending in (".xml", ".json", ".jsonl", ".csv")],
+)
+def test_one_file_holds_all_boxes_or_is_refused_before_the_work(tmp_path, name, ending):
+    """The labeling configuration of Label Studio is an .xml file, and target.json of training data has no boxes."""
+    out = tmp_path / f"boxes{ending}"
+    if ANNOTATION_FORMATS[name].ending == ending:
+        check_export(name, out)
+        export_annotations(example(), name, out)
+        assert shown(import_annotations(out, name, VIDEO)).keys() == {1, 2}
+        return
+    for refused in (check_export, lambda *given: export_annotations(example(), *given)):
+        with pytest.raises(ConfigError, match=rf"{name} is no single \{ending} file"):
+            refused(name, out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("tolerance", [-1, np.nan, np.inf])
+def test_a_tolerance_is_a_number_of_pixels(tmp_path, tolerance):
+    with pytest.raises(ConfigError, match="tolerance must be a number of pixels"):
+        export_annotations(example(), "cvat", tmp_path / "a.xml", tolerance=tolerance)
 
 
 def test_wrong_wishes_are_refused_before_anything_is_written(tmp_path, demo):

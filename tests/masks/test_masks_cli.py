@@ -8,7 +8,9 @@ from PIL import Image
 
 import mixformer
 from mixformer.cli import main
+from mixformer.run.outputs import VideoOutput
 from mixformer.types import Box, TrackResult
+from mixformer.video import open_video
 from mixformer.video.draw import Annotator
 from tests.helpers.clips import moving_square
 
@@ -69,3 +71,13 @@ def test_a_mask_is_tinted_and_the_frame_stays_as_it_is():
     assert tuple(picture[45, 50]) == pytest.approx((82, 177, 98), abs=2)
     assert tuple(picture[55, 50]) == (100, 100, 100)
     assert (image == 100).all()
+
+
+def test_a_lost_target_has_an_empty_mask(clip, tmp_path):
+    """What is at its last place is something else."""
+    with open_video(clip, stop=2) as video, VideoOutput({"masks": tmp_path / "masks"}, video, ids=False) as output:
+        for frame, status in zip(video, ("tracking", "lost"), strict=True):
+            output.write(output.draw(frame, {1: TrackResult(Box(20, 20, 30, 30), 0.9, frame.index, status=status)}))
+    first, second = (np.array(Image.open(path)) for path in sorted((tmp_path / "masks").iterdir()))
+    assert first.any()
+    assert not second.any()

@@ -56,6 +56,7 @@ def test_lines_of_json(tmp_path):
         ("[[1, 2, 3]]", r"entry 1: .*got 3"),
         ('{"frame": 1}', r"line 1: a target is"),
         ('{"box": null}', r"line 1: .*four numbers"),
+        ("0,1,1,2,3,4\n9,1,,,,\n", r"line 2: .*four numbers; a line without one is for mixformer track and annotate"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path, text, message):

@@ -23,10 +23,14 @@ from mixformer.types import Box
 
 COLUMNS = ("frame", "id", "label", "x", "y", "w", "h", "score", "status", "origin", "occluded")
 """Columns of the CSV file; x to h are empty if the target is absent."""
+_FACTS = "attributes"  # a further column, of JSON, if a target has any
 
 
 def write_lines(contents: ExportContents) -> dict[str, str]:
-    """Write JSON lines: frame, id, label, box, score, status, origin, occluded; `box` is null for an absent target."""
+    """Write JSON lines: frame, id, label, box, score, status, origin, occluded; `box` is null for an absent target.
+
+    Lines of targets with attributes have these too.
+    """
     return {"boxes.jsonl": "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in _rows(contents))}
 
 
@@ -34,11 +38,13 @@ def write_table(contents: ExportContents) -> dict[str, str]:
     """Write the same as CSV with a header."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
+    columns = (*COLUMNS, *([_FACTS] if any(target.attributes for target in contents.project.targets) else ()))
+    table.writerow(columns)
     for row in _rows(contents):
         sides = row.pop("box") or [None] * 4
         values = {**row, **dict(zip("xywh", sides, strict=True)), "occluded": int(row["occluded"])}
-        table.writerow(["" if values[name] is None else values[name] for name in COLUMNS])
+        values[_FACTS] = json.dumps(row[_FACTS], ensure_ascii=False) if row.get(_FACTS) else None
+        table.writerow(["" if values[name] is None else values[name] for name in columns])
     return {"boxes.csv": text.getvalue()}
 
 
@@ -58,6 +64,7 @@ def _rows(contents: ExportContents) -> Iterator[dict[str, Any]]:
             "status": box.status,
             "origin": box.origin,
             "occluded": box.occluded,
+            **({_FACTS: dict(target.attributes)} if target.attributes else {}),
         }
 
 
@@ -87,6 +94,7 @@ def _table_rows(source: Path) -> Iterator[dict[str, Any]]:
         row["box"] = None if row["x"] is None else [float(row[side] or "") for side in "xywh"]
         row["score"] = None if row.get("score") is None else float(row["score"] or "")
         row["occluded"] = is_true(row.get("occluded"), "occluded")
+        row[_FACTS] = None if row.get(_FACTS) is None else parse_json(row[_FACTS], f"{source}, line {reader.line_num}")
         yield row
 
 
@@ -95,6 +103,7 @@ def _project(rows: Iterable[Any], video: AnnotatedVideo, source: Path) -> Annota
     keys: dict[int, list[KeyBox]] = {}
     tracked: dict[int, list[tuple[int, TrackedBox]]] = {}
     labels: dict[int, str] = {}
+    facts: dict[int, dict[str, str]] = {}
     seen: set[tuple[int, int]] = set()
     project = AnnotationProject(video)
     try:
@@ -102,13 +111,14 @@ def _project(rows: Iterable[Any], video: AnnotatedVideo, source: Path) -> Annota
             id, frame = _place(row, video, seen)
             box = None if row["box"] is None else parse_box(row["box"])
             labels.setdefault(id, row.get("label") or "")
+            facts.setdefault(id, row.get(_FACTS) or {})
             origin = row.get("origin") or ("tracker" if id in keys else "person")
             if origin == "person":
                 keys.setdefault(id, []).append(KeyBox(frame, box, bool(row.get("occluded"))))
             elif origin == "tracker" and box is not None:
                 tracked.setdefault(id, []).append((frame, _tracked(row, box)))
         for id, label in labels.items():
-            project = add_target(project, id, label, keys=keys.get(id, ()))
+            project = add_target(project, id, label, None, facts[id], keys.get(id, ()))
             project = put_rows(project, id, tracked.get(id, []))
     except DataError:
         raise

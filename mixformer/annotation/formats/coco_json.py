@@ -55,4 +55,4 @@ def read_coco_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
         if len(found) != 1:
             raise DataError(f"{source} holds {len(found)} files annotations/*.json; name one of them")
         source = found[0]
-    return project_of_tracks(coco_tracks(source), video, source)
+    return project_of_tracks(coco_tracks(source, (video.width, video.height)), video, source)

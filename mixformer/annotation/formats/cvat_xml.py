@@ -23,7 +23,7 @@ def write_cvat(contents: ExportContents) -> dict[str, str]:
 
 def read_cvat_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
     """Read the tracks of a file or of an export's folder. Key frames become key boxes."""
-    return project_of_tracks(cvat_tracks(cvat_file(source)), video, source)
+    return project_of_tracks(cvat_tracks(cvat_file(source), (video.width, video.height)), video, source)
 
 
 def _head(contents: ExportContents) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import zipfile
@@ -45,7 +46,7 @@ def check_export(format: str, out: str | Path, pictures: bool | None = None, *, 
         overwrite: replace an existing file.
 
     Raises:
-        ConfigError: if there is no such format, or it has no pictures.
+        ConfigError: if there is no such format, it has no pictures, or it is no single file of this ending.
         OutputError: if the result already exists, or cannot be written.
 
     Example:
@@ -57,7 +58,11 @@ def check_export(format: str, out: str | Path, pictures: bool | None = None, *, 
     chosen, path = annotation_format(format), Path(out)
     if pictures and chosen.pictures is None:
         raise ConfigError(f"{format} has no pictures; leave them out, or choose another format")
-    if path.suffix.lower() not in (*_ENDINGS, ".zip") and path.exists() and not path.is_dir():
+    suffix = path.suffix.lower()
+    if suffix in _ENDINGS and suffix != chosen.ending:
+        single = f"NAME{chosen.ending}, " if chosen.ending else ""
+        raise ConfigError(f"{format} is no single {suffix} file; give {single}the name of a folder, or NAME.zip")
+    if suffix not in (*_ENDINGS, ".zip") and path.exists() and not path.is_dir():
         raise OutputError(f"{path} is no folder, and the result is one; give another name, or NAME.zip")
     if path.is_dir() and (overwrite or any(item.name != ".partial" for item in path.iterdir())):
         raise OutputError(f"{path} is a folder, which is never replaced; give another name, or remove it first")
@@ -95,7 +100,7 @@ def export_annotations(
         The file or folder.
 
     Raises:
-        ConfigError: if there is no such format, or the video is missing.
+        ConfigError: if there is no such format, the tolerance is no number of pixels, or the video is missing.
         DataError: if the project has no boxes.
         OutputError: if the result cannot be written, or already exists.
         SourceError: if the video cannot be read.
@@ -108,16 +113,15 @@ def export_annotations(
         3
     """
     check_project(project)
+    if not 0 <= tolerance < math.inf:
+        raise ConfigError(f"tolerance must be a number of pixels, 0 or above, not {shown(tolerance, 40)}")
     check_export(format, out, pictures, overwrite=overwrite)
     chosen, path, contents = annotation_format(format), Path(out), ExportContents(project, tolerance)
     if not contents.targets:
         raise DataError("the project has no boxes to export; draw or track some first")
     texts = chosen.write(contents)
     if path.suffix.lower() in _ENDINGS:  # a second file that is not necessary is left out
-        same = [text for name, text in texts.items() if Path(name).suffix == path.suffix.lower()]
-        if len(same) != 1 or len(texts) > 2:
-            raise ConfigError(f"{format} is no single {path.suffix} file; give the name of a folder, or NAME.zip")
-        write_text(path, same[0])
+        write_text(path, next(text for name, text in texts.items() if Path(name).suffix == chosen.ending))
         return path
     wanted = chosen.with_pictures if pictures is None else pictures
     places = chosen.pictures(contents) if wanted and chosen.pictures else {}
@@ -130,7 +134,7 @@ def export_annotations(
         if not packed:  # thousands of small files are written slowly
             _write_texts(folder, texts)
         if places and video is not None:
-            _write_pictures(folder, video, places, progress)
+            _write_pictures(folder, video, places, (contents.video.height, contents.video.width), progress)
         _put(folder, place, texts if packed else None)
     return path
 
@@ -146,16 +150,27 @@ def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
 
 
 def _write_pictures(
-    folder: Path, video: str | Path, places: Mapping[int, list[str]], progress: Callable[[int, int], object] | None
+    folder: Path,
+    video: str | Path,
+    places: Mapping[int, list[str]],
+    size: tuple[int, int],
+    progress: Callable[[int, int], object] | None,
 ) -> None:
     """Write frames of a video as JPEG files. A frame with several paths is written once, then linked or copied.
 
-    Raises OutputError if one cannot be written, and SourceError if the video cannot be read.
+    Raises OutputError if one cannot be written, SourceError if the video cannot be read, and DataError if its frames
+    are not of the project's (height, width).
     """
     done = 0
     with open_video(video, min(places), max(places) + 1) as frames:
         for frame in frames:
             if frame.index in places:
+                height, width = frame.image.shape[:2]
+                if frame.index == min(places) and (height, width) != size:
+                    raise DataError(
+                        f"{video} has {width} x {height} pixels, and the video of the project {size[1]} x {size[0]}; "
+                        "give that one"
+                    )
                 _write_picture(frame.image, [folder / name for name in places[frame.index]])
                 done += 1
                 if progress:

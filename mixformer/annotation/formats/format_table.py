@@ -35,6 +35,7 @@ class AnnotationFormat:
         pictures: function that returns the paths of the pictures of each frame; None for formats without pictures.
         with_pictures: write pictures by default.
         keys: the format has key frames; others hold a box for every frame.
+        ending: ending of the file that holds everything by itself; "" if there is none.
 
     Example:
         >>> from mixformer.annotation import ANNOTATION_FORMATS
@@ -50,6 +51,7 @@ class AnnotationFormat:
     pictures: Callable[[ExportContents], dict[int, list[str]]] | None = None
     with_pictures: bool = False
     keys: bool = False
+    ending: str = ""
 
 
 def _named(pattern: str, first: int = 0) -> Callable[[ExportContents], dict[int, list[str]]]:
@@ -62,7 +64,9 @@ _COCO_PICTURES = _named(f"images/train/{COCO_PICTURE}")
 ANNOTATION_FORMATS = {
     each.name: each
     for each in (
-        AnnotationFormat("cvat", "CVAT for video 1.1", "annotations.xml", write_cvat, read_cvat_project, keys=True),
+        AnnotationFormat(
+            "cvat", "CVAT for video 1.1", "annotations.xml", write_cvat, read_cvat_project, keys=True, ending=".xml"
+        ),
         AnnotationFormat(
             "coco",
             "COCO",
@@ -70,6 +74,7 @@ ANNOTATION_FORMATS = {
             write_coco,
             read_coco_project,
             _COCO_PICTURES,
+            ending=".json",
         ),
         AnnotationFormat(
             "yolo", "YOLO", "data.yaml, images/, labels/", write_yolo, read_yolo_project, _named(YOLO_PICTURE), True
@@ -93,6 +98,7 @@ ANNOTATION_FORMATS = {
             write_label_studio,
             read_label_studio_project,
             keys=True,
+            ending=".json",
         ),
         AnnotationFormat(
             "label-studio-predictions",
@@ -101,6 +107,7 @@ ANNOTATION_FORMATS = {
             write_predictions,
             read_predictions_project,
             keys=True,
+            ending=".json",
         ),
         AnnotationFormat(
             "folder",
@@ -112,10 +119,22 @@ ANNOTATION_FORMATS = {
             True,
         ),
         AnnotationFormat(
-            "jsonl", "JSON lines", "one box per line, with every field", write_lines, read_lines_project, keys=True
+            "jsonl",
+            "JSON lines",
+            "one box per line, with every field",
+            write_lines,
+            read_lines_project,
+            keys=True,
+            ending=".jsonl",
         ),
         AnnotationFormat(
-            "csv", "CSV", "one box per line, with every field", write_table, read_table_project, keys=True
+            "csv",
+            "CSV",
+            "one box per line, with every field",
+            write_table,
+            read_table_project,
+            keys=True,
+            ending=".csv",
         ),
     )
 }

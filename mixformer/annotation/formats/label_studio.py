@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
@@ -13,6 +14,7 @@ from xml.sax.saxutils import quoteattr
 from mixformer.annotation.edits import add_target
 from mixformer.annotation.formats.contents import ExportContents, box_of, label_of, project_of_tracks, put_rows
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject
+from mixformer.annotation.project_checks import HIGHEST_ID
 from mixformer.annotation.tracked_rows import TrackedBox
 from mixformer.data.importers.tracks import FileTrack, FrameBoxes, whole_number
 from mixformer.errors import DataError, malformed_as_data_error
@@ -125,7 +127,7 @@ def _part(value: Any) -> float:
 
 def _ids(names: list[str]) -> list[int]:
     """Return the numbers in names of this package (t1, t2). Number other names from 1."""
-    ours = all(name[:1] == "t" and name[1:].isdigit() and len(name) < 10 for name in names)
+    ours = all(re.fullmatch("t[1-9][0-9]{0,9}", name) and int(name[1:]) <= HIGHEST_ID for name in names)
     return [int(name[1:]) for name in names] if ours and len({*names}) == len(names) else [*range(1, len(names) + 1)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from mixformer.data.annotated_folders import read_boxes
 from mixformer.data.importers.tracks import FileTrack, whole_number
 from mixformer.errors import DataError, counted
 from mixformer.files import read_json_file
+from mixformer.run.absences import frame_spans
 
 
 def write_training(contents: ExportContents) -> dict[str, str]:
@@ -23,8 +23,8 @@ def write_training(contents: ExportContents) -> dict[str, str]:
         absent = (float("nan"),) * 4
         rows = [",".join(f"{v:.8g}" for v in (each.visible and each.box) or absent) for each in boxes]
         facts = {"id": target.id, "label": target.label, "attributes": dict(target.attributes)}
-        frames = _ranges([each.frame for each in boxes])
-        partly = _ranges([each.frame for each in boxes if each.occluded and each.visible])
+        frames = frame_spans([each.frame for each in boxes])
+        partly = frame_spans([each.frame for each in boxes if each.occluded and each.visible])
         folder = _folder(contents, target)
         files[f"{folder}/groundtruth.txt"] = "".join(f"{row}\n" for row in rows)
         files[f"{folder}/target.json"] = json.dumps({**facts, "frames": frames, "occluded": partly}) + "\n"
@@ -50,13 +50,6 @@ def read_training_project(source: Path, video: AnnotatedVideo) -> AnnotationProj
 
 def _folder(contents: ExportContents, target: AnnotatedTarget) -> str:
     return f"{contents.stem}_{target.id}"
-
-
-def _ranges(frames: list[int]) -> list[list[int]]:
-    """Return frames as [first, stop] of each run without a gap."""
-    edges = [number for first, second in pairwise(frames) if second != first + 1 for number in (first + 1, second)]
-    ends = [frames[0], *edges, frames[-1] + 1] if frames else []
-    return [list(pair) for pair in zip(ends[::2], ends[1::2], strict=True)]
 
 
 def _track(number: int, truth: Path) -> FileTrack:

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from mixformer.annotation.formats.contents import ExportContents, box_of, frame_of, label_of, linked, project_of_tracks
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, FrameBox
-from mixformer.data.importers.tracks import FileTrack, whole_number
+from mixformer.data.importers.tracks import FileTrack, require_same_size, whole_number
 from mixformer.errors import DataError, malformed_as_data_error, shown
 from mixformer.types import Box
 
@@ -47,7 +47,8 @@ def write_voc(contents: ExportContents) -> dict[str, str]:
 
 def _object(target: AnnotatedTarget, box: FrameBox) -> str:
     left, top, right, bottom = box_of(box).xyxy
-    facts = {"track_id": str(target.id), **target.attributes}
+    id = {"track_id": str(target.id)}
+    facts = {**id, **target.attributes, **id}  # first, and no attribute takes its place
     attributes = "".join(
         f"<attribute><name>{escape(name)}</name><value>{escape(text)}</value></attribute>"
         for name, text in facts.items()
@@ -75,7 +76,7 @@ def read_voc_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
     partly: dict[int, set[int]] = defaultdict(set)
     for file in files:
         frame = frame_of(file)
-        for id, label, box, occluded, attributes in _objects(file):
+        for id, label, box, occluded, attributes in _objects(file, (video.width, video.height)):
             if id is None:
                 loose[frame].append((label, box))
                 continue
@@ -89,10 +90,12 @@ def read_voc_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
 _Thing = tuple[int | None, str, Box, bool, dict[str, str]]
 
 
-def _objects(file: Path) -> list[_Thing]:
+def _objects(file: Path, size: tuple[int, int]) -> list[_Thing]:
     try:
         with malformed_as_data_error(f"{file} is not Pascal VOC"):
-            return [_thing(each) for each in ElementTree.parse(file).getroot().iter("object")]
+            root = ElementTree.parse(file).getroot()
+            require_same_size((root.findtext("size/width"), root.findtext("size/height")), size, file)
+            return [_thing(each) for each in root.iter("object")]
     except (ElementTree.ParseError, RecursionError) as error:
         raise DataError(f"{file} is not Pascal VOC: {error}") from error
 

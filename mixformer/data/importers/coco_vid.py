@@ -9,7 +9,14 @@ from typing import Any
 
 from mixformer.data.datasets.dataset_spec import number_of
 from mixformer.data.frame_storage import FrameRef
-from mixformer.data.importers.tracks import FileTrack, FrameBoxes, picture_below, track_sequence, whole_number
+from mixformer.data.importers.tracks import (
+    FileTrack,
+    FrameBoxes,
+    picture_below,
+    require_same_size,
+    track_sequence,
+    whole_number,
+)
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import DataError, malformed_as_data_error
 from mixformer.files import LARGEST_ANNOTATION, as_numbers, read_json_file
@@ -40,8 +47,10 @@ def read_coco_vid(source: Path, images: Path | None = None) -> list[VideoSequenc
     return [sequence for sequence in found if sequence]
 
 
-def coco_tracks(source: Path) -> list[FileTrack]:
-    """Read the instances of a file with one video, without pictures; raises DataError for several videos.
+def coco_tracks(source: Path, size: tuple[int, int] | None = None) -> list[FileTrack]:
+    """Read the instances of a file with one video, without pictures.
+
+    Raises DataError for several videos, and for pictures of another (width, height) than `size`.
 
     A file without `videos` is one of FiftyOne, which keeps the numbers of tracks and none of videos and frames. The
     names of its pictures end with the number of the frame, and what others write as `attributes` is beside the box.
@@ -50,6 +59,8 @@ def coco_tracks(source: Path) -> list[FileTrack]:
     with malformed_as_data_error(f"{source} is not a COCO-VID file"):
         if len(content.get("videos", ())) > 1:
             raise DataError(f"{source} holds {len(content['videos'])} videos; a project has one, so split the file")
+        for picture in content["images"]:
+            require_same_size((picture.get("width"), picture.get("height")), size, source)
         frames = _frames(content)
         tracks, labels = _tracks(content["annotations"], frames, content.get("categories", []))
         facts: dict[_Track, dict[int, dict[str, Any]]] = defaultdict(dict)

@@ -17,6 +17,7 @@ from mixformer.data.importers.tracks import (
     FrameBoxes,
     picture_below,
     require_pictures,
+    require_same_size,
     track_sequence,
     whole_number,
 )
@@ -56,9 +57,14 @@ def cvat_root(file: Path) -> ElementTree.Element:
         ) from error
 
 
-def cvat_tracks(file: Path) -> list[FileTrack]:
-    """Read the tracks of a video task as key boxes, without the boxes that CVAT interpolated between them."""
+def cvat_tracks(file: Path, size: tuple[int, int] | None = None) -> list[FileTrack]:
+    """Read the tracks of a video task as key boxes, without the boxes that CVAT interpolated between them.
+
+    Raises DataError if the file is about a video of another (width, height) than `size`.
+    """
     root = cvat_root(file)
+    one = next(root.iter("original_size"), root)
+    require_same_size((one.findtext("width"), one.findtext("height")), size, file)
     with malformed_as_data_error(f"{file} is not CVAT XML 1.1"):
         return [_file_track(track) for track in root.iter("track")]
 

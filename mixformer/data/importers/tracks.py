@@ -69,6 +69,19 @@ def picture_below(folder: Path, name: object, source: Path) -> Path:
     return path
 
 
+def require_same_size(found: tuple[object, object], size: tuple[int, int] | None, source: Path) -> None:
+    """Raise DataError if a file names another (width, height) of its pictures than the video has; None names none."""
+    try:
+        named = tuple(int(str(value)) for value in found)
+    except ValueError:
+        return
+    if size and min(named) > 0 and named != size:
+        raise DataError(
+            f"{source} is about pictures of {named[0]} x {named[1]} pixels, and the video has {size[0]} x {size[1]}; "
+            "give the video that was annotated"
+        )
+
+
 def whole_number(value: object, what: str) -> int:
     """Convert a number or text to a whole number; ValueError if it is none, or too large for a frame or track."""
     plain = isinstance(value, int | float | str) and not isinstance(value, bool) and len(str(value)) <= 25

@@ -1,0 +1,60 @@
+"""Edits that a program wrote to the journal of a project, and did not save before it was killed."""
+
+import csv
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mixformer.annotation import (
+    AnnotatedVideo,
+    AnnotationProject,
+    OpenProject,
+    add_target,
+    load_project,
+    save_project,
+    set_key,
+)
+from mixformer.cli.main import main
+
+EMPTY = AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, 60, 25.0))
+CODE = """
+import os, signal, sys
+from mixformer.annotation import OpenProject
+file = OpenProject(sys.argv[1])
+file.do({"edit": "set_key", "id": 1, "frame": 3, "box": [5, 6, 30, 40]})
+file.do({"edit": "set_key", "id": 1, "frame": 9, "box": [7, 8, 30, 40]})
+file.do({"edit": "undo"})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """The file of a project whose program was killed after three edits."""
+    path = tmp_path / "clip.mixformer.json"
+    save_project(set_key(add_target(EMPTY, label="dog"), 1, 0, (1, 2, 30, 40)), path)
+    subprocess.run([sys.executable, "-c", CODE, str(path)], env={**os.environ}, check=False)
+    assert path.with_name(f"{path.name}.journal").is_file()
+    return path
+
+
+def test_a_project_is_loaded_with_them(killed):
+    assert [key.frame for key in load_project(killed).target(1).keys] == [0, 3]
+    assert killed.with_name(f"{killed.name}.journal").is_file()  # reading changes nothing
+
+
+def test_an_export_holds_them(killed, tmp_path):
+    out = tmp_path / "boxes.csv"
+    assert main(["data", "export", "csv", str(killed), str(out)]) == 0
+    with out.open() as file:
+        assert [row["frame"] for row in csv.DictReader(file) if row["origin"] == "person"] == ["0", "3"]
+
+
+def test_another_project_of_that_name_does_not_get_them(killed):
+    other = set_key(add_target(EMPTY, label="cat"), 1, 20, (1, 2, 30, 40))
+    save_project(other, killed)
+    assert load_project(killed) == other
+    with OpenProject(killed) as file:
+        assert file.project == other
