@@ -71,7 +71,7 @@ class Stream:
     def frames(self, start: int) -> Iterator[RawFrame]:
         """Frames from number `start` on."""
         place = self._go_to(start) if start >= _WORTH_SEEKING and self._timeout is None else None
-        index, first, last = (place.number, place.begin, None) if place else (0, None, None)
+        index, first, end = (place.number, place.begin, None) if place else (0, None, None)
         damaged = place is not None and place.damaged
         clock = SteadyClock(self.name, 1 / self.fps if self.fps else 0.0)
         for decoded in self._decoded(place.frames if place else []):
@@ -82,7 +82,7 @@ class Stream:
             for frame in decoded:
                 damaged = is_damaged(frame, damaged)
                 first = frame.time if first is None else first
-                last = frame.time if frame.time is not None else last
+                end = self._end_of(frame) or end
                 time = None if frame.time is None or first is None else clock.read(frame.time - first, index)
                 if frame.is_corrupt:
                     self._skip(index, "corrupt data")
@@ -93,7 +93,7 @@ class Stream:
                 index += 1
         self._here = None
         if not self.live:
-            self._judge_end(index, last)
+            self._judge_end(index, end)
 
     def _decoded(self, before: list[Any]) -> Iterator[list[Any] | Exception]:
         """Frames of each packet, or the error of decoding it."""
@@ -165,14 +165,22 @@ class Stream:
                 return
             yield packet
 
+    def _end_of(self, frame: Any) -> float | None:
+        """Time in seconds until which a frame is shown; the last one of a GIF or a recorded screen may stay long."""
+        if frame.time is None:
+            return None
+        usual = 1 / self.fps if self.fps else 0.0
+        until: float = frame.time + max(float((frame.duration or 0) * frame.time_base), usual)
+        return until
+
     def _judge_end(self, count: int, last: float | None) -> None:
-        """Compare what came with what the container promised, and say what is missing."""
+        """Compare what came until the time `last` with what the container promised, and say what is missing."""
         promised, end, about = self._promised(), self._end(), ""
         short = promised is not None and count < promised - _MISSING
         if not short and end is not None and last is not None and self.fps:
-            short = last + 1 / self.fps < end - max(_MISSING_SECONDS, 2 / self.fps)
+            short = last < end - max(_MISSING_SECONDS, 2 / self.fps)
             if short and promised is None:
-                promised, about = count + round((end - last) * self.fps) - 1, "about "
+                promised, about = count + round((end - last) * self.fps), "about "
         if _size_of(self.name) != self._size and not self.broke_off:
             self.broke_off = "it changed while it was read; wait until it is written"
         if not short and not self.broke_off:

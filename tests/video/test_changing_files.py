@@ -2,9 +2,11 @@
 
 import av
 import pytest
+from PIL import Image
 
 from mixformer.cli import main
 from mixformer.video import open_video
+from tests.helpers.clips import moving_square
 from tests.video.test_joined_clocks import write_part
 from tests.video.test_seeking import number_in
 
@@ -48,3 +50,29 @@ def test_a_file_that_grows_while_it_is_read_is_not_called_whole(tmp_path, tiny_m
     assert "it changed while it was read" in video.cut_short
     words = ["track", str(path), "--box", "16", "8", "16", "32", "--model", str(tiny_model), "--stop", "5"]
     assert main([*words, "--json", str(tmp_path / "r.jsonl")]) == 0, capsys.readouterr().err
+
+
+def write_still_end(path, seconds):
+    """Thirty pictures in three seconds, the last of which is shown for so long."""
+    frames = moving_square(30)[0]
+    if path.suffix == ".gif":
+        first, *rest = [Image.fromarray(frame) for frame in frames]
+        first.save(path, save_all=True, append_images=rest, duration=[100] * 29 + [round(1000 * seconds)])
+        return path
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream("libx264", rate=10)
+        stream.height, stream.width = frames[0].shape[:2]
+        pictures = [av.VideoFrame.from_ndarray(frame, format="rgb24") for frame in frames]
+        for packet in (packet for picture in [*pictures, None] for packet in stream.encode(picture)):
+            if packet.pts * packet.time_base > 2.85:
+                packet.duration = round(seconds / packet.time_base)
+            made.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["gif", "mkv", "mp4"])
+def test_a_last_picture_that_stays_long_is_no_missing_end(tmp_path, caplog, ending):
+    """A GIF that holds its last picture for some seconds was called cut short, with exit code 3."""
+    with open_video(write_still_end(tmp_path / f"still.{ending}", 5.0)) as video:
+        assert (len(list(video)), video.cut_short) == (30, "")
+    assert "cut short" not in caplog.text
