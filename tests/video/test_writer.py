@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -53,6 +54,33 @@ def test_sound_is_copied(clip, tmp_path):
         times = [float(p.pts * p.time_base) for p in container.demux(audio) if p.pts is not None]
     assert 0 <= times[0] < 0.1
     assert 0.3 < times[-1] <= 0.62
+
+
+def write_with_sound(path, codec, rate):
+    """A second of pictures and a tone of so many samples a second."""
+    with av.open(str(path), "w") as made:
+        pictures, sound = made.add_stream("mpeg4", rate=25), made.add_stream(codec, rate=rate, layout="mono")
+        pictures.width, pictures.height, pictures.pix_fmt = 120, 90, "yuv420p"
+        for picture in (*moving_square(25, step=1)[0], None):
+            made.mux(pictures.encode(None if picture is None else av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        tone = av.AudioFrame.from_ndarray(np.zeros((1, rate), np.int16), format="s16", layout="mono")
+        tone.sample_rate, tone.pts, tone.time_base = rate, 0, Fraction(1, rate)
+        made.mux(packet for frame in (tone, None) for packet in sound.encode(frame))
+    return path
+
+
+@pytest.mark.parametrize(("codec", "rate"), [("pcm_s16le", 11024), ("pcm_s16le", 192_000), ("libmp3lame", 8000)])
+def test_sound_of_a_rate_that_mp4_does_not_take(tmp_path, codec, rate):
+    """The encoder of AAC, or MP4 itself, refused it, and the whole video failed."""
+    if codec not in av.codecs_available:
+        pytest.skip("this PyAV cannot make such a file")
+    source = write_with_sound(tmp_path / "camera.avi", codec, rate)
+    with open_video(source) as video, open_writer(tmp_path / "out.mp4", video.fps, source) as writer:
+        for frame in video:
+            writer.write(frame.image, frame.time)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        samples = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+    assert samples == pytest.approx(1, abs=0.25)
 
 
 def test_a_silent_or_strange_sound_source_does_not_matter(tmp_path):
