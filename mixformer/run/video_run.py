@@ -91,7 +91,7 @@ class VideoRun:
         if point is not None:
             self._go_on(point)
         # 3. Open the outputs.
-        self.total = self.frames + (self._video.frames_to_come or 0)
+        self.total = self.frames + (0 if self._enough else self._video.frames_to_come or 0)
         self._segment = frames_of_segment(self._video.fps)
         self._frames = iter(self._video)
         how = {"ids": task.ids, "pictures": task.pictures, "overwrite": task.overwrite or ours}
@@ -101,8 +101,11 @@ class VideoRun:
 
     def _go_on(self, point: ResumePoint) -> None:
         """Resume an interrupted run: read from its next frame on, and restore its targets."""
-        stop, name = self._video.stop, self._video.name
-        self._video = self._open.enter_context(open_video(name, point.targets.next, stop, over=self.over))
+        following, stop, name = point.targets.next, self._video.stop, self._video.name
+        if stop is not None and following >= stop:
+            self.end()  # only the end was missing
+        else:
+            self._video = self._open.enter_context(open_video(name, following, stop, over=self.over))
         self.active.restore(point.targets.present, point.targets.waiting, point.targets.states)
         self._kept, self.frames, self._tracked = point, point.frames, point.frames
         self._scores, self._begin = list(point.scores), self._begin - point.seconds
@@ -115,7 +118,7 @@ class VideoRun:
     def next(self) -> VideoFrame | None:
         """Return the next frame, or None after the last."""
         try:
-            frame = next(self._frames, None)
+            frame = None if self._enough else next(self._frames, None)
         except SourceError:
             if self._kept is None or self._tracked > self._kept.frames:
                 raise
