@@ -271,7 +271,7 @@ def _reaches(path: Path, mark: Mark) -> bool:
     if part.is_dir():
         count = mark["count"]
         return not count or (part / f"{count - 1:08d}.png").is_file()
-    if not part.is_file() or part.stat().st_ino != mark["file"]:
+    if not part.is_file() or part.stat().st_ino != mark.get("file"):
         return False
     if "count" not in mark:  # text
         return bool(part.stat().st_size >= mark["size"])

@@ -50,6 +50,7 @@ class VideoRun:
     _saved: float = 0.0
     _newest: ResumePoint | None = None  # the newest point, if it is not saved yet
     _enough: bool = False  # nobody wants more frames
+    _closed: bool = False
 
     def attempt(self, do: Callable[[], T]) -> T | None:
         """Call a function for this video and return its result; None after an error, now or before."""
@@ -173,6 +174,8 @@ class VideoRun:
 
         Unless everything is written (`whole`), the run was stopped, and the same command resumes it.
         """
+        if self._closed:  # another thread has finished it, just before the caller left
+            return
         # A camera has no end: stopping it is its end.
         whole = whole or self._live or self._enough
         stopped = self.error or (None if whole else KeyboardInterrupt())
@@ -185,6 +188,7 @@ class VideoRun:
             self._open.__exit__(type(stopped) if stopped else None, stopped, None)
         except Exception as error:  # such as a full disk, which has usually ended the video already
             stopped = self.error = self.error or error
+        self._closed = True
         if self._resume is not None and self.opened:
             self._resume.stop(drafts) if stopped else forget(self.task.outputs)
 

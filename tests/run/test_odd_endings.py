@@ -1,0 +1,36 @@
+"""Videos that end while others go on, while the caller leaves, or by an error of their own."""
+
+import time
+from contextlib import closing
+
+import pytest
+
+from mixformer import Box, MultiTracker, Runtime
+from mixformer.run import Completed, Progressed, VideoJob, track_videos
+from mixformer.video import Target
+from tests.helpers.clips import moving_square, write_clip
+
+SQUARE = Target(1, Box(10, 30, 20, 20))
+
+
+@pytest.fixture
+def tracker(tiny_model):
+    return MultiTracker(tiny_model, runtime=Runtime(device="cpu", engine="torch", threads=1))
+
+
+@pytest.mark.parametrize("steps", [25, 50])  # the last second is whole, or no second is begun
+def test_one_who_leaves_after_the_end_finds_all_as_it_was_finished(tracker, tmp_path, steps):
+    """It was marked incomplete, and the same call failed by a KeyError from then on."""
+    source = write_clip(tmp_path / "clip.mp4", moving_square(steps, step=0)[0])
+    job = VideoJob("clip", str(source), (SQUARE,), tmp_path / "clip")
+    with closing(track_videos([job], tracker=tracker)) as events:
+        for event in events:
+            if isinstance(event, Progressed) and event.steps >= steps - 2:
+                break
+        for _ in range(1000):  # the other threads finish it meanwhile
+            if job.complete():
+                break
+            time.sleep(0.01)
+    assert job.complete()
+    assert {path.name for path in job.folder.iterdir()} == {"boxes.jsonl", "done.json"}
+    assert any(isinstance(event, Completed) for event in track_videos([job], tracker=tracker))
