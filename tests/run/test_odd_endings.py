@@ -4,9 +4,10 @@ import time
 from contextlib import closing
 
 import pytest
+from PIL import Image
 
 from mixformer import Box, MultiTracker, Runtime
-from mixformer.run import Completed, Progressed, VideoJob, track_videos
+from mixformer.run import Completed, Failed, Progressed, VideoJob, track_videos
 from mixformer.video import Target
 from tests.helpers.clips import moving_square, write_clip
 
@@ -34,3 +35,22 @@ def test_one_who_leaves_after_the_end_finds_all_as_it_was_finished(tracker, tmp_
     assert job.complete()
     assert {path.name for path in job.folder.iterdir()} == {"boxes.jsonl", "done.json"}
     assert any(isinstance(event, Completed) for event in track_videos([job], tracker=tracker))
+
+
+def test_a_frame_that_cannot_be_used_ends_its_own_video_alone(tracker, tmp_path):
+    """A tracker that takes one size of frames ended all videos at the first frame of another size."""
+    pictures = moving_square(6)[0]
+    for number, picture in enumerate(pictures):
+        path = tmp_path / "sizes" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(picture if number < 3 else picture[:80]).save(path)
+    clip = write_clip(tmp_path / "clip.mp4", pictures)
+    jobs = [
+        VideoJob(name, str(source), (SQUARE,), tmp_path / "out" / name)
+        for name, source in (("sizes", path.parent), ("clip", clip))
+    ]
+    ends = {event.name: event for event in track_videos(jobs, tracker=tracker) if isinstance(event, Completed | Failed)}
+    assert ends["clip"].result.frames == 6
+    assert "the frames changed from 120 x 90 to 120 x 80" in ends["sizes"].message
+    assert len((tmp_path / "out" / "sizes" / "boxes.jsonl").read_text().splitlines()) == 3
+    assert len(tracker) == 0
