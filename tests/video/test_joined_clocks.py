@@ -14,10 +14,10 @@ RATE = 48_000
 CLOCK = Fraction(1, 90_000)
 
 
-def write_part(path, numbers, times=None, sound=True):
+def write_part(path, numbers, times=None, sound=True, b_frames=2):
     """A recording of numbered frames at 25 a second, with a beep at the 10th frame of each 25."""
     with av.open(str(path), "w") as out:
-        video = out.add_stream("libx264", rate=25, options={"bf": "2", "g": "10"})
+        video = out.add_stream("libx264", rate=25, options={"bf": str(b_frames), "g": "10"})
         video.width, video.height, video.pix_fmt = 144, 48, "yuv420p"
         video.codec_context.time_base = CLOCK
         packets = []
