@@ -111,6 +111,18 @@ def test_a_pause_of_years_is_left_out(tmp_path, ending, caplog):
     assert "without a picture are left out" in caplog.text
 
 
+@pytest.mark.parametrize(("pause", "most"), [(1000.0, 1000.04), (3000.0, 0.04)])
+def test_a_pause_that_avi_does_not_take_is_left_out(tmp_path, pause, most):
+    """AVI counts empty frames, and FFmpeg refuses so many: after 40 minutes without a picture, the video failed."""
+    path = tmp_path / "out.avi"
+    with open_writer(path, 25) as writer:
+        writer.write(numbered(0), 0.0)
+        writer.write(numbered(1), pause)
+    with av.open(str(path)) as container:
+        times = [float(packet.pts * packet.time_base) for packet in container.demux(video=0) if packet.size]
+    assert times[1] - times[0] == pytest.approx(most, abs=0.05)
+
+
 @pytest.mark.parametrize("fps", [1e-9, 1e-4, 90_000.0, 1e9])
 @pytest.mark.parametrize("ending", ["mp4", "avi", "gif"])
 def test_any_rate_can_be_written(tmp_path, fps, ending):
