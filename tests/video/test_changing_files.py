@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mixformer.cli import main
-from mixformer.video import open_video
+from mixformer.video import open_frames, open_video, seeking, table_cache
 from tests.helpers.clips import moving_square
 from tests.video.test_joined_clocks import write_part
 from tests.video.test_seeking import number_in
@@ -76,3 +76,24 @@ def test_a_last_picture_that_stays_long_is_no_missing_end(tmp_path, caplog, endi
     with open_video(write_still_end(tmp_path / f"still.{ending}", 5.0)) as video:
         assert (len(list(video)), video.cut_short) == (30, "")
     assert "cut short" not in caplog.text
+
+
+def test_the_index_of_a_file_that_grows_is_not_taken_for_that_of_the_whole(tmp_path, monkeypatch):
+    """If the file was written to its end while its index was read, its later frames were missing from then on."""
+    monkeypatch.setenv("MIXFORMER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(table_cache, "WORTH_KEEPING", 10)
+    write_part(tmp_path / "all.mkv", range(90), sound=False)
+    data, path = (tmp_path / "all.mkv").read_bytes(), tmp_path / "now.mkv"
+    path.write_bytes(data[: len(data) // 2])
+
+    def read_slowly(*source):
+        table = read_table(*source)
+        path.write_bytes(data)
+        return table
+
+    read_table = seeking.read_table
+    monkeypatch.setattr(seeking, "read_table", read_slowly)
+    with open_frames(path) as frames:
+        assert 0 < frames.make_index() < 60
+    with open_frames(path) as frames:
+        assert frames.make_index() == 90
