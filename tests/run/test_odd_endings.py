@@ -54,3 +54,22 @@ def test_a_frame_that_cannot_be_used_ends_its_own_video_alone(tracker, tmp_path)
     assert "the frames changed from 120 x 90 to 120 x 80" in ends["sizes"].message
     assert len((tmp_path / "out" / "sizes" / "boxes.jsonl").read_text().splitlines()) == 3
     assert len(tracker) == 0
+
+
+def test_a_source_that_was_whole_later_is_tracked_again(tracker, tmp_path):
+    """The result of half a copy counted as complete for ever."""
+    data = write_clip(tmp_path / "whole.mkv", moving_square(20)[0]).read_bytes()
+    source = tmp_path / "clip.mkv"
+    source.write_bytes(data[: len(data) * 2 // 3])
+    job = VideoJob("clip", str(source), (SQUARE,), tmp_path / "clip")
+    counts = []
+    for _ in range(2):
+        counts += [
+            event.result.frames for event in track_videos([job], tracker=tracker) if isinstance(event, Completed)
+        ]
+        assert job.complete()
+        source.write_bytes(data)
+        assert job.complete() == (counts[-1] == 20)
+    assert counts[0] < counts[1] == 20
+    source.unlink()
+    assert job.complete()
