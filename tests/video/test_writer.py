@@ -118,6 +118,24 @@ def test_nothing_written_leaves_no_file(tmp_path):
     assert not (tmp_path / "out.mp4").exists()
 
 
+def test_a_folder_that_comes_while_its_pictures_are_written(tmp_path):
+    """With --masks out --out out/clip.mp4, all was done, and then the folder was not empty."""
+    black, place = np.zeros((6, 8, 3), np.uint8), tmp_path / "out"
+    with open_writer(place) as writer, open_writer(place / "clip.mp4", 25) as inside:
+        writer.write(black)
+        inside.write(black)
+    assert {path.name for path in tmp_path.rglob("*")} == {"out", "00000000.png", "clip.mp4"}
+    other = tmp_path / "other"
+    writer = open_writer(other)
+    writer.write(black)
+    other.mkdir()
+    (other / "7.png").touch()
+    with pytest.raises(OutputError, match="it holds other pictures by now"):
+        writer.__exit__(None, None, None)
+    assert {path.name for path in other.iterdir()} == {"7.png"}
+    assert (tmp_path / "other.partial" / "00000000.png").exists()
+
+
 def test_pictures(tmp_path):
     with open_writer(tmp_path / "frames") as writer:
         for picture in moving_square(3)[0]:
