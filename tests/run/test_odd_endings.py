@@ -1,5 +1,6 @@
 """Videos that end while others go on, while the caller leaves, or by an error of their own."""
 
+import os
 import time
 from contextlib import closing
 
@@ -73,3 +74,17 @@ def test_a_source_that_was_whole_later_is_tracked_again(tracker, tmp_path):
     assert counts[0] < counts[1] == 20
     source.unlink()
     assert job.complete()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_that_nobody_writes_to_does_not_delay_the_others(tracker, tmp_path):
+    """The others waited until it was given up."""
+    os.mkfifo(tmp_path / "pipe")
+    clip = write_clip(tmp_path / "clip.mp4", moving_square(6)[0])
+    jobs = [
+        VideoJob(name, str(source), (SQUARE,), tmp_path / "out" / name, opening={"timeout": 8})
+        for name, source in (("pipe", tmp_path / "pipe"), ("clip", clip))
+    ]
+    events = track_videos(jobs, tracker=tracker)
+    ends = [event for event in events if isinstance(event, Completed | Failed)]
+    assert [(event.name, type(event)) for event in ends] == [("clip", Completed), ("pipe", Failed)]
