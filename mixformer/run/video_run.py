@@ -97,7 +97,9 @@ class VideoRun:
         self._frames = iter(self._video)
         how = {"ids": task.ids, "pictures": task.pictures, "overwrite": task.overwrite or ours}
         self.output = self._open.enter_context(VideoOutput(outputs, self._video, **how, point=point))
-        if point is None:
+        if point is None and self._resume is not None:
+            self._resume.begin()
+        elif point is None:
             forget(outputs)
 
     def _go_on(self, point: ResumePoint) -> None:

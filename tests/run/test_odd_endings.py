@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from mixformer import Box, MultiTracker, Runtime
-from mixformer.run import Completed, Failed, Progressed, VideoJob, track_videos
+from mixformer.errors import OutputError
+from mixformer.run import Completed, Failed, Progressed, VideoJob, track_video, track_videos
+from mixformer.run.resuming import ResumeFile
 from mixformer.video import Target
 from tests.helpers.clips import moving_square, write_clip
 
@@ -88,3 +90,35 @@ def test_a_pipe_that_nobody_writes_to_does_not_delay_the_others(tracker, tmp_pat
     events = track_videos(jobs, tracker=tracker)
     ends = [event for event in events if isinstance(event, Completed | Failed)]
     assert [(event.name, type(event)) for event in ends] == [("clip", Completed), ("pipe", Failed)]
+
+
+class _StopError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_run_may_be_stopped_twice_in_its_first_second(tracker, tmp_path, killed, monkeypatch):
+    """The first one's result was in its place, and the same call was refused from the third time on."""
+    source = write_clip(tmp_path / "clip.mp4", moving_square(12)[0])
+    result = tmp_path / "boxes.jsonl"
+
+    def run(last=None):
+        def on_frame(tracked):
+            if tracked.frame.index == last:
+                raise _StopError
+
+        outputs = {"json": result}
+        return track_video(source, SQUARE.box, outputs, tracker=tracker, on_frame=on_frame, pipeline=False)
+
+    with pytest.raises(_StopError):
+        run(last=5)
+    with monkeypatch.context() as patched:
+        if killed:
+            patched.setattr(ResumeFile, "stop", lambda self, drafts: None)
+        with pytest.raises(_StopError):
+            run(last=3)
+    assert len(result.read_text().splitlines()) == 6
+    assert run().frames == 12
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "boxes.jsonl"}
+    with pytest.raises(OutputError, match="exists already"):
+        run()
