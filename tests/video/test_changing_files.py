@@ -6,6 +6,7 @@ from PIL import Image
 
 from mixformer.cli import main
 from mixformer.video import open_frames, open_video, seeking, table_cache
+from mixformer.video.frame_table import read_table
 from tests.helpers.clips import moving_square
 from tests.video.test_joined_clocks import write_part
 from tests.video.test_seeking import number_in
@@ -91,7 +92,6 @@ def test_the_index_of_a_file_that_grows_is_not_taken_for_that_of_the_whole(tmp_p
         path.write_bytes(data)
         return table
 
-    read_table = seeking.read_table
     monkeypatch.setattr(seeking, "read_table", read_slowly)
     with open_frames(path) as frames:
         assert 0 < frames.make_index() < 60
