@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, shown
 from mixformer.files.open_files import allow_open_files
 from mixformer.run.executor import Completed, Event, Events, Progressed, Report, Started, Work, failed
 from mixformer.run.jobs import VideoJob
@@ -42,7 +42,7 @@ def track_videos(
         stops everything and leaves valid files.
 
     Raises:
-        ConfigError: if the system allows too few open files for so many videos.
+        ConfigError: if `concurrent_videos` is not 1 or more, or the system allows too few open files for so many.
 
     Example:
         >>> from pathlib import Path
@@ -57,6 +57,8 @@ def track_videos(
         >>> sorted(path.name for path in Path("tracked/demo").iterdir())
         ['boxes.jsonl', 'done.json']
     """
+    if type(concurrent_videos) is not int or concurrent_videos < 1:
+        raise ConfigError(f"concurrent_videos must be a whole number, 1 or more, not {shown(concurrent_videos)}")
     need = _FILES + _FILES_OF_A_VIDEO * concurrent_videos
     if (limit := allow_open_files(need)) < need:
         raise ConfigError(

@@ -8,14 +8,16 @@ import json
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mixformer.errors import BoxError, ConfigError, DataError, OutputError, remedy, warn_deprecated
-from mixformer.files import LARGEST_SETTINGS, parse_json, read_json_file, read_text_file, write_text
+from mixformer.files import LARGEST_SETTINGS, parse_json, path_kind, read_json_file, read_text_file, write_text
 from mixformer.files.partial_names import LONGEST, is_folder_name, real_path
 from mixformer.imaging.boxes import parse_box
+from mixformer.imaging.images import list_pictures
 from mixformer.run.video_task import VideoTask
 from mixformer.video.cameras import is_camera
 from mixformer.video.output_formats import OUTPUT_FORMATS, require_formats
@@ -70,22 +72,31 @@ class VideoJob:
     def task(self) -> VideoTask:
         """Return the video as a task for the loop, which marks the results complete at the end."""
         same = {name: getattr(self, name) for name in ("source", "targets", "outputs", "name", "start", "stop")}
+        size = _size_of(self.source)  # before it is read: it may grow meanwhile
         return VideoTask(
             **same,
             overwrite=True,
             opening=self.opening,
             settings=self.settings,
             begin=self.begin,
-            finish=lambda summary: self.finish({k: v for k, v in asdict(summary).items() if k != "files"}),
+            finish=lambda summary: self.finish(
+                {k: v for k, v in asdict(summary).items() if k != "files"} | {"source_size": size}
+            ),
         )
 
     def complete(self) -> bool:
-        """Tell whether all results of this very job are there: same source, targets, settings and outputs."""
+        """Tell whether all results of this very job are there: same source, targets, settings and outputs.
+
+        A source of another size than then is another one; one that is gone by now is not needed any more.
+        """
         try:
             done = read_json_file(self.folder / _DONE)
         except DataError:
             return False
-        same = isinstance(done, dict) and done.get("job") == self._record()
+        if not isinstance(done, dict) or done.get("job") != self._record():
+            return False
+        size = _size_of(self.source)
+        same = size is None or done.get("source_size", size) == size
         return same and all(path.exists() for path in self.outputs.values())
 
     def begin(self) -> None:
@@ -105,6 +116,15 @@ class VideoJob:
         record = {name: getattr(self, name) for name in ("source", "start", "stop", "settings")}
         plain: dict[str, Any] = json.loads(json.dumps({**record, "targets": targets, "write": sorted(self.write)}))
         return plain
+
+
+def _size_of(source: str) -> int | None:
+    """Return the bytes of a file or the number of pictures in a folder, or None for anything else."""
+    path = Path(source)
+    kind = path_kind(path)
+    with suppress(OSError):
+        return len(list_pictures(path)) if kind == "folder" else path.stat().st_size if kind else None
+    return None
 
 
 def read_jobs(

@@ -170,7 +170,7 @@ class VideoOutput:
         return TrackedFrame(frame, results, picture)
 
     def _picture(self, image: Image, results: Results, masks: dict[int, Mask]) -> Image:
-        if self._ids or not results:
+        if self._ids or len(results) != 1:
             return self._annotator.draw_all(image, results, masks)
         ((number, result),) = results.items()
         return self._annotator.draw(image, result, masks.get(number))

@@ -167,17 +167,15 @@ def _listen(pool: dict[Connection, _Process], pipe: Connection, make: Maker, wai
     if message is not None:
         yield message
     # 3. Give it the next task. Without one it ends now, to free its memory for the others.
-    task = waiting.take()
-    if task is None:
-        del pool[pipe]
-        pipe.send(None)
-        worker.process.join()
-        pipe.close()
-        return
-    worker.task = task
+    worker.task = waiting.take()
     with suppress(BrokenPipeError):  # if it has just died, the next read of its pipe fails
-        pipe.send(task)
-    yield began(*task)
+        pipe.send(worker.task)
+    if worker.task is not None:
+        yield began(*worker.task)
+        return
+    del pool[pipe]
+    worker.process.join()
+    pipe.close()
 
 
 def _bury(pool: dict[Connection, _Process], worker: _Process, make: Maker, waiting: _Waiting) -> Iterator[Event]:

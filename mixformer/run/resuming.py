@@ -71,12 +71,23 @@ class ResumeFile:
     outputs: Mapping[str, Path]  # path of each result by the name of its format
     identity: Mapping[str, Any]  # plain values that decide the results
     _points: list[ResumePoint] = field(default_factory=list)
+    _placed: Mapping[str, Sequence[int]] = field(default_factory=dict)  # results in their places that are not whole
     _added: int = 0
 
     def is_ours(self) -> bool:
         """Tell whether the same run was interrupted; its results, wherever they are, may then be replaced."""
         record = _read(self.path)
-        return record is not None and record.identity == self.identity
+        if record is None or record.identity != self.identity:
+            return False
+        self._placed = {name: record.placed[name] for name in record.placed_now(self.outputs)}
+        return True
+
+    def begin(self) -> None:
+        """Note that the run begins anew. Results that an interrupted one has put in their places stay its own."""
+        if self._placed:
+            self._save(self._placed)
+        else:
+            forget(self.outputs)
 
     def find(self) -> ResumePoint | None:
         """Return the newest point of the same run that all its results reach, or None if there is none.
@@ -110,7 +121,7 @@ class ResumeFile:
                 drop_aside(path)
         marks = {name: _with_number(self.outputs[name], mark) for name, mark in point.marks.items()}
         self._points = [*self._points, replace(point, marks=marks)][-_KEPT:]
-        self._save({})
+        self._save(self._placed)
 
     def drafts(self) -> dict[str, int]:
         """Return the number that the file system gives each draft, which it keeps when it is put in its place."""
@@ -124,7 +135,7 @@ class ResumeFile:
         If there is no point to resume from, this note allows the same command to start again and replace them. `drafts`
         is the value of `drafts()` before the results were closed.
         """
-        placed = {}
+        placed = dict(self._placed)
         for name, path in self.outputs.items():
             look = None if partial_path(path).exists() else _look(path)
             if look is not None and (self._points or path.stat().st_ino == drafts.get(name)):
@@ -271,7 +282,7 @@ def _reaches(path: Path, mark: Mark) -> bool:
     if part.is_dir():
         count = mark["count"]
         return not count or (part / f"{count - 1:08d}.png").is_file()
-    if not part.is_file() or part.stat().st_ino != mark["file"]:
+    if not part.is_file() or part.stat().st_ino != mark.get("file"):
         return False
     if "count" not in mark:  # text
         return bool(part.stat().st_size >= mark["size"])

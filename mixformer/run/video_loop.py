@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Hashable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +17,7 @@ from mixformer.run.resuming import Snapshot
 from mixformer.run.video_run import VideoRun
 from mixformer.run.video_task import VideoTask
 from mixformer.tracking import MultiTracker
+from mixformer.types import TrackResult
 from mixformer.video.pipeline import pipelined
 from mixformer.video.reader import VideoFrame
 
@@ -111,11 +112,20 @@ def _open_those(ready: list[VideoRun]) -> Iterator[Step]:
 def _track_frames(tracker: MultiTracker, active: list[VideoRun]) -> Iterator[Step]:
     # A video that cannot be read is left out. The targets of all others are one batch.
     frames = [(run, frame) for run in active if (frame := run.attempt(run.next)) is not None]
-    found = advance(tracker, [(run.active, frame) for run, frame in frames])
+    found = _advance_all(tracker, frames)
     for run, frame in frames:
         results = run.attempt(partial(run.active.results, frame, found))
         if results is not None:
             yield Step(run, "frame", (frame, results), run.snapshot(frame))
+
+
+def _advance_all(tracker: MultiTracker, frames: list[tuple[VideoRun, VideoFrame]]) -> dict[Hashable, TrackResult]:
+    """Find the targets of all videos in one batch; if that fails, of each by itself, so that only its error ends it."""
+    try:
+        return advance(tracker, [(run.active, frame) for run, frame in frames])
+    except Exception:  # the tracker is as it was
+        found = [run.attempt(partial(advance, tracker, [(run.active, frame)])) for run, frame in frames]
+        return {id: result for each in found if each for id, result in each.items()}
 
 
 def _draw(step: Step) -> Step:

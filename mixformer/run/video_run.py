@@ -50,6 +50,7 @@ class VideoRun:
     _saved: float = 0.0
     _newest: ResumePoint | None = None  # the newest point, if it is not saved yet
     _enough: bool = False  # nobody wants more frames
+    _closed: bool = False
 
     def attempt(self, do: Callable[[], T]) -> T | None:
         """Call a function for this video and return its result; None after an error, now or before."""
@@ -91,18 +92,23 @@ class VideoRun:
         if point is not None:
             self._go_on(point)
         # 3. Open the outputs.
-        self.total = self.frames + (self._video.frames_to_come or 0)
+        self.total = self.frames + (0 if self._enough else self._video.frames_to_come or 0)
         self._segment = frames_of_segment(self._video.fps)
         self._frames = iter(self._video)
         how = {"ids": task.ids, "pictures": task.pictures, "overwrite": task.overwrite or ours}
         self.output = self._open.enter_context(VideoOutput(outputs, self._video, **how, point=point))
-        if point is None:
+        if point is None and self._resume is not None:
+            self._resume.begin()
+        elif point is None:
             forget(outputs)
 
     def _go_on(self, point: ResumePoint) -> None:
         """Resume an interrupted run: read from its next frame on, and restore its targets."""
-        stop, name = self._video.stop, self._video.name
-        self._video = self._open.enter_context(open_video(name, point.targets.next, stop, over=self.over))
+        following, stop, name = point.targets.next, self._video.stop, self._video.name
+        if stop is not None and following >= stop:
+            self.end()  # only the end was missing
+        else:
+            self._video = self._open.enter_context(open_video(name, following, stop, over=self.over))
         self.active.restore(point.targets.present, point.targets.waiting, point.targets.states)
         self._kept, self.frames, self._tracked = point, point.frames, point.frames
         self._scores, self._begin = list(point.scores), self._begin - point.seconds
@@ -115,7 +121,7 @@ class VideoRun:
     def next(self) -> VideoFrame | None:
         """Return the next frame, or None after the last."""
         try:
-            frame = next(self._frames, None)
+            frame = None if self._enough else next(self._frames, None)
         except SourceError:
             if self._kept is None or self._tracked > self._kept.frames:
                 raise
@@ -170,6 +176,8 @@ class VideoRun:
 
         Unless everything is written (`whole`), the run was stopped, and the same command resumes it.
         """
+        if self._closed:  # another thread has finished it, just before the caller left
+            return
         # A camera has no end: stopping it is its end.
         whole = whole or self._live or self._enough
         stopped = self.error or (None if whole else KeyboardInterrupt())
@@ -182,6 +190,7 @@ class VideoRun:
             self._open.__exit__(type(stopped) if stopped else None, stopped, None)
         except Exception as error:  # such as a full disk, which has usually ended the video already
             stopped = self.error = self.error or error
+        self._closed = True
         if self._resume is not None and self.opened:
             self._resume.stop(drafts) if stopped else forget(self.task.outputs)
 

@@ -15,6 +15,7 @@ from mixformer.run.video_summary import VideoSummary
 from mixformer.tracking import MultiTracker
 from mixformer.video.cameras import is_camera
 from mixformer.video.reader import VideoSource, open_video
+from mixformer.video.source_names import is_pipe
 from mixformer.video.targets import Target
 
 
@@ -37,9 +38,9 @@ class VideoTask:
     finish: Callable[[VideoSummary], None] = lambda summary: None  # function to call when everything is written
 
     def may_stall(self) -> bool:
-        """Tell whether opening the source may take long, as for an address or a camera."""
+        """Tell whether opening the source may take long, as for an address, a camera or a pipe."""
         source = "" if isinstance(self.source, VideoSource) else str(self.source)
-        return "://" in source or is_camera(source)
+        return "://" in source or is_camera(source) or source.startswith("pipe:") or is_pipe(source)
 
     def open(self, over: threading.Event) -> VideoSource:
         """Open the source, which ends when `over` is set. Errors are those of `open_video`."""

@@ -220,10 +220,14 @@ class FolderDraft(_Claim):
             if sync:
                 _sync_all(self.part)
             self._leave()
-            if self.part.parent != place:
+            if self.part.parent == place:
+                _clear(place)
+            elif not place.is_dir():
                 self.part.replace(place)
                 return
-            _clear(place)
+            elif any(item.stem.isdigit() for item in place.iterdir()):
+                raise OSError("it holds other pictures by now")
+            # Otherwise the folder came meanwhile, such as for another result inside it.
             for item in sorted(self.part.iterdir()):
                 item.replace(place / item.name)
             self.part.rmdir()

@@ -137,6 +137,17 @@ def read_table(container: Any, stream: Any, until: int | None = None) -> FrameTa
     return _checked(times, keys)
 
 
+def read_times(container: Any, stream: Any) -> list[int]:
+    """Read the times of all frames of a file that is at its beginning, rising, also without a key frame.
+
+    Raises UntrustedIndexError if the packets do not tell, and what FFmpeg raises where the file is damaged.
+    """
+    codec = _codec_with_times(container, stream)
+    times = sorted(time for time, _, _ in _packets(container, stream, hidden_frames=codec == "vp8"))
+    _require_different(times)
+    return times
+
+
 def _codec_with_times(container: Any, stream: Any) -> str:
     """Return the codec. Raises UntrustedIndexError if the packets of such a file do not tell when frames are shown."""
     codec: str = stream.codec_context.codec.canonical_name
@@ -165,7 +176,11 @@ def _checked(times: list[int], keys: list[tuple[int, int]]) -> FrameTable:
     times.sort()
     if not keys or times[0] != keys[0][0]:
         raise UntrustedIndexError("it begins with frames that cannot be decoded")
-    if any(first == second for first, second in pairwise(times)):
-        raise UntrustedIndexError("two of its frames have the same time")
+    _require_different(times)
     keys = [(time, spot) for time, spot in keys if spot >= 0] or keys  # a seek to the others may arrive anywhere
     return FrameTable(times, [time for time, _ in keys], 0, times[0], [spot for _, spot in keys])
+
+
+def _require_different(times: list[int]) -> None:
+    if any(first == second for first, second in pairwise(times)):
+        raise UntrustedIndexError("two of its frames have the same time")

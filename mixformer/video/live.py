@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from mixformer.errors import SourceError, counted
@@ -96,7 +97,8 @@ class LiveStream:
             for raw in self._stream.frames(0):
                 next_index = base + raw.index + 1
                 if base + raw.index >= start:
-                    yield RawFrame(base + raw.index, None if raw.time is None else offset + raw.time, raw.picture)
+                    time_since = None if raw.time is None else offset + raw.time
+                    yield replace(raw, index=base + raw.index, time=time_since)
             if not self.wanted():
                 return
             why = self._stream.broke_off or "the connection was closed"
@@ -109,7 +111,7 @@ class LiveStream:
                 self.cut_short = f"{self._name} ended after {counted(next_index, 'frame')}: {why}"
                 log.warning("%s", self.cut_short)
                 return
-            stream.skipped = self.skipped
+            stream.skipped, stream.base = self.skipped, next_index
             self._stream, base, offset = stream, next_index, time.monotonic() - origin
 
     def _connect_again(self, why: str, tries: int) -> tuple[Stream | None, int]:

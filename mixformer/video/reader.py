@@ -165,6 +165,7 @@ class VideoSource:
         seen = 0
         while (item := self._feed.get(self._remind)) is not None:
             if isinstance(item, End):
+                self._feed.end()  # who iterates again gets nothing, and does not wait for ever
                 if item.error is not None:
                     raise item.error
                 if not seen:

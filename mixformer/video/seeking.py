@@ -10,7 +10,7 @@ from typing import Any
 import av
 
 from mixformer.video.frame_table import FrameTable, UntrustedIndexError, near_table, read_table
-from mixformer.video.table_cache import WORTH_KEEPING, keep_table, kept_table
+from mixformer.video.table_cache import WORTH_KEEPING, keep_table, kept_table, place_of_table
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,8 @@ def find_table(open_again: Any, number: int | None, name: str) -> FrameTable | N
             table = near_table(container, stream, number)
         if table is not None:
             return table
-    if (table := kept_table(name, number)) is not None:
+    place = place_of_table(name)
+    if (table := kept_table(place, number)) is not None:
         return table
     if number is not None and number >= WORTH_KEEPING:
         log.warning("%s: counting its frames takes a moment; the next start is quicker", name)
@@ -54,7 +55,7 @@ def find_table(open_again: Any, number: int | None, name: str) -> FrameTable | N
         except UntrustedIndexError as error:
             log.warning("%s: %s; so all frames from the first on are decoded, which takes a while", name, error)
             return None
-    keep_table(name, table, number is None)
+    keep_table(place, table, number is None)
     return table
 
 

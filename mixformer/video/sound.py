@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 _GAP = 0.01  # seconds; a longer gap is filled with silence, and a longer overlap is cut
 _BLOCK = 1024  # samples in a frame, for encoders that take any number
 _RATES = {"libopus": 48_000}
+_SLOWEST_MP3 = 16_000  # samples a second; FFmpeg copies no slower ones into MP4
 _NOTHING_BEFORE_ZERO = {"mp4", "mov"}  # packets before the time 0 would delay all sound in these
 
 
@@ -50,7 +51,7 @@ class Sound:
             return
         try:
             codec = self._track.codec.canonical_name
-            if codec in self._format.copied:
+            if codec in self._format.copied and not self._is_slow_mp3(codec):
                 copied = _copied_samples if codec.startswith("pcm_") else _copied
                 self._work = copied(self._packets, container.add_stream_from_template(self._track), origin)
             else:
@@ -59,6 +60,10 @@ class Sound:
                     self._work = (packet for packet in self._work if packet.pts >= 0)
         except (av.FFmpegError, ValueError, TypeError) as error:
             log.warning("the sound is left out: %s", error)
+
+    def _is_slow_mp3(self, codec: str) -> bool:
+        rate = self._track.codec_context.sample_rate
+        return codec == "mp3" and self._format.container == "mp4" and rate < _SLOWEST_MP3
 
     def until(self, time: float) -> Iterator[Any]:
         """Yield the next packets that begin before `time` seconds of the output."""
@@ -123,10 +128,16 @@ def _samples(data: bytes, begin: int, rate: int, target: Any) -> Any:
 
 def _encoded(packets: Iterator[Any], track: Any, container: Any, codec: str, origin: float) -> Iterator[Any]:
     """Encode sound without gaps from the time 0 on. The track is added before the first packet is read."""
-    rate = _RATES.get(codec, track.codec_context.sample_rate)
+    rate = _RATES.get(codec) or _rate_for(codec, track.codec_context.sample_rate)
     layout = "mono" if track.codec_context.channels == 1 else "stereo"
     target = container.add_stream(codec, rate=rate, layout=layout)
     return _encode(packets, target, rate, layout, origin)
+
+
+def _rate_for(codec: str, rate: int) -> int:
+    """Return the rate itself, or the next one that the encoder takes: AAC knows thirteen, and cameras write others."""
+    known = av.Codec(codec, "w").audio_rates or [rate]
+    return min((each for each in known if each >= rate), default=max(known))
 
 
 def _encode(packets: Iterator[Any], target: Any, rate: int, layout: str, origin: float) -> Iterator[Any]:

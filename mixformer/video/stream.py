@@ -15,7 +15,8 @@ import av
 from mixformer.errors import SourceError, counted
 from mixformer.imaging.containers import explain, main_video, open_container, upright, videos_in
 from mixformer.video.feed import RawFrame
-from mixformer.video.frame_table import FrameTable
+from mixformer.video.frame_numbers import FrameNumbers
+from mixformer.video.frame_table import FrameTable, read_times
 from mixformer.video.seeking import Place, find_table, go_on, is_damaged, key_alone, seek
 from mixformer.video.steady_clock import SteadyClock
 
@@ -62,6 +63,7 @@ class Stream:
         self.fps = float(rate) if rate else None
         self.count: int | None = None if live else self._promised() or self._stream.frames or None
         self.skipped: list[int] = []
+        self.base = 0  # number of the first frame, if the stream goes on for one that broke off
         self.reason = self.cut_short = ""
         self.broke_off = ""  # why reading ended before the end; empty after a regular end
         self.table: FrameTable | None = None  # of all frames, if it was read before
@@ -71,29 +73,31 @@ class Stream:
     def frames(self, start: int) -> Iterator[RawFrame]:
         """Frames from number `start` on."""
         place = self._go_to(start) if start >= _WORTH_SEEKING and self._timeout is None else None
-        index, first, last = (place.number, place.begin, None) if place else (0, None, None)
+        first, end = place.begin if place else None, None
         damaged = place is not None and place.damaged
+        numbers = FrameNumbers(place.number if place else 0, self._times, partial(self._skip, start))
         clock = SteadyClock(self.name, 1 / self.fps if self.fps else 0.0)
         for decoded in self._decoded(place.frames if place else []):
             if not isinstance(decoded, list):
-                self._skip(index, decoded)
-                index, damaged = index + 1, True
+                numbers.fail(decoded)
+                damaged = True
                 continue
             for frame in decoded:
                 damaged = is_damaged(frame, damaged)
-                first = frame.time if first is None else first
-                last = frame.time if frame.time is not None else last
+                if (index := numbers.take(frame)) is None:
+                    continue
+                first = numbers.begin(frame) if first is None else first
+                end = self._end_of(frame) or end
                 time = None if frame.time is None or first is None else clock.read(frame.time - first, index)
                 if frame.is_corrupt:
-                    self._skip(index, "corrupt data")
+                    self._skip(start, index, "corrupt data")
                 elif index >= start:
                     size = sum(plane.buffer_size for plane in frame.planes)
                     self._here = index, damaged
                     yield RawFrame(index, time, partial(upright, frame), size, frame, damaged)
-                index += 1
         self._here = None
         if not self.live:
-            self._judge_end(index, last)
+            self._judge_end(numbers.end(), end)
 
     def _decoded(self, before: list[Any]) -> Iterator[list[Any] | Exception]:
         """Frames of each packet, or the error of decoding it."""
@@ -113,8 +117,7 @@ class Stream:
 
         In formats whose packets have no times of their own, such as AVI, these may be wrong after a second seek.
         """
-        timed = any(name in self._container.format.name for name in ("mp4", "matroska"))
-        return timed and self.table is not None and number >= _WORTH_SEEKING
+        return self._is_timed() and self.table is not None and number >= _WORTH_SEEKING
 
     def key_frame(self, number: int) -> RawFrame | None:
         """Return a key frame, decoded alone; None where that is not possible. `frames` must then begin anew."""
@@ -145,6 +148,19 @@ class Stream:
         """Read the table of all frames, for `table`; None where the packets do not tell."""
         return find_table(self._open_again, None, self.name)
 
+    def _is_timed(self) -> bool:
+        return any(name in self._container.format.name for name in ("mp4", "matroska"))
+
+    def _times(self) -> list[int]:
+        """Read the times of all frames of a file in order; none where the packets do not tell."""
+        if self.live or self._timeout is not None or not self._is_timed():
+            return []
+        with suppress(SourceError, av.FFmpegError):
+            container, stream = self._open_again()
+            with container:
+                return read_times(container, stream)
+        return []
+
     def _open_again(self) -> tuple[Any, Any]:
         container = open_stream_container(self.name)
         stream = main_video(container)
@@ -165,14 +181,22 @@ class Stream:
                 return
             yield packet
 
+    def _end_of(self, frame: Any) -> float | None:
+        """Time in seconds until which a frame is shown; the last one of a GIF or a recorded screen may stay long."""
+        if frame.time is None:
+            return None
+        usual = 1 / self.fps if self.fps else 0.0
+        until: float = frame.time + max(float((frame.duration or 0) * frame.time_base), usual)
+        return until
+
     def _judge_end(self, count: int, last: float | None) -> None:
-        """Compare what came with what the container promised, and say what is missing."""
+        """Compare what came until the time `last` with what the container promised, and say what is missing."""
         promised, end, about = self._promised(), self._end(), ""
         short = promised is not None and count < promised - _MISSING
         if not short and end is not None and last is not None and self.fps:
-            short = last + 1 / self.fps < end - max(_MISSING_SECONDS, 2 / self.fps)
+            short = last < end - max(_MISSING_SECONDS, 2 / self.fps)
             if short and promised is None:
-                promised, about = count + round((end - last) * self.fps) - 1, "about "
+                promised, about = count + round((end - last) * self.fps), "about "
         if _size_of(self.name) != self._size and not self.broke_off:
             self.broke_off = "it changed while it was read; wait until it is written"
         if not short and not self.broke_off:
@@ -199,10 +223,12 @@ class Stream:
             return float(((container.start_time or 0) + container.duration) / av.time_base)
         return _tagged_duration(stream.metadata.get("DURATION", ""))
 
-    def _skip(self, index: int, reason: object) -> None:
-        self.skipped.append(index)
-        self.reason = self.reason or str(reason)
-        log.warning("skipped frame %d: %s", index, reason)
+    def _skip(self, start: int, index: int, reason: object) -> None:
+        """Note a frame that cannot be read; nobody wants those before `start`."""
+        if index >= start:
+            self.skipped.append(self.base + index)
+            self.reason = self.reason or str(reason)
+            log.warning("skipped frame %d: %s", self.base + index, reason)
 
     def close(self) -> None:
         """Close the container."""

@@ -22,9 +22,26 @@ _HEAD = 64 * 1024  # bytes at the beginning of a file that identify it
 _LAYOUT = "4"  # version of the cached content
 
 
-def kept_table(name: str, number: int | None) -> FrameTable | None:
+def place_of_table(name: str) -> Path | None:
+    """Return the cache file of a table, or None without a cache. It depends on the file's size, time and beginning.
+
+    Ask before the file is read: one that grows meanwhile is another one afterwards.
+    """
+    folder, path = cache_folder("frames"), Path(name)
+    if folder is None:
+        return None
+    try:
+        status = path.stat()
+        with path.open("rb") as file:
+            head = hashlib.sha256(file.read(_HEAD)).hexdigest()
+    except (OSError, ValueError):
+        return None
+    facts = (_LAYOUT, str(path.resolve()), status.st_size, status.st_mtime_ns, head)
+    return folder / f"{hashlib.sha256(repr(facts).encode()).hexdigest()[:24]}{SUFFIX}"
+
+
+def kept_table(place: Path | None, number: int | None) -> FrameTable | None:
     """Return the cached table of a file if it holds frame `number`; None requires the table of the whole file."""
-    place = _place(name)
     content = None
     if place is not None:
         with suppress(OSError, ValueError):
@@ -37,9 +54,8 @@ def kept_table(name: str, number: int | None) -> FrameTable | None:
     return table if whole or (number is not None and number < first + count) else None
 
 
-def keep_table(name: str, table: FrameTable, whole: bool) -> None:
+def keep_table(place: Path | None, table: FrameTable, whole: bool) -> None:
     """Cache the table of a file, or of its beginning if not `whole`. A cache that cannot be written is no error."""
-    place = _place(name)
     if place is None or len(table.times) < WORTH_KEEPING:
         return
     spots = table.spots or [-1] * len(table.keys)
@@ -47,19 +63,4 @@ def keep_table(name: str, table: FrameTable, whole: bool) -> None:
     try:
         keep(place, np.array(values, "<i8").tobytes(), _LIMIT)
     except (OSError, OutputError) as error:
-        log.info("the frame index of %s is not kept: %s", name, error)
-
-
-def _place(name: str) -> Path | None:
-    """Return the cache file of a table, or None without a cache. It depends on the file's size, time and beginning."""
-    folder, path = cache_folder("frames"), Path(name)
-    if folder is None:
-        return None
-    try:
-        status = path.stat()
-        with path.open("rb") as file:
-            head = hashlib.sha256(file.read(_HEAD)).hexdigest()
-    except (OSError, ValueError):
-        return None
-    facts = (_LAYOUT, str(path.resolve()), status.st_size, status.st_mtime_ns, head)
-    return folder / f"{hashlib.sha256(repr(facts).encode()).hexdigest()[:24]}{SUFFIX}"
+        log.info("a frame index is not kept: %s", error)

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _UNKNOWN, _BT601 = 2, 5  # numbers of FFmpeg's color matrices
 _VIDEO_RANGE, _FULL_RANGE = 1, 2
 _LONGEST_PAUSE = 6 * 3600  # seconds between two pictures; an MP4 file cannot hold seven hours
+_MOST_EMPTY = 50_000  # frames of a pause in a file without times; FFmpeg refuses more than 60,000
 _SLOWEST, _FASTEST = Fraction(1, 1001), Fraction(1000)  # pictures a second; more is a fault of a clock
 
 
@@ -181,7 +182,8 @@ class VideoWriter:
         if time is not None:
             wanted = round((time - self._origin) / self._clock) - self._left_out
             pause = (wanted - self._tick) * self._clock
-            if self._count and pause > _LONGEST_PAUSE:
+            longest = _LONGEST_PAUSE if self._format.ticks else min(_LONGEST_PAUSE, float(_MOST_EMPTY * self._clock))
+            if self._count and pause > longest:
                 if not self._left_out:
                     log.warning("%s: %.0f s without a picture are left out", self.path, pause)
                 self._left_out += wanted - self._tick - self._step

@@ -10,7 +10,7 @@ import mixformer
 from mixformer.cli import main
 from mixformer.engines import Runtime
 from mixformer.errors import BoxError, ConfigError, OutputError, SourceError
-from mixformer.run import Failed, read_jobs, track_videos
+from mixformer.run import Failed, VideoJob, read_jobs, track_videos
 from mixformer.tracking import MultiTracker
 from mixformer.video import OUTPUT_FORMATS, OutputFormat, Target
 
@@ -67,6 +67,23 @@ def test_one_box_has_no_id_and_a_summary(clip, tracker, tmp_path):
     assert summary.skipped == ()
     assert summary.fps == pytest.approx(17 / summary.seconds)
     assert len(tracker) == 0
+
+
+def test_several_targets_without_ids_are_all_drawn(clip, tracker, tmp_path):
+    """It was a ValueError of Python's."""
+    outputs = {"video": tmp_path / "frames", "json": tmp_path / "b.jsonl"}
+    targets = [SQUARE, (60, 50, 30, 20)]
+    summary = mixformer.track_video(clip, targets, outputs, tracker=tracker, stop=3, ids=False)
+    lines = (tmp_path / "b.jsonl").read_text().splitlines()
+    assert (summary.frames, len(lines), "id" in json.loads(lines[0])) == (3, 6, False)
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, None, "2"])
+def test_no_videos_at_a_time_are_refused(clip, tracker, tmp_path, number):
+    """With 0, nothing was tracked, without a word."""
+    job = VideoJob("clip", str(clip), (Target(1, mixformer.Box(*SQUARE)),), tmp_path / "clip")
+    with pytest.raises(ConfigError, match="concurrent_videos must be a whole number, 1 or more"):
+        list(track_videos([job], tracker=tracker, concurrent_videos=number))
 
 
 @pytest.mark.parametrize("pipeline", [True, False])

@@ -231,6 +231,26 @@ def test_python_goes_on_with_targets_that_come_and_go(long, tiny_model, tmp_path
     assert len(list((tmp_path / "b" / "frames").iterdir())) == 160
 
 
+def test_a_run_stopped_at_its_very_end_goes_on(long, tiny_model, tmp_path):
+    """With --stop, the same command failed from then on: there are no frames from 50 to before 50."""
+    runtime = mixformer.Runtime(device="cpu", engine="torch", threads=1)
+    outputs = {"json": tmp_path / "a.jsonl", "video": tmp_path / "a.mp4"}
+
+    def run(last=None):
+        def on_frame(tracked):
+            if tracked.frame.index == last:
+                raise _StopError
+
+        tracker = mixformer.MultiTracker(str(tiny_model), runtime=runtime)
+        return track_video(long, (10, 30, 20, 20), outputs, tracker=tracker, stop=50, on_frame=on_frame, pipeline=False)
+
+    with pytest.raises(_StopError):
+        run(last=49)
+    again = run()
+    assert (again.frames, again.kept, {path.name for path in tmp_path.iterdir()}) == (50, 50, {"a.jsonl", "a.mp4"})
+    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == len(video(tmp_path / "a.mp4")[0]) == 50
+
+
 @pytest.mark.parametrize("here", [True, False])
 def test_many_videos_in_python_go_on_without_settings(long, tiny_model, tmp_path, monkeypatch, here):
     """A5 and A1: as `track-all`, here and in a worker."""

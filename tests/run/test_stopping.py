@@ -1,5 +1,6 @@
 """A request to end is heard, wherever it arrives."""
 
+import os
 import signal
 import sys
 import threading
@@ -80,6 +81,25 @@ def test_a_worker_ends_that_was_asked_in_a_callback():
     events = list(ProcessExecutor(1, retries=0).run(deaf, [("a", "stop")]))
     assert time.monotonic() - begin < 20  # it would work for 30
     assert not any(isinstance(event, Completed) for event in events)
+
+
+def dies_soon_after(number):
+    """Work of a process that is killed when it has sent its result."""
+
+    def work(task, report):
+        threading.Timer(0.1, os._exit, (1,)).start()
+        return task
+
+    return work
+
+
+def test_a_worker_that_dies_after_its_last_task_ends_nothing():
+    """All was done, and the run ended by a BrokenPipeError."""
+    found = []
+    for event in ProcessExecutor(1).run(dies_soon_after, [("a", 1)]):
+        found += [event.result] if isinstance(event, Completed) else []
+        time.sleep(1)
+    assert found == [1]
 
 
 def stops_between_steps(number):

@@ -2,10 +2,13 @@
 
 import av
 import pytest
+from PIL import Image
 
 from mixformer.cli import main
 from mixformer.errors import SourceError
-from mixformer.video import open_frames, open_video
+from mixformer.video import open_frames, open_video, seeking, table_cache
+from mixformer.video.frame_table import read_table
+from tests.helpers.clips import moving_square
 from tests.video.test_joined_clocks import write_part
 from tests.video.test_seeking import number_in
 
@@ -65,3 +68,49 @@ def test_a_file_that_is_taken_away_for_a_while_is_read_again(tmp_path):
             frames.key_picture(0)
         (tmp_path / "gone.mp4").rename(tmp_path / "all.mp4")
         assert [number_in(frames[number].image) for number in (11, 12, 5)] == [11, 12, 5]
+
+
+def write_still_end(path, seconds):
+    """Thirty pictures in three seconds, the last of which is shown for so long."""
+    frames = moving_square(30)[0]
+    if path.suffix == ".gif":
+        first, *rest = [Image.fromarray(frame) for frame in frames]
+        first.save(path, save_all=True, append_images=rest, duration=[100] * 29 + [round(1000 * seconds)])
+        return path
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream("libx264", rate=10)
+        stream.height, stream.width = frames[0].shape[:2]
+        pictures = [av.VideoFrame.from_ndarray(frame, format="rgb24") for frame in frames]
+        for packet in (packet for picture in [*pictures, None] for packet in stream.encode(picture)):
+            if packet.pts * packet.time_base > 2.85:
+                packet.duration = round(seconds / packet.time_base)
+            made.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["gif", "mkv", "mp4"])
+def test_a_last_picture_that_stays_long_is_no_missing_end(tmp_path, caplog, ending):
+    """A GIF that holds its last picture for some seconds was called cut short, with exit code 3."""
+    with open_video(write_still_end(tmp_path / f"still.{ending}", 5.0)) as video:
+        assert (len(list(video)), video.cut_short) == (30, "")
+    assert "cut short" not in caplog.text
+
+
+def test_the_index_of_a_file_that_grows_is_not_taken_for_that_of_the_whole(tmp_path, monkeypatch):
+    """If the file was written to its end while its index was read, its later frames were missing from then on."""
+    monkeypatch.setenv("MIXFORMER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(table_cache, "WORTH_KEEPING", 10)
+    write_part(tmp_path / "all.mkv", range(90), sound=False)
+    data, path = (tmp_path / "all.mkv").read_bytes(), tmp_path / "now.mkv"
+    path.write_bytes(data[: len(data) // 2])
+
+    def read_slowly(*source):
+        table = read_table(*source)
+        path.write_bytes(data)
+        return table
+
+    monkeypatch.setattr(seeking, "read_table", read_slowly)
+    with open_frames(path) as frames:
+        assert 0 < frames.make_index() < 60
+    with open_frames(path) as frames:
+        assert frames.make_index() == 90

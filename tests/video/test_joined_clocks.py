@@ -14,10 +14,10 @@ RATE = 48_000
 CLOCK = Fraction(1, 90_000)
 
 
-def write_part(path, numbers, times=None, sound=True):
+def write_part(path, numbers, times=None, sound=True, b_frames=2):
     """A recording of numbered frames at 25 a second, with a beep at the 10th frame of each 25."""
     with av.open(str(path), "w") as out:
-        video = out.add_stream("libx264", rate=25, options={"bf": "2", "g": "10"})
+        video = out.add_stream("libx264", rate=25, options={"bf": str(b_frames), "g": "10"})
         video.width, video.height, video.pix_fmt = 144, 48, "yuv420p"
         video.codec_context.time_base = CLOCK
         packets = []
@@ -109,6 +109,18 @@ def test_a_pause_of_years_is_left_out(tmp_path, ending, caplog):
     assert [number for number, _ in frames] == list(range(50))
     assert [time for _, time in frames] == pytest.approx([place / 25 for place in range(50)], abs=0.002)
     assert "without a picture are left out" in caplog.text
+
+
+@pytest.mark.parametrize(("pause", "most"), [(1000.0, 1000.04), (3000.0, 0.04)])
+def test_a_pause_that_avi_does_not_take_is_left_out(tmp_path, pause, most):
+    """AVI counts empty frames, and FFmpeg refuses so many: after 40 minutes without a picture, the video failed."""
+    path = tmp_path / "out.avi"
+    with open_writer(path, 25) as writer:
+        writer.write(numbered(0), 0.0)
+        writer.write(numbered(1), pause)
+    with av.open(str(path)) as container:
+        times = [float(packet.pts * packet.time_base) for packet in container.demux(video=0) if packet.size]
+    assert times[1] - times[0] == pytest.approx(most, abs=0.05)
 
 
 @pytest.mark.parametrize("fps", [1e-9, 1e-4, 90_000.0, 1e9])

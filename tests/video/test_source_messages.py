@@ -1,6 +1,7 @@
 """What is said of sources that cannot be read: why, once, and what to do."""
 
 import struct
+import threading
 
 import av
 import numpy as np
@@ -80,3 +81,19 @@ def test_nothing_is_said_of_the_sound_of_a_picture(tmp_path, caplog, ending):
     with open_video(tmp_path / "out.mp4") as video:
         (frame,) = video
     np.testing.assert_allclose(frame.image.mean((0, 1)), moving_square(1)[0][0].mean((0, 1)), atol=6)
+
+
+def test_a_source_that_was_read_to_its_end_has_no_more_frames(tmp_path):
+    """To iterate again waited for ever; to go on after leaving the loop is allowed."""
+    path = write_clip(tmp_path / "clip.mp4", moving_square(6)[0])
+    with open_video(path) as video:
+        first = next(iter(video)).index
+        numbers = [[frame.index for frame in video] for _ in range(2)]
+        assert (first, numbers, video.ready()) == (0, [[1, 2, 3, 4, 5], []], True)
+    found = []
+    with open_video(path, start=90) as video, pytest.raises(SourceError, match="no frame 90"):
+        list(video)
+    again = threading.Thread(target=lambda: found.append(list(video)), daemon=True)
+    again.start()
+    again.join(5)
+    assert found == [[]]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -55,6 +56,33 @@ def test_sound_is_copied(clip, tmp_path):
     assert 0.3 < times[-1] <= 0.62
 
 
+def write_with_sound(path, codec, rate):
+    """A second of pictures and a tone of so many samples a second."""
+    with av.open(str(path), "w") as made:
+        pictures, sound = made.add_stream("mpeg4", rate=25), made.add_stream(codec, rate=rate, layout="mono")
+        pictures.width, pictures.height, pictures.pix_fmt = 120, 90, "yuv420p"
+        for picture in (*moving_square(25, step=1)[0], None):
+            made.mux(pictures.encode(None if picture is None else av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        tone = av.AudioFrame.from_ndarray(np.zeros((1, rate), np.int16), format="s16", layout="mono")
+        tone.sample_rate, tone.pts, tone.time_base = rate, 0, Fraction(1, rate)
+        made.mux(packet for frame in (tone, None) for packet in sound.encode(frame))
+    return path
+
+
+@pytest.mark.parametrize(("codec", "rate"), [("pcm_s16le", 11024), ("pcm_s16le", 192_000), ("libmp3lame", 8000)])
+def test_sound_of_a_rate_that_mp4_does_not_take(tmp_path, codec, rate):
+    """The encoder of AAC, or MP4 itself, refused it, and the whole video failed."""
+    if codec not in av.codecs_available:
+        pytest.skip("this PyAV cannot make such a file")
+    source = write_with_sound(tmp_path / "camera.avi", codec, rate)
+    with open_video(source) as video, open_writer(tmp_path / "out.mp4", video.fps, source) as writer:
+        for frame in video:
+            writer.write(frame.image, frame.time)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        samples = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+    assert samples == pytest.approx(1, abs=0.25)
+
+
 def test_a_silent_or_strange_sound_source_does_not_matter(tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     with open_writer(tmp_path / "out.mp4", 25, sound_from=tmp_path / "text.mp4") as writer:
@@ -88,6 +116,24 @@ def test_nothing_written_leaves_no_file(tmp_path):
     with open_writer(tmp_path / "out.mp4"):
         pass
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_folder_that_comes_while_its_pictures_are_written(tmp_path):
+    """With --masks out --out out/clip.mp4, all was done, and then the folder was not empty."""
+    black, place = np.zeros((6, 8, 3), np.uint8), tmp_path / "out"
+    with open_writer(place) as writer, open_writer(place / "clip.mp4", 25) as inside:
+        writer.write(black)
+        inside.write(black)
+    assert {path.name for path in tmp_path.rglob("*")} == {"out", "00000000.png", "clip.mp4"}
+    other = tmp_path / "other"
+    writer = open_writer(other)
+    writer.write(black)
+    other.mkdir()
+    (other / "7.png").touch()
+    with pytest.raises(OutputError, match="it holds other pictures by now"):
+        writer.__exit__(None, None, None)
+    assert {path.name for path in other.iterdir()} == {"7.png"}
+    assert (tmp_path / "other.partial" / "00000000.png").exists()
 
 
 def test_pictures(tmp_path):
