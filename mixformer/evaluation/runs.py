@@ -225,7 +225,9 @@ class _ActiveRun:
 
 
 def _result_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
-    for name in names:
+    """Yield the possible files of these names, and of other sequences that an earlier run tracked, with times."""
+    others = [path.name.removesuffix("_time.txt") for path in folder.glob("*_time.txt")]
+    for name in dict.fromkeys([*names, *others]):
         with suppress(DataError):  # no result can have such a name
             yield from result_paths(folder, name)
 

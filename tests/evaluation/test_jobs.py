@@ -272,6 +272,15 @@ def test_a1_other_settings_need_overwrite(job):
     assert manifest(second.folder)["settings"]["rules"] == {"speed": 2}
 
 
+def test_overwriting_a_part_leaves_nothing_of_other_settings(job, sequences):
+    """A sequence that was not there meanwhile kept the result of the first settings, as if the second had made it."""
+    run_evaluation(job(), SerialExecutor())
+    other = {"settings": {"rules": {"speed": 2}}, "overwrite": True}
+    run_evaluation(job(sequences=sequences[:2], split="part", **other), SerialExecutor())
+    third = run_evaluation(job(**other), SerialExecutor())
+    assert (third.kept, third.done) == (("clip_0", "clip_1"), ("clip_2",))
+
+
 SLOW = """
 import sys, time
 from mixformer.run import ProcessExecutor
