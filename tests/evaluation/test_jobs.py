@@ -281,6 +281,16 @@ def test_overwriting_a_part_leaves_nothing_of_other_settings(job, sequences):
     assert (third.kept, third.done) == (("clip_0", "clip_1"), ("clip_2",))
 
 
+@pytest.mark.parametrize("truncate", [False, True])
+def test_a_result_of_another_data_set_of_the_same_name_is_not_kept(job, sequences, caplog, truncate):
+    run_evaluation(job(truncate=truncate), SerialExecutor())
+    first = sequences[0]
+    moved = VideoSequence(first.name, first.frames, first.boxes + np.array([2.5, 0, 0, 0]))
+    again = run_evaluation(job(truncate=truncate, sequences=[moved, *sequences[1:]]), SerialExecutor())
+    assert (again.done, again.kept) == (("clip_0",), ("clip_1", "clip_2"))
+    assert "clip_0 is tracked again, since its result begins at another box" in caplog.text
+
+
 SLOW = """
 import sys, time
 from mixformer.run import ProcessExecutor
