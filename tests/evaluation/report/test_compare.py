@@ -7,6 +7,7 @@ import pytest
 
 from mixformer.data import read_any
 from mixformer.errors import ConfigError, DataError, SourceError
+from mixformer.evaluation import write_result
 from mixformer.evaluation.measuring import measure_results
 from mixformer.evaluation.report.build_tables import by_attribute, overall
 from mixformer.evaluation.report.plots import draw_plots
@@ -218,3 +219,20 @@ def test_absences_in_sequences_that_are_left_out_do_not_count(tmp_path):
     assert made.compared().entries[0].besides
     (made.folder("still") / "dog.txt").unlink()
     assert not made.compared().entries[0].besides
+
+
+def test_a_missing_sequence_reports_no_absence_and_has_no_scores(made):
+    """With "zero" it had the score 0, which was right for its absent frames, and calibrated."""
+    for name in ("bird", "car"):
+        truth = np.loadtxt(made.root / name / "groundtruth.txt", delimiter=",")
+        truth[3:9] = np.nan
+        np.savetxt(made.root / name / "groundtruth.txt", truth, delimiter=",")
+    boxes = np.loadtxt(made.root / "dog" / "groundtruth.txt", delimiter=",")
+    for name in ("car", "dog", "fish"):
+        write_result(made.folder("scored"), name, boxes, scores=np.full(10, 0.9))
+    entry = made.compared(str(made.results / "scored"), missing="zero").entries[0]
+    assert set(entry.missing) == {"bird"}
+    assert set(entry.scores) == {"car", "dog", "fish"}
+    assert entry.score_bins.counts.sum() == 27
+    assert entry.besides["presence"].per_sequence["bird"]["maxgm"] == 0
+    assert entry.besides["presence"].per_sequence["bird"]["nre"] == 0
