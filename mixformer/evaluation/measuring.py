@@ -92,6 +92,13 @@ class _Measurement:
     def compute(self, results: list[SequenceResult]) -> MetricSummary:
         return compute_metrics(self.convention, results, self.dataset)
 
+    def main_number(self, results: list[SequenceResult]) -> float:
+        """Return the main metric of some of the measured results; NaN if there is nothing to measure in these alone."""
+        try:
+            return self.compute(results)[CONVENTIONS[self.convention].main]
+        except DataError:
+            return float("nan")
+
     def compute_besides(self, results: list[SequenceResult]) -> dict[str, MetricSummary]:
         """Measure under more conventions. Those that need scores, or frames that are missing, are left out."""
         found = {}
@@ -221,9 +228,9 @@ def _measure(
             scores = np.zeros(len(boxes))
         results.append(measurement.result(sequence, boxes, scores, statuses))
     # The numbers of all, of each attribute, and the speed.
-    summary, main = measurement.compute(results), CONVENTIONS[measurement.convention].main
+    summary = measurement.compute(results)
     by_attribute = {
-        name: measurement.compute([result for result in results if result.name in having])[main]
+        name: measurement.main_number([result for result in results if result.name in having])
         for name, having in groups.items()
     }
     seconds = sum(float(times.sum()) for times in read.times.values())

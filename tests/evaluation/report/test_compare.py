@@ -1,6 +1,7 @@
 """Reading results of several trackers, and what is done about what is missing."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -236,3 +237,16 @@ def test_a_missing_sequence_reports_no_absence_and_has_no_scores(made):
     assert entry.score_bins.counts.sum() == 27
     assert entry.besides["presence"].per_sequence["bird"]["maxgm"] == 0
     assert entry.besides["presence"].per_sequence["bird"]["nre"] == 0
+
+
+def test_an_attribute_in_whose_sequences_nothing_counts_has_no_number(made):
+    """It was an error of the whole comparison."""
+    hidden = np.array([False] + [True] * (FRAMES - 1))
+    sequences = [replace(each, hidden=hidden) if each.name == "car" else each for each in read_any(made.root)]
+    groups = {name: frozenset(having) for name, having in {"a": {"bird"}, "b": {"car"}, "c": {"car", "fish"}}.items()}
+    folders = find_results([str(made.results / "ours")], "toy")
+    found = measure_results("toy", folders, sequences, "got10k", attributes=groups)
+    assert found.entries[0].by_attribute == pytest.approx({"a": 1, "b": np.nan, "c": 1}, nan_ok=True)
+    assert [row[2][0] for row in by_attribute(found).texts()] == ["100.0", "-", "100.0"]
+    for figure in draw_plots(found).values():
+        figure.canvas.draw()
