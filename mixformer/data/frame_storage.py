@@ -80,7 +80,7 @@ def use_archive(path: Path, work: Callable[[ZipArchive | LmdbArchive], T]) -> T:
     return _handles.use(path, opener, work)
 
 
-def _state(path: Path) -> object:
+def file_state(path: Path) -> object:
     """Return a value that changes if the file is changed or replaced."""
     try:
         found = os.stat(path / "data.mdb" if path.is_dir() else path)
@@ -99,7 +99,7 @@ class Handles:
     def use(self, path: Path, opener: Callable[[Path], H], work: Callable[[H], T]) -> T:
         """Call `work` with the open file, in one thread at a time. Open it first if it is not open or has changed."""
         with self._lock:
-            state = _state(path)
+            state = file_state(path)
             found = self._open.get(path)
             if found is None or found[0] != state:
                 self._close(self._open.pop(path))

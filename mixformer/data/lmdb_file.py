@@ -110,7 +110,9 @@ class LmdbArchive:
     def _from(self, begin: bytes) -> Iterator[tuple[bytes, tuple[int, bytes | None]]]:
         """Yield keys and values in order, from the first key at or after `begin`."""
         before: bytes | None = None
-        for page, place in self._leaves(begin, self._root) if self._root != _EMPTY else ():
+        for number, (page, place) in enumerate(self._leaves(begin, self._root) if self._root != _EMPTY else ()):
+            if number and place:  # only the first page may hold earlier keys; else a few pages could lead on for ever
+                raise self._damaged()
             for key, value in zip(page.keys[place:], page.values[place:], strict=True):
                 if before is not None and key <= before:
                     raise self._damaged()
@@ -145,6 +147,8 @@ class LmdbArchive:
         keys = self._from(prefix)
         while (entry := next(keys, None)) is not None and entry[0].startswith(prefix):
             name, slash, _ = entry[0][len(prefix) :].partition(b"/")
+            if name == b"..":
+                raise DataError(f"cannot use {self.path}: an entry leads to another folder, as in no data set")
             (folders if slash else files).append(name.decode("utf-8", "replace"))
             keys = self._from(prefix + name + b"0") if slash else keys  # "0" follows "/"
         return folders, files

@@ -96,6 +96,8 @@ class VideoSequence:
             raise DataError(
                 f"{self.name}: {counted(count, 'frame')} but `hidden` of shape {self.hidden.shape}; give one value each"
             )
+        if self.hidden is not None:  # `~` of whole numbers is no opposite
+            object.__setattr__(self, "hidden", self.hidden.astype(np.bool_))
         valid = has_area(self.boxes)
         object.__setattr__(self, "valid", np.flatnonzero(valid))
         object.__setattr__(self, "visible", np.flatnonzero(valid if self.hidden is None else valid & ~self.hidden))

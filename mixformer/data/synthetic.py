@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from mixformer.data.motion import Motion, Pass, Pose, Swing, motion_blur
 from mixformer.data.sampling import AnnotatedFrame, Random, SampleSource, TrainingSample
 from mixformer.data.sequence import ImageCache
 from mixformer.errors import DataError
+from mixformer.imaging.last_used import LastUsed
 from mixformer.types import Box, Image
 
+_KEPT = 512 * 2**20  # bytes of cut-outs in memory
 _CANVAS = (300, 400)  # rows, columns: about the size of real frames, so that crops have a similar blur
 
 
@@ -27,25 +30,30 @@ class CutOuts:
         if not objects:
             raise DataError("there are no objects to cut out; give pictures with masks or an alpha channel")
         self.objects, self.cache, self.limit = list(objects), cache, limit
-        self._kept: dict[int, NDArray[np.uint8]] = {}
+        self._kept: LastUsed[int, NDArray[np.uint8]] = LastUsed(_KEPT, attrgetter("nbytes"))
 
     def __len__(self) -> int:
         return len(self.objects)
 
     def get(self, index: int) -> NDArray[np.uint8]:
-        """RGBA uint8 (h, w, 4), alpha 0..255."""
-        if index not in self._kept:
-            self._kept[index] = self._load(self.objects[index])
-        return self._kept[index]
+        """RGBA uint8 (h, w, 4), alpha 0..255; raises DataError if a picture is damaged, or a mask does not fit."""
+        found = self._kept.get(index)
+        if found is None:
+            found = self._load(self.objects[index])
+            self._kept.put(index, found)
+        return found
 
     def _load(self, thing: MaskedObject) -> NDArray[np.uint8]:
         if thing.mask is None:
-            with PillowImage.open(thing.image) as picture:
-                rgba = np.array(picture.convert("RGBA"))
+            rgba = _pixels(thing.image, "RGBA")
         else:
-            with PillowImage.open(thing.mask) as picture:
-                alpha = (np.asarray(picture) == thing.label).astype(np.uint8) * 255
-            rgba = np.dstack([self.cache.read(thing.image), alpha])
+            image, labels = self.cache.read(thing.image), _pixels(thing.mask)
+            if labels.shape != image.shape[:2]:
+                raise DataError(
+                    f"the mask {thing.mask} is an array {labels.shape} and its picture {image.shape}; give one label "
+                    "for each pixel"
+                )
+            rgba = np.dstack([image, (labels == thing.label).astype(np.uint8) * 255])
         rows, columns = np.nonzero(rgba[..., 3] > 127)
         if len(rows) == 0:
             return np.full((32, 32, 4), 127, np.uint8)
@@ -53,6 +61,14 @@ class CutOuts:
         scale = min(1.0, self.limit / max(trimmed.shape[:2]))
         size = max(8, round(trimmed.shape[1] * scale)), max(8, round(trimmed.shape[0] * scale))
         return np.array(PillowImage.fromarray(trimmed).resize(size, PillowImage.Resampling.BILINEAR))
+
+
+def _pixels(path: Path, mode: str = "") -> NDArray[np.uint8]:
+    try:
+        with PillowImage.open(path) as picture:
+            return np.array(picture.convert(mode) if mode else picture)
+    except Exception as error:  # decoders raise all kinds of errors for damaged content
+        raise DataError(f"cannot read the image {path}: {error or type(error).__name__}") from error
 
 
 class SyntheticSamples(SampleSource):

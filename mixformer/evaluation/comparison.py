@@ -33,8 +33,8 @@ class ComparedTracker:
         first_pixel: number of the left upper pixel in its files, 0 or 1.
         by_attribute: the main metric over the sequences of each attribute.
         besides: its numbers under the conventions for absent targets; empty if the target is never absent.
-        score_bins: its scores in bins, with the rate of right boxes, over the frames of all sequences; None without
-            scores.
+        score_bins: its scores in bins, with the rate of right boxes, over the frames of the sequences with scores; None
+            without scores.
         scores: (m,) probabilities per compared sequence, NaN where there is none, where they were saved.
         statuses: (m,) words per compared sequence, each a `TrackResult.status`, where they were saved.
 

@@ -9,7 +9,7 @@ import numpy as np
 from mixformer.configs.argument_checks import checked
 from mixformer.errors import ConfigError
 
-_DRAWS = 10_000
+_DRAWS, _AT_ONCE = 10_000, 2**22  # numbers that are drawn at once
 
 
 @checked
@@ -35,6 +35,8 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
     known = np.asarray(values, np.float64)
     if len(known) < 2 or not np.isfinite(known).all():
         return None
-    means = known[np.random.default_rng(0).integers(0, len(known), (_DRAWS, len(known)))].mean(1)
+    random, rows = np.random.default_rng(0), max(1, _AT_ONCE // len(known))
+    parts = [min(rows, _DRAWS - done) for done in range(0, _DRAWS, rows)]
+    means = np.concatenate([known[random.integers(0, len(known), (part, len(known)))].mean(1) for part in parts])
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

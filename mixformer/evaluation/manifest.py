@@ -87,8 +87,8 @@ class RunManifest:
 
     def finished(self, name: str, frames: int, times: FloatArray | None, size: tuple[int, int] | None = None) -> None:
         """Record a finished sequence: number of frames, (n,) seconds per frame and (height, width), where known."""
-        if (failure := self.content["failures"].pop(name, None)) and self._begun:
-            (self.folder / failure["traceback"]).unlink(missing_ok=True)
+        if self.content["failures"].pop(name, None) and self._begun:
+            (self.folder / _trace_file(name)).unlink(missing_ok=True)
         entry = self.content["sequences"].setdefault(name, {})
         entry["frames"] = frames
         if times is not None:
@@ -102,7 +102,7 @@ class RunManifest:
         if not self._begun:
             self._early.append((name, message, trace))
             return
-        place = f"failures/{name.replace('/', '_')}.txt"
+        place = _trace_file(name)
         write_text(self.folder / place, f"{message}\n\n{trace}")
         self.content["failures"][name] = {"message": message, "traceback": place}
         self.content["sequences"].pop(name, None)
@@ -134,6 +134,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DataError(f"{error}; move the file away if you do not need its results") from error
     if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in _PARTS):
         raise DataError(f"{path} was not written by mixformer evaluate: it needs {', '.join(_PARTS)}")
+    if not isinstance(content.setdefault("environment", {}), dict):
+        raise DataError(f"{path} was not written by mixformer evaluate: its environment is no object")
+    for name, entry in content["sequences"].items():
+        if not isinstance(entry, dict) or not isinstance(entry.get("frames"), int):
+            raise DataError(f"{path} was not written by mixformer evaluate: {name} has no number of frames")
     if content.get("format") != _FORMAT:
         raise DataError(f"{path} has format {content.get('format')!r}, this version reads {_FORMAT}; update mixformer")
     content["settings"] = {_RENAMED.get(key, key): value for key, value in content["settings"].items()}
@@ -151,6 +156,11 @@ def noted_gflops(folder: Path) -> float | None:
     """Read the operations per frame (1e9) from the `run.json` of a folder; None if they are not noted."""
     value = read_manifest(folder)["environment"].get("gflops") if made_by_mixformer(folder) else None
     return float(value) if isinstance(value, int | float) else None
+
+
+def _trace_file(name: str) -> str:
+    """Return the place of a traceback in a folder of results; a record is not asked, since it may name any file."""
+    return f"failures/{name.replace('/', '_')}.txt"
 
 
 def environment(notes: Mapping[str, Any]) -> dict[str, Any]:

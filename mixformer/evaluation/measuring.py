@@ -92,6 +92,13 @@ class _Measurement:
     def compute(self, results: list[SequenceResult]) -> MetricSummary:
         return compute_metrics(self.convention, results, self.dataset)
 
+    def main_number(self, results: list[SequenceResult]) -> float:
+        """Return the main metric of some of the measured results; NaN if there is nothing to measure in these alone."""
+        try:
+            return self.compute(results)[CONVENTIONS[self.convention].main]
+        except DataError:
+            return float("nan")
+
     def compute_besides(self, results: list[SequenceResult]) -> dict[str, MetricSummary]:
         """Measure under more conventions. Those that need scores, or frames that are missing, are left out."""
         found = {}
@@ -213,18 +220,21 @@ def _measure(
     # The results of all sequences; missing boxes are far away.
     results = []
     for sequence in sequences:
-        boxes = read.boxes.get(sequence.name, np.tile(_FAR, (len(sequence), 1)))
+        boxes, statuses = read.boxes.get(sequence.name), read.statuses.get(sequence.name)
+        if boxes is None:  # far away, and not reported absent
+            boxes, statuses = np.tile(_FAR, (len(sequence), 1)), np.full(len(sequence), "tracking")
         scores = read.scores.get(sequence.name)
         if scores is None and read.scores:  # other sequences have scores, so this one gets the score 0
             scores = np.zeros(len(boxes))
-        results.append(measurement.result(sequence, boxes, scores, read.statuses.get(sequence.name)))
+        results.append(measurement.result(sequence, boxes, scores, statuses))
     # The numbers of all, of each attribute, and the speed.
-    summary, main = measurement.compute(results), CONVENTIONS[measurement.convention].main
+    summary = measurement.compute(results)
     by_attribute = {
-        name: measurement.compute([result for result in results if result.name in having])[main]
+        name: measurement.main_number([result for result in results if result.name in having])
         for name, having in groups.items()
     }
     seconds = sum(float(times.sum()) for times in read.times.values())
+    names = [sequence.name for sequence in sequences]
     return ComparedTracker(
         tracker=tracker,
         summary=summary,
@@ -236,14 +246,16 @@ def _measure(
         first_pixel=read.first_pixel,
         by_attribute=by_attribute,
         besides=measurement.compute_besides(results),
-        score_bins=_score_bins(results),
-        scores={result.name: result.scores for result in results if result.scores is not None},
-        statuses={result.name: result.statuses for result in results if result.statuses is not None},
+        score_bins=_score_bins([result for result in results if result.name in read.scores]),
+        scores={name: read.scores[name] for name in names if name in read.scores},
+        statuses={name: read.statuses[name] for name in names if name in read.statuses},
     )
 
 
 def _score_bins(results: list[SequenceResult]) -> ScoreBins | None:
     """Bin the scores of all frames; None if there are none, or they are not probabilities."""
+    if not results:
+        return None
     scores, hits = (np.concatenate(each) for each in zip(*score_pairs(results), strict=True))
     try:
         return bin_scores(scores, hits)

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.errors import ConfigError, DataError, MixFormerError
 from mixformer.evaluation.manifest import RunManifest
@@ -183,7 +185,7 @@ class _ActiveRun:
                 continue
             try:
                 sequence = self._run.sequences[index]
-                found = None if self._manifest.anew else complete_result(self._run.folder, name, len(sequence))
+                found = None if self._manifest.anew else self._earlier(name, sequence)
             except MixFormerError as error:
                 self.take(Failed(name, str(error), traceback.format_exc()))
                 continue
@@ -193,6 +195,15 @@ class _ActiveRun:
                 self.kept.append(name)
                 self._manifest.finished(name, len(sequence), found.times)
                 self._progress(SequenceSkipped(name))
+
+    def _earlier(self, name: str, sequence: VideoSequence) -> RawResult | None:
+        """Return the complete result of an earlier run on this sequence, which begins at the same box; else None."""
+        found = complete_result(self._run.folder, name, len(sequence))
+        given = np.trunc(sequence.boxes[:1]) if self._run.truncate else sequence.boxes[:1]
+        if found is None or np.allclose(found.boxes[:1], given, rtol=0, atol=1e-3):
+            return found
+        log.warning("%s is tracked again, since its result begins at another box; was the data set changed?", name)
+        return None
 
     def take(self, event: Event) -> None:
         """Write the result or the failure, then report the event."""
@@ -225,7 +236,9 @@ class _ActiveRun:
 
 
 def _result_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
-    for name in names:
+    """Yield the possible files of these names, and of other sequences that an earlier run tracked, with times."""
+    others = [path.name.removesuffix("_time.txt") for path in folder.glob("*_time.txt")]
+    for name in dict.fromkeys([*names, *others]):
         with suppress(DataError):  # no result can have such a name
             yield from result_paths(folder, name)
 

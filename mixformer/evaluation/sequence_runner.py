@@ -69,8 +69,7 @@ def run_tracker(
         >>> run_tracker(tracker, VideoSequence("still", frames, np.full((2, 4), 9.0))).boxes[1]
         array([9., 9., 9., 9.])
     """
-    if len(sequence.valid) == 0 or sequence.valid[0] != 0:
-        raise DataError(f"{sequence.name}: the first frame has no box to start from; add it, or leave the sequence out")
+    require_start(sequence)
     count = len(sequence)
     boxes, scores, times = np.empty((count, 4)), np.full(count, np.nan), np.empty(count)
     statuses, size = ["tracking"], (0, 0)
@@ -93,6 +92,12 @@ def run_tracker(
             progress(index + 1)
     told = np.array(statuses) if len(statuses) == count > 1 else None
     return RawResult(boxes, times, scores, size, told)
+
+
+def require_start(sequence: VideoSequence) -> None:
+    """Raise DataError if the first frame has no box to start a tracker from."""
+    if len(sequence.valid) == 0 or sequence.valid[0] != 0:
+        raise DataError(f"{sequence.name}: the first frame has no box to start from; add it, or leave the sequence out")
 
 
 def sequence_result(

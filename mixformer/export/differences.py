@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +11,10 @@ from mixformer.engines import Engine
 from mixformer.engines.torch_engine import TorchEngine
 from mixformer.errors import ExportError
 from mixformer.export.runtimes import Runner, runners
-from mixformer.export.sample_crops import Crops, real_crops
+from mixformer.export.sample_crops import Crops, crop_batches, real_crops
 from mixformer.export.settings import SCORE_TOLERANCE, Difference, ExportPlan
 from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
-from mixformer.types import EngineOutput, FloatArray, Image
+from mixformer.types import EngineOutput, FloatArray
 from mixformer.weights.load_save import load_model
 from mixformer.weights.model_folder import ExportedGraphs, ModelFolder
 
@@ -90,15 +89,6 @@ def _shapes(graphs: ExportedGraphs) -> list[tuple[int, int]]:
     batches = [graphs.batch] if graphs.batch else [1, 2]
     counts = [graphs.templates] if graphs.templates else [2, 1, 3]
     return [(batches[0], count) for count in counts] + [(batch, counts[0]) for batch in batches[1:]]
-
-
-def crop_batches(crops: Crops, batch: int, count: int) -> Iterator[tuple[Image, Image]]:
-    """Yield batches of templates (B, N, t, t, 3) and searches (B, s, s, 3); the first ones fill up the last batch."""
-    picks = np.arange(count) % len(crops.templates)
-    for start in range(0, len(crops.searches), batch):
-        rows = np.arange(start, start + batch) % len(crops.searches)
-        orders = np.stack([np.roll(picks, row) for row in rows])  # not the same templates in every row
-        yield crops.templates[orders], crops.searches[rows]
 
 
 def _difference(name: str, batch: int, count: int, wanted: list[EngineOutput], found: list[EngineOutput]) -> Difference:

@@ -29,8 +29,7 @@ def to_openvino(place: Path, described: dict[str, Any], precision: str | None, c
     if precision == "int8":  # `remember` is not folded, so its weights stay in 8 bits
         from mixformer.export.int8 import quantize
 
-        memory = tuple(described["memory"])
-        models["locate"] = quantize(models["remember"], models["locate"], memory, calibration)
+        models["locate"] = quantize(models["remember"], models["locate"], described, calibration)
     else:
         fold(models["remember"])
     # 2. Write them, with all constants in one file, in place of the ONNX files.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -46,6 +46,15 @@ def real_crops(
         raise SourceError(f"{video} holds only one frame; give a video in which the target moves")
     tracker.init(image, result.box)  # makes a second template, from the last frame
     return Crops(np.stack([seen.templates[0][0, 0], seen.templates[-1][0, 0]]), np.concatenate(seen.searches))
+
+
+def crop_batches(crops: Crops, batch: int, count: int) -> Iterator[tuple[Image, Image]]:
+    """Yield batches of templates (B, N, t, t, 3) and searches (B, s, s, 3); the first ones fill up the last batch."""
+    picks = np.arange(count) % len(crops.templates)
+    for start in range(0, len(crops.searches), batch):
+        rows = np.arange(start, start + batch) % len(crops.searches)
+        orders = np.stack([np.roll(picks, row) for row in rows])  # not the same templates in every row
+        yield crops.templates[orders], crops.searches[rows]
 
 
 class _Recorder:

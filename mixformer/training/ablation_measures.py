@@ -18,6 +18,7 @@ from mixformer.data.augmentation import Augmentation, CropSettings, draw_sample_
 from mixformer.data.sample_dataset import Batch, collate
 from mixformer.data.sampling import AnnotatedFrame, TrainingSample
 from mixformer.data.sequence import VideoSequence, read_frame
+from mixformer.errors import DataError, counted
 from mixformer.evaluation import evaluate
 from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
 from mixformer.models import MixFormer, build_model
@@ -78,7 +79,10 @@ def crop_overlaps(model: MixFormer, batch: Batch) -> np.ndarray:
 def measure_tracking_of(
     model: Path, recipe: Recipe, dataset: str, root: Path, out: Path, settings: Mapping[str, Any], device: str
 ) -> Measured:
-    """Track a data set with the crops of the recipe; the value is the success AUC. Interrupted tracking resumes."""
+    """Track a data set with the crops of the recipe; the value is the success AUC. Interrupted tracking resumes.
+
+    Raises DataError if a sequence fails: the mean of the others is another number.
+    """
     crops = {"search_factor": recipe.crops.search_factor, "template_factor": recipe.crops.template_factor}
     result = evaluate(
         model,
@@ -89,6 +93,9 @@ def measure_tracking_of(
         out=out.parent,
         name=out.name,
     )
+    if result.failures:
+        failed, (name, message) = counted(len(result.failures), "sequence"), next(iter(result.failures.items()))
+        raise DataError(f"{failed} failed, and a mean of the others is another number; {name}: {message}")
     return {"value": result.summary["auc"], **sizes(load_weights(model).config)}
 
 

@@ -82,8 +82,6 @@ def keeps_low_scores(scale: float, offset: float, lost_below: float) -> bool:
 def cross_calibrated(pairs: Pairs) -> Pairs:
     """Calibrate the scores of each fifth of the sequences with a fit to the other sequences."""
     folds = min(_FOLDS, len(pairs))
-    found = []
-    for number, (scores, hits) in enumerate(pairs):
-        others = [pair for place, pair in enumerate(pairs) if place % folds != number % folds]
-        found.append((apply_scale(scores, *fit_scale(*joined(others))), hits))
-    return found
+    others = [[pair for place, pair in enumerate(pairs) if place % folds != fold] for fold in range(folds)]
+    fits = [fit_scale(*joined(each)) for each in others]
+    return [(apply_scale(scores, *fits[place % folds]), hits) for place, (scores, hits) in enumerate(pairs)]

@@ -19,6 +19,7 @@ from mixformer.data.annotated_folders import read_sequences
 from mixformer.engines.torch_engine import TorchEngine, find_device
 from mixformer.errors import ConfigError
 from mixformer.evaluation import track_and_measure
+from mixformer.evaluation.sequence_runner import require_start
 from mixformer.files import write_text
 from mixformer.models import MixFormer, build_model
 from mixformer.models.layers import BatchNorm
@@ -84,7 +85,7 @@ def train(
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.from_toml(recipe)
     out = Path(out)
-    validate = _validator(recipe) if recipe.val_interval else None  # a wrong folder is noticed before the work
+    validate = _validator(recipe) if recipe.val_interval else None  # wrong data are noticed before the work
     with init_distributed(find_device(device)) as processes, only_writer(out, processes.first):
         trainer = prepare(recipe, out, resume=resume, processes=processes, dry_run=dry_run)
         trainer.run(
@@ -200,6 +201,8 @@ def _teacher(recipe: Recipe, *, dry_run: bool) -> MixFormer:
 def _validator(recipe: Recipe) -> Validator:
     """Return the function that computes a network's success AUC ("pytracking") on the recipe's validation sequences."""
     sequences = read_sequences(Path(recipe.val_data))
+    for sequence in sequences:
+        require_start(sequence)
     settings = TrackerConfig(search_factor=recipe.crops.search_factor, template_factor=recipe.crops.template_factor)
 
     def validate(model: MixFormer) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
@@ -139,8 +140,9 @@ class Trainer:
                 if begun is not None and self.step == first:
                     begun()
                 metrics.add(self.step, parts, self.optimizer.param_groups[-1]["lr"])
-                if replaces and self.step == first:  # the log is new now, so replace the checkpoint of the earlier run
+                if replaces and self.step == first:  # the log is new now, so replace the weights of the earlier run
                     self._write()
+                    shutil.rmtree(self.folder / "best", ignore_errors=True)
                 if validate is not None and recipe.val_interval and self.step % recipe.val_interval == 0:
                     self._validate(validate, metrics)
                 if progress is not None:

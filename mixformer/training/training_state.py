@@ -76,7 +76,7 @@ def load_training(
         groups = [group | wanted for group, wanted in zip(groups, settings, strict=True)]
         optimizer.load_state_dict({"state": entries, "param_groups": groups})
         if ema is not None:
-            ema.values = {k: v.to(ema.values[k].device) for k, v in _below(tensors, "average/").items()}
+            ema.values = _averages(ema, model, _below(tensors, "average/"))
         scaler.load_state_dict(parse_json(header["scaler"], path, CheckpointError))
         step, best, waited = int(header["step"]), float(header["best"]), int(header.get("waited", "0"))
     except CheckpointError:
@@ -84,6 +84,15 @@ def load_training(
     except (SafetensorError, OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit this run: {error}; use another --out, or its own recipe") from error
     return step, best, waited
+
+
+def _averages(ema: EMA, model: nn.Module, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the stored averages; a run that had none so far begins with its weights. LookupError for other names."""
+    if not found:
+        return EMA(model, ema.decay).values
+    if found.keys() != ema.values.keys():
+        raise LookupError("its averages are those of other weights")
+    return {name: value.to(ema.values[name].device) for name, value in found.items()}
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

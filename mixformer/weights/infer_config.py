@@ -122,16 +122,15 @@ def _shape(state: State, key: str, dimensions: int) -> tuple[int, ...]:
         raise CheckpointError(
             f"not a checkpoint of the MixFormer family: it lacks {key} (its first entries: {some}); check the file"
         )
-    if state[key].dim() != dimensions:
-        raise CheckpointError(
-            f"{key} has shape {tuple(state[key].shape)}, expected {dimensions} dimensions; check the file"
-        )
-    return tuple(state[key].shape)
+    shape = tuple(state[key].shape)
+    if len(shape) != dimensions or 0 in shape:
+        raise CheckpointError(f"{key} has shape {shape}, expected {dimensions} dimensions above 0; check the file")
+    return shape
 
 
 def _count(state: State, blocks: str) -> int:
     """Count the blocks under a name: one more than the highest number."""
-    pattern = re.compile(re.escape(blocks) + r"\.(\d+)\.")
+    pattern = re.compile(re.escape(blocks) + r"\.([0-9]{1,9})\.")
     return 1 + max((int(match[1]) for key in state if (match := pattern.match(key))), default=-1)
 
 

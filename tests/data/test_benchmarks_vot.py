@@ -39,6 +39,7 @@ def test_no_region_is_nan(region):
         ("1,2,3,4,5,6,7", "found 7"),
         ("m1,2", "found 2 numbers"),
         ("m0,0,2,2,1,9", "make 10"),
+        (f"m0,0,{'9' * 400},2,1,9", "beyond any picture"),  # an OverflowError of NumPy
         ("a,b", "could not"),
     ],
 )

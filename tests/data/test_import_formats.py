@@ -158,7 +158,8 @@ def test_a_video_is_taken_apart_once(tmp_path):
     tracks = "".join(f'<track id="{i}" label="x">{box(i, 10)}{box(4, 22)}</track>' for i in (0, 2))
     sequences = IMPORTERS["cvat"](cvat(tmp_path / "annotations.xml", tracks), clip)
     write_folders(sequences, tmp_path / "out")
-    assert len(list((tmp_path / "out" / "_frames" / "ride.mp4").iterdir())) == 5
+    (frames,) = (tmp_path / "out" / "_frames").glob("ride.mp4*")
+    assert len(list(frames.iterdir())) == 5
     first, second = read_sequences(tmp_path / "out")
     assert first.frames[2].resolve() == second.frames[0].resolve()
     write_folders(sequences, tmp_path / "copies", copy=True)
@@ -166,6 +167,20 @@ def test_a_video_is_taken_apart_once(tmp_path):
     for whole in read_sequences(tmp_path / "copies"):
         image = read_frame(whole.frames[0])
         assert np.abs(image.astype(int) - read_frame(sequences[0].frames[5 - len(whole)])).mean() < 8
+
+
+def test_videos_of_the_same_name_do_not_share_pictures(tmp_path):
+    """A second import into the same folder got the pictures of the first video."""
+    made = {}
+    for name, light in (("one", 60), ("two", 200)):
+        (tmp_path / name).mkdir()
+        clip = write_clip(tmp_path / name / "ride.mp4", [np.full((48, 64, 3), light, np.uint8)] * 3)
+        track = f'<track id="{light}" label="x">{box(0, 10)}{box(2, 12)}</track>'
+        (made[light],) = write_folders(
+            IMPORTERS["cvat"](cvat(tmp_path / name / "annotations.xml", track), clip), tmp_path / "out"
+        )
+    for light, folder in made.items():
+        assert read_frame(folder / "img" / "00000001.jpg").mean() == pytest.approx(light, abs=4)
 
 
 def test_pictures_of_an_archive_are_written_as_they_are(tmp_path):
@@ -218,7 +233,7 @@ def test_sequences_are_replaced_when_asked(tmp_path):
     tracks = f'<track id="0" label="x">{box(0, 10)}{box(4, 22)}</track>'
     sequences = IMPORTERS["cvat"](cvat(tmp_path / "annotations.xml", tracks), clip)
     (folder,) = write_folders(sequences, tmp_path / "out")
-    picture = tmp_path / "out" / "_frames" / "ride.mp4" / "00000000.jpg"
+    (picture,) = (tmp_path / "out" / "_frames").glob("ride.mp4*/00000000.jpg")
     before = picture.read_bytes()
     (folder / "img" / "00000099.jpg").write_bytes(b"old")
     picture.write_bytes(b"half")

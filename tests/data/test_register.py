@@ -11,11 +11,26 @@ from mixformer.data import (
     benchmark,
     detect_dataset,
     load_dataset,
+    read_list,
     register_dataset,
 )
 from mixformer.data.checks import check
 from mixformer.data.datasets.registry import _SPECS
 from mixformer.errors import DataError
+
+
+@pytest.mark.parametrize("text", [None, "folder\ncat\n", "name,first\ncat,one\n"])
+def test_a_list_of_another_form_is_an_error_of_the_data(tmp_path, text):
+    if text is not None:
+        (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(DataError, match=r"list\.csv is not a CSV file of sequences"):
+        read_list(tmp_path / "list.csv")
+
+
+def test_a_list_of_a_spreadsheet_is_read(tmp_path):
+    """It begins with a byte order mark, and rows may be short."""
+    (tmp_path / "list.csv").write_bytes("\ufeffname,label,attributes\ncat\n".encode())
+    assert [(each.name, each.label, each.attributes) for each in read_list(tmp_path / "list.csv")] == [("cat", "", ())]
 
 
 @pytest.fixture

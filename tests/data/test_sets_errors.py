@@ -189,6 +189,10 @@ def test_a_broken_annotation_file_is_named(tmp_path):
     (root / "cache.json").write_text('[{"set_id": 1}]')
     with pytest.raises(DataError, match="not a list of ImageNet-VID tracks"):
         load_dataset("vid", root)
+    track = {"set_id": 0, "vid_id": 1000, "class_name": "dog", "start_frame": 0, "anno": [[1, 2, 3, 4]] * 2}
+    (root / "cache.json").write_text(json.dumps([track | {"target_visible": [True]}]))
+    with pytest.raises(DataError, match=r"not a list of ImageNet-VID tracks.*2 boxes and 1 mark"):
+        load_dataset("vid", root)
     root = trackingnet(tmp_path / "tracks")
     pack(root, tmp_path / "packed")
     (tmp_path / "packed" / "seq_list.json").write_text("[1]")

@@ -16,7 +16,7 @@ from mixformer.data.archives import ZipArchive, list_sorted
 from mixformer.data.frame_storage import ArchiveFrame, read_bytes
 from mixformer.data.importers import IMPORTERS
 from mixformer.data.importers.tracks import folder_name, whole_number
-from mixformer.data.lmdb_file import LmdbArchive
+from mixformer.data.lmdb_file import LmdbArchive, _Page
 from mixformer.data.sequence import has_area
 from mixformer.data.storage import FolderStorage, read_text
 from mixformer.errors import CheckpointError, DataError
@@ -233,6 +233,23 @@ def test_pages_that_lead_in_a_circle_are_an_error(tmp_path):
     assert branches
     with pytest.raises(DataError, match="a page is damaged"):
         LmdbArchive(tmp_path).listing("a0/img")
+
+
+def test_branches_that_share_their_children_are_an_error(tmp_path):
+    """A dozen pages led to one leaf 30 to the tenth times, and all its keys came before the wanted one."""
+    _database(tmp_path, _entries(9))
+    archive = LmdbArchive(tmp_path)
+    keys = [b"", *(b"z%02d" % number for number in range(29))]
+    leaf, archive._root = _Page(True, [b"a"], [(1, b"x")]), 2
+    archive._page = lambda number: _Page(False, keys, [(number + 1, None)] * 30) if number < 12 else leaf
+    with pytest.raises(DataError, match="a page is damaged"):
+        archive.read("b")
+
+
+def test_no_entry_of_a_database_leads_out_of_it(tmp_path):
+    _database(tmp_path, {"../evil/groundtruth.txt": b"1,1,2,2"})
+    with pytest.raises(DataError, match="leads to another folder"):
+        LmdbArchive(tmp_path).listing("")
 
 
 def test_a_replaced_archive_is_read_anew(tmp_path):

@@ -12,6 +12,7 @@ from mixformer.data.sample_dataset import SampleDataset
 from mixformer.data.sampling import AnnotatedFrame, Mixture, Negatives
 from mixformer.data.sequence import ImageCache
 from mixformer.data.synthetic import CutOuts, SyntheticSamples
+from mixformer.errors import DataError
 from mixformer.types import Box
 
 STILL = Motion(growth=0, turn=0, occlusion=0, exposure=0)
@@ -191,3 +192,26 @@ def test_a_look_alike_is_the_target_itself(tmp_path):
     for seed in range(20):
         shots.draw(np.random.default_rng(seed), 1)
     assert all(seen)
+
+
+def test_cut_outs_do_not_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(synthetic, "_KEPT", 3 * 4 * 20 * 20)
+    for number in range(6):
+        Image.new("RGBA", (20, 20), (number, 0, 0, 255)).save(tmp_path / f"{number}.png")
+    cut_outs = CutOuts([MaskedObject(tmp_path / f"{number}.png", None) for number in range(6)], ImageCache(10))
+    assert [int(cut_outs.get(number)[0, 0, 0]) for number in (0, 1, 2, 3, 4, 5, 0)] == [0, 1, 2, 3, 4, 5, 0]
+    assert len(cut_outs._kept.values) == 3
+
+
+def test_pictures_that_give_no_cut_out_are_named(tmp_path):
+    """They were errors of Pillow and NumPy."""
+    Image.new("RGB", (20, 20)).save(tmp_path / "good.png")
+    Image.new("L", (20, 10)).save(tmp_path / "small.png")
+    Image.new("RGB", (20, 20)).save(tmp_path / "colors.png")
+    (tmp_path / "damaged.png").write_bytes(b"no picture")
+    good, cases = tmp_path / "good.png", {"small": r"\(10, 20\)", "colors": r"\(20, 20, 3\)", "damaged": "cannot read"}
+    for name, message in cases.items():
+        with pytest.raises(DataError, match=message):
+            CutOuts([MaskedObject(good, tmp_path / f"{name}.png", 1)], ImageCache(10)).get(0)
+    with pytest.raises(DataError, match="cannot read"):
+        CutOuts([MaskedObject(tmp_path / "damaged.png", None)], ImageCache(10)).get(0)

@@ -16,6 +16,7 @@ from mixformer.configs.variants import MODELS
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.engines import Runtime
 from mixformer.errors import ConfigError, DataError, MixFormerError
+from mixformer.evaluation.manifest import noted_gflops
 from mixformer.evaluation.result_files import read_result
 from mixformer.evaluation.runs import EvaluationRun, SequenceSkipped, run_evaluation
 from mixformer.evaluation.sequence_runner import run_tracker
@@ -270,6 +271,56 @@ def test_a1_other_settings_need_overwrite(job):
     second = run_evaluation(job(settings={"rules": {"speed": 2}}, overwrite=True), SerialExecutor())
     assert second.done == first.done
     assert manifest(second.folder)["settings"]["rules"] == {"speed": 2}
+
+
+def test_overwriting_a_part_leaves_nothing_of_other_settings(job, sequences):
+    """A sequence that was not there meanwhile kept the result of the first settings, as if the second had made it."""
+    run_evaluation(job(), SerialExecutor())
+    other = {"settings": {"rules": {"speed": 2}}, "overwrite": True}
+    run_evaluation(job(sequences=sequences[:2], split="part", **other), SerialExecutor())
+    third = run_evaluation(job(**other), SerialExecutor())
+    assert (third.kept, third.done) == (("clip_0", "clip_1"), ("clip_2",))
+
+
+@pytest.mark.parametrize("truncate", [False, True])
+def test_a_result_of_another_data_set_of_the_same_name_is_not_kept(job, sequences, caplog, truncate):
+    run_evaluation(job(truncate=truncate), SerialExecutor())
+    first = sequences[0]
+    moved = VideoSequence(first.name, first.frames, first.boxes + np.array([2.5, 0, 0, 0]))
+    again = run_evaluation(job(truncate=truncate, sequences=[moved, *sequences[1:]]), SerialExecutor())
+    assert (again.done, again.kept) == (("clip_0",), ("clip_1", "clip_2"))
+    assert "clip_0 is tracked again, since its result begins at another box" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("sequences", {"clip_0": 3}, "clip_0 has no number of frames"),
+        ("sequences", {"clip_0": {"seconds": 1}}, "clip_0 has no number of frames"),
+        ("environment", [], "environment is no object"),
+    ],
+)
+def test_a_record_of_another_form_is_refused(job, key, value, message):
+    folder = run_evaluation(job(), SerialExecutor()).folder
+    (folder / "run.json").write_text(json.dumps(manifest(folder) | {key: value}))
+    with pytest.raises(DataError, match=message):
+        run_evaluation(job(), SerialExecutor())
+
+
+def test_a_record_of_others_removes_no_other_file(job, tmp_path):
+    """A sequence that is done now removes the traceback of its failure, whose place was read from the record."""
+    folder = run_evaluation(job(), SerialExecutor()).folder
+    (tmp_path / "precious.txt").touch()
+    failures = {"clip_0": {"message": "", "traceback": "../../precious.txt"}, "clip_1": "?"}
+    content = manifest(folder) | {"failures": failures}
+    del content["environment"]
+    (folder / "run.json").write_text(json.dumps(content))
+    assert noted_gflops(folder) is None
+    for name in failures:
+        (folder / f"{name}.txt").unlink()
+    assert run_evaluation(job(), SerialExecutor()).done == ("clip_0", "clip_1")
+    assert (tmp_path / "precious.txt").exists()
+    assert manifest(folder)["failures"] == {}
 
 
 SLOW = """

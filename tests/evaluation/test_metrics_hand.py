@@ -1,8 +1,11 @@
 """Each convention by hand, its perfect tracker, and its refusals."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from mixformer.data import VideoSequence
 from mixformer.errors import ConfigError, DataError
 from mixformer.evaluation.metrics import (
     CONVENTIONS,
@@ -332,3 +335,16 @@ def test_runs_that_do_not_fit(change, message):
 
 def test_thresholds_at_most_hundred():
     assert len(longterm.score_thresholds(np.random.default_rng(0).random(5000))) == 100
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64])
+def test_marks_of_0_and_1_are_those_of_false_and_true(kind):
+    """The opposite of a whole number was another one, which chose other frames, or none that there are."""
+    marks = np.array([0, 0, 1, 1, 0, 0])
+    wanted = compute_metrics("pytracking", [SequenceResult("s", moved(3), TRUTH, marks == 1)])
+    found = compute_metrics("pytracking", [SequenceResult("s", moved(3), TRUTH, marks.astype(kind))])
+    assert dict(found) == dict(wanted)
+    frames = [Path(f"{number}.png") for number in range(6)]
+    sequence = VideoSequence("s", frames, TRUTH, hidden=marks.astype(kind))
+    assert sequence.hidden.dtype == bool
+    assert sequence.visible.tolist() == [0, 1, 4, 5]

@@ -12,7 +12,7 @@ from mixformer.export.differences import overlap
 from mixformer.export.settings import Difference
 from mixformer.models import build_model
 from mixformer.weights.load_save import load_model, save_model
-from tests.helpers.family import DESIGNED, ELIMINATING, FAMILY, make
+from tests.helpers.family import DESIGNED, ELIMINATING, FAMILY, make, small
 
 pytest.importorskip("onnxscript")
 pytest.importorskip("openvino")
@@ -25,15 +25,18 @@ from mixformer.export.sample_crops import Crops
 from mixformer.export.settings import ExportPlan
 
 
-def differences(model, place, plan=None, precision="float32"):
-    """Of a network exported into a folder, on noise."""
-    folder = save_model(model, place, precision=precision)
-    config, random = model.config, np.random.default_rng(0)
-    crops = Crops(
+def noise(config):
+    random = np.random.default_rng(0)
+    return Crops(
         random.integers(0, 256, (2, *[config.template_size] * 2, 3), dtype=np.uint8),
         random.integers(0, 256, (2, *[config.search_size] * 2, 3), dtype=np.uint8),
     )
-    plan = plan or ExportPlan()
+
+
+def differences(model, place, plan=None, precision="float32"):
+    """Of a network exported into a folder, on noise."""
+    folder = save_model(model, place, precision=precision)
+    crops, plan = noise(model.config), plan or ExportPlan()
     described = _describe(folder, write_graphs(load_model(folder), folder, plan, crops))
     engine = TorchEngine(load_model(folder), "cpu", "float32")
     return measure_differences(engine, described.graphs, runners(described.graphs), crops)
@@ -78,6 +81,17 @@ def test_full_sizes(name, tmp_path):
     torch.manual_seed(0)
     plan = ExportPlan(batch=1, templates=2)
     require_equal(differences(build_model(MODELS[name]), tmp_path, plan, "float16"), 1e-4)
+
+
+@pytest.mark.parametrize(("batch", "templates"), [(None, None), (1, 3), (2, 1)])
+def test_8_bit_arithmetic_of_fixed_sizes(tmp_path, batch, templates):
+    """The crops to calibrate on were always one target with two templates."""
+    pytest.importorskip("nncf")
+    folder = save_model(make(small()), tmp_path, precision="int8")
+    plan = ExportPlan(to="openvino", precision="int8", batch=batch, templates=templates)
+    described = write_graphs(load_model(folder), folder, plan, noise(load_model(folder).config))
+    assert (described["batch"], described["templates"], described["arithmetic"]) == (batch, templates, "int8")
+    assert b"FakeQuantize" in (folder / "locate.xml").read_bytes()
 
 
 @pytest.mark.sweep

@@ -366,3 +366,12 @@ def test_rows_of_one_published_number_are_all_compared_with_the_next(key, pairs)
     text = ablation_report(AblationResult(ABLATIONS[key], "tiny", (1,), values))
     said = [line[2:].split(":")[0] for line in text.splitlines() if line.startswith("- ")]
     assert said == [f"{rows[better].label} above {rows[worse].label}" for better, worse in pairs]
+
+
+def test_a_mean_without_some_sequences_is_no_measurement(tmp_path, tiny_model):
+    """The mean of the sequences that could be tracked was kept as that of all."""
+    root = toy_sequences(tmp_path / "data", count=2, frames=3)
+    (root / "toy01" / "img" / "00000002.png").write_bytes(b"damaged")
+    recipe = training.Recipe("mixformerv2_s")
+    with pytest.raises(DataError, match=r"1 sequence failed.*toy01"):
+        ablation_measures.measure_tracking_of(tiny_model, recipe, "", root, tmp_path / "out" / "row", {}, "cpu")

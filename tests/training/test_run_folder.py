@@ -7,6 +7,7 @@ import pytest
 from mixformer.cli import main
 from mixformer.errors import CheckpointError, DataError, OutputError
 from mixformer.training import Recipe, train
+from mixformer.training.tiny import toy_sequences
 from mixformer.training.trainer import Trainer
 from mixformer.weights.load_save import load_model
 
@@ -53,9 +54,11 @@ def test_a1_a_fresh_run_that_is_stopped_leaves_nothing_of_the_earlier_one_to_res
     def stop(step, means):
         raise KeyboardInterrupt
 
+    (run / "best").mkdir()  # of validations of the earlier run
     with pytest.raises(KeyboardInterrupt):
         train(RECIPE.replace(max_steps=9), run, resume=False, dry_run=True, progress=stop)
     assert steps(run) == [1]
+    assert not (run / "best").exists()
     seen = []
     train(RECIPE.replace(max_steps=9), run, dry_run=True, progress=lambda step, means: seen.append(step))
     assert seen == list(range(2, 10))
@@ -113,3 +116,13 @@ def test_a1_fresh_on_the_command_line(run, tmp_path, capsys):
     assert "error" in capsys.readouterr().err
     assert content(run) == before
     assert load_model(run / "model").config.dim == 16
+
+
+def test_validation_data_that_cannot_be_tracked_are_noticed_before_the_work(tmp_path):
+    """The first validation ended the run, hundreds of steps later."""
+    root = toy_sequences(tmp_path / "data", count=2, frames=3)
+    boxes = (root / "toy01" / "groundtruth.txt").read_text().splitlines()
+    (root / "toy01" / "groundtruth.txt").write_text("\n".join(["nan,nan,nan,nan", *boxes[1:]]))
+    with pytest.raises(DataError, match="toy01: the first frame has no box"):
+        train(RECIPE.replace(val_data=str(root), val_interval=4), tmp_path / "run", dry_run=True)
+    assert not (tmp_path / "run").exists()

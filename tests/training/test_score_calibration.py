@@ -1,6 +1,7 @@
 """Calibration: the fit, the network that it changes, and what is refused."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -108,6 +109,18 @@ def test_the_networks_score_is_scaled_and_nothing_else(made, tmp_path, kind):
     for old, new in zip(*found, strict=True):
         np.testing.assert_array_equal(new.boxes, old.boxes)
         np.testing.assert_allclose(new.scores, done.scale * old.scores + done.offset, rtol=1e-4, atol=1e-5)
+
+
+def test_a_sequence_without_scores_is_left_out(made, tiny_model, tmp_path):
+    """Its right boxes got the score 0, which the fit and the error took for scores of the model."""
+    where = {"results": made.results / "ours", "diagram": False}
+    expected = calibrate(tiny_model, tmp_path / "all", made.root, **where)
+    shutil.copytree(made.root / "dog", made.root / "goat")
+    boxes = np.loadtxt(made.root / "goat" / "groundtruth.txt", delimiter=",")
+    write_result(made.folder("ours"), "goat", boxes)
+    found = calibrate(tiny_model, tmp_path / "more", made.root, **where)
+    assert (found.sequences, found.scale, found.offset) == (4, expected.scale, expected.offset)
+    assert found.before.error == expected.before.error
 
 
 def test_the_verb_runs_a_model_and_writes_one(made, tmp_path, capsys):

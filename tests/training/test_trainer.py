@@ -72,6 +72,22 @@ def test_a_resumed_run_takes_the_changed_rates_of_its_recipe(tmp_path):
     assert second.optimizer.state  # moments are still those of the first run
 
 
+def test_a_resumed_run_that_averages_from_now_on_does_so(tmp_path):
+    """The averages of a checkpoint without any were none for ever, so that the raw weights were written."""
+    first = make_trainer(tmp_path, tuned(ema_decay=0.0))
+    stop_after(first, 2)
+    first.save()
+    second = make_trainer(tmp_path, tuned(ema_decay=0.9))
+    assert second.resume()
+    weights = dict(second.stage.named_parameters())
+    assert second.ema.values.keys() == {name for name, each in weights.items() if each.requires_grad}
+    assert all(torch.equal(value, weights[name]) for name, value in second.ema.values.items())
+    stop_after(second, 4)
+    with second.averaged() as model:
+        averaged = model.box_head.bins.weight.clone()
+    assert not torch.equal(averaged, second.model.box_head.bins.weight)
+
+
 KILLED = """
 import sys, pathlib
 sys.path.insert(0, sys.argv[2])

@@ -273,6 +273,10 @@ def test_state_dicts_of_something_else() -> None:
         infer_config({**official, "backbone.pos_embed_s": torch.ones(1, 15, 64)})
     with pytest.raises(CheckpointError, match="expected 4 dimensions"):
         infer_config({**official, "backbone.patch_embed.proj.weight": torch.ones(3)})
+    with pytest.raises(CheckpointError, match="expected 4 dimensions above 0"):
+        infer_config({**official, "backbone.patch_embed.proj.weight": torch.ones(0, 3, 16, 16)})
+    odd = f"backbone.blocks.{'9' * 5000}.norm1.weight"  # Python refuses to read such a number
+    assert infer_config({**official, odd: torch.ones(1)}) == infer_config(official)
     without = {key: value for key, value in official.items() if ".blocks." not in key}
     with pytest.raises(CheckpointError, match=r"lacks backbone\.blocks\.0\.mlp\.fc1\.weight"):
         infer_config(without)

@@ -71,18 +71,17 @@ def _arrays(tracks: list[_Track]) -> Index:
 def from_json(data: bytes, name: str) -> Index:
     """Parse the arrays of `Tracks` from an official cache.json; raises DataError if it is not one."""
     with malformed_as_data_error(f"{name} is not a list of ImageNet-VID tracks"):
-        return _arrays(
-            [
-                _Track(
-                    f"ILSVRC2015_VID_train_{int(track['set_id']):04d}/ILSVRC2015_train_{int(track['vid_id']):08d}",
-                    str(track["class_name"]),
-                    int(track["start_frame"]),
-                    [[float(v) for v in box] for box in track["anno"]],
-                    [bool(seen) for seen in track["target_visible"]],
-                )
-                for track in parse_json(data, name)
-            ]
-        )
+        return _arrays([_listed_track(track) for track in parse_json(data, name)])
+
+
+def _listed_track(track: dict[str, Any]) -> _Track:
+    """Read one track of cache.json; ValueError without a mark for each box, since all later ones would shift."""
+    boxes = [[float(v) for v in box] for box in track["anno"]]
+    visible = [bool(seen) for seen in track["target_visible"]]
+    if len(visible) != len(boxes):
+        raise ValueError(f"a track has {counted(len(boxes), 'box')} and {counted(len(visible), 'mark')}")
+    folder = f"ILSVRC2015_VID_train_{int(track['set_id']):04d}/ILSVRC2015_train_{int(track['vid_id']):08d}"
+    return _Track(folder, str(track["class_name"]), int(track["start_frame"]), boxes, visible)
 
 
 def to_json(storage: Storage, data: str, tracks: Tracks) -> list[dict[str, Any]]:

@@ -18,6 +18,8 @@ from mixformer.imaging.images import is_picture
 TAGS = ("camera_motion", "illum_change", "motion_change", "occlusion", "size_change")
 """Attributes of frames, from files called NAME/TAG.tag."""
 
+_LARGEST = 2**31  # number in a mask
+
 
 def text_region_box(text: str) -> list[float]:
     """Return the box xywh around a region of the VOT toolkit; NaN for an empty region.
@@ -44,6 +46,8 @@ def _mask_box(numbers: list[int]) -> list[float]:
     if len(numbers) < 4:
         raise ValueError(f"a mask begins with x, y, width and height, found {counted(len(numbers), 'number')}")
     x, y, width, height = numbers[:4]
+    if max(map(abs, numbers)) > _LARGEST:
+        raise ValueError("a number of a mask is beyond any picture")
     ends = np.cumsum(numbers[4:])
     if len(ends) and (ends[-1] > width * height or min(numbers[4:]) < 0):
         raise ValueError(f"the runs of a mask of {width} x {height} pixels make {ends[-1]} pixels")

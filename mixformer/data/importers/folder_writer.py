@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, FrameRef, read_bytes, read_frame
+from mixformer.data.frame_storage import ArchiveFrame, ClipFrame, FrameRef, file_state, read_bytes, read_frame
 from mixformer.data.importers.tracks import folder_name
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import OutputError, remedy
@@ -148,7 +148,11 @@ class _Placer:
 
 
 def _shared(frame: ArchiveFrame | ClipFrame, shared: Path) -> Path:
-    """Return the path of a picture of a video or archive; all sequences that show it share this file."""
-    if isinstance(frame, ArchiveFrame):
-        return shared / folder_name(frame.archive.name) / frame.key
-    return shared / folder_name(frame.clip.name) / f"{frame.index:08d}"
+    """Return the path of a picture of a video or archive; all sequences that show it share this file.
+
+    Another video of the same name, or the same after a change, has another folder.
+    """
+    source = frame.archive if isinstance(frame, ArchiveFrame) else frame.clip
+    mark = hashlib.sha256(f"{source.resolve()} {file_state(source)}".encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    place = shared / f"{folder_name(source.name)}_{mark}"
+    return place / (frame.key if isinstance(frame, ArchiveFrame) else f"{frame.index:08d}")

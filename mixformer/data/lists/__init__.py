@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from mixformer.errors import malformed_as_data_error
+
 
 @dataclass(frozen=True)
 class ListedSequence:
@@ -34,12 +36,15 @@ def read_list(name: str | Path) -> tuple[ListedSequence, ...]:
     Args:
         name: name of a packaged list such as "otb100", or the path of a CSV file with the same columns.
 
+    Raises DataError if the file is missing or has another form.
+
     Example:
         >>> first = read_list("otb100")[0]
         >>> first.name, first.last, first.label
         ('Basketball', 725, 'person')
     """
-    return tuple(_listed(cells) for cells in _cells(name))
+    with malformed_as_data_error(f"{name} is not a CSV file of sequences with a column `name`"):
+        return tuple(_listed(cells) for cells in _cells(name))
 
 
 def attribute_names(name: str) -> dict[str, str]:
@@ -49,12 +54,12 @@ def attribute_names(name: str) -> dict[str, str]:
 
 def _cells(name: str | Path) -> list[dict[str, str]]:
     path = name if isinstance(name, Path) else files(__name__) / f"{name}.csv"
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8-sig") as lines:
         return list(csv.DictReader(lines))
 
 
 def _listed(cells: dict[str, str]) -> ListedSequence:
     first, last, skip = (int(cells.get(key) or 0) for key in ("first", "last", "skip"))
-    folder, attributes = cells.get("folder") or cells["name"], tuple(cells.get("attributes", "").split())
-    annotation, label = cells.get("annotation", ""), cells.get("label", "")
+    folder, attributes = cells.get("folder") or cells["name"], tuple((cells.get("attributes") or "").split())
+    annotation, label = cells.get("annotation") or "", cells.get("label") or ""
     return ListedSequence(cells["name"], folder, first, last, skip, annotation, label, attributes)

@@ -66,6 +66,8 @@ class SequenceResult:
                 raise DataError(
                     f"{self.name}: {what} has shape {values.shape}, but there are {count} boxes; give one each"
                 )
+        if self.visible is not None:  # `~` of whole numbers is no opposite
+            object.__setattr__(self, "visible", self.visible.astype(np.bool_))
 
     @property
     def annotated(self) -> BoolArray:

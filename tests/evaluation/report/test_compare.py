@@ -1,12 +1,14 @@
 """Reading results of several trackers, and what is done about what is missing."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mixformer.data import read_any
 from mixformer.errors import ConfigError, DataError, SourceError
+from mixformer.evaluation import write_result
 from mixformer.evaluation.measuring import measure_results
 from mixformer.evaluation.report.build_tables import by_attribute, overall
 from mixformer.evaluation.report.plots import draw_plots
@@ -218,3 +220,33 @@ def test_absences_in_sequences_that_are_left_out_do_not_count(tmp_path):
     assert made.compared().entries[0].besides
     (made.folder("still") / "dog.txt").unlink()
     assert not made.compared().entries[0].besides
+
+
+def test_a_missing_sequence_reports_no_absence_and_has_no_scores(made):
+    """With "zero" it had the score 0, which was right for its absent frames, and calibrated."""
+    for name in ("bird", "car"):
+        truth = np.loadtxt(made.root / name / "groundtruth.txt", delimiter=",")
+        truth[3:9] = np.nan
+        np.savetxt(made.root / name / "groundtruth.txt", truth, delimiter=",")
+    boxes = np.loadtxt(made.root / "dog" / "groundtruth.txt", delimiter=",")
+    for name in ("car", "dog", "fish"):
+        write_result(made.folder("scored"), name, boxes, scores=np.full(10, 0.9))
+    entry = made.compared(str(made.results / "scored"), missing="zero").entries[0]
+    assert set(entry.missing) == {"bird"}
+    assert set(entry.scores) == {"car", "dog", "fish"}
+    assert entry.score_bins.counts.sum() == 27
+    assert entry.besides["presence"].per_sequence["bird"]["maxgm"] == 0
+    assert entry.besides["presence"].per_sequence["bird"]["nre"] == 0
+
+
+def test_an_attribute_in_whose_sequences_nothing_counts_has_no_number(made):
+    """It was an error of the whole comparison."""
+    hidden = np.array([False] + [True] * (FRAMES - 1))
+    sequences = [replace(each, hidden=hidden) if each.name == "car" else each for each in read_any(made.root)]
+    groups = {name: frozenset(having) for name, having in {"a": {"bird"}, "b": {"car"}, "c": {"car", "fish"}}.items()}
+    folders = find_results([str(made.results / "ours")], "toy")
+    found = measure_results("toy", folders, sequences, "got10k", attributes=groups)
+    assert found.entries[0].by_attribute == pytest.approx({"a": 1, "b": np.nan, "c": 1}, nan_ok=True)
+    assert [row[2][0] for row in by_attribute(found).texts()] == ["100.0", "-", "100.0"]
+    for figure in draw_plots(found).values():
+        figure.canvas.draw()
