@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from mixformer.annotation.history import ProjectStep
-from mixformer.annotation.journal import kept_history, replayed_history
+from mixformer.annotation.journal import file_stamp, kept_history, replayed_history
 from mixformer.annotation.project import AnnotationProject
 from mixformer.annotation.project_files import journal_of, load_revision, project_text, save_project, undo_of
 from mixformer.errors import OutputError
@@ -56,7 +56,7 @@ class OpenProject:
         self.history, known, edits = replayed_history(past, self._journal, self._revision)
         self._past += edits
         self._forgotten: tuple[ProjectStep, ...] = ()  # steps that only this process can undo or redo
-        self._saved = self._stamp()
+        self._saved = file_stamp(self.path)
         self._file: BinaryIO | None = None
         if known:
             self._file = _open_at(self._journal, known)
@@ -126,11 +126,11 @@ class OpenProject:
         Raises:
             OutputError: if the file cannot be written, or another program has changed it. The journal is kept then.
         """
-        if self._stamp() != self._saved:
+        if file_stamp(self.path) != self._saved:
             raise OutputError(f"another program has changed {self.path}; close one of them and open the file again")
         save_project(self.project, self.path, self._revision + 1)
         self._revision += 1
-        self._saved = self._stamp()
+        self._saved = file_stamp(self.path)
         self._keep_past()
         self._begin_journal()
 
@@ -151,7 +151,7 @@ class OpenProject:
         old = () if self.path == Path(path) else (self.path, self._journal, self._undo)
         self.history, self._base = replace(self.history, project=moved(self.project)), moved(self._base)
         self.path = Path(path)
-        self._saved = self._stamp()
+        self._saved = file_stamp(self.path)
         self.save()
         for each in old:
             each.unlink(missing_ok=True)
@@ -211,13 +211,6 @@ class OpenProject:
         except OSError as error:
             self._file = _open_at(self._journal, begin)
             raise OutputError(f"cannot write {self._journal}: {error}; free space, then do it again") from error
-
-    def _stamp(self) -> tuple[int, int]:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return 0, 0
-        return found.st_mtime_ns, found.st_size
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:

@@ -30,12 +30,23 @@ def load_project(path: str | Path) -> AnnotationProject:
         Traceback (most recent call last):
         mixformer.errors.DataError: cannot read boxes.json: ...
     """
-    file = Path(path)
-    project, revision = load_revision(file)
-    if not _has_edits(journal_of(file)):
-        return project
-    past = kept_history(project, undo_of(file), revision)[0]
-    return replayed_history(past, journal_of(file), revision)[0].project
+    file, project, before = Path(path), None, None
+    while project is None or before != file_stamp(file):  # else it was saved, and its journal begun anew, meanwhile
+        before = file_stamp(file)
+        project, revision = load_revision(file)
+        if _has_edits(journal_of(file)):
+            past = kept_history(project, undo_of(file), revision)[0]
+            project = replayed_history(past, journal_of(file), revision)[0].project
+    return project
+
+
+def file_stamp(path: Path) -> tuple[int, int]:
+    """Return what changes whenever a project is written: time in nanoseconds, and bytes. 0, 0 if there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
 
 
 def _has_edits(journal: Path) -> bool:

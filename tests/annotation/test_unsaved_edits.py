@@ -12,7 +12,9 @@ from mixformer.annotation import (
     AnnotationProject,
     OpenProject,
     add_target,
+    journal,
     load_project,
+    project_files,
     save_project,
     set_key,
 )
@@ -43,6 +45,22 @@ def killed(tmp_path):
 def test_a_project_is_loaded_with_them(killed):
     assert [key.frame for key in load_project(killed).target(1).keys] == [0, 3]
     assert killed.with_name(f"{killed.name}.journal").is_file()  # reading changes nothing
+
+
+def test_edits_that_are_saved_while_a_project_is_read_are_in_it(killed, monkeypatch):
+    """The file was read before it was saved, and its journal after, so neither had them."""
+    read = project_files.load_revision
+
+    def slow(path):
+        found = read(path)
+        monkeypatch.undo()
+        with OpenProject(path) as file:
+            file.do({"edit": "set_key", "id": 1, "frame": 5, "box": [5, 6, 30, 40]})
+            file.save()
+        return found
+
+    monkeypatch.setattr(journal, "load_revision", slow)
+    assert [key.frame for key in load_project(killed).target(1).keys] == [0, 3, 5]
 
 
 def test_an_export_holds_them(killed, tmp_path):

@@ -1,6 +1,5 @@
 """What a person draws, tracks and corrects in the page. Any error of the page fails its test."""
 
-import json
 import zipfile
 
 from mixformer import Box
@@ -8,7 +7,6 @@ from mixformer.annotation import (
     AnnotationProject,
     TrackedBox,
     add_target,
-    load_project,
     look_at_video,
     save_project,
     set_key,
@@ -130,24 +128,12 @@ def test_stop_and_doubt(browser, demo, tmp_path):
         person.tracks("t")
         person.key("Home")
         person.key("x")
-        doubtful = [each.frame for each in project_of_server(demo).boxes(1, 0, 53) if each.status != "tracking"]
+        doubtful = [each.frame for each in project_of(demo).boxes(1, 0, 53) if each.status != "tracking"]
         if doubtful:
             person.sees(doubtful[0])
         else:
             expect(person.page.locator("#banner")).to_contain_text("No doubtful frame")
         person.leaves()
-
-
-def project_of_server(folder):
-    """The project as a journal beside its file has it, while a server holds it."""
-    from mixformer.annotation import ProjectHistory
-
-    path = folder / "clip.mp4.mixformer.json"
-    history = ProjectHistory(load_project(path))
-    lines = path.with_name(f"{path.name}.journal").read_text().splitlines()[1:]
-    for line in lines:
-        history = history.do(json.loads(line))
-    return history.project
 
 
 def test_the_doubtful_frames_go_round(browser, demo, tmp_path):
