@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeVar, get_args
+from typing import Any, Self, TypeVar
 
 from mixformer.configs.tracking_config import TrackerConfig
+from mixformer.tracking.state_checks import four_numbers
 from mixformer.types import Box, Status
 
 J = TypeVar("J", bound="Judgment")
@@ -70,13 +71,11 @@ class Presence(Judgment):
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Read the result of `dataclasses.asdict` after it was saved as JSON. Raises ValueError for a wrong status."""
-        boxes = {name: values[name] and Box(*map(float, values[name])) for name in ("sure_box", "found_box")}
+        """Read the result of `dataclasses.asdict` after it was saved as JSON. Raises ValueError for what is no box."""
+        given = {name: values[name] for name in ("sure_box", "found_box")}
+        boxes = {name: None if box is None else four_numbers(box) for name, box in given.items()}
         said = Judgment(**values["said"]) if "said" in values else Judgment(values["status"])
-        for status in (values["status"], said.status):
-            if status not in get_args(Status):
-                raise ValueError(f"status {status!r}")
-        return cls(**{**values, **boxes, "said": said, "thumbnail": tuple(map(int, values["thumbnail"]))})
+        return cls(**{**values, **boxes, "said": said, "thumbnail": tuple(values["thumbnail"])})
 
     def scaled(self, sx: float, sy: float) -> Presence:
         """Return the presence in a frame that is `sx` times as wide and `sy` times as high."""
