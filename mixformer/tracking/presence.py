@@ -20,6 +20,7 @@ _FORGET = 0.05  # least weight of a sure frame in the mean
 _GIVE_IN = 0.02  # weight of a doubtful frame in the mean, so that a new look of the target becomes usual after a while
 _SLACK = 0.6  # logits below the usual one that do not lower a score
 _DOUBT = 2.0  # logits by which a score is lowered for each logit below that
+_LOWEST = 700.0  # logits below 0 at which a score is 0 for every purpose; `math.exp` takes no more than 709
 _HOPELESS = 0.1  # fraction of `lost_below`; a frame with a score below it counts twice
 
 
@@ -110,7 +111,7 @@ def unlike(likeness: float, score: float, config: TrackerConfig, more: float = 0
     It is lowered by `more` logits besides.
     """
     lowered = more + config.likeness_weight * max(0.0, config.likeness_usual - likeness)
-    return 1 / (1 + math.exp(lowered - _logit(score))) if lowered else score
+    return 1 / (1 + math.exp(min(lowered - _logit(score), _LOWEST))) if lowered else score
 
 
 def remember_usual(presence: Presence, score: float, config: TrackerConfig) -> Presence:
