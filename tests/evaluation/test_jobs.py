@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mixformer.configs.tracking_config import TrackerConfig
-from mixformer.configs.variants import MODELS
+from mixformer.configs.variants import DEFAULT_MODEL, MODELS
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.engines import Runtime
 from mixformer.errors import ConfigError, DataError, MixFormerError
@@ -228,6 +228,15 @@ def test_the_weights_belong_to_the_settings(tiny_model):
     assert settings["model"] == "tiny"
     assert len(settings["weights"]) == 16
     assert settings["rules"]["search_factor"] == 4.5
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_a_worker_beside_a_gpu_takes_the_processor_for_engines_that_run_on_it_alone(monkeypatch, device):
+    """Of the device "auto" became a GPU for every engine, and OpenVINO was refused."""
+    monkeypatch.setattr("mixformer.engines.devices.gpu_count", lambda: 2)
+    runtime = Runtime(device=device, engine="openvino", precision="float32")
+    engine = TrackerFactory(DEFAULT_MODEL, TrackerConfig(), runtime)(1).engine
+    assert type(engine).__name__ == "OpenVINOEngine"  # which has no other device
 
 
 def test_progress_within_a_sequence():
