@@ -98,7 +98,7 @@ def rules_for(model: str, preset: str, dataset: str) -> TrackerConfig:
     if preset == "none":
         return load_tracker_config(model)
     variant = stored_config(model).name
-    name = _BENCHMARKS.get(dataset, dataset) if preset == "paper" else preset
+    name = _BENCHMARKS.get(dataset, dataset) if preset == "paper" and dataset else preset
     try:
         return tracker_config(variant, name)
     except ConfigError as error:

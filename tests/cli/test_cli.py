@@ -96,6 +96,13 @@ def test_the_box_is_asked_for_while_the_source_is_not_open(clip, tiny_model, tmp
     assert len(json_lines(tmp_path / "boxes.jsonl")) == 2
 
 
+def test_the_preset_none_is_that_of_the_model(clip, tiny_model, tmp_path):
+    """A message advises it, track-all took it, and track did not know it."""
+    words = ["track", str(clip), *BOX, "--model", str(tiny_model), "--stop", "3", "--preset", "none"]
+    assert main([*words, "--json", str(tmp_path / "boxes.jsonl")]) == 0
+    assert len(json_lines(tmp_path / "boxes.jsonl")) == 3
+
+
 def test_an_unreadable_frame_is_skipped_and_reported(tiny_model, tmp_path, capsys):
     for index, frame in enumerate(moving_square(6)[0]):
         Image.fromarray(frame).save(tmp_path / f"{index}.png")

@@ -63,6 +63,7 @@ CASES = [
     (f"{TRACK} {BOX} --threads 18446744073709551616", 2, "threads"),
     (f"{TRACK} {BOX} --update sometimes", 2, "takes score or interval or never"),
     (f"{TRACK} {BOX} --preset laost", 2, "leave the preset out"),
+    (f"{TRACK} {BOX} --preset paper", 2, "no preset 'paper'"),
     (f"{TRACK} --targets nope.csv", 2, "No such file"),
     (f"{TRACK} --targets notes.txt", 2, "a line is x,y,w,h"),
     (f"{TRACK} {BOX} --targets notes.txt", 2, "give one of them"),
