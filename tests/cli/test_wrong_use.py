@@ -96,6 +96,8 @@ CASES = [
     ("evaluate --root nope", 2, "check the path"),
     ("evaluate --data lasto --root empty", 2, "did you mean 'lasot'"),
     ("evaluate --root empty --workers -1", 2, "0 or more"),
+    ("bench --device gpu", 2, "use auto, cpu, cuda"),
+    ("bench --device cuda:77", 2, "there is no device 'cuda:77'"),
     ("report nope", 3, "give a folder of results"),
     ("report empty", 2, "name the data set with --dataset"),
     ("submit got10 empty a.zip", 2, "did you mean 'got10k'"),
