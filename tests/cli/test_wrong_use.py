@@ -102,6 +102,7 @@ CASES = [
     ("bench --device cuda:77", 2, "there is no device 'cuda:77'"),
     ("report nope", 3, "give a folder of results"),
     ("report empty", 2, "name the data set with --dataset"),
+    ("report empty --worst -1", 2, "0 or more"),
     ("submit got10 empty a.zip", 2, "did you mean 'got10k'"),
     ("vot rnu", 2, "did you mean 'run'"),
     ("bench trak", 2, "trak"),
