@@ -26,6 +26,7 @@ from mixformer.files.places import require_place
 from mixformer.models import MixFormer
 from mixformer.training.build_data import mixture_dataset
 from mixformer.training.distributed import Distributed
+from mixformer.training.metric_logger import as_logged
 from mixformer.training.own_videos import HeldBack, OwnVideoSamples, open_videos, shorten, split_videos
 from mixformer.training.platt import cross_calibrated, fit_scale, joined, keeps_low_scores
 from mixformer.training.recipe import Recipe
@@ -178,7 +179,7 @@ class _Job:
         )
         trainer = self.trainer(recipe, parts.train, self.out / "run")
         if not trainer.resume():
-            trainer.best = plan.start  # weights worse than those of the start are not kept
+            trainer.best = as_logged(plan.start)  # weights worse than those of the start are not kept
         trainer.run(
             progress=lambda step, means: self.progress("training", step, plan.steps),
             validate=lambda network: self.check(network, choose, trainer),

@@ -13,7 +13,7 @@ from mixformer.configs.base_config import BaseConfig
 from mixformer.errors import ConfigError
 from mixformer.evaluation.metrics import DEFAULT_CONVENTION, SequenceResult, bin_scores, compute_metrics, score_pairs
 from mixformer.files import write_text
-from mixformer.training.metric_logger import read_log
+from mixformer.training.metric_logger import as_logged, read_log
 from mixformer.training.platt import joined
 from mixformer.training.training_state import CHECKPOINT
 
@@ -171,7 +171,7 @@ def numbers_of(runs: Sequence[SequenceResult]) -> TrackingNumbers:
 
 def best_step(log: Path, start: float) -> int:
     """Step of the best check in the log of a run; 0 if none was better than the start."""
-    best, step = round(start, 6), 0  # as the log has it
+    best, step = as_logged(start), 0
     for line in read_log(log):
         if line.get("validation", 0.0) > best:
             best, step = line["validation"], line["step"]
