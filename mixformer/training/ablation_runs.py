@@ -171,6 +171,8 @@ def _shop(out: Path, scale: Scale, data: str | Path | None, test: str | Path | N
         toy_sequences(places[0])
         toy_sequences(places[1], count=6, seed=1)
     else:
+        if test is not None:
+            raise ConfigError("test is for scale tiny; at paper, LaSOT is tracked: leave it out")
         for place in places:  # a wrong one is noticed before the work
             read_sequences(place)
     return _Shop(out, scale, places[0], places[1], steps, device)
