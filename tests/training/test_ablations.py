@@ -124,6 +124,9 @@ def test_a_table_is_trained_measured_and_kept(tmp_path, videos, capsys):
     assert all(0 <= result.values[row][1]["value"] <= 1 for row in range(3))
     assert len(result.values[2][1]["sequences"]) == 2
     assert main([*words[:-2], "--device", "cpu", "--steps", "2"]) == 2  # other settings
+    # What was measured on other sequences is not taken for what was asked for.
+    with pytest.raises(ConfigError, match="measured on other held-out sequences"):
+        run_ablation("v2-3d", tmp_path, seeds=[1], scale="tiny", data=videos[0], test=videos[0], steps=1)
 
 
 @pytest.mark.timeout(1800)
