@@ -99,6 +99,7 @@ CASES = [
     ("evaluate --root empty --workers -1", 2, "0 or more"),
     ("evaluate --root empty --gpus 0.5", 2, "give --executor ray too"),
     ("evaluate --root empty --threads null", 2, "your own: NAME/img"),
+    ("ablate v2-2 --list --seeds 0", 2, "1 or more"),
     ("pipeline mixvit --out r --steps 5", 2, "steps: only at scale tiny"),
     ("ablate v2-3d --out r --start empty", 2, "start: only at scale tiny"),
     ("ablate v2-3d --out r --test empty", 2, "test is for scale tiny"),
