@@ -9,7 +9,6 @@ import numpy as np
 
 from mixformer.configs.base_config import fits
 from mixformer.errors import shown
-from mixformer.imaging.boxes import require_bounds
 from mixformer.types import Box
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def check_read_state(state: TrackState) -> None:
     for part in (buffer, presence, presence.said):
         _check_fields(part)
     for box in filter(None, (state.box, presence.sure_box, presence.found_box)):
-        require_bounds(box)
+        _demand(min(box.w, box.h) > 0, "box", list(box))  # whether it can be tracked is for the tracker to say
     _demand(abs(presence.usual) <= _HIGHEST_LOGIT, "usual", presence.usual)
     _demand(abs(presence.likeness) <= _MOST_ALIKE, "likeness", presence.likeness)
     # 2. Pictures, and the counters that belong to them.

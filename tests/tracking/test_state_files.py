@@ -42,6 +42,12 @@ def test_a_state_that_nobody_edited_is_read(tmp_path):
     assert (again.presence, again.template_buffer) == (STATE.presence, STATE.template_buffer)
 
 
+def test_a_box_that_shrank_with_its_frame_is_read(tmp_path):
+    """It may be below the least size of a target; a tracker says so when it is given the state."""
+    small = {"box": [1.0, 2.0, 1e-4, 4.0], "presence.sure_box": [1.0, 2.0, 1e-4, 4.0]}
+    assert TrackState.load(edited(tmp_path / "state.npz", small)).box.w == 1e-4
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
