@@ -80,6 +80,11 @@ class TrackerFactory:
         }
 
 
+def published_name(preset: str, dataset: str) -> str:
+    """Return the name of published settings; "paper" stands for those of the data set."""
+    return _BENCHMARKS.get(dataset, dataset) if preset == "paper" and dataset else preset
+
+
 def rules_for(model: str, preset: str, dataset: str) -> TrackerConfig:
     """Find the tracker settings for a model on a data set.
 
@@ -98,9 +103,8 @@ def rules_for(model: str, preset: str, dataset: str) -> TrackerConfig:
     if preset == "none":
         return load_tracker_config(model)
     variant = stored_config(model).name
-    name = _BENCHMARKS.get(dataset, dataset) if preset == "paper" and dataset else preset
     try:
-        return tracker_config(variant, name)
+        return tracker_config(variant, published_name(preset, dataset))
     except ConfigError as error:
         raise ConfigError(
             f"{error}. Choose one with --preset, or --preset none for the model's own settings"

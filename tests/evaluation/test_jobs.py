@@ -20,6 +20,7 @@ from mixformer.evaluation.manifest import noted_gflops
 from mixformer.evaluation.result_files import read_result
 from mixformer.evaluation.runs import EvaluationRun, SequenceSkipped, run_evaluation
 from mixformer.evaluation.sequence_runner import run_tracker
+from mixformer.evaluation.tracker_source import name_tracker
 from mixformer.models import build_model
 from mixformer.run.executor import Completed, Failed, Progressed, SerialExecutor, Started
 from mixformer.run.process_executor import ProcessExecutor
@@ -219,6 +220,8 @@ def test_rules_of_the_papers(tmp_path):
     assert rules_for(str(folder), "paper", "got10k").update_interval == 15
     assert rules_for(str(folder), "paper", "lasot_ext").search_factor == 4.4
     assert rules_for(str(folder), "uav123", "lasot").online_templates == 3
+    network = name_tracker(build_model(small), "paper", "lasot_ext", Runtime(device="cpu"))
+    assert network.settings["rules"]["search_factor"] == 4.4  # of a network as of its folder
     with pytest.raises(ConfigError, match=r"no preset 'avist' for mixformerv2_s.*--preset none"):
         rules_for(str(folder), "paper", "avist")
 
