@@ -56,7 +56,12 @@ def measure_crops(model: Path, recipe: Recipe, sequences: Sequence[VideoSequence
 
 
 def measured_crops(sequence: VideoSequence, number: int, crops: CropSettings) -> Batch:
-    """Cut the crops of a sequence that are measured, always the same ones; the first frame is the template."""
+    """Cut the crops of a sequence that are measured, always the same ones; the first frame is the template.
+
+    Raises DataError if the target is visible in fewer than two frames.
+    """
+    if len(sequence.visible) < 2:
+        raise DataError(f"{sequence.name}: the target is visible in fewer than two frames; leave the sequence out")
     first, *later = (int(i) for i in sequence.visible)
     template = AnnotatedFrame(read_frame(sequence.frames[first]), sequence.box(first), sequence)
     samples = []
