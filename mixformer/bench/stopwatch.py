@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from mixformer.types import EngineOutput, FloatArray, Image
 
 Times = NDArray[np.float64]
 """Seconds of updates (n, 3): crop (check the frame, cut out and resize the search region), network (including the
-encoding of new templates), rest (map the box back, decide about templates)."""
+encoding of new templates and the search for a lost target), rest (map the box back, decide about templates)."""
 
 
 def summarize(times: Times) -> UpdateTimes:
@@ -26,33 +27,39 @@ def summarize(times: Times) -> UpdateTimes:
 
 
 class TimedEngine:
-    """An engine that records the times of its last calls."""
+    """An engine that records when it is called first, and the seconds of all calls, since `restart`."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.config, self.join = engine, engine.config, engine.join
-        self.located, self.remembered = (0.0, 0.0), 0.0
+        self.restart()
         if hasattr(engine, "describe"):
             self.describe = self._describe
 
+    def restart(self) -> None:
+        """Forget all calls."""
+        self.first: float | None = None
+        self.seconds = 0.0
+
     def remember(self, templates: Image) -> Any:
         """See `Engine.remember`."""
-        begin = time.perf_counter()
-        memory = self.engine.remember(templates)
-        self.remembered += time.perf_counter() - begin
-        return memory
+        with self._timed():
+            return self.engine.remember(templates)
 
     def _describe(self, template: Image) -> FloatArray:
-        begin = time.perf_counter()
-        found: FloatArray = self.engine.describe(template)  # type: ignore[attr-defined]
-        self.remembered += time.perf_counter() - begin
-        return found
+        with self._timed():
+            return self.engine.describe(template)  # type: ignore[attr-defined, no-any-return]
 
     def locate(self, search: Image, memory: Any) -> EngineOutput:
         """See `Engine.locate`."""
+        with self._timed():
+            return self.engine.locate(search, memory)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
         begin = time.perf_counter()
-        found = self.engine.locate(search, memory)
-        self.located = (begin, time.perf_counter())
-        return found
+        yield
+        self.first = begin if self.first is None else self.first
+        self.seconds += time.perf_counter() - begin
 
 
 class TimedTracker:
@@ -68,13 +75,13 @@ class TimedTracker:
         """Track the next frame, and return the seconds of crop, network and rest; starting again is not timed."""
         if self._next == len(self.frames):
             self._restart()
-        self.engine.remembered = 0.0
+        self.engine.restart()
         begin = time.perf_counter()
         self.tracker.update(self.frames[self._next])
         end = time.perf_counter()
         self._next += 1
-        (start, stop), remembered = self.engine.located, self.engine.remembered
-        return start - begin, stop - start + remembered, max(end - stop - remembered, 0.0)
+        start, network = self.engine.first or end, self.engine.seconds
+        return start - begin, network, max(end - start - network, 0.0)
 
     def run(self, frames: int, settle: int = 2) -> Times:
         """Time some frames. A few frames before them do not count, since threads of the last engine may still run."""

@@ -32,7 +32,7 @@ from mixformer.bench.stopwatch import TimedTracker, summarize
 from mixformer.configs.flops import frame_flops
 from mixformer.configs.runtime import Runtime
 from mixformer.engines import Engine, select_engine
-from mixformer.engines.devices import torch_threads, usable_cores
+from mixformer.engines.devices import torch_device, torch_threads, usable_cores
 from mixformer.errors import MixFormerError, OutputError, SourceError
 from mixformer.run import track
 from mixformer.types import Image
@@ -75,6 +75,7 @@ def measure_tracking(
         SourceError: if the clip cannot be read, or has only one frame.
         BoxError: if the box does not fit the clip.
         CheckpointError: if a model does not exist.
+        ConfigError: if this machine has no such device.
         OutputError: if exported graphs have no room in the folder for temporary files.
 
     Example:
@@ -84,7 +85,7 @@ def measure_tracking(
         8.9
     """
     options = options or BenchmarkOptions()
-    options = replace(options, threads=options.threads or usable_cores())
+    options = replace(options, threads=options.threads or usable_cores(), device=torch_device(options.device))
     weights = {case.model: find_weights(case.model) for case in cases}
     frames, figures = _read_clip(Path(clip))
     probe = PeakProbe(options.device, options.threads)

@@ -60,13 +60,13 @@ def run(options: Namespace) -> None:
     from mixformer.training import ablation_report, run_ablation
 
     console = make_console(quiet=options.quiet)
+    if options.seeds < 1:
+        raise ConfigError("--seeds must be 1 or more")
     if options.list:
         _list(console, options.name, options.seeds, options.out)
         return
     if not options.name or options.out is None:
         raise ConfigError("say which table and where: mixformer ablate NAME --out DIR; --list shows the names")
-    if options.seeds < 1:
-        raise ConfigError("--seeds must be 1 or more")
     with TaskBars(None, options.quiet, "runs") as bars:
 
         def show(event: Event) -> None:

@@ -88,7 +88,7 @@ def run(options: Namespace) -> None:
             convention=_words(options.convention),
             name=options.name,
             out=options.out,
-            executor=executor_from(options, options.threads),
+            executor=executor_from(options, options.threads or 1),  # "null" is the engine's own number
             truncate=options.truncate,
             keep_one_based=options.one_based,
             overwrite=options.overwrite,

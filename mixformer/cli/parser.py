@@ -169,11 +169,12 @@ def add_executor(parser: Any, workers: int, what: str) -> None:
 def executor_from(options: Namespace, cpus: int = 1) -> Executor:
     """Make the executor that the options describe; each worker takes so many `cpus` of a cluster.
 
-    Raises ConfigError for a number out of range.
+    Raises ConfigError for a number out of range, or options of a cluster without one.
     """
     from mixformer.run.executor import SerialExecutor
     from mixformer.run.process_executor import ProcessExecutor
 
+    require_cluster(options)
     if options.executor == "ray":
         from mixformer.run.ray_executor import RayExecutor
 
@@ -181,3 +182,9 @@ def executor_from(options: Namespace, cpus: int = 1) -> Executor:
     if options.workers < 0 or cpus < 1:
         raise ConfigError("--workers must be 0 or more, and --threads 1 or more")
     return ProcessExecutor(options.workers) if options.workers else SerialExecutor()
+
+
+def require_cluster(options: Namespace) -> None:
+    """Raise ConfigError for options of `add_executor` that are of a Ray cluster, where none is wanted."""
+    if options.executor != "ray" and (options.address is not None or options.gpus):
+        raise ConfigError("--address and --gpus are of a Ray cluster; give --executor ray too, or leave them out")

@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.console import make_console
 from mixformer.cli.parser import add_flag, add_option, add_overwrite, add_split
-from mixformer.errors import counted
+from mixformer.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from mixformer.evaluation import Comparison, Table
@@ -66,6 +66,8 @@ def run(options: Namespace) -> None:
     from mixformer.evaluation.report.figures import require_matplotlib
     from mixformer.files.places import claimed_folder
 
+    if options.worst < 0:
+        raise ConfigError("--worst must be 0 or more")
     with ExitStack() as stack:
         if options.out is not None:  # before the work, so that what cannot be written fails at once
             stack.enter_context(claimed_folder(options.out, "index.html", "report", options.overwrite))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
+from mixformer.cli.ask import ask_box
 from mixformer.cli.bars import FrameBar
 from mixformer.cli.console import make_console
 from mixformer.cli.corrected_track import needs_project, run_project
@@ -80,6 +82,8 @@ def run(options: Namespace) -> None:
     if needs_project(options):
         run_project(options, outputs)
         return
+    if options.box is None and not several and sys.stdin.isatty():
+        options.box = ask_box(options.source, options.start)  # while no camera is open: it can be opened only once
     live = {"timeout": options.timeout, "every_frame": options.every_frame}
     with ExitStack() as stack:
         video = stack.enter_context(open_video(options.source, options.start, options.stop, **live))

@@ -12,7 +12,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from mixformer.cli.bars import TaskBars
 from mixformer.cli.console import failure_text, make_console
-from mixformer.cli.parser import add_executor, add_model, add_option, add_runtime, executor_from
+from mixformer.cli.parser import add_executor, add_model, add_option, add_runtime, executor_from, require_cluster
 from mixformer.cli.settings_options import add_settings
 from mixformer.cli.track_options import add_live, tracker_factory
 from mixformer.errors import ConfigError, MixFormerError, OutputError, counted
@@ -89,12 +89,13 @@ def run(options: Namespace) -> None:
 
 
 def _check(options: Namespace) -> None:
-    """Refuse numbers out of range before anything is loaded."""
+    """Refuse numbers out of range, and options that need another one, before anything is loaded."""
     from mixformer.video.source_names import require_timeout
 
     if options.concurrent_videos < 1 or options.workers < 0:
         raise ConfigError("--concurrent-videos must be 1 or more, and --workers 0 or more")
     require_timeout(options.timeout)
+    require_cluster(options)
     if options.executor == "ray" and options.workers < 1:
         raise ConfigError("a Ray cluster needs --workers, 1 or more")
 

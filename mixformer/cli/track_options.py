@@ -109,7 +109,5 @@ def make_tracker(options: Namespace) -> MultiTracker:
     """Make the tracker, with the settings of the model or the preset and the changes of the options."""
     from mixformer.tracking import MultiTracker
 
-    runtime = runtime_from(options)
-    tracker = MultiTracker(options.model, preset=options.preset, runtime=runtime, on_resize="rescale")
-    tracker.config = tracker.config.replace(**changed_settings(options))
-    return tracker
+    factory = tracker_factory(options)
+    return MultiTracker(options.model, factory.config, runtime=factory.runtime, on_resize="rescale")

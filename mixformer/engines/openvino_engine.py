@@ -92,6 +92,7 @@ class _Pair:
         with self._lock:
             request = self._finder.result()
             if target is not self._target:
+                self._target = None  # until all are bound: a memory of another network may fail halfway
                 for name, tensor in zip(self._names, target, strict=True):
                     request.bind(name, tensor)
                 self._target = target

@@ -15,7 +15,7 @@ from mixformer.engines import Engine
 from mixformer.errors import ConfigError
 from mixformer.evaluation.runs import TrackerMaker
 from mixformer.evaluation.sequence_runner import TrackerLike
-from mixformer.tracking.factory import TrackerFactory, rules_for
+from mixformer.tracking.factory import TrackerFactory, published_name, rules_for
 from mixformer.tracking.tracker import Tracker
 from mixformer.weights.tracker_settings import stored_config
 
@@ -63,7 +63,7 @@ def name_tracker(
         config = stored_config(source.model)
         return NamedTracker(name, source, source.settings(), identified=True, gflops=frame_flops(config) / 1e9)
     if not hasattr(source, "update"):  # a network or an engine
-        chosen = {"none": None, "paper": dataset}.get(preset, preset)
+        chosen = None if preset == "none" else published_name(preset, dataset)
         source = Tracker(cast("MixFormer | Engine", source), preset=chosen, runtime=runtime, on_resize="rescale")
     if isinstance(source, Tracker):
         config = source.engine.config

@@ -46,14 +46,14 @@ class MaskWriter:
         A file appears under its name only when it is complete.
 
         Args:
-            mask: bool (H, W).
+            mask: bool (H, W); numbers count as True if they are not 0.
             index: number of the frame; the file name is this with eight digits and `.png`.
 
         Raises:
             DataError: if it is no mask, or no number of a frame.
             OutputError: if it cannot be written; earlier masks are kept.
         """
-        _require_mask(mask)
+        mask = _as_bool(mask)
         if isinstance(index, bool) or not isinstance(index, int | np.integer) or index < 0:
             raise DataError(f"index must be the number of a frame, not {shown(index, 60)}")
         path = self.folder / f"{index:08d}.png"
@@ -64,7 +64,7 @@ class MaskWriter:
 
 def mask_box(mask: Mask) -> Box | None:
     """Find the smallest box around a bool (H, W) mask; None if it is empty. Both end pixels belong to it, as in VOT."""
-    _require_mask(mask)
+    mask = _as_bool(mask)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return None
@@ -86,6 +86,7 @@ def encode_rle(mask: Mask) -> str:
         >>> encode_rle(mask)
         'm2,1,3,2,0,6'
     """
+    mask = _as_bool(mask)
     box = mask_box(mask)
     if box is None:
         return "m0,0,0,0,0"
@@ -141,9 +142,11 @@ def decode_rle(text: str, height: int, width: int) -> Mask:
     return mask
 
 
-def _require_mask(mask: object) -> None:
+def _as_bool(mask: object) -> Mask:
+    """Return a mask of numbers, such as OpenCV's of 0 and 255, as one of True and False; DataError if it is none."""
     if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype.kind not in "biu":
         raise DataError(f"a mask must be a bool array of (height, width), not {shown(mask, 60)}")
+    return mask.astype(np.bool_, copy=False)
 
 
 def _short(text: str) -> str:

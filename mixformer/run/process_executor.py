@@ -109,6 +109,11 @@ class _Process:
     task: tuple[str, Any] | None = None
     ready: bool = False
 
+    def end(self) -> None:
+        """Wait until a process without tasks has ended by itself; end it if that takes too long."""
+        self.process.join(_PATIENCE)
+        self.stop()
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.join(_PATIENCE)
@@ -174,8 +179,7 @@ def _listen(pool: dict[Connection, _Process], pipe: Connection, make: Maker, wai
         yield began(*worker.task)
         return
     del pool[pipe]
-    worker.process.join()
-    pipe.close()
+    worker.end()
 
 
 def _bury(pool: dict[Connection, _Process], worker: _Process, make: Maker, waiting: _Waiting) -> Iterator[Event]:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
-from mixformer.errors import BoxError, ConfigError
+from mixformer.errors import BoxError, ConfigError, SourceError
+from mixformer.imaging.boxes import parse_box
 from mixformer.tracking.tracker import Tracker
 from mixformer.types import FloatArray, Image
 
@@ -105,14 +106,21 @@ class Got10kTracker:
 
         Raises:
             ConfigError: if `visualize` is True.
+            SourceError: if there are no pictures, or one cannot be read.
+            BoxError: if the box cannot be tracked.
         """
         if visualize:
             raise ConfigError("this adapter does not draw; use mixformer track --show, or track without visualize")
+        if not len(img_files):
+            raise SourceError("there are no pictures to track through; give one or more")
         boxes, times = np.zeros((len(img_files), 4)), np.zeros(len(img_files))
-        boxes[0] = tuple(box)
+        boxes[0] = parse_box(box)
         for index, file in enumerate(img_files):
-            with PillowImage.open(file) as picture:
-                image = np.asarray(picture.convert("RGB"))
+            try:
+                with PillowImage.open(file) as picture:
+                    image = np.asarray(picture.convert("RGB"))
+            except (OSError, ValueError, SyntaxError) as error:  # Pillow's own kinds of damage
+                raise SourceError(f"cannot read the picture {file}: {error}") from error
             begin = time.perf_counter()
             if index == 0:
                 self.init(image, boxes[0])

@@ -28,8 +28,8 @@ class TrackerFactory:
         model: name, folder or checkpoint file.
         config: tracker settings.
         runtime: device, engine, precision and threads of each worker. With the device "auto" or "cuda", worker i of
-            n GPUs gets GPU i modulo n. `threads` None means 1, so that workers do not compete. Results are equal only
-            if the number of threads is equal.
+            n GPUs gets GPU i modulo n, if its engine runs on GPUs. `threads` None means 1, so that workers do not
+            compete. Results are equal only if the number of threads is equal.
 
     Example:
         >>> from mixformer import Runtime, TrackerConfig
@@ -50,11 +50,12 @@ class TrackerFactory:
 
     def __call__(self, number: int) -> Tracker:
         """Make the tracker of worker `number`."""
-        from mixformer.engines import gpu_count
+        from mixformer.engines import gpu_count, select_engine
         from mixformer.tracking import Tracker
 
         runtime, count = self.runtime.replace(threads=self.threads), gpu_count()
-        if runtime.device in ("auto", "cuda") and count:
+        on_any = runtime.device in ("auto", "cuda") and count > 0
+        if on_any and select_engine(self.model, runtime).device.startswith("cuda"):
             runtime = runtime.replace(device=f"cuda:{number % count}")
         return Tracker(self.model, self.config, runtime=runtime, on_resize="rescale")
 
@@ -79,6 +80,11 @@ class TrackerFactory:
         }
 
 
+def published_name(preset: str, dataset: str) -> str:
+    """Return the name of published settings; "paper" stands for those of the data set."""
+    return _BENCHMARKS.get(dataset, dataset) if preset == "paper" and dataset else preset
+
+
 def rules_for(model: str, preset: str, dataset: str) -> TrackerConfig:
     """Find the tracker settings for a model on a data set.
 
@@ -97,9 +103,8 @@ def rules_for(model: str, preset: str, dataset: str) -> TrackerConfig:
     if preset == "none":
         return load_tracker_config(model)
     variant = stored_config(model).name
-    name = _BENCHMARKS.get(dataset, dataset) if preset == "paper" else preset
     try:
-        return tracker_config(variant, name)
+        return tracker_config(variant, published_name(preset, dataset))
     except ConfigError as error:
         raise ConfigError(
             f"{error}. Choose one with --preset, or --preset none for the model's own settings"

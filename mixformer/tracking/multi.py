@@ -95,8 +95,9 @@ class MultiTracker:
         self._turns = Turns()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return all but the joined memories, which are made again."""
-        return {**vars(self), "_batches": {}}
+        """Return all as it is now, but the joined memories, which are made again."""
+        with self._turns:
+            return {**vars(self), "_rows": list(self._rows), "_states": dict(self._states), "_batches": {}}
 
     @property
     def _step(self) -> TrackingStep:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeVar, get_args
+from typing import Any, Self, TypeVar
 
 from mixformer.configs.tracking_config import TrackerConfig
+from mixformer.tracking.state_checks import four_numbers
 from mixformer.types import Box, Status
 
 J = TypeVar("J", bound="Judgment")
@@ -19,6 +20,7 @@ _FORGET = 0.05  # least weight of a sure frame in the mean
 _GIVE_IN = 0.02  # weight of a doubtful frame in the mean, so that a new look of the target becomes usual after a while
 _SLACK = 0.6  # logits below the usual one that do not lower a score
 _DOUBT = 2.0  # logits by which a score is lowered for each logit below that
+_LOWEST = 700.0  # logits below 0 at which a score is 0 for every purpose; `math.exp` takes no more than 709
 _HOPELESS = 0.1  # fraction of `lost_below`; a frame with a score below it counts twice
 
 
@@ -70,13 +72,11 @@ class Presence(Judgment):
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Read the result of `dataclasses.asdict` after it was saved as JSON. Raises ValueError for a wrong status."""
-        boxes = {name: values[name] and Box(*map(float, values[name])) for name in ("sure_box", "found_box")}
+        """Read the result of `dataclasses.asdict` after it was saved as JSON. Raises ValueError for what is no box."""
+        given = {name: values[name] for name in ("sure_box", "found_box")}
+        boxes = {name: None if box is None else four_numbers(box) for name, box in given.items()}
         said = Judgment(**values["said"]) if "said" in values else Judgment(values["status"])
-        for status in (values["status"], said.status):
-            if status not in get_args(Status):
-                raise ValueError(f"status {status!r}")
-        return cls(**{**values, **boxes, "said": said, "thumbnail": tuple(map(int, values["thumbnail"]))})
+        return cls(**{**values, **boxes, "said": said, "thumbnail": tuple(values["thumbnail"])})
 
     def scaled(self, sx: float, sy: float) -> Presence:
         """Return the presence in a frame that is `sx` times as wide and `sy` times as high."""
@@ -111,7 +111,7 @@ def unlike(likeness: float, score: float, config: TrackerConfig, more: float = 0
     It is lowered by `more` logits besides.
     """
     lowered = more + config.likeness_weight * max(0.0, config.likeness_usual - likeness)
-    return 1 / (1 + math.exp(lowered - _logit(score))) if lowered else score
+    return 1 / (1 + math.exp(min(lowered - _logit(score), _LOWEST))) if lowered else score
 
 
 def remember_usual(presence: Presence, score: float, config: TrackerConfig) -> Presence:

@@ -14,6 +14,7 @@ from mixformer.errors import CheckpointError, warn_deprecated
 from mixformer.files import write_files
 from mixformer.imaging.resize import resize_image
 from mixformer.tracking.presence import Presence
+from mixformer.tracking.state_checks import check_read_state, four_numbers
 from mixformer.tracking.template_update import TemplateBuffer
 from mixformer.types import Box, FloatArray, Image, renamed
 
@@ -127,11 +128,14 @@ class TrackState:
                 _renew(header, arrays, name)
             if header["format"] != _FORMAT:
                 raise ValueError(f"format {header['format']}, this version reads 1 to {_FORMAT}")
-            box, (height, width) = Box(*header["box"]), header["frame_size"]
-            buffer = TemplateBuffer(**header["template_buffer"])
+            box, buffer = four_numbers(header["box"]), TemplateBuffer(**header["template_buffer"])
             presence = Presence.from_dict(header["presence"])
+            if unknown := sorted(arrays.keys() - {"templates", "candidate_crop"}):
+                raise ValueError(f"unknown arrays {', '.join(unknown)}")
             rest = {"template_buffer": buffer, "presence": presence, **arrays}
-            return cls(box, int(header["frame_index"]), (height, width), **rest)
+            state = cls(box, header["frame_index"], tuple(header["frame_size"]), **rest)
+            check_read_state(state)
+            return state
         except Exception as error:  # json and others raise many kinds; all mean the same here
             raise CheckpointError(f"{name} is not a tracker state: {error}; save one with TrackState.save") from error
 

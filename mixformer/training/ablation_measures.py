@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from mixformer.configs.flops import locate_flops, parameter_count
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.runtime import Runtime
 from mixformer.configs.variants import model_config
+from mixformer.data.annotated_folders import read_sequences
 from mixformer.data.augmentation import Augmentation, CropSettings, draw_sample_params
 from mixformer.data.sample_dataset import Batch, collate
 from mixformer.data.sampling import AnnotatedFrame, TrainingSample
 from mixformer.data.sequence import VideoSequence, read_frame
-from mixformer.errors import DataError, counted
+from mixformer.errors import ConfigError, DataError, counted
 from mixformer.evaluation import evaluate
+from mixformer.files import read_json_file
 from mixformer.imaging.boxes import cxcywh_to_xyxy, iou
 from mixformer.models import MixFormer, build_model
 from mixformer.training.recipe import Recipe
@@ -54,7 +56,12 @@ def measure_crops(model: Path, recipe: Recipe, sequences: Sequence[VideoSequence
 
 
 def measured_crops(sequence: VideoSequence, number: int, crops: CropSettings) -> Batch:
-    """Cut the crops of a sequence that are measured, always the same ones; the first frame is the template."""
+    """Cut the crops of a sequence that are measured, always the same ones; the first frame is the template.
+
+    Raises DataError if the target is visible in fewer than two frames.
+    """
+    if len(sequence.visible) < 2:
+        raise DataError(f"{sequence.name}: the target is visible in fewer than two frames; leave the sequence out")
     first, *later = (int(i) for i in sequence.visible)
     template = AnnotatedFrame(read_frame(sequence.frames[first]), sequence.box(first), sequence)
     samples = []
@@ -116,6 +123,20 @@ def measure_speed(variant: str, changes: Mapping[str, Any], device: str) -> Meas
         seconds.append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
     passed, busy = (min(each) for each in zip(*seconds[_WARM:], strict=True))
     return {"value": 1 / passed, "cpu_seconds": busy, "device": torch.device(device).type, **sizes(config)}
+
+
+def require_same_test(files: Iterable[Path], test: Path) -> None:
+    """Raise ConfigError if one of the files that are there was measured on other sequences than those in `test`.
+
+    Speeds and what was tracked do not say on which.
+    """
+    kept = [file for file in files if file.is_file()]
+    names = {each.name for each in read_sequences(test)} if kept else set()
+    for file in kept:
+        if set(read_json_file(file).get("sequences", names)) != names:
+            raise ConfigError(
+                f"{file} was measured on other held-out sequences; choose another --out, or the folder of that run"
+            )
 
 
 def sizes(config: ModelConfig) -> Measured:

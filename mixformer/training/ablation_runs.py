@@ -14,7 +14,13 @@ from mixformer.data.annotated_folders import read_sequences
 from mixformer.errors import ConfigError
 from mixformer.files import read_json_file, write_text
 from mixformer.run.executor import Event, Executor, Failed, Report, SerialExecutor
-from mixformer.training.ablation_measures import Measured, measure_crops, measure_speed, measure_tracking_of
+from mixformer.training.ablation_measures import (
+    Measured,
+    measure_crops,
+    measure_speed,
+    measure_tracking_of,
+    require_same_test,
+)
 from mixformer.training.ablation_tables import STEPS, AblationRow, AblationTable, ablation
 from mixformer.training.recipe import Recipe
 from mixformer.training.route_runs import Scale, StepReport, needed_steps, plan_steps, run_step, step_needs
@@ -129,7 +135,7 @@ def run_ablation(
         progress: called with every event.
 
     Raises:
-        ConfigError: for an unknown table, recipe or row, or if `out` holds runs of other settings.
+        ConfigError: for an unknown table, recipe or row, or if `out` holds runs of other settings or sequences.
         DataError: if `data` or `test` holds no sequences.
         MixFormerError: if no worker can be made.
 
@@ -150,6 +156,8 @@ def run_ablation(
     executor = SerialExecutor() if executor is None else executor
     result = AblationResult(table, scale, tuple(seeds))
     wanted = _with_only(table, only)
+    if shop.test is not None:
+        require_same_test((measured_file(shop.out, row, seed) for row in table.rows for seed in seeds), shop.test)
     together = getattr(executor, "workers", 1) > 1
     for group in [list(seeds)] if together else [[seed] for seed in seeds]:
         for tasks in _levels(shop, wanted, group):
@@ -163,6 +171,8 @@ def run_ablation(
 
 def _shop(out: Path, scale: Scale, data: str | Path | None, test: str | Path | None, steps: int, device: str) -> _Shop:
     if scale == "paper":
+        if test is not None:
+            raise ConfigError("test is for scale tiny; at paper, LaSOT is tracked: leave it out")
         return _Shop(out, scale, Path(data or "data"), None, steps, device)
     if (data is None) != (test is None):
         raise ConfigError("give a folder of training sequences and one of held-out sequences, or none of them")

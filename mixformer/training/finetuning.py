@@ -26,6 +26,7 @@ from mixformer.files.places import require_place
 from mixformer.models import MixFormer
 from mixformer.training.build_data import mixture_dataset
 from mixformer.training.distributed import Distributed
+from mixformer.training.metric_logger import as_logged
 from mixformer.training.own_videos import HeldBack, OwnVideoSamples, open_videos, shorten, split_videos
 from mixformer.training.platt import cross_calibrated, fit_scale, joined, keeps_low_scores
 from mixformer.training.recipe import Recipe
@@ -169,7 +170,8 @@ class _Job:
         choose = measure = shorten(parts.choose, _CHOOSE_FRAMES)
         if parts.measure is not parts.choose:
             measure = shorten(parts.measure, _MEASURE_FRAMES)
-        plan = None if fresh else self.earlier_plan()
+        names = tuple(tuple(each.name for each in part) for part in (parts.train, choose, measure))
+        plan = None if fresh else self.earlier_plan(names)
         if plan is None:
             plan = self.make_plan(recipe, parts, choose, measure, minutes, steps)
         recipe = recipe.replace(
@@ -177,7 +179,7 @@ class _Job:
         )
         trainer = self.trainer(recipe, parts.train, self.out / "run")
         if not trainer.resume():
-            trainer.best = plan.start  # weights worse than those of the start are not kept
+            trainer.best = as_logged(plan.start)  # weights worse than those of the start are not kept
         trainer.run(
             progress=lambda step, means: self.progress("training", step, plan.steps),
             validate=lambda network: self.check(network, choose, trainer),
@@ -193,18 +195,13 @@ class _Job:
         done.save(plan)
         return done
 
-    def earlier_plan(self) -> TuningPlan | None:
-        """Read the plan of an interrupted run; None if there is none."""
+    def earlier_plan(self, names: tuple[tuple[str, ...], ...]) -> TuningPlan | None:
+        """Read the plan of an interrupted run, whose parts held sequences of these names; None if there is none."""
         path = self.out / "run" / PLAN
         if not path.is_file():
             return None
         plan = TuningPlan.from_file(path)
-        if plan.settings != self.settings:
-            names = ", ".join(key for key in self.settings if plan.settings.get(key) != self.settings[key])
-            raise ConfigError(
-                f"{self.out} holds a run with another value of: {names}; give the same again to resume it, or "
-                "--overwrite to start anew"
-            )
+        plan.require_same(self.out, self.settings, names)
         self.tell(f"resuming a run of {plan.steps} steps")
         return plan
 

@@ -124,7 +124,7 @@ class MetricLogger:
     def note(self, step: int, values: dict[str, float]) -> None:
         """Write a line."""
         if self.enabled:
-            line = {name: round(value, 6) if math.isfinite(value) else None for name, value in values.items()}
+            line = {name: as_logged(value) if math.isfinite(value) else None for name, value in values.items()}
             try:
                 with self.path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"step": step, **line}) + "\n")
@@ -132,6 +132,11 @@ class MetricLogger:
                 raise OutputError(f"cannot write {self.path}: {error}; the same command resumes the run") from error
         for board in self._boards:
             board.write(step, values)
+
+
+def as_logged(value: float) -> float:
+    """Round a number as the log has it."""
+    return round(value, 6)
 
 
 def read_log(path: Path) -> Iterator[dict[str, Any]]:

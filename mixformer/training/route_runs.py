@@ -95,6 +95,7 @@ def plan_steps(
     start: Path | None = None,
 ) -> list[StepReport]:
     """List steps that need no others, in this order; see `plan_route`, and `tiny_recipe` for `start`."""
+    require_tiny(scale, steps=steps, start=start)
     names = {step.name for step in wanted}
     root = Path(data) if data else (out / "data" / "train" if scale == "tiny" else None)
     found = []
@@ -114,6 +115,12 @@ def plan_steps(
             step = replace(step, amount=max(1, step.amount // 2))
         found.append(_looked_at(StepReport(number, len(wanted), step, out / step.name, recipe)))
     return found
+
+
+def require_tiny(scale: Scale, **given: object) -> None:
+    """Raise ConfigError for arguments that only scale "tiny" has: at "paper", they would be ignored."""
+    if scale != "tiny" and (named := [name for name, value in given.items() if value]):
+        raise ConfigError(f"{', '.join(named)}: only at scale tiny, not at {scale}; choose that, or leave it out")
 
 
 def run_route(
@@ -143,7 +150,8 @@ def run_route(
         progress: see `Listener`.
 
     Raises:
-        ConfigError: for an unknown route or a wrong change, or if a step in `out` was run with other settings.
+        ConfigError: for an unknown route, a wrong change, `steps` at "paper", or if a step in `out` was run with other
+            settings.
         MixFormerError: the errors of `train`.
         KeyboardInterrupt: after Ctrl-C or SIGTERM; the same call resumes the route.
 

@@ -18,7 +18,7 @@ from mixformer.data.sample_dataset import Batch, RawBatch, SampleDataset, batche
 from mixformer.errors import ConfigError, TrainingDivergedError
 from mixformer.models import MixFormer
 from mixformer.training.distributed import Distributed
-from mixformer.training.metric_logger import MetricLogger
+from mixformer.training.metric_logger import MetricLogger, as_logged
 from mixformer.training.optim import EMA, build_optimizer, learning_rate
 from mixformer.training.recipe import Recipe
 from mixformer.training.signals import stop_requests
@@ -186,7 +186,7 @@ class Trainer:
         waited = 0
         if self.processes.first:
             with self.averaged() as model:
-                score = validate(model)
+                score = as_logged(validate(model))  # so that the best line of the log is that of the weights
                 metrics.note(self.step, {"validation": score})
                 waited = self.waited + 1
                 if score > self.best:

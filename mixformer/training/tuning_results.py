@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.configs.base_config import BaseConfig
+from mixformer.errors import ConfigError
 from mixformer.evaluation.metrics import DEFAULT_CONVENTION, SequenceResult, bin_scores, compute_metrics, score_pairs
 from mixformer.files import write_text
-from mixformer.training.metric_logger import read_log
+from mixformer.training.metric_logger import as_logged, read_log
 from mixformer.training.platt import joined
 from mixformer.training.training_state import CHECKPOINT
 
@@ -66,6 +67,18 @@ class TuningPlan(BaseConfig):
     measure: tuple[str, ...]
     start: float  # success AUC of the start weights on `choose`
     before: dict[str, Any]  # `TrackingNumbers` of the start weights on `measure`
+
+    def require_same(self, out: Path, settings: Mapping[str, Any], names: tuple[tuple[str, ...], ...]) -> None:
+        """Check that a call may go on with the run in `out`: its settings, and the names of the sequences of each part.
+
+        Raises ConfigError if not: with other sequences, some that were held back would be trained on.
+        """
+        other = ", ".join(key for key in settings if self.settings.get(key) != settings[key])
+        if other or (self.train, self.choose, self.measure) != names:
+            what = f"with another value of: {other}" if other else "that began with other sequences in these data"
+            raise ConfigError(
+                f"{out} holds a run {what}; give the same again to resume it, or --overwrite to start anew"
+            )
 
 
 @dataclass(frozen=True)
@@ -158,7 +171,7 @@ def numbers_of(runs: Sequence[SequenceResult]) -> TrackingNumbers:
 
 def best_step(log: Path, start: float) -> int:
     """Step of the best check in the log of a run; 0 if none was better than the start."""
-    best, step = round(start, 6), 0  # as the log has it
+    best, step = as_logged(start), 0
     for line in read_log(log):
         if line.get("validation", 0.0) > best:
             best, step = line["validation"], line["step"]

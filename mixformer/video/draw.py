@@ -184,7 +184,7 @@ def _dashes(start: float, end: float, width: int) -> list[tuple[float, float]]:
 
 def _tinted(image: Image, mask: NDArray[np.bool_], color: Color) -> Image:
     """Return a copy with the mask's pixels halfway to a color."""
-    tinted = image.copy()
+    tinted, mask = image.copy(), mask.astype(np.bool_)  # numbers would be taken for those of rows
     tinted[mask] = tinted[mask] // 2 + np.array(color, np.uint8) // 2
     return tinted
 

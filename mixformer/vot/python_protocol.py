@@ -101,7 +101,7 @@ class VotTracker:
             (region, properties) of the target, or a list of these if `multiobject`.
 
         Raises:
-            RuntimeError: if the frame or a region cannot be used.
+            RuntimeError: if the frame or a region cannot be used, or one target is wanted and there is none.
         """
         pairs = [new] if isinstance(new, tuple) and new else new
         try:
@@ -111,6 +111,8 @@ class VotTracker:
         except MixFormerError as error:
             raise RuntimeError(str(error)) from error
         found = [(_plain(answer.region), answer.properties) for answer in answers]
+        if not (found or self.multiobject):
+            raise RuntimeError("there is no target; give one to init, or set multiobject to true")
         return found if self.multiobject else found[0]
 
 
@@ -121,7 +123,7 @@ def _flag(text: str) -> bool:
 
 
 def _count(text: str) -> int | None:
-    if text != "auto" and not text.isdigit():
+    if text != "auto" and not text.isdecimal():
         raise ConfigError(f"threads must be a number or auto, not {text!r}")
     return None if text == "auto" else int(text)
 

@@ -74,7 +74,7 @@ class Session:
         if result.status == "lost" and self._tracker.config.rules == "careful":
             region: Box | Mask = NOWHERE  # the official rules give a box in every frame
         else:
-            region = result.box if refiner is None else refiner(image, result.box)
+            region = result.box if refiner is None else np.asarray(refiner(image, result.box), np.bool_)
         return Answer(region, result.score)
 
 

@@ -1,6 +1,7 @@
 """The whole measurement on a tiny network: its numbers, its JSON, its tables."""
 
 import json
+import time
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mixformer.engines import Runtime, create_engine
 from mixformer.errors import CheckpointError, ConfigError, OutputError, SourceError
 from mixformer.video import open_video
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+from tests.tracking.test_lost import AWAY, CAREFUL, SIZE, RedEngine, clip
 
 
 def test_cases_from_words():
@@ -67,6 +69,23 @@ def test_updates_are_split_and_the_clip_goes_round(tiny_model):
     assert times.shape == (5, 3)
     assert times.min() >= 0
     assert times[:, :2].min() > 0
+
+
+def test_the_search_for_a_lost_target_is_time_of_the_network():
+    """The second call in a frame hid the first one, whose seconds became those of the crop."""
+
+    class Slow(RedEngine):
+        def locate(self, search, memory):
+            time.sleep(0.02)
+            return super().locate(search, memory)
+
+    engine = Slow()
+    timed = TimedTracker(engine, clip(AWAY), (100, 100, SIZE, SIZE))
+    timed.tracker.config = CAREFUL
+    times = timed.run(len(AWAY) - 1, settle=0)
+    assert len(engine.rows) > len(times)  # some frames took two
+    assert times[:, 1].sum() >= 0.02 * len(engine.rows)
+    assert times[:, 0].max() < 0.02
 
 
 def test_a_clip_needs_two_frames(tmp_path, tiny_model):

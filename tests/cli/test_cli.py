@@ -74,6 +74,35 @@ def test_rules_reach_the_tracker(clip, tiny_model, tmp_path):
     assert found[0] != found[1]
 
 
+def test_the_box_is_asked_for_while_the_source_is_not_open(clip, tiny_model, tmp_path, monkeypatch):
+    """A camera can be opened only once: `mixformer track 0` opened it, and then once more to show its first frame."""
+    asked, opened = [], []
+
+    def ask(source, start):
+        asked.append((source, start, list(opened)))
+        return mixformer.Box(10, 30, 20, 20)
+
+    def open_video(*words, **options):
+        opened.append(words[0])
+        return reader(*words, **options)
+
+    reader = mixformer.open_video
+    monkeypatch.setattr("mixformer.video.reader.open_video", open_video)
+    monkeypatch.setattr("mixformer.cli.track.ask_box", ask)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    words = ["track", str(clip), "--model", str(tiny_model), "--start", "2", "--stop", "4"]
+    assert main([*words, "--json", str(tmp_path / "boxes.jsonl")]) == 0
+    assert asked == [(str(clip), 2, [])]
+    assert len(json_lines(tmp_path / "boxes.jsonl")) == 2
+
+
+def test_the_preset_none_is_that_of_the_model(clip, tiny_model, tmp_path):
+    """A message advises it, track-all took it, and track did not know it."""
+    words = ["track", str(clip), *BOX, "--model", str(tiny_model), "--stop", "3", "--preset", "none"]
+    assert main([*words, "--json", str(tmp_path / "boxes.jsonl")]) == 0
+    assert len(json_lines(tmp_path / "boxes.jsonl")) == 3
+
+
 def test_an_unreadable_frame_is_skipped_and_reported(tiny_model, tmp_path, capsys):
     for index, frame in enumerate(moving_square(6)[0]):
         Image.fromarray(frame).save(tmp_path / f"{index}.png")

@@ -3,6 +3,7 @@
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,18 @@ def test_memories_are_values(engine):
     before = engine.locate(steps.searches[:1], first)
     other = engine.remember(255 - steps.templates)
     assert not np.array_equal(engine.locate(steps.searches[:1], other).boxes, before.boxes)
+    np.testing.assert_array_equal(engine.locate(steps.searches[:1], first).boxes, before.boxes)
+
+
+def test_a_memory_of_another_network_leaves_nothing_behind(engine):
+    """Half of it stayed bound beside the right one, and the boxes of the right one were others from then on."""
+    steps = seen()
+    first = engine.remember(steps.templates)
+    before = engine.locate(steps.searches[:1], first)
+    other = engine.remember(255 - steps.templates)
+    shallow = replace(other, targets=(other.targets[0][:4],))  # of fewer blocks
+    with pytest.raises(ValueError, match="shorter"):
+        engine.locate(steps.searches[:1], shallow)
     np.testing.assert_array_equal(engine.locate(steps.searches[:1], first).boxes, before.boxes)
 
 

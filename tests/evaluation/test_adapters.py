@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mixformer.engines import Runtime, create_engine
-from mixformer.errors import BoxError, ConfigError
+from mixformer.errors import BoxError, ConfigError, SourceError
 from mixformer.tracking import Tracker
 from mixformer.tracking.adapters import Got10kTracker, PytrackingTracker
 from tests.helpers.clips import moving_square
@@ -47,6 +47,19 @@ def test_got10k_files(engine, reference, tmp_path):
     assert (times > 0).all()
     with pytest.raises(ConfigError, match="does not draw"):
         Got10kTracker(engine).track(files, BOXES[0], visualize=True)
+
+
+def test_got10k_files_that_cannot_be_tracked(engine, tmp_path):
+    tracker, picture = Got10kTracker(engine), tmp_path / "0.png"
+    with pytest.raises(SourceError, match="no pictures"):
+        tracker.track([], BOXES[0])
+    Image.fromarray(FRAMES[0]).save(picture)
+    with pytest.raises(BoxError, match="four numbers"):
+        tracker.track([picture], (1, 2, 3))
+    (tmp_path / "half.png").write_bytes(picture.read_bytes()[:200])
+    for wrong in ("gone.png", "half.png"):
+        with pytest.raises(SourceError, match=f"cannot read the picture .*{wrong}"):
+            tracker.track([picture, tmp_path / wrong], BOXES[0])
 
 
 def test_a_grey_picture_is_tracked_as_the_toolkit_reads_it(engine):

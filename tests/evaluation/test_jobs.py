@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mixformer.configs.tracking_config import TrackerConfig
-from mixformer.configs.variants import MODELS
+from mixformer.configs.variants import DEFAULT_MODEL, MODELS
 from mixformer.data.sequence import LazySequences, VideoSequence
 from mixformer.engines import Runtime
 from mixformer.errors import ConfigError, DataError, MixFormerError
@@ -20,6 +20,7 @@ from mixformer.evaluation.manifest import noted_gflops
 from mixformer.evaluation.result_files import read_result
 from mixformer.evaluation.runs import EvaluationRun, SequenceSkipped, run_evaluation
 from mixformer.evaluation.sequence_runner import run_tracker
+from mixformer.evaluation.tracker_source import name_tracker
 from mixformer.models import build_model
 from mixformer.run.executor import Completed, Failed, Progressed, SerialExecutor, Started
 from mixformer.run.process_executor import ProcessExecutor
@@ -219,6 +220,8 @@ def test_rules_of_the_papers(tmp_path):
     assert rules_for(str(folder), "paper", "got10k").update_interval == 15
     assert rules_for(str(folder), "paper", "lasot_ext").search_factor == 4.4
     assert rules_for(str(folder), "uav123", "lasot").online_templates == 3
+    network = name_tracker(build_model(small), "paper", "lasot_ext", Runtime(device="cpu"))
+    assert network.settings["rules"]["search_factor"] == 4.4  # of a network as of its folder
     with pytest.raises(ConfigError, match=r"no preset 'avist' for mixformerv2_s.*--preset none"):
         rules_for(str(folder), "paper", "avist")
 
@@ -228,6 +231,15 @@ def test_the_weights_belong_to_the_settings(tiny_model):
     assert settings["model"] == "tiny"
     assert len(settings["weights"]) == 16
     assert settings["rules"]["search_factor"] == 4.5
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_a_worker_beside_a_gpu_takes_the_processor_for_engines_that_run_on_it_alone(monkeypatch, device):
+    """Of the device "auto" became a GPU for every engine, and OpenVINO was refused."""
+    monkeypatch.setattr("mixformer.engines.devices.gpu_count", lambda: 2)
+    runtime = Runtime(device=device, engine="openvino", precision="float32")
+    engine = TrackerFactory(DEFAULT_MODEL, TrackerConfig(), runtime)(1).engine
+    assert type(engine).__name__ == "OpenVINOEngine"  # which has no other device
 
 
 def test_progress_within_a_sequence():

@@ -110,3 +110,12 @@ def test_other_text_is_refused(text):
 def test_a_region_beyond_any_picture_is_refused():
     with pytest.raises(DataError, match="cannot be a mask"):
         decode_rle("m0,0,999999999,999999999,0,5", 10, 10)
+
+
+@pytest.mark.parametrize("values", [np.uint8(255), np.int64(1), np.arange(1, 9, dtype=np.uint8)])
+def test_a_mask_of_numbers_is_true_where_it_is_not_0(tmp_path, values):
+    """OpenCV's masks are of 0 and 255: the picture was of 0 and 1, and each other number began a new run."""
+    mask = example() * values
+    assert encode_rle(mask) == encode_rle(example())
+    path = MaskWriter(tmp_path).write(mask, 0)
+    assert (np.asarray(Image.open(path)) == example() * 255).all()

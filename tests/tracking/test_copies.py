@@ -14,6 +14,7 @@ from mixformer import MixFormerError, MultiTracker, Runtime, Tracker, TrackerCon
 from mixformer.engines import create_engine
 from mixformer.errors import StateError
 from tests.helpers.clips import moving_square
+from tests.tracking.test_lost import RedEngine
 
 BOX = (10, 30, 20, 20)
 OFTEN = TrackerConfig(update_interval=3, score_threshold=0.0)
@@ -176,3 +177,25 @@ def test_damaged_weights_are_told_once(tiny_model, frames, caplog):
         results = list(track(frames[:4], BOX, model=engine))
     assert results[-1].box == BOX
     assert [record.levelname for record in caplog.records if "NaN or infinity" in record.message] == ["WARNING"]
+
+
+class Meddles:
+    """An id that adds a target while it is pickled, as another thread may."""
+
+    def __init__(self, tracker, frame):
+        self.tracker, self.frame = tracker, frame
+
+    def __reduce__(self):
+        self.tracker.add(self.frame, BOX)
+        return str, ("meddler",)
+
+
+def test_a_tracker_that_changes_meanwhile_is_pickled_as_it_was(frames):
+    """It was a RuntimeError, or a copy whose rows and states did not belong together."""
+    tracker = MultiTracker(RedEngine())
+    tracker.add(frames[0], BOX, id="first")
+    tracker.add(frames[0], BOX, id=Meddles(tracker, frames[0]))
+    again = pickle.loads(pickle.dumps(tracker))
+    assert again.ids == ("first", "meddler")
+    assert len(again) == 2
+    assert len(tracker) > 2

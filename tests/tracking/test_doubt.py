@@ -83,3 +83,9 @@ def test_what_was_said_is_kept_with_a_state(tmp_path):
     assert Presence.from_dict(json.loads(json.dumps(asdict(presence)))) == presence
     old = {key: value for key, value in asdict(presence).items() if key not in ("said", "usual", "sure_frames")}
     assert Presence.from_dict(old).said.status == presence.status
+
+
+def test_the_strongest_comparison_gives_a_score_of_zero():
+    """It was an OverflowError, some 700 logits below."""
+    strongest = CAREFUL.replace(likeness_weight=1000.0, likeness_usual=1.0)
+    assert 0 <= confidence(Presence(likeness=-1.0), 0.9, strongest) < 1e-100

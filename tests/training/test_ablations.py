@@ -12,6 +12,7 @@ from PIL import Image
 from mixformer import training
 from mixformer.cli import ablate, main
 from mixformer.cli.parser import make_parser
+from mixformer.data.annotated_folders import read_sequences
 from mixformer.data.augmentation import CropSettings
 from mixformer.data.sequence import VideoSequence
 from mixformer.errors import ConfigError, DataError
@@ -124,6 +125,9 @@ def test_a_table_is_trained_measured_and_kept(tmp_path, videos, capsys):
     assert all(0 <= result.values[row][1]["value"] <= 1 for row in range(3))
     assert len(result.values[2][1]["sequences"]) == 2
     assert main([*words[:-2], "--device", "cpu", "--steps", "2"]) == 2  # other settings
+    # What was measured on other sequences is not taken for what was asked for.
+    with pytest.raises(ConfigError, match="measured on other held-out sequences"):
+        run_ablation("v2-3d", tmp_path, seeds=[1], scale="tiny", data=videos[0], test=videos[0], steps=1)
 
 
 @pytest.mark.timeout(1800)
@@ -375,3 +379,11 @@ def test_a_mean_without_some_sequences_is_no_measurement(tmp_path, tiny_model):
     recipe = training.Recipe("mixformerv2_s")
     with pytest.raises(DataError, match=r"1 sequence failed.*toy01"):
         ablation_measures.measure_tracking_of(tiny_model, recipe, "", root, tmp_path / "out" / "row", {}, "cpu")
+
+
+@pytest.mark.parametrize("visible", [0, 1])
+def test_a_sequence_without_a_crop_to_measure_is_named(videos, visible):
+    whole = read_sequences(videos[1])[0]
+    boxes = np.where(np.arange(len(whole))[:, None] < visible, whole.boxes, np.nan)
+    with pytest.raises(DataError, match="few: the target is visible in fewer than two frames"):
+        ablation_measures.measured_crops(VideoSequence("few", whole.frames, boxes), 0, CropSettings(64, 32, 3, 1.5, 1))

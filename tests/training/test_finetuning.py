@@ -1,6 +1,7 @@
 """Fine-tuning on a few own videos: the split, the samples, the run, what it keeps and what it refuses."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -176,6 +177,22 @@ def test_an_interrupted_run_that_overwrites_another_is_resumed(videos, tiny_mode
     assert not (out / "run" / "earlier").exists()
     with pytest.raises(OutputError, match="finished model"):
         tune(videos, tiny_model, out)
+
+
+def test_a_run_does_not_go_on_with_other_sequences(videos, tiny_model, tmp_path):
+    """One more video gave another split: some that were held back were trained on, and `before` was of others."""
+
+    def kill(what, done, total):
+        if (what, done) == ("training", 1):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(videos, tiny_model, tmp_path / "out", steps=4, progress=kill)
+    write_sequence(videos, "more")
+    with pytest.raises(ConfigError, match=r"began with other sequences.*--overwrite"):
+        tune(videos, tiny_model, tmp_path / "out", steps=4)
+    shutil.rmtree(videos / "more")
+    assert tune(videos, tiny_model, tmp_path / "out", steps=4).steps >= 3
 
 
 def test_a_full_disk_at_the_begin_of_a_new_run_leaves_the_earlier_one(tmp_path, monkeypatch):

@@ -22,6 +22,7 @@ from mixformer.training.optim import build_optimizer, learning_rate
 from mixformer.training.recipe import Recipe
 from mixformer.training.stages import build_stage
 from mixformer.training.trainer import Trainer
+from mixformer.training.tuning_results import best_step
 from mixformer.weights.load_save import load_model
 from tests.helpers.training import OPTIMISER, RECIPE, SPLIT, TINY, make_trainer, same_state, stop_after
 
@@ -357,6 +358,22 @@ def test_validation_keeps_the_best_averaged_weights(tmp_path):
     again = make_trainer(tmp_path, RECIPE)
     assert again.resume()
     assert again.best == 0.7
+
+
+def test_the_best_line_of_the_log_is_that_of_the_best_weights(tmp_path):
+    """Of two checks that are one in its six decimals, the weights were of the second, and the step of the first."""
+    scores = iter([0.7000001, 0.7000004, 0.6])
+    trainer = make_trainer(tmp_path, RECIPE.replace(val_data="somewhere", val_interval=4))
+    kept = {}
+
+    def validate(model):
+        kept[trainer.step] = {name: value.clone() for name, value in model.state_dict().items()}
+        return next(scores)
+
+    trainer.run(report_every=100, validate=validate)
+    best = load_model(tmp_path / "best").state_dict()
+    step = best_step(tmp_path / "log.jsonl", 0.5)
+    assert all(torch.equal(best[name], value) for name, value in kept[step].items())
 
 
 def test_a_run_without_a_gain_ends_early_and_stays_ended(tmp_path):

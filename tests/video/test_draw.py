@@ -137,3 +137,10 @@ def test_text_keeps_off_the_edge_of_its_label(height):
     dark = np.nonzero(label.max(-1) < 100)
     gaps = [dark[0].min(), label.shape[0] - 1 - dark[0].max(), dark[1].min(), label.shape[1] - 1 - dark[1].max()]
     assert min(gaps) >= max(2, round(height / 28 / 4) - 2)
+
+
+def test_a_mask_of_numbers_tints_its_pixels():
+    image, result = np.full((60, 80, 3), 100, np.uint8), TrackResult(Box(10, 10, 30, 30), 0.9, 3)
+    mask = np.zeros((60, 80), bool)
+    mask[20:30, 15:40] = True
+    assert np.array_equal(Annotator().draw(image, result, mask * np.uint8(255)), Annotator().draw(image, result, mask))

@@ -67,3 +67,10 @@ def test_a_refiner_that_knows_its_target_is_told_of_each_new_one():
     assert told(session.process(IMAGE + 9, [BOX])) == [3]
     assert told(session.process(IMAGE)) == [3]
     assert refiner.started == [(0, BOX), (0, BOX), (7, BOX), (9, BOX)]
+
+
+def test_a_mask_of_numbers_is_sent_as_true_and_false():
+    session = Session(Loses("official"), lambda image, box: np.full(image.shape[:2], 255, np.uint8))
+    (answer,) = session.process(IMAGE, [BOX])
+    assert answer.region.dtype == bool
+    assert answer.region.all()

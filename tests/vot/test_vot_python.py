@@ -144,9 +144,17 @@ def test_errors_are_of_a_kind_that_the_toolkit_reports(make, frames, frame, new,
         make().init(frame or frames[0], new, {})
 
 
+def test_without_a_target_there_is_no_answer(make, frames):
+    with pytest.raises(RuntimeError, match="there is no target"):
+        make().update(frames[0])
+    assert make(multiobject="true").update(frames[0]) == []
+
+
 def test_wrong_arguments(make):
     with pytest.raises(RuntimeError, match="true or false, not 'maybe'"):
         make(multiobject="maybe")
+    with pytest.raises(RuntimeError, match="a number or auto, not '²'"):
+        make(threads="²")
     with pytest.raises(RuntimeError, match="no mask refiner 'sam'"):
         make(masks="sam")
     with pytest.raises(RuntimeError, match="no model"):
