@@ -11,7 +11,7 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, unquote
 
-from fastapi import APIRouter, Header, HTTPException, Query, Request, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, HTTPException, Query, Request, WebSocket, WebSocketDisconnect
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 
@@ -19,7 +19,16 @@ from mixformer.annotation.web.project_desk import MOST_BINS, MOST_ROWS
 from mixformer.annotation.web.request_bodies import EditRequest, ExportRequest, TargetId, TrackRequest
 from mixformer.annotation.web.track_job import TrackJob
 from mixformer.annotation.web.video_library import safe_name, write_bounded
-from mixformer.annotation.web.video_routes import FAILURES, TOKEN, PersonName, VideoId, binary_body, chunks_of, video_of
+from mixformer.annotation.web.video_routes import (
+    FAILURES,
+    TOKEN,
+    FileName,
+    PersonName,
+    VideoId,
+    binary_body,
+    chunks_of,
+    video_of,
+)
 from mixformer.annotation.web.workroom import Workroom
 
 T = TypeVar("T")
@@ -137,7 +146,7 @@ def _add_files(routes: APIRouter, room: Workroom, largest: int) -> None:
 
     @routes.post("/videos/{id}/import", openapi_extra=binary_body("application/octet-stream"))
     async def import_file(
-        id: VideoId, request: Request, x_file_name: Annotated[str, Header(max_length=400)], person: PersonName = ""
+        id: VideoId, request: Request, x_file_name: FileName, person: PersonName = ""
     ) -> dict[str, Any]:
         """Put the targets of a project or an annotation file in place of those here, as one edit that can be undone."""
         video = video_of(room, id)
