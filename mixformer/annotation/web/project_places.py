@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from mixformer.annotation import AnnotatedVideo, OpenProject, is_same_video, load_project
 from mixformer.annotation.project_files import ENDING
-from mixformer.errors import MixFormerError
+from mixformer.errors import MixFormerError, SourceError
 from mixformer.files.partial_names import beside
 from mixformer.files.places import claim
 
@@ -53,8 +53,10 @@ def left_projects(folders: Iterable[Path]) -> dict[Path, AnnotatedVideo]:
 
 
 def earlier_project(video: Path, left: dict[Path, AnnotatedVideo]) -> Path | None:
-    """Return the one of some projects whose video had the size and the first bytes of this one."""
-    return next((file for file, known in left.items() if is_same_video(known, video)), None)
+    """Return the one of some projects whose video had the size and the first bytes of this one, if it can be read."""
+    with suppress(SourceError):
+        return next((file for file, known in left.items() if is_same_video(known, video)), None)
+    return None
 
 
 def take_over(project: Path, video: Path) -> None:

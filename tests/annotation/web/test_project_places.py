@@ -13,6 +13,8 @@ from mixformer.annotation import (
     save_project,
     set_key,
 )
+from mixformer.annotation.web import project_places
+from mixformer.errors import SourceError
 from mixformer.video.demo import DEMO_CLIP
 from tests.helpers.web import BOX, add_box, client_of, only_video
 
@@ -98,6 +100,23 @@ def test_a_video_with_the_longest_name(folder):
         video = client.get("/api/videos").json()["videos"][1]["id"]
         assert client.get(f"/api/videos/{video}/project").json()["undo"] == 1
     assert load_project(folder / "short.mp4.mixformer.json").video.path == "short.mp4"
+
+
+def test_a_video_that_cannot_be_read_hides_no_other(folder, monkeypatch):
+    """Beside the project of a video that is gone, all were compared with that one, and the list failed."""
+    begin(folder)
+    (folder / "clip.mp4").rename(folder / "new.mp4")
+    shutil.copy(DEMO_CLIP, folder / "a.mp4")
+
+    def refused(known, video):
+        if video.name == "a.mp4":
+            raise SourceError("cannot read a.mp4: permission denied")
+        return is_same_video(known, video)
+
+    monkeypatch.setattr(project_places, "is_same_video", refused)
+    with client_of(folder) as client:
+        listed = client.get("/api/videos").json()["videos"]
+        assert [(video["name"], video["keys"]) for video in listed] == [("a.mp4", 0), ("new.mp4", 1)]
 
 
 def test_what_is_of_another_video_is_left_alone(folder):
