@@ -6,6 +6,7 @@ import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from mixformer.annotation import WebSettings, create_app, serve
+from mixformer.annotation.web.request_guard import RequestGuard
 from mixformer.cli import main
 from mixformer.errors import ConfigError, SourceError
 from tests.helpers.clips import moving_square, write_clip
@@ -120,6 +121,15 @@ def test_another_address_needs_a_token(tmp_path):
             serve(tmp_path, WebSettings(host="0.0.0.0", token=token), browser=False)
     with pytest.raises(ConfigError, match="version 4"):
         serve(tmp_path, WebSettings(host="::1", token="x" * 20), browser=False)
+
+
+@pytest.mark.parametrize(("host", "named"), [("0.0.0.0", "Anna-Mac.local"), ("Anna-Mac.local", "other")])
+def test_a_name_with_capitals_is_the_same_name(monkeypatch, host, named):
+    """Browsers write names of hosts in small letters, so the page could not be opened by such a name."""
+    monkeypatch.setattr("socket.gethostname", lambda: named)
+    guard = RequestGuard(None, host, TOKEN)
+    assert guard.knows_host("anna-mac.local:8765")
+    assert not guard.knows_host("anna-pc.local:8765")
 
 
 def test_a_page_says_its_token_before_it_hears_news(client):
