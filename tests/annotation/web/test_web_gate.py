@@ -121,6 +121,9 @@ def test_another_address_needs_a_token(tmp_path):
             serve(tmp_path, WebSettings(host="0.0.0.0", token=token), browser=False)
     with pytest.raises(ConfigError, match="version 4"):
         serve(tmp_path, WebSettings(host="::1", token="x" * 20), browser=False)
+    for token in ("Schlüssel " * 3, " before and behind ", "two\nlines and more"):
+        with pytest.raises(ConfigError, match="ASCII"):
+            serve(tmp_path, WebSettings(host="0.0.0.0", token=token), browser=False)
 
 
 @pytest.mark.parametrize(("host", "named"), [("0.0.0.0", "Anna-Mac.local"), ("Anna-Mac.local", "other")])
