@@ -1,0 +1,42 @@
+"""Answers that come late: for a dialog that is closed, a video that is left, or a box after the next was begun."""
+
+from tests.helpers.person import SIZE, a_box_in_bars, expect, project_of
+
+# Requests whose address has a certain end wait until `go()`.
+HOLD = """end => {
+    const now = window.fetch;
+    window.held = [];
+    window.go = () => held.splice(0).forEach((each) => each());
+    const later = (...words) => new Promise((done) => held.push(() => done(now(...words))));
+    window.fetch = (address, ...more) => (String(address).endsWith(end) ? later : now)(address, ...more);
+}"""
+
+
+def wait_for(person, count):
+    person.page.wait_for_function("count => held.length >= count", arg=count)
+
+
+def test_boxes_that_are_quicker_than_their_answers(browser, tmp_path):
+    """The third was compared with the second one, and so not kept, as if somebody else had changed it."""
+    with a_box_in_bars(browser, tmp_path, (20, 10), (50, 40)) as person:
+        person.key("n")
+        person.drag((100, 10), (130, 40), SIZE)
+        expect(person.page.locator("#targets li")).to_have_count(2)
+        person.saved()
+        person.page.evaluate(HOLD, "/edits")
+        person.drag((35, 25), (35, 35), SIZE)
+        wait_for(person, 1)
+        person.drag((35, 35), (35, 45), SIZE)
+        person.page.mouse.move(*person.screen(115, 25, *SIZE))
+        person.page.mouse.down()
+        person.page.mouse.move(*person.screen(115, 45, *SIZE))
+        person.page.evaluate("go()")
+        wait_for(person, 1)
+        person.page.mouse.up()
+        person.page.evaluate("go()")
+        wait_for(person, 1)
+        person.page.evaluate("go()")
+        person.saved()
+        expect(person.page.locator("#banner")).to_be_hidden()
+        person.leaves()
+    assert [round(target.keys[0].box.y) for target in project_of(tmp_path, "bars.mp4").targets] == [30, 30]
