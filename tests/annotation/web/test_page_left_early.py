@@ -40,3 +40,22 @@ def test_boxes_that_are_quicker_than_their_answers(browser, tmp_path):
         expect(person.page.locator("#banner")).to_be_hidden()
         person.leaves()
     assert [round(target.keys[0].box.y) for target in project_of(tmp_path, "bars.mp4").targets] == [30, 30]
+
+
+def test_an_export_that_begins_after_its_dialog_was_closed_is_dropped(browser, tmp_path):
+    """Its file came all the same."""
+    with a_box_in_bars(browser, tmp_path, (20, 20), (60, 60)) as person:
+        asked = []
+        person.page.on("request", lambda request: asked.append((request.method, request.url.rsplit("/", 1)[1])))
+        person.page.evaluate(HOLD, "/exports")
+        person.key("Control+e")
+        expect(person.page.locator("#formats input").first).to_be_visible()
+        person.page.locator("#export-start").click()
+        wait_for(person, 1)
+        person.key("Escape")
+        expect(person.page.locator("#export")).to_be_hidden()
+        with person.page.expect_request(lambda request: request.method == "DELETE"):
+            person.page.evaluate("go()")
+        expect(person.page.locator("#export-start")).to_be_enabled()
+        assert ("GET", "file") not in asked
+        person.leaves()
