@@ -59,3 +59,24 @@ def test_an_export_that_begins_after_its_dialog_was_closed_is_dropped(browser, t
         expect(person.page.locator("#export-start")).to_be_enabled()
         assert ("GET", "file") not in asked
         person.leaves()
+
+
+def test_an_import_waits_for_the_steps_before_it(browser, tmp_path):
+    """A step on its way was refused then, as if somebody else had changed the video."""
+    (tmp_path / "other.csv").write_text("frame,id,x,y,w,h\n7,5,10,20,30,40\n")
+    with a_box_in_bars(browser, tmp_path, (20, 20), (60, 60)) as person:
+        asked = []
+        person.page.on("request", lambda request: asked.append(request.url.rsplit("/", 1)[1]))
+        person.page.evaluate(HOLD, "/edits")
+        person.key("q")
+        wait_for(person, 1)
+        person.key("Control+i")
+        person.page.locator("#import-file").set_input_files(str(tmp_path / "other.csv"))
+        person.page.locator("#import-start").click()
+        expect(person.page.locator("#import-text")).to_have_text("Reading …")
+        person.page.evaluate("go()")
+        expect(person.page.locator("#import")).to_be_hidden()
+        expect(person.page.locator("#targets .choose")).to_have_text("5")
+        expect(person.page.locator("#banner")).to_be_hidden()
+        assert [name for name in asked if name in ("edits", "import")] == ["edits", "import"]
+        person.leaves()

@@ -134,8 +134,11 @@ async function startImport() {
   $("import-text").textContent = "Reading …";
   const video = state.video.id;
   try {
+    await settled(); // else a step on its way would be one of a state that is gone
+    if (state.video?.id !== video || !$("import").open) return;
     const project = await send(`videos/${video}/import`, file, () => {});
-    if (state.video?.id === video) takeProject(project); // else the person has gone to another one
+    if (state.video?.id !== video) return; // the person has gone to another one
+    takeProject(project);
     $("import").close();
   } catch (error) {
     $("import-text").textContent = /** @type {Error} */ (error).message;
