@@ -1,6 +1,8 @@
 """Answers that come late: for a dialog that is closed, a video that is left, or a box after the next was begun."""
 
-from tests.helpers.person import SIZE, a_box_in_bars, expect, project_of
+from tests.annotation.web.conftest import write_bars
+from tests.helpers.person import SIZE, Person, a_box_in_bars, expect, project_of
+from tests.helpers.web import page_server
 
 # Requests whose address has a certain end wait until `go()`.
 HOLD = """end => {
@@ -79,4 +81,25 @@ def test_an_import_waits_for_the_steps_before_it(browser, tmp_path):
         expect(person.page.locator("#targets .choose")).to_have_text("5")
         expect(person.page.locator("#banner")).to_be_hidden()
         assert [name for name in asked if name in ("edits", "import")] == ["edits", "import"]
+        person.leaves()
+
+
+def test_a_video_that_is_left_before_its_connection_is_there(browser, tmp_path):
+    """The list said that there is no such video."""
+    for name in ("bars.mp4", "other.mp4"):
+        write_bars(tmp_path / name, 60)
+    with page_server(tmp_path, tmp_path / "cache") as (_, address):
+        person = Person(browser, address)
+        asked = []
+        person.page.on("request", lambda request: asked.append(request.url))
+        person.page.evaluate(HOLD, "/project")
+        person.page.get_by_role("link", name="bars.mp4").click()
+        wait_for(person, 3)  # the page opens, the connection is there, and its first news
+        person.page.go_back()
+        expect(person.page.locator("#videos li")).to_have_count(2)
+        with person.page.expect_response("**/project"):
+            person.page.evaluate("go()")
+        person.page.evaluate("fetch('/static/icon.svg').then((answer) => answer.text())")  # after all answers
+        assert not [url for url in asked if "undefined" in url]
+        expect(person.page.locator("#banner")).to_be_hidden()
         person.leaves()
