@@ -1,5 +1,6 @@
 """Answers that come late: for a dialog that is closed, a video that is left, or a box after the next was begun."""
 
+from mixformer.annotation import AnnotationProject, add_target, look_at_video, save_project, set_key
 from tests.annotation.web.conftest import write_bars
 from tests.helpers.person import SIZE, Person, a_box_in_bars, expect, project_of
 from tests.helpers.web import page_server
@@ -82,6 +83,34 @@ def test_an_import_waits_for_the_steps_before_it(browser, tmp_path):
         expect(person.page.locator("#banner")).to_be_hidden()
         assert [name for name in asked if name in ("edits", "import")] == ["edits", "import"]
         person.leaves()
+
+
+def test_a_key_in_another_video_is_not_for_a_new_target_of_the_first(browser, tmp_path):
+    """It was for the target of the new one's number there, which was removed in place of the chosen one."""
+    for name, count in (("bars.mp4", 2), ("other.mp4", 3)):
+        project = AnnotationProject(look_at_video(write_bars(tmp_path / name, 60)))
+        for id in range(1, count + 1):
+            project = set_key(add_target(project), id, 0, (30 * id, 10, 20, 20))
+        save_project(project, tmp_path / f"{name}.mixformer.json")
+    with page_server(tmp_path, tmp_path / "cache") as (_, address):
+        person = Person(browser, address)
+        link = person.page.get_by_role("link", name="other.mp4").get_attribute("href")
+        person.page.get_by_role("link", name="bars.mp4").click()
+        person.begins()
+        person.page.evaluate(HOLD, "/edits")
+        person.key("n")
+        person.drag((10, 50), (40, 80), SIZE)
+        wait_for(person, 1)
+        person.page.evaluate("link => void (location.hash = link)", link)
+        expect(person.page.locator("#targets li")).to_have_count(3)
+        person.page.get_by_role("button", name="Target 2,").click()
+        person.key("Shift+Delete")
+        person.page.evaluate("go()")
+        wait_for(person, 1)
+        person.page.evaluate("go()")
+        expect(person.page.locator("#targets .choose")).to_have_text(["1", "3"])
+        person.leaves()
+    assert len(project_of(tmp_path, "bars.mp4").targets) == 3
 
 
 def test_a_video_that_is_left_before_its_connection_is_there(browser, tmp_path):
