@@ -113,6 +113,32 @@ def test_a_key_in_another_video_is_not_for_a_new_target_of_the_first(browser, tm
     assert len(project_of(tmp_path, "bars.mp4").targets) == 3
 
 
+def test_boxes_that_do_not_come_of_a_video_that_was_left(browser, tmp_path):
+    """The other video showed none then, until its target was changed."""
+    addresses = {}
+    for name in ("bars.mp4", "other.mp4"):
+        project = add_target(AnnotationProject(look_at_video(write_bars(tmp_path / name, 60))))
+        for frame in (0, 20):
+            project = set_key(project, 1, frame, (10 + frame, 10, 20, 20))
+        save_project(project, tmp_path / f"{name}.mixformer.json")
+    with page_server(tmp_path, tmp_path / "cache") as (_, address):
+        person = Person(browser, address)
+        for name in ("bars.mp4", "other.mp4"):
+            addresses[name] = person.page.get_by_role("link", name=name).get_attribute("href")[:-1] + "5"
+        held = []
+        person.page.route("**/boxes?*", lambda route: route.continue_() if held else held.append(route))
+        person.page.evaluate("link => void (location.hash = link)", addresses["bars.mp4"])
+        while not held:
+            person.page.wait_for_timeout(20)
+        person.page.evaluate("link => void (location.hash = link)", addresses["other.mp4"])
+        expect(person.page.locator("#title")).to_have_text("other.mp4")
+        person.sees(5)
+        expect(person.page.locator("#targets li")).to_have_count(1)
+        held[0].abort()
+        expect(person.page.locator(".box.kind-i")).to_have_count(1)
+        person.leaves()
+
+
 def test_a_video_that_is_left_before_its_connection_is_there(browser, tmp_path):
     """The list said that there is no such video."""
     for name in ("bars.mp4", "other.mp4"):
