@@ -21,7 +21,7 @@ from mixformer.annotation.backward import read_backward
 from mixformer.annotation.joining import join
 from mixformer.errors import BoxError, ConfigError
 from mixformer.types import TrackResult
-from mixformer.video import open_video
+from mixformer.video import FrameReader, open_video
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from tests.helpers.clips import moving_square, write_clip
 
@@ -171,6 +171,20 @@ def test_several_targets_go_through_the_network_together(clip):
     project = tracked(project, clip, direction="forward")
     assert drift(project, 7, 10, 1) == [3.5, 4.0, 4.5]
     assert drift(project, 7, 10, 2) == [3.5, 0, 0.5]
+
+
+def test_both_ways_are_joined_also_where_the_first_frame_cannot_be_read(clip, monkeypatch):
+    """The way back never came to that frame, so the surer boxes from there were left out."""
+    whole = FrameReader.__getitem__
+
+    def damaged(reader, number):
+        if number == 1:
+            raise IndexError("it cannot be read")
+        return whole(reader, number)
+
+    monkeypatch.setattr(FrameReader, "__getitem__", damaged)
+    rows = tracked(keyed(clip, 0, 20, 25), clip).target(1).tracked
+    assert [rows.way(frame) for frame in (1, 2, 19, 21, 24)] == ["forward"] + ["joined"] * 4
 
 
 def test_stop_ends_at_once_and_keeps_what_came(clip):
