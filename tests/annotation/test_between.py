@@ -10,6 +10,7 @@ from mixformer import Box, MultiTracker
 from mixformer.annotation import (
     AnnotationProject,
     add_target,
+    backward,
     look_at_video,
     mark_absent,
     put_found,
@@ -251,6 +252,19 @@ def test_frames_come_backward_exactly(clip, memory, first, stop):
         with open_video(clip, first, stop) as video:
             for frame, other in zip(video, frames[::-1], strict=True):
                 assert (frame.image == other.image).all()
+
+
+def test_memory_is_bounded_also_where_the_last_frame_cannot_be_read(clip, monkeypatch):
+    """The size of a frame was unknown then, and pieces had 256 of them."""
+    pieces, piece = [], backward._piece
+
+    def noted(reader, first, stop):
+        pieces.append(stop - first)
+        return [frame for frame in piece(reader, first, stop) if frame.index != 29]
+
+    monkeypatch.setattr(backward, "_piece", noted)
+    assert [frame.index for frame in read_backward(clip, 0, 30, 120 * 90 * 3 * 2)] == [*range(29)][::-1]
+    assert max(pieces) == 1
 
 
 def test_wrong_values_are_refused_before_anything_is_read(clip):
