@@ -170,6 +170,7 @@ class OpenProject:
         try:
             write_text(self._undo, f"{head}{base}\n{b''.join(self._past).decode()}")
         except OutputError as error:
+            self._forget()
             log.warning("edits cannot be undone after a restart: %s", error)
 
     def close(self) -> None:
