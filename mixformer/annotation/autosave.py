@@ -106,6 +106,8 @@ class OpenProject:
         """
         history = self.history.do(edit)
         if history is not self.history:
+            if self._size > _FOLD:
+                self.save()
             self._write(edit)
             self._past.append(_line(edit))
             moved = {*map(id, self.history.past)} ^ {*map(id, history.past)}
@@ -115,8 +117,6 @@ class OpenProject:
                 self._forgotten += history.past[-1:]
             if is_old and edit.get("edit") in ("undo", "redo"):
                 self._forget()  # the next start could not repeat this from the journal
-                self.save()
-            elif self._size > _FOLD:
                 self.save()
         return self.project
 
