@@ -186,6 +186,7 @@ class OpenProject:
     def _begin_journal(self) -> None:
         if self._file is not None:
             self._file.close()
+            self._file = None
         try:
             self._file = self._journal.open("wb")
         except OSError as error:

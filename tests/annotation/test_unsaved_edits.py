@@ -66,6 +66,26 @@ def test_an_edit_that_cannot_be_saved_is_not_made(tmp_path, monkeypatch):
     assert [target.id for target in file.project.targets] == [1]
 
 
+def test_edits_after_a_journal_that_cannot_be_begun_are_refused(tmp_path):
+    """They were an error of the program."""
+    path = tmp_path / "clip.mixformer.json"
+    file = OpenProject.create(path, EMPTY)
+    journal = tmp_path / "clip.mixformer.json.journal"
+    journal.unlink()
+    journal.mkdir()
+    for act in (file.save, lambda: file.do({"edit": "add_target"})):
+        with pytest.raises(OutputError):
+            act()
+    assert file.project.targets == ()
+
+
+def test_a_journal_with_another_head_does_not_stop_a_project_from_being_saved(tmp_path):
+    path = tmp_path / "clip.mixformer.json"
+    (tmp_path / "clip.mixformer.json.journal").write_text('{"journal":1,"revision":"two"}\n')
+    save_project(EMPTY, path)
+    assert load_project(path) == EMPTY
+
+
 def test_another_project_of_that_name_does_not_get_them(killed):
     other = set_key(add_target(EMPTY, label="cat"), 1, 20, (1, 2, 30, 40))
     save_project(other, killed)
