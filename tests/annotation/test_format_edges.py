@@ -1,0 +1,30 @@
+"""Files that are partly those of another tool: nothing of them is left out without a word."""
+
+import re
+
+from mixformer.annotation import (
+    AnnotatedVideo,
+    AnnotationProject,
+    add_target,
+    export_annotations,
+    import_annotations,
+    set_key,
+)
+
+VIDEO = AnnotatedVideo("clip.mp4", 640, 360, 60, 25.0)
+
+
+def test_objects_of_pascal_voc_without_a_number_are_kept_beside_others(tmp_path):
+    """A tool that knows no tracks adds such objects to our files; they were left out."""
+    project = set_key(add_target(AnnotationProject(VIDEO), label="dog"), 1, 0, (10, 20, 30, 40))
+    out = export_annotations(set_key(project, 1, 1, (12, 20, 30, 40)), "voc", tmp_path / "out", pictures=False)
+    for file in sorted((out / "Annotations").glob("*.xml")):
+        text = file.read_text()
+        added = re.search(r"  <object>.*</object>\n", text, re.DOTALL)[0]
+        added = re.sub(r"<attributes>.*</attributes>", "", added).replace("dog", "cat")
+        file.write_text(text.replace("</annotation>", f"{added}</annotation>"))
+    found = import_annotations(out, "voc", VIDEO)
+    assert [(target.id, target.label, [key.frame for key in target.keys]) for target in found.targets] == [
+        (1, "dog", [0, 1, 2]),
+        (2, "cat", [0, 1, 2]),
+    ]
