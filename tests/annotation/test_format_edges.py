@@ -1,5 +1,6 @@
 """Files that are partly those of another tool: nothing of them is left out without a word."""
 
+import json
 import re
 
 from mixformer.annotation import (
@@ -28,3 +29,14 @@ def test_objects_of_pascal_voc_without_a_number_are_kept_beside_others(tmp_path)
         (1, "dog", [0, 1, 2]),
         (2, "cat", [0, 1, 2]),
     ]
+
+
+def test_ids_from_0_are_those_of_different_targets(tmp_path):
+    """`mixformer track` takes such ids. JSON lines took 0 and 1 for one target, and CSV refused 0."""
+    boxes = [{"frame": 0, "id": id, "box": [10 + 50 * id, 20, 30, 40]} for id in (0, 1)]
+    lines, table = tmp_path / "boxes.jsonl", tmp_path / "boxes.csv"
+    lines.write_text("".join(f"{json.dumps(box)}\n" for box in boxes))
+    table.write_text("frame,id,x,y,w,h\n0,0,10,20,30,40\n0,1,60,20,30,40\n")
+    for file, name in ((lines, "jsonl"), (table, "csv")):
+        found = import_annotations(file, name, VIDEO)
+        assert [(target.id, target.keys[0].box.x) for target in found.targets] == [(1, 10), (2, 60)]
