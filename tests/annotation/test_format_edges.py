@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 from mixformer.annotation import (
     AnnotatedVideo,
     AnnotationProject,
@@ -11,6 +13,7 @@ from mixformer.annotation import (
     import_annotations,
     set_key,
 )
+from mixformer.errors import DataError
 
 VIDEO = AnnotatedVideo("clip.mp4", 640, 360, 60, 25.0)
 
@@ -29,6 +32,19 @@ def test_objects_of_pascal_voc_without_a_number_are_kept_beside_others(tmp_path)
         (1, "dog", [0, 1, 2]),
         (2, "cat", [0, 1, 2]),
     ]
+
+
+def test_outlines_of_yolo_are_no_boxes(tmp_path):
+    """The first two points of an outline were taken for the middle and the size of a box."""
+    labels = tmp_path / "labels" / "train"
+    labels.mkdir(parents=True)
+    (labels / "frame_000000.txt").write_text("0 0.1 0.1 0.3 0.1 0.3 0.4\n")
+    (tmp_path / "data.yaml").write_text("names: [dog]\n")
+    with pytest.raises(DataError, match=r"frame_000000\.txt holds outlines"):
+        import_annotations(tmp_path, "yolo", VIDEO)
+    (tmp_path / "data.yaml").write_text("names: [dog]\nkpt_shape: [1, 2]\n")  # a box and a point
+    (key, *_) = import_annotations(tmp_path, "yolo", VIDEO).target(1).keys
+    assert key.box == (-32, 18, 192, 36)
 
 
 def test_ids_from_0_are_those_of_different_targets(tmp_path):
