@@ -33,6 +33,7 @@ from mixformer.annotation.web.workroom import Workroom
 
 T = TypeVar("T")
 _PATIENCE = 10.0  # seconds in which a page says its token
+_TOO_MUCH = {"type": "end"}  # never sent
 _MOST_NEWS = 1000  # messages that wait for a page before it has to look anew
 
 
@@ -199,9 +200,12 @@ async def _who_listens(socket: WebSocket, token: str) -> str | None:
 
 
 def _put(news: asyncio.Queue[dict[str, Any]], message: dict[str, Any]) -> None:
-    """Add a message; a page that does not read is told less, never more than it can take."""
-    if not news.full():
-        news.put_nowait(message)
+    """Add a message. A page that does not read is told to look anew, by the end of its connection."""
+    if news.full():
+        while not news.empty():
+            news.get_nowait()
+        message = _TOO_MUCH
+    news.put_nowait(message)
 
 
 async def _pass_on(socket: WebSocket, news: asyncio.Queue[dict[str, Any]], first: dict[str, Any]) -> None:
@@ -213,6 +217,9 @@ async def _pass_on(socket: WebSocket, news: asyncio.Queue[dict[str, Any]], first
             waiting = asyncio.create_task(news.get())
             done, _ = await asyncio.wait({reading, waiting}, return_when=asyncio.FIRST_COMPLETED)
             if waiting in done:
+                if waiting.result() is _TOO_MUCH:
+                    await socket.close(1013)
+                    return
                 await socket.send_json(waiting.result())
             else:
                 waiting.cancel()

@@ -1,11 +1,13 @@
 """What passes the gate of the page's server, and what does not."""
 
+import asyncio
 import json
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from mixformer.annotation import WebSettings, create_app, serve
+from mixformer.annotation.web.project_routes import _pass_on, _put
 from mixformer.annotation.web.request_guard import RequestGuard
 from mixformer.cli import main
 from mixformer.errors import ConfigError, SourceError
@@ -153,6 +155,42 @@ def test_a_page_says_its_token_before_it_hears_news(client):
         with pytest.raises(WebSocketDisconnect) as closed:
             hears(headers, first)
         assert closed.value.code == 1008
+
+
+class SleepingPage:
+    """A connection that takes nothing until `awake` is set."""
+
+    def __init__(self):
+        self.awake, self.heard, self.closed = asyncio.Event(), [], asyncio.Event()
+
+    async def send_json(self, message):
+        await self.awake.wait()
+        self.heard.append(message)
+
+    async def receive_text(self):
+        await self.closed.wait()
+        raise WebSocketDisconnect
+
+    async def close(self, code):
+        self.closed.set()
+
+
+def test_a_page_that_has_slept_connects_anew():
+    """What it could not take was left out, such as the end of tracking, and it waited for that for ever."""
+
+    async def sleep():
+        news, page = asyncio.Queue(2), SleepingPage()
+        passing = asyncio.create_task(_pass_on(page, news, {"type": "state", "revision": 0}))
+        for number in range(1, 9):
+            await asyncio.sleep(0)
+            _put(news, {"type": "state", "revision": number})
+        page.awake.set()
+        await asyncio.wait_for(passing, 20)
+        return page
+
+    page = asyncio.run(sleep())
+    assert page.closed.is_set()
+    assert all(message["type"] == "state" for message in page.heard)
 
 
 def test_the_command_names_what_is_wrong(tmp_path, capsys):
