@@ -106,6 +106,8 @@ class OpenProject:
         """
         history = self.history.do(edit)
         if history is not self.history:
+            if self._size > _FOLD:
+                self.save()
             self._write(edit)
             self._past.append(_line(edit))
             moved = {*map(id, self.history.past)} ^ {*map(id, history.past)}
@@ -115,8 +117,6 @@ class OpenProject:
                 self._forgotten += history.past[-1:]
             if is_old and edit.get("edit") in ("undo", "redo"):
                 self._forget()  # the next start could not repeat this from the journal
-                self.save()
-            elif self._size > _FOLD:
                 self.save()
         return self.project
 
@@ -170,6 +170,7 @@ class OpenProject:
         try:
             write_text(self._undo, f"{head}{base}\n{b''.join(self._past).decode()}")
         except OutputError as error:
+            self._forget()
             log.warning("edits cannot be undone after a restart: %s", error)
 
     def close(self) -> None:
@@ -185,6 +186,7 @@ class OpenProject:
     def _begin_journal(self) -> None:
         if self._file is not None:
             self._file.close()
+            self._file = None
         try:
             self._file = self._journal.open("wb")
         except OSError as error:

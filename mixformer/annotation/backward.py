@@ -37,7 +37,8 @@ def read_backward(path: str | Path, first: int, stop: int, memory: int = MEMORY)
     """
     reader = FrameReader(path, cache_bytes=0)
     try:
-        size = next((frame.image.nbytes for frame in _piece(reader, stop - 1, stop)), 1)
+        last = (frame for number in range(stop - 1, first - 1, -1) for frame in _piece(reader, number, number + 1))
+        size = next((frame.image.nbytes for frame in last), 1)
         length = max(1, min(memory // (2 * size), _MOST))
         with ThreadPoolExecutor(1, "backward") as threads:
             end = stop

@@ -153,14 +153,23 @@ def _track(work: TrackingWork, video: str | Path, tracker: MultiTracker, memory:
             kept[stretch][frame] = found
         if frame in work.wanted:
             yield FoundBox(stretch.target, frame, *found, "forward")
+    yield from _joined_back(work, kept, _backward(work, video, tracker, memory))
+
+
+def _joined_back(
+    work: TrackingWork, kept: dict[Stretch, dict[int, TrackedBox]], steps: Iterable[_Step]
+) -> Iterator[FoundBox]:
+    """Yield the boxes of the way back. Between two key boxes, join both ways as soon as a stretch is complete."""
     met: dict[Stretch, dict[int, TrackedBox]] = defaultdict(dict)
-    for stretch, frame, found in _backward(work, video, tracker, memory):
+    for stretch, frame, found in steps:
         if stretch.before:
             met[stretch][frame] = found
         elif frame in work.wanted:
             yield FoundBox(stretch.target, frame, *found, "backward")
         if stretch in met and frame == max(stretch.first, work.wanted.start):
             yield from _joined(stretch, kept.pop(stretch, {}), met.pop(stretch), work.wanted)
+    for stretch, back in ({} if work.stop() else met).items():  # whose first frame cannot be read
+        yield from _joined(stretch, kept.pop(stretch, {}), back, work.wanted)
 
 
 def _joined(

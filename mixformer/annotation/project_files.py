@@ -71,7 +71,7 @@ def _free_revision(path: Path) -> int:
     """Return a number of a state that no file of edits beside a project is about, so that none is repeated on it."""
     taken = [-1]
     for beside in (journal_of(path), undo_of(path)):
-        with suppress(OSError, MixFormerError, LookupError, TypeError), beside.open("rb") as file:
+        with suppress(OSError, MixFormerError, LookupError, TypeError, ValueError), beside.open("rb") as file:
             taken.append(
                 int(parse_json(file.readline(_LONGEST_HEAD).decode("utf-8", "replace"), str(beside))["revision"])
             )

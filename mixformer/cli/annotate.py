@@ -96,7 +96,7 @@ def run(options: Namespace) -> None:
 
 def _keyed(options: Namespace, video: AnnotatedVideo, draft: Path | None) -> AnnotationProject:
     """Read the key boxes, with tracked boxes of an earlier run that still hold unless --again is given."""
-    from mixformer.annotation import clear_tracked, is_same_video, load_project, read_keys
+    from mixformer.annotation import change_target, clear_tracked, is_same_video, load_project, read_keys
     from mixformer.annotation.key_files import tracked_before
     from mixformer.annotation.project_files import ENDING
 
@@ -107,8 +107,9 @@ def _keyed(options: Namespace, video: AnnotatedVideo, draft: Path | None) -> Ann
         if same != (video.width, video.height, video.frame_count):
             raise ConfigError(f"{keys} is a project of another video than {options.source}")
         project, before = replace(project, video=video), keys
-        for target in project.targets if options.again else ():
-            project = clear_tracked(project, target.id)
+        for target in project.targets:
+            project = clear_tracked(project, target.id) if options.again else project
+            project = change_target(project, target.id, target.label or options.label)
     else:
         project, before = read_keys(keys, video, label=options.label), options.project
     if options.again:

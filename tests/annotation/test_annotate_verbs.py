@@ -104,6 +104,16 @@ def test_what_other_tools_wrote_becomes_training_data(folder, tmp_path):
     assert len(sequence.visible) == 12
 
 
+def test_the_label_is_also_that_of_targets_of_a_project(folder, tmp_path):
+    """It had no effect on them."""
+    path, out = tmp_path / "clip.mixformer.json", tmp_path / "named.mixformer.json"
+    for label, expected in (("", "dog"), ("cat", "cat")):
+        save_project(change_target(load_project(folder / "clip.mixformer.json"), 1, label=label), path)
+        words = ["--keys", str(path), "--label", "dog", "--project", str(out), "--overwrite", "--quiet"]
+        assert main(["annotate", str(DEMO_CLIP), *words]) == 0
+        assert load_project(out).target(1).label == expected
+
+
 def test_track_takes_corrections(folder, tmp_path):
     said = run("track", DEMO_CLIP, "--targets", folder / "keys.csv", "--stop", "15", "--csv", tmp_path / "b.csv")
     assert "2 of them yours" in said

@@ -10,6 +10,7 @@ from mixformer import Box, MultiTracker
 from mixformer.annotation import (
     AnnotationProject,
     add_target,
+    backward,
     look_at_video,
     mark_absent,
     put_found,
@@ -21,7 +22,7 @@ from mixformer.annotation.backward import read_backward
 from mixformer.annotation.joining import join
 from mixformer.errors import BoxError, ConfigError
 from mixformer.types import TrackResult
-from mixformer.video import open_video
+from mixformer.video import FrameReader, open_video
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from tests.helpers.clips import moving_square, write_clip
 
@@ -173,6 +174,20 @@ def test_several_targets_go_through_the_network_together(clip):
     assert drift(project, 7, 10, 2) == [3.5, 0, 0.5]
 
 
+def test_both_ways_are_joined_also_where_the_first_frame_cannot_be_read(clip, monkeypatch):
+    """The way back never came to that frame, so the surer boxes from there were left out."""
+    whole = FrameReader.__getitem__
+
+    def damaged(reader, number):
+        if number == 1:
+            raise IndexError("it cannot be read")
+        return whole(reader, number)
+
+    monkeypatch.setattr(FrameReader, "__getitem__", damaged)
+    rows = tracked(keyed(clip, 0, 20, 25), clip).target(1).tracked
+    assert [rows.way(frame) for frame in (1, 2, 19, 21, 24)] == ["forward"] + ["joined"] * 4
+
+
 def test_stop_ends_at_once_and_keeps_what_came(clip):
     seen = []
     found = list(track_between(
@@ -237,6 +252,19 @@ def test_frames_come_backward_exactly(clip, memory, first, stop):
         with open_video(clip, first, stop) as video:
             for frame, other in zip(video, frames[::-1], strict=True):
                 assert (frame.image == other.image).all()
+
+
+def test_memory_is_bounded_also_where_the_last_frame_cannot_be_read(clip, monkeypatch):
+    """The size of a frame was unknown then, and pieces had 256 of them."""
+    pieces, piece = [], backward._piece
+
+    def noted(reader, first, stop):
+        pieces.append(stop - first)
+        return [frame for frame in piece(reader, first, stop) if frame.index != 29]
+
+    monkeypatch.setattr(backward, "_piece", noted)
+    assert [frame.index for frame in read_backward(clip, 0, 30, 120 * 90 * 3 * 2)] == [*range(29)][::-1]
+    assert max(pieces) == 1
 
 
 def test_wrong_values_are_refused_before_anything_is_read(clip):

@@ -3,6 +3,7 @@
 import pytest
 
 from mixformer.annotation import AnnotatedVideo, AnnotationProject, OpenProject, autosave
+from mixformer.errors import OutputError
 
 VIDEO = AnnotatedVideo("clip.mp4", 640, 360, 100, 25.0)
 
@@ -49,6 +50,23 @@ def test_what_is_undone_stays_undone_after_a_crash_also_if_it_is_old(tmp_path, m
     assert OpenProject(path).project.targets == ()
     file.do({"edit": "redo"})
     assert len(OpenProject(path).project.targets) == 1
+
+
+def test_what_is_undone_stays_undone_also_if_the_past_cannot_be_written(tmp_path, monkeypatch):
+    """The next start did not know the step, so it was there again, and edits after it were left out."""
+    path = tmp_path / "clip.mixformer.json"
+    file = OpenProject.create(path, AnnotationProject(VIDEO))
+    file.do({"edit": "add_target", "label": "one"})
+    with monkeypatch.context() as full:
+        full.setattr(autosave, "write_text", _full_disk)
+        file.save()
+    file.do({"edit": "undo"})
+    file.do({"edit": "add_target", "id": 1, "label": "two"})
+    assert OpenProject(path).project == file.project
+
+
+def _full_disk(path, text):
+    raise OutputError(f"no space for {path}")
 
 
 def test_boxes_that_join_an_old_step_are_undone_with_it_also_after_a_crash(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from mixformer.annotation import (
     AnnotationProject,
     OpenProject,
     add_target,
+    autosave,
     journal,
     load_project,
     project_files,
@@ -19,6 +20,7 @@ from mixformer.annotation import (
     set_key,
 )
 from mixformer.cli.main import main
+from mixformer.errors import OutputError
 
 EMPTY = AnnotationProject(AnnotatedVideo("clip.mp4", 640, 360, 60, 25.0))
 CODE = """
@@ -68,6 +70,38 @@ def test_an_export_holds_them(killed, tmp_path):
     assert main(["data", "export", "csv", str(killed), str(out)]) == 0
     with out.open() as file:
         assert [row["frame"] for row in csv.DictReader(file) if row["origin"] == "person"] == ["0", "3"]
+
+
+def test_an_edit_that_cannot_be_saved_is_not_made(tmp_path, monkeypatch):
+    """Where the journal is long, the edit was made all the same, and refused when a person tried again."""
+    path = tmp_path / "clip.mixformer.json"
+    file = OpenProject.create(path, EMPTY)
+    file.do({"edit": "add_target", "id": 1})
+    monkeypatch.setattr(autosave, "_FOLD", 10)
+    save_project(EMPTY, path)  # by another program
+    with pytest.raises(OutputError, match="another program"):
+        file.do({"edit": "add_target", "id": 2})
+    assert [target.id for target in file.project.targets] == [1]
+
+
+def test_edits_after_a_journal_that_cannot_be_begun_are_refused(tmp_path):
+    """They were an error of the program."""
+    path = tmp_path / "clip.mixformer.json"
+    file = OpenProject.create(path, EMPTY)
+    journal = tmp_path / "clip.mixformer.json.journal"
+    journal.unlink()
+    journal.mkdir()
+    for act in (file.save, lambda: file.do({"edit": "add_target"})):
+        with pytest.raises(OutputError):
+            act()
+    assert file.project.targets == ()
+
+
+def test_a_journal_with_another_head_does_not_stop_a_project_from_being_saved(tmp_path):
+    path = tmp_path / "clip.mixformer.json"
+    (tmp_path / "clip.mixformer.json.journal").write_text('{"journal":1,"revision":"two"}\n')
+    save_project(EMPTY, path)
+    assert load_project(path) == EMPTY
 
 
 def test_another_project_of_that_name_does_not_get_them(killed):

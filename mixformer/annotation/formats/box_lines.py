@@ -117,9 +117,10 @@ def _project(rows: Iterable[Any], video: AnnotatedVideo, source: Path) -> Annota
                 keys.setdefault(id, []).append(KeyBox(frame, box, bool(row.get("occluded"))))
             elif origin == "tracker" and box is not None:
                 tracked.setdefault(id, []).append((frame, _tracked(row, box)))
+        shift = 1 if 0 in labels else 0  # ids of `mixformer track` may start at 0
         for id, label in labels.items():
-            project = add_target(project, id, label, None, facts[id], keys.get(id, ()))
-            project = put_rows(project, id, tracked.get(id, []))
+            project = add_target(project, id + shift, label, None, facts[id], keys.get(id, ()))
+            project = put_rows(project, id + shift, tracked.get(id, []))
     except DataError:
         raise
     except (LookupError, TypeError, AttributeError, BoxError, ConfigError, ValueError, OverflowError) as error:
@@ -131,8 +132,9 @@ def _project(rows: Iterable[Any], video: AnnotatedVideo, source: Path) -> Annota
 
 def _place(row: dict[str, Any], video: AnnotatedVideo, seen: set[tuple[int, int]]) -> tuple[int, int]:
     """Return the id and the frame of a line, and add them to those of the lines before."""
-    id, frame = whole_number(row.get("id") or 1, "an id"), whole_number(row["frame"], "a frame")
-    if (check_id(id), check_frame(frame, video)) in seen:
+    given, frame = row.get("id"), whole_number(row["frame"], "a frame")
+    id = 1 if given in (None, "") else whole_number(given, "an id")
+    if (id and check_id(id), check_frame(frame, video)) in seen:
         raise ConfigError(f"target {id} is there twice in frame {frame}; keep one of them")
     seen.add((id, frame))
     return id, frame

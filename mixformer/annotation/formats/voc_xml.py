@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -65,7 +66,7 @@ def _object(target: AnnotatedTarget, box: FrameBox) -> str:
 def read_voc_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
     """Read a folder with Annotations/.
 
-    Without the attribute `track_id`, boxes of one class that overlap from frame to frame become one.
+    Without the attribute `track_id`, boxes of one class that overlap from frame to frame become one target.
     """
     files = sorted((source / "Annotations").glob("*.xml"))
     if not files:
@@ -84,7 +85,8 @@ def read_voc_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
             facts.setdefault(id, (label, attributes))
             partly[id] |= {frame} if occluded else set()
     tracks = [FileTrack(id, found, *facts[id], frozenset(partly[id])) for id, found in sorted(boxes.items())]
-    return project_of_tracks(tracks or linked(loose), video, source)
+    tracks += [replace(track, id=track.id + max(boxes, default=0)) for track in linked(loose)]
+    return project_of_tracks(tracks, video, source)
 
 
 _Thing = tuple[int | None, str, Box, bool, dict[str, str]]

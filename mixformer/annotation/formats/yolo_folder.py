@@ -43,11 +43,13 @@ def read_yolo_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
 
     The format has no tracks: boxes of one class that overlap from frame to frame become one, in the order of classes.
     """
-    names = _names(source / "data.yaml")
+    names, most = _names(source / "data.yaml")
     frames: dict[int, list[tuple[str, Box]]] = defaultdict(list)
     files = sorted((source / "labels").rglob("*.txt"))
     for file in files:
         lines = [line for line in read_text_file(file).splitlines() if line.strip()]
+        if any(len(line.split()) > most for line in lines):
+            raise DataError(f"{file} holds outlines or points, and no boxes; export boxes (detection)")
         frames[frame_of(file)] += [_thing(line, names, video, file) for line in lines]
     if not files:
         raise DataError(f"{source} holds no labels/*.txt")
@@ -65,12 +67,14 @@ def _thing(line: str, names: dict[int, str], video: AnnotatedVideo, file: Path) 
     return label, Box(*(round(value, 2) for value in box))
 
 
-def _names(path: Path) -> dict[int, str]:
+def _names(path: Path) -> tuple[dict[int, str], int]:
+    """Return the names of classes, and the largest number of values in a line: box, score, and points if any."""
     yaml: Any = load("yaml", "reading data.yaml")
     text = read_text_file(path, limit=2**20)
     try:
-        found = yaml.safe_load(text)["names"]
+        content = yaml.safe_load(text)
+        found, points = content["names"], content.get("kpt_shape") or (0, 0)
         pairs = found.items() if isinstance(found, dict) else enumerate(found)
-        return {int(number): str(name) for number, name in pairs}
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
+        return {int(number): str(name) for number, name in pairs}, 6 + int(points[0]) * int(points[1])
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise DataError(f"{path} names no classes: {str(error)[:200]}") from error

@@ -26,6 +26,7 @@ from mixformer.annotation.project_files import ENDING, fields_of
 from mixformer.annotation.web.annotated_video import write_annotated
 from mixformer.annotation.web.project_desk import ProjectDesk
 from mixformer.annotation.web.video_library import LibraryVideo
+from mixformer.data.importers.tracks import require_same_size
 from mixformer.errors import ConfigError, DataError, MixFormerError, StateError
 from mixformer.files import read_json_file
 
@@ -197,7 +198,9 @@ def _imported(path: Path, here: AnnotationProject) -> AnnotationProject:
     if ending == ".json":
         content = read_json_file(path)
         if isinstance(content, dict) and "format" in content:
-            return load_project(path)
+            project = load_project(path)
+            require_same_size((project.video.width, project.video.height), (here.video.width, here.video.height), path)
+            return project
         format = "label-studio" if isinstance(content, list) else "coco"
     if format is None:
         raise DataError(f"{path.name} is no annotation file; give a project, or {', '.join(IMPORTS)}")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from mixformer.annotation.web.web_app import WebSettings, create_app
 from mixformer.errors import ConfigError, OutputError
@@ -61,6 +62,8 @@ def serve(
             f"on {settings.host} others can reach this server, so choose a token: --token with 16 letters or more, for "
             f"example {secrets.token_urlsafe(18)}"
         )
+    if (token := settings.token) and not (token.isascii() and token.isprintable() and token == token.strip()):
+        raise ConfigError("a token must be of letters, digits and signs of ASCII; browsers send no others")
     settings = replace(settings, token=settings.token or _kept_token())
     listener = _listen(settings.host, port)
     app = create_app(place, settings)
@@ -73,10 +76,8 @@ def serve(
         timeout_graceful_shutdown=3,
         lifespan="on",
     )
-    host = "localhost" if settings.host in ("0.0.0.0", *_LOCAL) else settings.host
-    address = (
-        f"http://{'127.0.0.1' if host == 'localhost' else host}:{listener.getsockname()[1]}/#token={settings.token}"
-    )
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", *_LOCAL) else settings.host
+    address = f"http://{host}:{listener.getsockname()[1]}/#token={quote(settings.token or '', safe='')}"
     say(address)
     if browser:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from mixformer.annotation import AnnotatedVideo, OpenProject, is_same_video, load_project
 from mixformer.annotation.project_files import ENDING
-from mixformer.errors import MixFormerError
+from mixformer.errors import MixFormerError, SourceError
+from mixformer.files.partial_names import beside
 from mixformer.files.places import claim
 
 
@@ -16,12 +18,19 @@ def project_path(video: Path) -> Path:
     """Return the path of a video's project, which is beside the video.
 
     It is VIDEO.mixformer.json with the whole name of the video, or without its ending if such a file is of this video.
+    A name that would be too long for the file system is cut.
     """
-    whole, short = (video.with_name(f"{name}{ENDING}") for name in (video.name, video.stem))
+    whole, short = (_named_after(video, name) for name in (video.name, video.stem))
     if whole.exists() or not short.exists():
         return whole
     found = _video_of(short)
     return short if found is not None and found.path == video.name else whole
+
+
+def _named_after(video: Path, name: str) -> Path:
+    """Return a path beside a video that leaves room for the names of the files beside a project."""
+    longest = beside(video, ".", f"{ENDING}.journal", stem=name)
+    return video.with_name(longest.name[1:].removesuffix(".journal"))
 
 
 def lock_path(project: Path) -> Path:
@@ -36,16 +45,18 @@ def left_projects(folders: Iterable[Path]) -> dict[Path, AnnotatedVideo]:
         if file.with_name(file.name.removesuffix(ENDING)).exists():
             continue
         video = _video_of(file)
-        if video is not None and not (file.parent / video.path).exists():
-            name = Path(video.path)
-            if file.name in (f"{name.name}{ENDING}", f"{name.stem}{ENDING}"):
-                found[file] = video
+        if video is None or os.path.exists(place := file.parent / video.path):  # Path.exists fails for long names
+            continue
+        if file.name in (_named_after(place, name).name for name in (place.name, place.stem)):
+            found[file] = video
     return found
 
 
 def earlier_project(video: Path, left: dict[Path, AnnotatedVideo]) -> Path | None:
-    """Return the one of some projects whose video had the size and the first bytes of this one."""
-    return next((file for file, known in left.items() if is_same_video(known, video)), None)
+    """Return the one of some projects whose video had the size and the first bytes of this one, if it can be read."""
+    with suppress(SourceError):
+        return next((file for file, known in left.items() if is_same_video(known, video)), None)
+    return None
 
 
 def take_over(project: Path, video: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, unquote
 
-from fastapi import APIRouter, Header, HTTPException, Query, Request, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, HTTPException, Query, Request, WebSocket, WebSocketDisconnect
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 
@@ -19,11 +19,21 @@ from mixformer.annotation.web.project_desk import MOST_BINS, MOST_ROWS
 from mixformer.annotation.web.request_bodies import EditRequest, ExportRequest, TargetId, TrackRequest
 from mixformer.annotation.web.track_job import TrackJob
 from mixformer.annotation.web.video_library import safe_name, write_bounded
-from mixformer.annotation.web.video_routes import FAILURES, TOKEN, PersonName, VideoId, binary_body, chunks_of, video_of
+from mixformer.annotation.web.video_routes import (
+    FAILURES,
+    TOKEN,
+    FileName,
+    PersonName,
+    VideoId,
+    binary_body,
+    chunks_of,
+    video_of,
+)
 from mixformer.annotation.web.workroom import Workroom
 
 T = TypeVar("T")
 _PATIENCE = 10.0  # seconds in which a page says its token
+_TOO_MUCH = {"type": "end"}  # never sent
 _MOST_NEWS = 1000  # messages that wait for a page before it has to look anew
 
 
@@ -137,7 +147,7 @@ def _add_files(routes: APIRouter, room: Workroom, largest: int) -> None:
 
     @routes.post("/videos/{id}/import", openapi_extra=binary_body("application/octet-stream"))
     async def import_file(
-        id: VideoId, request: Request, x_file_name: Annotated[str, Header(max_length=400)], person: PersonName = ""
+        id: VideoId, request: Request, x_file_name: FileName, person: PersonName = ""
     ) -> dict[str, Any]:
         """Put the targets of a project or an annotation file in place of those here, as one edit that can be undone."""
         video = video_of(room, id)
@@ -190,9 +200,12 @@ async def _who_listens(socket: WebSocket, token: str) -> str | None:
 
 
 def _put(news: asyncio.Queue[dict[str, Any]], message: dict[str, Any]) -> None:
-    """Add a message; a page that does not read is told less, never more than it can take."""
-    if not news.full():
-        news.put_nowait(message)
+    """Add a message. A page that does not read is told to look anew, by the end of its connection."""
+    if news.full():
+        while not news.empty():
+            news.get_nowait()
+        message = _TOO_MUCH
+    news.put_nowait(message)
 
 
 async def _pass_on(socket: WebSocket, news: asyncio.Queue[dict[str, Any]], first: dict[str, Any]) -> None:
@@ -204,6 +217,9 @@ async def _pass_on(socket: WebSocket, news: asyncio.Queue[dict[str, Any]], first
             waiting = asyncio.create_task(news.get())
             done, _ = await asyncio.wait({reading, waiting}, return_when=asyncio.FIRST_COMPLETED)
             if waiting in done:
+                if waiting.result() is _TOO_MUCH:
+                    await socket.close(1013)
+                    return
                 await socket.send_json(waiting.result())
             else:
                 waiting.cancel()

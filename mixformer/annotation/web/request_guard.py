@@ -46,16 +46,16 @@ class RequestGuard:
             await self._app(scope, _bounded(scope, receive), _sealed(send, headers.get("host", "")))
 
     def knows_host(self, name: str) -> bool:
-        """Tell whether a `Host` header is one of ours, so that no foreign name leads here."""
-        host = name.rpartition(":")[0] if name.rpartition(":")[2].isdigit() else name
-        if host in ("127.0.0.1", "localhost", self._host):
+        """Tell whether a `Host` header is one of ours, so that no foreign name leads here. Browsers write it small."""
+        host = (name.rpartition(":")[0] if name.rpartition(":")[2].isdigit() else name).lower()
+        if host in ("127.0.0.1", "localhost", self._host.lower()):
             return host not in _ANYWHERE
         if self._host not in _ANYWHERE:
             return False
         try:
             return not ipaddress.ip_address(host.strip("[]")).is_unspecified
         except ValueError:
-            return host == socket.gethostname()
+            return host == socket.gethostname().lower()
 
     def _problem(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         """Status and reason of a request that is refused."""

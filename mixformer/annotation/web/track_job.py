@@ -35,6 +35,7 @@ class TrackJob:
     steps: Iterator[FoundBox] | None = None
     unsaved: list[FoundBox] = field(default_factory=list)
     untold: list[FoundBox] = field(default_factory=list)
+    is_late: bool = False  # a person has edited one of its targets before it ended, so that its boxes are not kept
     revision: int = -1  # of the project after this job saved into it
     saved: float = 0.0
     told: float = 0.0

@@ -28,6 +28,7 @@ _TURN = 2.0  # seconds after which another job may go on
 _SAVE = 3.0  # seconds after which found boxes are saved
 _TELL = 0.2  # seconds between messages
 _MOST_WAITING = 64
+_PATIENCE = 5.0  # seconds that an edit, or a person who stops a job, waits for its end
 _MEMORY = 128 * 2**20  # bytes of frames of one job that goes backward
 
 
@@ -50,13 +51,13 @@ class TrackQueue:
                 raise StateError("this video is being tracked already; stop that first")
             if len(self._jobs) >= _MOST_WAITING or self._closed:
                 raise StateError(f"{len(self._jobs)} videos wait to be tracked already; try again later")
+            job.desk.before_edit = lambda ids: self._make_way(job, ids)
             self._jobs.append(job)
             self._waiting.append(job)
             if len(self._threads) < min(self._workers, len(self._jobs)):
                 self._threads.append(threading.Thread(target=self._work, name="track", daemon=True))
                 self._threads[-1].start()
             self._changed.notify_all()
-        job.desk.before_edit = lambda ids: self._make_way(job, ids)
         job.desk.tell(job.news())
         return job.news()
 
@@ -65,15 +66,18 @@ class TrackQueue:
         with self._changed:
             return [job.news() for job in self._jobs if job.video == video]
 
-    def stop(self, video: str, wait: float = 5.0) -> int:
+    def stop(self, video: str) -> int:
         """Stop the jobs of a video and return their number. Boxes that they found are kept."""
         with self._changed:
             jobs = [job for job in self._jobs if job.video == video]
             for job in jobs:
                 job.halt.set()
+                if job in self._waiting:  # it has nothing left to do, so others need not have their turn before
+                    self._waiting.remove(job)
+                    self._waiting.appendleft(job)
             self._changed.notify_all()
         for job in jobs:
-            job.ended.wait(wait)
+            job.ended.wait(_PATIENCE)
         return len(jobs)
 
     def close(self) -> None:
@@ -90,6 +94,7 @@ class TrackQueue:
         """Stop a job before a person edits one of its targets, since later boxes would not follow from the edit."""
         if threading.current_thread() not in self._threads and (ids is None or job.ids is None or {*ids} & {*job.ids}):
             self.stop(job.video)
+            job.is_late = not job.ended.is_set()
 
     def _work(self) -> None:
         model: MultiTracker | None = None
@@ -131,6 +136,7 @@ class TrackQueue:
             if now - job.saved > _SAVE:
                 self._save(job)
             if now - begin > _TURN and self._waiting and not job.halt.is_set():
+                self._save(job)
                 return False
         return True
 
@@ -149,7 +155,7 @@ class TrackQueue:
 
     def _save(self, job: TrackJob) -> None:
         """Put the found boxes into the project. All boxes of a job are undone as one step."""
-        if job.unsaved:
+        if job.unsaved and not job.is_late:
             edits = [
                 {
                     "edit": "set_tracked",

@@ -26,6 +26,9 @@ VIDEOS = frozenset(
 )
 """Endings of the files that count as videos."""
 _DEEPEST, _MOST = 4, 5000
+_LONGEST_NAME = 200  # bytes of the name of an upload; file systems take 255, and a project has a longer one
+LONGEST_HEADER = 4000
+"""Letters of the name of an upload in its header, in which a letter takes up to 12."""
 _DONE = ".mixformer-done.json"
 
 
@@ -169,8 +172,11 @@ async def write_bounded(path: Path, chunks: AsyncIterator[bytes], limit: int) ->
 
 def safe_name(name: str) -> str:
     """The last part of a name, with nothing in it that a file system or a terminal takes as more than a letter."""
-    last = re.split(r"[\\/]", name)[-1].strip().lstrip(".")
-    return "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in last)[-120:] or "video"
+    last = re.split(r"[\\/]", name)[-1].strip()
+    kept = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in last)[-120:].lstrip(".")
+    while len(os.fsencode(kept)) > _LONGEST_NAME:
+        kept = kept[1:].lstrip(".")
+    return kept or "video"
 
 
 def _holds_pictures(folder: Path) -> bool:

@@ -11,12 +11,13 @@ from fastapi.responses import Response
 from fastapi.security import HTTPBearer
 
 from mixformer.annotation.web.request_bodies import DoneRequest, Refusal
-from mixformer.annotation.web.video_library import LibraryVideo
+from mixformer.annotation.web.video_library import LONGEST_HEADER, LibraryVideo
 from mixformer.annotation.web.workroom import Workroom
 from mixformer.errors import OutputError
 
 VideoId = Annotated[str, Path(max_length=40)]
 PersonName = Annotated[str, Header(alias="x-person", max_length=40, description="whose edits undo takes back")]
+FileName = Annotated[str, Header(max_length=LONGEST_HEADER)]
 FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"model": Refusal, "description": text}
     for status, text in (
@@ -55,7 +56,7 @@ def video_routes(room: Workroom, largest: int) -> APIRouter:
         return {"folder": room.library.root.name, "uploads": room.library.takes_uploads, "videos": room.listing()}
 
     @routes.post("/videos", status_code=201, openapi_extra=binary_body("application/octet-stream"))
-    async def upload_video(request: Request, x_file_name: Annotated[str, Header(max_length=400)]) -> dict[str, Any]:
+    async def upload_video(request: Request, x_file_name: FileName) -> dict[str, Any]:
         """Put a video into the folder: its bytes as the body, its name (percent-encoded) in `X-File-Name`."""
         if not room.library.takes_uploads:
             raise HTTPException(403, "this server shows one video, or its folder cannot be written")

@@ -91,6 +91,18 @@ def test_a_page_without_the_token_says_so(browser, bars, tmp_path):
         person.leaves()
 
 
+def test_any_token_leads_to_the_page(browser, bars, tmp_path):
+    """One as `openssl rand -base64 24` makes it was cut at its first sign."""
+    token = "a+secret/of several.signs&100%=="
+    with page_server(bars, tmp_path / "cache", None, "--token", token) as (process, _):
+        address = next(line.strip() for line in process.stdout if line.startswith("http"))
+        person = Person(browser, address)
+        person.sees(0)
+        person.is_ready()
+        assert token not in person.page.url
+        person.leaves()
+
+
 def test_another_page_cannot_drive_it(browser, bars, tmp_path):
     """A page of another origin that even knows the token gets nothing."""
     with (

@@ -4,7 +4,17 @@ import shutil
 
 import pytest
 
-from mixformer.annotation import AnnotationProject, add_target, load_project, look_at_video, save_project, set_key
+from mixformer.annotation import (
+    AnnotationProject,
+    add_target,
+    is_same_video,
+    load_project,
+    look_at_video,
+    save_project,
+    set_key,
+)
+from mixformer.annotation.web import project_places
+from mixformer.errors import SourceError
 from mixformer.video.demo import DEMO_CLIP
 from tests.helpers.web import BOX, add_box, client_of, only_video
 
@@ -69,6 +79,44 @@ def test_the_project_of_a_command_goes_on_in_the_page(folder):
         client.post(f"{video}/edits", json={"edit": {"edit": "set_key", "id": 1, "frame": 3, "box": BOX}})
     assert len(load_project(path).target(1).keys) == 2
     assert not (folder / PROJECT).exists()
+
+
+def test_a_video_with_the_longest_name(folder):
+    """Downloads have such names. No video of the folder could be listed, since a project had no place."""
+    long = folder / f"{'長' * 83}n.mp4"  # 254 bytes
+    (folder / "clip.mp4").rename(long)
+    shutil.copy(DEMO_CLIP, folder / "a.mp4")
+
+    def keys(client):
+        return [video["keys"] for video in client.get("/api/videos").json()["videos"]]
+
+    with client_of(folder) as client:
+        assert keys(client) == [0, 0]
+        add_box(client, f"/api/videos/{client.get('/api/videos').json()['videos'][1]['id']}")
+    with client_of(folder) as client:
+        assert keys(client) == [0, 1]
+    long.rename(folder / "short.mp4")
+    with client_of(folder) as client:
+        video = client.get("/api/videos").json()["videos"][1]["id"]
+        assert client.get(f"/api/videos/{video}/project").json()["undo"] == 1
+    assert load_project(folder / "short.mp4.mixformer.json").video.path == "short.mp4"
+
+
+def test_a_video_that_cannot_be_read_hides_no_other(folder, monkeypatch):
+    """Beside the project of a video that is gone, all were compared with that one, and the list failed."""
+    begin(folder)
+    (folder / "clip.mp4").rename(folder / "new.mp4")
+    shutil.copy(DEMO_CLIP, folder / "a.mp4")
+
+    def refused(known, video):
+        if video.name == "a.mp4":
+            raise SourceError("cannot read a.mp4: permission denied")
+        return is_same_video(known, video)
+
+    monkeypatch.setattr(project_places, "is_same_video", refused)
+    with client_of(folder) as client:
+        listed = client.get("/api/videos").json()["videos"]
+        assert [(video["name"], video["keys"]) for video in listed] == [("a.mp4", 0), ("new.mp4", 1)]
 
 
 def test_what_is_of_another_video_is_left_alone(folder):

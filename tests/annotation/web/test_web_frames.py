@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import av
 import numpy as np
+import pytest
 from PIL import Image
 
 from mixformer.annotation.web import frame_store
@@ -126,6 +127,17 @@ def test_uploads_are_videos_of_a_bounded_size(folder, monkeypatch):
             assert upload(name, data).status_code == 422
         assert upload("<img src=x onerror=alert(1)>.mp4", content).status_code == 201
     assert len(os.listdir(folder)) == 4
+
+
+@pytest.mark.parametrize("name", ["長い名前" * 40, "a." + "x" * 115])
+def test_an_upload_with_a_long_name(folder, name):
+    """Letters of three bytes were too many for the header, or for the disk; a cut name could begin with a full stop."""
+    content = (folder / "clip.mp4").read_bytes()
+    with client_of(folder) as client:
+        answer = client.post("/api/videos", content=content, headers={"x-file-name": quote(f"{name}.mp4")})
+        assert answer.status_code == 201, answer.text
+        listed = {each["name"] for each in client.get("/api/videos").json()["videos"]}
+        assert listed == {"clip.mp4", answer.json()["name"]}
 
 
 def test_no_upload_beside_a_single_video(folder):

@@ -1,11 +1,14 @@
 """What passes the gate of the page's server, and what does not."""
 
+import asyncio
 import json
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from mixformer.annotation import WebSettings, create_app, serve
+from mixformer.annotation.web.project_routes import _pass_on, _put
+from mixformer.annotation.web.request_guard import RequestGuard
 from mixformer.cli import main
 from mixformer.errors import ConfigError, SourceError
 from tests.helpers.clips import moving_square, write_clip
@@ -120,6 +123,18 @@ def test_another_address_needs_a_token(tmp_path):
             serve(tmp_path, WebSettings(host="0.0.0.0", token=token), browser=False)
     with pytest.raises(ConfigError, match="version 4"):
         serve(tmp_path, WebSettings(host="::1", token="x" * 20), browser=False)
+    for token in ("Schlüssel " * 3, " before and behind ", "two\nlines and more"):
+        with pytest.raises(ConfigError, match="ASCII"):
+            serve(tmp_path, WebSettings(host="0.0.0.0", token=token), browser=False)
+
+
+@pytest.mark.parametrize(("host", "named"), [("0.0.0.0", "Anna-Mac.local"), ("Anna-Mac.local", "other")])
+def test_a_name_with_capitals_is_the_same_name(monkeypatch, host, named):
+    """Browsers write names of hosts in small letters, so the page could not be opened by such a name."""
+    monkeypatch.setattr("socket.gethostname", lambda: named)
+    guard = RequestGuard(None, host, TOKEN)
+    assert guard.knows_host("anna-mac.local:8765")
+    assert not guard.knows_host("anna-pc.local:8765")
 
 
 def test_a_page_says_its_token_before_it_hears_news(client):
@@ -140,6 +155,42 @@ def test_a_page_says_its_token_before_it_hears_news(client):
         with pytest.raises(WebSocketDisconnect) as closed:
             hears(headers, first)
         assert closed.value.code == 1008
+
+
+class SleepingPage:
+    """A connection that takes nothing until `awake` is set."""
+
+    def __init__(self):
+        self.awake, self.heard, self.closed = asyncio.Event(), [], asyncio.Event()
+
+    async def send_json(self, message):
+        await self.awake.wait()
+        self.heard.append(message)
+
+    async def receive_text(self):
+        await self.closed.wait()
+        raise WebSocketDisconnect
+
+    async def close(self, code):
+        self.closed.set()
+
+
+def test_a_page_that_has_slept_connects_anew():
+    """What it could not take was left out, such as the end of tracking, and it waited for that for ever."""
+
+    async def sleep():
+        news, page = asyncio.Queue(2), SleepingPage()
+        passing = asyncio.create_task(_pass_on(page, news, {"type": "state", "revision": 0}))
+        for number in range(1, 9):
+            await asyncio.sleep(0)
+            _put(news, {"type": "state", "revision": number})
+        page.awake.set()
+        await asyncio.wait_for(passing, 20)
+        return page
+
+    page = asyncio.run(sleep())
+    assert page.closed.is_set()
+    assert all(message["type"] == "state" for message in page.heard)
 
 
 def test_the_command_names_what_is_wrong(tmp_path, capsys):

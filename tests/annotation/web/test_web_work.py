@@ -1,10 +1,18 @@
 """Tracking, exports and imports over HTTP."""
 
+from dataclasses import replace
 from urllib.parse import quote
 
 import numpy as np
 
-from mixformer.annotation import ANNOTATION_FORMATS, AnnotationProject, add_target, look_at_video, set_key
+from mixformer.annotation import (
+    ANNOTATION_FORMATS,
+    AnnotationProject,
+    add_target,
+    look_at_video,
+    save_project,
+    set_key,
+)
 from mixformer.annotation.web.annotated_video import write_annotated
 from mixformer.video import open_video
 from mixformer.video.demo import DEMO_CLIP
@@ -69,6 +77,19 @@ def test_wrong_imports_are_said(client, folder):
     assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} <= {
         "clip.mp4", "clip.mp4.mixformer.json", "clip.mp4.mixformer.json.journal"
     }  # fmt: skip
+
+
+def test_a_project_of_a_video_of_another_size_is_refused(client, folder, tmp_path):
+    """Its boxes are in pixels of that video, and were taken as they are."""
+    video = only_video(client)
+    before = add_box(client, video).json()
+    project = AnnotationProject(replace(look_at_video(folder / "clip.mp4"), width=2000, height=1000))
+    save_project(set_key(add_target(project), 1, 0, BOX), tmp_path / "large.mixformer.json")
+    content = (tmp_path / "large.mixformer.json").read_bytes()
+    answer = client.post(f"{video}/import", content=content, headers={"x-file-name": "large.mixformer.json"})
+    assert answer.status_code == 422
+    assert "2000 x 1000" in answer.json()["detail"]
+    assert client.get(f"{video}/project").json() == before
 
 
 def test_an_annotated_video_has_the_boxes(tmp_path):

@@ -14,13 +14,22 @@ export class Refused extends Error {
 
 /** Take the token out of the address, where it could be seen and copied, and keep it for this tab. */
 export function takeToken() {
-  const found = /^#token=([\w-]+)(.*)$/.exec(location.hash);
+  const found = /^#token=([^&/]+)(.*)$/.exec(location.hash);
   if (found) {
-    sessionStorage.setItem(KEY, found[1]);
+    sessionStorage.setItem(KEY, decoded(found[1]));
     const rest = found[2].replace(/^[&/]+/, "");
     history.replaceState(null, "", location.pathname + (rest && `#/${rest}`));
   }
   return token() !== "";
+}
+
+/** @param {string} text of an address, in which a person may have typed a sign as it is */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export function token() {

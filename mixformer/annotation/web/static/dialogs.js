@@ -5,7 +5,7 @@ import { ask, askJson, send } from "./api.js";
 import { settled, takeProject } from "./edits.js";
 import { $, state } from "./store.js";
 
-/** @type {any} */ let exporting = null;
+let closed = 0; // times that the dialog of exports was closed
 /** @type {Promise<void>} */ let listed = Promise.resolve(); // until the formats are there
 
 export function startDialogs() {
@@ -19,10 +19,7 @@ export function startDialogs() {
     event.preventDefault(); // which would close the dialog
     $("export-start").click();
   });
-  $("export").addEventListener("close", () => {
-    if (exporting?.state === "running") ask(`exports/${exporting.id}`, { method: "DELETE" }).catch(() => {});
-    exporting = null;
-  });
+  $("export").addEventListener("close", () => closed++);
   $("import").addEventListener("begin", () => ($("import-text").textContent = ""));
   $("import-start").addEventListener("click", startImport);
   for (const dialog of document.querySelectorAll("dialog")) {
@@ -79,32 +76,35 @@ async function beginExport() {
 }
 
 async function startExport() {
+  const now = closed;
   $("export-start").disabled = true;
   try {
     await listed; // for those who are quicker than the list
     await settled();
     const chosen = /** @type {HTMLInputElement | null} */ (document.querySelector("#formats input:checked"));
-    if (!chosen || !state.video || !$("export").open) return; // it is closed when the video is left
-    exporting = await askJson(`videos/${state.video.id}/exports`, { method: "POST", json: { format: chosen.value } });
-    while (exporting && (exporting.state === "waiting" || exporting.state === "running")) {
-      showExport();
+    if (!chosen || !state.video || now !== closed) return; // it is closed when the video is left
+    let made = await askJson(`videos/${state.video.id}/exports`, { method: "POST", json: { format: chosen.value } });
+    while (now === closed && (made.state === "waiting" || made.state === "running")) {
+      showExport(made);
       await new Promise((done) => setTimeout(done, 150));
-      if (exporting) exporting = await askJson(`exports/${exporting.id}`);
+      if (now === closed) made = await askJson(`exports/${made.id}`);
     }
-    if (exporting?.state === "done") await fetchExport(exporting);
-    else if (exporting) $("export-text").textContent = `It failed: ${exporting.error}`;
+    if (now !== closed) drop(made);
+    else if (made.state === "done") await fetchExport(made);
+    else $("export-text").textContent = `It failed: ${made.error}`;
   } catch (error) {
-    $("export-text").textContent = /** @type {Error} */ (error).message;
+    if (now === closed) $("export-text").textContent = /** @type {Error} */ (error).message;
   } finally {
     $("export-start").disabled = false;
     $("export-progress").hidden = true;
   }
 }
 
-function showExport() {
-  $("export-text").textContent = exporting.state === "waiting" ? "Waiting …" : "Writing …";
+/** @param {any} made */
+function showExport(made) {
+  $("export-text").textContent = made.state === "waiting" ? "Waiting …" : "Writing …";
   $("export-progress").hidden = false;
-  $("export-progress").value = exporting.done / Math.max(1, exporting.total);
+  $("export-progress").value = made.done / Math.max(1, made.total);
 }
 
 /** @param {any} made */
@@ -116,6 +116,11 @@ async function fetchExport(made) {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   $("export-text").textContent = `Written: ${made.name}. Look in your downloads.`;
+  drop(made);
+}
+
+/** Stop an export that nobody waits for, or remove its file. @param {any} made */
+function drop(made) {
   ask(`exports/${made.id}`, { method: "DELETE" }).catch(() => {});
 }
 
@@ -129,8 +134,11 @@ async function startImport() {
   $("import-text").textContent = "Reading …";
   const video = state.video.id;
   try {
+    await settled(); // else a step on its way would be one of a state that is gone
+    if (state.video?.id !== video || !$("import").open) return;
     const project = await send(`videos/${video}/import`, file, () => {});
-    if (state.video?.id === video) takeProject(project); // else the person has gone to another one
+    if (state.video?.id !== video) return; // the person has gone to another one
+    takeProject(project);
     $("import").close();
   } catch (error) {
     $("import-text").textContent = /** @type {Error} */ (error).message;

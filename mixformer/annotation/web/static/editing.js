@@ -14,7 +14,7 @@ const STILL = 4; // pixels of the screen: a hand that clicks on a box does not m
 /** @type {() => void} */ let hold = () => {};
 
 /** The key box that is about to be replaced, as it was when that was begun. */
-const replaced = { frame: -1, text: "" };
+let replaced = { frame: -1, text: "" };
 
 /** @param {number} id */
 function keyText(id) {
@@ -24,8 +24,9 @@ function keyText(id) {
 
 /** Remember what is replaced. What this page has sent before belongs to it. @param {number} id */
 function remember(id) {
-  Object.assign(replaced, { frame: state.frame, text: keyText(id) });
-  settled().then(() => (replaced.text = keyText(id)));
+  const mine = { frame: state.frame, text: keyText(id) };
+  replaced = mine; // the next one may be begun before all is settled
+  settled().then(() => (mine.text = keyText(id)));
 }
 
 /** Tell whether a box is being drawn or changed: the picture under it stays. */

@@ -10,7 +10,7 @@ import { $, change, keyAt, selectedTarget, state, warn } from "./store.js";
 /** @type {Promise<unknown>} */ let last = Promise.resolve();
 let unmade = 0; // edits that wait or are on their way
 /** The newest state of each project that this page has seen. @type {Map<string, Project>} */ const newest = new Map();
-/** The new target that is on its way: what a person does next is meant for it. @type {{id: number | null, before: number | null} | null} */ let coming = null;
+/** The new target that is on its way: what a person does next in its video is meant for it. @type {{id: number | null, before: number | null, video: object | null} | null} */ let coming = null;
 
 /** Make one edit after the other, also when the person has left the video by then. @param {Edit} what @returns {Promise<Project | null>} */
 export function edit(what) {
@@ -23,7 +23,7 @@ export function edit(what) {
 
 /** Edit the target that is selected now, or the new one that is on its way. @param {(target: import("./store.js").Target) => object | null | undefined | void} what */
 export function editSelected(what) {
-  const chosen = coming && coming.before === state.selected ? coming : { id: state.selected };
+  const chosen = coming && coming.video === state.video && coming.before === state.selected ? coming : { id: state.selected };
   return edit((/** @type {Project} */ project) => {
     const target = project.targets.find((each) => each.id === chosen.id);
     return target && what(target);
@@ -105,7 +105,7 @@ export function setKey(id, box, occluded) {
 export async function newTarget(box) {
   const { frame, video } = state;
   const label = selectedTarget()?.label ?? state.project.targets.at(-1)?.label ?? "";
-  /** @type {{id: number | null, before: number | null}} */ const mine = { id: null, before: state.selected };
+  const mine = { id: /** @type {number | null} */ (null), before: state.selected, video };
   coming = mine;
   const made = await edit((/** @type {Project} */ project) => {
     const id = Math.max(0, ...project.targets.map((target) => target.id)) + 1;
@@ -114,5 +114,5 @@ export async function newTarget(box) {
   });
   if (made && state.video === video) change({ selected: mine.id });
   if (coming === mine) coming = null;
-  else if (coming) coming.before = state.selected;
+  else if (coming?.video === state.video) coming.before = state.selected;
 }

@@ -171,7 +171,9 @@ function takeConnection(now) {
 }
 
 async function takeJobs() {
-  for (const job of await askJson(`videos/${state.video?.id}/tracking`)) takeJob({ type: "job", ...job });
+  const { video } = state;
+  const jobs = video ? await askJson(`videos/${video.id}/tracking`) : []; // it may be left by now
+  for (const job of state.video === video ? jobs : []) takeJob({ type: "job", ...job });
 }
 
 /** @param {string} id @param {number} frame */

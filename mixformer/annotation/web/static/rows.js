@@ -49,7 +49,8 @@ async function load(target, begin) {
     const found = await askJson(`videos/${video}/targets/${target.id}/boxes?first=${begin}&stop=${begin + CHUNK}`);
     if (state.video?.id === video) chunks.set(name, found);
   } catch {
-    chunks.set(name, { version: target.version, boxes: [], scores: [], kinds: "" }); // asked again after a change
+    const none = { version: target.version, boxes: [], scores: [], kinds: "" }; // asked again after a change
+    if (state.video?.id === video) chunks.set(name, none);
   } finally {
     coming.delete(name);
   }
@@ -74,7 +75,7 @@ async function loadLine(target, asked) {
     const found = await askJson(`videos/${video}/targets/${target.id}/timeline?${asked}`);
     if (state.video?.id === video) lines.set(target.id, { ...found, asked });
   } catch {
-    lines.set(target.id, { version: target.version, asked, scores: [], kinds: "" });
+    if (state.video?.id === video) lines.set(target.id, { version: target.version, asked, scores: [], kinds: "" });
   } finally {
     coming.delete(name);
   }
