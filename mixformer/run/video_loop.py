@@ -33,6 +33,7 @@ class Step:
     tracked: tuple[VideoFrame, Results] | None = None  # a frame with its results, before it is drawn
     snapshot: Snapshot | None = None  # the targets after this frame, if the run can resume from it
     written: TrackedFrame | None = None  # the drawn and written frame; None before that, or if it failed
+    error: Exception | None = None  # the exception of its drawing; it ends the video after the frames before it
 
 
 def run_videos(
@@ -84,9 +85,9 @@ def _track(
             # 2. Track the next frame of each video that has one, all in one batch.
             yield from _track_frames(tracker, ready)
             # 3. Remove the videos that ended or failed.
-            for run in [run for run in active if run.ended or run.error]:
+            for run in [run for run in active if run.ended or run.error or run.failure]:
                 active.remove(run)
-                run.attempt(run.active.finish)
+                run.attempt_frame(run.active.finish)
                 run.active.remove_all()
                 yield Step(run, "end")
     finally:
@@ -111,10 +112,10 @@ def _open_those(ready: list[VideoRun]) -> Iterator[Step]:
 
 def _track_frames(tracker: MultiTracker, active: list[VideoRun]) -> Iterator[Step]:
     # A video that cannot be read is left out. The targets of all others are one batch.
-    frames = [(run, frame) for run in active if (frame := run.attempt(run.next)) is not None]
+    frames = [(run, frame) for run in active if (frame := run.attempt_frame(run.next)) is not None]
     found = _advance_all(tracker, frames)
     for run, frame in frames:
-        results = run.attempt(partial(run.active.results, frame, found))
+        results = run.attempt_frame(partial(run.active.results, frame, found))
         if results is not None:
             yield Step(run, "frame", (frame, results), run.snapshot(frame))
 
@@ -124,7 +125,7 @@ def _advance_all(tracker: MultiTracker, frames: list[tuple[VideoRun, VideoFrame]
     try:
         return advance(tracker, [(run.active, frame) for run, frame in frames])
     except Exception:  # the tracker is as it was
-        found = [run.attempt(partial(advance, tracker, [(run.active, frame)])) for run, frame in frames]
+        found = [run.attempt_frame(partial(advance, tracker, [(run.active, frame)])) for run, frame in frames]
         return {id: result for each in found if each for id, result in each.items()}
 
 
@@ -132,13 +133,17 @@ def _draw(step: Step) -> Step:
     """Draw a frame, in the pipeline's second thread."""
     if step.tracked is None:
         return step
-    draw = partial(step.run.output.draw, *step.tracked)
-    return replace(step, tracked=None, written=step.run.attempt(draw))
+    try:
+        drawn = None if step.run.error else step.run.output.draw(*step.tracked)
+        return replace(step, tracked=None, written=drawn)
+    except Exception as error:  # other videos continue after every error
+        return replace(step, tracked=None, error=error)
 
 
 def _write(step: Step) -> Step:
     """Write a frame, or finish the files of a video, in the pipeline's third thread."""
     run, drawn = step.run, step.written
+    run.error = run.error or step.error
     if step.kind == "end":
         run.finish()
     elif drawn is not None:

@@ -33,6 +33,7 @@ class VideoRun:
     task: VideoTask  # the video
     active: ActiveTargets  # its targets
     error: Exception | None = None  # the exception that ended it, or None
+    failure: Exception | None = None  # the exception after whose frame none is read; earlier ones are still written
     total: int = 0  # number of frames to track, as known when the video was opened; 0 if unknown
     frames: int = 0  # number of written frames
     ended: bool = False  # there are no more frames
@@ -59,6 +60,15 @@ class VideoRun:
                 return do()
             except Exception as error:  # other videos continue after every error
                 self.error = error
+        return None
+
+    def attempt_frame(self, do: Callable[[], T]) -> T | None:
+        """Do the same for the next frame: an error ends the video only after the frames before it are written."""
+        if self.error is None and self.failure is None:
+            try:
+                return do()
+            except Exception as error:  # other videos continue after every error
+                self.failure = error
         return None
 
     def begin_opening(self) -> None:
@@ -180,6 +190,7 @@ class VideoRun:
             return
         # A camera has no end: stopping it is its end.
         whole = whole or self._live or self._enough
+        self.error = self.error or self.failure
         stopped = self.error or (None if whole else KeyboardInterrupt())
         if stopped:
             self._save_point()  # before the drafts that it describes are renamed
