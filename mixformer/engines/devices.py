@@ -71,6 +71,11 @@ def cpu_instructions() -> tuple[str, ...]:
     return tuple(name for name in _INSTRUCTIONS if name in flags)
 
 
+def has_bfloat16(device: str) -> bool:
+    """Tell whether a device has instructions for bfloat16. Processors without them take many times as long with it."""
+    return device != "cpu" or any("bf16" in name for name in cpu_instructions())
+
+
 def usable_cores() -> int:
     """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

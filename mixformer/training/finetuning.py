@@ -16,7 +16,6 @@ from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.configs.variants import DEFAULT_MODEL, MODELS
 from mixformer.data.sampling import Mixture, Negatives
 from mixformer.data.sequence import ImageCache, VideoSequence
-from mixformer.engines.devices import cpu_instructions
 from mixformer.engines.torch_engine import TorchEngine, find_device
 from mixformer.errors import ConfigError, OutputError, counted
 from mixformer.evaluation.metrics import SequenceResult, bin_scores, score_pairs
@@ -32,7 +31,7 @@ from mixformer.training.platt import cross_calibrated, fit_scale, joined, keeps_
 from mixformer.training.recipe import Recipe
 from mixformer.training.signals import only_writer
 from mixformer.training.stages import build_stage
-from mixformer.training.trainer import Trainer
+from mixformer.training.trainer import Trainer, precision_on
 from mixformer.training.tuning_results import (
     BESIDE,
     PLAN,
@@ -224,8 +223,7 @@ class _Job:
         if choose is not measure:
             start = numbers_of(self.track(network, choose, "measuring the start")).auc
             check = time.perf_counter() - begin - measured
-        fast = self.device != "cpu" or any("bf16" in name for name in cpu_instructions())
-        recipe = recipe.replace(precision=recipe.precision if fast else "float32")
+        recipe = recipe.replace(precision=precision_on(self.device, recipe.precision))
         if not steps:
             step = self.seconds_of_step(recipe, parts.train)
             left = 60 * minutes - (time.perf_counter() - begin) - measured - (_CHECKS + 1) * check

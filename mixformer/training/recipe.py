@@ -50,6 +50,7 @@ class Recipe(BaseConfig):
         grad_accum_steps: micro-batches that each process splits its part of a step into, to save memory.
         templates: template crops of a sample, including the static one.
         precision: precision of matrix products: "float32", "bfloat16", or "float16" with a scaled loss (GPUs only).
+            "auto" takes bfloat16, but float32 on a processor without instructions for it.
         seed: seed of weights and samples.
         save_interval: steps between checkpoints.
         val_interval: steps between validations on `val_data`, 0 = none; the best averaged weights are kept.
@@ -85,7 +86,7 @@ class Recipe(BaseConfig):
     batch_size: int = 16
     grad_accum_steps: int = 1
     templates: int = 2
-    precision: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+    precision: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     seed: int = 1
     save_interval: int = 200
     val_interval: int = 0

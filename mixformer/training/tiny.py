@@ -69,7 +69,7 @@ def tiny_recipe(recipe: Recipe, data: Path, steps: int = 0, start: Path | None =
         "epoch_samples": 16,  # an epoch is a step, so that blocks fade smoothly
         "grad_accum_steps": 1,
         "templates": min(recipe.templates, 2 if recipe.stage == "score" else 1),
-        "precision": "bfloat16" if small.dim >= _WIDE else "float32",
+        "precision": "auto" if small.dim >= _WIDE else "float32",
         "save_interval": 20,
         "val_interval": 0,
         "data_root": "",

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from mixformer.data.sample_dataset import Batch, RawBatch, SampleDataset, batches
+from mixformer.engines.devices import has_bfloat16
 from mixformer.errors import ConfigError, TrainingDivergedError
 from mixformer.models import MixFormer
 from mixformer.training.distributed import Distributed
@@ -34,6 +35,13 @@ Validator = Callable[[MixFormer], float]
 """Score of a network; higher is better."""
 
 _HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def precision_on(device: str, precision: str) -> str:
+    """Return the precision of matrix products on a device ("cpu", "cuda"), where "auto" takes the usual one there."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if has_bfloat16(device) else "float32"
 
 
 class Trainer:
@@ -58,7 +66,8 @@ class Trainer:
                 f"batch_size {recipe.batch_size} cannot be split into {parts} parts ({self.processes.count} processes, "
                 f"grad_accum_steps {recipe.grad_accum_steps}); choose a multiple"
             )
-        if recipe.precision == "float16" and self.processes.device.type == "cpu":
+        self.precision = precision_on(self.processes.device.type, recipe.precision)
+        if self.precision == "float16" and self.processes.device.type == "cpu":
             raise ConfigError("precision float16 needs a GPU; use bfloat16 or float32 on a CPU")
         self.stage, self.dataset, self.recipe, self.folder = stage.to(self.processes.device), dataset, recipe, folder
         config = self.model.config
@@ -66,7 +75,7 @@ class Trainer:
         self.parallel = self.processes.wrap(self.stage, unused=config.backbone == "cvt" and not config.dense)
         self.micro_batch = recipe.batch_size // parts
         self.optimizer = build_optimizer(stage, recipe)
-        self.scaler = torch.amp.GradScaler(enabled=recipe.precision == "float16")
+        self.scaler = torch.amp.GradScaler(enabled=self.precision == "float16")
         self.ema = EMA(stage, recipe.optimizer.ema_decay) if recipe.optimizer.ema_decay else None
         self.step, self.best, self.waited = 0, -math.inf, 0  # steps done, best validation, validations since it
         folder.mkdir(parents=True, exist_ok=True)
@@ -269,6 +278,6 @@ class Trainer:
         return norm
 
     def _autocast(self) -> AbstractContextManager[object]:
-        if self.recipe.precision == "float32":
+        if self.precision == "float32":
             return nullcontext()
-        return torch.autocast(self.processes.device.type, _HALF[self.recipe.precision])
+        return torch.autocast(self.processes.device.type, _HALF[self.precision])

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from mixformer.engines import devices
 from mixformer.errors import CheckpointError, ConfigError, OutputError, TrainingDivergedError
 from mixformer.models import build_model
 from mixformer.training.config import DataSection, OptimizerSection
@@ -21,7 +22,7 @@ from mixformer.training.distributed import Distributed
 from mixformer.training.optim import build_optimizer, learning_rate
 from mixformer.training.recipe import Recipe
 from mixformer.training.stages import build_stage
-from mixformer.training.trainer import Trainer
+from mixformer.training.trainer import Trainer, precision_on
 from mixformer.training.tuning_results import best_step
 from mixformer.weights.load_save import load_model
 from tests.helpers.training import OPTIMISER, RECIPE, SPLIT, TINY, make_trainer, same_state, stop_after
@@ -335,6 +336,16 @@ def test_a_step_that_cannot_be_split_is_refused(tmp_path):
         make_trainer(tmp_path, processes=Distributed(count=3))
     with pytest.raises(ConfigError, match="float16 needs a GPU"):
         make_trainer(tmp_path, RECIPE.replace(precision="float16"))
+
+
+@pytest.mark.parametrize(("instructions", "expected"), [(("avx2", "avx512_bf16"), "bfloat16"), (("avx2",), "float32")])
+def test_a_processor_without_bfloat16_trains_in_float32(tmp_path, monkeypatch, instructions, expected):
+    """A step took 15 times as long there."""
+    monkeypatch.setattr(devices, "cpu_instructions", lambda: instructions)
+    trainer = make_trainer(tmp_path, RECIPE.replace(precision="auto"))
+    with trainer._autocast():
+        assert str(torch.ones(2, 2).mm(torch.ones(2, 2)).dtype) == f"torch.{expected}"
+    assert precision_on("cpu", "bfloat16") == precision_on("cuda:1", "auto") == "bfloat16"
 
 
 def test_validation_keeps_the_best_averaged_weights(tmp_path):
