@@ -51,6 +51,19 @@ def test_steps_before_the_answer_of_the_one_before(browser, tmp_path, tiny_model
     assert project.target(3).keys[0].box.x > 80
 
 
+def test_stop_right_after_track_stops(browser, tmp_path):
+    """The key had no effect until the server had answered."""
+    with a_box_in_bars(browser, tmp_path, (20, 20), (60, 60)) as person:
+        person.saved()
+        person.page.evaluate(
+            SLOW_EDITS.replace('endsWith("/edits")', 'endsWith("/tracking") && more[0].method === "POST"')
+        )
+        person.key("t")
+        with person.page.expect_request(lambda request: request.method == "DELETE"):
+            person.key("s")
+        expect(person.page.locator("#job")).to_be_hidden()
+
+
 def test_a_box_that_is_not_saved_yet_is_moved_on(browser, tmp_path):
     """The second move began where the box had been before the first, and a click made a new box again."""
     with a_box_in_bars(browser, tmp_path, (20, 20), (60, 60)) as person:

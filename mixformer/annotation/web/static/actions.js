@@ -191,8 +191,18 @@ function choose(step) {
   say(`Target ${state.selected}`);
 }
 
+/** @type {Promise<void> | null} */
+let asked = null; // a request to track, until the server answers
+
 /** @param {string} way */
 async function track(way) {
+  const mine = asked = ask(way);
+  await mine;
+  if (asked === mine) asked = null;
+}
+
+/** @param {string} way */
+async function ask(way) {
   const { frame, video } = state;
   play(0);
   await settled(); // what was drawn before is tracked, too
@@ -210,8 +220,10 @@ async function stop() {
   if (state.mode || draft.box) {
     cancelDrag();
     change({ mode: "" });
-  } else if (state.job && state.video) {
-    await askJson(`videos/${state.video.id}/tracking`, { method: "DELETE" });
+  } else if ((state.job || asked) && state.video) {
+    const { video } = state;
+    await asked;
+    await askJson(`videos/${video.id}/tracking`, { method: "DELETE" });
   }
 }
 
