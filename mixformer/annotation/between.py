@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from mixformer.annotation.passes import Progress, TrackingPass, TrackingWork, gr
 from mixformer.annotation.project import AnnotationProject
 from mixformer.annotation.project_checks import check_frame, check_id, check_project
 from mixformer.annotation.stretches import Direction, Stretch, all_stretches, check_range, stale_stretches
-from mixformer.annotation.tracked_rows import Status, TrackedBox, Way
+from mixformer.annotation.tracked_rows import FoundWay, Status, TrackedBox
 from mixformer.configs.argument_checks import checked_functions
 from mixformer.errors import ConfigError, shown
 from mixformer.run.multi_target import track_targets
@@ -36,7 +35,7 @@ class FoundBox(NamedTuple):
         box: xywh in pixels, 0-based.
         score: 0..1; None for a model without a score head.
         status: "tracking", "uncertain" or "lost".
-        way: "forward", "backward" or "joined". A joined box replaces the earlier forward one.
+        way: "forward", "backward", "unjoined" or "joined". A joined box replaces the earlier forward and unjoined ones.
 
     Example:
         >>> from mixformer import Box
@@ -50,7 +49,7 @@ class FoundBox(NamedTuple):
     box: Box
     score: float | None
     status: Status
-    way: Way
+    way: FoundWay
 
 
 @checked_functions
@@ -70,9 +69,9 @@ def track_between(
     """Track the frames between key boxes that are not tracked yet, and yield the boxes.
 
     The tracker goes forward from each key box to the next, then backward from each to the one before. Between two key
-    boxes, each frame is yielded twice: first as "forward", then, when the stretch is complete, as "joined". Frames of
-    key boxes are left out. `put_found` puts the boxes into the project. A stopped run is resumed from the last found
-    box, with the key box as template.
+    boxes, each frame is yielded three times: as "forward", as "unjoined" on the way back and, when the stretch is
+    complete, as "joined". Frames of key boxes are left out. `put_found` puts the boxes into the project. A stopped run
+    is resumed from the last found box, with the key box as template.
 
     Args:
         project: the project.
@@ -130,20 +129,31 @@ def put_found(project: AnnotationProject, found: Iterable[FoundBox]) -> Annotati
     check_project(project)
     if not isinstance(found, Iterable):
         raise ConfigError(f"found boxes must be a list of FoundBox values, not {shown(found, 60)}")
-    rows: dict[int, dict[int, tuple[Way, TrackedBox]]] = defaultdict(dict)
+    boxes = []
     for each in found:
         if not isinstance(each, FoundBox):
             raise ConfigError(f"a found box must be a mixformer.annotation.FoundBox, not {shown(each, 60)}")
-        rows[check_id(each.target)][check_frame(each.frame, project.video)] = (
-            each.way,
-            TrackedBox(each.box, each.score, each.status),
-        )
-    for id, by_frame in rows.items():
-        numbered = enumerate(sorted(by_frame.items()))
-        for (_, way), group in groupby(numbered, key=lambda item: (item[1][0] - item[0], item[1][1][0])):
-            run = [item for _, item in group]
-            project = set_tracked(project, id, run[0][0], [row for _, (_, row) in run], way)
+        boxes.append(each._replace(target=check_id(each.target), frame=check_frame(each.frame, project.video)))
+    for run in found_runs(boxes):
+        rows = [TrackedBox(each.box, each.score, each.status) for each in run]
+        project = set_tracked(project, run[0].target, run[0].frame, rows, run[0].way)
     return project
+
+
+def found_runs(found: Iterable[FoundBox]) -> Iterator[list[FoundBox]]:
+    """Yield boxes of one target and one way in successive frames. Of two boxes of a frame, the later one is used.
+
+    Unjoined boxes come before the others of their target, beside which they are kept.
+    """
+    latest = {(each.target, each.way != "unjoined", each.frame): each for each in found}
+    run: list[FoundBox] = []
+    for _, each in sorted(latest.items()):
+        if run and (run[-1].target, run[-1].frame + 1, run[-1].way) != (each.target, each.frame, each.way):
+            yield run
+            run = []
+        run.append(each)
+    if run:
+        yield run
 
 
 def _track(work: TrackingWork, video: str | Path, tracker: MultiTracker, memory: int) -> Iterator[FoundBox]:
@@ -160,12 +170,12 @@ def _joined_back(
     work: TrackingWork, kept: dict[Stretch, dict[int, TrackedBox]], steps: Iterable[_Step]
 ) -> Iterator[FoundBox]:
     """Yield the boxes of the way back. Between two key boxes, join both ways as soon as a stretch is complete."""
-    met: dict[Stretch, dict[int, TrackedBox]] = defaultdict(dict)
+    met: dict[Stretch, dict[int, TrackedBox]] = defaultdict(dict, work.known_back)
     for stretch, frame, found in steps:
         if stretch.before:
             met[stretch][frame] = found
-        elif frame in work.wanted:
-            yield FoundBox(stretch.target, frame, *found, "backward")
+        if frame in work.wanted:
+            yield FoundBox(stretch.target, frame, *found, "unjoined" if stretch.before else "backward")
         if stretch in met and frame == max(stretch.first, work.wanted.start):
             yield from _joined(stretch, kept.pop(stretch, {}), met.pop(stretch), work.wanted)
     for stretch, back in ({} if work.stop() else met).items():  # whose first frame cannot be read

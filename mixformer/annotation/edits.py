@@ -23,7 +23,7 @@ from mixformer.annotation.project_checks import (
     check_project,
     check_tracked,
 )
-from mixformer.annotation.tracked_rows import WAYS, TrackedBox, TrackedRows, Way
+from mixformer.annotation.tracked_rows import WAYS, FoundWay, TrackedBox, TrackedRows
 from mixformer.errors import ConfigError, shown
 
 _COLORS = ("#56b4e9", "#e69f00", "#58e8a0", "#f0e442", "#ff785a", "#e870d0", "#b8e888", "#d0b8b8", "#a070e8", "#a0e8e8")
@@ -186,7 +186,7 @@ def remove_key(project: AnnotationProject, id: int, frame: int) -> AnnotationPro
 
 
 def set_tracked(
-    project: AnnotationProject, id: int, start: int, found: Iterable[TrackedBox | None], way: Way = "forward"
+    project: AnnotationProject, id: int, start: int, found: Iterable[TrackedBox | None], way: FoundWay = "forward"
 ) -> AnnotationProject:
     """Put tracked boxes into a stretch of frames. They replace earlier tracked boxes.
 
@@ -198,6 +198,7 @@ def set_tracked(
         start: number of the first frame.
         found: one value for each frame from there on; None means that the frame is not tracked.
         way: "forward" if tracked from the key box before, "backward" from the one after, or "joined" from both.
+            "unjoined" boxes, from the one after, are kept beside those of "forward" until "joined" boxes come.
 
     Raises:
         ConfigError: if there is no such target or frame, or a value is no tracked box.
@@ -212,14 +213,19 @@ def set_tracked(
     """
     check_project(project)
     target, begin = project.target(id), check_frame(start, project.video)
-    if way not in WAYS:
-        raise ConfigError(f"the way of tracked boxes must be one of {', '.join(WAYS)}, not {way!r:.40}")
+    if way not in (*WAYS, "unjoined"):
+        raise ConfigError(f"the way of tracked boxes must be {', '.join(WAYS)} or unjoined, not {way!r:.40}")
     if not isinstance(found, Iterable):
         raise ConfigError(f"tracked boxes must be a list of TrackedBox values, not {shown(found, 60)}")
     values = [check_tracked(each) for each in islice(found, project.video.frame_count + 1)]  # they may have no end
     if values:
         check_frame(begin + len(values) - 1, project.video)
-    return project.with_target(replace(target, tracked=beside_keys(target, target.tracked.put(begin, values, way))))
+    if way == "unjoined":
+        rows = target.unjoined.put(begin, values, "backward")
+        return project.with_target(replace(target, unjoined=beside_keys(target, rows)))
+    rows = target.tracked.put(begin, values, way)
+    unjoined = target.unjoined.put(begin, [None] * len(values)) if way == "joined" else target.unjoined
+    return project.with_target(replace(target, tracked=beside_keys(target, rows), unjoined=unjoined))
 
 
 def clear_tracked(project: AnnotationProject, id: int, first: int = 0, stop: int | None = None) -> AnnotationProject:
@@ -239,9 +245,11 @@ def clear_tracked(project: AnnotationProject, id: int, first: int = 0, stop: int
     for number in (first, stop):
         if number is not None and (isinstance(number, bool) or not isinstance(number, int | np.integer)):
             raise ConfigError(f"first and stop must be numbers of frames, not {shown(number, 60)}")
-    frames = target.tracked.frames
     end = project.video.frame_count if stop is None else stop
-    return project.with_target(replace(target, tracked=target.tracked.only((frames < first) | (frames >= end))))
+    tracked, unjoined = (
+        rows.only((rows.frames < first) | (rows.frames >= end)) for rows in (target.tracked, target.unjoined)
+    )
+    return project.with_target(replace(target, tracked=tracked, unjoined=unjoined))
 
 
 def beside_keys(target: AnnotatedTarget, rows: TrackedRows) -> TrackedRows:
@@ -262,4 +270,10 @@ def _without_stale(target: AnnotatedTarget, frame: int) -> AnnotatedTarget:
     last = np.iinfo(np.int64).max if after is None else after.frame
     ahead = (rows.frames > first) & (rows.frames < frame) & (rows.ways != WAYS.index("forward"))
     behind = (rows.frames > frame) & (rows.frames < last) & (rows.ways != WAYS.index("backward"))
-    return replace(target, tracked=beside_keys(target, rows.only(~(ahead | behind))))
+    back = target.unjoined
+    across = (back.frames > first) & (back.frames < frame)
+    return replace(
+        target,
+        tracked=beside_keys(target, rows.only(~(ahead | behind))),
+        unjoined=beside_keys(target, back.only(~across)),
+    )

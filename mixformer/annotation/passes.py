@@ -36,6 +36,7 @@ class TrackingWork:
     ahead: list[TrackingPass]  # forward passes
     back: list[TrackingPass]  # backward passes
     known: dict[Stretch, dict[int, TrackedBox]]  # boxes of forward passes of an earlier run
+    known_back: dict[Stretch, dict[int, TrackedBox]]  # boxes of its ways back between two key boxes
     wanted: range  # frames to yield
     stop: Callable[[], bool]  # tells whether to end
     progress: Progress | None
@@ -62,7 +63,8 @@ def work_of(
     progress: Progress | None,
 ) -> TrackingWork:
     """Make the passes over stretches, without the frames that an earlier run has tracked."""
-    ahead, back, known = [], [], dict[Stretch, dict[int, TrackedBox]]()
+    ahead, back = [], []
+    known, known_back = dict[Stretch, dict[int, TrackedBox]](), dict[Stretch, dict[int, TrackedBox]]()
     for each in stretches:
         first, end = max(each.first, wanted.start), min(each.stop, wanted.stop)
         if each.before:
@@ -71,11 +73,14 @@ def work_of(
             ahead.append(TrackingPass(each, each.first - 1, end, each.before, end - len(found) - each.first, reached))
             known.update({each: dict(found)} if each.after else {})
         if each.after:
-            found = [] if again or each.before else found_before(project, each, "backward")
+            found = [] if again else found_before(project, each, "backward")
+            if each.before:
+                found = [(frame, box) for frame, box in found if frame > first]
+                known_back.update({each: dict(found)} if found else {})
             reached = (found[-1][0], found[-1][1].box) if found else None
             back.append(TrackingPass(each, first, each.stop + 1, each.after, each.stop - len(found) - first, reached))
     ahead, back = ([each for each in passes if each.steps > 0] for passes in (ahead, back))
-    return TrackingWork(ahead, back, known, wanted, stop, progress)
+    return TrackingWork(ahead, back, known, known_back, wanted, stop, progress)
 
 
 def _after(each: TrackingPass) -> int | None:

@@ -85,6 +85,8 @@ class AnnotatedTarget:
         attributes: further texts by name.
         keys: key boxes, sorted by frame.
         tracked: tracked boxes; frames of key boxes have none.
+        unjoined: boxes tracked backward between two key boxes, until they are joined with those tracked forward. They
+            are no places of the target yet.
 
     Example:
         >>> from mixformer import Box
@@ -100,6 +102,7 @@ class AnnotatedTarget:
     attributes: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[KeyBox, ...] = ()
     tracked: TrackedRows = field(default_factory=TrackedRows)
+    unjoined: TrackedRows = field(default_factory=TrackedRows)
 
     def key_at(self, frame: int) -> KeyBox | None:
         """Return the key box of exactly this frame, or None."""

@@ -138,7 +138,8 @@ def row_of(found: TrackedBox | None) -> list[float | None] | None:
         return None
     score = None if found.score is None else _short(round(float(found.score), 3))
     state = STATUSES.index(found.status)
-    return [*(_short(round(float(value), 2)) for value in found.box), score, *([state] if state else [])]
+    x, y, w, h = (round(float(value), 2) for value in found.box)
+    return [*map(_short, (x, y, max(w, 0.01), max(h, 0.01))), score, *([state] if state else [])]
 
 
 def _short(value: float) -> float:

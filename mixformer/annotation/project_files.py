@@ -7,7 +7,8 @@
               "keys": [[0, [260, 29, 41, 142]], [30, null], [40, [300, 30, 40, 140], "occluded"]],
               "tracked": "eAFjYGBg..."}]}
 
-`tracked_rows.py` shows how to read the tracked boxes. In version 1 they are numbers:
+`tracked_rows.py` shows how to read the tracked boxes. A target whose tracking was stopped on the way back between two
+key boxes has "unjoined" boxes too. In version 1 tracked boxes are numbers:
 "tracked": [{"start": 1, "way": "forward", "rows": [[261.5, 29, 41, 142, 0.93], ...]}].
 """
 
@@ -67,6 +68,13 @@ def undo_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.undo")
 
 
+def remove_project(path: Path) -> None:
+    """Remove a project's file and those beside it, as far as they are there."""
+    for each in (path, journal_of(path), undo_of(path)):
+        with suppress(OSError):
+            each.unlink(missing_ok=True)
+
+
 def _free_revision(path: Path) -> int:
     """Return a number of a state that no file of edits beside a project is about, so that none is repeated on it."""
     taken = [-1]
@@ -116,7 +124,10 @@ def fields_of(target: AnnotatedTarget) -> dict[str, Any]:
     """Return a target as in a file."""
     fields = {name: getattr(target, name) for name in ("id", "label", "color")}
     keys = [_key_row(key) for key in target.keys]
-    return {**fields, "attributes": dict(target.attributes), "keys": keys, "tracked": target.tracked.packed()}
+    packed = {"tracked": target.tracked.packed()}
+    if len(target.unjoined):
+        packed["unjoined"] = target.unjoined.packed()
+    return {**fields, "attributes": dict(target.attributes), "keys": keys, **packed}
 
 
 def _key_row(key: KeyBox) -> list[Any]:
@@ -147,12 +158,13 @@ def with_fields(project: AnnotationProject, fields: Mapping[str, Any]) -> Annota
     """Add a target of a file to a project."""
     id, keys, tracked = fields["id"], [_key(row) for row in fields["keys"]], fields["tracked"]
     project = add_target(project, id, fields["label"], fields["color"], fields["attributes"], keys)
-    packed = isinstance(tracked, str)
-    rows = (
-        TrackedRows.unpacked(tracked, project.video.frame_count) if packed else _first_version(tracked, project.video)
-    )
+    packed, count = isinstance(tracked, str), project.video.frame_count
+    rows = TrackedRows.unpacked(tracked, count) if packed else _first_version(tracked, project.video)
+    unjoined = TrackedRows.unpacked(fields["unjoined"], count) if "unjoined" in fields else TrackedRows()
     target = project.target(id)
-    return project.with_target(replace(target, tracked=beside_keys(target, rows)))
+    return project.with_target(
+        replace(target, tracked=beside_keys(target, rows), unjoined=beside_keys(target, unjoined))
+    )
 
 
 def _first_version(tracked: Any, video: AnnotatedVideo) -> TrackedRows:

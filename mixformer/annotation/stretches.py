@@ -126,8 +126,13 @@ def _fresh(project: AnnotationProject, stretch: Stretch, frames: range | None) -
 
 
 def found_before(project: AnnotationProject, stretch: Stretch, way: Way) -> list[tuple[int, TrackedBox]]:
-    """Return the boxes that a stopped run found in a stretch, from its key box up to the last sure frame."""
-    runs = list(project.target(stretch.target).tracked.between(stretch.first, stretch.stop).runs())
+    """Return the boxes that a stopped run found in a stretch, from its key box up to the last sure frame.
+
+    The way back between two key boxes leaves its last frame out, so that a frame is left, after which both are joined.
+    """
+    target = project.target(stretch.target)
+    meets = way == "backward" and stretch.before is not None
+    runs = list((target.unjoined if meets else target.tracked).between(stretch.first + meets, stretch.stop).runs())
     start, how, boxes = runs[0 if way == "forward" else -1] if runs else (0, way, [])
     found = list(enumerate(boxes, start))
     joins = start == stretch.first if way == "forward" else start + len(boxes) == stretch.stop

@@ -31,6 +31,8 @@ Way = Literal["joined", "forward", "backward"]
 """The key boxes from which a box was tracked: those on both sides, the one before, or the one after."""
 WAYS: tuple[Way, ...] = ("joined", "forward", "backward")
 """All ways."""
+FoundWay = Literal["joined", "forward", "backward", "unjoined"]
+"""The way of a found box; "unjoined" if it was tracked backward between two key boxes and is not joined yet."""
 _COLUMNS = 8  # of a packed row
 
 

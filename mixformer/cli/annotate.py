@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
-from mixformer.cli.corrected_track import report_project, tracked_project
+from mixformer.cli.corrected_track import note_beside, report_project, tracked_project
 from mixformer.cli.data_exchange import add_export_options, pictures_from
 from mixformer.cli.parser import add_flag, add_model, add_option, add_quiet, add_runtime
 from mixformer.cli.settings_options import add_settings
@@ -27,8 +27,8 @@ project, NAME.mixformer.json. Between two of your boxes, the target is tracked f
 and backward from the second, and both tracks are joined. Your boxes do not change.
 
 If the file of --project is there already, --overwrite is needed to replace it. Even so, only what a new or
-changed box concerns is tracked again; --again tracks everything anew, such as with another model. A run with
---project that is stopped or killed keeps what it has tracked in NAME.partial.json; the same command resumes.
+changed box concerns is tracked again; --again tracks everything anew, such as with another model. A run that
+is stopped or killed keeps what it has tracked, with --project in NAME.partial.json; the same command resumes.
 
   mixformer annotate clip.mp4 --keys keys.csv --to cvat --out annotations.xml
   mixformer annotate clip.mp4 --keys keys.csv --to yolo --out dataset/ --label person
@@ -62,10 +62,10 @@ def add_options(made: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Track between the key boxes, and write what the options ask for."""
     from mixformer.annotation import check_export, export_annotations, look_at_video, save_project
-    from mixformer.annotation.project_files import ENDING
+    from mixformer.annotation.project_files import ENDING, remove_project
     from mixformer.files.partial_names import partial_path
     from mixformer.files.places import require_apart, require_place
-    from mixformer.files.special_files import is_special
+    from mixformer.run.resuming import forget
 
     if (options.to is None) != (options.out is None) or (options.to is None and options.project is None):
         raise ConfigError("give --to FORMAT with --out FILE, or --project FILE, or all of them")
@@ -80,21 +80,24 @@ def run(options: Namespace) -> None:
         require_apart(options.project, inputs)
         require_place(options.project, options.overwrite)
     video = look_at_video(options.source, options.project)
-    draft = None if options.project is None or is_special(options.project) else partial_path(options.project)
-    project = tracked_project(_keyed(options, video, draft), options, options.direction, None, draft)
+    outputs = {"project": options.project} if options.project is not None else {"annotations": options.out}
+    note = note_beside(options, outputs, {"direction": options.direction, "again": options.again})
+    draft = None if options.project is None or note is None else partial_path(options.project)
+    project = tracked_project(_keyed(options, video), options, options.direction, None, note, draft)
     written = []
     if options.project is not None:
         save_project(project, options.project)
         written.append(options.project)
-    if draft is not None:
-        draft.unlink(missing_ok=True)
     if options.to is not None:
         how |= {"video": options.source, "tolerance": options.tolerance}
         written.append(export_annotations(project, options.to, options.out, **how))
+    forget(outputs)
+    if draft is not None:
+        remove_project(draft)
     report_project(project, written, options.quiet)
 
 
-def _keyed(options: Namespace, video: AnnotatedVideo, draft: Path | None) -> AnnotationProject:
+def _keyed(options: Namespace, video: AnnotatedVideo) -> AnnotationProject:
     """Read the key boxes, with tracked boxes of an earlier run that still hold unless --again is given."""
     from mixformer.annotation import change_target, clear_tracked, is_same_video, load_project, read_keys
     from mixformer.annotation.key_files import tracked_before
@@ -112,19 +115,9 @@ def _keyed(options: Namespace, video: AnnotatedVideo, draft: Path | None) -> Ann
             project = change_target(project, target.id, target.label or options.label)
     else:
         project, before = read_keys(keys, video, label=options.label), options.project
-    if options.again:
+    if options.again or before is None or before == keys or not before.is_file():
         return project
-    left = _newer(draft, before)
     with suppress(DataError):  # a damaged one is replaced
-        if (left or before != keys) and (earlier := left or before) and earlier.is_file():
-            old = load_project(earlier)
-            return tracked_before(project, old) if is_same_video(old.video, options.source) else project
+        old = load_project(before)
+        return tracked_before(project, old) if is_same_video(old.video, options.source) else project
     return project
-
-
-def _newer(draft: Path | None, before: Path | None) -> Path | None:
-    """Return what a stopped run left, unless there is a later result."""
-    if draft is None or not draft.is_file():
-        return None
-    is_older = before is not None and before.is_file() and before.stat().st_mtime > draft.stat().st_mtime
-    return None if is_older else draft

@@ -66,6 +66,10 @@ class FrameBar(Bars):
         self._done += 1
         self.update(self._frames, advance=1, fps=self._done / (time.perf_counter() - self._begin))
 
+    def reach(self, done: int, total: int) -> None:
+        """Show that so many of all frames are done."""
+        self.update(self._frames, completed=done, total=total, fps=done / (time.perf_counter() - self._begin))
+
 
 class TaskBars(Bars):
     """Overall progress, and a line for each active task; a `total` of None comes with the first event."""

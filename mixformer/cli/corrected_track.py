@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
 from mixformer.cli.bars import FrameBar
 from mixformer.cli.console import make_console
-from mixformer.cli.track_options import make_tracker, targets_of
-from mixformer.errors import BoxError, ConfigError, counted
+from mixformer.cli.track_options import make_tracker, targets_of, tracker_factory
+from mixformer.errors import BoxError, ConfigError, DataError, counted
 
 if TYPE_CHECKING:
-    from mixformer.annotation import AnnotatedTarget, AnnotationProject, FoundBox, FrameBox
-
-DRAFT_INTERVAL = 30.0
-"""Seconds of tracking that a killed command may lose."""
+    from mixformer.annotation import AnnotatedTarget, AnnotationProject, FrameBox
+    from mixformer.annotation.stretches import Direction
+    from mixformer.run.resuming import ResumeFile
+    from mixformer.video.reader import VideoFrame
 
 
 def needs_project(options: Namespace) -> bool:
@@ -33,77 +32,116 @@ def needs_project(options: Namespace) -> bool:
     return has_corrections(options.targets)
 
 
-def run_project(options: Namespace, outputs: dict[str, Path]) -> None:
+def run_project(options: Namespace, outputs: dict[str, Path], inputs: list[str | Path]) -> None:
     """Run `mixformer track` with corrections, --backward or --both-ways: track all, then write the same files."""
-    from mixformer.annotation import look_at_video, read_keys, write_results
-    from mixformer.annotation.key_files import has_corrections, keys_of_targets
+    from mixformer.annotation import write_results
+    from mixformer.run import check_outputs
+    from mixformer.run.resuming import forget
     from mixformer.video import open_video
 
     if options.show:
         raise ConfigError("--show works for one pass forward; write the annotated video with --out, and look at that")
-    video, several = look_at_video(options.source), options.targets is not None
-    if several and options.box is None and has_corrections(options.targets):
-        project = read_keys(options.targets, video, options.start)
-    else:
-        project = keys_of_targets(targets_of(options), video)
-    back = options.backward or options.both_ways
-    wanted = range(0 if back else options.start, video.frame_count if options.stop is None else options.stop)
-    direction = "both" if options.both_ways else "backward" if options.backward else "forward"
-    project = tracked_project(project, options, direction, wanted)
+    project = project_of(options)
+    note = note_of(options, outputs, project)
+    ours = note is not None and note.is_ours()
+    check_outputs(outputs, inputs, overwrite=options.overwrite or ours)
+    wanted = _wanted(options, project)
+    project = tracked_project(project, options, _direction(options), wanted, note)
+    drafts: dict[str, int] = {}
+
+    def count(frame: VideoFrame) -> None:
+        if note is not None and not drafts:
+            drafts.update(note.drafts())
+        bar.count()
+
     with ExitStack() as stack:
         frames = stack.enter_context(open_video(options.source, wanted.start, wanted.stop))
         bar = stack.enter_context(FrameBar(frames.frames_to_come, options.quiet))
-        write_results(
-            project, frames, outputs, ids=several, overwrite=options.overwrite, on_frame=lambda _: bar.count()
-        )
+        how = {"ids": options.targets is not None, "overwrite": options.overwrite or ours}
+        try:
+            write_results(project, frames, outputs, **how, on_frame=count)
+        except BaseException:
+            if note is not None:
+                note.stop(drafts)
+            raise
+    forget(outputs)
     report_project(project, list(outputs.values()), options.quiet)
 
 
+def project_of(options: Namespace) -> AnnotationProject:
+    """Return the project of the boxes that the options of `mixformer track` name."""
+    from mixformer.annotation import look_at_video, read_keys
+    from mixformer.annotation.key_files import has_corrections, keys_of_targets
+
+    video = look_at_video(options.source)
+    if options.targets is not None and options.box is None and has_corrections(options.targets):
+        return read_keys(options.targets, video, options.start)
+    return keys_of_targets(targets_of(options), video)
+
+
+def note_of(options: Namespace, outputs: Mapping[str, Path], project: AnnotationProject) -> ResumeFile | None:
+    """Return the file beside the results that tells which run it was; None if they cannot be resumed."""
+    from mixformer.annotation.project_files import fields_of
+
+    keys = [fields_of(target) for target in project.targets]
+    facts = {"direction": _direction(options), "targets": keys}
+    return note_beside(options, outputs, facts, (options.start, options.stop))
+
+
+def note_beside(
+    options: Namespace,
+    outputs: Mapping[str, Path],
+    facts: Mapping[str, Any],
+    frames: tuple[int, int | None] = (0, None),
+) -> ResumeFile | None:
+    """Return the file beside some results of a run that has these options and facts."""
+    from mixformer.run.resuming import resume_file
+
+    return resume_file(outputs, str(options.source), frames, (), {**tracker_factory(options).settings(), **facts})
+
+
+def _direction(options: Namespace) -> Direction:
+    return "both" if options.both_ways else "backward" if options.backward else "forward"
+
+
+def _wanted(options: Namespace, project: AnnotationProject) -> range:
+    first = 0 if options.backward or options.both_ways else options.start
+    return range(first, project.video.frame_count if options.stop is None else options.stop)
+
+
 def tracked_project(
-    project: AnnotationProject, options: Namespace, direction: str, wanted: range | None, draft: Path | None = None
+    project: AnnotationProject,
+    options: Namespace,
+    direction: Direction,
+    wanted: range | None,
+    note: ResumeFile | None,
+    draft: Path | None = None,
 ) -> AnnotationProject:
     """Track the frames of a project that are not tracked from its key boxes yet.
 
-    With a `draft`, a run that is stopped leaves there what it has tracked; one that is killed, all but its last part.
+    With a `note`, the boxes are kept in `draft`, by default a file beside the note, so that a run that is killed loses
+    a second of video at most; one that was stopped before is resumed.
     """
-    from mixformer.annotation import stale_stretches, track_between
+    from mixformer.annotation import is_same_video, load_project, stale_stretches, track_between
+    from mixformer.annotation.kept_boxes import KeptBoxes
+    from mixformer.annotation.key_files import tracked_before
 
-    steps = 0
-    for stretch in stale_stretches(project, None, direction, wanted):  # type: ignore[arg-type]
-        ends = [box for box in (stretch.before, stretch.after) if box is not None]
-        steps += len(stretch.frames) * len(ends)
     if not any(not key.absent for target in project.targets for key in target.keys):
         raise BoxError("no target has a box; a line is frame,id,x,y,w,h")
-    tracker = make_tracker(options) if steps else None
-    with FrameBar(steps, options.quiet) as bar:
-        found = track_between(
-            project,
-            options.source,
-            direction=direction,  # type: ignore[arg-type]
-            frames=wanted,
-            tracker=tracker,
-            progress=lambda done, total: bar.count(),
-        )
-        return _put_all(project, found, draft)
-
-
-def _put_all(project: AnnotationProject, found: Iterable[FoundBox], draft: Path | None) -> AnnotationProject:
-    from mixformer.annotation import put_found, save_project
-
-    boxes: list[FoundBox] = []
-    saved = time.monotonic()
-    try:
-        for each in found:
-            boxes.append(each)
-            if draft is not None and time.monotonic() - saved > DRAFT_INTERVAL:
-                project, boxes = put_found(project, boxes), []
-                save_project(project, draft)
-                saved = time.monotonic()
-    except KeyboardInterrupt:
-        if draft is not None and boxes:
-            save_project(put_found(project, boxes), draft)
-        raise
-    return put_found(project, boxes)
+    path = None if note is None else draft or note.path.with_name(f"{note.path.name}.json")
+    if note is not None and path is not None and path.is_file() and note.is_ours():
+        with suppress(DataError):  # a damaged one is replaced
+            left = load_project(path)
+            project = tracked_before(project, left) if is_same_video(left.video, options.source) else project
+    if not stale_stretches(project, None, direction, wanted):
+        return project
+    tracker = make_tracker(options)
+    with FrameBar(None, options.quiet) as bar, KeptBoxes(project, path, note.note if note else int) as kept:
+        for found in track_between(
+            project, options.source, direction=direction, frames=wanted, tracker=tracker, progress=bar.reach
+        ):
+            kept.put(found)
+    return kept.project
 
 
 def report_project(project: AnnotationProject, paths: list[Path], quiet: bool) -> None:

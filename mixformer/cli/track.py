@@ -14,7 +14,7 @@ from rich.console import Console
 from mixformer.cli.ask import ask_box
 from mixformer.cli.bars import FrameBar
 from mixformer.cli.console import make_console
-from mixformer.cli.corrected_track import needs_project, run_project
+from mixformer.cli.corrected_track import needs_project, note_of, project_of, run_project
 from mixformer.cli.parser import add_flag, add_option, add_source, runtime_from
 from mixformer.cli.track_options import (
     add_live,
@@ -80,7 +80,7 @@ def run(options: Namespace) -> None:
     wanted = outputs_from(options, options.source, lambda outputs: _goes_on(options, outputs))
     outputs = check_outputs(wanted, inputs, overwrite=options.overwrite, going_on=True)
     if needs_project(options):
-        run_project(options, outputs)
+        run_project(options, outputs, inputs)
         return
     if options.box is None and not several and sys.stdin.isatty():
         options.box = ask_box(options.source, options.start)  # while no camera is open: it can be opened only once
@@ -114,8 +114,11 @@ def _goes_on(options: Namespace, outputs: Mapping[str, Path]) -> bool:
     path = resume_path(outputs)
     if path is None or not path.is_file() or not (options.box or options.targets):
         return False
-    frames, settings = (options.start, options.stop), tracker_factory(options).settings()
-    found = resume_file(outputs, options.source, frames, targets_of(options), settings)
+    if needs_project(options):
+        found = note_of(options, outputs, project_of(options))
+    else:
+        frames, settings = (options.start, options.stop), tracker_factory(options).settings()
+        found = resume_file(outputs, options.source, frames, targets_of(options), settings)
     return found is not None and found.is_ours()
 
 

@@ -7,6 +7,7 @@ results are those of a run without an interruption. The file is removed when the
 
 from __future__ import annotations
 
+import glob
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -88,6 +89,10 @@ class ResumeFile:
             self._save(self._placed)
         else:
             forget(self.outputs)
+
+    def note(self) -> None:
+        """Note which run this is. One without points keeps its boxes in a project, `NAME.json` for this file's NAME."""
+        self._save(self._placed)
 
     def find(self) -> ResumePoint | None:
         """Return the newest point of the same run that all its results reach, or None if there is none.
@@ -212,10 +217,11 @@ def resume_path(outputs: Mapping[str, str | Path]) -> Path | None:
 
 
 def forget(outputs: Mapping[str, str | Path]) -> None:
-    """Remove the file beside some results: another run begins to write them."""
+    """Remove the files beside some results: another run begins to write them."""
     if path := resume_path(outputs):
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+        for each in (path, *path.parent.glob(f"{glob.escape(path.name)}.json*")):
+            with suppress(OSError):
+                each.unlink(missing_ok=True)
 
 
 def interrupted(outputs: Mapping[str, Path]) -> set[str]:

@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -22,7 +21,6 @@ from mixformer.annotation import (
     set_tracked,
 )
 from mixformer.cli import main
-from mixformer.cli.bars import FrameBar
 from mixformer.data.annotated_folders import read_sequences
 from mixformer.errors import BoxError
 from mixformer.video import open_video, open_writer
@@ -120,36 +118,6 @@ def test_track_takes_corrections(folder, tmp_path):
     rows = list(csv.DictReader((tmp_path / "b.csv").open()))
     assert [int(row["frame"]) for row in rows] == [*range(12)]
     assert (rows[8]["x"], rows[8]["w"]) == ("255.0", "44.0")
-
-
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_stopped_run_is_resumed_by_the_same_command(folder, tmp_path, monkeypatch, capsys, signal_number):
-    """Also one that was killed, which then keeps all but its last part."""
-    path, steps = tmp_path / "clip.mixformer.json", []
-    words = ["annotate", str(DEMO_CLIP), "--keys", str(folder / "keys.csv"), "--project", str(path)]
-    code = f"""
-import os, sys
-from mixformer.cli import bars, corrected_track, main
-corrected_track.DRAFT_INTERVAL = 0.0
-count, steps = bars.FrameBar.count, []
-def counted(self):
-    count(self)
-    steps.append(0)
-    if len(steps) == 6:
-        os.kill(os.getpid(), {int(signal_number)})
-bars.FrameBar.count = counted
-sys.exit(main(sys.argv[1:]))
-"""
-    subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=False)
-    assert not path.exists()
-    kept = load_project(tmp_path / "clip.mixformer.partial.json").target(1)
-    assert 4 <= len(kept.tracked) <= 6
-    monkeypatch.setattr(FrameBar, "count", lambda self: steps.append(0))
-    assert main(words) == 0, capsys.readouterr()
-    assert len(steps) < 14  # of 7 forward and 7 backward between the boxes, and 3 after the last
-    assert os.listdir(tmp_path) == ["clip.mixformer.json"]
-    assert load_project(path).target(1).keys == load_project(folder / "clip.mixformer.json").target(1).keys
-    assert len(load_project(path).target(1).tracked) == 10
 
 
 def test_again_tracks_the_boxes_of_a_project_anew(folder, tmp_path):

@@ -11,15 +11,20 @@ from mixformer.annotation import (
     AnnotationProject,
     add_target,
     backward,
+    clear_tracked,
+    load_project,
     look_at_video,
     mark_absent,
     put_found,
+    remove_key,
+    save_project,
     set_key,
     stale_stretches,
     track_between,
 )
 from mixformer.annotation.backward import read_backward
 from mixformer.annotation.joining import join
+from mixformer.annotation.stretches import all_stretches
 from mixformer.errors import BoxError, ConfigError
 from mixformer.types import TrackResult
 from mixformer.video import FrameReader, open_video
@@ -206,6 +211,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(clip):
         ([29], "backward", 12, 17),
         ([0, 20], "both", 12, 7 + 19 + 9),
         ([0, 20], "both", 19, 19 + 9),
+        ([0, 20], "both", 19 + 9 + 6, 13),
+        ([0, 20], "both", 19 + 9 + 19, 1),
     ):
         project = keyed(clip, *keys)
         found = track_between(project, clip, tracker=Drifting(), direction=direction)
@@ -215,8 +222,53 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(clip):
         project = put_found(project, some)
         project = put_found(project, track_between(project, clip, tracker=tracker, direction=direction))
         assert tracker.seen == left
-        assert tracker.moved[:1] == ([some[-1].box] if begun < 19 else [])
+        reached = {19: [], 47: [some[-2].box]}.get(begun, [some[-1].box])  # of the way back, its last frame is left
+        assert tracker.moved[:1] == reached
         assert not stale_stretches(project, direction=direction)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_runs_that_are_stopped_anywhere_end_as_one_that_is_not(clip, data):
+    """Boxes of the way back between two key boxes were lost."""
+    numbers = st.lists(st.integers(0, FRAMES - 1), min_size=1, max_size=3, unique=True)
+    project = keyed(clip, *data.draw(numbers), targets=data.draw(st.integers(1, 2)))
+    whole, seen = tracked(project, clip), 0
+    total = sum(
+        len(each.frames) * ((each.before is not None) + (each.after is not None)) for each in all_stretches(project)
+    )
+    stops = data.draw(st.lists(st.integers(1, 40), max_size=4))
+    for stop in stops:
+        found = track_between(project, clip, tracker=Drifting())
+        some = [each for each, _ in zip(found, range(stop), strict=False)]
+        found.close()
+        while some and some[-1].way == "joined":  # a stretch is joined as a whole
+            some.pop()
+        project, seen = put_found(project, some), seen + len([each for each in some if each.way != "joined"])
+    project = tracked(project, clip, tracker=(tracker := Drifting()))
+    assert seen + tracker.seen <= total + 2 * len(stops)  # a frame of each way back that was done
+    assert not stale_stretches(project)
+    for target, other in zip(project.targets, whole.targets, strict=True):
+        assert not len(target.unjoined)
+        assert (target.tracked.frames == other.tracked.frames).all()
+        assert (target.tracked.ways == other.tracked.ways).all()
+
+
+def test_boxes_of_the_way_back_are_kept_as_far_as_a_correction_allows(clip, tmp_path):
+    found = track_between(keyed(clip, 0, 20), clip, tracker=Drifting())
+    project = put_found(keyed(clip, 0, 20), [each for each, _ in zip(found, range(19 + 9 + 15), strict=False)])
+    found.close()
+    assert project.target(1).unjoined.frames.tolist() == [*range(5, 20)]
+    save_project(project, tmp_path / "clip.mixformer.json")
+    assert load_project(tmp_path / "clip.mixformer.json") == project
+    assert set_key(project, 1, 10, truth(10)).target(1).unjoined.frames.tolist() == [*range(11, 20)]
+    for corrected in (set_key(project, 1, 20, truth(19)), remove_key(project, 1, 20), mark_absent(project, 1, 3)):
+        assert not len(corrected.target(1).unjoined)
+    assert set_key(project, 1, 0, truth(1)).target(1).unjoined == project.target(1).unjoined
+    assert clear_tracked(project, 1, 0, 12).target(1).unjoined.frames.tolist() == [*range(12, 20)]
+    tracker = Drifting()
+    tracked(set_key(project, 1, 10, truth(10)), clip, tracker=tracker)
+    assert tracker.seen == 9 + 9 + 1  # back from the correction, forward from it, and one frame to meet
 
 
 def test_a_run_goes_on_from_the_last_sure_frame(clip):

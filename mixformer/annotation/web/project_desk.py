@@ -146,15 +146,18 @@ class ProjectDesk:
             raise OldRevisionError("somebody else has changed this project; look at it, then do it again")
 
     def keep_found(self, edits: list[dict[str, Any]], revision: int, person: str = "") -> int:
-        """Put boxes that were tracked for a person into the project, and return its new revision.
+        """Put boxes that were tracked for a person into the project, and return its new revision; see `tell_revision`.
 
         If nothing else has changed since `revision`, they belong to the step before, so that both are undone as one.
         """
         with self._lock:
             self._do({"edit": "amend" if revision == self.revision else "together", "edits": edits, "by": person})
-            self._fine.add(now := self.revision)
-        self.tell({"type": "state", "revision": now})
-        return now
+            self._fine.add(self.revision)
+            return self.revision
+
+    def tell_revision(self) -> None:
+        """Report to all listeners that the project has changed."""
+        self.tell({"type": "state", "revision": self.revision})
 
     def _do(self, edit: Mapping[str, Any]) -> None:
         """Make an edit, and count the project and the targets that it changed."""

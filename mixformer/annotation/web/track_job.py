@@ -37,8 +37,8 @@ class TrackJob:
     untold: list[FoundBox] = field(default_factory=list)
     is_late: bool = False  # a person has edited one of its targets before it ended, so that its boxes are not kept
     revision: int = -1  # of the project after this job saved into it
-    saved: float = 0.0
     told: float = 0.0
+    reloaded: float = 0.0
 
     def news(self) -> dict[str, Any]:
         """Return the state and progress of the job, as a JSON object."""

@@ -10,12 +10,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
-from mixformer.annotation.between import FoundBox
-from mixformer.annotation.project_checks import row_of
-from mixformer.annotation.tracked_rows import STATUSES, TrackedBox
+from mixformer.annotation.between import found_runs
+from mixformer.annotation.found_edits import found_edits, is_second
+from mixformer.annotation.tracked_rows import STATUSES
 from mixformer.annotation.web.project_desk import LETTERS, rounded
 from mixformer.annotation.web.track_job import TrackJob
 from mixformer.annotation.web.track_plan import boxes_to_find
@@ -25,8 +24,8 @@ from mixformer.tracking import MultiTracker
 log = logging.getLogger(__name__)
 
 _TURN = 2.0  # seconds after which another job may go on
-_SAVE = 3.0  # seconds after which found boxes are saved
 _TELL = 0.2  # seconds between messages
+_RELOAD = 3.0  # seconds after which pages read the saved boxes
 _MOST_WAITING = 64
 _PATIENCE = 5.0  # seconds that an edit, or a person who stops a job, waits for its end
 _MEMORY = 128 * 2**20  # bytes of frames of one job that goes backward
@@ -121,21 +120,26 @@ class TrackQueue:
 
     def _advance(self, job: TrackJob, model: MultiTracker) -> bool:
         """Continue a job for some seconds; return True when it is finished."""
-        begin = time.monotonic()
+        begin, fps = time.monotonic(), job.desk.project.video.fps
         if job.steps is None:
-            job.state, job.saved = "running", begin
+            job.state, job.reloaded = "running", begin
             job.steps = boxes_to_find(job, model, _MEMORY)
             job.desk.tell(job.news())
         for found in job.steps:
             job.unsaved.append(found)
-            job.untold.append(found)
+            if found.way != "unjoined":
+                job.untold.append(found)
             job.last = found.frame
             now = time.monotonic()
             if now - job.told > _TELL:
                 self._tell(job)
-            if now - job.saved > _SAVE:
+            if is_second(job.unsaved, fps):
                 self._save(job)
-            if now - begin > _TURN and self._waiting and not job.halt.is_set():
+                if now - job.reloaded > _RELOAD:
+                    job.reloaded = now
+                    job.desk.tell_revision()
+            is_whole = found.way != "joined"  # a stretch is joined as a whole
+            if now - begin > _TURN and is_whole and self._waiting and not job.halt.is_set():
                 self._save(job)
                 return False
         return True
@@ -148,7 +152,7 @@ class TrackQueue:
                 **rounded(run),
                 "kinds": "".join(LETTERS[STATUSES.index(each.status)] for each in run),
             }
-            for run in _runs(job.untold)
+            for run in found_runs(job.untold)
         ]
         job.told, job.untold = time.monotonic(), []
         job.desk.tell({**job.news(), "found": runs})
@@ -156,23 +160,13 @@ class TrackQueue:
     def _save(self, job: TrackJob) -> None:
         """Put the found boxes into the project. All boxes of a job are undone as one step."""
         if job.unsaved and not job.is_late:
-            edits = [
-                {
-                    "edit": "set_tracked",
-                    "id": run[0].target,
-                    "start": run[0].frame,
-                    "rows": [row_of(TrackedBox(each.box, each.score, each.status)) for each in run],
-                    "way": run[0].way,
-                }
-                for run in _runs(job.unsaved)
-            ]
-            job.unsaved = []
+            edits, job.unsaved = found_edits(job.unsaved), []
             job.revision = job.desk.keep_found(edits, job.revision, job.person)
-        job.saved = time.monotonic()
 
     def _finish(self, job: TrackJob) -> None:
         try:
             self._save(job)
+            job.desk.tell_revision()
         except MixFormerError as error:
             job.state, job.error = "failed", str(error)
         if job.steps is not None:
@@ -183,16 +177,3 @@ class TrackQueue:
             self._jobs.remove(job)
         job.ended.set()
         job.desk.tell(job.news())
-
-
-def _runs(found: list[FoundBox]) -> Iterator[list[FoundBox]]:
-    """Yield boxes of one target in successive frames. If a frame has two boxes, the later one is used."""
-    latest = {(each.target, each.frame): each for each in found}
-    run: list[FoundBox] = []
-    for _, each in sorted(latest.items()):
-        if run and (run[-1].target, run[-1].frame + 1, run[-1].way) != (each.target, each.frame, each.way):
-            yield run
-            run = []
-        run.append(each)
-    if run:
-        yield run
