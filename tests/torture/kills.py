@@ -44,6 +44,17 @@ def _track(place: Path) -> list[str]:
     return ["track", f"{place}/long.mp4", "--box", *BOX, "--model", f"{place}/model", *_CHEAP, *out]
 
 
+def _track_keys(place: Path) -> list[str]:
+    words = ["track", f"{place}/long.mp4", "--targets", f"{place}/keys.csv", "--both-ways", "--overwrite"]
+    return [*words, "--out", "a.mp4", "--json", "a.jsonl", "--model", f"{place}/model", *_CHEAP]
+
+
+def _annotate(place: Path) -> list[str]:
+    words = ["annotate", f"{place}/long.mp4", "--keys", f"{place}/keys.csv", "--overwrite"]
+    out = ["--project", "a.mixformer.json", "--to", "csv", "--out", "a.csv"]
+    return [*words, *out, "--model", f"{place}/model", *_CHEAP]
+
+
 def _track_all(place: Path) -> list[str]:
     words = [
         "track-all",
@@ -80,9 +91,11 @@ def _train(place: Path) -> list[str]:
 
 
 VICTIMS = {
-    "track": Victim(_track, 25, ("a.jsonl", "a.csv", "a.txt")),
-    "track-all": Victim(_track_all, 20, tuple(f"tracked/v{n}/boxes.jsonl" for n in range(4))),
-    "evaluate": Victim(_evaluate, 20, tuple(f"results/model/many/s{n}.txt" for n in range(6))),
+    "track": Victim(_track, 20, ("a.jsonl", "a.csv", "a.txt")),
+    "track-keys": Victim(_track_keys, 7),
+    "annotate": Victim(_annotate, 7),
+    "track-all": Victim(_track_all, 15, tuple(f"tracked/v{n}/boxes.jsonl" for n in range(4))),
+    "evaluate": Victim(_evaluate, 16, tuple(f"results/model/many/s{n}.txt" for n in range(6))),
     "train": Victim(_train, 15, ("run/model/model.safetensors",)),
     "convert": Victim(
         lambda p: ["convert", f"{p}/model", "--out", "made", "--precision", "float16", "--overwrite"],
@@ -105,6 +118,7 @@ def add_material(place: Path) -> None:
         return
     frames = moving_square(400, step=0)[0]
     write_clip(place / "long.mp4", frames, sound=False)
+    (place / "keys.csv").write_text("0,1,10,30,20,20\n200,1,10,30,20,20\n390,1,,,,\n")
     (place / "jobs.csv").write_text("source,box,name\n" + "".join(f"long.mp4,10 30 20 20,v{n}\n" for n in range(4)))
     (place / "recipe.toml").write_text(RECIPE)
     for number in range(6):
