@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -127,7 +128,7 @@ class VideoLibrary:
         part = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
         try:
             await write_bounded(part, chunks, limit)
-            open_frames(part).close()
+            await asyncio.to_thread(lambda: open_frames(part).close())
             path.touch(exist_ok=False)  # claims the name, since a move replaces what has it
             part.replace(path)
         except FileExistsError as error:
@@ -163,7 +164,7 @@ async def write_bounded(path: Path, chunks: AsyncIterator[bytes], limit: int) ->
                 size += len(chunk)
                 if size > limit:
                     raise UploadTooLargeError(f"the file has more than {limit / 2**20:.0f} MB, which is the limit here")
-                file.write(chunk)
+                await asyncio.to_thread(file.write, chunk)  # a slow disk keeps nobody else waiting
     except OSError as error:
         if isinstance(error, UploadTooLargeError):
             raise

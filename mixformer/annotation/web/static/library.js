@@ -50,7 +50,7 @@ function row(video) {
 }
 
 export function startLibrary() {
-  $("upload-file").addEventListener("change", () => upload($("upload-file").files[0]));
+  $("upload-file").addEventListener("change", () => upload([...$("upload-file").files]));
   // A browser opens a file that is dropped beside the field, in place of the page.
   for (const name of ["dragover", "drop"]) {
     addEventListener(name, (event) => {
@@ -58,24 +58,30 @@ export function startLibrary() {
       if (!dataTransfer?.types.includes("Files") || /** @type {Element} */ (target).closest?.("input[type=file]")) return;
       event.preventDefault();
       if (name === "dragover") return;
-      if (document.body.dataset.place === "library" && !$("upload").hidden) upload(dataTransfer.files[0]);
+      if (document.body.dataset.place === "library" && !$("upload").hidden) upload([...dataTransfer.files]);
       else warn("A video is added in the list of videos; a file of boxes, with Import.");
     });
   }
 }
 
-/** @param {File | undefined} file */
-async function upload(file) {
-  if (!file) return;
+/** Send files, one after the other. What is wrong with one does not stop the others. @param {File[]} files */
+async function upload(files) {
   const progress = $("upload-progress");
-  progress.hidden = false;
-  try {
-    await send("videos", file, (part) => (progress.value = part));
-    await showLibrary();
-  } catch (error) {
-    warn(/** @type {Error} */ (error).message);
-  } finally {
-    progress.hidden = true;
-    $("upload-file").value = "";
+  const sizes = files.reduce((sum, file) => sum + file.size, 0) || 1;
+  const wrong = [];
+  let sent = 0;
+  progress.hidden = !files.length;
+  for (const file of files) {
+    try {
+      await send("videos", file, (part) => (progress.value = (sent + part * file.size) / sizes));
+      await showLibrary();
+    } catch (error) {
+      const { message } = /** @type {Error} */ (error);
+      wrong.push(message.includes(file.name) ? message : `${file.name}: ${message}`);
+    }
+    sent += file.size;
   }
+  if (wrong.length) warn(wrong.join(" "));
+  progress.hidden = true;
+  $("upload-file").value = "";
 }
