@@ -103,7 +103,8 @@ def measure_tracking_of(
     if result.failures:
         failed, (name, message) = counted(len(result.failures), "sequence"), next(iter(result.failures.items()))
         raise DataError(f"{failed} failed, and a mean of the others is another number; {name}: {message}")
-    return {"value": result.summary["auc"], **sizes(load_weights(model).config)}
+    each = {name: round(float(values["auc"]), 4) for name, values in result.summary.per_sequence.items()}
+    return {"value": result.summary["auc"], "sequences": each, **sizes(load_weights(model).config)}
 
 
 @torch.no_grad()
@@ -128,7 +129,7 @@ def measure_speed(variant: str, changes: Mapping[str, Any], device: str) -> Meas
 def require_same_test(files: Iterable[Path], test: Path) -> None:
     """Raise ConfigError if one of the files that are there was measured on other sequences than those in `test`.
 
-    Speeds and what was tracked do not say on which.
+    Speeds do not say on which, nor do files of earlier versions on what was tracked.
     """
     kept = [file for file in files if file.is_file()]
     names = {each.name for each in read_sequences(test)} if kept else set()

@@ -140,6 +140,8 @@ def test_rows_with_settings_are_tracked(tmp_path, videos):
         assert f'"update": "{update}"' in run.read_text()
         assert '"update_interval": 10' in run.read_text()
     assert "| by score | 69.2 |" in ablation_report(result)
+    with pytest.raises(ConfigError, match="measured on other held-out sequences"):
+        run_ablation("v1-8", tmp_path, seeds=[1], scale="tiny", data=videos[0], test=videos[0], steps=1)
 
 
 def test_speeds_stand_beside_the_published_ones(tmp_path, monkeypatch):
