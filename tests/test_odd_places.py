@@ -17,7 +17,7 @@ from mixformer.files import write_files, write_text
 from mixformer.files.partial_names import beside, own_places, real_path
 from mixformer.files.places import claimed_folder, require_place
 from mixformer.run.outputs import check_outputs
-from mixformer.run.resuming import resume_path
+from mixformer.run.resume_places import resume_path
 from mixformer.video import open_results, open_video, open_writer
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.video.video_formats import require_video

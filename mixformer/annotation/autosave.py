@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -70,9 +71,10 @@ class OpenProject:
         Raises:
             OutputError: if it cannot be written.
         """
+        save_project(project, path)  # before its old edits go, which have another number: a killed program keeps them
         for beside in (journal_of(Path(path)), undo_of(Path(path))):
-            beside.unlink(missing_ok=True)
-        save_project(project, path)
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
         return cls(path)
 
     @property
@@ -112,9 +114,10 @@ class OpenProject:
             self._past.append(_line(edit))
             moved = {*map(id, self.history.past)} ^ {*map(id, history.past)}
             is_old = not moved.isdisjoint(map(id, self._forgotten))
+            if is_old and edit.get("edit") == "amend":  # in place of the step before, whose boxes are memory
+                amended = self.history.past[-1]
+                self._forgotten = (*(step for step in self._forgotten if step is not amended), history.past[-1])
             self.history = history
-            if is_old and edit.get("edit") == "amend":
-                self._forgotten += history.past[-1:]
             if is_old and edit.get("edit") in ("undo", "redo"):
                 self._forget()  # the next start could not repeat this from the journal
                 self.save()

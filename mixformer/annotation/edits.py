@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import islice, pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, KeyBox
 from mixformer.annotation.project_checks import (
@@ -220,12 +221,12 @@ def set_tracked(
     values = [check_tracked(each) for each in islice(found, project.video.frame_count + 1)]  # they may have no end
     if values:
         check_frame(begin + len(values) - 1, project.video)
+    free = _are_beside_keys(target, np.arange(begin, begin + len(values)))  # the earlier rows are
+    values = [value if is_free else None for value, is_free in zip(values, free, strict=True)]
     if way == "unjoined":
-        rows = target.unjoined.put(begin, values, "backward")
-        return project.with_target(replace(target, unjoined=beside_keys(target, rows)))
-    rows = target.tracked.put(begin, values, way)
+        return project.with_target(replace(target, unjoined=target.unjoined.put(begin, values, "backward")))
     unjoined = target.unjoined.put(begin, [None] * len(values)) if way == "joined" else target.unjoined
-    return project.with_target(replace(target, tracked=beside_keys(target, rows), unjoined=unjoined))
+    return project.with_target(replace(target, tracked=target.tracked.put(begin, values, way), unjoined=unjoined))
 
 
 def clear_tracked(project: AnnotationProject, id: int, first: int = 0, stop: int | None = None) -> AnnotationProject:
@@ -254,12 +255,15 @@ def clear_tracked(project: AnnotationProject, id: int, first: int = 0, stop: int
 
 def beside_keys(target: AnnotatedTarget, rows: TrackedRows) -> TrackedRows:
     """Return the rows of frames that have no key box, and in which the target is not marked as absent."""
-    if not target.keys or not len(rows):
-        return rows
-    keys = np.array([key.frame for key in target.keys])
+    return rows.only(_are_beside_keys(target, rows.frames)) if target.keys and len(rows) else rows
+
+
+def _are_beside_keys(target: AnnotatedTarget, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
+    keys = np.array([key.frame for key in target.keys], np.int64)
     absent = np.array([False] + [key.absent for key in target.keys])
-    before = np.searchsorted(keys, rows.frames, side="right")
-    return rows.only(~np.isin(rows.frames, keys) & ~absent[before])
+    before = np.searchsorted(keys, frames, side="right")
+    free: NDArray[np.bool_] = ~np.isin(frames, keys) & ~absent[before]
+    return free
 
 
 def _without_stale(target: AnnotatedTarget, frame: int) -> AnnotatedTarget:

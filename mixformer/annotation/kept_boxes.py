@@ -11,7 +11,7 @@ from mixformer.annotation.autosave import OpenProject
 from mixformer.annotation.between import FoundBox, put_found
 from mixformer.annotation.found_edits import found_edits, is_second
 from mixformer.annotation.project import AnnotationProject
-from mixformer.errors import OutputError
+from mixformer.errors import DataError, OutputError
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class KeptBoxes:
         """Do something to the file. After an error, boxes are no longer kept in it."""
         try:
             do()
-        except OutputError as error:
+        except (DataError, OutputError, OSError) as error:
             log.warning("a run that is stopped now could not be resumed: %s", error)
             self._file = self._path = None
             return False

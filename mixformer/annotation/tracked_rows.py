@@ -112,8 +112,10 @@ class TrackedRows:
     def put(self, start: int, found: Iterable[TrackedBox | None], way: Way = "forward") -> TrackedRows:
         """Replace the rows of the frames from `start` on, one for each value; None removes the row of its frame."""
         values = list(found)
-        kept = self.only((self.frames < start) | (self.frames >= start + len(values)))
-        return _merged([kept, TrackedRows.of([(start, way, values)])])
+        begin, end = np.searchsorted(self.frames, (start, start + len(values)))
+        new = TrackedRows.of([(start, way, values)])
+        pairs = zip(self._arrays(), new._arrays(), strict=True)
+        return TrackedRows(*(np.concatenate([old[:begin], put, old[end:]]) for old, put in pairs))
 
     @classmethod
     @checked

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -17,6 +17,7 @@ from mixformer.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from mixformer.annotation import AnnotatedVideo, AnnotationProject
+    from mixformer.run.resuming import ResumeFile
 
 DESCRIPTION = """Track between the boxes that you drew, and write the file of an annotation tool.
 
@@ -61,11 +62,10 @@ def add_options(made: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Track between the key boxes, and write what the options ask for."""
-    from mixformer.annotation import check_export, export_annotations, look_at_video, save_project
-    from mixformer.annotation.project_files import ENDING, remove_project
-    from mixformer.files.partial_names import partial_path
-    from mixformer.files.places import require_apart, require_place
-    from mixformer.run.resuming import forget
+    from mixformer.annotation import check_export, look_at_video
+    from mixformer.annotation.project_files import ENDING
+    from mixformer.files.places import claimed, require_apart, require_place
+    from mixformer.files.special_files import is_special
 
     if (options.to is None) != (options.out is None) or (options.to is None and options.project is None):
         raise ConfigError("give --to FORMAT with --out FILE, or --project FILE, or all of them")
@@ -78,16 +78,34 @@ def run(options: Namespace) -> None:
         check_export(options.to, options.out, **how)
     if options.project is not None:
         require_apart(options.project, inputs)
-        require_place(options.project, options.overwrite)
     video = look_at_video(options.source, options.project)
     outputs = {"project": options.project} if options.project is not None else {"annotations": options.out}
     note = note_beside(options, outputs, {"direction": options.direction, "again": options.again})
-    draft = None if options.project is None or note is None else partial_path(options.project)
+    if options.project is not None:
+        goes_on = note is not None and note.is_ours() and note.goes_on
+        require_place(options.project, options.overwrite or goes_on)
+    first = next(iter(outputs.values()))
+    with nullcontext() if is_special(first) else claimed(first):  # a page that has the project open has claimed it too
+        _annotate(options, video, outputs, note, how)
+
+
+def _annotate(
+    options: Namespace, video: AnnotatedVideo, outputs: dict[str, Path], note: ResumeFile | None, how: dict[str, Any]
+) -> None:
+    from mixformer.annotation import export_annotations, save_project
+    from mixformer.annotation.project_files import remove_project
+    from mixformer.files.partial_names import partial_path, with_room
+    from mixformer.run.resume_places import forget
+
+    path = options.project
+    draft = None if path is None or note is None else with_room(partial_path(path), ".journal")
     project = tracked_project(_keyed(options, video), options, options.direction, None, note, draft)
     written = []
-    if options.project is not None:
-        save_project(project, options.project)
-        written.append(options.project)
+    if path is not None:
+        save_project(project, path)
+        written.append(path)
+        if note is not None and options.to is not None:
+            note.note("project")  # an export of pictures takes long, and may be stopped
     if options.to is not None:
         how |= {"video": options.source, "tolerance": options.tolerance}
         written.append(export_annotations(project, options.to, options.out, **how))

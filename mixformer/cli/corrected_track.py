@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,20 +35,33 @@ def needs_project(options: Namespace) -> bool:
 
 def run_project(options: Namespace, outputs: dict[str, Path], inputs: list[str | Path]) -> None:
     """Run `mixformer track` with corrections, --backward or --both-ways: track all, then write the same files."""
-    from mixformer.annotation import write_results
+    from mixformer.files.places import claimed
     from mixformer.run import check_outputs
-    from mixformer.run.resuming import forget
-    from mixformer.video import open_video
 
     if options.show:
         raise ConfigError("--show works for one pass forward; write the annotated video with --out, and look at that")
     project = project_of(options)
     note = note_of(options, outputs, project)
-    ours = note is not None and note.is_ours()
-    check_outputs(outputs, inputs, overwrite=options.overwrite or ours)
-    wanted = _wanted(options, project)
-    project = tracked_project(project, options, _direction(options), wanted, note)
-    drafts: dict[str, int] = {}
+    with nullcontext() if note is None else claimed(next(iter(outputs.values()))):
+        overwrite = options.overwrite or (note is not None and note.is_ours() and note.goes_on)
+        check_outputs(outputs, inputs, overwrite=overwrite)
+        project = tracked_project(project, options, _direction(options), _wanted(options, project), note)
+        _write(options, project, outputs, note, overwrite)
+    report_project(project, list(outputs.values()), options.quiet)
+
+
+def _write(
+    options: Namespace,
+    project: AnnotationProject,
+    outputs: Mapping[str, Path],
+    note: ResumeFile | None,
+    overwrite: bool,
+) -> None:
+    from mixformer.annotation import write_results
+    from mixformer.run.resume_places import forget
+    from mixformer.video import open_video
+
+    wanted, drafts = _wanted(options, project), dict[str, int]()
 
     def count(frame: VideoFrame) -> None:
         if note is not None and not drafts:
@@ -57,7 +71,7 @@ def run_project(options: Namespace, outputs: dict[str, Path], inputs: list[str |
     with ExitStack() as stack:
         frames = stack.enter_context(open_video(options.source, wanted.start, wanted.stop))
         bar = stack.enter_context(FrameBar(frames.frames_to_come, options.quiet))
-        how = {"ids": options.targets is not None, "overwrite": options.overwrite or ours}
+        how = {"ids": options.targets is not None, "overwrite": overwrite}
         try:
             write_results(project, frames, outputs, **how, on_frame=count)
         except BaseException:
@@ -65,7 +79,6 @@ def run_project(options: Namespace, outputs: dict[str, Path], inputs: list[str |
                 note.stop(drafts)
             raise
     forget(outputs)
-    report_project(project, list(outputs.values()), options.quiet)
 
 
 def project_of(options: Namespace) -> AnnotationProject:
@@ -122,26 +135,48 @@ def tracked_project(
     With a `note`, the boxes are kept in `draft`, by default a file beside the note, so that a run that is killed loses
     a second of video at most; one that was stopped before is resumed.
     """
-    from mixformer.annotation import is_same_video, load_project, stale_stretches, track_between
+    from mixformer.annotation import stale_stretches, track_between
     from mixformer.annotation.kept_boxes import KeptBoxes
-    from mixformer.annotation.key_files import tracked_before
+    from mixformer.annotation.project_files import remove_project
+    from mixformer.run.resume_places import kept_path
 
     if not any(not key.absent for target in project.targets for key in target.keys):
         raise BoxError("no target has a box; a line is frame,id,x,y,w,h")
-    path = None if note is None else draft or note.path.with_name(f"{note.path.name}.json")
-    if note is not None and path is not None and path.is_file() and note.is_ours():
-        with suppress(DataError):  # a damaged one is replaced
-            left = load_project(path)
-            project = tracked_before(project, left) if is_same_video(left.video, options.source) else project
+    path = None if note is None else draft or kept_path(note.path)
+    ours = note is not None and note.is_ours()
+    if path is not None and ours:
+        project = _with_kept(project, path, options.source)
     if not stale_stretches(project, None, direction, wanted):
         return project
     tracker = make_tracker(options)
-    with FrameBar(None, options.quiet) as bar, KeptBoxes(project, path, note.note if note else int) as kept:
+
+    def begin() -> None:
+        if path is not None and not ours:  # else a run that is killed now would take the boxes of another one
+            remove_project(path)
+        if note is not None:
+            note.note()
+
+    with FrameBar(None, options.quiet) as bar, KeptBoxes(project, path, begin) as kept:
         for found in track_between(
             project, options.source, direction=direction, frames=wanted, tracker=tracker, progress=bar.reach
         ):
             kept.put(found)
     return kept.project
+
+
+def _with_kept(project: AnnotationProject, path: Path, source: str | Path) -> AnnotationProject:
+    """Give a project the boxes that an interrupted run has tracked. Labels and the like are those of this run."""
+    from mixformer.annotation import is_same_video, load_project
+    from mixformer.annotation.key_files import tracked_before
+
+    with suppress(DataError):  # a damaged one is replaced
+        left = load_project(path)
+        if is_same_video(left.video, source):
+            found = tracked_before(project, left)
+            for target in project.targets:
+                kept = found.target(target.id)
+                project = project.with_target(replace(target, tracked=kept.tracked, unjoined=kept.unjoined))
+    return project
 
 
 def report_project(project: AnnotationProject, paths: list[Path], quiet: bool) -> None:

@@ -48,7 +48,7 @@ def import_project(options: Namespace, console: Console) -> None:
     from mixformer.annotation import import_annotations, look_at_video, save_project
     from mixformer.annotation.formats.exchange import annotation_format
     from mixformer.annotation.project_files import ENDING
-    from mixformer.files.places import require_apart, require_place
+    from mixformer.files.places import claimed, require_apart, require_place
 
     name = "coco" if options.format == "coco-vid" else options.format
     keep = options.out.name.endswith(ENDING)
@@ -59,7 +59,8 @@ def import_project(options: Namespace, console: Console) -> None:
     require_place(options.out, options.overwrite)
     project = import_annotations(options.source, name, look_at_video(options.images, options.out if keep else None))
     if keep:
-        save_project(project, options.out)
+        with claimed(options.out):  # a page that has it open would lose its edits
+            save_project(project, options.out)
     else:
         _write_sequences(project, options)
     console.print(f"wrote {counted(len(project.targets), 'target')} to {options.out.resolve()}")

@@ -109,7 +109,8 @@ def run(options: Namespace) -> None:
 
 def _goes_on(options: Namespace, outputs: Mapping[str, Path]) -> bool:
     """Tell whether the results are those of this very command, which was interrupted."""
-    from mixformer.run.resuming import resume_file, resume_path
+    from mixformer.run.resume_places import resume_path
+    from mixformer.run.resuming import resume_file
 
     path = resume_path(outputs)
     if path is None or not path.is_file() or not (options.box or options.targets):

@@ -42,6 +42,11 @@ def beside(path: Path, before: str = "", after: str = "", *, stem: str | None = 
     return path.parent / f"{before}{middle}{after}"
 
 
+def with_room(path: Path, after: str) -> Path:
+    """Return a path, cut if there is no room for the name of a file beside it, which ends with `after`."""
+    return path.with_name(beside(path, "", after).name.removesuffix(after))
+
+
 def partial_path(path: Path) -> Path:
     """Return the path of a result until it is whole: beside its place, or inside for a folder that is there already."""
     path = real_path(path)

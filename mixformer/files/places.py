@@ -115,11 +115,17 @@ def claimed_folder(folder: Path, marker: str, kind: str, overwrite: bool) -> Ite
     be written.
     """
     _require_kind(folder, marker, kind, overwrite)
-    place = folder.absolute()
-    made = make_folders(place.parent, folder)
-    lock = beside(place, ".", ".lock")
-    file = claim(lock, folder)
-    clear_left_over(place.parent)
+    with claimed(folder):
+        clear_left_over(folder.absolute().parent)
+        yield
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Claim a result before the work, and let go of it afterwards. Raises OutputError if another process has it."""
+    lock = lock_of(path)
+    made = make_folders(lock.parent, path)
+    file = claim(lock, path)
     try:
         yield
     finally:
@@ -129,6 +135,11 @@ def claimed_folder(folder: Path, marker: str, kind: str, overwrite: bool) -> Ite
             lock.unlink()
         remove_folders(made)
         file.close()
+
+
+def lock_of(path: Path) -> Path:
+    """Return the path of the file that a process locks while it works for a result."""
+    return beside(path.absolute(), ".", ".lock")
 
 
 def require_replaceable(folder: Path, known: Iterable[str], kind: str, overwrite: bool) -> None:

@@ -7,7 +7,6 @@ results are those of a run without an interruption. The file is removed when the
 
 from __future__ import annotations
 
-import glob
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -20,10 +19,10 @@ import numpy as np
 
 from mixformer.errors import MixFormerError, OutputError
 from mixformer.files import write_files
-from mixformer.files.partial_names import beside, partial_path, real_path
-from mixformer.files.special_files import is_special
+from mixformer.files.partial_names import partial_path, real_path
 from mixformer.run.absences import Stretches
 from mixformer.run.multi_target import Results
+from mixformer.run.resume_places import forget, resume_path, source_facts
 from mixformer.tracking.state import TrackState
 from mixformer.types import Box, TrackResult
 from mixformer.video.drafts import Mark
@@ -90,8 +89,15 @@ class ResumeFile:
         else:
             forget(self.outputs)
 
-    def note(self) -> None:
-        """Note which run this is. One without points keeps its boxes in a project, `NAME.json` for this file's NAME."""
+    @property
+    def goes_on(self) -> bool:
+        """Tell whether `is_ours` has found results in their places that this run may replace."""
+        return bool(self._placed)
+
+    def note(self, placed: str | None = None) -> None:
+        """Note which run this is, and that it has put a result in its place, although others are to come."""
+        if placed is not None and (look := _look(self.outputs[placed])):
+            self._placed = {**self._placed, placed: look}
         self._save(self._placed)
 
     def find(self) -> ResumePoint | None:
@@ -199,29 +205,14 @@ def resume_file(
     paths, place, source = {name: Path(path) for name, path in outputs.items()}, resume_path(outputs), Path(str(source))
     if settings is None or place is None or not (source.is_file() or source.is_dir()):
         return None
-    look = source.stat()
     identity = {
-        "source": [str(real_path(source)), look.st_size, look.st_mtime_ns],
+        "source": source_facts(source),
         "frames": list(frames),
         "targets": [[target.id, list(target.box), target.start, target.stop] for target in targets],
         "outputs": {name: str(real_path(path)) for name, path in paths.items()},
         "settings": dict(settings),
     }
     return ResumeFile(place, paths, json.loads(json.dumps(identity)))
-
-
-def resume_path(outputs: Mapping[str, str | Path]) -> Path | None:
-    """Return the path of the file beside the first of some results; None without results, or if one is a device."""
-    paths = [Path(path) for path in outputs.values()]
-    return None if not paths or any(map(is_special, paths)) else beside(real_path(paths[0]), ".", ".resume")
-
-
-def forget(outputs: Mapping[str, str | Path]) -> None:
-    """Remove the files beside some results: another run begins to write them."""
-    if path := resume_path(outputs):
-        for each in (path, *path.parent.glob(f"{glob.escape(path.name)}.json*")):
-            with suppress(OSError):
-                each.unlink(missing_ok=True)
 
 
 def interrupted(outputs: Mapping[str, Path]) -> set[str]:

@@ -14,7 +14,8 @@ from mixformer.errors import SourceError
 from mixformer.run.absences import Absences
 from mixformer.run.multi_target import ActiveTargets
 from mixformer.run.outputs import TrackedFrame, VideoOutput, check_outputs
-from mixformer.run.resuming import ResumeFile, ResumePoint, Snapshot, forget, resume_file
+from mixformer.run.resume_places import forget
+from mixformer.run.resuming import ResumeFile, ResumePoint, Snapshot, resume_file
 from mixformer.run.video_summary import VideoSummary
 from mixformer.run.video_task import VideoTask
 from mixformer.video.live import Opening

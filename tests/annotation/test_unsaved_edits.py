@@ -110,3 +110,19 @@ def test_another_project_of_that_name_does_not_get_them(killed):
     assert load_project(killed) == other
     with OpenProject(killed) as file:
         assert file.project == other
+
+
+def test_a_project_that_takes_the_place_of_another_is_whole_at_any_time(killed, monkeypatch):
+    """A program that was killed before it had written the new one left the old one without its edits."""
+    old = load_project(killed)
+
+    def dies(project, path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(autosave, "save_project", dies)
+    with pytest.raises(KeyboardInterrupt):
+        OpenProject.create(killed, EMPTY)
+    assert load_project(killed) == old
+    monkeypatch.undo()
+    with OpenProject.create(killed, EMPTY) as file:
+        assert file.project == EMPTY

@@ -16,9 +16,8 @@ from mixformer.annotation.between import FoundBox
 from mixformer.annotation.history import ProjectStep
 from mixformer.annotation.project import FrameBox
 from mixformer.annotation.tracked_rows import STATUSES
-from mixformer.annotation.web.project_places import lock_path
 from mixformer.errors import OutputError, StateError
-from mixformer.files.places import claim
+from mixformer.files.places import claim, lock_of
 
 MOST_ROWS = 5000
 """Largest number of frames in one answer with boxes."""
@@ -50,7 +49,7 @@ class ProjectDesk:
         self._listeners: dict[Listener, str] = {}  # with the name of the person who listens
         self._versions: dict[int, int] = {}
         self._fine = {self.revision}  # revisions of valid edits: since then, only a tracker has saved
-        self._lock_path = lock_path(path)
+        self._lock_path = lock_of(path)
         try:
             self._claim = claim(self._lock_path, path)
         except OutputError as error:

@@ -11,7 +11,7 @@ from mixformer.annotation import AnnotatedVideo, OpenProject, is_same_video, loa
 from mixformer.annotation.project_files import ENDING
 from mixformer.errors import MixFormerError, SourceError
 from mixformer.files.partial_names import beside
-from mixformer.files.places import claim
+from mixformer.files.places import claim, lock_of
 
 
 def project_path(video: Path) -> Path:
@@ -31,11 +31,6 @@ def _named_after(video: Path, name: str) -> Path:
     """Return a path beside a video that leaves room for the names of the files beside a project."""
     longest = beside(video, ".", f"{ENDING}.journal", stem=name)
     return video.with_name(longest.name[1:].removesuffix(".journal"))
-
-
-def lock_path(project: Path) -> Path:
-    """Return the path of the file that a program locks while it has a project open."""
-    return project.with_name(f".{project.name}.lock")
 
 
 def left_projects(folders: Iterable[Path]) -> dict[Path, AnnotatedVideo]:
@@ -64,7 +59,7 @@ def take_over(project: Path, video: Path) -> None:
 
     Raises OutputError if another program has it open, or it cannot be written.
     """
-    lock = lock_path(project)
+    lock = lock_of(project)
     with closing(claim(lock, project)):
         with OpenProject(project) as file:
             file.move(project_path(video), video.name)
