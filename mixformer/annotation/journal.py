@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from mixformer.annotation.history import ProjectHistory
 from mixformer.annotation.project import AnnotationProject
@@ -69,14 +73,72 @@ def kept_history(
         head, base, *lines = path.read_bytes().splitlines(keepends=True)
         if parse_json(head, str(path)) == {"undo": 1, "revision": revision}:
             begun = project_of(parse_json(base, str(path)), path)[0]
-            history = ProjectHistory(begun)
+            replay = _Replay(ProjectHistory(begun))
             for line in lines:
-                history = history.do(parse_json(line, str(path)))
+                replay.do(parse_json(line, str(path)))
+            history = replay.end()
             if history.project == project:
                 return history, begun, lines
     except (OSError, ValueError, MixFormerError) as error:
         log.info("%s: earlier edits cannot be undone: %s", path, error)
     return ProjectHistory(project), project, []
+
+
+class _Replay:
+    """Makes the edits of a journal again. Boxes of a tracker, which come in many small pieces, are put in at once."""
+
+    def __init__(self, history: ProjectHistory, at_once: bool = True) -> None:
+        self._history, self.at_once = history, at_once
+        self._found: list[Mapping[str, Any]] = []  # edits that wait
+
+    def do(self, entry: Any) -> None:
+        """Make an edit, or let it wait."""
+        if self.at_once and _is_found(entry):
+            self._found.append(entry)
+        else:
+            self._history = self.end().do(entry)
+
+    def end(self) -> ProjectHistory:
+        """Make the edits that wait, and return the history. Raises MixFormerError if one of them cannot be made."""
+        if self._found:
+            edits = merged_edits(chain.from_iterable(each["edits"] for each in self._found))
+            self._history, self._found = self._history.do({**self._found[0], "edits": edits}), []
+        return self._history
+
+
+def _is_found(entry: Any) -> bool:
+    """Tell whether an edit holds nothing but boxes that a tracker found, for the step before."""
+    if not isinstance(entry, dict) or entry.get("edit") != "amend" or not isinstance(entry.get("edits"), list):
+        return False
+    return all(
+        isinstance(each, dict)
+        and each.get("edit") == "set_tracked"
+        and type(each.get("id")) is type(each.get("start")) is int
+        and isinstance(each.get("rows"), list)
+        for each in entry["edits"]
+    )
+
+
+def merged_edits(edits: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Join edits "set_tracked" of one target and one way that touch, forward or backward, if none of it is between."""
+    merged: list[tuple[dict[str, Any], deque[list[Any]]]] = []
+    latest: dict[int, int] = {}  # place of the last edit of each target
+    for each in edits:
+        id, start, rows = each["id"], each["start"], each["rows"]
+        place = latest.get(id)
+        if place is not None and merged[place][0].get("way") == each.get("way"):
+            edit, pieces = merged[place]
+            if start == edit["start"] + edit["count"]:
+                pieces.append(rows)
+                edit["count"] += len(rows)
+                continue
+            if start + len(rows) == edit["start"]:
+                pieces.appendleft(rows)
+                edit |= {"start": start, "count": edit["count"] + len(rows)}
+                continue
+        latest[id] = len(merged)
+        merged.append(({**each, "count": len(rows)}, deque([rows])))
+    return [{**edit, "rows": list(chain.from_iterable(pieces))} for edit, pieces in merged]
 
 
 def replayed_history(history: ProjectHistory, journal: Path, revision: int) -> tuple[ProjectHistory, int, list[bytes]]:
@@ -87,6 +149,15 @@ def replayed_history(history: ProjectHistory, journal: Path, revision: int) -> t
         lines = journal.read_bytes().splitlines(keepends=True)
     except OSError as error:
         raise DataError(f"cannot read {journal}: {error}") from error
+    try:
+        return _repeated(_Replay(history), lines, journal, revision)
+    except MixFormerError:  # one by one, to find the edits before that which cannot be made
+        return _repeated(_Replay(history, at_once=False), lines, journal, revision)
+
+
+def _repeated(
+    replay: _Replay, lines: list[bytes], journal: Path, revision: int
+) -> tuple[ProjectHistory, int, list[bytes]]:
     used, edits = 0, list[bytes]()
     for number, line in enumerate(lines, 1):
         if not line.endswith(b"\n"):
@@ -94,12 +165,14 @@ def replayed_history(history: ProjectHistory, journal: Path, revision: int) -> t
         try:
             entry = parse_json(line, f"{journal}, line {number}")
             if number > 1:
-                history = history.do(entry)
+                replay.do(entry)
                 edits.append(line)
             elif not isinstance(entry, dict) or entry.get("revision") != revision:
-                return history, 0, []  # the file already has its edits
+                return replay.end(), 0, []  # the file already has its edits
         except MixFormerError as error:
+            if replay.at_once:
+                raise
             log.warning("%s, line %d: %s; the edits from there on are left out", journal, number, error)
             break
         used += len(line)
-    return history, used, edits
+    return replay.end(), used, edits
