@@ -36,6 +36,7 @@ _FADE = 0.25  # part of a run in which blocks fade, at least; 40 of 500 epochs w
 _OFFICIAL_FADE = 40  # epochs
 _WIDE = 192  # channels; on a processor, narrower networks are slower in bfloat16
 _WARM = 0.05
+_RATE, _LOW_RATE = 1e-3, 3e-4  # the fusion of TransT has norms after its residuals, and learns nothing at 1e-3
 _DEEPEST = 12  # blocks at full size; half of them are fewer than the included model has
 
 
@@ -60,7 +61,7 @@ def tiny_recipe(recipe: Recipe, data: Path, steps: int = 0, start: Path | None =
     removed = skipped_blocks(small, small.depth - len(blocks) // 2) if blocks else ()
     pairs = dict(zip(map(_half, recipe.teacher.student_blocks), map(_half, recipe.teacher.teacher_blocks), strict=True))
     pairs = {ours: theirs for ours, theirs in pairs.items() if ours not in removed}
-    begin = _start(recipe, config, start)
+    begin, rate = _start(recipe, config, start), _LOW_RATE if config.fusion_layers else _RATE
     values |= {
         "init_from": begin,
         "max_steps": steps,
@@ -78,8 +79,8 @@ def tiny_recipe(recipe: Recipe, data: Path, steps: int = 0, start: Path | None =
     values["teacher"] |= {"student_blocks": list(pairs), "teacher_blocks": list(pairs.values())}
     values["pruning"] |= {"blocks": removed, "epochs": max(1, round(max(_FADE, fading) * steps))}
     values["optimizer"] |= {
-        "lr": 1e-3,
-        "backbone_lr": 2e-4 if begin and config.backbone == "vit" else 1e-3,
+        "lr": rate,
+        "backbone_lr": 2e-4 if begin and config.backbone == "vit" else rate,
         "schedule": "cosine",
         "warmup_steps": max(1, round(_WARM * steps)),
         "grad_clip": 1.0,
