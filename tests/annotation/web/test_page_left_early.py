@@ -155,6 +155,7 @@ def test_a_video_that_is_left_before_its_connection_is_there(browser, tmp_path):
         with person.page.expect_response("**/project"):
             person.page.evaluate("go()")
         person.page.evaluate("fetch('/static/icon.svg').then((answer) => answer.text())")  # after all answers
+        person.page.wait_for_timeout(400)  # and after the question about damage, which is asked 0.3 s after its news
         assert not [url for url in asked if "undefined" in url]
         expect(person.page.locator("#banner")).to_be_hidden()
         person.leaves()

@@ -131,9 +131,9 @@ function reopen() {
 function askDamage() {
   damageTimer ||= setTimeout(async () => {
     damageTimer = 0;
-    const { video } = state;
-    const found = await askJson(`videos/${video?.id}/damage`).catch(() => null);
-    if (found && video && state.video === video) change({ damage: found.stretches });
+    const { video } = state; // it may be left by now
+    const found = video && (await askJson(`videos/${video.id}/damage`).catch(() => null));
+    if (found && state.video === video) change({ damage: found.stretches });
   }, 300);
 }
 
