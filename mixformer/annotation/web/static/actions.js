@@ -197,8 +197,11 @@ let asked = null; // a request to track, until the server answers
 /** @param {string} way */
 async function track(way) {
   const mine = asked = ask(way);
-  await mine;
-  if (asked === mine) asked = null;
+  try {
+    await mine;
+  } finally {
+    if (asked === mine) asked = null;
+  }
 }
 
 /** @param {string} way */
