@@ -214,8 +214,9 @@ def set_tracked(
     """
     check_project(project)
     target, begin = project.target(id), check_frame(start, project.video)
-    if way not in (*WAYS, "unjoined"):
-        raise ConfigError(f"the way of tracked boxes must be {', '.join(WAYS)} or unjoined, not {way!r:.40}")
+    ways = (*WAYS, "unjoined")
+    if way not in ways:
+        raise ConfigError(f"the way of tracked boxes must be one of {', '.join(ways)}, not {way!r:.40}")
     if not isinstance(found, Iterable):
         raise ConfigError(f"tracked boxes must be a list of TrackedBox values, not {shown(found, 60)}")
     values = [check_tracked(each) for each in islice(found, project.video.frame_count + 1)]  # they may have no end

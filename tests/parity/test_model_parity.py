@@ -137,10 +137,11 @@ def test_position_tables(version: int, frequencies: str) -> None:
             table = sincos_table(dim, grid, frequencies)[0]  # type: ignore[arg-type]
             expected = arrays[f"{name}/values"]
             rows = arrays[f"{name}/tokens"]
-            # The power function of float32 differs in the last bit from NumPy, which the reference was made with.
-            np.testing.assert_allclose(table[rows], expected, rtol=0, atol=1.5e-7 if version == 1 else 4e-6)
+            # The power of float32 differs in its last bit between PyTorch and NumPy, and in NumPy between processors.
+            bound = 1.5e-7 if version == 1 else 4e-6
+            np.testing.assert_allclose(table[rows], expected, rtol=0, atol=bound)
             rebuilt = fixed_table((1, grid * grid, dim), np.float64 if version == 1 else np.float32)
-            np.testing.assert_allclose(rebuilt[0, rows], expected, rtol=0, atol=1.5e-7)
+            np.testing.assert_allclose(rebuilt[0, rows], expected, rtol=0, atol=bound)
             assert table.double().sum().item() == pytest.approx(float(arrays[f"{name}/sum"]), abs=2e-3)
             assert table.double().abs().sum().item() == pytest.approx(float(arrays[f"{name}/abs_sum"]), abs=2e-3)
 

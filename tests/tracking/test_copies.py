@@ -12,6 +12,7 @@ import pytest
 
 from mixformer import MixFormerError, MultiTracker, Runtime, Tracker, TrackerConfig, load_model, track
 from mixformer.engines import create_engine
+from mixformer.engines.engine_table import openvino_precisions
 from mixformer.errors import StateError
 from tests.helpers.clips import moving_square
 from tests.tracking.test_lost import RedEngine
@@ -21,6 +22,7 @@ OFTEN = TrackerConfig(update_interval=3, score_threshold=0.0)
 WAYS = pytest.mark.parametrize(
     "again", [lambda it: pickle.loads(pickle.dumps(it)), copy.deepcopy], ids=["pickle", "deepcopy"]
 )
+BFLOAT16 = pytest.mark.skipif("bfloat16" not in openvino_precisions(), reason="the processor has no bfloat16")
 ENGINES = pytest.mark.parametrize("engine", ["openvino", "torch"])
 
 
@@ -46,16 +48,20 @@ def begun(kind, engine, tiny_model, frames):
 
 
 @pytest.mark.parametrize("kind", [Tracker, MultiTracker])
-@pytest.mark.parametrize("precisions", [("float32", "bfloat16"), ("bfloat16", "float32")], ids="-".join)
-def test_a_state_goes_to_a_tracker_of_another_engine(kind, precisions, frames):
+@pytest.mark.parametrize("other", ["int8", pytest.param("bfloat16", marks=BFLOAT16), "torch"])
+@pytest.mark.parametrize("is_first", [True, False], ids=["to", "from"])
+def test_a_state_goes_to_a_tracker_of_another_engine(kind, other, is_first, frames):
     """The memory of one engine was read by another, without an error: boxes were 20 pixels off."""
-    first, second = (Tracker(config=OFTEN, runtime=Runtime(engine="openvino", precision=each)) for each in precisions)
+    float32 = Runtime(engine="openvino", precision="float32")
+    theirs = Runtime(engine="torch") if other == "torch" else Runtime(engine="openvino", precision=other)
+    runtimes = (float32, theirs) if is_first else (theirs, float32)
+    first, second = (Tracker(config=OFTEN, runtime=runtime) for runtime in runtimes)
     first.init(frames[0], BOX)
     first.update(frames[1])
     kept, found = first.state, []
     for state in (kept, pickle.loads(pickle.dumps(kept))):  # a pickled state has no memory
         if kind is MultiTracker:
-            several = MultiTracker(config=OFTEN, runtime=Runtime(engine="openvino", precision=precisions[1]))
+            several = MultiTracker(config=OFTEN, runtime=runtimes[1])
             several.restore(state, 1)
             found.append(several.update(frames[2])[1])
         else:
