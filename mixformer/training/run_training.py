@@ -92,7 +92,7 @@ def train(
             1 if dry_run else 20,
             progress=progress,
             validate=validate,
-            begun=partial(_describe, recipe, out) if processes.first else None,
+            begun=partial(_describe, trainer, out) if processes.first else None,
         )
         if processes.first:
             write_model(trainer)
@@ -212,7 +212,7 @@ def _validator(recipe: Recipe) -> Validator:
     return validate
 
 
-def _describe(recipe: Recipe, out: Path) -> None:
+def _describe(trainer: Trainer, out: Path) -> None:
     """Write recipe and environment to the run folder."""
     environment = {
         "mixformer": __version__,
@@ -223,7 +223,8 @@ def _describe(recipe: Recipe, out: Path) -> None:
         "system": platform.platform(),
         "devices": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "threads": torch.get_num_threads(),
+        "precision": trainer.precision,  # which of them "auto" has taken
         "processes": int(os.environ.get("WORLD_SIZE", "1")),
     }
-    recipe.to_file(out / "recipe.json")
+    trainer.recipe.to_file(out / "recipe.json")
     write_text(out / "environment.json", json.dumps(environment, indent=2) + "\n")
