@@ -13,7 +13,7 @@ from mixformer.cli.bars import FrameBar
 from mixformer.cli.main import main
 from mixformer.video import open_video
 from mixformer.video.demo import DEMO_CLIP
-from tests.helpers.clips import write_clip
+from tests.helpers.clips import hear_interrupts, write_clip
 
 KEYS = "0,1,260,29,41,142\n8,1,255,30,44,140\n12,1,,,,\n"
 STEPS = 7 + 3 + 7  # forward to the second box, forward from it, and backward
@@ -45,7 +45,7 @@ def clip(tmp_path):
 def stopped(words, number, after):
     """Run a command that gets a signal after so many steps of tracking and then of writing; return its exit code."""
     command = [sys.executable, "-c", STOPPED, str(int(number)), str(after), *map(str, words)]
-    return subprocess.run(command, capture_output=True, check=False, timeout=300).returncode
+    return subprocess.run(command, capture_output=True, check=False, timeout=300, preexec_fn=hear_interrupts).returncode
 
 
 @pytest.fixture
