@@ -3,7 +3,7 @@ PYTHON ?= .venv/bin/python
 # The time limit of a test (pyproject.toml) is for quick ones.
 LONG = -m pytest --timeout 0
 
-.PHONY: check lint types test site pages parity sweep torture readers val baselines
+.PHONY: check lint types test coverage site pages parity sweep torture readers val baselines
 
 check: lint types test
 
@@ -17,6 +17,10 @@ types:
 
 test:
 	$(PYTHON) -m pytest
+
+# The tests again, and which lines of the package they run in their own process (not in the commands that they start).
+coverage:
+	$(PYTHON) -m pytest -n 2 --dist loadfile --cov
 
 # The documents as a web site, in build/site; needs mixformer[docs]. Open build/site/index.html.
 site:
