@@ -104,13 +104,9 @@ def track_between(
     check_project(project)
     wanted = check_range(frames, project.video.frame_count)
     stretches = (all_stretches if again else stale_stretches)(project, target_ids, direction, frames)
-    work = work_of(project, stretches, wanted, again, stop or _never, progress)
+    work = work_of(project, stretches, wanted, again, stop or (lambda: False), progress)
     if work.total:
         yield from _track(work, video, tracker or MultiTracker(on_resize="rescale"), memory)
-
-
-def _never() -> bool:
-    return False
 
 
 def put_found(project: AnnotationProject, found: Iterable[FoundBox]) -> AnnotationProject:
