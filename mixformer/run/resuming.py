@@ -89,10 +89,9 @@ class ResumeFile:
         else:
             forget(self.outputs)
 
-    @property
-    def goes_on(self) -> bool:
-        """Tell whether `is_ours` has found results in their places that this run may replace."""
-        return bool(self._placed)
+    def may_replace(self) -> bool:
+        """Tell whether the same run was interrupted, and has left results in their places."""
+        return self.is_ours() and bool(self._placed)
 
     def note(self, placed: str | None = None) -> None:
         """Note which run this is, and that it has put a result in its place, although others are to come."""
