@@ -106,7 +106,9 @@ def track_between(
     stretches = (all_stretches if again else stale_stretches)(project, target_ids, direction, frames)
     work = work_of(project, stretches, wanted, again, stop or (lambda: False), progress)
     if work.total:
-        yield from _track(work, video, tracker or MultiTracker(on_resize="rescale"), memory)
+        if tracker is None:  # not falsy: a tracker without targets has the length 0
+            tracker = MultiTracker(on_resize="rescale")
+        yield from _track(work, video, tracker, memory)
 
 
 def put_found(project: AnnotationProject, found: Iterable[FoundBox]) -> AnnotationProject:

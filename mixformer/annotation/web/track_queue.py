@@ -99,7 +99,8 @@ class TrackQueue:
         model: MultiTracker | None = None
         while (job := self._next()) is not None:
             try:
-                model = model or MultiTracker(self._model)
+                if model is None:  # not falsy: a tracker without targets has the length 0
+                    model = MultiTracker(self._model)
                 over = self._advance(job, model)
             except Exception as error:
                 if not isinstance(error, MixFormerError):
