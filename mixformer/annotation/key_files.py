@@ -111,11 +111,11 @@ def _is_empty(box: Any) -> bool:
     return box is None or (isinstance(box, list) and all(side in (None, "") for side in box))
 
 
-def keys_of_targets(targets: list[Target], video: AnnotatedVideo, label: str = "") -> AnnotationProject:
+def keys_of_targets(targets: list[Target], video: AnnotatedVideo) -> AnnotationProject:
     """Make a project of targets with one box each. They are absent from their last frame on."""
     project = AnnotationProject(video)
     for target in targets:
-        project = _add(project, target.id, label, target.where)
+        project = _add(project, target.id, "", target.where)
         row = {"frame": target.start, "box": target.box, "stop": target.stop}
         project = _with_key(project, target.id, row, target.where, 0)
         project = _with_stop(project, target.id, row, target.where, 0)

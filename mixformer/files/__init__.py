@@ -104,13 +104,13 @@ def write_text(path: Path, text: str) -> None:
     write_files({path: lambda part: part.write_text(text, encoding="utf-8", newline="\n")})
 
 
-def make_folder(folder: Path, advice: str = "give another one") -> None:
+def make_folder(folder: Path) -> None:
     """Make a folder before long work, and try to write into it; raises OutputError if that fails."""
     try:
         real_path(folder).mkdir(parents=True, exist_ok=True)  # a link may lead to a folder that is not there yet
         TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise OutputError(f"cannot write into the folder {folder}: {error}; {advice}") from error
+        raise OutputError(f"cannot write into the folder {folder}: {error}; give another one") from error
 
 
 def _write(path: Path, write: Writer, sync: bool) -> None:
