@@ -16,12 +16,12 @@ from mixformer.annotation.passes import Progress, TrackingPass, TrackingWork, gr
 from mixformer.annotation.project import AnnotationProject
 from mixformer.annotation.project_checks import check_frame, check_id, check_project
 from mixformer.annotation.stretches import Direction, Stretch, all_stretches, check_range, stale_stretches
-from mixformer.annotation.tracked_rows import FoundWay, Status, TrackedBox
+from mixformer.annotation.tracked_rows import FoundWay, TrackedBox
 from mixformer.configs.argument_checks import checked_functions
 from mixformer.errors import ConfigError, shown
 from mixformer.run.multi_target import track_targets
 from mixformer.tracking import MultiTracker
-from mixformer.types import Box
+from mixformer.types import Box, Status
 from mixformer.video.reader import VideoFrame
 from mixformer.video.targets import Target
 
