@@ -11,6 +11,9 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile, mkdtemp
+from typing import Any
+
+import numpy as np
 
 from mixformer.errors import OutputError, remedy
 from mixformer.files.foreign_text import (
@@ -33,6 +36,7 @@ __all__ = [
     "LARGEST_ANNOTATION",
     "LARGEST_SETTINGS",
     "Problem",
+    "arrays_writer",
     "as_numbers",
     "decode",
     "make_folder",
@@ -102,6 +106,16 @@ def _put(content: Path, place: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write one UTF-8 text file with line ends of Unix; see `write_files`."""
     write_files({path: lambda part: part.write_text(text, encoding="utf-8", newline="\n")})
+
+
+def arrays_writer(arrays: Mapping[str, Any], *, compressed: bool = False) -> Writer:
+    """Return a function for `write_files` that writes arrays as an NPZ file, also under a name with another ending."""
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            (np.savez_compressed if compressed else np.savez)(file, **arrays)
+
+    return write
 
 
 def make_folder(folder: Path) -> None:

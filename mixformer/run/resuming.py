@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mixformer.errors import MixFormerError, OutputError
-from mixformer.files import write_files
+from mixformer.files import arrays_writer, write_files
 from mixformer.files.partial_names import partial_path, real_path
 from mixformer.run.absences import Stretches
 from mixformer.run.multi_target import Results
@@ -167,13 +167,8 @@ class ResumeFile:
                 arrays |= {f"{place} {id} {name}": value for name, value in state.to_arrays().items()}
         said = {"format": _FORMAT, "identity": self.identity, "placed": placed, "points": points}
         arrays["said"] = np.array(json.dumps(said))
-
-        def write(part: Path) -> None:
-            with part.open("wb") as file:
-                np.savez(file, **arrays)
-
         with suppress(OutputError):
-            write_files({self.path: write}, sync=False)
+            write_files({self.path: arrays_writer(arrays)}, sync=False)
 
 
 @dataclass(frozen=True)
