@@ -46,6 +46,7 @@ __all__ = [
     "read_csv_file",
     "read_json_file",
     "read_text_file",
+    "text_writer",
     "write_files",
     "write_text",
 ]
@@ -104,8 +105,13 @@ def _put(content: Path, place: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write one UTF-8 text file with line ends of Unix; see `write_files`."""
-    write_files({path: lambda part: part.write_text(text, encoding="utf-8", newline="\n")})
+    """Write one text file; see `write_files` and `text_writer`."""
+    write_files({path: text_writer(text)})
+
+
+def text_writer(text: str) -> Writer:
+    """Return a function for `write_files` that writes UTF-8 text with line ends of Unix."""
+    return lambda part: part.write_text(text, encoding="utf-8", newline="\n")
 
 
 def arrays_writer(arrays: Mapping[str, Any], *, compressed: bool = False) -> Writer:
