@@ -11,7 +11,6 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -22,6 +21,7 @@ from mixformer.annotation.project import AnnotationProject
 from mixformer.annotation.project_files import journal_of, load_revision, project_text, save_project, undo_of
 from mixformer.errors import OutputError
 from mixformer.files import write_text
+from mixformer.files.places import remove_files
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +72,7 @@ class OpenProject:
             OutputError: if it cannot be written.
         """
         save_project(project, path)  # before its old edits go, which have another number: a killed program keeps them
-        for beside in (journal_of(Path(path)), undo_of(Path(path))):
-            with suppress(OSError):
-                beside.unlink(missing_ok=True)
+        remove_files(journal_of(Path(path)), undo_of(Path(path)))
         return cls(path)
 
     @property

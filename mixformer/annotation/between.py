@@ -16,12 +16,12 @@ from mixformer.annotation.passes import Progress, TrackingPass, TrackingWork, gr
 from mixformer.annotation.project import AnnotationProject
 from mixformer.annotation.project_checks import check_frame, check_id, check_project
 from mixformer.annotation.stretches import Direction, Stretch, all_stretches, check_range, stale_stretches
-from mixformer.annotation.tracked_rows import FoundWay, Status, TrackedBox
+from mixformer.annotation.tracked_rows import FoundWay, TrackedBox
 from mixformer.configs.argument_checks import checked_functions
 from mixformer.errors import ConfigError, shown
 from mixformer.run.multi_target import track_targets
 from mixformer.tracking import MultiTracker
-from mixformer.types import Box
+from mixformer.types import Box, Status
 from mixformer.video.reader import VideoFrame
 from mixformer.video.targets import Target
 
@@ -104,13 +104,11 @@ def track_between(
     check_project(project)
     wanted = check_range(frames, project.video.frame_count)
     stretches = (all_stretches if again else stale_stretches)(project, target_ids, direction, frames)
-    work = work_of(project, stretches, wanted, again, stop or _never, progress)
+    work = work_of(project, stretches, wanted, again, stop or (lambda: False), progress)
     if work.total:
-        yield from _track(work, video, tracker or MultiTracker(on_resize="rescale"), memory)
-
-
-def _never() -> bool:
-    return False
+        if tracker is None:  # not falsy: a tracker without targets has the length 0
+            tracker = MultiTracker(on_resize="rescale")
+        yield from _track(work, video, tracker, memory)
 
 
 def put_found(project: AnnotationProject, found: Iterable[FoundBox]) -> AnnotationProject:

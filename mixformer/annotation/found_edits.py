@@ -34,11 +34,11 @@ def found_edits(found: Iterable[FoundBox]) -> list[dict[str, Any]]:
     ]
 
 
-def is_second(found: list[FoundBox], fps: float | None) -> bool:
-    """Tell whether boxes, in the order in which they were found, are a second of video or more.
+def may_pause(found: FoundBox) -> bool:
+    """Tell whether a run may pause after a box: not within joined ones, since a stretch is joined as a whole."""
+    return found.way != "joined"
 
-    It is False within joined boxes: a stretch is joined as a whole or not at all.
-    """
-    if not found or found[-1].way == "joined":
-        return False
-    return abs(found[-1].frame - found[0].frame) + 1 >= (fps or _USUAL_FPS)
+
+def is_second(found: list[FoundBox], fps: float | None) -> bool:
+    """Tell whether boxes, in the order in which they were found, are a second of video or more, and end at a pause."""
+    return bool(found) and may_pause(found[-1]) and abs(found[-1].frame - found[0].frame) + 1 >= (fps or _USUAL_FPS)

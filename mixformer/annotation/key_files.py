@@ -11,8 +11,8 @@ from typing import Any
 
 from mixformer.annotation.edits import add_target, remove_key, set_key
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
-from mixformer.errors import BoxError, ConfigError, first_few, shown
-from mixformer.video.targets import MOST_TARGETS, Target, target_rows, whole
+from mixformer.errors import BoxError, first_few, shown
+from mixformer.video.targets import MOST_TARGETS, Target, in_line, target_rows, whole
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +71,8 @@ def _by_target(path: Path) -> dict[int, list[tuple[str, Mapping[str, Any]]]]:
     for where, row in given:
         if row.get("origin") in ("tracker", "interpolated") or row.get("status") == "lost":
             continue
-        try:
+        with in_line(where):
             rows[whole(row.get("id"), "id", 1)].append((where, row))
-        except BoxError as error:
-            raise BoxError(f"{where}: {error}") from error
         if len(rows) > MOST_TARGETS:
             raise BoxError(f"{where}: {MOST_TARGETS} targets are before this one already; track fewer at a time")
     return rows
@@ -113,11 +111,11 @@ def _is_empty(box: Any) -> bool:
     return box is None or (isinstance(box, list) and all(side in (None, "") for side in box))
 
 
-def keys_of_targets(targets: list[Target], video: AnnotatedVideo, label: str = "") -> AnnotationProject:
+def keys_of_targets(targets: list[Target], video: AnnotatedVideo) -> AnnotationProject:
     """Make a project of targets with one box each. They are absent from their last frame on."""
     project = AnnotationProject(video)
     for target in targets:
-        project = _add(project, target.id, label, target.where)
+        project = _add(project, target.id, "", target.where)
         row = {"frame": target.start, "box": target.box, "stop": target.stop}
         project = _with_key(project, target.id, row, target.where, 0)
         project = _with_stop(project, target.id, row, target.where, 0)
@@ -141,32 +139,26 @@ def _label(id: int, of_target: list[tuple[str, Mapping[str, Any]]]) -> str:
 
 
 def _add(project: AnnotationProject, id: int, label: str, where: str) -> AnnotationProject:
-    try:
+    with in_line(where):
         return add_target(project, id, label)
-    except ConfigError as error:
-        raise BoxError(f"{where}: {error}") from error
 
 
 def _with_key(project: AnnotationProject, id: int, row: Mapping[str, Any], where: str, start: int) -> AnnotationProject:
-    try:
+    with in_line(where):
         frame, box = whole(row.get("frame"), "frame", start), None if _is_empty(row["box"]) else row["box"]
         if project.target(id).key_at(frame):
             raise BoxError(f"target {id} has a key box in frame {frame} already; keep one of them")
         return set_key(project, id, frame, box, is_true(row.get("occluded"), "occluded"))
-    except (BoxError, ConfigError, TypeError) as error:
-        raise BoxError(f"{where}: {error}" if where else str(error)) from error
 
 
 def _with_stop(
     project: AnnotationProject, id: int, row: Mapping[str, Any], where: str, start: int
 ) -> AnnotationProject:
     """Mark a target as absent from the frame that a line names as `stop`, unless it has a key box there."""
-    try:
+    with in_line(where):
         frame, stop = (whole(row.get(name), name, other) for name, other in (("frame", start), ("stop", 10**9)))
         if stop <= frame:
             raise BoxError(f"stop is the number after the last frame, so it must be above {frame}, not {stop}")
-    except BoxError as error:
-        raise BoxError(f"{where}: {error}" if where else str(error)) from error
     if stop >= project.video.frame_count or project.target(id).key_at(stop):
         return project
     return set_key(project, id, stop, None)

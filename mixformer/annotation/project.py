@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from mixformer.annotation.tracked_rows import Status, TrackedBox, TrackedRows
+from mixformer.annotation.tracked_rows import TrackedBox, TrackedRows
 from mixformer.errors import ConfigError, first_few
-from mixformer.types import Box
+from mixformer.types import Box, Status
 
 Origin = Literal["person", "tracker", "interpolated", ""]
 """The origin of a target's box in a frame; "" if its place is unknown."""

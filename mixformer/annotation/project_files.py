@@ -27,6 +27,7 @@ from mixformer.annotation.project_checks import check_frame, check_project, chec
 from mixformer.annotation.tracked_rows import WAYS, TrackedRows
 from mixformer.errors import BoxError, ConfigError, DataError, MixFormerError, shown
 from mixformer.files import parse_json, read_json_file, write_text
+from mixformer.files.places import remove_files
 
 ENDING = ".mixformer.json"
 """End of the name of a project's file."""
@@ -70,9 +71,7 @@ def undo_of(path: Path) -> Path:
 
 def remove_project(path: Path) -> None:
     """Remove a project's file and those beside it, as far as they are there."""
-    for each in (path, journal_of(path), undo_of(path)):
-        with suppress(OSError):
-            each.unlink(missing_ok=True)
+    remove_files(path, journal_of(path), undo_of(path))
 
 
 def _free_revision(path: Path) -> int:

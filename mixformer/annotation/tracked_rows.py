@@ -21,10 +21,8 @@ from numpy.typing import NDArray
 from mixformer.configs.argument_checks import checked
 from mixformer.errors import BoxError, ConfigError
 from mixformer.imaging.boxes import LARGEST
-from mixformer.types import Box, FloatArray
+from mixformer.types import Box, FloatArray, Status
 
-Status = Literal["tracking", "uncertain", "lost"]
-"""The tracker's judgment of its box."""
 STATUSES: tuple[Status, ...] = ("tracking", "uncertain", "lost")
 """All statuses. Files hold their index in this order."""
 Way = Literal["joined", "forward", "backward"]

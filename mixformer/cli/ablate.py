@@ -126,7 +126,7 @@ def _list(console: Console, name: str, seeds: int, out: Path | None) -> None:
     for number, row in enumerate(ablation(name).rows, 1):
         state = f", {_measured(row, seeds, out)} of {counted(seeds, 'seed')} measured" if out else ""
         text = f"{number}. {row.label}{state}\n  {_training(row)}"
-        console.print(text, soft_wrap=True, markup=False, highlight=False)
+        console.print(text)
 
 
 def _training(row: AblationRow) -> str:

@@ -82,8 +82,7 @@ def run(options: Namespace) -> None:
     outputs = {"project": options.project} if options.project is not None else {"annotations": options.out}
     note = note_beside(options, outputs, {"direction": options.direction, "again": options.again})
     if options.project is not None:
-        goes_on = note is not None and note.is_ours() and note.goes_on
-        require_place(options.project, options.overwrite or goes_on)
+        require_place(options.project, options.overwrite or (note is not None and note.may_replace()))
     first = next(iter(outputs.values()))
     with nullcontext() if is_special(first) else claimed(first):  # a page that has the project open has claimed it too
         _annotate(options, video, outputs, note, how)

@@ -43,7 +43,7 @@ def run_project(options: Namespace, outputs: dict[str, Path], inputs: list[str |
     project = project_of(options)
     note = note_of(options, outputs, project)
     with nullcontext() if note is None else claimed(next(iter(outputs.values()))):
-        overwrite = options.overwrite or (note is not None and note.is_ours() and note.goes_on)
+        overwrite = options.overwrite or (note is not None and note.may_replace())
         check_outputs(outputs, inputs, overwrite=overwrite)
         project = tracked_project(project, options, _direction(options), _wanted(options, project), note)
         _write(options, project, outputs, note, overwrite)

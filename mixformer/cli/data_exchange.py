@@ -30,7 +30,7 @@ with a single file, OUT is NAME.xml, NAME.json, NAME.jsonl or NAME.csv.
 
 
 def add_export_options(made: ArgumentParser) -> None:
-    """Add the options of an export, which `export_options` reads."""
+    """Add the options of an export, of which `pictures_from` reads the first."""
     pictures = "write the frames as JPEG files; auto: for yolo, voc and folder"
     tolerance = "for formats with key frames: largest error of an interpolated box, in pixels"
     add_option(made, "--pictures", Literal["auto", "yes", "no"], pictures, "auto")

@@ -104,7 +104,7 @@ def _print(tables: list[Table], form: str) -> None:
 
     console = make_console()
     if form != "terminal":
-        console.print("\n".join(WRITERS[form][1](table) for table in tables), markup=False, end="")
+        console.print("\n".join(WRITERS[form][1](table) for table in tables), end="")
         return
     for table in reversed(tables):
         to_terminal(table, console)

@@ -14,7 +14,7 @@ from mixformer.cli.bars import TaskBars
 from mixformer.cli.console import failure_text, make_console
 from mixformer.cli.parser import add_executor, add_model, add_option, add_runtime, executor_from, require_cluster
 from mixformer.cli.settings_options import add_settings
-from mixformer.cli.track_options import add_live, tracker_factory
+from mixformer.cli.track_options import add_live, make_tracker, tracker_factory
 from mixformer.errors import ConfigError, MixFormerError, OutputError, counted
 from mixformer.video.output_formats import OUTPUT_FORMATS
 
@@ -121,12 +121,11 @@ def _warn_of_waiting(options: Namespace, jobs: list[VideoJob]) -> None:
 def _events(options: Namespace, factory: TrackerFactory, jobs: list[VideoJob]) -> Events:
     """Track the videos here or in workers."""
     from mixformer.run import VideoWork, track_videos
-    from mixformer.tracking import MultiTracker
 
     options.workers = min(options.workers, len(jobs))
     if options.workers:
         tasks = [(job.name, job) for job in jobs]
         yield from executor_from(options, factory.threads).run(VideoWork(factory), tasks)
     elif jobs:
-        tracker = MultiTracker(options.model, factory.config, runtime=factory.runtime, on_resize="rescale")
-        yield from track_videos(jobs, tracker=tracker, concurrent_videos=min(options.concurrent_videos, len(jobs)))
+        concurrent = min(options.concurrent_videos, len(jobs))
+        yield from track_videos(jobs, tracker=make_tracker(options), concurrent_videos=concurrent)

@@ -46,7 +46,7 @@ def run(options: Namespace) -> None:
 
     def say(address: str) -> None:
         console.print("The page is at")
-        console.print(address, soft_wrap=True, highlight=False)
+        console.print(address)
         console.print("The address contains the secret token: do not share it. Ctrl-C ends; everything is saved.")
 
     serve(options.place, settings, port=options.port, browser=not options.no_browser, say=say)

@@ -21,6 +21,8 @@ from mixformer.imaging.images import list_pictures
 from mixformer.types import FloatArray
 
 _WITH_ALPHA = (".png", ".webp")
+_STILL_SIDE, _CUT_OUT_SIDE = 14.0, 24.0  # pixels, least side of an object
+_LARGEST_PART = 0.6  # of the picture that an object covers
 Parsed = tuple[FloatArray, dict[int, str]]
 """Boxes (n, 4) xywh, NaN for a broken row, and what is wrong with each broken row."""
 
@@ -173,28 +175,28 @@ class _JsonReader:
         return as_numbers(boxes, 4, f"{where}: a box is four numbers [x, y, w, h] or null")
 
 
-def read_stills(folder: Path, min_side: float = 14.0, max_part: float = 0.6) -> list[VideoSequence]:
+def read_stills(folder: Path) -> list[VideoSequence]:
     """Read the objects of an `annotations.json` folder, each as a sequence of one frame.
 
-    Left out are boxes with a side below `min_side` pixels, those that cover more than the part `max_part` of the
-    picture, and those that touch two of its borders: most show background or a small part of an object.
+    Left out are boxes with a side below 14 pixels, those that cover more than 0.6 of the picture, and those that touch
+    two of its borders: most show background or a small part of an object.
     """
     found = []
     for item in _items(folder):
         for number, thing in enumerate(item["objects"]):
             x, y, w, h = box = np.array(thing["box"], np.float64)
             borders = sum((x <= 1, y <= 1, x + w >= item["w"] - 1, y + h >= item["h"] - 1))
-            if min(w, h) < min_side or w * h > max_part * item["w"] * item["h"] or borders > 1:
+            if min(w, h) < _STILL_SIDE or w * h > _LARGEST_PART * item["w"] * item["h"] or borders > 1:
                 continue
             name = f"{folder.name}/{Path(item['file']).stem}/{number}"
             found.append(VideoSequence(name, (_picture(folder, item["file"]),), box[None], folder.name))
     return found
 
 
-def read_masked_objects(folder: Path, min_side: float = 24.0) -> list[MaskedObject]:
+def read_masked_objects(folder: Path) -> list[MaskedObject]:
     """List the objects that can be cut out of the pictures in a folder.
 
-    With `annotations.json`, these are the objects with a mask and no side below `min_side` pixels, and each PNG or WebP
+    With `annotations.json`, these are the objects with a mask and no side below 24 pixels, and each PNG or WebP
     picture without a mask, whose alpha channel is the mask. Without that file, they are all PNG and WebP pictures.
     Raises DataError if the folder is missing, or a picture that `annotations.json` names.
     """
@@ -211,7 +213,7 @@ def read_masked_objects(folder: Path, min_side: float = 24.0) -> list[MaskedObje
         found += [
             MaskedObject(image, mask, int(thing["mask_id"]))
             for thing in item["objects"]
-            if thing.get("mask_id") is not None and min(thing["box"][2:]) >= min_side
+            if thing.get("mask_id") is not None and min(thing["box"][2:]) >= _CUT_OUT_SIDE
         ]
     return found
 

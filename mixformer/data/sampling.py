@@ -15,6 +15,7 @@ from mixformer.types import Box, Image
 Random = np.random.Generator
 UNREADABLE = 20
 """Unreadable pictures in the draws for one sample that are an error of the data set."""
+_TRIES = 50  # draws of another target
 
 
 @dataclass(frozen=True)
@@ -134,13 +135,13 @@ class Mixture:
             away = elsewhere(random, shot.search) if random.random() < 0.5 else None
         return TrainingSample(shot.templates, away or self._another(random, shot.search), present=False)
 
-    def _another(self, random: Random, shown: AnnotatedFrame, tries: int = 50) -> AnnotatedFrame:
-        for _ in range(tries):
+    def _another(self, random: Random, shown: AnnotatedFrame) -> AnnotatedFrame:
+        for _ in range(_TRIES):
             view = self._pick(random).view(random)
             if self.negatives.same_target or not _same_pictures(view, shown):
                 return view
         raise DataError(
-            f"{tries} draws found no other target than {shown.origin.name if shown.origin else 'the one shown'}; add "
+            f"{_TRIES} draws found no other target than {shown.origin.name if shown.origin else 'the one shown'}; add "
             "more sequences, or set same_target"
         )
 

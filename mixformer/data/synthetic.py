@@ -19,17 +19,18 @@ from mixformer.imaging.last_used import LastUsed
 from mixformer.types import Box, Image
 
 _KEPT = 512 * 2**20  # bytes of cut-outs in memory
+_LONGEST = 220  # pixels, longest side of a cut-out
 _CANVAS = (300, 400)  # rows, columns: about the size of real frames, so that crops have a similar blur
 
 
 class CutOuts:
     """Lazy list of RGBA cut-outs, trimmed to their object."""
 
-    def __init__(self, objects: Sequence[MaskedObject], cache: ImageCache, limit: int = 220) -> None:
-        """`limit`: longest side kept, in pixels; raises DataError if there are no objects."""
+    def __init__(self, objects: Sequence[MaskedObject], cache: ImageCache) -> None:
+        """Raises DataError if there are no objects."""
         if not objects:
             raise DataError("there are no objects to cut out; give pictures with masks or an alpha channel")
-        self.objects, self.cache, self.limit = list(objects), cache, limit
+        self.objects, self.cache = list(objects), cache
         self._kept: LastUsed[int, NDArray[np.uint8]] = LastUsed(_KEPT, attrgetter("nbytes"))
 
     def __len__(self) -> int:
@@ -58,7 +59,7 @@ class CutOuts:
         if len(rows) == 0:
             return np.full((32, 32, 4), 127, np.uint8)
         trimmed = rgba[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-        scale = min(1.0, self.limit / max(trimmed.shape[:2]))
+        scale = min(1.0, _LONGEST / max(trimmed.shape[:2]))
         size = max(8, round(trimmed.shape[1] * scale)), max(8, round(trimmed.shape[0] * scale))
         return np.array(PillowImage.fromarray(trimmed).resize(size, PillowImage.Resampling.BILINEAR))
 

@@ -27,14 +27,12 @@ class Crops:
     searches: Image  # (n, s, s, 3) uint8
 
 
-def real_crops(
-    engine: Engine, count: int, video: str | Path = DEMO_CLIP, box: Sequence[float] = DEMO_BOX, every: int = 1
-) -> Crops:
-    """Track a target with every nth frame of a video, and keep at most `count` search crops and two templates."""
+def real_crops(engine: Engine, count: int, video: str | Path = DEMO_CLIP, box: Sequence[float] = DEMO_BOX) -> Crops:
+    """Track a target through a video, and keep at most `count` search crops and two templates."""
     seen = _Recorder(engine)
     tracker = Tracker(seen)
     with open_video(video) as frames:
-        images = (frame.image for frame in islice(frames, 0, None, every))
+        images = (frame.image for frame in frames)
         first = next(images, None)
         if first is None:
             raise SourceError(f"{video} holds no frames; give another video")

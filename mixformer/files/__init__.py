@@ -11,6 +11,9 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile, mkdtemp
+from typing import Any
+
+import numpy as np
 
 from mixformer.errors import OutputError, remedy
 from mixformer.files.foreign_text import (
@@ -33,6 +36,7 @@ __all__ = [
     "LARGEST_ANNOTATION",
     "LARGEST_SETTINGS",
     "Problem",
+    "arrays_writer",
     "as_numbers",
     "decode",
     "make_folder",
@@ -42,6 +46,7 @@ __all__ = [
     "read_csv_file",
     "read_json_file",
     "read_text_file",
+    "text_writer",
     "write_files",
     "write_text",
 ]
@@ -100,17 +105,32 @@ def _put(content: Path, place: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write one UTF-8 text file with line ends of Unix; see `write_files`."""
-    write_files({path: lambda part: part.write_text(text, encoding="utf-8", newline="\n")})
+    """Write one text file; see `write_files` and `text_writer`."""
+    write_files({path: text_writer(text)})
 
 
-def make_folder(folder: Path, advice: str = "give another one") -> None:
+def text_writer(text: str) -> Writer:
+    """Return a function for `write_files` that writes UTF-8 text with line ends of Unix."""
+    return lambda part: part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def arrays_writer(arrays: Mapping[str, Any], *, compressed: bool = False) -> Writer:
+    """Return a function for `write_files` that writes arrays as an NPZ file, also under a name with another ending."""
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            (np.savez_compressed if compressed else np.savez)(file, **arrays)
+
+    return write
+
+
+def make_folder(folder: Path) -> None:
     """Make a folder before long work, and try to write into it; raises OutputError if that fails."""
     try:
         real_path(folder).mkdir(parents=True, exist_ok=True)  # a link may lead to a folder that is not there yet
         TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise OutputError(f"cannot write into the folder {folder}: {error}; {advice}") from error
+        raise OutputError(f"cannot write into the folder {folder}: {error}; give another one") from error
 
 
 def _write(path: Path, write: Writer, sync: bool) -> None:

@@ -71,9 +71,9 @@ def _open(path: str | Path) -> io.BufferedReader:
     return os.fdopen(number, "rb")
 
 
-def read_csv_file(path: str | Path, error: Problem = DataError) -> list[list[str]]:
+def read_csv_file(path: str | Path) -> list[list[str]]:
     """Read the rows of a CSV file, without the empty ones; see `read_text_file` and `parse_csv`."""
-    return parse_csv(read_text_file(path, error, LARGEST_SETTINGS), path, error)
+    return parse_csv(read_text_file(path, DataError, LARGEST_SETTINGS), path)
 
 
 def parse_csv(text: str, name: object, error: Problem = DataError, separator: str = ",") -> list[list[str]]:
@@ -158,19 +158,19 @@ def _require_shallow(value: Any) -> None:
     raise RecursionError
 
 
-def as_numbers(value: Any, columns: int, name: object, error: Problem = DataError) -> FloatArray:
+def as_numbers(value: Any, columns: int, name: object) -> FloatArray:
     """Convert a list of rows to float64 (n, `columns`). A row may be None, which becomes NaN.
 
-    Raises `error`, which calls it `name`, if a row is no list of so many numbers; NaN and infinity are numbers here.
+    Raises DataError, which calls it `name`, if a row is no list of so many numbers; NaN and infinity are numbers here.
     """
     if not isinstance(value, list | tuple):
-        raise error(f"{name}: expected a list of rows with {columns} numbers, not {value!r:.60}")
+        raise DataError(f"{name}: expected a list of rows with {columns} numbers, not {value!r:.60}")
     rows = np.full((len(value), columns), np.nan)
     for number, row in enumerate(value):
         if row is None:
             continue
         if not isinstance(row, list | tuple) or len(row) != columns or not all(map(_is_number, row)):
-            raise error(f"{name}, row {number}: expected {columns} numbers, not {row!r:.60}")
+            raise DataError(f"{name}, row {number}: expected {columns} numbers, not {row!r:.60}")
         rows[number] = row
     return rows
 

@@ -131,8 +131,7 @@ def claimed(path: Path) -> Iterator[None]:
     finally:
         if os.name == "nt":  # an open file cannot be removed there
             file.close()
-        with suppress(OSError):
-            lock.unlink()
+        remove_files(lock)
         remove_folders(made)
         file.close()
 
@@ -217,6 +216,13 @@ def new_folders(folder: Path) -> list[Path]:
         remove_folders(missing)
         raise
     return missing
+
+
+def remove_files(*paths: Path) -> None:
+    """Remove files, as far as they are there and it is possible."""
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
 
 
 def remove_folders(made: Iterable[Path]) -> None:

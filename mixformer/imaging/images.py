@@ -206,8 +206,8 @@ def _raise_limit() -> None:
         PillowImage.MAX_IMAGE_PIXELS = int(limit) // 2 if 0 < limit < 1e15 else None  # Pillow refuses twice this
 
 
-def jpeg_bytes(image: Image, quality: int = 95) -> bytes:
+def jpeg_bytes(image: Image) -> bytes:
     """Encode a picture as JPEG. Pillow cuts one off without a word where it writes into a file that may not grow."""
     made = io.BytesIO()
-    PillowImage.fromarray(image).save(made, "JPEG", quality=quality)
+    PillowImage.fromarray(image).save(made, "JPEG", quality=95)
     return made.getvalue()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mixformer.configs.argument_checks import checked
-from mixformer.files import Writer, write_files
+from mixformer.files import Writer, arrays_writer, write_files
 from mixformer.inspection.attention_maps import PAIRS, Query, average_attention, chosen_queries
 from mixformer.inspection.contact_sheet import EVEN, LARGE, Corners, contact_sheet, draw_heat, draw_picture, new_sheet
 from mixformer.inspection.frame_inspection import FrameInspection
@@ -167,7 +167,7 @@ def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "
         **{f"attention_{pair}": partial(plot_attention, seen, pair, query) for pair in PAIRS if pair in there},
     }
     files: dict[Path, Writer] = {place / f"{name}.png": partial(_draw, figure) for name, figure in figures.items()}
-    files[place / "inspection.npz"] = partial(_write_arrays, seen)
+    files[place / "inspection.npz"] = arrays_writer(seen.arrays(), compressed=True)
     write_files(files)
     return list(files)
 
@@ -175,11 +175,6 @@ def write_inspection(seen: FrameInspection, folder: str | Path, query: Query = "
 def _draw(figure: Callable[[], Figure], path: Path) -> None:
     """Draw a figure when its file is written, so that only one is in memory at a time."""
     figure().savefig(path, format="png", dpi=100)
-
-
-def _write_arrays(seen: FrameInspection, path: Path) -> None:
-    with path.open("wb") as file:
-        np.savez_compressed(file, **seen.arrays())  # type: ignore[arg-type]
 
 
 def _draw_map(axes: Axes, values: np.ndarray[Any, Any], grid: Grid, picture: Image, box: Corners | None) -> None:

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mixformer.errors import BoxError, StateError, shown
+from mixformer.errors import BoxError, shown
 from mixformer.tracking import MultiTracker
 from mixformer.tracking.state import TrackState
 from mixformer.types import Image, TrackResult
 from mixformer.video.reader import VideoFrame
-from mixformer.video.targets import Target, bounded
+from mixformer.video.targets import Target, bounded, in_line
 
 log = logging.getLogger(__name__)
 
@@ -94,10 +94,8 @@ class ActiveTargets:
             self._remove(number)
 
     def _add(self, target: Target, frame: VideoFrame) -> TrackResult:
-        try:
+        with in_line(target.where):
             self._tracker.add(frame.image, target.box, (self._video, target.id))
-        except (BoxError, StateError) as error:
-            raise BoxError(f"{target.where}: {error}" if target.where else str(error)) from error
         self._present[target.id], self._some_began = target.stop, True
         return TrackResult(target.box, 1.0, 0, is_initial=True)
 

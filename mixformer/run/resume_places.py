@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mixformer.errors import OutputError
 from mixformer.files.partial_names import beside, real_path, with_room
-from mixformer.files.places import claim, lock_of
+from mixformer.files.places import claim, lock_of, remove_files
 from mixformer.files.special_files import is_special
 from mixformer.imaging.images import list_pictures
 
@@ -28,9 +28,7 @@ def kept_path(note: Path) -> Path:
 def forget(outputs: Mapping[str, str | Path]) -> None:
     """Remove the files beside some results: another run begins to write them."""
     if path := resume_path(outputs):
-        for each in (path, *path.parent.glob(f"{glob.escape(kept_path(path).name)}*")):
-            with suppress(OSError):
-                each.unlink(missing_ok=True)
+        remove_files(path, *path.parent.glob(f"{glob.escape(kept_path(path).name)}*"))
         lock = lock_of(Path(next(iter(outputs.values()))))
         with suppress(OSError, OutputError):
             if lock.exists():  # of a killed process; that of a living one cannot be claimed

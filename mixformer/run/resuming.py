@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mixformer.errors import MixFormerError, OutputError
-from mixformer.files import write_files
+from mixformer.files import arrays_writer, write_files
 from mixformer.files.partial_names import partial_path, real_path
 from mixformer.run.absences import Stretches
 from mixformer.run.multi_target import Results
@@ -89,10 +89,9 @@ class ResumeFile:
         else:
             forget(self.outputs)
 
-    @property
-    def goes_on(self) -> bool:
-        """Tell whether `is_ours` has found results in their places that this run may replace."""
-        return bool(self._placed)
+    def may_replace(self) -> bool:
+        """Tell whether the same run was interrupted, and has left results in their places."""
+        return self.is_ours() and bool(self._placed)
 
     def note(self, placed: str | None = None) -> None:
         """Note which run this is, and that it has put a result in its place, although others are to come."""
@@ -168,13 +167,8 @@ class ResumeFile:
                 arrays |= {f"{place} {id} {name}": value for name, value in state.to_arrays().items()}
         said = {"format": _FORMAT, "identity": self.identity, "placed": placed, "points": points}
         arrays["said"] = np.array(json.dumps(said))
-
-        def write(part: Path) -> None:
-            with part.open("wb") as file:
-                np.savez(file, **arrays)
-
         with suppress(OutputError):
-            write_files({self.path: write}, sync=False)
+            write_files({self.path: arrays_writer(arrays)}, sync=False)
 
 
 @dataclass(frozen=True)

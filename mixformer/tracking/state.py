@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mixformer.errors import CheckpointError, warn_deprecated
-from mixformer.files import write_files
+from mixformer.files import arrays_writer, write_files
 from mixformer.imaging.resize import resize_image
 from mixformer.tracking.presence import Presence
 from mixformer.tracking.state_checks import check_read_state, four_numbers
@@ -145,13 +145,7 @@ class TrackState:
         Raises:
             OutputError: if it cannot be written.
         """
-        arrays = self.to_arrays()
-
-        def write(part: Path) -> None:
-            with part.open("wb") as file:
-                np.savez_compressed(file, **arrays)
-
-        write_files({Path(path): write})
+        write_files({Path(path): arrays_writer(self.to_arrays(), compressed=True)})
 
     @classmethod
     def load(cls, path: str | Path) -> TrackState:

@@ -6,14 +6,14 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from filelock import FileLock, Timeout
 
 from mixformer.errors import OutputError
-from mixformer.files.places import make_folders, require_kind
+from mixformer.files.places import make_folders, remove_folders, require_kind
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOCK = "run.lock"
@@ -79,6 +79,4 @@ def only_writer(folder: Path, enabled: bool = True, beside: Iterable[str] = ()) 
         if os.name == "posix":  # before the release; Windows can only remove it afterwards
             (folder / _LOCK).unlink(missing_ok=True)
         lock.release()
-        with suppress(OSError):
-            for path in reversed(made):
-                path.rmdir()
+        remove_folders(made)

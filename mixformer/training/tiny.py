@@ -59,8 +59,8 @@ def tiny_recipe(recipe: Recipe, data: Path, steps: int = 0, start: Path | None =
     small = config.replace(**changed)
     blocks = recipe.pruning.blocks
     removed = skipped_blocks(small, small.depth - len(blocks) // 2) if blocks else ()
-    pairs = dict(zip(map(_half, recipe.teacher.student_blocks), map(_half, recipe.teacher.teacher_blocks), strict=True))
-    pairs = {ours: theirs for ours, theirs in pairs.items() if ours not in removed}
+    both = zip(recipe.teacher.student_blocks, recipe.teacher.teacher_blocks, strict=True)
+    pairs = {ours // 2: theirs // 2 for ours, theirs in both if ours // 2 not in removed}
     begin, rate = _start(recipe, config, start), _LOW_RATE if config.fusion_layers else _RATE
     values |= {
         "init_from": begin,
@@ -133,10 +133,6 @@ def _share(config: ModelConfig, blocks: int, cross: int) -> int:
     if config.separate_blocks + config.cross_blocks == config.mixing_depth:
         return blocks - cross
     return min(blocks - 1, max(1, round(blocks * config.separate_blocks / config.mixing_depth)))
-
-
-def _half(block: int) -> int:
-    return block // 2
 
 
 def _half_of(count: int) -> int:

@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mixformer.data.sample_dataset import Batch, RawBatch, SampleDataset, batches
 from mixformer.engines.devices import has_bfloat16
+from mixformer.engines.torch_engine import HALF
 from mixformer.errors import ConfigError, TrainingDivergedError
 from mixformer.models import MixFormer
 from mixformer.training.distributed import Distributed
@@ -33,8 +34,6 @@ ProgressCallback = Callable[[int, dict[str, float]], None]
 """Called after every step with the number of steps done and the latest means of the log."""
 Validator = Callable[[MixFormer], float]
 """Score of a network; higher is better."""
-
-_HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def precision_on(device: str, precision: str) -> str:
@@ -280,4 +279,4 @@ class Trainer:
     def _autocast(self) -> AbstractContextManager[object]:
         if self.precision == "float32":
             return nullcontext()
-        return torch.autocast(self.processes.device.type, _HALF[self.precision])
+        return torch.autocast(self.processes.device.type, HALF[self.precision])

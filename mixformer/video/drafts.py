@@ -25,6 +25,7 @@ from mixformer.files.places import (
     clear_left_over,
     make_folders,
     open_raw,
+    remove_files,
     remove_folders,
     require_free,
     require_name,
@@ -185,9 +186,7 @@ class Draft(_Claim):
     def drop(self) -> None:
         """Remove the draft and the folders that were made for it."""
         if self.part != self.path:
-            for path in (self.part, aside_of(self.part)):
-                with suppress(OSError):
-                    path.unlink()
+            remove_files(self.part, aside_of(self.part))
         with suppress(OSError):
             self._file.close()
         remove_folders(self._made)
@@ -248,8 +247,7 @@ class FolderDraft(_Claim):
     def _leave(self) -> None:
         if os.name == "nt":  # an open file cannot be removed there
             self._lock.close()
-        with suppress(OSError):
-            (self.part / LOCK).unlink(missing_ok=True)
+        remove_files(self.part / LOCK)
         self._lock.close()
 
 

@@ -14,6 +14,7 @@ from PIL import Image as PillowImage, ImageDraw, ImageFont
 from mixformer.types import Image, TrackResult
 
 Color = tuple[int, int, int]
+Corners = tuple[float, float, float, float]  # x1, y1, x2, y2
 
 _SURE, _UNSURE, _GONE = (64, 255, 96), (255, 176, 32), (176, 176, 176)
 # Colors of targets: bright enough for black text, and told apart with each kind of color blindness. The page of
@@ -117,9 +118,6 @@ def _label(
     pen.text((x + margin - left, y + margin - top), text, fill=(0, 0, 0), font=font)
 
 
-Corners = tuple[float, float, float, float]
-
-
 def _place(
     size: tuple[int, int], corners: Corners, label: tuple[float, float], others: Iterable[Corners] = ()
 ) -> tuple[float, float]:
@@ -163,7 +161,7 @@ def _text(number: int, result: TrackResult) -> str:
     return f"{number}" if result.score is None or result.is_initial else f"{number}  {result.score:.2f}"
 
 
-def _dashed(pen: ImageDraw.ImageDraw, corners: tuple[float, float, float, float], color: Color, width: int) -> None:
+def _dashed(pen: ImageDraw.ImageDraw, corners: Corners, color: Color, width: int) -> None:
     """Draw a rectangle of dashes, about eight widths long, with dark ones between them, to be seen on any ground."""
     x1, y1, x2, y2 = corners
     pen.rectangle(corners, outline=(0, 0, 0), width=width)
@@ -195,7 +193,7 @@ def label_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _drawable(size: tuple[int, int], corners: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+def _drawable(size: tuple[int, int], corners: Corners) -> Corners:
     """Return corners near the picture, in the order that Pillow requires, even for a box without area."""
     (x1, y1), (x2, y2) = _near(size, *corners[:2]), _near(size, *corners[2:])
     return x1, y1, max(x1, x2), max(y1, y2)

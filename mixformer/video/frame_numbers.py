@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
+
+from mixformer.video.frame_table import place_of
 
 
 class FrameNumbers:
@@ -27,7 +28,7 @@ class FrameNumbers:
         self._reason = error
         if self._times is None:
             times = self._read_times()
-            agrees = self._last is None or _place(times, self._last) == self.next - 1
+            agrees = self._last is None or place_of(times, self._last) == self.next - 1
             self._times = times if agrees else []
         if not self._times:
             self._skip_to(self.next + 1)
@@ -35,7 +36,7 @@ class FrameNumbers:
     def take(self, frame: Any) -> int | None:
         """Return the number of the next frame of FFmpeg; None for one that comes too late, and is skipped already."""
         self._last = frame.pts
-        if self._times and frame.pts is not None and (number := _place(self._times, frame.pts)) is not None:
+        if self._times and frame.pts is not None and (number := place_of(self._times, frame.pts)) is not None:
             if number < self.next:
                 return None
             self._skip_to(number)
@@ -56,8 +57,3 @@ class FrameNumbers:
         while self.next < number:
             self._skip(self.next, self._reason)
             self.next += 1
-
-
-def _place(times: list[int], time: int) -> int | None:
-    place = bisect_left(times, time)
-    return place if place < len(times) and times[place] == time else None

@@ -38,15 +38,12 @@ class FrameTable:
 
     def number_at(self, time: int) -> int | None:
         """Return the number of the frame at exactly this time, or None."""
-        place = bisect_left(self.times, time)
-        return self.first + place if place < len(self.times) and self.times[place] == time else None
+        place = place_of(self.times, time)
+        return None if place is None else self.first + place
 
     def is_key(self, time: int | None) -> bool:
         """Tell whether a key frame is shown at this time."""
-        if time is None:
-            return False
-        place = bisect_left(self.keys, time)
-        return place < len(self.keys) and self.keys[place] == time
+        return time is not None and place_of(self.keys, time) is not None
 
     def may_be_at(self, time: int | None, spot: int | None) -> bool:
         """Tell whether a key frame of this time can be at this place of the file.
@@ -67,6 +64,12 @@ class FrameTable:
         if not self.first <= number < self.first + len(self.times):
             return []
         return self.keys[: bisect_right(self.keys, self.times[number - self.first])][::-1]
+
+
+def place_of(times: list[int], time: int) -> int | None:
+    """Return the first place of exactly this time among rising ones, or None."""
+    place = bisect_left(times, time)
+    return place if place < len(times) and times[place] == time else None
 
 
 def near_table(container: Any, stream: Any, number: int) -> FrameTable | None:

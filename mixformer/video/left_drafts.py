@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mixformer.files.partial_names import aside_of, partial_path
-from mixformer.files.places import claim
+from mixformer.files.places import claim, remove_files
 
 NUMBERED = re.compile(r"\d{8}\.png|\.\d{8}\.png\..*\.partial")  # and what a killed process left of one
 """Names of numbered pictures, and of what a killed process left of one."""
@@ -52,8 +52,7 @@ def put_back(part: Path, file: io.FileIO) -> io.FileIO:
 
 def drop_aside(path: Path) -> None:
     """Remove what was set aside for a result, since its draft holds it by now."""
-    with suppress(OSError):
-        aside_of(partial_path(path)).unlink(missing_ok=True)
+    remove_files(aside_of(partial_path(path)))
 
 
 def draft_of(path: Path) -> Path:

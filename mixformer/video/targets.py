@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from numbers import Real
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.configs.argument_checks import checked
-from mixformer.errors import BoxError, shown
+from mixformer.errors import BoxError, ConfigError, StateError, shown
 from mixformer.files import LARGEST_SETTINGS, parse_csv, parse_json, read_text_file
 from mixformer.imaging.boxes import parse_box
 from mixformer.types import Box
@@ -191,15 +192,22 @@ def _target(row: Mapping[str, Any], where: str, start: int) -> Target:
     """Make a target of one row."""
     if row["box"] is None or row["box"] == [""] * 4:
         raise BoxError(f"{where}: a box is four numbers; a line without one is for mixformer track and annotate")
-    try:
+    with in_line(where):
         box = parse_box(row["box"])
         begin, number = (whole(row.get(name), name, other) for name, other in (("frame", start), ("id", 0)))
         stop = None if row.get("stop") in (None, "") else whole(row["stop"], "stop", 0)
-    except BoxError as error:
-        raise BoxError(f"{where}: {error}") from error
     if stop is not None and stop <= begin:
         raise BoxError(f"{where}: stop is the number after the last frame, so it must be above {begin}, not {stop}")
     return Target(number, box, begin, stop, where)
+
+
+@contextmanager
+def in_line(where: str) -> Iterator[None]:
+    """Name file and line, if known, in the message of a target that cannot be tracked."""
+    try:
+        yield
+    except (BoxError, ConfigError, StateError) as error:
+        raise BoxError(f"{where}: {error}" if where else str(error)) from error
 
 
 def whole(value: Any, name: str, other: int) -> int:

@@ -9,12 +9,11 @@ import re
 import shlex
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import mixformer
 from mixformer.errors import ConfigError, OutputError
-from mixformer.files import path_kind, write_files
+from mixformer.files import path_kind, text_writer, write_files
 from mixformer.files.partial_names import real_path
 from mixformer.vot.stacks import Stack
 
@@ -70,7 +69,7 @@ def write_workspace(folder: Path, stack: Stack, entry: Entry, sequences: Path | 
         for name in ("sequences", "results"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         contents = {trackers: text + section} | ({config: _config(stack, sequences)} if new else {})
-        write_files({path: partial(Path.write_text, data=said, encoding="utf-8") for path, said in contents.items()})
+        write_files({path: text_writer(said) for path, said in contents.items()})
     except OSError as error:
         if isinstance(error, OutputError):
             raise

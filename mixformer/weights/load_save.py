@@ -17,7 +17,7 @@ from torch import Tensor
 from mixformer.configs.model import ModelConfig
 from mixformer.configs.tracking_config import TrackerConfig
 from mixformer.errors import CheckpointError, ConfigError, shown
-from mixformer.files import write_files
+from mixformer.files import text_writer, write_files
 from mixformer.models import MixFormer, build_model
 from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE, find_weights
 from mixformer.weights.checkpoint_reader import read_checkpoint
@@ -95,7 +95,7 @@ def save_weights(weights: ModelWeights, folder: str | Path, *, precision: str = 
     write_files(
         {
             folder / WEIGHTS_FILE: lambda path: save_file(tensors, path, {"format": "pt"}),
-            folder / CONFIG_FILE: lambda path: path.write_text(text),
+            folder / CONFIG_FILE: text_writer(text),
         }
     )
     return folder

@@ -48,6 +48,9 @@ class Drifting:
     def __init__(self, fails=(), says="uncertain"):
         self.steps, self.fails, self.says, self.started, self.moved, self.seen = {}, fails, says, [], [], 0
 
+    def __len__(self):  # as that of a MultiTracker: without targets, it is falsy
+        return len(self.steps)
+
     def add(self, frame, box, id):
         self.steps[id] = 0
         self.started.append(tuple(box))

@@ -16,7 +16,6 @@ from mixformer.inspection import (
     Grid,
     average_attention,
     inspect_attention,
-    inspection_plots,
     plot_attention,
     plot_crops,
     plot_distributions,
@@ -211,10 +210,10 @@ def test_a_failed_picture_leaves_no_folder(tmp_path, monkeypatch):
     """It left an empty folder, or a part of the pictures, which was then no folder of an inspection."""
     seen = seen_frame("query")
 
-    def fails(*_):
+    def fails(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(inspection_plots, "_write_arrays", fails)
+    monkeypatch.setattr(np, "savez_compressed", fails)
     with pytest.raises(OutputError, match="the disk is full"):
         write_inspection(seen, tmp_path / "new" / "seen")
     assert not list(tmp_path.iterdir())

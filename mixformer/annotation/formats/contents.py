@@ -15,7 +15,7 @@ from mixformer.annotation.joining import overlaps
 from mixformer.annotation.project import AnnotatedTarget, AnnotatedVideo, AnnotationProject, FrameBox, KeyBox
 from mixformer.annotation.project_checks import check_frame
 from mixformer.annotation.tracked_rows import TrackedBox
-from mixformer.data.datasets.dataset_spec import number_of
+from mixformer.data.datasets.sequence_files import number_of
 from mixformer.data.importers.tracks import FileTrack, FrameBoxes, folder_name
 from mixformer.errors import BoxError, ConfigError, DataError
 from mixformer.types import Box

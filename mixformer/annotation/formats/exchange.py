@@ -25,7 +25,7 @@ from mixformer.imaging.images import jpeg_bytes
 from mixformer.types import Image
 from mixformer.video.reader import open_video
 
-_ENDINGS = (".xml", ".json", ".jsonl", ".csv")  # endings of exports that are one file
+_ENDINGS = {each.ending for each in ANNOTATION_FORMATS.values()} - {""}  # endings of exports that are one file
 
 
 def annotation_format(name: str) -> AnnotationFormat:

@@ -114,11 +114,11 @@ def _read(source: Path, video: AnnotatedVideo, lists: tuple[str, str]) -> tuple[
         ids = _ids([str(each["id"]) for each in found])
         tracks = [_track(id, each["value"], video) for id, each in zip(ids, found, strict=True)]
         given = [each.get("score", whole.get("score")) for each in found]
-        scores = {id: None if each is None else _part(each) for id, each in zip(ids, given, strict=True)}
+        scores = {id: None if each is None else _valid_score(each) for id, each in zip(ids, given, strict=True)}
     return tracks, [scores[id] for id in sorted(scores)]
 
 
-def _part(value: Any) -> float:
+def _valid_score(value: Any) -> float:
     score = float(value)
     if not 0 <= score <= 1:
         raise ValueError(f"{value!r} is no score from 0 to 1")

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from mixformer.run.absences import frame_spans
+
 
 class DamageNotes:
     """Numbers of damaged frames, by video. All calls may come from any thread.
@@ -39,15 +41,9 @@ class DamageNotes:
 
     def stretches(self, path: Path) -> list[list[int]]:
         """Return the first frame of each damaged stretch, and the one after its last."""
-        found: list[list[int]] = []
         with self._guard:
             numbers = sorted(self._numbers.get(path, ()))
-        for number in numbers:
-            if found and found[-1][1] == number:
-                found[-1][1] += 1
-            else:
-                found.append([number, number + 1])
-        return found
+        return [list(span) for span in frame_spans(numbers)]
 
     def forget(self, path: Path) -> None:
         """Forget a video whose file has changed."""

@@ -192,7 +192,7 @@ def _write(format: str, project: AnnotationProject, video: Path, path: Path, pro
 def _imported(path: Path, here: AnnotationProject) -> AnnotationProject:
     """Read a file by its ending; JSON is a project, tasks of Label Studio (a list), or COCO."""
     ending = path.suffix.lower()
-    format = {".xml": "cvat", ".jsonl": "jsonl", ".csv": "csv"}.get(ending)
+    format = next((name for name, each in _ENDINGS.items() if each == ending), None)
     if ending == ".zip":
         format = format_of_zip(path)
     if ending == ".json":

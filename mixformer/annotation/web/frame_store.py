@@ -6,8 +6,8 @@ import io
 import math
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -131,12 +131,8 @@ class FrameStore:
         return key, self._kept((path, key, size), lambda: self._key_image(path, key, size))
 
     def _key_image(self, path: Path, key: int, width: int) -> Image:
-        lane = self._lane(path, "")
-        try:
-            with lane.lock:
-                return lane.reader.key_picture(key, width)
-        finally:
-            self._release(lane)
+        with self._lane(path, "") as lane, lane.lock:
+            return lane.reader.key_picture(key, width)
 
     def forget(self, path: Path) -> None:
         """Drop all data of a video whose file has changed."""
@@ -159,14 +155,11 @@ class FrameStore:
             self.forget(path)
 
     def _look(self, path: Path) -> VideoFacts:
-        lane = self._lane(path, "")
         try:
-            with lane.lock:
+            with self._lane(path, "") as lane, lane.lock:
                 frame = lane.reader[0]
         except IndexError as error:
             raise SourceError(f"{path.name} has no first frame that can be read: {error}") from error
-        finally:
-            self._release(lane)
         height, width = frame.image.shape[:2]
         count, fps = lane.reader.frame_count, lane.reader.fps
         return VideoFacts(width, height, fps, count or _estimate(path, fps), exact=False)
@@ -196,32 +189,36 @@ class FrameStore:
         return own if width is None else min(own, max(_SMALLEST, min(width, _LARGEST)))
 
     def _image(self, path: Path, number: int, viewer: str, seek: bool, width: int) -> Image:
-        lane = self._lane(path, viewer)
         try:
-            with self._guard:
-                lane.newest += seek
-                ticket = lane.newest
-            with self._previews.standing_back() if seek else nullcontext(), lane.lock:
-                wanted = lane.newest == ticket
-                frame = lane.reader.read(number, lambda: lane.newest == ticket, width) if wanted else None
+            with self._lane(path, viewer) as lane:
+                with self._guard:
+                    lane.newest += seek
+                    ticket = lane.newest
+                with self._previews.standing_back() if seek else nullcontext(), lane.lock:
+                    wanted = lane.newest == ticket
+                    frame = lane.reader.read(number, lambda: lane.newest == ticket, width) if wanted else None
         except IndexError:
             facts = self._facts.get(path)
             if facts and facts.exact and number < facts.frame_count:
                 self.damage.note(path, number)
             raise
-        finally:
-            self._release(lane)
         if frame is None:
             raise StaleRequestError
         if frame.damaged:
             self.damage.note(path, number)
         return frame.image
 
-    def _release(self, lane: _Lane) -> None:
-        with self._guard:
-            lane.waiting -= 1
+    @contextmanager
+    def _lane(self, path: Path, viewer: str) -> Iterator[_Lane]:
+        """Hold the viewer's decoder for a video, so that it is not dropped for others."""
+        lane = self._taken_lane(path, viewer)
+        try:
+            yield lane
+        finally:
+            with self._guard:
+                lane.waiting -= 1
 
-    def _lane(self, path: Path, viewer: str) -> _Lane:
+    def _taken_lane(self, path: Path, viewer: str) -> _Lane:
         """Return the viewer's decoder for a video. If there are too many, drop the least recently used one."""
         with self._guard:
             lane = self._lanes.get((path, viewer))

@@ -19,16 +19,7 @@ from mixformer.annotation.web.project_desk import MOST_BINS, MOST_ROWS
 from mixformer.annotation.web.request_bodies import EditRequest, ExportRequest, TargetId, TrackRequest
 from mixformer.annotation.web.track_job import TrackJob
 from mixformer.annotation.web.video_library import safe_name, write_bounded
-from mixformer.annotation.web.video_routes import (
-    FAILURES,
-    TOKEN,
-    FileName,
-    PersonName,
-    VideoId,
-    binary_body,
-    chunks_of,
-    video_of,
-)
+from mixformer.annotation.web.video_routes import FAILURES, TOKEN, FileName, PersonName, VideoId, binary_body, video_of
 from mixformer.annotation.web.workroom import Workroom
 
 T = TypeVar("T")
@@ -154,7 +145,7 @@ def _add_files(routes: APIRouter, room: Workroom, largest: int) -> None:
         desk = await run_in_threadpool(room.desk, video)
         with tempfile.TemporaryDirectory(prefix="mixformer-") as folder:
             path = FilePath(folder, safe_name(unquote(x_file_name)))
-            await write_bounded(path, chunks_of(request), largest)
+            await write_bounded(path, request.stream(), largest)
             return await run_in_threadpool(room.exports.take_in, path, desk, person)
 
 

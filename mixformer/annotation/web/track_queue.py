@@ -13,7 +13,7 @@ from collections import deque
 from typing import Any
 
 from mixformer.annotation.between import found_runs
-from mixformer.annotation.found_edits import found_edits, is_second
+from mixformer.annotation.found_edits import found_edits, is_second, may_pause
 from mixformer.annotation.tracked_rows import STATUSES
 from mixformer.annotation.web.project_desk import LETTERS, rounded
 from mixformer.annotation.web.track_job import TrackJob
@@ -99,7 +99,8 @@ class TrackQueue:
         model: MultiTracker | None = None
         while (job := self._next()) is not None:
             try:
-                model = model or MultiTracker(self._model)
+                if model is None:  # not falsy: a tracker without targets has the length 0
+                    model = MultiTracker(self._model)
                 over = self._advance(job, model)
             except Exception as error:
                 if not isinstance(error, MixFormerError):
@@ -138,8 +139,7 @@ class TrackQueue:
                 if now - job.reloaded > _RELOAD:
                     job.reloaded = now
                     job.desk.tell_revision()
-            is_whole = found.way != "joined"  # a stretch is joined as a whole
-            if now - begin > _TURN and is_whole and self._waiting and not job.halt.is_set():
+            if now - begin > _TURN and may_pause(found) and self._waiting and not job.halt.is_set():
                 self._save(job)
                 return False
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -61,7 +60,7 @@ def video_routes(room: Workroom, largest: int) -> APIRouter:
         if not room.library.takes_uploads:
             raise HTTPException(403, "this server shows one video, or its folder cannot be written")
         try:
-            made = await room.library.take(unquote(x_file_name), chunks_of(request), largest)
+            made = await room.library.take(unquote(x_file_name), request.stream(), largest)
         except OutputError as error:
             if "name" in str(error) or "endings" in str(error):
                 raise HTTPException(422, str(error)) from error
@@ -123,12 +122,6 @@ def _add_video(routes: APIRouter, room: Workroom) -> None:
         video = video_of(room, id)
         room.library.set_done(video.name, body.done)
         return {"id": id, "done": body.done}
-
-
-async def chunks_of(request: Request) -> AsyncIterator[bytes]:
-    """Yield the bytes of a body as they come."""
-    async for chunk in request.stream():
-        yield chunk
 
 
 def binary_body(kind: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import logging
 import zipfile
 import zlib
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from mixformer.data.storage import Storage, describe_key
 from mixformer.errors import DataError
-from mixformer.files import write_files
+from mixformer.files import arrays_writer, write_files
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +36,8 @@ def cached_index(storage: Storage, key: str, cache: Path | None, make: Callable[
             log.warning("%s cannot be read (%s) and is made again", kept, error)
     index = make()
     if kept:
-        write_files({kept: partial(_save, index)}, sync=False)
+        write_files({kept: arrays_writer(index)}, sync=False)
     return index
-
-
-def _save(index: Index, path: Path) -> None:
-    with path.open("wb") as file:
-        np.savez(file, **index)
 
 
 def read_whole(storage: Storage, key: str) -> bytes:

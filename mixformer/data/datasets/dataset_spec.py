@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mixformer.configs.base_config import BaseConfig
-from mixformer.data.datasets.sequence_files import SequenceFiles
+from mixformer.data.datasets.sequence_files import SequenceFiles, number_of
 from mixformer.data.datasets.sequence_reader import SequenceReader
 from mixformer.data.lists import ListedSequence
 from mixformer.data.sequence import LazySequences
@@ -128,12 +127,6 @@ def _named(found: list[SequenceFiles], path: Path) -> Iterator[SequenceFiles]:
                 f"{path} names the sequence {word}, which is not among the {len(found)} found; remove it from the "
                 "list, or add the sequence"
             )
-
-
-def number_of(name: str) -> int | None:
-    """Return the number at the end of a name; None if there is none."""
-    found = re.search(r"[0-9]{1,18}$", name)
-    return int(found[0]) if found else None
 
 
 def read_words(path: Path) -> list[str]:

@@ -155,8 +155,8 @@ def index_frames(names: Iterable[str], first: int | None, count: int = 0) -> dic
     are fewer pictures than `count`.
     """
     pictures = [name for name in names if is_picture(name)]
-    digits = [re.search(r"[0-9]{1,18}$", PurePosixPath(name).stem) for name in pictures]
-    numbers = [int(found[0]) if found else -1 for found in digits]
+    ends = [number_of(PurePosixPath(name).stem) for name in pictures]
+    numbers = [-1 if end is None else end for end in ends]
     if first is not None:
         found = zip(numbers, pictures, strict=True)
         return {number - first: name for number, name in found if 0 <= number < first + _MOST_FRAMES}
@@ -167,6 +167,12 @@ def index_frames(names: Iterable[str], first: int | None, count: int = 0) -> dic
     if len(rows) < count and len(set(rows)) == len(rows) and rows[-1:] < [count]:
         return {row: name for row, (_, name) in zip(rows, ordered, strict=True)}
     return dict(enumerate(name for _, name in ordered))
+
+
+def number_of(name: str) -> int | None:
+    """Return the number at the end of a name; None if there is none."""
+    found = re.search(r"[0-9]{1,18}$", name)
+    return int(found[0]) if found else None
 
 
 def parse_numbers(text: str) -> NDArray[np.float64]:

@@ -13,12 +13,11 @@ from mixformer.data.datasets.dataset_spec import (
     DatasetOptions,
     DatasetSpec,
     PackItem,
-    number_of,
     pack_item,
     select_sequences,
     training_sequences,
 )
-from mixformer.data.datasets.sequence_files import SequenceFiles, SequenceLayout
+from mixformer.data.datasets.sequence_files import SequenceFiles, SequenceLayout, number_of
 from mixformer.data.lists import read_list
 from mixformer.data.sequence import LazySequences
 from mixformer.data.storage import ArchiveStorage, FolderStorage, open_storage

@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from mixformer.data.datasets.dataset_spec import number_of
+from mixformer.data.datasets.sequence_files import number_of
 from mixformer.data.frame_storage import FrameRef
 from mixformer.data.importers.tracks import (
     FileTrack,

@@ -82,8 +82,8 @@ def bin_scores(scores: FloatArray, hits: BoolArray) -> ScoreBins:
 def score_pairs(runs: Iterable[SequenceResult]) -> list[tuple[FloatArray, BoolArray]]:
     """Pair the scores (n,) of each run with (n,) True where the box overlaps the target by more than half.
 
-    Left out are frame 0, frames without a score, and runs without scores or of another length than the ground truth. A
-    box in a frame without the target overlaps nothing.
+    Left out are frame 0 and frames without a score. A run without scores, or of another length than the ground truth,
+    has empty arrays. A box in a frame without the target overlaps nothing.
     """
     pairs = []
     for run in runs:

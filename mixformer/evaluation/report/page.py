@@ -150,14 +150,11 @@ def _strips(comparison: Comparison, strips: Sequence[Strip]) -> str:
     for strip in strips:
         values = ", ".join(f"{name} {'-' if value is None else f'{100 * value:.1f}'}" for name, value in strip.values)
         caption = f"<figcaption><b>{escape(strip.sequence)}</b> {escape(values)}</figcaption>"
-        image = _image(strip.jpeg, "jpeg", f"frames of {strip.sequence}")
+        data, text = base64.b64encode(strip.jpeg).decode(), f"frames of {escape(strip.sequence)}"
+        image = f'<img alt="{text}" src="data:image/jpeg;base64,{data}">'
         parts.append(f"<figure>{caption}<div>{image}</div></figure>\n")
     return "".join(parts)
 
 
 def _key(kind: str, name: str) -> str:
     return f'<span class="keyed"><span class="key {kind}"></span>{escape(name)}</span>'
-
-
-def _image(data: bytes, kind: str, text: str) -> str:
-    return f'<img alt="{escape(text)}" src="data:image/{kind};base64,{base64.b64encode(data).decode()}">'

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from mixformer.evaluation.comparison import Comparison
 from mixformer.evaluation.report.build_tables import make_tables
 from mixformer.evaluation.report.tables import WRITERS
-from mixformer.files import write_files
+from mixformer.files import Writer, text_writer, write_files
 
 
 def write_report(comparison: Comparison, folder: str | Path, *, plots: bool = True, qualitative: int = 5) -> list[Path]:
@@ -49,16 +47,12 @@ def write_report(comparison: Comparison, folder: str | Path, *, plots: bool = Tr
         from mixformer.evaluation.report.plots import draw_plots
 
         figures = draw_plots(comparison)
-    files: dict[Path, Callable[[Path], object]] = {
-        folder / "index.html": _text(page.make_page(comparison, tables, figures, strips))
+    files: dict[Path, Writer] = {
+        folder / "index.html": text_writer(page.make_page(comparison, tables, figures, strips))
     }
     for name, table in tables.items():
-        files |= {folder / f"{name}.{ending}": _text(make(table)) for ending, make in WRITERS.values()}
+        files |= {folder / f"{name}.{ending}": text_writer(make(table)) for ending, make in WRITERS.values()}
     for name, figure in figures.items():
         files |= {folder / f"{name}.{ending}": write for ending, write in figure_writers(figure).items()}
     write_files(files)
     return list(files)
-
-
-def _text(text: str) -> Callable[[Path], object]:
-    return partial(Path.write_text, data=text, encoding="utf-8")

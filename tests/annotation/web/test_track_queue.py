@@ -3,6 +3,7 @@
 import shutil
 import threading
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -77,3 +78,23 @@ def test_a_job_that_gives_its_turn_away_has_saved_its_boxes(queue, folder, monke
         go_on.set()
         assert first.ended.wait(60)
         assert second.ended.wait(60)
+
+
+def test_the_model_is_loaded_once_for_all_jobs(queue, folder, monkeypatch):
+    loaded = []
+
+    class Model:
+        def __init__(self, name):
+            loaded.append(name)
+
+        def __len__(self):  # it has no targets yet
+            return 0
+
+    monkeypatch.setattr(track_queue, "MultiTracker", Model)
+    monkeypatch.setattr(track_queue, "boxes_to_find", lambda job, model, memory: (each for each in [FOUND]))
+    with job_of(folder / "clip.mp4") as job:
+        for _ in range(2):
+            again = replace(job, ended=threading.Event())
+            queue.submit(again)
+            assert again.ended.wait(60)
+    assert loaded == ["no model"]
