@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import zipfile
-import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,11 +14,11 @@ import numpy as np
 from mixformer.data.storage import Storage, describe_key
 from mixformer.errors import DataError
 from mixformer.files import write_files
+from mixformer.files.zip_damage import ZIP_DAMAGE
 
 log = logging.getLogger(__name__)
 
 Index = dict[str, Any]
-_DAMAGED = OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, LookupError, NotImplementedError
 
 
 def cached_index(storage: Storage, key: str, cache: Path | None, make: Callable[[], Index]) -> Index:
@@ -33,7 +31,7 @@ def cached_index(storage: Storage, key: str, cache: Path | None, make: Callable[
         try:
             with np.load(kept, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except _DAMAGED as error:
+        except ZIP_DAMAGE as error:
             log.warning("%s cannot be read (%s) and is made again", kept, error)
     index = make()
     if kept:
