@@ -1,0 +1,153 @@
+"""Kinds of faults that strangers to the package tried: pipes, damaged zip files, projects of another video."""
+
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from mixformer import Box, track_video
+from mixformer.annotation import import_annotations, load_project, look_at_video, read_keys, save_project
+from mixformer.annotation.edits import set_tracked
+from mixformer.annotation.tracked_rows import TrackedBox
+from mixformer.cli import main
+from mixformer.data.archives import ZipArchive
+from mixformer.errors import ConfigError, DataError
+from mixformer.evaluation.runs import sequence_names
+from mixformer.files import parse_json
+from mixformer.run import check_outputs
+from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+
+BOXES = "frame,id,x,y,w,h\n" + "".join(f"{frame},1,10,20,{30 + frame},40\n" for frame in range(20))
+
+
+def test_a_key_that_is_there_twice_is_found_in_no_time_among_many():
+    """Each key was compared with all before it: a file of one MB took minutes."""
+    keys = ",".join(f'"{number}":1' for number in range(300_000))
+    start = time.monotonic()
+    with pytest.raises(DataError, match="'299999' is there twice"):
+        parse_json(f'{{{keys},"299999":2}}', "many.json")
+    assert time.monotonic() - start < 20
+
+
+def test_two_sequences_of_one_name_are_found_in_no_time_among_many():
+    class Named:
+        def __init__(self, name):
+            self.name = name
+
+    names = [f"{number:06d}" for number in range(100_000)]
+    start = time.monotonic()
+    with pytest.raises(ConfigError, match="'099999'"):
+        sequence_names([Named(name) for name in [*names, names[-1]]])
+    assert time.monotonic() - start < 20
+
+
+def test_damaged_zip_files_of_any_method_are_typed_errors(tmp_path):
+    """LZMA has an error of its own, which is of no usual kind."""
+    whole, damaged, seen = tmp_path / "whole.zip", tmp_path / "damaged.zip", 0
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("boxes.csv", BOXES)
+    content = whole.read_bytes()
+    video = look_at_video(DEMO_CLIP)
+    for place in range(38, content.index(b"PK\x01\x02"), 3):
+        damaged.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
+        for read in (lambda: import_annotations(damaged, "csv", video), lambda: ZipArchive(damaged).read("boxes.csv")):
+            try:
+                read()
+            except DataError:
+                seen += 1
+    assert seen > 20
+
+
+def test_targets_of_a_pipe_are_read_once_and_used_often(tmp_path, tiny_model):
+    """`--targets <(...)` and `/dev/stdin` were empty when they were read again."""
+    out = tmp_path / "boxes.jsonl"
+    words = ["track", str(DEMO_CLIP), "--targets", "/dev/stdin", "--stop", "3", "--json", str(out), "--quiet"]
+    given = "frame,id,x,y,w,h\n0,1,260,29,41,142\n0,2,120,60,50,120\n"
+    command = [sys.executable, "-m", "mixformer", *words, "--model", str(tiny_model)]
+    ran = subprocess.run(command, input=given, text=True, capture_output=True, timeout=120)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert len(out.read_text().splitlines()) == 6
+
+
+@pytest.fixture
+def another_clip(tmp_path):
+    """The demo clip in a file of other bytes, with as many frames of the same size."""
+    path = tmp_path / "another.mp4"
+    path.write_bytes(DEMO_CLIP.read_bytes() + bytes([0, 0, 0, 8]) + b"free")
+    return path
+
+
+def _tracked_project(path):
+    (path.parent / "keys.csv").write_text("0,1,260,29,41,142\n")
+    project = read_keys(path.parent / "keys.csv", look_at_video(DEMO_CLIP, path))
+    save_project(set_tracked(project, 1, 1, [TrackedBox(Box(5, 5, 20, 20), 0.9)] * 52), path)
+
+
+def test_boxes_of_another_video_are_not_taken_for_those_of_this_one(tmp_path, another_clip, tiny_model, capsys):
+    """A project of another video of the same size gave its boxes, and no word was said."""
+    keys, out = tmp_path / "clip.mixformer.json", tmp_path / "out.mixformer.json"
+    _tracked_project(keys)
+    words = ["--keys", str(keys), "--project", str(out), "--model", str(tiny_model), "--quiet"]
+    assert main(["annotate", str(another_clip), *words]) == 0
+    assert "is of another file than" in capsys.readouterr().err
+    boxes = [box.box for box in load_project(out).boxes(1, 1, 53)]
+    assert not any(box is not None and tuple(box) == (5, 5, 20, 20) for box in boxes)
+    assert main(["annotate", str(DEMO_CLIP), *words, "--overwrite"]) == 0
+    assert "of another file" not in capsys.readouterr().err
+    assert tuple(next(load_project(out).boxes(1, 1, 2)).box) == (5, 5, 20, 20)
+
+
+def test_pictures_of_another_video_are_not_exported_without_a_word(tmp_path, another_clip, capsys):
+    project = tmp_path / "clip.mixformer.json"
+    _tracked_project(project)
+    assert main(["data", "export", "yolo", str(project), str(tmp_path / "one"), "--video", str(DEMO_CLIP)]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["data", "export", "yolo", str(project), str(tmp_path / "two"), "--video", str(another_clip)]) == 0
+    assert "another file than was annotated" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("form", "out", "project", "said"),
+    [
+        ("csv", "one.csv", "./one.csv", "would both be written to"),
+        ("csv", "one.partial.csv", "one.csv", "would both be written to"),
+        ("mot", "folder", "folder/one.mixformer.json", "would be in the folder"),
+    ],
+)
+def test_project_and_export_have_places_of_their_own(form, out, project, said, tmp_path, monkeypatch, capsys):
+    """The export took the place of the project, or was refused when all was tracked."""
+    monkeypatch.chdir(tmp_path)
+    Path("keys.csv").write_text("0,1,260,29,41,142\n")
+    words = ["--keys", "keys.csv", "--to", form, "--out", out, "--project", project, "--overwrite"]
+    assert main(["annotate", str(DEMO_CLIP), *words]) == 4
+    assert said in capsys.readouterr().err
+    assert [path.name for path in Path().iterdir()] == ["keys.csv"]
+
+
+def test_options_after_two_dashes_are_explained(capsys):
+    with pytest.raises(SystemExit):
+        main(["track", "--", "-clip.mp4", "--box", "1", "2", "3", "4"])
+    assert "--box comes after --, behind which nothing is an option" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("outputs", "said"),
+    [
+        ({"json": None}, "the result json is written to a path, not to None"),
+        ({"json": b"boxes.jsonl"}, "written to a path"),
+        ({"json": ""}, "written to a path, not to ''"),
+        ({"json": 3}, "written to a path, not to 3"),
+        ({1: "boxes.jsonl"}, "cannot write 1; there are"),
+        ({None: "boxes.jsonl"}, "cannot write None; there are"),
+        (["boxes.jsonl"], "outputs are paths by format"),
+    ],
+)
+def test_outputs_of_another_type(outputs, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for call in (lambda: track_video(DEMO_CLIP, DEMO_BOX, outputs), lambda: check_outputs(outputs, [])):
+        with pytest.raises(ConfigError, match=said):
+            call()
+    assert not list(Path().iterdir())
