@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mixformer.annotation.formats.contents import ExportContents
 from mixformer.annotation.formats.format_table import ANNOTATION_FORMATS, AnnotationFormat
@@ -23,6 +22,7 @@ from mixformer.errors import ConfigError, DataError, OutputError, did_you_mean, 
 from mixformer.files import make_folder, write_files, write_text
 from mixformer.files.partial_names import real_path
 from mixformer.files.places import require_place
+from mixformer.files.staging import staging_folder
 from mixformer.imaging.images import jpeg_bytes
 from mixformer.types import Image
 from mixformer.video.reader import open_video
@@ -135,8 +135,8 @@ def export_annotations(
         log.warning("%s is another file than was annotated; look whether its pictures fit the boxes", video)
     place = real_path(path)  # a link to an empty folder stays one
     make_folder(place.parent)
-    with TemporaryDirectory(prefix=f".{place.name}.", suffix=".partial", dir=place.parent) as staging:
-        folder, packed = Path(staging, "export"), path.suffix.lower() == ".zip"
+    with staging_folder(place) as staging:
+        folder, packed = staging / "export", path.suffix.lower() == ".zip"
         if not packed:  # thousands of small files are written slowly
             _write_texts(folder, texts)
         if places and video is not None:
