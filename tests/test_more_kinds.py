@@ -1,5 +1,7 @@
 """Kinds of faults that strangers to the package tried: pipes, damaged zip files, projects of another video."""
 
+import json
+import shutil
 import subprocess
 import sys
 import time
@@ -151,3 +153,66 @@ def test_outputs_of_another_type(outputs, said, tmp_path, monkeypatch):
         with pytest.raises(ConfigError, match=said):
             call()
     assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize("kind", ["jobs", "targets", "done"])
+def test_track_all_does_not_replace_what_it_reads(kind, tmp_path, capsys):
+    """Results of `track-all` take the places of earlier ones without being asked."""
+    home = tmp_path / "out" / "clip"
+    home.mkdir(parents=True)
+    boxes, jobs = home / "boxes.csv", tmp_path / "jobs.csv"
+    job = {"source": str(DEMO_CLIP), "name": "clip", "stop": 3, "box": list(DEMO_BOX)}
+    if kind == "targets":
+        boxes.write_text("0,1,260,29,41,142\n")
+        jobs.write_text(f"source,targets,name\n{DEMO_CLIP},out/clip/boxes.csv,clip\n")
+    else:
+        jobs = boxes if kind == "jobs" else home / "done.json"
+        jobs.write_text(json.dumps([job]))
+    before = {path.name: path.read_text() for path in home.iterdir()}
+    assert main(["track-all", str(jobs), "--out", str(tmp_path / "out"), "--write", "csv"]) == 4
+    assert "which is read" in capsys.readouterr().err
+    assert {path.name: path.read_text() for path in home.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["track", str(DEMO_CLIP), "--box", *map(str, DEMO_BOX), "--json"],
+        ["bench", "--models", "tiny", "--json"],
+        ["annotate", str(DEMO_CLIP), "--keys", "keys.csv", "--project"],
+        ["convert", "tiny", "--to", "official", "--out"],
+    ],
+)
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_no_result_takes_the_place_of_the_model(words, file, tmp_path, tiny_model, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_model, "tiny")
+    Path("keys.csv").write_text("0,1,260,29,41,142\n")
+    before = Path("tiny", file).read_bytes()
+    model = ["--model", "tiny"] if words[0] in ("track", "annotate") else []
+    assert main([*words, f"tiny/{file}", *model, "--overwrite"]) == 4
+    assert "is the source itself" in capsys.readouterr().err
+    assert Path("tiny", file).read_bytes() == before
+
+
+def test_no_submission_takes_the_place_of_a_result(tmp_path, capsys):
+    result = tmp_path / "GOT-10k_Test_000001.txt"
+    result.write_text("1,2,3,4\n")
+    assert main(["submit", "got10k", str(tmp_path), str(result), "--part", "--overwrite"]) == 4
+    assert "is the source itself" in capsys.readouterr().err
+    assert result.read_text() == "1,2,3,4\n"
+
+
+def test_the_next_export_removes_what_a_killed_one_left(tmp_path):
+    """The folder of a killed export, with the pictures of a whole video, stayed for ever."""
+    project, out = tmp_path / "clip.mixformer.json", tmp_path / "yolo"
+    _tracked_project(project)
+    words = ["data", "export", "yolo", str(project), str(out), "--video", str(DEMO_CLIP)]
+    killed = (
+        f"import os, sys; from mixformer.cli import main; from mixformer.annotation.formats import exchange; "
+        f"exchange._put = lambda *_: os.kill(os.getpid(), 9); main({words!r})"
+    )
+    assert subprocess.run([sys.executable, "-c", killed], timeout=120).returncode == -9
+    assert len(list(tmp_path.glob(".yolo.*"))) == 1
+    assert main(words) == 0
+    assert not list(tmp_path.glob(".yolo.*"))

@@ -70,10 +70,11 @@ def run(options: Namespace) -> None:
     from mixformer.annotation.project_files import ENDING
     from mixformer.files.places import claimed, require_apart, require_place
     from mixformer.files.special_files import is_special
+    from mixformer.weights.catalog import files_of_model
 
     if (options.to is None) != (options.out is None) or (options.to is None and options.project is None):
         raise ConfigError("give --to FORMAT with --out FILE, or --project FILE, or all of them")
-    inputs = [options.source]
+    inputs = [options.source, *files_of_model(options.model)]
     if not options["keys"].name.endswith(ENDING):  # a project may be tracked and saved again
         inputs.append(options["keys"])
     how = {"pictures": pictures_from(options), "overwrite": options.overwrite}
