@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from mixformer import Box, track_video
-from mixformer.annotation import import_annotations, load_project, look_at_video, read_keys, save_project
+from mixformer.annotation import (
+    AnnotatedVideo,
+    import_annotations,
+    load_project,
+    look_at_video,
+    read_keys,
+    save_project,
+)
 from mixformer.annotation.edits import set_tracked
 from mixformer.annotation.tracked_rows import TrackedBox
 from mixformer.cli import main
@@ -216,3 +223,31 @@ def test_the_next_export_removes_what_a_killed_one_left(tmp_path):
     assert len(list(tmp_path.glob(".yolo.*"))) == 1
     assert main(words) == 0
     assert not list(tmp_path.glob(".yolo.*"))
+
+
+def test_a_key_box_in_each_frame_of_a_long_video_is_read_in_no_time(tmp_path):
+    """Each line made a copy of its target: those of an hour of video took longer than anybody waits."""
+    keys = tmp_path / "keys.csv"
+    keys.write_text("frame,id,x,y,w,h\n" + "".join(f"{frame},1,{frame % 100},2,3,4\n" for frame in range(60_000)))
+    start = time.monotonic()
+    project = read_keys(keys, AnnotatedVideo("clip.mp4", 640, 360, frame_count=100_000))
+    assert len(project.target(1).keys) == 60_000
+    assert time.monotonic() - start < 20
+
+
+def test_seeds_and_rows_of_an_ablation_are_looked_at_before_anything_is_made(tmp_path, capsys):
+    out = tmp_path / "out"
+    for words, said in (
+        (["--seeds", "99999999999"], "up to 1000 seeds"),
+        (["--seeds", "9" * 30, "--list"], "up to 1000 seeds"),
+        (["--only", "99"], "there is no row 99"),
+    ):
+        assert main(["ablate", "v2-3d", "--out", str(out), "--scale", "tiny", *words]) == 2
+        assert said in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_change_of_a_recipe_that_is_no_number_is_named(capsys, tmp_path):
+    words = ["train", "mixvit_stage1", "--out", str(tmp_path / "run"), "--set", "optimizer.lr=1e999"]
+    assert main(words) == 2
+    assert "the value of 'optimizer.lr' is not readable JSON" in capsys.readouterr().err
