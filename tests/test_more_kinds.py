@@ -235,6 +235,45 @@ def test_a_key_box_in_each_frame_of_a_long_video_is_read_in_no_time(tmp_path):
     assert time.monotonic() - start < 20
 
 
+def _yolo(path, frames):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("data.yaml", "names: {0: a, 1: b}\n")
+        for number, lines in enumerate(frames):
+            archive.writestr(f"labels/train/frame_{number:06d}.txt", "".join(f"{line}\n" for line in lines))
+    return path
+
+
+def test_many_boxes_without_ids_are_linked_in_time(tmp_path):
+    """All pairs of two frames were listed: some hundred boxes a frame took minutes, some thousand all memory."""
+    video = AnnotatedVideo("clip.mp4", 640, 360, frame_count=6)
+    line = "0 0.5 0.5 0.1 0.1"
+    start = time.monotonic()
+    project = import_annotations(_yolo(tmp_path / "many.zip", [[line] * 500] * 5), "yolo", video)
+    assert time.monotonic() - start < 20
+    assert len(project.targets) == 500
+    with pytest.raises(DataError, match="frame 1 holds 30000 boxes"):
+        import_annotations(_yolo(tmp_path / "more.zip", [[line], [line] * 30_000]), "yolo", video)
+
+
+def test_boxes_without_ids_go_on_as_the_track_they_overlap_most(tmp_path):
+    frames = [
+        ["0 0.2 0.5 0.1 0.1", "0 0.25 0.5 0.1 0.1", "1 0.2 0.5 0.1 0.1"],
+        ["1 0.2 0.5 0.1 0.1", "0 0.24 0.5 0.1 0.1", "0 0.21 0.5 0.1 0.1", "0 0.9 0.5 0.1 0.1"],
+    ]
+    video = AnnotatedVideo("clip.mp4", 1000, 100, frame_count=2)
+    project = import_annotations(_yolo(tmp_path / "few.zip", frames), "yolo", video)
+    found = [[None if box.box is None else box.box.x for box in project.boxes(t.id, 0, 2)] for t in project.targets]
+    assert found == [[150, 160], [200, 190], [None, 850], [150, 150]]
+    assert [target.label for target in project.targets] == ["a", "a", "a", "b"]
+
+
+def test_messages_about_a_zip_file_name_it(tmp_path):
+    source = _yolo(tmp_path / "wrong.zip", [["0 nan 0.5 0.1 0.1"]])
+    with pytest.raises(DataError, match=r"wrong\.zip") as caught:
+        import_annotations(source, "yolo", AnnotatedVideo("clip.mp4", 640, 360, frame_count=2))
+    assert "mixformer-" not in str(caught.value)
+
+
 def test_seeds_and_rows_of_an_ablation_are_looked_at_before_anything_is_made(tmp_path, capsys):
     out = tmp_path / "out"
     for words, said in (
@@ -251,3 +290,17 @@ def test_a_change_of_a_recipe_that_is_no_number_is_named(capsys, tmp_path):
     words = ["train", "mixvit_stage1", "--out", str(tmp_path / "run"), "--set", "optimizer.lr=1e999"]
     assert main(words) == 2
     assert "the value of 'optimizer.lr' is not readable JSON" in capsys.readouterr().err
+
+
+def test_a_reader_that_ends_is_no_matter_of_free_space(tmp_path, tiny_model):
+    """`track --json /dev/stdout | head -1` was advised to check free space and permissions."""
+    words = ["track", str(DEMO_CLIP), "--box", *map(str, DEMO_BOX), "--json", "/dev/stdout", "--quiet"]
+    command = [sys.executable, "-m", "mixformer", *words, "--model", str(tiny_model)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as ran:
+        assert ran.stdout is not None
+        assert ran.stderr is not None
+        assert ran.stdout.readline().startswith('{"frame": 0')
+        ran.stdout.close()
+        said = ran.stderr.read()
+    assert ran.returncode == 4
+    assert "the program that reads it has ended" in said

@@ -41,7 +41,10 @@ def unzipped(source: Path) -> Iterator[Path]:
             raise
         except ZIP_DAMAGE as error:
             raise DataError(f"cannot unzip {source}: {error}; give another file") from error
-        yield Path(folder)
+        try:
+            yield Path(folder)
+        except DataError as error:  # the temporary folder is gone when somebody reads this
+            raise DataError(str(error).replace(folder, str(source))) from error
 
 
 def format_of_zip(source: Path) -> str:
