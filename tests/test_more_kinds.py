@@ -28,6 +28,7 @@ from mixformer.evaluation.runs import sequence_names
 from mixformer.files import parse_json
 from mixformer.run import check_outputs
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+from mixformer.vot.session import load_refiner
 
 BOXES = "frame,id,x,y,w,h\n" + "".join(f"{frame},1,10,20,{30 + frame},40\n" for frame in range(20))
 
@@ -290,6 +291,12 @@ def test_a_change_of_a_recipe_that_is_no_number_is_named(capsys, tmp_path):
     words = ["train", "mixvit_stage1", "--out", str(tmp_path / "run"), "--set", "optimizer.lr=1e999"]
     assert main(words) == 2
     assert "the value of 'optimizer.lr' is not readable JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["os:system", "os:getcwd", "os:nope", "os:", ":os", ".:x", "json:loads", "sys:exit"])
+def test_a_refiner_that_cannot_be_made_is_a_typed_error(name):
+    with pytest.raises(ConfigError, match="mask refiner"):
+        load_refiner(name)
 
 
 def test_a_reader_that_ends_is_no_matter_of_free_space(tmp_path, tiny_model):
